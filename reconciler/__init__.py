@@ -1,0 +1,1 @@
+"""Make a Git repository the truth about LLM fine-tuning jobs."""

@@ -1,0 +1,1 @@
+"""How the rest of the world is asked: disk, files, lock, clock."""

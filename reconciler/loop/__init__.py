@@ -1,0 +1,1 @@
+"""What is done, in which order: effects through ports only."""

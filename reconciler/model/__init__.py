@@ -1,0 +1,1 @@
+"""What is said: frozen data that everything else speaks in."""

@@ -1,0 +1,31 @@
+"""What is wrong with a document, as data: many a run, each at its file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a diagnostic stops what it speaks of."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Diagnostic:
+    """One finding. `line` counts from 1; `field` is a dotted path such as `spec.desiredState`."""
+
+    file: str
+    line: int | None = None
+    field: str | None = None
+    message: str
+    suggestion: str | None = None
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        """Return `specs/a.yaml:7: spec.desiredState: message; suggestion`."""
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        said = self.message if self.suggestion is None else f"{self.message}; {self.suggestion}"
+        return ": ".join(part for part in (place, self.field, said) if part)

@@ -1,0 +1,1 @@
+"""How a provider is asked: one file each."""

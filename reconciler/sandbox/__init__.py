@@ -1,0 +1,1 @@
+"""A world of jobs with rules of its own, and the OpenAI-shaped HTTP API over it."""
