@@ -1,0 +1,153 @@
+"""How a verdict becomes conditions and history.
+
+Rules: `Ready` always; `Reconciling` and `Stalled` only while true, and never both; a time moves only when a status,
+a reason or a message moves; nothing here reads anything but its arguments, and everything is relative to the status
+that was last written, so that any number of drafts in one pass leave one transition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import (
+    HISTORY_MAX,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    HistoryEntry,
+    JobStatus,
+)
+
+
+class Stance(Enum):
+    """How a job stands to its spec."""
+
+    HOLD = "hold"
+    """Ready: nothing to do."""
+    WAIT = "wait"
+    """Reconciling: on its way."""
+    GIVE_UP = "give up"
+    """Stalled: a person must act."""
+    SUSPENDED = "suspended"
+    """Neither: a person said so."""
+    BLIND = "blind"
+    """The spec changed and nobody could look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of a job, before it is put into conditions."""
+
+    stance: Stance
+    reason: Reason
+    message: str
+
+
+_READY = {
+    Stance.HOLD: ConditionStatus.TRUE,
+    Stance.WAIT: ConditionStatus.FALSE,
+    Stance.GIVE_UP: ConditionStatus.FALSE,
+    Stance.SUSPENDED: ConditionStatus.FALSE,
+    Stance.BLIND: ConditionStatus.UNKNOWN,
+}
+_BESIDES = {
+    Stance.WAIT: ConditionType.RECONCILING,
+    Stance.BLIND: ConditionType.RECONCILING,
+    Stance.GIVE_UP: ConditionType.STALLED,
+}
+
+
+def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: datetime) -> JobStatus:
+    """Return the draft with the verdict's conditions and history, told as one transition from `last`."""
+    said = [(ConditionType.READY, _READY[verdict.stance])]
+    if verdict.stance in _BESIDES:
+        said.append((_BESIDES[verdict.stance], ConditionStatus.TRUE))
+    return replace(
+        draft,
+        conditions=tuple(
+            _condition(type_, status, verdict, draft.observed_generation, last, now) for type_, status in said
+        ),
+        history=_history(draft.phase, verdict.reason, last, now),
+    )
+
+
+def verdict_of(status: JobStatus) -> Verdict:
+    """Return the verdict that a status was concluded with."""
+    ready = status.ready
+    if status.is_stalled:
+        stance = Stance.GIVE_UP
+    elif ready.status is ConditionStatus.UNKNOWN:
+        stance = Stance.BLIND
+    elif status.is_reconciling:
+        stance = Stance.WAIT
+    else:
+        stance = Stance.HOLD if status.is_ready else Stance.SUSPENDED
+    return Verdict(stance, ready.reason, ready.message)
+
+
+def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
+    """Return since when a status has told of this phase without a break; None if it does not."""
+    since = None
+    for entry in status.history if status else ():
+        if entry.phase is not phase:
+            break
+        since = entry.at
+    return since
+
+
+def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, message: str, now: datetime) -> JobStatus:
+    """Return the status of a spec that cannot be acted on; what was known of its job stays."""
+    draft = (
+        replace(last, name=name, source=source)
+        if last
+        else JobStatus(
+            name=name,
+            observed_generation=0,
+            observed_spec=None,
+            source=source,
+            phase=Phase.UNKNOWN,
+            final=False,
+            conditions=(),
+            job=None,
+        )
+    )
+    return conclude(draft, Verdict(Stance.GIVE_UP, reason, message), last, now)
+
+
+def _condition(
+    type_: ConditionType,
+    status: ConditionStatus,
+    verdict: Verdict,
+    generation: int,
+    last: JobStatus | None,
+    now: datetime,
+) -> Condition:
+    before = last.condition(type_) if last else None
+    has_moved = before is None or (before.status, before.reason, before.message) != (
+        status,
+        verdict.reason,
+        verdict.message,
+    )
+    return Condition(
+        type=type_,
+        status=status,
+        reason=verdict.reason,
+        message=verdict.message,
+        observed_generation=generation,
+        last_transition_time=now if before is None or has_moved else before.last_transition_time,
+    )
+
+
+def _history(phase: Phase, reason: Reason, last: JobStatus | None, now: datetime) -> tuple[HistoryEntry, ...]:
+    entries = last.history if last else ()
+    told = [(entry.phase, entry.reason) for entry in entries[:2]]
+    if told[:1] == [(phase, reason)]:
+        return entries
+    if told[1:] == [(phase, reason)]:
+        # To and fro: keep the newest of each kind, so that flapping does not push the rest out.
+        entries = (entries[0], *entries[2:])
+    return (HistoryEntry(now, phase, reason), *entries)[:HISTORY_MAX]

@@ -1,0 +1,96 @@
+"""What is known of a job after a look: the answer laid over what was known before.
+
+A field that the answer left out keeps its last value; a null replaces it. Seconds only, as they are written.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from reconciler.core.backoff import SKEW_MAX
+from reconciler.core.conditions import phase_since
+from reconciler.model.job import TERMINAL, JobRef, ObservedJob, Phase, Unset
+from reconciler.model.status import JobFacts, JobStatus, Outcome, Receipt, Verb
+
+AGREE_AFTER = timedelta(minutes=1)
+"""Two looks that agree count as two only this far apart."""
+NAME_WITHIN = timedelta(hours=1)
+"""How long a succeeded job may be without its model's name before it is taken as it is."""
+
+T = TypeVar("T")
+
+
+def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
+    """Return what is known of a job now."""
+    known = last.job if last and last.job else JobFacts(account=str(ref.account), id=ref.id)
+    if job is None:
+        return known
+    started_at = _seconds(_value(job.started_at, known.started_at)) or known.started_at
+    if started_at is None and job.phase is Phase.RUNNING:
+        started_at = now
+    return JobFacts(
+        account=str(ref.account),
+        id=ref.id,
+        provider_status=job.provider_status,
+        model=_value(job.model, known.model),
+        fine_tuned_model=_value(job.fine_tuned_model, known.fine_tuned_model),
+        created_at=_seconds(_value(job.created_at, known.created_at)),
+        started_at=started_at,
+        finished_at=_seconds(_value(job.finished_at, known.finished_at)),
+        trained_tokens=_value(job.trained_tokens, known.trained_tokens),
+        error=_value(job.error, known.error),
+    )
+
+
+def recall(status: JobStatus) -> ObservedJob | None:
+    """Return the job as its status remembers it: the look at a job that is never asked for again."""
+    if status.phase is Phase.ABSENT or status.job is None:
+        return None
+    facts = status.job
+    return ObservedJob(
+        id=facts.id,
+        phase=status.phase,
+        provider_status=facts.provider_status or "",
+        model=facts.model,
+        fine_tuned_model=facts.fine_tuned_model,
+        created_at=facts.created_at,
+        started_at=facts.started_at,
+        finished_at=facts.finished_at,
+        trained_tokens=facts.trained_tokens,
+        error=facts.error,
+    )
+
+
+def is_final(
+    phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], last: JobStatus | None, now: datetime
+) -> bool:
+    """Whether this is how the job ended, for good: it is then never asked for again."""
+    if last is not None and last.final and last.phase is phase:
+        return True
+    if phase is Phase.ABSENT:
+        return any(receipt.outcome is Outcome.GONE for receipt in receipts)
+    if phase not in TERMINAL:
+        return False
+    since = phase_since(last, phase)
+    ended_at = facts.finished_at
+    if phase is Phase.SUCCEEDED and facts.fine_tuned_model is None and now - (ended_at or since or now) < NAME_WITHIN:
+        return False
+    if ended_at is not None and ended_at - now <= SKEW_MAX:
+        return True
+    if phase is Phase.CANCELLED and has_accepted_cancel(receipts):
+        return True
+    return since is not None and now - since >= AGREE_AFTER
+
+
+def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
+    """Whether the provider ever took a cancel of ours for this job."""
+    return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)
+
+
+def _value(new: T | Unset, known: T) -> T:
+    return known if isinstance(new, Unset) else new
+
+
+def _seconds(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(microsecond=0)

@@ -1,0 +1,92 @@
+"""Which status belongs to which spec, and which specs are at odds.
+
+Rules: a job's identity is (account, id), so a status is found by that first and by name only then: a renamed or moved
+spec keeps its receipts. A status found by name that speaks of another job is not this job's: what was known is dropped,
+and the history says so. One status belongs to at most one spec.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.model.job import JobRef, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A spec looking for its status: `key` tells specs apart, `ref` is None where it cannot be resolved."""
+
+    key: int
+    name: str
+    source: str
+    ref: JobRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What belongs to what. `last` is by the claims' keys."""
+
+    last: Mapping[int, JobStatus]
+    orphans: tuple[JobStatus, ...]
+    """Statuses that no spec claims."""
+
+
+def match(claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime) -> Matched:
+    """Return every claim's last status."""
+    claims = list(claims)
+    free = list(statuses)
+    by_job = {(each.job.account, each.job.id): each for each in free if each.job is not None}
+    last: dict[int, JobStatus] = {}
+    taken: set[int] = set()
+    for claim in claims:
+        status = by_job.get((str(claim.ref.account), claim.ref.id)) if claim.ref else None
+        if status is not None and id(status) not in taken:
+            last[claim.key] = status
+            taken.add(id(status))
+    by_name: dict[str, list[JobStatus]] = {}
+    for status in free:
+        if id(status) not in taken:
+            by_name.setdefault(status.name, []).append(status)
+    for claim in claims:
+        named = by_name.get(claim.name, [])
+        if claim.key in last or not named:
+            continue
+        status = next((each for each in named if each.source == claim.source), named[0])
+        named.remove(status)
+        taken.add(id(status))
+        is_same = claim.ref is None or status.job is None
+        last[claim.key] = status if is_same else _of_another_job(status, now)
+    return Matched(last, tuple(each for each in free if id(each) not in taken))
+
+
+def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
+    """Return, by key, why a spec is at odds with another one: its name stands twice, or its job does."""
+    claims = list(claims)
+    names = Counter(claim.name for claim in claims)
+    refs = Counter(claim.ref for claim in claims if claim.ref is not None)
+    found = {}
+    for claim in claims:
+        if names[claim.name] > 1:
+            others = sorted({each.source for each in claims if each.name == claim.name and each.key != claim.key})
+            found[claim.key] = f"the name {claim.name!r} stands twice; the other is in {', '.join(others)}"
+        elif claim.ref is not None and refs[claim.ref] > 1:
+            others = sorted(each.name for each in claims if each.ref == claim.ref and each.key != claim.key)
+            found[claim.key] = f"the job {claim.ref.id} is named by another spec too: {', '.join(others)}"
+    return found
+
+
+def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
+    entry = HistoryEntry(now, Phase.UNKNOWN, Reason.JOB_CHANGED)
+    return replace(
+        status,
+        phase=Phase.UNKNOWN,
+        final=False,
+        job=None,
+        receipts=(),
+        history=(entry, *status.history)[:HISTORY_MAX],
+    )

@@ -1,0 +1,86 @@
+"""One protocol for the three verbs: requested, accepted, confirmed; or withdrawn.
+
+A receipt is opened before its request is sent, and only a later look closes it. At most one is open, the newest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from reconciler.core.conditions import phase_since
+from reconciler.model.job import TERMINAL, Phase
+from reconciler.model.plan import Action
+from reconciler.model.status import RECEIPTS_MAX, JobStatus, Origin, Outcome, Receipt, Verb
+
+REVERSALS_MAX = 3
+REVERSALS_WITHIN = timedelta(days=1)
+
+_RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
+
+
+def confirm(status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta) -> tuple[Receipt, ...]:
+    """Return a status's receipts, the open one closed if this phase shows how its request ended."""
+    if status is None:
+        return ()
+    return tuple(
+        replace(receipt, outcome=outcome, confirmed_at=now)
+        if receipt.is_open and (outcome := _outcome(receipt, status, phase, now, interval))
+        else receipt
+        for receipt in status.receipts
+    )
+
+
+def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
+    """Close what is still open for a verb that is no longer wanted. What was sent cannot be taken back."""
+    return tuple(
+        replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt
+        for receipt in receipts
+    )
+
+
+def open_for(receipts: tuple[Receipt, ...], verb: Verb) -> Receipt | None:
+    """Return the open receipt of a verb."""
+    return next((receipt for receipt in receipts if receipt.is_open and receipt.verb is verb), None)
+
+
+def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:
+    """Whether others have undone this very request three times within a day."""
+    in_a_row = takewhile(lambda receipt: receipt.verb is verb and receipt.confirmed_at is not None, receipts)
+    recent = [each for each in in_a_row if each.confirmed_at and now - each.confirmed_at < REVERSALS_WITHIN]
+    return len(recent) >= REVERSALS_MAX
+
+
+def intend(
+    status: JobStatus, action: Action, origin: Origin | None, approved_by: str | None, now: datetime
+) -> JobStatus:
+    """Return the status with its receipt opened, or with one more attempt in it: what must be on disk first."""
+    receipt = open_for(status.receipts, action.verb)
+    if receipt is None:
+        opened = Receipt(
+            verb=action.verb,
+            because=action.because,
+            reason=action.reason,
+            origin=origin,
+            requested_at=now,
+            last_attempt_at=now,
+            attempts=1,
+            approved_by=approved_by,
+        )
+        return replace(status, receipts=(opened, *status.receipts)[:RECEIPTS_MAX])
+    again = replace(receipt, attempts=receipt.attempts + 1, last_attempt_at=now)
+    return replace(status, receipts=tuple(again if each is receipt else each for each in status.receipts))
+
+
+def _outcome(receipt: Receipt, status: JobStatus, phase: Phase, now: datetime, interval: timedelta) -> Outcome | None:
+    if phase in TERMINAL:
+        return Outcome(phase.value)
+    if receipt.verb is Verb.PAUSE and phase is Phase.PAUSED:
+        return Outcome.PAUSED
+    if receipt.verb is Verb.RESUME and phase in _RESUMED:
+        return Outcome.RUNNING
+    if receipt.verb is Verb.CANCEL and phase is Phase.ABSENT and receipt.accepted_at is not None:
+        since = phase_since(status, Phase.ABSENT)
+        return Outcome.GONE if since is not None and now - since >= interval else None
+    return None

@@ -1,0 +1,27 @@
+"""What is decided about: one valid spec, resolved to the job of one account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reconciler.model.job import Capabilities, JobRef
+from reconciler.model.spec import JobSpec, Suspension
+from reconciler.model.status import Origin
+
+INTERVAL = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One spec of this revision. `suspension` is the spec's own, or that of Settings."""
+
+    name: str
+    source: str
+    ref: JobRef
+    spec: JobSpec
+    digest: str
+    capabilities: Capabilities
+    origin: Origin | None = None
+    suspension: Suspension | None = None
+    interval: timedelta = INTERVAL
