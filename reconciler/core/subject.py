@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from reconciler.model.job import Capabilities, JobRef
 from reconciler.model.spec import JobSpec, Suspension
-from reconciler.model.status import Origin
 
 INTERVAL = timedelta(seconds=60)
 
@@ -22,6 +21,5 @@ class Subject:
     spec: JobSpec
     digest: str
     capabilities: Capabilities
-    origin: Origin | None = None
     suspension: Suspension | None = None
     interval: timedelta = INTERVAL

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from reconciler.model.reason import Reason
+
 
 class Phase(StrEnum):
     """Where a job stands. Eight words of the field, and two of ours: `unknown` and `absent`."""
@@ -158,10 +160,12 @@ class Seen:
 class Unseen:
     """A look that failed, was partial or is not believed. It never leads to an action."""
 
-    reason: str
+    reason: Reason
     message: str
     retry_after_s: float | None = None
     is_transient: bool = True
+    is_configuration: bool = False
+    """Because the operator has not set something, such as a credential."""
 
 
 Look = Seen | Unseen

@@ -1,0 +1,35 @@
+"""What becomes of a status whose spec is gone.
+
+Rules: the job is left alone, absence is never a cancel; a status with an open request outlives its spec, is looked at
+and asks for nothing, until that request is confirmed or a day old.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from reconciler.core.conditions import Stance, Verdict, conclude
+from reconciler.core.receipts import confirm
+from reconciler.core.subject import INTERVAL
+from reconciler.model.job import Phase, Seen
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus
+
+OUTLIVES = timedelta(hours=24)
+
+
+def is_outliving(status: JobStatus, now: datetime) -> bool:
+    """Whether a status stays though its spec is gone: a request of ours is open, and not too old."""
+    receipt = status.open_receipt
+    return receipt is not None and now - receipt.last_attempt_at < OUTLIVES
+
+
+def outlive(status: JobStatus, look: Seen, now: datetime) -> JobStatus:
+    """Return the status of a deleted spec after one more look at its job."""
+    phase = look.job.phase if look.job else Phase.ABSENT
+    draft = replace(status, phase=phase, receipts=confirm(status, phase, now, INTERVAL))
+    verdict = Verdict(
+        Stance.WAIT, Reason.SPEC_DELETED, "the spec is gone while a request is open; nothing more is asked"
+    )
+    return conclude(draft, verdict, status, now)

@@ -1,0 +1,58 @@
+"""What the loop needs around the accounts it speaks to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.errors import ProviderError
+from reconciler.loop.resolve import Environment, Reach
+from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.ports import Clock, JobController, SpecSource, StatusStore
+
+
+class Accounts(Protocol):
+    """Opens accounts, each once, and keeps them open."""
+
+    async def open(self, reach: Reach) -> JobController:
+        """Return an open account. Raises `Permanent` where it cannot be opened."""
+        ...
+
+    def requests(self, account: Account) -> int:
+        """Return how many requests have gone to it so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a pass works with."""
+
+    specs: SpecSource
+    statuses: StatusStore
+    environment: Environment
+    accounts: Accounts
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Shut:
+    """An account that could not be opened: every question gets the reason for an answer."""
+
+    error: ProviderError
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:  # noqa: ARG002  the port's signature
+        raise self.error
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:  # noqa: ARG002  the port's signature
+        raise self.error
+
+    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:  # noqa: ARG002  the port's signature
+        raise self.error
+
+
+async def open_or_shut(accounts: Accounts, reach: Reach) -> JobController:
+    """Return an open account, or one that says why it is not."""
+    try:
+        return await accounts.open(reach)
+    except ProviderError as error:
+        return _Shut(error)

@@ -1,0 +1,127 @@
+"""How a decision is carried out: the intent on disk, then the request, then what came of it on disk.
+
+Rules: no request without its intent written and synced; the spec is read once more right before each request, and one
+that changed is not acted on; an error with one job never keeps another from being stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.core.receipts import intend
+from reconciler.core.settle import Answer, settle
+from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.loop.survey import Case
+from reconciler.model.plan import Action, Progress
+from reconciler.model.spec import spec_digest
+from reconciler.model.status import JobStatus, Verb
+from reconciler.ports import JobController, SpecSource, StatusStore, SupportsPause
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One case, carried out: the status as it stands on disk now, and how the request went, if there was one."""
+
+    case: Case
+    status: JobStatus
+    answer: Answer | None = None
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What carrying out needs."""
+
+    specs: SpecSource
+    statuses: StatusStore
+    now: Callable[[], datetime]
+
+
+async def carry_out(cases: tuple[Case, ...], controller: JobController, hands: Hands) -> list[Done]:
+    """Write what was decided, and ask for what is due. All intents are on disk before the first request leaves."""
+    done: list[Done] = []
+    intents: list[tuple[Case, JobStatus]] = []
+    for case in cases:
+        if case.decision.action is None or case.refusal is not None:
+            done.append(write(case, case.decision.status, hands))
+            continue
+        origin = hands.specs.origin(case.subject.source)
+        intent = intend(case.decision.status, case.decision.action, origin, case.approved_by, _moment(hands))
+        try:
+            hands.statuses.write(intent, durable=True)
+        except OSError as error:
+            answer = Answer(Progress.NOT_RECORDED, _disk(error))
+            problem = f"{case.subject.name}: the intent could not be written, so nothing was asked: {_disk(error)}"
+            done.append(Done(case, case.last or case.decision.status, answer, (problem,)))
+        else:
+            intents.append((case, intent))
+    done += await asyncio.gather(*(_request(case, intent, controller, hands) for case, intent in intents))
+    return done
+
+
+def write(case: Case, status: JobStatus, hands: Hands, answer: Answer | None = None) -> Done:
+    """Write a status if it is news; durably if a request is open in it, or was."""
+    is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
+    try:
+        hands.statuses.write(status, durable=is_open or answer is not None)
+    except OSError as error:
+        return Done(case, status, answer, (f"{case.subject.name}: the status could not be written: {_disk(error)}",))
+    return Done(case, status, answer)
+
+
+async def _request(case: Case, intent: JobStatus, controller: JobController, hands: Hands) -> Done:
+    action = case.decision.action
+    assert action is not None  # noqa: S101  only cases with an action have an intent
+    if not _is_still_wanted(case, hands.specs):
+        answer = Answer(Progress.OVERTAKEN, "the spec changed meanwhile")
+        return write(case, case.decision.status, hands, answer)
+    try:
+        answer = await _send(action, controller)
+    except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have left, and others must go on
+        answer = Answer(Progress.UNANSWERED, f"{type(error).__name__}: {error}")
+        done = write(
+            case, settle(intent, case.decision.status, action, answer, case.last, _moment(hands)), hands, answer
+        )
+        return replace(done, errors=(*done.errors, f"{case.subject.name}: {answer.message}"))
+    settled = settle(intent, case.decision.status, action, answer, case.last, _moment(hands))
+    return write(case, settled, hands, answer)
+
+
+def _is_still_wanted(case: Case, specs: SpecSource) -> bool:
+    document = specs.current(case.subject.source, case.subject.name)
+    return document is not None and spec_digest(document.spec, case.subject.ref.account) == case.subject.digest
+
+
+async def _send(action: Action, controller: JobController) -> Answer:
+    try:
+        if action.verb is Verb.CANCEL:
+            await controller.cancel_job(action.ref)
+        elif isinstance(controller, SupportsPause):
+            await (controller.pause_job if action.verb is Verb.PAUSE else controller.resume_job)(action.ref)
+        else:
+            return Answer(Progress.NOT_DELIVERED, f"this provider cannot {action.verb} a job")
+    except Transient as error:
+        progress = Progress.NOT_DELIVERED if error.delivered is Delivered.NO else Progress.UNANSWERED
+        return Answer(progress, str(error), error.retry_after_s)
+    except Permanent as error:
+        return Answer(_PROGRESS[error.kind], str(error))
+    return Answer(Progress.ACCEPTED)
+
+
+_PROGRESS = {
+    Kind.DENIED: Progress.FORBIDDEN,
+    Kind.REFUSED: Progress.REJECTED,
+    Kind.MISSING: Progress.NOT_DELIVERED,
+    Kind.INVALID: Progress.UNANSWERED,
+}
+
+
+def _moment(hands: Hands) -> datetime:
+    return hands.now().replace(microsecond=0)
+
+
+def _disk(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,166 @@
+"""One pass over one revision.
+
+Rules: the order is snapshot, resolve, match, and then for each account by itself: look, decide, guard, intents,
+requests, statuses; an account that hangs or fails delays and harms no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from reconciler.core.conditions import stalled
+from reconciler.core.guard import Approvals, Brakes, count_unfinished
+from reconciler.core.match import Claim, match
+from reconciler.core.subject import Subject
+from reconciler.loop.accounts import Tools, open_or_shut
+from reconciler.loop.act import Done, Hands, carry_out
+from reconciler.loop.resolve import Candidate, Reach, resolve
+from reconciler.loop.survey import Case, Ledger, survey
+from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
+from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.job import Account, JobRef
+from reconciler.model.status import JobStatus
+from reconciler.ports import StoredStatuses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What this run was asked to do."""
+
+    is_selected: Callable[[Candidate], bool] | None = None
+    """None: everything. Under a filter nothing is removed."""
+    brakes: Brakes = field(default_factory=Brakes)
+    approvals: Approvals = field(default_factory=Approvals)
+    is_suspended: bool = False
+    is_dry: bool = False
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one process remembers between passes, and loses at a restart without harm."""
+
+    failures: dict[Account, int] = field(default_factory=dict)
+
+
+Pair = tuple[Subject, JobStatus | None]
+
+
+async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[JobRef] | None = None) -> PassResult:
+    """Make one pass.
+
+    Args:
+        tools: the world.
+        orders: what this run was asked to do.
+        memory: of this process.
+        due: the jobs to look at; None looks at all. A spec that changed is always looked at.
+    """
+    snapshot = tools.specs.snapshot()
+    stored = tools.statuses.load()
+    resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended)
+    candidates = tuple(each for each in resolved.candidates if _path(each) not in stored.too_new)
+    claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
+    matched = match(claims, stored.jobs, tools.clock.now().replace(microsecond=0))
+    settings = snapshot.settings[0].document.spec if snapshot.settings else None
+    brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
+    chosen = [key for key, each in enumerate(candidates) if orders.is_selected is None or orders.is_selected(each)]
+
+    groups = _by_account(candidates, matched.last, chosen, due)
+    ledger = Ledger(brakes, orders.approvals, stored.jobs, count_unfinished(stored.jobs))
+    may_ask = not snapshot.is_settings_broken
+    runs = await asyncio.gather(
+        *(_run_account(reach, pairs, ledger, tools, orders, may_ask=may_ask) for reach, pairs in groups.values())
+    )
+    stopped = _stop(candidates, matched.last, chosen, tools)
+    swept = Swept()
+    errors: tuple[str, ...] = ()
+    if not orders.is_dry:
+        if orders.is_selected is None:
+            swept = await sweep(matched.orphans, snapshot, brakes, resolved.reaches, tools)
+        errors = (*write_all(stopped.values(), tools), *tell_providers(runs, stored, memory.failures, tools))
+    found = Pass(
+        candidates=candidates,
+        chosen=tuple(chosen),
+        last=matched.last,
+        runs=tuple(runs),
+        stopped=stopped,
+        diagnostics=(*snapshot.diagnostics, *resolved.diagnostics, *_too_new(stored, tools)),
+        notices=(*_notices(stored, tools), *swept.notices),
+        errors=(*errors, *swept.errors),
+        removed=swept.removed,
+        revision=snapshot.revision,
+        is_dry=orders.is_dry,
+    )
+    return tally(found, tools.accounts.requests)
+
+
+def _path(candidate: Candidate) -> str:
+    return str(PurePosixPath(candidate.source).parent / f"{candidate.name}.yaml")
+
+
+def _by_account(
+    candidates: tuple[Candidate, ...],
+    last: Mapping[int, JobStatus],
+    chosen: list[int],
+    due: frozenset[JobRef] | None,
+) -> dict[Account, tuple[Reach, list[Pair]]]:
+    groups: dict[Account, tuple[Reach, list[Pair]]] = {}
+    for key in chosen:
+        subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
+        if subject is None or reach is None:
+            continue
+        has_changed = before is None or before.observed_spec != subject.digest
+        if due is None or has_changed or subject.ref in due:
+            groups.setdefault(reach.account, (reach, []))[1].append((subject, before))
+    return groups
+
+
+async def _run_account(
+    reach: Reach, pairs: list[Pair], ledger: Ledger, tools: Tools, orders: Orders, *, may_ask: bool
+) -> AccountRun:
+    alias = pairs[0][0].spec.provider
+    controller = await open_or_shut(tools.accounts, reach)
+    try:
+        surveyed = await survey(controller, reach.account, pairs, ledger, tools.clock.now)
+    except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
+        return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
+    if orders.is_dry:
+        return AccountRun(reach, alias, surveyed, tuple(Done(case, case.decision.status) for case in surveyed.cases))
+    cases = surveyed.cases if may_ask else tuple(map(_without_action, surveyed.cases))
+    done = await carry_out(cases, controller, Hands(tools.specs, tools.statuses, tools.clock.now))
+    return AccountRun(reach, alias, surveyed, tuple(done))
+
+
+def _without_action(case: Case) -> Case:
+    return replace(case, decision=replace(case.decision, action=None))
+
+
+def _stop(
+    candidates: tuple[Candidate, ...], last: Mapping[int, JobStatus], chosen: list[int], tools: Tools
+) -> dict[int, JobStatus]:
+    """Return the statuses of the specs that cannot be acted on, by the candidates' keys."""
+    now = tools.clock.now().replace(microsecond=0)
+    return {
+        key: stalled(each.name, each.source, last.get(key), each.problem.reason, each.problem.message, now)
+        for key, each in enumerate(candidates)
+        if key in chosen and each.problem is not None
+    }
+
+
+def _notices(stored: StoredStatuses, tools: Tools) -> tuple[str, ...]:
+    return tuple(
+        f"{tools.environment.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
+        for path in stored.discarded
+    )
+
+
+def _too_new(stored: StoredStatuses, tools: Tools) -> tuple[Diagnostic, ...]:
+    return tuple(
+        Diagnostic(
+            file=tools.environment.show_status(path), message="written by a later version of reconcile; left alone"
+        )
+        for path in stored.too_new
+    )

@@ -1,0 +1,127 @@
+"""What would be done for one account: look, match, decide, ask the guard. Nothing here can change anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.core.decide import Decision, decide
+from reconciler.core.facts import recall
+from reconciler.core.guard import Approvals, Brakes, approve, count_earlier, count_unfinished, judge
+from reconciler.core.settle import refused
+from reconciler.core.subject import Subject
+from reconciler.loop.look import look
+from reconciler.model.job import Account, JobRef, Look, Phase, Seen, Unseen
+from reconciler.model.plan import Refusal
+from reconciler.model.status import JobStatus
+from reconciler.ports import JobReader
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One spec with what was last known, and what is decided about it."""
+
+    subject: Subject
+    last: JobStatus | None
+    decision: Decision
+    unseen: Unseen | None = None
+    refusal: Refusal | None = None
+    approved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One account, decided."""
+
+    account: Account
+    cases: tuple[Case, ...]
+    unseen: Unseen | None
+    refusals: tuple[Refusal, ...]
+    errors: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the guard counts over all accounts of one pass. Each account adds its batch when it is let through."""
+
+    brakes: Brakes
+    approvals: Approvals
+    statuses: tuple[JobStatus, ...]
+    """All last statuses, those of unselected and orphaned jobs included: the hour forgets nobody."""
+    unfinished: int
+    let_through: int = 0
+    approved: int = 0
+
+    def judge(self, account: Account, cases: list[Case], now: datetime) -> tuple[list[Case], tuple[Refusal, ...]]:
+        """Refuse or approve the first attempts of one account, as one batch."""
+        batch = [case.subject.name for case in cases if case.decision.action and case.decision.action.is_first_attempt]
+        count = self.approvals.count
+        left = Approvals(None if count is None else count - self.approved, self.approvals.names)
+        approved = approve(batch, left)
+        self.approved += sum(by.startswith("--allow-cancels") for by in approved.values())
+        asked = tuple(sorted(name for name in batch if name not in approved))
+        ours = [each for each in self.statuses if each.job is not None and each.job.account == str(account)]
+        earlier, unfinished = count_earlier(ours, now), count_unfinished(case.decision.status for case in cases)
+        everywhere = count_earlier(self.statuses, now) + self.let_through
+        verdicts = (
+            judge(str(account), asked, earlier, unfinished, self.brakes),
+            judge("overall", asked, everywhere, max(self.unfinished, unfinished), self.brakes),
+        )
+        refusals = tuple(each for each in verdicts if each is not None)
+        cases = [replace(case, approved_by=approved.get(case.subject.name)) for case in cases]
+        if not refusals:
+            self.let_through += len(asked)
+            return cases, ()
+        return [_refuse(case, refusals[0], now) if case.subject.name in asked else case for case in cases], refusals[:1]
+
+
+async def survey(
+    reader: JobReader,
+    account: Account,
+    subjects: Iterable[tuple[Subject, JobStatus | None]],
+    ledger: Ledger,
+    now: Callable[[], datetime],
+) -> Survey:
+    """Look at one account, and decide about every spec that names it."""
+    pairs = list(subjects)
+    open_pairs = [(subject, last) for subject, last in pairs if not is_settled(last)]
+    looked_looks: Mapping[JobRef, Look] = {}
+    unseen = None
+    if open_pairs:
+        known = _known(account, ledger.statuses)
+        looked = await look(reader, [subject.ref for subject, _ in open_pairs], known, open_pairs[0][0].capabilities)
+        looked_looks, unseen = looked.looks, looked.unseen
+    moment = now().replace(microsecond=0)
+    cases, errors = [], []
+    for subject, last in pairs:
+        seen = Seen(recall(last)) if last is not None and is_settled(last) else looked_looks[subject.ref]
+        try:
+            decision = decide(subject, seen, last, moment)
+        except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
+            errors.append(f"{subject.name}: {type(error).__name__}: {error}")
+            continue
+        cases.append(Case(subject, last, decision, seen if isinstance(seen, Unseen) else None))
+    judged, refusals = ledger.judge(account, cases, moment)
+    return Survey(account, tuple(judged), unseen, refusals, tuple(errors))
+
+
+def is_settled(last: JobStatus | None) -> bool:
+    """Whether a job ended for good: it is never asked for again."""
+    return last is not None and last.final
+
+
+def _known(account: Account, statuses: Iterable[JobStatus]) -> dict[str, Phase]:
+    return {
+        each.job.id: each.phase
+        for each in statuses
+        if each.job is not None and each.job.was_seen and each.job.account == str(account)
+    }
+
+
+def _refuse(case: Case, refusal: Refusal, now: datetime) -> Case:
+    action = case.decision.action
+    if action is None or not action.is_first_attempt:
+        return case
+    status = refused(case.decision.status, str(refusal), case.last, now)
+    return replace(case, decision=replace(case.decision, status=status), refusal=refusal)

@@ -1,0 +1,131 @@
+"""The statuses around a pass: of specs that cannot be acted on, of specs that are gone, of accounts that are away.
+
+Rules: a status is removed only where everything could be read, never under a filter, and never more of them at once
+than the guard would let pass; the job is left alone either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from reconciler.core.conditions import stalled
+from reconciler.core.guard import Brakes, judge
+from reconciler.core.orphans import is_outliving, outlive
+from reconciler.errors import ProviderError
+from reconciler.loop.accounts import Tools, open_or_shut
+from reconciler.loop.resolve import Reach
+from reconciler.loop.tally import AccountRun
+from reconciler.model.job import Account, JobRef, Seen
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus, ProviderStatus
+from reconciler.ports import Snapshot, StoredStatuses
+
+FAILURES_TOLD = 2
+"""An account is told to be away after so many failed looks in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What became of them."""
+
+    removed: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def write_all(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
+    """Write statuses that no request goes with. Returns what went wrong."""
+    return tuple(
+        problem
+        for status in statuses
+        for problem in _try(
+            f"the status of {status.name}",
+            partial(tools.statuses.write, status, durable=status.open_receipt is not None),
+        )
+    )
+
+
+async def sweep(
+    orphans: Sequence[JobStatus], snapshot: Snapshot, brakes: Brakes, reaches: Mapping[str, Reach], tools: Tools
+) -> Swept:
+    """Deal with the statuses that no spec claims. `reaches` is by account, as a status names it."""
+    now = tools.clock.now().replace(microsecond=0)
+    kept: list[JobStatus] = []
+    gone: list[JobStatus] = []
+    for status in orphans:
+        if status.source in snapshot.broken_files:
+            message = "its file cannot be read"
+            kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
+        elif is_outliving(status, now):
+            seen = await _look_once(status, reaches, tools)
+            after = outlive(status, seen, now) if seen else status
+            (kept if after.open_receipt else gone).append(after)
+        else:
+            gone.append(status)
+    errors = write_all(kept, tools)
+    if snapshot.broken_files or not gone:
+        return Swept(errors=errors)
+    specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
+    if not specs or judge("statuses", tuple(each.name for each in gone), 0, specs + len(gone), brakes):
+        notice = f"{len(gone)} of {specs + len(gone)} specs are gone at once: their statuses are kept"
+        return Swept(notices=(notice,), errors=errors)
+    for status in gone:
+        errors += _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
+    return Swept(removed=tuple(each.name for each in gone), errors=errors)
+
+
+async def _look_once(status: JobStatus, reaches: Mapping[str, Reach], tools: Tools) -> Seen | None:
+    """Look at the job of a deleted spec, if its account can still be reached."""
+    reach = reaches.get(status.job.account) if status.job else None
+    if reach is None or status.job is None:
+        return None
+    controller = await open_or_shut(tools.accounts, reach)
+    try:
+        return Seen(await controller.get_job(JobRef(reach.account, status.job.id)))
+    except ProviderError:
+        return None
+
+
+def tell_providers(
+    runs: Iterable[AccountRun], stored: StoredStatuses, failures: dict[Account, int], tools: Tools
+) -> tuple[str, ...]:
+    """Write which accounts were away for two looks in a row, and remove what is over. Returns what went wrong."""
+    known = {each.account: each for each in stored.providers}
+    errors: tuple[str, ...] = ()
+    for run in runs:
+        account = run.reach.account
+        before = known.get(str(account))
+        unseen = run.surveyed.unseen if run.surveyed else None
+        failures[account] = failures.get(account, 0) + 1 if unseen else 0
+        what = f"the status of the account {account}"
+        if unseen is None and before is not None:
+            errors += _try(what, partial(tools.statuses.remove_provider, before.name))
+        elif unseen is not None and failures[account] >= FAILURES_TOLD:
+            status = _provider_status(run, unseen.reason, unseen.message, before, tools.clock.now())
+            errors += _try(what, partial(tools.statuses.write_provider, status))
+    return errors
+
+
+def _provider_status(
+    run: AccountRun, reason: Reason, message: str, before: ProviderStatus | None, now: datetime
+) -> ProviderStatus:
+    if before is not None and before.reason is reason:
+        return before
+    return ProviderStatus(
+        name=run.alias,
+        account=str(run.reach.account),
+        reason=reason,
+        message=message,
+        since=now.replace(microsecond=0),
+    )
+
+
+def _try(what: str, write: Callable[[], object]) -> tuple[str, ...]:
+    try:
+        write()
+    except OSError as error:
+        return (f"{what} could not be written: {error.strerror or error}",)
+    return ()

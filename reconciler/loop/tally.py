@@ -1,0 +1,175 @@
+"""What a pass amounts to: a report for people and machines, and what is worth another look soon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from reconciler.loop.act import Done
+from reconciler.loop.resolve import Candidate, Reach
+from reconciler.loop.survey import Survey
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.job import Account, JobRef, Unseen
+from reconciler.model.plan import AccountReport, ExitCode, Progress, Report, Row
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus
+
+_RETRIED = frozenset({Progress.NOT_DELIVERED, Progress.UNANSWERED, Progress.OVERTAKEN})
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRun:
+    """One account in one pass. `surveyed` is None only where our own code failed."""
+
+    reach: Reach
+    alias: str
+    surveyed: Survey | None
+    done: tuple[Done, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """Everything that one pass came upon. `last` and `stopped` are by the candidates' positions."""
+
+    candidates: tuple[Candidate, ...]
+    chosen: tuple[int, ...]
+    last: Mapping[int, JobStatus]
+    stopped: Mapping[int, JobStatus]
+    runs: tuple[AccountRun, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    notices: tuple[str, ...]
+    errors: tuple[str, ...]
+    removed: tuple[str, ...]
+    revision: str | None
+    is_dry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One job that is worth another look soon."""
+
+    ref: JobRef
+    after: timedelta
+    is_failure: bool
+    """Because something failed, rather than because something is on its way."""
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """A pass, told."""
+
+    report: Report
+    due: tuple[Due, ...]
+    looked: frozenset[str]
+    """The names of the specs that this pass was about."""
+
+
+def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
+    """Return the report of a pass, and what should be looked at again soon."""
+    done = {each.case.subject.name: each for run in found.runs for each in run.done}
+    surveys = [run.surveyed for run in found.runs if run.surveyed]
+    report = Report(
+        rows=tuple(_row(found, key, done) for key in found.chosen if _is_told(found, key, done)),
+        accounts=tuple(_account(run, requests) for run in found.runs),
+        refusals=tuple(refusal for each in surveys for refusal in each.refusals),
+        diagnostics=found.diagnostics,
+        errors=(
+            *found.errors,
+            *(run.error for run in found.runs if run.error),
+            *(error for each in surveys for error in each.errors),
+            *(error for each in done.values() for error in each.errors),
+        ),
+        notices=found.notices,
+        revision=found.revision,
+        removed=found.removed,
+        is_dry=found.is_dry,
+    )
+    due = tuple(entry for each in done.values() if (entry := _due(each)) is not None)
+    return PassResult(replace(report, exit_codes=exit_codes(report)), due, frozenset(done) | _stopped(found))
+
+
+def exit_codes(report: Report) -> frozenset[ExitCode]:
+    """Return every exit code that a report gives cause for."""
+    reasons = {row.status.ready.reason for row in report.rows}
+    is_unset = Reason.HOST_NOT_TRUSTED in reasons or any(each.is_configuration for each in report.accounts)
+    causes = {
+        ExitCode.SOFTWARE: bool(report.errors),
+        ExitCode.REFUSED: bool(report.refusals),
+        ExitCode.CONFIGURATION: is_unset,
+        ExitCode.INVALID_DOCUMENT: any(each.severity is Severity.ERROR for each in report.diagnostics),
+        ExitCode.STALLED: any(row.status.is_stalled for row in report.rows),
+        ExitCode.PROVIDER_UNSEEN: any(row.unseen for row in report.rows)
+        or any(each.unseen_reason for each in report.accounts),
+        ExitCode.TIMED_OUT: report.is_timed_out,
+    }
+    return frozenset(code for code, is_so in causes.items() if is_so)
+
+
+def _stopped(found: Pass) -> frozenset[str]:
+    return frozenset(found.candidates[key].name for key in found.stopped)
+
+
+def _is_told(found: Pass, key: int, done: Mapping[str, Done]) -> bool:
+    """A row needs a status; a spec that a bug kept from having its first is told as an error instead."""
+    return key in found.stopped or key in found.last or found.candidates[key].name in done
+
+
+def _row(found: Pass, key: int, done: Mapping[str, Done]) -> Row:
+    candidate = found.candidates[key]
+    spec = candidate.document.document.spec if candidate.document else None
+    one = done.get(candidate.name) if candidate.subject else None
+    before = found.last.get(key)
+    case = one.case if one else None
+    action = case.decision.action if case else None
+    progress = None
+    if action is not None and case is not None:
+        progress = Progress.REFUSED if case.refusal else Progress.PLANNED
+    return Row(
+        name=candidate.name,
+        source=candidate.source,
+        provider=spec.provider if spec else None,
+        ref=candidate.ref,
+        wanted=spec.desired_state if spec else None,
+        status=one.status if one else found.stopped.get(key, before),  # type: ignore[arg-type]  # `_is_told`
+        before=before,
+        action=action,
+        progress=one.answer.progress if one and one.answer else progress,
+        unseen=case.unseen.message if case and case.unseen else None,
+    )
+
+
+def _account(run: AccountRun, requests: Callable[[Account], int]) -> AccountReport:
+    unseen: Unseen | None = run.surveyed.unseen if run.surveyed else None
+    return AccountReport(
+        name=run.alias,
+        account=run.reach.account,
+        jobs=len(run.surveyed.cases) if run.surveyed else 0,
+        requests=requests(run.reach.account),
+        unseen_reason=unseen.reason if unseen else None,
+        message=unseen.message if unseen else None,
+        is_transient=unseen.is_transient if unseen else False,
+        is_configuration=unseen.is_configuration if unseen else False,
+        retry_after_s=unseen.retry_after_s if unseen else None,
+    )
+
+
+def _due(one: Done) -> Due | None:
+    case, ref = one.case, one.case.subject.ref
+    after = case.decision.requeue or case.subject.interval
+    if case.unseen is not None:
+        return (
+            Due(ref, after, is_failure=True, retry_after_s=case.unseen.retry_after_s)
+            if case.unseen.is_transient
+            else None
+        )
+    if one.answer is not None and one.answer.progress in _RETRIED:
+        return Due(ref, after, is_failure=True, retry_after_s=one.answer.retry_after_s)
+    status = one.status
+    is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled
+    is_resting = status.final or (status.open_receipt is None and not status.is_reconciling)
+    if is_resting or not is_under_way:
+        return None
+    return Due(ref, after, is_failure=False)
