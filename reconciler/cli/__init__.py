@@ -1,1 +1,25 @@
-"""The command line."""
+"""The command line: parse, call wiring, print a view, return an exit code. One file a verb, imported when used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from reconciler.cli.group import reconcile
+
+INTERRUPTED = 130
+"""What a shell says of a process that Ctrl-C ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
+    try:
+        return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
+    except click.ClickException as error:
+        error.show()
+        return os.EX_USAGE
+    except click.Abort:
+        click.echo("Interrupted. What was asked for is on record; the next pass goes on from there.", err=True)
+        return INTERRUPTED

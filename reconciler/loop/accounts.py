@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.errors import ProviderError
 from reconciler.loop.resolve import Environment, Reach
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.ports import Clock, JobController, SpecSource, StatusStore
+from reconciler.ports import Clock, JobController, JobReader, SpecSource, StatusStore
 
 
 class Accounts(Protocol):
     """Opens accounts, each once, and keeps them open."""
 
-    async def open(self, reach: Reach) -> JobController:
-        """Return an open account. Raises `Permanent` where it cannot be opened."""
+    async def open(self, reach: Reach) -> JobReader:
+        """Return an open account, to look at. Raises `Permanent` where it cannot be opened."""
         ...
 
     def requests(self, account: Account) -> int:
@@ -32,6 +33,8 @@ class Tools:
     environment: Environment
     accounts: Accounts
     clock: Clock
+    control: Callable[[Account], JobController] | None
+    """The way to change something in an open account; None where nothing may be: a plan, a dry run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,8 @@ class _Shut:
     async def get_job(self, ref: JobRef) -> ObservedJob | None:  # noqa: ARG002  the port's signature
         raise self.error
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:  # noqa: ARG002  the port's signature
-        raise self.error
 
-
-async def open_or_shut(accounts: Accounts, reach: Reach) -> JobController:
+async def open_or_shut(accounts: Accounts, reach: Reach) -> JobReader:
     """Return an open account, or one that says why it is not."""
     try:
         return await accounts.open(reach)

@@ -40,7 +40,7 @@ class Hands:
     now: Callable[[], datetime]
 
 
-async def carry_out(cases: tuple[Case, ...], controller: JobController, hands: Hands) -> list[Done]:
+async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController], hands: Hands) -> list[Done]:
     """Write what was decided, and ask for what is due. All intents are on disk before the first request leaves."""
     done: list[Done] = []
     intents: list[tuple[Case, JobStatus]] = []
@@ -58,7 +58,7 @@ async def carry_out(cases: tuple[Case, ...], controller: JobController, hands: H
             done.append(Done(case, case.last or case.decision.status, answer, (problem,)))
         else:
             intents.append((case, intent))
-    done += await asyncio.gather(*(_request(case, intent, controller, hands) for case, intent in intents))
+    done += await asyncio.gather(*(_request(case, intent, control, hands) for case, intent in intents))
     return done
 
 
@@ -72,14 +72,14 @@ def write(case: Case, status: JobStatus, hands: Hands, answer: Answer | None = N
     return Done(case, status, answer)
 
 
-async def _request(case: Case, intent: JobStatus, controller: JobController, hands: Hands) -> Done:
+async def _request(case: Case, intent: JobStatus, control: Callable[[], JobController], hands: Hands) -> Done:
     action = case.decision.action
     assert action is not None  # noqa: S101  only cases with an action have an intent
     if not _is_still_wanted(case, hands.specs):
         answer = Answer(Progress.OVERTAKEN, "the spec changed meanwhile")
         return write(case, case.decision.status, hands, answer)
     try:
-        answer = await _send(action, controller)
+        answer = await _send(action, control())
     except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have left, and others must go on
         answer = Answer(Progress.UNANSWERED, f"{type(error).__name__}: {error}")
         done = write(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from reconciler.core.conditions import stalled
@@ -36,7 +37,6 @@ class Orders:
     brakes: Brakes = field(default_factory=Brakes)
     approvals: Approvals = field(default_factory=Approvals)
     is_suspended: bool = False
-    is_dry: bool = False
 
 
 @dataclass(slots=True)
@@ -72,12 +72,12 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
     ledger = Ledger(brakes, orders.approvals, stored.jobs, count_unfinished(stored.jobs))
     may_ask = not snapshot.is_settings_broken
     runs = await asyncio.gather(
-        *(_run_account(reach, pairs, ledger, tools, orders, may_ask=may_ask) for reach, pairs in groups.values())
+        *(_run_account(reach, pairs, ledger, tools, may_ask=may_ask) for reach, pairs in groups.values())
     )
     stopped = _stop(candidates, matched.last, chosen, tools)
     swept = Swept()
     errors: tuple[str, ...] = ()
-    if not orders.is_dry:
+    if tools.control is not None:
         if orders.is_selected is None:
             swept = await sweep(matched.orphans, snapshot, brakes, resolved.reaches, tools)
         errors = (*write_all(stopped.values(), tools), *tell_providers(runs, stored, memory.failures, tools))
@@ -92,7 +92,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
         errors=(*errors, *swept.errors),
         removed=swept.removed,
         revision=snapshot.revision,
-        is_dry=orders.is_dry,
+        is_dry=tools.control is None,
     )
     return tally(found, tools.accounts.requests)
 
@@ -118,19 +118,19 @@ def _by_account(
     return groups
 
 
-async def _run_account(
-    reach: Reach, pairs: list[Pair], ledger: Ledger, tools: Tools, orders: Orders, *, may_ask: bool
-) -> AccountRun:
+async def _run_account(reach: Reach, pairs: list[Pair], ledger: Ledger, tools: Tools, *, may_ask: bool) -> AccountRun:
     alias = pairs[0][0].spec.provider
-    controller = await open_or_shut(tools.accounts, reach)
+    reader = await open_or_shut(tools.accounts, reach)
     try:
-        surveyed = await survey(controller, reach.account, pairs, ledger, tools.clock.now)
+        surveyed = await survey(reader, reach.account, pairs, ledger, tools.clock.now)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
-    if orders.is_dry:
+    if tools.control is None:
         return AccountRun(reach, alias, surveyed, tuple(Done(case, case.decision.status) for case in surveyed.cases))
     cases = surveyed.cases if may_ask else tuple(map(_without_action, surveyed.cases))
-    done = await carry_out(cases, controller, Hands(tools.specs, tools.statuses, tools.clock.now))
+    done = await carry_out(
+        cases, partial(tools.control, reach.account), Hands(tools.specs, tools.statuses, tools.clock.now)
+    )
     return AccountRun(reach, alias, surveyed, tuple(done))
 
 

@@ -49,7 +49,7 @@ async def run_until(
         failures = failures + 1 if any(each.is_failure for each in pending) else 0
         retry_s = failure_delay(max(failures, 1), jitter())
         due_at.update((each.ref, now + _delay(each, retry_s)) for each in pending)
-        if orders.is_dry or not due_at:
+        if tools.control is None or not due_at:
             return report
         wake_at = min(due_at.values())
         if wake_at > begun + (timeout_s if wait_s is None else max(wait_s, timeout_s)):

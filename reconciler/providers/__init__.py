@@ -1,1 +1,47 @@
-"""How a provider is asked: one file each."""
+"""How a provider is asked: one file each, loaded only when a spec names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+
+from reconciler.plugin import ProviderType
+
+ENTRY_POINTS = "reconciler.providers"
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "openai": "reconciler.providers.openai:OPENAI",
+        "sandbox": "reconciler.providers.sandbox:SANDBOX",
+    }
+)
+"""The types that ship, by the word in `spec.type`; others come from the entry point group."""
+
+
+def known() -> tuple[str, ...]:
+    """Return every name that `load` takes, sorted."""
+    return tuple(sorted({*NAMES, *entry_points(group=ENTRY_POINTS).names}))
+
+
+def load(name: str) -> ProviderType:
+    """Return the provider type of that name; one that ships wins over an entry point.
+
+    Raises LookupError with a sentence: the name is not known, or what it stands for cannot be imported.
+    """
+    if name in NAMES:
+        found = EntryPoint(name, NAMES[name], ENTRY_POINTS)
+    elif name in (installed := entry_points(group=ENTRY_POINTS)).names:
+        found = installed[name]
+    else:
+        near = get_close_matches(name, known(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known())}"
+        msg = f"{name!r} is not a provider type; {hint}"
+        raise LookupError(msg)
+    try:
+        loaded: ProviderType = found.load()
+    except (ImportError, AttributeError) as error:
+        msg = f"the provider type {name!r} cannot be loaded from {found.value}: {error}"
+        raise LookupError(msg) from error
+    return loaded

@@ -1,1 +1,1 @@
-"""A world of jobs with rules of its own, and the OpenAI-shaped HTTP API over it."""
+"""The embedded provider: a world with rules, and the OpenAI-shaped HTTP API over it."""

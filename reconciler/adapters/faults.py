@@ -1,0 +1,119 @@
+"""What pydantic finds wrong with a value, in words for the person who wrote it.
+
+Rules: no word of pydantic's reaches a user; a value is shown cut and without control characters, and nothing that stands
+where a credential does is shown at all. `errors()` is read for its type and place only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from reconciler.model.scalar import quoted
+
+FAULTS_MAX = 50
+_CREDENTIALS = ("spec", "credentials")
+_NEVER_A_SECRET = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
+_KEY_MARK = "[key]"  # how pydantic says that it means a mapping's key, and not the value under it
+
+WORDS = {
+    "missing": "is required",
+    "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must look like {pattern}",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "time_delta_type": "must be a duration such as 90s or 6h",
+    "datetime_type": "must be a time such as 2026-12-01T00:00:00Z",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+}
+"""Words by pydantic's error type. Those that name a type of value are followed by what stands there instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong, and the path to it inside its document."""
+
+    path: tuple[str | int, ...]
+    message: str
+    suggestion: str | None = None
+
+
+def near(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that was probably meant, if one is like the word; case does not count."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    found = difflib.get_close_matches(word[:80].lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the question that a diagnostic ends with, if there is something to ask."""
+    meant = near(word, candidates)
+    return None if meant is None else f"did you mean {meant!r}?"
+
+
+def faults(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
+    """Yield what is wrong, each thing once, at most 50 of them. `model` is what the value was to be."""
+    found = (_fault(details, model) for details in error.errors(include_url=False))
+    yield from list(dict.fromkeys(found))[:FAULTS_MAX]
+
+
+def _fault(details: ErrorDetails, model: type[BaseModel]) -> Fault:
+    path = tuple(step for step in details["loc"] if step != _KEY_MARK)
+    if path[:2] == _CREDENTIALS:
+        return Fault(_CREDENTIALS, _NEVER_A_SECRET)
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        valid = _keys(model, path[:-1])
+        return Fault(path, f"unknown key; valid here: {', '.join(valid)}", did_you_mean(str(path[-1]), valid))
+    if kind in {"enum", "literal_error"} and isinstance(value, str):
+        words = re.findall(r"'([^']*)'", str(context["expected"]))
+        return Fault(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
+    if kind == "value_error":
+        return Fault(path, str(context["error"]))
+    words = WORDS.get(kind, "is not valid").format_map(context)
+    return Fault(path, words if kind == "missing" else f"{words}, but is {_what(value)}")
+
+
+def _what(value: object) -> str:
+    match value:
+        case None | "":
+            return "empty"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return quoted(str(value))
+
+
+def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that may stand in the mapping at that path."""
+    for step in path:
+        annotation = next(each.annotation for each in model.model_fields.values() if each.alias == step)
+        model = next(each for each in (annotation, *get_args(annotation)) if _is_model(each))
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

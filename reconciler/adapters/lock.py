@@ -1,0 +1,52 @@
+"""One reconciler per state directory. The lock is the kernel's, so it dies with its owner, however that dies.
+
+The file only says who holds it and is never removed: removing it would let two processes lock two files of one name.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.model.spec import render_instant
+
+
+class LockHeld(Exception):
+    """Another process holds the lock. The message says which, on what host, since when."""
+
+
+@contextmanager
+def hold(path: Path, *, command: str, since: datetime) -> Iterator[None]:
+    """Hold the lock while the body runs; `command` and `since` are what others are told of us.
+
+    Raises `LockHeld` at once where it is taken, and OSError where the file cannot be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
+                raise
+            raise LockHeld(_sentence(path, file.read(4096))) from None
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": render_instant(since), "command": command}
+        file.truncate()
+        file.write(json.dumps(holder))
+        file.flush()
+        yield
+
+
+def _sentence(path: Path, text: str) -> str:
+    try:
+        holder = json.loads(text)
+        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']} ({holder['command']})"
+    except (ValueError, KeyError, TypeError):  # it was locked a moment ago, and has not said who it is
+        who = "another process"
+    return f"{path} is held by {who}: stop that one, or give this one a --state-dir of its own"

@@ -1,0 +1,228 @@
+"""YAML as text: every scalar is the text that stands there, and every value knows its line.
+
+The only importer of `yaml`. Rules: nothing is guessed from a scalar's look, but that a plain `null`, `~` or nothing is
+None; aliases are followed, within a limit; merge keys and foreign tags are refused. Documents are built from the
+parser's events, because that is twice as fast as composing nodes, and because the composer written in C overflows the
+stack on deep nesting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from reconciler.model.scalar import quoted
+
+DOCUMENTS_MAX = 10_000
+DEPTH_MAX = 100
+REPEATED_NODES_MAX = 100_000
+
+Path = tuple[str | int, ...]
+
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is not in every build of PyYAML
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_TAGS = frozenset(
+    {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
+)
+_CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
+_INDENTED_BY_TAB = re.compile(r" *\t")
+_IN_WORDS = (
+    ("mapping values are not allowed", "a ':' stands where no key can be: quote a value that holds ': '"),
+    ("cannot start any token", "a value cannot begin with this character: put the value in quotes"),
+    ("unexpected end of stream", "a quote that is opened here is never closed"),
+    ("expected node content", "a value is missing here, or a bracket is never closed"),
+    ("expected the node content", "a value is missing here, or a bracket is never closed"),
+    ("expected key", "this does not go on from the lines above: look at the indentation and the quotes"),
+    ("expected <block end>", "this does not go on from the lines above: look at the indentation and the quotes"),
+    ("could not find expected ':'", "a key without its ':'"),
+)
+
+
+class Unreadable(Exception):
+    """A text that cannot be read, as a whole. `line` counts from 1, where it is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong inside a document that can otherwise be read."""
+
+    path: Path
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawDocument:
+    """A document as dicts, lists, texts and None. `lines` has the line of each key and item, by its path."""
+
+    value: Any
+    line: int
+    lines: dict[Path, int]
+    problems: tuple[Problem, ...]
+
+
+def parse(text: str) -> tuple[RawDocument, ...]:
+    """Return a text's documents; an empty one has the value None. Raises `Unreadable` in plain words."""
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        msg = "a conflict of a Git merge is not resolved here"
+        raise Unreadable(msg, line)
+    try:
+        return tuple(_documents(yaml.parse(text, Loader=_LOADER), nodes_max=len(text) + REPEATED_NODES_MAX))
+    except yaml.MarkedYAMLError as error:
+        raise _in_words(error, text) from None
+    except yaml.YAMLError as error:
+        msg = f"is not YAML: {error}"
+        raise Unreadable(msg) from None
+
+
+def _documents(events: Iterator[Event], nodes_max: int) -> Iterator[RawDocument]:
+    nodes = _Budget(nodes_max)
+    count = 0
+    for event in events:
+        if isinstance(event, DocumentStartEvent):
+            count += 1
+            if count > DOCUMENTS_MAX:
+                msg = f"holds more than {DOCUMENTS_MAX:,} documents: split the file"
+                raise Unreadable(msg, _line(event))
+            yield _Builder(events, nodes).document()
+
+
+def _in_words(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
+    problem = error.problem or "cannot be understood"
+    # A quote that is never closed is noticed at the end of the file, and is of interest where it begins.
+    is_open = "end of stream" in problem and error.context_mark is not None
+    mark = error.context_mark if is_open else error.problem_mark
+    if mark is None:
+        return Unreadable(f"is not YAML: {problem}")
+    lines = text.splitlines()
+    if mark.line < len(lines) and _INDENTED_BY_TAB.match(lines[mark.line]):
+        return Unreadable("is not YAML: a tab stands where YAML wants spaces: indent with spaces", mark.line + 1)
+    words = next((words for part, words in _IN_WORDS if part in problem), problem)
+    return Unreadable(f"is not YAML: {words}", mark.line + 1)
+
+
+def _line(event: Event) -> int:
+    return int(event.start_mark.line) + 1
+
+
+class _Budget:
+    """How many nodes a file may still have, aliases written out.
+
+    Every node that really stands in a file takes a character, so only aliases can use up the file's length and more.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, nodes: int, line: int) -> None:
+        self.left -= nodes
+        if self.left < 0:
+            msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values"
+            raise Unreadable(msg, line)
+
+
+class _Builder:
+    """Makes one document from the events that follow its start."""
+
+    def __init__(self, events: Iterator[Event], nodes: _Budget) -> None:
+        self._events = events
+        self._nodes = nodes
+        self._anchors: dict[str, tuple[Any, int] | None] = {}
+        self._lines: dict[Path, int] = {}
+        self._problems: list[Problem] = []
+
+    def document(self) -> RawDocument:
+        first = next(self._events)
+        value = self._value(first, ())
+        return RawDocument(value, _line(first), self._lines, tuple(self._problems))
+
+    def _value(self, event: Any, path: Path) -> Any:
+        self._nodes.spend(1, _line(event))
+        if isinstance(event, AliasEvent):
+            return self._repeated(event)
+        if event.anchor is None:
+            return self._fresh(event, path)
+        self._anchors[event.anchor] = None
+        before = self._nodes.left
+        value = self._fresh(event, path)
+        self._anchors[event.anchor] = value, before - self._nodes.left + 1
+        return value
+
+    def _repeated(self, event: AliasEvent) -> Any:
+        if event.anchor not in self._anchors:
+            msg = f"the alias *{event.anchor} has no anchor &{event.anchor} before it in this document"
+            raise Unreadable(msg, _line(event))
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            msg = f"the alias *{event.anchor} stands inside of what it names"
+            raise Unreadable(msg, _line(event))
+        value, size = anchored
+        self._nodes.spend(size, _line(event))
+        return value
+
+    def _fresh(self, event: Any, path: Path) -> Any:
+        if event.tag not in _TAGS:
+            self._problem(path, event, f"the tag {quoted(event.tag)} is not allowed: write plain values")
+        if isinstance(event, ScalarEvent):
+            is_plain = event.tag is None and not event.style
+            return None if is_plain and event.value in _NULLS else event.value
+        if len(path) >= DEPTH_MAX:
+            msg = f"is nested deeper than {DEPTH_MAX} levels"
+            raise Unreadable(msg, _line(event))
+        return self._items(path) if isinstance(event, SequenceStartEvent) else self._members(path)
+
+    def _items(self, path: Path) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            here = (*path, len(items))
+            self._lines[here] = _line(event)
+            items.append(self._value(event, here))
+        return items
+
+    def _members(self, path: Path) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            key = self._key(event, path)
+            here = (*path, key)
+            if key in members:
+                self._problem(here, event, f"this key stands twice: first on line {self._lines[here]}")
+                self._value(next(self._events), here)
+                continue
+            if key == "<<":
+                self._problem(here, event, "merge keys are not supported: write the values out")
+            self._lines[here] = _line(event)
+            members[key] = self._value(next(self._events), here)
+        return members
+
+    def _key(self, event: Event, path: Path) -> str:
+        if isinstance(event, CollectionStartEvent):
+            msg = "a key must be text, not a list or a mapping: quote a value that holds '{{'"
+            raise Unreadable(msg, _line(event))
+        key = self._value(event, path)
+        if isinstance(key, str):
+            return key
+        self._problem(path, event, "a key must be text")
+        return ""
+
+    def _problem(self, path: Path, event: Event, message: str) -> None:
+        self._problems.append(Problem(path, _line(event), message))

@@ -1,0 +1,58 @@
+"""What the options mean, in wiring's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from reconciler.model.spec import parse_duration
+from reconciler.wiring import Brakes, Place, Selection, TrustSources
+
+Given = Mapping[str, Any]
+"""What click read, by parameter name."""
+
+
+def place(given: Given) -> Place:
+    """Return where things are."""
+    return Place(specs=given["specs"], status_dir=given["status_dir"], state_dir=given["state_dir"])
+
+
+def selection(given: Given, names: tuple[str, ...] = ()) -> Selection:
+    """Return which jobs are meant. Raises click's usage error for a selector that is none."""
+    return Selection(names=names, labels=_labels(given["selector"] or ""), provider=given["provider"])
+
+
+def brakes(given: Given) -> Brakes:
+    """Return the limits on changes, and what may pass them."""
+    return Brakes(
+        allow_cancels=given["allow_cancels"],
+        allow_names=frozenset(given["allow_cancel"]),
+        max_cancels=given["max_cancels"],
+        max_cancel_percent=given["max_cancel_percent"],
+        max_cancels_absolute=given["max_cancels_absolute"],
+        suspend=given["suspend"],
+    )
+
+
+def trust(given: Given) -> TrustSources:
+    """Return where the operator says which hosts and files are trusted."""
+    return TrustSources(files=tuple(given["trust_files"]), secret_dirs=tuple(given["secrets_dir"]))
+
+
+def seconds(given: Given, name: str) -> float:
+    """Return an option that is a duration. Raises click's usage error where it is none."""
+    try:
+        return parse_duration(given[name]).total_seconds()
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=f"--{name}") from None
+
+
+def _labels(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.strip().partition("=") for part in text.split(",")] if text else []
+    for key, sign, value in pairs:
+        if not (key and sign and value):
+            msg = f"{text!r} is not a selector: write it as team=support, or team=support,env=prod"
+            raise click.BadParameter(msg, param_hint="--selector")
+    return tuple((key, value) for key, _, value in pairs)

@@ -1,0 +1,140 @@
+"""The options that several verbs share: each may stand before the verb or after it, or in `RECONCILE_<NAME>`.
+
+What they mean is in `given`, which is heavy to import; here is only how they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+DISTRIBUTION = "llm-job-reconciler"
+
+C = TypeVar("C", bound=Callable[..., Any] | click.Command)
+Decorator = Callable[[C], C]
+
+
+class Shared(click.Option):
+    """An option that may stand before the verb or after it. After wins; the variable comes last."""
+
+    def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
+        super().__init__(param_decls, **settings)
+        self.envvar = f"RECONCILE_{str(self.name).upper()}"
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
+        """Return what was said here, else what was said before the verb, else the variable or the default."""
+        value, source = super().consume_value(ctx, opts)
+        key = _key(self.name)
+        if source is ParameterSource.COMMANDLINE:
+            ctx.meta[key] = value
+        elif key in ctx.meta:
+            return ctx.meta[key], ParameterSource.COMMANDLINE
+        return value, source
+
+    @staticmethod
+    def given(ctx: click.Context, name: str) -> object:
+        """Return the value of such an option wherever on the command line it stood, else the variable's."""
+        return ctx.meta.get(_key(name), ctx.params.get(name))
+
+
+def _key(name: str | None) -> str:
+    """Contexts of a group and its verb share one `meta`; this is an option's place in it."""
+    return f"{__name__}.{name}"
+
+
+def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
+    """Return a decorator that gives a command all options of these groups, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def output(*formats: str) -> Decorator[Any]:
+    """Return the option `-o` with these formats; the first is the default."""
+    return click.option(
+        "-o",
+        "--output",
+        cls=Shared,
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How the result is printed.",
+    )
+
+
+def _path(**settings: Any) -> click.Path:
+    return click.Path(path_type=Path, **settings)
+
+
+def _limit(name: str, help_: str, most: int | None = None) -> Decorator[Any]:
+    return click.option(name, cls=Shared, type=click.IntRange(0, most), metavar="N", help=help_)
+
+
+PLACE: tuple[Decorator[Any], ...] = (
+    click.option(
+        "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="The directory of the specs."
+    ),
+    click.option("--status-dir", cls=Shared, type=_path(), help="Where statuses stand; by default <specs>/status."),
+    click.option(
+        "--state-dir",
+        cls=Shared,
+        type=_path(),
+        help="Where the lock and the like stand; by default in the user's cache directory.",
+    ),
+)
+SELECTION: tuple[Decorator[Any], ...] = (
+    click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs with all these labels."),
+    click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),
+)
+BRAKES: tuple[Decorator[Any], ...] = (
+    _limit("--allow-cancels", "Let this many changes pass the guard, this once."),
+    click.option(
+        "--allow-cancel",
+        cls=Shared,
+        multiple=True,
+        metavar="NAME",
+        help="Let the change of this job pass the guard, this once. May be repeated.",
+    ),
+    _limit("--max-cancels", "The guard: changes an hour, together with the percentage."),
+    _limit("--max-cancel-percent", "The guard: share of the unfinished jobs.", 100),
+    _limit("--max-cancels-absolute", "The guard: changes an hour, whatever the share."),
+    click.option("--suspend", cls=Shared, is_flag=True, help="Look and confirm, but ask for no change anywhere."),
+)
+TRUST: tuple[Decorator[Any], ...] = (
+    # `RECONCILE_TRUST` holds bindings, not a file's name: hence another name for this one's variable
+    click.option(
+        "--trust",
+        "trust_files",
+        cls=Shared,
+        multiple=True,
+        type=_path(exists=True, dir_okay=False),
+        help="A file that says which hosts a credential may go to. May be repeated.",
+    ),
+    click.option(
+        "--secrets-dir",
+        cls=Shared,
+        multiple=True,
+        type=_path(exists=True, file_okay=False),
+        help="A directory, besides /run/secrets, that credentials may be read from. May be repeated.",
+    ),
+)
+SCREEN: tuple[Decorator[Any], ...] = (
+    click.option("-v", "--verbose", cls=Shared, count=True, help="Say more; with a bug, where it happened."),
+    click.option(
+        "--log-format",
+        cls=Shared,
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How progress and problems are told, on stderr.",
+    ),
+    click.option("--no-color", cls=Shared, is_flag=True, help="No colours; so does the variable NO_COLOR."),
+)

@@ -1,0 +1,46 @@
+"""What is going on while it goes on: a line that moves on a terminal, elsewhere a line only when there is news."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler.cli.screen import Screen
+from reconciler.model.plan import Report
+from reconciler.views.progress import news, standing_line
+
+Tell = Callable[[Report], None]
+
+
+@contextmanager
+def progress(screen: Screen, doing: str) -> Iterator[Tell]:
+    """Show what is being done until the block ends; what it yields is told each intermediate report."""
+    if screen.is_json_log or not screen.is_live(sys.stderr):
+        yield _teller(screen.log)
+        return
+    console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
+    with console.status(Text(doing), spinner="line") as status:
+        tell_news = _teller(lambda line: console.print(Text(line)))
+
+        def tell(report: Report) -> None:
+            tell_news(report)
+            status.update(Text(standing_line(report), no_wrap=True, overflow="crop"))
+
+        yield tell
+
+
+def _teller(say: Callable[[str], None]) -> Tell:
+    """Return a function that says what is new in each report, compared with the one before."""
+    last: Report | None = None
+
+    def tell(report: Report) -> None:
+        nonlocal last
+        for line in news(last, report):
+            say(line)
+        last = report
+
+    return tell

@@ -1,0 +1,99 @@
+"""The two streams: the result goes to stdout, everything else to stderr. Nothing else in the product prints.
+
+A reader that has seen enough (`| head`) is no error, and a stream that cannot show a character shows its escape.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self, TextIO
+
+from reconciler.adapters.clock import SystemClock
+from reconciler.cli.given import Given
+from reconciler.cli.version import version_text
+from reconciler.model.plan import Report
+from reconciler.model.spec import render_instant
+from reconciler.views.canvas import UNFOLDED, Canvas
+from reconciler.views.json_lines import report_lines
+from reconciler.views.problems import Problem, problems, problems_text, unseen
+
+WIDTH_MIN = 40
+
+View = Callable[[Report, Canvas, datetime], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How this run speaks."""
+
+    is_json_log: bool = False
+    is_colorless: bool = False
+
+    @classmethod
+    def of(cls, given: Given) -> Self:
+        """Return the screen that the options and the environment ask for (https://no-color.org)."""
+        is_colorless = given["no_color"] or bool(os.environ.get("NO_COLOR"))
+        return cls(is_json_log=given["log_format"] == "json", is_colorless=is_colorless)
+
+    def now(self) -> datetime:
+        """Return the moment that a view may call now."""
+        return SystemClock().now()
+
+    def canvas(self, stream: TextIO) -> Canvas:
+        """Return what may be drawn on a stream. In a pipe nothing is folded, so that a line stays a line."""
+        width = shutil.get_terminal_size((UNFOLDED, 24)).columns
+        return Canvas(max(width, WIDTH_MIN), has_color=self.is_live(stream) and not self.is_colorless)
+
+    def is_live(self, stream: TextIO) -> bool:
+        """Whether a person is watching the stream, on a terminal that can move its cursor."""
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    def result(self, text: str) -> None:
+        """Print what was asked for."""
+        _write(sys.stdout, text)
+
+    def say(self, found: Iterable[Problem]) -> None:
+        """Tell what went wrong, or should be known."""
+        if not self.is_json_log:
+            _write(sys.stderr, problems_text(found, self.canvas(sys.stderr)))
+            return
+        for problem in found:
+            self.log(problem.summary, level=problem.severity, code=problem.code)
+
+    def log(self, message: str, *, level: str = "info", **more: str) -> None:
+        """Tell one line of what is going on."""
+        if not self.is_json_log:
+            _write(sys.stderr, f"{message}\n")
+            return
+        line = {"at": render_instant(self.now()), "level": level, "message": message, **more}
+        _write(sys.stderr, json.dumps(line) + "\n")
+
+    def conclude(self, report: Report, view: View, *, output: str, operation: str) -> int:
+        """Print a report by this view, or as NDJSON; then its problems; and return the exit code."""
+        if output == "json":
+            return self.conclude_json(report, operation=operation)
+        self.result(view(report, self.canvas(sys.stdout), self.now()))
+        self.say(problems(report))
+        return report.exit_code
+
+    def conclude_json(self, report: Report, *, operation: str) -> int:
+        """Print a report as NDJSON, and for people its problems; and return the exit code."""
+        self.result(report_lines(report, operation=operation, version=version_text(), now=self.now()))
+        self.say((*unseen(report), *problems(report)))
+        return report.exit_code
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        # what is still buffered would fail again when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

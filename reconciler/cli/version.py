@@ -1,0 +1,23 @@
+"""`reconcile version`: which version this is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import click
+
+from reconciler.cli.options import DISTRIBUTION
+
+
+def version_text() -> str:
+    """Return the installed version; `unknown` where the code runs without being installed."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@click.command()
+def version() -> None:
+    """Show which version this is."""
+    click.echo(f"{DISTRIBUTION} {version_text()}")

@@ -1,0 +1,67 @@
+"""The embedded provider: a world declared in YAML, spoken to through the OpenAI dialect without leaving the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from pydantic import BaseModel, Field
+
+from reconciler.plugin import AccountConfig, Capabilities, Credentials, Name, ProviderType, Rate, Transport
+from reconciler.providers._openai import Dialect, OpenAIJobs
+from reconciler.sandbox.options import JOB_ID_PATTERN, SandboxOptions
+
+DEFAULT_WORLD = "default"
+
+
+class SandboxTypeOptions(SandboxOptions):
+    """A world, and its name: Provider documents that name one world speak of one account."""
+
+    world: Name = Field(DEFAULT_WORLD, description="Which world; each has its own jobs and its own memory.")
+
+
+class SandboxType:
+    """Everything that is true of the sandbox before a world is opened."""
+
+    name = "sandbox"
+    options = SandboxTypeOptions
+    id_pattern = JOB_ID_PATTERN
+    key_variable = None
+    url_variable = None
+    default_base_url = "http://sandbox.localhost/v1"
+    own_hosts: frozenset[str] = frozenset()
+    capabilities = Capabilities(can_pause=True, can_list_events=True, has_whole_rows=True, page_size_max=100)
+    rate = Rate(requests_per_second=200, burst=200, concurrency=8)
+
+    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
+        """Return the world's name, unless it is the default."""
+        world = _own(options).world
+        return () if world == DEFAULT_WORLD else (("world", world),)
+
+    @asynccontextmanager
+    async def open(
+        self, config: AccountConfig, transport: Transport, credentials: Credentials
+    ) -> AsyncIterator[OpenAIJobs]:
+        """Open a world, as the last run left it where there is a state directory. Raises OSError."""
+        # The web framework is needed here only, and `validate` and `get` load this module as well.
+        from reconciler.sandbox.app import create_app  # noqa: PLC0415
+        from reconciler.sandbox.store import open_world, save_world  # noqa: PLC0415
+        from reconciler.sandbox.world import World  # noqa: PLC0415
+
+        options = _own(config.options)
+        if config.state_dir is None:
+            app = create_app(World(options, began_at=config.now()), config.now)
+        else:
+            path = config.state_dir / f"sandbox-{options.world}.json"
+            world = open_world(options, path, config.now())
+            app = create_app(world, config.now, save=partial(save_world, path))
+        yield OpenAIJobs(transport.to_app(app), credentials, Dialect())
+
+
+def _own(options: BaseModel) -> SandboxTypeOptions:
+    """Return the options as what the port promises that they are."""
+    return SandboxTypeOptions.model_validate(options)
+
+
+SANDBOX: ProviderType = SandboxType()

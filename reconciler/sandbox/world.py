@@ -1,0 +1,260 @@
+"""The sandbox's world: which jobs there are, what they show, and what happens to them.
+
+Three rules. The world has no clock: every question comes with its moment. It keeps what was asked, not what became of
+it, so the same questions give the same world, at any moment up to now. And it knows no HTTP: it refuses with
+`UnknownJob` and `NotPossible`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Self
+
+from pydantic import ValidationError
+
+from reconciler.model.job import TERMINAL, Phase
+from reconciler.model.status import Verb
+from reconciler.sandbox.faults import Faults, Operation
+from reconciler.sandbox.life import Step, Timeline, planned
+from reconciler.sandbox.memory import Act, Creation, Memory
+from reconciler.sandbox.options import DeclaredJob, SandboxOptions
+
+REQUESTS_MAX = 50_000
+_NO_TIME = timedelta(0)
+
+
+class UnknownJob(Exception):
+    """There is no such job, or not at that moment."""
+
+
+class NotPossible(Exception):
+    """The question makes no sense, or not for this job. `param` names the argument that is wrong."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as the provider saw it. `status` is None where it never gave an answer."""
+
+    at: datetime
+    method: str
+    path: str
+    verb: Operation
+    job_id: str | None
+    acted: bool
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job at one moment. `steps` are those taken so far, oldest first."""
+
+    job: DeclaredJob
+    steps: tuple[Step, ...]
+    estimated_finish_at: datetime | None
+
+    @property
+    def phase(self) -> Phase:
+        """What it shows."""
+        return self.steps[-1].phase
+
+    @property
+    def created_at(self) -> datetime:
+        """When it came to be."""
+        return self.steps[0].at
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended, if it has."""
+        return next((step.at for step in self.steps if step.phase in TERMINAL), None)
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """One page, newest job first."""
+
+    jobs: tuple[JobView, ...]
+    has_more: bool
+
+
+class World:
+    """Jobs, and what is asked of them. Not for several threads at once."""
+
+    def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
+        self.began_at = began_at
+        self.faults = Faults(options.faults)
+        self.requests: deque[Request] = deque(maxlen=REQUESTS_MAX)
+        self.changes = 0
+        """How many requests have changed this world since it was opened."""
+        self._options = options
+        self._jobs = {job.id: (job, began_at - (job.age or _NO_TIME)) for job in options.jobs}
+        self._created: list[Creation] = []
+        self._acts: dict[str, list[Act]] = {}
+        self._sort()
+
+    @classmethod
+    def from_json(cls, options: SandboxOptions, text: str) -> Self:
+        """Return the world that `to_json` told of, with today's options. Raises ValueError for any other text.
+
+        What was asked of a job that is no longer declared is forgotten.
+        """
+        memory = Memory.model_validate_json(text)
+        world = cls(options, memory.began_at)
+        for creation in memory.created:
+            world._add(creation)
+        world._sort()
+        for act in memory.acts:
+            if act.job_id in world._jobs:
+                world._acts.setdefault(act.job_id, []).append(act)
+        world.faults.restore(memory.tallies)
+        return world
+
+    def to_json(self) -> str:
+        """Return what the world remembers, for `from_json`."""
+        acts = tuple(act for acts in self._acts.values() for act in acts)
+        memory = Memory(began_at=self.began_at, created=tuple(self._created), acts=acts, tallies=self.faults.tallies())
+        return memory.model_dump_json(by_alias=True)
+
+    def list_jobs(
+        self, now: datetime, *, after: str | None, limit: int, metadata: Mapping[str, str] | None = None
+    ) -> JobList:
+        """Return the jobs behind `after`, newest first. An empty `metadata` selects the jobs that have none.
+
+        Raises `NotPossible` for a cursor that was never given out.
+        """
+        found = []
+        for job_id in self._newest_first[self._place_behind(after) :]:
+            view = self._view(job_id, now)
+            if view is not None and _is_selected(view.job, metadata):
+                found.append(view)
+            if len(found) > limit:
+                break
+        return JobList(tuple(found[:limit]), has_more=len(found) > limit)
+
+    def page_number(self, after: str | None, limit: int) -> int:
+        """Return which page of a list this is, counted from 1."""
+        return self._place_behind(after) // limit + 1
+
+    def retrieve(self, job_id: str, now: datetime) -> JobView:
+        """Return one job. Raises `UnknownJob`."""
+        view = self._view(job_id, now)
+        if view is None:
+            raise UnknownJob(job_id)
+        return view
+
+    def create(self, now: datetime, fields: Mapping[str, object]) -> JobView:
+        """Make a job with a believable life. Raises `NotPossible` where the fields are not those of a job."""
+        ids = (f"ftjob-created-{number:06}" for number in count(len(self._created) + 1))
+        new_id = next(each for each in ids if each not in self._jobs)
+        try:
+            job = DeclaredJob.model_validate({**fields, "id": new_id})
+        except ValidationError as error:
+            first = error.errors()[0]
+            param = ".".join(str(part) for part in first["loc"])
+            msg = f"Invalid value for '{param}': {first['msg']}"
+            raise NotPossible(msg, param=param) from None
+        self._add(Creation(job=job, at=now))
+        self._sort()
+        self.changes += 1
+        return self.retrieve(job.id, now)
+
+    def cancel(self, job_id: str, now: datetime, *, takes: timedelta | None = None) -> JobView:
+        """Cancel a job; asking again while that takes its time changes nothing.
+
+        Raises `UnknownJob`, and `NotPossible` if it is over.
+        """
+        job = self._unfinished(job_id, now, Verb.CANCEL).job
+        if not self._life(job_id, now).is_cancel_asked:
+            shows_word = (job.cancel_word or self._options.cancel_word) is not None
+            span = _first(takes, job.cancel_takes, self._options.cancel_takes)
+            self._act(Act(verb=Verb.CANCEL, job_id=job_id, at=now, takes=span, shows_word=shows_word))
+        return self.retrieve(job_id, now)
+
+    def pause(self, job_id: str, now: datetime) -> JobView:
+        """Freeze a job's life. Raises `UnknownJob`, and `NotPossible` if it is over or on hold already."""
+        view = self._unfinished(job_id, now, Verb.PAUSE)
+        if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._life(job_id, now).is_cancel_asked:
+            raise _not_possible(view, Verb.PAUSE)
+        span = _first(view.job.pause_takes, self._options.pause_takes)
+        self._act(Act(verb=Verb.PAUSE, job_id=job_id, at=now, takes=span))
+        return self.retrieve(job_id, now)
+
+    def resume(self, job_id: str, now: datetime) -> JobView:
+        """Let a paused job go on. Raises `UnknownJob`, and `NotPossible` if it is not paused."""
+        view = self._unfinished(job_id, now, Verb.RESUME)
+        if view.phase is not Phase.PAUSED or self._life(job_id, now).is_cancel_asked:
+            raise _not_possible(view, Verb.RESUME)
+        self._act(Act(verb=Verb.RESUME, job_id=job_id, at=now))
+        return self.retrieve(job_id, now)
+
+    def _unfinished(self, job_id: str, now: datetime, verb: Verb) -> JobView:
+        view = self.retrieve(job_id, now)
+        if view.finished_at is not None:
+            raise _not_possible(view, verb)
+        return view
+
+    def _view(self, job_id: str, now: datetime) -> JobView | None:
+        if job_id not in self._jobs:
+            return None
+        life = self._life(job_id, now)
+        if life.phase_at(now) is Phase.ABSENT:
+            return None
+        end = life.end
+        is_running = life.phase_at(now) is Phase.RUNNING
+        return JobView(
+            job=self._jobs[job_id][0],
+            steps=life.until(now),
+            estimated_finish_at=end.at if end is not None and is_running else None,
+        )
+
+    def _life(self, job_id: str, as_of: datetime) -> Timeline:
+        """Return the life of a job as far as it was known at a moment."""
+        job, created_at = self._jobs[job_id]
+        life = planned(((stage.phase, stage.for_) for stage in job.life), created_at)
+        for act in self._acts.get(job_id, ()):
+            if act.at <= as_of:
+                life = act.onto(life)
+        return life
+
+    def _act(self, act: Act) -> None:
+        self._acts.setdefault(act.job_id, []).append(act)
+        self.changes += 1
+
+    def _add(self, creation: Creation) -> None:
+        self._created.append(creation)
+        self._jobs[creation.job.id] = (creation.job, creation.at)
+
+    def _sort(self) -> None:
+        """Put the newest first; of two of one age, the one that was declared later."""
+        oldest_first = sorted(self._jobs, key=lambda job_id: self._jobs[job_id][1])
+        self._newest_first = oldest_first[::-1]
+        self._places = {job_id: place for place, job_id in enumerate(self._newest_first)}
+
+    def _place_behind(self, after: str | None) -> int:
+        if after is None:
+            return 0
+        if after not in self._places:
+            msg = f"No fine-tuning job with the id {after!r} to list after."
+            raise NotPossible(msg, param="after")
+        return self._places[after] + 1
+
+
+def _is_selected(job: DeclaredJob, metadata: Mapping[str, str] | None) -> bool:
+    if metadata is None:
+        return True
+    return metadata.items() <= job.metadata.items() if metadata else not job.metadata
+
+
+def _first(*spans: timedelta | None) -> timedelta:
+    return next((span for span in spans if span is not None), _NO_TIME)
+
+
+def _not_possible(view: JobView, verb: Verb) -> NotPossible:
+    return NotPossible(f"Cannot {verb} fine-tuning job {view.job.id}: its status is {view.phase}.")

@@ -1,0 +1,69 @@
+"""What the contract suite needs to be given: the other end of an adapter, with jobs on it and faults on demand."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.plugin import Capabilities, JobController, JobRef, Phase
+
+RETRY_AFTER_S = 7
+"""What `Fault.RATE_LIMITED` says in its Retry-After."""
+
+
+class Fault(StrEnum):
+    """What the other end does to every request from now on."""
+
+    UNAUTHORISED = "401, in the provider's own words"
+    FORBIDDEN = "403, in the provider's own words"
+    RATE_LIMITED = "429 with a Retry-After of RETRY_AFTER_S"
+    SERVER_ERROR = "500"
+    RESET_BEFORE_ACTING = "does nothing, and breaks the connection"
+    RESET_AFTER_ACTING = "does what was asked, and breaks the connection"
+    SILENCE = "does nothing, and never answers"
+    PAGE_OF_A_PROXY = "200 with an HTML page"
+    CUT_SHORT = "200 with half an answer"
+    EMPTY = "200 with no body"
+    FOREIGN_NOT_FOUND = "404, but not in the provider's own words"
+    UNKNOWN_WORD = "answers with a status word that nobody has heard of"
+    ENDLESS_LIST = "gives the first page for every page of a list, and says that there is more"
+
+
+class Stage(Protocol):
+    """A fresh world for one test.
+
+    It has at least one job in each of the phases queued, running, succeeded, failed and cancelled, in paused too where
+    the provider can pause, and five jobs or more in all. Its deadlines are short: at most half a second.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the adapter says that it can do."""
+        ...
+
+    @property
+    def secret(self) -> str:
+        """The key that the adapter is opened with, of eight characters or more; empty where it needs none."""
+        ...
+
+    @property
+    def job_ids(self) -> frozenset[str]:
+        """Every job there is."""
+        ...
+
+    def job_in(self, phase: Phase) -> JobRef:
+        """Return a job in that phase; for `absent`, an id that is well formed and was never given out."""
+        ...
+
+    def break_with(self, fault: Fault) -> None:
+        """From now on, every request meets this fault."""
+        ...
+
+    def heal(self) -> None:
+        """From now on, no request meets a fault."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[JobController]:
+        """Open the adapter; a test does so more than once, and the world stays as it was left."""
+        ...

@@ -1,0 +1,264 @@
+"""HTTP with an end to everything: time, rate, size, and where a request may go.
+
+Rules: the only importer of httpx, and no exception of httpx leaves, for it holds the request and with it the key.
+Every answer is returned, whatever its status; only an adapter knows what one means. Nothing is tried twice here.
+Time is the event loop's, so that it can be virtual.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from aiolimiter import AsyncLimiter
+
+from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.ports import Rate, Response
+
+BODY_MAX = 16 * 1024 * 1024
+RETRY_AFTER_MAX_S = 86_400.0
+"""A provider that asks for more than a day is not believed."""
+
+_ASKS_FOR_QUIET = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long a request may take. Waiting for a turn does not count."""
+
+    connect_s: float = 5.0
+    request_s: float = 45.0
+
+
+DEADLINES = Deadlines()
+
+
+class Gate:
+    """One account's turnstile: its rate, its concurrency, and the wait that its provider asked for.
+
+    `requests` counts what was sent.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self._slots = asyncio.Semaphore(rate.concurrency)
+        self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
+        self._closed_until = -math.inf
+        self.requests = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it. Raises `Transient(no)` at once while the provider wants to be left alone."""
+        self._refuse_while_closed()
+        async with self._slots, self._bucket:
+            self._refuse_while_closed()
+            self.requests += 1
+            yield
+
+    def close_for(self, seconds: float) -> None:
+        """Let nothing pass for so long. A shorter wish never shortens a longer one."""
+        self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + seconds)
+
+    def _refuse_while_closed(self) -> None:
+        remaining = self._closed_until - asyncio.get_running_loop().time()
+        if remaining > 0:
+            msg = "the provider asked to be left alone for a while, so this request was not sent"
+            raise Transient(msg, delivered=Delivered.NO, retry_after_s=remaining)
+
+
+class HttpTransport:
+    """`ports.Transport` over one connection pool, to one base URL.
+
+    `base_url` is normalised (`adapters.trust.normalise_base_url`). Use it as an async context manager.
+    """
+
+    def __init__(self, base_url: str, gate: Gate, deadlines: Deadlines = DEADLINES, *, app: Any = None) -> None:
+        self._base_url = base_url
+        self._host = urlsplit(base_url).netloc
+        self._gate = gate
+        self._deadlines = deadlines
+        is_private = base_url.startswith("https:")
+        self._client = httpx.AsyncClient(
+            transport=None if app is None else _InProcess(app),
+            # The gate bounds concurrency; a second bound in the pool could only turn a turn into a wait.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            timeout=httpx.Timeout(None, connect=deadlines.connect_s),
+            follow_redirects=False,
+            # From the environment come proxies and certificates, never a key (httpx reads no .netrc unless asked).
+            # Over plain http a proxy would read the key.
+            trust_env=is_private,
+            # Plain http needs no certificates, and to read them takes longer than a pass over the sandbox. A bare
+            # context trusts none.
+            verify=is_private or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        await self._client.__aexit__(kind, error, trace)
+
+    @property
+    def requests(self) -> int:
+        """How many requests this account sent."""
+        return self._gate.requests
+
+    def to_app(self, app: object) -> HttpTransport:
+        """Return a transport to an ASGI application in this process: same gate, same deadlines, no connections.
+
+        Whatever the application raises is seen as a broken connection.
+        """
+        return HttpTransport(self._base_url, self._gate, self._deadlines, app=app)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json: object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send one request to `base_url + path`, and return the answer: see `ports.Transport`."""
+        _check_path(path)
+        url = httpx.URL(self._base_url + path, params=query or None)
+        request = self._client.build_request(method, url, json=json, headers=headers)
+        async with self._gate.turn():
+            response = await self._answer(request)
+            if response.status in _ASKS_FOR_QUIET and response.retry_after_s is not None:
+                self._gate.close_for(response.retry_after_s)
+        return response
+
+    async def _answer(self, request: httpx.Request) -> Response:
+        try:
+            async with asyncio.timeout(self._deadlines.request_s):
+                return await self._exchange(request)
+        except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
+            unanswered = self._unanswered(error)
+        raise unanswered  # outside of the handler, so that it does not carry httpx's error as its context
+
+    async def _exchange(self, request: httpx.Request) -> Response:
+        async with aclosing(await self._client.send(request, stream=True)) as answer:
+            if answer.is_redirect:
+                raise self._redirected(answer)
+            body = bytearray()
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > BODY_MAX:
+                    msg = f"{self._host} gave an answer of more than {BODY_MAX} bytes, which was not read to its end"
+                    raise Permanent(msg, kind=Kind.INVALID)
+        at = http_date(answer.headers.get("date"))
+        return Response(
+            status=answer.status_code,
+            headers=dict(answer.headers),
+            body=bytes(body),
+            at=at,
+            retry_after_s=retry_after_s(answer.headers, at),
+        )
+
+    def _redirected(self, answer: httpx.Response) -> Permanent:
+        try:
+            target = urlsplit(answer.headers.get("location", "")).hostname or self._host
+        except ValueError:
+            target = "an address that makes no sense"
+        msg = (
+            f"{self._host} answered HTTP {answer.status_code}, a redirect to {target!r}. Redirects are not followed, "
+            "because the key would go along: give the right base URL"
+        )
+        return Permanent(msg, kind=Kind.REFUSED)
+
+    def _unanswered(self, error: Exception) -> Transient:
+        match error:
+            case httpx.ConnectError() if "certificate" in str(error).lower() or "ssl" in str(error).lower():
+                return Transient(
+                    f"the certificate or TLS of {self._host} was not accepted: {error}", delivered=Delivered.NO
+                )
+            case httpx.ConnectTimeout():
+                msg = f"no connection to {self._host} within {self._deadlines.connect_s:g} s"
+                return Transient(msg, delivered=Delivered.NO)
+            case httpx.ConnectError() | httpx.PoolTimeout() | httpx.ProxyError():
+                return Transient(f"cannot connect to {self._host}: {error}", delivered=Delivered.NO)
+            case TimeoutError():
+                msg = f"no answer from {self._host} within {self._deadlines.request_s:g} s"
+                return Transient(msg, delivered=Delivered.UNKNOWN)
+            case _:
+                msg = f"the connection to {self._host} broke before there was a whole answer ({type(error).__name__})"
+                return Transient(msg, delivered=Delivered.UNKNOWN)
+
+
+class _InProcess(httpx.AsyncBaseTransport):
+    """An ASGI application as the other end: what it raises, its client sees as a connection that broke."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx.ASGITransport(app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except Exception as error:
+            msg = f"the application raised {type(error).__name__}"
+            raise httpx.ReadError(msg, request=request) from error
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Return the moment that an HTTP date names, in UTC; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def retry_after_s(headers: Mapping[str, str], at: datetime | None) -> float | None:
+    """Return how long the provider wants to be left alone, in seconds.
+
+    `retry-after-ms` wins over `retry-after`, as in the official OpenAI client. A date counts from the answer's own
+    `Date`, so that our clock does not matter; without one it says nothing.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        seconds = milliseconds / 1000
+    elif (number := _number(headers.get("retry-after"))) is not None:
+        seconds = number
+    elif at is not None and (until := http_date(headers.get("retry-after"))) is not None:
+        seconds = (until - at).total_seconds()
+    else:
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX_S)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _check_path(path: str) -> None:
+    """Raise unless the path stays below the base URL, also for a gateway that decodes what is percent-encoded."""
+    segments = unquote(path).replace("\\", "/").split("/")
+    if (
+        not path.startswith("/")
+        or "//" in path
+        or not {".", ".."}.isdisjoint(segments)
+        or not path.isascii()
+        or not path.isprintable()
+        or not {" ", "\\", "?", "#"}.isdisjoint(path)
+    ):
+        msg = f"{path!r} is not a path below the account's base URL: nothing was sent"
+        raise Permanent(msg, kind=Kind.INVALID)

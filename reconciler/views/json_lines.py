@@ -1,0 +1,108 @@
+"""Plans and results as NDJSON, one object a line, with OpenTofu's words where it has them.
+
+The first line is the version, then come the changes and what became of them, then problems, then the sum with every
+exit code that holds. ASCII only, so that no text in it can steer a terminal. Consumers skip types that they do not
+know; a change that breaks them moves `UI_VERSION`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from reconciler.model.plan import PRECEDENCE, Action, Progress, Report, Row
+from reconciler.model.spec import render_instant
+from reconciler.views.outlook import is_pending, outlook, standings, verbs
+from reconciler.views.problems import Problem, problems, unseen
+from reconciler.views.result_text import ASKED, change_line
+
+UI_VERSION = "1.0"
+
+Payload = dict[str, Any]
+
+
+def report_lines(report: Report, *, operation: str, version: str, now: datetime) -> str:
+    """Return a report as NDJSON. `operation` is `plan`, `apply` or `validate`, and stands in the summary."""
+    lines = (
+        _line("version", f"reconcile {version}", {"reconcile": version, "ui": UI_VERSION}),
+        *(line for row in report.rows for line in _row_lines(row)),
+        *_diagnostics(problems(report)),
+        *_diagnostics(unseen(report)),
+        _summary(report, operation),
+    )
+    at = render_instant(now)
+    return "".join(json.dumps({**line, "@timestamp": at}) + "\n" for line in lines)
+
+
+def _line(type_: str, message: str, payload: Payload, level: str = "info") -> Payload:
+    return {"type": type_, "@level": level, "@message": message, **payload}
+
+
+def _row_lines(row: Row) -> Iterator[Payload]:
+    """What is to be changed about one job, and what became of it."""
+    if row.action is None:
+        return
+    hook = _hook(row, row.action)
+    yield _line("planned_change", f"{row.name}: {row.action.verb}", {"change": hook})
+    if row.progress in (None, Progress.PLANNED, Progress.REFUSED):
+        return
+    if row.progress in ASKED:
+        yield _line("apply_start", f"{row.name}: {row.action.verb} asked for", {"hook": hook})
+    message = change_line(row) or row.name
+    if row.progress is Progress.ACCEPTED:
+        yield _line("apply_complete", message, {"hook": hook})
+    else:
+        yield _line("apply_errored", message, {"hook": hook}, level="error")
+
+
+def _hook(row: Row, action: Action) -> Payload:
+    look = outlook(row)
+    return {
+        "resource": {
+            "name": row.name,
+            "source": row.source,
+            "provider": row.provider,
+            "account": str(action.ref.account),
+            "jobId": action.ref.id,
+            "desiredState": row.wanted,
+            "phase": row.status.phase,
+            "ready": look.ready,
+            "readyReason": look.reason,
+        },
+        "action": action.verb,
+        "because": action.because,
+        "reason": action.reason,
+        "isFirstAttempt": action.is_first_attempt,
+        "progress": row.progress or Progress.PLANNED,
+    }
+
+
+def _diagnostics(found: Iterable[Problem]) -> Iterator[Payload]:
+    for problem in found:
+        said: Payload = {"severity": problem.severity, "code": problem.code, "summary": problem.summary}
+        if problem.hint is not None:
+            said["detail"] = problem.hint
+        if problem.file is not None:
+            said["range"] = {"filename": problem.file, "start": {"line": problem.line or 1}}
+        yield _line("diagnostic", problem.summary, {"diagnostic": said}, level=problem.severity)
+
+
+def _summary(report: Report, operation: str) -> Payload:
+    if operation == "plan":
+        counted = [row for row in report.rows if is_pending(row)]
+    else:
+        counted = [row for row in report.rows if row.progress in ASKED]
+    changes = {str(verb): number for verb, number in verbs(counted).items()}
+    stand = {standing.replace(" ", "_"): number for standing, number in standings(report.rows).items()}
+    payload = {
+        "changes": {**changes, "operation": operation},
+        "jobs": stand,
+        "revision": report.revision,
+        "removed": report.removed,
+        "exitCode": report.exit_code,
+        "exitCodes": [code for code in PRECEDENCE if code in report.exit_codes] or [report.exit_code],
+    }
+    said = ", ".join(f"{number} to {verb}" for verb, number in changes.items())
+    return _line("change_summary", f"{operation}: {said}", payload)

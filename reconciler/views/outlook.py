@@ -1,0 +1,78 @@
+"""How a row is to be read: where its job stands, and what its `Ready` says to this reader.
+
+A status tells what was last known. Whoever could not look must not call that ready; this is the one place that says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model.plan import Progress, Row
+from reconciler.model.reason import Reason
+from reconciler.model.status import ConditionStatus, Verb
+
+
+class Standing(StrEnum):
+    """Where a job stands; every row has exactly one. The values are the words of the summary line."""
+
+    AS_DESIRED = "as desired"
+    ON_THE_WAY = "on the way"
+    STALLED = "stalled"
+    SUSPENDED = "suspended"
+    REFUSED = "refused"
+    OUT_OF_DATE = "out of date"
+    UNSEEN = "not seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a reader is told of a row."""
+
+    standing: Standing
+    ready: ConditionStatus
+    reason: str
+    message: str
+
+
+def outlook(row: Row) -> Outlook:
+    """Return how a row is to be read."""
+    ready = row.status.ready
+    if ready.reason is not Reason.OUT_OF_DATE and row.unseen is not None:
+        return Outlook(
+            Standing.UNSEEN, ConditionStatus.UNKNOWN, Reason.CANNOT_OBSERVE_PROVIDER, f"could not look: {row.unseen}"
+        )
+    return Outlook(_standing(row), ready.status, ready.reason, ready.message)
+
+
+def _standing(row: Row) -> Standing:
+    if row.status.ready.reason is Reason.OUT_OF_DATE:
+        return Standing.OUT_OF_DATE
+    if row.progress is Progress.REFUSED:
+        return Standing.REFUSED
+    if row.status.is_stalled:
+        return Standing.STALLED
+    if row.status.is_reconciling:
+        return Standing.ON_THE_WAY
+    if row.status.is_ready:
+        return Standing.AS_DESIRED
+    return Standing.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else Standing.UNSEEN
+
+
+def is_pending(row: Row) -> bool:
+    """Return whether a change is still to be made: one is due, and nothing stopped it."""
+    return row.action is not None and row.progress in (None, Progress.PLANNED)
+
+
+def verbs(rows: Iterable[Row]) -> dict[Verb, int]:
+    """Return how many changes of each kind the rows hold; every verb is there."""
+    found = Counter(row.action.verb for row in rows if row.action is not None)
+    return {verb: found[verb] for verb in Verb}
+
+
+def standings(rows: Iterable[Row]) -> dict[Standing, int]:
+    """Return how many rows stand where; every standing is there, in a fixed order."""
+    found = Counter(outlook(row).standing for row in rows)
+    return {standing: found[standing] for standing in Standing}

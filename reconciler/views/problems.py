@@ -1,0 +1,135 @@
+"""What went wrong or should be known, as data: for people on stderr, and for programs as `diagnostic` lines.
+
+The order is from what is merely good to know to what stopped everything, for the end of a terminal is what is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.plan import AccountReport, Refusal, Report
+from reconciler.model.reason import Reason
+from reconciler.views.canvas import Canvas, styled
+from reconciler.views.outlook import Standing, standings
+from reconciler.views.unseen_text import account_message
+from reconciler.views.wording import clean, count, names
+
+STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing to know. `code` is a word to search for; `hint` says how to go on."""
+
+    severity: Severity
+    code: str
+    summary: str
+    hint: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+def problems(report: Report) -> tuple[Problem, ...]:
+    """Return everything but what could not be seen, which stands in the result itself."""
+    return (
+        *(_notice(text) for text in report.notices),
+        *_lateness(report),
+        *diagnosed(report.diagnostics),
+        *_refused(report.refusals),
+        *(_bug(text) for text in report.errors),
+    )
+
+
+def unseen(report: Report) -> tuple[Problem, ...]:
+    """Return one problem for each account that could not be looked at."""
+    return tuple(_account(account) for account in report.accounts if account.unseen_reason is not None)
+
+
+def diagnosed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
+    """Return what is wrong with documents, by file and line."""
+    ordered = sorted(diagnostics, key=lambda each: (each.file, each.line or 0, each.field or "", each.message))
+    return tuple(
+        Problem(
+            severity=each.severity,
+            code="InvalidDocument",
+            summary=str(each),
+            hint=each.suggestion,
+            file=each.file,
+            line=each.line,
+        )
+        for each in ordered
+    )
+
+
+def problems_text(found: Iterable[Problem], canvas: Canvas) -> str:
+    """Return problems as lines such as `specs/a.yaml:7: ...`, which editors can follow, and `error: ...`."""
+    return canvas.render([line for problem in found for line in _lines(problem)])
+
+
+def validation_text(report: Report, canvas: Canvas) -> str:
+    """Return what `validate` found, and how much of it."""
+    found = diagnosed(report.diagnostics)
+    errors = sum(problem.severity is Severity.ERROR for problem in found)
+    files = len({problem.file for problem in found})
+    told = f"{count(errors, 'error')} and {count(len(found) - errors, 'warning')} in {count(files, 'file')}."
+    verdict = styled(told if found else "Everything is valid.", "bold red" if errors else "bold green")
+    return problems_text(found, canvas) + canvas.render([verdict])
+
+
+def _lines(problem: Problem) -> list[RenderableType]:
+    style = f"bold {STYLES[problem.severity]}"
+    if problem.file is not None:
+        # never folded, however long: a line with a place is read by machines too
+        mark = " (warning)" if problem.severity is Severity.WARNING else ""
+        return [Text(f"{clean(problem.summary)}{mark}", no_wrap=True, overflow="ignore")]
+    text = Text.assemble((problem.severity, style), ": ", clean(problem.summary))
+    return [text] if problem.hint is None else [text, Padding(styled(problem.hint), (0, 0, 0, 2))]
+
+
+def _notice(text: str) -> Problem:
+    return Problem(severity=Severity.WARNING, code="Notice", summary=text)
+
+
+def _bug(text: str) -> Problem:
+    return Problem(severity=Severity.ERROR, code="InternalError", summary=text)
+
+
+def _lateness(report: Report) -> list[Problem]:
+    if not report.is_timed_out:
+        return []
+    waiting = standings(report.rows)[Standing.ON_THE_WAY]
+    summary = f"time ran out with {count(waiting, 'job')} on the way"
+    hint = "Nothing is lost: the next pass goes on from here. To wait longer: --wait=1h"
+    return [Problem(severity=Severity.ERROR, code="TimedOut", summary=summary, hint=hint)]
+
+
+def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
+    """The guard's verdicts; the way to go on is the same for all, and covers all."""
+    wanted = {name for refusal in refusals for name in refusal.names}
+    hint = (
+        f"Nothing was asked for {names(sorted(wanted))}. If this is meant, go on with --allow-cancels {len(wanted)}, "
+        "or with --allow-cancel NAME for some of them."
+    )
+    return [
+        Problem(
+            severity=Severity.ERROR,
+            code=Reason.REFUSED_BY_GUARD,
+            summary=f"refused by the guard: {refusal}",
+            hint=hint if refusal is refusals[-1] else None,
+        )
+        for refusal in refusals
+    ]
+
+
+def _account(account: AccountReport) -> Problem:
+    return Problem(
+        severity=Severity.ERROR,
+        code=account.unseen_reason or Reason.CANNOT_OBSERVE_PROVIDER,
+        summary=f"could not look at {account.name}: {account_message(account)}",
+    )

@@ -1,0 +1,30 @@
+"""What is going on, between two looks: one line of where everything stands, and a line for each job with news."""
+
+from __future__ import annotations
+
+from reconciler.model.plan import Report, Row
+from reconciler.views.outlook import Standing, outlook, standings
+from reconciler.views.result_text import change_line
+from reconciler.views.wording import clean, names
+
+
+def standing_line(report: Report) -> str:
+    """Return `waiting for support-triage; 3 as desired`, short enough for a line that is overwritten."""
+    waiting = [row.name for row in report.rows if outlook(row).standing is Standing.ON_THE_WAY]
+    told = [f"waiting for {names(waiting)}"] if waiting else []
+    others = {word: n for word, n in standings(report.rows).items() if n and word is not Standing.ON_THE_WAY}
+    return "; ".join([*told, *(f"{number:,} {word}" for word, number in others.items())]) or "nothing to look after"
+
+
+def news(before: Report | None, after: Report) -> tuple[str, ...]:
+    """Return a line for each job of which something was done or has changed since the report before; often none."""
+    known = {row.name: _line(row) for row in before.rows} if before is not None else {}
+    told = ((row, _line(row)) for row in after.rows)
+    return tuple(
+        line for row, line in told if (known[row.name] != line if row.name in known else change_line(row) is not None)
+    )
+
+
+def _line(row: Row) -> str:
+    look = outlook(row)
+    return change_line(row) or f"{clean(row.name)}: {row.status.phase}, {clean(look.reason)}"

@@ -1,0 +1,102 @@
+"""What a pass did: a line for each change and what became of it, then where every job stands, then the sum.
+
+Beyond `LISTED_MAX` jobs those that are as desired are counted, not listed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from reconciler.model.plan import Action, Progress, Report, Row
+from reconciler.model.status import Receipt
+from reconciler.views.canvas import Canvas, styled
+from reconciler.views.outlook import Standing, outlook, standings, verbs
+from reconciler.views.status_table import rows_table
+from reconciler.views.unseen_text import unseen_part
+from reconciler.views.wording import clean, count, names
+
+LISTED_MAX = 50
+
+FATES = {
+    Progress.PLANNED: "is due, and was not asked for",
+    Progress.REFUSED: "was refused by the guard; nothing was sent",
+    Progress.ACCEPTED: "accepted",
+    Progress.UNANSWERED: "was asked for, without an answer; the next look will show",
+    Progress.NOT_DELIVERED: "could not be delivered; the next pass asks again",
+    Progress.FORBIDDEN: "was forbidden: the credential may not do this",
+    Progress.REJECTED: "was rejected by the provider",
+    Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
+    Progress.OVERTAKEN: "was not sent: the spec changed meanwhile",
+}
+ASKED = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED})
+"""What became of a request that the provider may have got."""
+
+
+def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
+    """Return the result of a pass as text."""
+    changes = [line for row in report.rows if (line := change_line(row)) is not None]
+    parts: list[RenderableType] = [styled(line) for line in changes]
+    if changes:
+        parts.append(Text())
+    parts += unseen_part(report)
+    parts += _table(report, canvas, now)
+    if report.removed:
+        parts += [styled(_removed(report.removed)), Text()]
+    return canvas.render([*parts, styled(_summary(report), "bold")])
+
+
+def change_line(row: Row) -> str | None:
+    """Return what became of a job's change, in one line; None if nothing did."""
+    closed = _closed(row)
+    if row.action is not None and row.progress is not None:
+        return f"{clean(row.name)}: {_fate(row, row.action, row.progress, closed)}"
+    if closed is not None:
+        return f"{clean(row.name)}: {closed.verb} asked for earlier, {_end(closed)}"
+    return None
+
+
+def _fate(row: Row, action: Action, progress: Progress, closed: Receipt | None) -> str:
+    fate = f"{action.verb} {FATES[progress]}"
+    if progress is Progress.ACCEPTED:
+        return f"{fate}, {'not confirmed yet' if closed is None else _end(closed)}"
+    if progress is Progress.REJECTED:
+        return f"{fate}: {clean(outlook(row).message)}"
+    return fate
+
+
+def _closed(row: Row) -> Receipt | None:
+    """The newest receipt, if it was closed in this pass."""
+    newest = row.status.receipts[0] if row.status.receipts else None
+    if newest is None or newest.is_open:
+        return None
+    before = row.before.receipts if row.before is not None else ()
+    was_closed = any(each.requested_at == newest.requested_at and not each.is_open for each in before)
+    return None if was_closed else newest
+
+
+def _end(receipt: Receipt) -> str:
+    return "ended unconfirmed" if receipt.confirmed_at is None else f"confirmed {receipt.outcome}"
+
+
+def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType]:
+    rows = report.rows
+    if len(rows) > LISTED_MAX:
+        rows = tuple(row for row in rows if outlook(row).standing is not Standing.AS_DESIRED)
+    parts: list[RenderableType] = [rows_table(rows, canvas.width, now), Text()] if rows else []
+    if hidden := len(report.rows) - len(rows):
+        parts[1:] = [styled(f"and {count(hidden, 'job')} as desired: `reconcile get` lists them all", "dim"), Text()]
+    return parts
+
+
+def _removed(removed: tuple[str, ...]) -> str:
+    return f"Forgot {count(len(removed), 'deleted spec')}; the jobs were left alone: {names(removed)}"
+
+
+def _summary(report: Report) -> str:
+    asked = verbs(row for row in report.rows if row.progress in ASKED)
+    wanted = ", ".join(f"{number} to {verb}" for verb, number in asked.items())
+    told = [f"{n:,} {word}" for word, n in standings(report.rows).items() if n or word is Standing.AS_DESIRED]
+    return f"Asked: {wanted}. Now: {'; '.join(told)}."

@@ -1,0 +1,63 @@
+"""Where every job stands, as a table: `get`, and the end of a pass. Narrow, it drops what matters least."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from reconciler.model.plan import Row
+from reconciler.views.canvas import STYLES, Canvas, Column, styled, table
+from reconciler.views.outlook import Outlook, outlook
+from reconciler.views.wording import NOTHING, age
+
+MESSAGE_FOLD = 24
+NARROW = ("AGE", "PROVIDER", "WANTED", "PHASE")
+WIDE = ("ACCOUNT", "SOURCE", "JOB ID", *NARROW)
+
+
+def get_text(rows: Sequence[Row], canvas: Canvas, now: datetime, *, is_wide: bool) -> str:
+    """Return the table that `get` prints; a sentence, if there is no row."""
+    if not rows:
+        return canvas.render([styled("No jobs found.")])
+    return canvas.render([rows_table(rows, canvas.width, now, is_wide=is_wide)])
+
+
+def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool = False) -> Text:
+    """Return the rows as a table, in the order given."""
+    looks = [outlook(row) for row in rows]
+
+    def column(title: str, said: Callable[[Row], str | None]) -> Column:
+        return Column(title, [styled(said(row) or NOTHING) for row in rows])
+
+    columns = [
+        column("NAME", lambda row: row.name),
+        column("PROVIDER", lambda row: row.provider),
+        column("WANTED", lambda row: row.wanted),
+        column("PHASE", lambda row: row.status.phase),
+        Column("READY", [Text(look.ready, STYLES[look.ready]) for look in looks]),
+        Column("REASON", [_reason(look) for look in looks]),
+        column("AGE", lambda row: _age(row, now)),
+    ]
+    if is_wide:
+        columns += [
+            column("JOB ID", _job_id),
+            column("ACCOUNT", lambda row: str(row.ref.account) if row.ref else None),
+            column("SOURCE", lambda row: row.source),
+            Column("MESSAGE", [styled(look.message or NOTHING) for look in looks], fold_at=MESSAGE_FOLD),
+        ]
+    return table(columns, width, drop=WIDE if is_wide else NARROW)
+
+
+def _reason(look: Outlook) -> Text:
+    return styled(look.reason, STYLES[look.standing])
+
+
+def _age(row: Row, now: datetime) -> str:
+    """How long ago the provider created the job."""
+    return age(row.status.job.created_at if row.status.job else None, now)
+
+
+def _job_id(row: Row) -> str | None:
+    return row.ref.id if row.ref else None

@@ -1,0 +1,63 @@
+"""How single values are said: foreign text, numbers, spans and moments. ASCII, one line, no markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+NAMED_MAX = 5
+NOTHING = "-"
+
+
+def clean(text: str) -> str:
+    r"""Return foreign text as one line that cannot steer a terminal.
+
+    White space becomes a space; whatever else does not print (escapes, direction marks, lone surrogates) is shown as
+    its escape, such as `\x1b`, so that it can be seen.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_shown(char) for char in text)
+
+
+def _shown(char: str) -> str:
+    if char.isprintable():
+        return char
+    return " " if char.isspace() else char.encode("unicode_escape").decode()
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 job`, `2,000 jobs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def names(all_names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    shown = ", ".join(clean(name) for name in all_names[:NAMED_MAX])
+    rest = len(all_names) - NAMED_MAX
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def span(length: timedelta) -> str:
+    """Return the two largest units of a span: `3d4h`, `5h3m`, `42s`. Less than nothing is nothing."""
+    seconds = max(0, int(length.total_seconds()))
+    days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
+    units = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s"))
+    first = next((index for index, (size, _) in enumerate(units) if size), len(units) - 1)
+    return "".join(f"{size}{unit}" for size, unit in units[first : first + 2] if size) or "0s"
+
+
+def moment(at: datetime) -> str:
+    """Return `2026-11-23 09:12 UTC`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """Return how long ago that was, or a dash where nobody knows."""
+    return NOTHING if since is None else span(now - since)
+
+
+def span_of_seconds(seconds: float) -> str:
+    """Return a number of seconds as a span, never shorter than it is."""
+    return span(timedelta(seconds=math.ceil(seconds)))

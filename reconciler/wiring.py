@@ -1,0 +1,331 @@
+"""Puts the parts together: the only module that knows every concrete class.
+
+Rules: whatever is opened here is closed here, by one exit stack a run; a plan is given accounts that it can only read;
+heavy parts are imported where they are needed, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.lock import LockHeld, hold
+from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
+from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.core.guard import Approvals
+from reconciler.core.guard import Brakes as Limits
+from reconciler.errors import Kind, Permanent
+from reconciler.loop.accounts import Tools
+from reconciler.loop.once import Memory, Orders, run_pass
+from reconciler.loop.read import read_rows
+from reconciler.loop.resolve import Candidate, Reach, resolve
+from reconciler.loop.tally import exit_codes
+from reconciler.loop.until import run_until
+from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.plan import Report
+from reconciler.model.spec import CredentialSource
+from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType
+from reconciler.providers import load
+
+
+class UsageError(Exception):
+    """What was asked for cannot be: exit 64."""
+
+
+class Busy(Exception):
+    """Another reconciler is at work: exit 75."""
+
+
+class ConfigurationError(Exception):
+    """Something that the operator sets is missing or wrong: exit 78."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where everything is. Directories that are None are the usual ones."""
+
+    specs: Path
+    status_dir: Path | None = None
+    state_dir: Path | None = None
+
+    @property
+    def statuses(self) -> Path:
+        """Where statuses are kept."""
+        return self.status_dir or self.specs / "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which specs are meant; an empty one means all."""
+
+    names: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    provider: str | None = None
+
+    def predicate(self) -> Callable[[Candidate], bool] | None:
+        """Return whether a spec is meant, or None where all are."""
+        return self._holds if self.names or self.labels or self.provider else None
+
+    def _holds(self, candidate: Candidate) -> bool:
+        if self.names and candidate.name not in self.names:
+            return False
+        if not (self.labels or self.provider):
+            return True
+        if candidate.document is None:
+            return False
+        document = candidate.document.document
+        labels = document.metadata.labels
+        return all(labels.get(key) == value for key, value in self.labels) and (
+            self.provider in (None, document.spec.provider)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Brakes:
+    """What the operator sets of the brakes, and what he approves. What is None is as usual."""
+
+    allow_cancels: int | None = None
+    allow_names: frozenset[str] = frozenset()
+    max_cancels: int | None = None
+    max_cancel_percent: int | None = None
+    max_cancels_absolute: int | None = None
+    suspend: bool = False
+
+    def limits(self) -> Limits:
+        """Return the operator's limits."""
+        usual = Limits()
+        return Limits(
+            usual.max_cancels if self.max_cancels is None else self.max_cancels,
+            usual.max_cancel_percent if self.max_cancel_percent is None else self.max_cancel_percent,
+            usual.max_cancels_absolute if self.max_cancels_absolute is None else self.max_cancels_absolute,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSources:
+    """What the operator says of credentials, besides the environment."""
+
+    files: tuple[Path, ...] = ()
+    secret_dirs: tuple[Path, ...] = ()
+
+
+async def run_once(
+    place: Place,
+    selection: Selection,
+    brakes: Brakes,
+    trust: TrustSources,
+    *,
+    dry_run: bool,
+    wait_s: float | None,
+    timeout_s: float,
+    tell: Callable[[Report], None],
+) -> Report:
+    """Make passes until done: see `loop.until`. Raises the three errors above."""
+    with _state_of(place, is_locked=not dry_run) as state_dir:
+        async with _tools(place, trust, state_dir, may_change=not dry_run) as tools:
+            return await run_until(
+                tools,
+                _orders(selection, brakes),
+                wait_s=wait_s,
+                timeout_s=timeout_s,
+                jitter=random.random,
+                tell=tell,
+            )
+
+
+async def make_plan(place: Place, selection: Selection, brakes: Brakes, trust: TrustSources) -> Report:
+    """Look at everything and say what would be done. Nothing here can change anything."""
+    with _state_of(place, is_locked=False) as state_dir:
+        async with _tools(place, trust, state_dir, may_change=False) as tools:
+            return (await run_pass(tools, _orders(selection, brakes), Memory())).report
+
+
+def validate(place: Place) -> Report:
+    """Read every document and say what is wrong. No key, no network."""
+    environment = _Environment(place, Trust((), os.environ))
+    snapshot = _specs(place).snapshot()
+    resolved = resolve(snapshot, environment, is_suspended=False)
+    report = Report(diagnostics=(*snapshot.diagnostics, *resolved.diagnostics))
+    return replace(report, exit_codes=exit_codes(report))
+
+
+def read_statuses(place: Place, selection: Selection) -> Report:
+    """Return what the statuses say, read against today's specs. No key, no network."""
+    environment = _Environment(place, Trust((), os.environ))
+    stored = StatusesDir(place.statuses, LocalDisk(place.statuses)).load()
+    is_selected = selection.predicate()
+    return read_rows(_specs(place).snapshot(), stored, environment, is_selected, SystemClock().now())
+
+
+async def serve_sandbox(
+    host: str,
+    port: int,
+    jobs: Path | None,
+    api_key: str | None,
+    faults: tuple[str, ...],
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve a sandbox until a signal; its world is in memory. Raises `UsageError`."""
+    from reconciler.sandbox.app import create_app  # noqa: PLC0415  the web framework, for this verb only
+    from reconciler.sandbox.server import serve  # noqa: PLC0415
+    from reconciler.sandbox.world import World  # noqa: PLC0415
+
+    clock = SystemClock()
+    world = World(_sandbox_options(jobs, faults), began_at=clock.now())
+    try:
+        await serve(create_app(world, clock.now, api_key=api_key), host, port, on_ready=on_ready)
+    except OSError as error:
+        msg = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise UsageError(msg) from None
+
+
+def _orders(selection: Selection, brakes: Brakes) -> Orders:
+    return Orders(
+        is_selected=selection.predicate(),
+        brakes=brakes.limits(),
+        approvals=Approvals(brakes.allow_cancels, brakes.allow_names),
+        is_suspended=brakes.suspend,
+    )
+
+
+def _specs(place: Place) -> SpecsDir:
+    return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs))
+
+
+@contextmanager
+def _state_of(place: Place, *, is_locked: bool) -> Iterator[Path]:
+    """Prepare the state directory, and hold its lock where something may be changed."""
+    wanted = place.state_dir or default_state_dir(place.specs, os.environ)
+    try:
+        state_dir = prepare_state_dir(wanted, place.specs)
+    except StateDirRefused as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
+        raise ConfigurationError(msg) from None
+    if not is_locked:
+        yield state_dir
+        return
+    try:
+        with hold(state_dir / "lock", command=" ".join(["reconcile", *sys.argv[1:]]), since=SystemClock().now()):
+            yield state_dir
+    except LockHeld as error:
+        raise Busy(str(error)) from None
+
+
+@asynccontextmanager
+async def _tools(place: Place, trust: TrustSources, state_dir: Path, *, may_change: bool) -> AsyncIterator[Tools]:
+    try:
+        texts = {str(file): file.read_text(encoding="utf-8") for file in trust.files}
+        bound = Trust.read(os.environ, texts)
+    except (OSError, ValueError) as error:
+        msg = f"what may be trusted cannot be read: {error}"
+        raise ConfigurationError(msg) from None
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        accounts = _Accounts(stack, state_dir, trust.secret_dirs, clock)
+        yield Tools(
+            specs=_specs(place),
+            statuses=StatusesDir(place.statuses, LocalDisk(place.statuses)),
+            environment=_Environment(place, bound),
+            accounts=accounts,
+            clock=clock,
+            control=accounts.control if may_change else None,
+        )
+
+
+class _Environment:
+    """What the operator decides, outside the specs."""
+
+    def __init__(self, place: Place, trust: Trust) -> None:
+        self._place = place
+        self._trust = trust
+
+    def provider_type(self, name: str) -> ProviderType:
+        return load(name)
+
+    def base_url(self, type_: ProviderType, written: str | None) -> str:
+        usual = os.environ.get(type_.url_variable) if type_.url_variable else None
+        text = written or usual or type_.default_base_url
+        if text is None:
+            msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
+            raise ValueError(msg)
+        return normalise_base_url(text)
+
+    def distrust(self, type_: ProviderType, credentials: CredentialSource | None, base_url: str) -> str | None:
+        return self._trust.check(type_, credentials, base_url)
+
+    def show(self, file: str) -> str:
+        return str(self._place.specs / file)
+
+    def show_status(self, file: str) -> str:
+        return str(self._place.statuses / file)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadOnly:
+    """An account with no method that changes anything."""
+
+    _controller: JobController
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        return await self._controller.list_page(query, cursor)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        return await self._controller.get_job(ref)
+
+
+class _Accounts:
+    """Opens accounts, each once; the exit stack closes them."""
+
+    def __init__(self, stack: AsyncExitStack, state_dir: Path, secret_dirs: tuple[Path, ...], clock: SystemClock) -> None:
+        self._stack = stack
+        self._state_dir = state_dir
+        self._secret_dirs = secret_dirs
+        self._clock = clock
+        self._controllers: dict[Account, JobController] = {}
+        self._requests: dict[Account, Callable[[], int]] = {}
+
+    async def open(self, reach: Reach) -> JobReader:
+        if reach.account not in self._controllers:
+            self._controllers[reach.account] = await self._open(reach)
+        return _ReadOnly(self._controllers[reach.account])
+
+    def control(self, account: Account) -> JobController:
+        return self._controllers[account]
+
+    def requests(self, account: Account) -> int:
+        return self._requests[account]() if account in self._requests else 0
+
+    async def _open(self, reach: Reach) -> JobController:
+        from reconciler.transport import Gate, HttpTransport  # noqa: PLC0415  httpx takes a fifth of a second
+
+        gate = Gate(reach.rate)
+        transport = await self._stack.enter_async_context(HttpTransport(reach.account.base_url, gate))
+        self._requests[reach.account] = lambda: gate.requests
+        config = AccountConfig(
+            account=reach.account, options=reach.options, state_dir=self._state_dir, now=self._clock.now
+        )
+        try:
+            opened = reach.type.open(config, transport, self._credentials(reach))
+            return await self._stack.enter_async_context(opened)
+        except OSError as error:
+            msg = f"{reach.account} cannot be opened: {error.strerror or error}"
+            raise Permanent(msg, kind=Kind.MISSING) from None
+
+    def _credentials(self, reach: Reach) -> Credentials:
+        source = reach.credentials
+        if source is not None and source.file is not None:
+            return FileCredentials(Path(source.file), self._secret_dirs)
+        variable = source.env if source is not None else reach.type.key_variable
+        return EnvCredentials(variable, os.environ) if variable else NoCredentials()

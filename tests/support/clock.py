@@ -1,0 +1,33 @@
+"""A clock that a test moves: wall time is a base plus the running loop's time, so one virtual loop moves both.
+
+Use it under `looptime`, where a sleep costs nothing. Outside a running loop it stands still at its base.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+BASE = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+
+class VirtualClock:
+    """The `Clock` of a test."""
+
+    def __init__(self, base: datetime = BASE) -> None:
+        self.base = base
+
+    def now(self) -> datetime:
+        """Return the base, moved by as much as the loop's time has."""
+        return self.base + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Return the running loop's time in seconds, or 0 outside of one."""
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that long in the loop's time."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,413 @@
+"""Real sockets on loopback where bytes matter, an in-process application and virtual time where seconds do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import looptime
+import pytest
+
+from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.ports import Rate, Response
+from reconciler.transport import BODY_MAX, RETRY_AFTER_MAX_S, Deadlines, Gate, HttpTransport, http_date, retry_after_s
+
+FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
+SOON = Deadlines(connect_s=1, request_s=0.2)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Peer:
+    """The other end: gives each connection the same bytes, and keeps what it was sent."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.answer = answer
+        self.heard: list[bytes] = []
+        self.meetings: list[asyncio.Task[None]] = []
+        self.address = ""
+
+    def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.meetings.append(asyncio.create_task(self._talk(reader, writer)))
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            self.heard.append(await reader.read(65_536))
+            writer.write(self.answer or b"")
+            await writer.drain()
+            if self.answer is None:
+                await reader.read()
+        with suppress(ConnectionError):
+            writer.close()
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def listening(answer: bytes | None) -> AsyncIterator[Peer]:
+    peer = Peer(answer)
+    server = await asyncio.start_server(peer.meet, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    peer.address = f"{host}:{port}"
+    async with server:
+        yield peer
+        await asyncio.gather(*peer.meetings)
+
+
+async def ask(address: str, deadlines: Deadlines = SOON) -> Response:
+    async with HttpTransport(f"http://{address}/v1", Gate(FREELY), deadlines) as transport:
+        return await transport.send(
+            "GET", "/jobs", query={"limit": "3"}, headers={"authorization": "Bearer canary-key"}
+        )
+
+
+def exchange(answer: bytes | None, deadlines: Deadlines = SOON) -> tuple[Peer, Response | Exception]:
+    async def main() -> tuple[Peer, Response | Exception]:
+        async with listening(answer) as peer:
+            try:
+                return peer, await ask(peer.address, deadlines)
+            except (Transient, Permanent) as error:
+                return peer, error
+
+    return asyncio.run(main())
+
+
+def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main)
+
+
+def in_process(app: App, rate: Rate = FREELY) -> HttpTransport:
+    return HttpTransport("http://sandbox.localhost/v1", Gate(rate)).to_app(app)
+
+
+async def say_ok(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 429, 500])
+def test_every_answer_is_returned_whatever_its_status(status: int) -> None:
+    head = f"HTTP/1.1 {status} X\r\nDate: Mon, 23 Nov 2026 14:03:20 GMT\r\nX-Request-ID: 7\r\n"
+
+    peer, response = exchange(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+
+    assert isinstance(response, Response)
+    assert (response.status, response.json(), response.headers["x-request-id"]) == (status, {}, "7")
+    assert response.at == datetime(2026, 11, 23, 14, 3, 20, tzinfo=UTC)
+    assert peer.heard[0].startswith(b"GET /v1/jobs?limit=3 HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "jobs",
+        "https://evil.example/jobs",
+        "//evil.example/jobs",
+        "/jobs//cancel",
+        "/jobs/../admin",
+        "/jobs/./x",
+        "/jobs/%2e%2e/admin",
+        "/jobs/..%2fadmin",
+        "/jobs/..\\admin",
+        "/jobs/..%5Cadmin",
+        "/jobs?all=1",
+        "/jobs#x",
+        "/jobs/a b",
+        "/jobs/a\r\nHost: evil.example",
+        "/jobs/\x00",
+        "/jobs/é",
+    ],
+)
+def test_a_path_that_leaves_the_base_url_is_not_sent(path: str) -> None:
+    async def main() -> int:
+        transport = in_process(say_ok)
+        with pytest.raises(Permanent) as caught:
+            await transport.send("GET", path)
+        assert caught.value.kind is Kind.INVALID
+        return transport.requests
+
+    requests = asyncio.run(main())
+
+    assert requests == 0
+
+
+def test_a_quoted_id_reaches_the_provider_as_it_was_quoted() -> None:
+    async def main() -> bytes:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Gate(FREELY), SOON) as transport:
+            await transport.send("POST", "/jobs/a%2Fb%3A/cancel")
+            return peer.heard[0]
+
+    heard = asyncio.run(main())
+
+    assert heard.startswith(b"POST /jobs/a%2Fb%3A/cancel HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_never_followed(status: int) -> None:
+    async def main() -> tuple[list[bytes], Permanent]:
+        async with listening(OK) as elsewhere:
+            head = f"HTTP/1.1 {status} X\r\nLocation: http://user:pw@{elsewhere.address}/?token=t\r\n"
+            async with listening(f"{head}Content-Length: 0\r\n\r\n".encode()) as peer:
+                with pytest.raises(Permanent) as caught:
+                    await ask(peer.address)
+            return elsewhere.heard, caught.value
+
+    heard, error = asyncio.run(main())
+
+    assert heard == []
+    assert error.kind is Kind.REFUSED
+    assert str(status) in str(error)
+    assert "'127.0.0.1'" in str(error)
+    assert "token" not in str(error)
+    assert "pw" not in str(error)
+
+
+def test_a_refused_connection_was_surely_not_delivered() -> None:
+    async def main() -> Transient:
+        async with listening(OK) as peer:
+            address = peer.address
+        with pytest.raises(Transient) as caught:
+            await ask(address)
+        return caught.value
+
+    error = asyncio.run(main())
+
+    assert error.delivered is Delivered.NO
+    assert "127.0.0.1" in str(error)
+
+
+def test_a_peer_that_speaks_no_tls_was_surely_not_delivered_to() -> None:
+    async def main() -> Transient:
+        async with listening(OK) as peer, HttpTransport(f"https://{peer.address}", Gate(FREELY)) as transport:
+            with pytest.raises(Transient) as caught:
+                await transport.send("GET", "/jobs")
+            return caught.value
+
+    error = asyncio.run(main())
+
+    assert error.delivered is Delivered.NO
+    assert "certificate" in str(error)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(None, id="silence"),
+        pytest.param(b"", id="closed at once"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", id="cut body"),
+        pytest.param(b"not HTTP at all\r\n\r\n", id="no HTTP"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+            id="not what it is encoded as",
+        ),
+    ],
+)
+def test_without_a_whole_answer_nobody_knows_whether_it_was_delivered(answer: bytes | None) -> None:
+    peer, error = exchange(answer)
+
+    assert len(peer.heard) == 1
+    assert isinstance(error, Transient)
+    assert error.delivered is Delivered.UNKNOWN
+    assert peer.address in str(error)
+
+
+def test_no_error_carries_the_key_or_an_error_of_the_http_library() -> None:
+    _, error = exchange(b"")
+
+    assert isinstance(error, Transient)
+    assert "canary-key" not in str(error)
+    assert "limit" not in str(error)
+    assert error.__cause__ is None
+    assert error.__context__ is None
+
+
+def test_an_answer_over_the_size_limit_is_not_read_to_its_end() -> None:
+    _, error = exchange(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(BODY_MAX + 1), Deadlines())
+
+    assert isinstance(error, Permanent)
+    assert error.kind is Kind.INVALID
+
+
+def test_neither_a_netrc_file_nor_a_proxy_meddles_with_plain_http(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password canary-netrc\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    async def main() -> bytes:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Gate(FREELY), SOON) as transport:
+            await transport.send("GET", "/jobs")
+            return peer.heard[0]
+
+    heard = asyncio.run(main())
+
+    assert b"authorization" not in heard.lower()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -> None:
+    calls = 0
+
+    async def busy_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal calls
+        calls += 1
+        headers = [(b"retry-after", b"30")] if calls == 1 else []
+        await send({"type": "http.response.start", "status": status if calls == 1 else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def main() -> None:
+        transport = in_process(busy_once)
+        first = await transport.send("GET", "/jobs")
+        await asyncio.sleep(10)
+        with pytest.raises(Transient) as caught:
+            await transport.send("GET", "/jobs")
+        calls_while_closed = calls
+        await asyncio.sleep(20)
+        last = await transport.send("GET", "/jobs")
+
+        assert first.retry_after_s == pytest.approx(30)
+        assert caught.value.delivered is Delivered.NO
+        assert caught.value.retry_after_s == pytest.approx(20)
+        assert calls_while_closed == 1
+        assert last.status == 200
+
+    in_virtual_time(main())
+
+
+def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_either() -> None:
+    async def busy(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await asyncio.sleep(1)
+        await send({"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"30")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def main() -> None:
+        transport = in_process(busy, Rate(requests_per_second=1, burst=10, concurrency=1))
+        sent = [asyncio.create_task(transport.send("GET", "/jobs")) for _ in range(3)]
+        results = await asyncio.gather(*sent, return_exceptions=True)
+
+        assert [type(each) for each in results] == [Response, Transient, Transient]
+        assert transport.requests == 1
+
+    in_virtual_time(main())
+
+
+def test_an_account_is_asked_no_faster_than_its_rate() -> None:
+    async def main() -> None:
+        transport = in_process(say_ok, Rate(requests_per_second=2, burst=5, concurrency=4))
+        started = asyncio.get_running_loop().time()
+        await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(25)))
+        took_s = asyncio.get_running_loop().time() - started
+
+        assert took_s == pytest.approx(10, abs=0.01)
+        assert transport.requests == 25
+
+    in_virtual_time(main())
+
+
+def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
+    under_way = 0
+    most = 0
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(1)
+        under_way -= 1
+        await say_ok(scope, receive, send)
+
+    async def main() -> None:
+        transport = in_process(slow, Rate(requests_per_second=100, burst=100, concurrency=3))
+        await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(9)))
+
+    in_virtual_time(main())
+
+    assert most == 3
+
+
+def test_an_application_that_hangs_meets_the_same_deadline_as_a_network() -> None:
+    async def hang(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(Transient) as caught:
+            await in_process(hang).send("GET", "/jobs")
+        took_s = asyncio.get_running_loop().time() - started
+
+        assert caught.value.delivered is Delivered.UNKNOWN
+        assert took_s == pytest.approx(45)
+
+    in_virtual_time(main())
+
+
+def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(40)
+        await say_ok(scope, receive, send)
+
+    async def main() -> None:
+        transport = in_process(slow, Rate(requests_per_second=1, burst=1, concurrency=1))
+        answers = await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(3)))
+
+        assert [each.status for each in answers] == [200, 200, 200]
+
+    in_virtual_time(main())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("canary"), ConnectionResetError(), AssertionError()])
+def test_whatever_an_application_raises_is_a_broken_connection(error: Exception) -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise error
+
+    with pytest.raises(Transient) as caught:
+        asyncio.run(in_process(broken).send("POST", "/jobs"))
+
+    assert caught.value.delivered is Delivered.UNKNOWN
+    assert "canary" not in str(caught.value)
+
+
+AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "at", "expected"),
+    [
+        ({}, AT, None),
+        ({"retry-after": "7"}, None, 7),
+        ({"retry-after": "0"}, None, 0),
+        ({"retry-after": "1.5"}, None, 1.5),
+        ({"retry-after": "-3"}, None, 0),
+        ({"retry-after": "7", "retry-after-ms": "250"}, None, 0.25),
+        ({"retry-after": "7", "retry-after-ms": "0"}, None, 0),
+        ({"retry-after": "7", "retry-after-ms": "soon"}, None, 7),
+        ({"retry-after": "Mon, 23 Nov 2026 14:02:00 GMT"}, AT, 120),
+        ({"retry-after": "Mon, 23 Nov 2026 13:59:00 GMT"}, AT, 0),
+        ({"retry-after": "Mon, 23 Nov 2026 14:02:00 GMT"}, None, None),
+        ({"retry-after": "nan"}, AT, None),
+        ({"retry-after": "inf"}, AT, None),
+        ({"retry-after": "1e12"}, AT, RETRY_AFTER_MAX_S),
+        ({"retry-after": "tomorrow"}, AT, None),
+    ],
+)
+def test_how_long_to_wait_is_read_as_the_provider_meant_it(
+    headers: dict[str, str], at: datetime | None, expected: float | None
+) -> None:
+    assert retry_after_s(headers, at) == expected
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "yesterday", "Mon, 99 Nov 2026 14:03:20 GMT", "31 Dec 9999 23:59:59 -0100", "1, 2"]
+)
+def test_a_date_that_is_none_is_no_date(text: str | None) -> None:
+    assert http_date(text) is None

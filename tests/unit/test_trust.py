@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
+from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.errors import Kind, Permanent
+from reconciler.model.spec import CredentialSource
+from reconciler.ports import Credentials
+from reconciler.providers import load
+
+OPENAI = load("openai")
+USUAL = None
+HOME = "https://api.openai.com/v1"
+
+
+def env(variable: str) -> CredentialSource:
+    return CredentialSource(env=variable)
+
+
+def file(path: str) -> CredentialSource:
+    return CredentialSource(file=path)
+
+
+def verdict(stated: str, source: CredentialSource | None, base_url: str, **environ: str) -> str | None:
+    return Trust.read({"RECONCILE_TRUST": stated, **environ}, {}).check(OPENAI, source, base_url)
+
+
+@pytest.mark.parametrize("source", [USUAL, env("OPENAI_API_KEY")])
+@pytest.mark.parametrize("base_url", [HOME, "https://API.OpenAI.com:443/v1", "https://api.openai.com./v1"])
+def test_the_usual_variable_goes_to_the_types_own_host(source: CredentialSource | None, base_url: str) -> None:
+    assert verdict("", source, base_url) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "base_url"),
+    [
+        (USUAL, "https://evil.example/v1"),
+        (USUAL, "https://api.openai.com.evil.example/v1"),
+        (USUAL, "https://evil-api.openai.com/v1"),
+        (USUAL, "https://openai.com/v1"),
+        (USUAL, "https://api.openai.com:8443/v1"),
+        (USUAL, "http://api.openai.com/v1"),
+        (USUAL, "http://api.openai.com:443/v1"),
+        (USUAL, "https://api.openai.com@evil.example/v1"),
+        (USUAL, "https://evil.example\\@api.openai.com/v1"),
+        (USUAL, "https://api.openai.com\t.evil.example/v1"),
+        (USUAL, "http://127.0.0.1:8080/v1"),
+        (USUAL, "http://localhost:8080/v1"),
+        (env("AWS_SECRET_ACCESS_KEY"), HOME),
+        (env("openai_api_key"), HOME),
+        (file("/run/secrets/openai"), HOME),
+    ],
+)
+def test_a_spec_cannot_send_a_secret_where_the_operator_did_not_bind_it(
+    source: CredentialSource | None, base_url: str
+) -> None:
+    assert verdict("", source, base_url)
+
+
+@pytest.mark.parametrize(
+    ("stated", "source", "base_url"),
+    [
+        ("OPENAI_API_KEY=llm.example", USUAL, "https://llm.example/v1"),
+        ("OPENAI_API_KEY=LLM.example.", USUAL, "https://llm.example/v1"),
+        ("OPENAI_API_KEY=llm.example:8443", USUAL, "https://llm.example:8443"),
+        ("A=a.example, B=b.example\nOPENAI_API_KEY=llm.example", USUAL, "https://llm.example"),
+        ("TEAM_KEY=api.openai.com", env("TEAM_KEY"), HOME),
+        ("/run/secrets/key=api.openai.com", file("/run/secrets/key"), HOME),
+        ("/run/secrets/./key=api.openai.com", file("/run/secrets/team/../key"), HOME),
+        ("OPENAI_API_KEY=localhost:4000", USUAL, "http://localhost:4000"),
+        ("OPENAI_API_KEY=localhost", USUAL, "http://localhost"),
+        ("OPENAI_API_KEY=127.0.0.1:4000", USUAL, "http://127.0.0.1:4000"),
+        ("OPENAI_API_KEY=[::1]:4000", USUAL, "http://[::1]:4000"),
+        ("OPENAI_API_KEY=http://llm.internal:4000", USUAL, "http://llm.internal:4000/v1"),
+        ("OPENAI_API_KEY=bücher.example", USUAL, "https://xn--bcher-kva.example"),
+    ],
+)
+def test_what_the_operator_binds_is_trusted(stated: str, source: CredentialSource | None, base_url: str) -> None:
+    assert verdict(stated, source, base_url) is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "source", "base_url"),
+    [
+        ("OPENAI_API_KEY=llm.example", USUAL, "https://llm.example:8443"),
+        ("OPENAI_API_KEY=llm.example:8443", USUAL, "https://llm.example"),
+        ("OPENAI_API_KEY=llm.example", USUAL, "https://sub.llm.example"),
+        ("OPENAI_API_KEY=llm.example", env("OTHER"), "https://llm.example"),
+        ("OPENAI_API_KEY=llm.example:4000", USUAL, "http://llm.example:4000"),
+        ("OPENAI_API_KEY=http://llm.example:4000", USUAL, "https://llm.example:4000"),
+        ("OPENAI_API_KEY=localhost:4000", USUAL, "http://127.0.0.1:4000"),
+        ("/run/secrets/key=llm.example", file("/run/secrets/other"), "https://llm.example"),
+    ],
+)
+def test_a_binding_covers_exactly_what_it_says(stated: str, source: CredentialSource | None, base_url: str) -> None:
+    assert verdict(stated, source, base_url)
+
+
+@pytest.mark.parametrize("vendor_url", ["https://llm.example/v1", "http://localhost:4000/v1"])
+def test_the_vendors_own_url_variable_binds_the_usual_key_and_no_other(vendor_url: str) -> None:
+    usual = verdict("", USUAL, vendor_url, OPENAI_BASE_URL=vendor_url)
+    other = verdict("", env("OTHER_KEY"), vendor_url, OPENAI_BASE_URL=vendor_url)
+
+    assert usual is None
+    assert other is not None
+
+
+def test_a_vendor_url_that_makes_no_sense_binds_nothing() -> None:
+    assert verdict("", USUAL, "https://llm.example", OPENAI_BASE_URL="llm.example")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "needed"),
+    [
+        ("https://evil.example/v1", "'OPENAI_API_KEY=evil.example'"),
+        ("https://evil.example:8443/v1", "'OPENAI_API_KEY=evil.example:8443'"),
+        ("http://evil.example/v1", "'OPENAI_API_KEY=http://evil.example'"),
+        ("http://localhost:4000", "'OPENAI_API_KEY=localhost:4000'"),
+    ],
+)
+def test_the_refusal_names_the_setting_that_would_allow_it(base_url: str, needed: str) -> None:
+    said = verdict("", USUAL, base_url)
+
+    assert said is not None
+    assert f"RECONCILE_TRUST={needed}" in said
+    assert verdict(needed.strip("'"), USUAL, base_url) is None
+
+
+def test_a_type_that_needs_no_key_goes_anywhere() -> None:
+    assert Trust.read({}, {}).check(load("sandbox"), None, "http://sandbox.localhost/v1") is None
+
+
+def test_trust_files_add_bindings_and_hold_comments() -> None:
+    text = "# what we run ourselves\n\nTEAM_KEY = llm.example:8443   # the gateway\n/run/secrets/my key=llm.example\n"
+    trust = Trust.read({}, {"trust.txt": text})
+
+    assert trust.check(OPENAI, env("TEAM_KEY"), "https://llm.example:8443") is None
+    assert trust.check(OPENAI, file("/run/secrets/my key"), "https://llm.example") is None
+    assert trust.check(OPENAI, env("TEAM_KEY"), "https://llm.example") is not None
+
+
+@pytest.mark.parametrize(
+    "line", ["llm.example", "KEY=", "=llm.example", "KEY=llm.example/v1", "KEY=ftp://x", "KEY=a b", "KEY=x:99999"]
+)
+def test_a_line_that_is_no_binding_is_named_by_file_and_number(line: str) -> None:
+    with pytest.raises(ValueError, match=r"^trust.txt:2: "):
+        Trust.read({}, {"trust.txt": f"# first\n{line}\n"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://api.openai.com/v1", HOME),
+        ("HTTPS://API.OpenAI.Com:443/v1/", HOME),
+        ("https://api.openai.com./v1", HOME),
+        ("https://llm.example", "https://llm.example"),
+        ("https://llm.example:443/", "https://llm.example"),
+        ("http://llm.example:80/V1", "http://llm.example/V1"),
+        ("https://llm.example:08443", "https://llm.example:8443"),
+        ("https://Bücher.example", "https://xn--bcher-kva.example"),
+        ("http://[::0001]:4000/v1", "http://[::1]:4000/v1"),
+    ],
+)
+def test_one_account_has_one_base_url(text: str, expected: str) -> None:
+    assert normalise_base_url(text) == expected
+    assert normalise_base_url(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "api.openai.com",
+        "//api.openai.com",
+        "ftp://api.openai.com",
+        "https://",
+        "https://user:canary@api.openai.com",
+        "https://@api.openai.com",
+        "https://api.openai.com?key=canary",
+        "https://api.openai.com#canary",
+        "https://api.openai.com/v1/../canary",
+        "https://api.openai.com/v1/%2e%2e/canary",
+        "https://api.openai.com//canary",
+        "https://api openai.com/canary",
+        "https://api.openai.com\\canary",
+        "https://api.openai.com/canary\n",
+        "https://api.openai.com:0/canary",
+        "https://api.openai.com:99999/canary",
+        "https://-canary-.example",
+        "https://can%61ry.example",
+        "https://[::1/canary",
+    ],
+)
+def test_what_is_no_base_url_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(ValueError, match="base URL") as caught:
+        normalise_base_url(text)
+
+    assert "canary" not in str(caught.value)
+
+
+def token(credentials: Credentials) -> str:
+    return asyncio.run(credentials.token())
+
+
+def refusal(credentials: Credentials) -> str:
+    with pytest.raises(Permanent) as caught:
+        token(credentials)
+    assert caught.value.kind is Kind.MISSING
+    return str(caught.value)
+
+
+def test_a_rotated_variable_is_read_anew() -> None:
+    environ = {"KEY": "first"}
+    credentials = EnvCredentials("KEY", environ)
+    first = token(credentials)
+    environ["KEY"] = "second"
+
+    assert (first, token(credentials)) == ("first", "second")
+
+
+@pytest.mark.parametrize("environ", [{}, {"KEY": ""}])
+def test_a_missing_variable_is_named(environ: dict[str, str]) -> None:
+    assert refusal(EnvCredentials("KEY", environ)).startswith("KEY is not set")
+
+
+@pytest.mark.parametrize("secret", ["canary\n", "canary\r\nX: y", "can ary", "canäry", "canary\x00"])
+def test_a_secret_that_no_header_can_carry_is_refused_in_words(secret: str, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(f"{secret}\n", encoding="utf-8")
+    said = refusal(EnvCredentials("KEY", {"KEY": secret})) + refusal(FileCredentials(path, (tmp_path,)))
+
+    assert "KEY" in said
+    assert "can" not in said.replace(str(path), "")
+
+
+@pytest.mark.parametrize("text", ["s3cret", "s3cret\n", "s3cret\r\n"])
+def test_a_file_holds_the_secret_and_perhaps_a_line_break(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(text.encode())
+
+    assert token(FileCredentials(path, (tmp_path,))) == "s3cret"
+
+
+def test_a_mounted_secret_is_read_through_its_links_and_anew_when_rotated(tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "key").write_text(version)
+    (tmp_path / "..data").symlink_to("1")
+    (tmp_path / "key").symlink_to("..data/key")
+    credentials = FileCredentials(tmp_path / "key", (tmp_path,))
+    before = token(credentials)
+    (tmp_path / "..data").unlink()
+    (tmp_path / "..data").symlink_to("2")
+
+    assert (before, token(credentials)) == ("1", "2")
+
+
+@pytest.mark.parametrize("name", ["outside", "allowed/link", "allowed/../outside"])
+def test_a_file_outside_the_allowed_directories_is_not_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("canary")
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "allowed" / "link").symlink_to(tmp_path / "outside")
+
+    assert "it is not read" in refusal(FileCredentials(tmp_path / name, (tmp_path / "allowed",)))
+
+
+def test_a_credential_file_that_is_none_is_said_so_in_words(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    said = {name: refusal(FileCredentials(tmp_path / name, (tmp_path,))) for name in ("gone", "empty", "loop", ".")}
+
+    assert "No such file" in said["gone"]
+    assert "is empty" in said["empty"]
+    assert "cannot be read" in said["loop"]
+    assert "not a plain file" in said["."]
+
+
+def test_no_credentials_are_the_empty_text() -> None:
+    assert token(NoCredentials()) == ""
