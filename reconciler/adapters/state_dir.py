@@ -17,7 +17,7 @@ class StateDirRefused(Exception):
 
 
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the state directory of a specs directory: below `XDG_CACHE_HOME`, else the platform's cache of this user."""
+    """Return the state directory of a specs directory: below `XDG_CACHE_HOME`, else the platform's user cache."""
     home = environ.get("XDG_CACHE_HOME")
     cache = Path(home) / APPLICATION if home else user_cache_path(APPLICATION, appauthor=False)
     return cache / hashlib.sha256(os.fsencode(specs.resolve())).hexdigest()[:16]

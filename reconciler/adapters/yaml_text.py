@@ -121,7 +121,7 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     return Unreadable(f"is not YAML: {words}", mark.line + 1)
 
 
-def _line(event: Event) -> int:
+def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 

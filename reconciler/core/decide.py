@@ -15,6 +15,7 @@ from reconciler.core import backoff, limits
 from reconciler.core.conditions import Stance, Verdict, conclude, phase_since, verdict_of
 from reconciler.core.facts import has_accepted_cancel, is_final, merge, recall
 from reconciler.core.receipts import confirm, is_contested, open_for, withdraw
+from reconciler.core.schedule import next_look
 from reconciler.core.subject import Subject
 from reconciler.core.table import TABLE, Row, Situation
 from reconciler.model.job import TERMINAL, UNFINISHED, Look, ObservedJob, Phase, Unseen
@@ -23,7 +24,6 @@ from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, render_instant
 from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Receipt, Verb
 
-_CANCELLING_FIRST = timedelta(seconds=5)
 _LASTS = {
     Phase.UNKNOWN: timedelta(hours=24),
     Phase.CANCELLING: timedelta(hours=2),
@@ -75,7 +75,7 @@ def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) 
     else:
         verdict, action = _request(subject, row, seen, last, wanted, now)
     status = _settled_draft(subject, seen, last, verdict, now)
-    return Decision(status, action, _requeue(subject, status, now))
+    return Decision(status, action, next_look(subject, status, now))
 
 
 def _undecided(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
@@ -288,18 +288,3 @@ def _settled_draft(
         if as_before == last:
             return last
     return status
-
-
-def _requeue(subject: Subject, status: JobStatus, now: datetime) -> timedelta | None:
-    if status.final:
-        return None
-    moments = [limits.next_at(subject.spec.limits, status.job, status.phase)] if status.job else []
-    if subject.suspension is not None:
-        moments.append(subject.suspension.until)
-    delay = min((moment - now for moment in moments if moment is not None and moment > now), default=subject.interval)
-    delay = min(delay, subject.interval)
-    receipt = status.open_receipt
-    if receipt is None:
-        return delay
-    first = _CANCELLING_FIRST if status.phase is Phase.CANCELLING else backoff.CONFIRM_FIRST
-    return min(delay, backoff.confirm_delay(receipt, now, first))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.core.receipts import intend
+from reconciler.core.schedule import next_look
 from reconciler.core.settle import Answer, settle
 from reconciler.errors import Delivered, Kind, Permanent, Transient
 from reconciler.loop.survey import Case
@@ -27,6 +28,8 @@ class Done:
 
     case: Case
     status: JobStatus
+    look_after: timedelta | None
+    """When another look is worth while, by plan; None where only a change makes it so."""
     answer: Answer | None = None
     errors: tuple[str, ...] = ()
 
@@ -55,7 +58,7 @@ async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController
         except OSError as error:
             answer = Answer(Progress.NOT_RECORDED, _disk(error))
             problem = f"{case.subject.name}: the intent could not be written, so nothing was asked: {_disk(error)}"
-            done.append(Done(case, case.last or case.decision.status, answer, (problem,)))
+            done.append(Done(case, case.last or case.decision.status, case.subject.interval, answer, (problem,)))
         else:
             intents.append((case, intent))
     done += await asyncio.gather(*(_request(case, intent, control, hands) for case, intent in intents))
@@ -64,12 +67,15 @@ async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController
 
 def write(case: Case, status: JobStatus, hands: Hands, answer: Answer | None = None) -> Done:
     """Write a status if it is news; durably if a request is open in it, or was."""
+    look_after = next_look(case.subject, status, _moment(hands))
     is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
     try:
         hands.statuses.write(status, durable=is_open or answer is not None)
     except OSError as error:
-        return Done(case, status, answer, (f"{case.subject.name}: the status could not be written: {_disk(error)}",))
-    return Done(case, status, answer)
+        return Done(
+            case, status, look_after, answer, (f"{case.subject.name}: the status could not be written: {_disk(error)}",)
+        )
+    return Done(case, status, look_after, answer)
 
 
 async def _request(case: Case, intent: JobStatus, control: Callable[[], JobController], hands: Hands) -> Done:

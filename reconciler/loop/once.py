@@ -126,12 +126,16 @@ async def _run_account(reach: Reach, pairs: list[Pair], ledger: Ledger, tools: T
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
     if tools.control is None:
-        return AccountRun(reach, alias, surveyed, tuple(Done(case, case.decision.status) for case in surveyed.cases))
+        return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
     cases = surveyed.cases if may_ask else tuple(map(_without_action, surveyed.cases))
     done = await carry_out(
         cases, partial(tools.control, reach.account), Hands(tools.specs, tools.statuses, tools.clock.now)
     )
     return AccountRun(reach, alias, surveyed, tuple(done))
+
+
+def _undone(case: Case) -> Done:
+    return Done(case, case.decision.status, case.decision.requeue)
 
 
 def _without_action(case: Case) -> Case:

@@ -158,7 +158,7 @@ def _account(run: AccountRun, requests: Callable[[Account], int]) -> AccountRepo
 
 def _due(one: Done) -> Due | None:
     case, ref = one.case, one.case.subject.ref
-    after = case.decision.requeue or case.subject.interval
+    after = one.look_after or case.subject.interval
     if case.unseen is not None:
         return (
             Due(ref, after, is_failure=True, retry_after_s=case.unseen.retry_after_s)

@@ -127,7 +127,7 @@ class OpenAIJobs:
         rows = _object(response).get("data")
         return tuple(_event(row) for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
-    async def _ask(self, ref: JobRef, verb: str, is_moot: frozenset[Phase]) -> ObservedJob:
+    async def _ask(self, ref: JobRef, verb: str, moot: frozenset[Phase]) -> ObservedJob:
         response = await self._send("POST", f"{_path(ref)}/{verb}")
         if _says_there_is_no_job(response, ref):
             msg = f"the provider does not know this job: {_words(response)}"
@@ -138,7 +138,7 @@ class OpenAIJobs:
             if refusal.kind is not Kind.REFUSED or response.status == HTTPStatus.TOO_MANY_REQUESTS:
                 raise
             job = await self._look_again(ref)
-            if job is None or job.phase not in is_moot:
+            if job is None or job.phase not in moot:
                 raise
             return job
         return self._asked_for(response, ref)
@@ -172,13 +172,14 @@ class OpenAIJobs:
         return job
 
     def _job(self, row: Any, at: datetime | None) -> ObservedJob:
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not row["id"]:
+        job_id = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(job_id, str) or not job_id or not job_id.isprintable():
             msg = "the provider gave something in place of a job that is none: it has no id"
             raise Permanent(msg, kind=Kind.INVALID)
         status = row.get("status")
         word = status if isinstance(status, str) else json.dumps(status)
         return ObservedJob(
-            id=row["id"],
+            id=job_id,
             phase=self._dialect.statuses.get(word, Phase.UNKNOWN),
             provider_status=clean(word, _WORD_MAX),
             model=_read(row, "model", _text),
@@ -287,8 +288,10 @@ def _raise_unless_ok(response: Response) -> None:
     complaint = _complaint(response) or {}
     is_billing = any(_BILLING.fullmatch(str(complaint.get(key))) for key in ("code", "type"))
     if response.status == HTTPStatus.TOO_MANY_REQUESTS and is_billing:
-        msg = (
-            f"the provider account has run out of credit or reached a limit of its own ({said}): waiting does not help"
-        )
+        msg = f"the provider account has no credit left or is at a limit of its own ({said}): waiting does not help"
         raise Permanent(msg, kind=Kind.REFUSED)
-    raise failure(response, f"the provider said no ({said})")
+    error = failure(response, f"the provider refused this ({said})")
+    if isinstance(error, Transient):
+        # Its words hold counters and request ids, so that the same trouble would look like news each time.
+        error = failure(response, f"the provider answered HTTP {response.status}")
+    raise error

@@ -4,7 +4,11 @@ Subclass `ProviderContract` in a test module, and give it a `stage` fixture: see
 pytest.
 """
 
-from reconciler.testing.stage import Fault, Stage
-from reconciler.testing.suite import ProviderContract
+import pytest
+
+pytest.register_assert_rewrite(__name__)  # before its modules are imported, so that a failing assert shows its values
+
+from reconciler.testing.stage import Fault, Stage  # noqa: E402 - as above
+from reconciler.testing.suite import ProviderContract  # noqa: E402 - as above
 
 __all__ = ["Fault", "ProviderContract", "Stage"]

@@ -1,15 +1,14 @@
-"""Real sockets on loopback where bytes matter, an in-process application and virtual time where seconds do."""
+"""Real sockets on loopback: where a request goes, and what becomes of its answer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import looptime
 import pytest
 
 from reconciler.errors import Delivered, Kind, Permanent, Transient
@@ -19,11 +18,6 @@ from reconciler.transport import BODY_MAX, RETRY_AFTER_MAX_S, Deadlines, Gate, H
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 SOON = Deadlines(connect_s=1, request_s=0.2)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Scope]]
-Send = Callable[[Scope], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Peer:
@@ -79,20 +73,6 @@ def exchange(answer: bytes | None, deadlines: Deadlines = SOON) -> tuple[Peer, R
     return asyncio.run(main())
 
 
-def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        runner.run(main)
-
-
-def in_process(app: App, rate: Rate = FREELY) -> HttpTransport:
-    return HttpTransport("http://sandbox.localhost/v1", Gate(rate)).to_app(app)
-
-
-async def say_ok(_scope: Scope, _receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"{}"})
-
-
 @pytest.mark.parametrize("status", [200, 401, 404, 429, 500])
 def test_every_answer_is_returned_whatever_its_status(status: int) -> None:
     head = f"HTTP/1.1 {status} X\r\nDate: Mon, 23 Nov 2026 14:03:20 GMT\r\nX-Request-ID: 7\r\n"
@@ -128,11 +108,12 @@ def test_every_answer_is_returned_whatever_its_status(status: int) -> None:
 )
 def test_a_path_that_leaves_the_base_url_is_not_sent(path: str) -> None:
     async def main() -> int:
-        transport = in_process(say_ok)
-        with pytest.raises(Permanent) as caught:
-            await transport.send("GET", path)
-        assert caught.value.kind is Kind.INVALID
-        return transport.requests
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Gate(FREELY)) as transport:
+            with pytest.raises(Permanent) as caught:
+                await transport.send("GET", path)
+            assert caught.value.kind is Kind.INVALID
+            assert peer.heard == []
+            return transport.requests
 
     requests = asyncio.run(main())
 
@@ -252,129 +233,6 @@ def test_neither_a_netrc_file_nor_a_proxy_meddles_with_plain_http(
     heard = asyncio.run(main())
 
     assert b"authorization" not in heard.lower()
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -> None:
-    calls = 0
-
-    async def busy_once(_scope: Scope, _receive: Receive, send: Send) -> None:
-        nonlocal calls
-        calls += 1
-        headers = [(b"retry-after", b"30")] if calls == 1 else []
-        await send({"type": "http.response.start", "status": status if calls == 1 else 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"{}"})
-
-    async def main() -> None:
-        transport = in_process(busy_once)
-        first = await transport.send("GET", "/jobs")
-        await asyncio.sleep(10)
-        with pytest.raises(Transient) as caught:
-            await transport.send("GET", "/jobs")
-        calls_while_closed = calls
-        await asyncio.sleep(20)
-        last = await transport.send("GET", "/jobs")
-
-        assert first.retry_after_s == pytest.approx(30)
-        assert caught.value.delivered is Delivered.NO
-        assert caught.value.retry_after_s == pytest.approx(20)
-        assert calls_while_closed == 1
-        assert last.status == 200
-
-    in_virtual_time(main())
-
-
-def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_either() -> None:
-    async def busy(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await asyncio.sleep(1)
-        await send({"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"30")]})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def main() -> None:
-        transport = in_process(busy, Rate(requests_per_second=1, burst=10, concurrency=1))
-        sent = [asyncio.create_task(transport.send("GET", "/jobs")) for _ in range(3)]
-        results = await asyncio.gather(*sent, return_exceptions=True)
-
-        assert [type(each) for each in results] == [Response, Transient, Transient]
-        assert transport.requests == 1
-
-    in_virtual_time(main())
-
-
-def test_an_account_is_asked_no_faster_than_its_rate() -> None:
-    async def main() -> None:
-        transport = in_process(say_ok, Rate(requests_per_second=2, burst=5, concurrency=4))
-        started = asyncio.get_running_loop().time()
-        await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(25)))
-        took_s = asyncio.get_running_loop().time() - started
-
-        assert took_s == pytest.approx(10, abs=0.01)
-        assert transport.requests == 25
-
-    in_virtual_time(main())
-
-
-def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
-    under_way = 0
-    most = 0
-
-    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(1)
-        under_way -= 1
-        await say_ok(scope, receive, send)
-
-    async def main() -> None:
-        transport = in_process(slow, Rate(requests_per_second=100, burst=100, concurrency=3))
-        await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(9)))
-
-    in_virtual_time(main())
-
-    assert most == 3
-
-
-def test_an_application_that_hangs_meets_the_same_deadline_as_a_network() -> None:
-    async def hang(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        await asyncio.Event().wait()
-
-    async def main() -> None:
-        started = asyncio.get_running_loop().time()
-        with pytest.raises(Transient) as caught:
-            await in_process(hang).send("GET", "/jobs")
-        took_s = asyncio.get_running_loop().time() - started
-
-        assert caught.value.delivered is Delivered.UNKNOWN
-        assert took_s == pytest.approx(45)
-
-    in_virtual_time(main())
-
-
-def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
-    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(40)
-        await say_ok(scope, receive, send)
-
-    async def main() -> None:
-        transport = in_process(slow, Rate(requests_per_second=1, burst=1, concurrency=1))
-        answers = await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(3)))
-
-        assert [each.status for each in answers] == [200, 200, 200]
-
-    in_virtual_time(main())
-
-
-@pytest.mark.parametrize("error", [RuntimeError("canary"), ConnectionResetError(), AssertionError()])
-def test_whatever_an_application_raises_is_a_broken_connection(error: Exception) -> None:
-    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        raise error
-
-    with pytest.raises(Transient) as caught:
-        asyncio.run(in_process(broken).send("POST", "/jobs"))
-
-    assert caught.value.delivered is Delivered.UNKNOWN
-    assert "canary" not in str(caught.value)
 
 
 AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """What pydantic finds wrong with a value, in words for the person who wrote it.
 
-Rules: no word of pydantic's reaches a user; a value is shown cut and without control characters, and nothing that stands
-where a credential does is shown at all. `errors()` is read for its type and place only.
+Rules: no word of pydantic's reaches a user; a value is shown cut and without control characters; what
+stands where a credential does is not shown at all.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pydantic_core import ErrorDetails
 
 from reconciler.model.scalar import quoted
 
-FAULTS_MAX = 50
-_CREDENTIALS = ("spec", "credentials")
-_NEVER_A_SECRET = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
+FLAWS_MAX = 50
+CREDENTIALS = ("spec", "credentials")
+_WHERE_IT_IS = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
 _KEY_MARK = "[key]"  # how pydantic says that it means a mapping's key, and not the value under it
 
 WORDS = {
@@ -51,7 +51,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Flaw:
     """One thing that is wrong, and the path to it inside its document."""
 
     path: tuple[str | int, ...]
@@ -72,27 +72,28 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     return None if meant is None else f"did you mean {meant!r}?"
 
 
-def faults(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
+def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[Flaw]:
     """Yield what is wrong, each thing once, at most 50 of them. `model` is what the value was to be."""
-    found = (_fault(details, model) for details in error.errors(include_url=False))
-    yield from list(dict.fromkeys(found))[:FAULTS_MAX]
+    found = (_flaw(details, model) for details in error.errors(include_url=False))
+    yield from list(dict.fromkeys(found))[:FLAWS_MAX]
 
 
-def _fault(details: ErrorDetails, model: type[BaseModel]) -> Fault:
+def _flaw(details: ErrorDetails, model: type[BaseModel]) -> Flaw:
     path = tuple(step for step in details["loc"] if step != _KEY_MARK)
-    if path[:2] == _CREDENTIALS:
-        return Fault(_CREDENTIALS, _NEVER_A_SECRET)
+    if path[:2] == CREDENTIALS:
+        return Flaw(CREDENTIALS, _WHERE_IT_IS)
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "extra_forbidden":
         valid = _keys(model, path[:-1])
-        return Fault(path, f"unknown key; valid here: {', '.join(valid)}", did_you_mean(str(path[-1]), valid))
+        return Flaw(path, f"unknown key; valid here: {', '.join(valid)}", did_you_mean(str(path[-1]), valid))
     if kind in {"enum", "literal_error"} and isinstance(value, str):
         words = re.findall(r"'([^']*)'", str(context["expected"]))
-        return Fault(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
+        return Flaw(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
     if kind == "value_error":
-        return Fault(path, str(context["error"]))
-    words = WORDS.get(kind, "is not valid").format_map(context)
-    return Fault(path, words if kind == "missing" else f"{words}, but is {_what(value)}")
+        return Flaw(path, str(context["error"]))
+    if kind == "missing":
+        return Flaw(path, WORDS[kind])
+    return Flaw(path, f"{WORDS.get(kind, 'is not valid').format_map(context)}, but is {_what(value)}")
 
 
 def _what(value: object) -> str:
@@ -108,12 +109,15 @@ def _what(value: object) -> str:
 
 
 def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """Return the keys that may stand in the mapping at that path."""
+    """Return the keys that may stand in the mapping at that path; a list's index does not change what they are."""
     for step in path:
-        annotation = next(each.annotation for each in model.model_fields.values() if each.alias == step)
-        model = next(each for each in (annotation, *get_args(annotation)) if _is_model(each))
+        field = next((each for name, each in model.model_fields.items() if step in {name, each.alias}), None)
+        if field is not None:
+            model = _model_in(field.annotation) or model
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

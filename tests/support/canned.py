@@ -1,0 +1,48 @@
+"""A transport with the answers in it: what comes in is said, what goes out is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.ports import Response, Transport
+
+AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+
+def answer(body: object, status: int = 200, **headers: Any) -> Response:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status=status, headers={}, body=data, at=AT, **headers)
+
+
+def complaint(status: int, **error: object) -> Response:
+    return answer({"error": error}, status)
+
+
+@dataclass
+class Canned:
+    """The other end of a transport: gives the answers in turn, and keeps what it was asked."""
+
+    answers: list[Response]
+    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json: object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        assert json is None
+        self.asked.append((method, path, dict(query or {})))
+        self.headers = dict(headers or {})
+        return self.answers.pop(0)
+
+    def to_app(self, app: object) -> Transport:
+        raise NotImplementedError(app)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.adapters.credentials import EnvCredentials
+from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
+from reconciler.model.job import TERMINAL, Account, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.ports import Response
+from reconciler.providers._openai import Dialect, OpenAIJobs
+from tests.support.canned import Canned, answer
+
+KEY = "canary-key-of-the-dialect"
+REF = JobRef(Account("openai", "https://api.openai.com/v1"), "ftjob-1")
+NOT_FOUND = {"error": {"type": "invalid_request_error", "code": "fine_tune_not_found", "message": "no ftjob-1"}}
+
+
+def jobs(*answers: Response) -> OpenAIJobs:
+    return OpenAIJobs(Canned([*answers]), EnvCredentials("KEY", {"KEY": KEY}), Dialect())
+
+
+def complaint(status: int, **error: object) -> Response:
+    return answer({"error": error}, status)
+
+
+def retrieved(response: Response) -> ObservedJob | None:
+    return asyncio.run(jobs(response).get_job(REF))
+
+
+# --- answers that are none ---
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<!doctype html>",
+        b'{"id": "ftjob-1", "sta',
+        b"[" * 200_000,
+        b"9" * 5000,
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b'"ftjob-1"',
+        b"{}",
+        b'{"id": null, "status": "cancelled"}',
+        b'{"id": "", "status": "cancelled"}',
+        b'{"id": 1, "status": "cancelled"}',
+        b'{"id": "ftjob-1\\n", "status": "cancelled"}',
+        b'{"id": "\\ud800", "status": "cancelled"}',
+        b'{"id": "ftjob-2", "status": "cancelled"}',
+        b'{"id": "FTJOB-1", "status": "cancelled"}',
+        b'{"output": {"status": "success"}}',
+    ],
+)
+def test_what_is_not_the_job_that_was_asked_for_is_an_error(body: bytes) -> None:
+    with pytest.raises(Permanent) as caught:
+        retrieved(answer(body))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "invalid_request_error", "code": "fine_tune_not_found", "message": "No such fine tune"},
+        {"type": "invalid_request_error", "code": None, "message": "No such fine-tuning job: ftjob-1"},
+        {"code": "notFound", "message": "The specified resource is not found."},
+        {"code": "job_not_found"},
+    ],
+)
+def test_the_providers_own_not_found_answer_is_an_absence(error: dict[str, object]) -> None:
+    assert retrieved(complaint(404, **error)) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<h1>Not Found</h1>",
+        {"detail": "Not Found"},
+        {"error": "not_found"},
+        {"error": None},
+        {"error": {}},
+        {"error": {"type": "invalid_request_error", "message": "Invalid URL (GET /v1/fine_tuning/jobs/ftjob-1)"}},
+        {
+            "error": {
+                "type": "invalid_request_error",
+                "code": "unknown_url",
+                "message": "Unknown request URL: GET /fine_tuning/jobs/ftjob-1",
+            }
+        },
+        {"error": {"type": "invalid_request_error", "code": "project_not_found", "message": "no project for ftjob-1"}},
+        {"error": {"type": "invalid_request_error", "code": "model_not_found", "message": "no model for ftjob-1"}},
+        {"error": {"type": "invalid_request_error", "message": "No such organization"}},
+        {"error": {"code": "404", "message": "Resource not found"}},
+    ],
+)
+def test_any_other_404_is_an_error(body: object) -> None:
+    with pytest.raises(Permanent) as caught:
+        retrieved(answer(body, 404))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 410, 500])
+def test_not_found_with_any_other_status_is_never_an_absence(status: int) -> None:
+    with pytest.raises(ProviderError):
+        retrieved(answer(NOT_FOUND, status))
+
+
+# --- lists ---
+
+
+def listed(body: object) -> str | None:
+    return asyncio.run(jobs(answer(body)).list_page(ListQuery(2), None)).next_cursor
+
+
+ROWS = [{"id": "ftjob-3", "status": "running"}, {"id": "ftjob-2", "status": "queued"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "cursor"),
+    [
+        ({"data": ROWS, "has_more": True}, "ftjob-2"),
+        ({"data": ROWS, "has_more": False}, None),
+        ({"data": ROWS}, "ftjob-2"),
+        ({"data": ROWS, "has_more": None}, "ftjob-2"),
+        ({"data": [], "has_more": False}, None),
+        ({"data": []}, None),
+    ],
+)
+def test_a_list_ends_where_the_provider_says_so_or_at_an_empty_page(body: object, cursor: str | None) -> None:
+    assert listed(body) == cursor
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": None},
+        {"data": {}},
+        {"data": [None], "has_more": False},
+        {"data": [{"status": "running"}], "has_more": False},
+        {"data": [], "has_more": True},
+    ],
+)
+def test_a_list_that_is_not_whole_is_an_error_and_never_its_end(body: object) -> None:
+    with pytest.raises(ProviderError):
+        listed(body)
+
+
+# --- refusals ---
+
+
+def asked_to_cancel(*answers: Response) -> ObservedJob | None:
+    return asyncio.run(jobs(*answers).cancel_job(REF))
+
+
+REFUSAL = complaint(400, type="invalid_request_error", code=None, message="Job is already over, see https://x/?k=v")
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+@pytest.mark.parametrize("phase", sorted(TERMINAL))
+def test_a_refused_cancel_of_a_job_that_is_over_is_quiet(phase: Phase, status: int) -> None:
+    job = asked_to_cancel(
+        complaint(status, message="too late"), answer({"id": REF.id, "status": phase.value, "finished_at": 1})
+    )
+
+    assert job is not None
+    assert job.phase is phase
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        answer({"id": REF.id, "status": "running"}),
+        answer({"id": REF.id, "status": "cancelling"}),
+        answer({"id": REF.id, "status": "reticulating"}),
+        answer(NOT_FOUND, 404),
+        answer(b"", 500),
+        answer(b"<html>"),
+    ],
+)
+def test_a_refused_cancel_of_any_other_job_is_a_refusal_in_the_providers_words(look: Response) -> None:
+    with pytest.raises(Permanent) as caught:
+        asked_to_cancel(REFUSAL, look)
+
+    assert caught.value.kind is Kind.REFUSED
+    assert str(caught.value).endswith("(HTTP 400: Job is already over, see https://x/)")
+
+
+def test_a_cancel_of_an_unknown_job_is_refused() -> None:
+    with pytest.raises(Permanent) as caught:
+        asked_to_cancel(answer(NOT_FOUND, 404))
+
+    assert caught.value.kind is Kind.REFUSED
+    assert "does not know this job" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "insufficient_quota"},
+        {"code": "insufficient_quota"},
+        {"code": "credit_balance_exhausted"},
+        {"code": "organization_spend_limit_exceeded"},
+        {"code": "project_spend_limit_exceeded"},
+        {"code": "organization_usage_limit_exceeded"},
+    ],
+)
+def test_an_empty_account_is_not_a_rate_limit(error: dict[str, object]) -> None:
+    with pytest.raises(Permanent) as caught:
+        retrieved(complaint(429, **error))
+
+    assert caught.value.kind is Kind.REFUSED
+    assert "credit" in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["rate_limit_exceeded", "slow_down", None])
+def test_a_rate_limit_is_not_an_empty_account(code: str | None) -> None:
+    with pytest.raises(Transient) as caught:
+        retrieved(complaint(429, type="requests", code=code))
+
+    assert caught.value.delivered is Delivered.NO
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_trouble_that_passes_is_told_in_words_that_do_not_change(status: int) -> None:
+    with pytest.raises(Transient) as caught:
+        retrieved(complaint(status, message="try again in 20s, request id req_123"))
+
+    assert str(caught.value) == f"the provider answered HTTP {status}"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404])
+def test_a_provider_that_repeats_the_key_does_not_get_it_into_words(status: int) -> None:
+    try:
+        said = str(retrieved(answer({"id": REF.id, "model": KEY, "error": {"message": f"bad key {KEY}"}}, status)))
+    except ProviderError as error:
+        said = str(error)
+
+    assert KEY not in said
+    assert "[redacted]" in said

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.plugin import clean, failure, redact
+from reconciler.providers import NAMES, known, load
+from tests.support.canned import answer
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, Kind.REFUSED), (401, Kind.DENIED), (403, Kind.DENIED), (404, Kind.REFUSED), (409, Kind.REFUSED)],
+)
+def test_a_failure_that_needs_a_person(status: int, kind: Kind) -> None:
+    error = failure(answer({}, status), "words")
+
+    assert isinstance(error, Permanent)
+    assert (error.kind, str(error)) == (kind, "words")
+
+
+@pytest.mark.parametrize(
+    ("status", "delivered"),
+    [
+        (408, Delivered.UNKNOWN),
+        (425, Delivered.UNKNOWN),
+        (429, Delivered.NO),
+        (500, Delivered.UNKNOWN),
+        (503, Delivered.UNKNOWN),
+        (599, Delivered.UNKNOWN),
+    ],
+)
+def test_a_failure_that_passes(status: int, delivered: Delivered) -> None:
+    error = failure(answer({}, status, retry_after_s=7.0), "words")
+
+    assert isinstance(error, Transient)
+    assert (error.delivered, error.retry_after_s) == (delivered, 7)
+
+
+@given(st.text("ehtps:/?& \n\x00\x1bé\u2028\ud800"))
+def test_cleaned_text_is_one_printable_line_and_cleaning_again_changes_nothing(text: str) -> None:
+    once = clean(text, 20)
+
+    assert once.isprintable()
+    assert len(once) <= 20
+    assert clean(once, 20) == once
+
+
+def test_placeholders_are_not_struck_out_but_secrets_are() -> None:
+    assert redact("a test of sk-12345678", ["test", "", "sk-12345678"]) == "a test of [redacted]"
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_type_that_ships_loads_by_its_own_name(name: str) -> None:
+    assert load(name).name == name
+    assert name in known()
+
+
+@pytest.mark.parametrize(("name", "hint"), [("opnai", "did you mean 'openai'"), ("x", "there are openai, sandbox")])
+def test_an_unknown_type_is_answered_with_what_there_is(name: str, hint: str) -> None:
+    with pytest.raises(LookupError, match=re.escape(hint)):
+        load(name)
+
+
+@pytest.mark.parametrize("id_", ["ftjob-abc123", "ft:gpt-4o:org::1", "batch_1.2"])
+def test_ids_of_compatible_services_are_ids(id_: str) -> None:
+    assert re.fullmatch(load("openai").id_pattern, id_)
+
+
+@pytest.mark.parametrize("id_", ["", "..", "a..b", "a/b", "a?b", "a b", "-a", "a\n", "é", "a" * 129])
+def test_what_could_lead_elsewhere_is_no_id(id_: str) -> None:
+    assert re.fullmatch(load("openai").id_pattern, id_) is None

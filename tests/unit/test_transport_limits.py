@@ -1,0 +1,158 @@
+"""An application in this process and virtual time: how often, how many at once, how long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any
+
+import looptime
+import pytest
+
+from reconciler.errors import Delivered, Transient
+from reconciler.ports import Rate, Response
+from reconciler.transport import Gate, HttpTransport
+
+FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main)
+
+
+def in_process(app: App, rate: Rate = FREELY) -> HttpTransport:
+    return HttpTransport("http://sandbox.localhost/v1", Gate(rate)).to_app(app)
+
+
+async def say_ok(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -> None:
+    calls = 0
+
+    async def busy_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal calls
+        calls += 1
+        headers = [(b"retry-after", b"30")] if calls == 1 else []
+        await send({"type": "http.response.start", "status": status if calls == 1 else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def main() -> None:
+        transport = in_process(busy_once)
+        first = await transport.send("GET", "/jobs")
+        await asyncio.sleep(10)
+        with pytest.raises(Transient) as caught:
+            await transport.send("GET", "/jobs")
+        calls_while_closed = calls
+        await asyncio.sleep(20)
+        last = await transport.send("GET", "/jobs")
+
+        assert first.retry_after_s == pytest.approx(30)
+        assert caught.value.delivered is Delivered.NO
+        assert caught.value.retry_after_s == pytest.approx(20)
+        assert calls_while_closed == 1
+        assert last.status == 200
+
+    in_virtual_time(main())
+
+
+def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_either() -> None:
+    async def busy(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await asyncio.sleep(1)
+        await send({"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"30")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def main() -> None:
+        transport = in_process(busy, Rate(requests_per_second=1, burst=10, concurrency=1))
+        sent = [asyncio.create_task(transport.send("GET", "/jobs")) for _ in range(3)]
+        results = await asyncio.gather(*sent, return_exceptions=True)
+
+        assert [type(each) for each in results] == [Response, Transient, Transient]
+        assert transport.requests == 1
+
+    in_virtual_time(main())
+
+
+def test_an_account_is_asked_no_faster_than_its_rate() -> None:
+    async def main() -> None:
+        transport = in_process(say_ok, Rate(requests_per_second=2, burst=5, concurrency=4))
+        started = asyncio.get_running_loop().time()
+        await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(25)))
+        took_s = asyncio.get_running_loop().time() - started
+
+        assert took_s == pytest.approx(10, abs=0.01)
+        assert transport.requests == 25
+
+    in_virtual_time(main())
+
+
+def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
+    under_way = 0
+    most = 0
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(1)
+        under_way -= 1
+        await say_ok(scope, receive, send)
+
+    async def main() -> None:
+        transport = in_process(slow, Rate(requests_per_second=100, burst=100, concurrency=3))
+        await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(9)))
+
+    in_virtual_time(main())
+
+    assert most == 3
+
+
+def test_an_application_that_hangs_meets_the_same_deadline_as_a_network() -> None:
+    async def hang(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(Transient) as caught:
+            await in_process(hang).send("GET", "/jobs")
+        took_s = asyncio.get_running_loop().time() - started
+
+        assert caught.value.delivered is Delivered.UNKNOWN
+        assert took_s == pytest.approx(45)
+
+    in_virtual_time(main())
+
+
+def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(40)
+        await say_ok(scope, receive, send)
+
+    async def main() -> None:
+        transport = in_process(slow, Rate(requests_per_second=1, burst=1, concurrency=1))
+        answers = await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(3)))
+
+        assert [each.status for each in answers] == [200, 200, 200]
+
+    in_virtual_time(main())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("canary"), ConnectionResetError(), AssertionError()])
+def test_whatever_an_application_raises_is_a_broken_connection(error: Exception) -> None:
+    async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise error
+
+    with pytest.raises(Transient) as caught:
+        asyncio.run(in_process(broken).send("POST", "/jobs"))
+
+    assert caught.value.delivered is Delivered.UNKNOWN
+    assert "canary" not in str(caught.value)
