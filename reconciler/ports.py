@@ -39,7 +39,7 @@ class Response:
         """Return the body as JSON. Raises `Permanent(invalid)` where it is something else."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             msg = f"the answer (HTTP {self.status}) is not JSON: this is not the API that was expected"
             raise Permanent(msg, kind=Kind.INVALID) from None
 

@@ -17,11 +17,13 @@ from pathlib import Path
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.documents import read_documents
 from reconciler.adapters.lock import LockHeld, hold
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.adapters.yaml_text import Unreadable, parse
 from reconciler.core.guard import Approvals
 from reconciler.core.guard import Brakes as Limits
 from reconciler.errors import Kind, Permanent
@@ -36,6 +38,8 @@ from reconciler.model.plan import Report
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType
 from reconciler.providers import load
+from reconciler.sandbox.faults import FAULTS
+from reconciler.sandbox.options import SandboxOptions
 
 
 class UsageError(Exception):
@@ -189,6 +193,29 @@ async def serve_sandbox(
         raise UsageError(msg) from None
 
 
+def _sandbox_options(jobs: Path | None, faults: tuple[str, ...]) -> SandboxOptions:
+    """Read what a sandbox is declared to be: the Provider documents of its type in a file, and faults as YAML."""
+    try:
+        declared = [] if jobs is None else _declared_worlds(jobs)
+        rules = [parse(fault)[0].value for fault in faults]
+        options = [SandboxOptions.model_validate(each) for each in declared]
+        return SandboxOptions(
+            jobs=tuple(job for each in options for job in each.jobs),
+            faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
+        )
+    except (OSError, ValueError, Unreadable) as error:
+        msg = f"the sandbox cannot be set up: {error}"
+        raise UsageError(msg) from None
+
+
+def _declared_worlds(file: Path) -> list[dict[str, object]]:
+    snapshot = read_documents(file.read_bytes(), file=file.name, shown=str(file))
+    errors = [str(each) for each in snapshot.diagnostics]
+    if errors:
+        raise ValueError("\n".join(errors))
+    return [each.document.spec.options for each in snapshot.providers if each.document.spec.type == "sandbox"]
+
+
 def _orders(selection: Selection, brakes: Brakes) -> Orders:
     return Orders(
         is_selected=selection.predicate(),
@@ -288,7 +315,9 @@ class _ReadOnly:
 class _Accounts:
     """Opens accounts, each once; the exit stack closes them."""
 
-    def __init__(self, stack: AsyncExitStack, state_dir: Path, secret_dirs: tuple[Path, ...], clock: SystemClock) -> None:
+    def __init__(
+        self, stack: AsyncExitStack, state_dir: Path, secret_dirs: tuple[Path, ...], clock: SystemClock
+    ) -> None:
         self._stack = stack
         self._state_dir = state_dir
         self._secret_dirs = secret_dirs

@@ -117,7 +117,9 @@ class _Reader:
         said = []
         version, kind = value.get("apiVersion"), value.get("kind")
         if _is_too_new(value):
-            message = f"{quoted(str(version))} is newer than this reconcile, which reads {API_VERSION}: update reconcile"
+            message = (
+                f"{quoted(str(version))} is newer than this reconcile, which reads {API_VERSION}: update reconcile"
+            )
             said.append(self._diagnostic(("apiVersion",), message))
         elif version != API_VERSION:
             said.append(self._wrong_word("apiVersion", version, (API_VERSION,)))

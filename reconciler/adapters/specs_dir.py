@@ -1,24 +1,23 @@
 """The specs directory as a source of documents.
 
-Rules: whatever a user wrote, or a disk refuses, is a diagnostic and never an exception; a file that cannot be read is
-named in `broken_files`, and so is a directory, because then nobody may conclude that something is gone; bytes that have
-not changed are not parsed twice.
+Rules: whatever a user wrote, or a disk refuses, is a diagnostic and never an exception; what cannot be read is named in
+`broken_files`, a directory too (the root as ``), because then nobody may conclude that something is gone; bytes that
+have not changed are not parsed twice.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from reconciler.adapters.documents import merge, read_documents
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.scalar import quoted
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
-from reconciler.ports import Disk, Entry, Snapshot
+from reconciler.ports import D, Disk, Entry, Located, Snapshot
 
 FILES_MAX = 100_000
 DEPTH_MAX = 32
@@ -27,95 +26,159 @@ _SUFFIXES = (".yaml", ".yml")
 _HIDDEN = (".", "_")
 
 
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    digest: bytes
-    contents: Snapshot
-
-
 class SpecsDir:
     """The `SpecSource` of a directory.
 
     Args:
         root: the specs directory.
-        status_root: where statuses are kept, which is no place for specs; `status` below the root never is one.
+        status_root: where statuses are kept, which is no place for specs; nor is `status` at the root.
         disk: how files are read.
-        display: the directory as the user typed it; diagnostics begin with it.
+        display: the directory as its user typed it; diagnostics begin with it.
     """
 
     def __init__(self, root: Path, status_root: Path, disk: Disk, display: str) -> None:
         self._root = root
         self._not_ours = frozenset({root / "status", status_root})
         self._disk = disk
-        self._display = display.rstrip("/") or "/"
-        self._parsed: MappingProxyType[str, _Parsed] = MappingProxyType({})
+        self._display = display.rstrip("/")
+        self._parsed: dict[str, _Parsed] = {}
 
     def snapshot(self) -> Snapshot:
         """Read everything."""
-        files, walked = self._walk()
-        before, parsed, unread = self._parsed, {}, []
-        for file in files:
+        found = list(_walk(self._disk, self._root, self._not_ours))
+        troubles = [each for each in found if isinstance(each, _Trouble)]
+        parsed: dict[str, _Parsed] = {}
+        for file in sorted(each for each in found if isinstance(each, str)):
             try:
-                parsed[file] = self._parse(file, before.get(file))
+                parsed[file] = self._parse(file)
             except OSError as error:
-                unread.append(self._broken(file, f"cannot be read: {error.strerror or error}"))
-        self._parsed = MappingProxyType(parsed)
-        whole = merge([walked, *unread, *(each.contents for each in parsed.values())])
-        said = (*whole.diagnostics, *self._shared_names(whole), *self._many_settings(whole))
-        return replace(
-            whole,
-            diagnostics=said,
-            is_settings_broken=whole.is_settings_broken or len(whole.settings) > 1,
-            broken_providers=whole.broken_providers | _repeated([each.document.metadata.name for each in whole.providers]),
-        )
+                troubles.append(_Trouble(file, f"cannot be read: {error.strerror or error}"))
+        self._parsed = parsed
+        whole = merge([*map(self._told, troubles), *(each.contents for each in parsed.values())])
+        return self._without_doubles(whole)
 
     def current(self, file: str, name: str) -> FineTuningJob | None:
-        """Read one file again, and return its job of that name if there is exactly one and it is valid."""
+        """Read one file again, and return its job of that name, if there is exactly one and it is valid."""
         try:
-            contents = self._parse(file, self._parsed.get(file)).contents
+            contents = self._parse(file).contents
         except OSError:
             return None
         found = [each.document for each in contents.jobs if each.document.metadata.name == name]
         return found[0] if len(found) == 1 else None
 
-    def origin(self, file: str) -> Origin | None:  # noqa: ARG002  a bare directory has no commits
+    def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's, and a bare directory has no commits
         """Return None: a directory does not know who wrote what."""
         return None
 
-    def _parse(self, file: str, before: _Parsed | None) -> _Parsed:
+    def _parse(self, file: str) -> _Parsed:
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
+        before = self._parsed.get(file)
         if before is not None and before.digest == digest:
             return before
         return _Parsed(digest, read_documents(data, file=file, shown=self._shown(file)))
 
-    def _walk(self) -> tuple[list[str], Snapshot]:
-        """Return the files that hold specs, sorted, and what was found wrong on the way to them."""
-        files: list[str] = []
-        wrong: list[Snapshot] = []
-        directories = [""]
-        while directories:
-            directory = directories.pop()
-            try:
-                entries = self._disk.list(self._root / directory)
-            except FileNotFoundError:
-                wrong.append(self._broken(directory, "there is no such directory"))
+    def _shown(self, path: str) -> str:
+        readable = path if path.isprintable() else ascii(path)[1:-1]
+        return f"{self._display}/{readable}" if path else self._display
+
+    def _told(self, trouble: _Trouble) -> Snapshot:
+        said = Diagnostic(file=self._shown(trouble.path), message=trouble.message, severity=trouble.severity)
+        is_error = trouble.severity is Severity.ERROR
+        return Snapshot(broken_files=frozenset({trouble.path} if is_error else ()), diagnostics=(said,))
+
+    def _without_doubles(self, snapshot: Snapshot) -> Snapshot:
+        """Say what stands twice. Both jobs stay in: that neither is acted on is the core's to decide."""
+        jobs = _places(snapshot.jobs)
+        for broken in snapshot.broken_jobs:
+            jobs[broken.name].append((broken.file, broken.diagnostics[0].line))
+        providers = _places(snapshot.providers)
+        settings = [(each.file, each.line) for each in snapshot.settings]
+        said = [*snapshot.diagnostics]
+        for name, places in [*jobs.items(), *providers.items()]:
+            said += self._doubles(places, "metadata.name", f"the name {name!r} is used again at")
+        said += self._doubles(settings, "kind", "only one Settings document is allowed, and there is another at")
+        return replace(
+            snapshot,
+            broken_providers=snapshot.broken_providers
+            | {name for name, places in providers.items() if len(places) > 1},
+            is_settings_broken=snapshot.is_settings_broken or len(settings) > 1,
+            diagnostics=tuple(said),
+        )
+
+    def _doubles(self, places: Sequence[_Place], field: str, message: str) -> Iterator[Diagnostic]:
+        for index, (file, line) in enumerate(places if len(places) > 1 else ()):
+            other, other_line = places[0 if index else 1]
+            there = f"{self._shown(other)}:{other_line}"
+            yield Diagnostic(file=self._shown(file), line=line, field=field, message=f"{message} {there}")
+
+
+_Place = tuple[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What one file held when its bytes had this digest."""
+
+    digest: bytes
+    contents: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Something on the way that is not read."""
+
+    path: str
+    message: str
+    severity: Severity = Severity.ERROR
+
+
+def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[str | _Trouble]:
+    """Yield each file that holds specs, relative to the root, and each trouble."""
+    count = 0
+    directories = [""]
+    while directories:
+        directory = directories.pop()
+        try:
+            entries = disk.list(root / directory)
+        except OSError as error:
+            is_missing = isinstance(error, FileNotFoundError)
+            why = "there is no such directory" if is_missing else f"cannot be read: {error.strerror or error}"
+            yield _Trouble(directory, why)
+            continue
+        for entry in entries:
+            path = f"{directory}/{entry.name}" if directory else entry.name
+            if entry.name.startswith(_HIDDEN) or root / path in not_ours:
                 continue
-            except OSError as error:
-                wrong.append(self._broken(directory, f"cannot be read: {error.strerror or error}"))
-                continue
-            for entry in entries:
-                path = f"{directory}/{entry.name}" if directory else entry.name
-                if entry.name.startswith(_HIDDEN) or self._root / path in self._not_ours:
-                    continue
-                problem = _problem(path, entry)
-                if problem is not None:
-                    wrong.append(problem_of(self, path, entry, problem))
-                elif entry.is_dir:
-                    directories.append(path)
-                elif path.endswith(_SUFFIXES):
-                    files.append(path)
-            if len(files) > FILES_MAX:
-                wrong.append(self._broken("", f"holds more than {FILES_MAX:,} spec files"))
-                break
-        return sorted(files), merge(wrong)
+            trouble = _trouble(path, entry)
+            if trouble is not None:
+                yield trouble
+            elif entry.is_dir:
+                directories.append(path)
+            elif path.endswith(_SUFFIXES):
+                count += 1
+                yield path
+        if count > FILES_MAX:
+            yield _Trouble("", f"holds more than {FILES_MAX:,} spec files; the rest is not read")
+            return
+
+
+def _trouble(path: str, entry: Entry) -> _Trouble | None:
+    may_hold_specs = entry.is_dir or entry.name.endswith(_SUFFIXES)
+    if may_hold_specs and not entry.name.isprintable():
+        return _Trouble(path, "this name is not UTF-8, or holds control characters: rename it")
+    if entry.is_dir and path.count("/") >= DEPTH_MAX:
+        return _Trouble(path, f"directories are nested deeper than {DEPTH_MAX}")
+    if entry.is_dir or entry.is_file:
+        return None
+    severity = Severity.ERROR if may_hold_specs else Severity.WARNING
+    return _Trouble(path, "is not read: a link that leads outside or nowhere, or no file at all", severity)
+
+
+def _places(documents: tuple[Located[D], ...]) -> defaultdict[str, list[_Place]]:
+    """Return where each name stands."""
+    places: defaultdict[str, list[_Place]] = defaultdict(list)
+    for each in documents:
+        line = each.lines.get(("metadata", "name"), each.line)
+        places[each.document.metadata.name].append((each.file, line))
+    return places

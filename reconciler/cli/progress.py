@@ -15,6 +15,9 @@ from reconciler.views.progress import news, standing_line
 
 Tell = Callable[[Report], None]
 
+SPINNER_WIDTH = len("| ") + 1
+"""What stands before the line, and the last column, which some terminals fold at."""
+
 
 @contextmanager
 def progress(screen: Screen, doing: str) -> Iterator[Tell]:
@@ -28,7 +31,9 @@ def progress(screen: Screen, doing: str) -> Iterator[Tell]:
 
         def tell(report: Report) -> None:
             tell_news(report)
-            status.update(Text(standing_line(report), no_wrap=True, overflow="crop"))
+            line = Text(standing_line(report))
+            line.truncate(console.width - SPINNER_WIDTH)
+            status.update(line)
 
         yield tell
 

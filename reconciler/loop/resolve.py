@@ -7,6 +7,7 @@ at its place; everything else goes on.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -113,16 +114,16 @@ def resolve(snapshot: Snapshot, environment: Environment, *, is_suspended: bool)
     interval = settings.interval if settings and settings.interval else INTERVAL
     reaches = _Reaches(snapshot, environment)
     candidates = [_candidate(located, reaches, suspension, interval) for located in snapshot.jobs]
-    candidates = _without_duplicates(candidates)
-    broken = [
+    candidates += [
         Candidate(each.name, each.file, None, None, None, Problem(Reason.INVALID_SPEC, _first(each.diagnostics)))
         for each in snapshot.broken_jobs
     ]
+    candidates = _without_duplicates(candidates)
     diagnostics = set(reaches.complaints())
     for candidate in candidates:
         if candidate.problem and candidate.document and candidate.problem.path:
             diagnostics.add(_diagnose(candidate.document, candidate.problem, environment))
-    return Resolved((*candidates, *broken), tuple(sorted(diagnostics, key=_place)), reaches.by_account())
+    return Resolved(tuple(candidates), tuple(sorted(diagnostics, key=_place)), reaches.by_account())
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int]:
@@ -163,11 +164,17 @@ def _candidate(
 
 
 def _without_duplicates(candidates: list[Candidate]) -> list[Candidate]:
+    """Stop what is at odds. That a name stands twice is told where the documents are read, with both places."""
     claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
+    names = Counter(each.name for each in candidates)
     clashes = duplicates(claims)
     return [
-        replace(each, subject=None, problem=Problem(Reason.DUPLICATE_JOB, clashes[key], ("metadata", "name")))
-        if key in clashes
+        replace(
+            each,
+            subject=None,
+            problem=Problem(Reason.DUPLICATE_JOB, clashes[key], () if names[each.name] > 1 else ("spec", "jobId")),
+        )
+        if key in clashes and (each.problem is None or each.problem.reason is not Reason.INVALID_SPEC)
         else each
         for key, each in enumerate(candidates)
     ]

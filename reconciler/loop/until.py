@@ -34,7 +34,7 @@ async def run_until(
         wait_s: how long to wait for what is on its way; None does not wait for it.
         timeout_s: how long to try again what failed in passing.
         jitter: numbers in [0, 1).
-        tell: is given the report so far after each pass.
+        tell: is given the report so far, before each wait.
     """
     memory = Memory()
     begun = tools.clock.monotonic()
@@ -43,7 +43,6 @@ async def run_until(
     result = await run_pass(tools, orders, memory)
     report = result.report
     while True:
-        tell(report)
         now = tools.clock.monotonic()
         pending = [each for each in result.due if each.is_failure or wait_s is not None]
         failures = failures + 1 if any(each.is_failure for each in pending) else 0
@@ -54,6 +53,7 @@ async def run_until(
         wake_at = min(due_at.values())
         if wake_at > begun + (timeout_s if wait_s is None else max(wait_s, timeout_s)):
             return _timed_out(report) if wait_s is not None else report
+        tell(report)
         await tools.clock.sleep(max(0.0, wake_at - now))
         ripe = frozenset(ref for ref, at in due_at.items() if at <= wake_at)
         due_at = {ref: at for ref, at in due_at.items() if ref not in ripe}

@@ -6,7 +6,8 @@ pytest.
 
 import pytest
 
-pytest.register_assert_rewrite(__name__)  # before its modules are imported, so that a failing assert shows its values
+# Before they are imported, so that a failing assert shows its values.
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("asking", "looking", "acting", "failing")))
 
 from reconciler.testing.stage import Fault, Stage  # noqa: E402 - as above
 from reconciler.testing.suite import ProviderContract  # noqa: E402 - as above

@@ -22,6 +22,8 @@ from reconciler.views.outlook import Standing
 from reconciler.views.wording import clean
 
 GAP = 2
+FOLDED_MIN = 12
+"""A folded column is kept at least this wide, for words to fit, as long as anything else can give way."""
 UNFOLDED = 4096
 """The width of a canvas that folds nothing: for pipes and files."""
 
@@ -101,7 +103,7 @@ def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = ()) ->
         if sum(column.needs + GAP for column in kept) - GAP <= width:
             break
         kept = [column for column in kept if column.title != title]
-    widths = _shrunk([column.widest for column in kept], width)
+    widths = _widths(kept, width)
     text = Text(no_wrap=True, overflow="ignore")
     titles = [Text(column.title, "bold") for column in kept]
     for cells in (titles, *zip(*(column.cells for column in kept), strict=True)):
@@ -110,10 +112,12 @@ def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = ()) ->
     return text
 
 
-def _shrunk(widths: list[int], width: int) -> list[int]:
-    """The widths made to fit, always at the cost of the widest."""
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """The columns' widths, made to fit: at the cost of those that may be folded, and only then of the widest."""
+    widths = [column.widest for column in columns]
     while sum(widths) + GAP * (len(widths) - 1) > width and max(widths) > 1:
-        widths[widths.index(max(widths))] -= 1
+        foldable = [at for at, column in enumerate(columns) if column.fold_at and widths[at] > FOLDED_MIN]
+        widths[max(foldable or range(len(widths)), key=widths.__getitem__)] -= 1
     return widths
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.model.plan import PRECEDENCE, Action, Progress, Report, Row
 from reconciler.model.spec import render_instant
-from reconciler.views.outlook import is_pending, outlook, standings, verbs
+from reconciler.views.outlook import is_pending, outlook, standings, told_verbs, verbs
 from reconciler.views.problems import Problem, problems, unseen
 from reconciler.views.result_text import ASKED, change_line
 
@@ -104,5 +104,4 @@ def _summary(report: Report, operation: str) -> Payload:
         "exitCode": report.exit_code,
         "exitCodes": [code for code in PRECEDENCE if code in report.exit_codes] or [report.exit_code],
     }
-    said = ", ".join(f"{number} to {verb}" for verb, number in changes.items())
-    return _line("change_summary", f"{operation}: {said}", payload)
+    return _line("change_summary", f"{operation}: {told_verbs(counted)}", payload)

@@ -76,3 +76,14 @@ def standings(rows: Iterable[Row]) -> dict[Standing, int]:
     """Return how many rows stand where; every standing is there, in a fixed order."""
     found = Counter(outlook(row).standing for row in rows)
     return {standing: found[standing] for standing in Standing}
+
+
+def told_verbs(rows: Iterable[Row]) -> str:
+    """Return `1 to cancel, 0 to pause, 0 to resume`."""
+    return ", ".join(f"{number:,} to {verb}" for verb, number in verbs(rows).items())
+
+
+def told_standings(rows: Iterable[Row]) -> str:
+    """Return `3 as desired; 1 stalled`; what there is none of is left out, but for what everyone asks."""
+    found = standings(rows)
+    return "; ".join(f"{n:,} {word}" for word, n in found.items() if n or word is Standing.AS_DESIRED)

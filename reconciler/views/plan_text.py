@@ -14,7 +14,7 @@ from reconciler.model.job import Phase
 from reconciler.model.plan import Action, Progress, Report, Row
 from reconciler.model.status import Because, Receipt, Verb
 from reconciler.views.canvas import STYLES, Canvas, Column, listing, section, styled, table
-from reconciler.views.outlook import Standing, is_pending, outlook, standings, verbs
+from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs
 from reconciler.views.unseen_text import unseen_part
 from reconciler.views.wording import NOTHING, clean, count, moment, span
 
@@ -45,17 +45,9 @@ def plan_text(report: Report, canvas: Canvas, now: datetime) -> str:
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
             *(part for standing, title in TITLES.items() for part in _others(rest, standing, title)),
             *unseen_part(report),
-            styled(summary(pending, rest), "bold"),
+            styled(f"Plan: {told_verbs(pending)}; {told_standings(rest)}.", "bold"),
         ]
     )
-
-
-def summary(pending: list[Row], rest: list[Row]) -> str:
-    """Return the one line that sums a plan up; what there is none of is left out, but for what everyone asks."""
-    wanted = ", ".join(f"{number} to {verb}" for verb, number in verbs(pending).items())
-    stand = standings(rest)
-    told = [f"{number} {word}" for word, number in stand.items() if number or word is Standing.AS_DESIRED]
-    return f"Plan: {'; '.join([wanted, *told])}."
 
 
 def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableType]:

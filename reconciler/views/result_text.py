@@ -13,7 +13,7 @@ from rich.text import Text
 from reconciler.model.plan import Action, Progress, Report, Row
 from reconciler.model.status import Receipt
 from reconciler.views.canvas import Canvas, styled
-from reconciler.views.outlook import Standing, outlook, standings, verbs
+from reconciler.views.outlook import Standing, outlook, told_standings, told_verbs
 from reconciler.views.status_table import rows_table
 from reconciler.views.unseen_text import unseen_part
 from reconciler.views.wording import clean, count, names
@@ -45,7 +45,8 @@ def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
     parts += _table(report, canvas, now)
     if report.removed:
         parts += [styled(_removed(report.removed)), Text()]
-    return canvas.render([*parts, styled(_summary(report), "bold")])
+    asked = [row for row in report.rows if row.progress in ASKED]
+    return canvas.render([*parts, styled(f"Asked: {told_verbs(asked)}. Now: {told_standings(report.rows)}.", "bold")])
 
 
 def change_line(row: Row) -> str | None:
@@ -93,10 +94,3 @@ def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType
 
 def _removed(removed: tuple[str, ...]) -> str:
     return f"Forgot {count(len(removed), 'deleted spec')}; the jobs were left alone: {names(removed)}"
-
-
-def _summary(report: Report) -> str:
-    asked = verbs(row for row in report.rows if row.progress in ASKED)
-    wanted = ", ".join(f"{number} to {verb}" for verb, number in asked.items())
-    told = [f"{n:,} {word}" for word, n in standings(report.rows).items() if n or word is Standing.AS_DESIRED]
-    return f"Asked: {wanted}. Now: {'; '.join(told)}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.adapters.credentials import EnvCredentials, NoCredentials
-from reconciler.model.job import Account, Capabilities, JobRef, Phase
-from reconciler.ports import AccountConfig, JobController, Rate
+from reconciler.model.job import Account, JobRef, Phase
+from reconciler.ports import AccountConfig, JobController, ProviderType, Rate
 from reconciler.providers import load
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import FAULTS
@@ -36,13 +35,7 @@ PHASES = (
     Phase.CANCELLED,
 )
 JOBS = [
-    {
-        "id": f"ftjob-{phase}",
-        "age": "2h",
-        "life": [{"phase": "queued", "for": "1h"}, {"phase": str(phase)}]
-        if phase is not Phase.QUEUED
-        else [{"phase": "queued"}],
-    }
+    {"id": f"ftjob-{phase}", "age": "2h", "life": [{"phase": "queued", "for": "1h"}, {"phase": phase.value}]}
     for phase in PHASES
 ]
 RULES: dict[Fault, dict[str, str]] = {
@@ -60,7 +53,6 @@ RULES: dict[Fault, dict[str, str]] = {
     Fault.UNKNOWN_WORD: {"fault": "unknown-word"},
     Fault.ENDLESS_LIST: {"fault": "endless"},
 }
-JOB_IDS = frozenset(f"ftjob-{phase}" for phase in PHASES)
 
 
 class Served:
@@ -71,83 +63,80 @@ class Served:
         self.base_url = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on."""
         await self.app(scope, receive, send)
 
 
-class OpenAIStage:
+class WorldStage:
+    """What both ways have in common: the type, its account, and the jobs."""
+
+    def __init__(self, type_: ProviderType, base_url: str) -> None:
+        self.type = type_
+        self.account = Account(type_.name, base_url)
+        self.capabilities = type_.capabilities
+        self.job_ids = frozenset(f"ftjob-{phase}" for phase in PHASES)
+
+    def job_in(self, phase: Phase) -> JobRef:
+        """Return the job that is named after its phase."""
+        return JobRef(self.account, f"ftjob-{phase}")
+
+
+class OpenAIStage(WorldStage):
     """`openai` against a world behind a real socket."""
 
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
 
     def __init__(self, served: Served) -> None:
-        self._type = load("openai")
+        super().__init__(load("openai"), served.base_url)
         self._world = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW)
-        self._account = Account("openai", served.base_url)
         served.app = create_app(self._world, lambda: NOW, api_key=self.secret)
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._type.capabilities
-
-    @property
-    def job_ids(self) -> frozenset[str]:
-        return JOB_IDS
-
-    def job_in(self, phase: Phase) -> JobRef:
-        return JobRef(self._account, f"ftjob-{phase}")
-
     def break_with(self, fault: Fault) -> None:
+        """Add a rule to the world."""
         self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
 
     def heal(self) -> None:
+        """Take every rule away."""
         self._world.faults.clear()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[JobController]:
-        config = AccountConfig(account=self._account, options=self._type.options(), state_dir=None, now=lambda: NOW)
+        """Open the account with the canary key."""
+        config = AccountConfig(account=self.account, options=self.type.options(), state_dir=None, now=lambda: NOW)
         credentials = EnvCredentials("KEY", {"KEY": self.secret})
         async with (
-            HttpTransport(self._account.base_url, Gate(FREELY), SOON) as transport,
-            self._type.open(config, transport, credentials) as controller,
+            HttpTransport(self.account.base_url, Gate(FREELY), SOON) as transport,
+            self.type.open(config, transport, credentials) as controller,
         ):
             yield controller
 
 
-@dataclass
-class SandboxStage:
+class SandboxStage(WorldStage):
     """`sandbox` in this process; its world outlives each opening in the state directory."""
 
-    state_dir: Path
-    rules: list[dict[str, str]] = field(default_factory=list)
     secret = ""
 
-    def __post_init__(self) -> None:
-        self._type = load("sandbox")
-        self._account = Account("sandbox", self._type.default_base_url or "")
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._type.capabilities
-
-    @property
-    def job_ids(self) -> frozenset[str]:
-        return JOB_IDS
-
-    def job_in(self, phase: Phase) -> JobRef:
-        return JobRef(self._account, f"ftjob-{phase}")
+    def __init__(self, state_dir: Path) -> None:
+        type_ = load("sandbox")
+        super().__init__(type_, type_.default_base_url or "")
+        self._state_dir = state_dir
+        self._rules: list[dict[str, str]] = []
 
     def break_with(self, fault: Fault) -> None:
-        self.rules.append(RULES[fault])
+        """Declare a rule from the next opening on."""
+        self._rules.append(RULES[fault])
 
     def heal(self) -> None:
-        self.rules.clear()
+        """Declare none."""
+        self._rules.clear()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[JobController]:
-        options = self._type.options.model_validate({"jobs": JOBS, "faults": self.rules})
-        config = AccountConfig(account=self._account, options=options, state_dir=self.state_dir, now=lambda: NOW)
+        """Open the world where the last opening left it."""
+        options = self.type.options.model_validate({"jobs": JOBS, "faults": self._rules})
+        config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
         async with (
-            HttpTransport(self._account.base_url, Gate(self._type.rate), SOON) as transport,
-            self._type.open(config, transport, NoCredentials()) as controller,
+            HttpTransport(self.account.base_url, Gate(self.type.rate), SOON) as transport,
+            self.type.open(config, transport, NoCredentials()) as controller,
         ):
             yield controller

@@ -17,6 +17,9 @@ def served() -> Iterator[Served]:
 
 
 class TestOpenAI(ProviderContract):
+    """`openai` keeps the contract over a real socket."""
+
     @pytest.fixture
     def stage(self, served: Served) -> OpenAIStage:
+        """Return a fresh world behind the server."""
         return OpenAIStage(served)

@@ -9,6 +9,9 @@ from tests.contract.stages import SandboxStage
 
 
 class TestSandbox(ProviderContract):
+    """`sandbox` keeps the contract in process."""
+
     @pytest.fixture
     def stage(self, tmp_path: Path) -> SandboxStage:
+        """Return a fresh world in a directory of its own."""
         return SandboxStage(tmp_path)

@@ -39,10 +39,12 @@ class Canned:
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
+        """Keep the request, and give the next answer."""
         assert json is None
         self.asked.append((method, path, dict(query or {})))
         self.headers = dict(headers or {})
         return self.answers.pop(0)
 
     def to_app(self, app: object) -> Transport:
+        """Refuse: nothing that is canned runs an application."""
         raise NotImplementedError(app)

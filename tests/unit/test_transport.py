@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,6 +29,7 @@ class Peer:
         self.address = ""
 
     def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk in a task of its own, which `listening` waits for."""
         self.meetings.append(asyncio.create_task(self._talk(reader, writer)))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

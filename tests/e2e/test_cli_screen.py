@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+
+from reconciler import wiring
+from reconciler.cli.failures import tell_failure
+from reconciler.cli.progress import progress
+from reconciler.cli.screen import Screen
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.plan import ExitCode, Progress, Report
+from reconciler.views.plan_text import plan_text
+from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
+
+Captured = pytest.CaptureFixture[str]
+
+REPORT = Report(
+    rows=(with_cancel(a_waiting_row(), why="too dear"), a_row("chat")),
+    diagnostics=(Diagnostic(file="specs/a.yaml", line=7, message="is wrong"),),
+    exit_codes=frozenset({ExitCode.INVALID_DOCUMENT}),
+)
+
+
+class Terminal(StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Return what a terminal would."""
+        return True
+
+
+def test_the_result_is_on_stdout_and_problems_are_on_stderr(capsys: Captured) -> None:
+    code = Screen().conclude(REPORT, plan_text, output="text", operation="plan")
+
+    told = capsys.readouterr()
+    assert code == 65
+    assert told.out.endswith("Plan: 1 to cancel, 0 to pause, 0 to resume; 1 as desired.\n")
+    assert told.err == "specs/a.yaml:7: is wrong\n"
+
+
+def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
+    Screen().conclude(REPORT, plan_text, output="json", operation="plan")
+
+    told = capsys.readouterr()
+    assert [json.loads(line)["type"] for line in told.out.splitlines()] == [
+        "version",
+        "planned_change",
+        "diagnostic",
+        "change_summary",
+    ]
+    assert told.err == "specs/a.yaml:7: is wrong\n"
+
+
+def test_a_json_log_is_one_object_a_line(capsys: Captured) -> None:
+    Screen(is_json_log=True).conclude(REPORT, plan_text, output="text", operation="plan")
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["level"], line["code"], line["message"]) == ("error", "InvalidDocument", "specs/a.yaml:7: is wrong")
+
+
+def test_colours_are_for_terminals_whose_owner_did_not_decline() -> None:
+    assert not Screen().canvas(StringIO()).has_color
+    assert not Screen(is_colorless=True).canvas(Terminal()).has_color
+
+
+def test_away_from_a_terminal_progress_is_a_line_for_each_news(capsys: Captured) -> None:
+    accepted = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))
+    with progress(Screen(), "looking") as tell:
+        for report in (accepted, accepted):
+            tell(report)
+
+    assert capsys.readouterr().err == "support-triage: cancel accepted, not confirmed yet\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    script = "import sys; from reconciler.cli.screen import Screen; Screen().result('x' * 200_000); sys.exit(5)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert process.returncode == 5
+    assert told == b""
+
+
+def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
+    script = "from reconciler.cli.screen import Screen; Screen().result('caf\\u00e9\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, env={"PYTHONIOENCODING": "ascii"}
+    )
+
+    assert done.stdout == b"caf\\xe9\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (wiring.UsageError("specs is not a directory"), 64, "reconcile: specs is not a directory\n"),
+        (wiring.Busy("another reconcile is at work"), 75, "reconcile: another reconcile is at work\n"),
+        (wiring.ConfigurationError("set OPENAI_API_KEY"), 78, "reconcile: set OPENAI_API_KEY\n"),
+        (OSError(28, "No space left on device", "status/a.yaml"), 70, "reconcile: status/a.yaml: No space left on"),
+        (ValueError("odd \x1b[31m"), 70, "reconcile: a bug in llm-job-reconciler"),
+    ],
+)
+def test_a_failure_is_one_sentence_and_a_code(error: Exception, code: int, sentence: str, capsys: Captured) -> None:
+    ended = tell_failure(error, is_verbose=False)
+
+    told = capsys.readouterr().err
+    assert ended == code
+    assert told.startswith(sentence)
+    assert len(told.splitlines()) == 1
+    assert "\x1b" not in told
+
+
+def test_only_a_verbose_run_tells_where_a_bug_is(capsys: Captured) -> None:
+    tell_failure(ValueError("odd"), is_verbose=True)
+
+    told = capsys.readouterr().err
+    assert told.splitlines()[0] == "ValueError: odd"
+    assert "please report it with the lines above" in told.splitlines()[-1]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from reconciler.cli import main
+from reconciler.cli.group import VERBS, reconcile
+from reconciler.cli.options import Shared
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("", "Say what to do."),
+        ("plna", "There is no verb 'plna'. Did you mean 'plan'?"),
+        ("--onec", "Did you mean one of: '--once'"),
+        ("plan --detailed-exit-code", "Did you mean '--detailed-exitcode'?"),
+        ("--once plan", "--once does not go with the verb 'plan'."),
+        ("--allow-cancels 3 get", "--allow-cancels does not go with the verb 'get'."),
+        ("--wait", "--wait goes with --once."),
+        ("--dry-run", "--dry-run goes with --once."),
+        ("--once --wait=soon", "'soon' is not a duration"),
+        ("--once --timeout 5", "'5' is not a duration"),
+        ("plan --selector team", "'team' is not a selector"),
+        ("plan --max-cancel-percent 101", "101 is not in the range"),
+        ("get -o csv", "'csv' is not one of"),
+        ("plan --trust no-such-file", "'no-such-file' does not exist"),
+        ("sandbox --port 99999", "99999 is not in the range"),
+    ],
+)
+def test_a_wrong_command_line_ends_in_a_sentence_and_64(arguments: str, sentence: str, capsys: Captured) -> None:
+    code = main(arguments.split())
+
+    told = capsys.readouterr()
+    assert code == 64
+    assert sentence in told.err
+    assert told.out == ""
+
+
+def test_help_names_every_verb_and_every_exit_code(capsys: Captured) -> None:
+    code = main(["--help"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert all(f"  {verb}  " in told for verb in VERBS)
+    assert all(f"{number:>4}  " in told for number in (0, 1, 2, 3, 64, 65, 69, 70, 75, 78))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from reconciler.cli import main; main(['--help']); "
+        "print({'pydantic', 'httpx', 'rich', 'yaml', 'asyncio', 'starlette'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_line_of_a_verb_is_its_own_first_sentence(verb: str) -> None:
+    command = reconcile.get_command(click.Context(reconcile), verb)
+
+    assert command is not None
+    assert command.get_short_help_str(limit=200) == VERBS[verb]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, capsys: Captured) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"Usage: reconcile {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", ["version", "--version"])
+def test_the_version_names_the_distribution(arguments: str, capsys: Captured) -> None:
+    code = main([arguments])
+
+    assert code == 0
+    assert capsys.readouterr().out.startswith("llm-job-reconciler ")
+
+
+@click.group()
+@click.option("--specs", cls=Shared, default="specs")
+def outer(specs: str) -> None:
+    click.echo(specs)
+
+
+@outer.command()
+@click.option("--specs", cls=Shared, default="specs")
+def inner(specs: str) -> None:
+    click.echo(specs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "heard"),
+    [
+        ("inner", None, ["specs", "specs"]),
+        ("inner", "from-variable", ["from-variable", "from-variable"]),
+        ("--specs before inner", "from-variable", ["before", "before"]),
+        ("inner --specs after", "from-variable", ["from-variable", "after"]),
+        ("--specs before inner --specs after", None, ["before", "after"]),
+    ],
+)
+def test_an_option_may_stand_before_the_verb_or_after_it(
+    arguments: str, variable: str | None, heard: list[str]
+) -> None:
+    said = CliRunner().invoke(outer, arguments.split(), env={"RECONCILE_SPECS": variable})
+
+    assert said.output.split() == heard
+
+
+def test_the_variable_that_holds_trusted_hosts_is_not_read_as_a_file() -> None:
+    variables = {option.envvar for option in reconcile.params if isinstance(option, Shared)}
+
+    assert "RECONCILE_TRUST_FILES" in variables
+    assert "RECONCILE_TRUST" not in variables

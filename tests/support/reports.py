@@ -1,0 +1,136 @@
+"""Reports as a pass would make them, for the tests of what people see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from reconciler.model.job import Account, JobRef, Phase
+from reconciler.model.plan import Action, Progress, Row
+from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import (
+    Because,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    JobFacts,
+    JobStatus,
+    Outcome,
+    Receipt,
+    Verb,
+)
+
+NOW = datetime(2026, 11, 23, 14, 15, tzinfo=UTC)
+CREATED_AT = NOW - timedelta(hours=5, minutes=15)
+STARTED_AT = NOW - timedelta(hours=5, minutes=3)
+OPENAI = Account("openai", "https://api.openai.com/v1")
+
+OPEN = Receipt(
+    verb=Verb.CANCEL,
+    because=Because.DESIRED_STATE,
+    reason=None,
+    origin=None,
+    requested_at=NOW - timedelta(minutes=14),
+    last_attempt_at=NOW - timedelta(minutes=10),
+    attempts=2,
+    accepted_at=NOW - timedelta(minutes=10),
+)
+CONFIRMED = replace(OPEN, confirmed_at=NOW, outcome=Outcome.CANCELLED)
+
+
+def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says only what it is about
+    name: str = "support-triage",
+    *,
+    phase: Phase = Phase.RUNNING,
+    reason: Reason = Reason.AS_DESIRED,
+    message: str = "as its spec wants it",
+    also: ConditionType | None = None,
+    receipts: tuple[Receipt, ...] = (),
+    started_at: datetime | None = STARTED_AT,
+    account: Account = OPENAI,
+    unseen: str | None = None,
+) -> Row:
+    """Return the row of a job that is ready; with `also`, or when suspended, of one that is not."""
+    is_ready = also is None and reason is not Reason.SUSPENDED
+    conditions = [_condition(ConditionType.READY, reason, message, is_true=is_ready)]
+    if also is not None:
+        conditions.append(_condition(also, reason, message, is_true=True))
+    ref = JobRef(account, f"ftjob-{name}")
+    job = JobFacts(account=str(account), id=ref.id, provider_status=phase, created_at=CREATED_AT, started_at=started_at)
+    status = JobStatus(
+        name=name,
+        observed_generation=1,
+        observed_spec="sha256:1",
+        source="team-a/bots.yaml",
+        phase=phase,
+        final=False,
+        conditions=tuple(conditions),
+        job=job,
+        receipts=receipts,
+    )
+    return Row(
+        name=name,
+        source="team-a/bots.yaml",
+        provider=account.type,
+        ref=ref,
+        wanted=DesiredState.RUNNING,
+        status=status,
+        before=None,
+        unseen=unseen,
+    )
+
+
+def a_stalled_row(name: str, reason: Reason = Reason.JOB_NOT_FOUND, message: str = "look for a typo") -> Row:
+    """Return the row of a job that waits for a person."""
+    return a_row(name, phase=Phase.ABSENT, reason=reason, message=message, also=ConditionType.STALLED)
+
+
+def a_suspended_row(name: str) -> Row:
+    """Return the row of a job that nothing is asked for."""
+    return a_row(name, reason=Reason.SUSPENDED, message="suspended: incident 7")
+
+
+def a_waiting_row(
+    name: str = "support-triage", *, receipts: tuple[Receipt, ...] = (), phase: Phase | None = None
+) -> Row:
+    """Return the row of a job whose cancel is on its way."""
+    return a_row(
+        name,
+        phase=phase or Phase.RUNNING,
+        reason=Reason.CANCEL_PENDING,
+        message="a cancel is due",
+        also=ConditionType.RECONCILING,
+        receipts=receipts,
+    )
+
+
+def with_cancel(
+    row: Row,
+    *,
+    progress: Progress | None = None,
+    why: str | None = None,
+    because: Because = Because.DESIRED_STATE,
+    is_first_attempt: bool = True,
+) -> Row:
+    """Return the row with a cancel that is due, or with what became of it."""
+    action = Action(
+        verb=Verb.CANCEL,
+        ref=row.ref or JobRef(OPENAI, "ftjob-unnamed"),
+        name=row.name,
+        because=because,
+        reason=why,
+        is_first_attempt=is_first_attempt,
+    )
+    return replace(row, wanted=DesiredState.CANCELLED, action=action, progress=progress)
+
+
+def _condition(type_: ConditionType, reason: Reason, message: str, *, is_true: bool) -> Condition:
+    return Condition(
+        type=type_,
+        status=ConditionStatus.TRUE if is_true else ConditionStatus.FALSE,
+        reason=reason,
+        message=message,
+        observed_generation=1,
+        last_transition_time=NOW,
+    )

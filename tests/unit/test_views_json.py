@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.plan import ExitCode, Progress, Report, Row
+from reconciler.views.json_lines import report_lines
+from reconciler.views.status_json import get_json
+from tests.support.reports import CONFIRMED, NOW, a_row, a_stalled_row, a_waiting_row, with_cancel
+
+
+def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
+    text = report_lines(report, operation=operation, version="1.2.3", now=NOW)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("progress", "types"),
+    [
+        (None, ["planned_change"]),
+        (Progress.PLANNED, ["planned_change"]),
+        (Progress.REFUSED, ["planned_change"]),
+        (Progress.ACCEPTED, ["planned_change", "apply_start", "apply_complete"]),
+        (Progress.UNANSWERED, ["planned_change", "apply_start", "apply_errored"]),
+        (Progress.FORBIDDEN, ["planned_change", "apply_start", "apply_errored"]),
+        (Progress.NOT_DELIVERED, ["planned_change", "apply_errored"]),
+        (Progress.OVERTAKEN, ["planned_change", "apply_errored"]),
+    ],
+)
+def test_a_change_is_a_plan_and_what_became_of_it(progress: Progress | None, types: list[str]) -> None:
+    lines = lines_of(Report(rows=(with_cancel(a_waiting_row(), progress=progress), a_row("chat"))))
+
+    assert [line["type"] for line in lines] == ["version", *types, "change_summary"]
+
+
+def test_a_planned_change_says_which_job_and_why() -> None:
+    change = lines_of(Report(rows=(with_cancel(a_waiting_row(), why="too dear"),)), "plan")[1]["change"]
+
+    assert change["resource"]["name"] == "support-triage"
+    assert change["resource"]["jobId"] == "ftjob-support-triage"
+    assert (change["action"], change["because"], change["reason"]) == ("cancel", "DesiredState", "too dear")
+
+
+def test_the_summary_holds_every_exit_code_the_worst_first() -> None:
+    codes = frozenset({ExitCode.STALLED, ExitCode.PROVIDER_UNSEEN, ExitCode.REFUSED})
+    summary = lines_of(Report(rows=(a_stalled_row("old-run"), a_row()), exit_codes=codes), "plan")[-1]
+
+    assert summary["exitCode"] == 3
+    assert summary["exitCodes"] == [3, 1, 69]
+    assert summary["changes"] == {"cancel": 0, "pause": 0, "resume": 0, "operation": "plan"}
+    assert (summary["jobs"]["stalled"], summary["jobs"]["as_desired"]) == (1, 1)
+
+
+def test_a_diagnostic_has_its_place() -> None:
+    line = lines_of(Report(diagnostics=(Diagnostic(file="specs/a.yaml", line=7, message="no"),)), "validate")[1]
+
+    assert line["diagnostic"]["severity"] == "error"
+    assert line["diagnostic"]["range"] == {"filename": "specs/a.yaml", "start": {"line": 7}}
+
+
+def test_every_line_is_ascii_and_has_a_time() -> None:
+    report = Report(rows=(with_cancel(a_waiting_row(), why="trop élevé \x1b[31m\u202e"),))
+
+    assert report_lines(report, operation="plan", version="1", now=NOW).isascii()
+    assert {line["@timestamp"] for line in lines_of(report)} == {"2026-11-23T14:15:00Z"}
+
+
+def one(row: Row) -> dict[str, Any]:
+    found: list[dict[str, Any]] = json.loads(get_json([row]))
+    return found[0]
+
+
+def test_a_status_in_json_has_the_words_of_the_status_file() -> None:
+    document = one(a_row(receipts=(CONFIRMED,)))
+
+    assert list(document) == ["apiVersion", "kind", "metadata", "spec", "status"]
+    assert document["metadata"] == {"name": "support-triage"}
+    assert document["spec"] == {"provider": "openai", "jobId": "ftjob-support-triage", "desiredState": "running"}
+    assert document["status"]["observedSpec"] == "sha256:1"
+    assert document["status"]["conditions"][0] == {
+        "type": "Ready",
+        "status": "True",
+        "reason": "AsDesired",
+        "message": "as its spec wants it",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-11-23T14:15:00Z",
+    }
+    assert document["status"]["receipts"][0]["outcome"] == "cancelled"
+    assert document["status"]["job"]["finishedAt"] is None
+
+
+def test_no_jobs_are_an_empty_array() -> None:
+    assert json.loads(get_json([])) == []

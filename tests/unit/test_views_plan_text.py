@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model.job import Account, Phase
+from reconciler.model.plan import AccountReport, Progress, Report, Row
+from reconciler.model.status import Because
+from reconciler.views.canvas import Canvas
+from reconciler.views.plan_text import plan_text
+from tests.support.reports import (
+    NOW,
+    OPEN,
+    OPENAI,
+    a_row,
+    a_stalled_row,
+    a_suspended_row,
+    a_waiting_row,
+    with_cancel,
+)
+
+AZURE = Account("azure-openai", "https://example.openai.azure.com")
+MIXED = (
+    with_cancel(a_waiting_row(), why="learning rate 10x too high, see #412"),
+    *(a_row(name) for name in ("eval", "chat", "summaries")),
+    a_stalled_row("old-run", message="the provider does not know this id and never did: look for a typo"),
+    a_suspended_row("frozen"),
+)
+
+
+def text_of(*rows: Row, width: int = 80, accounts: tuple[AccountReport, ...] = ()) -> str:
+    return plan_text(Report(rows=rows, accounts=accounts), Canvas(width), NOW)
+
+
+def test_a_change_tells_what_why_since_when_and_where() -> None:
+    text = text_of(*MIXED)
+
+    assert text.startswith(
+        "cancel support-triage: running -> cancelled\n"
+        "  why   the spec wants it: learning rate 10x too high, see #412\n"
+        "  runs  5h3m, since 2026-11-23 09:12 UTC\n"
+        "  job   ftjob-support-triage at openai https://api.openai.com/v1\n"
+        "  spec  team-a/bots.yaml\n"
+    )
+
+
+def test_the_last_line_sums_up() -> None:
+    text = text_of(*MIXED, width=120)
+
+    assert text.splitlines()[-1] == (
+        "Plan: 1 to cancel, 0 to pause, 0 to resume; 3 as desired; 1 stalled; 1 suspended."
+    )
+
+
+def test_a_limit_and_an_earlier_attempt_are_told() -> None:
+    row = a_row("stubborn", phase=Phase.QUEUED, started_at=None, receipts=(OPEN,))
+    text = text_of(with_cancel(row, why="maxAge 24h", because=Because.LIMIT_REACHED, is_first_attempt=False))
+
+    assert "why    over its limit: maxAge 24h" in text
+    assert "waits  5h15m, since 2026-11-23 09:00 UTC" in text
+    assert "again  asked 2 times before, last at 2026-11-23 14:05 UTC" in text
+
+
+def test_of_many_changes_none_is_left_out() -> None:
+    names = [f"sweep-{number:02}" for number in range(40)]
+    text = text_of(*(with_cancel(a_waiting_row(name)) for name in names))
+
+    assert all(text.count(name) == 1 for name in names)
+    assert "Plan: 40 to cancel" in text
+
+
+def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:
+    rows = [with_cancel(a_stalled_row(f"sweep-{number:02}"), progress=Progress.REFUSED) for number in range(25)]
+    text = text_of(*rows)
+
+    assert "Refused by the guard" in text
+    assert text.count("sweep-") == 25
+    assert "Plan: 0 to cancel, 0 to pause, 0 to resume; 0 as desired; 25 refused." in text
+
+
+def test_no_change_is_said_in_words() -> None:
+    assert text_of(a_row()).startswith("Nothing to change.\n")
+
+
+def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> None:
+    report = AccountReport(
+        name="azure-eastus",
+        account=AZURE,
+        jobs=2,
+        unseen_reason="RateLimited",
+        message="the provider asks us to wait",
+        is_transient=True,
+        retry_after_s=41.2,
+    )
+    text = text_of(*(a_row(name, account=AZURE, unseen="wait") for name in ("east-1", "east-2")), accounts=(report,))
+
+    assert "azure-eastus  RateLimited  the provider asks us to wait; 2 jobs; again in 42s" in text
+    assert "east-1" not in text
+    assert "2 not seen." in text
+
+
+def test_a_job_that_was_missed_at_an_account_that_answered_is_told_by_name() -> None:
+    answered = AccountReport(name="openai", account=OPENAI, jobs=1, requests=1)
+    text = text_of(a_row("lost", unseen="no answer within 45 s"), accounts=(answered,))
+
+    assert "lost  CannotObserveProvider  could not look: no answer within 45 s" in text
+
+
+def test_of_very_many_stalled_jobs_the_first_are_listed_and_the_rest_counted() -> None:
+    text = text_of(*(a_stalled_row(f"job-{number:03}") for number in range(120)))
+
+    assert text.count("JobNotFound") == 20
+    assert "and 100 more: `reconcile get` lists them all" in text
+
+
+def test_foreign_text_can_neither_steer_the_terminal_nor_the_layout() -> None:
+    text = text_of(with_cancel(a_waiting_row(), why="\x1b[2J[red]stop[/red]\nPlan: 0 to cancel"))
+
+    assert r"the spec wants it: \x1b[2J[red]stop[/red] Plan: 0 to cancel" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("times", [1, 12])
+def test_no_line_is_wider_than_the_terminal(width: int, times: int) -> None:
+    text = text_of(*(MIXED * times), width=width)
+
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_colours_are_there_only_when_asked_for() -> None:
+    report = Report(rows=MIXED)
+    coloured = plan_text(report, Canvas(80, has_color=True), NOW)
+
+    assert "\x1b[1;31mcancel" in coloured
+    assert plan_text(report, Canvas(80), NOW).isascii()

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.plan import Refusal, Report
+from reconciler.views.canvas import Canvas
+from reconciler.views.problems import problems, problems_text, validation_text
+from tests.support.reports import a_waiting_row
+
+MISSPELT = Diagnostic(
+    file="specs/a.yaml",
+    line=7,
+    field="spec.desiredState",
+    message="'canceled' is not one of running, paused, cancelled, observed",
+    suggestion="did you mean 'cancelled'?",
+)
+EMPTY = Diagnostic(file="specs/b.yaml", line=2, message="says nothing", severity=Severity.WARNING)
+
+
+def a_refusal(scope: str, names: tuple[str, ...]) -> Refusal:
+    return Refusal(
+        scope=scope,
+        requested=len(names),
+        earlier=0,
+        unfinished=30,
+        max_cancels=3,
+        max_cancel_percent=30,
+        max_cancels_absolute=20,
+        names=names,
+    )
+
+
+def text_of(report: Report, width: int = 400) -> str:
+    return problems_text(problems(report), Canvas(width))
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_a_line_with_a_place_stays_whole_at_any_width(width: int) -> None:
+    text = text_of(Report(diagnostics=(EMPTY, MISSPELT)), width)
+
+    assert text == (
+        "specs/a.yaml:7: spec.desiredState: 'canceled' is not one of running, paused, cancelled, observed; "
+        "did you mean 'cancelled'?\n"
+        "specs/b.yaml:2: says nothing (warning)\n"
+    )
+
+
+def test_a_refusal_tells_the_numbers_and_how_to_go_on() -> None:
+    names = tuple(f"sweep-{number:02}" for number in range(25))
+    text = text_of(Report(refusals=(a_refusal("openai", names),)))
+
+    assert text.startswith(
+        "error: refused by the guard: 25 changes wanted at once: 83 % of 30 unfinished jobs (openai)"
+    )
+    assert "--allow-cancels 25" in text
+
+
+def test_two_refusals_ask_for_one_approval_that_covers_both() -> None:
+    refusals = (a_refusal("openai", ("a", "b", "c")), a_refusal("overall", ("a", "b", "c", "d")))
+    text = text_of(Report(refusals=refusals))
+
+    assert text.count("refused by the guard") == 2
+    assert text.count("--allow-cancels") == 1
+    assert "--allow-cancels 4" in text
+
+
+def test_what_stopped_most_is_told_last() -> None:
+    report = Report(
+        notices=("a status was discarded",),
+        diagnostics=(MISSPELT,),
+        refusals=(a_refusal("openai", ("a",)),),
+        errors=("the disk is full",),
+    )
+
+    assert [problem.code for problem in problems(report)] == [
+        "Notice",
+        "InvalidDocument",
+        "RefusedByGuard",
+        "InternalError",
+    ]
+
+
+def test_running_out_of_time_says_how_many_are_on_their_way() -> None:
+    text = text_of(Report(rows=(a_waiting_row(),), is_timed_out=True))
+
+    assert text.startswith("error: time ran out with 1 job on the way\n")
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        ((), "Everything is valid."),
+        ((EMPTY,), "0 errors and 1 warning in 1 file."),
+        ((EMPTY, MISSPELT), "1 error and 1 warning in 2 files."),
+    ],
+)
+def test_a_validation_ends_in_a_verdict(found: tuple[Diagnostic, ...], verdict: str) -> None:
+    text = validation_text(Report(diagnostics=found), Canvas(80))
+
+    assert text.splitlines()[-1] == verdict
+    assert len(text.splitlines()) == 1 + len(found)

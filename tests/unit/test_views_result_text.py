@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.job import Phase
+from reconciler.model.plan import Progress, Report
+from reconciler.model.reason import Reason
+from reconciler.views.canvas import Canvas
+from reconciler.views.result_text import FATES, change_line, result_text
+from tests.support.reports import CONFIRMED, NOW, OPEN, a_row, a_stalled_row, a_waiting_row, with_cancel
+
+CANCELLED = a_row(phase=Phase.CANCELLED, reason=Reason.CANCELLED, receipts=(CONFIRMED,))
+
+
+@pytest.mark.parametrize("progress", Progress)
+def test_whatever_becomes_of_a_change_is_said(progress: Progress) -> None:
+    line = change_line(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=progress))
+
+    assert line is not None
+    assert line.startswith(f"support-triage: cancel {FATES[progress]}")
+
+
+def test_a_cancel_is_called_confirmed_only_when_its_receipt_is_closed() -> None:
+    waiting = with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED)
+
+    assert change_line(waiting) == "support-triage: cancel accepted, not confirmed yet"
+    assert change_line(with_cancel(CANCELLED, progress=Progress.ACCEPTED)) == (
+        "support-triage: cancel accepted, confirmed cancelled"
+    )
+
+
+def test_an_earlier_request_that_is_confirmed_now_is_news_once() -> None:
+    open_before = replace(CANCELLED, before=a_waiting_row(receipts=(OPEN,)).status)
+    closed_before = replace(CANCELLED, before=CANCELLED.status)
+
+    assert change_line(open_before) == "support-triage: cancel asked for earlier, confirmed cancelled"
+    assert change_line(closed_before) is None
+
+
+def test_a_rejected_request_tells_the_providers_words() -> None:
+    row = with_cancel(a_stalled_row("chat", message="no such\x07 job"), progress=Progress.REJECTED)
+
+    assert change_line(row) == r"chat: cancel was rejected by the provider: no such\x07 job"
+
+
+def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
+    rows = (with_cancel(CANCELLED, progress=Progress.ACCEPTED), a_row("chat"), a_stalled_row("old-run"))
+    lines = result_text(Report(rows=rows, removed=("gone",)), Canvas(120), NOW).splitlines()
+
+    assert lines[0] == "support-triage: cancel accepted, confirmed cancelled"
+    assert [line.split()[0] for line in lines[2:6]] == ["NAME", "support-triage", "chat", "old-run"]
+    assert lines[-3] == "Forgot 1 deleted spec; the jobs were left alone: gone"
+    assert lines[-1] == "Asked: 1 to cancel, 0 to pause, 0 to resume. Now: 2 as desired; 1 stalled."
+
+
+def test_of_very_many_jobs_those_that_are_as_desired_are_only_counted() -> None:
+    rows = (*(a_row(f"job-{number:03}") for number in range(300)), a_stalled_row("old-run"))
+    text = result_text(Report(rows=rows), Canvas(120), NOW)
+
+    assert "old-run" in text
+    assert "job-" not in text
+    assert "and 300 jobs as desired: `reconcile get` lists them all" in text

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import ConditionType
+from reconciler.views.canvas import Canvas
+from reconciler.views.status_table import get_text
+from tests.support.reports import NOW, a_row, a_stalled_row
+
+LONG = "the provider does not know this id and never did: look for a typo, or for a wrong account"
+ROWS = (
+    a_row("chat-v2"),
+    a_row("summaries", phase=Phase.SUCCEEDED, reason=Reason.SUCCEEDED),
+    a_stalled_row("a-name-that-is-rather-long", message=LONG),
+)
+
+
+def test_a_job_has_one_line() -> None:
+    text = get_text(ROWS[:2], Canvas(120), NOW, is_wide=False)
+
+    assert text.splitlines() == [
+        "NAME       PROVIDER  WANTED   PHASE      READY  REASON     AGE",
+        "chat-v2    openai    running  running    True   AsDesired  5h15m",
+        "summaries  openai    running  succeeded  True   Succeeded  5h15m",
+    ]
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_no_folded_line() -> None:
+    text = get_text(ROWS, Canvas(66), NOW, is_wide=False)
+
+    assert text.splitlines()[0].split() == ["NAME", "WANTED", "PHASE", "READY", "REASON"]
+    assert len(text.splitlines()) == 1 + len(ROWS)
+
+
+def test_wide_adds_where_the_job_is_and_what_is_said_of_it() -> None:
+    title, *lines = get_text(ROWS, Canvas(), NOW, is_wide=True).splitlines()
+
+    assert title.split()[7:] == ["JOB", "ID", "ACCOUNT", "SOURCE", "MESSAGE"]
+    assert "ftjob-chat-v2" in lines[0]
+    assert lines[2].endswith(LONG)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_a_table_fits_and_loses_no_job(width: int, *, is_wide: bool) -> None:
+    text = get_text(ROWS, Canvas(width), NOW, is_wide=is_wide)
+
+    assert max(map(len, text.splitlines())) <= width
+    assert all(row.name in text for row in ROWS)
+
+
+def test_a_message_is_folded_in_its_own_column() -> None:
+    lines = get_text(ROWS, Canvas(90), NOW, is_wide=True).splitlines()
+    column = lines[0].index("MESSAGE")
+    said = [line[column:] for line in lines[3:]]
+
+    assert " ".join(said) == LONG
+    assert len(said) > 1
+
+
+def test_a_job_that_could_not_be_looked_at_is_not_called_ready() -> None:
+    text = get_text([a_row(unseen="no answer")], Canvas(), NOW, is_wide=False)
+
+    assert "Unknown  CannotObserveProvider" in text
+
+
+def test_a_status_of_an_older_spec_is_shown_as_out_of_date() -> None:
+    row = a_row(reason=Reason.OUT_OF_DATE, also=ConditionType.RECONCILING, unseen="the spec has changed")
+    text = get_text([row], Canvas(), NOW, is_wide=False)
+
+    assert "False  OutOfDate" in text
+
+
+def test_no_jobs_is_a_sentence() -> None:
+    assert get_text([], Canvas(), NOW, is_wide=False) == "No jobs found.\n"
