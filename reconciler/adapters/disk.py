@@ -50,15 +50,15 @@ class LocalDisk:
 
     def write(self, path: Path, data: bytes) -> None:
         """Create or replace a file's bytes, making its directories; a link in its place is refused."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        target = self._resolved(path.parent) / path.name
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        parent = self._resolved(path.parent)
+        parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(parent / path.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
 
     def sync(self, path: Path) -> None:
         """Make a file's bytes durable."""
-        _sync(path)
+        _sync(path, os.O_NOFOLLOW)
 
     def rename(self, source: Path, target: Path) -> None:
         """Put a file in the place of another in one step; a link in its place is replaced, not followed."""
@@ -66,7 +66,7 @@ class LocalDisk:
 
     def sync_dir(self, path: Path) -> None:
         """Make a directory's entries durable."""
-        _sync(path)
+        _sync(path, os.O_DIRECTORY)
 
     def remove(self, path: Path) -> None:
         """Remove a file or a link, and nothing if there is none."""
@@ -77,7 +77,10 @@ class LocalDisk:
         return self._root.resolve()
 
     def _resolved(self, path: Path) -> Path:
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except RuntimeError:  # pathlib's word for a loop, before Python 3.13
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
         if not real.is_relative_to(self._real_root):
             raise PermissionError(errno.EPERM, "a link leads outside", str(path))
         return real
@@ -89,14 +92,14 @@ class LocalDisk:
             )
         try:
             real = self._resolved(here / entry.name)
-        except (OSError, RuntimeError):  # RuntimeError is pathlib's word for a loop before Python 3.13
+        except OSError:
             return Entry(entry.name, is_dir=False, is_file=False)
         goes_round = is_linked or here.is_relative_to(real)
         return Entry(entry.name, is_dir=real.is_dir() and not goes_round, is_file=real.is_file())
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+def _sync(path: Path, flag: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flag)
     try:
         os.fsync(descriptor)
     finally:

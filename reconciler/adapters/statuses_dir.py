@@ -8,7 +8,6 @@ one of a later version never is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
@@ -28,9 +27,12 @@ class StatusesDir:
         self._bytes: dict[str, bytes] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._too_new: frozenset[str] = frozenset()
+        self._was_there: bool | None = None
 
     def load(self) -> StoredStatuses:
         """Read the whole tree. Never raises for what stands there."""
+        if self._was_there is None:
+            self._was_there = self._is_there()
         self._bytes, self._paths = {}, defaultdict(set)
         jobs: dict[str, JobStatus] = {}
         providers: list[ProviderStatus] = []
@@ -109,10 +111,18 @@ class StatusesDir:
 
     def _sync_way_to(self, target: Path) -> None:
         """Make a file's entry durable, and those of the directories on its way, which may be as new as itself."""
+        last = self._root if self._was_there else self._root.parent
         for directory in target.parents:
             self._disk.sync_dir(directory)
-            if directory == self._top:
+            if directory == last:
                 return
+
+    def _is_there(self) -> bool:
+        try:
+            self._disk.list(self._root)
+        except OSError:
+            return False
+        return True
 
     def _drop(self, path: str) -> None:
         self._disk.remove(self._root / path)
@@ -131,8 +141,6 @@ class StatusesDir:
             except OSError:
                 unread.append(directory or ".")
                 continue
-            if not directory and self._top is None:
-                self._top = self._root
             visible = [entry for entry in entries if not entry.name.startswith(".")]
             directories += [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
             files += [f"{directory}{entry.name}" for entry in visible if entry.is_file and entry.name.endswith(".yaml")]

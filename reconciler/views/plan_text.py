@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from reconciler.model.job import Phase
 from reconciler.model.plan import Action, Progress, Report, Row
 from reconciler.model.status import Because, Receipt, Verb
 from reconciler.views.canvas import STYLES, Canvas, Column, listing, section, styled, table
@@ -94,14 +93,10 @@ def _since(row: Row, now: datetime) -> str:
 
 
 def _spent(row: Row, now: datetime) -> list[tuple[str, str]]:
-    """How long the job has been running, or waiting without ever having started: what it has cost so far."""
+    """How long the job has been there: what it may have cost so far."""
     job = row.status.job
-    if job is None:
-        return []
-    if job.started_at is not None:
-        label = "runs" if row.status.phase is Phase.RUNNING else "began"
-        return [(label, _for(now - job.started_at, job.started_at))]
-    return [] if job.created_at is None else [("waits", _for(now - job.created_at, job.created_at))]
+    since = None if job is None else job.created_at or job.started_at
+    return [] if since is None else [("age", _for(now - since, since))]
 
 
 def _for(length: timedelta, since: datetime) -> str:

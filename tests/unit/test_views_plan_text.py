@@ -37,7 +37,7 @@ def test_a_change_tells_what_why_since_when_and_where() -> None:
     assert text.startswith(
         "cancel support-triage: running -> cancelled\n"
         "  why   the spec wants it: learning rate 10x too high, see #412\n"
-        "  runs  5h3m, since 2026-11-23 09:12 UTC\n"
+        "  age   5h15m, since 2026-11-23 09:00 UTC\n"
         "  job   ftjob-support-triage at openai https://api.openai.com/v1\n"
         "  spec  team-a/bots.yaml\n"
     )
@@ -56,7 +56,7 @@ def test_a_limit_and_an_earlier_attempt_are_told() -> None:
     text = text_of(with_cancel(row, why="maxAge 24h", because=Because.LIMIT_REACHED, is_first_attempt=False))
 
     assert "why    over its limit: maxAge 24h" in text
-    assert "waits  5h15m, since 2026-11-23 09:00 UTC" in text
+    assert "age    5h15m, since 2026-11-23 09:00 UTC" in text
     assert "again  asked 2 times before, last at 2026-11-23 14:05 UTC" in text
 
 
