@@ -333,6 +333,19 @@ class StoredStatuses:
     """Status files of a later apiVersion: untouched, and no action for their jobs."""
 
 
+class Waker(Protocol):
+    """Tells that something changed under the specs; what, is for a snapshot to find."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a change would still be noticed."""
+        ...
+
+    async def wait(self) -> None:
+        """Return after the next change."""
+        ...
+
+
 class StatusStore(Protocol):
     """Where statuses are kept."""
 

@@ -86,14 +86,19 @@ def _flaw(details: ErrorDetails, model: type[BaseModel]) -> Flaw:
     if kind == "extra_forbidden":
         valid = _keys(model, path[:-1])
         return Flaw(path, f"unknown key; valid here: {', '.join(valid)}", did_you_mean(str(path[-1]), valid))
-    if kind in {"enum", "literal_error"} and isinstance(value, str):
-        words = re.findall(r"'([^']*)'", str(context["expected"]))
-        return Flaw(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
+    if kind in {"enum", "literal_error"}:
+        return _wrong_word(path, value, re.findall(r"'([^']*)'", str(context["expected"])))
     if kind == "value_error":
         return Flaw(path, str(context["error"]))
     if kind == "missing":
         return Flaw(path, WORDS[kind])
     return Flaw(path, f"{WORDS.get(kind, 'is not valid').format_map(context)}, but is {_what(value)}")
+
+
+def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> Flaw:
+    if isinstance(value, str):
+        return Flaw(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
+    return Flaw(path, f"must be one of {', '.join(words)}, but is {_what(value)}")
 
 
 def _what(value: object) -> str:

@@ -46,8 +46,10 @@ _IN_WORDS = (
     ("unexpected end of stream", "a quote that is opened here is never closed"),
     ("expected node content", "a value is missing here, or a bracket is never closed"),
     ("expected the node content", "a value is missing here, or a bracket is never closed"),
-    ("expected key", "this does not go on from the lines above: look at the indentation and the quotes"),
-    ("expected <block end>", "this does not go on from the lines above: look at the indentation and the quotes"),
+    ("expected ',' or", "a ',' is missing here, or a bracket is never closed"),
+    ("expected key", "this does not go on from the lines above: look at the indentation and quotes"),
+    ("expected '-' indicator", "this does not go on from the lines above: look at the indentation and quotes"),
+    ("expected <block end>", "this does not go on from the lines above: look at the indentation and quotes"),
     ("could not find expected ':'", "a key without its ':'"),
 )
 

@@ -78,10 +78,20 @@ def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) 
     return Decision(status, action, next_look(subject, status, now))
 
 
+def is_news(subject: Subject, last: JobStatus | None) -> bool:
+    """Whether a spec says something that its status does not speak of yet, so that its job is looked at at once."""
+    return (
+        last is None
+        or (last.name, last.source, last.observed_spec) != (subject.name, subject.source, subject.digest)
+        or last.ready.reason in _FROM_OUTSIDE
+    )
+
+
 def _undecided(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
     """Nobody could look: what was known stays as it was, and only a spec that changed meanwhile is told."""
-    if last is not None and last.observed_spec == subject.digest and last.ready.reason not in _FROM_OUTSIDE:
-        return Decision(replace(last, name=subject.name, source=subject.source), None, subject.interval)
+    moved = replace(last, name=subject.name, source=subject.source) if last else None
+    if moved is not None and not is_news(subject, moved):
+        return Decision(moved, None, subject.interval)
     draft = _draft(subject, last)
     verdict = Verdict(
         Stance.BLIND,
@@ -240,7 +250,9 @@ def _request(
             Stance.GIVE_UP, Reason.CONTESTED, f"others have undone our {verb} three times within a day"
         ), None
     verdict = _pending(row, verb, seen, receipt, last, now)
-    if receipt is not None and (seen.is_limit_remembered or not backoff.is_attempt_due(receipt, now)):
+    if receipt is not None and (
+        seen.is_limit_remembered or not (subject.is_retry or backoff.is_attempt_due(receipt, now))
+    ):
         return verdict, None
     is_limit = wanted is not subject.spec.desired_state
     action = Action(

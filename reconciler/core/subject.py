@@ -22,4 +22,6 @@ class Subject:
     digest: str
     capabilities: Capabilities
     suspension: Suspension | None = None
+    is_retry: bool = False
+    """A person asked for the next attempt now, whenever it would be due."""
     interval: timedelta = INTERVAL

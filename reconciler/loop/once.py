@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from reconciler.core.conditions import stalled
+from reconciler.core.decide import is_news
 from reconciler.core.guard import Approvals, Brakes, count_unfinished
 from reconciler.core.match import Claim, match
-from reconciler.core.subject import Subject
+from reconciler.core.subject import INTERVAL, Subject
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
 from reconciler.loop.resolve import Candidate, Reach, resolve
@@ -37,6 +38,8 @@ class Orders:
     brakes: Brakes = field(default_factory=Brakes)
     approvals: Approvals = field(default_factory=Approvals)
     is_suspended: bool = False
+    retry: frozenset[str] = frozenset()
+    """The names of the specs whose next attempt is due now, because a person says so."""
 
 
 @dataclass(slots=True)
@@ -68,7 +71,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
     brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
     chosen = [key for key, each in enumerate(candidates) if orders.is_selected is None or orders.is_selected(each)]
 
-    groups = _by_account(candidates, matched.last, chosen, due)
+    groups = _by_account(candidates, matched.last, chosen, orders, due)
     ledger = Ledger(brakes, orders.approvals, stored.jobs, count_unfinished(stored.jobs))
     may_ask = not snapshot.is_settings_broken
     runs = await asyncio.gather(
@@ -92,6 +95,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
         errors=(*errors, *swept.errors),
         removed=swept.removed,
         revision=snapshot.revision,
+        interval=settings.interval if settings and settings.interval else INTERVAL,
         is_dry=tools.control is None,
     )
     return tally(found, tools.accounts.requests)
@@ -105,6 +109,7 @@ def _by_account(
     candidates: tuple[Candidate, ...],
     last: Mapping[int, JobStatus],
     chosen: list[int],
+    orders: Orders,
     due: frozenset[JobRef] | None,
 ) -> dict[Account, tuple[Reach, list[Pair]]]:
     groups: dict[Account, tuple[Reach, list[Pair]]] = {}
@@ -112,9 +117,9 @@ def _by_account(
         subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
         if subject is None or reach is None:
             continue
-        has_changed = before is None or before.observed_spec != subject.digest
-        if due is None or has_changed or subject.ref in due:
-            groups.setdefault(reach.account, (reach, []))[1].append((subject, before))
+        if due is None or subject.ref in due or is_news(subject, before):
+            asked = replace(subject, is_retry=subject.name in orders.retry)
+            groups.setdefault(reach.account, (reach, []))[1].append((asked, before))
     return groups
 
 

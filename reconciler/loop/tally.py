@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import Enum
 
 from reconciler.loop.act import Done
 from reconciler.loop.resolve import Candidate, Reach
@@ -43,17 +44,28 @@ class Pass:
     errors: tuple[str, ...]
     removed: tuple[str, ...]
     revision: str | None
+    interval: timedelta
     is_dry: bool
+
+
+class Pace(Enum):
+    """Why a job should be looked at again."""
+
+    RETRY = "retry"
+    """Something failed in passing."""
+    UNDER_WAY = "under way"
+    """Something is on its way."""
+    RESTING = "resting"
+    """Nothing is expected, and the world may change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One job that is worth another look soon."""
+    """One job that is worth another look, and when by plan."""
 
     ref: JobRef
     after: timedelta
-    is_failure: bool
-    """Because something failed, rather than because something is on its way."""
+    pace: Pace
     retry_after_s: float | None = None
 
 
@@ -65,6 +77,8 @@ class PassResult:
     due: tuple[Due, ...]
     looked: frozenset[str]
     """The names of the specs that this pass was about."""
+    interval: timedelta
+    """How often everything is looked at."""
 
 
 def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
@@ -88,7 +102,9 @@ def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
         is_dry=found.is_dry,
     )
     due = tuple(entry for each in done.values() if (entry := _due(each)) is not None)
-    return PassResult(replace(report, exit_codes=exit_codes(report)), due, frozenset(done) | _stopped(found))
+    return PassResult(
+        replace(report, exit_codes=exit_codes(report)), due, frozenset(done) | _stopped(found), found.interval
+    )
 
 
 def exit_codes(report: Report) -> frozenset[ExitCode]:
@@ -157,19 +173,13 @@ def _account(run: AccountRun, requests: Callable[[Account], int]) -> AccountRepo
 
 
 def _due(one: Done) -> Due | None:
-    case, ref = one.case, one.case.subject.ref
-    after = one.look_after or case.subject.interval
-    if case.unseen is not None:
-        return (
-            Due(ref, after, is_failure=True, retry_after_s=case.unseen.retry_after_s)
-            if case.unseen.is_transient
-            else None
-        )
-    if one.answer is not None and one.answer.progress in _RETRIED:
-        return Due(ref, after, is_failure=True, retry_after_s=one.answer.retry_after_s)
-    status = one.status
-    is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled
-    is_resting = status.final or (status.open_receipt is None and not status.is_reconciling)
-    if is_resting or not is_under_way:
+    if one.look_after is None:
         return None
-    return Due(ref, after, is_failure=False)
+    ref, unseen, answer, status = one.case.subject.ref, one.case.unseen, one.answer, one.status
+    if unseen is not None:
+        pace = Pace.RETRY if unseen.is_transient else Pace.RESTING
+        return Due(ref, one.look_after, pace, unseen.retry_after_s)
+    if answer is not None and answer.progress in _RETRIED:
+        return Due(ref, one.look_after, Pace.RETRY, answer.retry_after_s)
+    is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled
+    return Due(ref, one.look_after, Pace.UNDER_WAY if is_under_way else Pace.RESTING)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from reconciler.core.backoff import failure_delay
 from reconciler.loop.accounts import Tools
 from reconciler.loop.once import Memory, Orders, run_pass
-from reconciler.loop.tally import Due, PassResult, exit_codes
+from reconciler.loop.tally import Due, Pace, PassResult, exit_codes
 from reconciler.model.job import JobRef
 from reconciler.model.plan import Report, Row
 
@@ -36,6 +36,7 @@ async def run_until(
         jitter: numbers in [0, 1).
         tell: is given the report so far, before each wait.
     """
+    paces = {Pace.RETRY} if wait_s is None else {Pace.RETRY, Pace.UNDER_WAY}
     memory = Memory()
     begun = tools.clock.monotonic()
     failures = 0
@@ -44,8 +45,8 @@ async def run_until(
     report = result.report
     while True:
         now = tools.clock.monotonic()
-        pending = [each for each in result.due if each.is_failure or wait_s is not None]
-        failures = failures + 1 if any(each.is_failure for each in pending) else 0
+        pending = [each for each in result.due if each.pace in paces]
+        failures = failures + 1 if any(each.pace is Pace.RETRY for each in pending) else 0
         retry_s = failure_delay(max(failures, 1), jitter())
         due_at.update((each.ref, now + _delay(each, retry_s)) for each in pending)
         if tools.control is None or not due_at:
@@ -57,12 +58,12 @@ async def run_until(
         await tools.clock.sleep(max(0.0, wake_at - now))
         ripe = frozenset(ref for ref, at in due_at.items() if at <= wake_at)
         due_at = {ref: at for ref, at in due_at.items() if ref not in ripe}
-        result = await run_pass(tools, orders, memory, ripe)
+        result = await run_pass(tools, replace(orders, retry=frozenset()), memory, ripe)
         report = _merge(report, result)
 
 
 def _delay(due: Due, retry_s: float) -> float:
-    if not due.is_failure:
+    if due.pace is not Pace.RETRY:
         return due.after.total_seconds()
     return max(retry_s, due.retry_after_s or 0.0)
 

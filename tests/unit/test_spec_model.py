@@ -17,10 +17,16 @@ from tests.support.build import ACCOUNT, a_spec
 @pytest.mark.parametrize(
     ("spec", "digest"),
     [
-        ({}, "GOLDEN0"),
-        ({"desiredState": "running"}, "GOLDEN1"),
-        ({"limits": {"maxAge": "24h", "notAfter": "2026-12-01T00:00:00Z"}}, "GOLDEN2"),
-        ({"suspend": {"until": "2026-11-25T08:00:00Z"}}, "GOLDEN3"),
+        ({}, "ff5dbd289761ab6ad9068a6c634f22b80630d1b59a49d892b7fe065c79a3235a"),
+        ({"desiredState": "running"}, "224277605cbaada8f47e86674a75c5e8d8f2dff59c08386e02a61fc80a6139a6"),
+        (
+            {"limits": {"maxAge": "24h", "notAfter": "2026-12-01T00:00:00Z"}},
+            "8ece36ed9b2bb9077746eb927e753b33eff773544d6b665c73be73e78b61e6ca",
+        ),
+        (
+            {"suspend": {"until": "2026-11-25T08:00:00Z"}},
+            "d12588fb36e8d404060247ccf28eab7f698fd100b973a258b87884033b4fbf68",
+        ),
     ],
 )
 def test_the_digest_of_a_spec_never_changes(spec: dict[str, Any], digest: str) -> None:
@@ -54,7 +60,7 @@ def test_the_digest_tells_specs_and_accounts_apart() -> None:
     assert len(digests) == 5
 
 
-@given(st.integers(1, 36_500 * 86_400))
+@given(st.integers(1, 999_999_999))
 def test_a_duration_reads_back_as_it_was_written(seconds: int) -> None:
     span = timedelta(seconds=seconds)
 

@@ -1,0 +1,56 @@
+"""What is due when. One slot a key, and the earlier time wins, so that no number of reasons makes a crowd.
+
+It knows no clock: times are numbers that its caller compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(slots=True)
+class DueQueue(Generic[K]):
+    """Keys with the time at which each is due."""
+
+    _at: dict[K, float] = field(default_factory=dict)
+    _heap: list[tuple[float, int, K]] = field(default_factory=list)
+    _count: int = 0
+
+    def __len__(self) -> int:
+        """Return how many keys wait."""
+        return len(self._at)
+
+    def add(self, key: K, at: float) -> None:
+        """Let a key be due at that time, unless it is due earlier already."""
+        if at < self._at.get(key, float("inf")):
+            self._at[key] = at
+            self._count += 1
+            heappush(self._heap, (at, self._count, key))
+
+    def drop(self, key: K) -> None:
+        """Forget a key."""
+        self._at.pop(key, None)
+
+    def next_at(self) -> float | None:
+        """Return when the next key is due."""
+        while self._heap and self._at.get(self._heap[0][2]) != self._heap[0][0]:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, now: float) -> frozenset[K]:
+        """Take out every key that is due at that time or was before."""
+        due = set()
+        while (at := self.next_at()) is not None and at <= now:
+            _, _, key = heappop(self._heap)
+            del self._at[key]
+            due.add(key)
+        return frozenset(due)
+
+    def upcoming(self) -> list[tuple[float, K]]:
+        """Return every key with its time, the earliest first."""
+        return sorted(((at, key) for key, at in self._at.items()), key=lambda pair: pair[0])

@@ -1,0 +1,215 @@
+"""What happened in one run, as it happened: the only thing that the oracles are shown.
+
+Rules: a record says what was, never whether it was right; the truth about a job is the world's, at any moment that
+has been. Everything prints as one readable line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.sandbox.world import UnknownJob, World
+from tests.scenario.repository import Revision
+
+ABSENT = "absent"
+INTACT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The specs changed; from now on they say this."""
+
+    at: datetime
+    what: str
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something went wrong, or somebody else did something."""
+
+    at: datetime
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tampered:
+    """Somebody other than us changed a status file."""
+
+    at: datetime
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassBegun:
+    """The loop read the specs."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PassEnded:
+    """The loop finished a pass. `report` is everything that it could print."""
+
+    at: datetime
+    report: str
+    errors: tuple[str, ...]
+    statuses: Mapping[str, bytes]
+    """The whole status tree, by path below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The loop decided to send this request now; it may still wait for its turn."""
+
+    at: datetime
+    account: str
+    job_id: str
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One request that reached the provider, and what went back."""
+
+    at: datetime
+    ended_at: datetime
+    life: int
+    account: str
+    verb: str
+    job_id: str | None
+    status: int | None
+    """None: there was no whole answer."""
+    fault: str | None
+    retry_after_s: float | None
+    words: Mapping[str, str]
+    """The status word of each job that the answer shows; `absent` for the provider's own not-found."""
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it asked for a change."""
+        return self.verb in {"cancel", "pause", "resume"}
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A file of the status tree took these bytes."""
+
+    at: datetime
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A file of the status tree was removed by the loop."""
+
+    at: datetime
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The machine went down right before this effect, and the disk forgot."""
+
+    at: datetime
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calmed:
+    """From here on nothing goes wrong, and nobody changes anything."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """From here on everything should have settled."""
+
+    at: datetime
+
+
+Event = (
+    Edited
+    | Happened
+    | Tampered
+    | PassBegun
+    | PassEnded
+    | Called
+    | Served
+    | Put
+    | Gone
+    | Crashed
+    | Calmed
+    | Quiet
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class History:
+    """One run. `worlds` is by account, as a revision names it."""
+
+    seed: int
+    began_at: datetime
+    worlds: Mapping[str, World]
+    events: list[Event] = field(default_factory=list)
+    lives: int = 1
+    effects: int = 0
+
+    def truth(self, account: str, job_id: str, at: datetime) -> str:
+        """Return what the job truly was at a moment."""
+        try:
+            return self.worlds[account].retrieve(job_id, at).phase.value
+        except UnknownJob:
+            return ABSENT
+
+    def lines(self) -> list[str]:
+        """Return the story, for people."""
+        return [f"{_clock(each.at - self.began_at)}  {_told(each)}" for each in self.events]
+
+
+def _clock(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{int(seconds // 3600):02}:{int(seconds // 60) % 60:02}:{seconds % 60:06.3f}"
+
+
+def _told(event: Event) -> str:
+    match event:
+        case Edited(what=what):
+            return f"EDIT    {what}"
+        case Happened(kind=kind, what=what):
+            return f"FAULT   {kind}: {what}"
+        case Tampered(path=path, what=what):
+            return f"TAMPER  {path}: {what}"
+        case PassBegun():
+            return "PASS    begins"
+        case PassEnded(errors=errors):
+            return "PASS    ends" + "".join(f"; {each}" for each in errors)
+        case Called(account=account, job_id=job_id, verb=verb):
+            return f"ACT     {verb} {account}/{job_id}"
+        case Served():
+            seen = ", ".join(f"{job} {word}" for job, word in event.words.items())
+            answer = "no answer" if event.status is None else str(event.status)
+            fault = f" [{event.fault}]" if event.fault else ""
+            return f"REQUEST {event.verb} {event.account}/{event.job_id or ''} -> {answer}{fault} {seen}"
+        case Put(path=path, data=data):
+            return f"WRITE   {path}: {_gist(data)}"
+        case Gone(path=path):
+            return f"REMOVE  {path}"
+        case Crashed(before=before):
+            return f"CRASH   before {before}"
+        case Calmed():
+            return "CALM    from here on nothing goes wrong"
+        case Quiet():
+            return "QUIET   from here on nothing may change"
+
+
+def _gist(data: bytes) -> str:
+    wanted = ("phase:", "final:", "reason:", "attempts:", "outcome:", "message:")
+    found = [line.strip(" -") for line in data.decode(errors="replace").splitlines() if line.strip(" -").startswith(wanted)]
+    return " | ".join(found[:6])

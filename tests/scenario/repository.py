@@ -1,0 +1,148 @@
+"""The specs as the people of a run write them: what they mean is known here, because it was meant, not parsed.
+
+Rules: nothing of the product is asked what a document says. A revision knows, for each job of the world, what a valid
+document of that moment wants of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+KEY_VARIABLE = "SIMULATED_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What one job document says."""
+
+    name: str
+    file: str
+    account: str
+    job_id: str
+    desired: str
+    is_valid: bool = True
+    suspended_until: datetime | None = None
+    """`datetime.max` for a suspension without an end."""
+    max_age: timedelta | None = None
+    max_queued: timedelta | None = None
+    not_after: datetime | None = None
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether time alone may make it want a cancel."""
+        return (self.max_age, self.max_queued, self.not_after) != (None, None, None)
+
+    def is_suspended(self, at: datetime) -> bool:
+        """Whether nothing may be asked at that moment."""
+        return self.suspended_until is not None and at < self.suspended_until
+
+    def text(self) -> str:
+        """Return the document."""
+        lines = [
+            "apiVersion: jobs.reconciler/v1",
+            "kind: FineTuningJob",
+            f"metadata: {{name: {self.name}}}",
+            "spec:",
+            f"  provider: {self.account}",
+            f"  jobId: {self.job_id}",
+            f"  desiredState: {self.desired if self.is_valid else 'canceled'}",
+        ]
+        if self.suspended_until is not None:
+            until = "" if self.suspended_until == FOREVER else f", until: {_instant(self.suspended_until)}"
+            lines.append(f"  suspend: {{reason: incident{until}}}")
+        limits = [
+            f"maxAge: {_seconds(self.max_age)}" if self.max_age else "",
+            f"maxQueued: {_seconds(self.max_queued)}" if self.max_queued else "",
+            f"notAfter: {_instant(self.not_after)}" if self.not_after else "",
+        ]
+        if any(limits):
+            lines.append(f"  limits: {{{', '.join(filter(None, limits))}}}")
+        return "\n".join(lines) + "\n"
+
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """All documents at one moment. `accounts` maps a Provider document's name to its base URL."""
+
+    wishes: tuple[Wish, ...]
+    accounts: Mapping[str, str]
+    broken_files: frozenset[str] = frozenset()
+    broken_accounts: frozenset[str] = frozenset()
+    is_settings_broken: bool = False
+    is_suspended: bool = False
+
+    def readable(self) -> tuple[Wish, ...]:
+        """Return the documents whose names can be read."""
+        return tuple(each for each in self.wishes if each.file not in self.broken_files)
+
+    def valid(self) -> tuple[Wish, ...]:
+        """Return the documents that may be acted on: valid, and at odds with no other."""
+        readable = self.readable()
+        sound = [each for each in readable if each.is_valid]
+        names = Counter(each.name for each in sound)
+        jobs = Counter((each.account, each.job_id) for each in sound if each.account not in self.broken_accounts)
+        return tuple(
+            each
+            for each in sound
+            if each.account not in self.broken_accounts
+            and names[each.name] == 1
+            and jobs[each.account, each.job_id] == 1
+        )
+
+    def wish_for(self, account: str, job_id: str) -> Wish | None:
+        """Return the one valid document that names this job."""
+        return next((each for each in self.valid() if (each.account, each.job_id) == (account, job_id)), None)
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file, by its path below the specs directory."""
+        texts: dict[str, list[str]] = {}
+        for wish in self.wishes:
+            texts.setdefault(wish.file, []).append(wish.text())
+        files = {file: "---\n".join(parts) for file, parts in texts.items()}
+        for file in self.broken_files & files.keys():
+            files[file] = "<<<<<<< HEAD\n\t{ not: yaml\n" + files[file]
+        for account, base_url in self.accounts.items():
+            files[f"providers/{account}.yaml"] = _provider(account, base_url, is_broken=account in self.broken_accounts)
+        files["settings.yaml"] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
+        return {file: text.encode() for file, text in files.items()}
+
+    def changed(self, name: str, **changes: object) -> Revision:
+        """Return the revision in which every document of that name says something else."""
+        return replace(
+            self,
+            wishes=tuple(
+                replace(each, **changes) if each.name == name else each  # type: ignore[arg-type]  # the caller's words
+                for each in self.wishes
+            ),
+        )
+
+
+def _provider(account: str, base_url: str, *, is_broken: bool) -> str:
+    return (
+        "apiVersion: jobs.reconciler/v1\n"
+        "kind: Provider\n"
+        f"metadata: {{name: {account}}}\n"
+        "spec:\n"
+        f"  {'tpye' if is_broken else 'type'}: openai\n"
+        f"  baseUrl: {base_url}\n"
+        f"  credentials: {{env: {KEY_VARIABLE}}}\n"
+    )
+
+
+def _settings(*, is_broken: bool, is_suspended: bool) -> str:
+    suspend = "perhaps" if is_broken else str(is_suspended).lower()
+    return f"apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {suspend}}}\n"
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{int(span.total_seconds())}s"
+
+
+def _instant(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,110 @@
+"""Short ways to make what the decision core speaks of, besides what `build` makes: subjects, looks, receipts.
+
+Moments are told as ages: how long before `now` something was, so that a test reads as its sentence does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconciler.core.conditions import Stance, Verdict, conclude
+from reconciler.core.decide import Decision, decide
+from reconciler.core.receipts import intend
+from reconciler.core.settle import Answer, settle
+from reconciler.core.subject import Subject
+from reconciler.model.job import Capabilities, JobRef, Look, ObservedJob, Phase, Seen, Unseen
+from reconciler.model.plan import Progress
+from reconciler.model.reason import Reason
+from reconciler.model.spec import JobSpec, spec_digest
+from reconciler.model.status import Because, HistoryEntry, JobFacts, JobStatus, Receipt, Verb
+from tests.support.build import ACCOUNT, NOW, a_spec, a_status
+
+REF = JobRef(ACCOUNT, "ftjob-abc123")
+CAN_PAUSE = Capabilities(can_pause=True)
+CANNOT_PAUSE = Capabilities()
+HIDES_CANCELLING = Capabilities(can_pause=True, confirms=False)
+UNSEEN = Unseen(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
+ABSENT = Seen(None)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+EDGES = ((-SECOND, "just before"), (timedelta(0), "at"), (SECOND, "just after"))
+
+
+def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **spec: Any) -> Subject:
+    """Return a spec that is resolved; `spec` has the keys of the file, in camel case."""
+    return subject_of(a_spec(desiredState=wanted, **spec).spec, can)
+
+
+def subject_of(spec: JobSpec, can: Capabilities = CAN_PAUSE) -> Subject:
+    """Return the subject that a job's spec makes."""
+    return Subject(
+        name="support-triage",
+        source="bots.yaml",
+        ref=REF,
+        spec=spec,
+        digest=spec_digest(spec, ACCOUNT),
+        capabilities=can,
+        suspension=spec.suspend,
+    )
+
+
+def a_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, **facts: Any) -> Seen:
+    """Return a look at a job that was created two hours before, by a provider whose clock is right."""
+    usual = {"created_at": at - 2 * HOUR, "as_of": at, "provider_status": str(phase)}
+    return Seen(ObservedJob(**{"id": REF.id, "phase": phase} | usual | facts))
+
+
+def a_receipt(verb: Verb = Verb.CANCEL, age: timedelta = timedelta(0), **rest: Any) -> Receipt:
+    """Return an open receipt, asked for once, that long before `NOW`."""
+    usual: dict[str, Any] = {
+        "because": Because.DESIRED_STATE,
+        "reason": None,
+        "origin": None,
+        "requested_at": NOW - age,
+        "last_attempt_at": NOW - age,
+        "attempts": 1,
+    }
+    return Receipt(verb=verb, **usual | rest)
+
+
+def a_past(
+    subject: Subject,
+    phase: Phase = Phase.RUNNING,
+    *receipts: Receipt,
+    age: timedelta = timedelta(0),
+    verdict: Verdict | None = None,
+    **job: Any,
+) -> JobStatus:
+    """Return what was written of a subject whose job has been in this phase for that long."""
+    draft = replace(
+        a_status(),
+        observed_spec=subject.digest,
+        phase=phase,
+        final=False,
+        conditions=(),
+        job=JobFacts(**{"account": str(ACCOUNT), "id": REF.id, "provider_status": str(phase)} | job),
+        receipts=receipts,
+        history=(),
+    )
+    said = verdict or Verdict(Stance.WAIT, Reason.CANCEL_PENDING, f"{phase} at the provider")
+    status = conclude(draft, said, None, NOW - age)
+    return replace(status, history=(HistoryEntry(NOW - age, phase, said.reason),))
+
+
+def carried_out(
+    subject: Subject, look: Look, last: JobStatus | None, now: datetime, progress: Progress = Progress.ACCEPTED
+) -> JobStatus:
+    """Return the status after a decision and, if it asks for something, the answer to that."""
+    return answered(decide(subject, look, last, now), last, now, progress)
+
+
+def answered(decision: Decision, last: JobStatus | None, now: datetime, progress: Progress) -> JobStatus:
+    """Return what a decision's status becomes, once its request was answered like this."""
+    if decision.action is None:
+        return decision.status
+    intent = intend(decision.status, decision.action, None, None, now)
+    return settle(intent, decision.status, decision.action, Answer(progress, "as the test has it"), last, now)

@@ -1,0 +1,522 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.documents import FILE_MAX_BYTES, read_documents
+from reconciler.adapters.flaws import flaws, near
+from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.adapters.yaml_text import DOCUMENTS_MAX
+from reconciler.model.diagnostic import Severity
+from reconciler.model.spec import KINDS, DesiredState
+from reconciler.ports import Snapshot
+
+JOB = """\
+apiVersion: jobs.reconciler/v1
+kind: FineTuningJob
+metadata:
+  name: bot
+spec:
+  provider: openai
+  jobId: ftjob-1
+  desiredState: cancelled
+"""
+PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: azure}
+spec:
+  type: azure-openai
+  credentials: {env: KEY}
+"""
+SETTINGS = """\
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {name: settings}
+spec: {interval: 60s}
+"""
+
+
+def read(text: str | bytes) -> Snapshot:
+    data = text.encode() if isinstance(text, str) else text
+    return read_documents(data, file="a.yaml", shown="specs/a.yaml")
+
+
+def said(text: str | bytes) -> list[str]:
+    return [str(each) for each in read(text).diagnostics]
+
+
+def only(text: str | bytes) -> str:
+    (message,) = said(text)
+    return message
+
+
+# --- what is right -------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_read_with_its_place() -> None:
+    (job,) = read(f"# a comment\n---\n{JOB}").jobs
+
+    assert job.document.spec.desired_state is DesiredState.CANCELLED
+    assert (job.file, job.line) == ("a.yaml", 3)
+    assert job.lines["spec", "jobId"] == 9
+
+
+def test_a_file_may_hold_documents_of_all_kinds() -> None:
+    snapshot = read(f"{JOB}---\n{PROVIDER}---\n{SETTINGS}")
+
+    assert not snapshot.diagnostics
+    assert [len(snapshot.jobs), len(snapshot.providers), len(snapshot.settings)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "---\n---\n# end\n...\n", "\ufeff", "~"])
+def test_a_file_without_documents_is_fine(text: str) -> None:
+    assert read(text) == Snapshot()
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + JOB.encode(), JOB.replace("\n", "\r\n").encode()])
+def test_an_editor_of_another_system_does_no_harm(data: bytes) -> None:
+    snapshot = read(data)
+
+    assert len(snapshot.jobs) == 1
+    assert snapshot.jobs[0].lines["spec", "jobId"] == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "0123", "1:30", "1e3", "2026-12-01", "0x1F", "'null'", "!!str null", "=", "1_000"]
+)
+def test_a_scalar_is_the_text_that_stands_there(text: str) -> None:
+    (job,) = read(JOB.replace("ftjob-1", text)).jobs
+
+    assert job.document.spec.job_id == text.removeprefix("!!str ").strip("'")
+
+
+def test_aliases_are_followed() -> None:
+    text = JOB.replace("name: bot", "name: &it bot").replace("ftjob-1", "*it")
+
+    assert read(text).jobs[0].document.spec.job_id == "bot"
+
+
+def test_fields_may_be_left_empty_where_they_are_optional() -> None:
+    (job,) = read(JOB + "  reason:\n  limits: ~\n  suspend: null\n").jobs
+
+    assert (job.document.spec.reason, job.document.spec.limits, job.document.spec.suspend) == (None, None, None)
+
+
+# --- what is wrong with a file -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (JOB.encode("utf-16"), "specs/a.yaml:1: is UTF-16 or UTF-32: save it as UTF-8"),
+        (JOB.encode() + b"# caf\xe9\n", "specs/a.yaml:9: is not UTF-8: byte 0xe9 at offset 147; save it as UTF-8"),
+        (JOB.encode() + b"#\x00", "specs/a.yaml:9: holds the control character U+0000: is this a text file?"),
+        (b"#" * (FILE_MAX_BYTES + 1), "specs/a.yaml: is larger than 4 MiB: split the file"),
+        (
+            b"metadata:\n\tname: bot\n",
+            "specs/a.yaml:2: is not YAML: a tab stands where YAML wants spaces: indent with spaces",
+        ),
+        (
+            b"reason: too high: see #412\n",
+            "specs/a.yaml:1: is not YAML: a ':' stands where no key can be: quote a value that holds ': '",
+        ),
+        (b"a: 1\nb: 'open\nc: 2\n", "specs/a.yaml:2: is not YAML: a quote that is opened here is never closed"),
+        (b"a: {b: 1\n", "specs/a.yaml:2: is not YAML: a ',' is missing here, or a bracket is never closed"),
+        (
+            b"- a\nb: 1\n",
+            "specs/a.yaml:2: is not YAML: this does not go on from the lines above: look at the indentation and quotes",
+        ),
+        (b"a: @b\n", "specs/a.yaml:1: is not YAML: a value cannot begin with this character: put the value in quotes"),
+        (b"a: *b\n", "specs/a.yaml:1: the alias *b has no anchor &b before it in this document"),
+        (b"a: &b [*b]\n", "specs/a.yaml:1: the alias *b stands inside of what it names"),
+        (
+            b"a: {{ name }}\n",
+            "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that holds '{{'",
+        ),
+        (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a conflict of a Git merge is not resolved here"),
+        (b"[" * 200_000, "specs/a.yaml:1: is nested deeper than 100 levels"),
+        (b"{" * 200_000, "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that holds '{{'"),
+        (b"--- x\n" * (DOCUMENTS_MAX + 1), "specs/a.yaml:10001: holds more than 10,000 documents: split the file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why_and_stops_all_its_documents(data: bytes, message: str) -> None:
+    snapshot = read(data)
+
+    assert [str(each) for each in snapshot.diagnostics] == [message]
+    assert snapshot.broken_files == {"a.yaml"}
+    assert not snapshot.jobs
+
+
+def test_a_syntax_error_in_the_second_document_stops_the_first_too() -> None:
+    snapshot = read(f"{JOB}---\na: [\n")
+
+    assert not snapshot.jobs
+    assert snapshot.broken_files == {"a.yaml"}
+
+
+def test_aliases_cannot_be_made_a_bomb() -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 9))
+
+    assert only(f"l0: &l0 lol\n{levels}").endswith("aliases repeat more than 100,000 values")
+
+
+# --- what is wrong with a document ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "cancelled",
+            "canceled",
+            (
+                "specs/a.yaml:8: spec.desiredState: 'canceled' is not one of running, paused, cancelled, observed; "
+                "did you mean 'cancelled'?"
+            ),
+        ),
+        ("jobId", "jobID", "specs/a.yaml:7: spec.jobID: unknown key; valid here: provider, jobId, "),
+        ("  jobId: ftjob-1\n", "", "specs/a.yaml:5: spec.jobId: is required"),
+        ("jobId: ftjob-1", "jobId:", "specs/a.yaml:7: spec.jobId: must be text, but is empty"),
+        ("jobId: ftjob-1", "jobId: [x]", "specs/a.yaml:7: spec.jobId: must be text, but is a list"),
+        ("name: bot", "name: Bot", "specs/a.yaml:4: metadata.name: 'Bot' is not a name"),
+        ("\n  name: bot", " bot", "specs/a.yaml:3: metadata: must be a mapping, but is 'bot'"),
+        ("name: bot", "name: bot\n  labels: {Te am: x}", "specs/a.yaml:5: metadata.labels.'Te am': 'Te am' is not a"),
+        ("v1", "v2", "specs/a.yaml:1: apiVersion: 'jobs.reconciler/v2' is newer than this reconcile, which reads"),
+        (
+            "jobs.reconciler/v1",
+            "job.reconciler/v1",
+            "'job.reconciler/v1' is not one of jobs.reconciler/v1; did you mean",
+        ),
+        ("apiVersion: jobs.reconciler/v1\n", "", "apiVersion: is required: one of jobs.reconciler/v1"),
+        (
+            "FineTuningJob",
+            "FinetuningJob",
+            "kind: 'FinetuningJob' is not one of FineTuningJob, Provider, Settings; did you",
+        ),
+        ("FineTuningJob", "Deployment", "kind: 'Deployment' is not one of FineTuningJob, Provider, Settings"),
+        (
+            "jobId: ftjob-1",
+            "jobId: a\n  jobId: b",
+            "specs/a.yaml:8: spec.jobId: this key stands twice: first on line 7",
+        ),
+        ("jobId: ftjob-1", "jobId: !Ref x", "specs/a.yaml:7: spec.jobId: the tag '!Ref' is not allowed"),
+        ("jobId: ftjob-1", "jobId: ftjob-1\n  ~: x", "specs/a.yaml:8: spec: a key must be text"),
+        (
+            "jobId: ftjob-1",
+            "jobId: ftjob-1\n  limits: {maxAge: 6}",
+            "spec.limits.maxAge: '6' is not a duration: write a",
+        ),
+        (
+            "jobId: ftjob-1",
+            "jobId: ftjob-1\n  limits: {maxAge: []}",
+            "spec.limits.maxAge: must be a duration such as 90s",
+        ),
+    ],
+)
+def test_a_mistake_is_told_at_its_line_with_what_to_do(old: str, new: str, message: str) -> None:
+    assert any(message in each for each in said(JOB.replace(old, new, 1)))
+
+
+def test_merge_keys_are_refused() -> None:
+    text = JOB.replace("metadata:", "x: &x {team: a}\nmetadata:").replace("name: bot", "name: bot\n  labels: {<<: *x}")
+
+    assert any("metadata.labels.'<<': merge keys are not supported" in each for each in said(text))
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
+    text = (
+        JOB.replace("ftjob-1", "''").replace("cancelled", "gone").replace("kind: FineTuningJob", "kind: finetuningjob")
+    )
+
+    assert [each.line for each in read(text).diagnostics] == [2, 7, 8]
+
+
+def test_an_invalid_job_with_a_name_is_broken_by_name_and_harms_no_other() -> None:
+    snapshot = read(f"{JOB.replace('cancelled', 'gone')}---\n{JOB.replace('bot', 'other')}")
+
+    assert [each.name for each in snapshot.broken_jobs] == ["bot"]
+    assert [each.document.metadata.name for each in snapshot.jobs] == ["other"]
+    assert not snapshot.broken_files
+
+
+@pytest.mark.parametrize("kind", ["FinetuningJob", "fine-tuning-job"])
+def test_a_job_whose_kind_is_misspelt_is_still_that_job(kind: str) -> None:
+    assert [each.name for each in read(JOB.replace("FineTuningJob", kind)).broken_jobs] == ["bot"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        JOB.replace("name: bot", "nome: bot"),
+        JOB.replace("name: bot", "name: bot\n  name: other"),
+        JOB.replace("metadata:", "metadata: {name: other}\nmetadata:"),
+        JOB.replace("kind: FineTuningJob", "kind: Deployment"),
+        "just text",
+        "- a\n- b\n",
+    ],
+)
+def test_where_nobody_can_tell_which_document_it_is_the_file_is_broken(text: str) -> None:
+    snapshot = read(text)
+
+    assert snapshot.broken_files == {"a.yaml"}
+    assert not snapshot.broken_jobs
+    assert snapshot.diagnostics
+
+
+def test_an_invalid_provider_is_broken_by_name() -> None:
+    assert read(PROVIDER.replace("type:", "typ:")).broken_providers == {"azure"}
+
+
+@pytest.mark.parametrize("text", [SETTINGS.replace("60s", "5s"), SETTINGS.replace("Settings", "Setings")])
+def test_invalid_settings_are_known_to_be_broken(text: str) -> None:
+    assert read(text).is_settings_broken
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    ["sk-canary", "{value: sk-canary}", "{apiKey: sk-canary}", "{env: sk-canary}", "{sk-canary: }", "[sk-canary]"],
+)
+def test_a_secret_in_the_wrong_place_is_an_error_that_does_not_repeat_it(credentials: str) -> None:
+    message = only(PROVIDER.replace("{env: KEY}", credentials))
+
+    assert message.startswith("specs/a.yaml:6: spec.credentials: must be {env: VARIABLE} or {file: PATH}")
+    assert "canary" not in message
+
+
+def test_a_value_in_a_message_is_cut_and_cannot_paint_the_terminal() -> None:
+    (message, *_) = said(JOB.replace("cancelled", '"\\e[31m' + "x" * 500 + '"'))
+
+    assert len(message) < 250
+    assert "\x1b" not in message
+
+
+# --- words ---------------------------------------------------------------------------------------------------
+
+BAD_VALUES: tuple[Any, ...] = (
+    None,
+    "",
+    "\x07",
+    "x y",
+    "-1",
+    "9" * 400,
+    "999999999",
+    "y" * 2000,
+    [],
+    ["\n"],
+    {},
+    {"q": "r"},
+)
+
+
+def every_path(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    schema = model.model_json_schema()
+
+    def below(node: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+        for each in (node, *node.get("anyOf", ())):
+            target = schema["$defs"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+            for key, inner in target.get("properties", {}).items():
+                yield (key,)
+                yield from ((key, *rest) for rest in below(inner))
+
+    return below(schema)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_mistake_is_told_in_the_words_of_the_library(kind: str) -> None:
+    model = KINDS[kind]
+    told = set()
+    for path, value in itertools.product(every_path(model), BAD_VALUES):
+        document: Any = value
+        for key in reversed(path):
+            document = {key: document, "surplus": "x"}
+        with pytest.raises(ValidationError) as caught:
+            model.model_validate(document, by_alias=True, by_name=False)
+        told |= {each.message for each in flaws(caught.value, model)}
+
+    assert len(told) > 10
+    assert not [each for each in told if "nput should" in each or "is not valid" in each]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("canceled", "cancelled"), ("PAUSED", "paused"), ("xyz", None), ("", None)]
+)
+def test_only_a_word_that_is_like_another_is_taken_for_it(word: str, meant: str | None) -> None:
+    assert near(word, DesiredState) == meant
+
+
+# --- a directory of them -------------------------------------------------------------------------------------
+
+
+def specs_in(root: Path) -> SpecsDir:
+    return SpecsDir(root, root / "status", LocalDisk(root), "specs")
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def names(snapshot: Snapshot) -> list[str]:
+    return [each.document.metadata.name for each in snapshot.jobs]
+
+
+def test_specs_are_read_at_any_depth_and_what_is_not_ours_is_not(tmp_path: Path) -> None:
+    for index, place in enumerate(("a.yaml", "team/deep/b.yml", "team/status/c.yaml")):
+        put(tmp_path / place, JOB.replace("bot", f"bot-{index}"))
+    for place in ("status/bot.yaml", ".git/x.yaml", "_drafts/x.yaml", "_x.yaml", ".x.yaml", "README.md", "x.json"):
+        put(tmp_path / place, "not: ours: [")
+
+    snapshot = specs_in(tmp_path).snapshot()
+
+    assert [each.file for each in snapshot.jobs] == ["a.yaml", "team/deep/b.yml", "team/status/c.yaml"]
+    assert not snapshot.diagnostics
+
+
+def test_a_status_tree_elsewhere_in_the_specs_is_not_read_as_specs(tmp_path: Path) -> None:
+    put(tmp_path / "state" / "x.yaml", "not: ours: [")
+
+    snapshot = SpecsDir(tmp_path, tmp_path / "state", LocalDisk(tmp_path), "specs").snapshot()
+
+    assert snapshot == Snapshot()
+
+
+def test_a_directory_that_is_not_there_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+    snapshot = specs_in(tmp_path / "none").snapshot()
+
+    assert [str(each) for each in snapshot.diagnostics] == ["specs: there is no such directory"]
+    assert snapshot.broken_files
+
+
+def test_a_volume_made_of_links_is_read_and_follows_its_swap(tmp_path: Path) -> None:
+    put(tmp_path / "..2026_11_23/a.yaml", JOB)
+    put(tmp_path / "..2026_11_23/team/b.yaml", JOB.replace("bot", "second"))
+    (tmp_path / "..data").symlink_to("..2026_11_23")
+    (tmp_path / "a.yaml").symlink_to("..data/a.yaml")
+    (tmp_path / "team").symlink_to("..data/team")
+    specs = specs_in(tmp_path)
+
+    before = names(specs.snapshot())
+    put(tmp_path / "..2026_11_24/a.yaml", JOB.replace("bot", "third"))
+    (tmp_path / "..fresh").symlink_to("..2026_11_24")
+    (tmp_path / "..fresh").rename(tmp_path / "..data")
+
+    assert before == ["bot", "second"]
+    assert names(specs.snapshot()) == ["third"]
+
+
+def test_links_that_lead_outside_are_not_read(tmp_path: Path) -> None:
+    put(tmp_path / "secret.yaml", JOB)
+    put(tmp_path / "other/b.yaml", JOB)
+    root = tmp_path / "specs"
+    root.mkdir()
+    (root / "a.yaml").symlink_to(tmp_path / "secret.yaml")
+    (root / "dir").symlink_to(tmp_path / "other")
+    (root / "b.yaml").symlink_to("nowhere.yaml")
+
+    snapshot = specs_in(root).snapshot()
+
+    assert not snapshot.jobs
+    assert [(each.file, each.severity) for each in snapshot.diagnostics] == [
+        ("specs/a.yaml", Severity.ERROR),
+        ("specs/b.yaml", Severity.ERROR),
+        ("specs/dir", Severity.WARNING),
+    ]
+    assert snapshot.broken_files == {"a.yaml", "b.yaml"}
+
+
+def test_links_that_go_round_end(tmp_path: Path) -> None:
+    put(tmp_path / "one/a.yaml", JOB)
+    put(tmp_path / "two/b.yaml", JOB.replace("bot", "second"))
+    (tmp_path / "one/up").symlink_to("..")
+    (tmp_path / "one/two").symlink_to("../two")
+    (tmp_path / "two/one").symlink_to("../one")
+    (tmp_path / "self.yaml").symlink_to("self.yaml")
+
+    snapshot = specs_in(tmp_path).snapshot()
+
+    assert {"bot", "second"} == set(names(snapshot))
+    assert len(snapshot.jobs) < 6
+
+
+def test_a_file_with_a_name_that_is_no_text_is_named_and_not_read(tmp_path: Path) -> None:
+    (tmp_path / "caf\udce9.yaml").write_text(JOB)
+    (tmp_path / "a\x1b[31m.yaml").write_text(JOB)
+
+    snapshot = specs_in(tmp_path).snapshot()
+
+    assert sorted(each.file for each in snapshot.diagnostics) == [r"specs/a\x1b[31m.yaml", r"specs/caf\udce9.yaml"]
+    assert not snapshot.jobs
+
+
+def test_one_name_twice_is_told_at_both_places(tmp_path: Path) -> None:
+    put(tmp_path / "a.yaml", JOB)
+    put(tmp_path / "b.yaml", f"---\n{JOB}")
+
+    snapshot = specs_in(tmp_path).snapshot()
+
+    assert [str(each) for each in snapshot.diagnostics] == [
+        "specs/a.yaml:4: metadata.name: the name 'bot' is used again at specs/b.yaml:5",
+        "specs/b.yaml:5: metadata.name: the name 'bot' is used again at specs/a.yaml:4",
+    ]
+    assert names(snapshot) == ["bot", "bot"]
+
+
+def test_a_provider_that_stands_twice_is_broken(tmp_path: Path) -> None:
+    put(tmp_path / "a.yaml", f"{PROVIDER}---\n{PROVIDER}")
+
+    assert specs_in(tmp_path).snapshot().broken_providers == {"azure"}
+
+
+def test_second_settings_break_the_settings(tmp_path: Path) -> None:
+    put(tmp_path / "a.yaml", SETTINGS)
+    put(tmp_path / "b.yaml", SETTINGS)
+
+    snapshot = specs_in(tmp_path).snapshot()
+
+    assert snapshot.is_settings_broken
+    assert len(snapshot.diagnostics) == 2
+
+
+def test_bytes_that_have_not_changed_are_not_parsed_twice(tmp_path: Path) -> None:
+    put(tmp_path / "a.yaml", JOB)
+    specs = specs_in(tmp_path)
+
+    (first,) = specs.snapshot().jobs
+    (again,) = specs.snapshot().jobs
+    put(tmp_path / "a.yaml", JOB.replace("cancelled", "running"))
+    (changed,) = specs.snapshot().jobs
+
+    assert again is first
+    assert changed.document.spec.desired_state is DesiredState.RUNNING
+
+
+def test_the_spec_of_this_very_moment_is_read_from_the_disk(tmp_path: Path) -> None:
+    put(tmp_path / "a.yaml", JOB)
+    specs = specs_in(tmp_path)
+    specs.snapshot()
+    put(tmp_path / "a.yaml", JOB.replace("cancelled", "running"))
+
+    current = specs.current("a.yaml", "bot")
+
+    assert current is not None
+    assert current.spec.desired_state is DesiredState.RUNNING
+    assert specs.current("a.yaml", "other") is None
+
+
+@pytest.mark.parametrize("text", [None, "a: [", JOB.replace("cancelled", "gone"), f"{JOB}---\n{JOB}"])
+def test_a_spec_that_is_gone_or_doubtful_is_none_at_this_moment(tmp_path: Path, text: str | None) -> None:
+    put(tmp_path / "a.yaml", JOB)
+    specs = specs_in(tmp_path)
+    specs.snapshot()
+    (tmp_path / "a.yaml").unlink()
+    if text is not None:
+        put(tmp_path / "a.yaml", text)
+
+    assert specs.current("a.yaml", "bot") is None

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.status_text import render_status
+from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus, ProviderStatus
+from reconciler.ports import StoredStatuses
+from tests.support.build import NOW, a_status
+
+AWAY = ProviderStatus(
+    name="azure", account="azure-openai https://x", reason=Reason.RATE_LIMITED, message="wait", since=NOW
+)
+
+
+class RecordingDisk(LocalDisk):
+    """The real disk, and what was asked of it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.calls: list[str] = []
+
+    def write(self, path: Path, data: bytes) -> None:
+        self.calls.append(f"write {path.name}")
+        super().write(path, data)
+
+    def sync(self, path: Path) -> None:
+        self.calls.append(f"sync {path.name}")
+        super().sync(path)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self.calls.append(f"rename {target.name}")
+        super().rename(source, target)
+
+    def sync_dir(self, path: Path) -> None:
+        self.calls.append(f"sync_dir {path.name}")
+        super().sync_dir(path)
+
+    def remove(self, path: Path) -> None:
+        self.calls.append(f"remove {path.parent.name}/{path.name}")
+        super().remove(path)
+
+
+def tree(root: Path) -> StatusesDir:
+    return StatusesDir(root, LocalDisk(root))
+
+
+def files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+
+
+def test_a_status_stands_in_the_folders_of_its_spec_and_reads_back(tmp_path: Path) -> None:
+    status = a_status(source="team-a/deep/bots.yaml")
+
+    assert tree(tmp_path).write(status, durable=False)
+    assert files(tmp_path) == ["team-a/deep/support-triage.yaml"]
+    assert tree(tmp_path).load() == StoredStatuses(jobs=(status,))
+
+
+def test_a_tree_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert tree(tmp_path / "status").load() == StoredStatuses()
+
+
+def test_no_news_is_not_written(tmp_path: Path) -> None:
+    tree(tmp_path).write(a_status(), durable=False)
+    disk = RecordingDisk(tmp_path)
+    statuses = StatusesDir(tmp_path, disk)
+    statuses.load()
+
+    assert not statuses.write(a_status(), durable=True)
+    assert not disk.calls
+    assert statuses.write(a_status(final=False), durable=False)
+    assert not statuses.write(a_status(final=False), durable=False)
+
+
+def test_a_durable_status_is_safe_before_its_name_is_and_its_name_before_we_go_on(tmp_path: Path) -> None:
+    root = tmp_path / "status"
+    disk = RecordingDisk(root)
+    statuses = StatusesDir(root, disk)
+    statuses.load()
+
+    statuses.write(a_status(source="team/bots.yaml"), durable=True)
+
+    assert disk.calls == [
+        "write .support-triage.yaml.tmp",
+        "sync .support-triage.yaml.tmp",
+        "rename support-triage.yaml",
+        "sync_dir team",
+        "sync_dir status",
+        f"sync_dir {tmp_path.name}",
+    ]
+
+
+def test_other_statuses_cost_no_sync(tmp_path: Path) -> None:
+    disk = RecordingDisk(tmp_path)
+
+    StatusesDir(tmp_path, disk).write(a_status(), durable=False)
+
+    assert disk.calls == ["write .support-triage.yaml.tmp", "rename support-triage.yaml"]
+
+
+def test_the_status_of_a_spec_that_moved_moves_after_it(tmp_path: Path) -> None:
+    tree(tmp_path).write(a_status(source="old/bots.yaml"), durable=False)
+    disk = RecordingDisk(tmp_path)
+    statuses = StatusesDir(tmp_path, disk)
+    statuses.load()
+
+    statuses.write(a_status(source="new/bots.yaml"), durable=False)
+
+    assert files(tmp_path) == ["new/support-triage.yaml"]
+    assert disk.calls[-2:] == ["rename support-triage.yaml", "remove old/support-triage.yaml"]
+
+
+def test_of_two_files_that_a_crash_left_the_newer_counts_and_the_older_goes(tmp_path: Path) -> None:
+    older = a_status(source="old/bots.yaml")
+    ready = replace(older.ready, last_transition_time=NOW.replace(hour=15))
+    newer = a_status(source="new/bots.yaml", conditions=(ready,))
+    tree(tmp_path).write(older, durable=False)
+    tree(tmp_path).write(newer, durable=False)
+    statuses = tree(tmp_path)
+
+    stored = statuses.load()
+    statuses.write(newer, durable=False)
+
+    assert stored.jobs == (newer,)
+    assert files(tmp_path) == ["new/support-triage.yaml"]
+
+
+def test_removing_removes_the_file_and_only_it(tmp_path: Path) -> None:
+    statuses = tree(tmp_path)
+    other = a_status("other", source="team/a.yaml")
+    for status in (a_status(source="team/a.yaml"), other):
+        statuses.write(status, durable=False)
+    loaded = statuses.load()
+
+    statuses.remove(next(each for each in loaded.jobs if each.name == "support-triage"))
+
+    assert statuses.load().jobs == (other,)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<<<<<<< HEAD\napiVersion: jobs.reconciler/v1\n",
+        b"apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\n",
+        b"\xffjobs.reconciler/v1",
+        render_status(a_status()).replace("final: true", "final: false").encode(),
+    ],
+)
+def test_a_doubtful_file_is_named_and_a_later_write_replaces_it(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "support-triage.yaml").write_bytes(data)
+    statuses = tree(tmp_path)
+
+    before = statuses.load()
+    statuses.write(a_status(), durable=False)
+
+    assert before == StoredStatuses(discarded=("support-triage.yaml",))
+    assert statuses.load().jobs == (a_status(),)
+
+
+def test_a_file_that_may_not_be_read_is_doubtful(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "b.yaml")
+    (tmp_path / "c.yaml").mkdir()
+
+    assert tree(tmp_path).load() == StoredStatuses()
+
+
+def test_a_status_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
+    text = render_status(a_status()).replace("reconciler/v1", "reconciler/v2")
+    (tmp_path / "support-triage.yaml").write_text(text)
+    statuses = tree(tmp_path)
+
+    stored = statuses.load()
+
+    assert stored == StoredStatuses(too_new=("support-triage.yaml",))
+    assert not statuses.write(a_status(), durable=True)
+    assert (tmp_path / "support-triage.yaml").read_text() == text
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("generated")
+    (tmp_path / "kustomization.yaml").write_text("kind: Kustomization\n")
+    (tmp_path / ".support-triage.yaml.tmp").write_text("torn")
+
+    assert tree(tmp_path).load() == StoredStatuses()
+    assert len(files(tmp_path)) == 3
+
+
+def test_an_account_that_is_away_is_told_and_taken_back(tmp_path: Path) -> None:
+    statuses = tree(tmp_path)
+
+    assert statuses.write_provider(AWAY)
+    assert not statuses.write_provider(AWAY)
+    assert tree(tmp_path).load() == StoredStatuses(providers=(AWAY,))
+    statuses.remove_provider("azure")
+    statuses.remove_provider("azure")
+    assert not files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["team", "team/deep"])
+def test_nothing_is_written_through_a_link_that_leads_outside(tmp_path: Path, name: str) -> None:
+    root, outside = tmp_path / "status", tmp_path / "outside"
+    outside.mkdir()
+    root.mkdir()
+    (root / "team").symlink_to(outside)
+
+    with pytest.raises(PermissionError):
+        tree(root).write(a_status(source=f"{name}/bots.yaml"), durable=False)
+
+    assert not list(outside.iterdir())
+
+
+def test_a_link_in_the_place_of_a_status_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    root = tmp_path / "status"
+    root.mkdir()
+    (root / "support-triage.yaml").symlink_to(precious)
+
+    tree(root).write(a_status(), durable=False)
+
+    assert precious.read_text() == "keep"
+    assert not (root / "support-triage.yaml").is_symlink()
+
+
+def test_writing_to_a_full_or_read_only_disk_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("a file where a directory should be")
+
+    with pytest.raises(OSError, match="status"):
+        tree(tmp_path / "status").write(a_status(source="team/a.yaml"), durable=True)
+
+
+def test_a_hundred_statuses_come_back_whole(tmp_path: Path) -> None:
+    written: set[JobStatus] = {a_status(f"bot-{index}", source=f"team-{index % 7}/a.yaml") for index in range(100)}
+    statuses = tree(tmp_path)
+    for status in written:
+        statuses.write(status, durable=False)
+
+    assert set(tree(tmp_path).load().jobs) == written
