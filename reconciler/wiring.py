@@ -6,6 +6,7 @@ heavy parts are imported where they are needed, so that `--help` is quick.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import sys
@@ -13,6 +14,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
@@ -23,11 +26,13 @@ from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.adapters.watch import watching
 from reconciler.adapters.yaml_text import Unreadable, parse
 from reconciler.core.guard import Approvals
 from reconciler.core.guard import Brakes as Limits
 from reconciler.errors import Kind, Permanent
 from reconciler.loop.accounts import Tools
+from reconciler.loop.forever import Heard, Watch
 from reconciler.loop.once import Memory, Orders, run_pass
 from reconciler.loop.read import read_rows
 from reconciler.loop.resolve import Candidate, Reach, resolve
@@ -40,6 +45,7 @@ from reconciler.ports import AccountConfig, Credentials, JobController, JobReade
 from reconciler.providers import load
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.store import forget_worlds
 
 
 class UsageError(Exception):
@@ -147,6 +153,24 @@ async def run_once(
             )
 
 
+async def watch(
+    place: Place,
+    selection: Selection,
+    brakes: Brakes,
+    trust: TrustSources,
+    *,
+    stop: asyncio.Event,
+    tell: Callable[[Heard], None],
+) -> None:
+    """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
+    with _state_of(place, is_locked=True) as state_dir:
+        async with (
+            _tools(place, trust, state_dir, may_change=True) as tools,
+            watching(place.specs.resolve(), place.statuses.resolve()) as waker,
+        ):
+            await Watch(tools, _orders(selection, brakes), waker, random.random, tell).run(stop)
+
+
 async def make_plan(place: Place, selection: Selection, brakes: Brakes, trust: TrustSources) -> Report:
     """Look at everything and say what would be done. Nothing here can change anything."""
     with _state_of(place, is_locked=False) as state_dir:
@@ -240,14 +264,19 @@ def _state_of(place: Place, *, is_locked: bool) -> Iterator[Path]:
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
-    if not is_locked:
-        yield state_dir
-        return
+    is_usual = place.state_dir is None
     try:
         with hold(state_dir / "lock", command=" ".join(["reconcile", *sys.argv[1:]]), since=SystemClock().now()):
-            yield state_dir
+            if is_usual and not any(place.statuses.rglob("*.yaml")):
+                # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
+                forget_worlds(state_dir)
+            if is_locked:
+                yield state_dir
+                return
     except LockHeld as error:
-        raise Busy(str(error)) from None
+        if is_locked:
+            raise Busy(str(error)) from None
+    yield state_dir
 
 
 @asynccontextmanager
@@ -281,16 +310,18 @@ class _Environment:
     def provider_type(self, name: str) -> ProviderType:
         return load(name)
 
-    def base_url(self, type_: ProviderType, written: str | None) -> str:
+    def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         usual = os.environ.get(type_.url_variable) if type_.url_variable else None
-        text = written or usual or type_.default_base_url
+        text = written or usual or type_.own_url(options)
         if text is None:
             msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 
-    def distrust(self, type_: ProviderType, credentials: CredentialSource | None, base_url: str) -> str | None:
-        return self._trust.check(type_, credentials, base_url)
+    def distrust(
+        self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
+    ) -> str | None:
+        return self._trust.check(type_, options, credentials, base_url)
 
     def show(self, file: str) -> str:
         return str(self._place.specs / file)
@@ -356,5 +387,7 @@ class _Accounts:
         source = reach.credentials
         if source is not None and source.file is not None:
             return FileCredentials(Path(source.file), self._secret_dirs)
+        if source is None and reach.type.finds_credentials:
+            return NoCredentials()
         variable = source.env if source is not None else reach.type.key_variable
         return EnvCredentials(variable, os.environ) if variable else NoCredentials()

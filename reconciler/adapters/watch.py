@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,10 +40,8 @@ class FileWaker:
     async def follow(self) -> None:
         """Watch for ever, and begin again where watching ended."""
         while True:
-            try:
+            with suppress(OSError, RuntimeError):  # watchfiles raises RuntimeError for what the system refuses
                 await self._follow_once()
-            except (OSError, RuntimeError):  # watchfiles raises RuntimeError for what the system refuses
-                pass
             self.is_alive = False
             await asyncio.sleep(AGAIN_S)
 
@@ -61,7 +59,7 @@ class FileWaker:
             self.is_alive = True
             if changes:
                 self._changed.set()
-            elif not self.root.is_dir():
+            elif not await asyncio.to_thread(self.root.is_dir):
                 return
 
     def _is_ours(self, _: Change, path: str) -> bool:
@@ -70,8 +68,8 @@ class FileWaker:
 
 @asynccontextmanager
 async def watching(root: Path, not_ours: Path) -> AsyncIterator[FileWaker]:
-    """Watch a directory while the body runs."""
-    waker = FileWaker(root.resolve(), not_ours.resolve())
+    """Watch a directory while the body runs; both paths are resolved."""
+    waker = FileWaker(root, not_ours)
     following = asyncio.create_task(waker.follow())
     try:
         yield waker

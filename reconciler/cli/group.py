@@ -23,10 +23,6 @@ VERBS = {
     "version": "Show which version this is.",
 }
 
-NOTHING_SAID = """Say what to do. Watching for ever comes with a later release; until then:
-  reconcile plan      shows what a pass would do
-  reconcile --once    makes one pass"""
-
 EPILOG = """\b
 Every option --such-as-this can be set as RECONCILE_SUCH_AS_THIS; but --trust is
 RECONCILE_TRUST_FILES, for RECONCILE_TRUST holds the trusted hosts themselves.
@@ -123,12 +119,18 @@ def reconcile(ctx: click.Context, /, **given: Any) -> int | None:
 
     Each spec says what should be true of one job. A pass compares that with what the providers report, cancels what
     should not run, proves that the cancel took effect, and writes a status file for each job.
+
+    Without a verb it watches for ever, until SIGTERM or Ctrl-C; with --once it makes one pass.
     """
     if ctx.invoked_subcommand is not None:
         return None
     if not given["once"]:
         needs_once = next((option for option in ("wait", "dry_run") if given[option]), None)
-        ctx.fail(f"--{needs_once.replace('_', '-')} goes with --once." if needs_once else NOTHING_SAID)
+        if needs_once:
+            ctx.fail(f"--{needs_once.replace('_', '-')} goes with --once.")
+        from reconciler.cli.watch import watch  # noqa: PLC0415 - as below
+
+        return watch(given)
     from reconciler.cli.once import once  # noqa: PLC0415 - a verb but for its name: imported when it is used
 
     return once(given)

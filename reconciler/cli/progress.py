@@ -23,11 +23,11 @@ SPINNER_WIDTH = len("| ") + 1
 def progress(screen: Screen, doing: str) -> Iterator[Tell]:
     """Show what is being done until the block ends; what it yields is told each intermediate report."""
     if screen.is_json_log or not screen.is_live(sys.stderr):
-        yield _teller(screen.log)
+        yield teller(screen.log)
         return
     console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
     with console.status(Text(doing), spinner="line") as status:
-        tell_news = _teller(lambda line: console.print(Text(line)))
+        tell_news = teller(lambda line: console.print(Text(line)))
 
         def tell(report: Report) -> None:
             tell_news(report)
@@ -38,7 +38,7 @@ def progress(screen: Screen, doing: str) -> Iterator[Tell]:
         yield tell
 
 
-def _teller(say: Callable[[str], None]) -> Tell:
+def teller(say: Callable[[str], None]) -> Tell:
     """Return a function that says what is new in each report, compared with the one before."""
     last: Report | None = None
 

@@ -108,9 +108,10 @@ class Watch:
 
 async def _within_grace(begun: asyncio.Future[PassResult], stop: asyncio.Event) -> PassResult | None:
     """Return what a pass found; None where it had to be abandoned. What it asked for is on record either way."""
-    stopping = asyncio.ensure_future(stop.wait())
+    stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+    either: list[asyncio.Future[Any]] = [begun, stopping]
     try:
-        await asyncio.wait([begun, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not begun.done():
             await asyncio.wait([begun], timeout=GRACE_S)
         if begun.done():

@@ -32,11 +32,13 @@ class Environment(Protocol):
         """Return a type by its word. Raises LookupError with a sentence for people."""
         ...
 
-    def base_url(self, type_: ProviderType, written: str | None) -> str:
+    def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL of an account. Raises ValueError with a sentence."""
         ...
 
-    def distrust(self, type_: ProviderType, credentials: CredentialSource | None, base_url: str) -> str | None:
+    def distrust(
+        self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
+    ) -> str | None:
         """Return why a credential must not be sent to that URL, and how an operator would allow it; None if it may."""
         ...
 
@@ -243,16 +245,16 @@ class _Reaches:
         except LookupError as error:
             return Problem(Reason.INVALID_PROVIDER, str(error.args[0]), ("spec", "type" if located else "provider"))
         try:
-            base_url = self._environment.base_url(type_, spec.base_url)
-        except ValueError as error:
-            return Problem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
-        try:
             options = type_.options.model_validate(spec.options)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             message = str(first["msg"]).removeprefix("Value error, ")
             return Problem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first["loc"])))
-        distrust = self._environment.distrust(type_, spec.credentials, base_url)
+        try:
+            base_url = self._environment.base_url(type_, options, spec.base_url)
+        except ValueError as error:
+            return Problem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
+        distrust = self._environment.distrust(type_, options, spec.credentials, base_url)
         if distrust is not None:
             return Problem(Reason.HOST_NOT_TRUSTED, distrust)
         account = Account(type_.name, base_url, type_.scope(options))

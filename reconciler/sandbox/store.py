@@ -28,3 +28,9 @@ def save_world(path: Path, text: str) -> None:
     beside = path.with_name(f"{path.name}.new")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
+
+
+def forget_worlds(directory: Path) -> None:
+    """Remove every world that a directory holds."""
+    for path in directory.glob("sandbox-*.json"):
+        path.unlink(missing_ok=True)
