@@ -7,7 +7,7 @@ and nothing else on purpose.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,6 +44,10 @@ class Response:
             raise Permanent(msg, kind=Kind.INVALID) from None
 
 
+Sign = Callable[[str, str, bytes], Mapping[str, str]]
+"""Given a request's method, whole URL and body, returns the headers that vouch for it."""
+
+
 class Transport(Protocol):
     """How an adapter speaks to its account: bounded in time and rate, to that account's host only.
 
@@ -59,8 +63,12 @@ class Transport(Protocol):
         query: Mapping[str, str] | None = None,
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
+        sign: Sign | None = None,
     ) -> Response:
-        """Send one request to `base_url + path`, and return the answer."""
+        """Send one request to `base_url + path`, and return the answer.
+
+        `sign` is asked when it is the request's turn, so that a signature is of what is sent, and fresh.
+        """
         ...
 
     def to_app(self, app: object) -> Transport:
@@ -175,13 +183,11 @@ class ProviderType(Protocol):
         ...
 
     @property
-    def default_base_url(self) -> str | None:
-        """The type's own address; None where every account has its own."""
-        ...
+    def finds_credentials(self) -> bool:
+        """Whether the vendor's library finds the secret where a spec names none.
 
-    @property
-    def own_hosts(self) -> frozenset[str]:
-        """The hosts that the type's usual variable is bound to without the operator saying so."""
+        It is then opened with credentials whose token is empty, and `key_variable` is what a binding calls that secret.
+        """
         ...
 
     @property
@@ -196,6 +202,13 @@ class ProviderType(Protocol):
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
         """Return the options that are part of the account's identity, such as project and region."""
+        ...
+
+    def own_url(self, options: BaseModel) -> str | None:
+        """Return the service's own address for these options; None where every account has its own.
+
+        The usual secret goes to its host without the operator saying so: no option may lead away from the vendor.
+        """
         ...
 
     def open(

@@ -24,7 +24,7 @@ import httpx
 from aiolimiter import AsyncLimiter
 
 from reconciler.errors import Delivered, Kind, Permanent, Transient
-from reconciler.ports import Rate, Response
+from reconciler.ports import Rate, Response, Sign
 
 BODY_MAX = 16 * 1024 * 1024
 RETRY_AFTER_MAX_S = 86_400.0
@@ -133,12 +133,15 @@ class HttpTransport:
         query: Mapping[str, str] | None = None,
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
+        sign: Sign | None = None,
     ) -> Response:
         """Send one request to `base_url + path`, and return the answer: see `ports.Transport`."""
         _check_path(path)
         url = httpx.URL(self._base_url + path, params=query or None)
         request = self._client.build_request(method, url, json=json, headers=headers)
         async with self._gate.turn():
+            if sign is not None:
+                request.headers.update(sign(method, str(request.url), request.content))
             response = await self._answer(request)
             if response.status in _ASKS_FOR_QUIET and response.retry_after_s is not None:
                 self._gate.close_for(response.retry_after_s)

@@ -17,6 +17,8 @@ from reconciler.ports import Disk, StoredStatuses
 
 PROVIDERS = "_providers"
 
+_Status = JobStatus | ProviderStatus | None  # None: somebody else's file
+
 
 class StatusesDir:
     """The `StatusStore` of a directory. What it knows of the files there is what the last `load` saw."""
@@ -25,6 +27,7 @@ class StatusesDir:
         self._root = root
         self._disk = disk
         self._bytes: dict[str, bytes] = {}
+        self._parsed: dict[str, tuple[bytes, _Status]] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._too_new: frozenset[str] = frozenset()
         self._was_there: bool | None = None
@@ -33,6 +36,7 @@ class StatusesDir:
         """Read the whole tree. Never raises for what stands there."""
         if self._was_there is None:
             self._was_there = self._is_there()
+        parsed, self._parsed = self._parsed, {}
         self._bytes, self._paths = {}, defaultdict(set)
         jobs: dict[str, JobStatus] = {}
         providers: list[ProviderStatus] = []
@@ -40,7 +44,7 @@ class StatusesDir:
         too_new: list[str] = []
         for path in self._walk(discarded):
             try:
-                status = self._read(path)
+                status = self._read(path, parsed.get(path))
             except StatusTooNew:
                 too_new.append(path)
             except (StatusUnreadable, UnicodeDecodeError, OSError):
@@ -86,14 +90,14 @@ class StatusesDir:
         """Remove it: the account can be seen again."""
         self._drop(f"{PROVIDERS}/{name}.yaml")
 
-    def _read(self, path: str) -> JobStatus | ProviderStatus | None:
-        """Return the status in a file, or None for somebody else's file."""
+    def _read(self, path: str, before: tuple[bytes, _Status] | None) -> _Status:
+        """Return the status in a file; bytes that have not changed are not parsed twice."""
         data = self._disk.read(self._root / path)
         self._bytes[path] = data
-        if _is_foreign(data):
-            return None
-        parse = parse_provider_status if path.startswith(f"{PROVIDERS}/") else parse_status
-        return parse(data.decode())
+        if before is None or before[0] != data:
+            before = data, _parse(path, data)
+        self._parsed[path] = before
+        return before[1]
 
     def _put(self, path: str, data: bytes, *, durable: bool) -> bool:
         if self._bytes.get(path) == data:
@@ -145,6 +149,13 @@ class StatusesDir:
             directories += [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
             files += [f"{directory}{entry.name}" for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
         return sorted(files)
+
+
+def _parse(path: str, data: bytes) -> _Status:
+    if _is_foreign(data):
+        return None
+    parse = parse_provider_status if path.startswith(f"{PROVIDERS}/") else parse_status
+    return parse(data.decode())
 
 
 def _is_foreign(data: bytes) -> bool:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
 from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel
 
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import ProviderType
@@ -82,7 +85,9 @@ class Trust:
             stated += _bindings(name, text)
         return cls(tuple(stated), environ)
 
-    def check(self, type_: ProviderType, source: CredentialSource | None, base_url: str) -> str | None:
+    def check(
+        self, type_: ProviderType, options: BaseModel, source: CredentialSource | None, base_url: str
+    ) -> str | None:
         """Return None if the credential may go there, else a sentence that says what would allow it.
 
         `source` is None where the spec names no credential: then it is the type's usual variable, if it has one.
@@ -94,7 +99,7 @@ class Trust:
             endpoint = parse_endpoint(base_url)
         except ValueError as error:
             return str(error)
-        if any(each.allows(credential, endpoint) for each in (*self._built_in(type_), *self.bindings)):
+        if any(each.allows(credential, endpoint) for each in (*self._built_in(type_, options), *self.bindings)):
             return None
         needed = f"{credential}={endpoint}"
         why = f"{credential} is not bound to {endpoint}, so nothing is sent there"
@@ -103,16 +108,13 @@ class Trust:
             why = f"{credential} would go to {endpoint} over plain http, readable by anyone on the way"
         return f"{why}; only if that is what is meant, the operator sets {VARIABLE}='{needed}'"
 
-    def _built_in(self, type_: ProviderType) -> Iterator[Binding]:
+    def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
         if type_.key_variable is None:
             return
-        for host in type_.own_hosts:
-            yield Binding(type_.key_variable, Endpoint("https", host, _PORTS["https"]), is_scheme_given=True)
-        vendor_url = self.environ.get(type_.url_variable or "", "")
-        try:
-            yield Binding(type_.key_variable, parse_endpoint(vendor_url), is_scheme_given=True)
-        except ValueError:
-            return  # a URL that makes no sense binds nothing; who uses it is told by whoever opens the account
+        for url in (type_.own_url(options), self.environ.get(type_.url_variable or "")):
+            # A URL that makes no sense binds nothing; who uses it is told by whoever opens the account.
+            with suppress(ValueError):
+                yield Binding(type_.key_variable, parse_endpoint(url or ""), is_scheme_given=True)
 
 
 def normalise_base_url(text: str) -> str:

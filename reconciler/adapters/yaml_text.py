@@ -81,6 +81,26 @@ class RawDocument:
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where a value stands, as positions in the text: its first character, and the one after its last.
+
+    `style` is the parser's: `'`, `"`, `|`, `>` or None for a plain scalar; None for all that is no scalar.
+    """
+
+    start: int
+    end: int
+    key: int
+    """Where the key, or the item, begins."""
+    column: int
+    is_scalar: bool
+    is_flow: bool
+    is_alias: bool
+    is_marked: bool
+    """It has an anchor or a tag, which stand at its beginning."""
+    style: str | None
+
+
 def parse(text: str) -> tuple[RawDocument, ...]:
     """Return a text's documents; an empty one has the value None. Raises `Unreadable` in plain words."""
     conflict = _CONFLICT.search(text)
@@ -95,6 +115,15 @@ def parse(text: str) -> tuple[RawDocument, ...]:
     except yaml.YAMLError as error:
         msg = f"is not YAML: {error}"
         raise Unreadable(msg) from None
+
+
+def locate(text: str) -> tuple[dict[Path, Node], ...]:
+    """Return where the values of each document stand, in the order of `parse`, for a text that it can read.
+
+    What an alias stands for has no place of its own, and so no entry.
+    """
+    events = yaml.parse(text, Loader=yaml.BaseLoader)  # its marks count characters, whatever libyaml counts
+    return tuple(_Surveyor(events, text).document() for event in events if isinstance(event, DocumentStartEvent))
 
 
 def _documents(events: Iterator[Event], nodes_max: int) -> Iterator[RawDocument]:
@@ -125,6 +154,53 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
 
 def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
+
+
+class _Surveyor:
+    """Finds the places of one document's values, from the events that follow its start."""
+
+    def __init__(self, events: Iterator[Event], text: str) -> None:
+        self._events = events
+        self._text = text
+        self._nodes: dict[Path, Node] = {}
+
+    def document(self) -> dict[Path, Node]:
+        first = next(self._events)
+        self._visit(first, (), first)
+        return self._nodes
+
+    def _visit(self, event: Any, path: Path, key: Any) -> int:
+        """Note the value that begins with this event, and return its end."""
+        is_alias, is_scalar = isinstance(event, AliasEvent), isinstance(event, ScalarEvent)
+        end = self._scalar_end(event) if is_alias or is_scalar else self._visit_members(event, path)
+        self._nodes[path] = Node(
+            start=event.start_mark.index,
+            end=end,
+            key=key.start_mark.index,
+            column=event.start_mark.column,
+            is_scalar=is_scalar,
+            is_flow=bool(getattr(event, "flow_style", False)),
+            is_alias=is_alias,
+            is_marked=not is_alias and (event.anchor is not None or event.tag is not None),
+            style=event.style if is_scalar else None,
+        )
+        return end
+
+    def _visit_members(self, event: Any, path: Path) -> int:
+        """Note what stands in a collection. One in block style ends with its last value, not where the next begins."""
+        count, end = 0, event.end_mark.index
+        while not isinstance(inner := next(self._events), SequenceEndEvent | MappingEndEvent):
+            if isinstance(event, SequenceStartEvent):
+                end = self._visit(inner, (*path, count), inner)
+            else:
+                end = self._visit(next(self._events), (*path, getattr(inner, "value", "")), inner)
+            count += 1
+        return int(inner.end_mark.index) if event.flow_style else end
+
+    def _scalar_end(self, event: Any) -> int:
+        """A block scalar's event takes the empty lines after it along."""
+        start, end = event.start_mark.index, event.end_mark.index
+        return start + len(self._text[start:end].rstrip())
 
 
 class _Budget:

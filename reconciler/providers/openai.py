@@ -29,8 +29,7 @@ class OpenAIType:
     id_pattern = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
     key_variable = "OPENAI_API_KEY"
     url_variable = "OPENAI_BASE_URL"
-    default_base_url = "https://api.openai.com/v1"
-    own_hosts = frozenset({"api.openai.com"})
+    finds_credentials = False
     capabilities = Capabilities(
         cancel_is_immediate=True,
         can_pause=True,
@@ -44,6 +43,10 @@ class OpenAIType:
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
         """Return organization and project, where they are given."""
         return tuple(sorted(options.model_dump(exclude_none=True).items()))
+
+    def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return OpenAI's address."""
+        return "https://api.openai.com/v1"
 
     @asynccontextmanager
     async def open(

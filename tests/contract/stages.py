@@ -118,7 +118,7 @@ class SandboxStage(WorldStage):
 
     def __init__(self, state_dir: Path) -> None:
         type_ = load("sandbox")
-        super().__init__(type_, type_.default_base_url or "")
+        super().__init__(type_, type_.own_url(type_.options()) or "")
         self._state_dir = state_dir
         self._rules: list[dict[str, str]] = []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.ports import Response, Transport
+from reconciler.ports import Response, Sign, Transport
 
 AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 
@@ -38,11 +38,13 @@ class Canned:
         query: Mapping[str, str] | None = None,
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
+        sign: Sign | None = None,
     ) -> Response:
         """Keep the request, and give the next answer."""
         assert json is None
         self.asked.append((method, path, dict(query or {})))
-        self.headers = dict(headers or {})
+        signature = {} if sign is None else sign(method, f"https://canned.example{path}", b"")
+        self.headers = {**(headers or {}), **signature}
         return self.answers.pop(0)
 
     def to_app(self, app: object) -> Transport:

@@ -116,7 +116,7 @@ def test_fields_may_be_left_empty_where_they_are_optional() -> None:
     ("data", "message"),
     [
         (JOB.encode("utf-16"), "specs/a.yaml:1: is UTF-16 or UTF-32: save it as UTF-8"),
-        (JOB.encode() + b"# caf\xe9\n", "specs/a.yaml:9: is not UTF-8: byte 0xe9 at offset 147; save it as UTF-8"),
+        (JOB.encode() + b"# caf\xe9\n", "specs/a.yaml:9: is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8"),
         (JOB.encode() + b"#\x00", "specs/a.yaml:9: holds the control character U+0000: is this a text file?"),
         (b"#" * (FILE_MAX_BYTES + 1), "specs/a.yaml: is larger than 4 MiB: split the file"),
         (

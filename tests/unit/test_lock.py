@@ -110,7 +110,7 @@ def test_a_state_directory_inside_the_specs_is_refused_in_words(tmp_path: Path, 
     specs.mkdir()
     (specs / "link").symlink_to(specs / "elsewhere")
 
-    with pytest.raises(StateDirRefused, match="is inside the specs directory .*: name another with --state-dir"):
+    with pytest.raises(StateDirRefused, match=r"is inside the specs directory .*: name another with --state-dir"):
         prepare_state_dir(specs / inside, specs)
     assert not (specs / "state").exists()
 

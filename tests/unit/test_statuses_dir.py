@@ -27,22 +27,27 @@ class RecordingDisk(LocalDisk):
         self.calls: list[str] = []
 
     def write(self, path: Path, data: bytes) -> None:
+        """Note it, and do it."""
         self.calls.append(f"write {path.name}")
         super().write(path, data)
 
     def sync(self, path: Path) -> None:
+        """Note it, and do it."""
         self.calls.append(f"sync {path.name}")
         super().sync(path)
 
     def rename(self, source: Path, target: Path) -> None:
+        """Note it, and do it."""
         self.calls.append(f"rename {target.name}")
         super().rename(source, target)
 
     def sync_dir(self, path: Path) -> None:
+        """Note it, and do it."""
         self.calls.append(f"sync_dir {path.name}")
         super().sync_dir(path)
 
     def remove(self, path: Path) -> None:
+        """Note it, and do it."""
         self.calls.append(f"remove {path.parent.name}/{path.name}")
         super().remove(path)
 
@@ -61,6 +66,19 @@ def test_a_status_stands_in_the_folders_of_its_spec_and_reads_back(tmp_path: Pat
     assert tree(tmp_path).write(status, durable=False)
     assert files(tmp_path) == ["team-a/deep/support-triage.yaml"]
     assert tree(tmp_path).load() == StoredStatuses(jobs=(status,))
+
+
+def test_bytes_that_have_not_changed_are_not_parsed_twice(tmp_path: Path) -> None:
+    statuses = tree(tmp_path)
+    statuses.write(a_status(), durable=False)
+
+    (first,) = statuses.load().jobs
+    (again,) = statuses.load().jobs
+    (tmp_path / "support-triage.yaml").write_text(render_status(a_status(final=False)))
+    (changed,) = statuses.load().jobs
+
+    assert again is first
+    assert not changed.final
 
 
 def test_a_tree_that_is_not_there_is_empty(tmp_path: Path) -> None:
@@ -165,7 +183,7 @@ def test_a_doubtful_file_is_named_and_a_later_write_replaces_it(tmp_path: Path, 
     assert statuses.load().jobs == (a_status(),)
 
 
-def test_a_file_that_may_not_be_read_is_doubtful(tmp_path: Path) -> None:
+def test_what_is_no_file_is_no_status(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("/dev/null")
     os.mkfifo(tmp_path / "b.yaml")
     (tmp_path / "c.yaml").mkdir()
@@ -200,8 +218,10 @@ def test_an_account_that_is_away_is_told_and_taken_back(tmp_path: Path) -> None:
     assert statuses.write_provider(AWAY)
     assert not statuses.write_provider(AWAY)
     assert tree(tmp_path).load() == StoredStatuses(providers=(AWAY,))
+
     statuses.remove_provider("azure")
     statuses.remove_provider("azure")
+
     assert not files(tmp_path)
 
 

@@ -13,6 +13,7 @@ from reconciler.ports import Credentials
 from reconciler.providers import load
 
 OPENAI = load("openai")
+NO_OPTIONS = OPENAI.options()
 USUAL = None
 HOME = "https://api.openai.com/v1"
 
@@ -26,7 +27,7 @@ def file(path: str) -> CredentialSource:
 
 
 def verdict(stated: str, source: CredentialSource | None, base_url: str, **environ: str) -> str | None:
-    return Trust.read({"RECONCILE_TRUST": stated, **environ}, {}).check(OPENAI, source, base_url)
+    return Trust.read({"RECONCILE_TRUST": stated, **environ}, {}).check(OPENAI, NO_OPTIONS, source, base_url)
 
 
 @pytest.mark.parametrize("source", [USUAL, env("OPENAI_API_KEY")])
@@ -131,16 +132,16 @@ def test_the_refusal_names_the_setting_that_would_allow_it(base_url: str, needed
 
 
 def test_a_type_that_needs_no_key_goes_anywhere() -> None:
-    assert Trust.read({}, {}).check(load("sandbox"), None, "http://sandbox.localhost/v1") is None
+    assert Trust.read({}, {}).check(load("sandbox"), NO_OPTIONS, None, "http://sandbox.localhost/v1") is None
 
 
 def test_trust_files_add_bindings_and_hold_comments() -> None:
     text = "# what we run ourselves\n\nTEAM_KEY = llm.example:8443   # the gateway\n/run/secrets/my key=llm.example\n"
     trust = Trust.read({}, {"trust.txt": text})
 
-    assert trust.check(OPENAI, env("TEAM_KEY"), "https://llm.example:8443") is None
-    assert trust.check(OPENAI, file("/run/secrets/my key"), "https://llm.example") is None
-    assert trust.check(OPENAI, env("TEAM_KEY"), "https://llm.example") is not None
+    assert trust.check(OPENAI, NO_OPTIONS, env("TEAM_KEY"), "https://llm.example:8443") is None
+    assert trust.check(OPENAI, NO_OPTIONS, file("/run/secrets/my key"), "https://llm.example") is None
+    assert trust.check(OPENAI, NO_OPTIONS, env("TEAM_KEY"), "https://llm.example") is not None
 
 
 @pytest.mark.parametrize(

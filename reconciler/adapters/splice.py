@@ -1,0 +1,198 @@
+"""Edits of YAML that leave everything else as a person wrote it. Pure.
+
+Rules: the text is cut at the parser's marks, and only there; comments, quotes, line breaks, flow style and a byte order
+mark stay; the result is read again, and if anything but the wanted value has changed, or anything is no longer valid,
+the edit is refused in words. A round-trip dumper would reflow what people wrote.
+"""
+
+from __future__ import annotations
+
+import codecs
+import copy
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.adapters.documents import read_documents
+from reconciler.adapters.yaml_text import Node, Path, Unreadable, locate, parse
+
+NEXT_TO = ("spec", "desiredState")
+"""A new key of a spec goes below this one, which every spec has."""
+
+Value = str | Mapping[str, str] | None
+"""A text, a mapping of texts, or None to take the key away."""
+
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_PLAIN = re.compile(r"[A-Za-z][\w ./@+()-]*[\w.)]|[A-Za-z]|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_NOT_TEXT_ELSEWHERE = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+
+
+class SpliceRefused(Exception):
+    """The edit cannot be made here without a person. The message says why, and at which line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One value to be set: below `spec`, in the job document of that name."""
+
+    name: str
+    keys: tuple[str, ...]
+    value: Value
+
+    @property
+    def path(self) -> Path:
+        """Where the value stands in its document."""
+        return ("spec", *self.keys)
+
+
+def splice(data: bytes, edit: Edit) -> bytes:
+    """Return a file's bytes with one value set, added or taken away; the same bytes where it is so already.
+
+    Raises `SpliceRefused`, and nothing else.
+    """
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    text = data.removeprefix(mark).decode()
+    before = _values(text)
+    index = _index(before, edit.name)
+    wanted = _with_value(before[index], edit)
+    if wanted == before[index]:
+        return data
+    after = _cut(text, locate(text)[index], edit)
+    _check(after, [*before[:index], wanted, *before[index + 1 :]])
+    result = mark + after.encode()
+    known = _flaws(data)
+    if flaws := [flaw for flaw in _flaws(result) if flaw not in known]:
+        raise SpliceRefused("; ".join(flaws))
+    return result
+
+
+def scalar(text: str, style: str | None = None) -> str:
+    """Return a text as a YAML scalar: in this quoting if it is one, else plain where no reader could mistake it."""
+    is_one_line = text.isprintable()
+    if style == "'" and is_one_line:
+        return "'" + text.replace("'", "''") + "'"
+    if style != '"' and _PLAIN.fullmatch(text) and text.lower() not in _NOT_TEXT_ELSEWHERE:
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _flaws(data: bytes) -> list[str]:
+    found = read_documents(data, file="", shown="").diagnostics
+    return [f"{each.field}: {each.message}" if each.field else each.message for each in found]
+
+
+def _values(text: str) -> list[Any]:
+    try:
+        return [each.value for each in parse(text)]
+    except Unreadable as error:
+        msg = f"this cannot be read: {error}"
+        raise SpliceRefused(msg) from None
+
+
+def _index(values: list[Any], name: str) -> int:
+    found = [
+        index
+        for index, value in enumerate(values)
+        if isinstance(value, dict) and value.get("kind") == "FineTuningJob" and _name(value) == name
+    ]
+    if len(found) != 1:
+        msg = f"there are {len(found)} documents of this name in it"
+        raise SpliceRefused(msg)
+    return found[0]
+
+
+def _name(value: Mapping[str, Any]) -> object:
+    metadata = value.get("metadata")
+    return metadata.get("name") if isinstance(metadata, dict) else None
+
+
+def _with_value(document: Any, edit: Edit) -> Any:
+    """Return what the document is to say."""
+    document = copy.deepcopy(document)
+    inner = document
+    for key in edit.path[:-1]:
+        inner = inner[key]
+    if edit.value is None:
+        inner.pop(edit.path[-1], None)
+    else:
+        inner[edit.path[-1]] = dict(edit.value) if isinstance(edit.value, Mapping) else edit.value
+    return document
+
+
+def _cut(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
+    node = nodes.get(edit.path)
+    if node is None:
+        return _added(text, nodes, edit)
+    if edit.value is None:
+        return _removed(text, nodes, edit.path)
+    if node.is_alias or node.is_marked:
+        what = "is an alias of another value" if node.is_alias else "has an anchor or a tag"
+        raise _refused(text, node, edit.path, what)
+    if not node.is_scalar:
+        raise _refused(text, node, edit.path, "is not a single value")
+    old = text[node.start : node.end]
+    header, _, _ = old.partition("\n")
+    comment = f"  {header[header.index('#') :].rstrip()}" if node.style in {"|", ">"} and "#" in header else ""
+    gap = " " if text[node.start - 1 : node.start] == ":" else ""
+    return text[: node.start] + gap + _written(edit.value, node.style) + comment + text[node.end :]
+
+
+def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
+    around = nodes.get(edit.path[:-1])
+    siblings = [node for path, node in nodes.items() if path[:-1] == edit.path[:-1] and path]
+    if around is None or around.is_alias or not siblings:
+        raise _refused(text, around or nodes[()], edit.path[:-1], "is an alias of another value, or empty")
+    sibling = nodes[NEXT_TO] if edit.path[:-1] == NEXT_TO[:-1] else siblings[-1]
+    quote = text[sibling.key] if text[sibling.key] in "'\"" else ""
+    style = sibling.style if sibling.style in {"'", '"'} else None
+    member = f"{quote}{edit.path[-1]}{quote}: {_written(edit.value or '', style)}"
+    if around.is_flow:
+        return f"{text[: sibling.end]}, {member}{text[sibling.end :]}"
+    end, line_break = _line_end(text, sibling.end)
+    return f"{text[:end]}{line_break}{' ' * around.column}{member}{text[end:]}"
+
+
+def _removed(text: str, nodes: Mapping[Path, Node], path: Path) -> str:
+    node, around = nodes[path], nodes[path[:-1]]
+    if not around.is_flow:
+        begin = max((match.end() for match in _BREAK.finditer(text, 0, node.key)), default=0)
+        end, _ = _line_end(text, node.end)
+        following = _BREAK.match(text, end)
+        return text[:begin] + text[following.end() if following else end :]
+    siblings = sorted((each for where, each in nodes.items() if where[:-1] == path[:-1] and where), key=lambda n: n.key)
+    at = siblings.index(node)
+    if at:
+        begin, end = siblings[at - 1].end, node.end
+    else:
+        begin, end = node.key, siblings[1].key if len(siblings) > 1 else node.end
+    if "#" in text[begin : node.key] + text[node.end : end]:
+        raise _refused(text, node, path, "has a comment beside it that would be lost")
+    return text[:begin] + text[end:]
+
+
+def _line_end(text: str, position: int) -> tuple[int, str]:
+    """Return where the line ends that this position is in, and the break that its lines have."""
+    found = _BREAK.search(text, position)
+    if found is not None:
+        return found.start(), found[0]
+    first = _BREAK.search(text)
+    return len(text), first[0] if first else "\n"
+
+
+def _written(value: Value, style: str | None) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {scalar(each)}" for key, each in value.items()) + "}"
+    return scalar(value or "", style)
+
+
+def _check(text: str, wanted: list[Any]) -> None:
+    if _values(text) != wanted:
+        msg = "more than the wanted value would change, because of an alias or an unusual layout"
+        raise SpliceRefused(msg)
+
+
+def _refused(text: str, node: Node, path: Path, what: str) -> SpliceRefused:
+    line = len(_BREAK.findall(text, 0, node.start)) + 1
+    return SpliceRefused(f"line {line}: {'.'.join(map(str, path))} {what}")

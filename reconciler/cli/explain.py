@@ -1,0 +1,42 @@
+"""`reconcile explain`: what a field or a reason means."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler.cli.options import SCREEN, options
+from reconciler.cli.schema import provider_options
+from reconciler.cli.screen import Screen
+from reconciler.views.explain_text import explain_text, near, overview_text
+from reconciler.views.schema import field_notes
+
+
+@click.command()
+@click.argument("topic", required=False, metavar="[FIELD|REASON]")
+@options(SCREEN)
+def explain(*, topic: str | None, **given: object) -> int:
+    r"""Explain a field of a document, or a reason in a status.
+
+    \b
+    Examples:
+      reconcile explain
+      reconcile explain FineTuningJob.spec.limits
+      reconcile explain spec.limits.maxAge
+      reconcile explain CancelNotHonoured
+    """
+    screen = Screen.of(given)
+    canvas = screen.canvas(sys.stdout)
+    notes = field_notes(provider_options())
+    if topic is None:
+        screen.result(overview_text(notes, canvas))
+        return 0
+    text = explain_text(topic, notes, canvas)
+    if text is None:
+        meant = near(topic, notes)
+        hint = f"Did you mean {meant!r}?" if meant else "`reconcile explain` lists what there is."
+        msg = f"There is no field or reason {topic!r}. {hint}"
+        raise click.UsageError(msg)
+    screen.result(text)
+    return 0

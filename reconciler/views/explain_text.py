@@ -1,0 +1,176 @@
+"""What a word in a spec or a status means: pages for fields and for reasons, and which word was probably meant.
+
+Rules: what a reason promises stands beside the reason; here is what a person does about it, for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from reconciler.model.reason import Reason
+from reconciler.model.spec import KINDS
+from reconciler.views.canvas import Canvas, listing, section, styled
+from reconciler.views.schema import FieldNote
+
+NOTHING_TO_DO = "Nothing."
+OPTIONS = "Provider.spec.options"
+
+ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
+    {
+        "Ready": {
+            Reason.AS_DESIRED: NOTHING_TO_DO,
+            Reason.SUCCEEDED: NOTHING_TO_DO,
+            Reason.CANCELLED: NOTHING_TO_DO,
+            Reason.LIMIT_REACHED: "Nothing; to let such a job live longer, raise the limit in the next one's spec.",
+            Reason.FINISHED_BEFORE_CANCEL: NOTHING_TO_DO,
+            Reason.FINISHED_DESPITE_CANCEL: "Nothing; the provider has charged for the whole run.",
+            Reason.JOB_GONE: "Remove the spec when you no longer need its record.",
+        },
+        "Reconciling": {
+            Reason.CANCEL_PENDING: "Wait: a later pass confirms it, or says why it cannot.",
+            Reason.PAUSE_PENDING: "Wait; after half an hour of pausing it is Stalled: look at the provider's own page.",
+            Reason.RESUME_PENDING: "Wait: a later pass confirms it, or says why it cannot.",
+            Reason.CANCELLING_ELSEWHERE: "Find out who cancels it, or declare it cancelled; Stalled after two hours.",
+            Reason.PHASE_NOT_UNDERSTOOD: "Update reconcile; Stalled after a day. To stop it now, do it by hand.",
+            Reason.SPEC_DELETED: "Nothing: the status goes once the request is confirmed, or a day old.",
+        },
+        "Stalled": {
+            Reason.JOB_NOT_FOUND: "Correct spec.jobId, or the account: its key, project or address.",
+            Reason.JOB_VANISHED: "Look at the provider's own page; then remove the spec, or declare the job observed.",
+            Reason.JOB_FAILED: "Read status.job.error; then declare the job observed.",
+            Reason.CANCELLED_ELSEWHERE: "Declare it cancelled or observed, or put a new job's id into the spec.",
+            Reason.CANCELLED_BY_US: "Declare it cancelled or observed, or put a new job's id into the spec.",
+            Reason.INVALID_SPEC: "Run reconcile validate, and correct what it names.",
+            Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
+            Reason.DUPLICATE_JOB: "Remove one of the two specs.",
+            Reason.NOT_SUPPORTED: "Want another state; the README says what each provider can do.",
+            Reason.HOST_NOT_TRUSTED: "If that host is meant, the operator sets RECONCILE_TRUST as the message says.",
+            Reason.REFUSED_BY_GUARD: "Read the plan. If all of it is meant, run once with --allow-cancels N.",
+            Reason.ACTION_FORBIDDEN: "Give the credential the right to change jobs, or use one that has it.",
+            Reason.CANCEL_NOT_HONOURED: "Cancel the job on the provider's own page, or ask the provider's support.",
+            Reason.CANCEL_STUCK: "Ask the provider's support; the receipt in the status says when it was accepted.",
+            Reason.CONTESTED: "Find out who resumes or pauses the job; then correct the spec, or stop them.",
+        },
+        "Neither": {
+            Reason.SUSPENDED: "Remove suspend from the spec or from Settings when the reason for it is over.",
+            Reason.OUT_OF_DATE: "Run reconcile --once.",
+        },
+        "Provider": {
+            Reason.CANNOT_OBSERVE_PROVIDER: "Read the message; if it is an outage, wait.",
+            Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass; if it lasts, ask the provider's support.",
+            Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
+            Reason.RATE_LIMITED: "Wait; if it lasts, lower spec.rateLimit of the Provider document.",
+            Reason.AUTHENTICATION_FAILED: "Set the variable or file that the message names to a key that works.",
+            Reason.REVISION_NOT_TRUSTED: "Finish the merge or rebase, or check out the branch that is to be acted on.",
+            Reason.PROGRESSING: NOTHING_TO_DO,
+        },
+        "History": {
+            Reason.JOB_CHANGED: NOTHING_TO_DO,
+            Reason.STATUS_DISCARDED: "Leave status files alone; the next pass writes this one anew.",
+            Reason.PHASE_WENT_BACK: "Nothing: the job is looked at, and acted on, again.",
+        },
+    }
+)
+"""What to do about each reason, by where it is said: with which condition, of a provider, or as a mark in a history."""
+
+PLACES = MappingProxyType(
+    {
+        "Ready": "Ready is True",
+        "Reconciling": "Ready is False and Reconciling is True: it is on its way",
+        "Stalled": "Ready is False and Stalled is True: a person must act",
+        "Neither": "Ready is False, and neither Reconciling nor Stalled",
+        "Provider": "said of a provider that cannot be looked at",
+        "History": "a mark in a status's history",
+    }
+)
+"""What the places mean, in words."""
+
+
+def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
+    """Return what can be explained: kinds, provider types, reasons."""
+    roots = [note for note in notes if "." not in note.path]
+    kinds = [note for note in roots if note.path in KINDS]
+    types = [note for note in roots if note.path not in KINDS]
+    reasons = [(styled(place, "bold"), styled(" ".join(advice))) for place, advice in ADVICE.items()]
+    how = "reconcile explain FineTuningJob.spec.limits, or spec.limits, or maxAge, or CancelNotHonoured"
+    return canvas.render(
+        [
+            section("Documents", _described(kinds)),
+            section(f"Options of a provider type ({OPTIONS})", _described(types)),
+            section("Reasons", listing(reasons)),
+            Text.assemble(("More: ", "bold"), how),
+        ]
+    )
+
+
+def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str | None:
+    """Return what a reason means, or every field of that name; None where there is neither.
+
+    A field is named by its path or the end of it, and case does not count.
+    """
+    wanted = topic.lower()
+    reason = next((each for each in Reason if each.lower() == wanted), None)
+    if reason is not None:
+        return canvas.render(_reason_page(reason))
+    found = [note for note in notes if note.path.lower() == wanted]
+    found = found or [note for note in notes if note.path.lower().endswith(f".{wanted}")]
+    return canvas.render([part for note in found for part in _field_page(note, notes)]) if found else None
+
+
+def near(topic: str, notes: Sequence[FieldNote]) -> str | None:
+    """Return the word that was probably meant: a reason, a field's path, or the end of one."""
+    ends = (".".join(note.path.split(".")[start:]) for note in notes for start in range(note.path.count(".") + 1))
+    words = {word.lower(): word for word in (*Reason, *ends)}
+    found = get_close_matches(topic.lower(), words, n=1)
+    return words[found[0]] if found else None
+
+
+def _reason_page(reason: Reason) -> list[RenderableType]:
+    place = next(place for place, advice in ADVICE.items() if reason in advice)
+    return [
+        Text.assemble((reason.value, "bold"), f": {PLACES[place]}"),
+        Text(),
+        _indented(reason.paragraph),
+        Text(),
+        Text("What to do", "bold"),
+        _indented(ADVICE[place][reason]),
+    ]
+
+
+def _field_page(note: FieldNote, notes: Sequence[FieldNote]) -> list[RenderableType]:
+    need = "required" if note.is_required else "optional"
+    parts: list[RenderableType] = [Text.assemble((note.path, "bold"), f": {note.type}; {need}")]
+    if note.description:
+        parts.append(_indented(note.description))
+    if note.path == OPTIONS:
+        types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in KINDS)
+        parts.append(_indented(f"They depend on spec.type: reconcile explain TYPE, for one of {types}."))
+    held = [each for each in notes if each.path.rpartition(".")[0] == note.path]
+    return [*parts, *([Text(), _lines(held)] if held else []), Text()]
+
+
+def _described(notes: Sequence[FieldNote]) -> RenderableType:
+    return listing([(styled(note.path, "bold"), styled(note.description)) for note in notes])
+
+
+def _lines(notes: Sequence[FieldNote]) -> RenderableType:
+    return listing(
+        [
+            (
+                styled(note.path.rpartition(".")[2], "bold"),
+                styled(note.type),
+                styled(" ".join(filter(None, ["Required." if note.is_required else "", note.description]))),
+            )
+            for note in notes
+        ]
+    )
+
+
+def _indented(text: str) -> RenderableType:
+    return Padding(styled(text), (0, 0, 0, 2), expand=False)

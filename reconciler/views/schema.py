@@ -1,0 +1,153 @@
+"""The documents as one JSON Schema, and as a flat list of fields that `explain` and the README are made from.
+
+Rules: everything comes from the models that read the documents, so that nothing is said twice. An editor knows YAML's
+numbers and booleans, so the schema speaks of those; the product itself also takes them quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from reconciler.model.spec import KINDS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+TITLE = "reconcile: FineTuningJob, Provider, Settings"
+
+Options = Mapping[str, type[BaseModel]]
+"""The model of `spec.options`, by provider type."""
+
+_KEYWORDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+"""pydantic gives a bound its own name where a validator stands before it."""
+
+
+class _Untitled(GenerateJsonSchema):
+    """Titles made from a field's name say nothing that the name does not."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Return False."""
+        del schema
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldNote:
+    """One field. `path` begins with a kind, or with a provider type where it is one of that type's options."""
+
+    path: str
+    type: str
+    is_required: bool
+    description: str
+
+
+def json_schema(options: Options) -> dict[str, Any]:
+    """Return the JSON Schema of one document of any kind; a Provider's options are those of its type."""
+    references, definitions = _definitions(options)
+    spec = definitions["ProviderSpec"]
+    spec["allOf"] = [
+        {
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": {"properties": {"options": references[name]}},
+        }
+        for name in options
+    ]
+    return {
+        "$schema": DIALECT,
+        "title": TITLE,
+        "oneOf": [references[kind] for kind in KINDS],
+        "$defs": definitions,
+    }
+
+
+def field_notes(options: Options) -> tuple[FieldNote, ...]:
+    """Return every field, each mapping before what it holds: the kinds first, then the options of each type."""
+    references, definitions = _definitions(options)
+    return tuple(
+        note
+        for root, reference in references.items()
+        for note in _walk(root, reference, definitions, is_required=root in KINDS)
+    )
+
+
+def _definitions(options: Options) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The reference to each kind and each type's options, and all that they refer to."""
+    models = {**KINDS, **options}
+    references, schema = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(models.values())],
+        by_alias=True,
+        schema_generator=_Untitled,
+    )
+    definitions = {name: _in_plain_words(definition) for name, definition in schema["$defs"].items()}
+    return {name: references[model, "validation"] for name, model in models.items()}, definitions
+
+
+def _in_plain_words(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            _KEYWORDS.get(key, key): _in_plain_words(value)
+            for key, value in node.items()
+            if not (key == "default" and value is None)
+        }
+    return [_in_plain_words(each) for each in node] if isinstance(node, list) else node
+
+
+def _walk(path: str, node: dict[str, Any], definitions: dict[str, Any], *, is_required: bool) -> Iterator[FieldNote]:
+    choices = _choices(node, definitions)
+    described = [each["description"] for each in (node, *choices) if "description" in each]
+    yield FieldNote(
+        path=path,
+        type=_types(node, definitions),
+        is_required=is_required,
+        description=" ".join(described[0].split()) if described else "",
+    )
+    for choice in choices:
+        holder = _resolved(choice.get("items", choice), definitions)
+        for key, value in holder.get("properties", {}).items():
+            yield from _walk(f"{path}.{key}", value, definitions, is_required=key in holder.get("required", ()))
+
+
+def _choices(node: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a field may hold, but for null, which is as good as leaving it out."""
+    node = _resolved(node, definitions)
+    alternatives = node.get("anyOf") or node.get("oneOf") or [node]
+    return [_resolved(each, definitions) for each in alternatives if each.get("type") != "null"]
+
+
+def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    found: dict[str, Any] = node if reference is None else definitions[reference.rpartition("/")[2]]
+    return found
+
+
+def _types(node: dict[str, Any], definitions: dict[str, Any]) -> str:
+    return " or ".join(dict.fromkeys(_type(choice, definitions) for choice in _choices(node, definitions)))
+
+
+def _type(node: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "enum" in node or "const" in node:
+        return ", ".join(node.get("enum") or [str(node["const"])])
+    match node.get("type"):
+        case "array":
+            return f"list of {_types(node.get('items', {}), definitions)}"
+        case "object":
+            return "mapping"
+        case "boolean":
+            return "true or false"
+        case "integer" | "number":
+            return f"{'whole number' if node['type'] == 'integer' else 'number'}{_bounds(node)}"
+        case "string" if node.get("format") == "date-time":
+            return "time, as 2026-12-01T00:00:00Z"
+        case "string":
+            return ", as ".join(["text", *([" ".join(node["examples"])] if "examples" in node else [])])
+        case _:
+            return "anything"
+
+
+def _bounds(node: dict[str, Any]) -> str:
+    words = {"exclusiveMinimum": "more than", "minimum": "at least", "maximum": "at most"}
+    told = [f"{word} {node[key]}" for key, word in words.items() if key in node]
+    return f", {', '.join(told)}" if told else ""

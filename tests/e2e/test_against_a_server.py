@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from openai import OpenAI
+
+from tests.support.cli import Checkout
+from tests.support.sandbox_corner import Sandbox
+
+
+def test_one_command_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:
+    with OpenAI(base_url=sandbox.url, api_key=sandbox.key) as client:
+        jobs = client.fine_tuning.jobs
+        ids = [jobs.create(model="gpt-4o-mini-2024-07-18", training_file="file-train").id for _ in range(3)]
+        for name, job_id, state in zip(("first", "second", "third"), ids, ("observed", "cancelled", "observed")):
+            checkout.want(name, job_id, state)
+        before = [jobs.retrieve(job_id) for job_id in ids]
+
+        ran = checkout.run("--once", "--wait")
+
+        after = [jobs.retrieve(job_id) for job_id in ids]
+    is_changed = [now != earlier for earlier, now in zip(before, after, strict=True)]
+
+    assert ran.code == 0
+    assert is_changed == [False, True, False]
+    assert [job.status for job in after] == ["validating_files", "cancelled", "validating_files"]
+    assert sandbox.cancels(*ids) == [ids[1]]
+    assert checkout.status("second").receipts[0].outcome == "cancelled"
+
+
+def test_a_dry_run_asks_for_nothing_and_writes_nothing(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    before = checkout.traces()
+
+    ran = checkout.run("--once", "--dry-run")
+
+    assert ran.code == 0
+    assert "cancel runaway: validating_files -> cancelled" in ran.out
+    assert sandbox.cancels(job_id) == []
+    assert checkout.traces() == before

@@ -1,0 +1,128 @@
+"""Killed in the middle, and started again.
+
+One account takes one request at a time, so while the first cancel is out the second one's intent is on disk and nothing
+of it has been sent. Two accounts are so: at one the first cancel was done and its answer never came, at the other it
+was swallowed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.status import JobStatus, Outcome
+from tests.support.cli import Checkout, Ran
+from tests.support.sandbox_corner import Sandbox, wait_for
+
+NAMES = ("done-unanswered", "never-sent", "swallowed")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What was there when the process was killed, and what there was after it had been started again."""
+
+    at_death: dict[str, JobStatus]
+    asked_at_death: list[str]
+    again: Ran
+    after: dict[str, JobStatus]
+    asked: list[str]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Story:
+    """Kill a run while its requests are out, and run again."""
+    ids = dict(zip(NAMES, shared_sandbox.create(3), strict=True))
+    shared_sandbox.break_with(
+        {"fault": "slow", "on": "cancel", "job": ids["done-unanswered"], "for": "60s", "times": 1},
+        {"fault": "hang", "on": "cancel", "job": ids["swallowed"], "times": 1},
+    )
+    checkout = Checkout(tmp_path_factory.mktemp("killed"), shared_sandbox.environ)
+    for name, provider in zip(NAMES, ("east", "east", "west"), strict=True):
+        checkout.name_provider(provider, f"options: {{project: {provider}}}", concurrency=1)
+        checkout.want(name, ids[name], provider=provider)
+
+    with checkout.start("--once", "--wait") as process:
+        wait_for(lambda: len(shared_sandbox.cancels(*ids.values())) == 2, "both accounts are asked")
+        process.kill()
+    at_death = {name: checkout.status(name) for name in NAMES}
+    asked_at_death = shared_sandbox.cancels(*ids.values())
+    again = checkout.run("--once", "--wait")
+    after = {name: checkout.status(name) for name in NAMES}
+    told = {job_id: name for name, job_id in ids.items()}
+    asked = [told[job_id] for job_id in shared_sandbox.cancels(*ids.values())]
+    shared_sandbox.heal()
+    return Story(at_death, [told[job_id] for job_id in asked_at_death], again, after, asked)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_intent_is_on_disk_before_any_answer(story: Story, name: str) -> None:
+    receipt = story.at_death[name].receipts[0]
+
+    assert receipt.attempts == 1
+    assert receipt.accepted_at is None
+    assert receipt.is_open
+
+
+def test_it_died_between_an_intent_and_its_request(story: Story) -> None:
+    assert sorted(story.asked_at_death) == ["done-unanswered", "swallowed"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_next_run_ends_where_the_first_would_have(story: Story, name: str) -> None:
+    status = story.after[name]
+
+    assert story.again.code == 0
+    assert status.is_ready
+    assert status.receipts[0].outcome is Outcome.CANCELLED
+    assert status.receipts[0].requested_at == story.at_death[name].receipts[0].requested_at
+
+
+@pytest.mark.parametrize(("name", "requests"), [("done-unanswered", 1), ("never-sent", 1), ("swallowed", 2)])
+def test_nothing_is_asked_again_but_what_had_no_effect(story: Story, name: str, requests: int) -> None:
+    assert story.asked.count(name) == requests
+
+
+def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_recoverable(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
+    (job_id,) = sandbox.create(1)
+    sandbox.break_with({"fault": "slow", "on": "cancel", "job": job_id, "for": "60s"})
+    checkout.want("runaway", job_id)
+
+    with checkout.start("--once", "--wait") as first:
+        wait_for(lambda: sandbox.cancels(job_id), "the cancel is asked for")
+        second = checkout.run("--once")
+        first.send_signal(signal.SIGINT)
+        _, told = first.communicate()
+    again = checkout.run("--once", "--wait")
+
+    assert second.code == 75
+    assert f"is held by process {first.pid} on " in second.err
+    assert "(reconcile --once --wait)" in second.err
+    assert first.returncode == 130
+    assert told == "Interrupted. What was asked for is on record; the next pass goes on from there.\n"
+    assert again.code == 0
+    assert checkout.status("runaway").receipts[0].outcome is Outcome.CANCELLED
+    assert len(sandbox.cancels(job_id)) == 1
+
+
+def test_what_cannot_be_recorded_first_is_not_asked_for(checkout: Checkout, sandbox: Sandbox) -> None:
+    blocked, free = sandbox.create(2)
+    checkout.want("blocked", blocked)
+    checkout.want("free", free)
+    a_directory_in_the_way(checkout.status_dir / "blocked.yaml")
+
+    ran = checkout.run("--once", "--wait", "--timeout", "1s")
+
+    assert ran.code == os.EX_SOFTWARE
+    assert "blocked: the intent could not be written, so nothing was asked: Is a directory" in ran.err
+    assert sandbox.cancels(blocked) == []
+    assert checkout.status("free").receipts[0].outcome is Outcome.CANCELLED
+
+
+def a_directory_in_the_way(path: Path) -> None:
+    (path / "kept").mkdir(parents=True)

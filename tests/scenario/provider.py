@@ -1,0 +1,227 @@
+"""The other side: a world behind an API, with the weather between it and us.
+
+Rules: what the sandbox can do wrong, its own rules do (`Weather` only counts them); what goes wrong around it is a
+`Trick`, done here to whole answers. Every request is noted with what truly went back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reconciler.ports import Clock
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.faults import Call, Fault, Faults
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.scenario.history import ABSENT, INTACT, History, Served
+
+KEY = "sk-canary-0123456789abcdef"
+"""The secret that must be found nowhere."""
+_PREFIX = "/v1/fine_tuning/jobs"
+_ABSURD_TIMES = (None, 0, -5, 10**13, "soon", True, 1e300, [])
+_NO_SUCH_JOB = ("fine_tune_not_found", 404)
+
+
+_met: ContextVar[str | None] = ContextVar("met", default=None)
+"""The fault that the request of this task has met."""
+
+
+class Weather(Faults):
+    """The sandbox's faults, told by name."""
+
+    def pick(self, call: Call) -> Fault | None:
+        """Return the fault that a call meets, and tell its request of it."""
+        fault = super().pick(call)
+        _met.set(_label(fault) if fault else None)
+        return fault
+
+
+def _label(fault: Fault) -> str:
+    status = getattr(fault, "status", None)
+    retry = " with retry-after" if getattr(fault, "retry_after", None) else ""
+    return f"status {status}{retry}" if status else fault.fault
+
+
+@dataclass(slots=True)
+class Trick:
+    """Something that happens to the next answers: `absurd-times`, `echoed-key` or `no-date`."""
+
+    kind: str
+    times: int
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer on its way out."""
+
+    status: int | None = None
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+
+    def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+
+    def header(self, name: bytes) -> str | None:
+        return next((value.decode() for key, value in self.headers if key == name), None)
+
+    def with_header(self, name: bytes, value: bytes | None) -> None:
+        kept = [(key, text) for key, text in self.headers if key != name]
+        self.headers = kept if value is None else [*kept, (name, value)]
+
+    def with_body(self, body: bytes) -> None:
+        self.body = body
+        if self.header(b"content-length") is not None:
+            self.with_header(b"content-length", str(len(body)).encode())
+
+    def messages(self) -> Iterable[Message]:
+        yield {"type": "http.response.start", "status": self.status, "headers": self.headers}
+        yield {"type": "http.response.body", "body": self.body}
+
+
+class Provider:
+    """One account at a provider."""
+
+    def __init__(self, name: str, base_url: str, world: World, clock: Clock, history: History) -> None:
+        self.name = name
+        self.base_url = base_url
+        self.world = world
+        self.weather = Weather()
+        self.tricks: list[Trick] = []
+        self.skew = timedelta(0)
+        """How far the provider's clock is ahead of ours."""
+        self.is_elsewhere = False
+        """The key opens another project, which knows none of our jobs."""
+        self.met: Counter[str] = Counter()
+        self._clock = clock
+        self._history = history
+        world.faults = self.weather
+        self._here = create_app(world, clock.now, api_key=KEY)
+        self._elsewhere = create_app(World(SandboxOptions(), clock.now()), clock.now, api_key=KEY)
+
+    def calm(self) -> None:
+        """End everything that goes wrong."""
+        self.weather.clear()
+        self.tricks.clear()
+        self.skew = timedelta(0)
+        self.is_elsewhere = False
+
+    def door(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
+        """Return the way in for one process. `effect` is called before a request arrives, and may raise."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            tail = scope["path"].removeprefix(_PREFIX).strip("/").split("/")
+            effect(f"{scope['method']} {self.name} {'/'.join(tail)}")
+            await self._answer(life, tail, scope, receive, send)
+
+        return app
+
+    async def _answer(self, life: int, tail: list[str], scope: Scope, receive: Receive, send: Send) -> None:
+        at = self._clock.now()
+        _met.set(None)
+        answer = _Answer()
+        try:
+            await self._ask(scope, receive, answer)
+        except BaseException:
+            self._note(life, at, tail, scope, _Answer(), _met.get())
+            raise
+        self._note(life, at, tail, scope, answer, self._play(answer) or _met.get())
+        for message in answer.messages():
+            await send(message)
+
+    async def _ask(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        async def keep(message: Message) -> None:  # noqa: RUF029  ASGI's signature
+            answer.take(message)
+
+        await (self._elsewhere if self.is_elsewhere else self._here)(scope, receive, keep)
+
+    def _play(self, answer: _Answer) -> str | None:
+        """Do what goes wrong around the world to an answer. Returns its name."""
+        kind = "switched account" if self.is_elsewhere else None
+        if self.skew:
+            at = self._clock.now() + self.skew
+            answer.with_header(b"date", format_datetime(at, usegmt=True).encode())
+            kind = kind or "clocks disagree"
+        trick = next((each for each in self.tricks if each.times > 0), None)
+        if trick is None or _met.get() is not None or self.is_elsewhere:
+            return kind
+        trick.times -= 1
+        match trick.kind:
+            case "absurd-times":
+                answer.with_body(_with_absurd_times(answer.body, trick.seed + trick.times))
+            case "echoed-key":
+                said = {"error": {"message": f"Incorrect key {KEY} at https://x.example/?key={KEY}", "code": KEY}}
+                answer.status = (400, 401, 500)[trick.times % 3]
+                answer.with_body(json.dumps(said).encode())
+            case "no-date":
+                answer.with_header(b"date", None)
+        return trick.kind
+
+    def _note(
+        self, life: int, at: datetime, tail: list[str], scope: Scope, answer: _Answer, fault: str | None
+    ) -> None:
+        job_id = tail[0] or None
+        verb = tail[1] if len(tail) > 1 else "retrieve" if job_id else "list"
+        if fault is not None:
+            self.met[fault] += 1
+        retry_after = answer.header(b"retry-after")
+        self._history.events.append(
+            Served(
+                at=at,
+                ended_at=self._clock.now(),
+                life=life,
+                account=self.name,
+                verb=verb,
+                job_id=job_id,
+                status=answer.status,
+                fault=fault,
+                retry_after_s=float(retry_after) if retry_after else None,
+                words=_words(answer, job_id) if scope["method"] == "GET" else {},
+            )
+        )
+
+
+def _words(answer: _Answer, job_id: str | None) -> dict[str, str]:
+    """Return what a reader of the answer learns of each job."""
+    body = _parsed(answer.body)
+    if answer.status == _NO_SUCH_JOB[1] and job_id and _code(body) == _NO_SUCH_JOB[0]:
+        return {job_id: ABSENT}
+    if answer.status != INTACT or not isinstance(body, dict):
+        return {}
+    rows = body["data"] if body.get("object") == "list" else [body]
+    return {row["id"]: row["status"] for row in rows}
+
+
+def _code(body: Any) -> object:
+    error = body.get("error") if isinstance(body, dict) else None
+    return error.get("code") if isinstance(error, dict) else None
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _with_absurd_times(body: bytes, seed: int) -> bytes:
+    told = _parsed(body)
+    if not isinstance(told, dict):
+        return body
+    absurd = _ABSURD_TIMES[seed % len(_ABSURD_TIMES)]
+    for row in told["data"] if told.get("object") == "list" else [told]:
+        if isinstance(row, dict) and "created_at" in row:
+            row["created_at"] = absurd
+    return json.dumps(told).encode()

@@ -1,0 +1,220 @@
+"""Where a run is played: the machine, the providers, the people, and time, which is the event loop's.
+
+Rules: whatever happens is noted; one random source for everything, so that a seed is a run; every run ends, for its
+steps are a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+import looptime
+
+from reconciler.core.guard import Brakes
+from reconciler.loop.accounts import Tools
+from reconciler.loop.once import Memory, Orders, run_pass
+from reconciler.loop.until import run_until
+from reconciler.model.plan import Report
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.scenario.history import Calmed, Crashed, Edited, Happened, History, PassEnded, Quiet, Tampered
+from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine, run
+from tests.scenario.provider import KEY, Provider
+from tests.scenario.repository import KEY_VARIABLE, Revision
+from tests.support.clock import VirtualClock
+from tests.support.disk import ForgetfulDisk
+
+LOOSE = Brakes(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing, for a while."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass over everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Passes as `--once --wait` makes them."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Doom:
+    """The machine goes down after so many more effects."""
+
+    effects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """The end of all trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """From here on nothing should change any more."""
+
+
+Step = Rest | Pass | Until | Doom | Calm | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What somebody does, or what goes wrong, at a moment."""
+
+    after_s: float
+    do: Callable[[Stage], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A whole run, before it is played."""
+
+    seed: int
+    worlds: Mapping[str, SandboxOptions]
+    revision: Revision
+    steps: tuple[Step, ...]
+    happenings: tuple[Happening, ...] = ()
+    brakes: Brakes = field(default_factory=lambda: LOOSE)
+
+
+class Stage:
+    """A run in progress, as those who change something see it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rng = random.Random(plan.seed)
+        self.clock = VirtualClock()
+        self.revision = plan.revision
+        now = self.clock.base
+        worlds = {name: World(options, now) for name, options in plan.worlds.items()}
+        self.history = History(plan.seed, now, worlds)
+        urls = plan.revision.accounts
+        self.providers = {
+            name: Provider(name, urls[name], world, self.clock, self.history) for name, world in worlds.items()
+        }
+        disk = ForgetfulDisk(SPECS.parent)
+        self.machine = Machine(disk, self.providers, {KEY_VARIABLE: KEY}, self.clock, self.history)
+        self.edit("the first commit", plan.revision)
+
+    def edit(self, what: str, revision: Revision) -> None:
+        """Change the specs."""
+        self.history.events.append(Edited(self.clock.now(), what, revision))
+        before, after = self.revision.files(), revision.files()
+        self.revision = revision
+        for gone in before.keys() - after.keys():
+            self.machine.disk.drop(SPECS / gone)
+        for file, data in after.items():
+            if self.machine.disk.files().get(SPECS / file) != data:
+                self.machine.disk.put(SPECS / file, data)
+
+    def tamper(self, path: str, what: str, data: bytes | None) -> None:
+        """Change a status file behind our back; None removes it."""
+        self.history.events.append(Tampered(self.clock.now(), path, what))
+        if data is None:
+            self.machine.disk.drop(STATUSES / path)
+        else:
+            self.machine.disk.put(STATUSES / path, data)
+
+    def happen(self, kind: str, what: str) -> None:
+        """Note what goes wrong, or what somebody else does."""
+        self.history.events.append(Happened(self.clock.now(), kind, what))
+
+    def statuses(self) -> dict[str, bytes]:
+        """Return the status tree as it stands."""
+        files = self.machine.disk.files().items()
+        return {
+            str(path.relative_to(STATUSES)): data
+            for path, data in files
+            if path.is_relative_to(STATUSES) and not path.name.startswith(".")
+        }
+
+    def calm(self) -> None:
+        """End all trouble, but for what the specs say."""
+        for provider in self.providers.values():
+            provider.calm()
+        self.machine.environ[KEY_VARIABLE] = KEY
+        self.machine.failing_writes = 0
+        self.machine.ambushes.clear()
+        self.history.events.append(Calmed(self.clock.now()))
+
+
+def play(plan: Plan) -> History:
+    """Play a plan to its end, through all its crashes."""
+    stage = Stage(plan)
+    loop = looptime.new_event_loop()
+    try:
+        for happening in plan.happenings:
+            loop.call_later(happening.after_s, happening.do, stage)
+        steps = iter(plan.steps)
+        while not _live(loop, stage, steps, plan.brakes):
+            stage.history.lives += 1
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    return stage.history
+
+
+def _live(loop: asyncio.AbstractEventLoop, stage: Stage, steps: Iterator[Step], brakes: Brakes) -> bool:
+    """Live one life. Returns whether the plan is done."""
+    life = Life(stage.history.lives)
+    try:
+        loop.run_until_complete(_work(stage, life, steps, Orders(brakes=brakes)))
+    except Killed as killed:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(_bury(left))
+        stage.machine.disk.crash(stage.rng)
+        at = stage.clock.base + timedelta(seconds=loop.time())
+        stage.history.events.append(Crashed(at, str(killed)))
+        return False
+    finally:
+        stage.history.effects += life.effects
+    return True
+
+
+async def _bury(tasks: Iterable[asyncio.Task[object]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _work(stage: Stage, life: Life, steps: Iterator[Step], orders: Orders) -> None:
+    async with run(stage.machine, life) as tools:
+        memory = Memory()
+        for step in steps:
+            match step:
+                case Rest(seconds):
+                    await stage.clock.sleep(seconds)
+                case Pass():
+                    _tell(stage, (await run_pass(tools, orders, memory)).report)
+                case Until(wait_s):
+                    await _until(stage, tools, orders, wait_s)
+                case Doom(effects):
+                    life.dies_before = life.effects + effects
+                case Calm():
+                    stage.calm()
+                case Silence():
+                    stage.history.events.append(Quiet(stage.clock.now()))
+
+
+async def _until(stage: Stage, tools: Tools, orders: Orders, wait_s: float) -> None:
+    # `tell` is given merged reports after each pass: exactly what a person would see.
+    tell = partial(_tell, stage)
+    await run_until(tools, orders, wait_s=wait_s, timeout_s=wait_s, jitter=stage.rng.random, tell=tell)
+
+
+def _tell(stage: Stage, report: Report) -> None:
+    event = PassEnded(stage.clock.now(), repr(report), report.errors, stage.statuses())
+    stage.history.events.append(event)

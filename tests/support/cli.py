@@ -1,0 +1,132 @@
+"""The product as its users meet it: a directory of specs, and a real process for each command.
+
+Nothing of the machine's own environment gets in: each process is given exactly the variables that its checkout has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.adapters.status_reading import parse_status
+from reconciler.model.status import JobStatus
+
+RECONCILE = (sys.executable, "-m", "reconciler")
+ENDS_WITHIN_S = 60
+PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: {name}}}
+spec:
+  type: openai
+  rateLimit: {{requestsPerSecond: 1000, burst: 1000, concurrency: {concurrency}}}
+  {more}
+"""
+SPEC = """\
+apiVersion: jobs.reconciler/v1
+kind: FineTuningJob
+metadata: {{name: {name}}}
+spec:
+  provider: {provider}
+  jobId: {job_id}
+  desiredState: {state}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A directory of specs, and the environment of somebody who works in it."""
+
+    root: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def specs(self) -> Path:
+        """Where the specs are."""
+        return self.root / "specs"
+
+    @property
+    def status_dir(self) -> Path:
+        """Where the statuses are."""
+        return self.specs / "status"
+
+    def write(self, file: str, text: str) -> None:
+        """Put a file among the specs."""
+        path = self.specs / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def name_provider(self, name: str = "main", more: str = "", *, concurrency: int = 8) -> None:
+        """Write a Provider document of type openai that need not be asked slowly."""
+        self.write(f"{name}.yaml", PROVIDER.format(name=name, more=more, concurrency=concurrency))
+
+    def want(self, name: str, job_id: str, state: str = "cancelled", provider: str = "main") -> None:
+        """Write the spec of one job, in a file of its name."""
+        self.write(f"{name}.yaml", SPEC.format(name=name, job_id=job_id, state=state, provider=provider))
+
+    def copy_to(self, root: Path) -> Checkout:
+        """Return a copy of everything, the state directory included."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        return Checkout(root, self.environ)
+
+    def run(self, *arguments: str, **environ: str) -> Ran:
+        """Run one command to its end."""
+        with self.start(*arguments, **environ) as process:
+            out, err = process.communicate(timeout=ENDS_WITHIN_S)
+        return Ran(process.returncode, out, err)
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """Start one command."""
+        return subprocess.Popen(
+            [*RECONCILE, *arguments],
+            cwd=self.root,
+            env=_environment(self.root) | self.environ | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def status(self, name: str) -> JobStatus:
+        """Return one job's status, which must be there and whole."""
+        return parse_status((self.status_dir / f"{name}.yaml").read_text(encoding="utf-8"))
+
+    def traces(self) -> dict[str, tuple[bytes, int]]:
+        """Return the bytes and the time of every file among the specs and statuses."""
+        return {
+            str(path.relative_to(self.root)): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in self.specs.rglob("*")
+            if path.is_file()
+        }
+
+
+@contextmanager
+def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iterator[str]:
+    """Run `reconcile sandbox` as a process; yields its address, which ends in `/v1`. With `key`, it takes no other."""
+    command = [*RECONCILE, "sandbox", *arguments, *(["--api-key-env", "KEY"] if key else [])]
+    environ = _environment(root) | ({"KEY": key} if key else {})
+    with subprocess.Popen(command, cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(root), "XDG_CACHE_HOME": str(root / "cache")}

@@ -1,0 +1,70 @@
+"""A sandbox that is served, asked from outside: what truly arrived there, and what is to go wrong next."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+ANSWERS_WITHIN_S = 10
+STEP_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A sandbox by its address; `key` is the one that it takes."""
+
+    url: str
+    key: str = "sk-sandbox"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that make it the `openai` of a process."""
+        return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": self.key}
+
+    def create(self, number: int) -> list[str]:
+        """Create jobs, and return their ids."""
+        wanted = {"model": "gpt-4o-mini-2024-07-18", "training_file": "file-train"}
+        return [self._ask("POST", "/v1/fine_tuning/jobs", wanted)["id"] for _ in range(number)]
+
+    def phase(self, job_id: str) -> str:
+        """Return the word that a job shows."""
+        return str(self._ask("GET", f"/v1/fine_tuning/jobs/{job_id}")["status"])
+
+    def break_with(self, *rules: dict[str, Any]) -> None:
+        """Add faults."""
+        self._ask("POST", "/sandbox/faults", list(rules))
+
+    def heal(self) -> None:
+        """Take every fault away."""
+        self._ask("DELETE", "/sandbox/faults")
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return every request that arrived, oldest first."""
+        return list(self._ask("GET", "/sandbox/requests")["requests"])
+
+    def cancels(self, *job_ids: str) -> list[str]:
+        """Return which of these jobs a cancel was asked for, once for each time."""
+        return [each["job_id"] for each in self.requests() if each["verb"] == "cancel" and each["job_id"] in job_ids]
+
+    def _ask(self, method: str, path: str, body: object | None = None) -> Any:
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWERS_WITHIN_S)
+        try:
+            headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse().read()
+            return json.loads(answer) if answer else None
+        finally:
+            connection.close()
+
+
+def wait_for(what: Callable[[], object], sentence: str) -> None:
+    """Return once it is so. Fails with the sentence if it never is."""
+    deadline = time.monotonic() + ANSWERS_WITHIN_S
+    while not what():
+        assert time.monotonic() < deadline, f"never happened: {sentence}"
+        time.sleep(STEP_S)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from reconciler.core.conditions import Stance
+from reconciler.core.table import TABLE
+from reconciler.model.reason import Reason
+from reconciler.providers import NAMES, load
+from reconciler.views.canvas import Canvas
+from reconciler.views.explain_text import ADVICE, PLACES, explain_text, near, overview_text
+from reconciler.views.schema import field_notes
+
+NOTES = field_notes({name: load(name).options for name in NAMES})
+PLACE_OF = {Stance.HOLD: "Ready", Stance.WAIT: "Reconciling", Stance.GIVE_UP: "Stalled"}
+
+
+def page(topic: str) -> str:
+    text = explain_text(topic, NOTES, Canvas())
+    assert text is not None
+    return text
+
+
+def test_every_reason_has_its_advice_in_one_place() -> None:
+    counts = Counter(reason for advice in ADVICE.values() for reason in advice)
+
+    assert counts == dict.fromkeys(Reason, 1)
+    assert ADVICE.keys() == PLACES.keys()
+
+
+def test_a_reason_is_placed_as_the_table_of_decisions_uses_it() -> None:
+    misplaced = {row.reason for row in TABLE.values() if row.reason not in ADVICE[PLACE_OF[row.stance]]}
+
+    assert misplaced == set()
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_is_explained_with_its_paragraph(reason: Reason) -> None:
+    text = page(reason.lower())
+
+    assert text.startswith(f"{reason}: ")
+    assert reason.paragraph in text
+    assert "What to do\n" in text
+
+
+@pytest.mark.parametrize("topic", ["FineTuningJob.spec.limits", "finetuningjob.spec.limits", "spec.limits", "limits"])
+def test_a_field_is_found_by_its_path_or_the_end_of_it(topic: str) -> None:
+    text = page(topic)
+
+    assert text.startswith("FineTuningJob.spec.limits: mapping; optional\n")
+    assert "maxQueued" in text
+
+
+def test_a_name_that_several_documents_have_is_explained_for_each() -> None:
+    text = page("metadata.name")
+
+    assert [line.partition(":")[0] for line in text.splitlines() if line.startswith(("F", "P", "S"))] == [
+        "FineTuningJob.metadata.name",
+        "Provider.metadata.name",
+        "Settings.metadata.name",
+    ]
+
+
+def test_the_options_of_a_provider_lead_to_those_of_each_type() -> None:
+    assert "openai" in page("Provider.spec.options")
+    assert "project" in page("openai")
+
+
+def test_the_overview_names_every_kind_type_and_reason() -> None:
+    text = overview_text(NOTES, Canvas())
+
+    assert all(word in text for word in ("FineTuningJob", "Provider", "Settings", *NAMES, *Reason))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("spec.limts", "spec.limits"), ("desiredstat", "desiredState"), ("CancelNotHonored", "CancelNotHonoured")],
+)
+def test_a_near_miss_is_answered_with_what_was_meant(typed: str, meant: str) -> None:
+    assert explain_text(typed, NOTES, Canvas()) is None
+    assert near(typed, NOTES) == meant
+
+
+def test_what_is_like_nothing_is_answered_with_nothing() -> None:
+    assert explain_text("zzz", NOTES, Canvas()) is None
+    assert near("zzz", NOTES) is None
