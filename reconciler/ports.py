@@ -316,6 +316,8 @@ class Snapshot:
     is_settings_broken: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     revision: str | None = None
+    distrust: str | None = None
+    """Why this revision is read and not acted on (`RevisionNotTrusted`), if so."""
 
 
 class SpecSource(Protocol):

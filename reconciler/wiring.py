@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.adapters.disk import LocalDisk
@@ -28,20 +29,19 @@ from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.adapters.watch import watching
 from reconciler.adapters.yaml_text import Unreadable, parse
-from reconciler.core.guard import Approvals
-from reconciler.core.guard import Brakes as Limits
 from reconciler.errors import Kind, Permanent
-from reconciler.loop.accounts import Tools
+from reconciler.loop.accounts import Tools, read_only
 from reconciler.loop.forever import Heard, Watch
-from reconciler.loop.once import Memory, Orders, run_pass
+from reconciler.loop.once import Memory, run_pass
+from reconciler.loop.orders import Brakes, Place, Selection, TrustSources, orders
 from reconciler.loop.read import read_rows
-from reconciler.loop.resolve import Candidate, Reach, resolve
+from reconciler.loop.resolve import Reach, resolve
 from reconciler.loop.tally import exit_codes
 from reconciler.loop.until import run_until
-from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Account
 from reconciler.model.plan import Report
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType
+from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType, SpecSource
 from reconciler.providers import load
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
@@ -60,75 +60,6 @@ class ConfigurationError(Exception):
     """Something that the operator sets is missing or wrong: exit 78."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where everything is. Directories that are None are the usual ones."""
-
-    specs: Path
-    status_dir: Path | None = None
-    state_dir: Path | None = None
-
-    @property
-    def statuses(self) -> Path:
-        """Where statuses are kept."""
-        return self.status_dir or self.specs / "status"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which specs are meant; an empty one means all."""
-
-    names: tuple[str, ...] = ()
-    labels: tuple[tuple[str, str], ...] = ()
-    provider: str | None = None
-
-    def predicate(self) -> Callable[[Candidate], bool] | None:
-        """Return whether a spec is meant, or None where all are."""
-        return self._holds if self.names or self.labels or self.provider else None
-
-    def _holds(self, candidate: Candidate) -> bool:
-        if self.names and candidate.name not in self.names:
-            return False
-        if not (self.labels or self.provider):
-            return True
-        if candidate.document is None:
-            return False
-        document = candidate.document.document
-        labels = document.metadata.labels
-        return all(labels.get(key) == value for key, value in self.labels) and (
-            self.provider in (None, document.spec.provider)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Brakes:
-    """What the operator sets of the brakes, and what he approves. What is None is as usual."""
-
-    allow_cancels: int | None = None
-    allow_names: frozenset[str] = frozenset()
-    max_cancels: int | None = None
-    max_cancel_percent: int | None = None
-    max_cancels_absolute: int | None = None
-    suspend: bool = False
-
-    def limits(self) -> Limits:
-        """Return the operator's limits."""
-        usual = Limits()
-        return Limits(
-            usual.max_cancels if self.max_cancels is None else self.max_cancels,
-            usual.max_cancel_percent if self.max_cancel_percent is None else self.max_cancel_percent,
-            usual.max_cancels_absolute if self.max_cancels_absolute is None else self.max_cancels_absolute,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TrustSources:
-    """What the operator says of credentials, besides the environment."""
-
-    files: tuple[Path, ...] = ()
-    secret_dirs: tuple[Path, ...] = ()
-
-
 async def run_once(
     place: Place,
     selection: Selection,
@@ -139,13 +70,14 @@ async def run_once(
     wait_s: float | None,
     timeout_s: float,
     tell: Callable[[Report], None],
+    retry: frozenset[str] = frozenset(),
 ) -> Report:
     """Make passes until done: see `loop.until`. Raises the three errors above."""
     with _state_of(place, is_locked=not dry_run) as state_dir:
         async with _tools(place, trust, state_dir, may_change=not dry_run) as tools:
             return await run_until(
                 tools,
-                _orders(selection, brakes),
+                orders(selection, brakes, retry),
                 wait_s=wait_s,
                 timeout_s=timeout_s,
                 jitter=random.random,
@@ -165,17 +97,24 @@ async def watch(
     """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
     with _state_of(place, is_locked=True) as state_dir:
         async with (
-            _tools(place, trust, state_dir, may_change=True) as tools,
+            _tools(place, trust, state_dir, may_change=True, is_watch=True) as tools,
             watching(place.specs.resolve(), place.statuses.resolve()) as waker,
         ):
-            await Watch(tools, _orders(selection, brakes), waker, random.random, tell).run(stop)
+            await Watch(tools, orders(selection, brakes), waker, random.random, tell).run(stop)
 
 
 async def make_plan(place: Place, selection: Selection, brakes: Brakes, trust: TrustSources) -> Report:
     """Look at everything and say what would be done. Nothing here can change anything."""
+    async with reading(place, trust) as tools:
+        return (await run_pass(tools, orders(selection, brakes), Memory())).report
+
+
+@asynccontextmanager
+async def reading(place: Place, trust: TrustSources) -> AsyncIterator[Tools]:
+    """Open everything to look at it. Nothing here can change anything at a provider."""
     with _state_of(place, is_locked=False) as state_dir:
         async with _tools(place, trust, state_dir, may_change=False) as tools:
-            return (await run_pass(tools, _orders(selection, brakes), Memory())).report
+            yield tools
 
 
 def validate(place: Place) -> Report:
@@ -240,15 +179,6 @@ def _declared_worlds(file: Path) -> list[dict[str, object]]:
     return [each.document.spec.options for each in snapshot.providers if each.document.spec.type == "sandbox"]
 
 
-def _orders(selection: Selection, brakes: Brakes) -> Orders:
-    return Orders(
-        is_selected=selection.predicate(),
-        brakes=brakes.limits(),
-        approvals=Approvals(brakes.allow_cancels, brakes.allow_names),
-        is_suspended=brakes.suspend,
-    )
-
-
 def _specs(place: Place) -> SpecsDir:
     return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs))
 
@@ -280,7 +210,9 @@ def _state_of(place: Place, *, is_locked: bool) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def _tools(place: Place, trust: TrustSources, state_dir: Path, *, may_change: bool) -> AsyncIterator[Tools]:
+async def _tools(
+    place: Place, trust: TrustSources, state_dir: Path, *, may_change: bool, is_watch: bool = False
+) -> AsyncIterator[Tools]:
     try:
         texts = {str(file): file.read_text(encoding="utf-8") for file in trust.files}
         bound = Trust.read(os.environ, texts)
@@ -291,7 +223,7 @@ async def _tools(place: Place, trust: TrustSources, state_dir: Path, *, may_chan
     async with AsyncExitStack() as stack:
         accounts = _Accounts(stack, state_dir, trust.secret_dirs, clock)
         yield Tools(
-            specs=_specs(place),
+            specs=_source(place, is_watch=is_watch),
             statuses=StatusesDir(place.statuses, LocalDisk(place.statuses)),
             environment=_Environment(place, bound),
             accounts=accounts,
@@ -330,19 +262,6 @@ class _Environment:
         return str(self._place.statuses / file)
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadOnly:
-    """An account with no method that changes anything."""
-
-    _controller: JobController
-
-    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        return await self._controller.list_page(query, cursor)
-
-    async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        return await self._controller.get_job(ref)
-
-
 class _Accounts:
     """Opens accounts, each once; the exit stack closes them."""
 
@@ -359,7 +278,7 @@ class _Accounts:
     async def open(self, reach: Reach) -> JobReader:
         if reach.account not in self._controllers:
             self._controllers[reach.account] = await self._open(reach)
-        return _ReadOnly(self._controllers[reach.account])
+        return read_only(self._controllers[reach.account])
 
     def control(self, account: Account) -> JobController:
         return self._controllers[account]

@@ -25,8 +25,9 @@ from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
+from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
-from reconciler.ports import StoredStatuses
+from reconciler.ports import Snapshot, StoredStatuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
 
     groups = _by_account(candidates, matched.last, chosen, orders, due)
     ledger = Ledger(brakes, orders.approvals, stored.jobs, count_unfinished(stored.jobs))
-    may_ask = not snapshot.is_settings_broken
+    may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     runs = await asyncio.gather(
         *(_run_account(reach, pairs, ledger, tools, may_ask=may_ask) for reach, pairs in groups.values())
     )
@@ -91,7 +92,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
         runs=tuple(runs),
         stopped=stopped,
         diagnostics=(*snapshot.diagnostics, *resolved.diagnostics, *_too_new(stored, tools)),
-        notices=(*_notices(stored, tools), *swept.notices),
+        notices=(*_notices(snapshot, stored, tools), *swept.notices),
         errors=(*errors, *swept.errors),
         removed=swept.removed,
         revision=snapshot.revision,
@@ -159,8 +160,9 @@ def _stop(
     }
 
 
-def _notices(stored: StoredStatuses, tools: Tools) -> tuple[str, ...]:
-    return tuple(
+def _notices(snapshot: Snapshot, stored: StoredStatuses, tools: Tools) -> tuple[str, ...]:
+    distrust = () if snapshot.distrust is None else (f"{snapshot.distrust} ({Reason.REVISION_NOT_TRUSTED})",)
+    return distrust + tuple(
         f"{tools.environment.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
         for path in stored.discarded
     )

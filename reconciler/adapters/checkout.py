@@ -1,0 +1,122 @@
+"""The specs directory as part of a Git checkout: which revision it is, who wrote what, and when not to act on it.
+
+Rules: what is checked out is taken as it is; while a merge or a rebase is under way, while Git itself is at work, or
+when two scans differ, it is read and not acted on. A watch is pinned to the branch it began on. In a shallow clone
+nobody can tell who wrote what, so nobody is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from reconciler.adapters.git import Git
+from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.model.spec import FineTuningJob
+from reconciler.model.status import Origin
+from reconciler.ports import Snapshot
+
+_UNDER_WAY = {
+    "MERGE_HEAD": "a merge is under way",
+    "CHERRY_PICK_HEAD": "a cherry-pick is under way",
+    "REVERT_HEAD": "a revert is under way",
+    "rebase-merge": "a rebase is under way",
+    "rebase-apply": "a rebase is under way",
+    "index.lock": "Git is at work in it",
+}
+_FIELD = "\x1f"
+
+
+def find_checkout(specs: Path) -> Checkout | None:
+    """Return the checkout that a directory is in, or None where it is in none, or Git is not installed."""
+    git = Git(specs)
+    top = git.find("rev-parse", "--show-toplevel") if specs.is_dir() else None
+    git_dir = git.find("rev-parse", "--absolute-git-dir")
+    return Checkout(Git(Path(top)), Path(git_dir)) if top and git_dir else None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A working tree of Git."""
+
+    git: Git
+    git_dir: Path
+
+    def revision(self) -> str | None:
+        """Return the commit that is checked out, or None before the first one."""
+        return self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
+
+    def branch(self) -> str | None:
+        """Return the branch that is checked out, or None where HEAD is detached, as CIs leave it."""
+        return self.git.find("symbolic-ref", "--short", "--quiet", "HEAD")
+
+    def is_shallow(self) -> bool:
+        """Whether history was cut off, so that nobody can tell which commit changed what."""
+        return (self.git_dir / "shallow").exists()
+
+    def under_way(self) -> str | None:
+        """Return what Git has not finished here, or None."""
+        return next((told for name, told in _UNDER_WAY.items() if (self.git_dir / name).exists()), None)
+
+    def origin(self, path: Path) -> Origin | None:
+        """Return the commit that last changed a file, and its author; None where it is not committed as it stands."""
+        if self.is_shallow() or self.git.find("status", "--porcelain", "--", str(path)):
+            return None
+        told = self.git.find("log", "-1", f"--format=%h{_FIELD}%an <%ae>", "--", str(path))
+        commit, _, author = (told or "").partition(_FIELD)
+        return Origin(commit, author) if commit and author else None
+
+
+@dataclass(slots=True)
+class CheckedOutSpecs:
+    """The `SpecSource` of a specs directory in a checkout.
+
+    Args:
+        specs: the directory's own source.
+        root: the specs directory.
+        checkout: the checkout that it is in.
+        is_pinned: whether only the branch that it began on is acted on; a detached HEAD is none.
+    """
+
+    specs: SpecsDir
+    root: Path
+    checkout: Checkout
+    is_pinned: bool = False
+    _branch: str | None = None
+    _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
+    _revision: str | None = None
+
+    def __post_init__(self) -> None:
+        """Remember the branch that it begins on."""
+        self._branch = self.checkout.branch()
+
+    def snapshot(self) -> Snapshot:
+        """Read everything, and say whether it may be acted on."""
+        before = self.checkout.revision()
+        first = self.specs.snapshot()
+        distrust = self.checkout.under_way() or self._strayed()
+        second = self.specs.snapshot() if distrust is None else first
+        if distrust is None and (self.checkout.revision() != before or second != first):
+            distrust = "it changed while it was read"
+        self._revision = before
+        told = f"the checkout is read and not acted on: {distrust}" if distrust else None
+        return replace(second, revision=before, distrust=told)
+
+    def current(self, file: str, name: str) -> FineTuningJob | None:
+        """Return a job document as it stands now, unless Git is at work."""
+        return None if self.checkout.under_way() else self.specs.current(file, name)
+
+    def origin(self, file: str) -> Origin | None:
+        """Return who last changed a file."""
+        key = (self._revision, file)
+        if key not in self._origins:
+            self._origins[key] = self.checkout.origin(self.root / file)
+        return self._origins[key]
+
+    def _strayed(self) -> str | None:
+        if not self.is_pinned:
+            return None
+        branch = self.checkout.branch()
+        if branch is None:
+            return "its HEAD is detached, and a watch needs a branch"
+        return None if branch == self._branch else f"it is no longer on the branch {self._branch!r}"
