@@ -50,3 +50,11 @@ class Permanent(ProviderError):
     def __init__(self, message: str, *, kind: Kind) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Overtaken(Exception):
+    """Somebody else published statuses first: what was decided must be decided again, on what is there now."""
+
+
+class PublishError(Exception):
+    """Statuses could not be published. The message says why."""

@@ -348,6 +348,27 @@ class StoredStatuses:
     """Status files of a later apiVersion: untouched, and no action for their jobs."""
 
 
+class Publisher(Protocol):
+    """Where statuses go besides the disk. Each method may raise `PublishError`."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others publish there too, so that an intent must be there before its request leaves."""
+        ...
+
+    async def pull(self) -> None:
+        """Put what is published in the place of what is on the disk."""
+        ...
+
+    async def publish(self, message: str) -> str | None:
+        """Publish what changed; returns the revision, or None if nothing did. Raises `Overtaken`."""
+        ...
+
+    async def publish_on_top(self, message: str) -> str | None:
+        """Publish what changed on top of whatever is there by now: for what has happened, and must not be lost."""
+        ...
+
+
 class Waker(Protocol):
     """Tells that something changed under the specs; what, is for a snapshot to find."""
 
@@ -374,6 +395,10 @@ class StatusStore(Protocol):
 
     def remove(self, status: JobStatus) -> None:
         """Remove a status file that was loaded."""
+        ...
+
+    def restore(self, status: JobStatus, last: JobStatus | None) -> None:
+        """Put the last status back in the place of one that was written; none at all where there was none."""
         ...
 
     def write_provider(self, status: ProviderStatus) -> bool:

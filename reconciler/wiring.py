@@ -12,7 +12,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -23,17 +23,18 @@ from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoC
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.lock import LockHeld, hold
+from reconciler.adapters.publish import Signature, open_publisher
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.adapters.watch import watching
 from reconciler.adapters.yaml_text import Unreadable, parse
-from reconciler.errors import Kind, Permanent
+from reconciler.errors import Kind, Permanent, PublishError
 from reconciler.loop.accounts import Tools, read_only
 from reconciler.loop.forever import Heard, Watch
 from reconciler.loop.once import Memory, run_pass
-from reconciler.loop.orders import Brakes, Place, Selection, TrustSources, orders
+from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources, orders
 from reconciler.loop.read import read_rows
 from reconciler.loop.resolve import Reach, resolve
 from reconciler.loop.tally import exit_codes
@@ -41,11 +42,13 @@ from reconciler.loop.until import run_until
 from reconciler.model.job import Account
 from reconciler.model.plan import Report
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType, SpecSource
-from reconciler.providers import load
+from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType, Snapshot, SpecSource
+from reconciler.providers import known, load
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.store import forget_worlds
+
+NOT_PUBLISHED = Publishing()
 
 
 class UsageError(Exception):
@@ -67,19 +70,20 @@ async def run_once(
     trust: TrustSources,
     *,
     dry_run: bool,
-    wait_s: float | None,
-    timeout_s: float,
+    patience: Patience,
+    publishing: Publishing = NOT_PUBLISHED,
     tell: Callable[[Report], None],
-    retry: frozenset[str] = frozenset(),
 ) -> Report:
     """Make passes until done: see `loop.until`. Raises the three errors above."""
-    with _state_of(place, is_locked=not dry_run) as state_dir:
-        async with _tools(place, trust, state_dir, may_change=not dry_run) as tools:
+    with _state_of(place, is_locked=not dry_run, may_begin_anew=publishing.status_branch is None) as state_dir:
+        there = _published_place(place, publishing, state_dir)
+        async with _tools(there, trust, state_dir, may_change=not dry_run) as opened:
+            tools = await _publishing_tools(opened, there, publishing)
             return await run_until(
                 tools,
-                orders(selection, brakes, retry),
-                wait_s=wait_s,
-                timeout_s=timeout_s,
+                orders(selection, brakes),
+                wait_s=patience.wait_s,
+                timeout_s=patience.timeout_s,
                 jitter=random.random,
                 tell=tell,
             )
@@ -93,13 +97,16 @@ async def watch(
     *,
     stop: asyncio.Event,
     tell: Callable[[Heard], None],
+    publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
     """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
-    with _state_of(place, is_locked=True) as state_dir:
+    with _state_of(place, is_locked=True, may_begin_anew=publishing.status_branch is None) as state_dir:
+        there = _published_place(place, publishing, state_dir)
         async with (
-            _tools(place, trust, state_dir, may_change=True, is_watch=True) as tools,
-            watching(place.specs.resolve(), place.statuses.resolve()) as waker,
+            _tools(there, trust, state_dir, may_change=True, is_watch=True) as opened,
+            watching(there.specs.resolve(), there.statuses.resolve()) as waker,
         ):
+            tools = await _publishing_tools(opened, there, publishing)
             await Watch(tools, orders(selection, brakes), waker, random.random, tell).run(stop)
 
 
@@ -124,6 +131,22 @@ def validate(place: Place) -> Report:
     resolved = resolve(snapshot, environment, is_suspended=False)
     report = Report(diagnostics=(*snapshot.diagnostics, *resolved.diagnostics))
     return replace(report, exit_codes=exit_codes(report))
+
+
+def read_specs(place: Place) -> Snapshot:
+    """Return the documents as they stand. No key, no network."""
+    return _specs(place).snapshot()
+
+
+def provider_types() -> dict[str, ProviderType | str]:
+    """Return every provider type by its name, or why it cannot be used here."""
+    found: dict[str, ProviderType | str] = {}
+    for name in known():
+        try:
+            found[name] = load(name)
+        except LookupError as error:
+            found[name] = str(error.args[0])
+    return found
 
 
 def read_statuses(place: Place, selection: Selection) -> Report:
@@ -183,8 +206,41 @@ def _specs(place: Place) -> SpecsDir:
     return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs))
 
 
+def _published_place(place: Place, publishing: Publishing, state_dir: Path) -> Place:
+    """Return where statuses stand: those of a branch of their own are kept beside the other state."""
+    if publishing.status_branch is None or place.status_dir is not None:
+        return place
+    return replace(place, status_dir=state_dir / "published")
+
+
+async def _publishing_tools(tools: Tools, place: Place, publishing: Publishing) -> Tools:
+    """Return the tools with a publisher, once what is published has been read back."""
+    if not publishing.is_wanted:
+        return tools
+    try:
+        publisher = open_publisher(
+            place.specs,
+            place.statuses,
+            branch=publishing.status_branch,
+            remote=publishing.remote if publishing.is_pushed else None,
+            signature=Signature.parse(publishing.author),
+            trailers=publishing.trailers,
+        )
+        await publisher.pull()
+    except (PublishError, ValueError) as error:
+        msg = f"statuses cannot be published: {error}"
+        raise ConfigurationError(msg) from None
+    return replace(tools, publisher=publisher)
+
+
+def _source(place: Place, *, is_watch: bool) -> SpecSource:
+    """Return the specs, with what Git knows of them where they are checked out."""
+    specs, checkout = _specs(place), find_checkout(place.specs)
+    return specs if checkout is None else CheckedOutSpecs(specs, place.specs, checkout, is_pinned=is_watch)
+
+
 @contextmanager
-def _state_of(place: Place, *, is_locked: bool) -> Iterator[Path]:
+def _state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
     """Prepare the state directory, and hold its lock where something may be changed."""
     wanted = place.state_dir or default_state_dir(place.specs, os.environ)
     try:
@@ -194,7 +250,7 @@ def _state_of(place: Place, *, is_locked: bool) -> Iterator[Path]:
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
-    is_usual = place.state_dir is None
+    is_usual = place.state_dir is None and may_begin_anew
     try:
         with hold(state_dir / "lock", command=" ".join(["reconcile", *sys.argv[1:]]), since=SystemClock().now()):
             if is_usual and not any(place.statuses.rglob("*.yaml")):

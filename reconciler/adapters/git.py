@@ -69,9 +69,9 @@ class Git:
             raise GitError(_complaint(arguments, ran.stderr))
         return ran.stdout
 
-    def text(self, *arguments: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
+    def text(self, *arguments: str, data: bytes = b"", more: Mapping[str, str] = MappingProxyType({})) -> str:
         """Return what a command prints, as text without the last line break. Raises `GitError`."""
-        return self.run(*arguments, more=more).decode("utf-8", "replace").rstrip("\n")
+        return self.run(*arguments, data=data, more=more).decode("utf-8", "replace").rstrip("\n")
 
     def find(self, *arguments: str) -> str | None:
         """Return what a command prints, or None where it fails: there is no such thing."""

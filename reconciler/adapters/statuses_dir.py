@@ -79,6 +79,13 @@ class StatusesDir:
         for path in self._paths.pop(status.name, set()):
             self._drop(path)
 
+    def restore(self, status: JobStatus, last: JobStatus | None) -> None:
+        """Put the last status back in the place of one that was written; none at all where there was none."""
+        if last is None:
+            self.remove(status)
+        else:
+            self.write(last, durable=True)
+
     def write_provider(self, status: ProviderStatus) -> bool:
         """Write what is wrong with an account, if that is news. Returns whether it was. Raises OSError."""
         path = f"{PROVIDERS}/{status.name}.yaml"

@@ -1,4 +1,4 @@
-"""What the options mean, in wiring's words."""
+"""What the options mean, in the loop's words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.model.spec import parse_duration
-from reconciler.wiring import Brakes, Place, Selection, TrustSources
 
 Given = Mapping[str, Any]
 """What click read, by parameter name."""
@@ -56,3 +56,21 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
             msg = f"{text!r} is not a selector: write it as team=support, or team=support,env=prod"
             raise click.BadParameter(msg, param_hint="--selector")
     return tuple((key, value) for key, _, value in pairs)
+
+
+def patience(given: Given) -> Patience:
+    """Return how long a run goes on. Raises click's usage error for a duration that is none."""
+    wait_s = None if given["wait"] is None else seconds(given, "wait")
+    return Patience(timeout_s=seconds(given, "timeout"), wait_s=wait_s)
+
+
+def publishing(given: Given) -> Publishing:
+    """Return whether and where statuses become commits."""
+    return Publishing(
+        is_committed=given["commit"],
+        is_pushed=given["push"],
+        status_branch=given["status_branch"],
+        remote=given["remote"],
+        author=given["commit_author"],
+        trailers=tuple(given["commit_trailer"]),
+    )

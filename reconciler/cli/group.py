@@ -13,7 +13,18 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.options import BRAKES, DISTRIBUTION, PLACE, SCREEN, SELECTION, TRUST, Shared, options, output
+from reconciler.cli.options import (
+    BRAKES,
+    DISTRIBUTION,
+    PLACE,
+    PUBLISHING,
+    SCREEN,
+    SELECTION,
+    TRUST,
+    Shared,
+    options,
+    output,
+)
 
 VERBS = {
     "plan": "Show what a pass would do, and do none of it.",
@@ -111,7 +122,7 @@ class VerbGroup(click.Group):
     help="With --once: how long to try again what may work later.",
 )
 @output("text", "json")
-@options(PLACE, SELECTION, BRAKES, TRUST, SCREEN)
+@options(PLACE, SELECTION, BRAKES, TRUST, PUBLISHING, SCREEN)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
 def reconcile(ctx: click.Context, /, **given: Any) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from reconciler import wiring
-from reconciler.cli.given import Given, brakes, place, seconds, selection, trust
+from reconciler.cli.given import Given, brakes, patience, place, publishing, selection, trust
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.views.plan_text import plan_text
@@ -23,9 +23,9 @@ def once(given: Given) -> int:
                 brakes(given),
                 trust(given),
                 dry_run=given["dry_run"],
-                wait_s=None if given["wait"] is None else seconds(given, "wait"),
-                timeout_s=seconds(given, "timeout"),
+                patience=patience(given),
                 tell=tell,
+                publishing=publishing(given),
             )
         )
     view, operation = (plan_text, "plan") if report.is_dry else (result_text, "apply")

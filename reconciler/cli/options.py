@@ -126,6 +126,29 @@ TRUST: tuple[Decorator[Any], ...] = (
         help="A directory, besides /run/secrets, that credentials may be read from. May be repeated.",
     ),
 )
+PUBLISHING: tuple[Decorator[Any], ...] = (
+    click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the branch that is checked out."),
+    click.option("--push", cls=Shared, is_flag=True, help="Push them, and each intent before its request leaves."),
+    click.option(
+        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on a branch that holds nothing else."
+    ),
+    click.option("--remote", cls=Shared, default="origin", show_default=True, help="With --push: where to."),
+    click.option(
+        "--commit-author",
+        cls=Shared,
+        default="reconcile <reconcile@users.noreply.github.com>",
+        show_default=True,
+        metavar="NAME <EMAIL>",
+        help="Who commits.",
+    ),
+    click.option(
+        "--commit-trailer",
+        cls=Shared,
+        multiple=True,
+        metavar="LINE",
+        help="A line at the end of each commit's message, such as 'skip-checks: true'. May be repeated.",
+    ),
+)
 SCREEN: tuple[Decorator[Any], ...] = (
     click.option("-v", "--verbose", cls=Shared, count=True, help="Say more; with a bug, where it happened."),
     click.option(

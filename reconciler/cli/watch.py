@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 
 from reconciler import wiring
-from reconciler.cli.given import Given, brakes, place, selection, trust
+from reconciler.cli.given import Given, brakes, place, publishing, selection, trust
 from reconciler.cli.progress import teller
 from reconciler.cli.screen import Screen
 
@@ -32,6 +32,7 @@ async def _watch(given: Given, say: Callable[[str], None]) -> None:
         brakes(given),
         trust(given),
         stop=_stop_at_signals(say),
+        publishing=publishing(given),
         tell=lambda heard: tell(heard.result.report),
     )
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from reconciler.errors import ProviderError
 from reconciler.loop.resolve import Environment, Reach
-from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.ports import Clock, JobController, JobReader, SpecSource, StatusStore
+from reconciler.model.job import Account, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.ports import Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents
 
 
 class Accounts(Protocol):
@@ -35,6 +35,7 @@ class Tools:
     clock: Clock
     control: Callable[[Account], JobController] | None
     """The way to change something in an open account; None where nothing may be: a plan, a dry run."""
+    publisher: Publisher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,36 @@ class _Shut:
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:  # noqa: ARG002  the port's signature
         raise self.error
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadOnly:
+    """An account with no method that changes anything."""
+
+    _controller: JobController
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        return await self._controller.list_page(query, cursor)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        return await self._controller.get_job(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadOnlyWithEvents(_ReadOnly):
+    """The same, of a provider that keeps a log of each job."""
+
+    _log: SupportsEvents
+
+    async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
+        return await self._log.list_events(ref, limit)
+
+
+def read_only(controller: JobController) -> JobReader:
+    """Return the account without every method that changes something."""
+    if isinstance(controller, SupportsEvents):
+        return _ReadOnlyWithEvents(controller, controller)
+    return _ReadOnly(controller)
 
 
 async def open_or_shut(accounts: Accounts, reach: Reach) -> JobReader:

@@ -7,19 +7,19 @@ that changed is not acted on; an error with one job never keeps another from bei
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import next_look
 from reconciler.core.settle import Answer, settle
-from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient
 from reconciler.loop.survey import Case
 from reconciler.model.plan import Action, Progress
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import JobStatus, Verb
-from reconciler.ports import JobController, SpecSource, StatusStore, SupportsPause
+from reconciler.ports import JobController, Publisher, SpecSource, StatusStore, SupportsPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Hands:
     specs: SpecSource
     statuses: StatusStore
     now: Callable[[], datetime]
+    publisher: Publisher | None = None
 
 
 async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController], hands: Hands) -> list[Done]:
@@ -61,13 +62,35 @@ async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController
             done.append(Done(case, case.last or case.decision.status, case.subject.interval, answer, (problem,)))
         else:
             intents.append((case, intent))
+    if intents and hands.publisher is not None and hands.publisher.is_shared:
+        try:
+            await hands.publisher.publish(_intention(case for case, _ in intents))
+        except (Overtaken, PublishError) as error:
+            return done + [_not_recorded(case, error, hands) for case, _ in intents]
     done += await asyncio.gather(*(_request(case, intent, control, hands) for case, intent in intents))
     return done
 
 
+def _intention(cases: Iterable[Case]) -> str:
+    names = sorted(f"{case.decision.action.verb} {case.subject.name}" for case in cases if case.decision.action)
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"reconcile: about to {names[0]}{more}"
+
+
+def _not_recorded(case: Case, error: Overtaken | PublishError, hands: Hands) -> Done:
+    """Take an intent back that the others cannot see. Nothing was asked."""
+    if isinstance(error, Overtaken):
+        # As it was published, so that what the others published takes its place.
+        hands.statuses.restore(case.decision.status, case.last)
+        return Done(case, case.decision.status, case.subject.interval, Answer(Progress.OVERTAKEN, "others were first"))
+    done = write(case, case.decision.status, hands, Answer(Progress.NOT_RECORDED, str(error)))
+    problem = f"{case.subject.name}: the intent could not be published, so nothing was asked: {error}"
+    return replace(done, errors=(*done.errors, problem))
+
+
 def write(case: Case, status: JobStatus, hands: Hands, answer: Answer | None = None) -> Done:
     """Write a status if it is news; durably if a request is open in it, or was."""
-    look_after = next_look(case.subject, status, _moment(hands))
+    look_after = next_look(case.subject, status, _moment(hands), case.finish_at)
     is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
     try:
         hands.statuses.write(status, durable=is_open or answer is not None)

@@ -19,6 +19,7 @@ from reconciler.core.match import Claim, match
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
+from reconciler.loop.publish import publish
 from reconciler.loop.resolve import Candidate, Reach, resolve
 from reconciler.loop.survey import Case, Ledger, survey
 from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
@@ -99,7 +100,8 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
         interval=settings.interval if settings and settings.interval else INTERVAL,
         is_dry=tools.control is None,
     )
-    return tally(found, tools.accounts.requests)
+    result = tally(found, tools.accounts.requests)
+    return result if tools.publisher is None or tools.control is None else await publish(result, tools.publisher)
 
 
 def _path(candidate: Candidate) -> str:
@@ -135,7 +137,9 @@ async def _run_account(reach: Reach, pairs: list[Pair], ledger: Ledger, tools: T
         return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
     cases = surveyed.cases if may_ask else tuple(map(_without_action, surveyed.cases))
     done = await carry_out(
-        cases, partial(tools.control, reach.account), Hands(tools.specs, tools.statuses, tools.clock.now)
+        cases,
+        partial(tools.control, reach.account),
+        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher),
     )
     return AccountRun(reach, alias, surveyed, tuple(done))
 
