@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from reconciler.errors import Kind, Permanent
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, Capabilities, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.record import ActionRecord
+from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob, Provider, Settings
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
 
@@ -318,6 +320,10 @@ class Snapshot:
     revision: str | None = None
     distrust: str | None = None
     """Why this revision is read and not acted on (`RevisionNotTrusted`), if so."""
+    approvals: tuple[CommitApproval, ...] = ()
+    """What the commits of the last day approve."""
+    notices: tuple[str, ...] = ()
+    """What a person should know of this revision."""
 
 
 class SpecSource(Protocol):
@@ -366,6 +372,14 @@ class Publisher(Protocol):
 
     async def publish_on_top(self, message: str) -> str | None:
         """Publish what changed on top of whatever is there by now: for what has happened, and must not be lost."""
+        ...
+
+
+class Audit(Protocol):
+    """Where every action is recorded for good."""
+
+    def __call__(self, record: ActionRecord) -> None:
+        """Record what became of one. Raises OSError where that cannot be made durable."""
         ...
 
 

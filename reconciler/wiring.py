@@ -236,7 +236,11 @@ async def _publishing_tools(tools: Tools, place: Place, publishing: Publishing) 
 def _source(place: Place, *, is_watch: bool) -> SpecSource:
     """Return the specs, with what Git knows of them where they are checked out."""
     specs, checkout = _specs(place), find_checkout(place.specs)
-    return specs if checkout is None else CheckedOutSpecs(specs, place.specs, checkout, is_pinned=is_watch)
+    return (
+        specs
+        if checkout is None
+        else CheckedOutSpecs(specs, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
+    )
 
 
 @contextmanager

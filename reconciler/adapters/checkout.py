@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from reconciler.adapters.approvals import is_in_force, read_approvals
 from reconciler.adapters.git import Git
 from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
-from reconciler.ports import Snapshot
+from reconciler.ports import Now, Snapshot
 
 _UNDER_WAY = {
     "MERGE_HEAD": "a merge is under way",
@@ -25,6 +27,10 @@ _UNDER_WAY = {
     "index.lock": "Git is at work in it",
 }
 _FIELD = "\x1f"
+SHALLOW = (
+    "this clone is shallow, so receipts name no commit and no commit approves anything: "
+    "fetch all of it (in GitHub Actions, actions/checkout with fetch-depth: 0)"
+)
 
 
 def find_checkout(specs: Path) -> Checkout | None:
@@ -75,14 +81,20 @@ class CheckedOutSpecs:
         specs: the directory's own source.
         root: the specs directory.
         checkout: the checkout that it is in.
+        statuses: where statuses stand.
+        now: the wall clock.
         is_pinned: whether only the branch that it began on is acted on; a detached HEAD is none.
     """
 
     specs: SpecsDir
     root: Path
     checkout: Checkout
+    statuses: Path
+    now: Now
     is_pinned: bool = False
     _branch: str | None = None
+    _approved: tuple[CommitApproval, ...] = ()
+    _approved_at: str | None = None
     _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
     _revision: str | None = None
 
@@ -100,7 +112,9 @@ class CheckedOutSpecs:
             distrust = "it changed while it was read"
         self._revision = before
         told = f"the checkout is read and not acted on: {distrust}" if distrust else None
-        return replace(second, revision=before, distrust=told)
+        return replace(
+            second, revision=before, distrust=told, approvals=self._approvals(before), notices=self._notices()
+        )
 
     def current(self, file: str, name: str) -> FineTuningJob | None:
         """Return a job document as it stands now, unless Git is at work."""
@@ -112,6 +126,22 @@ class CheckedOutSpecs:
         if key not in self._origins:
             self._origins[key] = self.checkout.origin(self.root / file)
         return self._origins[key]
+
+    def _approvals(self, revision: str | None) -> tuple[CommitApproval, ...]:
+        """Return what commits approve; read once a revision, and the guard counts what was used."""
+        if revision is None or self.checkout.is_shallow():
+            return ()
+        if self._approved_at != revision:
+            top = self.checkout.git.directory.resolve()
+            specs = self.root.resolve().relative_to(top).as_posix()
+            statuses = self.statuses.resolve()
+            within = statuses.relative_to(top).as_posix() if statuses.is_relative_to(top) else None
+            self._approved = read_approvals(self.checkout.git, specs, within, self.now())
+            self._approved_at = revision
+        return tuple(each for each in self._approved if is_in_force(each, self.now()))
+
+    def _notices(self) -> tuple[str, ...]:
+        return (SHALLOW,) if self.checkout.is_shallow() else ()
 
     def _strayed(self) -> str | None:
         if not self.is_pinned:

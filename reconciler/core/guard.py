@@ -7,13 +7,15 @@ refused, never looks. What stands in the repository may only tighten what the op
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.model.job import UNFINISHED
-from reconciler.model.plan import Refusal
+from reconciler.model.plan import CommitApproval, Refusal
 from reconciler.model.spec import Safety
 from reconciler.model.status import JobStatus
 
@@ -40,21 +42,41 @@ class Brakes:
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """What a person allowed for this run."""
+    """What persons allowed: for this run, or by commits."""
 
     count: int | None = None
     """A batch of at most so many passes; a larger one gains nothing from it."""
     names: frozenset[str] = frozenset()
+    commits: tuple[CommitApproval, ...] = ()
 
 
-def approve(batch: Iterable[str], approvals: Approvals) -> dict[str, str]:
-    """Return what approves each name of a batch; a name that is missing was not approved."""
+def approve(
+    batch: Iterable[str], approvals: Approvals, used: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return what approves each name of a batch; a name that is missing was not approved.
+
+    Args:
+        batch: the names whose first attempt is due.
+        approvals: what persons allowed.
+        used: how often each approval was used already, by its label.
+    """
     names = list(batch)
     approved = {name: "--allow-cancel" for name in names if name in approvals.names}
+    for commit in approvals.commits:
+        meant = [name for name in names if name in commit.names and name not in approved]
+        if len(meant) + used.get(commit.label, 0) <= commit.count:
+            approved.update(dict.fromkeys(meant, commit.label))
     rest = [name for name in names if name not in approved]
     if approvals.count is not None and len(rest) <= approvals.count:
-        approved.update((name, f"--allow-cancels {approvals.count}") for name in rest)
+        approved.update(dict.fromkeys(rest, f"--allow-cancels {approvals.count}"))
     return approved
+
+
+def count_approved(statuses: Iterable[JobStatus]) -> Counter[str]:
+    """Return how often each approval was used, by its label, as the receipts tell."""
+    return Counter(
+        receipt.approved_by for status in statuses for receipt in status.receipts if receipt.approved_by is not None
+    )
 
 
 def judge(scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, brakes: Brakes) -> Refusal | None:

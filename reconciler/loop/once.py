@@ -74,7 +74,8 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
     chosen = [key for key, each in enumerate(candidates) if orders.is_selected is None or orders.is_selected(each)]
 
     groups = _by_account(candidates, matched.last, chosen, orders, due)
-    ledger = Ledger(brakes, orders.approvals, stored.jobs, count_unfinished(stored.jobs))
+    approvals = replace(orders.approvals, commits=snapshot.approvals)
+    ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs))
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     runs = await asyncio.gather(
         *(_run_account(reach, pairs, ledger, tools, may_ask=may_ask) for reach, pairs in groups.values())
@@ -85,7 +86,9 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
     if tools.control is not None:
         if orders.is_selected is None:
             swept = await sweep(matched.orphans, snapshot, brakes, resolved.reaches, tools)
-        errors = (*write_all(stopped.values(), tools), *tell_providers(runs, stored, memory.failures, tools))
+        errors = write_all(stopped.values(), tools)
+        if not tools.is_stopping():
+            errors += tell_providers(runs, stored, memory.failures, tools)
     found = Pass(
         candidates=candidates,
         chosen=tuple(chosen),
@@ -99,6 +102,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
         revision=snapshot.revision,
         interval=settings.interval if settings and settings.interval else INTERVAL,
         is_dry=tools.control is None,
+        is_halted=not may_ask,
     )
     result = tally(found, tools.accounts.requests)
     return result if tools.publisher is None or tools.control is None else await publish(result, tools.publisher)
@@ -136,10 +140,13 @@ async def _run_account(reach: Reach, pairs: list[Pair], ledger: Ledger, tools: T
     if tools.control is None:
         return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
     cases = surveyed.cases if may_ask else tuple(map(_without_action, surveyed.cases))
+    if tools.is_stopping():
+        # A look that we broke off ourselves says nothing of the provider.
+        cases = tuple(_without_action(case) for case in cases if case.unseen is None)
     done = await carry_out(
         cases,
         partial(tools.control, reach.account),
-        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher),
+        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit),
     )
     return AccountRun(reach, alias, surveyed, tuple(done))
 
@@ -166,10 +173,11 @@ def _stop(
 
 def _notices(snapshot: Snapshot, stored: StoredStatuses, tools: Tools) -> tuple[str, ...]:
     distrust = () if snapshot.distrust is None else (f"{snapshot.distrust} ({Reason.REVISION_NOT_TRUSTED})",)
-    return distrust + tuple(
+    doubtful = (
         f"{tools.environment.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
         for path in stored.discarded
     )
+    return (*snapshot.notices, *distrust, *doubtful)
 
 
 def _too_new(stored: StoredStatuses, tools: Tools) -> tuple[Diagnostic, ...]:

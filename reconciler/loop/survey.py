@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.core.decide import Decision, decide
 from reconciler.core.facts import recall
-from reconciler.core.guard import Approvals, Brakes, approve, count_earlier, count_unfinished, judge
+from reconciler.core.guard import Approvals, Brakes, approve, count_approved, count_earlier, count_unfinished, judge
+from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
 from reconciler.loop.look import look
@@ -28,6 +30,8 @@ class Case:
     unseen: Unseen | None = None
     refusal: Refusal | None = None
     approved_by: str | None = None
+    finish_at: datetime | None = None
+    """When the provider thinks that the job will finish, if it said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,16 @@ class Ledger:
     unfinished: int
     let_through: int = 0
     approved: int = 0
+    used: Counter[str] = field(default_factory=Counter)
+    """How often this pass used each approval."""
 
     def judge(self, account: Account, cases: list[Case], now: datetime) -> tuple[list[Case], tuple[Refusal, ...]]:
         """Refuse or approve the first attempts of one account, as one batch."""
         batch = [case.subject.name for case in cases if case.decision.action and case.decision.action.is_first_attempt]
         count = self.approvals.count
-        left = Approvals(None if count is None else count - self.approved, self.approvals.names)
-        approved = approve(batch, left)
+        left = replace(self.approvals, count=None if count is None else count - self.approved)
+        approved = approve(batch, left, count_approved(self.statuses) + self.used)
+        self.used.update(approved.values())
         self.approved += sum(by.startswith("--allow-cancels") for by in approved.values())
         asked = tuple(sorted(name for name in batch if name not in approved))
         ours = [each for each in self.statuses if each.job is not None and each.job.account == str(account)]
@@ -101,7 +108,8 @@ async def survey(
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
             errors.append(f"{subject.name}: {type(error).__name__}: {error}")
             continue
-        cases.append(Case(subject, last, decision, seen if isinstance(seen, Unseen) else None))
+        unseen_job = seen if isinstance(seen, Unseen) else None
+        cases.append(Case(subject, last, decision, unseen_job, finish_at=estimated_finish(seen)))
     judged, refusals = ledger.judge(account, cases, moment)
     return Survey(account, tuple(judged), unseen, refusals, tuple(errors))
 

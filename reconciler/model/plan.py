@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from reconciler.model.diagnostic import Diagnostic
@@ -54,6 +55,21 @@ class Action:
     reason: str | None
     """The spec's own words, or the limit that was reached."""
     is_first_attempt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommitApproval:
+    """The line `Approve-Cancels: N` of a commit message, for the jobs whose wanted state that commit changed."""
+
+    commit: str
+    made_at: datetime
+    count: int
+    names: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        """What a receipt says that was let through by it; counting those is what makes it work once."""
+        return f"Approve-Cancels {self.commit}"
 
 
 class Progress(StrEnum):
