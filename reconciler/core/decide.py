@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from reconciler.core import backoff, limits
 from reconciler.core.conditions import Stance, Verdict, conclude, phase_since, verdict_of
 from reconciler.core.facts import has_accepted_cancel, is_final, merge, recall
-from reconciler.core.receipts import confirm, is_contested, open_for, withdraw
-from reconciler.core.schedule import next_look
+from reconciler.core.receipts import confirm, is_contested, limit_asked_for, newest_cancel, open_for, withdraw
+from reconciler.core.schedule import estimated_finish, next_look
+from reconciler.core.settle import not_honoured
 from reconciler.core.subject import Subject
 from reconciler.core.table import TABLE, Row, Situation
 from reconciler.model.job import TERMINAL, UNFINISHED, Look, ObservedJob, Phase, Unseen
@@ -54,7 +55,7 @@ class _Situated:
     limit: str | None
     """The limit that the job is over, where its column is swapped for it."""
     is_limit_remembered: bool
-    """The clocks cannot be believed this time: what was asked for stays asked for, and nothing is asked."""
+    """This look cannot tell whether it is: what was asked for it stays asked for, and nothing is asked."""
 
 
 def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) -> Decision:
@@ -75,7 +76,7 @@ def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) 
     else:
         verdict, action = _request(subject, row, seen, last, wanted, now)
     status = _settled_draft(subject, seen, last, verdict, now)
-    return Decision(status, action, next_look(subject, status, now))
+    return Decision(status, action, next_look(subject, status, now, estimated_finish(look)))
 
 
 def is_news(subject: Subject, last: JobStatus | None) -> bool:
@@ -128,14 +129,13 @@ def _situate(subject: Subject, job: ObservedJob | None, last: JobStatus | None, 
     if phase is Phase.CANCELLED and not subject.capabilities.confirms and facts.finished_at is None:
         phase = Phase.CANCELLING
     receipts = confirm(last, phase, now, subject.interval)
-    if phase not in UNFINISHED:
-        return _Situated(phase, facts, receipts, limit=None, is_limit_remembered=False)
-    limit = limits.reached(subject.spec.limits, facts, phase, as_of, now)
-    remembered = None
-    if not limits.is_believable(as_of, now) and last is not None and last.observed_spec == subject.digest:
-        asked = open_for(receipts, Verb.CANCEL)
-        remembered = asked.reason if asked and asked.because is Because.LIMIT_REACHED else None
-    return _Situated(phase, facts, receipts, limit or remembered, is_limit_remembered=remembered is not None)
+    if phase in UNFINISHED and limits.is_believable(as_of, now):
+        limit = limits.reached(subject.spec.limits, facts, phase, as_of, now)
+        return _Situated(phase, facts, receipts, limit, is_limit_remembered=False)
+    is_same_spec = last is not None and last.observed_spec == subject.digest
+    is_observed = subject.spec.desired_state is DesiredState.OBSERVED
+    limit = limit_asked_for(receipts, is_still_meant=is_same_spec and not is_observed)
+    return _Situated(phase, facts, receipts, limit, is_limit_remembered=limit is not None)
 
 
 def _is_limit_in_force(subject: Subject, seen: _Situated) -> bool:
@@ -156,7 +156,7 @@ def _suspended_message(subject: Subject) -> str:
 
 def _situation(subject: Subject, seen: _Situated, wanted: DesiredState) -> Situation:
     """Say what is so. Every phase has an answer here."""
-    cancel = next((each for each in seen.receipts if each.verb is Verb.CANCEL), None)
+    cancel = newest_cancel(seen.receipts)
     match seen.phase:
         case Phase.ABSENT:
             return _absence(seen, cancel)
@@ -204,10 +204,14 @@ def _verb_of(row: Row, wanted: DesiredState) -> Verb | None:
 
 def _hold_or_wait(row: Row, seen: _Situated, last: JobStatus | None, wanted: DesiredState, now: datetime) -> Verdict:
     patience = _LASTS.get(seen.phase)
-    since = phase_since(last, seen.phase)
-    if row.stance is Stance.WAIT and patience is not None and since is not None and now - since >= patience:
+    if row.stance is Stance.WAIT and patience is not None:
+        since = phase_since(last, seen.phase)
         reason = Reason.CANCEL_STUCK if row.reason is Reason.CANCEL_PENDING else row.reason
-        return Verdict(Stance.GIVE_UP, reason, f"still {seen.phase} at the provider after {_hours(patience)}")
+        lasting = Verdict(Stance.GIVE_UP, reason, f"still {seen.phase} at the provider after {_hours(patience)}")
+        # Once said it stays said: a history that flaps forgets since when, and a clock may jump back.
+        is_said = last is not None and verdict_of(last) == lasting
+        if is_said or (since is not None and now - since >= patience):
+            return lasting
     return Verdict(row.stance, row.reason, _message(row, seen, wanted))
 
 
@@ -250,11 +254,10 @@ def _request(
             Stance.GIVE_UP, Reason.CONTESTED, f"others have undone our {verb} three times within a day"
         ), None
     verdict = _pending(row, verb, seen, receipt, last, now)
-    if receipt is not None and (
-        seen.is_limit_remembered or not (subject.is_retry or backoff.is_attempt_due(receipt, now))
-    ):
-        return verdict, None
     is_limit = wanted is not subject.spec.desired_state
+    is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now)
+    if not is_due or (is_limit and seen.is_limit_remembered):
+        return verdict, None
     action = Action(
         verb=verb,
         ref=subject.ref,
@@ -275,12 +278,12 @@ def _pending(
         if before.reason is Reason.ACTION_FORBIDDEN:
             return before
         if backoff.is_exhausted(receipt, now):
-            message = f"{seen.phase} at the provider, though it was asked {backoff.ATTEMPTS_MAX} times to {verb}"
-            return Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, message)
+            return not_honoured(verb, seen.phase)
         if before.reason is row.reason and before.stance is Stance.WAIT:
             return before
     over = f", over {seen.limit}" if seen.limit else ""
-    return Verdict(row.stance, row.reason, f"{seen.phase} at the provider{over}; {verb} is due")
+    is_asked = "was asked for" if receipt else "is due"
+    return Verdict(row.stance, row.reason, f"{seen.phase} at the provider{over}; {verb} {is_asked}")
 
 
 def _settled_draft(

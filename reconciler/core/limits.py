@@ -13,7 +13,8 @@ from reconciler.model.job import Phase
 from reconciler.model.spec import Limits, render_duration, render_instant
 from reconciler.model.status import JobFacts
 
-_WAITING = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED})
+_WAITING = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.CANCELLING})
+"""Where a job may be that never started; the last one, so that our own cancel does not make the limit forgotten."""
 
 
 def is_believable(as_of: datetime | None, now: datetime) -> bool:

@@ -34,18 +34,26 @@ class Matched:
     last: Mapping[int, JobStatus]
     orphans: tuple[JobStatus, ...]
     """Statuses that no spec claims."""
+    superseded: tuple[JobStatus, ...]
+    """Statuses that a renamed spec left behind: what they tell goes on under the new name."""
 
 
 def match(claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime) -> Matched:
     """Return every claim's last status."""
     claims = list(claims)
     free = list(statuses)
-    by_job = {(each.job.account, each.job.id): each for each in free if each.job is not None}
+    by_job: dict[tuple[str, str], list[JobStatus]] = {}
+    for each in free:
+        if each.job is not None:
+            by_job.setdefault((each.job.account, each.job.id), []).append(each)
     last: dict[int, JobStatus] = {}
     taken: set[int] = set()
     for claim in claims:
-        status = by_job.get((str(claim.ref.account), claim.ref.id)) if claim.ref else None
-        if status is not None and id(status) not in taken:
+        ours = by_job.get((str(claim.ref.account), claim.ref.id), []) if claim.ref else []
+        if ours:
+            # A rename leaves two for one job until the old one is swept; the one under the new name is the newer.
+            status = next((each for each in ours if each.name == claim.name), ours[0])
+            ours.remove(status)
             last[claim.key] = status
             taken.add(id(status))
     by_name: dict[str, list[JobStatus]] = {}
@@ -61,7 +69,16 @@ def match(claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime)
         taken.add(id(status))
         is_same = claim.ref is None or status.job is None
         last[claim.key] = status if is_same else _of_another_job(status, now)
-    return Matched(last, tuple(each for each in free if id(each) not in taken))
+    names = {claim.name for claim in claims}
+    jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
+    rest = [each for each in free if id(each) not in taken]
+    left = [each for each in rest if each.job is not None and (each.job.account, each.job.id) in jobs]
+    renamed = [last[claim.key] for claim in claims if claim.key in last and last[claim.key].name not in names]
+    return Matched(
+        last,
+        orphans=tuple(each for each in rest if each not in left),
+        superseded=tuple(each for each in (*renamed, *left) if each.name not in names),
+    )
 
 
 def duplicates(claims: Iterable[Claim]) -> dict[int, str]:

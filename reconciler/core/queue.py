@@ -25,6 +25,10 @@ class DueQueue(Generic[K]):
         """Return how many keys wait."""
         return len(self._at)
 
+    def __contains__(self, key: K) -> bool:
+        """Return whether a key waits."""
+        return key in self._at
+
     def add(self, key: K, at: float) -> None:
         """Let a key be due at that time, unless it is due earlier already."""
         if at < self._at.get(key, float("inf")):
@@ -51,6 +55,6 @@ class DueQueue(Generic[K]):
             due.add(key)
         return frozenset(due)
 
-    def upcoming(self) -> list[tuple[float, K]]:
-        """Return every key with its time, the earliest first."""
-        return sorted(((at, key) for key, at in self._at.items()), key=lambda pair: pair[0])
+    def waiting(self) -> list[tuple[float, K]]:
+        """Return every key with its time, in no order."""
+        return [(at, key) for key, at in self._at.items()]

@@ -12,7 +12,7 @@ from itertools import takewhile
 from reconciler.core.conditions import phase_since
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.plan import Action
-from reconciler.model.status import RECEIPTS_MAX, JobStatus, Origin, Outcome, Receipt, Verb
+from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
 
 REVERSALS_MAX = 3
 REVERSALS_WITHIN = timedelta(days=1)
@@ -24,12 +24,18 @@ def confirm(status: JobStatus | None, phase: Phase, now: datetime, interval: tim
     """Return a status's receipts, the open one closed if this phase shows how its request ended."""
     if status is None:
         return ()
+    known = status.receipts if phase is Phase.ABSENT else map(_reopened, status.receipts)
     return tuple(
         replace(receipt, outcome=outcome, confirmed_at=now)
         if receipt.is_open and (outcome := _outcome(receipt, status, phase, now, interval))
         else receipt
-        for receipt in status.receipts
+        for receipt in known
     )
+
+
+def _reopened(receipt: Receipt) -> Receipt:
+    """Open a cancel again whose job counted as gone and is there after all: it was not stopped."""
+    return replace(receipt, outcome=None, confirmed_at=None) if receipt.outcome is Outcome.GONE else receipt
 
 
 def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
@@ -43,6 +49,19 @@ def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receip
 def open_for(receipts: tuple[Receipt, ...], verb: Verb) -> Receipt | None:
     """Return the open receipt of a verb."""
     return next((receipt for receipt in receipts if receipt.is_open and receipt.verb is verb), None)
+
+
+def newest_cancel(receipts: tuple[Receipt, ...]) -> Receipt | None:
+    """Return our last cancel, open or not."""
+    return next((receipt for receipt in receipts if receipt.verb is Verb.CANCEL), None)
+
+
+def limit_asked_for(receipts: tuple[Receipt, ...], *, is_still_meant: bool) -> str | None:
+    """Return the limit for which the job was asked to stop, while that is open and meant, or if it is gone for it."""
+    asked = newest_cancel(receipts)
+    if asked is None or asked.because is not Because.LIMIT_REACHED:
+        return None
+    return asked.reason if asked.outcome is Outcome.GONE or (asked.is_open and is_still_meant) else None
 
 
 def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:

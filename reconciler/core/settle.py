@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.backoff import ATTEMPTS_MAX
-from reconciler.core.conditions import Stance, Verdict, conclude, verdict_of
+from reconciler.core.conditions import Stance, Verdict, conclude
+from reconciler.model.job import Phase
 from reconciler.model.plan import Action, Progress
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Verb
@@ -53,7 +54,7 @@ def settle(
     receipt = intent.open_receipt
     is_reminder = receipt is not None and receipt.attempts > ATTEMPTS_MAX
     if is_reminder and answer.progress is not Progress.FORBIDDEN:
-        return conclude(status, verdict_of(intent), last, now)
+        return conclude(status, not_honoured(action.verb, status.phase), last, now)
     return conclude(status, _verdict(action.verb, answer), last, now)
 
 
@@ -67,6 +68,12 @@ def _verdict(verb: Verb, answer: Answer) -> Verdict:
     else:
         message = f"the {verb} was sent and not answered; a look will tell whether it arrived"
     return Verdict(Stance.WAIT, _PENDING[verb], message)
+
+
+def not_honoured(verb: Verb, phase: Phase) -> Verdict:
+    """Return what is said of a request that all regular attempts did not bring about, and of each reminder since."""
+    message = f"{phase} at the provider, though it was asked {ATTEMPTS_MAX} times to {verb}"
+    return Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, message)
 
 
 def refused(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:

@@ -9,7 +9,7 @@ from typing import Protocol
 from reconciler.errors import ProviderError
 from reconciler.loop.resolve import Environment, Reach
 from reconciler.model.job import Account, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.ports import Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents
+from reconciler.ports import Audit, Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents
 
 
 class Accounts(Protocol):
@@ -36,6 +36,9 @@ class Tools:
     control: Callable[[Account], JobController] | None
     """The way to change something in an open account; None where nothing may be: a plan, a dry run."""
     publisher: Publisher | None = None
+    is_stopping: Callable[[], bool] = lambda: False
+    """Whether somebody wants to stop: then nothing new is asked for."""
+    audit: Audit | None = None
 
 
 @dataclass(frozen=True, slots=True)

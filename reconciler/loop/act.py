@@ -17,9 +17,10 @@ from reconciler.core.settle import Answer, settle
 from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient
 from reconciler.loop.survey import Case
 from reconciler.model.plan import Action, Progress
+from reconciler.model.record import ActionRecord
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import JobStatus, Verb
-from reconciler.ports import JobController, Publisher, SpecSource, StatusStore, SupportsPause
+from reconciler.ports import Audit, JobController, Publisher, SpecSource, StatusStore, SupportsPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Hands:
     statuses: StatusStore
     now: Callable[[], datetime]
     publisher: Publisher | None = None
+    audit: Audit | None = None
 
 
 async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController], hands: Hands) -> list[Done]:
@@ -107,16 +109,41 @@ async def _request(case: Case, intent: JobStatus, control: Callable[[], JobContr
     if not _is_still_wanted(case, hands.specs):
         answer = Answer(Progress.OVERTAKEN, "the spec changed meanwhile")
         return write(case, case.decision.status, hands, answer)
+    problems: tuple[str, ...] = ()
     try:
         answer = await _send(action, control())
+    except asyncio.CancelledError:
+        _record(case, intent, Answer(Progress.UNANSWERED, "abandoned, because the process had to end"), hands)
+        raise
     except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have left, and others must go on
         answer = Answer(Progress.UNANSWERED, f"{type(error).__name__}: {error}")
-        done = write(
-            case, settle(intent, case.decision.status, action, answer, case.last, _moment(hands)), hands, answer
-        )
-        return replace(done, errors=(*done.errors, f"{case.subject.name}: {answer.message}"))
+        problems = (f"{case.subject.name}: {answer.message}",)
+    problems += _record(case, intent, answer, hands)
     settled = settle(intent, case.decision.status, action, answer, case.last, _moment(hands))
-    return write(case, settled, hands, answer)
+    done = write(case, settled, hands, answer)
+    return replace(done, errors=(*done.errors, *problems))
+
+
+def _record(case: Case, intent: JobStatus, answer: Answer, hands: Hands) -> tuple[str, ...]:
+    """Tell the audit what became of a request. Returns what went wrong with that."""
+    action, receipt = case.decision.action, intent.open_receipt
+    if hands.audit is None or action is None:
+        return ()
+    origin = receipt.origin if receipt else None
+    try:
+        hands.audit(
+            ActionRecord(
+                at=hands.now(),
+                action=action,
+                file=case.subject.source,
+                origin=origin,
+                progress=answer.progress,
+                message=answer.message,
+            )
+        )
+    except OSError as error:
+        return (f"{case.subject.name}: the audit could not be written: {_disk(error)}",)
+    return ()
 
 
 def _is_still_wanted(case: Case, specs: SpecSource) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from reconciler.core.backoff import failure_delay
 from reconciler.core.queue import DueQueue
 from reconciler.loop.accounts import Tools
+from reconciler.loop.lookout import Lookout
 from reconciler.loop.once import Memory, Orders, run_pass
 from reconciler.loop.tally import Due, Pace, PassResult
 from reconciler.model.job import JobRef
@@ -25,15 +26,8 @@ GRACE_S = 25.0
 JITTER = 0.1
 SOONEST_S = 0.05
 """The shortest rest between two passes, so that a stream of changes is taken in gulps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a watch tells after each pass."""
-
-    result: PassResult
-    upcoming: tuple[tuple[float, JobRef], ...]
-    """What is due next, the earliest first, by the clock's monotonic seconds."""
+BEAT_S = 2.0
+"""How often the loop says that it runs: an eighth of the shortest interval."""
 
 
 @dataclass(slots=True)
@@ -45,36 +39,66 @@ class Watch:
         orders: what this watch was asked to do.
         waker: tells of changes.
         jitter: numbers in [0, 1).
-        tell: is given what each pass found.
+        lookout: is told how the watch is, all the time.
+        tell: is given what each pass found, and how many seconds it took.
     """
 
     tools: Tools
     orders: Orders
     waker: Waker
     jitter: Callable[[], float]
-    tell: Callable[[Heard], None]
+    lookout: Lookout
+    tell: Callable[[PassResult, float], None]
+    _is_idle: bool = True
     _queue: DueQueue[JobRef] = field(default_factory=DueQueue)
     _memory: Memory = field(default_factory=Memory)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until somebody wants to stop, and then finish what is under way within `GRACE_S`."""
+        beating = asyncio.ensure_future(self._beat())
+        try:
+            await self._run(stop)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        clock = self.tools.clock
         due: frozenset[JobRef] | None = None
+        scan_at = clock.monotonic()
         while not stop.is_set():
-            begun = asyncio.ensure_future(run_pass(self.tools, self.orders, self._memory, due))
+            self._is_idle = False
+            begun_at = clock.monotonic()
+            is_scan = begun_at >= scan_at
+            begun = asyncio.ensure_future(run_pass(self.tools, self.orders, self._memory, due, by_content=is_scan))
             result = await _within_grace(begun, stop)
             if result is None:
                 return
+            self._is_idle = True
+            if is_scan:
+                scan_at = begun_at + result.interval.total_seconds()
             self.orders = replace(self.orders, retry=frozenset())
             self._schedule(result)
-            self.tell(Heard(result, tuple(self._queue.upcoming())))
+            self.lookout.passed(result, self._queue.waiting(), clock.monotonic(), clock.now())
+            self.tell(result, clock.monotonic() - begun_at)
             await self._rest(result.interval.total_seconds(), stop)
-            due = self._queue.pop_due(self.tools.clock.monotonic())
+            due = self._queue.pop_due(clock.monotonic())
+
+    async def _beat(self) -> None:
+        clock = self.tools.clock
+        while True:
+            self.lookout.beat(clock.monotonic(), is_idle=self._is_idle, is_watching=self.waker.is_alive)
+            await clock.sleep(BEAT_S)
 
     def _schedule(self, result: PassResult) -> None:
         now = self.tools.clock.monotonic()
         for due in result.due:
             self._queue.drop(due.ref)
             self._queue.add(due.ref, now + self._delay(due))
+        for row in result.report.rows:
+            # Also what a bug kept from being looked at comes round again.
+            if row.ref is not None and not row.status.final and row.ref not in self._queue:
+                self._queue.add(row.ref, now + result.interval.total_seconds())
 
     def _delay(self, due: Due) -> float:
         planned = due.after.total_seconds()

@@ -20,7 +20,7 @@ from reconciler.core.subject import INTERVAL, Subject
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
 from reconciler.loop.publish import publish
-from reconciler.loop.resolve import Candidate, Reach, resolve
+from reconciler.loop.resolve import Candidate, Known, Reach, resolve
 from reconciler.loop.survey import Case, Ledger, survey
 from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
@@ -49,12 +49,15 @@ class Memory:
     """What one process remembers between passes, and loses at a restart without harm."""
 
     failures: dict[Account, int] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
 
 
 Pair = tuple[Subject, JobStatus | None]
 
 
-async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[JobRef] | None = None) -> PassResult:
+async def run_pass(
+    tools: Tools, orders: Orders, memory: Memory, due: frozenset[JobRef] | None = None, *, by_content: bool = True
+) -> PassResult:
     """Make one pass.
 
     Args:
@@ -62,11 +65,14 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
         orders: what this run was asked to do.
         memory: of this process.
         due: the jobs to look at; None looks at all. A spec that changed is always looked at.
+        by_content: whether every file is read; otherwise those that have not been touched are not.
     """
-    snapshot = tools.specs.snapshot()
-    stored = tools.statuses.load()
-    resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended)
-    candidates = tuple(each for each in resolved.candidates if _path(each) not in stored.too_new)
+    snapshot = tools.specs.snapshot(by_content=by_content)
+    stored = tools.statuses.load(by_content=by_content)
+    resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended, known=memory.known)
+    candidates = resolved.candidates
+    if stored.too_new:
+        candidates = tuple(each for each in candidates if _path(each) not in stored.too_new)
     claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
     matched = match(claims, stored.jobs, tools.clock.now().replace(microsecond=0))
     settings = snapshot.settings[0].document.spec if snapshot.settings else None
@@ -85,7 +91,7 @@ async def run_pass(tools: Tools, orders: Orders, memory: Memory, due: frozenset[
     errors: tuple[str, ...] = ()
     if tools.control is not None:
         if orders.is_selected is None:
-            swept = await sweep(matched.orphans, snapshot, brakes, resolved.reaches, tools)
+            swept = await sweep(matched, snapshot, brakes, resolved.reaches, tools)
         errors = write_all(stopped.values(), tools)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
@@ -167,7 +173,7 @@ def _stop(
     return {
         key: stalled(each.name, each.source, last.get(key), each.problem.reason, each.problem.message, now)
         for key, each in enumerate(candidates)
-        if key in chosen and each.problem is not None
+        if each.problem is not None and key in chosen
     }
 
 

@@ -18,6 +18,8 @@ class Place:
     specs: Path
     status_dir: Path | None = None
     state_dir: Path | None = None
+    audit: Path | None = None
+    """The file that every request that changes something is recorded in; None keeps no record but the receipts."""
 
     @property
     def statuses(self) -> Path:

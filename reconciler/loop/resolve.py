@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -86,9 +87,28 @@ class Candidate:
     @property
     def ref(self) -> JobRef | None:
         """The job that the spec names, if that much is known."""
+        if self.subject is not None:
+            return self.subject.ref
         if self.reach is None or self.document is None:
             return None
         return JobRef(self.reach.account, self.document.document.spec.job_id)
+
+
+@dataclass(slots=True)
+class Known:
+    """What came of documents, by their place, and of what else it depended on."""
+
+    found: dict[tuple[str, int], tuple[Located[FineTuningJob], object, Candidate]] = field(default_factory=dict)
+    reaches: Mapping[str, Reach | Problem] = field(default_factory=dict)
+
+    def candidate(self, located: Located[FineTuningJob], basis: object) -> Candidate | None:
+        """Return what came of this very document, if all that it depends on is still the same."""
+        before = self.found.get((located.file, located.line))
+        return before[2] if before and before[0] is located and before[1] == basis else None
+
+    def keep(self, located: Located[FineTuningJob], basis: object, candidate: Candidate) -> None:
+        """Remember what came of a document."""
+        self.found[located.file, located.line] = (located, basis, candidate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +121,17 @@ class Resolved:
     """Every account that a spec or a Provider document stands for, by the line that stands in statuses."""
 
 
-def resolve(snapshot: Snapshot, environment: Environment, *, is_suspended: bool) -> Resolved:
+def resolve(
+    snapshot: Snapshot, environment: Environment, *, is_suspended: bool, known: Known | None = None
+) -> Resolved:
     """Resolve every spec of a snapshot.
 
     Args:
         snapshot: one revision.
         environment: what the operator decides.
         is_suspended: whether the operator suspended everything; Settings are read here.
+        known: what came of the documents before, to be used again for those that are the same; it is brought up to
+            date.
     """
     settings = snapshot.settings[0].document.spec if snapshot.settings else None
     suspension = Suspension(reason="everything is suspended") if is_suspended else None
@@ -115,7 +139,15 @@ def resolve(snapshot: Snapshot, environment: Environment, *, is_suspended: bool)
         suspension = Suspension(reason="everything is suspended, by Settings")
     interval = settings.interval if settings and settings.interval else INTERVAL
     reaches = _Reaches(snapshot, environment)
-    candidates = [_candidate(located, reaches, suspension, interval) for located in snapshot.jobs]
+    fresh = Known()
+    candidates = []
+    for located in snapshot.jobs:
+        basis = (*reaches.basis(located.document.spec.provider, known), suspension, interval)
+        candidate = known.candidate(located, basis) if known else None
+        candidates.append(candidate or _candidate(located, reaches, suspension, interval))
+        fresh.keep(located, basis, candidates[-1])
+    if known is not None:
+        known.found, known.reaches = fresh.found, reaches.all()
     candidates += [
         Candidate(each.name, each.file, None, None, None, Problem(Reason.INVALID_SPEC, _first(each.diagnostics)))
         for each in snapshot.broken_jobs
@@ -126,6 +158,16 @@ def resolve(snapshot: Snapshot, environment: Environment, *, is_suspended: bool)
         if candidate.problem and candidate.document and candidate.problem.path:
             diagnostics.add(_diagnose(candidate.document, candidate.problem, environment))
     return Resolved(tuple(candidates), tuple(sorted(diagnostics, key=_place)), reaches.by_account())
+
+
+def reaches_by_name(
+    snapshot: Snapshot, environment: Environment, also: Iterable[str] = ()
+) -> dict[str, Reach | Problem]:
+    """Return what each provider stands for that a document declares, a spec names, or `also` holds, by that name."""
+    reaches = _Reaches(snapshot, environment)
+    declared = {each.document.metadata.name for each in snapshot.providers} | snapshot.broken_providers
+    named = {each.document.spec.provider for each in snapshot.jobs}
+    return {name: reaches.of(name) for name in sorted({*declared, *named, *also})}
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int]:
@@ -210,6 +252,17 @@ class _Reaches:
             self._known[name] = self._resolve(name)
         return self._known[name]
 
+    def all(self) -> dict[str, Reach | Problem]:
+        """Return what every name stands for that was asked for so far, or is declared."""
+        return self._known
+
+    def basis(self, name: str, known: Known | None) -> tuple[object, ...]:
+        """Return all that a candidate of this provider depends on; what is equal to before is the same object."""
+        reach, before = self.of(name), known.reaches.get(name) if known else None
+        if before is not reach and before == reach:
+            reach = self._known[name] = before
+        return reach, self._documents.get(name)
+
     def by_account(self) -> dict[str, Reach]:
         """Return the accounts that can be reached."""
         return {str(each.account): each for each in self._known.values() if isinstance(each, Reach)}
@@ -243,7 +296,9 @@ class _Reaches:
         try:
             type_ = self._environment.provider_type(spec.type)
         except LookupError as error:
-            return Problem(Reason.INVALID_PROVIDER, str(error.args[0]), ("spec", "type" if located else "provider"))
+            near = [] if located else get_close_matches(name, self._documents, n=1)
+            message = f"no provider is called {name!r}; did you mean {near[0]!r}?" if near else str(error.args[0])
+            return Problem(Reason.INVALID_PROVIDER, message, ("spec", "type" if located else "provider"))
         try:
             options = type_.options.model_validate(spec.options)
         except ValidationError as error:

@@ -6,13 +6,14 @@ than the guard would let pass; the job is left alone either way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from reconciler.core.conditions import stalled
 from reconciler.core.guard import Brakes, judge
+from reconciler.core.match import Matched
 from reconciler.core.orphans import is_outliving, outlive
 from reconciler.errors import ProviderError
 from reconciler.loop.accounts import Tools, open_or_shut
@@ -23,6 +24,8 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import Snapshot, StoredStatuses
 
+_PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
+"""One outage may show as both, in turn, and is one condition."""
 FAILURES_TOLD = 2
 """An account is told to be away after so many failed looks in a row."""
 
@@ -49,13 +52,13 @@ def write_all(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
 
 
 async def sweep(
-    orphans: Sequence[JobStatus], snapshot: Snapshot, brakes: Brakes, reaches: Mapping[str, Reach], tools: Tools
+    matched: Matched, snapshot: Snapshot, brakes: Brakes, reaches: Mapping[str, Reach], tools: Tools
 ) -> Swept:
     """Deal with the statuses that no spec claims. `reaches` is by account, as a status names it."""
     now = tools.clock.now().replace(microsecond=0)
     kept: list[JobStatus] = []
     gone: list[JobStatus] = []
-    for status in orphans:
+    for status in matched.orphans:
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
@@ -66,6 +69,8 @@ async def sweep(
         else:
             gone.append(status)
     errors = write_all(kept, tools)
+    for status in matched.superseded:
+        errors += _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
     if snapshot.broken_files or not gone:
         return Swept(errors=errors)
     specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
@@ -112,7 +117,7 @@ def tell_providers(
 def _provider_status(
     run: AccountRun, reason: Reason, message: str, before: ProviderStatus | None, now: datetime
 ) -> ProviderStatus:
-    if before is not None and before.reason is reason:
+    if before is not None and (before.reason is reason or {before.reason, reason} <= _PASSING):
         return before
     return ProviderStatus(
         name=run.alias,

@@ -46,6 +46,8 @@ class Pass:
     revision: str | None
     interval: timedelta
     is_dry: bool
+    is_halted: bool = False
+    """Nothing may be asked, because of the documents or their revision."""
 
 
 class Pace(Enum):
@@ -79,6 +81,8 @@ class PassResult:
     """The names of the specs that this pass was about."""
     interval: timedelta
     """How often everything is looked at."""
+    is_halted: bool = False
+    """Nothing may be asked, because of the documents or their revision."""
 
 
 def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
@@ -103,7 +107,11 @@ def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
     )
     due = tuple(entry for each in done.values() if (entry := _due(each)) is not None)
     return PassResult(
-        replace(report, exit_codes=exit_codes(report)), due, frozenset(done) | _stopped(found), found.interval
+        replace(report, exit_codes=exit_codes(report)),
+        due,
+        frozenset(done) | _stopped(found),
+        found.interval,
+        found.is_halted,
     )
 
 
@@ -182,4 +190,6 @@ def _due(one: Done) -> Due | None:
     if answer is not None and answer.progress in _RETRIED:
         return Due(ref, one.look_after, Pace.RETRY, answer.retry_after_s)
     is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled
+    if answer is not None and answer.progress is Progress.NOT_RECORDED:
+        is_under_way = False  # a disk that refuses is for a person to mend: waiting for it would only hide it
     return Due(ref, one.look_after, Pace.UNDER_WAY if is_under_way else Pace.RESTING)
