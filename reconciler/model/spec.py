@@ -93,6 +93,7 @@ class Document(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        defer_build=True,  # building all models takes longer than reading a small repository
         extra="forbid",
         hide_input_in_errors=True,
         alias_generator=to_camel,
