@@ -24,11 +24,14 @@ _END = "\x1e"
 _FIELD = "\x1f"
 
 
-def read_approvals(git: Git, specs: str, statuses: str | None, now: datetime) -> tuple[CommitApproval, ...]:
+def read_approvals(
+    git: Git, revision: str, specs: str, statuses: str | None, now: datetime
+) -> tuple[CommitApproval, ...]:
     """Return what the commits of the last day approve, the newest first.
 
     Args:
         git: the repository, at its top.
+        revision: the commit to look back from.
         specs: the specs directory in it, with `/`.
         statuses: where statuses stand in it, if they do.
         now: the moment.
@@ -40,9 +43,9 @@ def read_approvals(git: Git, specs: str, statuses: str | None, now: datetime) ->
         f"--max-count={COMMITS_MAX}",
         f"--since={int(oldest.timestamp())}",
         f"--format=%H{_FIELD}%ct{_FIELD}%B{_END}",
-        "HEAD",
+        revision,
         "--",
-        specs,
+        specs or ".",
     )
     found = (_approval(git, entry, specs, statuses, oldest) for entry in (told or "").split(_END) if _FIELD in entry)
     return tuple(each for each in found if each is not None)

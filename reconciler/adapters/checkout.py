@@ -68,9 +68,14 @@ class Checkout:
         """Return the commit that last changed a file, and its author; None where it is not committed as it stands."""
         if self.is_shallow() or self.git.find("status", "--porcelain", "--", str(path)):
             return None
-        told = self.git.find("log", "-1", f"--format=%h{_FIELD}%an <%ae>", "--", str(path))
-        commit, _, author = (told or "").partition(_FIELD)
-        return Origin(commit, author) if commit and author else None
+        return read_origin(self.git, "HEAD", str(path))
+
+
+def read_origin(git: Git, revision: str, path: str) -> Origin | None:
+    """Return the commit that last changed a path, looking back from a revision, and its author."""
+    told = git.find("log", "-1", f"--format=%h{_FIELD}%an <%ae>", revision, "--", path)
+    commit, _, author = (told or "").partition(_FIELD)
+    return Origin(commit, author) if commit and author else None
 
 
 @dataclass(slots=True)
@@ -102,12 +107,12 @@ class CheckedOutSpecs:
         """Remember the branch that it begins on."""
         self._branch = self.checkout.branch()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read everything, and say whether it may be acted on."""
         before = self.checkout.revision()
-        first = self.specs.snapshot()
+        first = self.specs.snapshot(by_content=by_content)
         distrust = self.checkout.under_way() or self._strayed()
-        second = self.specs.snapshot() if distrust is None else first
+        second = self.specs.snapshot(by_content=by_content) if distrust is None else first
         if distrust is None and (self.checkout.revision() != before or second != first):
             distrust = "it changed while it was read"
         self._revision = before
@@ -136,7 +141,7 @@ class CheckedOutSpecs:
             specs = self.root.resolve().relative_to(top).as_posix()
             statuses = self.statuses.resolve()
             within = statuses.relative_to(top).as_posix() if statuses.is_relative_to(top) else None
-            self._approved = read_approvals(self.checkout.git, specs, within, self.now())
+            self._approved = read_approvals(self.checkout.git, revision, specs, within, self.now())
             self._approved_at = revision
         return tuple(each for each in self._approved if is_in_force(each, self.now()))
 

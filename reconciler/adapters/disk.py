@@ -87,15 +87,26 @@ class LocalDisk:
 
     def _entry(self, entry: os.DirEntry[str], here: Path, *, is_linked: bool) -> Entry:
         if not entry.is_symlink():
-            return Entry(
-                entry.name, is_dir=entry.is_dir(follow_symlinks=False), is_file=entry.is_file(follow_symlinks=False)
-            )
+            is_file = entry.is_file(follow_symlinks=False)
+            stamp = _stamp(entry) if is_file else None
+            return Entry(entry.name, is_dir=entry.is_dir(follow_symlinks=False), is_file=is_file, stamp=stamp)
         try:
             real = self._resolved(here / entry.name)
         except OSError:
             return Entry(entry.name, is_dir=False, is_file=False)
         goes_round = is_linked or here.is_relative_to(real)
-        return Entry(entry.name, is_dir=real.is_dir() and not goes_round, is_file=real.is_file())
+        is_file = real.is_file()
+        stamp = _stamp(real) if is_file else None
+        return Entry(entry.name, is_dir=real.is_dir() and not goes_round, is_file=is_file, stamp=stamp)
+
+
+def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:
+    """Return what changes whenever a file's bytes do, but within one tick of a coarse clock; None if it is gone."""
+    try:
+        facts = path.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino, facts.st_dev
 
 
 def _sync(path: Path, flag: int) -> None:

@@ -24,6 +24,8 @@ _QUIET = {
     "GIT_ADVICE": "0",
     "LC_ALL": "C",
 }
+_OF_A_HOOK = frozenset({"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"})
+"""What a hook that we run in would make us believe of where we are."""
 _HARMLESS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -54,7 +56,8 @@ class Git:
         """Return what a command prints. Raises `GitError`."""
         flags = [flag for setting in _HARMLESS for flag in ("-c", setting)]
         command = ["git", "-C", str(self.directory), *flags, *arguments]
-        environment = {**os.environ, **_QUIET, **self.settings, **more}
+        ours = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+        environment = {**ours, **_QUIET, **self.settings, **more}
         try:
             ran = subprocess.run(  # noqa: S603  a list, no shell, and every path stands after `--`
                 command, input=data, capture_output=True, env=environment, timeout=TIMEOUT_S, check=False

@@ -66,6 +66,7 @@ class StatusBranch:
         remote: where it is pushed to; None keeps it here.
         signature: who commits.
         trailers: lines at the end of each message.
+        is_checked_out: whether a working tree shows this very branch, and has to follow it.
     """
 
     git: Git
@@ -75,6 +76,7 @@ class StatusBranch:
     remote: str | None
     signature: Signature
     trailers: tuple[str, ...] = ()
+    is_checked_out: bool = False
     _base: str | None = None
     """The commit that the statuses on the disk were last equal to."""
     _published: dict[str, bytes] = field(default_factory=dict)
@@ -143,7 +145,7 @@ class StatusBranch:
 
     def _follow(self) -> None:
         """Let the working tree, where it is of this very branch, have the specs of the commit that was fetched."""
-        if not self.prefix or self._base is None or self._base == self.git.find("rev-parse", "HEAD"):
+        if not self.is_checked_out or self._base is None or self._base == self.git.find("rev-parse", "HEAD"):
             return
         self.git.find("checkout", "--quiet", "HEAD", "--", self.prefix)
         for path, _ in list(self._files_here()):
@@ -157,10 +159,11 @@ class StatusBranch:
         listed = self.git.text("ls-remote", self.remote, f"refs/heads/{self.branch}")
         if not listed:
             return None
-        self.git.run(
-            "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self.remote, f"refs/heads/{self.branch}"
-        )
-        return self.git.text("rev-parse", "--verify", "FETCH_HEAD")
+        # A ref of our own, for FETCH_HEAD belongs to whoever fetches last.
+        kept = f"refs/reconcile/{self.branch}"
+        wanted = f"+refs/heads/{self.branch}:{kept}"
+        self.git.run("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self.remote, wanted)
+        return self.git.text("rev-parse", "--verify", kept)
 
     def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
         if commit is None:
@@ -226,7 +229,7 @@ class StatusBranch:
 
     def _move(self, commit: str) -> None:
         """Let the local branch, or a detached HEAD that was at its tip, be this commit."""
-        if self.prefix and self.git.find("rev-parse", "HEAD") == (self._base or ""):
+        if self.is_checked_out and self.git.find("rev-parse", "HEAD") == (self._base or ""):
             self.git.run("update-ref", "-m", "reconcile", "HEAD", commit, self._base or "")
             self.git.run("reset", "--quiet", "--", self.prefix)
         elif self.remote is None:
@@ -317,7 +320,9 @@ def open_publisher(
         msg = f"{directory} is not in the checkout: name a --status-branch"
         raise PublishError(msg)
     prefix = inside.relative_to(top).as_posix()
-    return GitPublisher(StatusBranch(checkout.git, current, prefix, inside, remote, signature, trailers))
+    return GitPublisher(
+        StatusBranch(checkout.git, current, prefix, inside, remote, signature, trailers, is_checked_out=True)
+    )
 
 
 @contextmanager

@@ -43,14 +43,18 @@ class SpecsDir:
         self._display = display.rstrip("/")
         self._parsed: dict[str, _Parsed] = {}
 
-    def snapshot(self) -> Snapshot:
-        """Read everything."""
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
+        """Read everything. Without `by_content`, a file whose stamp has not changed is not read again."""
         found = list(_walk(self._disk, self._root, self._not_ours))
         troubles = [each for each in found if isinstance(each, _Trouble)]
         parsed: dict[str, _Parsed] = {}
-        for file in sorted(each for each in found if isinstance(each, str)):
+        for each in sorted((each for each in found if isinstance(each, _Found)), key=lambda each: each.path):
+            file, before = each.path, self._parsed.get(each.path)
+            if not by_content and before is not None and before.stamp is not None and before.stamp == each.stamp:
+                parsed[file] = before
+                continue
             try:
-                parsed[file] = self._parse(file)
+                parsed[file] = self._parse(file, each.stamp)
             except OSError as error:
                 troubles.append(_Trouble(file, f"cannot be read: {error.strerror or error}"))
         self._parsed = parsed
@@ -70,13 +74,13 @@ class SpecsDir:
         """Return None: a directory does not know who wrote what."""
         return None
 
-    def _parse(self, file: str) -> _Parsed:
+    def _parse(self, file: str, stamp: _Stamp = None) -> _Parsed:
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
         before = self._parsed.get(file)
         if before is not None and before.digest == digest:
-            return before
-        return _Parsed(digest, read_documents(data, file=file, shown=self._shown(file)))
+            return replace(before, stamp=stamp)
+        return _Parsed(digest, stamp, read_documents(data, file=file, shown=self._shown(file)))
 
     def _shown(self, path: str) -> str:
         readable = path if path.isprintable() else ascii(path)[1:-1]
@@ -114,6 +118,7 @@ class SpecsDir:
 
 
 _Place = tuple[str, int | None]
+_Stamp = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,17 @@ class _Parsed:
     """What one file held when its bytes had this digest."""
 
     digest: bytes
+    stamp: _Stamp
+    """As the file stood in its directory just before it was read."""
     contents: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file that may hold specs, relative to the root."""
+
+    path: str
+    stamp: _Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +148,10 @@ class _Trouble:
     severity: Severity = Severity.ERROR
 
 
-def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[str | _Trouble]:
-    """Yield each file that holds specs, relative to the root, and each trouble."""
+def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[_Found | _Trouble]:
+    """Yield each file that holds specs, and each trouble."""
     count = 0
+    skipped = {str(each.relative_to(root)) for each in not_ours if each.is_relative_to(root)}
     directories = [""]
     while directories:
         directory = directories.pop()
@@ -148,7 +164,7 @@ def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[str | _
             continue
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
-            if entry.name.startswith(_HIDDEN) or root / path in not_ours:
+            if entry.name.startswith(_HIDDEN) or path in skipped:
                 continue
             trouble = _trouble(path, entry)
             if trouble is not None:
@@ -157,7 +173,7 @@ def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[str | _
                 directories.append(path)
             elif path.endswith(_SUFFIXES):
                 count += 1
-                yield path
+                yield _Found(path, entry.stamp)
         if count > FILES_MAX:
             yield _Trouble("", f"holds more than {FILES_MAX:,} spec files; the rest is not read")
             return

@@ -8,7 +8,6 @@ the edit is refused in words. A round-trip dumper would reflow what people wrote
 from __future__ import annotations
 
 import codecs
-import copy
 import json
 import re
 from collections.abc import Mapping
@@ -18,11 +17,11 @@ from typing import Any
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.yaml_text import Node, Path, Unreadable, locate, parse
 
-NEXT_TO = ("spec", "desiredState")
-"""A new key of a spec goes below this one, which every spec has."""
+NEXT_TO = "desiredState"
+"""A new key goes below this one where it is there, else below the last."""
 
-Value = str | Mapping[str, str] | None
-"""A text, a mapping of texts, or None to take the key away."""
+Value = str | bool | Mapping[str, str] | None
+"""A text; true or false; a mapping of texts, which is laid over one that is there; or None to take the key away."""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _PLAIN = re.compile(r"[A-Za-z][\w ./@+()-]*[\w.)]|[A-Za-z]|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -53,13 +52,21 @@ def splice(data: bytes, edit: Edit) -> bytes:
     Raises `SpliceRefused`, and nothing else.
     """
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-    text = data.removeprefix(mark).decode()
+    try:
+        text = data.removeprefix(mark).decode()
+    except UnicodeDecodeError:
+        msg = "this is not UTF-8"
+        raise SpliceRefused(msg) from None
     before = _values(text)
     index = _index(before, edit.name)
-    wanted = _with_value(before[index], edit)
+    wanted, current = _with_value(before[index], edit)
     if wanted == before[index]:
         return data
-    after = _cut(text, locate(text)[index], edit)
+    if isinstance(edit.value, Mapping) and isinstance(current, dict) and current:
+        for key, value in edit.value.items():
+            data = splice(data, Edit(edit.name, (*edit.keys, key), value))
+        return data
+    after = _cut(text, _nodes(text, index), edit)
     _check(after, [*before[:index], wanted, *before[index + 1 :]])
     result = mark + after.encode()
     known = _flaws(data)
@@ -91,6 +98,14 @@ def _values(text: str) -> list[Any]:
         raise SpliceRefused(msg) from None
 
 
+def _nodes(text: str, index: int) -> Mapping[Path, Node]:
+    try:
+        return locate(text)[index]
+    except Unreadable as error:
+        msg = f"this {error}"
+        raise SpliceRefused(msg) from None
+
+
 def _index(values: list[Any], name: str) -> int:
     found = [
         index
@@ -108,17 +123,21 @@ def _name(value: Mapping[str, Any]) -> object:
     return metadata.get("name") if isinstance(metadata, dict) else None
 
 
-def _with_value(document: Any, edit: Edit) -> Any:
-    """Return what the document is to say."""
-    document = copy.deepcopy(document)
+def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
+    """Return what the document is to say, and what it says now in that place."""
+    document = json.loads(json.dumps(document))  # a copy in which nothing is shared, as aliases share it
     inner = document
     for key in edit.path[:-1]:
-        inner = inner[key]
+        inner = inner.get(key)
+        if not isinstance(inner, dict):
+            msg = f"its {key} is not a mapping"
+            raise SpliceRefused(msg)
+    current = inner.get(edit.path[-1])
     if edit.value is None:
         inner.pop(edit.path[-1], None)
     else:
-        inner[edit.path[-1]] = dict(edit.value) if isinstance(edit.value, Mapping) else edit.value
-    return document
+        inner[edit.path[-1]] = dict(edit.value) if isinstance(edit.value, Mapping) else _text(edit.value)
+    return document, current
 
 
 def _cut(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
@@ -130,12 +149,12 @@ def _cut(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
     if node.is_alias or node.is_marked:
         what = "is an alias of another value" if node.is_alias else "has an anchor or a tag"
         raise _refused(text, node, edit.path, what)
-    if not node.is_scalar:
+    if not node.is_scalar and any(path[:-1] == edit.path for path in nodes if path):
         raise _refused(text, node, edit.path, "is not a single value")
     old = text[node.start : node.end]
     header, _, _ = old.partition("\n")
     comment = f"  {header[header.index('#') :].rstrip()}" if node.style in {"|", ">"} and "#" in header else ""
-    gap = " " if text[node.start - 1 : node.start] == ":" else ""
+    gap = " " if node.start == node.end else ""
     return text[: node.start] + gap + _written(edit.value, node.style) + comment + text[node.end :]
 
 
@@ -144,10 +163,10 @@ def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
     siblings = [node for path, node in nodes.items() if path[:-1] == edit.path[:-1] and path]
     if around is None or around.is_alias or not siblings:
         raise _refused(text, around or nodes[()], edit.path[:-1], "is an alias of another value, or empty")
-    sibling = nodes[NEXT_TO] if edit.path[:-1] == NEXT_TO[:-1] else siblings[-1]
+    sibling = nodes.get((*edit.path[:-1], NEXT_TO), siblings[-1])
     quote = text[sibling.key] if text[sibling.key] in "'\"" else ""
     style = sibling.style if sibling.style in {"'", '"'} else None
-    member = f"{quote}{edit.path[-1]}{quote}: {_written(edit.value or '', style)}"
+    member = f"{quote}{edit.path[-1]}{quote}: {_written(edit.value, style)}"
     if around.is_flow:
         return f"{text[: sibling.end]}, {member}{text[sibling.end :]}"
     end, line_break = _line_end(text, sibling.end)
@@ -184,7 +203,11 @@ def _line_end(text: str, position: int) -> tuple[int, str]:
 def _written(value: Value, style: str | None) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {scalar(each)}" for key, each in value.items()) + "}"
-    return scalar(value or "", style)
+    return _text(value) if isinstance(value, bool) else scalar(value or "", style)
+
+
+def _text(value: str | bool) -> str:  # noqa: FBT001  a value, not a switch
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else value
 
 
 def _check(text: str, wanted: list[Any]) -> None:

@@ -8,6 +8,7 @@ one of a later version never is.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
@@ -18,6 +19,16 @@ from reconciler.ports import Disk, StoredStatuses
 PROVIDERS = "_providers"
 
 _Status = JobStatus | ProviderStatus | None  # None: somebody else's file
+_Stamp = tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What one file held, and its stamp just before it was read."""
+
+    stamp: _Stamp
+    data: bytes
+    status: _Status
 
 
 class StatusesDir:
@@ -27,13 +38,16 @@ class StatusesDir:
         self._root = root
         self._disk = disk
         self._bytes: dict[str, bytes] = {}
-        self._parsed: dict[str, tuple[bytes, _Status]] = {}
+        self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._too_new: frozenset[str] = frozenset()
         self._was_there: bool | None = None
 
-    def load(self) -> StoredStatuses:
-        """Read the whole tree. Never raises for what stands there."""
+    def load(self, *, by_content: bool = True) -> StoredStatuses:
+        """Read the whole tree. Never raises for what stands there.
+
+        Without `by_content`, a file whose stamp has not changed is not read again.
+        """
         if self._was_there is None:
             self._was_there = self._is_there()
         parsed, self._parsed = self._parsed, {}
@@ -42,19 +56,24 @@ class StatusesDir:
         providers: list[ProviderStatus] = []
         discarded: list[str] = []
         too_new: list[str] = []
-        for path in self._walk(discarded):
+        for path, stamp in self._walk(discarded):
+            known = parsed.get(path)
             try:
-                status = self._read(path, parsed.get(path))
+                if by_content or known is None or stamp is None or known.stamp != stamp:
+                    known = self._read(path, stamp, known)
             except StatusTooNew:
                 too_new.append(path)
             except (StatusUnreadable, UnicodeDecodeError, OSError):
                 discarded.append(path)
             else:
+                self._parsed[path], self._bytes[path] = known, known.data
+                status = known.status
                 if isinstance(status, ProviderStatus):
                     providers.append(status)
                 elif status is not None:
                     self._paths[status.name].add(path)
-                    jobs[status.name] = max(jobs.get(status.name, status), status, key=_freshness)
+                    other = jobs.get(status.name)
+                    jobs[status.name] = max(other, status, key=_freshness) if other else status
         self._too_new = frozenset(too_new)
         return StoredStatuses(
             jobs=tuple(jobs.values()), providers=tuple(providers), discarded=tuple(discarded), too_new=tuple(too_new)
@@ -97,14 +116,13 @@ class StatusesDir:
         """Remove it: the account can be seen again."""
         self._drop(f"{PROVIDERS}/{name}.yaml")
 
-    def _read(self, path: str, before: tuple[bytes, _Status] | None) -> _Status:
-        """Return the status in a file; bytes that have not changed are not parsed twice."""
+    def _read(self, path: str, stamp: _Stamp, known: _Parsed | None) -> _Parsed:
+        """Return what is in a file; bytes that have not changed are not parsed twice."""
         data = self._disk.read(self._root / path)
         self._bytes[path] = data
-        if before is None or before[0] != data:
-            before = data, _parse(path, data)
-        self._parsed[path] = before
-        return before[1]
+        if known is not None and known.data == data:
+            return replace(known, stamp=stamp)
+        return _Parsed(stamp, data, _parse(path, data))
 
     def _put(self, path: str, data: bytes, *, durable: bool) -> bool:
         if self._bytes.get(path) == data:
@@ -139,9 +157,9 @@ class StatusesDir:
         self._disk.remove(self._root / path)
         self._bytes.pop(path, None)
 
-    def _walk(self, unread: list[str]) -> list[str]:
+    def _walk(self, unread: list[str]) -> list[tuple[str, _Stamp]]:
         """Return the files that may be statuses, sorted; directories that cannot be read go to `unread`."""
-        files: list[str] = []
+        files: list[tuple[str, _Stamp]] = []
         directories = [""]
         while directories:
             directory = directories.pop()
@@ -154,8 +172,9 @@ class StatusesDir:
                 continue
             visible = [entry for entry in entries if not entry.name.startswith(".")]
             directories += [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
-            files += [f"{directory}{entry.name}" for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
-        return sorted(files)
+            ours = [entry for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
+            files += [(f"{directory}{entry.name}", entry.stamp) for entry in ours]
+        return sorted(files, key=lambda found: found[0])
 
 
 def _parse(path: str, data: bytes) -> _Status:

@@ -120,10 +120,14 @@ def parse(text: str) -> tuple[RawDocument, ...]:
 def locate(text: str) -> tuple[dict[Path, Node], ...]:
     """Return where the values of each document stand, in the order of `parse`, for a text that it can read.
 
-    What an alias stands for has no place of its own, and so no entry.
+    What an alias stands for has no place of its own, and so no entry. Raises `Unreadable`.
     """
-    events = yaml.parse(text, Loader=yaml.BaseLoader)  # its marks count characters, whatever libyaml counts
-    return tuple(_Surveyor(events, text).document() for event in events if isinstance(event, DocumentStartEvent))
+    try:
+        events = yaml.parse(text, Loader=yaml.BaseLoader)  # its marks count characters, whatever libyaml counts
+        return tuple(_Surveyor(events, text).document() for event in events if isinstance(event, DocumentStartEvent))
+    except yaml.YAMLError:  # it takes a little less than libyaml does
+        msg = "is laid out in a way that nobody but libyaml reads"
+        raise Unreadable(msg) from None
 
 
 def _documents(events: Iterator[Event], nodes_max: int) -> Iterator[RawDocument]:
@@ -172,10 +176,11 @@ class _Surveyor:
     def _visit(self, event: Any, path: Path, key: Any) -> int:
         """Note the value that begins with this event, and return its end."""
         is_alias, is_scalar = isinstance(event, AliasEvent), isinstance(event, ScalarEvent)
-        end = self._scalar_end(event) if is_alias or is_scalar else self._visit_members(event, path)
+        end = _end(event) if is_alias or is_scalar else self._visit_members(event, path)
+        start = event.start_mark.index
         self._nodes[path] = Node(
-            start=event.start_mark.index,
-            end=end,
+            start=start,
+            end=start + len(self._text[start:end].rstrip()),  # a block scalar takes the empty lines after it along
             key=key.start_mark.index,
             column=event.start_mark.column,
             is_scalar=is_scalar,
@@ -188,19 +193,18 @@ class _Surveyor:
 
     def _visit_members(self, event: Any, path: Path) -> int:
         """Note what stands in a collection. One in block style ends with its last value, not where the next begins."""
-        count, end = 0, event.end_mark.index
+        count, end = 0, _end(event)
         while not isinstance(inner := next(self._events), SequenceEndEvent | MappingEndEvent):
             if isinstance(event, SequenceStartEvent):
                 end = self._visit(inner, (*path, count), inner)
             else:
                 end = self._visit(next(self._events), (*path, getattr(inner, "value", "")), inner)
             count += 1
-        return int(inner.end_mark.index) if event.flow_style else end
+        return _end(inner) if event.flow_style else end
 
-    def _scalar_end(self, event: Any) -> int:
-        """A block scalar's event takes the empty lines after it along."""
-        start, end = event.start_mark.index, event.end_mark.index
-        return start + len(self._text[start:end].rstrip())
+
+def _end(event: Any) -> int:
+    return int(event.end_mark.index)
 
 
 class _Budget:

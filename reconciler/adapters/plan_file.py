@@ -1,0 +1,65 @@
+"""A pinned plan as a JSON file.
+
+Rules: the same plan is the same bytes; a file that is not whole, or holds anything that we would not write, is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from reconciler.model.pinned import Pin, PinnedPlan
+from reconciler.model.spec import API_VERSION
+from reconciler.model.status import Because, Verb
+
+_KIND = "PinnedPlan"
+_FIELDS = {each.name for each in fields(Pin)}
+
+
+class PlanUnreadable(Exception):
+    """A file that holds no pinned plan; the message says which and why."""
+
+
+def render_plan(plan: PinnedPlan) -> str:
+    """Return the plan as JSON, one change a line."""
+    changes = ",\n".join(f"  {json.dumps(asdict(pin))}" for pin in sorted(plan.pins))
+    listed = f"[\n{changes}\n]" if changes else "[]"
+    return f'{{"apiVersion": {json.dumps(API_VERSION)}, "kind": "{_KIND}", "changes": {listed}}}\n'
+
+
+def plan_digest(plan: PinnedPlan) -> str:
+    """Return what tells two plans apart: the digest of the file's bytes."""
+    return f"sha256:{hashlib.sha256(render_plan(plan).encode()).hexdigest()}"
+
+
+def read_plan(path: Path) -> PinnedPlan:
+    """Return the plan in a file. Raises `PlanUnreadable`."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        if (tree["apiVersion"], tree["kind"]) != (API_VERSION, _KIND):
+            raise _unreadable(path, "it is of another kind or version")
+        return PinnedPlan(frozenset(map(_pin, tree["changes"])))
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _unreadable(path, "it is not as `reconcile plan --out` writes it") from None
+
+
+def _pin(entry: Mapping[str, Any]) -> Pin:
+    if set(entry) != _FIELDS or not all(isinstance(value, str) for value in entry.values()):
+        raise ValueError
+    return Pin(
+        account=entry["account"],
+        id=entry["id"],
+        verb=Verb(entry["verb"]),
+        because=Because(entry["because"]),
+        name=entry["name"],
+    )
+
+
+def _unreadable(path: Path, why: str) -> PlanUnreadable:
+    return PlanUnreadable(f"{path} holds no plan to act on: {why}. Make one with `reconcile plan --out {path}`")

@@ -1,0 +1,158 @@
+"""Statuses as commits, against real repositories and a sandbox that is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.status_reading import parse_status
+from reconciler.model.status import JobStatus
+from tests.support.cli import Checkout
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox, wait_for
+
+BRANCH = "reconcile-status"
+ON_A_BRANCH = ("--once", "--wait", "--push", "--status-branch", BRANCH)
+ON_MAIN = ("--once", "--wait", "--push")
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A remote with one spec that wants its job cancelled, and the clone of whoever wrote it."""
+
+    remote: Path
+    clone: Clone
+    checkout: Checkout
+    job_id: str
+
+    def published(self, ref: str, path: str = "runaway.yaml") -> JobStatus:
+        """Return a status as it stands on the remote."""
+        self.clone.git("fetch", "--quiet", "origin")
+        return parse_status(self.clone.git("show", f"origin/{ref}:{path}") + "\n")
+
+    def runner(self, root: Path, *options: str) -> Checkout:
+        """Return a fresh clone on a fresh machine."""
+        a_clone(self.remote, root, *options)
+        return Checkout(root, self.checkout.environ)
+
+
+@pytest.fixture
+def team(tmp_path: Path, sandbox: Sandbox) -> Team:
+    remote = a_remote(tmp_path / "remote.git")
+    clone = a_clone(remote, tmp_path / "ada")
+    checkout = Checkout(clone.root, sandbox.environ)
+    (job_id,) = sandbox.create(1)
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    clone.commit("Stop the runaway")
+    clone.push()
+    return Team(remote, clone, checkout, job_id)
+
+
+def test_the_intent_is_on_the_remote_before_the_request_and_the_proof_after_it(team: Team) -> None:
+    ran = team.checkout.run(*ON_A_BRANCH)
+    subjects = (
+        team.clone.git("ls-remote", "origin") and team.published(BRANCH) and team.clone.subjects(f"origin/{BRANCH}")
+    )
+
+    assert ran.code == 0
+    assert (
+        subjects
+        == [
+            "reconcile: runaway: cancelled (Cancelled)",
+            "reconcile: runaway: cancel accepted, running (CancelPending)",
+            "reconcile: about to cancel runaway",
+        ]
+        or subjects[-1] == "reconcile: about to cancel runaway"
+    )
+    assert team.published(BRANCH).is_ready
+
+
+def test_the_receipt_names_the_commit_and_its_author(team: Team) -> None:
+    team.checkout.run(*ON_A_BRANCH)
+    origin = team.published(BRANCH).receipts[0].origin
+
+    assert origin is not None
+    assert team.clone.git("rev-parse", "HEAD").startswith(origin.commit)
+    assert origin.author == "Ada <ada@example.org>"
+
+
+def test_a_second_run_on_another_machine_makes_no_commit(team: Team, tmp_path: Path) -> None:
+    team.checkout.run(*ON_A_BRANCH)
+    before = team.clone.git("ls-remote", "origin")
+    ran = team.runner(tmp_path / "runner").run(*ON_A_BRANCH)
+
+    assert ran.code == 0
+    assert team.clone.git("ls-remote", "origin") == before
+
+
+def test_the_specs_branch_gets_the_statuses_and_the_tree_stays_clean(team: Team) -> None:
+    ran = team.checkout.run(*ON_MAIN)
+
+    assert ran.code == 0, ran.err
+    assert team.published("main", "specs/status/runaway.yaml").is_ready
+    assert team.clone.git("status", "--porcelain", "--", "specs") == ""
+    assert team.clone.subjects("origin/main")[-1] == "Stop the runaway"
+    assert team.clone.is_linear("origin/main")
+
+
+def test_a_person_who_pushes_meanwhile_loses_nothing(team: Team, tmp_path: Path) -> None:
+    runner = team.runner(tmp_path / "runner")
+    team.checkout.write("notes.txt", "mine\n")
+    team.clone.commit("Write notes")
+    team.clone.push()
+    ran = runner.run(*ON_MAIN)
+
+    assert ran.code == 0, ran.err
+    assert team.published("main", "specs/status/runaway.yaml").is_ready
+    assert team.clone.git("show", "origin/main:specs/notes.txt") == "mine"
+    assert team.clone.is_linear("origin/main")
+
+
+def test_a_spec_that_changed_on_the_remote_is_read_again_before_anything_is_asked(
+    team: Team, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    runner = team.runner(tmp_path / "runner")
+    team.checkout.want("runaway", team.job_id, "observed")
+    team.clone.commit("Let it run after all")
+    team.clone.push()
+    ran = runner.run(*ON_MAIN)
+
+    assert ran.code == 0, ran.err
+    assert sandbox.cancels(team.job_id) == []
+
+
+def test_a_runner_that_dies_after_the_request_is_taken_over_with_its_receipt(
+    team: Team, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    sandbox.break_with({"on": "cancel", "job": team.job_id, "fault": "slow", "for": "20s"})
+    with team.checkout.start(*ON_A_BRANCH) as dying:
+        wait_for(lambda: sandbox.cancels(team.job_id), "the request arrives")
+        dying.kill()
+    sandbox.heal()
+    ran = team.runner(tmp_path / "runner").run(*ON_A_BRANCH)
+    status = team.published(BRANCH)
+
+    assert ran.code == 0, ran.err
+    assert status.is_ready
+    assert status.receipts[0].attempts == len(sandbox.cancels(team.job_id)) == 1
+    assert status.receipts[0].confirmed_at is not None
+
+
+def test_a_remote_that_is_away_means_that_nothing_is_asked(team: Team, sandbox: Sandbox) -> None:
+    team.remote.rename(team.remote.with_name("elsewhere.git"))
+    ran = team.checkout.run(*ON_A_BRANCH)
+
+    assert ran.code == 78
+    assert "statuses cannot be published" in ran.err
+    assert sandbox.cancels(team.job_id) == []
+
+
+def test_a_detached_head_has_no_branch_to_commit_to(team: Team) -> None:
+    team.clone.git("checkout", "--quiet", "--detach")
+    ran = team.checkout.run("--once", "--commit")
+
+    assert ran.code == 78
+    assert "name a --status-branch" in ran.err

@@ -1,0 +1,151 @@
+"""Specs of a Git remote that is known by its URL alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.remote import RemoteSpecs, authorisation, open_remote
+from tests.support.cli import SPEC
+from tests.support.repositories import Clone, a_clone, a_remote
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def ada(tmp_path: Path) -> Clone:
+    clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+    want(clone, "runaway", "cancelled")
+    clone.commit("Stop the runaway")
+    clone.push()
+    return clone
+
+
+def want(clone: Clone, name: str, state: str) -> None:
+    specs = clone.root / "specs"
+    specs.mkdir(exist_ok=True)
+    text = SPEC.format(name=name, provider="openai", job_id=f"ftjob-{name}", state=state)
+    (specs / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def the_remote(tmp_path: Path, accepted: str | None = None) -> RemoteSpecs:
+    git = open_remote(tmp_path / "state" / "remote", (tmp_path / "remote.git").as_uri(), None)
+    memory = tmp_path / "state" / "revision"
+    specs = RemoteSpecs(git, "main", "specs", "specs/status", memory, lambda: NOW, accepted)
+    specs.poll()
+    return specs
+
+
+def test_a_commit_is_read_without_being_checked_out(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    found = specs.snapshot()
+
+    assert [each.document.metadata.name for each in found.jobs] == ["runaway"]
+    assert found.revision == ada.git("rev-parse", "HEAD")
+    assert found.distrust is None
+    assert not list((tmp_path / "state" / "remote").rglob("*.yaml"))
+
+
+def test_a_push_is_seen_at_the_next_poll_and_not_before(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    want(ada, "second", "observed")
+    ada.commit("Watch another")
+    ada.push()
+    before = specs.snapshot()
+    has_moved = specs.poll()
+
+    assert len(before.jobs) == 1
+    assert has_moved
+    assert len(specs.snapshot().jobs) == 2
+    assert not specs.poll()
+
+
+def test_a_spec_that_changed_since_it_was_read_is_known_to_have(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    specs.snapshot()
+    want(ada, "runaway", "observed")
+    ada.commit("Let it run")
+    ada.push()
+    specs.poll()
+    current = specs.current("runaway.yaml", "runaway")
+
+    assert current is not None
+    assert current.spec.desired_state == "observed"
+
+
+def test_a_receipt_can_name_the_commit(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    specs.snapshot()
+    origin = specs.origin("runaway.yaml")
+
+    assert origin is not None
+    assert origin.author == "Ada <ada@example.org>"
+    assert ada.git("rev-parse", "HEAD").startswith(origin.commit)
+
+
+def test_a_branch_that_was_rewound_is_not_acted_on_until_somebody_accepts_it(ada: Clone, tmp_path: Path) -> None:
+    want(ada, "second", "observed")
+    ada.commit("Watch another")
+    ada.push()
+    the_remote(tmp_path).snapshot()
+    ada.git("reset", "--quiet", "--hard", "HEAD~1")
+    ada.git("push", "--quiet", "--force", "origin", "HEAD:main")
+    rewound = the_remote(tmp_path).snapshot()
+    again = the_remote(tmp_path).snapshot()
+    accepted = the_remote(tmp_path, ada.git("rev-parse", "HEAD")[:12]).snapshot()
+
+    assert "was rewound" in str(rewound.distrust)
+    assert "--accept-revision" in str(again.distrust)
+    assert accepted.distrust is None
+
+
+def test_a_remote_that_is_away_is_told_and_the_last_commit_goes_on_being_read(ada: Clone, tmp_path: Path) -> None:
+    specs = the_remote(tmp_path)
+    (tmp_path / "remote.git").rename(tmp_path / "elsewhere.git")
+    specs.poll()
+    found = specs.snapshot()
+
+    assert len(found.jobs) == 1
+    assert "is away" in found.notices[0]
+    assert ada.root.exists()
+
+
+def test_a_remote_that_was_never_reached_removes_nothing(tmp_path: Path) -> None:
+    found = the_remote(tmp_path).snapshot()
+
+    assert found.jobs == ()
+    assert found.broken_files == {""}
+    assert found.distrust is not None
+
+
+def test_a_hostile_tree_is_only_data(ada: Clone, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.yaml"
+    secret.write_text(SPEC.format(name="stolen", provider="openai", job_id="ftjob-x", state="cancelled"))
+    specs = ada.root / "specs"
+    (specs / "link.yaml").symlink_to(secret)
+    (specs / "up").symlink_to("../..")
+    (specs / "-rf").write_text("- rf\n")
+    (specs / ".gitattributes").write_text("* filter=evil diff=evil\n")
+    (specs / "big.yaml").write_bytes(b"#" * 9_000_000)
+    (ada.root / ".gitmodules").write_text('[submodule "x"]\n\tpath = x\n\turl = ext::touch /tmp/owned\n')
+    hooks = ada.root / "hooks"
+    hooks.mkdir()
+    (hooks / "post-checkout").write_text("#!/bin/sh\ntouch owned\n")
+    ada.commit("Try everything")
+    ada.push()
+    found = the_remote(tmp_path).snapshot()
+
+    assert [each.document.metadata.name for each in found.jobs] == ["runaway"]
+    assert "big.yaml" in found.broken_files
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_a_token_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
+    git = open_remote(tmp_path / "remote", "https://git.example/specs.git", "canary-token-123456")
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "remote").rglob("*") if path.is_file())
+
+    assert b"canary" not in stored
+    assert "canary-token-123456" not in " ".join(authorisation("canary-token-123456").values())
+    assert git.find("config", "remote.origin.url") == "https://git.example/specs.git"
