@@ -19,7 +19,6 @@ from pydantic import BaseModel
 from reconciler.errors import Kind, Permanent
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, Capabilities, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.model.record import ActionRecord
 from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob, Provider, Settings
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
@@ -280,6 +279,8 @@ class Entry:
     name: str
     is_dir: bool
     is_file: bool
+    stamp: tuple[int, ...] | None = None
+    """Of a file: as long as it is the same, so most likely are the bytes. None: nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,8 +330,11 @@ class Snapshot:
 class SpecSource(Protocol):
     """Where the documents come from."""
 
-    def snapshot(self) -> Snapshot:
-        """Read everything. Never raises for what a user wrote: that is in `diagnostics`."""
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
+        """Read everything. Never raises for what a user wrote: that is in `diagnostics`.
+
+        Without `by_content`, a file whose stamp has not changed since the last snapshot is not read again.
+        """
         ...
 
     def current(self, file: str, name: str) -> FineTuningJob | None:
@@ -375,14 +379,6 @@ class Publisher(Protocol):
         ...
 
 
-class Audit(Protocol):
-    """Where every action is recorded for good."""
-
-    def __call__(self, record: ActionRecord) -> None:
-        """Record what became of one. Raises OSError where that cannot be made durable."""
-        ...
-
-
 class Waker(Protocol):
     """Tells that something changed under the specs; what, is for a snapshot to find."""
 
@@ -399,8 +395,8 @@ class Waker(Protocol):
 class StatusStore(Protocol):
     """Where statuses are kept."""
 
-    def load(self) -> StoredStatuses:
-        """Read the whole tree."""
+    def load(self, *, by_content: bool = True) -> StoredStatuses:
+        """Read the whole tree. Without `by_content`, a file whose stamp has not changed is not read again."""
         ...
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:

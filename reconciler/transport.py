@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,10 +21,13 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import httpx
-from aiolimiter import AsyncLimiter
 
 from reconciler.errors import Delivered, Kind, Permanent, Transient
-from reconciler.ports import Rate, Response, Sign
+from reconciler.gate import Gate
+from reconciler.model.record import Sent
+from reconciler.ports import Response, Sign
+
+__all__ = ["BODY_MAX", "RETRY_AFTER_MAX_S", "Deadlines", "Gate", "HttpTransport", "http_date", "retry_after_s"]
 
 BODY_MAX = 16 * 1024 * 1024
 RETRY_AFTER_MAX_S = 86_400.0
@@ -44,46 +47,27 @@ class Deadlines:
 DEADLINES = Deadlines()
 
 
-class Gate:
-    """One account's turnstile: its rate, its concurrency, and the wait that its provider asked for.
-
-    `requests` counts what was sent.
-    """
-
-    def __init__(self, rate: Rate) -> None:
-        self._slots = asyncio.Semaphore(rate.concurrency)
-        self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
-        self._closed_until = -math.inf
-        self.requests = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it. Raises `Transient(no)` at once while the provider wants to be left alone."""
-        self._refuse_while_closed()
-        async with self._slots, self._bucket:
-            self._refuse_while_closed()
-            self.requests += 1
-            yield
-
-    def close_for(self, seconds: float) -> None:
-        """Let nothing pass for so long. A shorter wish never shortens a longer one."""
-        self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + seconds)
-
-    def _refuse_while_closed(self) -> None:
-        remaining = self._closed_until - asyncio.get_running_loop().time()
-        if remaining > 0:
-            msg = "the provider asked to be left alone for a while, so this request was not sent"
-            raise Transient(msg, delivered=Delivered.NO, retry_after_s=remaining)
+Hook = Callable[[Sent], None]
 
 
 class HttpTransport:
     """`ports.Transport` over one connection pool, to one base URL.
 
-    `base_url` is normalised (`adapters.trust.normalise_base_url`). Use it as an async context manager.
+    `base_url` is normalised (`adapters.trust.normalise_base_url`). Use it as an async context manager. Every hook is
+    given each request that left.
     """
 
-    def __init__(self, base_url: str, gate: Gate, deadlines: Deadlines = DEADLINES, *, app: Any = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        gate: Gate,
+        deadlines: Deadlines = DEADLINES,
+        *,
+        app: Any = None,
+        hooks: tuple[Hook, ...] = (),
+    ) -> None:
         self._base_url = base_url
+        self._hooks = hooks
         self._host = urlsplit(base_url).netloc
         self._gate = gate
         self._deadlines = deadlines
@@ -123,7 +107,7 @@ class HttpTransport:
 
         Whatever the application raises is seen as a broken connection.
         """
-        return HttpTransport(self._base_url, self._gate, self._deadlines, app=app)
+        return HttpTransport(self._base_url, self._gate, self._deadlines, app=app, hooks=self._hooks)
 
     async def send(
         self,
@@ -139,10 +123,23 @@ class HttpTransport:
         _check_path(path)
         url = httpx.URL(self._base_url + path, params=query or None)
         request = self._client.build_request(method, url, json=json, headers=headers)
-        async with self._gate.turn():
+        async with self._gate.turn() as turn:
             if sign is not None:
                 request.headers.update(sign(method, str(request.url), request.content))
-            response = await self._answer(request)
+            clock = asyncio.get_running_loop().time
+            begun = clock()
+            status: int | None = None
+            try:
+                response = await self._answer(request)
+                status = response.status
+                turn.is_well = not _is_trouble(status)
+            except Transient:
+                turn.is_well = False
+                raise
+            finally:
+                sent = Sent(method=method, status=status, took_s=clock() - begun, waited_s=turn.waited_s)
+                for hook in self._hooks:
+                    hook(sent)
             if response.status in _ASKS_FOR_QUIET and response.retry_after_s is not None:
                 self._gate.close_for(response.retry_after_s)
         return response
@@ -216,6 +213,10 @@ class _InProcess(httpx.AsyncBaseTransport):
         except Exception as error:
             msg = f"the application raised {type(error).__name__}"
             raise httpx.ReadError(msg, request=request) from error
+
+
+def _is_trouble(status: int) -> bool:
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def http_date(text: str | None) -> datetime | None:

@@ -17,32 +17,40 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reconciler.adapters.audit import AuditFile
 from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
 from reconciler.adapters.clock import SystemClock
-from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.documents import read_documents
+from reconciler.adapters.git import GitError
 from reconciler.adapters.lock import LockHeld, hold
 from reconciler.adapters.publish import Signature, open_publisher
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.adapters.tampering import edited_statuses, foreign_commits
 from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.adapters.watch import watching
 from reconciler.adapters.yaml_text import Unreadable, parse
-from reconciler.errors import Kind, Permanent, PublishError
-from reconciler.loop.accounts import Tools, read_only
-from reconciler.loop.forever import Heard, Watch
+from reconciler.errors import PublishError
+from reconciler.loop.accounts import Tools
+from reconciler.loop.forever import Watch
 from reconciler.loop.once import Memory, run_pass
 from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources, orders
 from reconciler.loop.read import read_rows
-from reconciler.loop.resolve import Reach, resolve
+from reconciler.loop.resolve import resolve
 from reconciler.loop.tally import exit_codes
 from reconciler.loop.until import run_until
-from reconciler.model.job import Account
 from reconciler.model.plan import Report
+from reconciler.model.record import Audit
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, ProviderType, Snapshot, SpecSource
+from reconciler.observing import Observers
+from reconciler.opening import OpenAccounts
+from reconciler.ports import (
+    ProviderType,
+    Snapshot,
+    SpecSource,
+)
 from reconciler.providers import known, load
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
@@ -96,18 +104,19 @@ async def watch(
     trust: TrustSources,
     *,
     stop: asyncio.Event,
-    tell: Callable[[Heard], None],
+    observers: Observers,
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
     """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
     with _state_of(place, is_locked=True, may_begin_anew=publishing.status_branch is None) as state_dir:
         there = _published_place(place, publishing, state_dir)
         async with (
-            _tools(there, trust, state_dir, may_change=True, is_watch=True) as opened,
+            _tools(there, trust, state_dir, may_change=True, watch=(stop, observers)) as opened,
             watching(there.specs.resolve(), there.statuses.resolve()) as waker,
         ):
             tools = await _publishing_tools(opened, there, publishing)
-            await Watch(tools, orders(selection, brakes), waker, random.random, tell).run(stop)
+            wanted = orders(selection, brakes)
+            await Watch(tools, wanted, waker, random.random, observers.lookout, observers.passed).run(stop)
 
 
 async def make_plan(place: Place, selection: Selection, brakes: Brakes, trust: TrustSources) -> Report:
@@ -124,12 +133,24 @@ async def reading(place: Place, trust: TrustSources) -> AsyncIterator[Tools]:
             yield tools
 
 
-def validate(place: Place) -> Report:
-    """Read every document and say what is wrong. No key, no network."""
+def validate(place: Place, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
+    """Read every document and status and say what is wrong. No key, no network.
+
+    Args:
+        place: where they are.
+        since: a revision; each commit after it is checked too.
+        author: whose commits may touch statuses.
+    """
     environment = _Environment(place, Trust((), os.environ))
     snapshot = _specs(place).snapshot()
     resolved = resolve(snapshot, environment, is_suspended=False)
-    report = Report(diagnostics=(*snapshot.diagnostics, *resolved.diagnostics))
+    try:
+        edited = edited_statuses(place.statuses)
+        meddled = () if since is None else foreign_commits(place.specs, place.statuses, since, author)
+    except (GitError, ValueError) as error:
+        msg = f"the commits since {since} cannot be checked: {error}"
+        raise UsageError(msg) from None
+    report = Report(diagnostics=(*snapshot.diagnostics, *resolved.diagnostics, *edited, *meddled))
     return replace(report, exit_codes=exit_codes(report))
 
 
@@ -271,8 +292,14 @@ def _state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> 
 
 @asynccontextmanager
 async def _tools(
-    place: Place, trust: TrustSources, state_dir: Path, *, may_change: bool, is_watch: bool = False
+    place: Place,
+    trust: TrustSources,
+    state_dir: Path,
+    *,
+    may_change: bool,
+    watch: tuple[asyncio.Event, Observers] | None = None,
 ) -> AsyncIterator[Tools]:
+    """Open everything. A watch brings the wish to stop, and those who are told what happens."""
     try:
         texts = {str(file): file.read_text(encoding="utf-8") for file in trust.files}
         bound = Trust.read(os.environ, texts)
@@ -281,15 +308,28 @@ async def _tools(
         raise ConfigurationError(msg) from None
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        accounts = _Accounts(stack, state_dir, trust.secret_dirs, clock)
+        stop, observers = watch or (asyncio.Event(), None)
+        accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers)
+        stopping = asyncio.create_task(accounts.close_at(stop))
+        stack.callback(stopping.cancel)
         yield Tools(
-            specs=_source(place, is_watch=is_watch),
+            specs=_source(place, is_watch=watch is not None),
             statuses=StatusesDir(place.statuses, LocalDisk(place.statuses)),
             environment=_Environment(place, bound),
             accounts=accounts,
             clock=clock,
             control=accounts.control if may_change else None,
+            is_stopping=stop.is_set,
+            audit=_audit(place, stack) if may_change else None,
         )
+
+
+def _audit(place: Place, stack: AsyncExitStack) -> Audit | None:
+    try:
+        return stack.enter_context(AuditFile(place.audit)) if place.audit else None
+    except OSError as error:
+        msg = f"the audit {place.audit} cannot be written: {error.strerror or error}"
+        raise ConfigurationError(msg) from None
 
 
 class _Environment:
@@ -320,53 +360,3 @@ class _Environment:
 
     def show_status(self, file: str) -> str:
         return str(self._place.statuses / file)
-
-
-class _Accounts:
-    """Opens accounts, each once; the exit stack closes them."""
-
-    def __init__(
-        self, stack: AsyncExitStack, state_dir: Path, secret_dirs: tuple[Path, ...], clock: SystemClock
-    ) -> None:
-        self._stack = stack
-        self._state_dir = state_dir
-        self._secret_dirs = secret_dirs
-        self._clock = clock
-        self._controllers: dict[Account, JobController] = {}
-        self._requests: dict[Account, Callable[[], int]] = {}
-
-    async def open(self, reach: Reach) -> JobReader:
-        if reach.account not in self._controllers:
-            self._controllers[reach.account] = await self._open(reach)
-        return read_only(self._controllers[reach.account])
-
-    def control(self, account: Account) -> JobController:
-        return self._controllers[account]
-
-    def requests(self, account: Account) -> int:
-        return self._requests[account]() if account in self._requests else 0
-
-    async def _open(self, reach: Reach) -> JobController:
-        from reconciler.transport import Gate, HttpTransport  # noqa: PLC0415  httpx takes a fifth of a second
-
-        gate = Gate(reach.rate)
-        transport = await self._stack.enter_async_context(HttpTransport(reach.account.base_url, gate))
-        self._requests[reach.account] = lambda: gate.requests
-        config = AccountConfig(
-            account=reach.account, options=reach.options, state_dir=self._state_dir, now=self._clock.now
-        )
-        try:
-            opened = reach.type.open(config, transport, self._credentials(reach))
-            return await self._stack.enter_async_context(opened)
-        except OSError as error:
-            msg = f"{reach.account} cannot be opened: {error.strerror or error}"
-            raise Permanent(msg, kind=Kind.MISSING) from None
-
-    def _credentials(self, reach: Reach) -> Credentials:
-        source = reach.credentials
-        if source is not None and source.file is not None:
-            return FileCredentials(Path(source.file), self._secret_dirs)
-        if source is None and reach.type.finds_credentials:
-            return NoCredentials()
-        variable = source.env if source is not None else reach.type.key_variable
-        return EnvCredentials(variable, os.environ) if variable else NoCredentials()

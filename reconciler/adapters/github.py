@@ -22,7 +22,7 @@ API_URL = "https://api.github.com"
 PAGE_SIZE = 100
 PAGES_MAX = 30
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 
 

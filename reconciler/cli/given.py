@@ -9,6 +9,9 @@ import click
 
 from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.model.spec import parse_duration
+from reconciler.observing import Observing
+
+PORT_MAX = 65_535
 
 Given = Mapping[str, Any]
 """What click read, by parameter name."""
@@ -16,7 +19,12 @@ Given = Mapping[str, Any]
 
 def place(given: Given) -> Place:
     """Return where things are."""
-    return Place(specs=given["specs"], status_dir=given["status_dir"], state_dir=given["state_dir"])
+    return Place(
+        specs=given["specs"],
+        status_dir=given["status_dir"],
+        state_dir=given["state_dir"],
+        audit=given.get("audit"),
+    )
 
 
 def selection(given: Given, names: tuple[str, ...] = ()) -> Selection:
@@ -62,6 +70,21 @@ def patience(given: Given) -> Patience:
     """Return how long a run goes on. Raises click's usage error for a duration that is none."""
     wait_s = None if given["wait"] is None else seconds(given, "wait")
     return Patience(timeout_s=seconds(given, "timeout"), wait_s=wait_s)
+
+
+def observing(given: Given) -> Observing:
+    """Return how the watch is to be followed. Raises click's usage error for an address that is none."""
+    return Observing(listen=_address(given["listen"]), heartbeat_url=given["heartbeat_url"])
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > PORT_MAX:
+        msg = f"{text!r} is not an address: write it as 127.0.0.1:8080"
+        raise click.BadParameter(msg, param_hint="--listen")
+    return host.strip("[]"), int(port)
 
 
 def publishing(given: Given) -> Publishing:

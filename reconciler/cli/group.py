@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import click
 from click.core import ParameterSource
 
 from reconciler.cli.options import (
+    AUDIT,
     BRAKES,
+    CI,
     DISTRIBUTION,
+    OBSERVING,
     PLACE,
     PUBLISHING,
     SCREEN,
@@ -29,8 +33,21 @@ from reconciler.cli.options import (
 VERBS = {
     "plan": "Show what a pass would do, and do none of it.",
     "get": "Show where jobs stand, from the status files alone.",
+    "describe": "Show one job: its spec, its status, and what happened when.",
     "validate": "Check every document, without a key or a network.",
+    "explain": "Explain a field of a document, or a reason in a status.",
+    "schema": "Print one JSON Schema for every kind of document.",
+    "set": "Write into a spec what should be true of its job.",
+    "suspend": "Write into specs that nothing is to be asked for their jobs.",
+    "unsuspend": "Take the suspension out of specs again.",
+    "wait": "Wait until jobs are where they should be.",
+    "retry": "Make one pass for these jobs, in which their next attempt is due.",
+    "drift": "Show where the world is not what the specs say, and touch nothing.",
+    "adopt": "Write a spec for each job that has none.",
+    "providers": "Show what providers can do, and the accounts that the specs name.",
+    "healthcheck": "Ask a watch that runs with --listen whether it is well.",
     "sandbox": "Serve a make-believe provider to try things on.",
+    "completion": "Print what makes a shell complete verbs and options.",
     "version": "Show which version this is.",
 }
 
@@ -40,13 +57,13 @@ RECONCILE_TRUST_FILES, for RECONCILE_TRUST holds the trusted hosts themselves.
 \b
 Exit codes, the first that holds:
   70  a bug, or a disk that failed
-   3  the guard refused: too many changes at once
+   3  the guard, or the plan that was approved, refused: nothing was asked
   78  a credential, a trusted host or a setting is missing
   65  a document is not valid
    1  a job is stalled: a person must act
   69  a provider could not be looked at
   75  time ran out, or another reconcile is at work
-   2  plan --detailed-exitcode: changes are pending
+   2  drift, or plan --detailed-exitcode: changes are pending
   64  the command line itself is wrong
    0  all is as desired, or on its way there"""
 
@@ -121,8 +138,15 @@ class VerbGroup(click.Group):
     metavar="DURATION",
     help="With --once: how long to try again what may work later.",
 )
+@click.option(
+    "--plan",
+    cls=Shared,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --once: change nothing that this plan, written by plan --out, does not hold.",
+)
 @output("text", "json")
-@options(PLACE, SELECTION, BRAKES, TRUST, PUBLISHING, SCREEN)
+@options(PLACE, SELECTION, BRAKES, TRUST, PUBLISHING, AUDIT, OBSERVING, CI, SCREEN)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
 def reconcile(ctx: click.Context, /, **given: Any) -> int | None:
@@ -136,7 +160,7 @@ def reconcile(ctx: click.Context, /, **given: Any) -> int | None:
     if ctx.invoked_subcommand is not None:
         return None
     if not given["once"]:
-        needs_once = next((option for option in ("wait", "dry_run") if given[option]), None)
+        needs_once = next((option for option in ("wait", "dry_run", "plan", "junit") if given[option]), None)
         if needs_once:
             ctx.fail(f"--{needs_once.replace('_', '-')} goes with --once.")
         from reconciler.cli.watch import watch  # noqa: PLC0415 - as below

@@ -78,6 +78,26 @@ def _limit(name: str, help_: str, most: int | None = None) -> Decorator[Any]:
     return click.option(name, cls=Shared, type=click.IntRange(0, most), metavar="N", help=help_)
 
 
+OBSERVING: tuple[Decorator[Any], ...] = (
+    click.option(
+        "--listen",
+        cls=Shared,
+        metavar="HOST:PORT",
+        help="Without --once: serve /healthz, /readyz and /metrics there, such as 127.0.0.1:8080.",
+    ),
+    click.option(
+        "--heartbeat-url", cls=Shared, metavar="URL", help="Without --once: a URL to ask for after each pass."
+    ),
+)
+AUDIT: tuple[Decorator[Any], ...] = (
+    click.option(
+        "--audit",
+        cls=Shared,
+        type=_path(dir_okay=False),
+        metavar="FILE",
+        help="Append a JSON line for each request that changes something.",
+    ),
+)
 PLACE: tuple[Decorator[Any], ...] = (
     click.option(
         "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="The directory of the specs."
@@ -126,13 +146,7 @@ TRUST: tuple[Decorator[Any], ...] = (
         help="A directory, besides /run/secrets, that credentials may be read from. May be repeated.",
     ),
 )
-PUBLISHING: tuple[Decorator[Any], ...] = (
-    click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the branch that is checked out."),
-    click.option("--push", cls=Shared, is_flag=True, help="Push them, and each intent before its request leaves."),
-    click.option(
-        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on a branch that holds nothing else."
-    ),
-    click.option("--remote", cls=Shared, default="origin", show_default=True, help="With --push: where to."),
+AUTHOR: tuple[Decorator[Any], ...] = (
     click.option(
         "--commit-author",
         cls=Shared,
@@ -141,12 +155,36 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
         metavar="NAME <EMAIL>",
         help="Who commits.",
     ),
+)
+PUBLISHING: tuple[Decorator[Any], ...] = (
+    click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the branch that is checked out."),
+    click.option("--push", cls=Shared, is_flag=True, help="Push them, and each intent before its request leaves."),
+    click.option(
+        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on a branch that holds nothing else."
+    ),
+    click.option("--remote", cls=Shared, default="origin", show_default=True, help="With --push: where to."),
+    *AUTHOR,
     click.option(
         "--commit-trailer",
         cls=Shared,
         multiple=True,
         metavar="LINE",
         help="A line at the end of each commit's message, such as 'skip-checks: true'. May be repeated.",
+    ),
+)
+DRY_RUN: tuple[Decorator[Any], ...] = (
+    click.option("--dry-run", cls=Shared, is_flag=True, help="Show what would be written, and write nothing."),
+)
+CI: tuple[Decorator[Any], ...] = (
+    click.option(
+        "--github",
+        cls=Shared,
+        is_flag=True,
+        help="Write annotations, summary and outputs, and with GITHUB_TOKEN a comment, as GitHub Actions has them; "
+        "it is so there.",
+    ),
+    click.option(
+        "--junit", cls=Shared, type=_path(dir_okay=False), metavar="FILE", help="Write the result as JUnit XML."
     ),
 )
 SCREEN: tuple[Decorator[Any], ...] = (

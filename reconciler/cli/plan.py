@@ -4,33 +4,55 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler import wiring
+from reconciler.adapters.plan_file import render_plan
+from reconciler.cli.ci import Told, tell_ci
 from reconciler.cli.given import brakes, place, selection, trust
-from reconciler.cli.options import BRAKES, PLACE, SCREEN, SELECTION, TRUST, options
+from reconciler.cli.options import BRAKES, CI, PLACE, SCREEN, SELECTION, TRUST, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
+from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import ExitCode
 from reconciler.views.outlook import is_pending
+from reconciler.views.plan_markdown import plan_markdown
 from reconciler.views.plan_text import plan_text
+from reconciler.views.problems import problems
 
 
 @click.command()
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if changes are pending.")
-@output_option("text", "json")
-@options(PLACE, SELECTION, BRAKES, TRUST, SCREEN)
-def plan(*, detailed_exitcode: bool, output: str, **given: Any) -> int:
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the plan to a file, for reconcile --once --plan FILE.",
+)
+@output_option("text", "json", "markdown")
+@options(PLACE, SELECTION, BRAKES, TRUST, CI, SCREEN)
+def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **given: Any) -> int:
     """Show what a pass would do, and do none of it.
 
-    Looks at the providers, and asks them for nothing but that.
+    Looks at the providers, and asks them for nothing but that. With -o markdown it is made for a comment on a pull
+    request.
     """
     screen = Screen.of(given)
     with progress(screen, "looking at the providers"):
         report = asyncio.run(wiring.make_plan(place(given), selection(given), brakes(given), trust(given)))
     if detailed_exitcode and any(is_pending(row) for row in report.rows):
         report = replace(report, exit_codes=report.exit_codes | {ExitCode.CHANGES_PENDING})
-    return screen.conclude(report, plan_text, output=output, operation="plan")
+    pinned = PinnedPlan.of(row.action for row in report.changes if row.action is not None)
+    if out is not None:
+        out.write_text(render_plan(pinned), encoding="utf-8", newline="\n")
+    if output == "markdown":
+        screen.result(plan_markdown(report, screen.now()))
+        screen.say(problems(report))
+    else:
+        screen.conclude(report, plan_text, output=output, operation="plan")
+    tell_ci(given, screen, Told(report, "plan", plan_markdown, pinned))
+    return report.exit_code

@@ -38,9 +38,8 @@ def progress(screen: Screen, doing: str) -> Iterator[Tell]:
         yield tell
 
 
-def teller(say: Callable[[str], None]) -> Tell:
+def teller(say: Callable[[str], None], last: Report | None = None) -> Tell:
     """Return a function that says what is new in each report, compared with the one before."""
-    last: Report | None = None
 
     def tell(report: Report) -> None:
         nonlocal last

@@ -20,6 +20,7 @@ from reconciler.cli.version import version_text
 from reconciler.model.plan import Report
 from reconciler.model.spec import render_instant
 from reconciler.views.canvas import UNFOLDED, Canvas
+from reconciler.views.github import harmless
 from reconciler.views.json_lines import report_lines
 from reconciler.views.problems import Problem, problems, problems_text, unseen
 
@@ -34,12 +35,15 @@ class Screen:
 
     is_json_log: bool = False
     is_colorless: bool = False
+    is_github: bool = False
+    """A runner of GitHub Actions reads both streams, and would take some lines for commands."""
 
     @classmethod
     def of(cls, given: Given) -> Self:
         """Return the screen that the options and the environment ask for (https://no-color.org)."""
         is_colorless = given["no_color"] or bool(os.environ.get("NO_COLOR"))
-        return cls(is_json_log=given["log_format"] == "json", is_colorless=is_colorless)
+        is_github = bool(given.get("github")) or os.environ.get("GITHUB_ACTIONS") == "true"
+        return cls(is_json_log=given["log_format"] == "json", is_colorless=is_colorless, is_github=is_github)
 
     def now(self) -> datetime:
         """Return the moment that a view may call now."""
@@ -56,12 +60,12 @@ class Screen:
 
     def result(self, text: str) -> None:
         """Print what was asked for."""
-        _write(sys.stdout, text)
+        self._write(sys.stdout, text)
 
     def say(self, found: Iterable[Problem]) -> None:
         """Tell what went wrong, or should be known."""
         if not self.is_json_log:
-            _write(sys.stderr, problems_text(found, self.canvas(sys.stderr)))
+            self._write(sys.stderr, problems_text(found, self.canvas(sys.stderr)))
             return
         for problem in found:
             self.log(problem.summary, level=problem.severity, code=problem.code)
@@ -69,10 +73,14 @@ class Screen:
     def log(self, message: str, *, level: str = "info", **more: str) -> None:
         """Tell one line of what is going on."""
         if not self.is_json_log:
-            _write(sys.stderr, f"{message}\n")
+            self._write(sys.stderr, f"{message}\n")
             return
         line = {"at": render_instant(self.now()), "level": level, "message": message, **more}
-        _write(sys.stderr, json.dumps(line) + "\n")
+        self._write(sys.stderr, json.dumps(line) + "\n")
+
+    def command(self, text: str) -> None:
+        """Tell the runner something."""
+        _write(sys.stderr, text)
 
     def conclude(self, report: Report, view: View, *, output: str, operation: str) -> int:
         """Print a report by this view, or as NDJSON; then its problems; and return the exit code."""
@@ -87,6 +95,9 @@ class Screen:
         self.result(report_lines(report, operation=operation, version=version_text(), now=self.now()))
         self.say((*unseen(report), *problems(report)))
         return report.exit_code
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        _write(stream, harmless(text) if self.is_github else text)
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -9,25 +9,31 @@ from typing import Any
 import click
 
 from reconciler import wiring
+from reconciler.cli.ci import Told, tell_ci
 from reconciler.cli.given import place
-from reconciler.cli.options import PLACE, SCREEN, options
+from reconciler.cli.options import AUTHOR, CI, PLACE, SCREEN, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.views.problems import problems, validation_text
+from reconciler.views.result_markdown import validation_markdown
 
 
 @click.command()
 @output_option("text", "json")
-@options(PLACE, SCREEN)
-def validate(*, output: str, **given: Any) -> int:
+@click.option("--since", metavar="REV", help="Also check each commit since then: only reconcile may write statuses.")
+@options(PLACE, AUTHOR, CI, SCREEN)
+def validate(*, output: str, since: str | None, **given: Any) -> int:
     """Check every document, without a key or a network.
 
-    What is wrong stands on stdout as file:line: field: what, one line each.
+    What is wrong stands on stdout as file:line: field: what, one line each. A status that was edited by hand is wrong;
+    whose commits are reconcile's own, --commit-author says.
     """
     screen = Screen.of(given)
-    report = wiring.validate(place(given))
+    report = wiring.validate(place(given), since=since, author=given["commit_author"])
     if output == "json":
-        return screen.conclude_json(report, operation="validate")
-    screen.result(validation_text(report, screen.canvas(sys.stdout)))
-    screen.say(problems(replace(report, diagnostics=())))
+        screen.conclude_json(report, operation="validate")
+    else:
+        screen.result(validation_text(report, screen.canvas(sys.stdout)))
+        screen.say(problems(replace(report, diagnostics=())))
+    tell_ci(given, screen, Told(report, "validate", validation_markdown))
     return report.exit_code

@@ -5,50 +5,83 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from types import FrameType
+from typing import TextIO, cast
 
 from reconciler import wiring
-from reconciler.cli.given import Given, brakes, place, publishing, selection, trust
-from reconciler.cli.progress import teller
+from reconciler.adapters.log import PassLog, make_logger
+from reconciler.cli.agenda import agenda
+from reconciler.cli.given import Given, brakes, observing, place, publishing, selection, trust
 from reconciler.cli.screen import Screen
+from reconciler.observing import NotPossible, open_observers
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def watch(given: Given) -> int:
     """Watch, tell what changes, and return the exit code."""
-    screen = Screen.of(given)
-    screen.log(f"Watching {given['specs']}; Ctrl-C stops it.")
-    asyncio.run(_watch(given, screen.log))
-    screen.log("Stopped.")
+    try:
+        asyncio.run(_watch(given))
+    except NotPossible as error:
+        raise wiring.ConfigurationError(str(error)) from None
     return os.EX_OK
 
 
-async def _watch(given: Given, say: Callable[[str], None]) -> None:
-    tell = teller(say)
-    await wiring.watch(
-        place(given),
-        selection(given),
-        brakes(given),
-        trust(given),
-        stop=_stop_at_signals(say),
-        publishing=publishing(given),
-        tell=lambda heard: tell(heard.result.report),
+async def _watch(given: Given) -> None:
+    screen = Screen.of(given)
+    is_live = screen.is_live(sys.stderr) and not screen.is_json_log
+    secrets: set[str] = set()
+    logger = make_logger(
+        cast("TextIO", _Stderr()),
+        is_json=screen.is_json_log or not sys.stderr.isatty(),
+        has_color=is_live and not screen.is_colorless,
+        secrets=secrets,
     )
-
-
-def _stop_at_signals(say: Callable[[str], None]) -> asyncio.Event:
-    """Return an event that the first signal sets; the second one ends the process as if nobody caught it."""
     stop = asyncio.Event()
+    async with open_observers(observing(given), secrets, PassLog(logger).passed, logger.warning) as observers:
+        logger.info("watching", specs=str(given["specs"]), listen=observers.address)
+        _stop_at_signals(stop, lambda: logger.info("stopping: what is under way is finished first"))
+        with agenda(observers.lookout, screen) if is_live else nullcontext():
+            await wiring.watch(
+                place(given),
+                selection(given),
+                brakes(given),
+                trust(given),
+                stop=stop,
+                observers=observers,
+                publishing=publishing(given),
+            )
+    logger.info("stopped")
+
+
+class _Stderr:
+    """Standard error as it is at each moment: the agenda puts itself in its place, so that lines scroll above it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _stop_at_signals(stop: asyncio.Event, say: Callable[[], None]) -> None:
+    """Set the event at the first signal; the second one ends the process as if nobody caught it.
+
+    A handler of the interpreter's own, not the loop's, runs also while something blocks the loop.
+    """
     loop = asyncio.get_running_loop()
 
-    def on_signal() -> None:
-        say("Stopping: what is under way is finished first. Once more ends it at once.")
+    def wish() -> None:
+        say()
         stop.set()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         for each in SIGNALS:
-            loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
+        loop.call_soon_threadsafe(wish)
 
     for each in SIGNALS:
-        loop.add_signal_handler(each, on_signal)
-    return stop
+        signal.signal(each, on_signal)

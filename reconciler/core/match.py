@@ -76,7 +76,8 @@ def match(claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime)
     renamed = [last[claim.key] for claim in claims if claim.key in last and last[claim.key].name not in names]
     return Matched(
         last,
-        orphans=tuple(each for each in rest if each not in left),
+        # What stands under a name that a spec has is that spec's file: it is written over, never taken away.
+        orphans=tuple(each for each in rest if each not in left and each.name not in names),
         superseded=tuple(each for each in (*renamed, *left) if each.name not in names),
     )
 

@@ -9,7 +9,8 @@ from typing import Protocol
 from reconciler.errors import ProviderError
 from reconciler.loop.resolve import Environment, Reach
 from reconciler.model.job import Account, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.ports import Audit, Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents
+from reconciler.model.record import Audit
+from reconciler.ports import Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents
 
 
 class Accounts(Protocol):

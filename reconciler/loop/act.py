@@ -17,10 +17,10 @@ from reconciler.core.settle import Answer, settle
 from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient
 from reconciler.loop.survey import Case
 from reconciler.model.plan import Action, Progress
-from reconciler.model.record import ActionRecord
+from reconciler.model.record import ActionRecord, Audit
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import JobStatus, Verb
-from reconciler.ports import Audit, JobController, Publisher, SpecSource, StatusStore, SupportsPause
+from reconciler.ports import JobController, Publisher, SpecSource, StatusStore, SupportsPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController
     done: list[Done] = []
     intents: list[tuple[Case, JobStatus]] = []
     for case in cases:
-        if case.decision.action is None or case.refusal is not None:
+        if case.decision.action is None or case.is_refused:
             done.append(write(case, case.decision.status, hands))
             continue
         origin = hands.specs.origin(case.subject.source)

@@ -8,7 +8,7 @@ wish to stop lets what is under way finish, for a while.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from reconciler.loop.accounts import Tools
 from reconciler.loop.lookout import Lookout
 from reconciler.loop.once import Memory, Orders, run_pass
 from reconciler.loop.tally import Due, Pace, PassResult
-from reconciler.model.job import JobRef
+from reconciler.model.job import Account, JobRef
 from reconciler.ports import Waker
 
 GRACE_S = 25.0
@@ -92,13 +92,26 @@ class Watch:
 
     def _schedule(self, result: PassResult) -> None:
         now = self.tools.clock.monotonic()
+        away = {account: now for account, failures in self._memory.failures.items() if failures}
         for due in result.due:
+            at = now + self._delay(due)
             self._queue.drop(due.ref)
-            self._queue.add(due.ref, now + self._delay(due))
+            self._queue.add(due.ref, at)
+            if due.ref.account in away:
+                away[due.ref.account] = max(away[due.ref.account], at)
         for row in result.report.rows:
             # Also what a bug kept from being looked at comes round again.
             if row.ref is not None and not row.status.final and row.ref not in self._queue:
                 self._queue.add(row.ref, now + result.interval.total_seconds())
+        if away:
+            self._wait_together(away)
+
+    def _wait_together(self, away: Mapping[Account, float]) -> None:
+        """Let all jobs of an account that is away be due at one moment: one look serves them all."""
+        for at, ref in self._queue.waiting():
+            if at < away.get(ref.account, at):
+                self._queue.drop(ref)
+                self._queue.add(ref, away[ref.account])
 
     def _delay(self, due: Due) -> float:
         planned = due.after.total_seconds()

@@ -7,7 +7,7 @@ requests, statuses; an account that hangs or fails delays and harms no other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -26,6 +26,7 @@ from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
+from reconciler.model.pinned import PinnedPlan
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, StoredStatuses
@@ -39,6 +40,8 @@ class Orders:
     """None: everything. Under a filter nothing is removed."""
     brakes: Brakes = field(default_factory=Brakes)
     approvals: Approvals = field(default_factory=Approvals)
+    pinned: PinnedPlan | None = None
+    """The only changes that may be made; None allows all."""
     is_suspended: bool = False
     retry: frozenset[str] = frozenset()
     """The names of the specs whose next attempt is due now, because a person says so."""
@@ -81,7 +84,7 @@ async def run_pass(
 
     groups = _by_account(candidates, matched.last, chosen, orders, due)
     approvals = replace(orders.approvals, commits=snapshot.approvals)
-    ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs))
+    ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     runs = await asyncio.gather(
         *(_run_account(reach, pairs, ledger, tools, may_ask=may_ask) for reach, pairs in groups.values())
@@ -92,7 +95,7 @@ async def run_pass(
     if tools.control is not None:
         if orders.is_selected is None:
             swept = await sweep(matched, snapshot, brakes, resolved.reaches, tools)
-        errors = write_all(stopped.values(), tools)
+        errors = write_all(_one_a_name(stopped, matched.last), tools)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
     found = Pass(
@@ -175,6 +178,14 @@ def _stop(
         for key, each in enumerate(candidates)
         if each.problem is not None and key in chosen
     }
+
+
+def _one_a_name(stopped: Mapping[int, JobStatus], last: Mapping[int, JobStatus]) -> Iterable[JobStatus]:
+    """Return one status for each name: two specs of one name have one file, which neither may take from the other."""
+    by_name: dict[str, JobStatus] = {}
+    for key in sorted(stopped, key=lambda key: key not in last):
+        by_name.setdefault(stopped[key].name, stopped[key])
+    return by_name.values()
 
 
 def _notices(snapshot: Snapshot, stored: StoredStatuses, tools: Tools) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.core import guard
 from reconciler.loop.once import Orders
 from reconciler.loop.resolve import Candidate
+from reconciler.model.pinned import PinnedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Brakes:
 
     allow_cancels: int | None = None
     allow_names: frozenset[str] = frozenset()
+    pinned: PinnedPlan | None = None
+    """The plan that he approved: the only changes that may be made."""
     max_cancels: int | None = None
     max_cancel_percent: int | None = None
     max_cancels_absolute: int | None = None
@@ -118,6 +121,7 @@ def orders(selection: Selection, brakes: Brakes) -> Orders:
         is_selected=selection.predicate(),
         brakes=brakes.limits(),
         approvals=guard.Approvals(brakes.allow_cancels, brakes.allow_names),
+        pinned=brakes.pinned,
         is_suspended=brakes.suspend,
         retry=frozenset(selection.names if selection.is_retry else ()),
     )

@@ -16,11 +16,11 @@ from reconciler.ports import Publisher
 async def publish(result: PassResult, publisher: Publisher) -> PassResult:
     """Publish the statuses as this pass leaves them. What goes wrong is an error of the report."""
     try:
-        await publisher.publish_on_top(_message(result.report))
+        commit = await publisher.publish_on_top(_message(result.report))
     except PublishError as error:
         report = replace(result.report, errors=(*result.report.errors, f"the statuses could not be published: {error}"))
         return replace(result, report=replace(report, exit_codes=exit_codes(report)))
-    return result
+    return replace(result, report=replace(result.report, published=commit))
 
 
 def _message(report: Report) -> str:

@@ -15,7 +15,8 @@ from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
 from reconciler.loop.look import look
 from reconciler.model.job import Account, JobRef, Look, Phase, Seen, Unseen
-from reconciler.model.plan import Refusal
+from reconciler.model.pinned import PinnedPlan
+from reconciler.model.plan import Action, Refusal
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobReader
 
@@ -29,9 +30,16 @@ class Case:
     decision: Decision
     unseen: Unseen | None = None
     refusal: Refusal | None = None
+    is_unplanned: bool = False
+    """The pinned plan does not hold its action."""
     approved_by: str | None = None
     finish_at: datetime | None = None
     """When the provider thinks that the job will finish, if it said so."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its action must not be carried out."""
+        return self.refusal is not None or self.is_unplanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Ledger:
     statuses: tuple[JobStatus, ...]
     """All last statuses, those of unselected and orphaned jobs included: the hour forgets nobody."""
     unfinished: int
+    pinned: PinnedPlan | None = None
+    """The only changes that may be made; None allows all."""
     let_through: int = 0
     approved: int = 0
     used: Counter[str] = field(default_factory=Counter)
@@ -61,7 +71,9 @@ class Ledger:
 
     def judge(self, account: Account, cases: list[Case], now: datetime) -> tuple[list[Case], tuple[Refusal, ...]]:
         """Refuse or approve the first attempts of one account, as one batch."""
-        batch = [case.subject.name for case in cases if case.decision.action and case.decision.action.is_first_attempt]
+        cases = [replace(case, is_unplanned=self._is_unplanned(case.decision.action)) for case in cases]
+        first = [case for case in cases if case.decision.action and case.decision.action.is_first_attempt]
+        batch = [case.subject.name for case in first if not case.is_unplanned]
         count = self.approvals.count
         left = replace(self.approvals, count=None if count is None else count - self.approved)
         approved = approve(batch, left, count_approved(self.statuses) + self.used)
@@ -81,6 +93,9 @@ class Ledger:
             self.let_through += len(asked)
             return cases, ()
         return [_refuse(case, refusals[0], now) if case.subject.name in asked else case for case in cases], refusals[:1]
+
+    def _is_unplanned(self, action: Action | None) -> bool:
+        return action is not None and self.pinned is not None and not self.pinned.allows(action)
 
 
 async def survey(

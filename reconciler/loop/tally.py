@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -12,7 +12,7 @@ from reconciler.loop.resolve import Candidate, Reach
 from reconciler.loop.survey import Survey
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Account, JobRef, Unseen
-from reconciler.model.plan import AccountReport, ExitCode, Progress, Report, Row
+from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Report, Row
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 
@@ -93,6 +93,7 @@ def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
         rows=tuple(_row(found, key, done) for key in found.chosen if _is_told(found, key, done)),
         accounts=tuple(_account(run, requests) for run in found.runs),
         refusals=tuple(refusal for each in surveys for refusal in each.refusals),
+        unplanned=tuple(_unplanned(surveys)),
         diagnostics=found.diagnostics,
         errors=(
             *found.errors,
@@ -121,7 +122,7 @@ def exit_codes(report: Report) -> frozenset[ExitCode]:
     is_unset = Reason.HOST_NOT_TRUSTED in reasons or any(each.is_configuration for each in report.accounts)
     causes = {
         ExitCode.SOFTWARE: bool(report.errors),
-        ExitCode.REFUSED: bool(report.refusals),
+        ExitCode.REFUSED: bool(report.refusals or report.unplanned),
         ExitCode.CONFIGURATION: is_unset,
         ExitCode.INVALID_DOCUMENT: any(each.severity is Severity.ERROR for each in report.diagnostics),
         ExitCode.STALLED: any(row.status.is_stalled for row in report.rows),
@@ -130,6 +131,11 @@ def exit_codes(report: Report) -> frozenset[ExitCode]:
         ExitCode.TIMED_OUT: report.is_timed_out,
     }
     return frozenset(code for code, is_so in causes.items() if is_so)
+
+
+def _unplanned(surveys: Iterable[Survey]) -> Iterator[Action]:
+    for each in surveys:
+        yield from (case.decision.action for case in each.cases if case.is_unplanned and case.decision.action)
 
 
 def _stopped(found: Pass) -> frozenset[str]:
@@ -150,7 +156,7 @@ def _row(found: Pass, key: int, done: Mapping[str, Done]) -> Row:
     action = case.decision.action if case else None
     progress = None
     if action is not None and case is not None:
-        progress = Progress.REFUSED if case.refusal else Progress.PLANNED
+        progress = Progress.REFUSED if case.is_refused else Progress.PLANNED
     return Row(
         name=candidate.name,
         source=candidate.source,
@@ -190,6 +196,6 @@ def _due(one: Done) -> Due | None:
     if answer is not None and answer.progress in _RETRIED:
         return Due(ref, one.look_after, Pace.RETRY, answer.retry_after_s)
     is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled
-    if answer is not None and answer.progress is Progress.NOT_RECORDED:
-        is_under_way = False  # a disk that refuses is for a person to mend: waiting for it would only hide it
+    if one.case.is_unplanned or (answer is not None and answer.progress is Progress.NOT_RECORDED):
+        is_under_way = False  # a plan, or a disk that refuses, is for a person to mend: waiting would only hide it
     return Due(ref, one.look_after, Pace.UNDER_WAY if is_under_way else Pace.RESTING)

@@ -1,7 +1,8 @@
 """`--once`: passes until nothing is left to wait for, within a time.
 
 Rules: what failed in passing is tried again, with growing gaps and never before the provider's own bound; with `--wait`
-also what is on its way is looked at until it has arrived; what is stalled is waited for by nobody.
+also what is on its way is looked at until it has arrived; what is stalled is waited for by nobody. Where a pinned plan
+does not hold everything that is wanted, nothing at all is asked or written.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ async def run_until(
     """
     paces = {Pace.RETRY} if wait_s is None else {Pace.RETRY, Pace.UNDER_WAY}
     memory = Memory()
+    if orders.pinned is not None:
+        looked = await run_pass(replace(tools, control=None), orders, memory)
+        if looked.report.unplanned:
+            return looked.report
     begun = tools.clock.monotonic()
     failures = 0
     due_at: dict[JobRef, float] = {}
@@ -82,6 +87,8 @@ def _merge(earlier: Report, result: PassResult) -> Report:
         report,
         rows=tuple(_merge_row(before.get((row.name, row.source)), row, result.looked) for row in report.rows),
         accounts=tuple(accounts.values()),
+        unplanned=tuple(dict.fromkeys((*earlier.unplanned, *report.unplanned))),
+        published=report.published or earlier.published,
         refusals=tuple(dict.fromkeys((*earlier.refusals, *report.refusals))),
         errors=tuple(dict.fromkeys((*earlier.errors, *report.errors))),
         notices=tuple(dict.fromkeys((*earlier.notices, *report.notices))),

@@ -152,12 +152,16 @@ class Report:
     rows: tuple[Row, ...] = ()
     accounts: tuple[AccountReport, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    unplanned: tuple[Action, ...] = ()
+    """What is wanted now and the pinned plan does not hold, so that it was not asked for."""
     diagnostics: tuple[Diagnostic, ...] = ()
     errors: tuple[str, ...] = ()
     """Bugs and disks: what went wrong on our side."""
     notices: tuple[str, ...] = ()
     """What a person should know once, such as a status that was discarded."""
     revision: str | None = None
+    published: str | None = None
+    """The last commit that statuses were published as, if they were."""
     removed: tuple[str, ...] = ()
     is_dry: bool = False
     is_timed_out: bool = False

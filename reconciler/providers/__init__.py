@@ -13,8 +13,15 @@ ENTRY_POINTS = "reconciler.providers"
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
+        "azure-openai": "reconciler.providers.azure_openai:AZURE_OPENAI",
+        "bedrock": "reconciler.providers.bedrock:BEDROCK",
+        "litellm": "reconciler.providers.litellm:LITELLM",
+        "litellm-passthrough": "reconciler.providers.litellm:LITELLM_PASSTHROUGH",
+        "nebius": "reconciler.providers.openai:NEBIUS",
         "openai": "reconciler.providers.openai:OPENAI",
+        "sagemaker": "reconciler.providers.sagemaker:SAGEMAKER",
         "sandbox": "reconciler.providers.sandbox:SANDBOX",
+        "vertex-ai": "reconciler.providers.vertex_ai:VERTEX_AI",
     }
 )
 """The types that ship, by the word in `spec.type`; others come from the entry point group."""

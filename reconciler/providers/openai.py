@@ -1,15 +1,20 @@
-"""OpenAI, and services that speak its fine-tuning dialect under a base URL of their own."""
+"""OpenAI, and compatible services with an address of their own.
+
+Each is a type, not an option of one: a key's variable and the host that it may go to belong together. A service that is
+not here is reached as `openai` with a `baseUrl`, and a credential that the operator has bound to its host.
+
+Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.com/post-training/how-to-fine-tune.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from reconciler.plugin import AccountConfig, Capabilities, Credentials, Document, ProviderType, Rate, Transport
-from reconciler.providers._openai import Dialect, OpenAIJobs
+from reconciler.plugin import Capabilities, Document, ProviderType
+from reconciler.providers._openai import Dialect
+from reconciler.providers._openai_service import OpenAIService
 
 HeaderWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
@@ -21,40 +26,34 @@ class OpenAIOptions(Document):
     project: HeaderWord | None = Field(None, description="Sent as OpenAI-Project.")
 
 
-class OpenAIType:
-    """Everything that is true of OpenAI before an account is opened."""
+def _dialect(options: OpenAIOptions) -> Dialect:
+    given = options.model_dump(exclude_none=True)
+    return Dialect(headers={f"openai-{option}": value for option, value in given.items()})
 
-    name = "openai"
-    options = OpenAIOptions
-    id_pattern = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
-    key_variable = "OPENAI_API_KEY"
-    url_variable = "OPENAI_BASE_URL"
-    finds_credentials = False
-    capabilities = Capabilities(
+
+OPENAI: ProviderType = OpenAIService(
+    name="openai",
+    key_variable="OPENAI_API_KEY",
+    url_variable="OPENAI_BASE_URL",
+    address="https://api.openai.com/v1",
+    options=OpenAIOptions,
+    dialect=_dialect,
+    capabilities=Capabilities(
         cancel_is_immediate=True,
         can_pause=True,
         can_list_events=True,
         has_whole_rows=True,
         page_size_max=100,
         ends_on="2027-01-06: no new jobs from then on (developers.openai.com/api/docs/deprecations)",
-    )
-    rate = Rate()
+    ),
+)
 
-    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return organization and project, where they are given."""
-        return tuple(sorted(options.model_dump(exclude_none=True).items()))
-
-    def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return OpenAI's address."""
-        return "https://api.openai.com/v1"
-
-    @asynccontextmanager
-    async def open(
-        self, config: AccountConfig, transport: Transport, credentials: Credentials
-    ) -> AsyncIterator[OpenAIJobs]:
-        """Open one account."""
-        headers = {f"openai-{option}": value for option, value in self.scope(config.options)}
-        yield OpenAIJobs(transport, credentials, Dialect(headers=headers))
-
-
-OPENAI: ProviderType = OpenAIType()
+NEBIUS: ProviderType = OpenAIService(
+    name="nebius",
+    key_variable="NEBIUS_API_KEY",
+    url_variable=None,
+    address="https://api.tokenfactory.nebius.com/v1",
+    # Its documents tell of list, retrieve and checkpoints; that it pages and cancels as OpenAI does is not confirmed.
+    capabilities=Capabilities(),
+)
+"""Nebius Token Factory."""

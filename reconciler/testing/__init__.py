@@ -9,7 +9,8 @@ import pytest
 # Before they are imported, so that a failing assert shows its values.
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("asking", "looking", "acting", "failing")))
 
+from reconciler.testing.disturbed import Disturbed  # noqa: E402 - as above
 from reconciler.testing.stage import Fault, Stage  # noqa: E402 - as above
 from reconciler.testing.suite import ProviderContract  # noqa: E402 - as above
 
-__all__ = ["Fault", "ProviderContract", "Stage"]
+__all__ = ["Disturbed", "Fault", "ProviderContract", "Stage"]

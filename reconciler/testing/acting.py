@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.plugin import TERMINAL, JobController, Kind, Permanent, Phase, SupportsPause
@@ -51,6 +53,16 @@ class ActingContract(NeedsStage):
             asked(stage, lambda controller: controller.cancel_job(ref))
 
         assert caught.value.kind is Kind.REFUSED
+
+    @pytest.mark.parametrize("tail", ["?", "#", "/", "/../", "%2F..", " "])
+    def test_a_cancel_by_an_odd_id_stops_nothing(self, stage: Stage, tail: str) -> None:
+        """Also where the odd id holds a good one."""
+        ref = stage.job_in(Phase.RUNNING)
+        odd = replace(ref, id=ref.id + tail)
+        with pytest.raises(Permanent):
+            asked(stage, lambda controller: controller.cancel_job(odd))
+
+        assert seen(stage, ref).phase is Phase.RUNNING
 
     def test_a_running_job_pauses_and_goes_on(self, stage: Stage) -> None:
         """Where `can_pause`."""

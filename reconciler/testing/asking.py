@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from reconciler.plugin import JobController, JobRef, ListQuery, ObservedJob, Permanent, Phase, ProviderError, Transient
-from reconciler.testing.stage import Stage
+from reconciler.testing.stage import Fault, Stage
 
 T = TypeVar("T")
 Ask = Callable[[JobController, JobRef], Awaitable[object]]
@@ -74,6 +74,14 @@ def skip_unless(*, can: bool) -> None:
     """Skip the test of what the adapter's capabilities say that it cannot."""
     if not can:
         pytest.skip("the adapter's capabilities say that it cannot")
+
+
+def disturb(stage: Stage, fault: Fault) -> None:
+    """Let every request meet this fault; skip the test if the stage cannot."""
+    try:
+        stage.break_with(fault)
+    except NotImplementedError:
+        pytest.skip(f"this stage cannot have the fault {fault.name}")
 
 
 def error_of(stage: Stage, request_: Ask) -> ProviderError:

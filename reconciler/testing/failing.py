@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.plugin import Delivered, Kind, Phase, Transient
+from reconciler.plugin import Delivered, Kind, Permanent, Phase, Transient
 from reconciler.testing.asking import (
+    EVERYTHING,
     STOPPED,
     Ask,
     NeedsStage,
     asked,
+    disturb,
     each_look,
     each_request,
     error_of,
@@ -19,7 +21,7 @@ from reconciler.testing.asking import (
     seen,
     transient_of,
 )
-from reconciler.testing.stage import RETRY_AFTER_S, Fault, Stage
+from reconciler.testing.stage import HARMLESS, REFUSALS, RETRY_AFTER_S, Fault, Stage
 
 
 class FailingContract(NeedsStage):
@@ -83,12 +85,30 @@ class FailingContract(NeedsStage):
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
     @each_request
-    @pytest.mark.parametrize("fault", sorted(set(Fault) - {Fault.UNKNOWN_WORD, Fault.ENDLESS_LIST}))
+    @pytest.mark.parametrize("fault", sorted(REFUSALS))
+    def test_a_refusal_in_a_shape_of_its_own_is_a_refusal(self, stage: Stage, fault: Fault, request_: Ask) -> None:
+        """A gateway answers in its own way, and it is no absence, no success and no reason to ask again."""
+        disturb(stage, fault)
+
+        assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
+
+    @each_look
+    def test_an_answer_that_is_too_long_is_not_read_to_its_end(self, stage: Stage, request_: Ask) -> None:
+        """Also where it is small until it is unpacked; the deadline may come first."""
+        disturb(stage, Fault.HUGE)
+        error = error_of(stage, request_)
+
+        assert isinstance(error, Transient) or (isinstance(error, Permanent) and error.kind is Kind.INVALID)
+
+    @each_request
+    @pytest.mark.parametrize("fault", sorted(set(Fault) - HARMLESS - REFUSALS))
     def test_no_error_tells_the_key(self, stage: Stage, fault: Fault, request_: Ask) -> None:
         """Nor does what stands behind the error."""
         if not stage.secret:
             pytest.skip("this adapter needs no key")
-        stage.break_with(fault)
+        if fault is Fault.EMPTY and request_ is EVERYTHING["cancel"]:
+            pytest.skip("at some providers an empty answer is all that a cancel gets")
+        disturb(stage, fault)
         error: BaseException | None = error_of(stage, request_)
 
         while error is not None:

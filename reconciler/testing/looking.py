@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 import pytest
 
-from reconciler.plugin import JobController, ObservedJob, Phase, SupportsEvents
-from reconciler.testing.asking import PAGE, NeedsStage, asked, seen, skip_unless, walk
+from reconciler.plugin import UNSET, JobController, ObservedJob, Permanent, Phase, ProviderError, SupportsEvents
+from reconciler.testing.asking import PAGE, NeedsStage, asked, disturb, seen, skip_unless, walk
 from reconciler.testing.stage import Fault, Stage
 
 
@@ -72,6 +75,65 @@ class LookingContract(NeedsStage):
 
         assert first is not None
         assert first == second
+
+    def test_an_empty_page_that_says_that_there_is_more_is_not_the_end(self, stage: Stage) -> None:
+        """Some providers filter after paging; where that is not so, the list is not whole."""
+        disturb(stage, Fault.EMPTY_PAGE)
+        try:
+            page = asked(stage, lambda controller: controller.list_page(PAGE, None))
+        except ProviderError:
+            return
+
+        assert (page.jobs, page.next_cursor is None) == ((), False)
+
+    def test_a_list_never_leads_to_another_host(self, stage: Stage) -> None:
+        """There the key would go along: it is another page of this host, or an error."""
+        disturb(stage, Fault.POINTS_ELSEWHERE)
+        try:
+            rows = asked(stage, walk)
+        except Permanent:
+            return
+
+        assert sorted(row.id for row in rows) == sorted(stage.job_ids)
+
+    def test_a_compressed_answer_is_read(self, stage: Stage) -> None:
+        """Whether or not it was asked for."""
+        disturb(stage, Fault.GZIPPED)
+        rows = asked(stage, walk)
+
+        assert sorted(row.id for row in rows) == sorted(stage.job_ids)
+
+    def test_a_fraction_of_a_second_does_not_spoil_a_time(self, stage: Stage) -> None:
+        """Some clocks have one, and some have nine digits of it."""
+        ref = stage.job_in(Phase.SUCCEEDED)
+        before = seen(stage, ref).created_at
+        disturb(stage, Fault.FRACTIONAL_TIMES)
+        after = seen(stage, ref).created_at
+
+        assert isinstance(before, datetime)
+        assert isinstance(after, datetime)
+        assert abs(after - before) < timedelta(seconds=1)
+
+    def test_a_time_that_is_left_out_is_not_made_up(self, stage: Stage) -> None:
+        """The job is in its phase all the same."""
+        ref = stage.job_in(Phase.SUCCEEDED)
+        disturb(stage, Fault.NO_TIMES)
+        job = seen(stage, ref)
+
+        assert job.phase is Phase.SUCCEEDED
+        assert {job.created_at, job.started_at, job.finished_at} <= {None, UNSET}
+
+    @pytest.mark.parametrize("tail", ["?limit=1", "#", "/", "/cancel", "/..", "%2F", " ", "é", "\n", "x" * 300])
+    def test_an_odd_id_finds_no_job(self, stage: Stage, tail: str) -> None:
+        """It names no other job, and no other question."""
+        ref = stage.job_in(Phase.RUNNING)
+        odd = replace(ref, id=ref.id + tail)
+        try:
+            job = asked(stage, lambda controller: controller.get_job(odd))
+        except Permanent:
+            return
+
+        assert job is None
 
     def test_the_newest_events_come_first(self, stage: Stage) -> None:
         """Where `can_list_events`."""

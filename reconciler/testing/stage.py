@@ -28,6 +28,32 @@ class Fault(StrEnum):
     FOREIGN_NOT_FOUND = "404, but not in the provider's own words"
     UNKNOWN_WORD = "answers with a status word that nobody has heard of"
     ENDLESS_LIST = "gives the first page for every page of a list, and says that there is more"
+    EMPTY_PAGE = "gives a list's page without its rows, and says whatever it says of more"
+    POINTS_ELSEWHERE = "gives, beside the answer, an address of the next page on another host"
+    FRACTIONAL_TIMES = "gives times with half a second"
+    NO_TIMES = "leaves every time out"
+    GZIPPED = "compresses each answer"
+    HUGE = "blows each answer up to more than anyone should read"
+    REFUSAL_AS_TEXT = "400, as plain text"
+    REFUSAL_AS_PAGE = "400, as an HTML page"
+    REFUSAL_AS_DETAIL = "400, as JSON with a `detail`"
+    REFUSAL_AS_STRING = "400, as JSON whose `error` is a text"
+    REFUSAL_AS_NULLS = "400, as JSON whose `error` is full of nulls"
+
+
+REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
+HARMLESS = frozenset(
+    {
+        Fault.UNKNOWN_WORD,
+        Fault.ENDLESS_LIST,
+        Fault.EMPTY_PAGE,
+        Fault.POINTS_ELSEWHERE,
+        Fault.FRACTIONAL_TIMES,
+        Fault.NO_TIMES,
+        Fault.GZIPPED,
+    }
+)
+"""With these a request may well work."""
 
 
 class Stage(Protocol):
@@ -57,7 +83,11 @@ class Stage(Protocol):
         ...
 
     def break_with(self, fault: Fault) -> None:
-        """From now on, every request meets this fault."""
+        """From now on, every request meets this fault.
+
+        What is not the provider's own (from `EMPTY_PAGE` on), `reconciler.testing.Disturbed` does for any application.
+        Raises NotImplementedError for a fault that this stage cannot have: the test is skipped.
+        """
         ...
 
     def heal(self) -> None:

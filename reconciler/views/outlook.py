@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.plan import Progress, Row
 from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
 from reconciler.model.status import ConditionStatus, Verb
 
 
@@ -25,6 +27,15 @@ class Standing(StrEnum):
     REFUSED = "refused"
     OUT_OF_DATE = "out of date"
     UNSEEN = "not seen"
+
+
+AT_HOME: dict[DesiredState, frozenset[Phase]] = {
+    DesiredState.RUNNING: frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED}),
+    DesiredState.PAUSED: frozenset({Phase.PAUSED, Phase.SUCCEEDED}),
+    DesiredState.CANCELLED: TERMINAL,
+    DesiredState.OBSERVED: frozenset(Phase) - {Phase.ABSENT, Phase.UNKNOWN},
+}
+"""The phases in which a job is where its spec wants it, or has ended well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,13 @@ def _standing(row: Row) -> Standing:
 def is_pending(row: Row) -> bool:
     """Return whether a change is still to be made: one is due, and nothing stopped it."""
     return row.action is not None and row.progress in (None, Progress.PLANNED)
+
+
+def is_drifting(row: Row) -> bool:
+    """Return whether a job that could be seen is not where its spec wants it; a change that is due says so too."""
+    if row.wanted is None or row.unseen is not None:
+        return False
+    return row.action is not None or row.status.phase not in AT_HOME[row.wanted]
 
 
 def verbs(rows: Iterable[Row]) -> dict[Verb, int]:

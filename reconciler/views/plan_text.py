@@ -5,6 +5,7 @@ Changes are always all listed, for a plan that hides one is a lie; of everything
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rich.console import Group, RenderableType
@@ -24,7 +25,7 @@ LISTED_MAX = 20
 
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
-REFUSED_TITLE = "Refused by the guard: none of these will be asked for"
+REFUSED_TITLE = "Refused: none of these will be asked for"
 TITLES = {
     Standing.STALLED: "Stalled: a person must act",
     Standing.SUSPENDED: "Suspended: looked at, nothing is asked",
@@ -42,7 +43,7 @@ def plan_text(report: Report, canvas: Canvas, now: datetime) -> str:
             *([] if pending or refused else [styled("Nothing to change."), Text()]),
             *_changes(pending, canvas, now),
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
-            *(part for standing, title in TITLES.items() for part in _others(rest, standing, title)),
+            *(part for standing in TITLES for part in standing_part(rest, standing)),
             *unseen_part(report),
             styled(f"Plan: {told_verbs(pending)}; {told_standings(rest)}.", "bold"),
         ]
@@ -63,7 +64,7 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
         (clean(row.name), "bold"),
         f": {row.status.phase} -> {TARGETS[action.verb]}",
     )
-    facts = [("why", _why(action)), *_spent(row, now)]
+    facts = [("why", why(action)), *_spent(row, now)]
     if (receipt := row.status.open_receipt) is not None and not action.is_first_attempt:
         facts.append(("again", _earlier(receipt)))
     facts += [("job", f"{action.ref.id} at {action.ref.account}"), ("spec", row.source)]
@@ -77,12 +78,13 @@ def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
         Column("NAME", [styled(row.name) for row in rows]),
         Column("PHASE", [Text(row.status.phase) for row in rows]),
         Column("SINCE", [Text(_since(row, now)) for row in rows]),
-        Column("WHY", [styled(_why(action)) for action in actions], fold_at=24),
+        Column("WHY", [styled(why(action)) for action in actions], fold_at=24),
     ]
     return table(columns, canvas.width, drop=("SINCE", "PHASE"))
 
 
-def _why(action: Action) -> str:
+def why(action: Action) -> str:
+    """Return why a change is wanted, with the words of the spec, or of the limit."""
     because = "over its limit" if action.because is Because.LIMIT_REACHED else "the spec wants it"
     return because if action.reason is None else f"{because}: {action.reason}"
 
@@ -107,7 +109,8 @@ def _earlier(receipt: Receipt) -> str:
     return f"asked {count(receipt.attempts, 'time')} before, last at {moment(receipt.last_attempt_at)}"
 
 
-def _others(rows: list[Row], standing: Standing, title: str) -> list[RenderableType]:
+def standing_part(rows: Iterable[Row], standing: Standing) -> list[RenderableType]:
+    """Return the part of a plan or result that tells of the rows that stand so, and why; none if none does."""
     looks = [(row, look) for row in rows if (look := outlook(row)).standing is standing]
     if not looks:
         return []
@@ -116,4 +119,4 @@ def _others(rows: list[Row], standing: Standing, title: str) -> list[RenderableT
     parts: list[RenderableType] = [listing(lines)]
     if (more := len(looks) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get` lists them all", "dim"))
-    return [section(title, Group(*parts), style)]
+    return [section(TITLES[standing], Group(*parts), style)]

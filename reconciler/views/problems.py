@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import AccountReport, Refusal, Report
+from reconciler.model.plan import AccountReport, Action, Refusal, Report
 from reconciler.model.reason import Reason
 from reconciler.views.canvas import Canvas, styled
 from reconciler.views.outlook import Standing, standings
@@ -42,6 +42,7 @@ def problems(report: Report) -> tuple[Problem, ...]:
         *_lateness(report),
         *diagnosed(report.diagnostics),
         *_refused(report.refusals),
+        *_unplanned(report.unplanned),
         *(_bug(text) for text in report.errors),
     )
 
@@ -124,6 +125,21 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
             hint=hint if refusal is refusals[-1] else None,
         )
         for refusal in refusals
+    ]
+
+
+def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
+    """What the pinned plan does not hold, each by name; the way to go on is the same for all."""
+    hint = "Nothing was asked for what the plan does not hold. Make a new plan, and let it be approved."
+    return [
+        Problem(
+            severity=Severity.ERROR,
+            code="NotInPlan",
+            summary=f"the plan does not hold this: {action.verb} {action.name} ({action.ref.id} at "
+            f"{action.ref.account}), because of {action.because}",
+            hint=hint if action is actions[-1] else None,
+        )
+        for action in actions
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a pass did: a line for each change and what became of it, then where every job stands, then the sum.
+"""What a pass did: each change and what became of it, where every job stands, what a person must see to, the sum.
 
 Beyond `LISTED_MAX` jobs those that are as desired are counted, not listed.
 """
@@ -14,6 +14,7 @@ from reconciler.model.plan import Action, Progress, Report, Row
 from reconciler.model.status import Receipt
 from reconciler.views.canvas import Canvas, styled
 from reconciler.views.outlook import Standing, outlook, told_standings, told_verbs
+from reconciler.views.plan_text import standing_part
 from reconciler.views.status_table import rows_table
 from reconciler.views.unseen_text import unseen_part
 from reconciler.views.wording import clean, count, names
@@ -22,7 +23,7 @@ LISTED_MAX = 50
 
 FATES = {
     Progress.PLANNED: "is due, and was not asked for",
-    Progress.REFUSED: "was refused by the guard; nothing was sent",
+    Progress.REFUSED: "was refused; nothing was sent",
     Progress.ACCEPTED: "accepted",
     Progress.UNANSWERED: "was asked for, without an answer; the next look will show",
     Progress.NOT_DELIVERED: "could not be delivered; the next pass asks again",
@@ -43,6 +44,7 @@ def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
         parts.append(Text())
     parts += unseen_part(report)
     parts += _table(report, canvas, now)
+    parts += standing_part(report.rows, Standing.STALLED)
     if report.removed:
         parts += [styled(_removed(report.removed)), Text()]
     asked = [row for row in report.rows if row.progress in ASKED]

@@ -1,11 +1,12 @@
-"""Two ways to the same world: served on a socket for `openai`, in process for `sandbox`."""
+"""Two ways to the same world: served on a socket for the OpenAI family, in process for `sandbox`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,7 +19,7 @@ from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
-from reconciler.testing import Fault
+from reconciler.testing import Disturbed, Fault
 from reconciler.testing.stage import RETRY_AFTER_S
 from reconciler.transport import Deadlines, Gate, HttpTransport
 
@@ -81,28 +82,50 @@ class WorldStage:
         return JobRef(self.account, f"ftjob-{phase}")
 
 
-class OpenAIStage(WorldStage):
-    """`openai` against a world behind a real socket."""
+def bare(api: ASGIApp, secret: str) -> ASGIApp:  # noqa: ARG001 - a front's signature
+    """Return the API as it is."""
+    return api
+
+
+class ServedStage(WorldStage):
+    """A type of the OpenAI family against a world behind a real socket.
+
+    A front turns the sandbox's API into that of another service: it lets no one in but who has the secret.
+    """
 
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
 
-    def __init__(self, served: Served) -> None:
-        super().__init__(load("openai"), served.base_url)
+    def __init__(
+        self,
+        served: Served,
+        type_name: str = "openai",
+        *,
+        front: Callable[[ASGIApp, str], ASGIApp] = bare,
+        options: Mapping[str, str] = MappingProxyType({}),
+        path: str = "",
+    ) -> None:
+        super().__init__(load(type_name), served.base_url.removesuffix("/v1") + path)
+        self._options = self.type.options.model_validate(dict(options))
         self._world = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW)
-        served.app = create_app(self._world, lambda: NOW, api_key=self.secret)
+        api = create_app(self._world, lambda: NOW, api_key=self.secret)
+        served.app = self._way = Disturbed(front(api, self.secret))
 
     def break_with(self, fault: Fault) -> None:
-        """Add a rule to the world."""
-        self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
+        """Add a rule to the world, or spoil the way to it."""
+        if fault in RULES:
+            self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
+        else:
+            self._way.fault = fault
 
     def heal(self) -> None:
         """Take every rule away."""
         self._world.faults.clear()
+        self._way.fault = None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[JobController]:
         """Open the account with the canary key."""
-        config = AccountConfig(account=self.account, options=self.type.options(), state_dir=None, now=lambda: NOW)
+        config = AccountConfig(account=self.account, options=self._options, state_dir=None, now=lambda: NOW)
         credentials = EnvCredentials("KEY", {"KEY": self.secret})
         async with (
             HttpTransport(self.account.base_url, Gate(FREELY), SOON) as transport,
@@ -124,6 +147,8 @@ class SandboxStage(WorldStage):
 
     def break_with(self, fault: Fault) -> None:
         """Declare a rule from the next opening on."""
+        if fault not in RULES:
+            raise NotImplementedError(fault)
         self._rules.append(RULES[fault])
 
     def heal(self) -> None:

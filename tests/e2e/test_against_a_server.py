@@ -10,7 +10,9 @@ def test_one_command_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkou
     with OpenAI(base_url=sandbox.url, api_key=sandbox.key) as client:
         jobs = client.fine_tuning.jobs
         ids = [jobs.create(model="gpt-4o-mini-2024-07-18", training_file="file-train").id for _ in range(3)]
-        for name, job_id, state in zip(("first", "second", "third"), ids, ("observed", "cancelled", "observed")):
+        for name, job_id, state in zip(
+            ("first", "second", "third"), ids, ("observed", "cancelled", "observed"), strict=True
+        ):
             checkout.want(name, job_id, state)
         before = [jobs.retrieve(job_id) for job_id in ids]
 

@@ -17,7 +17,6 @@ Captured = pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("", "Say what to do."),
         ("plna", "There is no verb 'plna'. Did you mean 'plan'?"),
         ("--onec", "Did you mean one of: '--once'"),
         ("plan --detailed-exit-code", "Did you mean '--detailed-exitcode'?"),

@@ -104,7 +104,7 @@ def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_rec
     assert f"is held by process {first.pid} on " in second.err
     assert "(reconcile --once --wait)" in second.err
     assert first.returncode == 130
-    assert told == "Interrupted. What was asked for is on record; the next pass goes on from there.\n"
+    assert "Interrupted. What was asked for is on record; the next pass goes on from there." in told
     assert again.code == 0
     assert checkout.status("runaway").receipts[0].outcome is Outcome.CANCELLED
     assert len(sandbox.cancels(job_id)) == 1
@@ -116,7 +116,7 @@ def test_what_cannot_be_recorded_first_is_not_asked_for(checkout: Checkout, sand
     checkout.want("free", free)
     a_directory_in_the_way(checkout.status_dir / "blocked.yaml")
 
-    ran = checkout.run("--once", "--wait", "--timeout", "1s")
+    ran = checkout.run("--once", "--wait")
 
     assert ran.code == os.EX_SOFTWARE
     assert "blocked: the intent could not be written, so nothing was asked: Is a directory" in ran.err

@@ -12,9 +12,7 @@ FLIPPED = 25
 
 
 @pytest.fixture(scope="module")
-def flipped(
-    tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox
-) -> tuple[Checkout, list[str]]:
+def flipped(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> tuple[Checkout, list[str]]:
     """Return a checkout that wants all of these jobs cancelled."""
     checkout = a_checkout(tmp_path_factory.mktemp("flipped"), shared_sandbox)
     ids = shared_sandbox.create(FLIPPED)

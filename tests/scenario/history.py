@@ -118,6 +118,8 @@ class Crashed:
 
     at: datetime
     before: str
+    statuses: Mapping[str, bytes]
+    """What is left of the status tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,9 @@ class Calmed:
     """From here on nothing goes wrong, and nobody changes anything."""
 
     at: datetime
+    revision: Revision
+    memories: Mapping[str, str]
+    """What each world remembers by now, for another run that begins here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +162,12 @@ class History:
     seed: int
     began_at: datetime
     worlds: Mapping[str, World]
+    most_an_hour: int | None = None
+    """How many first requests an hour the brakes of this run let pass; None for more than there can be."""
     events: list[Event] = field(default_factory=list)
     lives: int = 1
     effects: int = 0
+    logs: list[str] = field(default_factory=list)
 
     def truth(self, account: str, job_id: str, at: datetime) -> str:
         """Return what the job truly was at a moment."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from pydantic import BaseModel
 
@@ -20,14 +22,14 @@ from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.loop.accounts import Tools
 from reconciler.loop.resolve import Reach
-from reconciler.model.job import Account, Capabilities, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
 from reconciler.ports import AccountConfig, Clock, Entry, JobReader, ProviderType, Rate, Snapshot
 from reconciler.providers import load
-from reconciler.providers.openai import OpenAIType
+from reconciler.providers._openai_service import OpenAIService
 from reconciler.transport import Gate, HttpTransport
-from tests.scenario.history import Called, Gone, History, PassBegun, Put
+from tests.scenario.history import Called, Gone, Happened, History, PassBegun, Put
 from tests.scenario.provider import Provider
 from tests.scenario.repository import KEY_VARIABLE
 from tests.support.disk import ForgetfulDisk
@@ -42,11 +44,10 @@ class Killed(BaseException):
     """The process is killed, right before this effect."""
 
 
-class SmallPagesType(OpenAIType):
-    """OpenAI with pages so small that a short list has several."""
-
-    capabilities = Capabilities(can_pause=True, can_list_events=True, has_whole_rows=True, page_size_max=PAGE_SIZE)
-    rate = RATE
+def _with_small_pages(type_: ProviderType) -> ProviderType:
+    """Return OpenAI's type with pages so small that a short list has several."""
+    assert isinstance(type_, OpenAIService)
+    return replace(type_, capabilities=replace(type_.capabilities, page_size_max=PAGE_SIZE), rate=RATE)
 
 
 @dataclass(slots=True)
@@ -112,11 +113,11 @@ class _WatchedSpecs(SpecsDir):
         super().__init__(root, status_root, disk, display)
         self._machine = machine
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
         self._machine.history.events.append(PassBegun(self._machine.clock.now()))
         if self._machine.ambushes:
             asyncio.get_running_loop().call_later(1.0, self._machine.ambushes.pop(0))
-        return super().snapshot()
+        return super().snapshot(by_content=by_content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Environment:
 
     def provider_type(self, name: str) -> ProviderType:
         """Return the real type, but for its pages."""
-        return SmallPagesType() if name == "openai" else load(name)
+        return _with_small_pages(load(name))
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL."""
@@ -165,6 +166,7 @@ class _LivingDisk:
         self._life.effect(f"write {path.name}")
         if self._machine.failing_writes > 0:
             self._machine.failing_writes -= 1
+            self._machine.history.events.append(Happened(self._machine.clock.now(), "disk full", path.name))
             raise OSError(28, "No space left on device", str(path))
         self._machine.disk.write(path, data)
 

@@ -137,7 +137,7 @@ class Provider:
         except BaseException:
             self._note(life, at, tail, scope, _Answer(), _met.get())
             raise
-        self._note(life, at, tail, scope, answer, self._play(answer) or _met.get())
+        self._note(life, at, tail, scope, answer, self._play(scope, answer) or _met.get())
         for message in answer.messages():
             await send(message)
 
@@ -147,7 +147,7 @@ class Provider:
 
         await (self._elsewhere if self.is_elsewhere else self._here)(scope, receive, keep)
 
-    def _play(self, answer: _Answer) -> str | None:
+    def _play(self, scope: Scope, answer: _Answer) -> str | None:
         """Do what goes wrong around the world to an answer. Returns its name."""
         kind = "switched account" if self.is_elsewhere else None
         if self.skew:
@@ -162,7 +162,8 @@ class Provider:
             case "absurd-times":
                 answer.with_body(_with_absurd_times(answer.body, trick.seed + trick.times))
             case "echoed-key":
-                said = {"error": {"message": f"Incorrect key {KEY} at https://x.example/?key={KEY}", "code": KEY}}
+                key = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
+                said = {"error": {"message": f"Incorrect key {key} at https://x.example/?key={key}", "code": key}}
                 answer.status = (400, 401, 500)[trick.times % 3]
                 answer.with_body(json.dumps(said).encode())
             case "no-date":

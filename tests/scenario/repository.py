@@ -85,7 +85,7 @@ class Revision:
         """Return the documents that may be acted on: valid, and at odds with no other."""
         readable = self.readable()
         sound = [each for each in readable if each.is_valid]
-        names = Counter(each.name for each in sound)
+        names = Counter(each.name for each in readable)
         jobs = Counter((each.account, each.job_id) for each in sound if each.account not in self.broken_accounts)
         return tuple(
             each
@@ -112,7 +112,7 @@ class Revision:
         files["settings.yaml"] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
         return {file: text.encode() for file, text in files.items()}
 
-    def changed(self, name: str, **changes: object) -> Revision:
+    def changed(self, name: str, /, **changes: object) -> Revision:
         """Return the revision in which every document of that name says something else."""
         return replace(
             self,

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import looptime
@@ -26,7 +26,7 @@ from tests.scenario.history import Calmed, Crashed, Edited, Happened, History, P
 from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine, run
 from tests.scenario.provider import KEY, Provider
 from tests.scenario.repository import KEY_VARIABLE, Revision
-from tests.support.clock import VirtualClock
+from tests.support.clock import BASE, VirtualClock
 from tests.support.disk import ForgetfulDisk
 
 LOOSE = Brakes(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
@@ -89,6 +89,15 @@ class Plan:
     steps: tuple[Step, ...]
     happenings: tuple[Happening, ...] = ()
     brakes: Brakes = field(default_factory=lambda: LOOSE)
+    begins_at: datetime = BASE
+    memories: Mapping[str, str] = field(default_factory=dict)
+    """What each world remembers, where it does not begin with this run."""
+
+
+def _world(plan: Plan, name: str, options: SandboxOptions) -> World:
+    if name in plan.memories:
+        return World.from_json(options, plan.memories[name])
+    return World(options, plan.begins_at)
 
 
 class Stage:
@@ -96,28 +105,30 @@ class Stage:
 
     def __init__(self, plan: Plan) -> None:
         self.rng = random.Random(plan.seed)
-        self.clock = VirtualClock()
+        self.clock = VirtualClock(plan.begins_at)
         self.revision = plan.revision
         now = self.clock.base
-        worlds = {name: World(options, now) for name, options in plan.worlds.items()}
-        self.history = History(plan.seed, now, worlds)
+        worlds = {name: _world(plan, name, options) for name, options in plan.worlds.items()}
+        most = plan.brakes.max_cancels_absolute if plan.brakes != LOOSE else None
+        self.history = History(plan.seed, now, worlds, most)
         urls = plan.revision.accounts
         self.providers = {
             name: Provider(name, urls[name], world, self.clock, self.history) for name, world in worlds.items()
         }
         disk = ForgetfulDisk(SPECS.parent)
         self.machine = Machine(disk, self.providers, {KEY_VARIABLE: KEY}, self.clock, self.history)
+        self._files: dict[str, bytes] = {}
         self.edit("the first commit", plan.revision)
 
     def edit(self, what: str, revision: Revision) -> None:
         """Change the specs."""
         self.history.events.append(Edited(self.clock.now(), what, revision))
-        before, after = self.revision.files(), revision.files()
-        self.revision = revision
+        before, after = self._files, revision.files()
+        self.revision, self._files = revision, after
         for gone in before.keys() - after.keys():
             self.machine.disk.drop(SPECS / gone)
         for file, data in after.items():
-            if self.machine.disk.files().get(SPECS / file) != data:
+            if before.get(file) != data:
                 self.machine.disk.put(SPECS / file, data)
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
@@ -134,12 +145,10 @@ class Stage:
 
     def statuses(self) -> dict[str, bytes]:
         """Return the status tree as it stands."""
+        root = f"{STATUSES}/"
         files = self.machine.disk.files().items()
-        return {
-            str(path.relative_to(STATUSES)): data
-            for path, data in files
-            if path.is_relative_to(STATUSES) and not path.name.startswith(".")
-        }
+        found = {path.removeprefix(root): data for path, data in files if path.startswith(root)}
+        return {path: data for path, data in found.items() if not path.rpartition("/")[2].startswith(".")}
 
     def calm(self) -> None:
         """End all trouble, but for what the specs say."""
@@ -148,13 +157,27 @@ class Stage:
         self.machine.environ[KEY_VARIABLE] = KEY
         self.machine.failing_writes = 0
         self.machine.ambushes.clear()
-        self.history.events.append(Calmed(self.clock.now()))
+        memories = {name: provider.world.to_json() for name, provider in self.providers.items()}
+        self.history.events.append(Calmed(self.clock.now(), self.revision, memories))
+
+
+class _Loop(looptime.LoopTimeEventLoop, asyncio.SelectorEventLoop):
+    """Virtual time that creeps: each look at the clock takes a nanosecond, as looks at real ones do.
+
+    On a clock that stands still, whoever waits for less than a float can tell apart would wait for ever.
+    """
+
+    _crept_s = 0.0
+
+    def time(self) -> float:
+        self._crept_s += 1e-9
+        return super().time() + self._crept_s
 
 
 def play(plan: Plan) -> History:
     """Play a plan to its end, through all its crashes."""
     stage = Stage(plan)
-    loop = looptime.new_event_loop()
+    loop = _Loop(noop_cycles=1)
     try:
         for happening in plan.happenings:
             loop.call_later(happening.after_s, happening.do, stage)
@@ -179,7 +202,7 @@ def _live(loop: asyncio.AbstractEventLoop, stage: Stage, steps: Iterator[Step], 
         loop.run_until_complete(_bury(left))
         stage.machine.disk.crash(stage.rng)
         at = stage.clock.base + timedelta(seconds=loop.time())
-        stage.history.events.append(Crashed(at, str(killed)))
+        stage.history.events.append(Crashed(at, str(killed), stage.statuses()))
         return False
     finally:
         stage.history.effects += life.effects
@@ -204,6 +227,7 @@ async def _work(stage: Stage, life: Life, steps: Iterator[Step], orders: Orders)
                 case Doom(effects):
                     life.dies_before = life.effects + effects
                 case Calm():
+                    life.dies_before = None
                     stage.calm()
                 case Silence():
                     stage.history.events.append(Quiet(stage.clock.now()))

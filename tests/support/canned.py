@@ -29,6 +29,7 @@ class Canned:
     answers: list[Response]
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    bodies: list[object] = field(default_factory=list)
 
     async def send(
         self,
@@ -41,7 +42,7 @@ class Canned:
         sign: Sign | None = None,
     ) -> Response:
         """Keep the request, and give the next answer."""
-        assert json is None
+        self.bodies.append(json)
         self.asked.append((method, path, dict(query or {})))
         signature = {} if sign is None else sign(method, f"https://canned.example{path}", b"")
         self.headers = {**(headers or {}), **signature}

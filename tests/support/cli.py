@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from reconciler.adapters.status_reading import parse_status
 from reconciler.model.status import JobStatus
 
 RECONCILE = (sys.executable, "-m", "reconciler")
-ENDS_WITHIN_S = 60
+ENDS_WITHIN_S = 30
 PROVIDER = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider
@@ -88,17 +89,21 @@ class Checkout:
     def run(self, *arguments: str, **environ: str) -> Ran:
         """Run one command to its end."""
         with self.start(*arguments, **environ) as process:
-            out, err = process.communicate(timeout=ENDS_WITHIN_S)
+            try:
+                out, err = process.communicate(timeout=ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         return Ran(process.returncode, out, err)
 
-    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stderr: int | TextIO = subprocess.PIPE, **environ: str) -> subprocess.Popen[str]:
         """Start one command."""
         return subprocess.Popen(
             [*RECONCILE, *arguments],
             cwd=self.root,
-            env=_environment(self.root) | self.environ | environ,
+            env={**_environment(self.root), **self.environ, **environ},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
@@ -122,8 +127,9 @@ def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iter
     environ = _environment(root) | ({"KEY": key} if key else {})
     with subprocess.Popen(command, cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip()
+            url = process.stdout.readline().strip() if process.stdout else ""
+            assert url, "the sandbox did not start"
+            yield url
         finally:
             process.send_signal(signal.SIGTERM)
 

@@ -33,12 +33,12 @@ class _File:
 class _Change:
     """One change of a directory's entries, which happens whole or not at all."""
 
-    puts: Path | None = None
+    puts: str | None = None
     file: _File | None = None
-    drops: Path | None = None
-    makes: Path | None = None
+    drops: str | None = None
+    makes: str | None = None
 
-    def onto(self, files: dict[Path, _File], directories: set[Path]) -> None:
+    def onto(self, files: dict[str, _File], directories: set[str]) -> None:
         if self.drops is not None:
             files.pop(self.drops, None)
         if self.puts is not None and self.file is not None:
@@ -50,64 +50,69 @@ class _Change:
 class ForgetfulDisk:
     """The `Disk` of a test, in memory."""
 
+    # Names are kept as text: a run makes so many of them that `Path` would take most of its time.
+
     def __init__(self, root: Path) -> None:
-        self._files: dict[Path, _File] = {}
-        self._directories = {root}
-        self._safe_files: dict[Path, _File] = {}
-        self._safe_directories = {root}
-        self._pending: dict[Path, list[_Change]] = {}
+        self._root = str(root)
+        self._files: dict[str, _File] = {}
+        self._directories = {self._root}
+        self._safe_files: dict[str, _File] = {}
+        self._safe_directories = {self._root}
+        self._pending: dict[str, list[_Change]] = {}
 
     def read(self, path: Path) -> bytes:
         """Return a file's bytes."""
-        return self._file(path).data
+        return self._file(str(path)).data
 
     def list(self, path: Path) -> list[Entry]:
         """Return what stands in a directory, sorted by name."""
-        if path not in self._directories:
-            raise _missing(path)
-        files = [Entry(each.name, is_dir=False, is_file=True) for each in self._files if each.parent == path]
-        below = [Entry(each.name, is_dir=True, is_file=False) for each in self._directories if each.parent == path]
-        return sorted([*files, *below], key=lambda entry: entry.name)
+        here = str(path)
+        if here not in self._directories:
+            raise _missing(here)
+        found = [Entry(_name(each), is_dir=False, is_file=True) for each in self._files if _parent(each) == here]
+        found += [Entry(_name(each), is_dir=True, is_file=False) for each in self._directories if _parent(each) == here]
+        return sorted(found, key=lambda entry: entry.name)
 
     def write(self, path: Path, data: bytes) -> None:
         """Create or replace a file's bytes, making its directories; nothing of this is safe yet."""
-        self._make(path.parent)
-        if path in self._files:
-            self._files[path].data = data
+        self._make(str(path.parent))
+        if str(path) in self._files:
+            self._files[str(path)].data = data
         else:
-            self._change(path.parent, _Change(puts=path, file=_File(data)))
+            self._change(_Change(puts=str(path), file=_File(data)), at=str(path))
 
     def sync(self, path: Path) -> None:
         """Make a file's bytes safe."""
-        file = self._file(path)
+        file = self._file(str(path))
         file.safe = file.data
 
     def rename(self, source: Path, target: Path) -> None:
         """Put a file in the place of another in one step."""
-        self._change(target.parent, _Change(puts=target, file=self._file(source), drops=source))
+        moved = _Change(puts=str(target), file=self._file(str(source)), drops=str(source))
+        self._change(moved, at=str(target))
 
     def sync_dir(self, path: Path) -> None:
         """Make a directory's entries safe."""
-        if path not in self._directories:
-            raise _missing(path)
-        for change in self._pending.pop(path, []):
+        if str(path) not in self._directories:
+            raise _missing(str(path))
+        for change in self._pending.pop(str(path), []):
             change.onto(self._safe_files, self._safe_directories)
 
     def remove(self, path: Path) -> None:
         """Remove a file, and nothing if there is none."""
-        if path in self._files:
-            self._change(path.parent, _Change(drops=path))
+        if str(path) in self._files:
+            self._change(_Change(drops=str(path)), at=str(path))
 
     def put(self, path: Path, data: bytes) -> None:
         """Do what a person's editor does: write and sync everything."""
         self.write(path, data)
         self.sync(path)
-        self._sync_all(path.parent)
+        self._sync_way_to(path)
 
     def drop(self, path: Path) -> None:
         """Remove a file as a person does, for good."""
         self.remove(path)
-        self._sync_all(path.parent)
+        self._sync_way_to(path)
 
     def crash(self, rng: random.Random) -> None:
         """Forget: of what was not synced, the random source says what is lost, torn and kept."""
@@ -116,39 +121,53 @@ class ForgetfulDisk:
                 if rng.random() < 0.5:
                     change.onto(self._safe_files, self._safe_directories)
         self._pending.clear()
-        reachable = {each for each in self._safe_directories if self._safe_directories.issuperset(self._way_to(each))}
+        reachable = {each for each in self._safe_directories if self._safe_directories.issuperset(self._above(each))}
+        kept = {path: file for path, file in self._safe_files.items() if _parent(path) in reachable}
         self._safe_directories = reachable
-        kept = {path: file for path, file in self._safe_files.items() if path.parent in reachable}
         self._safe_files = {path: file.after_crash(rng) for path, file in kept.items()}
         self._files, self._directories = dict(self._safe_files), set(reachable)
 
-    def files(self) -> dict[Path, bytes]:
+    def files(self) -> dict[str, bytes]:
         """Return everything that stands on the disk."""
         return {path: file.data for path, file in self._files.items()}
 
-    def _file(self, path: Path) -> _File:
+    def _file(self, path: str) -> _File:
         if path not in self._files:
             raise _missing(path)
         return self._files[path]
 
-    def _make(self, directory: Path) -> None:
-        for each in reversed([directory, *self._way_to(directory)]):
+    def _make(self, directory: str) -> None:
+        if directory in self._directories:
+            return
+        for each in (*reversed(self._above(directory)), directory):
             if each not in self._directories:
-                self._change(each.parent, _Change(makes=each))
+                self._change(_Change(makes=each), at=each)
 
-    def _way_to(self, directory: Path) -> list[Path]:
-        """Return the directories above one, up to the root."""
-        root = min(self._directories, key=lambda each: len(each.parts))
-        return [each for each in directory.parents if each.is_relative_to(root)]
+    def _above(self, path: str) -> list[str]:
+        """Return the directories above a file or directory, the nearest first, the root last."""
+        found = []
+        while path != self._root:
+            path = _parent(path)
+            found.append(path)
+        return found
 
-    def _change(self, directory: Path, change: _Change) -> None:
+    def _change(self, change: _Change, *, at: str) -> None:
         change.onto(self._files, self._directories)
-        self._pending.setdefault(directory, []).append(change)
+        self._pending.setdefault(_parent(at), []).append(change)
 
-    def _sync_all(self, directory: Path) -> None:
-        for each in [directory, *self._way_to(directory)]:
-            self.sync_dir(each)
+    def _sync_way_to(self, path: Path) -> None:
+        for each in self._above(str(path)):
+            if each in self._directories:
+                self.sync_dir(Path(each))
 
 
-def _missing(path: Path) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _missing(path: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)

@@ -62,9 +62,9 @@ class Sandbox:
             connection.close()
 
 
-def wait_for(what: Callable[[], object], sentence: str) -> None:
+def wait_for(what: Callable[[], object], sentence: str, within_s: float = ANSWERS_WITHIN_S) -> None:
     """Return once it is so. Fails with the sentence if it never is."""
-    deadline = time.monotonic() + ANSWERS_WITHIN_S
+    deadline = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < deadline, f"never happened: {sentence}"
         time.sleep(STEP_S)

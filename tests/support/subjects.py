@@ -14,12 +14,12 @@ from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
 from reconciler.core.settle import Answer, settle
 from reconciler.core.subject import Subject
-from reconciler.model.job import Capabilities, JobRef, Look, ObservedJob, Phase, Seen, Unseen
+from reconciler.model.job import Capabilities, JobRef, Look, Phase, Seen, Unseen
 from reconciler.model.plan import Progress
 from reconciler.model.reason import Reason
-from reconciler.model.spec import JobSpec, spec_digest
+from reconciler.model.spec import spec_digest
 from reconciler.model.status import Because, HistoryEntry, JobFacts, JobStatus, Receipt, Verb
-from tests.support.build import ACCOUNT, NOW, a_spec, a_status
+from tests.support.build import ACCOUNT, NOW, a_job, a_spec, a_status
 
 REF = JobRef(ACCOUNT, "ftjob-abc123")
 CAN_PAUSE = Capabilities(can_pause=True)
@@ -34,13 +34,9 @@ DAY = timedelta(days=1)
 EDGES = ((-SECOND, "just before"), (timedelta(0), "at"), (SECOND, "just after"))
 
 
-def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **spec: Any) -> Subject:
-    """Return a spec that is resolved; `spec` has the keys of the file, in camel case."""
-    return subject_of(a_spec(desiredState=wanted, **spec).spec, can)
-
-
-def subject_of(spec: JobSpec, can: Capabilities = CAN_PAUSE) -> Subject:
-    """Return the subject that a job's spec makes."""
+def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **rest: Any) -> Subject:
+    """Return a spec that is resolved; `rest` has the keys of the file, in camel case."""
+    spec = a_spec(desiredState=wanted, **rest).spec
     return Subject(
         name="support-triage",
         source="bots.yaml",
@@ -54,8 +50,7 @@ def subject_of(spec: JobSpec, can: Capabilities = CAN_PAUSE) -> Subject:
 
 def a_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, **facts: Any) -> Seen:
     """Return a look at a job that was created two hours before, by a provider whose clock is right."""
-    usual = {"created_at": at - 2 * HOUR, "as_of": at, "provider_status": str(phase)}
-    return Seen(ObservedJob(**{"id": REF.id, "phase": phase} | usual | facts))
+    return Seen(a_job(phase, **{"created_at": at - 2 * HOUR, "as_of": at} | facts))
 
 
 def a_receipt(verb: Verb = Verb.CANCEL, age: timedelta = timedelta(0), **rest: Any) -> Receipt:

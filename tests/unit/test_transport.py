@@ -15,7 +15,7 @@ from reconciler.ports import Rate, Response
 from reconciler.transport import BODY_MAX, RETRY_AFTER_MAX_S, Deadlines, Gate, HttpTransport, http_date, retry_after_s
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
-SOON = Deadlines(connect_s=1, request_s=0.2)
+SOON = Deadlines(connect_s=1, request_s=0.5)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -269,3 +269,23 @@ def test_how_long_to_wait_is_read_as_the_provider_meant_it(
 )
 def test_a_date_that_is_none_is_no_date(text: str | None) -> None:
     assert http_date(text) is None
+
+
+def test_a_signature_is_asked_for_what_really_goes_out() -> None:
+    asked: list[tuple[str, str, bytes]] = []
+
+    def sign(method: str, url: str, body: bytes) -> dict[str, str]:
+        asked.append((method, url, body))
+        return {"authorization": "signed"}
+
+    async def main() -> tuple[str, bytes]:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Gate(FREELY)) as transport:
+            await transport.send("POST", "/a%2Fb", query={"q": "x y/+"}, json={"é": 1}, sign=sign)
+        return peer.address, peer.heard[0]
+
+    address, heard = asyncio.run(main())
+    head, _, body = heard.partition(b"\r\n\r\n")
+    target = head.split()[1].decode()
+
+    assert asked == [("POST", f"http://{address}{target}", body)]
+    assert b"authorization: signed" in head.lower()

@@ -72,7 +72,7 @@ def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:
     rows = [with_cancel(a_stalled_row(f"sweep-{number:02}"), progress=Progress.REFUSED) for number in range(25)]
     text = text_of(*rows)
 
-    assert "Refused by the guard" in text
+    assert "Refused: none of these" in text
     assert text.count("sweep-") == 25
     assert "Plan: 0 to cancel, 0 to pause, 0 to resume; 0 as desired; 25 refused." in text
 

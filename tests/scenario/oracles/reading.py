@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,10 @@ UNFINISHED = frozenset({"validating_files", "queued", "running", "pausing", "pau
 
 @lru_cache(maxsize=4096)
 def read(data: bytes) -> Tree | None:
-    """Return a status file as a tree; None for what is none."""
+    """Return a status file as a tree; None for what is none, or was cut off or changed since it was written."""
+    body, _, told = data.rpartition(b"digest: sha256:")
+    if told.strip().decode(errors="replace") != hashlib.sha256(body).hexdigest():
+        return None
     try:
         tree = yaml.load(data, Loader=yaml.CSafeLoader)  # noqa: S506  it is the safe one, in C
     except yaml.YAMLError:

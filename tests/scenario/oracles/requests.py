@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from tests.scenario.history import (
     ABSENT,
     Called,
-    Calmed,
     Crashed,
     Edited,
+    Gone,
     Happened,
     History,
     PassBegun,
     Put,
+    Quiet,
     Served,
     Tampered,
 )
@@ -28,6 +29,8 @@ from tests.scenario.repository import Revision, Wish
 BURST = 10
 PER_SECOND = 5.0
 SKEW = timedelta(minutes=5)
+_TICK = timedelta(milliseconds=1)
+"""Virtual time is counted in microseconds, and sums of them round."""
 _MAY = {
     "cancel": {"validating_files", "queued", "running", "pausing", "paused"},
     "pause": {"validating_files", "queued", "running"},
@@ -37,26 +40,33 @@ _WANTS = {"cancel": "cancelled", "pause": "paused", "resume": "running"}
 
 
 def unasked(history: History) -> Iterator[str]:
-    """Tell the requests that no valid document asked for, from the decision to send it until it arrived.
+    """Tell the requests that no valid document asked for.
 
-    The spec is read once more before a request waits for its turn at the account's gate, so an edit during that wait
-    comes too late: what counts is that somebody wanted it at the moment of the decision.
+    It must have asked for it in the revision that the pass is about, and must still have stood there, unchanged, when
+    the loop decided to send the request. What else changed since the pass began (Settings, a Provider document, a
+    second spec for the job) is for the next pass, and so is an edit while a request waits for its turn at the
+    account's gate.
     """
     revision: Revision | None = None
-    decided: dict[tuple[str, str, str], Revision] = {}
+    at_begin: Revision | None = None
+    decided: dict[tuple[str, str, str], tuple[Revision, Revision]] = {}
     for event in history.events:
         match event:
             case Edited(revision=new):
                 revision = new
-            case Called() if revision is not None:
-                decided[event.account, event.job_id, event.verb] = revision
+            case PassBegun():
+                at_begin = revision
+            case Called() if revision is not None and at_begin is not None:
+                decided[event.account, event.job_id, event.verb] = (at_begin, revision)
             case Served(is_change=True, job_id=str(job_id)):
-                at_decision = decided.get((event.account, job_id, event.verb))
-                wish = at_decision.wish_for(event.account, job_id) if at_decision else None
-                if at_decision is None or wish is None:
+                then, now = decided.get((event.account, job_id, event.verb), (None, None))
+                wish = then.wish_for(event.account, job_id) if then else None
+                if then is None or now is None or wish is None:
                     yield f"{event.at:%T} {event.verb} of {job_id}, which no valid spec names"
-                elif at_decision.is_settings_broken or at_decision.is_suspended or wish.is_suspended(event.at):
-                    yield f"{event.at:%T} {event.verb} of {job_id}, though everything is suspended"
+                elif then.is_settings_broken or then.is_suspended or wish.is_suspended(event.at):
+                    yield f"{event.at:%T} {event.verb} of {job_id}, though it is suspended"
+                elif wish not in now.readable():
+                    yield f"{event.at:%T} {event.verb} of {job_id}, whose spec changed meanwhile"
                 elif not _is_wanted(history, wish, event):
                     yield f"{event.at:%T} {event.verb} of {job_id}, which its spec wants {wish.desired}"
 
@@ -72,8 +82,9 @@ def is_over_limit(history: History, wish: Wish, at: datetime) -> bool:
     latest = at + SKEW
     if wish.not_after is not None and latest > wish.not_after:
         return True
-    view = history.worlds[wish.account].retrieve(wish.job_id, at)
-    age = latest - view.created_at
+    if history.truth(wish.account, wish.job_id, at) == ABSENT:
+        return False
+    age = latest - history.worlds[wish.account].retrieve(wish.job_id, at).created_at
     return (wish.max_age is not None and age > wish.max_age) or (wish.max_queued is not None and age > wish.max_queued)
 
 
@@ -118,9 +129,7 @@ def uneconomical(history: History) -> Iterator[str]:
                 posts[key] += 1
                 is_in_vain = history.truth(*key, event.ended_at + timedelta(seconds=1)) not in {*OVER, "cancelling"}
                 allowed[key] += event.status != 200 or event.fault is not None or is_in_vain
-            case Crashed() | Tampered():
-                everyone += 1
-            case Happened(kind="disk full" | "somebody resumes"):
+            case Crashed() | Tampered() | Happened(kind="disk full"):
                 everyone += 1
             case Edited(revision=revision):
                 for wish in revision.wishes:
@@ -137,23 +146,54 @@ def uneconomical(history: History) -> Iterator[str]:
 
 def impatient(history: History) -> Iterator[str]:
     """Tell the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
-    quiet_until: dict[tuple[str, int], datetime] = {}
-    levels: dict[tuple[str, int], tuple[datetime, float]] = {}
-    for event in history.events:
-        if not isinstance(event, Served):
-            continue
-        door = (event.account, event.life)
-        # Bounded by a microsecond: virtual time is counted in whole ones.
-        if event.at + timedelta(microseconds=2) < quiet_until.get(door, event.at):
-            yield f"{event.at:%T} {event.verb} before the {quiet_until[door]:%T} that the provider named"
-        if event.retry_after_s is not None and event.status in {429, 503}:
-            until = event.ended_at + timedelta(seconds=event.retry_after_s)
-            quiet_until[door] = max(until, quiet_until.get(door, until))
-        since, level = levels.get(door, (event.at, 0.0))
-        level = max(0.0, level - max(0.0, (event.at - since).total_seconds()) * PER_SECOND) + 1
-        levels[door] = (event.at, level)
+    served = sorted((each for each in history.events if isinstance(each, Served)), key=lambda each: each.at)
+    for door in {(each.account, each.life) for each in served}:
+        requests = [each for each in served if (each.account, each.life) == door]
+        yield from _before_retry_after(requests)
+        yield from _beyond_rate(requests)
+
+
+def _before_retry_after(requests: list[Served]) -> Iterator[str]:
+    bounds: list[tuple[datetime, datetime]] = []
+    for each in requests:
+        if any(told_at < each.at < until - _TICK for told_at, until in bounds):
+            yield f"{each.at:%T} {each.verb} {each.account} before the provider wanted to hear of us again"
+        if each.retry_after_s is not None and each.status in {429, 503}:
+            bounds.append((each.ended_at, each.ended_at + timedelta(seconds=each.retry_after_s)))
+
+
+def _beyond_rate(requests: list[Served]) -> Iterator[str]:
+    since, level = requests[0].at, 0.0
+    for each in requests:
+        level = max(0.0, level - (each.at - since).total_seconds() * PER_SECOND) + 1
+        since = each.at
         if level > BURST + 1:
-            yield f"{event.at:%T} {event.verb}: more than {BURST} at once and {PER_SECOND:g} a second"
+            yield f"{each.at:%T} {each.verb}: more than {BURST} at once and {PER_SECOND:g} a second"
+
+
+def hasty(history: History) -> Iterator[str]:
+    """Tell the requests that came again too soon: ten minutes after one that was taken, five seconds after any other.
+
+    Where an edit, a crash or a spoilt status lies between two, they are not the same request made again.
+    """
+    before: dict[tuple[str, str, str], Served] = {}
+    for event in history.events:
+        match event:
+            case Crashed() | Tampered() | Edited() | Happened(kind="disk full"):
+                before.clear()
+            case Served(is_change=True, job_id=str(job_id)):
+                key = (event.account, job_id, event.verb)
+                last = before.get(key)
+                if last is not None and event.at - last.at < _patience(last):
+                    yield f"{event.at:%T} {event.verb} of {job_id} again after {event.at - last.at}"
+                before[key] = event
+
+
+def _patience(last: Served) -> timedelta:
+    if last.status == 429:
+        return timedelta(0)
+    is_taken = last.status == 200 and last.fault in {None, "lost-cancel", "late-cancel", "clocks disagree"}
+    return timedelta(minutes=10) - _TICK if is_taken else timedelta(seconds=4)
 
 
 def believed_suspects(history: History) -> Iterator[str]:
@@ -177,19 +217,21 @@ def _is_suspect(account: str, words: dict[str, str], last: dict[tuple[str, str],
     return len(before) >= 2 and all(words[job] == ABSENT for job in before)
 
 
-def unbraked(history: History, most_an_hour: int) -> Iterator[str]:
-    """Tell where more jobs were first cancelled within an hour than a brake of so many allows.
+def unbraked(history: History) -> Iterator[str]:
+    """Tell where more jobs were asked for the first time within an hour than the brakes allow.
 
-    Only for runs in which nobody spoils statuses, for they are where the hour is remembered.
+    Runs under tight brakes are without edits of statuses, for those are where the hour is remembered.
     """
     first: dict[tuple[str, str, str], datetime] = {}
     for event in history.events:
-        if isinstance(event, Served) and event.is_change and event.job_id:
+        # A 429 was surely not acted on, so it is no attempt.
+        if isinstance(event, Served) and event.is_change and event.job_id and event.status != 429:
             first.setdefault((event.account, event.job_id, event.verb), event.at)
     times = sorted(first.values())
-    for early, late in zip(times, times[most_an_hour:], strict=False):
+    most = history.most_an_hour
+    for early, late in zip(times, times[most:], strict=False) if most is not None else ():
         if late - early < timedelta(minutes=59):
-            yield f"{most_an_hour + 1} first requests from {early:%T} to {late:%T}"
+            yield f"{early:%T} to {late:%T}: more than {most} first requests"
 
 
 def restless(history: History) -> Iterator[str]:
@@ -197,11 +239,9 @@ def restless(history: History) -> Iterator[str]:
     is_quiet = False
     for event in history.events:
         match event:
-            case Calmed():
-                is_quiet = False
-            case Put(path=path) if is_quiet:
+            case Quiet():
+                is_quiet = True
+            case Put(path=path) | Gone(path=path) if is_quiet:
                 yield f"{event.at:%T} {path} was written though nothing happened"
             case Served(is_change=True) if is_quiet:
                 yield f"{event.at:%T} {event.verb} of {event.job_id} though nothing happened"
-            case _:
-                is_quiet = is_quiet or type(event).__name__ == "Quiet"

@@ -1,0 +1,29 @@
+"""`reconcile completion`: the shell's own file, as click writes it."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from click.shell_completion import get_completion_class
+
+SHELLS = ("bash", "zsh", "fish")
+
+EXAMPLE = """\b
+For example:
+  bash:  eval "$(reconcile completion bash)"
+  zsh:   eval "$(reconcile completion zsh)"
+  fish:  reconcile completion fish | source"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, /, shell: str) -> int:
+    """Print what makes a shell complete verbs and options."""
+    made = get_completion_class(shell)
+    root = ctx.find_root()
+    if made is None:
+        ctx.fail(f"There is no completion for {shell}.")
+    click.echo(made(root.command, {}, "reconcile", "_RECONCILE_COMPLETE").source())
+    return os.EX_OK

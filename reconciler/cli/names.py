@@ -1,0 +1,50 @@
+"""Jobs by the names that a person types."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from reconciler import wiring
+from reconciler.cli.given import Given, place
+from reconciler.loop.orders import Selection
+from reconciler.model.plan import Report
+from reconciler.model.spec import FineTuningJob
+from reconciler.ports import Located
+
+
+def check_names(names: Sequence[str], known: Collection[str]) -> None:
+    """Raise `UsageError` for a name that no spec has, with the one that was probably meant."""
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "`reconcile get` lists them all"
+            msg = f"no job is called {name!r}; {hint}"
+            raise wiring.UsageError(msg)
+
+
+def read_named(given: Given, names: Sequence[str]) -> Report:
+    """Return what the statuses say of these jobs. Raises `UsageError` for a name that no spec has."""
+    report = wiring.read_statuses(place(given), Selection())
+    check_names(names, {row.name for row in report.rows})
+    return replace(report, rows=tuple(row for row in report.rows if row.name in names))
+
+
+def find_specs(given: Given, names: Sequence[str]) -> list[Located[FineTuningJob]]:
+    """Return the spec of each name. Raises `UsageError` where there is not exactly one that is valid."""
+    snapshot = wiring.read_specs(place(given))
+    broken = {each.name: each for each in snapshot.broken_jobs}
+    check_names(names, {each.document.metadata.name for each in snapshot.jobs} | set(broken))
+    found = []
+    for name in dict.fromkeys(names):
+        specs = [each for each in snapshot.jobs if each.document.metadata.name == name]
+        if name in broken:
+            msg = f"the spec of {name!r} is not valid, so it is not edited: {broken[name].diagnostics[0]}"
+            raise wiring.UsageError(msg)
+        if len(specs) > 1:
+            places = " and ".join(f"{place(given).specs / each.file}:{each.line}" for each in specs)
+            msg = f"the name {name!r} stands at {places}: which one is meant?"
+            raise wiring.UsageError(msg)
+        found += specs
+    return found

@@ -1,0 +1,37 @@
+"""`reconcile set`: what should be true of a job, written into its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from reconciler.adapters.splice import Edit
+from reconciler.cli.edits import edit_specs
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, options
+from reconciler.model.spec import DesiredState, FineTuningJob
+
+EXAMPLE = """\b
+For example:
+  reconcile set support-triage cancelled --reason "learning rate 10x too high"
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("name")
+@click.argument("state", type=click.Choice([str(each) for each in DesiredState]))
+@click.option("--reason", metavar="TEXT", help="Why; it stands in plan, status and notifications.")
+@options(DRY_RUN, PLACE, SCREEN)
+def set(*, name: str, state: str, reason: str | None, **given: Any) -> int:  # noqa: A001  the verb's name
+    """Write into a spec what should be true of its job.
+
+    Only the file changes, and in it only that value; comments and layout stay. Nothing is asked of a provider.
+    """
+
+    def edits(spec: FineTuningJob) -> Iterator[Edit]:
+        yield Edit(spec.metadata.name, ("desiredState",), state)
+        if reason is not None:
+            yield Edit(spec.metadata.name, ("reason",), reason)
+
+    return edit_specs(given, (name,), edits)

@@ -1,0 +1,22 @@
+"""`reconcile unsuspend`: the end of a suspension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reconciler.adapters.splice import Edit
+from reconciler.cli.edits import edit_specs
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, options
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@options(DRY_RUN, PLACE, SCREEN)
+def unsuspend(*, names: tuple[str, ...], **given: Any) -> int:
+    """Take the suspension out of specs again.
+
+    What they want is asked for from the next pass on; the guard counts it like any other change.
+    """
+    return edit_specs(given, names, lambda spec: [Edit(spec.metadata.name, ("suspend",), None)])

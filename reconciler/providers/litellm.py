@@ -1,0 +1,96 @@
+"""The LiteLLM proxy, by two ways: its own fine-tuning routes, and its pass-through to OpenAI.
+
+Its own routes need an Enterprise licence. They take the upstream from the query, but for a cancel from the JSON body;
+without it they would silently ask OpenAI. They show a job that is still being cancelled as cancelled, so only an end
+time confirms. What a person must change comes as a 500, or as a 400 for a wrong key. An id swallows what follows it in
+the path, so there are no events; a pause is a 405. The pass-through needs no licence and changes nothing; where the
+proxy itself has an OPENAI_API_BASE, that must come without `/v1`.
+
+Sources: litellm 1.109.1 `proxy/fine_tuning_endpoints/endpoints.py`, `llms/{openai,azure}/fine_tuning/handler.py`,
+`llms/litellm_proxy/`; the answers were captured from litellm 1.106.2.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from reconciler.plugin import Capabilities, Document, Kind, ProviderType
+from reconciler.providers._openai import AZURE_STATUSES, Dialect
+from reconciler.providers._openai_refusals import Saying
+from reconciler.providers._openai_service import OpenAIService
+
+KEY_VARIABLE = "LITELLM_PROXY_API_KEY"
+URL_VARIABLE = "LITELLM_PROXY_API_BASE"
+
+WRONG_KEY = Saying(
+    status=400,
+    words="No connected db",
+    kind=Kind.DENIED,
+    meaning="the LiteLLM proxy does not take this key: it has no database, so it takes its master key only",
+)
+NO_LICENCE = Saying(
+    status=500,
+    words="Only premium users",
+    kind=Kind.REFUSED,
+    meaning=(
+        "LiteLLM's own fine-tuning routes need its Enterprise licence, and this proxy has none: use its pass-through, "
+        "with the provider type litellm-passthrough"
+    ),
+)
+NO_SETTINGS = Saying(
+    status=500,
+    words="fine_tuning_config is not set",
+    kind=Kind.REFUSED,
+    meaning="the LiteLLM proxy has no finetune_settings in its configuration",
+)
+UNSHOWABLE = Saying(
+    status=500,
+    words="validation error for LiteLLMFineTuningJob",
+    kind=Kind.INVALID,
+    meaning="LiteLLM cannot show this job, as one that is paused: use its pass-through, type litellm-passthrough",
+)
+
+
+class LiteLLMOptions(Document):
+    """Which of the proxy's `finetune_settings` is meant."""
+
+    custom_llm_provider: Literal["openai", "azure"] = Field("openai", description="The upstream.")
+
+
+def _native(options: LiteLLMOptions) -> Dialect:
+    upstream = options.model_dump()
+    return Dialect(
+        jobs_path="/v1/fine_tuning/jobs",
+        statuses=AZURE_STATUSES,  # a list shows an Azure upstream's own, which a retrieve translates
+        query=upstream,
+        ask_body=upstream,
+        sayings=(WRONG_KEY, NO_LICENCE, NO_SETTINGS, UNSHOWABLE),
+    )
+
+
+def _pass_through(_: Document) -> Dialect:
+    return Dialect(jobs_path="/openai/v1/fine_tuning/jobs", sayings=(WRONG_KEY,))
+
+
+LITELLM: ProviderType = OpenAIService(
+    name="litellm",
+    key_variable=KEY_VARIABLE,
+    url_variable=URL_VARIABLE,
+    address=None,
+    options=LiteLLMOptions,
+    dialect=_native,
+    capabilities=Capabilities(confirms=False),
+)
+
+LITELLM_PASSTHROUGH: ProviderType = OpenAIService(
+    name="litellm-passthrough",
+    key_variable=KEY_VARIABLE,
+    url_variable=URL_VARIABLE,
+    address=None,
+    dialect=_pass_through,
+    capabilities=Capabilities(
+        cancel_is_immediate=True, can_pause=True, can_list_events=True, has_whole_rows=True, page_size_max=100
+    ),
+)

@@ -1,0 +1,165 @@
+"""SageMaker's training jobs, of one region.
+
+Rules: everything is a POST to `/` (JSON 1.1), and the operation stands in a header. A job is its name. A missing job is
+a 400, and so is a stop of one that is over. A page may be empty and still have a next one. A job that ran out of time
+also ends as `Stopped`: it failed, and nobody cancelled it. `Deleting` is no phase of ours: what the job was before is
+not told any more.
+
+Sources: botocore 1.44.5 `data/sagemaker/2017-07-24/service-2.json`; awslabs/benchmark-ai#928 (a stop that is refused);
+aws-samples/serverless-sagemaker-orchestration#2 (time-outs); moto 5.2.5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from reconciler.plugin import (
+    AccountConfig,
+    Capabilities,
+    Credentials,
+    JobError,
+    JobPage,
+    JobRef,
+    Kind,
+    ListQuery,
+    ObservedJob,
+    Permanent,
+    Phase,
+    ProviderType,
+    Response,
+    Transport,
+)
+from reconciler.providers._answers import cursor, field, json_object, name_of, rows_of, seconds, text, unless_moot, word
+from reconciler.providers._aws import (
+    AwsApi,
+    AwsOptions,
+    AwsType,
+    check_accepted,
+    error_code,
+    error_words,
+    raise_unless_ok,
+    service_url,
+)
+
+STATUSES: Mapping[str, Phase] = {
+    "InProgress": Phase.RUNNING,
+    "Completed": Phase.SUCCEEDED,
+    "Failed": Phase.FAILED,
+    "Stopping": Phase.CANCELLING,
+    "Stopped": Phase.CANCELLED,
+}
+_BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
+_OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
+_NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
+
+
+class SageMakerJobs:
+    """The training jobs of one region."""
+
+    def __init__(self, api: AwsApi) -> None:
+        self._api = api
+
+    async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
+        """Return one page, which may be empty; only a missing token ends the list."""
+        window = {"MaxResults": query.page_size} | ({} if cursor_ is None else {"NextToken": cursor_})
+        response = await self._call("ListTrainingJobs", window)
+        raise_unless_ok(response)
+        body = json_object(response)
+        jobs = tuple(_job(row, response.at) for row in rows_of(body, "TrainingJobSummaries"))
+        return JobPage(jobs, cursor(body.get("NextToken")))
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return the job; None only for AWS's own words that it has no such job."""
+        response = await self._call("DescribeTrainingJob", {"TrainingJobName": ref.id})
+        if _says_there_is_no_job(response):
+            return None
+        raise_unless_ok(response)
+        job = _job(json_object(response), response.at)
+        if job.id != ref.id:
+            msg = "the provider answered with another job than the one that was asked for"
+            raise Permanent(msg, kind=Kind.INVALID)
+        return job
+
+    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
+        """Ask for a stop; quiet if the job is over or stopping."""
+        response = await self._call("StopTrainingJob", {"TrainingJobName": ref.id})
+        if _says_there_is_no_job(response):
+            msg = f"the provider does not know this job: {error_words(response)}"
+            raise Permanent(msg, kind=Kind.REFUSED)
+        try:
+            check_accepted(response)
+        except Permanent as refusal:
+            return await unless_moot(self, ref, refusal)
+        return None
+
+    async def _call(self, operation: str, body: Mapping[str, object]) -> Response:
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
+        return await self._api.send("POST", "/", json=body, headers=headers)
+
+
+def _says_there_is_no_job(response: Response) -> bool:
+    """Whether it is: the service model has a code for it, and the service says it as a ValidationException."""
+    match error_code(response):
+        case "ResourceNotFound" | "ResourceNotFoundException":
+            return True
+        case "ValidationException":
+            return _NO_SUCH_JOB.search(error_words(response)) is not None
+        case _:
+            return False
+
+
+def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+    status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
+    phase = STATUSES.get(status, Phase.UNKNOWN)
+    error = field(row, "FailureReason", _error)
+    if phase is Phase.RUNNING and detail in _BEFORE_TRAINING:
+        phase = Phase.QUEUED
+    if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
+        phase, status, error = Phase.FAILED, f"{status} ({detail})", JobError(code=detail)
+    return ObservedJob(
+        id=name_of(row, "TrainingJobName"),
+        phase=phase,
+        provider_status=status,
+        model=field(row, "ServerlessJobConfig.BaseModelArn", text),
+        fine_tuned_model=field(row, "ModelArtifacts.S3ModelArtifacts", text),
+        created_at=field(row, "CreationTime", seconds),
+        started_at=field(row, "TrainingStartTime", seconds),
+        finished_at=field(row, "TrainingEndTime", seconds),
+        error=error,
+        as_of=at,
+    )
+
+
+def _error(value: Any) -> JobError | None:
+    message = text(value)
+    return JobError(message=message) if message else None
+
+
+class SageMakerType(AwsType):
+    """Everything that is true of SageMaker before an account is opened."""
+
+    name = "sagemaker"
+    id_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
+    url_variable = "AWS_ENDPOINT_URL_SAGEMAKER"
+    capabilities = Capabilities(page_size_max=100)
+
+    def own_url(self, options: BaseModel) -> str:
+        """Return the region's own host at AWS."""
+        return service_url("api.sagemaker", options)
+
+    @asynccontextmanager
+    async def open(
+        self, config: AccountConfig, transport: Transport, credentials: Credentials
+    ) -> AsyncIterator[SageMakerJobs]:
+        """Open one account; without credentials of its own it uses what botocore finds."""
+        options = AwsOptions.model_validate(config.options)
+        yield SageMakerJobs(AwsApi("sagemaker", options, transport, credentials))
+
+
+SAGEMAKER: ProviderType = SageMakerType()

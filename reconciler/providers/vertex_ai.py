@@ -1,0 +1,248 @@
+"""Vertex AI's tuning jobs: `tuningJobs` of one project in one location.
+
+Rules: a spec names a job by its bare id, or by the full resource name, which must be of the account's own project and
+location. A cancel is best effort: the answer is empty, and only a later look tells. Times are RFC 3339.
+
+Sources: google-cloud-aiplatform 2.7.0 `aiplatform_v1/types/{genai_tuning_service,tuning_job}.py`; google-genai 3.4.0
+`tunings.py`; cloud.google.com/vertex-ai/docs/reference/rest/v1/JobState.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from reconciler.plugin import (
+    AccountConfig,
+    Capabilities,
+    Credentials,
+    Document,
+    JobError,
+    JobPage,
+    JobRef,
+    Kind,
+    ListQuery,
+    ObservedJob,
+    Permanent,
+    Phase,
+    ProviderType,
+    Rate,
+    Response,
+    Transient,
+    Transport,
+    failure,
+)
+from reconciler.providers._answers import (
+    cursor,
+    field,
+    instant,
+    json_object,
+    name_of,
+    rows_of,
+    text,
+    unless_moot,
+    without_secrets,
+    word,
+)
+from reconciler.providers._google import application_default
+
+PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
+LOCATION = r"[a-z][a-z0-9-]{0,31}"
+JOB_ID = r"[A-Za-z0-9_-]{1,63}"
+
+STATES: Mapping[str, Phase] = {
+    "JOB_STATE_QUEUED": Phase.QUEUED,
+    "JOB_STATE_PENDING": Phase.QUEUED,
+    "JOB_STATE_RUNNING": Phase.RUNNING,
+    "JOB_STATE_UPDATING": Phase.RUNNING,
+    "JOB_STATE_PAUSED": Phase.PAUSED,
+    "JOB_STATE_CANCELLING": Phase.CANCELLING,
+    "JOB_STATE_SUCCEEDED": Phase.SUCCEEDED,
+    "JOB_STATE_PARTIALLY_SUCCEEDED": Phase.SUCCEEDED,
+    "JOB_STATE_FAILED": Phase.FAILED,
+    "JOB_STATE_EXPIRED": Phase.FAILED,
+    "JOB_STATE_CANCELLED": Phase.CANCELLED,
+}
+REFINEMENTS: Mapping[str, Phase] = {
+    "TUNING_JOB_STATE_WAITING_FOR_QUOTA": Phase.QUEUED,
+    "TUNING_JOB_STATE_WAITING_FOR_CAPACITY": Phase.QUEUED,
+    "TUNING_JOB_STATE_PROCESSING_DATASET": Phase.VALIDATING_FILES,
+}
+"""What `tuningJobState` tells of a job whose state is only that it runs."""
+
+_SPEAKS_OF_A_JOB = re.compile(r"tuning ?job", re.IGNORECASE)
+
+
+class VertexOptions(Document):
+    """Where the jobs are: each project has its own in each location."""
+
+    project: Annotated[str, Field(pattern=f"^{PROJECT}$")] = Field(description="The project's id or number.")
+    location: Annotated[str, Field(pattern=f"^{LOCATION}$")] = Field(description="Such as us-central1, or global.")
+
+
+class VertexJobs:
+    """The tuning jobs of one project in one location."""
+
+    def __init__(self, transport: Transport, credentials: Credentials, options: VertexOptions) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._ambient = application_default()
+        self._parent = f"projects/{options.project}/locations/{options.location}"
+
+    async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
+        """Return one page; an empty list leaves out `tuningJobs`."""
+        window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
+        response = await self._send("GET", "", window)
+        _raise_unless_ok(response)
+        body = {"tuningJobs": [], **json_object(response)}
+        jobs = tuple(_job(row, _bare(name_of(row, "name")), response.at) for row in rows_of(body, "tuningJobs"))
+        return JobPage(jobs, cursor(body.get("nextPageToken")))
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return the job; None only for Google's own words that it has no such job."""
+        response = await self._send("GET", self._path(ref))
+        if _says_there_is_no_job(response, ref):
+            return None
+        _raise_unless_ok(response)
+        row = json_object(response)
+        if _bare(name_of(row, "name")) != _bare(ref.id):
+            msg = "the provider answered with another job than the one that was asked for"
+            raise Permanent(msg, kind=Kind.INVALID)
+        return _job(row, ref.id, response.at)
+
+    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
+        """Ask for a cancel, best effort; quiet if the job is over or being cancelled."""
+        response = await self._send("POST", f"{self._path(ref)}:cancel")
+        if _says_there_is_no_job(response, ref):
+            msg = f"the provider does not know this job: {_words(response)}"
+            raise Permanent(msg, kind=Kind.REFUSED)
+        try:
+            _raise_unless_ok(response)
+        except Permanent as refusal:
+            return await unless_moot(self, ref, refusal)
+        json_object(response)
+        return None
+
+    def _path(self, ref: JobRef) -> str:
+        parent = ref.id.rpartition("/tuningJobs/")[0]
+        if parent not in ("", self._parent):
+            msg = f"{ref.id!r} is not a job of {self._parent}, which is what this account's options say"
+            raise Permanent(msg, kind=Kind.REFUSED)
+        return f"/{quote(_bare(ref.id), safe='')}"
+
+    async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
+        token = await self._credentials.token() or await self._ambient.get()
+        response = await self._transport.send(
+            method,
+            f"/v1/{quote(self._parent)}/tuningJobs{path}",
+            query=query,
+            headers={"accept": "application/json", "authorization": f"Bearer {token}"},
+        )
+        return without_secrets(response, token)
+
+
+def _bare(job_id: str) -> str:
+    return job_id.rpartition("/tuningJobs/")[2]
+
+
+def _job(row: Mapping[str, Any], job_id: str, at: datetime | None) -> ObservedJob:
+    state = word(row.get("state"))
+    phase = STATES.get(state, Phase.UNKNOWN)
+    if phase is Phase.RUNNING:
+        phase = REFINEMENTS.get(word(row.get("tuningJobState")), phase)
+    return ObservedJob(
+        id=job_id,
+        phase=phase,
+        provider_status=state,
+        model=field(row, "baseModel", text),
+        fine_tuned_model=field(row, "tunedModel.model", text),
+        created_at=field(row, "createTime", instant),
+        started_at=field(row, "startTime", instant),
+        finished_at=field(row, "endTime", instant),
+        error=field(row, "error", _error),
+        as_of=at,
+    )
+
+
+def _error(value: Any) -> JobError | None:
+    """Read a `google.rpc.Status`; a cancelled job has one, too, with code 1."""
+    if not isinstance(value, dict) or not value.get("code"):
+        return None
+    return JobError(code=word(value["code"]), message=text(value.get("message")))
+
+
+def _complaint(response: Response) -> Mapping[str, Any]:
+    """Return what stands in Google's own envelope, `{"error": {"code", "message", "status"}}`; empty without one."""
+    try:
+        error = json_object(response).get("error")
+    except Permanent:
+        return {}
+    return error if isinstance(error, dict) and isinstance(error.get("status"), str) else {}
+
+
+def _words(response: Response) -> str:
+    complaint = _complaint(response)
+    said = " ".join(filter(None, [text(complaint.get("status")), text(complaint.get("message"))]))
+    return f"HTTP {response.status}: {said}" if said else f"HTTP {response.status}"
+
+
+def _says_there_is_no_job(response: Response, ref: JobRef) -> bool:
+    """Whether this is NOT_FOUND, and of this job: a project or a location is also said to be not found."""
+    complaint = _complaint(response)
+    message = str(complaint.get("message"))
+    is_of_a_job = _bare(ref.id) in message or _SPEAKS_OF_A_JOB.search(message) is not None
+    return response.status == HTTPStatus.NOT_FOUND and complaint.get("status") == "NOT_FOUND" and is_of_a_job
+
+
+def _raise_unless_ok(response: Response) -> None:
+    if response.status < HTTPStatus.BAD_REQUEST:
+        return
+    said = _words(response)
+    if response.status == HTTPStatus.NOT_FOUND:
+        msg = f"this is not an answer about a tuning job ({said}): check project, location and base URL"
+        raise Permanent(msg, kind=Kind.INVALID)
+    error = failure(response, f"the provider refused this ({said})")
+    if isinstance(error, Transient):
+        # Its words hold counters and request ids, so that the same trouble would look like news each time.
+        error = failure(response, f"the provider answered HTTP {response.status}")
+    raise error
+
+
+class VertexType:
+    """Everything that is true of Vertex AI before an account is opened."""
+
+    name = "vertex-ai"
+    options = VertexOptions
+    id_pattern = rf"(projects/{PROJECT}/locations/{LOCATION}/tuningJobs/)?{JOB_ID}"
+    key_variable = "GOOGLE_APPLICATION_CREDENTIALS"
+    url_variable = "GOOGLE_VERTEX_BASE_URL"
+    finds_credentials = True
+    capabilities = Capabilities(has_whole_rows=True, page_size_max=100)
+    rate = Rate()
+
+    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
+        """Return project and location."""
+        return tuple(sorted(options.model_dump().items()))
+
+    def own_url(self, options: BaseModel) -> str:
+        """Return the location's own host at Google."""
+        location = VertexOptions.model_validate(options).location
+        prefix = "" if location == "global" else f"{location}-"
+        return f"https://{prefix}aiplatform.googleapis.com"
+
+    @asynccontextmanager
+    async def open(
+        self, config: AccountConfig, transport: Transport, credentials: Credentials
+    ) -> AsyncIterator[VertexJobs]:
+        """Open one account; without credentials of its own it uses Application Default Credentials."""
+        yield VertexJobs(transport, credentials, VertexOptions.model_validate(config.options))
+
+
+VERTEX_AI: ProviderType = VertexType()

@@ -1,0 +1,149 @@
+"""One job, whole: what its spec wants, where it stands, and what happened when, as one line of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from reconciler.model.job import JobEvent
+from reconciler.model.plan import Row
+from reconciler.model.spec import FineTuningJob, Limits, Suspension, render_duration, render_instant
+from reconciler.model.status import JobFacts, JobStatus, Receipt
+from reconciler.views.canvas import STYLES, Canvas, listing, section, styled
+from reconciler.views.outlook import outlook
+from reconciler.views.wording import NOTHING, age, moment
+
+Happening = tuple[datetime | None, str, str]
+"""When, who or what, and what it did."""
+
+
+def describe_text(
+    row: Row, document: FineTuningJob | None, events: Sequence[JobEvent], canvas: Canvas, now: datetime
+) -> str:
+    """Return everything that is known of one job.
+
+    Args:
+        row: the job, read against today's spec.
+        document: its spec; None where that is not valid.
+        events: the provider's own log of it, if somebody asked.
+        canvas: where it is drawn.
+        now: the moment to count ages from.
+    """
+    look = outlook(row)
+    style = STYLES[look.standing]
+    where = [
+        (styled("ready", "dim"), styled(look.ready, STYLES[look.ready])),
+        (styled("reason", "dim"), styled(look.reason, style)),
+        (styled("said", "dim"), styled(look.message or NOTHING)),
+        *_facts(_job_facts(row.status, now)),
+    ]
+    parts: list[RenderableType] = [
+        styled(row.name, "bold"),
+        Text(),
+        section(f"Spec ({row.source})", listing(list(_facts(_spec(document))))),
+        section("Status", listing(where), style),
+    ]
+    if happened := sorted((*_happened(row.status), *_logged(events)), key=_order):
+        parts.append(section("What happened (UTC)", listing([_line(each) for each in happened])))
+    return canvas.render(parts).rstrip() + "\n"
+
+
+def _facts(facts: Iterable[tuple[str, str | None]]) -> Iterator[tuple[Text, Text]]:
+    return ((styled(label, "dim"), styled(said)) for label, said in facts if said is not None)
+
+
+def _spec(document: FineTuningJob | None) -> list[tuple[str, str | None]]:
+    if document is None:
+        return [("", "not valid: `reconcile validate` says what is wrong")]
+    spec = document.spec
+    labels = ", ".join(f"{key}={value}" for key, value in document.metadata.labels.items())
+    return [
+        ("wants", spec.desired_state),
+        ("why", spec.reason),
+        ("provider", spec.provider),
+        ("job", spec.job_id),
+        ("labels", labels or None),
+        ("limits", _limits(spec.limits)),
+        ("suspend", _suspension(spec.suspend)),
+    ]
+
+
+def _limits(limits: Limits | None) -> str | None:
+    if limits is None:
+        return None
+    told = [
+        f"maxAge {render_duration(limits.max_age)}" if limits.max_age else "",
+        f"maxQueued {render_duration(limits.max_queued)}" if limits.max_queued else "",
+        f"notAfter {render_instant(limits.not_after)}" if limits.not_after else "",
+    ]
+    return ", ".join(filter(None, told)) or None
+
+
+def _suspension(suspension: Suspension | None) -> str | None:
+    if suspension is None:
+        return None
+    until = f"until {moment(suspension.until)}" if suspension.until else "until somebody ends it"
+    return f"{until}: {suspension.reason}" if suspension.reason else until
+
+
+def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]:
+    job = status.job
+    phase = f"{status.phase}, for good" if status.final else str(status.phase)
+    if job is None:
+        return [("phase", phase)]
+    is_other_word = job.provider_status not in (None, status.phase.value)
+    return [
+        ("phase", f"{phase} (the provider says {job.provider_status!r})" if is_other_word else phase),
+        ("account", job.account),
+        ("model", job.model),
+        ("result", job.fine_tuned_model),
+        ("age", age(job.created_at, now) if job.created_at else None),
+        ("tokens", f"{job.trained_tokens:,}" if job.trained_tokens is not None else None),
+        ("error", _error(job)),
+    ]
+
+
+def _error(job: JobFacts) -> str | None:
+    if job.error is None:
+        return None
+    return ": ".join(filter(None, (job.error.code, job.error.message)))
+
+
+def _happened(status: JobStatus) -> Iterator[Happening]:
+    if job := status.job:
+        times = ((job.created_at, "created"), (job.started_at, "started"), (job.finished_at, "finished"))
+        yield from ((at, "provider", what) for at, what in times if at is not None)
+    for receipt in status.receipts:
+        yield from _told(receipt)
+    yield from ((each.at, "seen", f"{each.phase}, {each.reason}") for each in status.history)
+
+
+def _told(receipt: Receipt) -> Iterator[Happening]:
+    who = f" by {receipt.origin.author} in {receipt.origin.commit}" if receipt.origin else ""
+    why = f": {receipt.reason}" if receipt.reason else ""
+    past = f", approved by {receipt.approved_by}" if receipt.approved_by else ""
+    yield receipt.requested_at, "asked", f"{receipt.verb} ({receipt.because}{who}{past}){why}"
+    if receipt.attempts > 1:
+        yield receipt.last_attempt_at, "asked", f"{receipt.verb} again, {receipt.attempts} times in all"
+    if receipt.accepted_at is not None:
+        yield receipt.accepted_at, "provider", f"{receipt.verb} accepted"
+    if receipt.confirmed_at is not None:
+        yield receipt.confirmed_at, "proven", f"{receipt.verb}: a look showed it {receipt.outcome}"
+
+
+def _logged(events: Iterable[JobEvent]) -> Iterator[Happening]:
+    return ((each.at, f"log {each.level}", each.message) for each in events)
+
+
+def _order(happening: Happening) -> tuple[bool, float]:
+    at = happening[0]
+    return at is not None, at.timestamp() if at else 0.0
+
+
+def _line(happening: Happening) -> tuple[Text, ...]:
+    at, who, what = happening
+    told = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else NOTHING
+    return styled(told, "dim"), styled(who), styled(what)

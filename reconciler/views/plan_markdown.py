@@ -1,0 +1,57 @@
+"""A plan for a pull request: its comment, and the summary of a step. What matters most comes first: it is not cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.model.plan import Progress, Report, Row
+from reconciler.views.markdown import (
+    COMMENT_MAX,
+    Size,
+    escaped,
+    fitted,
+    problem_lines,
+    standing_lines,
+    table_row,
+)
+from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs
+from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES, why
+from reconciler.views.problems import problems, unseen
+from reconciler.views.wording import age
+
+
+def plan_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:
+    """Return the plan as GitHub's Markdown, at most so large."""
+    pending = [row for row in report.rows if is_pending(row)]
+    rest = [row for row in report.rows if not is_pending(row)]
+    refused = [row for row in rest if row.progress is Progress.REFUSED]
+    lines = [
+        f"### Plan: {told_verbs(pending)}",
+        "",
+        f"{told_standings(rest).capitalize()}.",
+        *problem_lines("Problems", (*problems(report), *unseen(report))),
+        *_changes("Changes", pending, now),
+        *_changes(REFUSED_TITLE, refused, now),
+    ]
+    for standing, title in TITLES.items():
+        lines += standing_lines(title, [row for row in rest if outlook(row).standing is standing])
+    lines += standing_lines("Could not look", [row for row in rest if outlook(row).standing is Standing.UNSEEN])
+    return fitted(lines, most, "plan", size)
+
+
+def _changes(title: str, rows: list[Row], now: datetime) -> Iterator[str]:
+    if not rows:
+        return
+    yield from ("", f"#### {title}", "", "| Change | Job | Now | Age | Why | Spec |", "|---|---|---|---|---|---|")
+    for row in rows:
+        if row.action is not None:
+            created_at = row.status.job.created_at if row.status.job else None
+            yield table_row(
+                f"**{row.action.verb}** to {TARGETS[row.action.verb]}",
+                f"**{escaped(row.name)}**",
+                escaped(row.status.phase),
+                age(created_at, now),
+                escaped(why(row.action)),
+                escaped(row.source),
+            )

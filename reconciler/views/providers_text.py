@@ -1,0 +1,110 @@
+"""Provider types and what they can do; accounts, where their credential comes from, and whether they answer.
+
+Rule: a credential is named by its place, never shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from reconciler.model.job import Capabilities
+from reconciler.views.canvas import STYLES, Canvas, Column, listing, styled, table
+from reconciler.views.outlook import Standing
+from reconciler.views.wording import NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class TypeLine:
+    """One provider type. `problem` says why it cannot be used here."""
+
+    name: str
+    capabilities: Capabilities | None = None
+    variable: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """One account under one of its names. `code` is a reason's word, or says that all is well."""
+
+    name: str
+    account: str | None
+    credential: str
+    code: str
+    message: str | None
+    is_well: bool
+
+
+def providers_text(types: Sequence[TypeLine], accounts: Sequence[AccountLine], canvas: Canvas) -> str:
+    """Return both tables, and below them what is wrong with an account."""
+    parts: list[RenderableType] = [_types(types, canvas.width), Text()]
+    parts += [styled(f"{each.name}: {each.problem}") for each in types if each.problem]
+    parts.append(_accounts(accounts, canvas.width) if accounts else styled("No spec and no document names an account."))
+    wrong = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
+    if wrong:
+        parts += [Text(), listing(wrong, indent=0)]
+    return canvas.render(parts)
+
+
+def providers_json(types: Sequence[TypeLine], accounts: Sequence[AccountLine]) -> str:
+    """Return the same as one JSON object."""
+    told = {
+        "types": [{"name": each.name, **_can(each.capabilities), "problem": each.problem} for each in types],
+        "accounts": [
+            {
+                "name": each.name,
+                "account": each.account,
+                "credential": each.credential,
+                "state": each.code,
+                "message": each.message,
+            }
+            for each in accounts
+        ],
+    }
+    return json.dumps(told, indent=2) + "\n"
+
+
+def _can(can: Capabilities | None) -> Mapping[str, object]:
+    if can is None:
+        return {}
+    return {
+        "cancelIsImmediate": can.cancel_is_immediate,
+        "confirms": can.confirms,
+        "pause": can.can_pause,
+        "events": can.can_list_events,
+        "endsOn": can.ends_on,
+    }
+
+
+def _types(types: Sequence[TypeLine], width: int) -> Text:
+    usable = [(each, each.capabilities) for each in types if each.capabilities is not None]
+    columns = [
+        Column("TYPE", [styled(each.name) for each, _ in usable]),
+        Column("CANCEL", [Text("at once" if can.cancel_is_immediate else "takes a while") for _, can in usable]),
+        Column("PROVEN BY", [Text("its phase" if can.confirms else "an end time") for _, can in usable]),
+        Column("PAUSE", [_yes(is_so=can.can_pause) for _, can in usable]),
+        Column("EVENTS", [_yes(is_so=can.can_list_events) for _, can in usable]),
+        Column("USUAL CREDENTIAL", [styled(each.variable or NOTHING) for each, _ in usable]),
+        Column("ENDS", [styled(can.ends_on or NOTHING) for _, can in usable], fold_at=24),
+    ]
+    return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS"))
+
+
+def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
+    styles = {True: STYLES[Standing.AS_DESIRED], False: STYLES[Standing.STALLED]}
+    columns = [
+        Column("PROVIDER", [styled(each.name) for each in accounts]),
+        Column("STATE", [styled(each.code, styles[each.is_well]) for each in accounts]),
+        Column("CREDENTIAL", [styled(each.credential) for each in accounts]),
+        Column("ACCOUNT", [styled(each.account or NOTHING) for each in accounts], fold_at=24),
+    ]
+    return table(columns, width, drop=("ACCOUNT",))
+
+
+def _yes(*, is_so: bool) -> Text:
+    return Text("yes" if is_so else "no")

@@ -1,0 +1,59 @@
+"""What a pass did, and what `validate` found, for the summary of a step. What matters most comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.model.diagnostic import Severity
+from reconciler.model.plan import Report
+from reconciler.views.markdown import COMMENT_MAX, Size, escaped, fitted, problem_lines, standing_lines, table_row
+from reconciler.views.outlook import Standing, outlook, told_standings, told_verbs
+from reconciler.views.plan_text import TITLES
+from reconciler.views.problems import diagnosed, problems, unseen
+from reconciler.views.result_text import ASKED, change_line
+from reconciler.views.wording import age, count
+
+
+def result_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:
+    """Return what was asked for and came of it as GitHub's Markdown, at most so large."""
+    asked = [row for row in report.rows if row.progress in ASKED]
+    told = [line for row in report.rows if (line := change_line(row)) is not None]
+    lines = [
+        f"### Asked: {told_verbs(asked)}",
+        "",
+        f"Now: {told_standings(report.rows)}.",
+        *problem_lines("Problems", (*problems(report), *unseen(report))),
+        *(["", "#### What was done", ""] if told else []),
+        *(f"- {escaped(line)}" for line in told),
+        *standing_lines(TITLES[Standing.STALLED], [r for r in report.rows if outlook(r).standing is Standing.STALLED]),
+        *_everything(report, now),
+    ]
+    return fitted(lines, most, "get", size)
+
+
+def validation_markdown(report: Report, _now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:
+    """Return what is wrong with documents as GitHub's Markdown, at most so large."""
+    errors = sum(each.severity is Severity.ERROR for each in report.diagnostics)
+    warnings = len(report.diagnostics) - errors
+    lines = [
+        f"### Validation: {count(errors, 'error')}, {count(warnings, 'warning')}",
+        *problem_lines("Problems", diagnosed(report.diagnostics)),
+    ]
+    return fitted(lines, most, "validate", size)
+
+
+def _everything(report: Report, now: datetime) -> Iterator[str]:
+    if not report.rows:
+        return
+    yield from ("", "#### Jobs", "", "| Job | Wanted | Phase | Ready | Reason | Age |", "|---|---|---|---|---|---|")
+    for row in report.rows:
+        look, job = outlook(row), row.status.job
+        yield table_row(
+            escaped(row.name),
+            row.wanted or "",
+            escaped(row.status.phase),
+            look.ready,
+            look.reason,
+            age(job.created_at if job else None, now),
+        )

@@ -1,0 +1,1 @@
+"""How a running watch is asked from outside, over HTTP."""

@@ -1,0 +1,81 @@
+"""Where things are measured: a sandbox server in a thread of its own, and a directory of specs that name its jobs.
+
+The server is in the measuring process, so that the moment in which a request arrived is read off the same clock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.support.cli import Checkout
+from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.sandbox_server import serve
+from tests.support.watching import Watching, watching
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A served world with specs for its jobs."""
+
+    world: World
+    sandbox: Sandbox
+    checkout: Checkout
+    ids: tuple[str, ...]
+
+    def cancelled_at(self, job_id: str) -> datetime | None:
+        """Return when the POST that cancels a job arrived, if it has."""
+        asked = (each.at for each in reversed(self.world.requests) if each.verb == "cancel" and each.job_id == job_id)
+        return next(asked, None)
+
+
+def now() -> datetime:
+    """Return this moment."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def measured(root: Path, running: int, finished: int = 0) -> Iterator[Measured]:
+    """Serve so many jobs, each with a spec of its own that only observes it."""
+    done = tuple(f"ftjob-done{number:05}" for number in range(finished))
+    succeeded = [{"id": job_id, "life": [{"phase": "succeeded"}]} for job_id in done]
+    world = World(SandboxOptions.model_validate({"jobs": succeeded}), now())
+    with serve(create_app(world, now)) as url:
+        sandbox = Sandbox(url)
+        ids = (*sandbox.create(running), *done)
+        checkout = Checkout(root, sandbox.environ)
+        checkout.name_provider()
+        for number, job_id in enumerate(ids):
+            checkout.want(f"job-{number:05}", job_id, "observed")
+        yield Measured(world, sandbox, checkout, ids)
+
+
+@contextmanager
+def at_work(there: Measured) -> Iterator[Watching]:
+    """Run a watch on them until the body ends, past its first pass."""
+    root = there.checkout.root
+    loose = ("--max-cancels-absolute", "100000", "--max-cancels", "100000", "--state-dir", str(root / "state"))
+    last = there.checkout.status_dir / f"job-{len(there.ids) - 1:05}.yaml"
+    with watching(there.checkout, *loose) as watch:
+        wait_for(last.exists, "the first pass ends", within_s=300)
+        yield watch
+        watch.stop()
+
+
+def memory_kib(pid: int) -> int:
+    """Return the resident memory of a process, from /proc."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used, from /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

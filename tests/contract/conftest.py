@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.stages import Served
+from tests.support.sandbox_server import serve
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """Yield a server for the module's tests, each of which puts an application of its own behind it."""
+    served = Served()
+    with serve(served) as served.base_url:
+        yield served

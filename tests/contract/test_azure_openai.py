@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pytest
+from pydantic import ValidationError
+
+from reconciler.errors import Kind, Permanent
+from reconciler.model.job import Phase
+from reconciler.providers import load
+from reconciler.providers._entra import EntraCredentials
+from reconciler.testing import ProviderContract
+from reconciler.testing.asking import asked
+from tests.contract.dialects.azure import API_VERSION, AzureClassic, AzureV1
+from tests.contract.stages import NOW, Served, ServedStage
+from tests.support.canned import answer, complaint
+from tests.support.looks import one_look
+
+
+class TestV1(ProviderContract):
+    """`azure-openai` keeps the contract by the v1 path."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedStage:
+        """Return a fresh world behind the server."""
+        return ServedStage(served, "azure-openai", front=AzureV1)
+
+
+class TestClassic(ProviderContract):
+    """`azure-openai` keeps the contract by the classic path, but for a pause, which that has not."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedStage:
+        """Return a fresh world behind the server."""
+        stage = ServedStage(served, "azure-openai", front=AzureClassic, options={"apiVersion": API_VERSION})
+        stage.capabilities = replace(stage.capabilities, can_pause=False)
+        return stage
+
+
+# --- what the contract cannot know ---
+
+
+@pytest.mark.parametrize("verb", ["pause_job", "resume_job"])
+def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, verb: str) -> None:
+    stage = ServedStage(served, "azure-openai", front=AzureClassic, options={"apiVersion": API_VERSION})
+    with pytest.raises(Permanent, match=r"set options\.apiVersion to v1") as caught:
+        asked(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
+
+    assert caught.value.kind is Kind.REFUSED
+
+
+def test_both_paths_show_the_same_account() -> None:
+    type_ = load("azure-openai")
+
+    assert type_.scope(type_.options.model_validate({"apiVersion": "v1"})) == ()
+    assert type_.scope(type_.options.model_validate({"apiVersion": API_VERSION})) == ()
+
+
+@pytest.mark.parametrize("version", ["2024-10-21", "2025-04-01-preview", "v1"])
+def test_a_version_is_v1_or_a_date(version: str) -> None:
+    options = load("azure-openai").options.model_validate({"apiVersion": version})
+
+    assert options.model_dump() == {"api_version": version}
+
+
+@pytest.mark.parametrize("version", ["", "v2", "latest", "2024-10", "2024-10-21&x=1"])
+def test_anything_else_is_no_version(version: str) -> None:
+    with pytest.raises(ValidationError):
+        load("azure-openai").options.model_validate({"apiVersion": version})
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"),
+    [
+        ("created", Phase.QUEUED),
+        ("pending", Phase.QUEUED),
+        ("notRunning", Phase.QUEUED),
+        ("running", Phase.RUNNING),
+        ("resuming", Phase.RUNNING),
+        ("pausing", Phase.PAUSING),
+        ("paused", Phase.PAUSED),
+        ("canceling", Phase.CANCELLING),
+        ("canceled", Phase.CANCELLED),
+        ("cancelled", Phase.CANCELLED),
+        ("deleted", Phase.UNKNOWN),
+    ],
+)
+def test_the_words_of_azure_are_known(word: str, phase: Phase) -> None:
+    job = one_look("azure-openai", answer({"id": "ftjob-1", "status": word, "error": None, "result_files": None}))
+
+    assert job is not None
+    assert (job.phase, job.provider_status) == (phase, word)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "404", "message": "Resource not found"},
+        {"code": "DeploymentNotFound", "message": "The API deployment for this resource does not exist."},
+    ],
+)
+def test_a_404_about_the_resource_is_no_absence(error: dict[str, str]) -> None:
+    with pytest.raises(Permanent) as caught:
+        one_look("azure-openai", complaint(404, **error))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.skipif(find_spec("azure") is not None, reason="the extra azure is installed here")
+def test_without_the_extra_the_machines_identity_is_missing_and_the_words_say_what_to_install() -> None:
+    with pytest.raises(Permanent, match=r"pip install 'llm-job-reconciler\[azure\]'") as caught:
+        asyncio.run(EntraCredentials(lambda: NOW).token())
+
+    assert caught.value.kind is Kind.MISSING

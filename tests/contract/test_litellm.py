@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import Kind, Permanent
+from reconciler.model.job import Phase
+from reconciler.ports import Response
+from reconciler.providers import load
+from reconciler.testing import ProviderContract
+from reconciler.testing.asking import EVERYTHING, Ask, permanent_of, seen
+from tests.contract.dialects.litellm import UPSTREAM, LiteLLM, PassThrough, Unlicensed
+from tests.contract.stages import Served, ServedStage
+from tests.support.canned import complaint
+from tests.support.looks import one_look
+
+
+class TestNative(ProviderContract):
+    """`litellm` keeps the contract by the proxy's own routes, to an upstream that is not the default."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedStage:
+        """Return a fresh world behind the server."""
+        return ServedStage(served, "litellm", front=LiteLLM, options={"customLlmProvider": UPSTREAM})
+
+
+class TestPassThrough(ProviderContract):
+    """`litellm-passthrough` keeps the contract."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedStage:
+        """Return a fresh world behind the server."""
+        return ServedStage(served, "litellm-passthrough", front=PassThrough)
+
+
+# --- what the contract cannot know ---
+
+
+@pytest.mark.parametrize("request_", EVERYTHING.values(), ids=EVERYTHING)
+def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through(served: Served, request_: Ask) -> None:
+    stage = ServedStage(served, "litellm", front=Unlicensed, options={"customLlmProvider": UPSTREAM})
+    error = permanent_of(stage, request_)
+
+    assert error.kind is Kind.REFUSED
+    assert "Enterprise licence" in str(error)
+    assert "litellm-passthrough" in str(error)
+
+
+def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
+    stage = ServedStage(served, "litellm", front=LiteLLM, options={"customLlmProvider": UPSTREAM})
+    with pytest.raises(Permanent, match="LiteLLM cannot show this job") as caught:
+        seen(stage, stage.job_in(Phase.PAUSED))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize("type_name", ["litellm", "litellm-passthrough"])
+def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> None:
+    answer = complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
+    with pytest.raises(Permanent, match="does not take this key") as caught:
+        one_look(type_name, answer)
+
+    assert caught.value.kind is Kind.DENIED
+
+
+def test_what_is_configured_wrong_does_not_pass_by_waiting() -> None:
+    answer = complaint(500, message="fine_tuning_config is not set, set it on your config.yaml file.", code="500")
+    with pytest.raises(Permanent, match="no finetune_settings"):
+        one_look("litellm", answer)
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        "{'error': {'message': 'no ftjob-1', 'code': 'fine_tune_not_found'}}",
+        "{'error': {'code': 'notFound', 'message': 'no such job'}}",
+    ],
+)
+def test_an_absence_is_read_from_what_the_proxy_repeats_of_its_upstream(upstream: str) -> None:
+    assert one_look("litellm", _not_found(f"Error code: 404 - {upstream}")) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Error code: 404 - {'error': {'code': '404', 'message': 'Resource not found'}}",
+        "Error code: 404 - {'error': {'message': 'Invalid URL (GET /v1/x)', 'code': None}}",
+        "Error code: 404 - {'error': {'message': 'no ftjob-1', 'code': 'model_not_found'}}",
+        "ftjob-1",
+    ],
+)
+def test_any_other_404_of_the_proxy_is_an_error(message: str) -> None:
+    with pytest.raises(Permanent) as caught:
+        one_look("litellm", _not_found(message))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+def test_a_cancel_that_hides_that_it_is_under_way_does_not_confirm() -> None:
+    assert load("litellm").capabilities.confirms is False
+    assert load("litellm-passthrough").capabilities.confirms is True
+
+
+def test_each_upstream_is_an_account_of_its_own() -> None:
+    type_ = load("litellm")
+
+    assert type_.scope(type_.options()) == (("custom_llm_provider", "openai"),)
+    assert type_.scope(type_.options.model_validate({"customLlmProvider": "azure"})) == (
+        ("custom_llm_provider", "azure"),
+    )
+
+
+def _not_found(message: str) -> Response:
+    return complaint(404, message=message, type="internal_server_error", param="None", code="404")

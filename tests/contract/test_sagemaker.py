@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.model.job import JobError, ListQuery, ObservedJob, Phase
+from reconciler.providers import load
+from reconciler.testing import ProviderContract
+from tests.contract.dialects.asking import ask, job
+from tests.contract.dialects.sagemaker import ACCESS_KEY, REGION, SageMakerDialect
+from tests.contract.dialects.serving import DialectStage
+from tests.contract.stages import Served
+from tests.support.canned import Canned, answer
+
+pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
+
+SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
+OPTIONS = {"region": REGION}
+asked = partial(ask, "sagemaker", OPTIONS, f"{ACCESS_KEY}:{SECRET}")
+a_job = partial(job, "sagemaker")
+
+
+class TestSageMaker(ProviderContract):
+    """`sagemaker` keeps the contract over a real socket, every request with a signature that holds."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> DialectStage:
+        """Return a fresh world behind the server."""
+        return DialectStage(
+            served, "sagemaker", OPTIONS, SageMakerDialect(SECRET), key=f"{ACCESS_KEY}:{SECRET}", secret=SECRET
+        )
+
+
+def shown(**fields: object) -> ObservedJob:
+    transport = Canned([answer({"TrainingJobName": "a", **fields})])
+    found = asked(transport, lambda controller: controller.get_job(a_job("a")))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "phase", "word"),
+    [
+        ("InProgress", "Training", Phase.RUNNING, "InProgress"),
+        ("InProgress", "Starting", Phase.QUEUED, "InProgress"),
+        ("InProgress", "Pending", Phase.QUEUED, "InProgress"),
+        ("InProgress", None, Phase.RUNNING, "InProgress"),
+        ("InProgress", "Contemplating", Phase.RUNNING, "InProgress"),
+        ("Stopping", "Stopping", Phase.CANCELLING, "Stopping"),
+        ("Stopped", "Stopped", Phase.CANCELLED, "Stopped"),
+        ("Stopped", "MaxRuntimeExceeded", Phase.FAILED, "Stopped (MaxRuntimeExceeded)"),
+        ("Stopped", "MaxWaitTimeExceeded", Phase.FAILED, "Stopped (MaxWaitTimeExceeded)"),
+        ("Completed", "Completed", Phase.SUCCEEDED, "Completed"),
+        ("Failed", "Failed", Phase.FAILED, "Failed"),
+        ("Deleting", "Stopped", Phase.UNKNOWN, "Deleting"),
+        (None, None, Phase.UNKNOWN, "null"),
+    ],
+)
+def test_a_status_and_its_detail_make_a_phase(status: object, detail: object, phase: Phase, word: str) -> None:
+    found = shown(TrainingJobStatus=status, SecondaryStatus=detail)
+
+    assert (found.phase, found.provider_status) == (phase, word)
+
+
+def test_a_job_that_ran_out_of_time_says_so_as_its_error() -> None:
+    found = shown(TrainingJobStatus="Stopped", SecondaryStatus="MaxRuntimeExceeded")
+
+    assert found.error == JobError(code="MaxRuntimeExceeded")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (1_764_000_000.125, "2025-11-24 16:00:00.125000+00:00"),
+        (1_764_000_000, "2025-11-24 16:00:00+00:00"),
+        (0, "None"),
+        (1e300, "None"),
+        ("2026-11-23T14:00:00Z", "None"),
+        (None, "None"),
+        (True, "None"),
+    ],
+)
+def test_a_time_is_seconds_with_any_fraction_and_nonsense_is_none(written: object, expected: str) -> None:
+    assert str(shown(CreationTime=written).created_at) == expected
+
+
+def test_an_empty_page_with_a_token_is_not_the_end() -> None:
+    transport = Canned([answer({"TrainingJobSummaries": [], "NextToken": "on"})])
+    page = asked(transport, lambda controller: controller.list_page(ListQuery(7), "from here"))
+
+    assert (page.jobs, page.next_cursor) == ((), "on")
+    assert transport.bodies == [{"MaxResults": 7, "NextToken": "from here"}]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("ValidationException", "Could not find training job arn:aws:sagemaker:eu-west-1:1:training-job/a."),
+        ("ValidationException", "Requested resource not found."),
+        ("ResourceNotFound", None),
+    ],
+)
+def test_a_missing_job_is_absent_though_its_answer_is_a_400(code: str, message: str | None) -> None:
+    transport = Canned([answer({"__type": code, "message": message}, 400)])
+
+    assert asked(transport, lambda controller: controller.get_job(a_job("a"))) is None
+
+
+def test_another_validation_error_is_no_absence() -> None:
+    transport = Canned([answer({"__type": "ValidationException", "message": "1 validation error detected"}, 400)])
+    with pytest.raises(Permanent, match="1 validation error") as caught:
+        asked(transport, lambda controller: controller.get_job(a_job("a")))
+
+    assert caught.value.kind is Kind.REFUSED
+
+
+def test_a_stop_of_a_job_that_has_stopped_is_quiet() -> None:
+    words = "The request was rejected because the training job is in status Stopped."
+    transport = Canned(
+        [
+            answer({"__type": "ValidationException", "message": words}, 400),
+            answer({"TrainingJobName": "a", "TrainingJobStatus": "Stopped"}),
+        ]
+    )
+    found = asked(transport, lambda controller: controller.cancel_job(a_job("a")))
+
+    assert found is not None
+    assert found.phase is Phase.CANCELLED
+
+
+def test_a_throttled_request_is_a_400_and_was_not_delivered() -> None:
+    transport = Canned([answer({"__type": "ThrottlingException", "message": "Rate exceeded"}, 400)])
+    with pytest.raises(Transient) as caught:
+        asked(transport, lambda controller: controller.cancel_job(a_job("a")))
+
+    assert caught.value.delivered is Delivered.NO
+
+
+def test_china_has_a_host_of_its_own() -> None:
+    type_ = load("sagemaker")
+
+    assert type_.own_url(type_.options.model_validate(OPTIONS)) == "https://api.sagemaker.eu-west-1.amazonaws.com"
+    assert (
+        type_.own_url(type_.options.model_validate({"region": "cn-north-1"}))
+        == "https://api.sagemaker.cn-north-1.amazonaws.com.cn"
+    )

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import pytest
+from pydantic import ValidationError
+
+from reconciler.adapters.trust import Trust
+from reconciler.errors import Kind, Permanent
+from reconciler.model.job import JobError, ListQuery, ObservedJob, Phase
+from reconciler.model.spec import CredentialSource
+from reconciler.ports import Response
+from reconciler.providers import load
+from reconciler.testing import ProviderContract
+from tests.contract.dialects.asking import ask, job
+from tests.contract.dialects.serving import DialectStage
+from tests.contract.dialects.vertex import VertexDialect
+from tests.contract.stages import Served
+from tests.support.canned import Canned, answer
+
+TYPE = load("vertex-ai")
+OPTIONS = {"project": "p", "location": "us-central1"}
+PARENT = "projects/p/locations/us-central1/tuningJobs"
+asked = partial(ask, "vertex-ai", OPTIONS, "canary-token-of-the-contract")
+a_job = partial(job, "vertex-ai")
+
+
+class TestVertexAI(ProviderContract):
+    """`vertex-ai` keeps the contract over a real socket."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> DialectStage:
+        """Return a fresh world behind the server."""
+        token = "canary-token-of-the-contract"  # noqa: S105 - a canary
+        return DialectStage(served, "vertex-ai", OPTIONS, VertexDialect(token), key=token, secret=token)
+
+
+def shown(**fields: object) -> ObservedJob:
+    transport = Canned([answer({"name": f"{PARENT}/1", **fields})])
+    found = asked(transport, lambda controller: controller.get_job(a_job("1")))
+    assert found is not None
+    return found
+
+
+def not_found(message: str | None) -> Response:
+    return answer({"error": {"code": 404, "status": "NOT_FOUND", "message": message}}, 404)
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "phase"),
+    [
+        ("JOB_STATE_QUEUED", None, Phase.QUEUED),
+        ("JOB_STATE_PENDING", None, Phase.QUEUED),
+        ("JOB_STATE_RUNNING", None, Phase.RUNNING),
+        ("JOB_STATE_RUNNING", "TUNING_JOB_STATE_TUNING", Phase.RUNNING),
+        ("JOB_STATE_RUNNING", "TUNING_JOB_STATE_POST_PROCESSING", Phase.RUNNING),
+        ("JOB_STATE_RUNNING", "TUNING_JOB_STATE_WAITING_FOR_QUOTA", Phase.QUEUED),
+        ("JOB_STATE_RUNNING", "TUNING_JOB_STATE_WAITING_FOR_CAPACITY", Phase.QUEUED),
+        ("JOB_STATE_RUNNING", "TUNING_JOB_STATE_PROCESSING_DATASET", Phase.VALIDATING_FILES),
+        ("JOB_STATE_UPDATING", None, Phase.RUNNING),
+        ("JOB_STATE_PAUSED", None, Phase.PAUSED),
+        ("JOB_STATE_CANCELLING", "TUNING_JOB_STATE_WAITING_FOR_QUOTA", Phase.CANCELLING),
+        ("JOB_STATE_CANCELLED", None, Phase.CANCELLED),
+        ("JOB_STATE_SUCCEEDED", None, Phase.SUCCEEDED),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", None, Phase.SUCCEEDED),
+        ("JOB_STATE_FAILED", None, Phase.FAILED),
+        ("JOB_STATE_EXPIRED", None, Phase.FAILED),
+        ("JOB_STATE_UNSPECIFIED", None, Phase.UNKNOWN),
+        (None, None, Phase.UNKNOWN),
+        (7, "TUNING_JOB_STATE_TUNING", Phase.UNKNOWN),
+    ],
+)
+def test_a_state_and_its_detail_make_a_phase(state: object, detail: str | None, phase: Phase) -> None:
+    assert shown(state=state, tuningJobState=detail).phase is phase
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2026-11-23T14:00:00Z", "2026-11-23 14:00:00+00:00"),
+        ("2026-11-23T14:00:00.123456789Z", "2026-11-23 14:00:00.123456+00:00"),
+        ("2026-11-23T15:00:00.5+01:00", "2026-11-23 14:00:00.500000+00:00"),
+        ("2026-11-23T14:00:00", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("soon", None),
+        (1_764_000_000, None),
+        (None, None),
+    ],
+)
+def test_a_time_is_read_with_any_fraction_and_nonsense_is_none(written: object, expected: str | None) -> None:
+    assert str(shown(createTime=written).created_at) == str(expected)
+
+
+def test_the_error_of_a_cancelled_job_is_told_as_google_tells_it() -> None:
+    cancelled = shown(state="JOB_STATE_CANCELLED", error={"code": 1, "message": "CANCELED"})
+    healthy = shown(state="JOB_STATE_RUNNING", error={})
+
+    assert cancelled.error == JobError(code="1", message="CANCELED")
+    assert healthy.error is None
+
+
+def test_an_account_without_jobs_leaves_the_list_out() -> None:
+    page = asked(Canned([answer({})]), lambda controller: controller.list_page(ListQuery(10), None))
+
+    assert (page.jobs, page.next_cursor) == ((), None)
+
+
+def test_an_empty_page_with_a_token_is_not_the_end() -> None:
+    page = asked(Canned([answer({"nextPageToken": "on"})]), lambda controller: controller.list_page(ListQuery(10), "x"))
+
+    assert (page.jobs, page.next_cursor) == ((), "on")
+
+
+def test_a_full_resource_name_is_the_same_job_and_keeps_its_name() -> None:
+    transport = Canned([answer({"name": f"{PARENT}/1", "state": "JOB_STATE_RUNNING"}), answer({})])
+    found = asked(transport, lambda controller: controller.get_job(a_job(f"{PARENT}/1")))
+    asked(transport, lambda controller: controller.cancel_job(a_job(f"{PARENT}/1")))
+
+    assert found is not None
+    assert found.id == f"{PARENT}/1"
+    assert [path for _, path, _ in transport.asked] == [f"/v1/{PARENT}/1", f"/v1/{PARENT}/1:cancel"]
+
+
+def test_a_job_of_another_project_is_refused_and_nothing_is_sent() -> None:
+    transport = Canned([])
+    elsewhere = a_job("projects/other/locations/us-central1/tuningJobs/1")
+    with pytest.raises(Permanent, match="not a job of projects/p/") as caught:
+        asked(transport, lambda controller: controller.cancel_job(elsewhere))
+
+    assert caught.value.kind is Kind.REFUSED
+    assert transport.asked == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [f"TuningJob {PARENT}/1 not found.", 'The "tuning job" does not exist: 1', "The TuningJob does not exist."],
+)
+def test_a_job_that_google_does_not_know_is_absent(message: str) -> None:
+    transport = Canned([not_found(message)])
+
+    assert asked(transport, lambda controller: controller.get_job(a_job("1"))) is None
+
+
+@pytest.mark.parametrize("message", ["Location eu-nowhere is not found.", "Method not found.", None])
+def test_a_404_that_is_not_about_the_job_is_no_absence(message: str | None) -> None:
+    transport = Canned([not_found(message)])
+    with pytest.raises(Permanent) as caught:
+        asked(transport, lambda controller: controller.get_job(a_job("4711")))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "1",
+        "1234567890123456789",
+        "projects/p/locations/us-central1/tuningJobs/1",
+        "projects/1/locations/global/tuningJobs/a",
+    ],
+)
+def test_bare_ids_and_resource_names_are_ids(id_: str) -> None:
+    assert re.fullmatch(TYPE.id_pattern, id_)
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "",
+        "1:cancel",
+        "a/b",
+        "../1",
+        "1?x",
+        "projects/p/locations/l/tuningJobs/",
+        "projects/../locations/l/tuningJobs/1/2",
+        "1\n",
+    ],
+)
+def test_what_could_lead_elsewhere_is_no_id(id_: str) -> None:
+    assert re.fullmatch(TYPE.id_pattern, id_) is None
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("us-central1", "https://us-central1-aiplatform.googleapis.com"),
+        ("global", "https://aiplatform.googleapis.com"),
+    ],
+)
+def test_each_location_has_a_host_of_its_own_that_needs_no_binding(location: str, url: str) -> None:
+    options = TYPE.options.model_validate({"project": "p", "location": location})
+
+    assert TYPE.own_url(options) == url
+    assert Trust.read({}, {}).check(TYPE, options, None, url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example",
+        "https://europe-west4-aiplatform.googleapis.com",
+        "https://us-central1-aiplatform.googleapis.com.evil.example",
+        "http://127.0.0.1:8080",
+    ],
+)
+def test_the_machines_credentials_go_nowhere_else_unless_bound(url: str) -> None:
+    options = TYPE.options.model_validate(OPTIONS)
+    bound = Trust.read({"RECONCILE_TRUST": f"GOOGLE_APPLICATION_CREDENTIALS={url}"}, {})
+
+    assert "GOOGLE_APPLICATION_CREDENTIALS is not bound" in str(Trust.read({}, {}).check(TYPE, options, None, url))
+    assert bound.check(TYPE, options, None, url) is None
+
+
+def test_a_secret_that_a_spec_names_needs_a_binding_even_to_google() -> None:
+    options = TYPE.options.model_validate(OPTIONS)
+    source = CredentialSource(env="OPENAI_API_KEY")
+
+    assert Trust.read({}, {}).check(TYPE, options, source, TYPE.own_url(options) or "")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"project": "p", "location": "evil.example/"},
+        {"project": "p", "location": "evil.example#"},
+        {"project": "p", "location": ""},
+        {"project": "p/../q", "location": "us-central1"},
+        {"location": "us-central1"},
+    ],
+)
+def test_no_option_leads_away_from_google(options: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        TYPE.options.model_validate(options)

@@ -1,0 +1,178 @@
+"""What the vendors' own libraries find on a machine, with a real process, real files and real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+
+from reconciler.model.plan import ExitCode
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.contract.dialects.bedrock import ACCESS_KEY, BedrockDialect
+from tests.contract.dialects.sagemaker import SageMakerDialect
+from tests.contract.dialects.serving import Dialect, DialectServer
+from tests.contract.dialects.vertex import VertexDialect
+from tests.support.cli import Checkout
+from tests.support.sandbox_server import serve
+
+pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
+pytest.importorskip("google.auth", reason="pip install 'llm-job-reconciler[google]'")
+
+SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
+TOKEN = "canary-token-of-the-machine"  # noqa: S105 - a canary
+AWS_KEYS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+NOT_IN_A_CLOUD = {"AWS_EC2_METADATA_DISABLED": "true", "NO_GCE_CHECK": "true"}
+PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: main}}
+spec:
+  type: {type}
+  options: {options}
+  rateLimit: {{requestsPerSecond: 1000, burst: 1000}}
+  {more}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A vendor, as far as a machine knows it."""
+
+    type: str
+    options: str
+    dialect: Dialect
+    url_variable: str
+    key_variable: str
+    extra: str
+    package: str
+
+
+CLOUDS = {
+    each.type: each
+    for each in (
+        Cloud(
+            "bedrock",
+            "{region: us-east-1}",
+            BedrockDialect(SECRET),
+            "AWS_ENDPOINT_URL_BEDROCK",
+            "AWS_ACCESS_KEY_ID",
+            "aws",
+            "botocore",
+        ),
+        Cloud(
+            "sagemaker",
+            "{region: eu-west-1}",
+            SageMakerDialect(SECRET),
+            "AWS_ENDPOINT_URL_SAGEMAKER",
+            "AWS_ACCESS_KEY_ID",
+            "aws",
+            "botocore",
+        ),
+        Cloud(
+            "vertex-ai",
+            "{project: p, location: us-central1}",
+            VertexDialect(TOKEN),
+            "GOOGLE_VERTEX_BASE_URL",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "google",
+            "google",
+        ),
+    )
+}
+
+
+each_cloud = pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
+each_library = pytest.mark.parametrize("cloud", [CLOUDS["bedrock"], CLOUDS["vertex-ai"]], ids=["aws", "google"])
+
+
+@contextmanager
+def a_cloud(cloud: Cloud) -> Iterator[str]:
+    """Serve a world with one running job, and beside it where Google exchanges a key for a token."""
+    began_at = datetime.now(UTC)
+    jobs = [{"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}]
+    world = World(SandboxOptions.model_validate({"jobs": jobs}), began_at)
+    api = DialectServer(cloud.dialect, world, lambda: datetime.now(UTC))
+
+    async def exchange(_: object) -> JSONResponse:
+        return JSONResponse({"access_token": TOKEN, "expires_in": 3600})
+
+    app = Starlette(routes=[Route("/token", exchange, methods=["POST"]), Mount("/", api)])
+    with serve(app) as url:
+        yield url.removesuffix("/v1")
+
+
+def a_checkout(root: Path, cloud: Cloud, more: str = "", **environ: str) -> Checkout:
+    checkout = Checkout(root, NOT_IN_A_CLOUD | environ)
+    checkout.write("main.yaml", PROVIDER.format(type=cloud.type, options=cloud.options, more=more))
+    checkout.want("runaway", "ftjob-runaway")
+    return checkout
+
+
+def keys_of(root: Path, url: str) -> dict[str, str]:
+    """Return the variables of a machine that has credentials for both vendors."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - comes with google-auth
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
+
+    pem = rsa.generate_private_key(public_exponent=65_537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {
+        "type": "service_account",
+        "project_id": "p",
+        "private_key_id": "1",
+        "private_key": pem.decode(),
+        "client_email": "reconcile@p.iam.gserviceaccount.com",
+        "token_uri": f"{url}/token",
+    }
+    file = root / "service-account.json"
+    file.write_text(json.dumps(account), encoding="utf-8")
+    return AWS_KEYS | {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}
+
+
+@each_cloud
+def test_a_machines_own_credentials_cancel_a_job_and_prove_it(tmp_path: Path, cloud: Cloud) -> None:
+    with a_cloud(cloud) as url:
+        checkout = a_checkout(tmp_path, cloud, **keys_of(tmp_path, url), **{cloud.url_variable: url})
+        asks, sees = checkout.run("--once"), checkout.run("--once")
+    said = asks.out + asks.err + sees.out + sees.err
+
+    assert (asks.code, sees.code) == (0, 0), said
+    assert checkout.status("runaway").receipts[0].outcome == "cancelled"
+    assert not any(secret in said for secret in (SECRET, TOKEN))
+
+
+@each_library
+def test_a_machines_own_credentials_go_to_no_host_that_only_a_spec_names(tmp_path: Path, cloud: Cloud) -> None:
+    with a_cloud(cloud) as url:
+        ran = a_checkout(tmp_path, cloud, f"baseUrl: {url}", **keys_of(tmp_path, url)).run("--once")
+
+    assert ran.code == ExitCode.CONFIGURATION
+    assert f"{cloud.key_variable} is not bound" in ran.out + ran.err
+
+
+@each_library
+def test_a_machine_without_credentials_is_told_what_to_set(tmp_path: Path, cloud: Cloud) -> None:
+    ran = a_checkout(tmp_path, cloud).run("--once")
+
+    assert ran.code == ExitCode.CONFIGURATION
+    assert f"set {cloud.key_variable}" in " ".join((ran.out + ran.err).split())
+
+
+@each_library
+def test_a_missing_library_is_told_with_the_command_that_installs_it(tmp_path: Path, cloud: Cloud) -> None:
+    missing = tmp_path / "path" / cloud.package / "__init__.py"
+    missing.parent.mkdir(parents=True)
+    missing.write_text("raise ImportError\n", encoding="utf-8")
+    ran = a_checkout(tmp_path, cloud, PYTHONPATH=str(tmp_path / "path")).run("--once")
+
+    assert ran.code == ExitCode.CONFIGURATION
+    assert f"pip install 'llm-job-reconciler[{cloud.extra}]'" in " ".join((ran.out + ran.err).split())

@@ -1,0 +1,362 @@
+"""What people get wrong, in one table: each with its message and exit code, and the job beside it still cancelled.
+
+`python -m tests.e2e.test_bad_input` prints the table as Markdown.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.support.desk import SPEC, Desk, Ran
+
+HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: bad}\n"
+GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
+SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
+PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
+ON_OTHER = GOOD.replace("demo", "other")
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{after}: &{after} [{', '.join(['*' + before] * 9)}]\n"
+    for before, after in zip("abcdefgh", "bcdefghi", strict=True)
+)
+Contents = str | bytes | Callable[[Desk], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One mistake. `told` are parts of what is printed; with `stops`, the good job beside it is stopped too."""
+
+    contents: Contents
+    code: int
+    told: tuple[str, ...]
+    stops: bool = False
+    arguments: tuple[str, ...] = ()
+
+
+def _two_files(desk: Desk) -> None:
+    desk.write("bad.yaml", GOOD)
+    desk.write("team/bad.yaml", GOOD.replace("ftjob-bad", "ftjob-other"))
+
+
+def _two_specs(desk: Desk) -> None:
+    desk.write("bad.yaml", GOOD)
+    desk.write("again.yaml", GOOD.replace("name: bad", "name: again"))
+
+
+def _link_loop(desk: Desk) -> None:
+    (desk.specs / "bad.yaml").symlink_to("bad.yaml")
+
+
+def _link_outside(desk: Desk) -> None:
+    (desk.specs / "bad.yaml").symlink_to("/etc/hostname")
+
+
+def _folder_loop(desk: Desk) -> None:
+    (desk.specs / "round").symlink_to(".")
+
+
+def _odd_name(desk: Desk) -> None:
+    desk.write("bad\n\x1b[31m.yaml", GOOD)
+
+
+def _two_settings(desk: Desk) -> None:
+    desk.write("bad.yaml", SETTINGS + "  interval: 60s\n")
+    desk.write("more.yaml", SETTINGS + "  interval: 90s\n")
+
+
+def _no_key(desk: Desk) -> None:
+    desk.write("bad.yaml", ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: {env: NOBODY_SETS_THIS}\n")
+    (desk.root / "trust").write_text("NOBODY_SETS_THIS=api.openai.com\n", encoding="utf-8")
+
+
+def _no_network(desk: Desk) -> None:
+    key = desk.root / "key"
+    key.write_text("sk-not-a-key\n", encoding="utf-8")
+    other = f"  type: openai\n  baseUrl: http://127.0.0.1:9/v1\n  credentials: {{file: {key}}}\n"
+    desk.write("bad.yaml", ON_OTHER + "---\n" + PROVIDER + other)
+    (desk.root / "trust").write_text(f"{key}=127.0.0.1:9\n", encoding="utf-8")
+
+
+def _status_is_a_file(desk: Desk) -> None:
+    desk.write("status", "not a directory")
+
+
+def _newer_status(desk: Desk) -> None:
+    desk.write("bad.yaml", GOOD)
+    desk.write("status/bad.yaml", "apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {name: bad}\n")
+
+
+def with_spec(**fields: str) -> str:
+    """Return a job document in which these fields stand in the place of the usual ones, or after them."""
+    usual = {"provider": "demo", "jobId": "ftjob-bad", "desiredState": "cancelled"}
+    return HEAD + "spec:\n" + "".join(f"  {key}: {value}\n" for key, value in (usual | fields).items())
+
+
+CASES: dict[str, Case] = {
+    "unknown key": Case(
+        with_spec(desierdState="running"),
+        65,
+        ("specs/bad.yaml:8: spec.desierdState: unknown key", "did you mean 'desiredState'?"),
+    ),
+    "wrong type": Case(
+        with_spec(limits="24h"), 65, ("specs/bad.yaml:8: spec.limits: must be a mapping, but is '24h'",)
+    ),
+    "bad enum": Case(
+        with_spec(desiredState="canceled"),
+        65,
+        ("specs/bad.yaml:7: spec.desiredState: 'canceled' is not one of running, paused, cancelled, observed",),
+    ),
+    "missing key": Case(
+        HEAD + "spec: {provider: demo, jobId: ftjob-bad}\n", 65, ("specs/bad.yaml:4: spec.desiredState: is required",)
+    ),
+    "duplicate key": Case(
+        GOOD + "  jobId: ftjob-2\n", 65, ("specs/bad.yaml:8: spec.jobId: this key stands twice: first on line 6",)
+    ),
+    "duplicate name in two files": Case(
+        _two_files,
+        65,
+        (
+            "specs/bad.yaml:3: metadata.name: the name 'bad' is used again at specs/team/bad.yaml:3",
+            "specs/team/bad.yaml:3: metadata.name: the name 'bad' is used again at specs/bad.yaml:3",
+        ),
+    ),
+    "two specs for one job": Case(
+        _two_specs,
+        65,
+        (
+            "specs/again.yaml:6: spec.jobId: the job ftjob-bad is named by another spec too: bad",
+            "specs/bad.yaml:6: spec.jobId: the job ftjob-bad is named by another spec too: again",
+        ),
+    ),
+    "wrong apiVersion": Case(
+        GOOD.replace("reconciler/v1", "reconcilr/v1"),
+        65,
+        ("specs/bad.yaml:1: apiVersion: 'jobs.reconcilr/v1' is not one of jobs.reconciler/v1",),
+    ),
+    "newer apiVersion": Case(
+        GOOD.replace("reconciler/v1", "reconciler/v2"),
+        65,
+        ("specs/bad.yaml:1: apiVersion: 'jobs.reconciler/v2' is newer than this reconcile, which reads jobs.re",),
+    ),
+    "wrong kind": Case(
+        GOOD.replace("FineTuningJob", "FinetuneJob"),
+        65,
+        ("specs/bad.yaml:2: kind: 'FinetuneJob' is not one of FineTuningJob, Provider, Settings",),
+    ),
+    "another tool's kind": Case(
+        GOOD.replace("FineTuningJob", "Deployment"),
+        65,
+        ("specs/bad.yaml:2: kind: 'Deployment' is not one of FineTuningJob, Provider, Settings",),
+    ),
+    "tab indentation": Case(
+        GOOD.replace("  jobId", "\tjobId"),
+        65,
+        ("specs/bad.yaml:6: is not YAML: a tab stands where YAML wants spaces: indent with spaces",),
+    ),
+    "byte order mark": Case(b"\xef\xbb\xbf" + GOOD.encode(), 0, ("bad: cancel accepted",)),
+    "CRLF": Case(GOOD.replace("\n", "\r\n"), 0, ("bad: cancel accepted",)),
+    "UTF-16": Case(GOOD.encode("utf-16"), 65, ("specs/bad.yaml:1: is UTF-16 or UTF-32: save it as UTF-8",)),
+    "empty file": Case("", 0, ("1 on the way",)),
+    "only comments": Case("# nothing yet\n", 0, ("1 on the way",)),
+    "10 MB file": Case(GOOD + "#" * 10_000_000, 65, ("specs/bad.yaml: is larger than 4 MiB: split the file",)),
+    "alias bomb": Case(BOMB, 65, ("specs/bad.yaml:6: aliases repeat more than 100,000 values",)),
+    "merge key": Case(
+        HEAD + "x: &x {provider: demo}\nspec:\n  <<: *x\n  jobId: a-1\n  desiredState: running\n",
+        65,
+        ("specs/bad.yaml:4: x: unknown key", "specs/bad.yaml:5: spec.provider: is required"),
+    ),
+    "not UTF-8": Case(
+        GOOD.encode() + b"# caf\xe9\n",
+        65,
+        ("specs/bad.yaml:8: is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8",),
+    ),
+    "NUL byte": Case(
+        GOOD.encode() + b"# \x00\n", 65, ("specs/bad.yaml:8: holds the control character U+0000: is this a text file?",)
+    ),
+    "not YAML": Case(
+        "spec: [\n", 65, ("specs/bad.yaml:2: is not YAML: a value is missing here, or a bracket is never closed",)
+    ),
+    "conflict markers": Case(
+        "<<<<<<< HEAD\n" + GOOD + "=======\n>>>>>>> other\n",
+        65,
+        ("specs/bad.yaml:1: a conflict of a Git merge is not resolved here",),
+    ),
+    "a list": Case(
+        "- a\n- b\n", 65, ("specs/bad.yaml:1: a document must be a mapping with apiVersion, kind, metadata and spec",)
+    ),
+    "link that goes round": Case(
+        _link_loop, 65, ("specs/bad.yaml: is not read: a link that leads outside or nowhere, or no file at all",)
+    ),
+    "link that leads outside": Case(
+        _link_outside, 65, ("specs/bad.yaml: is not read: a link that leads outside or nowhere, or no file at all",)
+    ),
+    "folder that holds itself": Case(
+        _folder_loop,
+        0,
+        ("specs/round: is not read: a link that leads outside or nowhere, or no file at all (warning)",),
+    ),
+    "file name with escape codes": Case(
+        _odd_name, 65, ("specs/bad\\n\\x1b[31m.yaml: this name is not UTF-8, or holds control characters: rename it",)
+    ),
+    "two Settings": Case(
+        _two_settings,
+        65,
+        (
+            "specs/bad.yaml:1: kind: only one Settings document is allowed, and there is another at specs/more.ya",
+            "specs/more.yaml:1: kind: only one Settings document is allowed, and there is another at specs/bad.ya",
+        ),
+        stops=True,
+    ),
+    "invalid Settings": Case(
+        SETTINGS + "  interval: 1s\n", 65, ("specs/bad.yaml:5: spec.interval: must be at least 15s",), stops=True
+    ),
+    "invalid Provider": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  type: opena1\n",
+        65,
+        ("specs/bad.yaml:13: spec.type: 'opena1' is not a provider type; did you mean 'openai'?",),
+    ),
+    "Provider without a type": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  baseUrl: https://x.example\n",
+        65,
+        ("specs/bad.yaml:12: spec.type: is required",),
+    ),
+    "literal secret": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: sk-live-123456789\n",
+        65,
+        ("specs/bad.yaml:14: spec.credentials: must be {env: VARIABLE} or {file: PATH}: where the secret is, n",),
+    ),
+    "literal secret as a variable": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: {env: sk-live-123456789}\n",
+        65,
+        ("specs/bad.yaml:14: spec.credentials: must be {env: VARIABLE} or {file: PATH}: where the secret is, n",),
+    ),
+    "password in the address": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  baseUrl: https://me:sk-live-1@x.example\n",
+        65,
+        ("specs/bad.yaml:14: spec.baseUrl: must be an address such as https://host/path, without a user, a que",),
+    ),
+    "missing variable": Case(
+        _no_key,
+        78,
+        ("NOBODY_SETS_THIS is not set: put the provider's key into this environment variable",),
+        arguments=("--trust", "trust"),
+    ),
+    "host not trusted": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  baseUrl: https://evil.example/v1\n",
+        78,
+        ("OPENAI_API_KEY is not bound to evil.example", "RECONCILE_TRUST='OPENAI_API_KEY=evil.example'"),
+    ),
+    "unknown provider": Case(
+        GOOD.replace("demo", "demos"),
+        65,
+        ("specs/bad.yaml:5: spec.provider: no provider is called 'demos'; did you mean 'demo'?",),
+    ),
+    "allowedPaths violated": Case(
+        ON_OTHER + "---\n" + PROVIDER + "  type: sandbox\n  allowedPaths: [team-a/**]\n",
+        65,
+        ("specs/bad.yaml:5: spec.provider: provider 'other' may be named only by files that match team-a/**",),
+    ),
+    "bad duration": Case(
+        with_spec(limits="{maxAge: 1 day}"),
+        65,
+        ("specs/bad.yaml:8: spec.limits.maxAge: '1 day' is not a duration: write a whole number and one of s, ",),
+    ),
+    "naive time": Case(
+        with_spec(limits="{notAfter: 2026-12-01T00:00:00}"),
+        65,
+        ("specs/bad.yaml:8: spec.limits.notAfter: '2026-12-01T00:00:00' is not a time with a zone: write it as",),
+    ),
+    "id with a slash": Case(
+        with_spec(jobId="a/b"), 65, ("specs/bad.yaml:6: spec.jobId: 'a/b' is not a job id of sandbox",)
+    ),
+    "id with dots": Case(
+        with_spec(jobId="a..b"), 65, ("specs/bad.yaml:6: spec.jobId: 'a..b' is not a job id of sandbox",)
+    ),
+    "id with a question mark": Case(
+        with_spec(jobId="a?b"), 65, ("specs/bad.yaml:6: spec.jobId: 'a?b' is not a job id of sandbox",)
+    ),
+    "id with spaces": Case(
+        with_spec(jobId="a b"), 65, ("specs/bad.yaml:6: spec.jobId: 'a b' is not a job id of sandbox",)
+    ),
+    "id of 300 characters": Case(
+        with_spec(jobId="a" * 300),
+        65,
+        ("specs/bad.yaml:6: spec.jobId: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",),
+    ),
+    "id with a typo": Case(
+        with_spec(jobId="ftjob-typo"), 1, ("the provider does not know this job id: a typo, or another account",)
+    ),
+    "name with a line break": Case(
+        GOOD.replace("name: bad", 'name: "b\\nad"'),
+        65,
+        ("specs/bad.yaml:3: metadata.name: 'b\\nad' is not a name: use at most 63 of a-z, 0-9 and '-', beginnin",),
+    ),
+    "name with escape codes": Case(
+        GOOD.replace("name: bad", 'name: "\\e[31mbad"'),
+        65,
+        ("specs/bad.yaml:3: metadata.name: '\\x1b[31mbad' is not a name: use at most 63 of a-z, 0-9 and '-', be",),
+    ),
+    "reason with escape codes": Case(
+        with_spec(reason='"\\e[31mred"'), 65, ("specs/bad.yaml:8: spec.reason: holds control characters",)
+    ),
+    "no network": Case(
+        _no_network,
+        69,
+        ("cannot connect to 127.0.0.1:9",),
+        arguments=("--trust", "trust", "--secrets-dir", ".", "--timeout", "0s"),
+    ),
+    "statuses cannot be written": Case(
+        _status_is_a_file, 70, ("the intent could not be written, so nothing was asked",), stops=True
+    ),
+    "status of a later version": Case(
+        _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile; left alone",)
+    ),
+    "missing directory": Case("", 65, ("spcs: there is no such directory",), stops=True, arguments=("--specs", "spcs")),
+    "empty directory": Case("", 0, ("0 to cancel",), stops=True, arguments=("--specs", "empty")),
+}
+
+
+def run(desk: Desk, case: Case) -> Ran:
+    """Make the mistake beside a job that is to be cancelled, and run one pass."""
+    desk.declare("ftjob-chat", "ftjob-bad", "ftjob-other")
+    desk.want("chat", "cancelled")
+    (desk.root / "empty").mkdir()
+    if callable(case.contents):
+        case.contents(desk)
+    else:
+        desk.write("bad.yaml", case.contents)
+    return desk.run("--once", *case.arguments)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_is_told_in_words_and_stops_only_what_it_must(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+
+    ran = run(Desk(tmp_path), case)
+
+    assert ran.code == case.code
+    assert all(part in ran.out + ran.err for part in case.told)
+    assert "Traceback" not in ran.err
+    assert "sk-live" not in ran.out + ran.err
+    assert "\x1b" not in ran.out + ran.err
+    assert ("chat: cancel accepted" in ran.out) is not case.stops
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    lines = ["| Mistake | Exit code | As printed |", "|---|---|---|"]
+    for name, case in CASES.items():
+        with TemporaryDirectory() as root:
+            ran = run(Desk(Path(root)), case)
+            told = (ran.err or ran.out).strip().replace(root, ".").replace("|", "\\|").splitlines() or ["(nothing)"]
+            lines.append(f"| {name} | {ran.code} | {'<br>'.join(f'`{each}`' for each in told)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

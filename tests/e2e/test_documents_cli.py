@@ -1,0 +1,77 @@
+"""A repository in which much happens between two runs: each thing is told, and none of it disturbs the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus, Outcome
+from tests.e2e.conftest import a_checkout
+from tests.support.cli import Checkout, Ran
+from tests.support.sandbox_corner import Sandbox
+
+NAMES = ("good", "misspelt", "deleted", "moved", "edited")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The second run, and what was there before it."""
+
+    checkout: Checkout
+    ids: dict[str, str]
+    before: dict[str, JobStatus]
+    ran: Ran
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Story:
+    """Cancel one job, observe the others, change the repository, and run again."""
+    checkout = a_checkout(tmp_path_factory.mktemp("repository"), shared_sandbox)
+    ids = dict(zip(NAMES, shared_sandbox.create(len(NAMES)), strict=True))
+    for name, job_id in ids.items():
+        checkout.want(name, job_id, "cancelled" if name == "moved" else "observed")
+    assert checkout.run("--once", "--wait").code == 0
+    before = {name: checkout.status(name) for name in NAMES}
+
+    checkout.want("good", ids["good"])
+    checkout.want("misspelt", ids["misspelt"], "canceled")
+    (checkout.specs / "deleted.yaml").unlink()
+    (checkout.specs / "moved.yaml").unlink()
+    checkout.want("archived", ids["moved"])
+    edited = checkout.status_dir / "edited.yaml"
+    edited.write_text(edited.read_text(encoding="utf-8").replace("phase: validating_files", "phase: succeeded"))
+    return Story(checkout, ids, before, checkout.run("--once", "--wait"))
+
+
+def test_an_invalid_document_is_told_at_its_line_and_stops_only_its_own_job(story: Story, sandbox: Sandbox) -> None:
+    status = story.checkout.status("misspelt")
+
+    assert story.ran.code == 65
+    assert "specs/misspelt.yaml:7: spec.desiredState: 'canceled' is not one of " in story.ran.err
+    assert "did you mean 'cancelled'?" in story.ran.err
+    assert (status.is_stalled, status.ready.reason) == (True, Reason.INVALID_SPEC)
+    assert sandbox.phase(story.ids["misspelt"]) == "validating_files"
+    assert story.checkout.status("good").receipts[0].outcome is Outcome.CANCELLED
+
+
+def test_a_deleted_spec_takes_its_status_along_and_leaves_its_job_alone(story: Story, sandbox: Sandbox) -> None:
+    assert "the jobs were left alone: deleted" in story.ran.out
+    assert not (story.checkout.status_dir / "deleted.yaml").exists()
+    assert sandbox.phase(story.ids["deleted"]) == "validating_files"
+
+
+def test_a_renamed_spec_keeps_its_receipt(story: Story, sandbox: Sandbox) -> None:
+    status = story.checkout.status("archived")
+
+    assert status.receipts == story.before["moved"].receipts
+    assert status.is_ready
+    assert not (story.checkout.status_dir / "moved.yaml").exists()
+    assert len(sandbox.cancels(story.ids["moved"])) == 1
+
+
+def test_a_status_edited_by_hand_is_told_of_and_written_anew(story: Story) -> None:
+    assert "status/edited.yaml: unreadable or edited by hand; it counts as none (StatusDiscarded)" in story.ran.err
+    assert story.checkout.status("edited").phase is Phase.VALIDATING_FILES

@@ -1,0 +1,60 @@
+"""A provider that never answers. The sandbox in the process keeps the network's deadlines, so time can be virtual."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import looptime
+
+from reconciler import wiring
+from reconciler.loop.orders import Brakes, Patience, Place, Selection, TrustSources
+from reconciler.model.job import Phase
+from reconciler.model.plan import ExitCode, Report
+from tests.support.cli import Checkout
+
+WORLD = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: main}}
+spec:
+  type: sandbox
+  options:
+    jobs: [{{id: ftjob-runaway, life: [{{phase: running}}]}}]
+    faults: [{faults}]
+"""
+
+
+def reconciled(checkout: Checkout) -> Report:
+    """Make a pass in virtual time, in this process, and return its report."""
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        return runner.run(
+            wiring.run_once(
+                Place(checkout.specs, state_dir=checkout.root / "state"),
+                Selection(),
+                Brakes(),
+                TrustSources(),
+                dry_run=False,
+                patience=Patience(timeout_s=0),
+                tell=lambda _: None,
+            )
+        )
+
+
+def test_a_server_that_hangs_is_given_up_on_and_nothing_is_cancelled_or_lost(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.write("world.yaml", WORLD.format(faults=""))
+    checkout.want("runaway", "ftjob-runaway", "observed")
+    reconciled(checkout)
+    checkout.write("world.yaml", WORLD.format(faults="{fault: hang}"))
+    checkout.want("runaway", "ftjob-runaway")
+
+    report = reconciled(checkout)
+    status = checkout.status("runaway")
+
+    assert report.exit_code is ExitCode.PROVIDER_UNSEEN
+    assert report.accounts[0].message == "no answer from sandbox.localhost within 45 s"
+    assert report.rows[0].action is None
+    assert status.receipts == ()
+    assert status.phase is Phase.RUNNING
+    assert not status.is_ready

@@ -1,0 +1,124 @@
+"""A watch that is asked how it is, over HTTP and by the verb of a container."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.overview import Overview
+from reconciler.web.server import create_app, serving
+from tests.support.build import NOW
+from tests.support.cli import Checkout
+from tests.support.processes import a_free_port
+from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.watching import watching
+
+WELL = Overview(interval_s=60, beat_at=0, progress_at=0, watched_at=0, finished_at=NOW)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A server that a test asks; its moment and its overview are the test's."""
+
+    address: str
+    now: float = 0.0
+    overview: Overview = WELL
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return the status and the body."""
+        try:
+            with urllib.request.urlopen(f"{self.address}{path}", timeout=5) as answer:  # noqa: S310  loopback
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+@contextmanager
+def asked() -> Iterator[Asked]:
+    found = Asked("")
+    app = create_app(lambda: found.overview, lambda: found.now, lambda: (b"up 1\n", "text/plain"))
+    with serving(app, "127.0.0.1", 0) as address:
+        found.address = address
+        yield found
+
+
+def test_a_watch_that_stands_still_is_ill_and_one_that_moves_again_is_well() -> None:
+    with asked() as server:
+        well = server.get("/healthz")
+        server.now = 120.0
+        ill = server.get("/healthz")
+        server.overview = Overview(interval_s=60, beat_at=119, progress_at=119, watched_at=119, finished_at=NOW)
+        again = server.get("/healthz")
+
+    assert well == (200, "ok\n")
+    assert ill[0] == 503
+    assert ill[1].splitlines()[0] == "the event loop is blocked: nothing runs, for 120 s"
+    assert again == (200, "ok\n")
+
+
+def test_what_is_not_there_is_404_and_nothing_can_be_changed() -> None:
+    with asked() as server:
+        missing = server.get("/admin")
+        request = urllib.request.Request(f"{server.address}/healthz", data=b"{}", method="POST")  # noqa: S310  loopback
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request, timeout=5)  # noqa: S310  loopback
+        caught.value.close()
+
+    assert missing[0] == 404
+    assert caught.value.code == 405
+
+
+def test_a_running_watch_is_well_ready_and_measured(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("one", job_id)
+    port = a_free_port()
+    address = f"http://127.0.0.1:{port}"
+
+    with watching(checkout, "--listen", f"127.0.0.1:{port}"):
+        wait_for(lambda: (checkout.status_dir / "one.yaml").exists() and checkout.status("one").final, "it is proved")
+        server = Asked(address)
+        health, ready, metrics = server.get("/healthz"), server.get("/readyz"), server.get("/metrics")
+        verb = checkout.run("healthcheck", "--url", f"{address}/healthz")
+    gone = checkout.run("healthcheck", "--url", f"{address}/healthz")
+
+    assert (health, ready) == ((200, "ok\n"), (200, "ok\n"))
+    assert (
+        f'reconcile_provider_requests_total{{code="200",method="POST",provider="openai {sandbox.url}"}} 1.0'
+        in (metrics[1])
+    )
+    assert 'ready="True"' in metrics[1]
+    assert (verb.code, verb.err) == (0, "")
+    assert gone.code == 1
+    assert gone.err.startswith(f"reconcile: nobody answers at {address}/healthz: ")
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(checkout: Checkout) -> None:
+    with asked() as server:
+        listen = server.address.removeprefix("http://")
+
+        ran = checkout.run("--listen", listen)
+
+    assert ran.code == 78
+    assert ran.err == f"reconcile: cannot listen on {listen}: Address already in use\n"
+
+
+def test_every_request_that_changes_something_is_in_the_audit_also_with_once(
+    checkout: Checkout, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("one", job_id)
+
+    ran = checkout.run("--once", "--wait", "--audit", str(tmp_path / "audit.jsonl"))
+    (line,) = (tmp_path / "audit.jsonl").read_text(encoding="utf-8").splitlines()
+    told = json.loads(line)
+
+    assert ran.code == 0
+    assert (told["verb"], told["jobId"], told["file"], told["outcome"]) == ("cancel", job_id, "one.yaml", "accepted")

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cli import Checkout
+from tests.support.sandbox_corner import Sandbox
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[socket.socket]:
+    """Yield a socket that listens where no key should go, and never waits for anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        yield listener
+
+
+def test_a_base_url_changed_in_a_spec_gets_no_key_and_no_connection(
+    checkout: Checkout, sandbox: Sandbox, elsewhere: socket.socket
+) -> None:
+    (job_id,) = sandbox.create(1)
+    host = f"127.0.0.1:{elsewhere.getsockname()[1]}"
+    checkout.want("runaway", job_id)
+    checkout.name_provider("main", f"baseUrl: http://{host}/v1")
+
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 78
+    assert f"the operator sets RECONCILE_TRUST='OPENAI_API_KEY={host}'" in ran.out + ran.err
+    assert checkout.status("runaway").ready.reason == "HostNotTrusted"
+    with pytest.raises(BlockingIOError):
+        elsewhere.accept()
+
+
+def test_an_operator_who_does_what_the_message_says_is_obeyed(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    checkout.name_provider("main", f"baseUrl: {sandbox.url}")
+    usual = "https://api.openai.com/v1"
+
+    refused = checkout.run("--once", OPENAI_BASE_URL=usual)
+    advice = re.search(r"RECONCILE_TRUST='(.*?)'", refused.out + refused.err)
+    assert advice is not None
+    obeyed = checkout.run("--once", "--wait", OPENAI_BASE_URL=usual, RECONCILE_TRUST=advice[1])
+
+    assert refused.code == 78
+    assert obeyed.code == 0
+    assert sandbox.phase(job_id) == "cancelled"

@@ -1,0 +1,72 @@
+"""Statuses are generated: `validate` finds the change that writes one by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Checkout
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox
+
+STATUS = "specs/status/runaway.yaml"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+
+
+@pytest.fixture
+def begun(clone: Clone, sandbox: Sandbox) -> Checkout:
+    """Return a checkout whose statuses reconcile committed, after the tag `begun`."""
+    checkout = Checkout(clone.root, sandbox.environ)
+    (job_id,) = sandbox.create(1)
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    clone.commit("Stop the runaway")
+    clone.git("tag", "begun")
+    assert checkout.run("--once", "--wait", "--commit").code == 0
+    return checkout
+
+
+def test_what_reconcile_wrote_is_valid(begun: Checkout) -> None:
+    ran = begun.run("validate", "--since", "begun")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.out == "Everything is valid.\n"
+
+
+def test_a_status_that_was_edited_by_hand_fails(begun: Checkout) -> None:
+    path = begun.root / STATUS
+    path.write_text(path.read_text(encoding="utf-8").replace("phase: cancelled", "phase: running"), encoding="utf-8")
+    ran = begun.run("validate")
+
+    assert ran.code == 65
+    assert f"{STATUS}: unreadable or edited by hand; take the edit back" in ran.out
+
+
+def test_a_commit_that_removes_a_status_fails_by_its_author(begun: Checkout, clone: Clone) -> None:
+    clone.git("rm", "--quiet", STATUS)
+    clone.git("commit", "--quiet", "--message", "Tidy up")
+    ran = begun.run("validate", "--since", "begun")
+
+    assert ran.code == 65
+    assert f"{STATUS}: commit {clone.git('rev-parse', '--short', 'HEAD')} of ada@example.org writes a status" in ran.out
+    assert begun.run("validate").code == 0
+
+
+def test_whose_commits_are_ours_can_be_said(begun: Checkout) -> None:
+    ran = begun.run("validate", "--since", "begun", "--commit-author", "Bot <bot@example.org>")
+
+    assert ran.code == 65
+    assert "of reconcile@users.noreply.github.com writes a status" in ran.out
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--all", ""])
+def test_a_revision_that_is_none_is_a_mistake_on_the_command_line(begun: Checkout, revision: str) -> None:
+    ran = begun.run("validate", f"--since={revision}")
+
+    assert ran.code == 64
+    assert f"the commits since {revision} cannot be checked" in ran.err

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.desk import Desk
+
+IDS = [f"ftjob-{number:02}" for number in range(30)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(tmp_path)
+    desk.declare(*IDS)
+    return desk
+
+
+def files(desk: Desk) -> dict[str, bytes]:
+    return {
+        str(path): path.read_bytes() for path in desk.root.rglob("*") if path.is_file() and "state" not in path.parts
+    }
+
+
+def test_a_job_without_a_spec_is_drift_and_is_left_alone(desk: Desk) -> None:
+    before = files(desk)
+
+    ran = desk.run("drift")
+
+    assert ran.code == 2
+    assert ran.out.splitlines()[-1] == "Drift: 0 jobs not as wanted; 30 without a spec, 30 unfinished."
+    assert files(desk) == before
+
+
+def test_a_job_that_is_not_as_wanted_is_drift(desk: Desk) -> None:
+    desk.run("adopt")
+    desk.want("stop", "cancelled", "ftjob-00")
+    (desk.specs / "adopted/demo/ftjob-00.yaml").unlink()
+
+    ran = desk.run("drift", "-o", "json")
+    told = json.loads(ran.out)
+
+    assert ran.code == 2
+    assert [(each["name"], each["action"]) for each in told["drifting"]] == [("stop", "cancel")]
+    assert told["strangers"] == []
+
+
+def test_nothing_drifts_once_every_job_has_its_spec(desk: Desk) -> None:
+    desk.run("adopt")
+
+    ran = desk.run("drift")
+
+    assert (ran.code, ran.out) == (0, "Nothing drifts.\n")
+
+
+def test_from_an_account_to_a_reviewed_setup_in_six_commands(desk: Desk) -> None:
+    adopted = desk.run("adopt")
+    plan = desk.run("plan", "--detailed-exitcode")
+    desk.run("set", "ftjob-07", "cancelled", "--reason", "too dear")
+    done = desk.run("--once", "--wait")
+    shown = desk.run("get", "ftjob-07")
+
+    assert adopted.out.splitlines()[-1] == "Wrote 30 specs. They are `observed`: nothing is asked for their jobs."
+    assert plan.code == 0
+    assert "Asked: 1 to cancel" in done.out
+    assert "cancelled  cancelled  True   Cancelled" in shown.out
+
+
+def test_adopting_twice_writes_nothing_and_overwrites_nothing(desk: Desk) -> None:
+    desk.run("adopt")
+    desk.run("set", "ftjob-07", "cancelled")
+    before = files(desk)
+
+    ran = desk.run("adopt")
+
+    assert (ran.code, ran.out) == (0, "Every job has a spec: there is nothing to adopt.\n")
+    assert files(desk) == before
+
+
+def test_a_dry_run_writes_nothing(desk: Desk) -> None:
+    before = files(desk)
+
+    ran = desk.run("adopt", "--dry-run")
+
+    assert ran.out.splitlines()[-1].startswith("Would write 30 specs.")
+    assert files(desk) == before
+
+
+def test_ids_that_make_one_name_get_names_of_their_own(desk: Desk) -> None:
+    desk.declare("ftjob-A", "ftjob-a", "ftjob-_a", "ftjob-" + "x" * 60)
+
+    ran = desk.run("adopt")
+    names = sorted(path.stem for path in (desk.specs / "adopted/demo").iterdir())
+
+    assert ran.code == 0
+    assert len(names) == 4
+    assert all(len(name) <= 63 for name in names)
+    assert desk.run("validate").code == 0
+
+
+def test_nothing_is_adopted_while_a_spec_cannot_be_read(desk: Desk) -> None:
+    desk.write("broken.yaml", "spec: [")
+
+    ran = desk.run("adopt")
+
+    assert ran.code == 65
+    assert "a spec that cannot be read may speak of one of the jobs" in ran.err
+    assert not (desk.specs / "adopted").exists()
+
+
+def test_a_provider_that_does_not_allow_the_folder_is_told_and_nothing_is_written(desk: Desk) -> None:
+    text = (desk.specs / "demo.yaml").read_text()
+    desk.write("demo.yaml", text.replace("type: sandbox", "type: sandbox\n  allowedPaths: [team-a/**]"))
+
+    ran = desk.run("adopt")
+
+    assert ran.code == 65
+    assert "ftjob-00 was not adopted: provider 'demo' may be named only by files that match team-a/**" in ran.err
+    assert not (desk.specs / "adopted").exists()
+
+
+def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(desk: Desk) -> None:
+    head = (desk.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted")
+    desk.write("demo.yaml", head + "spec: {type: openai, baseUrl: https://elsewhere.example}\n")
+
+    ran = desk.run("drift")
+
+    assert ran.code == 78
+    assert "could not list the jobs of hosted: OPENAI_API_KEY is not bound to elsewhere.example" in ran.err
+    assert ran.out == "Nothing drifts, as far as could be seen.\n"
+
+
+@pytest.mark.parametrize("verb", ["drift", "adopt"])
+def test_finished_jobs_can_be_left_out(desk: Desk, verb: str) -> None:
+    desk.declare("ftjob-old", life="{phase: failed}")
+
+    ran = desk.run(verb, "--unfinished")
+
+    assert ran.code == 0
+    assert "ftjob-old" not in ran.out

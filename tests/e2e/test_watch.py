@@ -1,0 +1,78 @@
+"""A watch as a process: a spec that is saved is acted on at once, however it is saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.commit_to_cancel import SAVES
+from tests.support.cli import SPEC, Checkout
+from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.watching import watching
+
+
+@pytest.mark.parametrize("way", SAVES)
+@pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
+def test_a_saved_spec_is_acted_on_at_once_and_proved(
+    checkout: Checkout, sandbox: Sandbox, way: str, *, is_polled: bool
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("one", job_id, "observed")
+    environ = {"WATCHFILES_FORCE_POLLING": "1"} if is_polled else {}
+
+    with watching(checkout, **environ) as watch:
+        wait_for((checkout.status_dir / "one.yaml").exists, "the first pass ends")
+        text = SPEC.format(name="one", provider="main", job_id=job_id, state="cancelled")
+        SAVES[way](checkout.specs / "one.yaml", text)
+        wait_for(lambda: checkout.status("one").is_ready and checkout.status("one").final, "it is proved")
+        code = watch.stop()
+
+    assert code == 0
+    assert sandbox.cancels(job_id) == [job_id]
+
+
+def test_each_transition_is_one_line_of_json_and_a_poll_is_none(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("one", job_id)
+
+    with watching(checkout) as watch:
+        wait_for(lambda: (checkout.status_dir / "one.yaml").exists() and checkout.status("one").final, "it is proved")
+        watch.stop()
+        lines = [json.loads(line) for line in watch.said().splitlines()]
+    told = [(line["reason"], line["account"]) for line in lines if line.get("name") == "one"]
+
+    assert told == [("CancelPending", f"openai {sandbox.url}"), ("Cancelled", f"openai {sandbox.url}")]
+    assert sandbox.key not in json.dumps(lines)
+
+
+def test_a_heartbeat_that_nobody_hears_is_a_line_and_no_more(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("one", job_id)
+
+    with watching(checkout, "--heartbeat-url", f"{sandbox.url}/heartbeat/canary") as watch:
+        wait_for(lambda: "the heartbeat was not heard: HTTP 404" in watch.said(), "it is told")
+        wait_for(lambda: checkout.status("one").final, "it is proved")
+        code = watch.stop()
+
+    assert code == 0
+
+
+def test_half_a_file_stops_its_own_jobs_and_no_other(checkout: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:
+    first, second = sandbox.create(2)
+    checkout.want("first", first, "observed")
+    checkout.want("second", second, "observed")
+
+    with watching(checkout) as watch:
+        wait_for((checkout.status_dir / "second.yaml").exists, "the first pass ends")
+        checkout.write(
+            "first.yaml", "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: first}\nspec:"
+        )
+        checkout.want("second", second)
+        wait_for(lambda: checkout.status("second").final, "the other is proved")
+        wait_for(lambda: checkout.status("first").is_stalled, "the half is told")
+        watch.stop()
+
+    assert sandbox.cancels(first, second) == [second]
+    assert tmp_path.exists()

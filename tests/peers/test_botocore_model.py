@@ -1,0 +1,145 @@
+"""Our AWS dialect servers, held against AWS's own service models by AWS's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from reconciler.model.job import Phase
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from reconciler.testing import Fault
+from tests.contract.dialects.bedrock import ACCESS_KEY, STATUSES, BedrockDialect
+from tests.contract.dialects.bedrock import REGION as BEDROCK_REGION
+from tests.contract.dialects.sagemaker import REGION as SAGEMAKER_REGION
+from tests.contract.dialects.sagemaker import STATUSES as SAGEMAKER_STATUSES
+from tests.contract.dialects.sagemaker import SageMakerDialect
+from tests.contract.dialects.serving import JOBS, PHASES, Dialect, DialectServer
+from tests.contract.stages import NOW
+from tests.support.sandbox_server import serve
+
+pytest.importorskip("botocore", reason="pip install botocore")
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.session import Session
+from botocore.validate import ParamValidator
+
+SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
+NAMES = sorted(f"ftjob-{phase}" for phase in PHASES)
+DIALECTS: dict[str, tuple[Dialect, str]] = {
+    "bedrock": (BedrockDialect(SECRET), BEDROCK_REGION),
+    "sagemaker": (SageMakerDialect(SECRET), SAGEMAKER_REGION),
+}
+
+
+def a_server(service: str) -> DialectServer:
+    declared = {"jobs": JOBS, "cancelTakes": "30s", "cancelWord": "cancelling"}
+    world = World(SandboxOptions.model_validate(declared), NOW)
+    return DialectServer(DIALECTS[service][0], world, lambda: NOW)
+
+
+@contextmanager
+def a_client(service: str, server: DialectServer, secret: str = SECRET) -> Iterator[Any]:
+    with serve(server) as url:
+        yield Session().create_client(
+            service,
+            region_name=DIALECTS[service][1],
+            endpoint_url=url.removesuffix("/v1"),
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=secret,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+
+def complaints(service: str, operation: str, answer: object) -> str:
+    """Return what AWS's own validator says of an answer; empty if it is what the service model promises."""
+    shape = Session().get_service_model(service).operation_model(operation).output_shape
+    report: str = ParamValidator().validate(answer, shape).generate_report()
+    return report
+
+
+def code_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    answer = caught.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_bedrock_says_of_a_job_is_what_its_model_promises(name: str) -> None:
+    dialect = DIALECTS["bedrock"][0]
+    view = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW).retrieve(name, NOW)
+    page = dialect.page([dialect.row(view, None)], "behind/x")
+
+    assert complaints("bedrock", "GetModelCustomizationJob", dialect.job(view, None)) == ""
+    assert complaints("bedrock", "ListModelCustomizationJobs", page) == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_sagemaker_says_of_a_job_is_what_its_model_promises(name: str) -> None:
+    dialect = DIALECTS["sagemaker"][0]
+    view = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW).retrieve(name, NOW)
+    page = dialect.page([dialect.row(view, None)], "behind/x")
+
+    assert complaints("sagemaker", "DescribeTrainingJob", dialect.job(view, None)) == ""
+    assert complaints("sagemaker", "ListTrainingJobs", page) == ""
+
+
+def test_our_status_words_are_those_of_the_models() -> None:
+    bedrock, sagemaker = (Session().get_service_model(service) for service in ("bedrock", "sagemaker"))
+    statuses, details = zip(*SAGEMAKER_STATUSES.values(), strict=True)
+
+    assert set(STATUSES.values()) == set(bedrock.shape_for("ModelCustomizationJobStatus").enum)
+    assert set(statuses) == set(sagemaker.shape_for("TrainingJobStatus").enum) - {"Deleting"}
+    assert set(details) <= set(sagemaker.shape_for("SecondaryStatus").enum)
+
+
+def test_awss_client_walks_stops_and_is_told_of_a_conflict_at_bedrock() -> None:
+    running = f"ftjob-{Phase.RUNNING}"
+    with a_client("bedrock", a_server("bedrock")) as client:
+        pages = client.get_paginator("list_model_customization_jobs").paginate(PaginationConfig={"PageSize": 2})
+        names = [row["jobName"] for page in pages for row in page["modelCustomizationJobSummaries"]]
+        client.stop_model_customization_job(jobIdentifier=running)
+        status = client.get_model_customization_job(jobIdentifier=running)["status"]
+        with pytest.raises(ClientError) as again:
+            client.stop_model_customization_job(jobIdentifier=running)
+        with pytest.raises(ClientError) as missing:
+            client.get_model_customization_job(jobIdentifier="ftjob-absent")
+
+    assert sorted(names) == NAMES
+    assert status == "Stopping"
+    assert code_of(again) == ("ConflictException", 400)
+    assert code_of(missing) == ("ResourceNotFoundException", 404)
+
+
+def test_awss_client_walks_stops_and_is_refused_at_sagemaker() -> None:
+    running = f"ftjob-{Phase.RUNNING}"
+    with a_client("sagemaker", a_server("sagemaker")) as client:
+        pages = client.get_paginator("list_training_jobs").paginate(PaginationConfig={"PageSize": 2})
+        names = [row["TrainingJobName"] for page in pages for row in page["TrainingJobSummaries"]]
+        client.stop_training_job(TrainingJobName=running)
+        status = client.describe_training_job(TrainingJobName=running)["TrainingJobStatus"]
+        with pytest.raises(ClientError) as again:
+            client.stop_training_job(TrainingJobName=running)
+
+    assert sorted(names) == NAMES
+    assert status == "Stopping"
+    assert code_of(again) == ("ValidationException", 400)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "status"),
+    [("bedrock", "list_model_customization_jobs", 429), ("sagemaker", "list_training_jobs", 400)],
+)
+def test_awss_client_understands_our_throttling_and_our_wrong_key(service: str, operation: str, status: int) -> None:
+    server = a_server(service)
+    with a_client(service, server, "another-secret") as client, pytest.raises(ClientError) as wrong:
+        getattr(client, operation)()
+    server.fault = Fault.RATE_LIMITED
+    with a_client(service, server) as client, pytest.raises(ClientError) as throttled:
+        getattr(client, operation)()
+
+    assert code_of(wrong)[0] == "UnrecognizedClientException"
+    assert code_of(throttled) == ("ThrottlingException", status)

@@ -1,0 +1,75 @@
+"""Our Vertex AI dialect server, held against Google's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reconciler.model.job import Phase
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.contract.dialects.serving import JOBS, PHASES, DialectServer
+from tests.contract.dialects.vertex import LOCATION, PARENT, PROJECT, STATES, VertexDialect
+from tests.contract.stages import NOW
+from tests.support.sandbox_server import serve
+
+pytest.importorskip("google.genai", reason="pip install google-genai")
+
+from google import genai
+from google.genai import errors, types
+from google.oauth2.credentials import Credentials
+
+TOKEN = "canary-token-of-the-client"  # noqa: S105 - a canary
+
+
+@pytest.fixture
+def jobs() -> Iterator[Any]:
+    declared = {"jobs": JOBS, "cancelTakes": "30s", "cancelWord": "cancelling"}
+    world = World(SandboxOptions.model_validate(declared), NOW)
+    with serve(DialectServer(VertexDialect(TOKEN), world, lambda: NOW)) as url:
+        client = genai.Client(
+            vertexai=True,
+            project=PROJECT,
+            location=LOCATION,
+            credentials=Credentials(token=TOKEN),
+            http_options=types.HttpOptions(base_url=url.removesuffix("/v1")),
+        )
+        yield client.tunings
+        client.close()
+
+
+def name_of(phase: Phase) -> str:
+    return f"{PARENT}/tuningJobs/ftjob-{phase}"
+
+
+def test_googles_client_walks_our_pages(jobs: Any) -> None:
+    found = {job.name: job.state.value for job in jobs.list(config={"page_size": 2})}
+
+    assert found == {name_of(phase): STATES[phase] for phase in PHASES}
+
+
+def test_googles_client_reads_every_field_of_ours(jobs: Any) -> None:
+    succeeded, failed = jobs.get(name=name_of(Phase.SUCCEEDED)), jobs.get(name=name_of(Phase.FAILED))
+
+    assert succeeded.tuned_model.model == f"{PARENT}/models/7@1"
+    assert succeeded.create_time < succeeded.end_time
+    assert failed.error.code == 3
+    assert failed.has_ended
+
+
+def test_googles_client_cancels_and_then_sees_it_cancelling(jobs: Any) -> None:
+    jobs.cancel(name=name_of(Phase.RUNNING))
+
+    assert jobs.get(name=name_of(Phase.RUNNING)).state.value == "JOB_STATE_CANCELLING"
+
+
+def test_googles_client_understands_our_refusals(jobs: Any) -> None:
+    with pytest.raises(errors.ClientError) as missing:
+        jobs.get(name=name_of(Phase.ABSENT))
+    with pytest.raises(errors.ClientError) as late:
+        jobs.cancel(name=name_of(Phase.SUCCEEDED))
+
+    assert (missing.value.code, missing.value.status) == (404, "NOT_FOUND")
+    assert (late.value.code, late.value.status) == (400, "FAILED_PRECONDITION")

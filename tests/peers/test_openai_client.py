@@ -1,0 +1,113 @@
+"""Our dialect servers, held against OpenAI's own client and its class for Azure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from openai import AzureOpenAI, ConflictError, NotFoundError, OpenAI
+
+from reconciler.model.job import Phase
+from reconciler.testing.asking import seen
+from tests.contract.dialects.azure import API_VERSION, TOKEN, AzureClassic, AzureV1
+from tests.contract.dialects.litellm import UPSTREAM, LiteLLM, PassThrough
+from tests.contract.stages import Served, ServedStage
+
+Connect = Callable[[ServedStage], OpenAI]
+
+CLIENTS: dict[str, tuple[str, dict[str, Any], Connect]] = {
+    "azure, classic, key": (
+        "azure-openai",
+        {"front": AzureClassic, "options": {"apiVersion": API_VERSION}},
+        lambda stage: AzureOpenAI(
+            azure_endpoint=stage.account.base_url, api_version=API_VERSION, api_key=stage.secret, max_retries=0
+        ),
+    ),
+    "azure, classic, token": (
+        "azure-openai",
+        {"front": AzureClassic, "options": {"apiVersion": API_VERSION}},
+        lambda stage: AzureOpenAI(
+            azure_endpoint=stage.account.base_url, api_version=API_VERSION, azure_ad_token=TOKEN, max_retries=0
+        ),
+    ),
+    "azure, v1": (
+        "azure-openai",
+        {"front": AzureV1},
+        lambda stage: OpenAI(base_url=f"{stage.account.base_url}/openai/v1/", api_key=TOKEN, max_retries=0),
+    ),
+    "litellm": (
+        "litellm",
+        {"front": LiteLLM, "options": {"customLlmProvider": UPSTREAM}},
+        lambda stage: OpenAI(
+            base_url=f"{stage.account.base_url}/v1",
+            api_key=stage.secret,
+            default_query={"custom_llm_provider": UPSTREAM},
+            max_retries=0,
+        ),
+    ),
+    "litellm, pass-through": (
+        "litellm-passthrough",
+        {"front": PassThrough},
+        lambda stage: OpenAI(base_url=f"{stage.account.base_url}/openai/v1", api_key=stage.secret, max_retries=0),
+    ),
+}
+ASK = {"custom_llm_provider": UPSTREAM}
+"""What only LiteLLM's own routes read."""
+
+
+@pytest.fixture(params=list(CLIENTS))
+def met(request: pytest.FixtureRequest, served: Served) -> tuple[ServedStage, Any]:
+    type_name, world, connect = CLIENTS[request.param]
+    stage = ServedStage(served, type_name, **world)
+    return stage, connect(stage).fine_tuning.jobs
+
+
+def test_the_client_walks_our_pages(met: tuple[ServedStage, Any]) -> None:
+    stage, jobs = met
+    found = [job.id for job in jobs.list(limit=2)]
+
+    assert sorted(found) == sorted(stage.job_ids)
+
+
+def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedStage, Any]) -> None:
+    stage, jobs = met
+    ref = stage.job_in(Phase.RUNNING)
+    before = jobs.retrieve(ref.id)
+    answer = jobs.cancel(ref.id, extra_body=ASK)
+
+    assert (before.id, before.status) == (ref.id, "running")
+    assert (answer.id, answer.status) == (ref.id, "cancelled")
+    assert seen(stage, ref).phase is Phase.CANCELLED
+
+
+def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedStage, Any]) -> None:
+    stage, jobs = met
+    with pytest.raises(NotFoundError) as caught:
+        jobs.retrieve(stage.job_in(Phase.ABSENT).id)
+
+    assert caught.value.code in {"fine_tune_not_found", "notFound", "404"}
+
+
+def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our_adapter(served: Served) -> None:
+    type_name, world, connect = CLIENTS["azure, v1"]
+    stage = ServedStage(served, type_name, **world)
+    ref = stage.job_in(Phase.SUCCEEDED)
+    with pytest.raises(ConflictError) as caught:
+        connect(stage).fine_tuning.jobs.cancel(ref.id)
+
+    assert caught.value.code == "unexpectedEntityState"
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after"), [("pause", Phase.RUNNING, Phase.PAUSED), ("resume", Phase.PAUSED, Phase.QUEUED)]
+)
+def test_the_client_pauses_and_resumes_by_azures_v1_path(
+    served: Served, verb: str, before: Phase, after: Phase
+) -> None:
+    type_name, world, connect = CLIENTS["azure, v1"]
+    stage = ServedStage(served, type_name, **world)
+    ref = stage.job_in(before)
+    getattr(connect(stage).fine_tuning.jobs, verb)(ref.id)
+
+    assert seen(stage, ref).phase is after

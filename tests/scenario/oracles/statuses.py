@@ -1,0 +1,214 @@
+"""Whether every status that was ever written was true when it was written, and whether none was lost."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from tests.scenario.history import (
+    ABSENT,
+    Called,
+    Crashed,
+    Edited,
+    Gone,
+    Happened,
+    History,
+    PassBegun,
+    PassEnded,
+    Put,
+    Served,
+)
+from tests.scenario.oracles.conditions import violations
+from tests.scenario.oracles.reading import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
+from tests.scenario.provider import KEY
+from tests.scenario.repository import Revision, Wish
+
+
+def malformed(history: History) -> Iterator[str]:
+    """Tell the statuses that cannot be read, or break a condition rule."""
+    for event in history.events:
+        if isinstance(event, Put) and is_job(event.path):
+            tree = read(event.data)
+            found = violations(tree) if tree else ["cannot be read"]
+            yield from (f"{event.at:%T} {event.path}: {each}" for each in found)
+
+
+def ungrounded(history: History) -> Iterator[str]:
+    """Tell the statuses that show a phase which no answer of this pass, and no earlier status, has shown.
+
+    After a crash any earlier status may be the one that is left.
+    """
+    ever: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    known: dict[tuple[str, str], set[str]] = {}
+    stood: dict[str, set[str]] = {}
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    for event in history.events:
+        match event:
+            case PassBegun():
+                seen.clear()
+            case Crashed():
+                known = {job: set(phases) for job, phases in ever.items()}
+            case Served():
+                for job, word in event.words.items():
+                    seen[job].add(word if word in {*OVER, *UNFINISHED, ABSENT} else "unknown")
+            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                phase = tree["status"]["phase"]
+                never_looked = phase == "unknown" and tree["status"]["job"]["providerStatus"] is None
+                if phase not in seen[job[1]] | known.get(job, set()) | stood.get(path, set()) and not never_looked:
+                    yield f"{event.at:%T} {path} says {phase}; the provider said {sorted(seen[job[1]])}"
+                known[job] = stood[path] = {phase}
+                ever[job].add(phase)
+
+
+def untrue(history: History) -> Iterator[str]:
+    """Tell the statuses that call a job over which truly was not."""
+    accounts = _accounts(history)
+    for event in history.events:
+        if not (isinstance(event, Put) and is_job(event.path) and (tree := read(event.data))):
+            continue
+        job = job_of(tree)
+        phase = tree["status"]["phase"]
+        if job is None or phase not in OVER:
+            continue
+        truth = history.truth(accounts[job[0]], job[1], event.at)
+        if truth not in {phase, ABSENT}:
+            yield f"{event.at:%T} {event.path} says {phase}, and it is {truth}"
+
+
+def _accounts(history: History) -> dict[str, str]:
+    first = next(each for each in history.events if isinstance(each, Edited))
+    return {f"openai {url}": name for name, url in first.revision.accounts.items()}
+
+
+def wrongly_ready(history: History) -> Iterator[str]:
+    """Tell the wanted cancels that a pass left as Ready while the job was not over.
+
+    A spec that changed while the pass was under way is for the next pass to tell.
+    """
+    at_begin: Revision | None = None
+    revision: Revision | None = None
+    for event in history.events:
+        match event:
+            case Edited(revision=new):
+                revision = new
+            case PassBegun():
+                at_begin = revision
+            case PassEnded() if revision is not None and at_begin is not None:
+                for wish in set(revision.valid()) & set(at_begin.valid()):
+                    if wish.desired == "cancelled" and _is_said_ready(event, wish):
+                        truth = history.truth(wish.account, wish.job_id, event.at)
+                        if truth not in {*OVER, ABSENT}:
+                            yield f"{event.at:%T} {wish.name} is Ready, and its job is {truth}"
+
+
+def path_of(wish: Wish) -> str:
+    """Return where the status of a document stands."""
+    return str(PurePosixPath(wish.file).parent / f"{wish.name}.yaml")
+
+
+def status_of(wish: Wish, statuses: Mapping[str, bytes]) -> Tree | None:
+    """Return a document's status. Documents of one name have one, in the folder of any of them."""
+    here = read(statuses.get(path_of(wish), b""))
+    if here is not None:
+        return here
+    named = (data for path, data in statuses.items() if is_job(path) and PurePosixPath(path).stem == wish.name)
+    return next((tree for tree in map(read, named) if tree), None)
+
+
+def _is_said_ready(event: PassEnded, wish: Wish) -> bool:
+    tree = read(event.statuses.get(path_of(wish), b""))
+    return tree is not None and ready(tree)["status"] == "True"
+
+
+def lost(history: History) -> Iterator[str]:
+    """Tell the specs without a readable status after a pass that nothing kept from writing one."""
+    at_begin: Revision | None = None
+    revision: Revision | None = None
+    is_hindered = False
+    for event in history.events:
+        match event:
+            case Edited(revision=new):
+                revision = new
+            case PassBegun():
+                at_begin, is_hindered = revision, False
+            case Happened(kind="disk full") | Crashed():
+                is_hindered = True
+            case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
+                names = {PurePosixPath(path).stem for path, data in event.statuses.items() if read(data)}
+                for wish in set(revision.readable()) & set(at_begin.readable()):
+                    if wish.name not in names:
+                        yield f"{event.at:%T} {wish.name} has no readable status"
+
+
+def forgotten(history: History) -> Iterator[str]:
+    """Tell the requests of a pass that a crash made us forget: their receipts must be on the disk before they leave."""
+    sent: dict[tuple[str, str], Called] = {}
+    for event in history.events:
+        match event:
+            case PassBegun():
+                sent.clear()
+            case Called():
+                sent[event.job_id, event.verb] = event
+            case Served(status=429, job_id=str(job_id), verb=verb):
+                # Surely not acted on, so it leaves no trace.
+                sent.pop((job_id, verb), None)
+            case Crashed(statuses=statuses):
+                trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
+                kept = {(each["status"]["job"]["id"], receipt["verb"]) for each in trees for receipt in _receipts(each)}
+                yield from (f"{event.at:%T} the {verb} of {job_id} is forgotten" for job_id, verb in sent.keys() - kept)
+                sent.clear()
+
+
+def _receipts(tree: Tree) -> list[Tree]:
+    found: list[Tree] = tree["status"]["receipts"]
+    return found
+
+
+def thrown_away(history: History) -> Iterator[str]:
+    """Tell the statuses that were removed by a pass that could not read a file, so that nobody knew what it held.
+
+    One whose name or job a readable spec of another place claims has not gone, but moved.
+    """
+    revision: Revision | None = None
+    at_begin: Revision | None = None
+    told: dict[str, bytes] = {}
+    for event in history.events:
+        match event:
+            case Edited(revision=new):
+                revision = new
+            case PassBegun():
+                at_begin = revision
+            case PassEnded(statuses=statuses):
+                told.update(statuses)
+            case Put(path=path, data=data):
+                told[path] = data
+            case Gone(path=path) if at_begin is not None and at_begin.broken_files and is_job(path):
+                tree = read(told.get(path, b""))
+                job = job_of(tree) if tree else None
+                claimed = {each.name for each in at_begin.readable()} | {each.job_id for each in at_begin.readable()}
+                if claimed.isdisjoint({PurePosixPath(path).stem, job[1] if job else ""}):
+                    yield f"{event.at:%T} {path} was removed while {sorted(at_begin.broken_files)} could not be read"
+
+
+def leaked(history: History) -> Iterator[str]:
+    """Tell where the secret stands."""
+    for event in history.events:
+        match event:
+            case Put(path=path, data=data) if KEY.encode() in data:
+                yield f"{event.at:%T} {path} holds the key"
+            case PassEnded(report=report) if KEY in report:
+                yield f"{event.at:%T} the report holds the key"
+    yield from (f"a log line holds the key: {line}" for line in history.logs if KEY in line)
+
+
+def buggy(history: History) -> Iterator[str]:
+    """Tell the errors of our own that are no full disk."""
+    for event in history.events:
+        if isinstance(event, PassEnded):
+            yield from (f"{event.at:%T} {each}" for each in event.errors if "No space left" not in each)
+
+
+def stand(tree: Tree) -> tuple[str, str]:
+    """Return a status's phase and how its job stands: what two runs must agree on."""
+    return tree["status"]["phase"], standing(tree)

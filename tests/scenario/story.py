@@ -1,0 +1,157 @@
+"""A run from a seed: which jobs there are, what is wanted of them, what goes wrong, and when we look.
+
+Rules: a seed is a run, for ever; every run ends in a calm that is long enough for everything to settle, and then in a
+silence in which nothing may change.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from reconciler.core.guard import Brakes
+from reconciler.sandbox.options import SandboxOptions
+from tests.scenario import trouble
+from tests.scenario.repository import Revision, Wish
+from tests.scenario.stage import LOOSE, Calm, Doom, Happening, Pass, Plan, Rest, Silence, Step, Until
+from tests.scenario.trouble import DESIRED, Trouble
+
+ACCOUNTS = {"one": "http://one.localhost/v1", "two": "http://two.localhost/v1"}
+TIGHT = Brakes(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
+MANY = 23
+"""More than are retrieved one by one, so that lists are walked."""
+
+_LIVES: tuple[list[dict[str, str]], ...] = (
+    [{"phase": "running"}],
+    [{"phase": "queued", "for": "10m"}, {"phase": "running"}],
+    [{"phase": "validating_files", "for": "30s"}, {"phase": "queued"}],
+    [{"phase": "queued", "for": "5m"}, {"phase": "running", "for": "2h"}, {"phase": "succeeded"}],
+    [{"phase": "running", "for": "15m"}, {"phase": "succeeded"}],
+    [{"phase": "running", "for": "70m"}, {"phase": "failed"}],
+    [{"phase": "running", "for": "20m"}, {"phase": "paused"}],
+    [{"phase": "paused"}],
+    [{"phase": "running", "for": "3h"}, {"phase": "cancelled"}],
+    [{"phase": "running", "for": "10m"}, {"phase": "succeeded", "for": "40m"}, {"phase": "absent"}],
+)
+_VANISHING = [{"phase": "running", "for": "65m"}, {"phase": "absent"}]
+
+_EDITS: tuple[Trouble, ...] = (
+    trouble.change_wish,
+    trouble.change_wish,
+    trouble.change_wish,
+    trouble.toggle_typo,
+    trouble.toggle_broken_file,
+    trouble.delete,
+    trouble.rename,
+    trouble.move,
+    trouble.duplicate,
+    trouble.remove_copies,
+    trouble.suspend,
+    trouble.limit,
+    trouble.mean_another_job,
+    trouble.toggle_broken_account,
+    trouble.break_settings,
+    trouble.toggle_suspension,
+    trouble.mend_settings,
+    trouble.edit_during_look,
+)
+_MISHAPS: tuple[Trouble, ...] = (
+    *(trouble.fault,) * 12,
+    trouble.outage,
+    trouble.trick,
+    trouble.trick,
+    trouble.disagree,
+    trouble.switch_account,
+    trouble.lose_key,
+    trouble.act_behind_our_back,
+    trouble.spoil_status,
+    trouble.spoil_status,
+    trouble.fill_disk,
+)
+_UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (trouble.change_wish, trouble.suspend, *(trouble.fault,) * 3)
+
+
+def plan(seed: int) -> Plan:
+    """Return the run of a seed."""
+    rng = random.Random(seed)
+    is_tight = rng.random() < 0.12
+    accounts = dict(list(ACCOUNTS.items())[: rng.choice([1, 1, 2])])
+    count = MANY if rng.random() < 0.07 else rng.randrange(4, 8)
+    wishes = tuple(_wish(rng, number, rng.choice(list(accounts))) for number in range(count))
+    worlds = {
+        account: SandboxOptions.model_validate({"jobs": list(_jobs(rng, [w for w in wishes if w.account == account]))})
+        for account in accounts
+    }
+    steps = tuple(_steps(rng, may_crash=not is_tight))
+    trouble_s = sum(step.seconds for step in steps[: steps.index(Calm())] if isinstance(step, Rest))
+    return Plan(
+        seed=seed,
+        worlds=worlds,
+        revision=Revision(wishes=wishes, accounts=accounts),
+        steps=steps,
+        happenings=tuple(_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else None)),
+        brakes=TIGHT if is_tight else LOOSE,
+    )
+
+
+def _wish(rng: random.Random, number: int, account: str) -> Wish:
+    folder = rng.choice(["", "team-0/", "team-1/"])
+    limits: dict[str, Any] = {}
+    if rng.random() < 0.2:
+        limits["max_age"] = timedelta(minutes=rng.choice([30, 90, 200, 50_000]))
+    if rng.random() < 0.1:
+        limits["max_queued"] = timedelta(minutes=rng.choice([7, 40]))
+    return Wish(
+        name=f"job-{number:02}",
+        file=f"{folder}{rng.choice(['bots', f'job-{number:02}'])}.yaml",
+        account=account,
+        job_id=f"ftjob-{number:02}",
+        desired=rng.choice(DESIRED),
+        **limits,
+    )
+
+
+def _jobs(rng: random.Random, wishes: list[Wish]) -> Iterator[dict[str, Any]]:
+    for place, wish in enumerate(wishes):
+        # At most one vanishes, and not from a small account: more at once would be a wrong key's look.
+        may_vanish = place == 0 and len(wishes) > 4
+        job: dict[str, Any] = {
+            "id": wish.job_id,
+            "life": _VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(_LIVES),
+            "cancelTakes": rng.choice(["0s", "0s", "20s", "3m", "9m"]),
+            "pauseTakes": rng.choice(["0s", "20s", "2m"]),
+        }
+        if rng.random() < 0.7:
+            job["age"] = rng.choice(["1m", "10m", "50m", "5h"])
+        if rng.random() < 0.4:
+            job["cancelWord"] = "cancelling"
+        yield job
+
+
+def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
+    for _ in range(rng.randrange(5, 9)):
+        if may_crash and rng.random() < 0.3:
+            yield Doom(rng.choice([0, rng.randrange(12), rng.randrange(60)]))
+        yield Until(rng.choice([20.0, 90.0])) if rng.random() < 0.15 else Pass()
+        yield Rest(rng.choice([7.0, 20.0, 61.0, 61.0, 130.0, 700.0]))
+    yield Calm()
+    # The short rests are for what is asked again soon, the long ones for what is asked again in ten minutes, in six
+    # hours, or waits for its hour or for a life to end; the last is for what a cancel takes then.
+    for seconds in (61.0, 61.0, 660.0, 7.5 * 3600, 61.0, 660.0, 61.0):
+        yield Pass()
+        yield Rest(seconds)
+    yield Pass()
+    yield Silence()
+    for _ in range(2):
+        yield Rest(61.0)
+        yield Pass()
+
+
+def _happenings(rng: random.Random, within_s: float, only: tuple[Trouble, ...] | None) -> Iterator[Happening]:
+    for _ in range(rng.randrange(8, 20)):
+        kinds = only or (_EDITS if rng.random() < 0.4 else _MISHAPS)
+        # Much happens before the first look: that is where most requests are made.
+        yield Happening(rng.choice([0.0, rng.uniform(0, within_s), rng.uniform(0, within_s)]), rng.choice(kinds))
+    yield Happening(within_s, trouble.mend_settings)

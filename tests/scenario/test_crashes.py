@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles.ending import endings
+from tests.scenario.small import a_plan, a_wish, cancels
+from tests.scenario.stage import Doom, Pass, Plan, Rest, Step, play
+
+STEPS: tuple[Step, ...] = (Pass(), Rest(2.0), Pass(), Rest(61.0), Pass(), Rest(61.0), Pass(), Rest(61.0))
+AFTER: tuple[Step, ...] = (Pass(), Rest(61.0), Pass(), Rest(61.0), Pass())
+REFERENCE = a_plan(
+    a_wish("ftjob-a", "cancelled"),
+    a_wish("ftjob-b", "cancelled", file="team/bots.yaml"),
+    a_wish("ftjob-c", "running", file="team/bots.yaml"),
+    a_wish("ftjob-d", "paused"),
+    a_wish("ftjob-e", "running"),
+    steps=(*STEPS, *AFTER),
+    jobs={
+        "ftjob-b": {"cancelTakes": "70s", "cancelWord": "cancelling"},
+        "ftjob-c": {"life": [{"phase": "running", "for": "62m"}, {"phase": "succeeded"}]},
+        "ftjob-e": {"life": [{"phase": "paused"}]},
+    },
+)
+
+
+def crashed_before(effect: int, plan: Plan, seed: int = 0) -> Plan:
+    return replace(plan, seed=seed, steps=(Doom(effect), *plan.steps))
+
+
+def problems(point: tuple[int, int]) -> list[str]:
+    """Crash before one effect, with one choice of what the disk forgets; return what is wrong then."""
+    effect, loss = point
+    history = play(crashed_before(effect, REFERENCE, loss))
+    found = verdict(history, ALWAYS)
+    if endings(history) != endings(play(REFERENCE)):
+        found.append(f"it ends as {endings(history)}")
+    return [f"effect {effect}, loss {loss}: {each}" for each in found]
+
+
+def test_a_crash_at_any_effect_ends_where_no_crash_does(
+    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    losses = 5 if pytestconfig.getoption("--long") else 1
+    # A run's effects after the last that changes anything are looks, and as good as any other look.
+    effects = play(REFERENCE).effects
+    points = [(effect, loss) for effect in range(effects) for loss in range(losses)]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        wrong = [each for found in pool.map(problems, points, chunksize=8) for each in found]
+    record_property("crash points", f"{effects}, each with {losses} choices of what the disk forgets")
+
+    assert not wrong, "\n".join(wrong[:10])
+    assert effects > 50
+
+
+def test_a_crash_between_a_cancel_and_its_answer_costs_at_most_one_more_cancel() -> None:
+    slow = a_plan(a_wish("ftjob-a", "cancelled"), steps=STEPS, jobs={"ftjob-a": {"cancelTakes": "5m"}})
+    sent = {len(cancels(play(crashed_before(effect, slow)))) for effect in range(play(slow).effects)}
+
+    assert sent == {1, 2}
+
+
+@pytest.mark.parametrize("loss", range(5))
+def test_an_intent_in_a_new_folder_survives_a_crash_right_after_its_request(loss: int) -> None:
+    plan = a_plan(a_wish("ftjob-a", "cancelled", file="new/folder/a.yaml"), steps=(*STEPS, *AFTER))
+    histories = [play(crashed_before(effect, plan, loss)) for effect in range(14)]
+
+    assert not [each for history in histories for each in verdict(history, ALWAYS)]

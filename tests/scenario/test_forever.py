@@ -1,0 +1,310 @@
+"""Days of a watch in virtual time: how often it asks and writes, what it survives, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import looptime
+import pytest
+
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.adapters.trust import Trust
+from reconciler.core.guard import Brakes
+from reconciler.errors import Delivered, Transient
+from reconciler.loop.accounts import Tools
+from reconciler.loop.forever import GRACE_S, Watch
+from reconciler.loop.lookout import Lookout
+from reconciler.loop.once import Orders
+from reconciler.loop.resolve import Reach
+from reconciler.loop.tally import PassResult
+from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.model.overview import ailments
+from reconciler.ports import JobController, JobReader
+from tests.scenario.process import Environment
+from tests.support.cli import Checkout
+from tests.support.clock import VirtualClock
+
+HOUR_S = 3600.0
+NO_ANSWER = Transient("no answer", delivered=Delivered.UNKNOWN)
+BUG = RuntimeError("a bug")
+LOOSE = Brakes(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
+ENVIRONMENT = Environment(Trust.read({}, {}))
+
+
+@dataclass(slots=True)
+class Jobs:
+    """An account whose jobs run until they are cancelled; `trouble` may raise or wait before any answer."""
+
+    clock: VirtualClock
+    phases: dict[str, Phase] = field(default_factory=dict)
+    asked_at: list[float] = field(default_factory=list)
+    cancels: Counter[str] = field(default_factory=Counter)
+    trouble: Callable[[str], object] | None = None
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return one page."""
+        await self._meet("list")
+        ids = sorted(self.phases)
+        begin = ids.index(cursor) + 1 if cursor else 0
+        page = ids[begin : begin + query.page_size]
+        more = page[-1] if begin + query.page_size < len(ids) else None
+        return JobPage(tuple(map(self._job, page)), more)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return one job."""
+        await self._meet("get")
+        return self._job(ref.id) if ref.id in self.phases else None
+
+    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
+        """Cancel one job."""
+        self.cancels[ref.id] += 1
+        await self._meet("cancel")
+        self.phases[ref.id] = Phase.CANCELLED
+        return None
+
+    async def _meet(self, what: str) -> None:
+        self.asked_at.append(self.clock.monotonic())
+        if self.trouble is not None:
+            result = self.trouble(what)
+            if isinstance(result, float):
+                await asyncio.sleep(result)
+
+    def _job(self, id_: str) -> ObservedJob:
+        return ObservedJob(
+            id=id_, phase=self.phases[id_], provider_status=self.phases[id_], finished_at=None, as_of=self.clock.now()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OneAccount:
+    """The `Accounts` of a test: everything is the same account."""
+
+    jobs: Jobs
+
+    async def open(self, reach: Reach) -> JobReader:  # noqa: ARG002  the port's signature
+        """Return it."""
+        return self.jobs
+
+    def control(self, account: Account) -> JobController:  # noqa: ARG002  as above
+        """Return it."""
+        return self.jobs
+
+    def requests(self, account: Account) -> int:  # noqa: ARG002  as above
+        """Return how many requests it got."""
+        return len(self.jobs.asked_at)
+
+
+@dataclass(slots=True)
+class Bell:
+    """A waker that a test rings."""
+
+    is_alive: bool = True
+    rung: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self) -> None:
+        """Return once it was rung."""
+        await self.rung.wait()
+        self.rung.clear()
+
+
+@dataclass(slots=True)
+class Shift:
+    """A watch at work."""
+
+    checkout: Checkout
+    jobs: Jobs
+    bell: Bell
+    lookout: Lookout
+    stop: asyncio.Event
+    task: asyncio.Future[None]
+    passes: list[PassResult]
+
+
+@asynccontextmanager
+async def a_shift(root: Path, running: int) -> AsyncIterator[Shift]:
+    """Run a watch over so many running jobs that are only observed, for as long as the body lasts."""
+    clock = VirtualClock()
+    jobs = Jobs(clock, {f"ftjob-{number:04}": Phase.RUNNING for number in range(running)})
+    checkout = Checkout(root)
+    for id_ in jobs.phases:
+        checkout.want(id_, id_, "observed", provider="openai")
+    accounts, bell, stop = OneAccount(jobs), Bell(), asyncio.Event()
+    tools = Tools(
+        specs=SpecsDir(checkout.specs, checkout.status_dir, LocalDisk(checkout.specs), "specs"),
+        statuses=StatusesDir(checkout.status_dir, LocalDisk(checkout.status_dir)),
+        environment=ENVIRONMENT,
+        accounts=accounts,
+        clock=clock,
+        control=accounts.control,
+        is_stopping=stop.is_set,
+    )
+    lookout = Lookout.beginning(clock.monotonic(), 60)
+    passes: list[PassResult] = []
+    watch = Watch(tools, Orders(brakes=LOOSE), bell, lambda: 0.7, lookout, lambda result, _: passes.append(result))
+    task = asyncio.ensure_future(watch.run(stop))
+    try:
+        yield Shift(checkout, jobs, bell, lookout, stop, task, passes)
+    finally:
+        stop.set()
+        await task
+
+
+def in_virtual_time(main: Callable[[], object]) -> None:
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main())  # type: ignore[arg-type]  # every `main` here is a coroutine function
+
+
+def test_a_quiet_hour_asks_seldom_and_writes_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=30) as shift:
+            await asyncio.sleep(1000)
+            before, asked = shift.checkout.traces(), len(shift.jobs.asked_at)
+            await asyncio.sleep(HOUR_S)
+
+            assert shift.checkout.traces() == before
+            assert (len(shift.jobs.asked_at) - asked) / (HOUR_S / 60) < 30 / 5 * 1.2
+
+    in_virtual_time(main)
+
+
+def test_a_saved_spec_is_acted_on_at_once_and_its_proof_is_soon_there(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(1000)
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            shift.bell.rung.set()
+            await asyncio.sleep(0.01)
+            at_once = dict(shift.jobs.cancels)
+            await asyncio.sleep(3)
+
+            assert at_once == {"ftjob-0001": 1}
+            assert shift.checkout.status("ftjob-0001").is_ready
+            assert shift.jobs.cancels == {"ftjob-0001": 1}
+
+    in_virtual_time(main)
+
+
+def test_a_spec_that_nobody_heard_of_is_found_by_the_scan(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(1000)
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            await asyncio.sleep(66 + 3)
+
+            assert shift.checkout.status("ftjob-0001").is_ready
+
+    in_virtual_time(main)
+
+
+def test_a_half_written_file_harms_no_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2) as shift:
+            await asyncio.sleep(10)
+            shift.checkout.write("ftjob-0000.yaml", "apiVersion: jobs.reconciler/v1\nkind: Fine")
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            shift.bell.rung.set()
+            await asyncio.sleep(5)
+
+            assert shift.checkout.status("ftjob-0001").is_ready
+            assert shift.jobs.cancels == {"ftjob-0001": 1}
+
+    in_virtual_time(main)
+
+
+def test_hours_of_outage_is_asked_seldom_and_is_one_status_and_its_end_is_seen(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(100)
+
+            def away(_: str) -> None:
+                raise NO_ANSWER
+
+            shift.jobs.trouble = away
+            await asyncio.sleep(HOUR_S)
+            asked, written = len(shift.jobs.asked_at), shift.checkout.traces()
+            await asyncio.sleep(4 * HOUR_S)
+            during, after = len(shift.jobs.asked_at) - asked, shift.checkout.traces()
+            shift.jobs.trouble = None
+            await asyncio.sleep(1000)
+
+            assert during < 4 * HOUR_S / 100
+            assert written == after
+            assert "specs/status/_providers/openai.yaml" in written
+            assert "specs/status/_providers/openai.yaml" not in shift.checkout.traces()
+
+    in_virtual_time(main)
+
+
+def test_a_job_that_a_bug_keeps_from_being_looked_at_comes_round_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1) as shift:
+            await asyncio.sleep(100)
+
+            def bug(_: str) -> None:
+                raise BUG
+
+            shift.jobs.trouble = bug
+            await asyncio.sleep(600)
+            shift.jobs.trouble = None
+            shift.jobs.phases["ftjob-0000"] = Phase.SUCCEEDED
+            await asyncio.sleep(200)
+
+            assert shift.checkout.status("ftjob-0000").phase is Phase.SUCCEEDED
+
+    in_virtual_time(main)
+
+
+def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_their_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1) as shift:
+            clock = asyncio.get_running_loop().time
+            await asyncio.sleep(1000)
+            well = ailments(shift.lookout.overview, clock())
+            shift.jobs.trouble = lambda _: 500.0
+            shift.bell.is_alive = False
+            shift.checkout.want("ftjob-0000", "ftjob-0000", "running", provider="openai")
+            shift.bell.rung.set()
+            await asyncio.sleep(120)
+            ill = ailments(shift.lookout.overview, clock())
+            shift.jobs.trouble = None
+            shift.bell.is_alive = True
+            await asyncio.sleep(400)
+
+            assert well == ()
+            assert [each.split(":")[0] for each in ill] == ["a pass hangs", "the specs are not watched"]
+            assert ailments(shift.lookout.overview, clock()) == ()
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize(("takes_s", "waits_s", "cancelled"), [(10.0, 10.0, 1), (60.0, GRACE_S, 0)])
+def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no_new_one(
+    tmp_path: Path, takes_s: float, waits_s: float, cancelled: int
+) -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        async with a_shift(tmp_path, running=2) as shift:
+            await asyncio.sleep(1000)
+            shift.jobs.trouble = lambda what: takes_s if what == "cancel" else None
+            shift.checkout.want("ftjob-0000", "ftjob-0000", "cancelled", provider="openai")
+            shift.bell.rung.set()
+            await asyncio.sleep(0.01)
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            shift.bell.rung.set()
+            asked_to_stop_at = clock()
+            shift.stop.set()
+            await shift.task
+            receipt = shift.checkout.status("ftjob-0000").receipts[0]
+
+            assert clock() - asked_to_stop_at == pytest.approx(waits_s, abs=0.1)
+            assert shift.jobs.cancels == {"ftjob-0000": 1}
+            assert (receipt.accepted_at is not None) == bool(cancelled)
+
+    in_virtual_time(main)

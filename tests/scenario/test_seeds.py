@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from tests.scenario.stage import play
+from tests.scenario.story import plan
+from tests.scenario.trial import judge_all, tell
+
+SEEDS = 200
+FAULTS_MIN = 2000
+
+
+def test_no_seed_breaks_a_law(
+    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    one = pytestconfig.getoption("--seed")
+    if one is not None:
+        history, wrong = tell(one)
+
+        assert not wrong, _told(one, wrong, history.lines())
+        return
+    count = pytestconfig.getoption("--seeds") or (3000 if pytestconfig.getoption("--long") else SEEDS)
+    begun = time.perf_counter()
+    tally = judge_all(range(count))
+    record_property("simulated", f"{tally} ({time.perf_counter() - begun:.0f} s)")
+
+    assert not tally.wrong, "\n\n".join(
+        _told(seed, wrong, tell(seed)[0].lines()[-80:]) for seed, wrong in tally.wrong[:3]
+    )
+    assert tally.faults.total() >= FAULTS_MIN * count / SEEDS
+
+
+def _told(seed: int, wrong: tuple[str, ...], lines: list[str]) -> str:
+    return "\n".join([f"seed {seed} (replay it with --seed {seed}):", *wrong, "", *lines])
+
+
+def fingerprint(seed: int) -> str:
+    return hashlib.sha256("\n".join(play(plan(seed)).lines()).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("seed", [3, 11])
+def test_a_seed_is_the_same_story_in_every_process(seed: int) -> None:
+    # A spawned process has hash seeds of its own, so nothing may hang on the order of a set.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        elsewhere = pool.submit(fingerprint, seed).result()
+
+    assert elsewhere == fingerprint(seed)

@@ -1,0 +1,75 @@
+"""A directory of specs against the embedded sandbox, and the command run in this process: quick, and no network."""
+
+from __future__ import annotations
+
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from reconciler.cli import main
+
+SANDBOX = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: demo}
+spec:
+  type: sandbox
+  options:
+    jobs:
+"""
+JOB = "    - {{id: {id}, age: 5h, life: [{life}]}}\n"
+RUNNING = "{phase: running, for: 90d}, {phase: succeeded}"
+SPEC = """\
+apiVersion: jobs.reconciler/v1
+kind: FineTuningJob
+metadata: {{name: {name}}}
+spec:
+  provider: {provider}
+  jobId: {job_id}
+  desiredState: {state}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Somebody's working directory."""
+
+    root: Path
+
+    @property
+    def specs(self) -> Path:
+        """Where the specs are."""
+        return self.root / "specs"
+
+    def write(self, file: str, text: str | bytes) -> Path:
+        """Put a file among the specs."""
+        path = self.specs / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def declare(self, *job_ids: str, life: str = RUNNING) -> None:
+        """Declare the provider `demo`, with these jobs and no others."""
+        self.write("demo.yaml", SANDBOX + "".join(JOB.format(id=each, life=life) for each in job_ids))
+
+    def want(self, name: str, state: str, job_id: str | None = None, provider: str = "demo") -> Path:
+        """Write the spec of one job, whose id is `ftjob-` and the name if nothing else is said."""
+        text = SPEC.format(name=name, provider=provider, job_id=job_id or f"ftjob-{name}", state=state)
+        return self.write(f"{name}.yaml", text)
+
+    def run(self, *arguments: str) -> Ran:
+        """Run `reconcile` here."""
+        out, err = StringIO(), StringIO()
+        with chdir(self.root), redirect_stdout(out), redirect_stderr(err):
+            code = main([*arguments, "--state-dir", str(self.root / "state")])
+        return Ran(code, out.getvalue(), err.getvalue())

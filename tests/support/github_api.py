@@ -1,0 +1,78 @@
+"""A stand-in for the part of GitHub's API that a comment needs, with GitHub's own limit on its length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tests.support.sandbox_server import serve
+
+BODY_MAX = 65_536
+COMMENTS = "/v1/repos/ada/jobs/issues/7/comments"
+COMMENT = "/v1/repos/ada/jobs/issues/comments/{id:int}"
+
+
+@dataclass(slots=True)
+class GitHubApi:
+    """One pull request, number 7 of `ada/jobs`. `refuses` is what every request is answered with, if it is set."""
+
+    token: str
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    refuses: HTTPStatus | None = None
+    writes: list[str] = field(default_factory=list)
+    """The method of each request that changed something."""
+    url: str = ""
+
+    def add(self, body: str, kind: str) -> None:
+        """Add a comment of a `Bot` or a `User`."""
+        self.comments.append({"id": len(self.comments) + 1, "user": {"type": kind}, "body": body})
+
+    async def list(self, request: Request) -> JSONResponse:
+        """Answer with a page."""
+        size, page = int(request.query_params["per_page"]), int(request.query_params["page"])
+        return self._answer(request, self.comments[(page - 1) * size : page * size])
+
+    async def create(self, request: Request) -> JSONResponse:
+        """Take a comment, which is then an app's."""
+        body = (await request.json())["body"]
+        if len(body) > BODY_MAX:
+            return JSONResponse({"message": "body is too long"}, HTTPStatus.UNPROCESSABLE_ENTITY)
+        answer = self._answer(request, {"id": len(self.comments) + 1}, HTTPStatus.CREATED)
+        if answer.status_code == HTTPStatus.CREATED:
+            self.writes.append("POST")
+            self.add(body, "Bot")
+        return answer
+
+    async def change(self, request: Request) -> JSONResponse:
+        """Take another text for a comment."""
+        answer = self._answer(request, {})
+        if answer.status_code == HTTPStatus.OK:
+            self.writes.append("PATCH")
+            self.comments[request.path_params["id"] - 1]["body"] = (await request.json())["body"]
+        return answer
+
+    def _answer(self, request: Request, content: object, status: HTTPStatus = HTTPStatus.OK) -> JSONResponse:
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return JSONResponse({"message": "Bad credentials"}, HTTPStatus.UNAUTHORIZED)
+        return JSONResponse({}, self.refuses) if self.refuses else JSONResponse(content, status)
+
+
+@contextmanager
+def github_api(token: str) -> Iterator[GitHubApi]:
+    """Serve it for as long as the block lasts."""
+    api = GitHubApi(token)
+    routes = [
+        Route(COMMENTS, api.list, methods=["GET"]),
+        Route(COMMENTS, api.create, methods=["POST"]),
+        Route(COMMENT, api.change, methods=["PATCH"]),
+    ]
+    with serve(Starlette(routes=routes)) as api.url:
+        yield api

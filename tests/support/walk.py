@@ -1,0 +1,269 @@
+"""Every case that a decision can meet, over every status that decisions lead to.
+
+A *case* is a spec, a look, the last status and a moment. A *world* fixes what the provider can do and which specs there
+are; its walk starts without a status, takes every case of what it has, adds what each decision writes (and what every
+answer to its request makes of that), lets time pass by each step, and ends when nothing new turns up.
+
+What makes that end: two statuses are the same to a walk if a decision cannot tell them apart (`_outlook`). It reads an
+age only against thresholds, so an age is kept as the side of the threshold that it is on; it does not read which of
+`validating_files`, `queued`, `running` and `paused` stood there before, nor texts, generations and times of conditions,
+so these are left out; `maxQueued` and `notAfter` are left to `test_limits`. One status stands for its class. Two things
+are put in, rather than found:
+
+- Of attempts, 2 and 3 are raised to 4: the spans between them are `test_backoff`'s, and what counts here is whether
+  there were none, one, some, all, or reminders.
+- Every status is taken to speak of the spec at hand, so that any spec may have led to any status; and to speak of
+  another one where that is read: unseen, and with a limit that cannot be judged.
+
+What follows a decision (deciding again, the answers to its request, a day later) is worked out once for what is
+written, said and asked, and for the look and the spec that led there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from reconciler.core.backoff import is_exhausted, next_attempt_at
+from reconciler.core.decide import Decision, decide
+from reconciler.core.subject import Subject
+from reconciler.model.job import UNSET, Capabilities, Look, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
+from tests.support.build import NOW
+from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Case, Law, answers
+from tests.support.subjects import ABSENT, UNSEEN, a_look, a_subject
+
+WANTED = ("running", "paused", "cancelled", "observed")
+LIMITS: dict[str, dict[str, Any]] = {
+    "": {},
+    "over": {"limits": {"maxAge": "1h"}},
+    "within": {"limits": {"maxAge": "3h"}},
+}
+SUSPENDED: dict[str, dict[str, Any]] = {
+    "": {},
+    "now": {"suspend": True},
+    "no more": {"suspend": {"until": "2026-01-01T00:00:00Z"}},
+}
+STEPS = (
+    timedelta(0),
+    timedelta(seconds=6),
+    timedelta(seconds=61),
+    timedelta(minutes=11),
+    timedelta(hours=7),
+    timedelta(hours=25),
+)
+_AGE_THAT_COUNTS = {
+    Phase.UNKNOWN: timedelta(hours=24),
+    Phase.CANCELLING: timedelta(hours=2),
+    Phase.PAUSING: timedelta(minutes=30),
+    Phase.ABSENT: timedelta(minutes=1),
+    Phase.SUCCEEDED: timedelta(minutes=1),
+    Phase.FAILED: timedelta(minutes=1),
+    Phase.CANCELLED: timedelta(minutes=1),
+}
+_WAITS = frozenset({Phase.UNKNOWN, Phase.CANCELLING, Phase.PAUSING})
+_SOME_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What there is to walk. `depth` bounds the decisions in a row; without one the walk ends by itself."""
+
+    name: str
+    subjects: tuple[Subject, ...]
+    reaches: frozenset[Reason]
+    """What must turn up, or the walk is not the walk that it is taken for."""
+    depth: int = 99
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a walk came to."""
+
+    cases: int = 0
+    statuses: int = 0
+    depth: int = 0
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    broken: dict[str, list[Case]] = field(default_factory=dict)
+    followed: set[object] = field(default_factory=set)
+
+
+def specs(can: Capabilities, *words: str) -> tuple[Subject, ...]:
+    """Return the subjects of `running`, `running over` or `cancelled within now`: what is wanted, limit, suspension."""
+    return tuple(each for word, each in every_spec(can).items() if word in words)
+
+
+def every_spec(can: Capabilities) -> dict[str, Subject]:
+    """Return every wanted state with every limit and every suspension, by its words."""
+    return {
+        " ".join(filter(None, (wanted, limit, suspended))): a_subject(wanted, can, **limits, **suspension)
+        for wanted in WANTED
+        for limit, limits in LIMITS.items()
+        for suspended, suspension in SUSPENDED.items()
+    }
+
+
+def looks(now: datetime, *, has_limits: bool) -> Iterator[Look]:
+    """Unseen, absent, every phase; with and without an end time and a model's name.
+
+    Only a limit reads when a job was created and what the provider's clock says, so only with limits are they missing,
+    left out, or wrong.
+    """
+    yield UNSEEN
+    yield ABSENT
+    for phase in (Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.CANCELLING):
+        yield a_look(phase, now)
+    yield a_look(Phase.UNKNOWN, now, provider_status="resting")
+    ended_at = now - timedelta(seconds=10)
+    for end in (ended_at, None):
+        yield a_look(Phase.SUCCEEDED, now, finished_at=end, fine_tuned_model="ft:a")
+        yield a_look(Phase.SUCCEEDED, now, finished_at=end, fine_tuned_model=None)
+        yield a_look(Phase.FAILED, now, finished_at=end)
+    for told in (ended_at, None, UNSET, now + timedelta(days=1)):
+        yield a_look(Phase.CANCELLED, now, finished_at=told)
+    if has_limits:
+        yield a_look(Phase.RUNNING, now, created_at=UNSET)
+        yield a_look(Phase.RUNNING, now, created_at=None)
+        yield a_look(Phase.RUNNING, now, as_of=now - timedelta(hours=1))
+        for phase in (Phase.RUNNING, Phase.PAUSED, Phase.CANCELLING):
+            yield a_look(phase, now, as_of=None)
+
+
+def walk(world: World) -> Walked:
+    """Take every case of a world, and check every law on it."""
+    walked = Walked()
+    known: set[object] = {None}
+    met: set[object] = set()
+    here: list[tuple[JobStatus | None, datetime]] = [(None, NOW)]
+    while here and walked.depth < world.depth:
+        ahead: dict[object, tuple[JobStatus, datetime]] = {}
+        for last, since in here:
+            for now in (since + step for step in STEPS):
+                if (outlook := _outlook(last, now)) not in met:
+                    met.add(outlook)
+                    for after in _cases(world, last, now, walked):
+                        ahead.setdefault(_outlook(after, now), (after, now))
+        here = [place for outlook, place in ahead.items() if outlook not in known]
+        known.update(ahead)
+        walked.depth += 1
+    walked.statuses = len(met)
+    return walked
+
+
+def _cases(world: World, last: JobStatus | None, now: datetime, walked: Walked) -> Iterator[JobStatus]:
+    """Decide in every case of one status at one moment, and yield what is written then."""
+    has_limits = any(subject.spec.limits for subject in world.subjects)
+    seen = list(looks(now, has_limits=has_limits))
+    for subject in world.subjects:
+        same = replace(last, observed_spec=subject.digest) if last else None
+        for number, look in enumerate(seen):
+            yield from _decide(Case(subject, look, same, now), number, walked)
+        if last is not None:
+            other = replace(last, observed_spec="sha256:another")
+            for number in (0, len(seen) - 1):
+                yield from _decide(Case(subject, seen[number], other, now), number, walked)
+
+
+def _decide(case: Case, number: int, walked: Walked) -> list[JobStatus]:
+    """Check one case, and return what may be written then. `number` tells the look."""
+    decision = decide(case.subject, case.look, case.last, case.now)
+    walked.cases += 1
+    walked.reasons[decision.status.ready.reason] += 1
+    _check(LAWS, case, decision, walked)
+    if decision.status is case.last and decision.action is None:
+        return []
+    said = (decision.status.ready.reason, decision.status.is_stalled, decision.status.final)
+    follow = (_outlook(decision.status, case.now), said, decision.action, case.subject.digest, number)
+    if follow in walked.followed:
+        return []
+    walked.followed.add(follow)
+    _check(LAWS_OF_WHAT_FOLLOWS, case, decision, walked)
+    return [_with_some_attempts(each) for each in (decision.status, *answers(case, decision, ASKED))]
+
+
+def _check(laws: tuple[Law, ...], case: Case, decision: Decision, walked: Walked) -> None:
+    for law in laws:
+        if not law(case, decision):
+            walked.broken.setdefault(law.__name__, []).append(case)
+
+
+def _with_some_attempts(status: JobStatus) -> JobStatus:
+    receipt = status.open_receipt
+    if receipt is None or not 1 < receipt.attempts < _SOME_ATTEMPTS:
+        return status
+    return replace(status, receipts=(replace(receipt, attempts=_SOME_ATTEMPTS), *status.receipts[1:]))
+
+
+def _outlook(status: JobStatus | None, now: datetime) -> object:
+    """Return all that a later decision can read in a status."""
+    if status is None:
+        return None
+    facts = status.job
+    closed = [each for each in status.receipts if not each.is_open]
+    return (
+        status.phase if status.phase in _AGE_THAT_COUNTS else None,
+        status.final or _since(status, now),
+        facts is not None and facts.was_seen,
+        facts is not None and facts.created_at is not None,
+        status.phase is Phase.CANCELLED and facts is not None and facts.finished_at is not None,
+        _request(status, now),
+        _newest_cancel(status, closed),
+        any(each.verb is Verb.CANCEL and each.accepted_at is not None for each in closed),
+        _reversals(status, closed, now),
+    )
+
+
+def _since(status: JobStatus, now: datetime) -> object:
+    """On which side of what counts a phase's age is, and what was made of that already."""
+    run = list(takewhile(lambda entry: entry.phase is status.phase, status.history))
+    if status.phase not in _AGE_THAT_COUNTS or not run:
+        return None
+    age = now - run[-1].at
+    is_nameless = status.phase is Phase.SUCCEEDED and status.job is not None and status.job.fine_tuned_model is None
+    is_told = status.phase in _WAITS and status.is_stalled
+    return age >= _AGE_THAT_COUNTS[status.phase], is_nameless and age >= timedelta(hours=1), is_told
+
+
+def _request(status: JobStatus, now: datetime) -> object:
+    receipt = status.open_receipt
+    if receipt is None:
+        return None
+    is_newest_accepted = receipt.accepted_at is not None and receipt.accepted_at >= receipt.last_attempt_at
+    return (
+        receipt.verb,
+        receipt.verb is Verb.CANCEL and receipt.because,
+        min(receipt.attempts, 6),
+        receipt.accepted_at is not None,
+        is_newest_accepted,
+        now >= next_attempt_at(receipt),
+        is_exhausted(receipt, now),
+        status.ready.reason is Reason.ACTION_FORBIDDEN,
+    )
+
+
+def _newest_cancel(status: JobStatus, closed: list[Receipt]) -> object:
+    if status.open_receipt is not None and status.open_receipt.verb is Verb.CANCEL:
+        return None
+    cancel = next((each for each in closed if each.verb is Verb.CANCEL), None)
+    if cancel is None or cancel.outcome is Outcome.GONE:
+        return cancel and (cancel.outcome, cancel.because)
+    return cancel.because is Because.LIMIT_REACHED and cancel.outcome is Outcome.CANCELLED
+
+
+def _reversals(status: JobStatus, closed: list[Receipt], now: datetime) -> object:
+    if not closed or (status.open_receipt is not None and status.open_receipt.verb is not closed[0].verb):
+        return None
+    verb = closed[0].verb
+    row = [
+        each.confirmed_at
+        for each in takewhile(lambda each: each.verb is verb and each.confirmed_at is not None, closed)
+        if each.confirmed_at is not None
+    ]
+    if verb is Verb.CANCEL or not row:
+        return None
+    return verb, min(len(row), 3), sum(now - at < timedelta(days=1) for at in row) >= 3

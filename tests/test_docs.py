@@ -1,0 +1,296 @@
+"""What the documents claim: every command is run, every YAML block read, every table compared with the code.
+
+`python -m tests.test_docs --write` writes the tables and the specs' schema anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from reconciler import wiring
+from reconciler.cli.group import EPILOG, VERBS, reconcile
+from reconciler.cli.options import Shared
+from reconciler.loop.orders import Place
+from reconciler.model.plan import PRECEDENCE, ExitCode
+from reconciler.providers import NAMES, load
+from reconciler.views.explain_text import ADVICE, PLACES
+from reconciler.views.schema import field_notes, json_schema
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+SCHEMA = ROOT / "specs" / ".schema.json"
+DOCUMENTS = [README, *sorted((ROOT / ".github").rglob("*.md"))]
+BIN = Path(sys.executable).parent
+MODELINE = "# yaml-language-server: $schema=.schema.json\n"
+README_LINES_MAX = 300
+OPTIONS = {name: load(name).options for name in NAMES}
+
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)#:]+)\)")
+_MOVING = [
+    (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "<time>"),
+    (re.compile(r"\b(\d+[dhms]){1,2}(?=\s*$)", re.MULTILINE), "<age>"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
+]
+
+# --- the tables -----------------------------------------------------------------------------------------------
+
+
+def _table(*rows: tuple[str, ...]) -> str:
+    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in escaped]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
+
+
+def verbs() -> str:
+    """The command itself, and each verb with its help's first sentence."""
+    said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
+    return _table(("Command", "What it does"), ("`reconcile --once`", "Make one pass."), *said)
+
+
+def exit_codes() -> str:
+    """The exit codes in the words of `--help`."""
+    said = re.findall(r"^ *(\d+)  (.+)$", EPILOG, re.MULTILINE)
+    return _table(("Code", "What it says"), *((f"`{code}`", text) for code, text in said))
+
+
+def reasons() -> str:
+    """Every reason, by where it is said."""
+    rows = [
+        (f"`{reason}`", reason.paragraph if at else f"*{PLACES[place]}.* {reason.paragraph}")
+        for place, advice in ADVICE.items()
+        for at, reason in enumerate(advice)
+    ]
+    return _table(("Reason", "What it says"), *rows)
+
+
+def fields() -> str:
+    """Every field of every `spec`, without the mappings that only hold others."""
+    notes = field_notes(OPTIONS)
+    holders = {note.path.rpartition(".")[0] for note in notes}
+    rows = [
+        (f"`{note.path}`" + (" *" if note.is_required else ""), note.type, note.description)
+        for note in notes
+        if ".spec." in note.path and (note.path not in holders or note.type != "mapping")
+    ]
+    return _table(("Field (* required)", "Value", "Meaning"), *rows)
+
+
+def providers() -> str:
+    """What each provider type that ships can do."""
+    rows = []
+    for name in sorted(NAMES):
+        type_ = load(name)
+        can = type_.capabilities
+        cancel = "at once" if can.cancel_is_immediate else "takes a while"
+        rows.append(
+            (
+                f"`{name}`",
+                f"`{type_.key_variable}`" if type_.key_variable else "none needed",
+                f"`{type_.url_variable}`" if type_.url_variable else "",
+                cancel if can.confirms else f"{cancel}; only an end time proves it",
+                "yes" if can.can_pause else "no",
+                can.ends_on or "not announced",
+            )
+        )
+    return _table(("Type", "Usual key", "Address, if not its own", "Cancel", "Pause, resume", "End of service"), *rows)
+
+
+def environment() -> str:
+    """The variable of each option."""
+    names = [f"`{param.envvar}`" for param in reconcile.params if isinstance(param, Shared)]
+    return " ".join([*names, "`RECONCILE_TRUST` (see below) `NO_COLOR` `XDG_CACHE_HOME`"])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "verbs": verbs,
+    "exit-codes": exit_codes,
+    "reasons": reasons,
+    "fields": fields,
+    "providers": providers,
+    "environment": environment,
+}
+
+
+def with_tables(text: str) -> str:
+    """Return the README's text with every table as the code has it."""
+    for name, make in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def schema_text() -> str:
+    """Return the schema as `reconcile schema` prints it where no other provider types are installed."""
+    return json.dumps(json_schema(OPTIONS), indent=2) + "\n"
+
+
+# --- the tests ------------------------------------------------------------------------------------------------
+
+
+def blocks(*languages: str) -> list[str]:
+    return [body for language, body in _FENCE.findall(README.read_text(encoding="utf-8")) if language in languages]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a directory with the specs that ship, no status, and a stand-in for the virtual environment."""
+    shutil.copytree(ROOT / "specs", tmp_path / "specs", ignore=shutil.ignore_patterns("status"))
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(BIN)
+    return tmp_path
+
+
+def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(directory / ".cache")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RECONCILE_", "COLUMNS"))}
+    return subprocess.run(
+        ["bash", "-c", command],  # noqa: S607 - whichever bash the reader has
+        cwd=directory,
+        env={**inherited, **own},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def serve(command: str, directory: Path) -> str:
+    """Return the line that a server prints once it listens, and end it as Ctrl-C does."""
+    with subprocess.Popen(
+        [str(BIN / "reconcile"), *command.split()[1:]], cwd=directory, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        server.send_signal(signal.SIGINT)
+    return line
+
+
+def sessions() -> Iterator[tuple[str, str]]:
+    """Every command of the `console` blocks, in order, with what the README shows of its output."""
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command, output
+
+
+def settled(text: str) -> str:
+    """Return a text without what differs from one run to the next."""
+    for pattern, word in _MOVING:
+        text = pattern.sub(word, text)
+    return "\n".join(" ".join(line.split()) for line in text.splitlines())
+
+
+def test_every_command_prints_what_the_readme_shows(clone: Path) -> None:
+    for command, shown in sessions():
+        if command.startswith("reconcile sandbox"):
+            printed = serve(command, clone)
+        else:
+            done = run(command, clone)
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+            printed = done.stdout
+        parts = [re.escape(part.strip("\n")) for part in re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)]
+
+        assert re.fullmatch(".*".join(parts), settled(printed).strip("\n"), re.DOTALL), f"{command}:\n{printed}"
+
+
+def test_the_first_command_reconciles_the_specs_that_ship(clone: Path) -> None:
+    """The environment at hand stands in for the one that it would make; `.ci/run` makes one from nothing."""
+    first, _ = blocks("sh")
+    make, install, rest = first.strip().split(" && ")
+    done = run(rest, clone)
+
+    assert (make, install) == ("python3 -m venv .venv", ".venv/bin/pip install -q .")
+    assert done.returncode == 0, done.stderr
+    assert "confirmed cancelled" in done.stdout
+    assert len(list((clone / "specs" / "status").glob("*.yaml"))) == len(list((clone / "specs").glob("*.yaml"))) - 1
+
+
+def test_the_second_command_runs_the_tests_as_ci_does() -> None:
+    _, second = blocks("sh")
+    install, tests = second.strip().split(" && ")
+
+    assert install == ".venv/bin/pip install -q -e '.[test]'"
+    assert f"python -m pytest{tests.partition('pytest')[2]}" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_every_yaml_block_is_valid(block: str, tmp_path: Path) -> None:
+    (tmp_path / "block.yaml").write_text(block, encoding="utf-8")
+    report = wiring.validate(Place(tmp_path))
+
+    assert report.diagnostics == ()
+    assert report.exit_code is ExitCode.OK
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_as_the_code_has_it(name: str) -> None:
+    text = README.read_text(encoding="utf-8")
+
+    assert f"<!-- {name} -->\n{TABLES[name]()}\n<!-- /{name} -->" in text, "python -m tests.test_docs --write"
+
+
+def test_the_exit_codes_of_the_help_are_those_of_the_model_in_its_order() -> None:
+    codes = [int(code) for code in re.findall(r"^\| `(\d+)`", exit_codes(), re.MULTILINE)]
+
+    assert codes == [*PRECEDENCE, ExitCode.USAGE, ExitCode.OK]
+    assert set(codes) == set(ExitCode)
+
+
+@pytest.mark.parametrize("verb", reconcile.list_commands(click.Context(reconcile)))
+def test_every_verb_has_help_and_is_in_the_readme(verb: str) -> None:
+    command = reconcile.get_command(click.Context(reconcile), verb)
+
+    assert command is not None
+    assert command.help
+    assert f"| `reconcile {verb}` |" in README.read_text(encoding="utf-8")
+
+
+def test_the_schema_beside_the_specs_is_the_one_that_is_printed() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "python -m tests.test_docs --write"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_spec_that_ships_points_editors_at_the_schema(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith(MODELINE)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
+    targets = _LINK.findall(path.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) < README_LINES_MAX
+
+
+def test_every_dependency_has_a_line_that_says_why_it_is_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[<>=!~\[; ]", each)[0] for each in needed}
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = re.findall(r"^- `([\w.-]+)`: \S", text.partition("## Dependencies")[2].partition("\n## ")[0], re.MULTILINE)
+
+    assert sorted(told) == sorted(names)
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["--write"]:
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")

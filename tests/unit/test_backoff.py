@@ -1,0 +1,97 @@
+from datetime import timedelta
+
+import pytest
+
+from reconciler.core.backoff import (
+    confirm_delay,
+    failure_delay,
+    is_attempt_due,
+    is_exhausted,
+    next_attempt_at,
+)
+from reconciler.model.status import Receipt
+from tests.support.build import NOW
+from tests.support.subjects import EDGES, HOUR, MINUTE, SECOND, a_receipt
+
+UNANSWERED = {1: 5 * SECOND, 2: 10 * SECOND, 3: 20 * SECOND, 4: 40 * SECOND, 5: 6 * HOUR, 6: 6 * HOUR, 99: 6 * HOUR}
+WHERE = [where for _, where in EDGES]
+
+
+def accepted(age: timedelta, attempts: int = 1) -> Receipt:
+    return a_receipt(age=age, attempts=attempts, accepted_at=NOW - age)
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+@pytest.mark.parametrize("attempts", UNANSWERED)
+def test_what_is_not_answered_is_asked_again_after_five_seconds_doubling(
+    attempts: int, edge: timedelta, where: str
+) -> None:
+    receipt = a_receipt(age=UNANSWERED[attempts] + edge, attempts=attempts)
+
+    assert is_attempt_due(receipt, NOW) == (where != "just before")
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+def test_what_is_accepted_and_not_honoured_is_asked_again_after_ten_minutes(
+    attempts: int, edge: timedelta, where: str
+) -> None:
+    receipt = accepted(10 * MINUTE + edge, attempts)
+
+    assert is_attempt_due(receipt, NOW) == (where != "just before")
+
+
+def test_an_attempt_that_is_not_answered_is_not_taken_for_the_accepted_one_before_it() -> None:
+    receipt = a_receipt(age=MINUTE, attempts=2, accepted_at=NOW - HOUR)
+
+    assert next_attempt_at(receipt) == receipt.last_attempt_at + 10 * SECOND
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_five_attempts_are_exhausted_once_the_fifth_had_its_time(edge: timedelta, where: str) -> None:
+    assert is_exhausted(a_receipt(age=80 * SECOND + edge, attempts=5), NOW) == (where != "just before")
+    assert is_exhausted(accepted(10 * MINUTE + edge, attempts=5), NOW) == (where != "just before")
+
+
+@pytest.mark.parametrize(("attempts", "is_over"), [(1, False), (4, False), (6, True)])
+def test_fewer_are_never_exhausted_and_reminders_always_are(attempts: int, *, is_over: bool) -> None:
+    assert is_exhausted(a_receipt(age=24 * HOUR, attempts=attempts), NOW) == is_over
+    assert is_exhausted(a_receipt(attempts=attempts), NOW) == is_over
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_an_attempt_from_the_future_was_told_by_a_wrong_clock_and_is_due(edge: timedelta, where: str) -> None:
+    receipt = a_receipt(age=-(5 * MINUTE + edge))
+
+    assert is_attempt_due(receipt, NOW) == (where == "just after")
+
+
+@pytest.mark.parametrize(
+    ("age", "delay"),
+    [
+        (timedelta(0), SECOND),
+        (SECOND, SECOND),
+        (30 * SECOND, 30 * SECOND),
+        (MINUTE, MINUTE),
+        (HOUR, MINUTE),
+        (-HOUR, SECOND),
+    ],
+)
+def test_a_confirmation_is_awaited_as_long_again_as_it_has_been(age: timedelta, delay: timedelta) -> None:
+    assert confirm_delay(a_receipt(age=age), NOW) == delay
+
+
+def test_a_failed_look_comes_back_later_each_time_and_never_after_more_than_a_quarter_of_an_hour() -> None:
+    longest = [failure_delay(failures, jitter=1.0) for failures in range(1, 40)]
+    shortest = [failure_delay(failures, jitter=0.0) for failures in range(1, 40)]
+
+    assert longest == sorted(longest)
+    assert set(shortest) == {0.5}
+    assert longest[0] < 2
+    assert 400 < longest[-1] <= 900
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
+def test_a_providers_own_bound_is_never_undercut(jitter: float) -> None:
+    assert failure_delay(1, jitter, retry_after_s=1234.0) == 1234.0
+    assert failure_delay(30, jitter, retry_after_s=0.1) > 0.1

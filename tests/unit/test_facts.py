@@ -1,0 +1,156 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.core.decide import decide
+from reconciler.core.facts import merge, recall
+from reconciler.model.job import UNSET, JobError, Phase, Seen
+from reconciler.model.status import JobStatus
+from tests.support.build import NOW
+from tests.support.subjects import (
+    ABSENT,
+    DAY,
+    EDGES,
+    HOUR,
+    MINUTE,
+    REF,
+    SECOND,
+    a_look,
+    a_past,
+    a_receipt,
+    a_subject,
+    carried_out,
+)
+
+WHERE = [where for _, where in EDGES]
+OBSERVED = a_subject("observed")
+KNOWN: dict[str, Any] = {
+    "model": "gpt-4o-mini",
+    "fine_tuned_model": "ft:a",
+    "created_at": NOW - DAY,
+    "started_at": NOW - HOUR,
+    "finished_at": NOW - MINUTE,
+    "trained_tokens": 5120,
+    "error": JobError("server_error", "out of memory"),
+}
+
+
+def ended(phase: Phase, age: timedelta = timedelta(0), at: datetime = NOW, **facts: Any) -> JobStatus:
+    """Return what is written of a job seen like this once it has been seen in that phase for so long."""
+    last = a_past(OBSERVED, phase, age=age)
+    return decide(OBSERVED, a_look(phase, **facts), last, at).status
+
+
+@pytest.mark.parametrize("field", KNOWN)
+def test_a_field_that_is_left_out_keeps_its_last_value(field: str) -> None:
+    last = a_past(OBSERVED, **KNOWN)
+    job = a_look(created_at=UNSET).job
+
+    assert getattr(merge(REF, job, last, NOW), field) == KNOWN[field]
+
+
+@pytest.mark.parametrize("field", sorted(set(KNOWN) - {"started_at"}))
+def test_a_null_replaces_what_was_known(field: str) -> None:
+    last = a_past(OBSERVED, **KNOWN)
+    null: dict[str, Any] = {field: None}
+    job = a_look(**null).job
+
+    assert getattr(merge(REF, job, last, NOW), field) is None
+
+
+def test_a_job_that_is_absent_keeps_what_was_known_of_it() -> None:
+    last = a_past(OBSERVED, **KNOWN)
+
+    assert merge(REF, None, last, NOW) == last.job
+
+
+def test_the_first_sight_of_a_running_job_is_its_start_until_the_provider_knows_better() -> None:
+    first = merge(REF, a_look().job, None, NOW)
+    later = merge(REF, a_look(started_at=None).job, a_past(OBSERVED, started_at=NOW), NOW + HOUR)
+    told = merge(REF, a_look(started_at=NOW - HOUR).job, a_past(OBSERVED, started_at=NOW), NOW + HOUR)
+
+    assert [first.started_at, later.started_at, told.started_at] == [NOW, NOW, NOW - HOUR]
+    assert merge(REF, a_look(Phase.QUEUED).job, None, NOW).started_at is None
+
+
+def test_moments_are_kept_in_seconds() -> None:
+    job = a_look(created_at=NOW + timedelta(microseconds=999_999)).job
+
+    assert merge(REF, job, None, NOW).created_at == NOW
+
+
+def test_what_a_status_recalls_is_decided_to_be_just_that_status() -> None:
+    status = ended(Phase.SUCCEEDED, finished_at=NOW - MINUTE, fine_tuned_model="ft:a")
+    recalled = recall(status)
+
+    assert recalled is not None
+    assert recalled.phase is Phase.SUCCEEDED
+    assert decide(OBSERVED, Seen(recalled), status, NOW + DAY).status == status
+    assert recall(a_past(OBSERVED, Phase.ABSENT)) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
+def test_an_end_time_makes_an_end_final_at_once(phase: Phase) -> None:
+    assert ended(phase, finished_at=NOW, fine_tuned_model="ft:a").final
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_an_end_time_that_is_to_come_counts_only_within_five_minutes(edge: timedelta, where: str) -> None:
+    status = ended(Phase.FAILED, finished_at=NOW + 5 * MINUTE + edge)
+
+    assert status.final == (where != "just after")
+
+
+@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.CANCELLED])
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_without_an_end_time_two_looks_a_minute_apart_must_agree(phase: Phase, edge: timedelta, where: str) -> None:
+    assert ended(phase, age=MINUTE + edge).final == (where != "just before")
+
+
+def test_a_clock_that_jumps_back_makes_nothing_final() -> None:
+    assert not ended(Phase.FAILED, age=-HOUR).final
+
+
+def test_a_clock_that_jumps_makes_nothing_less_final() -> None:
+    status = ended(Phase.FAILED, finished_at=NOW)
+    at = [decide(OBSERVED, a_look(Phase.FAILED, finished_at=NOW), status, NOW + jump) for jump in (-DAY, DAY)]
+
+    assert [decision.status.final for decision in at] == [True, True]
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+@pytest.mark.parametrize("has_end", [True, False], ids=["by its end time", "by our first sight of it"])
+def test_a_success_without_its_models_name_is_looked_at_for_an_hour_more(
+    edge: timedelta, where: str, *, has_end: bool
+) -> None:
+    end = NOW - HOUR - edge if has_end else None
+    status = ended(Phase.SUCCEEDED, age=HOUR + edge, finished_at=end, fine_tuned_model=None)
+
+    assert status.final == (where != "just before")
+
+
+def test_a_success_with_its_models_name_is_final_at_once() -> None:
+    assert ended(Phase.SUCCEEDED, finished_at=NOW, fine_tuned_model="ft:a").final
+
+
+def test_cancelled_after_our_own_accepted_cancel_is_final_without_an_end_time() -> None:
+    subject = a_subject("cancelled")
+    asked = carried_out(subject, a_look(), None, NOW)
+    status = decide(subject, a_look(Phase.CANCELLED, NOW + SECOND), asked, NOW + SECOND).status
+
+    assert status.final
+
+
+def test_cancelled_after_a_cancel_that_nobody_accepted_is_looked_at_again() -> None:
+    subject = a_subject("cancelled")
+    last = a_past(subject, Phase.RUNNING, a_receipt(age=SECOND))
+
+    assert not decide(subject, a_look(Phase.CANCELLED), last, NOW).status.final
+
+
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
+def test_a_job_that_the_provider_forgets_after_its_end_stays_as_it_was(phase: Phase) -> None:
+    status = ended(phase, finished_at=NOW, fine_tuned_model="ft:a")
+
+    assert decide(OBSERVED, ABSENT, status, NOW + DAY).status == status

@@ -1,0 +1,231 @@
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.core.decide import decide
+from reconciler.core.guard import Approvals, Brakes, approve, count_earlier, count_unfinished, judge
+from reconciler.loop.survey import Case, Ledger
+from reconciler.model.job import Account, JobRef, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.spec import Safety
+from reconciler.model.status import JobFacts, JobStatus, Outcome, Verb
+from tests.support.build import ACCOUNT, NOW, a_status
+from tests.support.subjects import DAY, EDGES, HOUR, MINUTE, SECOND, a_look, a_receipt, a_subject
+
+BRAKES = Brakes(max_cancels=3, max_cancel_percent=30, max_cancels_absolute=20)
+OTHER = Account("openai", "https://eu.api.openai.com/v1")
+WHERE = [where for _, where in EDGES]
+
+
+def names(count: int, start: int = 0) -> tuple[str, ...]:
+    return tuple(f"job-{number:03}" for number in range(start, start + count))
+
+
+def is_refused(batch: int, unfinished: int, earlier: int = 0, brakes: Brakes = BRAKES) -> bool:
+    return judge("overall", names(batch), earlier, unfinished, brakes) is not None
+
+
+@pytest.mark.parametrize(
+    ("batch", "unfinished", "is_stopped"),
+    [
+        (3, 3, False),
+        (4, 4, True),
+        (4, 13, True),
+        (4, 14, False),
+        (30, 100, True),
+        (20, 1000, False),
+        (21, 1000, True),
+        (4, 0, True),
+        (0, 0, False),
+    ],
+    ids=[
+        "all of three are not many",
+        "four of four are",
+        "just over the share",
+        "just under the share",
+        "just the share, and over the absolute",
+        "just the absolute",
+        "over the absolute, whatever the share",
+        "of nothing that is known",
+        "nothing",
+    ],
+)
+def test_a_batch_is_refused_if_many_and_a_great_share_or_too_many_in_any_case(
+    batch: int, unfinished: int, *, is_stopped: bool
+) -> None:
+    assert is_refused(batch, unfinished) == is_stopped
+
+
+def test_exactly_the_share_passes_and_one_job_fewer_to_share_does_not() -> None:
+    assert not is_refused(6, 20)
+    assert is_refused(6, 19)
+
+
+def test_what_the_last_hour_saw_counts_too() -> None:
+    assert not is_refused(1, 10, earlier=2)
+    assert is_refused(1, 10, earlier=3)
+    assert is_refused(1, 1000, earlier=20)
+    assert not is_refused(0, 10, earlier=50)
+
+
+def test_a_refusal_tells_its_numbers() -> None:
+    refusal = judge("overall", names(4), 1, 10, BRAKES)
+
+    assert refusal is not None
+    assert str(refusal) == (
+        "4 changes wanted at once and 1 in the last hour: 50 % of 10 unfinished jobs (overall); "
+        "the limits are 3 and 30 % together, or 20 in any case"
+    )
+
+
+@pytest.mark.parametrize(
+    ("safety", "brakes"),
+    [
+        (Safety(), BRAKES),
+        (Safety(max_cancels=99, max_cancel_percent=99, max_cancels_absolute=99), BRAKES),
+        (Safety(max_cancels=0, max_cancel_percent=0, max_cancels_absolute=0), Brakes(0, 0, 0)),
+        (Safety(max_cancels=2), Brakes(2, 30, 20)),
+    ],
+    ids=["silent", "looser", "none at all", "stricter in one"],
+)
+def test_the_repository_may_only_tighten_what_the_operator_set(safety: Safety, brakes: Brakes) -> None:
+    assert BRAKES.tightened(safety) == brakes
+
+
+@pytest.mark.parametrize("absolute", [0, 1])
+def test_brakes_of_nothing_let_nothing_pass(absolute: int) -> None:
+    brakes = Brakes(max_cancels=0, max_cancel_percent=0, max_cancels_absolute=absolute)
+
+    assert is_refused(1, 1000, brakes=brakes)
+
+
+def test_an_approved_number_lets_just_that_many_pass_and_not_one_more() -> None:
+    assert len(approve(names(24), Approvals(count=24))) == 24
+    assert approve(names(25), Approvals(count=24)) == {}
+
+
+def test_an_approved_name_passes_and_does_not_use_up_the_number() -> None:
+    approved = approve(names(25), Approvals(count=24, names=frozenset({"job-007", "not-in-the-batch"})))
+
+    assert len(approved) == 25
+    assert approved["job-007"] == "--allow-cancel"
+    assert approved["job-008"] == "--allow-cancels 24"
+
+
+def test_without_an_approval_nothing_is_approved() -> None:
+    assert approve(names(1), Approvals()) == {}
+
+
+def with_receipt(age: timedelta, **rest: Any) -> JobStatus:
+    return replace(a_status(), receipts=(a_receipt(age=age, **rest),))
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_a_first_attempt_counts_for_an_hour(edge: timedelta, where: str) -> None:
+    assert count_earlier([with_receipt(HOUR + edge)], NOW) == (where == "just before")
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_a_first_attempt_from_the_future_counts_while_clocks_may_just_disagree(edge: timedelta, where: str) -> None:
+    assert count_earlier([with_receipt(-(5 * MINUTE + edge))], NOW) == (where != "just after")
+
+
+def test_a_later_attempt_does_not_count_anew() -> None:
+    assert count_earlier([with_receipt(DAY, last_attempt_at=NOW, attempts=5)], NOW) == 0
+
+
+def test_every_verb_counts_closed_or_open_and_what_was_approved_does_not() -> None:
+    receipts = (
+        a_receipt(Verb.PAUSE),
+        a_receipt(Verb.RESUME, outcome=Outcome.RUNNING),
+        a_receipt(Verb.CANCEL, outcome=Outcome.WITHDRAWN),
+        a_receipt(Verb.CANCEL, approved_by="--allow-cancels 24"),
+    )
+
+    assert count_earlier([replace(a_status(), receipts=receipts)], NOW) == 3
+
+
+def test_only_unfinished_jobs_are_shared_among() -> None:
+    statuses = [replace(a_status(), phase=phase) for phase in Phase]
+
+    assert count_unfinished(statuses) == 6
+
+
+def case(number: int, account: Account = ACCOUNT, phase: Phase = Phase.RUNNING) -> Case:
+    subject = replace(a_subject(), name=f"job-{number:03}", ref=JobRef(account, f"ftjob-{number}"))
+    return Case(subject, None, decide(subject, a_look(phase), None, NOW))
+
+
+def known(number: int, account: Account = ACCOUNT) -> JobStatus:
+    facts = JobFacts(account=str(account), id=f"ftjob-{number}", provider_status="running")
+    return replace(a_status(f"job-{number:03}"), phase=Phase.RUNNING, final=False, job=facts)
+
+
+def ledger(statuses: tuple[JobStatus, ...], approvals: Approvals | None = None) -> Ledger:
+    return Ledger(BRAKES, approvals or Approvals(), statuses, count_unfinished(statuses))
+
+
+def test_a_refused_batch_is_refused_whole_and_what_else_was_decided_stands() -> None:
+    cases = [*(case(number) for number in range(4)), case(9, phase=Phase.CANCELLING)]
+    judged, refusals = ledger(()).judge(ACCOUNT, cases, NOW)
+
+    assert [refusal.scope for refusal in refusals] == [str(ACCOUNT)]
+    assert [each.decision.status.ready.reason for each in judged] == [
+        *[Reason.REFUSED_BY_GUARD] * 4,
+        Reason.CANCEL_PENDING,
+    ]
+    assert judged[4] == cases[4]
+
+
+def test_an_account_that_is_within_its_limits_is_stopped_by_what_another_was_let_do() -> None:
+    both = (*(known(number) for number in range(3)), *(known(number, OTHER) for number in range(10, 13)))
+    one = ledger(both)
+    first, none = one.judge(ACCOUNT, [case(number) for number in range(3)], NOW)
+    second, refusals = one.judge(OTHER, [case(number, OTHER) for number in range(10, 13)], NOW)
+
+    assert none == ()
+    assert all(each.refusal is None for each in first)
+    assert [refusal.scope for refusal in refusals] == ["overall"]
+    assert all(each.refusal == refusals[0] for each in second)
+
+
+def test_an_approved_number_is_shared_by_all_accounts() -> None:
+    one = ledger((), Approvals(count=24))
+    first, _ = one.judge(ACCOUNT, [case(number) for number in range(20)], NOW)
+    second, refusals = one.judge(OTHER, [case(number, OTHER) for number in range(20, 25)], NOW)
+
+    assert {each.approved_by for each in first} == {"--allow-cancels 24"}
+    assert {each.approved_by for each in second} == {None}
+    assert len(refusals) == 1
+
+
+def test_what_was_approved_does_not_stop_what_comes_after() -> None:
+    statuses = tuple(known(number) for number in range(40))
+    one = ledger(statuses, Approvals(count=20))
+    one.judge(ACCOUNT, [case(number) for number in range(20)], NOW)
+    second, refusals = one.judge(OTHER, [case(number, OTHER) for number in range(50, 53)], NOW)
+
+    assert refusals == ()
+    assert all(each.refusal is None for each in second)
+
+
+def test_an_hour_of_many_small_commits_is_one_batch() -> None:
+    asked = tuple(replace(known(number), receipts=(a_receipt(age=30 * MINUTE),)) for number in range(3))
+    _, refusals = ledger(asked).judge(ACCOUNT, [case(7)], NOW)
+    _, none = ledger(asked).judge(ACCOUNT, [case(7)], NOW + HOUR)
+
+    assert len(refusals) == 1
+    assert none == ()
+
+
+def test_an_attempt_that_is_not_the_first_is_never_refused() -> None:
+    last = replace(known(1), observed_spec=a_subject().digest, receipts=(a_receipt(age=HOUR),))
+    subject = replace(a_subject(), ref=JobRef(ACCOUNT, "ftjob-1"))
+    again = Case(subject, last, decide(subject, a_look(), last, NOW))
+    judged, _ = ledger(()).judge(ACCOUNT, [again, *(case(number) for number in range(2, 6))], NOW + SECOND)
+
+    assert again.decision.action is not None
+    assert judged[0].refusal is None
+    assert [each.refusal is not None for each in judged[1:]] == [True] * 4

@@ -1,0 +1,158 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.core.decide import decide
+from reconciler.core.limits import is_believable, next_at, reached, was_over_at_end
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.spec import Limits
+from reconciler.model.status import JobFacts
+from tests.support.build import ACCOUNT, NOW
+from tests.support.subjects import (
+    ABSENT,
+    CANNOT_PAUSE,
+    DAY,
+    EDGES,
+    HOUR,
+    MINUTE,
+    REF,
+    SECOND,
+    a_look,
+    a_subject,
+    carried_out,
+)
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def facts(**known: Any) -> JobFacts:
+    return JobFacts(account=str(ACCOUNT), id=REF.id, **known)
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
+def test_a_job_is_over_its_age_just_after_it(edge: timedelta, where: str) -> None:
+    known = facts(created_at=NOW - HOUR - edge)
+    limit = reached(Limits(max_age=HOUR), known, Phase.RUNNING, NOW, NOW)
+
+    assert limit == ("maxAge 1h" if where == "just after" else None)
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
+def test_a_job_has_waited_too_long_just_after_its_time(edge: timedelta, where: str) -> None:
+    known = facts(created_at=NOW - HOUR - edge)
+    limit = reached(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW)
+
+    assert limit == ("maxQueued 1h" if where == "just after" else None)
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
+def test_a_job_must_not_run_just_after_its_moment(edge: timedelta, where: str) -> None:
+    limit = reached(Limits(not_after=NOW - edge), facts(), Phase.RUNNING, NOW, NOW)
+
+    assert (limit is not None) == (where == "just after")
+
+
+@pytest.mark.parametrize("side", [-1, 1], ids=["behind", "ahead"])
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
+def test_a_clock_is_believed_up_to_five_minutes_off(edge: timedelta, where: str, side: int) -> None:
+    as_of = NOW + side * (5 * MINUTE + edge)
+    limit = reached(Limits(max_age=HOUR), facts(created_at=NOW - DAY), Phase.RUNNING, as_of, NOW)
+
+    assert is_believable(as_of, NOW) == (where != "just after")
+    assert (limit is None) == (where == "just after")
+
+
+@pytest.mark.parametrize("created_at", [None, EPOCH, NOW + SECOND, NOW + DAY], ids=["none", "zero", "next", "future"])
+@pytest.mark.parametrize("limits", [Limits(max_age=SECOND), Limits(max_queued=SECOND)], ids=["age", "queue"])
+def test_a_missing_zero_or_future_time_reaches_no_limit(limits: Limits, created_at: datetime | None) -> None:
+    assert reached(limits, facts(created_at=created_at), Phase.QUEUED, NOW, NOW) is None
+
+
+def test_no_limit_is_reached_by_our_clock_alone() -> None:
+    limits = Limits(max_age=SECOND, max_queued=SECOND, not_after=NOW - DAY)
+
+    assert reached(limits, facts(created_at=NOW - DAY), Phase.QUEUED, None, NOW) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.PAUSING, Phase.PAUSED])
+def test_a_job_that_runs_or_ran_waits_no_more(phase: Phase) -> None:
+    assert reached(Limits(max_queued=HOUR), facts(created_at=NOW - DAY), phase, NOW, NOW) is None
+
+
+def test_a_job_that_started_and_is_queued_again_has_not_waited() -> None:
+    known = facts(created_at=NOW - DAY, started_at=NOW - HOUR)
+
+    assert reached(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW) is None
+
+
+@pytest.mark.parametrize("limit", ["maxAge", "maxQueued"])
+def test_a_job_that_a_limit_cancels_is_ready_in_the_end_and_says_why(limit: str) -> None:
+    subject = a_subject("running", CANNOT_PAUSE, limits={limit: "1h"})
+    asked = carried_out(subject, a_look(Phase.QUEUED), None, NOW)
+    going = carried_out(subject, a_look(Phase.CANCELLING, NOW + MINUTE), asked, NOW + MINUTE)
+    ended = carried_out(subject, a_look(Phase.CANCELLED, NOW + 2 * MINUTE), going, NOW + 2 * MINUTE)
+
+    assert (going.ready.reason, going.open_receipt is not None) == (Reason.CANCEL_PENDING, True)
+    assert (ended.is_ready, ended.ready.reason, ended.final) == (True, Reason.LIMIT_REACHED, True)
+
+
+@pytest.mark.parametrize(
+    "blip",
+    [
+        a_look(Phase.UNKNOWN, NOW + MINUTE, provider_status="resting"),
+        a_look(Phase.RUNNING, NOW + MINUTE, as_of=None),
+        a_look(Phase.RUNNING, NOW + MINUTE, as_of=NOW - HOUR),
+    ],
+    ids=["an unknown word", "no clock", "a skewed clock"],
+)
+def test_a_look_that_cannot_tell_forgets_no_limit_and_asks_nothing(blip: Any) -> None:
+    subject = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
+    asked = carried_out(subject, a_look(Phase.RUNNING), None, NOW)
+    unsure = decide(subject, blip, asked, NOW + HOUR)
+
+    assert unsure.action is None
+    assert unsure.status.open_receipt == asked.open_receipt
+
+
+def test_a_spec_that_wants_the_cancel_itself_does_not_wait_for_a_limits_clock() -> None:
+    limited = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
+    subject = a_subject("cancelled", CANNOT_PAUSE, limits={"maxAge": "1h"})
+    asked = carried_out(limited, a_look(Phase.RUNNING), None, NOW)
+    status = carried_out(subject, a_look(Phase.RUNNING, as_of=None), asked, NOW + SECOND)
+
+    later = decide(subject, a_look(Phase.RUNNING, as_of=None), status, NOW + HOUR)
+
+    assert later.action is not None
+
+
+def test_a_job_gone_after_a_limits_accepted_cancel_is_ready() -> None:
+    subject = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
+    status = carried_out(subject, a_look(Phase.RUNNING), None, NOW)
+    for minutes in (1, 2):
+        status = carried_out(subject, ABSENT, status, NOW + minutes * MINUTE)
+
+    assert (status.is_ready, status.ready.reason, status.final) == (True, Reason.JOB_GONE, True)
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
+@pytest.mark.parametrize("limit", ["max_age", "max_queued", "not_after"])
+def test_what_ended_over_its_limit_is_known_from_the_providers_times(limit: str, edge: timedelta, where: str) -> None:
+    limits = Limits(not_after=NOW) if limit == "not_after" else Limits(**{limit: HOUR})
+    known = facts(created_at=NOW - HOUR, finished_at=NOW + edge)
+
+    assert was_over_at_end(limits, known) == (where == "just after")
+
+
+def test_what_has_no_end_time_was_over_no_limit() -> None:
+    assert not was_over_at_end(Limits(max_age=SECOND), facts(created_at=NOW - DAY))
+
+
+def test_the_next_moment_of_a_limit_is_the_first_that_can_come() -> None:
+    limits = Limits(max_age=3 * HOUR, max_queued=HOUR, not_after=NOW + 2 * HOUR)
+
+    assert next_at(limits, facts(created_at=NOW), Phase.QUEUED) == NOW + HOUR
+    assert next_at(limits, facts(created_at=NOW), Phase.RUNNING) == NOW + 2 * HOUR
+    assert next_at(limits, facts(), Phase.QUEUED) == NOW + 2 * HOUR
+    assert next_at(None, facts(created_at=NOW), Phase.QUEUED) is None

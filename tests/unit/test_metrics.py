@@ -1,0 +1,126 @@
+"""What a scrape is answered."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.adapters.metrics import Metrics
+from reconciler.model.overview import Overview, Result
+from reconciler.model.plan import AccountReport, Report
+from reconciler.model.record import Sent
+from reconciler.model.status import Outcome
+from tests.support.build import ACCOUNT, NOW, a_status
+from tests.support.subjects import a_receipt
+from tests.unit.test_log import a_row
+
+PROVIDER = str(ACCOUNT)
+
+
+class Board:
+    """An overview that a test changes."""
+
+    def __init__(self) -> None:
+        self.overview = Overview(interval_s=60, beat_at=100, progress_at=88, watched_at=100)
+        self.metrics = Metrics(lambda: self.overview, lambda: NOW)
+
+    def value(self, series: str, /, **labels: str) -> float | None:
+        """Return what a series says, or None if it is not there."""
+        return self.metrics.registry.get_sample_value(f"reconcile_{series}", labels)
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+def a_report(**more: object) -> Report:
+    return Report(accounts=(AccountReport(name="main", account=ACCOUNT, jobs=1),), **more)  # type: ignore[arg-type]
+
+
+def test_every_series_of_an_account_is_there_with_0_before_anything_happens(board: Board) -> None:
+    board.metrics.passed(a_report(), 0.1, [])
+
+    assert [board.value("reconcile_total", provider=PROVIDER, result=each) for each in Result] == [0] * 4
+    assert board.value("reconcile_errors_total", provider=PROVIDER) == 0
+    assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="200") == 0
+
+
+def test_a_request_is_counted_with_its_time_and_its_wait(board: Board) -> None:
+    board.metrics.sent(PROVIDER, Sent(method="POST", status=429, took_s=0.2, waited_s=3))
+    board.metrics.sent(PROVIDER, Sent(method="POST", status=None, took_s=45, waited_s=0))
+
+    assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="429") == 1
+    assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="none") == 1
+    assert board.value("provider_request_duration_seconds_sum", provider=PROVIDER, method="POST") == 45.2
+    assert board.value("rate_limiter_wait_seconds_sum", provider=PROVIDER) == 3
+
+
+@pytest.mark.parametrize(("result", "errors", "retries"), [("error", 1, 1), ("requeue", 0, 1), ("success", 0, 0)])
+def test_a_job_is_counted_by_how_it_came_out(board: Board, result: str, errors: int, retries: int) -> None:
+    board.metrics.passed(a_report(), 0.1, [(PROVIDER, Result(result))])
+
+    assert board.value("reconcile_total", provider=PROVIDER, result=result) == 1
+    assert board.value("reconcile_errors_total", provider=PROVIDER) == errors
+    assert board.value("workqueue_retries_total") == retries
+
+
+def test_a_proved_cancel_is_observed_once(board: Board) -> None:
+    asked = a_receipt(age=timedelta(seconds=40))
+    proved = replace(asked, outcome=Outcome.CANCELLED, confirmed_at=NOW)
+    before, after = a_status(receipts=(asked,)), a_status(receipts=(proved,))
+
+    board.metrics.passed(a_report(rows=(a_row(after, before),)), 0.1, [])
+    board.metrics.passed(a_report(rows=(a_row(after, after),)), 0.1, [])
+
+    assert board.value("cancel_latency_seconds_count") == 1
+    assert board.value("cancel_latency_seconds_sum") == 40
+
+
+def test_the_series_of_a_spec_that_is_gone_are_gone_too(board: Board) -> None:
+    board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)))
+    ready = {"name": "support-triage", "type": "Ready", "status": "True"}
+    while_there = board.value("reconcile_condition", **ready)
+    board.overview = replace(board.overview, report=Report())
+
+    assert while_there == 1
+    assert board.value("reconcile_condition", **ready) is None
+
+
+def test_ages_are_read_off_the_overview_at_the_scrape(board: Board) -> None:
+    board.overview = replace(
+        board.overview, waiting=7, finished_at=NOW, seen_at={PROVIDER: NOW - timedelta(seconds=30)}
+    )
+
+    assert board.value("workqueue_depth") == 7
+    assert board.value("workqueue_longest_running_processor_seconds") == 12
+    assert board.value("observation_age_seconds", provider=PROVIDER) == 30
+    assert board.value("last_success_timestamp_seconds") == NOW.timestamp()
+
+
+def test_only_gauges_name_a_job(board: Board) -> None:
+    board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)))
+    board.metrics.passed(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
+    named = {
+        family.type
+        for family in board.metrics.registry.collect()
+        for sample in family.samples
+        if "support-triage" in sample.labels.values()
+    }
+
+    assert named == {"gauge"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt install prometheus")
+def test_promtool_has_nothing_to_complain_about(board: Board) -> None:
+    board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)), seen_at={PROVIDER: NOW})
+    board.metrics.passed(a_report(), 0.1, [(PROVIDER, Result.SUCCESS)])
+    text, _ = board.metrics.text()
+
+    ran = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")

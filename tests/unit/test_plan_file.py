@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.plan_file import PlanUnreadable, plan_digest, read_plan, render_plan
+from reconciler.model.job import Account, JobRef
+from reconciler.model.pinned import PinnedPlan
+from reconciler.model.plan import Action
+from reconciler.model.status import Because, Verb
+from tests.support.reports import OPENAI
+
+ACTION = Action(
+    verb=Verb.CANCEL,
+    ref=JobRef(OPENAI, "ftjob-1"),
+    name="runaway",
+    because=Because.DESIRED_STATE,
+    reason="too dear",
+    is_first_attempt=True,
+)
+PLAN = PinnedPlan.of([ACTION, replace(ACTION, ref=JobRef(OPENAI, "ftjob-0"), name="other")])
+
+
+def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(render_plan(PLAN), encoding="utf-8")
+
+    assert read_plan(path) == PLAN
+
+
+def test_a_plan_without_changes_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(render_plan(PinnedPlan.of([])), encoding="utf-8")
+
+    assert read_plan(path) == PinnedPlan.of([])
+
+
+def test_the_same_plan_is_the_same_bytes() -> None:
+    again = PinnedPlan(frozenset(sorted(PLAN.pins, reverse=True)))
+
+    assert render_plan(again) == render_plan(PLAN)
+    assert plan_digest(again) == plan_digest(PLAN)
+    assert plan_digest(PinnedPlan.of([ACTION])) != plan_digest(PLAN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ACTION, verb=Verb.PAUSE),
+        replace(ACTION, because=Because.LIMIT_REACHED),
+        replace(ACTION, ref=JobRef(OPENAI, "ftjob-2")),
+        replace(ACTION, ref=JobRef(Account("openai", "https://elsewhere.example"), "ftjob-1")),
+    ],
+)
+def test_an_approval_for_one_change_is_none_for_another(other: Action) -> None:
+    assert not PLAN.allows(other)
+
+
+@pytest.mark.parametrize("same", [ACTION, replace(ACTION, name="renamed"), replace(ACTION, reason="other words")])
+def test_names_and_reasons_may_change(same: Action) -> None:
+    assert PLAN.allows(same)
+
+
+def test_asking_again_needs_no_new_approval() -> None:
+    assert PinnedPlan.of([]).allows(replace(ACTION, is_first_attempt=False))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        render_plan(PLAN)[:-20],
+        render_plan(PLAN).replace("PinnedPlan", "Plan"),
+        render_plan(PLAN).replace("/v1", "/v2", 1),
+        render_plan(PLAN).replace('"cancel"', '"delete"'),
+        render_plan(PLAN).replace('"ftjob-1"', "1"),
+        render_plan(PLAN).replace('"name"', '"names"'),
+        json.dumps({"apiVersion": "jobs.reconciler/v1", "kind": "PinnedPlan", "changes": None}),
+    ],
+)
+def test_what_is_no_plan_is_refused_with_the_way_to_make_one(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(PlanUnreadable, match="reconcile plan --out"):
+        read_plan(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanUnreadable, match="No such file"):
+        read_plan(tmp_path / "plan.json")

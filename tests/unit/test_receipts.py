@@ -1,0 +1,200 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.core.decide import decide
+from reconciler.core.receipts import confirm, intend, is_contested, withdraw
+from reconciler.model.job import Phase
+from reconciler.model.plan import Action
+from reconciler.model.reason import Reason
+from reconciler.model.status import Because, Origin, Outcome, Receipt, Verb
+from tests.support.build import NOW
+from tests.support.subjects import (
+    ABSENT,
+    DAY,
+    EDGES,
+    HOUR,
+    MINUTE,
+    REF,
+    a_look,
+    a_past,
+    a_receipt,
+    a_subject,
+    carried_out,
+)
+
+WHERE = [where for _, where in EDGES]
+WANTED = a_subject("cancelled")
+ASKED = a_receipt(age=HOUR)
+TAKEN = replace(ASKED, accepted_at=NOW - HOUR)
+BY_ADA = Origin("4be1f0c", "Ada <ada@example.org>")
+
+
+def an_action(verb: Verb = Verb.CANCEL, *, is_first_attempt: bool = True) -> Action:
+    return Action(
+        verb=verb,
+        ref=REF,
+        name="support-triage",
+        because=Because.DESIRED_STATE,
+        reason="see #412",
+        is_first_attempt=is_first_attempt,
+    )
+
+
+def undone(verb: Verb, *ages: timedelta) -> tuple[Receipt, ...]:
+    return tuple(a_receipt(verb, age, confirmed_at=NOW - age, outcome=Outcome.PAUSED) for age in ages)
+
+
+def test_an_intent_opens_a_receipt_before_the_request_is_sent() -> None:
+    status = intend(a_past(WANTED), an_action(), BY_ADA, "--allow-cancel", NOW)
+
+    assert status.open_receipt == Receipt(
+        verb=Verb.CANCEL,
+        because=Because.DESIRED_STATE,
+        reason="see #412",
+        origin=BY_ADA,
+        requested_at=NOW,
+        last_attempt_at=NOW,
+        attempts=1,
+        approved_by="--allow-cancel",
+    )
+
+
+def test_another_attempt_is_counted_in_the_open_receipt() -> None:
+    before = a_past(WANTED, Phase.RUNNING, TAKEN)
+    status = intend(before, an_action(is_first_attempt=False), None, None, NOW)
+
+    assert status.receipts == (replace(TAKEN, attempts=2, last_attempt_at=NOW),)
+
+
+def test_only_the_five_newest_receipts_are_kept() -> None:
+    old = tuple(a_receipt(age=hours * HOUR, outcome=Outcome.WITHDRAWN) for hours in range(1, 6))
+    status = intend(a_past(WANTED, Phase.RUNNING, *old), an_action(), None, None, NOW)
+
+    assert [receipt.requested_at for receipt in status.receipts] == [NOW - hours * HOUR for hours in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "phase", "outcome"),
+    [
+        (Verb.CANCEL, Phase.CANCELLED, Outcome.CANCELLED),
+        (Verb.CANCEL, Phase.SUCCEEDED, Outcome.SUCCEEDED),
+        (Verb.CANCEL, Phase.FAILED, Outcome.FAILED),
+        (Verb.CANCEL, Phase.CANCELLING, None),
+        (Verb.CANCEL, Phase.RUNNING, None),
+        (Verb.CANCEL, Phase.UNKNOWN, None),
+        (Verb.CANCEL, Phase.PAUSED, None),
+        (Verb.PAUSE, Phase.PAUSED, Outcome.PAUSED),
+        (Verb.PAUSE, Phase.PAUSING, None),
+        (Verb.PAUSE, Phase.RUNNING, None),
+        (Verb.PAUSE, Phase.ABSENT, None),
+        (Verb.PAUSE, Phase.FAILED, Outcome.FAILED),
+        (Verb.RESUME, Phase.RUNNING, Outcome.RUNNING),
+        (Verb.RESUME, Phase.QUEUED, Outcome.RUNNING),
+        (Verb.RESUME, Phase.VALIDATING_FILES, Outcome.RUNNING),
+        (Verb.RESUME, Phase.PAUSED, None),
+    ],
+)
+def test_only_what_a_look_shows_closes_a_receipt(verb: Verb, phase: Phase, outcome: Outcome | None) -> None:
+    status = a_past(WANTED, Phase.RUNNING, a_receipt(verb, HOUR, accepted_at=NOW - HOUR))
+    (receipt,) = confirm(status, phase, NOW, MINUTE)
+
+    assert (receipt.outcome, receipt.confirmed_at) == (outcome, NOW if outcome else None)
+
+
+def test_a_closed_receipt_is_left_as_it_was() -> None:
+    closed = replace(TAKEN, outcome=Outcome.WITHDRAWN)
+
+    assert confirm(a_past(WANTED, Phase.RUNNING, closed), Phase.CANCELLED, NOW, MINUTE) == (closed,)
+    assert confirm(None, Phase.CANCELLED, NOW, MINUTE) == ()
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_a_job_is_gone_after_an_accepted_cancel_and_two_absences_an_interval_apart(edge: timedelta, where: str) -> None:
+    last = a_past(WANTED, Phase.ABSENT, TAKEN, age=WANTED.interval + edge)
+    status = decide(WANTED, ABSENT, last, NOW).status
+    is_gone = where != "just before"
+
+    assert status.receipts[0].outcome is (Outcome.GONE if is_gone else None)
+    assert (status.is_ready, status.final) == (is_gone, is_gone)
+
+
+def test_one_absence_is_not_gone_however_old_the_cancel_is() -> None:
+    status = decide(WANTED, ABSENT, a_past(WANTED, Phase.RUNNING, TAKEN, age=DAY), NOW).status
+
+    assert (status.is_ready, status.ready.reason) == (False, Reason.CANCEL_PENDING)
+
+
+def test_absences_after_a_cancel_that_nobody_accepted_are_not_gone() -> None:
+    status = decide(WANTED, ABSENT, a_past(WANTED, Phase.ABSENT, ASKED, age=DAY), NOW).status
+
+    assert (status.is_stalled, status.ready.reason, status.final) == (True, Reason.JOB_VANISHED, False)
+
+
+def test_a_job_that_counted_as_gone_and_is_there_after_all_was_not_stopped() -> None:
+    gone = decide(WANTED, ABSENT, a_past(WANTED, Phase.ABSENT, TAKEN, age=HOUR), NOW).status
+    back = decide(WANTED, a_look(), gone, NOW + MINUTE)
+
+    assert gone.final
+    assert not back.status.final
+    assert back.status.open_receipt == TAKEN
+    assert back.action is not None
+    assert not decide(WANTED, ABSENT, back.status, NOW + HOUR).status.is_ready
+
+
+def test_a_spec_that_changes_its_mind_withdraws_what_was_asked_and_asks_nothing_more() -> None:
+    asked = carried_out(WANTED, a_look(), None, NOW)
+    running = a_subject("running")
+    status = decide(running, a_look(), asked, NOW + MINUTE)
+    again = carried_out(WANTED, a_look(), status.status, NOW + HOUR)
+
+    assert (status.action, status.status.receipts[0].outcome) == (None, Outcome.WITHDRAWN)
+    assert [receipt.outcome for receipt in again.receipts] == [None, Outcome.WITHDRAWN]
+    assert again.receipts[0].requested_at == NOW + HOUR
+
+
+def test_withdrawing_closes_only_what_is_open_and_unwanted() -> None:
+    closed = replace(TAKEN, outcome=Outcome.GONE)
+
+    assert withdraw((ASKED, closed), Verb.CANCEL) == (ASKED, closed)
+    assert withdraw((ASKED, closed), Verb.PAUSE) == (replace(ASKED, outcome=Outcome.WITHDRAWN), closed)
+    assert withdraw((ASKED, closed), None) == (replace(ASKED, outcome=Outcome.WITHDRAWN), closed)
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
+def test_three_reversals_within_a_day_stop_us_until_the_first_is_a_day_old(edge: timedelta, where: str) -> None:
+    receipts = undone(Verb.PAUSE, HOUR, 2 * HOUR, DAY + edge)
+    decision = decide(a_subject("paused"), a_look(), a_past(a_subject("paused"), Phase.PAUSED, *receipts), NOW)
+    is_stopped = where == "just before"
+
+    assert is_contested(receipts, Verb.PAUSE, NOW) == is_stopped
+    assert (decision.action is None) == is_stopped
+    assert (decision.status.ready.reason is Reason.CONTESTED) == is_stopped
+
+
+@pytest.mark.parametrize(
+    "receipts",
+    [
+        undone(Verb.PAUSE, HOUR, 2 * HOUR),
+        (*undone(Verb.PAUSE, HOUR, 2 * HOUR), *undone(Verb.RESUME, 3 * HOUR), *undone(Verb.PAUSE, 4 * HOUR)),
+        (a_receipt(Verb.PAUSE, HOUR, outcome=Outcome.WITHDRAWN), *undone(Verb.PAUSE, HOUR, HOUR, HOUR)),
+    ],
+    ids=["only two", "the spec itself went to and fro", "the newest was withdrawn"],
+)
+def test_what_others_did_not_undo_three_times_in_a_row_is_not_contested(receipts: tuple[Receipt, ...]) -> None:
+    assert not is_contested(receipts, Verb.PAUSE, NOW)
+
+
+def test_reversals_without_end_keep_five_receipts_and_one_open_at_most() -> None:
+    subject = a_subject("paused")
+    status, now = a_past(subject), NOW
+    for _ in range(8):
+        for phase in (Phase.RUNNING, Phase.PAUSED):
+            now += 9 * HOUR
+            status = carried_out(subject, a_look(phase, now), status, now)
+
+    assert len(status.receipts) == 5
+    assert all(receipt.outcome is Outcome.PAUSED for receipt in status.receipts)
+    assert status.ready.reason is Reason.AS_DESIRED
+    assert now - status.receipts[0].requested_at == 9 * HOUR

@@ -1,0 +1,93 @@
+"""When a job is looked at again, at each boundary."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.core.schedule import next_look
+from reconciler.model.job import Phase
+from reconciler.model.spec import render_instant
+from reconciler.model.status import HistoryEntry, JobFacts, JobStatus
+from tests.support.build import ACCOUNT, NOW, a_status
+from tests.support.subjects import a_receipt, a_subject
+
+
+def a_job_in(phase: Phase, since: datetime, created_at: datetime | None = None, **rest: Any) -> JobStatus:
+    facts = JobFacts(account=str(ACCOUNT), id="ftjob-abc123", provider_status=str(phase), created_at=created_at)
+    history = (HistoryEntry(since, phase, a_status().ready.reason),)
+    return a_status(phase=phase, final=False, job=facts, history=history, **rest)
+
+
+def seconds_after(lasted_s: float, phase: Phase) -> float:
+    after = next_look(a_subject("running"), a_job_in(phase, NOW - timedelta(seconds=lasted_s)), NOW)
+    assert after is not None
+    return after.total_seconds()
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.RUNNING, Phase.PAUSED, Phase.VALIDATING_FILES])
+@pytest.mark.parametrize(("lasted_s", "after_s"), [(0, 60), (60, 60), (61, 61), (299, 299), (300, 300), (9e6, 300)])
+def test_a_job_that_goes_on_is_looked_at_after_a_minute_and_then_ever_later_up_to_five(
+    phase: Phase, lasted_s: float, after_s: float
+) -> None:
+    assert seconds_after(lasted_s, phase) == after_s
+
+
+@pytest.mark.parametrize(("lasted_s", "after_s"), [(0, 5), (5, 5), (6, 6), (59, 59), (60, 60), (7200, 60)])
+def test_a_job_that_is_cancelling_is_looked_at_after_five_seconds_and_then_ever_later_up_to_a_minute(
+    lasted_s: float, after_s: float
+) -> None:
+    assert seconds_after(lasted_s, Phase.CANCELLING) == after_s
+
+
+def test_a_job_that_ended_for_good_is_never_looked_at_again() -> None:
+    assert next_look(a_subject(), a_status(final=True), NOW) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.CANCELLED, Phase.FAILED, Phase.ABSENT, Phase.UNKNOWN])
+def test_what_is_not_sure_yet_is_looked_at_every_interval(phase: Phase) -> None:
+    assert seconds_after(9e6, phase) == 60
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "after_s"),
+    [(1, 1), (120, 120), (299, 299), (301, 300), (0, 60), (-60, 60), (-90, 90), (-9e6, 300)],
+)
+def test_a_job_is_looked_at_when_it_is_thought_to_finish_and_then_ever_later(ahead_s: float, after_s: float) -> None:
+    status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
+
+    after = next_look(a_subject("running"), status, NOW, NOW + timedelta(seconds=ahead_s))
+
+    assert after == timedelta(seconds=after_s)
+
+
+@pytest.mark.parametrize(("ahead_s", "after_s"), [(100, 101), (0, 1), (-1, 60), (-3600, 60), (86400, 300)])
+def test_a_limit_is_looked_at_right_after_its_moment_and_then_every_interval(ahead_s: float, after_s: float) -> None:
+    at = NOW + timedelta(seconds=ahead_s)
+    subject = a_subject("running", limits={"notAfter": render_instant(at)})
+
+    after = next_look(subject, a_job_in(Phase.RUNNING, NOW - timedelta(days=1)), NOW)
+
+    assert after == timedelta(seconds=after_s)
+
+
+@pytest.mark.parametrize(("ahead_s", "after_s"), [(1, 1), (100, 100), (0, 300), (-1, 300), (400, 300)])
+def test_a_suspension_is_looked_at_when_it_ends(ahead_s: float, after_s: float) -> None:
+    until = render_instant(NOW + timedelta(seconds=ahead_s))
+    subject = a_subject("cancelled", suspend={"until": until})
+
+    after = next_look(subject, a_job_in(Phase.RUNNING, NOW - timedelta(days=1)), NOW)
+
+    assert after == timedelta(seconds=after_s)
+
+
+@pytest.mark.parametrize(("age_s", "after_s"), [(0, 1), (3, 2), (4, 1), (30, 30), (3600, 60)])
+def test_a_request_without_an_answer_is_followed_up_when_its_next_attempt_is_due(age_s: float, after_s: float) -> None:
+    receipt = a_receipt(age=timedelta(seconds=age_s))
+    status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1), receipts=(receipt,))
+
+    after = next_look(a_subject(), status, NOW)
+
+    assert after == timedelta(seconds=after_s)

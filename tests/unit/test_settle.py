@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import pytest
+
+from reconciler.core.conditions import Stance, Verdict
+from reconciler.core.decide import Decision, decide
+from reconciler.core.receipts import intend
+from reconciler.core.settle import Answer, refused, settle
+from reconciler.model.job import Phase
+from reconciler.model.plan import Progress
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus
+from tests.support.build import NOW
+from tests.support.conditions_oracle import violations
+from tests.support.subjects import HOUR, MINUTE, SECOND, a_look, a_past, a_receipt, a_subject
+
+SUBJECT = a_subject("cancelled")
+LATER = NOW + SECOND
+STALLED = Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, "as it was")
+FORBIDDEN = Verdict(Stance.GIVE_UP, Reason.ACTION_FORBIDDEN, "as it was")
+
+
+def asked(last: JobStatus | None, progress: Progress, message: str = "") -> tuple[JobStatus, Decision]:
+    """Return what an answer makes of a first attempt, or of the next one, and what was decided before it."""
+    decision = decide(SUBJECT, a_look(), last, NOW)
+    assert decision.action is not None
+    intent = intend(decision.status, decision.action, None, None, NOW)
+    return settle(intent, decision.status, decision.action, Answer(progress, message), last, LATER), decision
+
+
+@pytest.mark.parametrize("progress", [Progress.NOT_DELIVERED, Progress.OVERTAKEN])
+def test_a_request_that_surely_did_not_arrive_leaves_no_trace(progress: Progress) -> None:
+    status, decision = asked(None, progress)
+
+    assert status == decision.status
+    assert status.receipts == ()
+
+
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        (Progress.ACCEPTED, "the provider accepted the cancel; a look will tell whether it took effect"),
+        (Progress.UNANSWERED, "the cancel was sent and not answered; a look will tell whether it arrived"),
+        (Progress.REJECTED, "the provider refused the cancel: so it was"),
+    ],
+)
+def test_whatever_may_have_arrived_counts_as_asked_and_a_look_will_tell(progress: Progress, words: str) -> None:
+    status, _ = asked(None, progress, "so it was")
+
+    assert (status.ready.reason, status.ready.message) == (Reason.CANCEL_PENDING, words)
+    assert status.is_reconciling
+    assert status.open_receipt is not None
+    assert status.open_receipt.accepted_at == (LATER if progress is Progress.ACCEPTED else None)
+
+
+def test_a_forbidden_request_wants_a_person() -> None:
+    status, _ = asked(None, Progress.FORBIDDEN, "403")
+
+    assert status.is_stalled
+    assert (status.ready.reason, status.ready.message) == (Reason.ACTION_FORBIDDEN, "the cancel is forbidden: 403")
+    assert status.open_receipt is not None
+
+
+def test_what_was_forbidden_stays_said_until_another_attempt_is_answered() -> None:
+    forbidden, _ = asked(None, Progress.FORBIDDEN, "403")
+    meanwhile = decide(SUBJECT, a_look(), forbidden, LATER)
+    accepted, _ = asked(replace(forbidden, receipts=(a_receipt(age=HOUR),)), Progress.ACCEPTED)
+
+    assert (meanwhile.action, meanwhile.status) == (None, forbidden)
+    assert (accepted.is_stalled, accepted.ready.reason) == (False, Reason.CANCEL_PENDING)
+
+
+@pytest.mark.parametrize("before", [STALLED, FORBIDDEN], ids=["not honoured", "forbidden"])
+@pytest.mark.parametrize("progress", [Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED])
+def test_a_reminder_does_not_unsay_that_five_attempts_were_not_honoured(progress: Progress, before: Verdict) -> None:
+    last = a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=6), age=7 * HOUR, verdict=before)
+    status, _ = asked(last, progress)
+
+    assert (status.is_stalled, status.ready.reason) == (True, Reason.CANCEL_NOT_HONOURED)
+    assert decide(SUBJECT, a_look(), status, LATER).status == status
+
+
+def test_a_reminder_that_is_forbidden_says_so() -> None:
+    last = a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=6), verdict=STALLED)
+    status, _ = asked(last, Progress.FORBIDDEN, "401")
+
+    assert status.ready.reason is Reason.ACTION_FORBIDDEN
+
+
+def test_a_request_that_did_not_arrive_does_not_lose_the_attempts_before_it() -> None:
+    receipt = a_receipt(age=MINUTE, attempts=2)
+    status, _ = asked(a_past(SUBJECT, Phase.RUNNING, receipt), Progress.NOT_DELIVERED)
+
+    assert status.open_receipt == receipt
+
+
+def test_a_refused_change_is_stalled_with_the_numbers_and_nothing_was_asked() -> None:
+    decision = decide(SUBJECT, a_look(), None, NOW)
+    status = refused(decision.status, "4 changes wanted at once", None, NOW)
+
+    assert (status.is_stalled, status.ready.reason) == (True, Reason.REFUSED_BY_GUARD)
+    assert status.ready.message == "4 changes wanted at once"
+    assert status.receipts == ()
+    assert violations(status) == []
+
+
+def test_one_pass_is_told_as_one_transition() -> None:
+    status, _ = asked(a_past(SUBJECT, Phase.QUEUED), Progress.ACCEPTED)
+
+    assert [entry.phase for entry in status.history] == [Phase.RUNNING, Phase.QUEUED]

@@ -1,0 +1,198 @@
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from reconciler.core.conditions import verdict_of
+from reconciler.core.decide import Decision, decide
+from reconciler.core.table import TABLE, Situation
+from reconciler.model.job import Look, Phase
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import Because, JobStatus, Outcome, Receipt
+from tests.support.build import NOW
+from tests.support.subjects import ABSENT, HOUR, MINUTE, a_look, a_past, a_receipt, a_subject
+
+COLUMNS = ("running", "paused", "cancelled", "observed")
+ASKED = a_receipt(age=HOUR)
+TAKEN = replace(ASKED, accepted_at=ASKED.last_attempt_at)
+WITHDRAWN = replace(TAKEN, outcome=Outcome.WITHDRAWN)
+FOR_LIMIT = replace(TAKEN, because=Because.LIMIT_REACHED, reason="maxAge 1h", outcome=Outcome.CANCELLED)
+ENDED: dict[str, Any] = {"finished_at": NOW - MINUTE, "fine_tuned_model": "ft:a"}
+
+# The design's table, section 4, word for word: what is seen, what was known, and what follows in each column.
+DESIGN: dict[str, tuple[Look, Phase | None, tuple[Receipt, ...], tuple[str, str, str, str]]] = {
+    "absent, never seen": (
+        ABSENT,
+        None,
+        (),
+        ("give up JobNotFound", "give up JobNotFound", "give up JobNotFound", "give up JobNotFound"),
+    ),
+    "absent, was seen unfinished": (
+        ABSENT,
+        Phase.RUNNING,
+        (),
+        ("give up JobVanished", "give up JobVanished", "give up JobVanished", "hold JobGone"),
+    ),
+    "absent, a cancel asked for and not accepted": (
+        ABSENT,
+        Phase.ABSENT,
+        (ASKED,),
+        ("give up JobVanished", "give up JobVanished", "give up JobVanished", "hold JobGone"),
+    ),
+    "absent once, after an accepted cancel": (
+        ABSENT,
+        Phase.RUNNING,
+        (TAKEN,),
+        ("give up JobVanished", "give up JobVanished", "wait CancelPending", "hold JobGone"),
+    ),
+    "absent twice, after an accepted cancel": (
+        ABSENT,
+        Phase.ABSENT,
+        (TAKEN,),
+        ("give up JobVanished", "give up JobVanished", "hold JobGone", "hold JobGone"),
+    ),
+    "validating_files": (
+        a_look(Phase.VALIDATING_FILES),
+        None,
+        (),
+        ("hold AsDesired", "pause", "cancel", "hold AsDesired"),
+    ),
+    "queued": (a_look(Phase.QUEUED), None, (), ("hold AsDesired", "pause", "cancel", "hold AsDesired")),
+    "running": (a_look(Phase.RUNNING), None, (), ("hold AsDesired", "pause", "cancel", "hold AsDesired")),
+    "pausing": (
+        a_look(Phase.PAUSING),
+        None,
+        (),
+        ("wait ResumePending", "wait PausePending", "cancel", "hold AsDesired"),
+    ),
+    "paused": (a_look(Phase.PAUSED), None, (), ("resume", "hold AsDesired", "cancel", "hold AsDesired")),
+    "cancelling": (
+        a_look(Phase.CANCELLING),
+        Phase.RUNNING,
+        (),
+        ("wait CancellingElsewhere", "wait CancellingElsewhere", "wait CancelPending", "hold AsDesired"),
+    ),
+    "cancelling, ours": (
+        a_look(Phase.CANCELLING),
+        Phase.RUNNING,
+        (TAKEN,),
+        ("wait CancelPending", "wait CancelPending", "wait CancelPending", "hold AsDesired"),
+    ),
+    "succeeded": (
+        a_look(Phase.SUCCEEDED, **ENDED),
+        Phase.RUNNING,
+        (ASKED,),
+        ("hold Succeeded", "hold Succeeded", "hold FinishedBeforeCancel", "hold Succeeded"),
+    ),
+    "succeeded, once our cancel was accepted": (
+        a_look(Phase.SUCCEEDED, **ENDED),
+        Phase.RUNNING,
+        (TAKEN,),
+        ("hold Succeeded", "hold Succeeded", "hold FinishedDespiteCancel", "hold Succeeded"),
+    ),
+    "failed": (
+        a_look(Phase.FAILED, **ENDED),
+        Phase.RUNNING,
+        (),
+        ("give up JobFailed", "give up JobFailed", "hold FinishedBeforeCancel", "hold AsDesired"),
+    ),
+    "cancelled": (
+        a_look(Phase.CANCELLED, **ENDED),
+        Phase.RUNNING,
+        (),
+        ("give up CancelledElsewhere", "give up CancelledElsewhere", "hold Cancelled", "hold AsDesired"),
+    ),
+    "cancelled, ours and withdrawn": (
+        a_look(Phase.CANCELLED, **ENDED),
+        Phase.RUNNING,
+        (WITHDRAWN,),
+        ("give up CancelledByUs", "give up CancelledByUs", "hold Cancelled", "hold AsDesired"),
+    ),
+    "cancelled, for a limit": (
+        a_look(Phase.CANCELLED, **ENDED),
+        Phase.CANCELLED,
+        (FOR_LIMIT,),
+        ("hold LimitReached", "hold LimitReached", "hold Cancelled", "hold AsDesired"),
+    ),
+    "unknown": (
+        a_look(Phase.UNKNOWN, provider_status="resting"),
+        Phase.RUNNING,
+        (),
+        ("wait PhaseNotUnderstood", "wait PhaseNotUnderstood", "wait PhaseNotUnderstood", "wait PhaseNotUnderstood"),
+    ),
+}
+CELLS = [
+    pytest.param(look, known, receipts, wanted, words, id=f"{seen}, wanted {wanted}")
+    for seen, (look, known, receipts, row) in DESIGN.items()
+    for wanted, words in zip(COLUMNS, row, strict=True)
+]
+
+
+def decided(
+    look: Look, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, **spec: Any
+) -> tuple[Decision, JobStatus | None]:
+    subject = a_subject(wanted, **spec)
+    last = a_past(subject, known, *receipts, age=HOUR) if known else None
+    return decide(subject, look, last, NOW), last
+
+
+def words_of(decision: Decision) -> str:
+    if decision.action is not None:
+        return str(decision.action.verb)
+    verdict = verdict_of(decision.status)
+    return f"{verdict.stance.value} {verdict.reason}"
+
+
+def test_the_table_has_a_row_for_every_situation_and_every_wanted_state() -> None:
+    assert set(TABLE) == set(product(Situation, DesiredState))
+
+
+@pytest.mark.parametrize(("look", "known", "receipts", "wanted", "words"), CELLS)
+def test_every_cell_says_what_the_design_says(
+    look: Look, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, words: str
+) -> None:
+    decision, _ = decided(look, known, receipts, wanted)
+
+    assert words_of(decision) == words
+
+
+@pytest.mark.parametrize("wanted", ["running", "paused"])
+@pytest.mark.parametrize(
+    "seen", ["validating_files", "queued", "running", "pausing", "paused", "cancelling", "cancelling, ours"]
+)
+def test_an_unfinished_job_over_a_limit_is_treated_as_if_cancelled_were_wanted(seen: str, wanted: str) -> None:
+    look, known, receipts, row = DESIGN[seen]
+    decision, _ = decided(look, known, receipts, wanted, limits={"maxAge": "1h"})
+
+    assert words_of(decision) == row[COLUMNS.index("cancelled")]
+    assert decision.action is None or decision.action.because is Because.LIMIT_REACHED
+
+
+@pytest.mark.parametrize("seen", ["validating_files", "queued", "running", "pausing", "paused", "cancelling"])
+def test_a_limit_on_an_observed_job_is_only_told(seen: str) -> None:
+    look, known, receipts, _ = DESIGN[seen]
+    decision, _ = decided(look, known, receipts, "observed", limits={"maxAge": "1h"})
+
+    assert words_of(decision) == "hold AsDesired"
+    assert "over maxAge 1h" in decision.status.ready.message
+
+
+@pytest.mark.parametrize("seen", list(DESIGN))
+@pytest.mark.parametrize("wanted", COLUMNS)
+def test_a_suspended_job_is_looked_at_and_nothing_is_asked(seen: str, wanted: str) -> None:
+    look, known, receipts, _ = DESIGN[seen]
+    decision, last = decided(look, known, receipts, wanted, suspend={"reason": "incident 7"})
+
+    assert words_of(decision) == "suspended Suspended"
+    assert decision.status.ready.message == "suspended: incident 7"
+    assert last is None or decision.status.phase is not Phase.RUNNING
+
+
+@pytest.mark.parametrize("wanted", ["running", "paused"])
+def test_what_a_provider_cannot_do_is_said_and_not_asked_for(wanted: str) -> None:
+    phase = Phase.PAUSED if wanted == "running" else Phase.RUNNING
+    from_one_that_cannot = replace(a_subject(wanted), capabilities=replace(a_subject().capabilities, can_pause=False))
+    decision = decide(from_one_that_cannot, a_look(phase), None, NOW)
+
+    assert words_of(decision) == "give up NotSupported"

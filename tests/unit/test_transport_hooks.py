@@ -1,0 +1,39 @@
+"""Each request that leaves is told to the hooks, as one record."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reconciler.gate import Gate
+from reconciler.model.record import Sent
+from reconciler.transport import HttpTransport
+from tests.unit.test_transport_limits import FREELY, in_virtual_time, say_ok
+
+
+def test_each_request_that_leaves_is_one_record_with_its_wait_and_its_time() -> None:
+    sent: list[Sent] = []
+
+    async def main() -> None:
+        gate = Gate(FREELY)
+        transport = HttpTransport("http://sandbox.localhost/v1", gate, hooks=(sent.append,)).to_app(say_ok)
+        await transport.send("GET", "/jobs")
+
+    in_virtual_time(main())
+
+    assert [(each.method, each.status) for each in sent] == [("GET", 200)]
+    assert sent[0].waited_s == 0
+
+
+def test_a_request_without_an_answer_is_a_record_too() -> None:
+    sent: list[Sent] = []
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        transport = HttpTransport("http://sandbox.localhost/v1", Gate(FREELY), hooks=(sent.append,)).to_app(hang)
+        await asyncio.gather(transport.send("POST", "/jobs"), return_exceptions=True)
+
+    in_virtual_time(main())
+
+    assert [(each.method, each.status, round(each.took_s)) for each in sent] == [("POST", None, 45)]

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.model.job import JobEvent
+from reconciler.model.plan import Row
+from reconciler.views.canvas import Canvas
+from reconciler.views.describe_text import describe_text
+from tests.support.build import a_spec
+from tests.support.reports import CONFIRMED, NOW, a_row, a_stalled_row, a_waiting_row
+
+LONG = "the provider does not know this id and never did: look for a typo, or for a wrong account"
+ROWS = (a_row("chat"), a_waiting_row(receipts=(CONFIRMED,)), a_stalled_row("odd", message=LONG))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_description_fits_and_says_all_words(row: Row, width: int) -> None:
+    text = describe_text(row, a_spec(row.name, reason=LONG), (), Canvas(width), NOW)
+
+    assert max(map(len, text.splitlines())) <= width
+    assert LONG in " ".join(text.split())
+
+
+def test_what_happened_is_told_in_order_whoever_said_it() -> None:
+    event = JobEvent(NOW - timedelta(minutes=12), "warn", "loss is \x1b[31mhigh")
+    text = describe_text(a_waiting_row(receipts=(CONFIRMED,)), a_spec(), (event,), Canvas(), NOW)
+    told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
+
+    assert [" ".join(words) for words in told] == [
+        "provider created",
+        "provider started",
+        "asked cancel (DesiredState)",
+        "log warn loss is \\x1b[31mhigh",
+        "asked cancel again, 2 times in all",
+        "provider cancel accepted",
+        "proven cancel: a look showed it cancelled",
+    ]
+
+
+def test_limits_and_a_suspension_are_said_as_they_are_written() -> None:
+    spec = a_spec(
+        limits={"maxAge": "24h", "notAfter": "2026-12-01T00:00:00Z"},
+        suspend={"reason": "incident 7", "until": "2026-11-25T08:00:00Z"},
+    )
+    text = describe_text(a_row(), spec, (), Canvas(), NOW)
+
+    assert "limits    maxAge 1d, notAfter 2026-12-01T00:00:00Z" in text
+    assert "suspend   until 2026-11-25 08:00 UTC: incident 7" in text

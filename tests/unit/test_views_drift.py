@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.job import Capabilities, Phase
+from reconciler.model.plan import Row
+from reconciler.model.spec import DesiredState
+from reconciler.views.adopted_text import adopted_spec, adopted_text
+from reconciler.views.canvas import Canvas
+from reconciler.views.change_text import change_text
+from reconciler.views.drift_text import Stranger, drift_json, drift_text
+from reconciler.views.outlook import is_drifting
+from reconciler.views.providers_text import AccountLine, TypeLine, providers_text
+from tests.support.build import a_job
+from tests.support.reports import NOW, a_row, a_waiting_row, with_cancel
+
+STRANGERS = [Stranger("demo", a_job(id=f"ftjob-{number:03}", created_at=NOW)) for number in range(60)]
+TYPES = (
+    TypeLine("openai", Capabilities(can_pause=True, ends_on="2027-01-06: no new jobs from then on"), "OPENAI_API_KEY"),
+    TypeLine("vertex-ai", problem="needs the extra google"),
+)
+ACCOUNTS = (
+    AccountLine("main", "openai https://api.openai.com/v1", "variable OPENAI_API_KEY", "Works", None, is_well=True),
+    AccountLine("other", None, "-", "HostNotTrusted", "it is not bound to evil.example", is_well=False),
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_every_table_fits(width: int) -> None:
+    canvas = Canvas(width)
+    drift = drift_text([with_cancel(a_waiting_row())], STRANGERS, canvas, NOW, is_whole=True)
+    providers = providers_text(TYPES, ACCOUNTS, canvas)
+
+    assert max(map(len, (drift + providers).splitlines())) <= width
+    assert "HostNotTrusted" in providers
+    assert "support-triage" in drift
+
+
+def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -> None:
+    text = drift_text([], STRANGERS, Canvas(), NOW, is_whole=True)
+
+    assert "and 10 more: -o json lists them all" in text
+    assert text.endswith("Drift: 0 jobs not as wanted; 60 without a spec, 60 unfinished.\n")
+    assert len(json.loads(drift_json([], STRANGERS))["strangers"]) == 60
+
+
+@pytest.mark.parametrize(
+    ("wanted", "phase", "drifts"),
+    [
+        (DesiredState.RUNNING, Phase.RUNNING, False),
+        (DesiredState.RUNNING, Phase.PAUSED, True),
+        (DesiredState.RUNNING, Phase.CANCELLED, True),
+        (DesiredState.PAUSED, Phase.PAUSED, False),
+        (DesiredState.CANCELLED, Phase.RUNNING, True),
+        (DesiredState.CANCELLED, Phase.FAILED, False),
+        (DesiredState.OBSERVED, Phase.FAILED, False),
+        (DesiredState.OBSERVED, Phase.ABSENT, True),
+    ],
+)
+def test_a_job_drifts_where_its_phase_is_not_what_its_spec_wants(
+    wanted: DesiredState, phase: Phase, *, drifts: bool
+) -> None:
+    assert is_drifting(replace(a_row(phase=phase), wanted=wanted)) is drifts
+
+
+@pytest.mark.parametrize("row", [a_row(phase=Phase.PAUSED, unseen="no answer"), replace(a_row(), wanted=None)])
+def test_what_could_not_be_seen_or_read_is_no_drift(row: Row) -> None:
+    assert not is_drifting(row)
+
+
+def test_an_edit_is_shown_as_the_lines_that_change() -> None:
+    text = change_text([("specs/a.yaml", "a: 1\nb: \x1b\n", "a: 1\nb: 2\n")], Canvas())
+
+    assert text.splitlines() == [
+        "--- specs/a.yaml",
+        "+++ specs/a.yaml",
+        "@@ -1,2 +1,2 @@",
+        " a: 1",
+        "-b: \\x1b",
+        "+b: 2",
+    ]
+
+
+def test_a_spec_for_an_odd_id_is_quoted() -> None:
+    assert '  jobId: "123:no"\n' in adopted_spec("a", "demo", "123:no")
+    assert "  jobId: ftjob-1\n" in adopted_spec("a", "demo", "ftjob-1")
+
+
+def test_adopting_many_says_how_many() -> None:
+    text = adopted_text([(f"specs/{number}.yaml", "running") for number in range(41)], Canvas(), is_dry=False)
+
+    assert "and 1 more\nWrote 41 specs." in text

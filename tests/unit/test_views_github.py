@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from itertools import count
+
+import pytest
+
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.plan import ExitCode, Progress, Report
+from reconciler.views.github import (
+    ANNOTATIONS_MAX,
+    OUTPUT_MAX,
+    Annotation,
+    Level,
+    Places,
+    commands,
+    harmless,
+    output_text,
+    outputs,
+    remarks,
+)
+from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
+
+HERE = Places(".", "specs")
+
+
+def told(report: Report) -> list[str]:
+    return commands(remarks(report, HERE)).splitlines()
+
+
+def test_a_diagnostic_stands_at_its_file_and_line() -> None:
+    found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
+
+    assert told(Report(diagnostics=(found,))) == [
+        "::error file=specs/a.yaml,line=7,title=InvalidDocument::specs/a.yaml:7: is wrong"
+    ]
+
+
+def test_a_change_stands_at_its_spec_as_a_notice() -> None:
+    lines = told(Report(rows=(with_cancel(a_waiting_row(), why="too dear"),)))
+
+    place, _, message = lines[0].partition("title=")
+
+    assert len(lines) == 1
+    assert place == "::notice file=specs/team-a/bots.yaml,line=1,"
+    assert message == "Would cancel::support-triage: running -> cancelled, because the spec wants it: too dear"
+
+
+def test_files_are_named_from_the_top_of_the_repository() -> None:
+    places = Places("teams/a", "specs")
+
+    assert places.spec("bots.yaml") == "teams/a/specs/bots.yaml"
+    assert places.file("../shared/specs/b.yaml") == "teams/shared/specs/b.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("100%", "100%25"),
+        ("a\r\n::error::b", "a  ::error::b"),
+        ("%0A::set-output name=x::y", "%250A::set-output name=x::y"),
+        ("\x1b[2J", "\\x1b[2J"),
+    ],
+)
+def test_no_text_can_end_an_annotation_or_begin_another(text: str, shown: str) -> None:
+    assert str(Annotation(level=Level.ERROR, title="T", message=text)) == f"::error title=T::{shown}"
+
+
+def test_no_file_name_can_add_a_property() -> None:
+    annotation = Annotation(level=Level.ERROR, title="a,b:c%", message="m", file="x,line=9::y.yaml", line=1)
+
+    assert str(annotation) == "::error file=x%2Cline=9%3A%3Ay.yaml,line=1,title=a%2Cb%3Ac%25::m"
+
+
+@pytest.mark.parametrize("jobs", [1, 10, 11, 500])
+def test_there_are_at_most_ten_of_a_level_and_the_last_says_how_many_more(jobs: int) -> None:
+    warnings = tuple(Diagnostic(file="a", line=n + 1, message="odd", severity=Severity.WARNING) for n in range(jobs))
+    rows = (
+        *(a_stalled_row(f"stalled-{number}") for number in range(jobs)),
+        *(with_cancel(a_waiting_row(f"job-{number}")) for number in range(jobs)),
+    )
+    lines = told(Report(rows=rows, diagnostics=warnings))
+
+    for level in Level:
+        mine = [line for line in lines if line.startswith(f"::{level} ")]
+        assert len(mine) == min(jobs, ANNOTATIONS_MAX)
+        assert ("more: the summary has them all" in mine[-1]) is (jobs > ANNOTATIONS_MAX)
+        assert jobs <= ANNOTATIONS_MAX or f"{jobs - ANNOTATIONS_MAX + 1:,} more" in mine[-1]
+
+
+def test_what_stopped_everything_comes_first() -> None:
+    found = Diagnostic(file="a.yaml", line=1, message="is wrong")
+    lines = told(Report(rows=(a_stalled_row("odd"),), errors=("a disk failed",), diagnostics=(found,)))
+
+    assert ["a disk failed" in lines[0], "is wrong" in lines[1], "odd" in lines[2]] == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x\n", "\\x3a:error::x\n"),
+        ("fine\n  ::add-mask::a\n", "fine\n  \\x3a:add-mask::a\n"),
+        ("said ##[error]x", "said ##\\u005berror]x"),
+        ("specs/a.yaml:7: two :: inside", "specs/a.yaml:7: two :: inside"),
+    ],
+)
+def test_a_runner_finds_no_command_in_our_text(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+def test_a_program_reads_the_same_json() -> None:
+    data = {"message": "::error::a ##[error]b \\##[c"}
+
+    assert json.loads(harmless(json.dumps(data))) == data
+
+
+def test_outputs_count_what_is_to_be_changed() -> None:
+    rows = (with_cancel(a_waiting_row()), with_cancel(a_waiting_row("other"), progress=Progress.REFUSED), a_row("chat"))
+    values = outputs(Report(rows=rows, exit_codes=frozenset({ExitCode.REFUSED})))
+
+    assert values["exit-code"] == "3"
+    assert (values["has-changes"], values["changes"], values["cancels"]) == ("true", "1", "1")
+    assert values["converged"] == "false"
+
+
+def test_all_as_desired_or_suspended_is_converged() -> None:
+    values = outputs(Report(rows=(a_row(), a_suspended_row("held")), published="4be1f0c"))
+
+    assert values["converged"] == "true"
+    assert values["has-changes"] == "false"
+    assert values["commit-sha"] == "4be1f0c"
+
+
+def test_each_output_ends_at_a_word_of_its_own() -> None:
+    numbers = count()
+    text = output_text({"a": "one\nw0\n", "b": "two"}, lambda: f"w{next(numbers) + 7}")
+
+    assert text == "a<<w7\none\nw0\n\nw7\nb<<w8\ntwo\nw8\n"
+
+
+def test_an_output_that_is_too_long_is_left_empty() -> None:
+    assert output_text({"a": "x" * (OUTPUT_MAX + 1)}, lambda: "end") == "a<<end\n\nend\n"

@@ -1,0 +1,79 @@
+from collections.abc import Callable
+from time import perf_counter
+
+import pytest
+
+from reconciler.model.reason import Reason
+from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
+from tests.support.subjects import CAN_PAUSE, CANNOT_PAUSE, HIDES_CANCELLING
+from tests.support.walk import Walked, World, every_spec, specs, walk
+
+WORLDS = (
+    World(
+        "every spec, two decisions deep",
+        tuple(each for word, each in every_spec(CAN_PAUSE).items() if "no more" not in word),
+        frozenset({Reason.SUSPENDED, Reason.LIMIT_REACHED, Reason.CANCELLED_BY_US, Reason.ACTION_FORBIDDEN}),
+        depth=2,
+    ),
+    World(
+        "every spec, a provider that cannot pause",
+        tuple(every_spec(CANNOT_PAUSE).values()),
+        frozenset({Reason.NOT_SUPPORTED, Reason.JOB_NOT_FOUND}),
+        depth=1,
+    ),
+    World(
+        "every spec, a provider that hides cancelling",
+        tuple(every_spec(HIDES_CANCELLING).values()),
+        frozenset({Reason.CANCELLING_ELSEWHERE, Reason.PHASE_NOT_UNDERSTOOD}),
+        depth=1,
+    ),
+    World(
+        "a cancel, wanted or not, to its end",
+        specs(CANNOT_PAUSE, "cancelled", "running"),
+        frozenset({Reason.CANCEL_NOT_HONOURED, Reason.CANCEL_STUCK, Reason.JOB_GONE, Reason.FINISHED_DESPITE_CANCEL}),
+    ),
+    World(
+        "a cancel where cancelling is hidden",
+        specs(HIDES_CANCELLING, "cancelled"),
+        frozenset({Reason.CANCEL_STUCK, Reason.CANCELLED, Reason.JOB_VANISHED}),
+        depth=4,
+    ),
+    World(
+        "a limit, to its end",
+        specs(CANNOT_PAUSE, "running over"),
+        frozenset({Reason.LIMIT_REACHED, Reason.CANCEL_NOT_HONOURED, Reason.JOB_GONE}),
+    ),
+    World(
+        "a pause, eight decisions deep",
+        specs(CAN_PAUSE, "paused"),
+        frozenset({Reason.CONTESTED, Reason.CANCEL_NOT_HONOURED, Reason.PAUSE_PENDING}),
+        depth=8,
+    ),
+    World(
+        "a resume, five decisions deep",
+        specs(CAN_PAUSE, "running"),
+        frozenset({Reason.RESUME_PENDING, Reason.ACTION_FORBIDDEN}),
+        depth=5,
+    ),
+)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_every_case_keeps_every_law(world: World, record_property: Callable[[str, object], None]) -> None:
+    began = perf_counter()
+    walked = walk(world)
+    took_s = perf_counter() - began
+    laws = len(LAWS) + len(LAWS_OF_WHAT_FOLLOWS)
+    record_property(
+        "walk",
+        f"{world.name}: {walked.cases:,} cases over {walked.statuses:,} statuses, {walked.depth} decisions deep, "
+        f"{laws} laws, {took_s:.1f} s",
+    )
+
+    assert {law: len(cases) for law, cases in walked.broken.items()} == {}, _first(walked)
+    assert world.reaches <= set(walked.reasons)
+
+
+def _first(walked: Walked) -> str:
+    """One case of each broken law: what a person needs to see it."""
+    return "\n\n".join(f"{law}\n{cases[0]}" for law, cases in walked.broken.items())
