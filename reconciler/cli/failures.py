@@ -8,6 +8,7 @@ import traceback
 from reconciler.cli.options import DISTRIBUTION
 from reconciler.cli.version import version_text
 from reconciler.model.plan import ExitCode
+from reconciler.views.github import harmless
 from reconciler.views.wording import clean
 from reconciler.wiring import Busy, ConfigurationError, UsageError
 
@@ -34,7 +35,7 @@ def tell_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
 
 
 def _said(sentence: str, code: ExitCode) -> ExitCode:
-    sys.stderr.write(f"reconcile: {clean(sentence)}\n")
+    sys.stderr.write(f"reconcile: {harmless(clean(sentence))}\n")
     return code
 
 
