@@ -25,7 +25,9 @@ from reconciler.transport import Deadlines, Gate, HttpTransport
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
-SOON = Deadlines(connect_s=0.25, request_s=0.25)
+IMPATIENTLY = Deadlines(connect_s=0.25, request_s=0.25)
+PATIENTLY = Deadlines(connect_s=5, request_s=5)
+"""Where nothing is silent, so that a busy machine spoils no test."""
 PHASES = (
     Phase.VALIDATING_FILES,
     Phase.QUEUED,
@@ -76,10 +78,15 @@ class WorldStage:
         self.account = Account(type_.name, base_url)
         self.capabilities = type_.capabilities
         self.job_ids = frozenset(f"ftjob-{phase}" for phase in PHASES)
+        self.deadlines = PATIENTLY
 
     def job_in(self, phase: Phase) -> JobRef:
         """Return the job that is named after its phase."""
         return JobRef(self.account, f"ftjob-{phase}")
+
+
+def _deadlines(fault: Fault) -> Deadlines:
+    return IMPATIENTLY if fault is Fault.SILENCE else PATIENTLY
 
 
 def bare(api: ASGIApp, secret: str) -> ASGIApp:  # noqa: ARG001 - a front's signature
@@ -112,6 +119,7 @@ class ServedStage(WorldStage):
 
     def break_with(self, fault: Fault) -> None:
         """Add a rule to the world, or spoil the way to it."""
+        self.deadlines = _deadlines(fault)
         if fault in RULES:
             self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
         else:
@@ -119,6 +127,7 @@ class ServedStage(WorldStage):
 
     def heal(self) -> None:
         """Take every rule away."""
+        self.deadlines = PATIENTLY
         self._world.faults.clear()
         self._way.fault = None
 
@@ -128,7 +137,7 @@ class ServedStage(WorldStage):
         config = AccountConfig(account=self.account, options=self._options, state_dir=None, now=lambda: NOW)
         credentials = EnvCredentials("KEY", {"KEY": self.secret})
         async with (
-            HttpTransport(self.account.base_url, Gate(FREELY), SOON) as transport,
+            HttpTransport(self.account.base_url, Gate(FREELY), self.deadlines) as transport,
             self.type.open(config, transport, credentials) as controller,
         ):
             yield controller
@@ -149,10 +158,12 @@ class SandboxStage(WorldStage):
         """Declare a rule from the next opening on."""
         if fault not in RULES:
             raise NotImplementedError(fault)
+        self.deadlines = _deadlines(fault)
         self._rules.append(RULES[fault])
 
     def heal(self) -> None:
         """Declare none."""
+        self.deadlines = PATIENTLY
         self._rules.clear()
 
     @asynccontextmanager
@@ -161,7 +172,7 @@ class SandboxStage(WorldStage):
         options = self.type.options.model_validate({"jobs": JOBS, "faults": self._rules})
         config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
         async with (
-            HttpTransport(self.account.base_url, Gate(self.type.rate), SOON) as transport,
+            HttpTransport(self.account.base_url, Gate(self.type.rate), self.deadlines) as transport,
             self.type.open(config, transport, NoCredentials()) as controller,
         ):
             yield controller

@@ -219,5 +219,7 @@ def _told(event: Event) -> str:
 
 def _gist(data: bytes) -> str:
     wanted = ("phase:", "final:", "reason:", "attempts:", "outcome:", "message:")
-    found = [line.strip(" -") for line in data.decode(errors="replace").splitlines() if line.strip(" -").startswith(wanted)]
+    found = [
+        line.strip(" -") for line in data.decode(errors="replace").splitlines() if line.strip(" -").startswith(wanted)
+    ]
     return " | ".join(found[:6])

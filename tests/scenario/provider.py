@@ -170,9 +170,7 @@ class Provider:
                 answer.with_header(b"date", None)
         return trick.kind
 
-    def _note(
-        self, life: int, at: datetime, tail: list[str], scope: Scope, answer: _Answer, fault: str | None
-    ) -> None:
+    def _note(self, life: int, at: datetime, tail: list[str], scope: Scope, answer: _Answer, fault: str | None) -> None:
         job_id = tail[0] or None
         verb = tail[1] if len(tail) > 1 else "retrieve" if job_id else "list"
         if fault is not None:

@@ -137,7 +137,9 @@ def _provider(account: str, base_url: str, *, is_broken: bool) -> str:
 
 def _settings(*, is_broken: bool, is_suspended: bool) -> str:
     suspend = "perhaps" if is_broken else str(is_suspended).lower()
-    return f"apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {suspend}}}\n"
+    return (
+        f"apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {suspend}}}\n"
+    )
 
 
 def _seconds(span: timedelta) -> str:

@@ -95,7 +95,9 @@ def writes(history: History) -> list[Put]:
 def was_ever_ready_while_running(history: History, name: str) -> bool:
     """Whether a pass left a status Ready though the job was not over."""
     trees = [
-        (each.at, read(each.statuses.get(f"{name}.yaml", b""))) for each in history.events if isinstance(each, PassEnded)
+        (each.at, read(each.statuses.get(f"{name}.yaml", b"")))
+        for each in history.events
+        if isinstance(each, PassEnded)
     ]
     return any(
         tree is not None

@@ -234,9 +234,8 @@ async def _work(stage: Stage, life: Life, steps: Iterator[Step], orders: Orders)
 
 
 async def _until(stage: Stage, tools: Tools, orders: Orders, wait_s: float) -> None:
-    # `tell` is given merged reports after each pass: exactly what a person would see.
     tell = partial(_tell, stage)
-    await run_until(tools, orders, wait_s=wait_s, timeout_s=wait_s, jitter=stage.rng.random, tell=tell)
+    tell(await run_until(tools, orders, wait_s=wait_s, timeout_s=wait_s, jitter=stage.rng.random, tell=tell))
 
 
 def _tell(stage: Stage, report: Report) -> None:

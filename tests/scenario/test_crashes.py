@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -34,12 +35,17 @@ def crashed_before(effect: int, plan: Plan, seed: int = 0) -> Plan:
     return replace(plan, seed=seed, steps=(Doom(effect), *plan.steps))
 
 
+@cache
+def undisturbed_endings() -> dict[str, tuple[str, str]]:
+    return endings(play(REFERENCE))
+
+
 def problems(point: tuple[int, int]) -> list[str]:
     """Crash before one effect, with one choice of what the disk forgets; return what is wrong then."""
     effect, loss = point
     history = play(crashed_before(effect, REFERENCE, loss))
     found = verdict(history, ALWAYS)
-    if endings(history) != endings(play(REFERENCE)):
+    if endings(history) != undisturbed_endings():
         found.append(f"it ends as {endings(history)}")
     return [f"effect {effect}, loss {loss}: {each}" for each in found]
 

@@ -79,7 +79,9 @@ def test_a_retry_after_is_waited_for_by_the_whole_account() -> None:
     patience = fault(fault="status", status="429", retryAfter="10m", times=1)
     wishes = tuple(a_wish(f"ftjob-{name}") for name in "abc")
     history = play(a_plan(*wishes, steps=[*every(30.0, 30), Pass()], happenings=[patience]))
-    times = sorted({(each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, Served)})
+    times = sorted(
+        {(each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, Served)}
+    )
 
     assert times[0] == pytest.approx(0, abs=1)
     assert times[1] >= 600

@@ -16,9 +16,7 @@ SEEDS = 200
 FAULTS_MIN = 2000
 
 
-def test_no_seed_breaks_a_law(
-    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
-) -> None:
+def test_no_seed_breaks_a_law(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:
     one = pytestconfig.getoption("--seed")
     if one is not None:
         history, wrong = tell(one)

@@ -166,7 +166,9 @@ def _made_up(data: bytes) -> bytes:
     """Return what a person with hope makes of a status: all is done."""
     text = data.decode()
     for word in ("running", "queued", "paused", "pausing", "validating_files", "cancelling"):
-        text = text.replace(f"phase: {word}\n", "phase: cancelled\n").replace(f"Status: {word}\n", "Status: cancelled\n")
+        text = text.replace(f"phase: {word}\n", "phase: cancelled\n").replace(
+            f"Status: {word}\n", "Status: cancelled\n"
+        )
     text = text.replace("final: false", "final: true").replace("status: 'False'", "status: 'True'")
     return text.replace("reason: CancelPending", "reason: Cancelled").encode()
 
@@ -195,14 +197,21 @@ def fault(stage: Stage) -> None:
     provider, times = _any_provider(stage), stage.rng.randrange(1, 6)
     rule = stage.rng.choice(_RULES)(stage)
     provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
-    stage.happen(str(rule.get("status", rule["fault"])), f"{provider.name}, the next {times} {rule.get('on', 'requests')}")
+    stage.happen(
+        str(rule.get("status", rule["fault"])), f"{provider.name}, the next {times} {rule.get('on', 'requests')}"
+    )
 
 
 def outage(stage: Stage) -> None:
     """Let a provider answer nothing good for a while."""
     provider, times = _any_provider(stage), stage.rng.randrange(6, 25)
     rule = stage.rng.choice(
-        [{"fault": "status", "status": 500}, {"fault": "reset-before-acting"}, {"fault": "html"}, {"fault": "wrong-body-404"}]
+        [
+            {"fault": "status", "status": 500},
+            {"fault": "reset-before-acting"},
+            {"fault": "html"},
+            {"fault": "wrong-body-404"},
+        ]
     )
     provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
     stage.happen("outage", f"{provider.name}: {rule}, {times} times")

@@ -30,7 +30,7 @@ lend_git_the_token() {
 fetch_statuses() {
   mkdir -p "$1"
   if git fetch --quiet --depth=1 origin "refs/heads/$INPUT_COMMIT_STATUS" 2> /dev/null; then
-    git archive FETCH_HEAD | tar -x -C "$1"
+    git -C "$(git rev-parse --show-toplevel)" archive FETCH_HEAD | tar -x -C "$1"
   fi
 }
 

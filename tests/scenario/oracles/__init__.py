@@ -16,7 +16,17 @@ from tests.scenario.oracles.requests import (
     uneconomical,
     unlooked,
 )
-from tests.scenario.oracles.statuses import buggy, forgotten, leaked, lost, malformed, thrown_away, ungrounded, untrue, wrongly_ready
+from tests.scenario.oracles.statuses import (
+    buggy,
+    forgotten,
+    leaked,
+    lost,
+    malformed,
+    thrown_away,
+    ungrounded,
+    untrue,
+    wrongly_ready,
+)
 
 Oracle = Callable[[History], Iterator[str]]
 
