@@ -158,7 +158,7 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(directory / ".cache")}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RECONCILE_", "COLUMNS"))}
     return subprocess.run(
-        ["bash", "-c", command],  # noqa: S607 - whichever bash the reader has
+        ["bash", "-c", command],
         cwd=directory,
         env={**inherited, **own},
         capture_output=True,

@@ -81,7 +81,9 @@ class Ledger:
         self.approved += sum(by.startswith("--allow-cancels") for by in approved.values())
         asked = tuple(sorted(name for name in batch if name not in approved))
         ours = [each for each in self.statuses if each.job is not None and each.job.account == str(account)]
-        earlier, unfinished = count_earlier(ours, now), count_unfinished(case.decision.status for case in cases)
+        # A pass of a watch is about what is due, and the share is of all that is known.
+        unfinished = max(count_unfinished(ours), count_unfinished(case.decision.status for case in cases))
+        earlier = count_earlier(ours, now)
         everywhere = count_earlier(self.statuses, now) + self.let_through
         verdicts = (
             judge(str(account), asked, earlier, unfinished, self.brakes),

@@ -6,9 +6,10 @@ has been. Everything prints as one readable line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from reconciler.sandbox.world import UnknownJob, World
 from tests.scenario.repository import Revision
@@ -187,34 +188,30 @@ def _clock(span: timedelta) -> str:
 
 
 def _told(event: Event) -> str:
-    match event:
-        case Edited(what=what):
-            return f"EDIT    {what}"
-        case Happened(kind=kind, what=what):
-            return f"FAULT   {kind}: {what}"
-        case Tampered(path=path, what=what):
-            return f"TAMPER  {path}: {what}"
-        case PassBegun():
-            return "PASS    begins"
-        case PassEnded(errors=errors):
-            return "PASS    ends" + "".join(f"; {each}" for each in errors)
-        case Called(account=account, job_id=job_id, verb=verb):
-            return f"ACT     {verb} {account}/{job_id}"
-        case Served():
-            seen = ", ".join(f"{job} {word}" for job, word in event.words.items())
-            answer = "no answer" if event.status is None else str(event.status)
-            fault = f" [{event.fault}]" if event.fault else ""
-            return f"REQUEST {event.verb} {event.account}/{event.job_id or ''} -> {answer}{fault} {seen}"
-        case Put(path=path, data=data):
-            return f"WRITE   {path}: {_gist(data)}"
-        case Gone(path=path):
-            return f"REMOVE  {path}"
-        case Crashed(before=before):
-            return f"CRASH   before {before}"
-        case Calmed():
-            return "CALM    from here on nothing goes wrong"
-        case Quiet():
-            return "QUIET   from here on nothing may change"
+    return f"{type(event).__name__.upper():10} {_TELLERS[type(event)](event)}".rstrip()
+
+
+def _served(event: Served) -> str:
+    seen = ", ".join(f"{job} {word}" for job, word in event.words.items())
+    answer = "no answer" if event.status is None else str(event.status)
+    fault = f" [{event.fault}]" if event.fault else ""
+    return f"{event.verb} {event.account}/{event.job_id or ''} -> {answer}{fault} {seen}"
+
+
+_TELLERS: Mapping[type, Callable[[Any], str]] = {
+    Edited: lambda event: event.what,
+    Happened: lambda event: f"{event.kind}: {event.what}",
+    Tampered: lambda event: f"{event.path}: {event.what}",
+    PassBegun: lambda _: "",
+    PassEnded: lambda event: "; ".join(event.errors),
+    Called: lambda event: f"{event.verb} {event.account}/{event.job_id}",
+    Served: _served,
+    Put: lambda event: f"{event.path}: {_gist(event.data)}",
+    Gone: lambda event: event.path,
+    Crashed: lambda event: f"before {event.before}",
+    Calmed: lambda _: "from here on nothing goes wrong",
+    Quiet: lambda _: "from here on nothing may change",
+}
 
 
 def _gist(data: bytes) -> str:

@@ -1,8 +1,8 @@
 """Deliberate bugs, planted one at a time, and what catches each: proof that the proofs bite.
 
-Run it from the checkout: `python -m tests.scenario.plant [--seeds 60] [--only WORDS]`. Each bug is a small change of one
-file in a copy of the package; the exhaustive walk and the simulator's tests are run against that copy, then seed after
-seed. It ends with a table, and fails if any bug goes unnoticed.
+Run it from the checkout: `python -m tests.scenario.plant [--seeds 60] [--only WORDS]`. Each bug is a small change of
+one file in a copy of the package; the exhaustive walk and the simulator's tests are run against that copy, then seed
+after seed. It ends with a table, and fails if any bug goes unnoticed.
 """
 
 from __future__ import annotations
@@ -87,8 +87,10 @@ BUGS = (
     Bug(
         "absence is done",
         "core/table.py",
-        "        _give_up(Reason.JOB_VANISHED),\n        _give_up(Reason.JOB_VANISHED),\n        _give_up(Reason.JOB_VANISHED),\n",
-        "        _give_up(Reason.JOB_VANISHED),\n        _give_up(Reason.JOB_VANISHED),\n        _hold(Reason.JOB_GONE),\n",
+        "    Situation.VANISHED: (\n" + "        _give_up(Reason.JOB_VANISHED),\n" * 3,
+        "    Situation.VANISHED: (\n"
+        + "        _give_up(Reason.JOB_VANISHED),\n" * 2
+        + "        _hold(Reason.JOB_GONE),\n",
     ),
     Bug(
         "limits on finished jobs",

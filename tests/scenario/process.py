@@ -14,8 +14,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from pydantic import BaseModel
-
 from reconciler.adapters.credentials import EnvCredentials
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.statuses_dir import StatusesDir

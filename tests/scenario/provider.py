@@ -27,7 +27,7 @@ from tests.scenario.history import ABSENT, INTACT, History, Served
 KEY = "sk-canary-0123456789abcdef"
 """The secret that must be found nowhere."""
 _PREFIX = "/v1/fine_tuning/jobs"
-_ABSURD_TIMES = (None, 0, -5, 10**13, "soon", True, 1e300, [])
+_ABSURD_TIMES: tuple[object, ...] = (None, 0, -5, 10**13, "soon", True, 1e300, [])
 _NO_SUCH_JOB = ("fine_tune_not_found", 404)
 
 
@@ -142,7 +142,7 @@ class Provider:
             await send(message)
 
     async def _ask(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        async def keep(message: Message) -> None:  # noqa: RUF029  ASGI's signature
+        async def keep(message: Message) -> None:
             answer.take(message)
 
         await (self._elsewhere if self.is_elsewhere else self._here)(scope, receive, keep)

@@ -75,7 +75,7 @@ _UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (trouble.change_wish, trouble.suspend
 
 def plan(seed: int) -> Plan:
     """Return the run of a seed."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
     is_tight = rng.random() < 0.12
     accounts = dict(list(ACCOUNTS.items())[: rng.choice([1, 1, 2])])
     count = MANY if rng.random() < 0.07 else rng.randrange(4, 8)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenario.history import History
 from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.provider import KEY
+from tests.scenario.provider import KEY, Trick
 from tests.scenario.repository import KEY_VARIABLE, Wish
 from tests.scenario.small import a_plan, a_wish, cancels, every, fault, healed, reason, was_ever_ready_while_running
 from tests.scenario.stage import Happening, Pass, Rest, Stage, play
@@ -31,7 +31,7 @@ def want_all_cancelled(stage: Stage) -> None:
 
 
 def during(trouble: Happening, wishes: tuple[Wish, ...]) -> History:
-    """Look once while all is well; then trouble begins, and everything is to be cancelled; it ends after half an hour."""
+    """Look once while all is well; then comes trouble, for half an hour, and everything is to be cancelled."""
     happenings = [trouble, Happening(31.0, want_all_cancelled), healed(1800.0)]
     return play(a_plan(*wishes, steps=[Pass(), Rest(61.0), *every(61.0, 20), *every(300.0, 8)], happenings=happenings))
 
@@ -76,8 +76,6 @@ def test_an_account_that_hangs_delays_no_other() -> None:
 
 
 def test_a_key_that_a_provider_echoes_is_nowhere_to_be_found(caplog: pytest.LogCaptureFixture) -> None:
-    from tests.scenario.provider import Trick  # noqa: PLC0415
-
     def echo(stage: Stage) -> None:
         stage.providers["one"].tricks.append(Trick("echoed-key", times=9))
 

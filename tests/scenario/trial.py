@@ -48,8 +48,8 @@ class Tally:
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.faults.most_common())
         days = self.simulated / timedelta(days=1)
         return (
-            f"{self.seeds} seeds, {self.faults.total()} faults met in {self.requests} requests, {self.crashes} crashes, "
-            f"{days:.0f} days simulated, {len(self.wrong)} seeds wrong; faults by kind: {kinds}"
+            f"{self.seeds} seeds, {self.faults.total()} faults met in {self.requests} requests, "
+            f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; faults by kind: {kinds}"
         )
 
 

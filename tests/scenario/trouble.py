@@ -14,12 +14,18 @@ from typing import Any
 
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import NotPossible, UnknownJob
-from tests.scenario.provider import Provider, Trick
+from tests.scenario.provider import KEY, Provider, Trick
 from tests.scenario.repository import FOREVER, KEY_VARIABLE, Wish
 from tests.scenario.stage import Stage
 
 Trouble = Callable[[Stage], None]
 DESIRED = ("running", "paused", "cancelled", "cancelled", "observed")
+_OUTAGES: tuple[dict[str, Any], ...] = (
+    {"fault": "status", "status": "500"},
+    {"fault": "reset-before-acting"},
+    {"fault": "html"},
+    {"fault": "wrong-body-404"},
+)
 _STATUSES = (400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504, 529)
 _RETRY_AFTER = ("1s", "7s", "90s", "10m")
 
@@ -205,14 +211,7 @@ def fault(stage: Stage) -> None:
 def outage(stage: Stage) -> None:
     """Let a provider answer nothing good for a while."""
     provider, times = _any_provider(stage), stage.rng.randrange(6, 25)
-    rule = stage.rng.choice(
-        [
-            {"fault": "status", "status": 500},
-            {"fault": "reset-before-acting"},
-            {"fault": "html"},
-            {"fault": "wrong-body-404"},
-        ]
-    )
+    rule = stage.rng.choice(_OUTAGES)
     provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
     stage.happen("outage", f"{provider.name}: {rule}, {times} times")
 
@@ -241,8 +240,6 @@ def switch_account(stage: Stage) -> None:
 
 def lose_key(stage: Stage) -> None:
     """Give us a wrong key, none, or the right one again."""
-    from tests.scenario.provider import KEY  # noqa: PLC0415
-
     stage.machine.environ[KEY_VARIABLE] = stage.rng.choice(["sk-another-key-000", "", KEY])
     stage.happen("key changed", "")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.scenario.history import ABSENT, Calmed, History, PassEnded
-from tests.scenario.oracles.reading import OVER, Tree, read, ready, standing
+from tests.scenario.oracles.reading import OVER, Tree, ready, standing
 from tests.scenario.oracles.statuses import status_of
 from tests.scenario.stage import Calm, Plan, play
 

@@ -143,13 +143,13 @@ class ForgetfulDisk:
             if each not in self._directories:
                 self._change(_Change(makes=each), at=each)
 
-    def _above(self, path: str) -> list[str]:
+    def _above(self, path: str) -> tuple[str, ...]:
         """Return the directories above a file or directory, the nearest first, the root last."""
         found = []
         while path != self._root:
             path = _parent(path)
             found.append(path)
-        return found
+        return tuple(found)
 
     def _change(self, change: _Change, *, at: str) -> None:
         change.onto(self._files, self._directories)

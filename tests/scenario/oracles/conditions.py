@@ -1,7 +1,7 @@
 """Flux's condition rules, on one status as it stands in its file. Numbers are those of its checker.
 
-Source: fluxcd/pkg `runtime/conditions/check`, as listed in the project's properties. `Reconciling` and `Stalled` are the
-negative conditions: they say that something is not well.
+Source: fluxcd/pkg `runtime/conditions/check`. `Reconciling` and `Stalled` are the negative conditions: they say that
+something is not well.
 """
 
 from __future__ import annotations
@@ -24,15 +24,26 @@ def violations(tree: Tree) -> Iterator[str]:
     conditions = {each["type"]: each for each in status["conditions"]}
     if len(conditions) != len(status["conditions"]):
         yield "a condition type stands twice"
-    ready = conditions.pop("Ready", None)
-    if ready is None:
+    if conditions.keys() - {"Ready", *_NEGATIVE}:
+        yield f"unknown conditions: {sorted(conditions)}"
+    if "Ready" not in conditions:
         yield "FAIL0002: there is no Ready"
         return
-    if conditions.keys() - set(_NEGATIVE):
-        yield f"unknown conditions: {conditions.keys()}"
-    if len(conditions) > 1:
-        yield "FAIL0005: Reconciling and Stalled are both there"
+    yield from _together(conditions)
     for each in conditions.values():
+        if each["observedGeneration"] != status["observedGeneration"]:
+            yield f"FAIL0006-9: {each['type']} speaks of generation {each['observedGeneration']}"
+        yield from _form(each)
+
+
+def _together(conditions: dict[str, Tree]) -> Iterator[str]:
+    ready = conditions["Ready"]
+    others = [conditions[each] for each in _NEGATIVE if each in conditions]
+    if len(others) > 1:
+        yield "FAIL0005: Reconciling and Stalled are both there"
+    if ready["status"] == "Unknown" and "Reconciling" not in conditions:
+        yield "FAIL0011: Ready is Unknown without Reconciling"
+    for each in others:
         if each["status"] != "True":
             yield f"WARN0003/4: {each['type']} is there and not True"
         if ready["status"] == "True":
@@ -41,17 +52,11 @@ def violations(tree: Tree) -> Iterator[str]:
             yield "FAIL0004: Stalled, and Ready is not False"
         if (each["reason"], each["message"]) != (ready["reason"], ready["message"]):
             yield "WARN0002: Ready does not say what the other condition says"
-    if ready["status"] == "Unknown" and "Reconciling" not in conditions:
-        yield "FAIL0011: Ready is Unknown without Reconciling"
-    if ready["status"] not in {"True", "False", "Unknown"}:
-        yield f"Ready is {ready['status']}"
-    for each in status["conditions"]:
-        if each["observedGeneration"] != status["observedGeneration"]:
-            yield f"FAIL0006-9: {each['type']} speaks of generation {each['observedGeneration']}"
-        yield from _form(each)
 
 
 def _form(condition: Tree) -> Iterator[str]:
+    if condition["status"] not in {"True", "False", "Unknown"}:
+        yield f"{condition['type']} is {condition['status']}"
     if condition.keys() != _FIELDS:
         yield f"fields are {sorted(condition)}"
     if _REASON.fullmatch(condition["reason"]) is None:

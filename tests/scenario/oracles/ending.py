@@ -39,7 +39,7 @@ def wrong_ending(history: History) -> Iterator[str]:
         expected = _expected(history, revision, wish, phase, last)
         is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
         if said not in expected and not is_braked:
-            yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, its job {truth}; expected {expected}"
+            yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, not {expected}; its job is {truth}"
     yield from _left_over(revision, last)
 
 

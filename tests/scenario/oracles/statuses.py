@@ -50,8 +50,8 @@ def ungrounded(history: History) -> Iterator[str]:
             case Crashed():
                 known = {job: set(phases) for job, phases in ever.items()}
             case Served():
-                for job, word in event.words.items():
-                    seen[job].add(word if word in {*OVER, *UNFINISHED, ABSENT} else "unknown")
+                for job_id, word in event.words.items():
+                    seen[job_id].add(word if word in {*OVER, *UNFINISHED, ABSENT} else "unknown")
             case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 phase = tree["status"]["phase"]
                 never_looked = phase == "unknown" and tree["status"]["job"]["providerStatus"] is None
