@@ -88,7 +88,7 @@ class Checkout:
 
     def run(self, *arguments: str, **environ: str) -> Ran:
         """Run one command to its end."""
-        with self.start(*arguments, **environ) as process:
+        with self.start(*arguments, stderr=subprocess.PIPE, **environ) as process:
             try:
                 out, err = process.communicate(timeout=ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import chdir, redirect_stderr, redirect_stdout
+import os
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -70,6 +72,17 @@ class Desk:
     def run(self, *arguments: str) -> Ran:
         """Run `reconcile` here."""
         out, err = StringIO(), StringIO()
-        with chdir(self.root), redirect_stdout(out), redirect_stderr(err):
+        with chdir(self.root), _in_a_pipe(), redirect_stdout(out), redirect_stderr(err):
             code = main([*arguments, "--state-dir", str(self.root / "state")])
         return Ran(code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def _in_a_pipe() -> Iterator[None]:
+    """Hide the width that pytest-xdist gives its workers: in a pipe nothing is folded."""
+    width = os.environ.pop("COLUMNS", None)
+    try:
+        yield
+    finally:
+        if width is not None:
+            os.environ["COLUMNS"] = width
