@@ -11,9 +11,9 @@ import os
 import random
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel
 
@@ -25,6 +25,7 @@ from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import GitError
 from reconciler.adapters.lock import LockHeld, hold
 from reconciler.adapters.publish import Signature, open_publisher
+from reconciler.adapters.remote import RemoteSpecs, open_remote, polling, publish_to_remote
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
@@ -36,7 +37,7 @@ from reconciler.errors import PublishError
 from reconciler.loop.accounts import Tools
 from reconciler.loop.forever import Watch
 from reconciler.loop.once import Memory, run_pass
-from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources, orders
+from reconciler.loop.orders import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources, orders
 from reconciler.loop.read import read_rows
 from reconciler.loop.resolve import resolve
 from reconciler.loop.tally import exit_codes
@@ -50,6 +51,7 @@ from reconciler.ports import (
     ProviderType,
     Snapshot,
     SpecSource,
+    Waker,
 )
 from reconciler.providers import known, load
 from reconciler.sandbox.faults import FAULTS
@@ -112,7 +114,7 @@ async def watch(
         there = _published_place(place, publishing, state_dir)
         async with (
             _tools(there, trust, state_dir, may_change=True, watch=(stop, observers)) as opened,
-            watching(there.specs.resolve(), there.statuses.resolve()) as waker,
+            _waking(opened.specs, there) as waker,
         ):
             tools = await _publishing_tools(opened, there, publishing)
             wanted = orders(selection, brakes)
@@ -229,7 +231,8 @@ def _specs(place: Place) -> SpecsDir:
 
 def _published_place(place: Place, publishing: Publishing, state_dir: Path) -> Place:
     """Return where statuses stand: those of a branch of their own are kept beside the other state."""
-    if publishing.status_branch is None or place.status_dir is not None:
+    is_elsewhere = publishing.status_branch is not None or place.remote is not None
+    if not is_elsewhere or place.status_dir is not None:
         return place
     return replace(place, status_dir=state_dir / "published")
 
@@ -239,14 +242,20 @@ async def _publishing_tools(tools: Tools, place: Place, publishing: Publishing) 
     if not publishing.is_wanted:
         return tools
     try:
-        publisher = open_publisher(
-            place.specs,
-            place.statuses,
-            branch=publishing.status_branch,
-            remote=publishing.remote if publishing.is_pushed else None,
-            signature=Signature.parse(publishing.author),
-            trailers=publishing.trailers,
-        )
+        signature = Signature.parse(publishing.author)
+        if isinstance(tools.specs, RemoteSpecs):
+            publisher = publish_to_remote(
+                tools.specs, place.statuses, publishing.status_branch, signature, publishing.trailers
+            )
+        else:
+            publisher = open_publisher(
+                place.specs,
+                place.statuses,
+                branch=publishing.status_branch,
+                remote=publishing.remote if publishing.is_pushed else None,
+                signature=signature,
+                trailers=publishing.trailers,
+            )
         await publisher.pull()
     except (PublishError, ValueError) as error:
         msg = f"statuses cannot be published: {error}"
@@ -254,8 +263,10 @@ async def _publishing_tools(tools: Tools, place: Place, publishing: Publishing) 
     return replace(tools, publisher=publisher)
 
 
-def _source(place: Place, *, is_watch: bool) -> SpecSource:
-    """Return the specs, with what Git knows of them where they are checked out."""
+def _source(place: Place, state_dir: Path, *, is_watch: bool) -> SpecSource:
+    """Return the specs, with what Git knows of them where they are checked out or fetched."""
+    if place.remote is not None:
+        return _fetched(place.remote, state_dir, is_watch=is_watch)
     specs, checkout = _specs(place), find_checkout(place.specs)
     return (
         specs
@@ -264,10 +275,36 @@ def _source(place: Place, *, is_watch: bool) -> SpecSource:
     )
 
 
+def _fetched(remote: GitRemote, state_dir: Path, *, is_watch: bool) -> RemoteSpecs:
+    """Return the specs of a Git remote. A watch waits for one that is away; a single pass cannot."""
+    try:
+        file = remote.token_file
+        token = file.read_text(encoding="utf-8").strip() if file else os.environ.get("RECONCILE_GIT_TOKEN")
+        git = open_remote(state_dir / "remote", remote.url, token)
+    except (OSError, GitError, ValueError) as error:
+        msg = f"the specs cannot be fetched: {error}"
+        raise ConfigurationError(msg) from None
+    statuses = str(PurePosixPath(remote.path) / "status")
+    specs = RemoteSpecs(
+        git, remote.ref, remote.path, statuses, state_dir / "revision", SystemClock().now, remote.accepted
+    )
+    specs.poll()
+    if specs.head is None and not is_watch:
+        msg = f"the specs cannot be fetched: {specs.away}"
+        raise ConfigurationError(msg)
+    return specs
+
+
+def _waking(specs: SpecSource, place: Place) -> AbstractAsyncContextManager[Waker]:
+    if isinstance(specs, RemoteSpecs) and place.remote is not None:
+        return polling(specs, place.remote.poll_s)
+    return watching(place.specs.resolve(), place.statuses.resolve())
+
+
 @contextmanager
 def _state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
     """Prepare the state directory, and hold its lock where something may be changed."""
-    wanted = place.state_dir or default_state_dir(place.specs, os.environ)
+    wanted = place.state_dir or default_state_dir(place.identity, os.environ)
     try:
         state_dir = prepare_state_dir(wanted, place.specs)
     except StateDirRefused as error:
@@ -275,7 +312,7 @@ def _state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> 
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
-    is_usual = place.state_dir is None and may_begin_anew
+    is_usual = place.state_dir is None and place.remote is None and may_begin_anew
     try:
         with hold(state_dir / "lock", command=" ".join(["reconcile", *sys.argv[1:]]), since=SystemClock().now()):
             if is_usual and not any(place.statuses.rglob("*.yaml")):
@@ -313,7 +350,7 @@ async def _tools(
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
         yield Tools(
-            specs=_source(place, is_watch=watch is not None),
+            specs=_source(place, state_dir, is_watch=watch is not None),
             statuses=StatusesDir(place.statuses, LocalDisk(place.statuses)),
             environment=_Environment(place, bound),
             accounts=accounts,

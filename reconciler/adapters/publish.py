@@ -67,6 +67,7 @@ class StatusBranch:
         signature: who commits.
         trailers: lines at the end of each message.
         is_checked_out: whether a working tree shows this very branch, and has to follow it.
+        read_again: what else is to be fetched when somebody else was first.
     """
 
     git: Git
@@ -77,6 +78,7 @@ class StatusBranch:
     signature: Signature
     trailers: tuple[str, ...] = ()
     is_checked_out: bool = False
+    read_again: Callable[[], object] | None = None
     _base: str | None = None
     """The commit that the statuses on the disk were last equal to."""
     _published: dict[str, bytes] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class StatusBranch:
         """Put the statuses that are published in the place of those on the disk. Raises `GitError`."""
         self._base, self._is_behind = self._tip(), False
         self._follow()
+        if self.read_again is not None:
+            self.read_again()
         self._published = dict(self._files_of(self._base))
         if self.remote is None:
             return  # nobody else publishes here, so what is on the disk is newer

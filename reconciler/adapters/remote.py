@@ -18,6 +18,7 @@ from reconciler.adapters.approvals import is_in_force, read_approvals
 from reconciler.adapters.checkout import read_origin
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import Git, GitError
+from reconciler.adapters.publish import GitPublisher, Signature, StatusBranch
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.tree import NOT_LAZY, TreeDisk
 from reconciler.model.plan import CommitApproval
@@ -171,6 +172,33 @@ class RemoteSpecs:
 
     def _notices(self) -> tuple[str, ...]:
         return () if self.away is None else (f"the remote of the specs is away: {self.away}",)
+
+
+def publish_to_remote(
+    specs: RemoteSpecs, directory: Path, branch: str | None, signature: Signature, trailers: tuple[str, ...]
+) -> GitPublisher:
+    """Return the publisher to the remote that the specs come from.
+
+    Args:
+        specs: that remote.
+        directory: where the statuses stand on the disk.
+        branch: a branch that holds nothing else; None is the specs' own.
+        signature: who commits.
+        trailers: lines at the end of each message.
+    """
+    prefix = "" if branch is not None else specs.statuses or "status"
+    return GitPublisher(
+        StatusBranch(
+            specs.git,
+            branch or specs.ref,
+            prefix,
+            directory.resolve(),
+            "origin",
+            signature,
+            trailers,
+            read_again=specs.poll,
+        )
+    )
 
 
 @dataclass(slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources
+from reconciler.loop.orders import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.model.spec import parse_duration
 from reconciler.observing import Observing
 
@@ -19,11 +20,28 @@ Given = Mapping[str, Any]
 
 def place(given: Given) -> Place:
     """Return where things are."""
+    remote = _remote(given) if given.get("git_url") else None
     return Place(
-        specs=given["specs"],
+        specs=given["specs"] if remote is None else Path(remote.path),
         status_dir=given["status_dir"],
         state_dir=given["state_dir"],
         audit=given.get("audit"),
+        remote=remote,
+    )
+
+
+def _remote(given: Given) -> GitRemote:
+    path = given["git_path"].strip("/")
+    if ".." in path.split("/"):
+        msg = "the specs directory cannot be above the top of the tree"
+        raise click.BadParameter(msg, param_hint="--git-path")
+    return GitRemote(
+        url=given["git_url"],
+        ref=given["git_ref"],
+        path="" if path == "." else path,
+        poll_s=seconds(given, "git_poll"),
+        token_file=given["git_token_file"],
+        accepted=given["accept_revision"],
     )
 
 
@@ -54,7 +72,7 @@ def seconds(given: Given, name: str) -> float:
     try:
         return parse_duration(given[name]).total_seconds()
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=f"--{name}") from None
+        raise click.BadParameter(str(error), param_hint=f"--{name.replace('_', '-')}") from None
 
 
 def _labels(text: str) -> tuple[tuple[str, str], ...]:

@@ -22,6 +22,7 @@ from reconciler.cli.options import (
     OBSERVING,
     PLACE,
     PUBLISHING,
+    REMOTE,
     SCREEN,
     SELECTION,
     TRUST,
@@ -146,7 +147,7 @@ class VerbGroup(click.Group):
     help="With --once: change nothing that this plan, written by plan --out, does not hold.",
 )
 @output("text", "json")
-@options(PLACE, SELECTION, BRAKES, TRUST, PUBLISHING, AUDIT, OBSERVING, CI, SCREEN)
+@options(PLACE, REMOTE, SELECTION, BRAKES, TRUST, PUBLISHING, AUDIT, OBSERVING, CI, SCREEN)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
 def reconcile(ctx: click.Context, /, **given: Any) -> int | None:

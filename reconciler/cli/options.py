@@ -110,6 +110,25 @@ PLACE: tuple[Decorator[Any], ...] = (
         help="Where the lock and the like stand; by default in the user's cache directory.",
     ),
 )
+REMOTE: tuple[Decorator[Any], ...] = (
+    click.option("--git-url", cls=Shared, metavar="URL", help="Read the specs of this Git remote, without a checkout."),
+    click.option("--git-ref", cls=Shared, default="main", show_default=True, metavar="BRANCH", help="Its branch."),
+    click.option(
+        "--git-path", cls=Shared, default="specs", show_default=True, metavar="DIR", help="The specs directory in it."
+    ),
+    click.option(
+        "--git-poll", cls=Shared, default="15s", show_default=True, metavar="DURATION", help="How often it is asked."
+    ),
+    click.option(
+        "--git-token-file",
+        cls=Shared,
+        type=_path(exists=True, dir_okay=False),
+        help="The file with the token for it; else RECONCILE_GIT_TOKEN, if set.",
+    ),
+    click.option(
+        "--accept-revision", cls=Shared, metavar="SHA", help="Act on this commit though the branch was rewound to it."
+    ),
+)
 SELECTION: tuple[Decorator[Any], ...] = (
     click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs with all these labels."),
     click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),

@@ -13,6 +13,20 @@ from reconciler.model.pinned import PinnedPlan
 
 
 @dataclass(frozen=True, slots=True)
+class GitRemote:
+    """A branch of a Git remote that holds the specs."""
+
+    url: str
+    ref: str
+    path: str
+    """The specs directory in its tree, with `/`."""
+    poll_s: float
+    token_file: Path | None = None
+    accepted: str | None = None
+    """A commit that is acted on though the branch was rewound to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where everything is. Directories that are None are the usual ones."""
 
@@ -21,6 +35,14 @@ class Place:
     state_dir: Path | None = None
     audit: Path | None = None
     """The file that every request that changes something is recorded in; None keeps no record but the receipts."""
+    remote: GitRemote | None = None
+    """Where the specs are fetched from; `specs` is then the directory in that tree."""
+
+    @property
+    def identity(self) -> Path:
+        """What tells this place from others, so that each has a state directory of its own."""
+        remote = self.remote
+        return self.specs if remote is None else Path("/", remote.url.replace("/", "_"), remote.ref, remote.path)
 
     @property
     def statuses(self) -> Path:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.remote import RemoteSpecs, authorisation, open_remote
-from tests.support.cli import SPEC
+from tests.support.cli import SPEC, Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox, wait_for
 
 NOW = datetime.now(UTC)
 
@@ -149,3 +150,55 @@ def test_a_token_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
     assert b"canary" not in stored
     assert "canary-token-123456" not in " ".join(authorisation("canary-token-123456").values())
     assert git.find("config", "remote.origin.url") == "https://git.example/specs.git"
+
+
+def test_one_pass_knows_only_the_url_and_pushes_the_proof(ada: Clone, tmp_path: Path, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    runner = Checkout(tmp_path / "runner", sandbox.environ)
+    runner.root.mkdir()
+    spec = SPEC.format(name="runaway", provider="openai", job_id=job_id, state="cancelled")
+    (ada.root / "specs" / "runaway.yaml").write_text(spec, encoding="utf-8")
+    ada.commit("Stop the right one")
+    ada.push()
+    url = (tmp_path / "remote.git").as_uri()
+    first = runner.run("--once", "--wait", "--git-url", url, "--push", "--status-branch", "statuses")
+    second = runner.run("--once", "--wait", "--git-url", url, "--push", "--status-branch", "statuses")
+    ada.git("fetch", "--quiet")
+    subjects = ada.subjects("origin/statuses")
+
+    assert first.code == 0, first.err
+    assert second.code == 0, second.err
+    assert sandbox.cancels(job_id) == [job_id]
+    assert subjects[0] == "reconcile: runaway: cancelled (Cancelled)"
+    assert subjects[-1] == "reconcile: about to cancel runaway"
+    assert ada.subjects("origin/main")[0] == "Stop the right one"
+
+
+def test_a_watch_of_a_remote_acts_on_a_push(ada: Clone, tmp_path: Path, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    runner = Checkout(tmp_path / "runner", sandbox.environ)
+    runner.root.mkdir()
+    url = (tmp_path / "remote.git").as_uri()
+    with runner.start("--git-url", url, "--git-poll", "1s", "--push") as watch:
+        spec = SPEC.format(name="runaway", provider="openai", job_id=job_id, state="cancelled")
+        (ada.root / "specs" / "runaway.yaml").write_text(spec, encoding="utf-8")
+        ada.git("pull", "--quiet", "--rebase", "--autostash")
+        ada.commit("Stop the right one")
+        ada.push()
+        wait_for(lambda: sandbox.cancels(job_id), "the push is acted on")
+        watch.terminate()
+        watch.communicate(timeout=20)
+    ada.git("fetch", "--quiet")
+
+    assert watch.returncode == 0
+    assert sandbox.phase(job_id) == "cancelled"
+    assert ada.is_linear("origin/main")
+    assert "Stop the right one" in ada.subjects("origin/main")
+
+
+def test_a_url_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
+    runner = Checkout(tmp_path)
+    ran = runner.run("--once", "--git-url", (tmp_path / "nowhere.git").as_uri())
+
+    assert ran.code == 78
+    assert "the specs cannot be fetched" in ran.err

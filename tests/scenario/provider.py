@@ -137,7 +137,8 @@ class Provider:
         except BaseException:
             self._note(life, at, tail, scope, _Answer(), _met.get())
             raise
-        self._note(life, at, tail, scope, answer, self._play(scope, answer) or _met.get())
+        played = self._play(scope, answer)
+        self._note(life, at, tail, scope, answer, _met.get() or played)
         for message in answer.messages():
             await send(message)
 

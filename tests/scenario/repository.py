@@ -77,6 +77,10 @@ class Revision:
     is_settings_broken: bool = False
     is_suspended: bool = False
 
+    def unreadable_files(self) -> frozenset[str]:
+        """Return the files that stand there and cannot be read."""
+        return self.broken_files & {each.file for each in self.wishes}
+
     def readable(self) -> tuple[Wish, ...]:
         """Return the documents whose names can be read."""
         return tuple(each for each in self.wishes if each.file not in self.broken_files)

@@ -19,8 +19,9 @@ _OF_ITS_PAST = "Contested"
 def different_ending(plan: Plan, history: History) -> Iterator[str]:
     """Tell the jobs that stand otherwise than they would, had there been no trouble.
 
-    A cancel that trouble has delayed may find its job ended by itself, so one end is as good as another. Under tight
-    brakes what is asked for depends on the hour before.
+    A cancel that trouble has delayed may find its job ended by itself, so one end is as good as another. Whether a
+    limit was the cause is told by the provider's times, and those may have been absurd. Under tight brakes what is
+    asked for depends on the hour before.
     """
     if history.most_an_hour is not None:
         return
@@ -42,8 +43,9 @@ def different_ending(plan: Plan, history: History) -> Iterator[str]:
             yield f"{wish.name} has no status in one of the two runs"
         # What the provider has forgotten is known only to who saw it before.
         elif ABSENT not in {_phase(here), _phase(there)} and ready(here)["reason"] != _OF_ITS_PAST:
-            is_same = _phase(here) == _phase(there) or {_phase(here), _phase(there)} <= OVER
-            if not is_same or standing(here) != standing(there):
+            are_over = {_phase(here), _phase(there)} <= OVER
+            is_same = standing(here) == standing(there) or (are_over and wish.has_limits)
+            if not is_same or not (are_over or _phase(here) == _phase(there)):
                 yield f"{wish.name} is {_told(here)}, and without trouble {_told(there)}"
 
 

@@ -70,7 +70,7 @@ def _expected(history: History, revision: Revision, wish: Wish, phase: str, last
 
 def _left_over(revision: Revision, last: PassEnded) -> Iterator[str]:
     """Tell the statuses whose spec is long gone."""
-    if revision.broken_files:
+    if revision.unreadable_files():
         return
     expected = {path_of(wish) for wish in revision.readable()}
     # Nobody looks at an account whose Provider document is broken, so nobody can tell that it is back.

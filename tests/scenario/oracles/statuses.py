@@ -18,6 +18,7 @@ from tests.scenario.history import (
     PassEnded,
     Put,
     Served,
+    Tampered,
 )
 from tests.scenario.oracles.conditions import violations
 from tests.scenario.oracles.reading import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
@@ -84,7 +85,8 @@ def _accounts(history: History) -> dict[str, str]:
 def wrongly_ready(history: History) -> Iterator[str]:
     """Tell the wanted cancels that a pass left as Ready while the job was not over.
 
-    A spec that changed while the pass was under way is for the next pass to tell.
+    A spec that changed while the pass was under way is for the next pass to tell, and a disk that is full keeps what
+    stood there before.
     """
     at_begin: Revision | None = None
     revision: Revision | None = None
@@ -94,7 +96,7 @@ def wrongly_ready(history: History) -> Iterator[str]:
                 revision = new
             case PassBegun():
                 at_begin = revision
-            case PassEnded() if revision is not None and at_begin is not None:
+            case PassEnded() if revision is not None and at_begin is not None and not event.errors:
                 for wish in set(revision.valid()) & set(at_begin.valid()):
                     if wish.desired == "cancelled" and _is_said_ready(event, wish):
                         truth = history.truth(wish.account, wish.job_id, event.at)
@@ -132,7 +134,7 @@ def lost(history: History) -> Iterator[str]:
                 revision = new
             case PassBegun():
                 at_begin, is_hindered = revision, False
-            case Happened(kind="disk full") | Crashed():
+            case Happened(kind="disk full") | Crashed() | Tampered():
                 is_hindered = True
             case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
                 names = {PurePosixPath(path).stem for path, data in event.statuses.items() if read(data)}
@@ -183,12 +185,13 @@ def thrown_away(history: History) -> Iterator[str]:
                 told.update(statuses)
             case Put(path=path, data=data):
                 told[path] = data
-            case Gone(path=path) if at_begin is not None and at_begin.broken_files and is_job(path):
+            case Gone(path=path) if at_begin is not None and at_begin.unreadable_files() and is_job(path):
                 tree = read(told.get(path, b""))
                 job = job_of(tree) if tree else None
                 claimed = {each.name for each in at_begin.readable()} | {each.job_id for each in at_begin.readable()}
                 if claimed.isdisjoint({PurePosixPath(path).stem, job[1] if job else ""}):
-                    yield f"{event.at:%T} {path} was removed while {sorted(at_begin.broken_files)} could not be read"
+                    unreadable = sorted(at_begin.unreadable_files())
+                    yield f"{event.at:%T} {path} was removed while {unreadable} could not be read"
 
 
 def leaked(history: History) -> Iterator[str]:
