@@ -10,7 +10,7 @@ import click
 
 from reconciler.loop.orders import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.model.spec import parse_duration
-from reconciler.observing import Observing
+from reconciler.wiring.observing import Observing
 
 PORT_MAX = 65_535
 

@@ -16,7 +16,7 @@ from reconciler.adapters.log import PassLog, make_logger
 from reconciler.cli.agenda import agenda
 from reconciler.cli.given import Given, brakes, observing, place, publishing, selection, trust
 from reconciler.cli.screen import Screen
-from reconciler.observing import NotPossible, open_observers
+from reconciler.wiring.observing import NotPossible, open_observers
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

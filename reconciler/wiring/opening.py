@@ -19,8 +19,8 @@ from reconciler.gate import Gate
 from reconciler.loop.accounts import read_only
 from reconciler.loop.resolve import Reach
 from reconciler.model.job import Account
-from reconciler.observing import Observers
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
+from reconciler.wiring.observing import Observers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""Where specs come from, and where statuses go: a directory, a checkout, or a Git remote."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
+from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.git import GitError
+from reconciler.adapters.publish import Signature, open_publisher
+from reconciler.adapters.remote import RemoteSpecs, open_remote, polling, publish_to_remote
+from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.adapters.watch import watching
+from reconciler.errors import PublishError
+from reconciler.loop.accounts import Tools
+from reconciler.loop.orders import GitRemote, Place, Publishing
+from reconciler.ports import (
+    SpecSource,
+    Waker,
+)
+from reconciler.wiring.failures import ConfigurationError
+
+
+def specs_of(place: Place) -> SpecsDir:
+    """Return the specs directory as a source, without what Git knows of it."""
+    return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs))
+
+
+def source_of(place: Place, state_dir: Path, *, is_watch: bool) -> SpecSource:
+    """Return the specs, with what Git knows of them where they are checked out or fetched."""
+    if place.remote is not None:
+        return _fetched(place.remote, state_dir, is_watch=is_watch)
+    specs, checkout = specs_of(place), find_checkout(place.specs)
+    return (
+        specs
+        if checkout is None
+        else CheckedOutSpecs(specs, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
+    )
+
+
+def _fetched(remote: GitRemote, state_dir: Path, *, is_watch: bool) -> RemoteSpecs:
+    """Return the specs of a Git remote. A watch waits for one that is away; a single pass cannot."""
+    try:
+        file = remote.token_file
+        token = file.read_text(encoding="utf-8").strip() if file else os.environ.get("RECONCILE_GIT_TOKEN")
+        git = open_remote(state_dir / "remote", remote.url, token)
+    except (OSError, GitError, ValueError) as error:
+        msg = f"the specs cannot be fetched: {error}"
+        raise ConfigurationError(msg) from None
+    statuses = str(PurePosixPath(remote.path) / "status")
+    specs = RemoteSpecs(
+        git, remote.ref, remote.path, statuses, state_dir / "revision", SystemClock().now, remote.accepted
+    )
+    specs.poll()
+    if specs.head is None and not is_watch:
+        msg = f"the specs cannot be fetched: {specs.away}"
+        raise ConfigurationError(msg)
+    return specs
+
+
+def waking(specs: SpecSource, place: Place) -> AbstractAsyncContextManager[Waker]:
+    """Return what wakes a watch: the remote that is polled, or the directory that is watched."""
+    if isinstance(specs, RemoteSpecs) and place.remote is not None:
+        return polling(specs, place.remote.poll_s)
+    return watching(place.specs.resolve(), place.statuses.resolve())
+
+
+def published_place(place: Place, publishing: Publishing, state_dir: Path) -> Place:
+    """Return where statuses stand: those of a branch of their own are kept beside the other state."""
+    is_elsewhere = publishing.status_branch is not None or place.remote is not None
+    if not is_elsewhere or place.status_dir is not None:
+        return place
+    return replace(place, status_dir=state_dir / "published")
+
+
+async def publishing_tools(tools: Tools, place: Place, publishing: Publishing) -> Tools:
+    """Return the tools with a publisher, once what is published has been read back."""
+    if not publishing.is_wanted:
+        return tools
+    try:
+        signature = Signature.parse(publishing.author)
+        if isinstance(tools.specs, RemoteSpecs):
+            publisher = publish_to_remote(
+                tools.specs, place.statuses, publishing.status_branch, signature, publishing.trailers
+            )
+        else:
+            publisher = open_publisher(
+                place.specs,
+                place.statuses,
+                branch=publishing.status_branch,
+                remote=publishing.remote if publishing.is_pushed else None,
+                signature=signature,
+                trailers=publishing.trailers,
+            )
+        await publisher.pull()
+    except (PublishError, ValueError) as error:
+        msg = f"statuses cannot be published: {error}"
+        raise ConfigurationError(msg) from None
+    return replace(tools, publisher=publisher)

@@ -1,0 +1,136 @@
+"""What a pass works with, opened: state, environment, accounts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from reconciler.adapters.audit import AuditFile
+from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.lock import LockHeld, hold
+from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
+from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.loop.accounts import Tools
+from reconciler.loop.orders import Place, TrustSources
+from reconciler.model.record import Audit
+from reconciler.model.spec import CredentialSource
+from reconciler.ports import (
+    ProviderType,
+)
+from reconciler.providers import load
+from reconciler.sandbox.store import forget_worlds
+from reconciler.wiring.failures import Busy, ConfigurationError, UsageError
+from reconciler.wiring.observing import Observers
+from reconciler.wiring.opening import OpenAccounts
+from reconciler.wiring.sources import source_of
+
+
+@contextmanager
+def state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
+    """Prepare the state directory, and hold its lock where something may be changed."""
+    wanted = place.state_dir or default_state_dir(place.identity, os.environ)
+    try:
+        state_dir = prepare_state_dir(wanted, place.specs)
+    except StateDirRefused as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
+        raise ConfigurationError(msg) from None
+    is_usual = place.state_dir is None and place.remote is None and may_begin_anew
+    try:
+        with hold(state_dir / "lock", command=" ".join(["reconcile", *sys.argv[1:]]), since=SystemClock().now()):
+            if is_usual and not any(place.statuses.rglob("*.yaml")):
+                # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
+                forget_worlds(state_dir)
+            if is_locked:
+                yield state_dir
+                return
+    except LockHeld as error:
+        if is_locked:
+            raise Busy(str(error)) from None
+    yield state_dir
+
+
+@asynccontextmanager
+async def open_tools(
+    place: Place,
+    trust: TrustSources,
+    state_dir: Path,
+    *,
+    may_change: bool,
+    watch: tuple[asyncio.Event, Observers] | None = None,
+) -> AsyncIterator[Tools]:
+    """Open everything. A watch brings the wish to stop, and those who are told what happens."""
+    try:
+        texts = {str(file): file.read_text(encoding="utf-8") for file in trust.files}
+        bound = Trust.read(os.environ, texts)
+    except (OSError, ValueError) as error:
+        msg = f"what may be trusted cannot be read: {error}"
+        raise ConfigurationError(msg) from None
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        stop, observers = watch or (asyncio.Event(), None)
+        accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers)
+        stopping = asyncio.create_task(accounts.close_at(stop))
+        stack.callback(stopping.cancel)
+        yield Tools(
+            specs=source_of(place, state_dir, is_watch=watch is not None),
+            statuses=StatusesDir(place.statuses, LocalDisk(place.statuses)),
+            environment=OperatorEnvironment(place, bound),
+            accounts=accounts,
+            clock=clock,
+            control=accounts.control if may_change else None,
+            is_stopping=stop.is_set,
+            audit=_audit(place, stack) if may_change else None,
+        )
+
+
+def _audit(place: Place, stack: AsyncExitStack) -> Audit | None:
+    try:
+        return stack.enter_context(AuditFile(place.audit)) if place.audit else None
+    except OSError as error:
+        msg = f"the audit {place.audit} cannot be written: {error.strerror or error}"
+        raise ConfigurationError(msg) from None
+
+
+class OperatorEnvironment:
+    """What the operator decides, outside the specs."""
+
+    def __init__(self, place: Place, trust: Trust) -> None:
+        self._place = place
+        self._trust = trust
+
+    def provider_type(self, name: str) -> ProviderType:
+        """Return a type by its word. Raises LookupError."""
+        return load(name)
+
+    def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
+        """Return the spec's base URL, else the vendor's variable's, else the type's own. Raises ValueError."""
+        usual = os.environ.get(type_.url_variable) if type_.url_variable else None
+        text = written or usual or type_.own_url(options)
+        if text is None:
+            msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
+            raise ValueError(msg)
+        return normalise_base_url(text)
+
+    def distrust(
+        self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
+    ) -> str | None:
+        """Return why a credential must not go there; None if it may."""
+        return self._trust.check(type_, options, credentials, base_url)
+
+    def show(self, file: str) -> str:
+        """Return a spec file's path as its user would type it."""
+        return str(self._place.specs / file)
+
+    def show_status(self, file: str) -> str:
+        """Return a status file's path as its user would type it."""
+        return str(self._place.statuses / file)
