@@ -94,7 +94,7 @@ async def run_pass(
     errors: tuple[str, ...] = ()
     if tools.control is not None:
         if orders.is_selected is None:
-            swept = await sweep(matched, snapshot, brakes, resolved.reaches, tools)
+            swept = await sweep(matched, snapshot, brakes, _seen_reaches(resolved.reaches, runs), tools)
         errors = write_all(_one_a_name(stopped, matched.last), tools)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
@@ -178,6 +178,12 @@ def _stop(
         for key, each in enumerate(candidates)
         if each.problem is not None and key in chosen
     }
+
+
+def _seen_reaches(reaches: Mapping[str, Reach], runs: Iterable[AccountRun]) -> dict[str, Reach]:
+    """Return the accounts that this pass could see: of any other, not even one job is believed to be gone."""
+    unseen = {run.reach.account for run in runs if run.surveyed is None or run.surveyed.unseen is not None}
+    return {line: reach for line, reach in reaches.items() if reach.account not in unseen}
 
 
 def _one_a_name(stopped: Mapping[int, JobStatus], last: Mapping[int, JobStatus]) -> Iterable[JobStatus]:

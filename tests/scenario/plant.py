@@ -144,7 +144,7 @@ BUGS = (
         "act on both of two specs for one job",
         "core/match.py",
         "        elif claim.ref is not None and refs[claim.ref] > 1:\n",
-        "        elif claim.ref is None:\n",
+        "        elif claim.ref is not None and refs[claim.ref] > 9:\n",
     ),
     Bug(
         "act though it is suspended",
@@ -174,7 +174,7 @@ BUGS = (
         "an answer closes the receipt",
         "core/settle.py",
         "replace(each, accepted_at=now) if each.is_open",
-        'replace(each, accepted_at=now, confirmed_at=now, outcome=Outcome("cancelled")) if each.is_open',
+        'replace(each, accepted_at=now, confirmed_at=now, outcome="cancelled") if each.is_open',
     ),
     Bug(
         "a key in a message",

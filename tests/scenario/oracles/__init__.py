@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from tests.scenario.history import History
 from tests.scenario.oracles.ending import wrong_ending
 from tests.scenario.oracles.requests import (
-    believed_suspects,
     hasty,
     impatient,
     restless,
@@ -27,6 +26,7 @@ from tests.scenario.oracles.statuses import (
     untrue,
     wrongly_ready,
 )
+from tests.scenario.oracles.suspects import believed_suspects
 
 Oracle = Callable[[History], Iterator[str]]
 

@@ -196,27 +196,6 @@ def _patience(last: Served) -> timedelta:
     return timedelta(minutes=10) - _TICK if is_taken else timedelta(seconds=4)
 
 
-def believed_suspects(history: History) -> Iterator[str]:
-    """Tell what was done on a look in which all the jobs of an account were gone at once."""
-    last: dict[tuple[str, str], str] = {}
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for event in history.events:
-        match event:
-            case PassBegun():
-                for account, words in found.items():
-                    last.update({(account, job): word for job, word in words.items() if word != ABSENT})
-                found.clear()
-            case Served(is_change=True) if _is_suspect(event.account, found[event.account], last):
-                yield f"{event.at:%T} {event.verb} of {event.job_id}, though all jobs of the account were gone at once"
-            case Served():
-                found[event.account].update(event.words)
-
-
-def _is_suspect(account: str, words: dict[str, str], last: dict[tuple[str, str], str]) -> bool:
-    before = [job for job in words if last.get((account, job), ABSENT) not in {ABSENT, *OVER}]
-    return len(before) >= 2 and all(words[job] == ABSENT for job in before)
-
-
 def unbraked(history: History) -> Iterator[str]:
     """Tell where more jobs were asked for the first time within an hour than the brakes allow.
 

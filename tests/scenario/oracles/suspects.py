@@ -1,0 +1,60 @@
+"""Whether a look in which everything was gone at once was believed: a wrong key or project is likelier than that."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from tests.scenario.history import ABSENT, Crashed, Edited, History, PassBegun, PassEnded, Put, Served, Tampered
+from tests.scenario.oracles.reading import UNFINISHED, is_job, job_of, read
+
+MANY = 2
+
+
+def believed_suspects(history: History) -> Iterator[str]:
+    """Tell what was asked for, or called absent, on a look in which all unfinished jobs of an account were gone.
+
+    What was known of the jobs is what the statuses said that were left when the pass began.
+    """
+    urls: Mapping[str, str] = {}
+    statuses: dict[str, bytes] = {}
+    words: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for event in history.events:
+        match event:
+            case Edited(revision=revision):
+                urls = {f"openai {url}": account for account, url in revision.accounts.items()}
+            case PassEnded(statuses=left) | Crashed(statuses=left):
+                statuses = dict(left)
+                words.clear()
+            case Tampered(path=path):
+                statuses.pop(path, None)
+            case PassBegun():
+                words.clear()
+            case Served(is_change=True) if event.account in _suspects(urls, statuses, words):
+                yield f"{event.at:%T} {event.verb} of {event.job_id}, though all jobs of the account were gone at once"
+            case Served():
+                words[event.account].update(event.words)
+            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                account = urls[job[0]]
+                is_news = tree["status"]["phase"] == ABSENT and job[1] in _known(account, urls, statuses)
+                if is_news and account in _suspects(urls, statuses, words):
+                    yield f"{event.at:%T} {path} says absent, though all jobs of the account were gone at once"
+
+
+def _suspects(
+    urls: Mapping[str, str], statuses: Mapping[str, bytes], words: Mapping[str, Mapping[str, str]]
+) -> set[str]:
+    """Return the accounts of which this pass saw nothing that it should have seen."""
+    found = set()
+    for account, seen in words.items():
+        known = [job for job in _known(account, urls, statuses) if job in seen]
+        if len(known) >= MANY and all(seen[job] == ABSENT for job in known):
+            found.add(account)
+    return found
+
+
+def _known(account: str, urls: Mapping[str, str], statuses: Mapping[str, bytes]) -> set[str]:
+    """Return the jobs of an account that the statuses tell to be unfinished, by their ids."""
+    trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
+    jobs = [(job_of(tree), tree["status"]["phase"]) for tree in trees]
+    return {job[1] for job, phase in jobs if job and urls.get(job[0]) == account and phase in UNFINISHED}
