@@ -18,9 +18,11 @@ from reconciler.adapters.approvals import is_in_force, read_approvals
 from reconciler.adapters.checkout import read_origin
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import Git, GitError
-from reconciler.adapters.publish import GitPublisher, Signature, StatusBranch
+from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.adapters.status_branch import Signature, StatusBranch
 from reconciler.adapters.tree import NOT_LAZY, TreeDisk
+from reconciler.adapters.watch import running
 from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
@@ -231,9 +233,5 @@ class RemoteWaker:
 async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemoteWaker]:
     """Ask the remote every few seconds while the body runs."""
     waker = RemoteWaker(specs, every_s)
-    following = asyncio.create_task(waker.follow())
-    try:
+    async with running(waker.follow()):
         yield waker
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)

@@ -9,7 +9,7 @@ scan at every interval goes on meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,9 +70,16 @@ class FileWaker:
 async def watching(root: Path, not_ours: Path) -> AsyncIterator[FileWaker]:
     """Watch a directory while the body runs; both paths are resolved."""
     waker = FileWaker(root, not_ours)
-    following = asyncio.create_task(waker.follow())
-    try:
+    async with running(waker.follow()):
         yield waker
+
+
+@asynccontextmanager
+async def running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Let some work go on while the body runs, and end it with the body."""
+    going_on = asyncio.create_task(work)
+    try:
+        yield
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        going_on.cancel()
+        await asyncio.gather(going_on, return_exceptions=True)

@@ -174,9 +174,9 @@ def _stop(
     """Return the statuses of the specs that cannot be acted on, by the candidates' keys."""
     now = tools.clock.now().replace(microsecond=0)
     return {
-        key: stalled(each.name, each.source, last.get(key), each.problem.reason, each.problem.message, now)
-        for key, each in enumerate(candidates)
-        if each.problem is not None and key in chosen
+        key: stalled(each.name, each.source, last.get(key), problem.reason, problem.message, now)
+        for key in chosen
+        if (problem := (each := candidates[key]).problem) is not None
     }
 
 

@@ -11,9 +11,10 @@ from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
-from reconciler.adapters.publish import Signature, open_publisher
+from reconciler.adapters.publish import open_publisher
 from reconciler.adapters.remote import RemoteSpecs, open_remote, polling, publish_to_remote
 from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.adapters.status_branch import Signature
 from reconciler.adapters.watch import watching
 from reconciler.errors import PublishError
 from reconciler.loop.accounts import Tools

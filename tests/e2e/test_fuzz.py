@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.splice import Edit, SpliceRefused, splice
 from reconciler.cli.group import VERBS
-from tests.support.desk import SPEC, Desk
+from tests.support.cli import SPEC
+from tests.support.desk import Desk
 
 CODES = {0, 1, 2, 3, 64, 65, 69, 70, 75, 78}
 SERVING = {"sandbox"}

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from reconciler.cli import main
+from tests.support.cli import SPEC, Ran
 
 SANDBOX = """\
 apiVersion: jobs.reconciler/v1
@@ -22,24 +23,6 @@ spec:
 """
 JOB = "    - {{id: {id}, age: 5h, life: [{life}]}}\n"
 RUNNING = "{phase: running, for: 90d}, {phase: succeeded}"
-SPEC = """\
-apiVersion: jobs.reconciler/v1
-kind: FineTuningJob
-metadata: {{name: {name}}}
-spec:
-  provider: {provider}
-  jobId: {job_id}
-  desiredState: {state}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True, slots=True)

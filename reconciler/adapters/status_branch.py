@@ -1,0 +1,261 @@
+"""Statuses as commits: on the specs' own branch, or on a branch that holds nothing else.
+
+Rules: nothing is forced, no history is rewritten, no file but a status is touched; the working tree's index and the
+user's configuration stay out of it; a commit is made only where the tree differs. A push that is refused is
+`Overtaken`: somebody else was there first, and what was decided must be decided again.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from reconciler.adapters.git import Git, GitError
+from reconciler.errors import Overtaken
+
+_SIGNATURE = re.compile(r"(?P<name>[^<>\n]+?) *<(?P<email>[^<>\s]+)>")
+TRIES = 5
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who commits."""
+
+    name: str
+    email: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return who `Ada <ada@example.org>` is. Raises ValueError with a sentence."""
+        match = _SIGNATURE.fullmatch(text)
+        if match is None:
+            msg = f"{text!r} is not an author: write it as 'Ada <ada@example.org>'"
+            raise ValueError(msg)
+        return cls(match["name"], match["email"])
+
+    def environment(self) -> Mapping[str, str]:
+        """Return what tells Git so."""
+        return {
+            "GIT_AUTHOR_NAME": self.name,
+            "GIT_AUTHOR_EMAIL": self.email,
+            "GIT_COMMITTER_NAME": self.name,
+            "GIT_COMMITTER_EMAIL": self.email,
+        }
+
+
+@dataclass(slots=True)
+class StatusBranch:
+    """A branch that statuses are published on.
+
+    Args:
+        git: a repository.
+        branch: the branch's name.
+        prefix: where in the branch's tree the statuses stand; empty for a branch that holds nothing else.
+        directory: where they stand on the disk.
+        remote: where it is pushed to; None keeps it here.
+        signature: who commits.
+        trailers: lines at the end of each message.
+        is_checked_out: whether a working tree shows this very branch, and has to follow it.
+        read_again: what else is to be fetched when somebody else was first.
+    """
+
+    git: Git
+    branch: str
+    prefix: str
+    directory: Path
+    remote: str | None
+    signature: Signature
+    trailers: tuple[str, ...] = ()
+    is_checked_out: bool = False
+    read_again: Callable[[], object] | None = None
+    _base: str | None = None
+    """The commit that the statuses on the disk were last equal to."""
+    _published: dict[str, bytes] = field(default_factory=dict)
+    _is_behind: bool = False
+
+    def pull(self) -> None:
+        """Put the statuses that are published in the place of those on the disk. Raises `GitError`."""
+        self._base, self._is_behind = self._tip(), False
+        self._follow()
+        if self.read_again is not None:
+            self.read_again()
+        self._published = dict(self._files_of(self._base))
+        if self.remote is None:
+            return  # nobody else publishes here, so what is on the disk is newer
+        here = dict(self._files_here())
+        for path in here.keys() - self._published.keys():
+            (self.directory / path).unlink(missing_ok=True)
+        for path, data in self._published.items():
+            if here.get(path) != data:
+                self._put(path, data)
+
+    def publish(self, message: str) -> str | None:
+        """Commit what changed since the last time, and push it. Returns the commit, or None if nothing changed.
+
+        Raises `Overtaken` where the branch has moved on, and `GitError`.
+        """
+        here = dict(self._files_here())
+        if here == self._published:
+            return None
+        commit = self._commit(self._base, here, message)
+        if self.remote is not None:
+            self._push(commit)
+        self._move(commit)
+        self._base, self._published = commit, here
+        return commit
+
+    def publish_on_top(self, message: str) -> str | None:
+        """Publish what changed on top of whatever is there by now: for what has happened, and must not be lost.
+
+        Of a status that somebody else changed too, ours is kept only where it tells of a request of ours: theirs may
+        tell of one of theirs, and anything else is seen again by the next look. Raises `GitError`.
+        """
+        for _ in range(TRIES):
+            if self._is_behind:
+                self._rebase()
+            try:
+                return self.publish(message)
+            except Overtaken:
+                continue
+        msg = f"the branch {self.branch} could not be pushed to in {TRIES} tries: others push without a pause"
+        raise GitError(msg)
+
+    def _rebase(self) -> None:
+        here, before = dict(self._files_here()), self._published
+        self.pull()
+        ours = {path: data for path, data in here.items() if before.get(path) != data}
+        for path, data in ours.items():
+            is_free = self._published.get(path) == before.get(path)
+            if is_free or _receipts(data) != _receipts(before.get(path, b"")):
+                self._put(path, data)
+        for path in before.keys() - here.keys():
+            if self._published.get(path) == before[path]:
+                (self.directory / path).unlink(missing_ok=True)
+
+    def _put(self, path: str, data: bytes) -> None:
+        target = self.directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def _follow(self) -> None:
+        """Let the working tree, where it is of this very branch, have the specs of the commit that was fetched."""
+        if not self.is_checked_out or self._base is None or self._base == self.git.find("rev-parse", "HEAD"):
+            return
+        self.git.find("checkout", "--quiet", "HEAD", "--", self.prefix)
+        for path, _ in list(self._files_here()):
+            if self.git.find("cat-file", "-e", f"HEAD:{self._outside(path)}") is None:
+                (self.directory / path).unlink()
+        self.git.run("merge", "--quiet", "--ff-only", "--no-edit", self._base)
+
+    def _tip(self) -> str | None:
+        if self.remote is None:
+            return self.git.find("rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
+        listed = self.git.text("ls-remote", self.remote, f"refs/heads/{self.branch}")
+        if not listed:
+            return None
+        # A ref of our own, for FETCH_HEAD belongs to whoever fetches last.
+        kept = f"refs/reconcile/{self.branch}"
+        wanted = f"+refs/heads/{self.branch}:{kept}"
+        self.git.run("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self.remote, wanted)
+        return self.git.text("rev-parse", "--verify", kept)
+
+    def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
+        if commit is None:
+            return
+        within = ["--", self.prefix] if self.prefix else []
+        listed = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *within).decode("utf-8", "surrogateescape")
+        entries = [entry.partition("\t") for entry in listed.split("\0") if entry]
+        blobs = [
+            (path, facts[12:]) for facts, _, path in entries if facts.startswith("100644 blob ") and _is_status(path)
+        ]
+        contents = self._read_blobs([blob for _, blob in blobs])
+        yield from ((self._inside(path), data) for (path, _), data in zip(blobs, contents, strict=True))
+
+    def _read_blobs(self, blobs: list[str]) -> Iterator[bytes]:
+        answer = self.git.run("cat-file", "--batch", data="".join(f"{blob}\n" for blob in blobs).encode())
+        at = 0
+        for _ in blobs:
+            end = answer.index(b"\n", at)
+            size = int(answer[at:end].rsplit(b" ", 1)[1])
+            yield answer[end + 1 : end + 1 + size]
+            at = end + size + 2
+
+    def _inside(self, path: str) -> str:
+        return path.removeprefix(f"{self.prefix}/") if self.prefix else path
+
+    def _files_here(self) -> Iterator[tuple[str, bytes]]:
+        if not self.directory.is_dir():
+            return
+        for path in sorted(self.directory.rglob("*.yaml")):
+            if path.is_file() and not path.is_symlink() and _is_status(path.name):
+                yield path.relative_to(self.directory).as_posix(), path.read_bytes()
+
+    def _commit(self, parent: str | None, files: Mapping[str, bytes], message: str) -> str:
+        with _index() as index:
+            self.git.run("read-tree", parent or _EMPTY_TREE, more=index)
+            stale = [path for path in self._published if path not in files]
+            lines = [f"0 {'0' * 40}\t{self._outside(path)}" for path in stale]
+            fresh = [path for path, data in files.items() if self._published.get(path) != data]
+            paths = "".join(f"{(self.directory / path).resolve()}\n" for path in fresh)
+            blobs = self.git.text("hash-object", "-w", "--no-filters", "--stdin-paths", data=paths.encode()).split()
+            lines += [f"100644 {blob}\t{self._outside(path)}" for path, blob in zip(fresh, blobs, strict=True)]
+            listing = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
+            self.git.run("update-index", "-z", "--index-info", data=listing, more=index)
+            tree = self.git.text("write-tree", more=index)
+        text = "\n\n".join(part for part in (message, "\n".join(self.trailers)) if part)
+        parents = ["-p", parent] if parent else []
+        made = self.git.run(
+            "commit-tree", tree, *parents, "-F", "-", data=f"{text}\n".encode(), more=self.signature.environment()
+        )
+        return made.decode().strip()
+
+    def _outside(self, path: str) -> str:
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+    def _push(self, commit: str) -> None:
+        remote = self.remote or ""
+        try:
+            self.git.run("push", "--quiet", "--no-verify", remote, f"{commit}:refs/heads/{self.branch}")
+        except GitError:
+            if self._tip() == self._base:
+                raise
+            raise self._overtaken() from None
+
+    def _move(self, commit: str) -> None:
+        """Let the local branch, or a detached HEAD that was at its tip, be this commit."""
+        if self.is_checked_out and self.git.find("rev-parse", "HEAD") == (self._base or ""):
+            self.git.run("update-ref", "-m", "reconcile", "HEAD", commit, self._base or "")
+            self.git.run("reset", "--quiet", "--", self.prefix)
+        elif self.remote is None:
+            try:
+                self.git.run(
+                    "update-ref", "-m", "reconcile", f"refs/heads/{self.branch}", commit, self._base or "0" * 40
+                )
+            except GitError:
+                raise self._overtaken() from None
+
+    def _overtaken(self) -> Overtaken:
+        self._is_behind = True
+        return Overtaken(f"the branch {self.branch} has moved on")
+
+
+def _receipts(status: bytes) -> bytes:
+    """Return the part of a status file that tells what was asked of a provider."""
+    return status.partition(b"\n  receipts:")[2].partition(b"\n  history:")[0]
+
+
+def _is_status(path: str) -> bool:
+    return path.endswith(".yaml") and not path.rpartition("/")[2].startswith(".")
+
+
+@contextmanager
+def _index() -> Iterator[Mapping[str, str]]:
+    """Give Git an index of its own, so that the user's is left alone."""
+    with tempfile.TemporaryDirectory(prefix="reconcile-") as directory:
+        yield {"GIT_INDEX_FILE": str(Path(directory) / "index")}
