@@ -25,6 +25,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from reconciler.adapters.yaml_words import in_words
 from reconciler.model.scalar import quoted
 
 DOCUMENTS_MAX = 10_000
@@ -33,25 +34,13 @@ REPEATED_NODES_MAX = 100_000
 
 Path = tuple[str | int, ...]
 
+_TOO_DEEP = f"is nested deeper than {DEPTH_MAX} levels"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is not in every build of PyYAML
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TAGS = frozenset(
     {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
 )
 _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
-_INDENTED_BY_TAB = re.compile(r" *\t")
-_IN_WORDS = (
-    ("mapping values are not allowed", "a ':' stands where no key can be: quote a value that holds ': '"),
-    ("cannot start any token", "a value cannot begin with this character: put the value in quotes"),
-    ("unexpected end of stream", "a quote that is opened here is never closed"),
-    ("expected node content", "a value is missing here, or a bracket is never closed"),
-    ("expected the node content", "a value is missing here, or a bracket is never closed"),
-    ("expected ',' or", "a ',' is missing here, or a bracket is never closed"),
-    ("expected key", "this does not go on from the lines above: look at the indentation and quotes"),
-    ("expected '-' indicator", "this does not go on from the lines above: look at the indentation and quotes"),
-    ("expected <block end>", "this does not go on from the lines above: look at the indentation and quotes"),
-    ("could not find expected ':'", "a key without its ':'"),
-)
 
 
 class Unreadable(Exception):
@@ -144,16 +133,16 @@ def _documents(events: Iterator[Event], nodes_max: int) -> Iterator[RawDocument]
 
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     problem = error.problem or "cannot be understood"
+    if "nesting depth" in problem:  # libyaml's own limit, since 0.2.6, which it may notice before we count
+        return Unreadable(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
     # A quote that is never closed is noticed at the end of the file, and is of interest where it begins.
     is_open = "end of stream" in problem and error.context_mark is not None
     mark = error.context_mark if is_open else error.problem_mark
     if mark is None:
         return Unreadable(f"is not YAML: {problem}")
     lines = text.splitlines()
-    if mark.line < len(lines) and _INDENTED_BY_TAB.match(lines[mark.line]):
-        return Unreadable("is not YAML: a tab stands where YAML wants spaces: indent with spaces", mark.line + 1)
-    words = next((words for part, words in _IN_WORDS if part in problem), problem)
-    return Unreadable(f"is not YAML: {words}", mark.line + 1)
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    return Unreadable(f"is not YAML: {in_words(problem, line)}", mark.line + 1)
 
 
 def _line(event: Any) -> int:
@@ -269,8 +258,7 @@ class _Builder:
             is_plain = event.tag is None and not event.style
             return None if is_plain and event.value in _NULLS else event.value
         if len(path) >= DEPTH_MAX:
-            msg = f"is nested deeper than {DEPTH_MAX} levels"
-            raise Unreadable(msg, _line(event))
+            raise Unreadable(_TOO_DEEP, _line(event))
         return self._items(path) if isinstance(event, SequenceStartEvent) else self._members(path)
 
     def _items(self, path: Path) -> list[Any]:
