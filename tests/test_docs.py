@@ -13,29 +13,24 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
 from reconciler import wiring
-from reconciler.cli.group import EPILOG, VERBS, reconcile
-from reconciler.cli.options import Shared
+from reconciler.cli.group import reconcile
 from reconciler.loop.orders import Place
 from reconciler.model.plan import PRECEDENCE, ExitCode
-from reconciler.providers import NAMES, load
-from reconciler.views.explain_text import ADVICE, PLACES
-from reconciler.views.schema import field_notes, json_schema
+from reconciler.views.schema import json_schema
+from tests.support.tables import OPTIONS, README, ROOT, TABLES, exit_codes, with_tables
 
-ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
 SCHEMA = ROOT / "specs" / ".schema.json"
 DOCUMENTS = [README, *sorted((ROOT / ".github").rglob("*.md"))]
 BIN = Path(sys.executable).parent
 MODELINE = "# yaml-language-server: $schema=.schema.json\n"
 README_LINES_MAX = 300
-OPTIONS = {name: load(name).options for name in NAMES}
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
@@ -45,100 +40,10 @@ _MOVING = [
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
 ]
 
-# --- the tables -----------------------------------------------------------------------------------------------
-
-
-def _table(*rows: tuple[str, ...]) -> str:
-    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    lines = [f"| {' | '.join(row)} |" for row in escaped]
-    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
-
-
-def verbs() -> str:
-    """The command itself, and each verb with its help's first sentence."""
-    said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
-    return _table(("Command", "What it does"), ("`reconcile --once`", "Make one pass."), *said)
-
-
-def exit_codes() -> str:
-    """The exit codes in the words of `--help`."""
-    said = re.findall(r"^ *(\d+)  (.+)$", EPILOG, re.MULTILINE)
-    return _table(("Code", "What it says"), *((f"`{code}`", text) for code, text in said))
-
-
-def reasons() -> str:
-    """Every reason, by where it is said."""
-    rows = [
-        (f"`{reason}`", reason.paragraph if at else f"*{PLACES[place]}.* {reason.paragraph}")
-        for place, advice in ADVICE.items()
-        for at, reason in enumerate(advice)
-    ]
-    return _table(("Reason", "What it says"), *rows)
-
-
-def fields() -> str:
-    """Every field of every `spec`, without the mappings that only hold others."""
-    notes = field_notes(OPTIONS)
-    holders = {note.path.rpartition(".")[0] for note in notes}
-    rows = [
-        (f"`{note.path}`" + (" *" if note.is_required else ""), note.type, note.description)
-        for note in notes
-        if ".spec." in note.path and (note.path not in holders or note.type != "mapping")
-    ]
-    return _table(("Field (* required)", "Value", "Meaning"), *rows)
-
-
-def providers() -> str:
-    """What each provider type that ships can do."""
-    rows = []
-    for name in sorted(NAMES):
-        type_ = load(name)
-        can = type_.capabilities
-        cancel = "at once" if can.cancel_is_immediate else "takes a while"
-        rows.append(
-            (
-                f"`{name}`",
-                f"`{type_.key_variable}`" if type_.key_variable else "none needed",
-                f"`{type_.url_variable}`" if type_.url_variable else "",
-                cancel if can.confirms else f"{cancel}; only an end time proves it",
-                "yes" if can.can_pause else "no",
-                can.ends_on or "not announced",
-            )
-        )
-    return _table(("Type", "Usual key", "Address, if not its own", "Cancel", "Pause, resume", "End of service"), *rows)
-
-
-def environment() -> str:
-    """The variable of each option."""
-    names = [f"`{param.envvar}`" for param in reconcile.params if isinstance(param, Shared)]
-    return " ".join([*names, "`RECONCILE_TRUST` (see below) `NO_COLOR` `XDG_CACHE_HOME`"])
-
-
-TABLES: dict[str, Callable[[], str]] = {
-    "verbs": verbs,
-    "exit-codes": exit_codes,
-    "reasons": reasons,
-    "fields": fields,
-    "providers": providers,
-    "environment": environment,
-}
-
-
-def with_tables(text: str) -> str:
-    """Return the README's text with every table as the code has it."""
-    for name, make in TABLES.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
-    return text
-
 
 def schema_text() -> str:
     """Return the schema as `reconcile schema` prints it where no other provider types are installed."""
     return json.dumps(json_schema(OPTIONS), indent=2) + "\n"
-
-
-# --- the tests ------------------------------------------------------------------------------------------------
 
 
 def blocks(*languages: str) -> list[str]:
@@ -235,11 +140,11 @@ def test_every_yaml_block_is_valid(block: str, tmp_path: Path) -> None:
     assert report.exit_code is ExitCode.OK
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table_is_as_the_code_has_it(name: str) -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize(("document", "name"), [(document, name) for document in TABLES for name in TABLES[document]])
+def test_a_table_is_as_the_code_has_it(document: Path, name: str) -> None:
+    text = document.read_text(encoding="utf-8")
 
-    assert f"<!-- {name} -->\n{TABLES[name]()}\n<!-- /{name} -->" in text, "python -m tests.test_docs --write"
+    assert f"<!-- {name} -->\n{TABLES[document][name]()}\n<!-- /{name} -->" in text, "python -m tests.test_docs --write"
 
 
 def test_the_exit_codes_of_the_help_are_those_of_the_model_in_its_order() -> None:
@@ -292,5 +197,6 @@ def test_every_dependency_has_a_line_that_says_why_it_is_there() -> None:
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["--write"]:
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for each in TABLES:
+        each.write_text(with_tables(each), encoding="utf-8")
     SCHEMA.write_text(schema_text(), encoding="utf-8")

@@ -49,7 +49,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.INVALID_SPEC: "Run reconcile validate, and correct what it names.",
             Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
             Reason.DUPLICATE_JOB: "Remove one of the two specs.",
-            Reason.NOT_SUPPORTED: "Want another state; the README says what each provider can do.",
+            Reason.NOT_SUPPORTED: "Want another state; `reconcile providers` says what each type can do.",
             Reason.HOST_NOT_TRUSTED: "If that host is meant, the operator sets RECONCILE_TRUST as the message says.",
             Reason.REFUSED_BY_GUARD: "Read the plan. If all of it is meant, run once with --allow-cancels N.",
             Reason.ACTION_FORBIDDEN: "Give the credential the right to change jobs, or use one that has it.",

@@ -1,0 +1,138 @@
+"""The tables of the README and of the reference, as the code has them.
+
+`python -m tests.test_docs --write` writes them anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from reconciler.cli.group import EPILOG, VERBS, reconcile
+from reconciler.cli.options import Shared
+from reconciler.model.reason import Reason
+from reconciler.providers import NAMES, load
+from reconciler.views.explain_text import ADVICE, PLACES
+from reconciler.views.schema import field_notes
+
+ROOT = Path(__file__).parent.parent.parent
+README = ROOT / "README.md"
+REFERENCE = ROOT / ".github" / "REFERENCE.md"
+OPTIONS = {name: load(name).options for name in NAMES}
+
+MET_FIRST = (
+    Reason.CANCEL_PENDING,
+    Reason.SUSPENDED,
+    Reason.JOB_NOT_FOUND,
+    Reason.JOB_FAILED,
+    Reason.INVALID_SPEC,
+    Reason.REFUSED_BY_GUARD,
+    Reason.HOST_NOT_TRUSTED,
+    Reason.CANCEL_NOT_HONOURED,
+)
+"""Why a job is not ready, most of the time: these stand in the README itself."""
+
+OTHER_VARIABLES = MappingProxyType(
+    {
+        "RECONCILE_GIT_TOKEN": "The token for `--git-url`, where no file holds it.",
+        "RECONCILE_TRUST": "Which hosts a credential may go to, such as `OPENAI_API_KEY=gateway.example.org`.",
+        "NO_COLOR": "No colours, whatever it holds.",
+        "XDG_CACHE_HOME": "Where `--state-dir` is if nothing says so.",
+    }
+)
+
+
+def _table(*rows: tuple[str, ...]) -> str:
+    escaped = [[cell.replace("|", r"\|").replace("<", r"\<") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in escaped]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
+
+
+def verbs() -> str:
+    """The command itself, and each verb with its help's first sentence."""
+    said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
+    return _table(("Command", "What it does"), ("`reconcile --once`", "Make one pass."), *said)
+
+
+def exit_codes() -> str:
+    """The exit codes in the words of `--help`."""
+    said = re.findall(r"^ *(\d+)  (.+)$", EPILOG, re.MULTILINE)
+    return _table(("Code", "What it says"), *((f"`{code}`", text) for code, text in said))
+
+
+def reasons() -> str:
+    """Every reason, by where it is said, and what to do about it."""
+    parts = []
+    for place, advice in ADVICE.items():
+        said = PLACES[place]
+        rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in advice.items()]
+        parts.append(f"### {said[0].upper()}{said[1:]}\n\n" + _table(("Reason", "What it says", "What to do"), *rows))
+    return "\n\n".join(parts)
+
+
+def reasons_met_first() -> str:
+    """The few reasons that most people meet, and what to do about them."""
+    to_do = {reason: what for advice in ADVICE.values() for reason, what in advice.items()}
+    rows = [(f"`{reason}`", reason.paragraph, to_do[reason]) for reason in MET_FIRST]
+    return _table(("Reason", "What it says", "What to do"), *rows)
+
+
+def fields() -> str:
+    """Every field of every `spec`, without the mappings that only hold others."""
+    notes = field_notes(OPTIONS)
+    holders = {note.path.rpartition(".")[0] for note in notes}
+    rows = [
+        (f"`{note.path}`" + (" *" if note.is_required else ""), note.type, note.description)
+        for note in notes
+        if ".spec." in note.path and (note.path not in holders or note.type != "mapping")
+    ]
+    return _table(("Field (* required)", "Value", "Meaning"), *rows)
+
+
+def providers() -> str:
+    """What each provider type that ships can do."""
+    rows = []
+    for name in sorted(NAMES):
+        type_ = load(name)
+        can = type_.capabilities
+        cancel = "at once" if can.cancel_is_immediate else "takes a while"
+        rows.append(
+            (
+                f"`{name}`",
+                f"`{type_.key_variable}`" if type_.key_variable else "none needed",
+                f"`{type_.url_variable}`" if type_.url_variable else "",
+                cancel if can.confirms else f"{cancel}; only an end time proves it",
+                "yes" if can.can_pause else "no",
+                can.ends_on or "not announced",
+            )
+        )
+    return _table(("Type", "Usual key", "Address, if not its own", "Cancel", "Pause, resume", "End of service"), *rows)
+
+
+def environment() -> str:
+    """The variable of each option, and those that are no option's."""
+    shared = [param for param in reconcile.params if isinstance(param, Shared)]
+    rows = [(f"`{param.envvar}`", f"`{param.opts[-1]}`", param.help or "") for param in shared]
+    others = [(f"`{name}`", "", meaning) for name, meaning in OTHER_VARIABLES.items()]
+    return _table(("Variable", "Option", "Meaning"), *rows, *others)
+
+
+TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        README: {"verbs": verbs, "exit-codes": exit_codes, "reasons": reasons_met_first},
+        REFERENCE: {"fields": fields, "reasons": reasons, "providers": providers, "environment": environment},
+    }
+)
+"""By document, what makes each of its tables. They stand between two comments with that name."""
+
+
+def with_tables(document: Path) -> str:
+    """Return a document's text with every table as the code has it."""
+    text = document.read_text(encoding="utf-8")
+    for name, make in TABLES[document].items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
+    return text
