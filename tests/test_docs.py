@@ -24,6 +24,7 @@ from reconciler.cli.group import reconcile
 from reconciler.loop.orders import Place
 from reconciler.model.plan import PRECEDENCE, ExitCode
 from reconciler.views.schema import json_schema
+from tests.support.cli import started_sandbox
 from tests.support.tables import OPTIONS, README, ROOT, TABLES, exit_codes, with_tables
 
 SCHEMA = ROOT / "specs" / ".schema.json"
@@ -83,9 +84,11 @@ def serve(command: str, directory: Path) -> str:
     return line
 
 
-def sessions() -> Iterator[tuple[str, str]]:
+def sessions(*, of_the_crowd: bool) -> Iterator[tuple[str, str]]:
     """Every command of the `console` blocks, in order, with what the README shows of its output."""
     for block in blocks("console"):
+        if ("adopt" in block) is not of_the_crowd:
+            continue
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             yield command, output
@@ -98,17 +101,38 @@ def settled(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
 
-def test_every_command_prints_what_the_readme_shows(clone: Path) -> None:
-    for command, shown in sessions():
-        if command.startswith("reconcile sandbox"):
-            printed = serve(command, clone)
-        else:
-            done = run(command, clone)
-            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-            printed = done.stdout
-        parts = [re.escape(part.strip("\n")) for part in re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)]
+def succeed(command: str, directory: Path) -> str:
+    """Return what a command prints, which ends with 0."""
+    done = run(command, directory)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
 
-        assert re.fullmatch(".*".join(parts), settled(printed).strip("\n"), re.DOTALL), f"{command}:\n{printed}"
+
+def assert_shown(command: str, shown: str, printed: str) -> None:
+    """Compare what is printed with what the README shows; `...` stands for any lines."""
+    parts = [re.escape(part.strip("\n")) for part in re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)]
+
+    assert re.fullmatch(".*".join(parts), settled(printed).strip("\n"), re.DOTALL), f"{command}:\n{printed}"
+
+
+def test_every_command_prints_what_the_readme_shows(clone: Path) -> None:
+    for command, shown in sessions(of_the_crowd=False):
+        is_server = command.startswith("reconcile sandbox")
+        assert_shown(command, shown, serve(command, clone) if is_server else succeed(command, clone))
+
+
+def test_six_commands_lead_from_thirty_jobs_to_a_reviewed_setup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeed("git init -q . && git config user.name Ada && git config user.email ada@example.org", tmp_path)
+    commands = list(sessions(of_the_crowd=True))
+    with started_sandbox(tmp_path, "--crowd", "30", "--port", "0") as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setenv("OPENAI_API_KEY", "any")
+        for command, shown in commands:
+            assert_shown(command, shown, succeed(command, tmp_path))
+
+    assert len(commands) <= 6
 
 
 def test_the_first_command_reconciles_the_specs_that_ship(clone: Path) -> None:

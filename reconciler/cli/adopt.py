@@ -28,7 +28,8 @@ from reconciler.views.problems import Problem, diagnosed
 
 EXAMPLE = """\b
 For example:
-  reconcile adopt --provider openai --unfinished"""
+  reconcile adopt --provider openai
+  reconcile adopt --unfinished --dry-run"""
 
 
 @click.command(epilog=EXAMPLE)
@@ -39,21 +40,28 @@ def adopt(*, provider: str | None, unfinished: bool, **given: Any) -> int:
     """Write a spec for each job that has none.
 
     It is `observed`, so that nothing is asked for its job until you say so, and stands in adopted/PROVIDER/ID.yaml
-    below the specs. What is there already is never overwritten.
+    below the specs, which need not be there yet. What is there already is never overwritten.
     """
     screen = Screen.of(given)
-    snapshot = wiring.read_specs(place(given))
+    is_begun = place(given).specs.exists()
+    snapshot = wiring.read_specs(place(given)) if is_begun else Snapshot()
     if snapshot.broken_files or snapshot.broken_jobs:
         screen.say(diagnosed(snapshot.diagnostics))
         screen.log("Nothing was adopted: a spec that cannot be read may speak of one of the jobs. Mend it first.")
         return ExitCode.INVALID_DOCUMENT
     with progress(screen, "listing the providers' jobs"):
         listed, adoptions = asyncio.run(_find(given, snapshot, provider, is_unfinished=unfinished))
+    if not listed:
+        msg = "no document names an account yet: say whose jobs are meant, as in --provider openai"
+        raise wiring.UsageError(msg)
     written = [each for each in adoptions if each.problem is None]
     for each in written if not given["dry_run"] else ():
-        create(place(given).specs / each.file, adopted_spec(each.name, each.provider, each.job.id))
+        create(place(given).specs / each.file, adopted_spec(each.name, each.provider, each.job, screen.now()))
     files = [(str(place(given).specs / each.file), str(each.job.phase)) for each in written]
-    screen.result(adopted_text(files, screen.canvas(sys.stdout), is_dry=given["dry_run"]))
+    is_whole = all(each.unseen is None for each in listed)
+    screen.result(adopted_text(files, screen.canvas(sys.stdout), is_dry=given["dry_run"], is_whole=is_whole))
+    if written and not given["dry_run"]:
+        screen.log("Commit them. `reconcile set NAME STATE` takes charge of one.")
     complain(screen, listed)
     screen.say(_refusal(each) for each in adoptions if each.problem is not None)
     refused = {ExitCode.INVALID_DOCUMENT} if len(written) < len(adoptions) else set()

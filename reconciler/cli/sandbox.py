@@ -26,12 +26,22 @@ PORT = 8765
     help="A YAML file that declares the jobs; without it, the world begins empty.",
 )
 @click.option(
+    "--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="So many jobs more, of all sorts."
+)
+@click.option(
     "--api-key-env", metavar="NAME", help="The variable that holds the only key to accept; else any key goes."
 )
 @click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject. May be repeated.")
 @options(SCREEN)
 def sandbox(
-    *, host: str, port: int, jobs: Path | None, api_key_env: str | None, faults: tuple[str, ...], **given: object
+    *,
+    host: str,
+    port: int,
+    jobs: Path | None,
+    crowd: int,
+    api_key_env: str | None,
+    faults: tuple[str, ...],
+    **given: object,
 ) -> int:
     """Serve a make-believe provider to try things on.
 
@@ -45,7 +55,7 @@ def sandbox(
         screen.log("The sandbox is listening; Ctrl-C stops it.")
 
     try:
-        asyncio.run(wiring.serve_sandbox(host, port, jobs, _key(api_key_env), faults, on_ready))
+        asyncio.run(wiring.serve_sandbox(host, port, jobs, crowd, _key(api_key_env), faults, on_ready))
     except OSError as error:
         msg = f"Cannot listen at {host}:{port}: {error.strerror or error}."
         raise click.UsageError(msg) from None

@@ -5,35 +5,44 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from reconciler.model.job import ObservedJob
 from reconciler.model.spec import API_VERSION, DesiredState
 from reconciler.views.canvas import Canvas, listing, styled
-from reconciler.views.wording import clean, count
+from reconciler.views.wording import clean, count, moment
 
 LISTED_MAX = 40
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
-def adopted_spec(name: str, provider: str, job_id: str) -> str:
-    """Return the YAML of a spec that only observes a job."""
+def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> str:
+    """Return the YAML of a spec that only observes a job. Its first line tells a reviewer what job that is."""
+    model = [clean(job.model)] if isinstance(job.model, str) else []
+    created = [f"created {moment(job.created_at)}"] if isinstance(job.created_at, datetime) else []
+    facts = ", ".join([*model, *created, f"{job.phase} when adopted on {now.astimezone(UTC):%Y-%m-%d}"])
     return (
-        "# Adopted: the job was there without a spec. `observed` changes nothing; say another state to take charge.\n"
+        f"# {facts}\n"
         f"apiVersion: {API_VERSION}\n"
         "kind: FineTuningJob\n"
         "metadata:\n"
         f"  name: {name}\n"
         "spec:\n"
         f"  provider: {_scalar(provider)}\n"
-        f"  jobId: {_scalar(job_id)}\n"
+        f"  jobId: {_scalar(job.id)}\n"
         f"  desiredState: {DesiredState.OBSERVED}\n"
     )
 
 
-def adopted_text(files: Sequence[tuple[str, str]], canvas: Canvas, *, is_dry: bool) -> str:
-    """Return what was written, or would be: each file, and the phase of its job."""
+def adopted_text(files: Sequence[tuple[str, str]], canvas: Canvas, *, is_dry: bool, is_whole: bool) -> str:
+    """Return what was written, or would be: each file, and the phase of its job.
+
+    Without `is_whole`, not every account could be listed.
+    """
     if not files:
-        return canvas.render([styled("Every job has a spec: there is nothing to adopt.", "bold")])
+        calm = "Every job has a spec: there is nothing to adopt." if is_whole else "Nothing was adopted."
+        return canvas.render([styled(calm, "bold")])
     lines = [(styled(file), styled(phase, "dim")) for file, phase in files[:LISTED_MAX]]
     more = [styled(f"and {len(files) - LISTED_MAX:,} more", "dim")] if len(files) > LISTED_MAX else []
     did = "Would write" if is_dry else "Wrote"

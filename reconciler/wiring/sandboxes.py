@@ -8,6 +8,7 @@ from pathlib import Path
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.yaml_text import Unreadable, parse
+from reconciler.sandbox.crowd import crowd
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.wiring.failures import UsageError
@@ -17,6 +18,7 @@ async def serve_sandbox(
     host: str,
     port: int,
     jobs: Path | None,
+    size: int,
     api_key: str | None,
     faults: tuple[str, ...],
     on_ready: Callable[[str], None],
@@ -27,7 +29,7 @@ async def serve_sandbox(
     from reconciler.sandbox.world import World  # noqa: PLC0415
 
     clock = SystemClock()
-    world = World(_sandbox_options(jobs, faults), began_at=clock.now())
+    world = World(_sandbox_options(jobs, size, faults), began_at=clock.now())
     try:
         await serve(create_app(world, clock.now, api_key=api_key), host, port, on_ready=on_ready)
     except OSError as error:
@@ -35,14 +37,14 @@ async def serve_sandbox(
         raise UsageError(msg) from None
 
 
-def _sandbox_options(jobs: Path | None, faults: tuple[str, ...]) -> SandboxOptions:
-    """Read what a sandbox is declared to be: the Provider documents of its type in a file, and faults as YAML."""
+def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
+    """Read what a sandbox is declared to be: the Provider documents of its type in a file, a crowd, faults as YAML."""
     try:
         declared = [] if jobs is None else _declared_worlds(jobs)
         rules = [parse(fault)[0].value for fault in faults]
         options = [SandboxOptions.model_validate(each) for each in declared]
         return SandboxOptions(
-            jobs=tuple(job for each in options for job in each.jobs),
+            jobs=(*(job for each in options for job in each.jobs), *crowd(size)),
             faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
         )
     except (OSError, ValueError, Unreadable) as error:
@@ -54,5 +56,5 @@ def _declared_worlds(file: Path) -> list[dict[str, object]]:
     snapshot = read_documents(file.read_bytes(), file=file.name, shown=str(file))
     errors = [str(each) for each in snapshot.diagnostics]
     if errors:
-        raise ValueError("\n".join(errors))
+        raise ValueError("; ".join(errors))
     return [each.document.spec.options for each in snapshot.providers if each.document.spec.type == "sandbox"]

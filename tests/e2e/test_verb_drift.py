@@ -54,19 +54,6 @@ def test_nothing_drifts_once_every_job_has_its_spec(desk: Desk) -> None:
     assert (ran.code, ran.out) == (0, "Nothing drifts.\n")
 
 
-def test_from_an_account_to_a_reviewed_setup_in_six_commands(desk: Desk) -> None:
-    adopted = desk.run("adopt")
-    plan = desk.run("plan", "--detailed-exitcode")
-    desk.run("set", "ftjob-07", "cancelled", "--reason", "too dear")
-    done = desk.run("--once", "--wait")
-    shown = desk.run("get", "ftjob-07")
-
-    assert adopted.out.splitlines()[-1] == "Wrote 30 specs. They are `observed`: nothing is asked for their jobs."
-    assert plan.code == 0
-    assert "Asked: 1 to cancel" in done.out
-    assert "cancelled  cancelled  True   Cancelled" in shown.out
-
-
 def test_adopting_twice_writes_nothing_and_overwrites_nothing(desk: Desk) -> None:
     desk.run("adopt")
     desk.run("set", "ftjob-07", "cancelled")
@@ -129,6 +116,22 @@ def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(desk: Desk) ->
     assert ran.code == 78
     assert "could not list the jobs of hosted: OPENAI_API_KEY is not bound to elsewhere.example" in ran.err
     assert ran.out == "Nothing drifts, as far as could be seen.\n"
+
+
+def test_without_a_document_that_names_an_account_adopt_asks_which_one(tmp_path: Path) -> None:
+    ran = Desk(tmp_path).run("adopt")
+
+    assert (ran.code, ran.out) == (64, "")
+    assert "say whose jobs are meant, as in --provider openai" in ran.err
+
+
+def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) -> None:
+    ran = Desk(tmp_path).run("adopt", "--provider", "litellm")
+
+    assert ran.out == "Nothing was adopted.\n"
+    assert ran.code != 0
+    assert "could not list the jobs of litellm" in ran.err
+    assert not (tmp_path / "specs").exists()
 
 
 @pytest.mark.parametrize("verb", ["drift", "adopt"])

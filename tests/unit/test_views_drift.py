@@ -85,11 +85,21 @@ def test_an_edit_is_shown_as_the_lines_that_change() -> None:
 
 
 def test_a_spec_for_an_odd_id_is_quoted() -> None:
-    assert '  jobId: "123:no"\n' in adopted_spec("a", "demo", "123:no")
-    assert "  jobId: ftjob-1\n" in adopted_spec("a", "demo", "ftjob-1")
+    assert '  jobId: "123:no"\n' in adopted_spec("a", "demo", a_job(id="123:no"), NOW)
+    assert "  jobId: ftjob-1\n" in adopted_spec("a", "demo", a_job(id="ftjob-1"), NOW)
+
+
+def test_an_adopted_spec_begins_with_what_a_reviewer_wants_to_know() -> None:
+    told = adopted_spec("a", "demo", a_job(model="gpt\n4o", created_at=NOW), NOW).splitlines()[0]
+    untold = adopted_spec("a", "demo", a_job(), NOW).splitlines()[0]
+
+    assert told == "# gpt 4o, created 2026-11-23 14:15 UTC, running when adopted on 2026-11-23"
+    assert untold == "# running when adopted on 2026-11-23"
 
 
 def test_adopting_many_says_how_many() -> None:
-    text = adopted_text([(f"specs/{number}.yaml", "running") for number in range(41)], Canvas(), is_dry=False)
+    text = adopted_text(
+        [(f"specs/{number}.yaml", "running") for number in range(41)], Canvas(), is_dry=False, is_whole=True
+    )
 
     assert "and 1 more\nWrote 41 specs." in text
