@@ -148,6 +148,11 @@ class _Trouble:
     severity: Severity = Severity.ERROR
 
 
+def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
+    """Return what differs from before wherever a spec file was changed, within the limits of its stamp."""
+    return frozenset(_walk(disk, root, frozenset({root / "status", status_root})))
+
+
 def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[_Found | _Trouble]:
     """Yield each file that holds specs, and each trouble."""
     count = 0

@@ -26,7 +26,7 @@ def save_atomically(specs: Path) -> None:
 
 def swap_the_volume(specs: Path) -> None:
     (specs / "..2").mkdir()
-    (specs / "..2" / "bots.yaml").write_text("b", encoding="utf-8")
+    (specs / "..2" / "volume.yaml").write_text("b", encoding="utf-8")
     (specs / "..data_tmp").symlink_to("..2")
     (specs / "..data_tmp").rename(specs / "..data")
 
@@ -48,7 +48,9 @@ def a_directory(root: Path) -> Path:
     specs = root / "specs"
     (specs / "status").mkdir(parents=True)
     (specs / "..1").mkdir()
+    (specs / "..1" / "volume.yaml").write_text("a", encoding="utf-8")
     (specs / "..data").symlink_to("..1")
+    (specs / "volume.yaml").symlink_to("..data/volume.yaml")
     (specs / "bots.yaml").write_text("a", encoding="utf-8")
     return specs
 
@@ -70,8 +72,13 @@ async def is_woken(waker: FileWaker, within_s: float) -> bool:
     return True
 
 
+@pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
 @pytest.mark.parametrize("save", [save_in_place, save_atomically, swap_the_volume, make_a_folder, remove_it])
-def test_a_change_wakes(tmp_path: Path, save: Callable[[Path], None]) -> None:
+def test_a_change_wakes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], None], *, is_polled: bool
+) -> None:
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1" if is_polled else "disable")
+    monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "50")
     specs = a_directory(tmp_path)
 
     async def main() -> bool:
@@ -81,6 +88,23 @@ def test_a_change_wakes(tmp_path: Path, save: Callable[[Path], None]) -> None:
             return await is_woken(waker, WAKES_WITHIN_S)
 
     assert asyncio.run(main())
+
+
+def test_each_of_two_saves_within_a_second_is_found_by_polling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1")
+    monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "20")
+    specs = a_directory(tmp_path)
+
+    async def main() -> list[bool]:
+        async with watching(specs, specs / "status") as waker:
+            await begun(waker)
+            woken = []
+            for text in ("one", "two", "six"):
+                (specs / "bots.yaml").write_text(text, encoding="utf-8")
+                woken.append(await is_woken(waker, WAKES_WITHIN_S))
+            return woken
+
+    assert asyncio.run(main()) == [True] * 3
 
 
 def test_what_we_write_ourselves_wakes_nobody(tmp_path: Path) -> None:
