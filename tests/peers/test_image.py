@@ -1,0 +1,137 @@
+"""The image that ships, built by buildah and run by runc: see `.ci/lanes/image`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.status_reading import parse_status
+from tests.support.cli import Checkout, started_sandbox
+from tests.support.containers import Container, Image, contained, size_of, unpacked
+from tests.support.git_daemon import git_daemon
+from tests.support.processes import a_free_port
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox, wait_for
+
+IMAGE, BASE = os.environ.get("RECONCILE_IMAGE"), os.environ.get("RECONCILE_IMAGE_BASE", "")
+STARTS_WITHIN_S = 60
+OURS_AT_MOST = 200_000_000
+NOBODY = 65532
+
+pytestmark = pytest.mark.skipif(IMAGE is None, reason="no image: .ci/lanes/image builds and runs it")
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    with unpacked(str(IMAGE)) as image:
+        yield image
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with started_sandbox(tmp_path_factory.mktemp("sandbox"), "--port", "0") as url:
+        yield Sandbox(url)
+
+
+def is_well(container: Container) -> bool:
+    return container.execute("reconcile", "healthcheck").returncode == 0
+
+
+def written_in(clone: Clone, sandbox: Sandbox) -> str:
+    """Push a spec that wants a new job cancelled, and return the job's id."""
+    (job_id,) = sandbox.create(1)
+    checkout = Checkout(clone.root)
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    clone.commit("Stop the runaway")
+    clone.push()
+    return job_id
+
+
+def test_the_image_says_how_to_run_it(image: Image) -> None:
+    labels = image.config["Labels"]
+
+    assert image.user() == (NOBODY, NOBODY)
+    assert image.config["StopSignal"] == "SIGTERM"
+    assert image.config["Healthcheck"]["Test"] == ["CMD", "reconcile", "healthcheck"]
+    assert labels["org.opencontainers.image.title"] == "reconcile"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_the_image_is_small(record_property: Callable[[str, object], None]) -> None:
+    whole, base = size_of(str(IMAGE)), size_of(BASE)
+    record_property("image", f"{whole / 1e6:.0f} MB unpacked, of which {(whole - base) / 1e6:.0f} MB above its base")
+
+    assert whole - base < OURS_AT_MOST
+
+
+def test_the_image_holds_no_tool_to_build_with(image: Image) -> None:
+    found = [path.name for path in (image.root / "opt" / "reconcile" / "bin").iterdir()]
+
+    assert "reconcile" in found
+    assert "pip" not in found
+    assert not (image.root / "opt" / "build").exists()
+
+
+def test_a_container_cancels_a_job_of_a_remote_and_stops_cleanly(
+    image: Image, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    remote = a_remote(tmp_path / "remotes" / "specs.git")
+    clone = a_clone(remote, tmp_path / "ada")
+    job_id = written_in(clone, sandbox)
+    (tmp_path / "bundle").mkdir()
+    listen = f"127.0.0.1:{a_free_port()}"
+    environ = {
+        **sandbox.environ,
+        "RECONCILE_LISTEN": listen,
+        "RECONCILE_HEALTHCHECK_URL": f"http://{listen}/healthz",
+        "RECONCILE_GIT_POLL": "1s",
+        "RECONCILE_PUSH": "true",
+    }
+    with (
+        git_daemon(remote.parent) as address,
+        contained(
+            image, tmp_path / "bundle", [], {**environ, "RECONCILE_GIT_URL": f"{address}/specs.git"}, {}
+        ) as container,
+    ):
+        wait_for(lambda: sandbox.cancels(job_id), "the job is cancelled", within_s=STARTS_WITHIN_S)
+        wait_for(lambda: is_well(container), "its health is green")
+        inside = container.execute("sh", "-c", "id -u; cat /proc/1/comm; ssh -V; touch /opt/x /etc/x /tmp/x /x")
+        wait_for(lambda: "(Cancelled)" in remote_subjects(clone), "the proof is pushed")
+        code = container.stop()
+
+    assert inside.stdout.split() == [str(NOBODY), "reconcile"]
+    assert inside.stderr.count("Read-only file system") == 4
+    assert code == 0, container.said()
+    assert '"stopped"' in container.said()
+    assert sandbox.cancels(job_id) == [job_id]
+    assert parse_status(clone.git("show", "origin/main:specs/status/runaway.yaml") + "\n").is_ready
+
+
+def remote_subjects(clone: Clone) -> str:
+    clone.git("fetch", "--quiet")
+    return "\n".join(clone.subjects("origin/main"))
+
+
+def test_a_container_reads_specs_where_it_may_not_write(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout = Checkout(tmp_path / "mounted")
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    (tmp_path / "bundle").mkdir()
+    with contained(
+        image,
+        tmp_path / "bundle",
+        ["--once", "--wait", "--status-dir", "/state/status"],
+        sandbox.environ,
+        {"/specs": checkout.specs},
+    ) as container:
+        code = container.process.wait(timeout=STARTS_WITHIN_S)
+
+    assert code == 0, container.said()
+    assert "confirmed cancelled" in container.said()
+    assert sandbox.cancels(job_id) == [job_id]
+    assert not checkout.status_dir.exists()

@@ -1,0 +1,145 @@
+"""A container of an image that buildah has built, run by runc as a careful operator runs it.
+
+The root file system is read-only, there is no capability, and nothing is writable but its volumes. The host's network
+is shared, so that a loopback server of a test can be reached.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ENDS_WITHIN_S = 30
+_TAKEN = ("network", "cgroup")
+"""The namespaces that a container does not get of its own."""
+
+
+def told(*command: str) -> str:
+    """Return what a command prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image, unpacked into a directory, and what it says of how to run it."""
+
+    root: Path
+    config: Mapping[str, Any]
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables that it sets."""
+        return dict(line.split("=", 1) for line in self.config["Env"])
+
+    def user(self) -> tuple[int, int]:
+        """Return its user and group, which must be numbers: `runAsNonRoot` of Kubernetes cannot tell otherwise."""
+        user, group = self.config["User"].split(":")
+        return int(user), int(group)
+
+
+@contextmanager
+def unpacked(name: str) -> Iterator[Image]:
+    """Unpack an image that buildah has."""
+    container = told("buildah", "from", "--pull-never", name)
+    try:
+        described = json.loads(told("buildah", "inspect", "--type", "image", name))
+        yield Image(Path(told("buildah", "mount", container)), described["Docker"]["config"])
+    finally:
+        told("buildah", "rm", container)
+
+
+def size_of(name: str) -> int:
+    """Return how many bytes an image has, unpacked."""
+    (described,) = json.loads(told("buildah", "images", "--json", name))
+    number, unit = described["size"].split()
+    return int(float(number) * {"KB": 1e3, "MB": 1e6, "GB": 1e9}[unit])
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that was started."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """Return all that it has written so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one more command inside."""
+        return subprocess.run(["runc", "exec", self.name, *command], capture_output=True, text=True, check=False)
+
+    def stop(self) -> int:
+        """Send SIGTERM to its first process, as container platforms do, and return the exit code."""
+        told("runc", "kill", self.name, "TERM")
+        return self.process.wait(timeout=ENDS_WITHIN_S)
+
+
+@contextmanager
+def contained(
+    image: Image, bundle: Path, command: Sequence[str], environ: Mapping[str, str], mounts: Mapping[str, Path]
+) -> Iterator[Container]:
+    """Run a container for as long as the body lasts, or until it is stopped there.
+
+    Args:
+        image: of this image.
+        bundle: an empty directory.
+        command: what follows its entry point.
+        environ: variables besides the image's own.
+        mounts: directories of the host, by where they are read in the container.
+    """
+    told("runc", "spec", "--bundle", str(bundle))
+    file = bundle / "config.json"
+    spec = _specify(json.loads(file.read_text(encoding="utf-8")), image, command, environ, mounts)
+    file.write_text(json.dumps(spec), encoding="utf-8")
+    name, log = f"reconcile-{os.getpid()}-{bundle.name}", bundle / "log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            ["runc", "run", "--bundle", str(bundle), name], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        ) as process,
+    ):
+        try:
+            yield Container(name, process, log)
+        finally:
+            subprocess.run(["runc", "delete", "--force", name], capture_output=True, check=False)
+
+
+def _specify(
+    spec: dict[str, Any],
+    image: Image,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    mounts: Mapping[str, Path],
+) -> dict[str, Any]:
+    user, group = image.user()
+    spec["root"] = {"path": str(image.root), "readonly": True}
+    spec["process"].update(
+        terminal=False,
+        args=[*image.config["Entrypoint"], *command],
+        cwd=image.config["WorkingDir"],
+        env=[f"{key}={value}" for key, value in {**image.environ(), **environ}.items()],
+        user={"uid": user, "gid": group},
+        noNewPrivileges=True,
+        capabilities={each: [] for each in spec["process"]["capabilities"]},
+    )
+    own = [each for each in spec["linux"]["namespaces"] if each["type"] not in _TAKEN]
+    spec["linux"] = {"namespaces": own, "maskedPaths": spec["linux"]["maskedPaths"]}
+    usual = [each for each in spec["mounts"] if each["type"] != "cgroup" and each["destination"] != "/sys"]
+    state = [f"uid={user}", f"gid={group}", "mode=0700", "nosuid", "nodev", "noexec"]
+    spec["mounts"] = [
+        *usual,
+        *({"destination": at, "type": "tmpfs", "source": "tmpfs", "options": state} for at in image.config["Volumes"]),
+        *(
+            {"destination": at, "type": "bind", "source": str(source), "options": ["bind", "ro"]}
+            for at, source in mounts.items()
+        ),
+    ]
+    return spec
