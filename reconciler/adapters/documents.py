@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.adapters.flaws import CREDENTIALS, did_you_mean, flaws, near
-from reconciler.adapters.yaml_text import Path, RawDocument, Unreadable, parse
+from reconciler.adapters.yaml_text import Parse, Path, RawDocument, Unreadable, parse
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.scalar import is_name, quoted
 from reconciler.model.spec import API_VERSION, KINDS, FineTuningJob, Provider, Settings
@@ -30,13 +30,14 @@ _OUR_VERSION = re.compile(r"jobs\.reconciler/v([0-9]{1,9})")
 _PLAIN_KEY = re.compile(r"[\w./-]{1,80}")
 
 
-def read_documents(data: bytes, *, file: str, shown: str) -> Snapshot:
+def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) -> Snapshot:
     """Return what stands in one file, as a snapshot of that file alone.
 
     Args:
         data: the file's bytes.
         file: its path relative to the specs directory, with `/`.
         shown: its path as the user would type it, for diagnostics.
+        parse: makes documents of a text.
     """
     try:
         documents = parse(_decode(data))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.adapters.documents import merge, read_documents
+from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
@@ -34,13 +35,15 @@ class SpecsDir:
         status_root: where statuses are kept, which is no place for specs; nor is `status` at the root.
         disk: how files are read.
         display: the directory as its user typed it; diagnostics begin with it.
+        parse: makes documents of a text.
     """
 
-    def __init__(self, root: Path, status_root: Path, disk: Disk, display: str) -> None:
+    def __init__(self, root: Path, status_root: Path, disk: Disk, display: str, parse: Parse = parse) -> None:
         self._root = root
         self._not_ours = frozenset({root / "status", status_root})
         self._disk = disk
         self._display = display.rstrip("/")
+        self._parse_text = parse
         self._parsed: dict[str, _Parsed] = {}
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
@@ -80,7 +83,8 @@ class SpecsDir:
         before = self._parsed.get(file)
         if before is not None and before.digest == digest:
             return replace(before, stamp=stamp)
-        return _Parsed(digest, stamp, read_documents(data, file=file, shown=self._shown(file)))
+        contents = read_documents(data, file=file, shown=self._shown(file), parse=self._parse_text)
+        return _Parsed(digest, stamp, contents)
 
     def _shown(self, path: str) -> str:
         readable = path if path.isprintable() else ascii(path)[1:-1]

@@ -12,12 +12,12 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from reconciler.adapters.status_text import digest
-from reconciler.adapters.yaml_text import Unreadable, parse
+from reconciler.adapters.yaml_text import Parse, Unreadable, parse
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import is_name, parse_instant
 from reconciler.model.spec import API_VERSION
@@ -35,10 +35,10 @@ class StatusTooNew(Exception):
     """A status file that a later version of reconcile wrote."""
 
 
-def parse_status(text: str) -> JobStatus:
+def parse_status(text: str, parse: Parse = parse) -> JobStatus:
     """Return the status that `render_status` wrote. Raises `StatusUnreadable` or `StatusTooNew`."""
-    name, tree = _body(text, "FineTuningJob")
-    status: JobStatus = _read(JobStatus, {"name": name, **tree}, "status")
+    name, tree = _body(text, "FineTuningJob", parse)
+    status: JobStatus = _reader(JobStatus)({"name": name, **tree})
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
         msg = "status.conditions: there must be one Ready"
         raise StatusUnreadable(msg)
@@ -49,10 +49,10 @@ def parse_status(text: str) -> JobStatus:
     return status
 
 
-def parse_provider_status(text: str) -> ProviderStatus:
+def parse_provider_status(text: str, parse: Parse = parse) -> ProviderStatus:
     """Return the status that `render_provider_status` wrote. Raises `StatusUnreadable` or `StatusTooNew`."""
-    name, tree = _body(text, "Provider")
-    told: _ProviderTree = _read(_ProviderTree, tree, "status")
+    name, tree = _body(text, "Provider", parse)
+    told: _ProviderTree = _reader(_ProviderTree)(tree)
     if len(told.conditions) != 1:
         msg = "status.conditions: there must be one"
         raise StatusUnreadable(msg)
@@ -79,7 +79,7 @@ class _ProviderTree:
     conditions: tuple[_ProviderCondition, ...]
 
 
-def _body(text: str, kind: str) -> tuple[str, Mapping[str, Any]]:
+def _body(text: str, kind: str, parse: Parse) -> tuple[str, Mapping[str, Any]]:
     """Return a file's name and its `status`, once its frame is as it should be."""
     try:
         documents = parse(text)
@@ -107,54 +107,79 @@ def _body(text: str, kind: str) -> tuple[str, Mapping[str, Any]]:
     return name, tree
 
 
-def _read(kind: Any, value: Any, at: str) -> Any:
-    """Return a value as the type that the model wants. Raises `StatusUnreadable` that names the place."""
-    if get_origin(kind) in {Union, types.UnionType}:
-        wanted = next(each for each in get_args(kind) if each is not types.NoneType)
-        return None if value is None else _read(wanted, value, at)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            msg = f"{at}: not a list"
-            raise StatusUnreadable(msg)
-        return tuple(_read(get_args(kind)[0], each, at) for each in value)
-    if is_dataclass(kind):
-        return _read_fields(kind, value, at)
-    if not isinstance(value, str):
-        msg = f"{at}: not a plain value"
-        raise StatusUnreadable(msg)
-    return _read_text(kind, value, at)
-
-
-def _read_fields(kind: Any, value: Any, at: str) -> Any:
-    if not isinstance(value, dict):
-        msg = f"{at}: not a mapping"
-        raise StatusUnreadable(msg)
-    read = {name: _read(hint, value[key], f"{at}.{key}") for name, key, hint, _ in _members(kind) if key in value}
-    missing = [key for name, key, _, is_required in _members(kind) if is_required and name not in read]
-    if missing:
-        msg = f"{at}: without {', '.join(missing)}"
-        raise StatusUnreadable(msg)
-    return kind(**read)
+_Reader = Callable[[Any], Any]
 
 
 @cache
-def _members(kind: Any) -> tuple[tuple[str, str, Any, bool], ...]:
-    """Return name, key in the file, type and whether it must be there, for each field of a dataclass."""
+def _reader(kind: Any) -> _Reader:
+    """Return what reads a value as the type that the model wants; it raises `StatusUnreadable` that names the place."""
+    if get_origin(kind) in {Union, types.UnionType}:
+        wanted = _reader(next(each for each in get_args(kind) if each is not types.NoneType))
+        return lambda value: None if value is None else wanted(value)
+    if get_origin(kind) is tuple:
+        return partial(_read_items, _reader(get_args(kind)[0]))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return partial(_read_fields, kind, _members(kind))
+    return partial(_read_text, _PARSERS.get(kind, kind))
+
+
+def _read_items(read: _Reader, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        msg = "not a list"
+        raise StatusUnreadable(msg)
+    return tuple(map(read, value))
+
+
+def _read_fields(kind: Callable[..., Any], members: tuple[_Member, ...], value: Any) -> Any:
+    if not isinstance(value, dict):
+        msg = "not a mapping"
+        raise StatusUnreadable(msg)
+    found = {}
+    for each in members:
+        if each.key in value:
+            try:
+                found[each.name] = each.read(value[each.key])
+            except StatusUnreadable as error:
+                msg = f"{each.key}: {error}"
+                raise StatusUnreadable(msg) from None
+        elif each.is_required:
+            msg = f"without {each.key}"
+            raise StatusUnreadable(msg)
+    return kind(**found)
+
+
+def _read_text(parse_text: Callable[[str], Any], value: Any) -> Any:
+    if not isinstance(value, str):
+        msg = "not a plain value"
+        raise StatusUnreadable(msg)
+    try:
+        return parse_text(value)
+    except (KeyError, ValueError):
+        msg = "not a value that we write"
+        raise StatusUnreadable(msg) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A field of a dataclass, as it stands in a file."""
+
+    name: str
+    key: str
+    read: _Reader
+    is_required: bool
+
+
+def _members(kind: Any) -> tuple[_Member, ...]:
     hints = get_type_hints(kind)
-    return tuple((each.name, _camel(each.name), hints[each.name], each.default is MISSING) for each in fields(kind))
+    return tuple(
+        _Member(each.name, _camel(each.name), _reader(hints[each.name]), each.default is MISSING)
+        for each in fields(kind)
+    )
 
 
 def _camel(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
-
-
-def _read_text(kind: Any, value: str, at: str) -> Any:
-    try:
-        return _PARSERS.get(kind, kind)(value)
-    except (KeyError, ValueError):
-        msg = f"{at}: not a value that we write"
-        raise StatusUnreadable(msg) from None
 
 
 def _whole(value: str) -> int:

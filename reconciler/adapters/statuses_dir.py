@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
 from reconciler.adapters.status_text import render_provider_status, render_status
+from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import Disk, StoredStatuses
 
@@ -34,9 +35,10 @@ class _Parsed:
 class StatusesDir:
     """The `StatusStore` of a directory. What it knows of the files there is what the last `load` saw."""
 
-    def __init__(self, root: Path, disk: Disk) -> None:
+    def __init__(self, root: Path, disk: Disk, parse: Parse = parse) -> None:
         self._root = root
         self._disk = disk
+        self._parse_text = parse
         self._bytes: dict[str, bytes] = {}
         self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
@@ -122,7 +124,7 @@ class StatusesDir:
         self._bytes[path] = data
         if known is not None and known.data == data:
             return replace(known, stamp=stamp)
-        return _Parsed(stamp, data, _parse(path, data))
+        return _Parsed(stamp, data, _parse(path, data, self._parse_text))
 
     def _put(self, path: str, data: bytes, *, durable: bool) -> bool:
         if self._bytes.get(path) == data:
@@ -177,11 +179,11 @@ class StatusesDir:
         return sorted(files, key=lambda found: found[0])
 
 
-def _parse(path: str, data: bytes) -> _Status:
+def _parse(path: str, data: bytes, parse: Parse) -> _Status:
     if _is_foreign(data):
         return None
-    parse = parse_provider_status if path.startswith(f"{PROVIDERS}/") else parse_status
-    return parse(data.decode())
+    read = parse_provider_status if path.startswith(f"{PROVIDERS}/") else parse_status
+    return read(data.decode(), parse)
 
 
 def _is_foreign(data: bytes) -> bool:

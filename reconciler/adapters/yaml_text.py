@@ -9,7 +9,7 @@ stack on deep nesting.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,10 @@ class Node:
     is_marked: bool
     """It has an anchor or a tag, which stand at its beginning."""
     style: str | None
+
+
+Parse = Callable[[str], tuple[RawDocument, ...]]
+"""What makes a text's documents of it: `parse`, or something that remembers what it made."""
 
 
 def parse(text: str) -> tuple[RawDocument, ...]:

@@ -167,6 +167,10 @@ class Report:
     is_timed_out: bool = False
     exit_codes: frozenset[ExitCode] = field(default_factory=frozenset)
 
+    def __repr__(self) -> str:
+        """Return its size only: `asyncio.run` has its task, and so the result, shown whenever it ends."""
+        return f"<Report of {len(self.rows)} rows>"
+
     @property
     def exit_code(self) -> ExitCode:
         """The one that the process ends with."""

@@ -16,6 +16,7 @@ from reconciler.adapters.remote import RemoteSpecs, open_remote, polling, publis
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import Signature
 from reconciler.adapters.watch import watching
+from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.errors import PublishError
 from reconciler.loop.accounts import Tools
 from reconciler.loop.orders import GitRemote, Place, Publishing
@@ -26,16 +27,16 @@ from reconciler.ports import (
 from reconciler.wiring.failures import ConfigurationError
 
 
-def specs_of(place: Place) -> SpecsDir:
+def specs_of(place: Place, parse: Parse = parse) -> SpecsDir:
     """Return the specs directory as a source, without what Git knows of it."""
-    return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs))
+    return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs), parse)
 
 
-def source_of(place: Place, state_dir: Path, *, is_watch: bool) -> SpecSource:
+def source_of(place: Place, state_dir: Path, parse: Parse, *, is_watch: bool) -> SpecSource:
     """Return the specs, with what Git knows of them where they are checked out or fetched."""
     if place.remote is not None:
         return _fetched(place.remote, state_dir, is_watch=is_watch)
-    specs, checkout = specs_of(place), find_checkout(place.specs)
+    specs, checkout = specs_of(place, parse), find_checkout(place.specs)
     return (
         specs
         if checkout is None

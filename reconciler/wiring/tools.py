@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -15,6 +16,7 @@ from reconciler.adapters.audit import AuditFile
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.lock import LockHeld, hold
+from reconciler.adapters.parse_cache import ParseCache
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
@@ -81,9 +83,10 @@ async def open_tools(
         accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers)
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
+        open_cache = partial(_parse_cache, stack, state_dir, is_kept=may_change and watch is None)
         yield Tools(
-            specs=source_of(place, state_dir, is_watch=watch is not None),
-            statuses=StatusesDir(place.statuses, LocalDisk(place.statuses)),
+            specs=source_of(place, state_dir, open_cache("specs", has_lines=True), is_watch=watch is not None),
+            statuses=StatusesDir(place.statuses, LocalDisk(place.statuses), open_cache("statuses", has_lines=False)),
             environment=OperatorEnvironment(place, bound),
             accounts=accounts,
             clock=clock,
@@ -91,6 +94,14 @@ async def open_tools(
             is_stopping=stop.is_set,
             audit=_audit(place, stack) if may_change else None,
         )
+
+
+def _parse_cache(stack: AsyncExitStack, state_dir: Path, name: str, *, has_lines: bool, is_kept: bool) -> ParseCache:
+    """Open what is remembered of texts; only who holds the lock, and ends soon, writes it anew."""
+    cache = ParseCache(state_dir / f"{name}.parsed", LocalDisk(state_dir), has_lines=has_lines, is_kept=is_kept)
+    if is_kept:
+        stack.callback(cache.save)
+    return cache
 
 
 def _audit(place: Place, stack: AsyncExitStack) -> Audit | None:

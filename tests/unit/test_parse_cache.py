@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.parse_cache import ParseCache
+from reconciler.adapters.yaml_text import Unreadable, parse
+from tests.support.repositories import Clone
+
+TEXT = "a: 1\nb: [x, {c: ~}]\n---\n- é\n- '0123'\n"
+TOLD = "wanted: cancelled\n"
+
+
+def opened(file: Path, *, has_lines: bool = True, is_kept: bool = True) -> ParseCache:
+    return ParseCache(file, LocalDisk(file.parent), has_lines=has_lines, is_kept=is_kept)
+
+
+def kept(file: Path, *texts: str) -> None:
+    cache = opened(file)
+    for text in texts:
+        cache(text)
+    cache.save()
+
+
+def seal(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()
+
+
+def forge(file: Path) -> None:
+    """Let the cache say something else of a text, and seal it: whoever believes that, has not parsed."""
+    body = file.read_bytes()[:-64].replace(b"cancelled", b"forged")
+    file.write_bytes(body + seal(body))
+
+
+def said(file: Path) -> object:
+    return opened(file)(TOLD)[0].value["wanted"]
+
+
+@pytest.mark.parametrize("text", [TEXT, "", "# nothing\n", "--- ~\n--- text\n", "a: \u2028 \U0001f600\n"])
+def test_what_is_remembered_is_what_parsing_gives(tmp_path: Path, text: str) -> None:
+    kept(tmp_path / "parsed", text)
+
+    assert opened(tmp_path / "parsed")(text) == parse(text)
+
+
+def test_a_text_that_was_parsed_before_is_not_parsed_again(tmp_path: Path) -> None:
+    kept(tmp_path / "parsed", TOLD)
+    forge(tmp_path / "parsed")
+
+    assert said(tmp_path / "parsed") == "forged"
+
+
+def _tear(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def _alter(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"forged", b"edited"))
+
+
+def _be_another_reader(file: Path) -> None:
+    body = file.read_bytes()[:-64].replace(b"pyyaml-", b"pyyaml-0")
+    file.write_bytes(body + seal(body))
+
+
+def _be_somebody_elses(file: Path) -> None:
+    file.write_text("not ours\n", encoding="utf-8")
+
+
+def _be_tracked(file: Path) -> None:
+    Clone(file.parent).git("init", "--quiet")
+    Clone(file.parent).git("add", file.name)
+
+
+def _be_gone(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("harm", [_tear, _alter, _be_another_reader, _be_somebody_elses, _be_tracked, _be_gone])
+def test_a_cache_that_cannot_be_trusted_counts_as_nothing(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    file = tmp_path / "parsed"
+    kept(file, TOLD)
+    forge(file)
+
+    harm(file)
+
+    assert said(file) == "cancelled"
+
+
+def test_a_cache_in_a_checkout_that_does_not_track_it_is_used(tmp_path: Path) -> None:
+    Clone(tmp_path).git("init", "--quiet")
+    kept(tmp_path / "parsed", TOLD)
+    forge(tmp_path / "parsed")
+
+    assert said(tmp_path / "parsed") == "forged"
+
+
+def test_what_has_something_wrong_with_it_is_told_anew_each_time(tmp_path: Path) -> None:
+    twice = "a: 1\na: 2\n"
+    kept(tmp_path / "parsed", twice)
+
+    assert opened(tmp_path / "parsed")(twice)[0].problems
+    with pytest.raises(Unreadable):
+        opened(tmp_path / "parsed")("a: [")
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "parsed"
+    kept(file, TEXT, TOLD)
+    kept(file, TEXT)
+
+    assert b"cancelled" not in file.read_bytes()
+
+
+def test_without_news_the_file_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "parsed"
+    kept(file, TEXT)
+    before = file.stat().st_mtime_ns
+
+    kept(file, TEXT)
+
+    assert file.stat().st_mtime_ns == before
+
+
+def test_one_that_is_not_kept_answers_and_writes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "parsed"
+    kept(file, TOLD)
+    forge(file)
+    before = file.read_bytes()
+
+    cache = opened(file, is_kept=False)
+    first, second = cache(TOLD), cache(TOLD)
+    cache.save()
+
+    assert (first[0].value, second[0].value) == ({"wanted": "forged"}, {"wanted": "cancelled"})
+    assert file.read_bytes() == before
+
+
+def test_without_lines_there_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "parsed"
+    cache = opened(file, has_lines=False)
+    cache(TOLD)
+    cache.save()
+
+    assert opened(file, has_lines=False)(TOLD)[0].lines == {}
+
+
+def test_a_disk_that_refuses_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "missing").write_text("a file in its place", encoding="utf-8")
+
+    cache = opened(tmp_path / "missing" / "parsed")
+    cache(TOLD)
+    cache.save()
+
+    assert (tmp_path / "missing").is_file()
