@@ -83,7 +83,7 @@ class PassLog:
                 self._logger.warning(
                     "an account cannot be looked at", account=account, reason=each.unseen_reason, why=each.message
                 )
-            elif each.unseen_reason is None and account in self._away:
+            elif each.is_seen and account in self._away:
                 self._away.discard(account)
                 self._logger.info("the account can be looked at again", account=account)
 

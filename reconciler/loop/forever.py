@@ -1,20 +1,24 @@
 """The watch: passes for ever, each over what is due and what has changed.
 
-Rules: it reacts to what is, not to what happened: a change only wakes it, and a snapshot by content finds out what it
-was; everything is scanned once an interval even if nothing woke it; an account that fails is asked less and less; a
-wish to stop lets what is under way finish, for a while.
+Rules: it reacts to what is, not to what happened: a change only wakes it, and a snapshot finds out what it was;
+everything is scanned by content once an interval even if nothing woke it; no pass waits for an account while there is
+something else to do; an account that fails is asked less and less; a wish to stop lets what is under way finish, for a
+while.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from reconciler.core.backoff import failure_delay
 from reconciler.core.queue import DueQueue
 from reconciler.loop.accounts import Tools
+from reconciler.loop.crew import Hurry, end, first
 from reconciler.loop.lookout import Lookout
 from reconciler.loop.once import Memory, Orders, run_pass
 from reconciler.loop.tally import Due, Pace, PassResult
@@ -26,6 +30,8 @@ GRACE_S = 25.0
 JITTER = 0.1
 SOONEST_S = 0.05
 """The shortest rest between two passes, so that a stream of changes is taken in gulps."""
+PATIENCE_S = 0.2
+"""How long a pass waits for its accounts, so that quick ones make one pass together."""
 BEAT_S = 2.0
 """How often the loop says that it runs: an eighth of the shortest interval."""
 
@@ -49,45 +55,77 @@ class Watch:
     jitter: Callable[[], float]
     lookout: Lookout
     tell: Callable[[PassResult, float], None]
-    _is_idle: bool = True
     _queue: DueQueue[JobRef] = field(default_factory=DueQueue)
     _memory: Memory = field(default_factory=Memory)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _scan_at: float = -math.inf
+    _pass_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until somebody wants to stop, and then finish what is under way within `GRACE_S`."""
-        beating = asyncio.ensure_future(self._beat())
+        beside = [asyncio.ensure_future(each) for each in (self._beat(), self._listen())]
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+        going_on = asyncio.ensure_future(self._go_on(stop))
         try:
-            await self._run(stop)
+            await asyncio.wait([going_on, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([going_on], timeout=GRACE_S)
+            if going_on.done():
+                going_on.result()
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            await end([going_on, stopping, *beside])
+            await self._memory.crew.abandon()
 
-    async def _run(self, stop: asyncio.Event) -> None:
-        clock = self.tools.clock
-        due: frozenset[JobRef] | None = None
-        scan_at = clock.monotonic()
+    async def _go_on(self, stop: asyncio.Event) -> None:
+        due = None
         while not stop.is_set():
-            self._is_idle = False
-            begun_at = clock.monotonic()
-            is_scan = begun_at >= scan_at
-            begun = asyncio.ensure_future(run_pass(self.tools, self.orders, self._memory, due, by_content=is_scan))
-            result = await _within_grace(begun, stop)
-            if result is None:
-                return
-            self._is_idle = True
-            if is_scan:
-                scan_at = begun_at + result.interval.total_seconds()
-            self.orders = replace(self.orders, retry=frozenset())
-            self._schedule(result)
-            self.lookout.passed(result, self._queue.waiting(), clock.monotonic(), clock.now())
-            self.tell(result, clock.monotonic() - begun_at)
-            await self._rest(result.interval.total_seconds(), stop)
-            due = self._queue.pop_due(clock.monotonic())
+            await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))
+            await first(stop.wait(), self._until_needed())
+            due = self._due()
+        if self._memory.crew.begun_at:
+            await self._pass(frozenset(), None)
+
+    async def _pass(self, due: frozenset[JobRef] | None, hurry: Hurry | None) -> None:
+        """Make a pass, and plan what comes next. `hurry` lets it go on without the accounts that take long."""
+        clock = self.tools.clock
+        self._pass_since = begun_at = clock.monotonic()
+        if is_scan := begun_at >= self._scan_at:
+            self._scan_at = math.inf
+        self._changed.clear()
+        result = await run_pass(self.tools, self.orders, self._memory, due, by_content=is_scan, hurry=hurry)
+        self._pass_since = None
+        if is_scan:
+            self._scan_at = begun_at + self._jittered(result.interval.total_seconds())
+        self.orders = replace(self.orders, retry=frozenset())
+        self._schedule(result)
+        self.lookout.passed(result, self._queue.waiting(), clock.now())
+        self.tell(result, clock.monotonic() - begun_at)
+
+    def _due(self) -> frozenset[JobRef]:
+        """Return what is due. What an account is at work on already stays due until it has finished."""
+        now, crew = self.tools.clock.monotonic(), self._memory.crew
+        due = self._queue.pop_due(now)
+        for ref in due:
+            if ref.account in crew:
+                self._queue.add(ref, now)
+        return frozenset(ref for ref in due if ref not in self._queue)
+
+    async def _until_needed(self, *, within_s: float = math.inf) -> None:
+        """Return once there is something to do, or after a while at the latest."""
+        clock, crew = self.tools.clock, self._memory.crew
+        free = (at for at, ref in self._queue.waiting() if ref.account not in crew)
+        rest_s = min(within_s, max(SOONEST_S, min([self._scan_at, *free]) - clock.monotonic()))
+        await first(clock.sleep(rest_s), self._changed.wait(), crew.one())
+
+    async def _listen(self) -> None:
+        while True:
+            await self.waker.wait()
+            self._changed.set()
 
     async def _beat(self) -> None:
         clock = self.tools.clock
         while True:
-            self.lookout.beat(clock.monotonic(), is_idle=self._is_idle, is_watching=self.waker.is_alive)
+            since = self._memory.crew.begun_at
+            self.lookout.beat(clock.monotonic(), since, self._pass_since, is_watching=self.waker.is_alive)
             await clock.sleep(BEAT_S)
 
     def _schedule(self, result: PassResult) -> None:
@@ -121,41 +159,7 @@ class Watch:
             return max(delay, planned) if due.pace is Pace.RESTING else delay
         if due.pace is Pace.UNDER_WAY:
             return planned
-        return planned * (1 - JITTER + 2 * JITTER * self.jitter())
+        return self._jittered(planned)
 
-    async def _rest(self, interval_s: float, stop: asyncio.Event) -> None:
-        """Wait for what comes first: the next job that is due, the next scan, a change, or the end."""
-        clock = self.tools.clock
-        now = clock.monotonic()
-        next_at = self._queue.next_at()
-        longest = interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
-        rest_s = longest if next_at is None else min(longest, next_at - now)
-        waits: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(clock.sleep(max(rest_s, SOONEST_S))),
-            asyncio.ensure_future(self.waker.wait()),
-            asyncio.ensure_future(stop.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-
-
-async def _within_grace(begun: asyncio.Future[PassResult], stop: asyncio.Event) -> PassResult | None:
-    """Return what a pass found; None where it had to be abandoned. What it asked for is on record either way."""
-    stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-    either: list[asyncio.Future[Any]] = [begun, stopping]
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not begun.done():
-            await asyncio.wait([begun], timeout=GRACE_S)
-        if begun.done():
-            return begun.result()
-        begun.cancel()
-        await asyncio.gather(begun, return_exceptions=True)
-        return None
-    finally:
-        stopping.cancel()
-        await asyncio.gather(stopping, return_exceptions=True)
+    def _jittered(self, seconds: float) -> float:
+        return seconds * (1 - JITTER + 2 * JITTER * self.jitter())

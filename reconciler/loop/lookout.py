@@ -5,13 +5,13 @@ Rules: the loop alone writes, and each time puts a whole new value in place; not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
 
 from reconciler.loop.tally import PassResult
-from reconciler.model.job import JobRef
+from reconciler.model.job import Account, JobRef
 from reconciler.model.overview import Overview, Upcoming
 
 UPCOMING_MAX = 20
@@ -22,31 +22,43 @@ class Lookout:
     """The keeper of one overview."""
 
     overview: Overview
+    _moved_at: dict[Account, float] = field(default_factory=dict)
 
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> Lookout:
         """Return a lookout over a watch that begins now."""
         return cls(Overview(interval_s=interval_s, beat_at=now, progress_at=now, watched_at=now))
 
-    def beat(self, now: float, *, is_idle: bool, is_watching: bool) -> None:
-        """Take in that the loop runs; while it is idle, nothing hangs."""
-        before = self.overview
+    def beat(
+        self, now: float, at_work: Mapping[Account, float], pass_since: float | None, *, is_watching: bool
+    ) -> None:
+        """Take in that the loop runs.
+
+        Args:
+            now: this moment.
+            at_work: since when each account is, that is.
+            pass_since: when the pass under way began, if one is.
+            is_watching: whether a change would be noticed.
+        """
+        progress = [max(since, self._moved_at.get(account, since)) for account, since in at_work.items()]
+        if pass_since is not None:
+            progress.append(pass_since)
         self.overview = replace(
-            before,
+            self.overview,
             beat_at=now,
-            progress_at=now if is_idle else before.progress_at,
-            watched_at=now if is_watching else before.watched_at,
+            progress_at=min(progress, default=now),
+            watched_at=now if is_watching else self.overview.watched_at,
         )
 
-    def moved(self, now: float) -> None:
-        """Take in that a request has ended, so that a pass under way is getting on."""
-        self.overview = replace(self.overview, progress_at=now)
+    def moved(self, account: Account, now: float) -> None:
+        """Take in that a request has ended, so that an account at work is getting on."""
+        self._moved_at[account] = now
 
     def stopping(self) -> None:
         """Take in that somebody wants to stop."""
         self.overview = replace(self.overview, is_stopping=True)
 
-    def passed(self, result: PassResult, due: Iterable[tuple[float, JobRef]], now: float, at: datetime) -> None:
+    def passed(self, result: PassResult, due: Iterable[tuple[float, JobRef]], at: datetime) -> None:
         """Take in what a pass found, and what is due next."""
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
@@ -55,15 +67,16 @@ class Lookout:
             for when, ref in nsmallest(UPCOMING_MAX, due)
             if ref in names
         )
-        seen = {str(each.account): at for each in result.report.accounts if each.unseen_reason is None}
+        open_ = {str(row.ref.account) for row in result.report.rows if row.ref is not None and not row.status.final}
+        seen = {str(each.account): at for each in result.report.accounts if each.is_seen}
         self.overview = replace(
             self.overview,
             interval_s=result.interval.total_seconds(),
-            progress_at=now,
             finished_at=at,
             is_halted=result.is_halted,
             report=result.report,
-            seen_at={**self.overview.seen_at, **seen},
+            # An account whose jobs have all ended is asked for nothing, and so it does not go unseen.
+            seen_at={account: when for account, when in {**self.overview.seen_at, **seen}.items() if account in open_},
             upcoming=upcoming,
             waiting=len(due),
         )

@@ -1,14 +1,17 @@
 """One pass over one revision.
 
 Rules: the order is snapshot, resolve, match, and then for each account by itself: look, decide, guard, intents,
-requests, statuses; an account that hangs or fails delays and harms no other.
+requests, statuses; an account that hangs or fails delays and harms no other. In a watch an account may still be at work
+when its pass ends. A later pass takes in what it found; until then nobody else touches its jobs, and it is held by the
+guard, the settings and the specs of the newest pass, not of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -16,13 +19,15 @@ from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_news
 from reconciler.core.guard import Approvals, Brakes, count_unfinished
 from reconciler.core.match import Claim, match
+from reconciler.core.orphans import is_outliving
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
+from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
 from reconciler.loop.resolve import Candidate, Known, Reach, resolve
-from reconciler.loop.survey import Case, Ledger, survey
-from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
+from reconciler.loop.survey import Case, Ledger, Rules, survey
+from reconciler.loop.sweep import Swept, look_at_orphans, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
@@ -53,13 +58,37 @@ class Memory:
 
     failures: dict[Account, int] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
+    crew: Crew = field(default_factory=Crew)
+    rules: Rules = field(default_factory=Rules)
+    """Of the newest pass."""
 
 
 Pair = tuple[Subject, JobStatus | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one account has to do in a pass."""
+
+    reach: Reach
+    pairs: list[Pair] = field(default_factory=list)
+    orphans: list[JobStatus] = field(default_factory=list)
+    """Statuses of deleted specs, with a request that is to be confirmed."""
+
+    @property
+    def names(self) -> set[str]:
+        """The names that it is about."""
+        return {subject.name for subject, _ in self.pairs} | {status.name for status in self.orphans}
+
+
 async def run_pass(
-    tools: Tools, orders: Orders, memory: Memory, due: frozenset[JobRef] | None = None, *, by_content: bool = True
+    tools: Tools,
+    orders: Orders,
+    memory: Memory,
+    due: frozenset[JobRef] | None = None,
+    *,
+    by_content: bool = True,
+    hurry: Hurry | None = None,
 ) -> PassResult:
     """Make one pass.
 
@@ -69,7 +98,11 @@ async def run_pass(
         memory: of this process.
         due: the jobs to look at; None looks at all. A spec that changed is always looked at.
         by_content: whether every file is read; otherwise those that have not been touched are not.
+        hurry: returns once the pass should end, and leave to themselves the accounts that have not finished; None
+            waits for all.
     """
+    crew = memory.crew
+    earlier = crew.finished()
     snapshot = tools.specs.snapshot(by_content=by_content)
     stored = tools.statuses.load(by_content=by_content)
     resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended, known=memory.known)
@@ -82,20 +115,28 @@ async def run_pass(
     brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
     chosen = [key for key, each in enumerate(candidates) if orders.is_selected is None or orders.is_selected(each)]
 
-    groups = _by_account(candidates, matched.last, chosen, orders, due)
+    subjects = {each.subject.name: each.subject for key in chosen if (each := candidates[key]).subject}
     approvals = replace(orders.approvals, commits=snapshot.approvals)
     ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
-    runs = await asyncio.gather(
-        *(_run_account(reach, pairs, ledger, tools, may_ask=may_ask) for reach, pairs in groups.values())
-    )
+    memory.rules = Rules(subjects, ledger, may_ask)
+    if due is not None:
+        due |= {ref for run in earlier if run.surveyed for ref in run.surveyed.overtaken}
+    tasks = _tasks(candidates, matched.last, chosen, orders, due)
+    if orders.is_selected is None and tools.control is not None:
+        _add_orphans(tasks, matched.orphans, resolved.reaches, tools.clock.now())
+    for account, task in tasks.items():
+        if account not in crew and crew.names.isdisjoint(task.names) and not tools.is_stopping():
+            crew.begin(account, task.names, _work(task, memory, tools), tools.clock.monotonic())
+    runs = [*earlier, *await crew.gather(hurry)]
     stopped = _stop(candidates, matched.last, chosen, tools)
     swept = Swept()
     errors: tuple[str, ...] = ()
     if tools.control is not None:
         if orders.is_selected is None:
-            swept = await sweep(matched, snapshot, brakes, _seen_reaches(resolved.reaches, runs), tools)
-        errors = write_all(_one_a_name(stopped, matched.last), tools)
+            swept = sweep(matched, snapshot, brakes, runs, crew.names, tools)
+        free = (each for each in _one_a_name(stopped, matched.last) if each.name not in crew.names)
+        errors = write_all(free, tools)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
     found = Pass(
@@ -121,34 +162,46 @@ def _path(candidate: Candidate) -> str:
     return str(PurePosixPath(candidate.source).parent / f"{candidate.name}.yaml")
 
 
-def _by_account(
+def _tasks(
     candidates: tuple[Candidate, ...],
     last: Mapping[int, JobStatus],
     chosen: list[int],
     orders: Orders,
-    due: frozenset[JobRef] | None,
-) -> dict[Account, tuple[Reach, list[Pair]]]:
-    groups: dict[Account, tuple[Reach, list[Pair]]] = {}
+    due: AbstractSet[JobRef] | None,
+) -> dict[Account, Task]:
+    tasks: dict[Account, Task] = {}
     for key in chosen:
         subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
         if subject is None or reach is None:
             continue
         if due is None or subject.ref in due or is_news(subject, before):
-            asked = replace(subject, is_retry=subject.name in orders.retry)
-            groups.setdefault(reach.account, (reach, []))[1].append((asked, before))
-    return groups
+            asked = replace(subject, is_retry=True) if subject.name in orders.retry else subject
+            tasks.setdefault(reach.account, Task(reach)).pairs.append((asked, before))
+    return tasks
 
 
-async def _run_account(reach: Reach, pairs: list[Pair], ledger: Ledger, tools: Tools, *, may_ask: bool) -> AccountRun:
-    alias = pairs[0][0].spec.provider
+def _add_orphans(
+    tasks: dict[Account, Task], orphans: Iterable[JobStatus], reaches: Mapping[str, Reach], now: datetime
+) -> None:
+    """Let the jobs of deleted specs be looked at, where a request is open and the account can still be reached."""
+    for status in orphans:
+        reach = reaches.get(status.job.account) if status.job and is_outliving(status, now) else None
+        if reach is not None:
+            tasks.setdefault(reach.account, Task(reach)).orphans.append(status)
+
+
+async def _work(task: Task, memory: Memory, tools: Tools) -> AccountRun:
+    """Do one account's part. The rules are read anew after each wait, for a later pass may have changed them."""
+    reach, pairs = task.reach, task.pairs
+    alias = pairs[0][0].spec.provider if pairs else reach.type.name
     reader = await open_or_shut(tools.accounts, reach)
     try:
-        surveyed = await survey(reader, reach.account, pairs, ledger, tools.clock.now)
+        surveyed = await survey(reader, reach.account, pairs, lambda: memory.rules, tools.clock.now)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
     if tools.control is None:
         return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
-    cases = surveyed.cases if may_ask else tuple(map(_without_action, surveyed.cases))
+    cases = surveyed.cases if memory.rules.may_ask else tuple(map(_without_action, surveyed.cases))
     if tools.is_stopping():
         # A look that we broke off ourselves says nothing of the provider.
         cases = tuple(_without_action(case) for case in cases if case.unseen is None)
@@ -157,7 +210,8 @@ async def _run_account(reach: Reach, pairs: list[Pair], ledger: Ledger, tools: T
         partial(tools.control, reach.account),
         Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit),
     )
-    return AccountRun(reach, alias, surveyed, tuple(done))
+    orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach.account, task.orphans)
+    return AccountRun(reach, alias, surveyed, tuple(done), orphans=orphans)
 
 
 def _undone(case: Case) -> Done:
@@ -178,12 +232,6 @@ def _stop(
         for key in chosen
         if (problem := (each := candidates[key]).problem) is not None
     }
-
-
-def _seen_reaches(reaches: Mapping[str, Reach], runs: Iterable[AccountRun]) -> dict[str, Reach]:
-    """Return the accounts that this pass could see: of any other, not even one job is believed to be gone."""
-    unseen = {run.reach.account for run in runs if run.surveyed is None or run.surveyed.unseen is not None}
-    return {line: reach for line, reach in reaches.items() if reach.account not in unseen}
 
 
 def _one_a_name(stopped: Mapping[int, JobStatus], last: Mapping[int, JobStatus]) -> Iterable[JobStatus]:

@@ -51,6 +51,10 @@ class Survey:
     unseen: Unseen | None
     refusals: tuple[Refusal, ...]
     errors: tuple[str, ...]
+    overtaken: tuple[JobRef, ...] = ()
+    """What was looked at in vain: its spec, or what holds for it, changed meanwhile."""
+    has_looked: bool = True
+    """Whether there was anything to look at: jobs that ended for good are not asked for."""
 
 
 @dataclass(slots=True)
@@ -100,23 +104,40 @@ class Ledger:
         return action is not None and self.pinned is not None and not self.pinned.allows(action)
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for whoever acts now, under whichever pass the work began."""
+
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
+    """What every valid spec says, by name."""
+    ledger: Ledger = field(default_factory=lambda: Ledger(Brakes(), Approvals(), (), 0))
+    may_ask: bool = False
+
+    def hold(self, subject: Subject) -> bool:
+        """Whether a spec still says what it said."""
+        now = self.subjects.get(subject.name)
+        return now is not None and (now is subject or replace(now, is_retry=subject.is_retry) == subject)
+
+
 async def survey(
     reader: JobReader,
     account: Account,
     subjects: Iterable[tuple[Subject, JobStatus | None]],
-    ledger: Ledger,
+    rules: Callable[[], Rules],
     now: Callable[[], datetime],
 ) -> Survey:
-    """Look at one account, and decide about every spec that names it."""
+    """Look at one account, and decide about every spec that names it, by the rules as they are then."""
     pairs = list(subjects)
     open_pairs = [(subject, last) for subject, last in pairs if not is_settled(last)]
     looked_looks: Mapping[JobRef, Look] = {}
     unseen = None
     if open_pairs:
-        known = _known(account, ledger.statuses)
+        known = _known(account, rules().ledger.statuses)
         looked = await look(reader, [subject.ref for subject, _ in open_pairs], known, open_pairs[0][0].capabilities)
         looked_looks, unseen = looked.looks, looked.unseen
-    moment = now().replace(microsecond=0)
+    moment, latest = now().replace(microsecond=0), rules()
+    overtaken = tuple(subject.ref for subject, _ in pairs if not latest.hold(subject))
+    pairs = [pair for pair in pairs if pair[0].ref not in overtaken] if overtaken else pairs
     cases, errors = [], []
     for subject, last in pairs:
         seen = Seen(recall(last)) if last is not None and is_settled(last) else looked_looks[subject.ref]
@@ -127,8 +148,8 @@ async def survey(
             continue
         unseen_job = seen if isinstance(seen, Unseen) else None
         cases.append(Case(subject, last, decision, unseen_job, finish_at=estimated_finish(seen)))
-    judged, refusals = ledger.judge(account, cases, moment)
-    return Survey(account, tuple(judged), unseen, refusals, tuple(errors))
+    judged, refusals = latest.ledger.judge(account, cases, moment)
+    return Survey(account, tuple(judged), unseen, refusals, tuple(errors), overtaken, bool(open_pairs))
 
 
 def is_settled(last: JobStatus | None) -> bool:

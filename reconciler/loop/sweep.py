@@ -6,7 +6,8 @@ than the guard would let pass; the job is left alone either way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,13 +17,12 @@ from reconciler.core.guard import Brakes, judge
 from reconciler.core.match import Matched
 from reconciler.core.orphans import is_outliving, outlive
 from reconciler.errors import ProviderError
-from reconciler.loop.accounts import Tools, open_or_shut
-from reconciler.loop.resolve import Reach
+from reconciler.loop.accounts import Tools
 from reconciler.loop.tally import AccountRun
 from reconciler.model.job import Account, JobRef, Seen
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
-from reconciler.ports import Snapshot, StoredStatuses
+from reconciler.ports import JobReader, Snapshot, StoredStatuses
 
 _PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
 """One outage may show as both, in turn, and is one condition."""
@@ -51,26 +51,44 @@ def write_all(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
     )
 
 
-async def sweep(
-    matched: Matched, snapshot: Snapshot, brakes: Brakes, reaches: Mapping[str, Reach], tools: Tools
+async def look_at_orphans(reader: JobReader, account: Account, orphans: Iterable[JobStatus]) -> dict[str, Seen]:
+    """Look at the jobs of deleted specs, by name. Of one that cannot be looked at nothing is said."""
+    found = {}
+    for status in orphans:
+        assert status.job is not None  # noqa: S101  else nobody would know whom to ask
+        with suppress(ProviderError):
+            found[status.name] = Seen(await reader.get_job(JobRef(account, status.job.id)))
+    return found
+
+
+def sweep(
+    matched: Matched,
+    snapshot: Snapshot,
+    brakes: Brakes,
+    runs: Iterable[AccountRun],
+    busy: Collection[str],
+    tools: Tools,
 ) -> Swept:
-    """Deal with the statuses that no spec claims. `reaches` is by account, as a status names it."""
+    """Deal with the statuses that no spec claims, but for those that are being worked on."""
     now = tools.clock.now().replace(microsecond=0)
+    seen = {name: look for run in runs for name, look in run.orphans.items()}
     kept: list[JobStatus] = []
     gone: list[JobStatus] = []
     for status in matched.orphans:
+        if status.name in busy:
+            continue
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
         elif is_outliving(status, now):
-            seen = await _look_once(status, reaches, tools)
-            after = outlive(status, seen, now) if seen else status
+            after = outlive(status, seen[status.name], now) if status.name in seen else status
             (kept if after.open_receipt else gone).append(after)
         else:
             gone.append(status)
     errors = write_all(kept, tools)
     for status in matched.superseded:
-        errors += _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
+        if status.name not in busy:
+            errors += _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
     if snapshot.broken_files or not gone:
         return Swept(errors=errors)
     specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
@@ -82,18 +100,6 @@ async def sweep(
     return Swept(removed=tuple(each.name for each in gone), errors=errors)
 
 
-async def _look_once(status: JobStatus, reaches: Mapping[str, Reach], tools: Tools) -> Seen | None:
-    """Look at the job of a deleted spec, if its account can still be reached."""
-    reach = reaches.get(status.job.account) if status.job else None
-    if reach is None or status.job is None:
-        return None
-    controller = await open_or_shut(tools.accounts, reach)
-    try:
-        return Seen(await controller.get_job(JobRef(reach.account, status.job.id)))
-    except ProviderError:
-        return None
-
-
 def tell_providers(
     runs: Iterable[AccountRun], stored: StoredStatuses, failures: dict[Account, int], tools: Tools
 ) -> tuple[str, ...]:
@@ -103,7 +109,9 @@ def tell_providers(
     for run in runs:
         account = run.reach.account
         before = known.get(str(account))
-        unseen = run.surveyed.unseen if run.surveyed else None
+        if run.surveyed is None or not run.surveyed.has_looked:
+            continue
+        unseen = run.surveyed.unseen
         failures[account] = failures.get(account, 0) + 1 if unseen else 0
         what = f"the status of the account {account}"
         if unseen is None and before is not None:

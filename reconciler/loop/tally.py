@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
@@ -11,7 +11,7 @@ from reconciler.loop.act import Done
 from reconciler.loop.resolve import Candidate, Reach
 from reconciler.loop.survey import Survey
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.job import Account, JobRef, Unseen
+from reconciler.model.job import Account, JobRef, Seen, Unseen
 from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Report, Row
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
@@ -28,6 +28,8 @@ class AccountRun:
     surveyed: Survey | None
     done: tuple[Done, ...] = ()
     error: str | None = None
+    orphans: Mapping[str, Seen] = field(default_factory=dict)
+    """What became of the jobs of deleted specs, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,9 @@ def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
     surveys = [run.surveyed for run in found.runs if run.surveyed]
     report = Report(
         rows=tuple(_row(found, key, done) for key in found.chosen if _is_told(found, key, done)),
-        accounts=tuple(_account(run, requests) for run in found.runs),
+        accounts=tuple(
+            {run.reach.account: _account(run, requests) for run in found.runs if _is_about_jobs(run)}.values()
+        ),
         refusals=tuple(refusal for each in surveys for refusal in each.refusals),
         unplanned=tuple(_unplanned(surveys)),
         diagnostics=found.diagnostics,
@@ -164,11 +168,15 @@ def _row(found: Pass, key: int, done: Mapping[str, Done]) -> Row:
         ref=candidate.ref,
         wanted=spec.desired_state if spec else None,
         status=one.status if one else found.stopped.get(key, before),  # type: ignore[arg-type]  # `_is_told`
-        before=before,
+        before=case.last if case else before,
         action=action,
         progress=one.answer.progress if one and one.answer else progress,
         unseen=case.unseen.message if case and case.unseen else None,
     )
+
+
+def _is_about_jobs(run: AccountRun) -> bool:
+    return run.surveyed is None or run.surveyed.has_looked or bool(run.surveyed.cases)
 
 
 def _account(run: AccountRun, requests: Callable[[Account], int]) -> AccountReport:
@@ -178,6 +186,7 @@ def _account(run: AccountRun, requests: Callable[[Account], int]) -> AccountRepo
         account=run.reach.account,
         jobs=len(run.surveyed.cases) if run.surveyed else 0,
         requests=requests(run.reach.account),
+        has_looked=run.surveyed is not None and run.surveyed.has_looked,
         unseen_reason=unseen.reason if unseen else None,
         message=unseen.message if unseen else None,
         is_transient=unseen.is_transient if unseen else False,

@@ -112,11 +112,18 @@ class AccountReport:
     account: Account | None
     jobs: int
     requests: int = 0
+    has_looked: bool = True
+    """Whether there was anything to look at."""
     unseen_reason: str | None = None
     message: str | None = None
     is_transient: bool = False
     is_configuration: bool = False
     retry_after_s: float | None = None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it was looked at, and seen."""
+        return self.has_looked and self.unseen_reason is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

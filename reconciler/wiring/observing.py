@@ -72,7 +72,7 @@ async def open_observers(
     clock = SystemClock()
     lookout = Lookout.beginning(clock.monotonic(), INTERVAL.total_seconds())
     observers = Observers(lookout, secrets)
-    observers.on_sent.append(lambda *_: lookout.moved(clock.monotonic()))
+    observers.on_sent.append(lambda account, _: lookout.moved(account, clock.monotonic()))
     observers.on_pass.append(lambda result, _: tell(result.report))
     async with AsyncExitStack() as stack:
         if wanted.listen is not None:

@@ -26,6 +26,8 @@ from reconciler.loop.resolve import Reach
 from reconciler.loop.tally import PassResult
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.model.overview import ailments
+from reconciler.model.reason import Reason
+from reconciler.model.status import Outcome
 from reconciler.ports import JobController, JobReader
 from tests.scenario.process import Environment
 from tests.support.cli import Checkout
@@ -35,7 +37,20 @@ HOUR_S = 3600.0
 NO_ANSWER = Transient("no answer", delivered=Delivered.UNKNOWN)
 BUG = RuntimeError("a bug")
 LOOSE = Brakes(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
-ENVIRONMENT = Environment(Trust.read({}, {}))
+HANGS_S = 45.0
+ENVIRONMENT = Environment(Trust.read({"RECONCILE_TRUST": "OPENAI_API_KEY=slow.example.org"}, {}))
+SLOW = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: slow}
+spec: {type: openai, baseUrl: https://slow.example.org/v1}
+"""
+SUSPENDED = """\
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {name: settings}
+spec: {suspend: true}
+"""
 
 
 @dataclass(slots=True)
@@ -83,22 +98,26 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
-class OneAccount:
-    """The `Accounts` of a test: everything is the same account."""
+class TwoAccounts:
+    """The `Accounts` of a test: everything is the same account, but for the one of `slow.example.org`."""
 
     jobs: Jobs
+    slow: Jobs
 
-    async def open(self, reach: Reach) -> JobReader:  # noqa: ARG002  the port's signature
+    async def open(self, reach: Reach) -> JobReader:
         """Return it."""
-        return self.jobs
+        return self._of(reach.account)
 
-    def control(self, account: Account) -> JobController:  # noqa: ARG002  as above
+    def control(self, account: Account) -> JobController:
         """Return it."""
-        return self.jobs
+        return self._of(account)
 
-    def requests(self, account: Account) -> int:  # noqa: ARG002  as above
+    def requests(self, account: Account) -> int:
         """Return how many requests it got."""
-        return len(self.jobs.asked_at)
+        return len(self._of(account).asked_at)
+
+    def _of(self, account: Account) -> Jobs:
+        return self.slow if "slow" in account.base_url else self.jobs
 
 
 @dataclass(slots=True)
@@ -120,22 +139,36 @@ class Shift:
 
     checkout: Checkout
     jobs: Jobs
+    slow: Jobs
     bell: Bell
     lookout: Lookout
     stop: asyncio.Event
     task: asyncio.Future[None]
     passes: list[PassResult]
 
+    def save(self, name: str, state: str, provider: str = "openai") -> None:
+        """Save a spec, and let the watch know."""
+        self.checkout.want(name, name, state, provider=provider)
+        self.bell.rung.set()
+
 
 @asynccontextmanager
-async def a_shift(root: Path, running: int) -> AsyncIterator[Shift]:
-    """Run a watch over so many running jobs that are only observed, for as long as the body lasts."""
+async def a_shift(root: Path, running: int, slow: int = 0, brakes: Brakes = LOOSE) -> AsyncIterator[Shift]:
+    """Run a watch over so many running jobs that are only observed, for as long as the body lasts.
+
+    `slow` are those of a second account, which the Provider document `slow` names.
+    """
     clock = VirtualClock()
     jobs = Jobs(clock, {f"ftjob-{number:04}": Phase.RUNNING for number in range(running)})
+    others = Jobs(clock, {f"ftjob-slow-{number:04}": Phase.RUNNING for number in range(slow)})
     checkout = Checkout(root)
     for id_ in jobs.phases:
         checkout.want(id_, id_, "observed", provider="openai")
-    accounts, bell, stop = OneAccount(jobs), Bell(), asyncio.Event()
+    if slow:
+        checkout.write("slow.yaml", SLOW)
+    for id_ in others.phases:
+        checkout.want(id_, id_, "observed", provider="slow")
+    accounts, bell, stop = TwoAccounts(jobs, others), Bell(), asyncio.Event()
     tools = Tools(
         specs=SpecsDir(checkout.specs, checkout.status_dir, LocalDisk(checkout.specs), "specs"),
         statuses=StatusesDir(checkout.status_dir, LocalDisk(checkout.status_dir)),
@@ -147,10 +180,10 @@ async def a_shift(root: Path, running: int) -> AsyncIterator[Shift]:
     )
     lookout = Lookout.beginning(clock.monotonic(), 60)
     passes: list[PassResult] = []
-    watch = Watch(tools, Orders(brakes=LOOSE), bell, lambda: 0.7, lookout, lambda result, _: passes.append(result))
+    watch = Watch(tools, Orders(brakes=brakes), bell, lambda: 0.7, lookout, lambda result, _: passes.append(result))
     task = asyncio.ensure_future(watch.run(stop))
     try:
-        yield Shift(checkout, jobs, bell, lookout, stop, task, passes)
+        yield Shift(checkout, jobs, others, bell, lookout, stop, task, passes)
     finally:
         stop.set()
         await task
@@ -306,5 +339,125 @@ def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no
             assert clock() - asked_to_stop_at == pytest.approx(waits_s, abs=0.1)
             assert shift.jobs.cancels == {"ftjob-0000": 1}
             assert (receipt.accepted_at is not None) == bool(cancelled)
+
+    in_virtual_time(main)
+
+
+def test_an_account_that_hangs_delays_no_other_and_what_was_saved_meanwhile_is_acted_on_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2, slow=2) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda _: HANGS_S
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(0.01)
+            at_once = dict(shift.jobs.cancels)
+            shift.save("ftjob-slow-0001", "cancelled", "slow")
+            await asyncio.sleep(3)
+            proved = shift.checkout.status("ftjob-0000").is_ready
+            hanging = dict(shift.slow.cancels)
+            shift.slow.trouble = None
+            await asyncio.sleep(HANGS_S)
+
+            assert at_once == {"ftjob-0000": 1}
+            assert proved
+            assert hanging == {}
+            assert shift.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
+            assert shift.checkout.status("ftjob-slow-0001").is_ready
+
+    in_virtual_time(main)
+
+
+def test_the_jobs_of_an_account_are_looked_at_as_often_while_another_one_hangs(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=10, slow=10) as shift:
+            await asyncio.sleep(1000)
+            asked = len(shift.jobs.asked_at)
+            await asyncio.sleep(HOUR_S)
+            well = len(shift.jobs.asked_at) - asked
+            shift.slow.trouble = lambda _: HANGS_S
+            asked = len(shift.jobs.asked_at)
+            await asyncio.sleep(HOUR_S)
+
+            assert len(shift.jobs.asked_at) - asked == pytest.approx(well, rel=0.1)
+
+    in_virtual_time(main)
+
+
+def test_who_acts_after_a_hang_is_held_by_the_settings_of_now(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "get" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.checkout.write("settings.yaml", SUSPENDED)
+            shift.bell.rung.set()
+            await asyncio.sleep(3 * HANGS_S)
+
+            assert shift.slow.cancels == {}
+            assert shift.checkout.status("ftjob-slow-0000").ready.reason is Reason.SUSPENDED
+
+    in_virtual_time(main)
+
+
+def test_who_acts_after_a_hang_is_counted_by_the_guard_with_all_that_was_asked_meanwhile(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2, slow=2, brakes=Brakes(max_cancels_absolute=2)) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "get" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0000", "cancelled")
+            shift.save("ftjob-0001", "cancelled")
+            await asyncio.sleep(2 * HANGS_S)
+
+            assert shift.jobs.cancels == {"ftjob-0000": 1, "ftjob-0001": 1}
+            assert shift.slow.cancels == {}
+            assert shift.checkout.status("ftjob-slow-0000").ready.reason is Reason.REFUSED_BY_GUARD
+
+    in_virtual_time(main)
+
+
+def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_receipt_of_its_new_job(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.jobs.phases["ftjob-9999"] = Phase.RUNNING
+            shift.checkout.want("ftjob-slow-0000", "ftjob-9999", provider="openai")
+            shift.bell.rung.set()
+            await asyncio.sleep(2 * HANGS_S)
+            status = shift.checkout.status("ftjob-slow-0000")
+
+            assert (shift.slow.cancels, shift.jobs.cancels) == ({"ftjob-slow-0000": 1}, {"ftjob-9999": 1})
+            assert status.job is not None
+            assert status.job.id == "ftjob-9999"
+            assert [each.outcome for each in status.receipts] == [Outcome.CANCELLED]
+
+    in_virtual_time(main)
+
+
+def test_a_stop_waits_for_an_account_that_hangs_as_long_as_for_any_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: 10.0 if what == "cancel" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(2)
+            asked_to_stop_at = clock()
+            shift.stop.set()
+            await shift.task
+
+            assert clock() - asked_to_stop_at == pytest.approx(8, abs=0.1)
+            assert shift.checkout.status("ftjob-slow-0000").receipts[0].accepted_at is not None
 
     in_virtual_time(main)
