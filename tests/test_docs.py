@@ -24,6 +24,7 @@ from reconciler.cli.group import reconcile
 from reconciler.loop.orders import Place
 from reconciler.model.plan import PRECEDENCE, ExitCode
 from reconciler.views.schema import json_schema
+from tests.pictures import PICTURE, picture, said_by
 from tests.support.cli import started_sandbox
 from tests.support.tables import OPTIONS, README, ROOT, TABLES, exit_codes, with_tables
 
@@ -37,6 +38,7 @@ _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 _MOVING = [
     (re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "<time>"),
+    (re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC"), "<time>"),
     (re.compile(r"\b(\d+[dhms]){1,2}(?=\s*$)", re.MULTILINE), "<age>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
 ]
@@ -116,9 +118,18 @@ def assert_shown(command: str, shown: str, printed: str) -> None:
 
 
 def test_every_command_prints_what_the_readme_shows(clone: Path) -> None:
+    """They begin where the very first command, which has a test of its own, ends."""
+    succeed("reconcile --once --wait", clone)
     for command, shown in sessions(of_the_crowd=False):
         is_server = command.startswith("reconcile sandbox")
         assert_shown(command, shown, serve(command, clone) if is_server else succeed(command, clone))
+
+
+def test_the_picture_shows_what_the_commands_print_today() -> None:
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    today, shown = (settled("\n".join(said_by(svg))) for svg in (picture(path), PICTURE.read_text(encoding="utf-8")))
+
+    assert shown == today, "python -m tests.pictures"
 
 
 def test_six_commands_lead_from_thirty_jobs_to_a_reviewed_setup(

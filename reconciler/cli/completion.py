@@ -7,6 +7,8 @@ import os
 import click
 from click.shell_completion import get_completion_class
 
+from reconciler.cli.options import OneOf
+
 SHELLS = ("bash", "zsh", "fish")
 
 EXAMPLE = """\b
@@ -17,7 +19,7 @@ For example:
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=OneOf(SHELLS), metavar="SHELL")
 @click.pass_context
 def completion(ctx: click.Context, /, shell: str) -> int:
     """Print what makes a shell complete verbs and options."""

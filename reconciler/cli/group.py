@@ -52,9 +52,10 @@ VERBS = {
     "version": "Show which version this is.",
 }
 
-EPILOG = """\b
-Every option --such-as-this can be set as RECONCILE_SUCH_AS_THIS; but --trust is
-RECONCILE_TRUST_FILES, for RECONCILE_TRUST holds the trusted hosts themselves.
+EPILOG = """\
+Every option --such-as-this can be set as RECONCILE_SUCH_AS_THIS; but --trust is RECONCILE_TRUST_FILES, for
+RECONCILE_TRUST holds the trusted hosts themselves.
+
 \b
 Exit codes, the first that holds:
   70  a bug, or a disk that failed

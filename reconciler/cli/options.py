@@ -6,6 +6,7 @@ What they mean is in `given`, which is heavy to import; here is only how they ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,18 @@ def _key(name: str | None) -> str:
     return f"{__name__}.{name}"
 
 
+class OneOf(click.Choice[str]):
+    """One of a few words; says which was probably meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word."""
+        if value not in self.choices:
+            near = get_close_matches(str(value), self.choices, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            self.fail(f"{value!r} is not one of {', '.join(self.choices)}.{hint}", param, ctx)
+        return str(value)
+
+
 def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
     """Return a decorator that gives a command all options of these groups, in this order."""
 
@@ -63,7 +76,7 @@ def output(*formats: str) -> Decorator[Any]:
         "-o",
         "--output",
         cls=Shared,
-        type=click.Choice(formats),
+        type=OneOf(formats),
         default=formats[0],
         show_default=True,
         help="How the result is printed.",
@@ -211,7 +224,7 @@ SCREEN: tuple[Decorator[Any], ...] = (
     click.option(
         "--log-format",
         cls=Shared,
-        type=click.Choice(["text", "json"]),
+        type=OneOf(["text", "json"]),
         default="text",
         show_default=True,
         help="How progress and problems are told, on stderr.",

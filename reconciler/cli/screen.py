@@ -65,7 +65,9 @@ class Screen:
     def say(self, found: Iterable[Problem]) -> None:
         """Tell what went wrong, or should be known."""
         if not self.is_json_log:
-            self._write(sys.stderr, problems_text(found, self.canvas(sys.stderr)))
+            text = problems_text(found, self.canvas(sys.stderr))
+            is_below_result = self.is_live(sys.stdout) and self.is_live(sys.stderr)
+            self._write(sys.stderr, f"\n{text}" if text and is_below_result else text)
             return
         for problem in found:
             self.log(problem.summary, level=problem.severity, code=problem.code)

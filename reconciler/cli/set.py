@@ -9,7 +9,7 @@ import click
 
 from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, options
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, options
 from reconciler.model.spec import DesiredState, FineTuningJob
 
 EXAMPLE = """\b
@@ -20,13 +20,14 @@ For example:
 
 @click.command(epilog=EXAMPLE)
 @click.argument("name")
-@click.argument("state", type=click.Choice([str(each) for each in DesiredState]))
+@click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
 @click.option("--reason", metavar="TEXT", help="Why; it stands in plan, status and notifications.")
 @options(DRY_RUN, PLACE, SCREEN)
 def set(*, name: str, state: str, reason: str | None, **given: Any) -> int:  # noqa: A001  the verb's name
     """Write into a spec what should be true of its job.
 
-    Only the file changes, and in it only that value; comments and layout stay. Nothing is asked of a provider.
+    STATE is running, paused, cancelled or observed. Only the file changes, and in it only that value; comments and
+    layout stay. Nothing is asked of a provider.
     """
 
     def edits(spec: FineTuningJob) -> Iterator[Edit]:

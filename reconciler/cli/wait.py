@@ -11,7 +11,7 @@ from reconciler import wiring
 from reconciler.adapters.clock import SystemClock
 from reconciler.cli.given import place, seconds, trust
 from reconciler.cli.names import read_named
-from reconciler.cli.options import PLACE, SCREEN, TRUST, options
+from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.loop.orders import Brakes, Selection
@@ -33,7 +33,7 @@ For example:
 @click.option(
     "--for",
     "goal",
-    type=click.Choice([str(each) for each in Goal]),
+    type=OneOf([str(each) for each in Goal]),
     default=str(Goal.SETTLED),
     show_default=True,
     help="What to wait for; settled is ready, or suspended.",

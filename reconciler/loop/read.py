@@ -9,7 +9,7 @@ from datetime import datetime
 from reconciler.core.conditions import Stance, Verdict, conclude, stalled
 from reconciler.core.match import Claim, match
 from reconciler.loop.resolve import Candidate, Environment, resolve
-from reconciler.model.plan import Report, Row
+from reconciler.model.plan import Report, Row, in_order
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, StoredStatuses
@@ -26,7 +26,7 @@ def read_rows(
     resolved = resolve(snapshot, environment, is_suspended=False)
     claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(resolved.candidates)]
     last = match(claims, stored.jobs, now).last
-    rows = tuple(
+    rows = in_order(
         _row(each, last.get(key), now)
         for key, each in enumerate(resolved.candidates)
         if is_selected is None or is_selected(each)

@@ -14,7 +14,7 @@ from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
 from reconciler.loop.look import look
-from reconciler.model.job import Account, JobRef, Look, Phase, Seen, Unseen
+from reconciler.model.job import Account, JobRef, Look, ObservedJob, Phase, Seen, Unseen
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action, Refusal
 from reconciler.model.status import JobStatus
@@ -33,8 +33,13 @@ class Case:
     is_unplanned: bool = False
     """The pinned plan does not hold its action."""
     approved_by: str | None = None
-    finish_at: datetime | None = None
-    """When the provider thinks that the job will finish, if it said so."""
+    seen: ObservedJob | None = None
+    """The job as the look showed it, if it did."""
+
+    @property
+    def finish_at(self) -> datetime | None:
+        """When the provider thinks that the job will finish, if it said so."""
+        return estimated_finish(Seen(self.seen))
 
     @property
     def is_refused(self) -> bool:
@@ -146,8 +151,10 @@ async def survey(
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
             errors.append(f"{subject.name}: {type(error).__name__}: {error}")
             continue
-        unseen_job = seen if isinstance(seen, Unseen) else None
-        cases.append(Case(subject, last, decision, unseen_job, finish_at=estimated_finish(seen)))
+        if isinstance(seen, Unseen):
+            cases.append(Case(subject, last, decision, seen))
+        else:
+            cases.append(Case(subject, last, decision, seen=seen.job))
     judged, refusals = latest.ledger.judge(account, cases, moment)
     return Survey(account, tuple(judged), unseen, refusals, tuple(errors), overtaken, bool(open_pairs))
 

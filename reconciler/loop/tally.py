@@ -12,7 +12,7 @@ from reconciler.loop.resolve import Candidate, Reach
 from reconciler.loop.survey import Survey
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Account, JobRef, Seen, Unseen
-from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Report, Row
+from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Report, Row, in_order
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 
@@ -92,7 +92,7 @@ def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
     done = {each.case.subject.name: each for run in found.runs for each in run.done}
     surveys = [run.surveyed for run in found.runs if run.surveyed]
     report = Report(
-        rows=tuple(_row(found, key, done) for key in found.chosen if _is_told(found, key, done)),
+        rows=in_order(_row(found, key, done) for key in found.chosen if _is_told(found, key, done)),
         accounts=tuple(
             {run.reach.account: _account(run, requests) for run in found.runs if _is_about_jobs(run)}.values()
         ),
@@ -171,6 +171,7 @@ def _row(found: Pass, key: int, done: Mapping[str, Done]) -> Row:
         before=case.last if case else before,
         action=action,
         progress=one.answer.progress if one and one.answer else progress,
+        seen=case.seen if case else None,
         unseen=case.unseen.message if case and case.unseen else None,
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import Account, JobRef
+from reconciler.model.job import Account, JobRef, ObservedJob
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobStatus, Verb
 
@@ -100,8 +101,15 @@ class Row:
     before: JobStatus | None
     action: Action | None = None
     progress: Progress | None = None
+    seen: ObservedJob | None = None
+    """The job as this pass saw it, with what moves by itself and is in no status; None where nobody looked."""
     unseen: str | None = None
     """Why the provider could not be looked at for this job, if so; `status` is then what was known before."""
+
+
+def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return rows in the order of their names, which is where a reader looks for one."""
+    return tuple(sorted(rows, key=lambda row: (row.name, row.source)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,11 @@ from io import StringIO
 from itertools import zip_longest
 
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.model.status import ConditionStatus
 from reconciler.views.outlook import Standing
 from reconciler.views.wording import clean
 
@@ -35,9 +34,6 @@ STYLES: dict[str, str] = {
     Standing.REFUSED: "red",
     Standing.OUT_OF_DATE: "yellow",
     Standing.UNSEEN: "yellow",
-    ConditionStatus.TRUE: "green",
-    ConditionStatus.FALSE: "red",
-    ConditionStatus.UNKNOWN: "yellow",
 }
 
 
@@ -139,6 +135,23 @@ def listing(rows: Sequence[tuple[Text, ...]], *, indent: int = 2) -> RenderableT
     for cells in rows:
         grid.add_row(*cells)
     return Padding(grid, (0, 0, 0, indent), expand=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Rows whose last cell is a sentence: in columns, or where one would not fit, each sentence below its row."""
+
+    rows: Sequence[tuple[Text, ...]]
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw them, as `rich` asks for it."""
+        widths = (max(cell.cell_len for cell in column) for column in zip(*self.rows, strict=True))
+        if sum(width + GAP for width in widths) <= options.max_width:
+            yield listing(self.rows)
+            return
+        for *head, sentence in self.rows:
+            yield Padding(Text(" " * GAP).join(head), (0, 0, 0, GAP), expand=False)
+            yield Padding(sentence, (0, 0, 0, 2 * GAP), expand=False)
 
 
 def section(title: str, body: RenderableType, style: str = "") -> RenderableType:

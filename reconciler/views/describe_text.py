@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.job import JobEvent
+from reconciler.model.job import TERMINAL, JobEvent
 from reconciler.model.plan import Row
 from reconciler.model.spec import FineTuningJob, Limits, Suspension, render_duration, render_instant
 from reconciler.model.status import JobFacts, JobStatus, Receipt
 from reconciler.views.canvas import STYLES, Canvas, listing, section, styled
-from reconciler.views.outlook import outlook
+from reconciler.views.outlook import outlook, why
 from reconciler.views.wording import NOTHING, age, moment
 
-Happening = tuple[datetime | None, str, str]
-"""When, who or what, and what it did."""
+Happening = tuple[datetime | None, int, str, str]
+"""When; which comes first, of what happened in the same second; who or what; and what it did."""
+CREATED, STARTED, ASKED, ACCEPTED, SEEN, LOGGED, FINISHED, PROVEN, SEEN_ENDED = range(9)
 
 
 def describe_text(
@@ -35,7 +36,7 @@ def describe_text(
     look = outlook(row)
     style = STYLES[look.standing]
     where = [
-        (styled("ready", "dim"), styled(look.ready, STYLES[look.ready])),
+        (styled("ready", "dim"), styled(look.ready, style)),
         (styled("reason", "dim"), styled(look.reason, style)),
         (styled("said", "dim"), styled(look.message or NOTHING)),
         *_facts(_job_facts(row.status, now)),
@@ -113,37 +114,43 @@ def _error(job: JobFacts) -> str | None:
 
 
 def _happened(status: JobStatus) -> Iterator[Happening]:
+    sights = {each.at for each in status.history}
     if job := status.job:
-        times = ((job.created_at, "created"), (job.started_at, "started"), (job.finished_at, "finished"))
-        yield from ((at, "provider", what) for at, what in times if at is not None)
+        times = (
+            (job.created_at, CREATED, "created"),
+            # a provider that does not tell: then this is our own first sight of it, which is told as that
+            (None if job.started_at in sights else job.started_at, STARTED, "started"),
+            (job.finished_at, FINISHED, "finished"),
+        )
+        yield from ((at, rank, "provider", what) for at, rank, what in times if at is not None)
     for receipt in status.receipts:
         yield from _told(receipt)
-    yield from ((each.at, "seen", f"{each.phase}, {each.reason}") for each in status.history)
+    for each in status.history:
+        yield each.at, SEEN_ENDED if each.phase in TERMINAL else SEEN, "seen", f"{each.phase}, {each.reason}"
 
 
 def _told(receipt: Receipt) -> Iterator[Happening]:
-    who = f" by {receipt.origin.author} in {receipt.origin.commit}" if receipt.origin else ""
-    why = f": {receipt.reason}" if receipt.reason else ""
-    past = f", approved by {receipt.approved_by}" if receipt.approved_by else ""
-    yield receipt.requested_at, "asked", f"{receipt.verb} ({receipt.because}{who}{past}){why}"
+    who = f" (commit {receipt.origin.commit} by {receipt.origin.author})" if receipt.origin else ""
+    past = f" (let through by {receipt.approved_by})" if receipt.approved_by else ""
+    yield receipt.requested_at, ASKED, "asked", f"{receipt.verb}, {why(receipt.because, receipt.reason)}{who}{past}"
     if receipt.attempts > 1:
-        yield receipt.last_attempt_at, "asked", f"{receipt.verb} again, {receipt.attempts} times in all"
+        yield receipt.last_attempt_at, ASKED, "asked", f"{receipt.verb} again, {receipt.attempts} times in all"
     if receipt.accepted_at is not None:
-        yield receipt.accepted_at, "provider", f"{receipt.verb} accepted"
+        yield receipt.accepted_at, ACCEPTED, "provider", f"{receipt.verb} accepted"
     if receipt.confirmed_at is not None:
-        yield receipt.confirmed_at, "proven", f"{receipt.verb}: a look showed it {receipt.outcome}"
+        yield receipt.confirmed_at, PROVEN, "proven", f"{receipt.verb}: a look showed it {receipt.outcome}"
 
 
 def _logged(events: Iterable[JobEvent]) -> Iterator[Happening]:
-    return ((each.at, f"log {each.level}", each.message) for each in events)
+    return ((each.at, LOGGED, f"log {each.level}", each.message) for each in events)
 
 
-def _order(happening: Happening) -> tuple[bool, float]:
-    at = happening[0]
-    return at is not None, at.timestamp() if at else 0.0
+def _order(happening: Happening) -> tuple[bool, float, int]:
+    at, rank, *_ = happening
+    return at is not None, at.timestamp() if at else 0.0, rank
 
 
 def _line(happening: Happening) -> tuple[Text, ...]:
-    at, who, what = happening
+    at, _, who, what = happening
     told = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else NOTHING
     return styled(told, "dim"), styled(who), styled(what)

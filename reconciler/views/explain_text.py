@@ -128,7 +128,7 @@ def near(topic: str, notes: Sequence[FieldNote]) -> str | None:
     ends = (".".join(note.path.split(".")[start:]) for note in notes for start in range(note.path.count(".") + 1))
     words = {word.lower(): word for word in (*Reason, *ends)}
     found = get_close_matches(topic.lower(), words, n=1)
-    return words[found[0]] if found else None
+    return str(words[found[0]]) if found else None
 
 
 def _reason_page(reason: Reason) -> list[RenderableType]:

@@ -14,8 +14,8 @@ from posixpath import join, normpath
 
 from reconciler.model.diagnostic import Severity
 from reconciler.model.plan import Report, Row
-from reconciler.views.outlook import Standing, is_pending, outlook
-from reconciler.views.plan_text import TARGETS, why
+from reconciler.views.outlook import Standing, is_pending, outlook, why
+from reconciler.views.plan_text import TARGETS
 from reconciler.views.problems import Problem, problems, unseen
 from reconciler.views.result_text import ASKED
 from reconciler.views.wording import clean
@@ -158,7 +158,8 @@ def _of_row(row: Row, places: Places) -> Annotation | None:
             level=Level.ERROR, title=look.reason, message=f"{row.name}: {look.message}", file=file, line=1
         )
     if row.action is not None and is_pending(row):
-        change = f"{row.name}: {row.status.phase} -> {TARGETS[row.action.verb]}, because {why(row.action)}"
+        because = why(row.action.because, row.action.reason)
+        change = f"{row.name}: {row.status.phase} -> {TARGETS[row.action.verb]}, because {because}"
         return Annotation(level=Level.NOTICE, title=f"Would {row.action.verb}", message=change, file=file, line=1)
     return None
 

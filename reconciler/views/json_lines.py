@@ -14,6 +14,7 @@ from typing import Any
 
 from reconciler.model.plan import PRECEDENCE, Action, Progress, Report, Row
 from reconciler.model.spec import render_instant
+from reconciler.views.cost import finishes, tokens
 from reconciler.views.outlook import is_pending, outlook, standings, told_verbs, verbs
 from reconciler.views.problems import Problem, problems, unseen
 from reconciler.views.result_text import ASKED, change_line
@@ -68,6 +69,9 @@ def _hook(row: Row, action: Action) -> Payload:
             "jobId": action.ref.id,
             "desiredState": row.wanted,
             "phase": row.status.phase,
+            "createdAt": _moment(row.status.job.created_at if row.status.job else None),
+            "expectedEndAt": _moment(finishes(row)),
+            "trainedTokens": tokens(row),
             "ready": look.ready,
             "readyReason": look.reason,
         },
@@ -77,6 +81,10 @@ def _hook(row: Row, action: Action) -> Payload:
         "isFirstAttempt": action.is_first_attempt,
         "progress": row.progress or Progress.PLANNED,
     }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else render_instant(at)
 
 
 def _diagnostics(found: Iterable[Problem]) -> Iterator[Payload]:

@@ -14,7 +14,7 @@ from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.plan import Progress, Row
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import ConditionStatus, Verb
+from reconciler.model.status import Because, ConditionStatus, Verb
 
 
 class Standing(StrEnum):
@@ -72,6 +72,12 @@ def _standing(row: Row) -> Standing:
     return Standing.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else Standing.UNSEEN
 
 
+def why(because: Because, reason: str | None) -> str:
+    """Return why a change is wanted, with the words of the spec, or of the limit."""
+    told = "over its limit" if because is Because.LIMIT_REACHED else "the spec wants it"
+    return told if reason is None else f"{told}: {reason}"
+
+
 def is_pending(row: Row) -> bool:
     """Return whether a change is still to be made: one is due, and nothing stopped it."""
     return row.action is not None and row.progress in (None, Progress.PLANNED)
@@ -97,8 +103,8 @@ def standings(rows: Iterable[Row]) -> dict[Standing, int]:
 
 
 def told_verbs(rows: Iterable[Row]) -> str:
-    """Return `1 to cancel, 0 to pause, 0 to resume`."""
-    return ", ".join(f"{number:,} to {verb}" for verb, number in verbs(rows).items())
+    """Return `1 to cancel, 2 to resume`; what there is none of is left out, but for cancels."""
+    return ", ".join(f"{n:,} to {verb}" for verb, n in verbs(rows).items() if n or verb is Verb.CANCEL)
 
 
 def told_standings(rows: Iterable[Row]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.model.plan import Progress, Report, Row
+from reconciler.views.cost import finishes
 from reconciler.views.markdown import (
     COMMENT_MAX,
     Size,
@@ -15,10 +16,10 @@ from reconciler.views.markdown import (
     standing_lines,
     table_row,
 )
-from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs
-from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES, why
+from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs, why
+from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES
 from reconciler.views.problems import problems, unseen
-from reconciler.views.wording import age
+from reconciler.views.wording import NOTHING, age
 
 
 def plan_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:
@@ -43,7 +44,8 @@ def plan_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: 
 def _changes(title: str, rows: list[Row], now: datetime) -> Iterator[str]:
     if not rows:
         return
-    yield from ("", f"#### {title}", "", "| Change | Job | Now | Age | Why | Spec |", "|---|---|---|---|---|---|")
+    head = table_row("Change", "Job", "Now", "Age", "Left", "Why", "Spec")
+    yield from ("", f"#### {title}", "", head, "|---|---|---|---|---|---|---|")
     for row in rows:
         if row.action is not None:
             created_at = row.status.job.created_at if row.status.job else None
@@ -52,6 +54,7 @@ def _changes(title: str, rows: list[Row], now: datetime) -> Iterator[str]:
                 f"**{escaped(row.name)}**",
                 escaped(row.status.phase),
                 age(created_at, now),
-                escaped(why(row.action)),
+                age(now, at) if (at := finishes(row)) else NOTHING,
+                escaped(why(row.action.because, row.action.reason)),
                 escaped(row.source),
             )

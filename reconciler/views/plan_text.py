@@ -6,17 +6,18 @@ Changes are always all listed, for a plan that hides one is a lie; of everything
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reconciler.model.plan import Action, Progress, Report, Row
-from reconciler.model.status import Because, Receipt, Verb
-from reconciler.views.canvas import STYLES, Canvas, Column, listing, section, styled, table
-from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs
+from reconciler.model.status import Receipt, Verb
+from reconciler.views.canvas import STYLES, Canvas, Column, Told, listing, section, styled, table
+from reconciler.views.cost import finishes, left, spent
+from reconciler.views.outlook import Outlook, Standing, is_pending, outlook, told_standings, told_verbs, why
 from reconciler.views.unseen_text import unseen_part
-from reconciler.views.wording import NOTHING, clean, count, moment, span
+from reconciler.views.wording import NOTHING, age, clean, count, moment
 
 EXPLAINED_MAX = 10
 """More changes than this are told in one line each."""
@@ -64,7 +65,8 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
         (clean(row.name), "bold"),
         f": {row.status.phase} -> {TARGETS[action.verb]}",
     )
-    facts = [("why", why(action)), *_spent(row, now)]
+    known = (("why", why(action.because, action.reason)), ("spent", spent(row, now)), ("left", left(row, now)))
+    facts = [(label, said) for label, said in known if said is not None]
     if (receipt := row.status.open_receipt) is not None and not action.is_first_attempt:
         facts.append(("again", _earlier(receipt)))
     facts += [("job", f"{action.ref.id} at {action.ref.account}"), ("spec", row.source)]
@@ -77,32 +79,11 @@ def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),
         Column("NAME", [styled(row.name) for row in rows]),
         Column("PHASE", [Text(row.status.phase) for row in rows]),
-        Column("SINCE", [Text(_since(row, now)) for row in rows]),
-        Column("WHY", [styled(why(action)) for action in actions], fold_at=24),
+        Column("AGE", [Text(age(row.status.job.created_at if row.status.job else None, now)) for row in rows]),
+        Column("LEFT", [Text(age(now, at) if (at := finishes(row)) else NOTHING) for row in rows]),
+        Column("WHY", [styled(why(action.because, action.reason)) for action in actions], fold_at=24),
     ]
-    return table(columns, canvas.width, drop=("SINCE", "PHASE"))
-
-
-def why(action: Action) -> str:
-    """Return why a change is wanted, with the words of the spec, or of the limit."""
-    because = "over its limit" if action.because is Because.LIMIT_REACHED else "the spec wants it"
-    return because if action.reason is None else f"{because}: {action.reason}"
-
-
-def _since(row: Row, now: datetime) -> str:
-    spent = _spent(row, now)
-    return spent[0][1].partition(",")[0] if spent else NOTHING
-
-
-def _spent(row: Row, now: datetime) -> list[tuple[str, str]]:
-    """How long the job has been there: what it may have cost so far."""
-    job = row.status.job
-    since = None if job is None else job.created_at or job.started_at
-    return [] if since is None else [("age", _for(now - since, since))]
-
-
-def _for(length: timedelta, since: datetime) -> str:
-    return f"{span(length)}, since {moment(since)}"
+    return table(columns, canvas.width, drop=("LEFT", "AGE", "PHASE"))
 
 
 def _earlier(receipt: Receipt) -> str:
@@ -115,8 +96,14 @@ def standing_part(rows: Iterable[Row], standing: Standing) -> list[RenderableTyp
     if not looks:
         return []
     style = STYLES[standing]
-    lines = [(styled(row.name), styled(look.reason, style), styled(look.message)) for row, look in looks[:LISTED_MAX]]
-    parts: list[RenderableType] = [listing(lines)]
+    parts: list[RenderableType] = [Told([_told(row, look, style) for row, look in looks[:LISTED_MAX]])]
     if (more := len(looks) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get` lists them all", "dim"))
     return [section(TITLES[standing], Group(*parts), style)]
+
+
+def _told(row: Row, look: Outlook, style: str) -> tuple[Text, ...]:
+    """The reason is left out where the title has said it."""
+    is_said = look.standing is Standing.SUSPENDED
+    reason = () if is_said else (styled(look.reason, style),)
+    return (styled(row.name), *reason, styled(look.message))

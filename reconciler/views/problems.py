@@ -88,7 +88,10 @@ def _lines(problem: Problem) -> list[RenderableType]:
     if problem.file is not None:
         # never folded, however long: a line with a place is read by machines too
         mark = " (warning)" if problem.severity is Severity.WARNING else ""
-        return [Text(f"{clean(problem.summary)}{mark}", no_wrap=True, overflow="ignore")]
+        text = Text(f"{clean(problem.summary)}{mark}", no_wrap=True, overflow="ignore")
+        place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+        text.stylize(style, 0, len(clean(place)) + 1)
+        return [text]
     text = Text.assemble((problem.severity, style), ": ", clean(problem.summary))
     return [text] if problem.hint is None else [text, Padding(styled(problem.hint), (0, 0, 0, 2))]
 

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from reconciler.model.plan import Row
 from reconciler.views.canvas import STYLES, Canvas, Column, styled, table
+from reconciler.views.cost import finishes, tokens
 from reconciler.views.outlook import Outlook, outlook
 from reconciler.views.wording import NOTHING, age
 
 MESSAGE_FOLD = 24
-NARROW = ("AGE", "PROVIDER", "WANTED", "PHASE")
-WIDE = ("ACCOUNT", "SOURCE", "JOB ID", *NARROW)
+NARROW = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")
+WIDE = ("ACCOUNT", "TOKENS", "SOURCE", "JOB ID", *NARROW)
 
 
 def get_text(rows: Sequence[Row], canvas: Canvas, now: datetime, *, is_wide: bool) -> str:
@@ -36,10 +37,14 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
         column("PROVIDER", lambda row: row.provider),
         column("WANTED", lambda row: row.wanted),
         column("PHASE", lambda row: row.status.phase),
-        Column("READY", [Text(look.ready, STYLES[look.ready]) for look in looks]),
+        Column("READY", [Text(look.ready, STYLES[look.standing]) for look in looks]),
         Column("REASON", [_reason(look) for look in looks]),
         column("AGE", lambda row: _age(row, now)),
     ]
+    if any(finishes(row) for row in rows):
+        columns.append(column("LEFT", lambda row: age(now, at) if (at := finishes(row)) else None))
+    if is_wide and any(tokens(row) for row in rows):
+        columns.append(column("TOKENS", lambda row: f"{count:,}" if (count := tokens(row)) else None))
     if is_wide:
         columns += [
             column("JOB ID", _job_id),

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.plan import AccountReport, Report
-from reconciler.views.canvas import STYLES, listing, section, styled
+from reconciler.views.canvas import STYLES, Told, section, styled
 from reconciler.views.outlook import Standing, outlook
 from reconciler.views.wording import count, span_of_seconds
 
@@ -26,7 +26,7 @@ def unseen_part(report: Report) -> list[RenderableType]:
         look = outlook(row)
         if look.standing is Standing.UNSEEN and (row.ref is None or row.ref.account not in told):
             lines.append((styled(row.name), styled(look.reason, style), styled(look.message)))
-    return [section(TITLE, listing(lines), style)] if lines else []
+    return [section(TITLE, Told(lines), style)] if lines else []
 
 
 def account_message(account: AccountReport) -> str:

@@ -30,7 +30,7 @@ def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(desk: Desk
     assert ran.code == 0
     assert lines[:3] == ["chat", "", "Spec (chat.yaml)"]
     assert "  why       too dear" in lines
-    assert told.index("asked     cancel (DesiredState): too dear") < told.index("provider  cancel accepted")
+    assert told.index("asked     cancel, the spec wants it: too dear") < told.index("provider  cancel accepted")
     assert told.index("provider  cancel accepted") < told.index("proven    cancel: a look showed it cancelled")
 
 
@@ -137,5 +137,5 @@ def test_a_plan_for_a_pull_request_is_markdown(desk: Desk) -> None:
     ran = desk.run("plan", "-o", "markdown")
 
     assert ran.code == 0
-    assert ran.out.startswith("### Plan: 1 to cancel, 0 to pause, 0 to resume\n")
+    assert ran.out.startswith("### Plan: 1 to cancel\n")
     assert "@<!-- -->ada \\| see \\<b\\>this\\</b\\>" in ran.out

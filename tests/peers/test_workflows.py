@@ -193,5 +193,5 @@ def test_a_plan_knows_what_was_published_and_changes_its_comment(project: Projec
 
     assert ran.code == 0, ran.log
     assert project.api.writes == ["POST", "PATCH"]
-    assert "### Plan: 0 to cancel, 0 to pause, 0 to resume\n\n1 as desired." in comment["body"]
+    assert "### Plan: 0 to cancel\n\n1 as desired." in comment["body"]
     assert ran.outputs["converged"] == "true"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from reconciler.model.job import JobEvent
+from reconciler.model.job import JobEvent, Phase
 from reconciler.model.plan import Row
+from reconciler.model.reason import Reason
+from reconciler.model.status import HistoryEntry
 from reconciler.views.canvas import Canvas
 from reconciler.views.describe_text import describe_text
 from tests.support.build import a_spec
@@ -32,11 +35,34 @@ def test_what_happened_is_told_in_order_whoever_said_it() -> None:
     assert [" ".join(words) for words in told] == [
         "provider created",
         "provider started",
-        "asked cancel (DesiredState)",
+        "asked cancel, the spec wants it",
         "log warn loss is \\x1b[31mhigh",
         "asked cancel again, 2 times in all",
         "provider cancel accepted",
         "proven cancel: a look showed it cancelled",
+    ]
+
+
+def test_causes_stand_before_effects_of_the_same_second() -> None:
+    row = a_waiting_row(receipts=(replace(CONFIRMED, requested_at=NOW, accepted_at=NOW, attempts=1),))
+    assert row.status.job is not None
+    job = replace(row.status.job, started_at=NOW, finished_at=NOW)
+    history = (
+        HistoryEntry(NOW, Phase.CANCELLED, Reason.CANCELLED),
+        HistoryEntry(NOW, Phase.RUNNING, Reason.CANCEL_PENDING),
+    )
+    row = replace(row, status=replace(row.status, job=job, history=history))
+    text = describe_text(row, a_spec(), (), Canvas(), NOW)
+    told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
+
+    assert [" ".join(words) for words in told] == [
+        "provider created",
+        "asked cancel, the spec wants it",
+        "provider cancel accepted",
+        "seen running, CancelPending",
+        "provider finished",
+        "proven cancel: a look showed it cancelled",
+        "seen cancelled, Cancelled",
     ]
 
 

@@ -12,8 +12,10 @@ from tests.support.reports import NOW, a_row, a_stalled_row, a_waiting_row, with
 def test_a_change_is_a_row_with_its_reason() -> None:
     text = plan_markdown(Report(rows=(with_cancel(a_waiting_row(), why="too dear"), a_row("chat"))), NOW)
 
-    assert text.splitlines()[0] == "### Plan: 1 to cancel, 0 to pause, 0 to resume"
-    assert "| **cancel** to cancelled | **support-triage** | running | 5h15m | the spec wants it: too dear |" in text
+    assert text.splitlines()[0] == "### Plan: 1 to cancel"
+    assert (
+        "| **cancel** to cancelled | **support-triage** | running | 5h15m | - | the spec wants it: too dear |" in text
+    )
     assert "1 as desired." in text
 
 

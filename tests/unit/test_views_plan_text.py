@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from reconciler.model.job import Account, Phase
@@ -7,6 +10,7 @@ from reconciler.model.plan import AccountReport, Progress, Report, Row
 from reconciler.model.status import Because
 from reconciler.views.canvas import Canvas
 from reconciler.views.plan_text import plan_text
+from tests.support.build import a_job
 from tests.support.reports import (
     NOW,
     OPEN,
@@ -36,19 +40,41 @@ def test_a_change_tells_what_why_since_when_and_where() -> None:
 
     assert text.startswith(
         "cancel support-triage: running -> cancelled\n"
-        "  why   the spec wants it: learning rate 10x too high, see #412\n"
-        "  age   5h15m, since 2026-11-23 09:00 UTC\n"
-        "  job   ftjob-support-triage at openai https://api.openai.com/v1\n"
-        "  spec  team-a/bots.yaml\n"
+        "  why    the spec wants it: learning rate 10x too high, see #412\n"
+        "  spent  5h15m since it was created, 2026-11-23 09:00 UTC; seen running for 5h3m\n"
+        "  job    ftjob-support-triage at openai https://api.openai.com/v1\n"
+        "  spec   team-a/bots.yaml\n"
     )
 
 
 def test_the_last_line_sums_up() -> None:
     text = text_of(*MIXED, width=120)
 
-    assert text.splitlines()[-1] == (
-        "Plan: 1 to cancel, 0 to pause, 0 to resume; 3 as desired; 1 stalled; 1 suspended."
-    )
+    assert text.splitlines()[-1] == ("Plan: 1 to cancel; 3 as desired; 1 stalled; 1 suspended.")
+
+
+def test_what_a_look_shows_of_progress_is_told() -> None:
+    seen = a_job(estimated_finish_at=NOW + timedelta(hours=15), trained_tokens=5120)
+    text = text_of(replace(with_cancel(a_waiting_row()), seen=seen), width=120)
+
+    assert "seen running for 5h3m; 5,120 tokens trained\n" in text
+    assert "  left   15h if nothing stops it, until 2026-11-24 05:15 UTC; 25 % of its time is over\n" in text
+
+
+def test_a_job_that_has_ended_has_nothing_left() -> None:
+    seen = a_job(Phase.SUCCEEDED, estimated_finish_at=NOW + timedelta(hours=15))
+    text = text_of(replace(with_cancel(a_row(phase=Phase.SUCCEEDED)), seen=seen))
+
+    assert "left" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_what_does_not_fit_beside_a_job_stands_below_it(width: int) -> None:
+    text = text_of(a_stalled_row("old-run", message="word " * 30), a_stalled_row("chat", message="short"), width=width)
+
+    assert max(map(len, text.splitlines())) <= width
+    assert "  old-run  JobNotFound\n    word word" in text
+    assert "  chat  JobNotFound\n    short\n" in text
 
 
 def test_a_limit_and_an_earlier_attempt_are_told() -> None:
@@ -56,7 +82,7 @@ def test_a_limit_and_an_earlier_attempt_are_told() -> None:
     text = text_of(with_cancel(row, why="maxAge 24h", because=Because.LIMIT_REACHED, is_first_attempt=False))
 
     assert "why    over its limit: maxAge 24h" in text
-    assert "age    5h15m, since 2026-11-23 09:00 UTC" in text
+    assert "spent  5h15m since it was created, 2026-11-23 09:00 UTC\n" in text
     assert "again  asked 2 times before, last at 2026-11-23 14:05 UTC" in text
 
 
@@ -74,7 +100,7 @@ def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:
 
     assert "Refused: none of these" in text
     assert text.count("sweep-") == 25
-    assert "Plan: 0 to cancel, 0 to pause, 0 to resume; 0 as desired; 25 refused." in text
+    assert "Plan: 0 to cancel; 0 as desired; 25 refused." in text
 
 
 def test_no_change_is_said_in_words() -> None:

@@ -14,7 +14,7 @@ def test_a_result_tells_what_was_done_and_where_each_job_stands() -> None:
     done = with_cancel(a_waiting_row(), progress=Progress.ACCEPTED)
     text = result_markdown(Report(rows=(done, a_row("chat"))), NOW)
 
-    assert text.startswith("### Asked: 1 to cancel, 0 to pause, 0 to resume\n\nNow: 1 as desired; 1 on the way.")
+    assert text.startswith("### Asked: 1 to cancel\n\nNow: 1 as desired; 1 on the way.")
     assert "- support-triage: cancel accepted, not confirmed yet" in text
     assert "| chat | running | running | True | AsDesired | 5h15m |" in text
 

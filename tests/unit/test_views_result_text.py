@@ -52,7 +52,7 @@ def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
     assert lines[0] == "support-triage: cancel accepted, confirmed cancelled"
     assert [line.split()[0] for line in lines[2:6]] == ["NAME", "support-triage", "chat", "old-run"]
     assert lines[-3] == "Forgot 1 deleted spec; the jobs were left alone: gone"
-    assert lines[-1] == "Asked: 1 to cancel, 0 to pause, 0 to resume. Now: 2 as desired; 1 stalled."
+    assert lines[-1] == "Asked: 1 to cancel. Now: 2 as desired; 1 stalled."
 
 
 def test_what_a_person_must_see_to_is_told_with_its_reason_and_what_to_do() -> None:

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from tests.support.desk import Desk
+from tests.support.terminal import shown_on_a_terminal
+
+CODE = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])")
+BASIC = {"", "0", "1", "2", *map(str, range(31, 37))}
+"""Reset, bold, dim, and the six colours that the terminal's owner has made readable on light or dark."""
+NOTHING_SET: Mapping[str, str] = MappingProxyType({})
+LONG = "a reason with many words, such as people write when a job has cost them more than they like " * 2
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Return specs of which one is to be cancelled, one is suspended, one is wrong, and one job has none."""
+    desk = Desk(tmp_path)
+    desk.declare("ftjob-stop", "ftjob-chat", "ftjob-hold", "ftjob-stranger")
+    stop = desk.want("stop", "cancelled")
+    stop.write_text(stop.read_text() + f"  reason: {LONG}\n")
+    desk.want("chat", "running")
+    hold = desk.want("hold", "cancelled")
+    hold.write_text(hold.read_text() + f"  suspend: {{reason: {LONG.replace(',', '')}}}\n")
+    desk.want("typo", "cancelled", "ftjob-nowhere")
+    return desk
+
+
+def shown(desk: Desk, arguments: str, columns: int = 100, environ: Mapping[str, str] = NOTHING_SET) -> str:
+    """Return what a terminal shows of a command; `arguments` may end in a pipe."""
+    verb, *rest = arguments.split(" |")
+    command = " |".join([f"{sys.executable} -m reconciler {verb} --state-dir {desk.root}/state", *rest])
+    return shown_on_a_terminal(command, desk.root, environ, columns)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("verb", ["plan", "--once", "describe stop --events", "providers", "drift"])
+def test_no_line_is_wider_than_the_terminal(desk: Desk, verb: str, columns: int) -> None:
+    lines = [CODE.sub("", line) for line in shown(desk, verb, columns).splitlines()]
+
+    assert len(lines) > 1
+    assert [line for line in lines if len(line) > columns] == []
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_help_fits_too(desk: Desk, columns: int) -> None:
+    assert max(map(len, shown(desk, "--help", columns).splitlines())) <= columns
+
+
+def test_a_terminal_gets_its_own_basic_colours_and_no_others(desk: Desk) -> None:
+    codes = {code for each in CODE.findall(shown(desk, "plan")) for code in each[0].split(";") if each[1] == "m"}
+
+    assert "31" in codes
+    assert codes <= BASIC
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        ("plan --no-color", {}),
+        ("plan", {"NO_COLOR": "1"}),
+        ("plan", {"RECONCILE_NO_COLOR": "1"}),
+        ("plan", {"TERM": "dumb"}),
+        ("plan | cat", {}),
+    ],
+)
+def test_whoever_declines_colours_gets_none(desk: Desk, arguments: str, environ: dict[str, str]) -> None:
+    text = shown(desk, arguments, environ=environ)
+
+    assert "cancel stop: running -> cancelled" in text
+    assert "\x1b" not in text
+
+
+def test_without_a_colour_the_words_still_say_all(desk: Desk) -> None:
+    assert CODE.sub("", shown(desk, "plan")) == shown(desk, "plan", environ={"NO_COLOR": "1"})
+
+
+def test_in_a_pipe_a_job_is_one_line_however_long(desk: Desk) -> None:
+    text = shown(desk, "get -o wide | cat")
+
+    assert len(text.splitlines()) == 1 + 4

@@ -1,0 +1,42 @@
+"""A command on a terminal of some width, and what it shows there."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import termios
+from collections.abc import Mapping
+from pathlib import Path
+
+ROWS = 50
+READ_AT_ONCE = 65_536
+
+
+def shown_on_a_terminal(
+    command: str, directory: Path, environ: Mapping[str, str], columns: int, *, is_stderr_shown: bool = False
+) -> str:
+    """Return what a command writes to a terminal, colours included; what goes to stderr is dropped if not asked for."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (ROWS, columns))
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    with subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=directory,
+        env={**inherited, "TERM": "xterm-256color", **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs if is_stderr_shown else subprocess.DEVNULL,
+    ):
+        os.close(theirs)
+        text = b"".join(iter(lambda: _read(ours), b""))
+    os.close(ours)
+    return text.decode().replace("\r\n", "\n")
+
+
+def _read(descriptor: int) -> bytes:
+    """Return what is there; nothing once the other end is closed, which Linux calls an error."""
+    try:
+        return os.read(descriptor, READ_AT_ONCE)
+    except OSError:
+        return b""
