@@ -148,7 +148,10 @@ def _record(case: Case, intent: JobStatus, answer: Answer, hands: Hands) -> tupl
 
 def _is_still_wanted(case: Case, specs: SpecSource) -> bool:
     document = specs.current(case.subject.source, case.subject.name)
-    return document is not None and spec_digest(document.spec, case.subject.ref.account) == case.subject.digest
+    if document is None:
+        return False
+    account = case.subject.ref.account
+    return spec_digest(document.spec, account) == spec_digest(case.subject.spec, account)
 
 
 async def _send(action: Action, controller: JobController) -> Answer:

@@ -98,7 +98,7 @@ async def _walk(reader: JobReader, wanted: set[str], page_size: int) -> dict[str
                 raise
             msg = f"the list broke off at page {pages}: {error}"
             raise _IncompleteError(msg) from error
-        found.update((job.id, job) for job in page.jobs if job.id in wanted)
+        found.update((job_id, job) for job in page.jobs for job_id in job.ids & wanted)
         cursor = page.next_cursor
         if cursor is None or pages >= len(wanted) - len(found):
             return found
@@ -158,4 +158,4 @@ async def _is_any_listed(reader: JobReader, known: Mapping[str, Phase], capabili
         page = await reader.list_page(ListQuery(capabilities.page_size_max), None)
     except ProviderError:
         return False
-    return any(job.id in known for job in page.jobs)
+    return any(not job.ids.isdisjoint(known) for job in page.jobs)

@@ -119,7 +119,8 @@ async def run_pass(
     approvals = replace(orders.approvals, commits=snapshot.approvals)
     ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
-    memory.rules = Rules(subjects, ledger, may_ask)
+    named = frozenset(each.ref for each in candidates if each.ref is not None)
+    memory.rules = Rules(subjects, named, ledger, may_ask)
     if due is not None:
         due |= {ref for run in earlier if run.surveyed for ref in run.surveyed.overtaken}
     tasks = _tasks(candidates, matched.last, chosen, orders, due)

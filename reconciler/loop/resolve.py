@@ -62,6 +62,13 @@ class Reach:
     rate: Rate
     credentials: CredentialSource | None
 
+    def canonical_id(self, job_id: str) -> str:
+        """Return the spelling that a job goes by. Raises ValueError with a sentence for what is no id here."""
+        if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
+            msg = f"{job_id[:80]!r} is not a job id of {self.type.name}"
+            raise ValueError(msg)
+        return self.type.canonical_id(job_id, self.options)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -91,7 +98,11 @@ class Candidate:
             return self.subject.ref
         if self.reach is None or self.document is None:
             return None
-        return JobRef(self.reach.account, self.document.document.spec.job_id)
+        written = self.document.document.spec.job_id
+        try:
+            return JobRef(self.reach.account, self.reach.canonical_id(written))
+        except ValueError:
+            return JobRef(self.reach.account, written)
 
 
 @dataclass(slots=True)
@@ -194,12 +205,14 @@ def _candidate(
     problem = reaches.objection(located, reach)
     if problem is not None:
         return Candidate(name, located.file, located, reach, None, problem)
+    job_id = reach.canonical_id(spec.job_id)
+    canonical = spec if job_id == spec.job_id else spec.model_copy(update={"job_id": job_id})
     subject = Subject(
         name=name,
         source=located.file,
-        ref=JobRef(reach.account, spec.job_id),
+        ref=JobRef(reach.account, job_id),
         spec=spec,
-        digest=spec_digest(spec, reach.account),
+        digest=spec_digest(canonical, reach.account),
         capabilities=reach.type.capabilities,
         suspension=suspension or spec.suspend,
         interval=interval,
@@ -283,9 +296,10 @@ class _Reaches:
         if allowed is not None and not any(_matches(located.file, glob) for glob in allowed):
             message = f"provider {spec.provider!r} may be named only by files that match {', '.join(allowed)}"
             return Problem(Reason.INVALID_SPEC, message, ("spec", "provider"))
-        if re.fullmatch(reach.type.id_pattern, spec.job_id) is None or ".." in spec.job_id:
-            message = f"{spec.job_id[:80]!r} is not a job id of {reach.type.name}"
-            return Problem(Reason.INVALID_SPEC, message, ("spec", "jobId"))
+        try:
+            reach.canonical_id(spec.job_id)
+        except ValueError as error:
+            return Problem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
         return None
 
     def _resolve(self, name: str) -> Reach | Problem:

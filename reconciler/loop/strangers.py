@@ -59,7 +59,9 @@ async def _list(alias: str, reach: Reach | Problem, spoken_of: set[JobRef], tool
     jobs = await _walk(reader, reach.type.capabilities.page_size_max)
     if isinstance(jobs, Unseen):
         return Listed(alias, reach.account, unseen=jobs)
-    strangers = tuple(job for job in jobs.values() if JobRef(reach.account, job.id) not in spoken_of)
+    strangers = tuple(
+        job for job in jobs.values() if spoken_of.isdisjoint(JobRef(reach.account, job_id) for job_id in job.ids)
+    )
     return Listed(alias, reach.account, strangers, len(jobs))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
 from reconciler.core.facts import recall
 from reconciler.core.guard import Approvals, Brakes, approve, count_approved, count_earlier, count_unfinished, judge
@@ -17,6 +18,7 @@ from reconciler.loop.look import look
 from reconciler.model.job import Account, JobRef, Look, ObservedJob, Phase, Seen, Unseen
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action, Refusal
+from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobReader
 
@@ -115,6 +117,8 @@ class Rules:
 
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     """What every valid spec says, by name."""
+    named: frozenset[JobRef] = frozenset()
+    """The jobs that any spec names, those of specs that cannot be acted on included."""
     ledger: Ledger = field(default_factory=lambda: Ledger(Brakes(), Approvals(), (), 0))
     may_ask: bool = False
 
@@ -143,11 +147,15 @@ async def survey(
     moment, latest = now().replace(microsecond=0), rules()
     overtaken = tuple(subject.ref for subject, _ in pairs if not latest.hold(subject))
     pairs = [pair for pair in pairs if pair[0].ref not in overtaken] if overtaken else pairs
+    twins = _twins(looked_looks, latest.named)
     cases, errors = [], []
     for subject, last in pairs:
         seen = Seen(recall(last)) if last is not None and is_settled(last) else looked_looks[subject.ref]
         try:
-            decision = decide(subject, seen, last, moment)
+            if subject.ref in twins:
+                decision = _twice_named(subject, twins[subject.ref], last, moment)
+            else:
+                decision = decide(subject, seen, last, moment)
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
             errors.append(f"{subject.name}: {type(error).__name__}: {error}")
             continue
@@ -157,6 +165,23 @@ async def survey(
             cases.append(Case(subject, last, decision, seen=seen.job))
     judged, refusals = latest.ledger.judge(account, cases, moment)
     return Survey(account, tuple(judged), unseen, refusals, tuple(errors), overtaken, bool(open_pairs))
+
+
+def _twins(looks: Mapping[JobRef, Look], named: frozenset[JobRef]) -> dict[JobRef, JobRef]:
+    """Return the jobs that two specs name, by two ids of which only a look can tell that they are of one job."""
+    return {
+        ref: other
+        for ref, seen in looks.items()
+        if isinstance(seen, Seen) and seen.job is not None
+        for job_id in seen.job.ids - {ref.id}
+        if (other := JobRef(ref.account, job_id)) in named
+    }
+
+
+def _twice_named(subject: Subject, other: JobRef, last: JobStatus | None, now: datetime) -> Decision:
+    message = f"another spec names this job too, as {other.id}"
+    status = stalled(subject.name, subject.source, last, Reason.DUPLICATE_JOB, message, now)
+    return Decision(status, None, subject.interval)
 
 
 def is_settled(last: JobStatus | None) -> bool:

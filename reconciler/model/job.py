@@ -90,8 +90,9 @@ class JobError:
 class ObservedJob:
     """One job as one answer of the provider showed it.
 
-    `phase` is the adapter's translation of `provider_status`, the provider's own word. `as_of` is the
-    provider's clock (the answer's `Date`), where it gave one.
+    `id` is the one that was asked for, or the one that a list gives. `aliases` are the other ids that the provider
+    takes for this job. `phase` is the adapter's translation of `provider_status`, the provider's own word. `as_of` is
+    the provider's clock (the answer's `Date`), where it gave one.
     """
 
     id: str
@@ -106,6 +107,12 @@ class ObservedJob:
     trained_tokens: int | None | Unset = UNSET
     error: JobError | None | Unset = UNSET
     as_of: datetime | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every id that names it."""
+        return frozenset({self.id, *self.aliases})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +147,17 @@ class Capabilities:
     """A cancel that was accepted has happened; otherwise it is best effort and takes a while."""
     confirms: bool = True
     """False where `cancelling` is hidden behind `cancelled`: then only an end time confirms."""
+    cancel_loses: str | None = None
+    """What of a cancelled job's work is lost, where the provider's documents say so."""
     can_pause: bool = False
     can_list_events: bool = False
     has_whole_rows: bool = False
     """A list row carries every field that a retrieve does."""
     page_size_max: int = 20
+    list_order: str | None = None
+    """In which order a list comes, where that is promised or asked for."""
+    filters: tuple[str, ...] = ()
+    """What the service itself can filter a list by."""
     ends_on: str | None = None
     """The announced end of the service, with its source."""
 

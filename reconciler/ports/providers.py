@@ -163,6 +163,14 @@ class ProviderType(Protocol):
         """A regular expression that every job id of this type matches whole. No `/`, `..`, `?` unless it must."""
         ...
 
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:
+        """Return the one spelling of a job's id that the job goes by in this account; pure.
+
+        The id matches `id_pattern`. Where every job has one spelling, it is returned as it is. Raises ValueError with a
+        sentence for people where no job of this account can have it.
+        """
+        ...
+
     @property
     def key_variable(self) -> str | None:
         """The variable that the vendor's SDK reads the secret from; None where no secret is needed."""

@@ -255,6 +255,10 @@ class AwsType:
     finds_credentials = True
     rate = Rate()
 
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the id as it is: of a name and an ARN, only an answer tells that they are of one job."""
+        return job_id
+
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
         """Return the region, and the AWS account where it is given."""
         return tuple(sorted(options.model_dump(exclude_none=True).items()))

@@ -44,6 +44,10 @@ class OpenAIService:
         """Return the options that are given."""
         return tuple(sorted(options.model_dump(exclude_none=True).items()))
 
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the id: a job has one."""
+        return job_id
+
     def own_url(self, options: BaseModel) -> str | None:  # noqa: ARG002 - the port's signature
         """Return the service's address."""
         return self.address

@@ -71,6 +71,10 @@ class AzureOpenAIType:
         """Return nothing: the resource is in the address."""
         return ()
 
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the id: a job has one."""
+        return job_id
+
     def own_url(self, options: BaseModel) -> None:  # noqa: ARG002 - the port's signature
         """Return none: each resource has its own."""
         return

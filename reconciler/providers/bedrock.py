@@ -1,11 +1,12 @@
 """Bedrock's model customization jobs, of one region.
 
-Rules: a spec names a job by its name or by its ARN; a list row goes by its name. A stop is answered with nothing, and
-goes by way of `Stopping`; one that comes too late is a Conflict, with HTTP 400. There is no queue to be seen, but what
-`statusDetails` tells of the steps before training.
+Rules: a spec names a job by its name or by its ARN, of which neither tells the other: each is an alias of the other in
+what is reported. A stop is answered with nothing, and goes by way of `Stopping`; one that comes too late is a Conflict,
+with HTTP 400. There is no queue to be seen, but what `statusDetails` tells of the steps before training.
 
 Sources: botocore 1.44.5 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock,
-API_StopModelCustomizationJob; moto 5.2.5, whose missing job is a 400 where the service model says 404.
+API_StopModelCustomizationJob and userguide/model-customization-stop; moto 5.2.5, whose missing job is a 400 where the
+service model says 404.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class BedrockJobs:
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
         """Return one page; only a missing token ends the list."""
-        window = {"maxResults": str(query.page_size)} | ({} if cursor_ is None else {"nextToken": cursor_})
+        window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
+        if cursor_ is not None:
+            window["nextToken"] = cursor_
         response = await self._api.send("GET", _JOBS, query=window)
         raise_unless_ok(response)
         body = json_object(response)
@@ -81,10 +84,11 @@ class BedrockJobs:
             return None
         raise_unless_ok(response)
         row = json_object(response)
-        if ref.id not in (name_of(row, "jobName"), row.get("jobArn")):
+        job = _job(row, ref.id, "outputModelArn", response.at)
+        if ref.id not in _names(row):
             msg = "the provider answered with another job than the one that was asked for"
             raise Permanent(msg, kind=Kind.INVALID)
-        return _job(row, ref.id, "outputModelArn", response.at)
+        return job
 
     async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
         """Ask for a stop; quiet if the job is over or stopping."""
@@ -121,7 +125,13 @@ def _job(row: Mapping[str, Any], job_id: str, model_key: str, at: datetime | Non
         finished_at=field(row, "endTime", instant),
         error=field(row, "failureMessage", _error),
         as_of=at,
+        aliases=tuple(name for name in _names(row) if name != job_id),
     )
+
+
+def _names(row: Mapping[str, Any]) -> tuple[str, ...]:
+    arn = field(row, "jobArn", text)
+    return (name_of(row, "jobName"), *([arn] if isinstance(arn, str) else []))
 
 
 def _before_training(row: Mapping[str, Any]) -> Phase | None:
@@ -143,7 +153,12 @@ class BedrockType(AwsType):
     name = "bedrock"
     id_pattern = f"{_NAME}|{_ARN}"
     url_variable = "AWS_ENDPOINT_URL_BEDROCK"
-    capabilities = Capabilities(page_size_max=1000)
+    capabilities = Capabilities(
+        cancel_loses="everything: it cannot be resumed, and leaves no model",
+        page_size_max=1000,
+        list_order="newest first",
+        filters=("status", "name", "creation time"),
+    )
 
     def own_url(self, options: BaseModel) -> str:
         """Return the region's own host at AWS."""

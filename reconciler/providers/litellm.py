@@ -91,6 +91,11 @@ LITELLM_PASSTHROUGH: ProviderType = OpenAIService(
     address=None,
     dialect=_pass_through,
     capabilities=Capabilities(
-        cancel_is_immediate=True, can_pause=True, can_list_events=True, has_whole_rows=True, page_size_max=100
+        cancel_is_immediate=True,
+        can_pause=True,
+        can_list_events=True,
+        has_whole_rows=True,
+        page_size_max=100,
+        filters=("metadata",),
     ),
 )

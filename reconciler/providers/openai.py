@@ -44,6 +44,7 @@ OPENAI: ProviderType = OpenAIService(
         can_list_events=True,
         has_whole_rows=True,
         page_size_max=100,
+        filters=("metadata",),
         ends_on="2027-01-06: no new jobs from then on (developers.openai.com/api/docs/deprecations)",
     ),
 )

@@ -67,7 +67,9 @@ class SageMakerJobs:
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
         """Return one page, which may be empty; only a missing token ends the list."""
-        window = {"MaxResults": query.page_size} | ({} if cursor_ is None else {"NextToken": cursor_})
+        window = {"MaxResults": query.page_size, "SortBy": "CreationTime", "SortOrder": "Descending"}
+        if cursor_ is not None:
+            window["NextToken"] = cursor_
         response = await self._call("ListTrainingJobs", window)
         raise_unless_ok(response)
         body = json_object(response)
@@ -147,7 +149,12 @@ class SageMakerType(AwsType):
     name = "sagemaker"
     id_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
     url_variable = "AWS_ENDPOINT_URL_SAGEMAKER"
-    capabilities = Capabilities(page_size_max=100)
+    capabilities = Capabilities(
+        cancel_loses="what the algorithm does not save within 120 s",
+        page_size_max=100,
+        list_order="newest first",
+        filters=("status (after paging)", "name", "creation time", "time of the last change"),
+    )
 
     def own_url(self, options: BaseModel) -> str:
         """Return the region's own host at AWS."""

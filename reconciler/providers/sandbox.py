@@ -30,13 +30,25 @@ class SandboxType:
     key_variable = None
     url_variable = None
     finds_credentials = False
-    capabilities = Capabilities(can_pause=True, can_list_events=True, has_whole_rows=True, page_size_max=100)
+    capabilities = Capabilities(
+        cancel_loses="nothing: its jobs are make-believe",
+        can_pause=True,
+        can_list_events=True,
+        has_whole_rows=True,
+        page_size_max=100,
+        list_order="newest first",
+        filters=("metadata",),
+    )
     rate = Rate(requests_per_second=200, burst=200, concurrency=8)
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
         """Return the world's name, unless it is the default."""
         world = _own(options).world
         return () if world == DEFAULT_WORLD else (("world", world),)
+
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
+        """Return the id: a job has one."""
+        return job_id
 
     def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
         """Return an address that leads nowhere: what is sent there stays in this process."""

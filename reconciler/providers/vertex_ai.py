@@ -1,7 +1,7 @@
 """Vertex AI's tuning jobs: `tuningJobs` of one project in one location.
 
-Rules: a spec names a job by its bare id, or by the full resource name, which must be of the account's own project and
-location. A cancel is best effort: the answer is empty, and only a later look tells. Times are RFC 3339.
+Rules: a job goes by its bare id; a spec may also give the full resource name, if that is of the account's own project
+and location. A cancel is best effort: the answer is empty, and only a later look tells. Times are RFC 3339.
 
 Sources: google-cloud-aiplatform 2.7.0 `aiplatform_v1/types/{genai_tuning_service,tuning_job}.py`; google-genai 3.4.0
 `tunings.py`; cloud.google.com/vertex-ai/docs/reference/rest/v1/JobState.
@@ -94,7 +94,7 @@ class VertexJobs:
         self._transport = transport
         self._credentials = credentials
         self._ambient = application_default()
-        self._parent = f"projects/{options.project}/locations/{options.location}"
+        self._options = options
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
         """Return one page; an empty list leaves out `tuningJobs`."""
@@ -102,24 +102,24 @@ class VertexJobs:
         response = await self._send("GET", "", window)
         _raise_unless_ok(response)
         body = {"tuningJobs": [], **json_object(response)}
-        jobs = tuple(_job(row, _bare(name_of(row, "name")), response.at) for row in rows_of(body, "tuningJobs"))
+        jobs = tuple(_job(row, response.at) for row in rows_of(body, "tuningJobs"))
         return JobPage(jobs, cursor(body.get("nextPageToken")))
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job; None only for Google's own words that it has no such job."""
-        response = await self._send("GET", self._path(ref))
+        response = await self._send("GET", _path(ref))
         if _says_there_is_no_job(response, ref):
             return None
         _raise_unless_ok(response)
-        row = json_object(response)
-        if _bare(name_of(row, "name")) != _bare(ref.id):
+        job = _job(json_object(response), response.at)
+        if job.id != ref.id:
             msg = "the provider answered with another job than the one that was asked for"
             raise Permanent(msg, kind=Kind.INVALID)
-        return _job(row, ref.id, response.at)
+        return job
 
     async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
         """Ask for a cancel, best effort; quiet if the job is over or being cancelled."""
-        response = await self._send("POST", f"{self._path(ref)}:cancel")
+        response = await self._send("POST", f"{_path(ref)}:cancel")
         if _says_there_is_no_job(response, ref):
             msg = f"the provider does not know this job: {_words(response)}"
             raise Permanent(msg, kind=Kind.REFUSED)
@@ -130,35 +130,32 @@ class VertexJobs:
         json_object(response)
         return None
 
-    def _path(self, ref: JobRef) -> str:
-        parent = ref.id.rpartition("/tuningJobs/")[0]
-        if parent not in ("", self._parent):
-            msg = f"{ref.id!r} is not a job of {self._parent}, which is what this account's options say"
-            raise Permanent(msg, kind=Kind.REFUSED)
-        return f"/{quote(_bare(ref.id), safe='')}"
-
     async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
         token = await self._credentials.token() or await self._ambient.get()
         response = await self._transport.send(
             method,
-            f"/v1/{quote(self._parent)}/tuningJobs{path}",
+            f"/v1/{quote(_parent(self._options))}/tuningJobs{path}",
             query=query,
             headers={"accept": "application/json", "authorization": f"Bearer {token}"},
         )
         return without_secrets(response, token)
 
 
-def _bare(job_id: str) -> str:
-    return job_id.rpartition("/tuningJobs/")[2]
+def _parent(options: VertexOptions) -> str:
+    return f"projects/{options.project}/locations/{options.location}"
 
 
-def _job(row: Mapping[str, Any], job_id: str, at: datetime | None) -> ObservedJob:
+def _path(ref: JobRef) -> str:
+    return f"/{quote(ref.id, safe='')}"
+
+
+def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
     state = word(row.get("state"))
     phase = STATES.get(state, Phase.UNKNOWN)
     if phase is Phase.RUNNING:
         phase = REFINEMENTS.get(word(row.get("tuningJobState")), phase)
     return ObservedJob(
-        id=job_id,
+        id=name_of(row, "name").rpartition("/tuningJobs/")[2],
         phase=phase,
         provider_status=state,
         model=field(row, "baseModel", text),
@@ -197,7 +194,7 @@ def _says_there_is_no_job(response: Response, ref: JobRef) -> bool:
     """Whether this is NOT_FOUND, and of this job: a project or a location is also said to be not found."""
     complaint = _complaint(response)
     message = str(complaint.get("message"))
-    is_of_a_job = _bare(ref.id) in message or _SPEAKS_OF_A_JOB.search(message) is not None
+    is_of_a_job = ref.id in message or _SPEAKS_OF_A_JOB.search(message) is not None
     return response.status == HTTPStatus.NOT_FOUND and complaint.get("status") == "NOT_FOUND" and is_of_a_job
 
 
@@ -224,12 +221,21 @@ class VertexType:
     key_variable = "GOOGLE_APPLICATION_CREDENTIALS"
     url_variable = "GOOGLE_VERTEX_BASE_URL"
     finds_credentials = True
-    capabilities = Capabilities(has_whole_rows=True, page_size_max=100)
+    capabilities = Capabilities(has_whole_rows=True, page_size_max=100, filters=("an expression of Google's",))
     rate = Rate()
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
         """Return project and location."""
         return tuple(sorted(options.model_dump().items()))
+
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:
+        """Return the bare id. Raises ValueError for a resource name of another project or location."""
+        own = VertexOptions.model_validate(options)
+        parent, _, bare = job_id.rpartition("/tuningJobs/")
+        if parent not in ("", _parent(own)):
+            msg = f"{job_id!r} is not a job of {_parent(own)}, which is what this account's options say"
+            raise ValueError(msg)
+        return bare
 
     def own_url(self, options: BaseModel) -> str:
         """Return the location's own host at Google."""

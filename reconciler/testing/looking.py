@@ -46,6 +46,15 @@ class LookingContract(NeedsStage):
         assert (job.id, job.phase) == (ref.id, phase)
         assert job.provider_status
 
+    def test_a_job_is_the_same_by_each_of_its_ids(self, stage: Stage) -> None:
+        """Where it has `aliases`, else by the one that it has."""
+        ref = stage.job_in(Phase.RUNNING)
+        job = seen(stage, ref)
+        others = [seen(stage, replace(ref, id=job_id)) for job_id in sorted(job.ids)]
+
+        assert [each.id for each in others] == sorted(job.ids)
+        assert all((each.ids, each.phase) == (job.ids, job.phase) for each in others)
+
     def test_an_id_that_was_never_given_out_is_none(self, stage: Stage) -> None:
         """The provider's own not-found answer is the only one that means absence."""
         job = asked(stage, lambda controller: controller.get_job(stage.job_in(Phase.ABSENT)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.tampering import edited_statuses, foreign_commits
-from reconciler.adapters.trust import Trust
 from reconciler.loop.accounts import Tools
 from reconciler.loop.forever import Watch
 from reconciler.loop.once import Memory, run_pass
@@ -107,7 +105,7 @@ def validate(place: Place, *, since: str | None = None, author: str = NOT_PUBLIS
         since: a revision; each commit after it is checked too.
         author: whose commits may touch statuses.
     """
-    environment = OperatorEnvironment(place, Trust((), os.environ))
+    environment = OperatorEnvironment(place)
     snapshot = specs_of(place).snapshot()
     resolved = resolve(snapshot, environment, is_suspended=False)
     try:
@@ -138,7 +136,7 @@ def provider_types() -> dict[str, ProviderType | str]:
 
 def read_statuses(place: Place, selection: Selection) -> Report:
     """Return what the statuses say, read against today's specs. No key, no network."""
-    environment = OperatorEnvironment(place, Trust((), os.environ))
+    environment = OperatorEnvironment(place)
     stored = StatusesDir(place.statuses, LocalDisk(place.statuses)).load()
     is_selected = selection.predicate()
     return read_rows(specs_of(place).snapshot(), stored, environment, is_selected, SystemClock().now())

@@ -115,7 +115,8 @@ def _audit(place: Place, stack: AsyncExitStack) -> Audit | None:
 class OperatorEnvironment:
     """What the operator decides, outside the specs."""
 
-    def __init__(self, place: Place, trust: Trust) -> None:
+    def __init__(self, place: Place, trust: Trust | None = None) -> None:
+        """Take the operator's trust; None where nothing is sent, so that nothing need be trusted."""
         self._place = place
         self._trust = trust
 
@@ -136,7 +137,7 @@ class OperatorEnvironment:
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> str | None:
         """Return why a credential must not go there; None if it may."""
-        return self._trust.check(type_, options, credentials, base_url)
+        return self._trust.check(type_, options, credentials, base_url) if self._trust else None
 
     def show(self, file: str) -> str:
         """Return a spec file's path as its user would type it."""

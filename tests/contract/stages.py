@@ -1,19 +1,19 @@
-"""Two ways to the same world: served on a socket for the OpenAI family, in process for `sandbox`."""
+"""Two ways to the same world: served on a socket through a service's own dialect, and in process for `sandbox`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.adapters.credentials import EnvCredentials, NoCredentials
 from reconciler.model.job import Account, JobRef, Phase
-from reconciler.ports import AccountConfig, JobController, ProviderType, Rate
+from reconciler.ports import AccountConfig, JobController, Rate
 from reconciler.providers import load
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import FAULTS
@@ -22,6 +22,7 @@ from reconciler.sandbox.world import World
 from reconciler.testing import Disturbed, Fault
 from reconciler.testing.stage import RETRY_AFTER_S
 from reconciler.transport import Deadlines, Gate, HttpTransport
+from tests.contract.dialects.services import Service
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
@@ -73,11 +74,11 @@ class Served:
 class WorldStage:
     """What both ways have in common: the type, its account, and the jobs."""
 
-    def __init__(self, type_: ProviderType, base_url: str) -> None:
-        self.type = type_
-        self.account = Account(type_.name, base_url)
-        self.capabilities = type_.capabilities
-        self.job_ids = frozenset(f"ftjob-{phase}" for phase in PHASES)
+    def __init__(self, account: Account, phases: tuple[Phase, ...] = PHASES) -> None:
+        self.type = load(account.type)
+        self.account = account
+        self.capabilities = self.type.capabilities
+        self.job_ids = frozenset(f"ftjob-{phase}" for phase in phases)
         self.deadlines = PATIENTLY
 
     def job_in(self, phase: Phase) -> JobRef:
@@ -89,33 +90,28 @@ def _deadlines(fault: Fault) -> Deadlines:
     return IMPATIENTLY if fault is Fault.SILENCE else PATIENTLY
 
 
-def bare(api: ASGIApp, secret: str) -> ASGIApp:  # noqa: ARG001 - a front's signature
-    """Return the API as it is."""
-    return api
+def the_world(service: Service, jobs: Sequence[Mapping[str, Any]] = JOBS) -> World:
+    """Return the world behind a service, without the jobs that it cannot show."""
+    lacking = {f"ftjob-{phase}" for phase in service.lacks}
+    shown = [job for job in jobs if job["id"] not in lacking]
+    return World(SandboxOptions.model_validate({"jobs": shown, **service.world}), NOW)
 
 
 class ServedStage(WorldStage):
-    """A type of the OpenAI family against a world behind a real socket.
-
-    A front turns the sandbox's API into that of another service: it lets no one in but who has the secret.
-    """
+    """A service over a world, behind a real socket. It lets no one in but who has the secret."""
 
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
 
-    def __init__(
-        self,
-        served: Served,
-        type_name: str = "openai",
-        *,
-        front: Callable[[ASGIApp, str], ASGIApp] = bare,
-        options: Mapping[str, str] = MappingProxyType({}),
-        path: str = "",
-    ) -> None:
-        super().__init__(load(type_name), served.base_url.removesuffix("/v1") + path)
-        self._options = self.type.options.model_validate(dict(options))
-        self._world = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW)
+    def __init__(self, served: Served, service: Service) -> None:
+        type_ = load(service.type)
+        self._options = type_.options.model_validate(dict(service.options))
+        base_url = served.base_url.removesuffix("/v1") + service.path
+        phases = tuple(phase for phase in PHASES if phase not in service.lacks)
+        super().__init__(Account(type_.name, base_url, type_.scope(self._options)), phases)
+        self._key = service.key(self.secret)
+        self._world = the_world(service)
         api = create_app(self._world, lambda: NOW, api_key=self.secret)
-        served.app = self._way = Disturbed(front(api, self.secret))
+        served.app = self._way = Disturbed(service.front(api, self.secret))
 
     def break_with(self, fault: Fault) -> None:
         """Add a rule to the world, or spoil the way to it."""
@@ -135,7 +131,7 @@ class ServedStage(WorldStage):
     async def open(self) -> AsyncIterator[JobController]:
         """Open the account with the canary key."""
         config = AccountConfig(account=self.account, options=self._options, state_dir=None, now=lambda: NOW)
-        credentials = EnvCredentials("KEY", {"KEY": self.secret})
+        credentials = EnvCredentials("KEY", {"KEY": self._key})
         async with (
             HttpTransport(self.account.base_url, Gate(FREELY), self.deadlines) as transport,
             self.type.open(config, transport, credentials) as controller,
@@ -150,7 +146,7 @@ class SandboxStage(WorldStage):
 
     def __init__(self, state_dir: Path) -> None:
         type_ = load("sandbox")
-        super().__init__(type_, type_.own_url(type_.options()) or "")
+        super().__init__(Account(type_.name, type_.own_url(type_.options()) or ""))
         self._state_dir = state_dir
         self._rules: list[dict[str, str]] = []
 

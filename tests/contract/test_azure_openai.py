@@ -13,7 +13,8 @@ from reconciler.providers import load
 from reconciler.providers._entra import EntraCredentials
 from reconciler.testing import ProviderContract
 from reconciler.testing.asking import asked
-from tests.contract.dialects.azure import API_VERSION, AzureClassic, AzureV1
+from tests.contract.dialects.azure import API_VERSION
+from tests.contract.dialects.services import AZURE_CLASSIC, AZURE_V1
 from tests.contract.stages import NOW, Served, ServedStage
 from tests.support.canned import answer, complaint
 from tests.support.looks import one_look
@@ -25,7 +26,7 @@ class TestV1(ProviderContract):
     @pytest.fixture
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return ServedStage(served, "azure-openai", front=AzureV1)
+        return ServedStage(served, AZURE_V1)
 
 
 class TestClassic(ProviderContract):
@@ -34,7 +35,7 @@ class TestClassic(ProviderContract):
     @pytest.fixture
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        stage = ServedStage(served, "azure-openai", front=AzureClassic, options={"apiVersion": API_VERSION})
+        stage = ServedStage(served, AZURE_CLASSIC)
         stage.capabilities = replace(stage.capabilities, can_pause=False)
         return stage
 
@@ -44,7 +45,7 @@ class TestClassic(ProviderContract):
 
 @pytest.mark.parametrize("verb", ["pause_job", "resume_job"])
 def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, verb: str) -> None:
-    stage = ServedStage(served, "azure-openai", front=AzureClassic, options={"apiVersion": API_VERSION})
+    stage = ServedStage(served, AZURE_CLASSIC)
     with pytest.raises(Permanent, match=r"set options\.apiVersion to v1") as caught:
         asked(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
 

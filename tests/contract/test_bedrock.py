@@ -12,9 +12,9 @@ from reconciler.model.job import UNSET, JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.asking import ask, job
-from tests.contract.dialects.bedrock import ACCESS_KEY, REGION, BedrockDialect, arn
-from tests.contract.dialects.serving import DialectStage
-from tests.contract.stages import Served
+from tests.contract.dialects.bedrock import ACCESS_KEY, REGION, arn
+from tests.contract.dialects.services import BEDROCK
+from tests.contract.stages import Served, ServedStage
 from tests.support.canned import Canned, answer
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
@@ -30,11 +30,9 @@ class TestBedrock(ProviderContract):
     """`bedrock` keeps the contract over a real socket, every request with a signature that holds."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> DialectStage:
+    def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return DialectStage(
-            served, "bedrock", OPTIONS, BedrockDialect(SECRET), key=f"{ACCESS_KEY}:{SECRET}", secret=SECRET
-        )
+        return ServedStage(served, BEDROCK)
 
 
 def shown(**fields: object) -> ObservedJob:
@@ -87,7 +85,7 @@ def test_a_job_can_be_asked_for_by_its_arn() -> None:
     found = asked(transport, lambda controller: controller.get_job(a_job(arn("a"))))
 
     assert found is not None
-    assert found.id == arn("a")
+    assert (found.id, found.aliases) == (arn("a"), ("a",))
     assert "/" not in transport.asked[0][1].removeprefix("/model-customization-jobs/")
 
 

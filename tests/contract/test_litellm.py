@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.errors import Kind, Permanent
@@ -8,7 +10,8 @@ from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from reconciler.testing.asking import EVERYTHING, Ask, permanent_of, seen
-from tests.contract.dialects.litellm import UPSTREAM, LiteLLM, PassThrough, Unlicensed
+from tests.contract.dialects.litellm import Unlicensed
+from tests.contract.dialects.services import LITELLM, PASS_THROUGH
 from tests.contract.stages import Served, ServedStage
 from tests.support.canned import complaint
 from tests.support.looks import one_look
@@ -20,7 +23,7 @@ class TestNative(ProviderContract):
     @pytest.fixture
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return ServedStage(served, "litellm", front=LiteLLM, options={"customLlmProvider": UPSTREAM})
+        return ServedStage(served, LITELLM)
 
 
 class TestPassThrough(ProviderContract):
@@ -29,7 +32,7 @@ class TestPassThrough(ProviderContract):
     @pytest.fixture
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return ServedStage(served, "litellm-passthrough", front=PassThrough)
+        return ServedStage(served, PASS_THROUGH)
 
 
 # --- what the contract cannot know ---
@@ -37,7 +40,7 @@ class TestPassThrough(ProviderContract):
 
 @pytest.mark.parametrize("request_", EVERYTHING.values(), ids=EVERYTHING)
 def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through(served: Served, request_: Ask) -> None:
-    stage = ServedStage(served, "litellm", front=Unlicensed, options={"customLlmProvider": UPSTREAM})
+    stage = ServedStage(served, replace(LITELLM, front=Unlicensed))
     error = permanent_of(stage, request_)
 
     assert error.kind is Kind.REFUSED
@@ -46,7 +49,7 @@ def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through
 
 
 def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
-    stage = ServedStage(served, "litellm", front=LiteLLM, options={"customLlmProvider": UPSTREAM})
+    stage = ServedStage(served, LITELLM)
     with pytest.raises(Permanent, match="LiteLLM cannot show this job") as caught:
         seen(stage, stage.job_in(Phase.PAUSED))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.testing import ProviderContract
+from tests.contract.dialects.services import NEBIUS, OPENAI
 from tests.contract.stages import Served, ServedStage
 
 
@@ -12,7 +13,7 @@ class TestOpenAI(ProviderContract):
     @pytest.fixture
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return ServedStage(served, path="/v1")
+        return ServedStage(served, OPENAI)
 
 
 class TestNebius(ProviderContract):
@@ -21,4 +22,4 @@ class TestNebius(ProviderContract):
     @pytest.fixture
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return ServedStage(served, "nebius", path="/v1")
+        return ServedStage(served, NEBIUS)

@@ -9,9 +9,9 @@ from reconciler.model.job import JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.asking import ask, job
-from tests.contract.dialects.sagemaker import ACCESS_KEY, REGION, SageMakerDialect
-from tests.contract.dialects.serving import DialectStage
-from tests.contract.stages import Served
+from tests.contract.dialects.sagemaker import ACCESS_KEY, REGION
+from tests.contract.dialects.services import SAGEMAKER
+from tests.contract.stages import Served, ServedStage
 from tests.support.canned import Canned, answer
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
@@ -26,11 +26,9 @@ class TestSageMaker(ProviderContract):
     """`sagemaker` keeps the contract over a real socket, every request with a signature that holds."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> DialectStage:
+    def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        return DialectStage(
-            served, "sagemaker", OPTIONS, SageMakerDialect(SECRET), key=f"{ACCESS_KEY}:{SECRET}", secret=SECRET
-        )
+        return ServedStage(served, SAGEMAKER)
 
 
 def shown(**fields: object) -> ObservedJob:
@@ -91,7 +89,8 @@ def test_an_empty_page_with_a_token_is_not_the_end() -> None:
     page = asked(transport, lambda controller: controller.list_page(ListQuery(7), "from here"))
 
     assert (page.jobs, page.next_cursor) == ((), "on")
-    assert transport.bodies == [{"MaxResults": 7, "NextToken": "from here"}]
+    newest_first = {"SortBy": "CreationTime", "SortOrder": "Descending"}
+    assert transport.bodies == [{"MaxResults": 7, "NextToken": "from here", **newest_first}]
 
 
 @pytest.mark.parametrize(

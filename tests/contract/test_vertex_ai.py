@@ -14,9 +14,8 @@ from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.asking import ask, job
-from tests.contract.dialects.serving import DialectStage
-from tests.contract.dialects.vertex import VertexDialect
-from tests.contract.stages import Served
+from tests.contract.dialects.services import VERTEX_AI
+from tests.contract.stages import Served, ServedStage
 from tests.support.canned import Canned, answer
 
 TYPE = load("vertex-ai")
@@ -30,10 +29,9 @@ class TestVertexAI(ProviderContract):
     """`vertex-ai` keeps the contract over a real socket."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> DialectStage:
+    def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
-        token = "canary-token-of-the-contract"  # noqa: S105 - a canary
-        return DialectStage(served, "vertex-ai", OPTIONS, VertexDialect(token), key=token, secret=token)
+        return ServedStage(served, VERTEX_AI)
 
 
 def shown(**fields: object) -> ObservedJob:
@@ -113,24 +111,23 @@ def test_an_empty_page_with_a_token_is_not_the_end() -> None:
     assert (page.jobs, page.next_cursor) == ((), "on")
 
 
-def test_a_full_resource_name_is_the_same_job_and_keeps_its_name() -> None:
-    transport = Canned([answer({"name": f"{PARENT}/1", "state": "JOB_STATE_RUNNING"}), answer({})])
-    found = asked(transport, lambda controller: controller.get_job(a_job(f"{PARENT}/1")))
-    asked(transport, lambda controller: controller.cancel_job(a_job(f"{PARENT}/1")))
+@pytest.mark.parametrize("id_", ["1", f"{PARENT}/1"])
+def test_a_job_goes_by_its_bare_id_however_it_is_spelled(id_: str) -> None:
+    assert TYPE.canonical_id(id_, TYPE.options.model_validate(OPTIONS)) == "1"
 
-    assert found is not None
-    assert found.id == f"{PARENT}/1"
+
+def test_a_job_is_asked_for_by_its_full_resource_name() -> None:
+    transport = Canned([answer({"name": f"{PARENT}/1", "state": "JOB_STATE_RUNNING"}), answer({})])
+    asked(transport, lambda controller: controller.get_job(a_job("1")))
+    asked(transport, lambda controller: controller.cancel_job(a_job("1")))
+
     assert [path for _, path, _ in transport.asked] == [f"/v1/{PARENT}/1", f"/v1/{PARENT}/1:cancel"]
 
 
-def test_a_job_of_another_project_is_refused_and_nothing_is_sent() -> None:
-    transport = Canned([])
-    elsewhere = a_job("projects/other/locations/us-central1/tuningJobs/1")
-    with pytest.raises(Permanent, match="not a job of projects/p/") as caught:
-        asked(transport, lambda controller: controller.cancel_job(elsewhere))
-
-    assert caught.value.kind is Kind.REFUSED
-    assert transport.asked == []
+@pytest.mark.parametrize("parent", ["projects/other/locations/us-central1", "projects/p/locations/europe-west4"])
+def test_a_resource_name_of_another_project_or_location_is_no_job_of_this_account(parent: str) -> None:
+    with pytest.raises(ValueError, match="not a job of projects/p/locations/us-central1"):
+        TYPE.canonical_id(f"{parent}/tuningJobs/1", TYPE.options.model_validate(OPTIONS))
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from reconciler.model.plan import ExitCode
+from reconciler.sandbox.app import create_app
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
-from tests.contract.dialects.bedrock import ACCESS_KEY, BedrockDialect
-from tests.contract.dialects.sagemaker import SageMakerDialect
-from tests.contract.dialects.serving import Dialect, DialectServer
-from tests.contract.dialects.vertex import VertexDialect
+from tests.contract.dialects.bedrock import ACCESS_KEY
+from tests.contract.dialects.services import BEDROCK, SAGEMAKER, VERTEX_AI, Service
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
 
@@ -47,9 +46,8 @@ spec:
 class Cloud:
     """A vendor, as far as a machine knows it."""
 
-    type: str
-    options: str
-    dialect: Dialect
+    service: Service
+    secret: str
     url_variable: str
     key_variable: str
     extra: str
@@ -57,35 +55,11 @@ class Cloud:
 
 
 CLOUDS = {
-    each.type: each
+    each.service.type: each
     for each in (
-        Cloud(
-            "bedrock",
-            "{region: us-east-1}",
-            BedrockDialect(SECRET),
-            "AWS_ENDPOINT_URL_BEDROCK",
-            "AWS_ACCESS_KEY_ID",
-            "aws",
-            "botocore",
-        ),
-        Cloud(
-            "sagemaker",
-            "{region: eu-west-1}",
-            SageMakerDialect(SECRET),
-            "AWS_ENDPOINT_URL_SAGEMAKER",
-            "AWS_ACCESS_KEY_ID",
-            "aws",
-            "botocore",
-        ),
-        Cloud(
-            "vertex-ai",
-            "{project: p, location: us-central1}",
-            VertexDialect(TOKEN),
-            "GOOGLE_VERTEX_BASE_URL",
-            "GOOGLE_APPLICATION_CREDENTIALS",
-            "google",
-            "google",
-        ),
+        Cloud(BEDROCK, SECRET, "AWS_ENDPOINT_URL_BEDROCK", "AWS_ACCESS_KEY_ID", "aws", "botocore"),
+        Cloud(SAGEMAKER, SECRET, "AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ACCESS_KEY_ID", "aws", "botocore"),
+        Cloud(VERTEX_AI, TOKEN, "GOOGLE_VERTEX_BASE_URL", "GOOGLE_APPLICATION_CREDENTIALS", "google", "google"),
     )
 }
 
@@ -100,7 +74,7 @@ def a_cloud(cloud: Cloud) -> Iterator[str]:
     began_at = datetime.now(UTC)
     jobs = [{"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}]
     world = World(SandboxOptions.model_validate({"jobs": jobs}), began_at)
-    api = DialectServer(cloud.dialect, world, lambda: datetime.now(UTC))
+    api = cloud.service.front(create_app(world, lambda: datetime.now(UTC), api_key=cloud.secret), cloud.secret)
 
     async def exchange(_: object) -> JSONResponse:
         return JSONResponse({"access_token": TOKEN, "expires_in": 3600})
@@ -112,7 +86,9 @@ def a_cloud(cloud: Cloud) -> Iterator[str]:
 
 def a_checkout(root: Path, cloud: Cloud, more: str = "", **environ: str) -> Checkout:
     checkout = Checkout(root, NOT_IN_A_CLOUD | environ)
-    checkout.write("main.yaml", PROVIDER.format(type=cloud.type, options=cloud.options, more=more))
+    checkout.write(
+        "main.yaml", PROVIDER.format(type=cloud.service.type, options=json.dumps(cloud.service.options), more=more)
+    )
     checkout.want("runaway", "ftjob-runaway")
     return checkout
 

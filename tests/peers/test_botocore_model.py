@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from reconciler.model.job import Phase
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox import wire
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import World
 from reconciler.testing import Fault
-from tests.contract.dialects.bedrock import ACCESS_KEY, STATUSES, BedrockDialect
-from tests.contract.dialects.bedrock import REGION as BEDROCK_REGION
-from tests.contract.dialects.sagemaker import REGION as SAGEMAKER_REGION
+from tests.contract.dialects.bedrock import STATUSES
+from tests.contract.dialects.front import Foreign
 from tests.contract.dialects.sagemaker import STATUSES as SAGEMAKER_STATUSES
-from tests.contract.dialects.sagemaker import SageMakerDialect
-from tests.contract.dialects.serving import JOBS, PHASES, Dialect, DialectServer
-from tests.contract.stages import NOW
+from tests.contract.dialects.services import SERVICES
+from tests.contract.stages import NOW, PHASES, RULES, the_world
 from tests.support.sandbox_server import serve
 
 pytest.importorskip("botocore", reason="pip install botocore")
@@ -29,27 +29,24 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 
 SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
-NAMES = sorted(f"ftjob-{phase}" for phase in PHASES)
-DIALECTS: dict[str, tuple[Dialect, str]] = {
-    "bedrock": (BedrockDialect(SECRET), BEDROCK_REGION),
-    "sagemaker": (SageMakerDialect(SECRET), SAGEMAKER_REGION),
-}
+NAMES = sorted(f"ftjob-{phase}" for phase in PHASES if phase is not Phase.PAUSED)
 
 
-def a_server(service: str) -> DialectServer:
-    declared = {"jobs": JOBS, "cancelTakes": "30s", "cancelWord": "cancelling"}
-    world = World(SandboxOptions.model_validate(declared), NOW)
-    return DialectServer(DIALECTS[service][0], world, lambda: NOW)
+def a_front(service: str) -> tuple[Foreign, World]:
+    world = the_world(SERVICES[service])
+    front = SERVICES[service].front(create_app(world, lambda: NOW, api_key=SECRET), SECRET)
+    assert isinstance(front, Foreign)
+    return front, world
 
 
 @contextmanager
-def a_client(service: str, server: DialectServer, secret: str = SECRET) -> Iterator[Any]:
-    with serve(server) as url:
+def a_client(service: str, front: Foreign, secret: str = SECRET) -> Iterator[Any]:
+    with serve(front) as url:
         yield Session().create_client(
             service,
-            region_name=DIALECTS[service][1],
+            region_name=SERVICES[service].options["region"],
             endpoint_url=url.removesuffix("/v1"),
-            aws_access_key_id=ACCESS_KEY,
+            aws_access_key_id=SERVICES[service].access_key,
             aws_secret_access_key=secret,
             config=Config(retries={"total_max_attempts": 1}),
         )
@@ -69,21 +66,21 @@ def code_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_bedrock_says_of_a_job_is_what_its_model_promises(name: str) -> None:
-    dialect = DIALECTS["bedrock"][0]
-    view = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW).retrieve(name, NOW)
-    page = dialect.page([dialect.row(view, None)], "behind/x")
+    front, world = a_front("bedrock")
+    row = wire.job(world.retrieve(name, NOW))
+    page = front.page([front.row(row)], "behind/x")
 
-    assert complaints("bedrock", "GetModelCustomizationJob", dialect.job(view, None)) == ""
+    assert complaints("bedrock", "GetModelCustomizationJob", front.job(row)) == ""
     assert complaints("bedrock", "ListModelCustomizationJobs", page) == ""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_sagemaker_says_of_a_job_is_what_its_model_promises(name: str) -> None:
-    dialect = DIALECTS["sagemaker"][0]
-    view = World(SandboxOptions.model_validate({"jobs": JOBS}), NOW).retrieve(name, NOW)
-    page = dialect.page([dialect.row(view, None)], "behind/x")
+    front, world = a_front("sagemaker")
+    row = wire.job(world.retrieve(name, NOW))
+    page = front.page([front.row(row)], "behind/x")
 
-    assert complaints("sagemaker", "DescribeTrainingJob", dialect.job(view, None)) == ""
+    assert complaints("sagemaker", "DescribeTrainingJob", front.job(row)) == ""
     assert complaints("sagemaker", "ListTrainingJobs", page) == ""
 
 
@@ -98,7 +95,7 @@ def test_our_status_words_are_those_of_the_models() -> None:
 
 def test_awss_client_walks_stops_and_is_told_of_a_conflict_at_bedrock() -> None:
     running = f"ftjob-{Phase.RUNNING}"
-    with a_client("bedrock", a_server("bedrock")) as client:
+    with a_client("bedrock", a_front("bedrock")[0]) as client:
         pages = client.get_paginator("list_model_customization_jobs").paginate(PaginationConfig={"PageSize": 2})
         names = [row["jobName"] for page in pages for row in page["modelCustomizationJobSummaries"]]
         client.stop_model_customization_job(jobIdentifier=running)
@@ -116,7 +113,7 @@ def test_awss_client_walks_stops_and_is_told_of_a_conflict_at_bedrock() -> None:
 
 def test_awss_client_walks_stops_and_is_refused_at_sagemaker() -> None:
     running = f"ftjob-{Phase.RUNNING}"
-    with a_client("sagemaker", a_server("sagemaker")) as client:
+    with a_client("sagemaker", a_front("sagemaker")[0]) as client:
         pages = client.get_paginator("list_training_jobs").paginate(PaginationConfig={"PageSize": 2})
         names = [row["TrainingJobName"] for page in pages for row in page["TrainingJobSummaries"]]
         client.stop_training_job(TrainingJobName=running)
@@ -134,11 +131,11 @@ def test_awss_client_walks_stops_and_is_refused_at_sagemaker() -> None:
     [("bedrock", "list_model_customization_jobs", 429), ("sagemaker", "list_training_jobs", 400)],
 )
 def test_awss_client_understands_our_throttling_and_our_wrong_key(service: str, operation: str, status: int) -> None:
-    server = a_server(service)
-    with a_client(service, server, "another-secret") as client, pytest.raises(ClientError) as wrong:
+    front, world = a_front(service)
+    with a_client(service, front, "another-secret") as client, pytest.raises(ClientError) as wrong:
         getattr(client, operation)()
-    server.fault = Fault.RATE_LIMITED
-    with a_client(service, server) as client, pytest.raises(ClientError) as throttled:
+    world.faults.add(FAULTS.validate_python([RULES[Fault.RATE_LIMITED]]))
+    with a_client(service, front) as client, pytest.raises(ClientError) as throttled:
         getattr(client, operation)()
 
     assert code_of(wrong)[0] == "UnrecognizedClientException"

@@ -10,35 +10,42 @@ from openai import AzureOpenAI, ConflictError, NotFoundError, OpenAI
 
 from reconciler.model.job import Phase
 from reconciler.testing.asking import seen
-from tests.contract.dialects.azure import API_VERSION, TOKEN, AzureClassic, AzureV1
-from tests.contract.dialects.litellm import UPSTREAM, LiteLLM, PassThrough
+from tests.contract.dialects.azure import API_VERSION, TOKEN
+from tests.contract.dialects.litellm import UPSTREAM
+from tests.contract.dialects.services import (
+    AZURE_CLASSIC,
+    AZURE_V1,
+    LITELLM,
+    NEBIUS,
+    OPENAI,
+    PASS_THROUGH,
+    Service,
+)
 from tests.contract.stages import Served, ServedStage
 
 Connect = Callable[[ServedStage], OpenAI]
 
-CLIENTS: dict[str, tuple[str, dict[str, Any], Connect]] = {
+CLIENTS: dict[str, tuple[Service, Connect]] = {
+    "openai": (OPENAI, lambda stage: OpenAI(base_url=stage.account.base_url, api_key=stage.secret, max_retries=0)),
+    "nebius": (NEBIUS, lambda stage: OpenAI(base_url=stage.account.base_url, api_key=stage.secret, max_retries=0)),
     "azure, classic, key": (
-        "azure-openai",
-        {"front": AzureClassic, "options": {"apiVersion": API_VERSION}},
+        AZURE_CLASSIC,
         lambda stage: AzureOpenAI(
             azure_endpoint=stage.account.base_url, api_version=API_VERSION, api_key=stage.secret, max_retries=0
         ),
     ),
     "azure, classic, token": (
-        "azure-openai",
-        {"front": AzureClassic, "options": {"apiVersion": API_VERSION}},
+        AZURE_CLASSIC,
         lambda stage: AzureOpenAI(
             azure_endpoint=stage.account.base_url, api_version=API_VERSION, azure_ad_token=TOKEN, max_retries=0
         ),
     ),
     "azure, v1": (
-        "azure-openai",
-        {"front": AzureV1},
+        AZURE_V1,
         lambda stage: OpenAI(base_url=f"{stage.account.base_url}/openai/v1/", api_key=TOKEN, max_retries=0),
     ),
     "litellm": (
-        "litellm",
-        {"front": LiteLLM, "options": {"customLlmProvider": UPSTREAM}},
+        LITELLM,
         lambda stage: OpenAI(
             base_url=f"{stage.account.base_url}/v1",
             api_key=stage.secret,
@@ -47,8 +54,7 @@ CLIENTS: dict[str, tuple[str, dict[str, Any], Connect]] = {
         ),
     ),
     "litellm, pass-through": (
-        "litellm-passthrough",
-        {"front": PassThrough},
+        PASS_THROUGH,
         lambda stage: OpenAI(base_url=f"{stage.account.base_url}/openai/v1", api_key=stage.secret, max_retries=0),
     ),
 }
@@ -58,8 +64,8 @@ ASK = {"custom_llm_provider": UPSTREAM}
 
 @pytest.fixture(params=list(CLIENTS))
 def met(request: pytest.FixtureRequest, served: Served) -> tuple[ServedStage, Any]:
-    type_name, world, connect = CLIENTS[request.param]
-    stage = ServedStage(served, type_name, **world)
+    service, connect = CLIENTS[request.param]
+    stage = ServedStage(served, service)
     return stage, connect(stage).fine_tuning.jobs
 
 
@@ -90,8 +96,8 @@ def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedS
 
 
 def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our_adapter(served: Served) -> None:
-    type_name, world, connect = CLIENTS["azure, v1"]
-    stage = ServedStage(served, type_name, **world)
+    service, connect = CLIENTS["azure, v1"]
+    stage = ServedStage(served, service)
     ref = stage.job_in(Phase.SUCCEEDED)
     with pytest.raises(ConflictError) as caught:
         connect(stage).fine_tuning.jobs.cancel(ref.id)
@@ -105,8 +111,8 @@ def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our
 def test_the_client_pauses_and_resumes_by_azures_v1_path(
     served: Served, verb: str, before: Phase, after: Phase
 ) -> None:
-    type_name, world, connect = CLIENTS["azure, v1"]
-    stage = ServedStage(served, type_name, **world)
+    service, connect = CLIENTS["azure, v1"]
+    stage = ServedStage(served, service)
     ref = stage.job_in(before)
     getattr(connect(stage).fine_tuning.jobs, verb)(ref.id)
 

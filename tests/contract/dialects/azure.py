@@ -6,10 +6,13 @@ BerriAI/litellm#24687. What a refused cancel looks like is not confirmed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.contract.dialects.front import JOBS, Front, Json, complaint, each_job
+from tests.contract.dialects.front import JOBS, Front, Question, Said, complaint, each_job
 
 API_VERSION = "2024-10-21"
 TOKEN = "canary-token-of-entra"  # noqa: S105 - a canary
@@ -23,33 +26,35 @@ class AzureV1(Front):
 
     root = f"/openai/v1{JOBS}"
     verbs: tuple[str, ...] = ("", "/cancel", "/events", "/pause", "/resume")
+    hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
 
-    def pass_on(self, request: Request, body: bytes) -> str | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
         """Let in who bears the resource's key, or a token."""
         headers = request.headers
-        if headers.get("api-key") != self._secret and headers.get("authorization") != f"Bearer {TOKEN}":
-            return complaint(401, code="401", message="Access denied due to invalid subscription key.")
+        is_known_key = headers.get("api-key") == self._secret or headers.get("authorization") == f"Bearer {TOKEN}"
+        refusal = complaint(401, code="401", message="Access denied due to invalid subscription key.")
         path = request.url.path.removeprefix(self.root)
         is_known = request.url.path.startswith(self.root) and self.has_version(request)
         if not is_known or not path.endswith(self.verbs) or "/" in path[1:].rpartition("/")[0]:
             return complaint(404, code="404", message="Resource not found")
-        return path
+        return Question(path, refusal=None if is_known_key else refusal)
 
     def has_version(self, request: Request) -> bool:
         """Whether the query names a version that there is; v1 needs none."""
         return request.query_params.get("api-version") in (None, "v1", "preview")
 
-    def reword(self, status: int, body: Json, request: Request) -> tuple[int, Json]:
+    def reword(self, said: Said, question: Question) -> Said:
         """Give its words for a status, its nulls, and its codes."""
-        error = body.get("error") if status != 200 else None
+        body, status = said.body or {}, said.status
+        error = body["error"] if status != 200 else None
         if not error:
-            return status, each_job(body, _WORDS, **_NULLS)
+            return Said(status, each_job(body, _WORDS, **_NULLS))
         message = error["message"]
         if error["code"] == "fine_tune_not_found":
-            return 404, {"error": {"code": "notFound", "message": message}}
-        if status == 400 and request.method == "POST":
-            return 409, {"error": {"code": "unexpectedEntityState", "message": message, "innererror": None}}
-        return status, {"error": {"code": _CODES.get(status, str(status)), "message": message}}
+            return Said(404, {"error": {"code": "notFound", "message": message}})
+        if status == 400 and question.path.endswith(("/cancel", "/pause", "/resume")):
+            return Said(409, {"error": {"code": "unexpectedEntityState", "message": message, "innererror": None}})
+        return Said(status, {"error": {"code": _CODES.get(status, str(status)), "message": message}})
 
 
 class AzureClassic(AzureV1):

@@ -1,115 +1,108 @@
-"""Bedrock's model customization jobs over a world, in the words of its service model of 2023-04-20 (rest-json)."""
+"""Bedrock's model customization jobs over the sandbox, in the words of its service model of 2023-04-20 (rest-json)."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
-from reconciler.model.job import Phase
-from reconciler.sandbox.world import JobView
-from reconciler.testing.stage import RETRY_AFTER_S
-from tests.contract.dialects.serving import Asked, Json, Operation, Why
+from tests.contract.dialects.front import Foreign, Json, Question, Said, Why, listing, moment
 from tests.contract.dialects.sigv4 import is_signed
 
 REGION = "us-east-1"
 ACCESS_KEY = "AKIACANARY"
 BASE_MODEL = f"arn:aws:bedrock:{REGION}::foundation-model/amazon.titan-text-lite-v1:0:4k"
+MODEL_ARN = f"arn:aws:bedrock:{REGION}:123456789012:custom-model/amazon.titan-text-lite-v1:0:4k/abcdefabcdef"
+UNHEARD_OF = "no-such-arn"
 STATUSES = {
-    Phase.VALIDATING_FILES: "InProgress",
-    Phase.QUEUED: "InProgress",
-    Phase.RUNNING: "InProgress",
-    Phase.CANCELLING: "Stopping",
-    Phase.SUCCEEDED: "Completed",
-    Phase.FAILED: "Failed",
-    Phase.CANCELLED: "Stopped",
+    "validating_files": "InProgress",
+    "queued": "InProgress",
+    "running": "InProgress",
+    "cancelling": "Stopping",
+    "succeeded": "Completed",
+    "failed": "Failed",
+    "cancelled": "Stopped",
 }
-_REFUSALS = {
-    Why.WRONG_KEY: (403, "UnrecognizedClientException"),
-    Why.FORBIDDEN: (403, "AccessDeniedException"),
-    Why.THROTTLED: (429, "ThrottlingException"),
-    Why.BROKEN: (500, "InternalServerException"),
-    Why.NO_SUCH_JOB: (404, "ResourceNotFoundException"),
-    Why.TOO_LATE: (400, "ConflictException"),
+_CODES = {
+    Why.WRONG_KEY: "UnrecognizedClientException",
+    Why.FORBIDDEN: "AccessDeniedException",
+    Why.THROTTLED: "ThrottlingException",
+    Why.BROKEN: "InternalServerException",
+    Why.NO_SUCH_JOB: "ResourceNotFoundException",
+    Why.REFUSED: "ConflictException",
 }
 _URL = re.compile(r"/model-customization-jobs(?:/(?P<job>[^/]+)(?P<verb>/stop)?)?")
 
 
-class BedrockDialect:
-    """AWS's words, REST and JSON."""
+class Bedrock(Foreign):
+    """AWS's words, REST and JSON. It knows a job by its ARN once it has shown that."""
 
-    def __init__(self, secret_key: str) -> None:
-        self._secret_key = secret_key
+    def __init__(self, api: ASGIApp, secret: str) -> None:
+        super().__init__(api, secret)
+        self._names: dict[str, str] = {}
 
-    def asked(self, request: Request, body: bytes) -> Asked | None:  # noqa: ARG002 - the protocol's signature
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:
         """Read a URL such as `/model-customization-jobs/name/stop`."""
-        match = _URL.fullmatch(request.scope["path"])
-        operation = {
-            ("GET", False, False): Operation.LIST,
-            ("GET", True, False): Operation.RETRIEVE,
-            ("POST", True, True): Operation.CANCEL,
-        }.get((request.method, bool(match and match["job"]), bool(match and match["verb"])))
-        if match is None or operation is None:
-            return None
+        match = _URL.fullmatch(request.scope["raw_path"].decode())
+        if match is None or (request.method == "POST") is not bool(match["verb"]):
+            return JSONResponse({"detail": "Not Found"}, 404)
+        asked_for = unquote(match["job"] or "")
+        name = self._names.get(asked_for, UNHEARD_OF if asked_for.startswith("arn:") else asked_for)
         query = request.query_params
-        return Asked(operation, match["job"] or "", query.get("nextToken"), int(query.get("maxResults", "100")))
+        is_known_key = is_signed(request, body, "bedrock", REGION, ACCESS_KEY, self._secret)
+        refusal = JSONResponse({"message": "The security token is invalid."}, 403, _code(Why.WRONG_KEY))
+        return Question(
+            (f"/{name}" if name else "") + ("/cancel" if match["verb"] else ""),
+            query=listing(query.get("nextToken"), int(query.get("maxResults", "100"))),
+            refusal=None if is_known_key else refusal,
+        )
 
-    def is_authentic(self, request: Request, body: bytes) -> bool:
-        """Check the signature."""
-        return is_signed(request, body, "bedrock", REGION, ACCESS_KEY, self._secret_key)
-
-    def job(self, view: JobView, word: str | None) -> Json:
+    def job(self, row: Json) -> Json:
         """Return a GetModelCustomizationJobResponse."""
-        details = self._shared(view, word) | {
+        body = self._shared(row) | {
             "roleArn": "arn:aws:iam::123456789012:role/r",
-            "outputModelName": f"model-{view.job.id}",
+            "outputModelName": f"model-{row['id']}",
             "trainingDataConfig": {"s3Uri": "s3://b/train.jsonl"},
             "validationDataConfig": {"validators": []},
             "outputDataConfig": {"s3Uri": "s3://b/out/"},
         }
-        if view.phase is Phase.SUCCEEDED:
-            details["outputModelArn"] = _model_arn()
-        if view.phase is Phase.FAILED:
-            details["failureMessage"] = view.job.error.message
-        return details
+        if row["fine_tuned_model"] is not None:
+            body["outputModelArn"] = MODEL_ARN
+        if row["status"] == "failed":
+            body["failureMessage"] = row["error"]["message"]
+        return body
 
-    def row(self, view: JobView, word: str | None) -> Json:
+    def row(self, row: Json) -> Json:
         """Return a ModelCustomizationJobSummary."""
-        succeeded = {"customModelArn": _model_arn(), "customModelName": f"model-{view.job.id}"}
-        return self._shared(view, word) | (succeeded if view.phase is Phase.SUCCEEDED else {})
+        model = {"customModelArn": MODEL_ARN, "customModelName": f"model-{row['id']}"}
+        return self._shared(row) | (model if row["fine_tuned_model"] is not None else {})
 
     def page(self, rows: list[Json], token: str | None) -> Json:
         """Return a ListModelCustomizationJobsResponse."""
         return {"modelCustomizationJobSummaries": rows} | ({"nextToken": token} if token else {})
 
-    def taken(self) -> Response:
-        """Return nothing."""
-        return Response()
-
-    def refusal(self, why: Why, said: str) -> Response:
+    def refusal(self, why: Why, status: int, said: str) -> Said:
         """Return an error, whose code is in a header."""
-        status, code = _REFUSALS[why]
-        headers = {"x-amzn-errortype": f"{code}:http://internal.amazon.com/coral/com.amazon.bedrock/"}
-        if why is Why.THROTTLED:
-            headers["retry-after"] = str(RETRY_AFTER_S)
-        return JSONResponse({"message": said}, status, headers)
+        return Said(403 if why is Why.WRONG_KEY else status, {"message": said}, _code(why))
 
-    def _shared(self, view: JobView, word: str | None) -> Json:
+    def _shared(self, row: Json) -> Json:
+        self._names[arn(row["id"])] = row["id"]
         body: Json = {
-            "jobArn": arn(view.job.id),
-            "jobName": view.job.id,
+            "jobArn": arn(row["id"]),
+            "jobName": row["id"],
             "baseModelArn": BASE_MODEL,
-            "status": word or STATUSES[view.phase],
-            "creationTime": _iso8601(view.created_at),
-            "lastModifiedTime": _iso8601(view.steps[-1].at),
+            "status": STATUSES.get(row["status"], row["status"]),
+            "creationTime": moment(row["created_at"], _iso8601),
             "customizationType": "FINE_TUNING",
         }
-        if view.finished_at is not None:
-            body["endTime"] = _iso8601(view.finished_at)
-        if view.phase in (Phase.VALIDATING_FILES, Phase.QUEUED):
-            validation = "InProgress" if view.phase is Phase.VALIDATING_FILES else "Completed"
+        if row["finished_at"] is not None:
+            body["endTime"] = moment(row["finished_at"], _iso8601)
+        if row["status"] in ("validating_files", "queued"):
+            validation = "InProgress" if row["status"] == "validating_files" else "Completed"
             body["statusDetails"] = {
                 "validationDetails": {"status": validation},
                 "trainingDetails": {"status": "NotStarted"},
@@ -123,9 +116,9 @@ def arn(name: str) -> str:
     return f"arn:aws:bedrock:{REGION}:123456789012:model-customization-job/amazon.titan-text-lite-v1:0:4k/{number}"
 
 
-def _model_arn() -> str:
-    return f"arn:aws:bedrock:{REGION}:123456789012:custom-model/amazon.titan-text-lite-v1:0:4k/abcdefabcdef"
+def _code(why: Why) -> dict[str, str]:
+    return {"x-amzn-errortype": f"{_CODES[why]}:http://internal.amazon.com/coral/com.amazon.bedrock/"}
 
 
-def _iso8601(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
+def _iso8601(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}.000123Z"

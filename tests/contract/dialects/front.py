@@ -1,67 +1,196 @@
-"""What turns the sandbox's OpenAI API into that of another service: it reads the request, and rewords the answer."""
+"""What turns the sandbox's OpenAI API into that of another service: it reads the request, and rewords the answer.
+
+Rules: the sandbox is asked whatever comes, also with a wrong key, so that it sees every request and its faults meet all
+dialects alike. What is no answer of the sandbox's own (half a body, a page of something in between) goes out as it is.
+"""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.sandbox.answers import ConnectionReset, Reset
+from reconciler.sandbox.questions import LIMIT_MAX
 from reconciler.testing.disturbed import Answer, answer_of
 
 Json = dict[str, Any]
 JOBS = "/fine_tuning/jobs"
 INSIDE = f"/v1{JOBS}"
+_TIME_MAX = 2**33
+_TELLS_ALL = frozenset({401, 403, 429, 500})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the sandbox is asked in a request's place: a path below its jobs' own, and more if that differs too."""
+
+    path: str
+    method: str | None = None
+    query: Mapping[str, str] | None = None
+    refusal: Response | None = None
+    """What is answered to a request that does not prove that it knows the secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer in the service's own words. No body: it is empty."""
+
+    status: int
+    body: Json | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Front(ABC):
     """An ASGI application before the sandbox's, whose key it knows."""
+
+    hides: ClassVar[Mapping[str, str]] = {}
+    """Phases of the sandbox that this service shows as others."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
         self._api = api
         self._secret = secret
 
     @abstractmethod
-    def pass_on(self, request: Request, body: bytes) -> str | Response:
-        """Return the path below the jobs' own that the sandbox is asked, or the refusal."""
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:
+        """Return what the sandbox is asked, or the answer to what this API does not have."""
 
     @abstractmethod
-    def reword(self, status: int, body: Json, request: Request) -> tuple[int, Json]:
-        """Return status and body as this service gives them."""
+    def reword(self, said: Said, question: Question) -> Said:
+        """Return an answer of the sandbox's as this service gives it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a broken connection inside is one outside."""
         request = Request(scope, receive)
         body = await request.body()
-        path = self.pass_on(request, body)
-        if isinstance(path, Response):
-            await path(scope, receive, send)
+        question = self.pass_on(request, body)
+        if isinstance(question, Response):
+            await question(scope, receive, send)
             return
         try:
-            answer = await answer_of(self._api, self._inside(scope, path), _again(body, receive))
+            answer = await answer_of(self._api, self._inside(scope, question), _again(body, receive))
         except ConnectionReset:
             await Reset()(scope, receive, send)
             raise
-        await self._reworded(answer, request).send(send)
+        if question.refusal is not None:
+            await question.refusal(scope, receive, send)
+        else:
+            await self._reworded(answer, request, question).send(send)
 
-    def _inside(self, scope: Scope, path: str) -> Scope:
-        key = (b"authorization", f"Bearer {self._secret}".encode())
+    def _inside(self, scope: Scope, question: Question) -> Scope:
+        key = self._secret if question.refusal is None else "another key"
         headers = [each for each in scope["headers"] if each[0] != b"authorization"]
-        return {**scope, "path": INSIDE + path, "raw_path": (INSIDE + path).encode(), "headers": [*headers, key]}
+        inside = {
+            **scope,
+            "path": INSIDE + question.path,
+            "raw_path": (INSIDE + question.path).encode(),
+            "headers": [*headers, (b"authorization", f"Bearer {key}".encode())],
+            "method": question.method or scope["method"],
+        }
+        if question.query is not None:
+            inside["query_string"] = urlencode(question.query).encode()
+        return inside
 
-    def _reworded(self, answer: Answer, request: Request) -> Answer:
+    def _reworded(self, answer: Answer, request: Request, question: Question) -> Answer:
         try:
             body = json.loads(answer.body)
         except ValueError:
             return answer  # half an answer, or a page of something in between
-        status, reworded = self.reword(answer.status, body, request)
-        return replace(answer, status=status, body=json.dumps(reworded).encode())
+        if "object" not in body and not isinstance(body.get("error"), dict):
+            return answer
+        if answer.status in _TELLS_ALL:
+            body["error"]["message"] += f" A careless provider says it all: {dict(request.headers)}"
+        said = self.reword(Said(answer.status, body), question)
+        headers = [(name.encode(), value.encode()) for name, value in said.headers.items()]
+        text = b"" if said.body is None else json.dumps(said.body).encode()
+        return replace(answer, status=said.status, headers=(*answer.headers, *headers), body=text)
+
+
+class Why(Enum):
+    """Why something is refused, for a service that has words of its own for it."""
+
+    WRONG_KEY = auto()
+    FORBIDDEN = auto()
+    THROTTLED = auto()
+    BROKEN = auto()
+    NO_SUCH_JOB = auto()
+    REFUSED = auto()
+
+
+def why(said: Said) -> Why:
+    """Return what an error of the sandbox's means."""
+    if said.body is not None and said.body["error"]["code"] == "fine_tune_not_found":
+        return Why.NO_SUCH_JOB
+    known = {401: Why.WRONG_KEY, 403: Why.FORBIDDEN, 429: Why.THROTTLED}
+    return known.get(said.status, Why.BROKEN if said.status >= 500 else Why.REFUSED)
+
+
+class Foreign(Front):
+    """A service that is nothing like OpenAI's: each of its answers is made from what the sandbox's says.
+
+    It refuses a second cancel while the first one takes its time.
+    """
+
+    def __init__(self, api: ASGIApp, secret: str) -> None:
+        super().__init__(api, secret)
+        self._cancelling: set[str] = set()
+
+    @abstractmethod
+    def job(self, row: Json) -> Json:
+        """Return a job as a retrieve shows it."""
+
+    def row(self, row: Json) -> Json:
+        """Return a job as a list shows it."""
+        return self.job(row)
+
+    @abstractmethod
+    def page(self, rows: list[Json], token: str | None) -> Json:
+        """Return a page of a list."""
+
+    @abstractmethod
+    def refusal(self, why: Why, status: int, said: str) -> Said:
+        """Return an error in the service's own envelope."""
+
+    taken: ClassVar[Json | None] = None
+    """What a cancel that was taken is answered with."""
+
+    def reword(self, said: Said, question: Question) -> Said:
+        """Return the answer, all of it in other words."""
+        body = said.body or {}
+        if "error" in body and body.get("object") is None:
+            return self.refusal(why(said), said.status, body["error"]["message"])
+        if body["object"] == "list":
+            token = f"behind/{body['data'][-1]['id']}" if body["has_more"] and body["data"] else None
+            return Said(200, self.page([self.row(row) for row in body["data"]], token))
+        if not question.path.endswith("/cancel"):
+            return Said(200, self.job(body))
+        if body["id"] in self._cancelling and body["status"] == "cancelling":
+            return self.refusal(Why.REFUSED, 400, f"The job {body['id']} is being cancelled.")
+        if body["status"] == "cancelling":
+            self._cancelling.add(body["id"])
+        return Said(200, self.taken)
+
+
+def listing(token: str | None, limit: int) -> Mapping[str, str]:
+    """Return the sandbox's query for a page that another service names by a token."""
+    after = {} if token is None else {"after": token.removeprefix("behind/")}
+    return {"limit": str(min(limit, LIMIT_MAX)), **after}
+
+
+def moment(value: object, written: Callable[[datetime], object]) -> object:
+    """Return a time of the sandbox's as another service writes it; what is none goes through as it is."""
+    if type(value) is not int or not 0 < value < _TIME_MAX:
+        return value
+    return written(datetime.fromtimestamp(value, UTC))
 
 
 def each_job(body: Json, change: Mapping[str, str], **fields: object) -> Json:

@@ -10,7 +10,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.front import JOBS, Front, Json, complaint, each_job
+from tests.contract.dialects.front import JOBS, Front, Json, Question, Said, complaint, each_job
 
 UPSTREAM = "azure"
 LICENCE = "Only premium users can use this endpoint + You must be a LiteLLM Enterprise user to use this feature."
@@ -22,52 +22,57 @@ def internal(status: int, message: str) -> Json:
     return {"error": {"message": message, "type": "internal_server_error", "param": "None", "code": str(status)}}
 
 
+def no_entry(request: Request, key: str) -> Response | None:
+    """Return what a proxy without a database says to every key but its own."""
+    if request.headers.get("authorization") == f"Bearer {key}":
+        return None
+    return complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
+
+
 class LiteLLM(Front):
     """Its own routes, with a licence: one upstream is configured, and it is not the one that it falls back to."""
 
-    def pass_on(self, request: Request, body: bytes) -> str | Response:
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:
         """Read the upstream from the query of a GET, and from the body of a POST."""
-        if request.headers.get("authorization") != f"Bearer {self._secret}":
-            return complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
         path = request.url.path.removeprefix(f"/v1{JOBS}")
         is_post = request.method == "POST"
         if is_post and not path.endswith("/cancel"):
             return JSONResponse({"detail": "Method Not Allowed"}, 405)
         asked = json.loads(body or b"{}") if is_post else request.query_params
         upstream = asked.get("custom_llm_provider", "openai" if is_post else None)
-        if upstream != UPSTREAM:
+        question = Question(path, refusal=no_entry(request, self._secret))
+        if upstream != UPSTREAM and question.refusal is None:
             return JSONResponse(internal(500, f"fine_tuning_config has nothing for {upstream}"), 500)
-        return path
+        return question
 
-    def reword(self, status: int, body: Json, request: Request) -> tuple[int, Json]:  # noqa: ARG002 - the front's signature
+    def reword(self, said: Said, question: Question) -> Said:  # noqa: ARG002 - the front's signature
         """Hide that a cancel is under way, and tell the upstream's errors as text."""
+        status, body = said.status, said.body or {}
         if status != 200:
-            return status, internal(status, f"Error code: {status} - {body}")
+            return Said(status, internal(status, f"Error code: {status} - {body}"))
         if body["object"] == "list":
-            return status, each_job(body, {"queued": "pending", "cancelling": "canceling"})
+            return Said(status, each_job(body, {"queued": "pending", "cancelling": "canceling"}))
         if body["status"] in ("pausing", "paused"):
-            return 500, internal(500, CANNOT_SHOW)
-        return status, each_job(body, {"cancelling": "cancelled"})
+            return Said(500, internal(500, CANNOT_SHOW))
+        return Said(status, each_job(body, {"cancelling": "cancelled"}))
 
 
 class Unlicensed(LiteLLM):
     """Its own routes, without a licence."""
 
-    def pass_on(self, request: Request, body: bytes) -> str | Response:
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
         """Refuse everything that comes with the right key."""
-        passed = super().pass_on(request, body)
-        return passed if isinstance(passed, Response) else JSONResponse(internal(500, LICENCE), 500)
+        return no_entry(request, self._secret) or JSONResponse(internal(500, LICENCE), 500)
 
 
 class PassThrough(Front):
     """The pass-through to OpenAI: nothing is changed but the key."""
 
-    def pass_on(self, request: Request, body: bytes) -> str | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
         """Let in who has the proxy's key."""
-        if request.headers.get("authorization") != f"Bearer {self._secret}":
-            return complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
-        return request.url.path.removeprefix(f"/openai/v1{JOBS}")
+        path = request.url.path.removeprefix(f"/openai/v1{JOBS}")
+        return Question(path, refusal=no_entry(request, self._secret))
 
-    def reword(self, status: int, body: Json, request: Request) -> tuple[int, Json]:  # noqa: ARG002 - as above
+    def reword(self, said: Said, question: Question) -> Said:  # noqa: ARG002 - as above
         """Change nothing."""
-        return status, body
+        return said

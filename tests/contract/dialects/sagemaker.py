@@ -1,108 +1,95 @@
-"""SageMaker's training jobs over a world, in the words of its service model of 2017-07-24 (JSON 1.1)."""
+"""SageMaker's training jobs over the sandbox, in the words of its service model of 2017-07-24 (JSON 1.1)."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from reconciler.model.job import Phase
-from reconciler.sandbox.world import JobView
-from reconciler.testing.stage import RETRY_AFTER_S
-from tests.contract.dialects.serving import Asked, Json, Operation, Why
+from tests.contract.dialects.front import Foreign, Json, Question, Said, Why, listing, moment
 from tests.contract.dialects.sigv4 import is_signed
 
 REGION = "eu-west-1"
 ACCESS_KEY = "AKIACANARY"
 OPERATIONS = {
-    "SageMaker.ListTrainingJobs": Operation.LIST,
-    "SageMaker.DescribeTrainingJob": Operation.RETRIEVE,
-    "SageMaker.StopTrainingJob": Operation.CANCEL,
+    "SageMaker.ListTrainingJobs": ("GET", ""),
+    "SageMaker.DescribeTrainingJob": ("GET", ""),
+    "SageMaker.StopTrainingJob": ("POST", "/cancel"),
 }
 STATUSES = {
-    Phase.VALIDATING_FILES: ("InProgress", "Starting"),
-    Phase.QUEUED: ("InProgress", "Pending"),
-    Phase.RUNNING: ("InProgress", "Training"),
-    Phase.CANCELLING: ("Stopping", "Stopping"),
-    Phase.SUCCEEDED: ("Completed", "Completed"),
-    Phase.FAILED: ("Failed", "Failed"),
-    Phase.CANCELLED: ("Stopped", "Stopped"),
+    "validating_files": ("InProgress", "Starting"),
+    "queued": ("InProgress", "Pending"),
+    "running": ("InProgress", "Training"),
+    "cancelling": ("Stopping", "Stopping"),
+    "succeeded": ("Completed", "Completed"),
+    "failed": ("Failed", "Failed"),
+    "cancelled": ("Stopped", "Stopped"),
 }
-_REFUSALS = {
-    Why.WRONG_KEY: (400, "UnrecognizedClientException"),
-    Why.FORBIDDEN: (400, "AccessDeniedException"),
-    Why.THROTTLED: (400, "ThrottlingException"),
-    Why.BROKEN: (500, "InternalFailure"),
-    Why.NO_SUCH_JOB: (400, "ValidationException"),
-    Why.TOO_LATE: (400, "ValidationException"),
+_CODES = {
+    Why.WRONG_KEY: "UnrecognizedClientException",
+    Why.FORBIDDEN: "AccessDeniedException",
+    Why.THROTTLED: "ThrottlingException",
+    Why.BROKEN: "InternalFailure",
+    Why.NO_SUCH_JOB: "ValidationException",
+    Why.REFUSED: "ValidationException",
 }
 
 
-class SageMakerDialect:
-    """AWS's words, JSON 1.1."""
+class SageMaker(Foreign):
+    """AWS's words, JSON 1.1: every refusal but a failure of its own is a 400."""
 
-    def __init__(self, secret_key: str) -> None:
-        self._secret_key = secret_key
+    hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
 
-    def asked(self, request: Request, body: bytes) -> Asked | None:
+    def pass_on(self, request: Request, body: bytes) -> Question | Response:
         """Read the operation in the header, and the rest in the body."""
         operation = OPERATIONS.get(request.headers.get("x-amz-target", ""))
         is_json = request.headers.get("content-type") == "application/x-amz-json-1.1"
         if operation is None or not is_json or (request.method, request.scope["path"]) != ("POST", "/"):
-            return None
+            return JSONResponse({"detail": "Not Found"}, 404)
+        method, verb = operation
         said = json.loads(body)
-        return Asked(operation, said.get("TrainingJobName", ""), said.get("NextToken"), said.get("MaxResults", 10))
+        name = said.get("TrainingJobName")
+        is_known_key = is_signed(request, body, "sagemaker", REGION, ACCESS_KEY, self._secret)
+        refusal = JSONResponse({"__type": _CODES[Why.WRONG_KEY], "message": "The security token is invalid."}, 400)
+        return Question(
+            (f"/{name}" if name else "") + verb,
+            method=method,
+            query=listing(said.get("NextToken"), said.get("MaxResults", 10)),
+            refusal=None if is_known_key else refusal,
+        )
 
-    def is_authentic(self, request: Request, body: bytes) -> bool:
-        """Check the signature."""
-        return is_signed(request, body, "sagemaker", REGION, ACCESS_KEY, self._secret_key)
-
-    def job(self, view: JobView, word: str | None) -> Json:
+    def job(self, row: Json) -> Json:
         """Return a DescribeTrainingJobResponse."""
-        started_at = next((step.at for step in view.steps if step.phase is Phase.RUNNING), None)
-        body = self.row(view, word) | {
-            "ModelArtifacts": {"S3ModelArtifacts": f"s3://b/out/{view.job.id}/model.tar.gz"},
+        body = self.row(row) | {
+            "ModelArtifacts": {"S3ModelArtifacts": f"s3://b/out/{row['id']}/model.tar.gz"},
             "StoppingCondition": {"MaxRuntimeInSeconds": 86_400},
         }
-        if started_at is not None:
-            body["TrainingStartTime"] = _seconds(started_at)
-        if view.phase is Phase.FAILED:
-            body["FailureReason"] = view.job.error.message
+        if row["status"] == "failed":
+            body["FailureReason"] = row["error"]["message"]
         return body
 
-    def row(self, view: JobView, word: str | None) -> Json:
+    def row(self, row: Json) -> Json:
         """Return a TrainingJobSummary."""
-        status, detail = STATUSES[view.phase]
+        status, detail = STATUSES.get(row["status"], (row["status"], "Training"))
         body: Json = {
-            "TrainingJobName": view.job.id,
-            "TrainingJobArn": f"arn:aws:sagemaker:{REGION}:123456789012:training-job/{view.job.id}",
-            "CreationTime": _seconds(view.created_at),
-            "LastModifiedTime": _seconds(view.steps[-1].at),
-            "TrainingJobStatus": word or status,
+            "TrainingJobName": row["id"],
+            "TrainingJobArn": f"arn:aws:sagemaker:{REGION}:123456789012:training-job/{row['id']}",
+            "CreationTime": moment(row["created_at"], lambda at: at.timestamp() + 0.123),
+            "TrainingJobStatus": status,
             "SecondaryStatus": detail,
         }
-        return body | ({} if view.finished_at is None else {"TrainingEndTime": _seconds(view.finished_at)})
+        if row["finished_at"] is not None:
+            body["TrainingEndTime"] = moment(row["finished_at"], lambda at: at.timestamp() + 0.123)
+        return body
 
     def page(self, rows: list[Json], token: str | None) -> Json:
         """Return a ListTrainingJobsResponse."""
         return {"TrainingJobSummaries": rows} | ({"NextToken": token} if token else {})
 
-    def taken(self) -> Response:
-        """Return nothing."""
-        return Response()
-
-    def refusal(self, why: Why, said: str) -> Response:
+    def refusal(self, why: Why, status: int, said: str) -> Said:
         """Return an error, whose code is in the body."""
-        status, code = _REFUSALS[why]
-        message = {
-            Why.NO_SUCH_JOB: "Requested resource not found.",
-            Why.TOO_LATE: f"The request was rejected because {said}.",
-        }.get(why, said)
-        headers = {"retry-after": str(RETRY_AFTER_S)} if why is Why.THROTTLED else None
-        return JSONResponse({"__type": code, "message": message}, status, headers)
-
-
-def _seconds(moment: datetime) -> float:
-    return moment.timestamp() + 0.123
+        message = "Requested resource not found." if why is Why.NO_SUCH_JOB else said
+        return Said(status if why is Why.BROKEN else 400, {"__type": _CODES[why], "message": message})

@@ -1,0 +1,79 @@
+"""Each provider type with the server that speaks for it: what a test needs to put one on a stage, or on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from reconciler.model.job import Phase
+from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, vertex
+from tests.contract.dialects.front import Front
+
+SLOWLY = {"cancelTakes": "30s", "cancelWord": "cancelling"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A provider type, as one account of it is reached."""
+
+    type: str
+    front: Callable[[ASGIApp, str], Front]
+    """What turns the sandbox's API, with its key, into the service's own."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    """What its base URL ends in."""
+    lacks: frozenset[Phase] = frozenset()
+    """The phases that it cannot show."""
+    world: Mapping[str, Any] = field(default_factory=dict)
+    """How the sandbox behind it goes about a cancel."""
+    access_key: str = ""
+
+    def key(self, secret: str) -> str:
+        """Return what a credential holds whose secret this is: AWS's has two parts."""
+        return f"{self.access_key}:{secret}" if self.access_key else secret
+
+
+OPENAI = Service(type="openai", front=openai.OpenAI, path="/v1")
+NEBIUS = Service(type="nebius", front=openai.OpenAI, path="/v1")
+AZURE_V1 = Service(type="azure-openai", front=azure.AzureV1)
+AZURE_CLASSIC = Service(type="azure-openai", front=azure.AzureClassic, options={"apiVersion": azure.API_VERSION})
+LITELLM = Service(type="litellm", front=litellm.LiteLLM, options={"customLlmProvider": litellm.UPSTREAM})
+PASS_THROUGH = Service(type="litellm-passthrough", front=litellm.PassThrough)
+VERTEX_AI = Service(
+    type="vertex-ai",
+    front=vertex.Vertex,
+    options={"project": vertex.PROJECT, "location": vertex.LOCATION},
+    lacks=frozenset({Phase.PAUSED}),
+    world=SLOWLY,
+)
+BEDROCK = Service(
+    type="bedrock",
+    front=bedrock.Bedrock,
+    options={"region": bedrock.REGION},
+    lacks=frozenset({Phase.PAUSED}),
+    world=SLOWLY,
+    access_key=bedrock.ACCESS_KEY,
+)
+SAGEMAKER = Service(
+    type="sagemaker",
+    front=sagemaker.SageMaker,
+    options={"region": sagemaker.REGION},
+    lacks=frozenset({Phase.PAUSED}),
+    world=SLOWLY,
+    access_key=sagemaker.ACCESS_KEY,
+)
+
+SERVICES: Mapping[str, Service] = {
+    "openai": OPENAI,
+    "nebius": NEBIUS,
+    "azure-openai": AZURE_V1,
+    "azure-openai, classic": AZURE_CLASSIC,
+    "litellm": LITELLM,
+    "litellm-passthrough": PASS_THROUGH,
+    "vertex-ai": VERTEX_AI,
+    "bedrock": BEDROCK,
+    "sagemaker": SAGEMAKER,
+}
