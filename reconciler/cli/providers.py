@@ -22,12 +22,13 @@ from reconciler.views.providers_text import AccountLine, TypeLine, providers_jso
 
 @click.command()
 @click.option("--check", "is_asked", is_flag=True, help="Prove each credential with the cheapest read there is.")
-@output_option("text", "json")
+@output_option("text", "wide", "json")
 @options(PLACE, TRUST, SCREEN)
 def providers(*, is_asked: bool, output: str, **given: Any) -> int:
     """Show what providers can do, and the accounts that the specs name.
 
-    A credential is named by where it comes from, never shown. With --check each account is asked for one row of its
+    With -o wide everything is told that a type can do. A credential is named by where it comes from, never shown. With
+    --check each account is asked for one row of its
     list: 69 says that one did not answer, 78 that a credential or a trusted host is missing.
     """
     screen = Screen.of(given)
@@ -37,7 +38,7 @@ def providers(*, is_asked: bool, output: str, **given: Any) -> int:
     if output == "json":
         screen.result(providers_json(types, accounts))
     else:
-        screen.result(providers_text(types, accounts, screen.canvas(sys.stdout)))
+        screen.result(providers_text(types, accounts, screen.canvas(sys.stdout), is_wide=output == "wide"))
     return worst(frozenset(each.exit_code for each in found))
 
 

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.job import Capabilities
-from reconciler.views.canvas import STYLES, Canvas, Column, listing, styled, table
+from reconciler.views.canvas import STYLES, Canvas, Column, listing, section, styled, table
 from reconciler.views.outlook import Standing
 from reconciler.views.wording import NOTHING
 
@@ -40,9 +40,26 @@ class AccountLine:
     is_well: bool
 
 
-def providers_text(types: Sequence[TypeLine], accounts: Sequence[AccountLine], canvas: Canvas) -> str:
-    """Return both tables, and below them what is wrong with an account."""
-    parts: list[RenderableType] = [_types(types, canvas.width), Text()]
+def abilities(can: Capabilities) -> Mapping[str, str]:
+    """Return everything that a type's capabilities say, in words, by what it is about."""
+    cancel = "at once" if can.cancel_is_immediate else "best effort"
+    return {
+        "cancel": cancel if can.confirms else f"{cancel}; only an end time proves it",
+        "a cancel loses": can.cancel_loses or "not documented",
+        "pause, resume": _yes(is_so=can.can_pause),
+        "events": _yes(is_so=can.can_list_events),
+        "order of a list": can.list_order or "not promised",
+        "longest page": str(can.page_size_max),
+        "list filters": ", ".join(can.filters) or "none",
+        "end of service": can.ends_on or "not announced",
+    }
+
+
+def providers_text(
+    types: Sequence[TypeLine], accounts: Sequence[AccountLine], canvas: Canvas, *, is_wide: bool = False
+) -> str:
+    """Return both tables, and below them what is wrong with an account. `is_wide` tells each type's abilities whole."""
+    parts: list[RenderableType] = _whole(types) if is_wide else [_types(types, canvas.width), Text()]
     parts += [styled(f"{each.name}: {each.problem}") for each in types if each.problem]
     parts.append(_accounts(accounts, canvas.width) if accounts else styled("No spec and no document names an account."))
     wrong = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
@@ -75,8 +92,12 @@ def _can(can: Capabilities | None) -> Mapping[str, object]:
     return {
         "cancelIsImmediate": can.cancel_is_immediate,
         "confirms": can.confirms,
+        "cancelLoses": can.cancel_loses,
         "pause": can.can_pause,
         "events": can.can_list_events,
+        "listOrder": can.list_order,
+        "pageSizeMax": can.page_size_max,
+        "filters": list(can.filters),
         "endsOn": can.ends_on,
     }
 
@@ -85,10 +106,10 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
     usable = [(each, each.capabilities) for each in types if each.capabilities is not None]
     columns = [
         Column("TYPE", [styled(each.name) for each, _ in usable]),
-        Column("CANCEL", [Text("at once" if can.cancel_is_immediate else "takes a while") for _, can in usable]),
+        Column("CANCEL", [Text("at once" if can.cancel_is_immediate else "best effort") for _, can in usable]),
         Column("PROVEN BY", [Text("its phase" if can.confirms else "an end time") for _, can in usable]),
-        Column("PAUSE", [_yes(is_so=can.can_pause) for _, can in usable]),
-        Column("EVENTS", [_yes(is_so=can.can_list_events) for _, can in usable]),
+        Column("PAUSE", [Text(_yes(is_so=can.can_pause)) for _, can in usable]),
+        Column("EVENTS", [Text(_yes(is_so=can.can_list_events)) for _, can in usable]),
         Column("USUAL CREDENTIAL", [styled(each.variable or NOTHING) for each, _ in usable]),
         Column("ENDS", [styled(can.ends_on or NOTHING) for _, can in usable], fold_at=24),
     ]
@@ -106,5 +127,14 @@ def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
     return table(columns, width, drop=("ACCOUNT",))
 
 
-def _yes(*, is_so: bool) -> Text:
-    return Text("yes" if is_so else "no")
+def _whole(types: Sequence[TypeLine]) -> list[RenderableType]:
+    return [
+        section(each.name, listing([(Text(about), styled(words)) for about, words in told.items()]))
+        for each in types
+        if each.capabilities is not None
+        for told in [{**abilities(each.capabilities), "usual credential": each.variable or "needs none"}]
+    ]
+
+
+def _yes(*, is_so: bool) -> str:
+    return "yes" if is_so else "no"

@@ -15,6 +15,7 @@ from reconciler.cli.options import Shared
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
 from reconciler.views.explain_text import ADVICE, PLACES
+from reconciler.views.providers_text import abilities
 from reconciler.views.schema import field_notes
 
 ROOT = Path(__file__).parent.parent.parent
@@ -92,23 +93,24 @@ def fields() -> str:
 
 
 def providers() -> str:
-    """What each provider type that ships can do."""
-    rows = []
-    for name in sorted(NAMES):
-        type_ = load(name)
-        can = type_.capabilities
-        cancel = "at once" if can.cancel_is_immediate else "takes a while"
-        rows.append(
-            (
-                f"`{name}`",
-                f"`{type_.key_variable}`" if type_.key_variable else "none needed",
-                f"`{type_.url_variable}`" if type_.url_variable else "",
-                cancel if can.confirms else f"{cancel}; only an end time proves it",
-                "yes" if can.can_pause else "no",
-                can.ends_on or "not announced",
-            )
+    """What each provider type that ships can do, as `reconcile providers -o wide` tells it."""
+    told = {name: abilities(load(name).capabilities) for name in sorted(NAMES)}
+    titles = next(iter(told.values()))
+    rows = [(f"`{name}`", *can.values()) for name, can in told.items()]
+    return _table(("Type", *(title.capitalize() for title in titles)), *rows)
+
+
+def provider_access() -> str:
+    """What each provider type that ships is reached with."""
+    rows = [
+        (
+            f"`{name}`",
+            f"`{type_.key_variable}`" if type_.key_variable else "none needed",
+            f"`{type_.url_variable}`" if type_.url_variable else "",
         )
-    return _table(("Type", "Usual key", "Address, if not its own", "Cancel", "Pause, resume", "End of service"), *rows)
+        for name, type_ in ((name, load(name)) for name in sorted(NAMES))
+    ]
+    return _table(("Type", "Usual key", "Address, if not its own"), *rows)
 
 
 def environment() -> str:
@@ -121,8 +123,8 @@ def environment() -> str:
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
-        README: {"verbs": verbs, "exit-codes": exit_codes, "reasons": reasons_met_first},
-        REFERENCE: {"fields": fields, "reasons": reasons, "providers": providers, "environment": environment},
+        README: {"verbs": verbs, "exit-codes": exit_codes, "reasons": reasons_met_first, "providers": providers},
+        REFERENCE: {"fields": fields, "reasons": reasons, "providers": provider_access, "environment": environment},
     }
 )
 """By document, what makes each of its tables. They stand between two comments with that name."""
