@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from reconciler.adapters.git import Git, GitError
+from reconciler.adapters.merging import merge
 from reconciler.errors import Overtaken
 
 _SIGNATURE = re.compile(r"(?P<name>[^<>\n]+?) *<(?P<email>[^<>\s]+)>")
@@ -113,8 +114,7 @@ class StatusBranch:
     def publish_on_top(self, message: str) -> str | None:
         """Publish what changed on top of whatever is there by now: for what has happened, and must not be lost.
 
-        Of a status that somebody else changed too, ours is kept only where it tells of a request of ours: theirs may
-        tell of one of theirs, and anything else is seen again by the next look. Raises `GitError`.
+        A status that somebody else changed too is what `merge` makes of both. Raises `GitError`.
         """
         for _ in range(TRIES):
             if self._is_behind:
@@ -131,9 +131,10 @@ class StatusBranch:
         self.pull()
         ours = {path: data for path, data in here.items() if before.get(path) != data}
         for path, data in ours.items():
-            is_free = self._published.get(path) == before.get(path)
-            if is_free or _receipts(data) != _receipts(before.get(path, b"")):
-                self._put(path, data)
+            theirs = self._published.get(path)
+            merged = data if theirs == before.get(path) else merge(before.get(path), data, theirs)
+            if merged not in (None, theirs):
+                self._put(path, merged)
         for path in before.keys() - here.keys():
             if self._published.get(path) == before[path]:
                 (self.directory / path).unlink(missing_ok=True)
@@ -221,11 +222,14 @@ class StatusBranch:
     def _push(self, commit: str) -> None:
         remote = self.remote or ""
         try:
-            self.git.run("push", "--quiet", "--no-verify", remote, f"{commit}:refs/heads/{self.branch}")
+            told = self.git.text("push", "--porcelain", "--no-verify", remote, f"{commit}:refs/heads/{self.branch}")
         except GitError:
             if self._tip() == self._base:
                 raise
             raise self._overtaken() from None
+        if any(line.startswith("=\t") for line in told.splitlines()):
+            # It was there already: another run decided the same in the same second, so its commit has the same name.
+            raise self._overtaken()
 
     def _move(self, commit: str) -> None:
         """Let the local branch, or a detached HEAD that was at its tip, be this commit."""
@@ -243,11 +247,6 @@ class StatusBranch:
     def _overtaken(self) -> Overtaken:
         self._is_behind = True
         return Overtaken(f"the branch {self.branch} has moved on")
-
-
-def _receipts(status: bytes) -> bytes:
-    """Return the part of a status file that tells what was asked of a provider."""
-    return status.partition(b"\n  receipts:")[2].partition(b"\n  history:")[0]
 
 
 def _is_status(path: str) -> bool:

@@ -152,6 +152,8 @@ class Watch:
                 self._queue.add(ref, away[ref.account])
 
     def _delay(self, due: Due) -> float:
+        if due.pace is Pace.AGAIN:
+            return 0.0
         planned = due.after.total_seconds()
         failures = self._memory.failures.get(due.ref.account, 0)
         if failures or due.pace is Pace.RETRY:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from reconciler.errors import PublishError
 from reconciler.loop.tally import PassResult, exit_codes
-from reconciler.model.plan import Report, Row
+from reconciler.model.plan import Progress, Report, Row
 from reconciler.ports import Publisher
 
 
@@ -25,7 +25,7 @@ async def publish(result: PassResult, publisher: Publisher) -> PassResult:
 
 def _message(report: Report) -> str:
     """Return a subject line that says what happened, and below it a line for each job of which there is news."""
-    news = [row for row in report.rows if row.before != row.status]
+    news = [row for row in report.rows if row.before != row.status and row.progress is not Progress.OVERTAKEN]
     lines = [f"{row.name}: {_transition(row)}" for row in news]
     if not lines:
         return "reconcile: statuses"

@@ -16,7 +16,7 @@ from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Rep
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 
-_RETRIED = frozenset({Progress.NOT_DELIVERED, Progress.UNANSWERED, Progress.OVERTAKEN})
+_RETRIED = frozenset({Progress.NOT_DELIVERED, Progress.UNANSWERED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Pass:
 class Pace(Enum):
     """Why a job should be looked at again."""
 
+    AGAIN = "again"
+    """Somebody else was first: it is to be decided again, at once."""
     RETRY = "retry"
     """Something failed in passing."""
     UNDER_WAY = "under way"
@@ -203,6 +205,8 @@ def _due(one: Done) -> Due | None:
     if unseen is not None:
         pace = Pace.RETRY if unseen.is_transient else Pace.RESTING
         return Due(ref, one.look_after, pace, unseen.retry_after_s)
+    if answer is not None and answer.progress is Progress.OVERTAKEN:
+        return Due(ref, one.look_after, Pace.AGAIN)
     if answer is not None and answer.progress in _RETRIED:
         return Due(ref, one.look_after, Pace.RETRY, answer.retry_after_s)
     is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled

@@ -17,6 +17,9 @@ from reconciler.loop.tally import Due, Pace, PassResult, exit_codes
 from reconciler.model.job import JobRef
 from reconciler.model.plan import Report, Row
 
+AGAIN_S = 0.2
+"""The longest pause before what others overtook is decided again: long enough that two do not go on in step."""
+
 
 async def run_until(
     tools: Tools,
@@ -37,7 +40,7 @@ async def run_until(
         jitter: numbers in [0, 1).
         tell: is given the report so far, before each wait.
     """
-    paces = {Pace.RETRY} if wait_s is None else {Pace.RETRY, Pace.UNDER_WAY}
+    paces = {Pace.AGAIN, Pace.RETRY} if wait_s is None else {Pace.AGAIN, Pace.RETRY, Pace.UNDER_WAY}
     memory = Memory()
     if orders.pinned is not None:
         looked = await run_pass(replace(tools, control=None), orders, memory)
@@ -52,8 +55,8 @@ async def run_until(
         now = tools.clock.monotonic()
         pending = [each for each in result.due if each.pace in paces]
         failures = failures + 1 if any(each.pace is Pace.RETRY for each in pending) else 0
-        retry_s = failure_delay(max(failures, 1), jitter())
-        due_at.update((each.ref, now + _delay(each, retry_s)) for each in pending)
+        retry_s, again_s = failure_delay(max(failures, 1), jitter()), AGAIN_S * jitter()
+        due_at.update((each.ref, now + _delay(each, retry_s, again_s)) for each in pending)
         if tools.control is None or not due_at:
             return report
         wake_at = min(due_at.values())
@@ -67,10 +70,14 @@ async def run_until(
         report = _merge(report, result)
 
 
-def _delay(due: Due, retry_s: float) -> float:
-    if due.pace is not Pace.RETRY:
-        return due.after.total_seconds()
-    return max(retry_s, due.retry_after_s or 0.0)
+def _delay(due: Due, retry_s: float, again_s: float) -> float:
+    match due.pace:
+        case Pace.AGAIN:
+            return again_s
+        case Pace.RETRY:
+            return max(retry_s, due.retry_after_s or 0.0)
+        case _:
+            return due.after.total_seconds()
 
 
 def _timed_out(report: Report) -> Report:

@@ -85,7 +85,7 @@ class Progress(StrEnum):
     REJECTED = "rejected"
     NOT_RECORDED = "not recorded"
     OVERTAKEN = "overtaken"
-    """The spec changed between the decision and the request; nothing was sent."""
+    """Its spec, or what is published, changed between the decision and the request; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ FATES = {
     Progress.FORBIDDEN: "was forbidden: the credential may not do this",
     Progress.REJECTED: "was rejected by the provider",
     Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
-    Progress.OVERTAKEN: "was not sent: the spec changed meanwhile",
+    Progress.OVERTAKEN: "was not sent: its spec, or what is published, changed meanwhile",
 }
 ASKED = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED})
 """What became of a request that the provider may have got."""

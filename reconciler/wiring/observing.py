@@ -114,7 +114,7 @@ def outcomes(result: PassResult) -> Iterator[tuple[str, Result]]:
         elif one is None:
             how = Result.SUCCESS
         else:
-            how = Result.REQUEUE if one.pace is Pace.RETRY else Result.REQUEUE_AFTER
+            how = Result.REQUEUE if one.pace in {Pace.AGAIN, Pace.RETRY} else Result.REQUEUE_AFTER
         yield str(row.ref.account), how
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.adapters.git import Git
+from reconciler.adapters.status_branch import Signature, StatusBranch
 from reconciler.adapters.status_reading import parse_status
+from reconciler.errors import Overtaken
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
@@ -131,6 +134,26 @@ def test_a_runner_that_dies_after_the_request_is_taken_over_with_its_receipt(
     assert status.is_ready
     assert status.receipts[0].attempts == len(sandbox.cancels(team.job_id)) == 1
     assert status.receipts[0].confirmed_at is not None
+
+
+def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(team: Team, tmp_path: Path) -> None:
+    """Two runs that decide the same in one second make one commit: Git tells both that it is there."""
+    a_moment = {"GIT_AUTHOR_DATE": "1795774981 +0000", "GIT_COMMITTER_DATE": "1795774981 +0000"}
+    branches = []
+    for name in ("one", "other"):
+        directory = tmp_path / name / "statuses"
+        a_clone(team.remote, tmp_path / name)
+        git = Git(tmp_path / name, a_moment)
+        branches.append(StatusBranch(git, BRANCH, "", directory, "origin", Signature("reconcile", "r@example.org")))
+        branches[-1].pull()
+        directory.mkdir()
+        (directory / "runaway.yaml").write_text("the same\n", encoding="utf-8")
+    one, other = branches
+    published = one.publish("about to cancel runaway")
+
+    assert published is not None
+    with pytest.raises(Overtaken):
+        other.publish("about to cancel runaway")
 
 
 def test_a_remote_that_is_away_means_that_nothing_is_asked(team: Team, sandbox: Sandbox) -> None:
