@@ -77,14 +77,17 @@ class Disturbed:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request. One that is refused on the way does not reach the application."""
-        if self.fault is None or self.fault not in _REFUSALS.keys() | _CHANGES.keys():
-            await self._app(scope, receive, send)
-        elif self.fault in _REFUSALS:
-            kind, body = _REFUSALS[self.fault]
-            await Answer(400, ((b"content-type", kind.encode()),), body).send(send)
-        else:
-            answer = await answer_of(self._app, scope, receive)
-            await _CHANGES[self.fault](answer).send(send)
+        match self.fault:
+            case Fault.REDIRECTED:
+                await Answer(307, ((b"location", ELSEWHERE.encode()),), b"").send(send)
+            case Fault() as fault if fault in _REFUSALS:
+                kind, body = _REFUSALS[fault]
+                await Answer(400, ((b"content-type", kind.encode()),), body).send(send)
+            case Fault() as fault if fault in _CHANGES:
+                answer = await answer_of(self._app, scope, receive)
+                await _CHANGES[fault](answer).send(send)
+            case _:
+                await self._app(scope, receive, send)
 
 
 def _gzipped(answer: Answer) -> Answer:

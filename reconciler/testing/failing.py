@@ -92,6 +92,13 @@ class FailingContract(NeedsStage):
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
+    @each_request
+    def test_a_redirect_is_refused_and_not_followed(self, stage: Stage, request_: Ask) -> None:
+        """The key would go along; had it been followed, nobody would have been there."""
+        disturb(stage, Fault.REDIRECTED)
+
+        assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
+
     @each_look
     def test_an_answer_that_is_too_long_is_not_read_to_its_end(self, stage: Stage, request_: Ask) -> None:
         """Also where it is small until it is unpacked; the deadline may come first."""

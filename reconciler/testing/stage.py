@@ -34,6 +34,7 @@ class Fault(StrEnum):
     NO_TIMES = "leaves every time out"
     GZIPPED = "compresses each answer"
     HUGE = "blows each answer up to more than anyone should read"
+    REDIRECTED = "307, to another host"
     REFUSAL_AS_TEXT = "400, as plain text"
     REFUSAL_AS_PAGE = "400, as an HTML page"
     REFUSAL_AS_DETAIL = "400, as JSON with a `detail`"

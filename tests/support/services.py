@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
@@ -88,4 +89,4 @@ def the_api(service: Service, world: World, secret: str) -> ASGIApp:
 
 def trust_in(doors: Sequence[Door]) -> dict[str, str]:
     """Return what the operator binds: each key to its own host."""
-    return {"RECONCILE_TRUST": ",".join(f"{each.variable}={each.base_url}" for each in doors)}
+    return {"RECONCILE_TRUST": ",".join(f"{each.variable}={urlsplit(each.base_url).netloc}" for each in doors)}

@@ -1,0 +1,105 @@
+"""The canary secret of every type: what a careless provider says of it is found nowhere, and no redirect gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from reconciler.model.job import Phase
+from reconciler.model.plan import ExitCode
+from reconciler.sandbox.faults import FAULTS
+from tests.contract.dialects.services import SERVICES
+from tests.support.cli import Checkout, Ran
+from tests.support.desk import Desk
+from tests.support.sandbox_server import serve
+from tests.support.services import Door, a_door, trust_in
+
+pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
+
+SECRET = "canary-0123456789abcdef"  # noqa: S105 - a canary
+LOUDLY = ("-vvv", "--log-format=json", "--audit=audit.jsonl")
+QUICKLY = {"cancelTakes": "1s", "cancelWord": "cancelling"}
+READERS = (
+    ("plan", "-o", "json"),
+    ("plan", "-o", "markdown"),
+    ("get", "-o", "json"),
+    ("get", "-o", "yaml"),
+    ("describe", "runaway"),
+    ("drift", "-o", "json"),
+    ("providers", "--check", "-o", "json"),
+)
+
+
+@pytest.fixture(params=list(SERVICES))
+def door(request: pytest.FixtureRequest) -> Iterator[Door]:
+    """Yield a service of each kind, with one running job."""
+    job = {"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}
+    service = SERVICES[request.param]
+    quick = replace(service, world=QUICKLY) if service.world else service
+    with a_door("main", quick, [job], SECRET) as door:
+        yield door
+
+
+def a_checkout(root: Path, door: Door) -> Checkout:
+    checkout = Checkout(root, door.environ | trust_in([door]))
+    checkout.write("main.yaml", door.document)
+    checkout.want("runaway", "ftjob-runaway")
+    return checkout
+
+
+def break_with(door: Door, **rule: str) -> None:
+    door.world.faults.add(FAULTS.validate_python([rule]))
+
+
+def said(*ran: Ran) -> str:
+    return "".join(each.out + each.err for each in ran)
+
+
+def test_a_secret_that_a_provider_repeats_is_found_nowhere(
+    tmp_path: Path, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, desk = a_checkout(tmp_path, door), Desk(tmp_path)
+    for name, value in checkout.environ.items():
+        monkeypatch.setenv(name, value)
+    everything = ""
+    for status in ("401", "403", "429", "500"):
+        break_with(door, fault="status", status=status, on="any")
+        everything += said(*(desk.run(*reader, "-vvv") for reader in READERS[::6]))
+        door.world.faults.clear()
+    break_with(door, fault="status", status="500", on="cancel", times="1")
+    asks = checkout.run("--once", *LOUDLY)
+    sees = checkout.run("--once", "--wait=60s", *LOUDLY)
+    everything += said(asks, sees, *(desk.run(*reader, "-vvv") for reader in READERS))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    assert (asks.code, sees.code) == (ExitCode.OK, ExitCode.OK), said(asks, sees)
+    assert checkout.status("runaway").phase is Phase.CANCELLED
+    assert "cancel" in (tmp_path / "audit.jsonl").read_text(encoding="utf-8")
+    assert SECRET not in everything
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
+def redirecting(to: str) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = Request(scope).url.path
+        await Response(status_code=307, headers={"location": f"{to}{path}"})(scope, receive, send)
+
+    return app
+
+
+def test_no_redirect_gets_the_secret(tmp_path: Path, door: Door) -> None:
+    elsewhere = door.base_url.removesuffix(door.service.path)
+    with serve(redirecting(elsewhere)) as url:
+        moved = replace(door, base_url=url.removesuffix("/v1") + door.service.path)
+        ran = a_checkout(tmp_path, moved).run("--once", "--timeout=1s", *LOUDLY)
+
+    assert ran.code == ExitCode.PROVIDER_UNSEEN
+    assert "Redirects are not followed" in said(ran)
+    assert not door.world.requests
+    assert SECRET not in said(ran)
