@@ -174,6 +174,7 @@ _PROGRESS = {
     Kind.DENIED: Progress.FORBIDDEN,
     Kind.REFUSED: Progress.REJECTED,
     Kind.MISSING: Progress.NOT_DELIVERED,
+    Kind.UNREACHABLE: Progress.NOT_DELIVERED,
     Kind.INVALID: Progress.UNANSWERED,
 }
 
@@ -183,4 +184,4 @@ def _moment(hands: Hands) -> datetime:
 
 
 def _disk(error: OSError) -> str:
-    return error.strerror or str(error)
+    return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror or str(error)

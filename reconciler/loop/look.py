@@ -77,8 +77,8 @@ def unseen_by(error: ProviderError) -> Unseen:
         return Unseen(reason, str(error), error.retry_after_s)
     is_denied = isinstance(error, Permanent) and error.kind in {Kind.DENIED, Kind.MISSING}
     reason = Reason.AUTHENTICATION_FAILED if is_denied else Reason.CANNOT_OBSERVE_PROVIDER
-    is_missing = isinstance(error, Permanent) and error.kind is Kind.MISSING
-    return Unseen(reason, str(error), is_transient=False, is_configuration=is_missing)
+    is_unset = isinstance(error, Permanent) and error.kind in {Kind.MISSING, Kind.UNREACHABLE}
+    return Unseen(reason, str(error), is_transient=False, is_configuration=is_unset)
 
 
 class _IncompleteError(Exception):
@@ -129,7 +129,7 @@ async def _retrieve_one(reader: JobReader, ref: JobRef) -> tuple[Look, bool]:
     except Transient as error:
         return unseen_by(error), error.delivered is Delivered.NO
     except Permanent as error:
-        return unseen_by(error), error.kind in {Kind.DENIED, Kind.MISSING}
+        return unseen_by(error), error.kind in {Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE}
 
 
 async def _doubt(

@@ -22,6 +22,7 @@ from reconciler.core.subject import INTERVAL, Subject
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
 from reconciler.model.reason import Reason
+from reconciler.model.scalar import quoted
 from reconciler.model.spec import CredentialSource, FineTuningJob, Provider, ProviderSpec, Suspension, spec_digest
 from reconciler.ports import Located, ProviderType, Rate, Snapshot
 
@@ -65,7 +66,10 @@ class Reach:
     def canonical_id(self, job_id: str) -> str:
         """Return the spelling that a job goes by. Raises ValueError with a sentence for what is no id here."""
         if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
-            msg = f"{job_id[:80]!r} is not a job id of {self.type.name}"
+            # what the pattern looks ahead for is for the machine, and says no more than `..` does
+            pattern = re.sub(r"[(][?]![^)]*[)]", "", self.type.id_pattern)
+            how = f"copy it as the provider shows it, which matches {pattern}, without '..'"
+            msg = f"{quoted(job_id)} is not a job id of {self.type.name}: {how}"
             raise ValueError(msg)
         return self.type.canonical_id(job_id, self.options)
 

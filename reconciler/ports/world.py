@@ -71,6 +71,8 @@ class Entry:
     name: str
     is_dir: bool
     is_file: bool
+    why_neither: str = "neither a file nor a directory"
+    """What to say of it where it is neither."""
     stamp: tuple[int, ...] | None = None
     """Of a file: as long as it is the same, so most likely are the bytes. None: nobody can tell."""
 
