@@ -42,7 +42,7 @@ def settle(
         decided: the same without the attempt, to go back to.
         action: what was asked for.
         answer: how it ended.
-        last: the status that the pass began with.
+        last: what was decided relative to.
         now: when the answer came.
     """
     if answer.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}:

@@ -119,7 +119,7 @@ async def _request(case: Case, intent: JobStatus, control: Callable[[], JobContr
         answer = Answer(Progress.UNANSWERED, f"{type(error).__name__}: {error}")
         problems = (f"{case.subject.name}: {answer.message}",)
     problems += _record(case, intent, answer, hands)
-    settled = settle(intent, case.decision.status, action, answer, case.last, _moment(hands))
+    settled = settle(intent, case.decision.status, action, answer, case.decision.last, _moment(hands))
     done = write(case, settled, hands, answer)
     return replace(done, errors=(*done.errors, *problems))
 

@@ -17,16 +17,17 @@ from pathlib import PurePosixPath
 
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_news
+from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes, count_unfinished
 from reconciler.core.match import Claim, match
 from reconciler.core.orphans import is_outliving
-from reconciler.core.subject import INTERVAL, Subject
+from reconciler.core.subject import INTERVAL
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
 from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
 from reconciler.loop.resolve import Candidate, Known, Reach, resolve
-from reconciler.loop.survey import Case, Ledger, Rules, survey
+from reconciler.loop.survey import Case, Ledger, Pair, Rules, survey
 from reconciler.loop.sweep import Swept, look_at_orphans, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
 from reconciler.model.diagnostic import Diagnostic
@@ -63,15 +64,14 @@ class Memory:
     """Of the newest pass."""
 
 
-Pair = tuple[Subject, JobStatus | None]
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
     """What one account has to do in a pass."""
 
     reach: Reach
     pairs: list[Pair] = field(default_factory=list)
+    resting: list[Pair] = field(default_factory=list)
+    """The other specs, whose jobs have ended for good; a list may deny that."""
     orphans: list[JobStatus] = field(default_factory=list)
     """Statuses of deleted specs, with a request that is to be confirmed."""
 
@@ -171,6 +171,7 @@ def _tasks(
     due: AbstractSet[JobRef] | None,
 ) -> dict[Account, Task]:
     tasks: dict[Account, Task] = {}
+    resting: list[Pair] = []
     for key in chosen:
         subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
         if subject is None or reach is None:
@@ -178,6 +179,11 @@ def _tasks(
         if due is None or subject.ref in due or is_news(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in orders.retry else subject
             tasks.setdefault(reach.account, Task(reach)).pairs.append((asked, before))
+        elif is_settled(before):
+            resting.append((subject, before))
+    for subject, before in resting:
+        if subject.ref.account in tasks:
+            tasks[subject.ref.account].resting.append((subject, before))
     return tasks
 
 
@@ -197,7 +203,7 @@ async def _work(task: Task, memory: Memory, tools: Tools) -> AccountRun:
     alias = pairs[0][0].spec.provider if pairs else reach.type.name
     reader = await open_or_shut(tools.accounts, reach)
     try:
-        surveyed = await survey(reader, reach.account, pairs, lambda: memory.rules, tools.clock.now)
+        surveyed = await survey(reader, reach.account, pairs, task.resting, lambda: memory.rules, tools.clock.now)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
     if tools.control is None:
