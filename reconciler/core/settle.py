@@ -76,6 +76,11 @@ def not_honoured(verb: Verb, phase: Phase) -> Verdict:
     return Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, message)
 
 
+def halted(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:
+    """Return the status of a job whose change is due, while nothing may be asked for any."""
+    return conclude(decided, Verdict(Stance.GIVE_UP, Reason.REVISION_NOT_TRUSTED, sentence), last, now)
+
+
 def refused(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:
     """Return the status of a job whose change the guard stopped."""
     return conclude(decided, Verdict(Stance.GIVE_UP, Reason.REFUSED_BY_GUARD, sentence), last, now)

@@ -21,6 +21,7 @@ from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes, count_unfinished
 from reconciler.core.match import Claim, match
 from reconciler.core.orphans import is_outliving
+from reconciler.core.settle import halted
 from reconciler.core.subject import INTERVAL
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
@@ -120,7 +121,7 @@ async def run_pass(
     ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)
-    memory.rules = Rules(subjects, named, ledger, may_ask)
+    memory.rules = Rules(subjects, named, ledger, may_ask, _halt(snapshot))
     if due is not None:
         due |= {ref for run in earlier if run.surveyed for ref in run.surveyed.overtaken}
     tasks = _tasks(candidates, matched.last, chosen, orders, due)
@@ -208,10 +209,13 @@ async def _work(task: Task, memory: Memory, tools: Tools) -> AccountRun:
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
     if tools.control is None:
         return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
-    cases = surveyed.cases if memory.rules.may_ask else tuple(map(_without_action, surveyed.cases))
+    now = tools.clock.now().replace(microsecond=0)
+    cases = surveyed.cases
+    if not memory.rules.may_ask:
+        cases = tuple(_without_action(case, memory.rules.halt, now) for case in cases)
     if tools.is_stopping():
         # A look that we broke off ourselves says nothing of the provider.
-        cases = tuple(_without_action(case) for case in cases if case.unseen is None)
+        cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
     done = await carry_out(
         cases,
         partial(tools.control, reach.account),
@@ -225,8 +229,20 @@ def _undone(case: Case) -> Done:
     return Done(case, case.decision.status, case.decision.requeue)
 
 
-def _without_action(case: Case) -> Case:
-    return replace(case, decision=replace(case.decision, action=None))
+def _halt(snapshot: Snapshot) -> str | None:
+    """Return why nothing may be asked, if a person must mend that."""
+    if snapshot.is_settings_broken:
+        return "nothing is asked for any job until Settings are valid: run reconcile validate"
+    # What only changed while it was read is no news: the next scan follows at once.
+    return None if snapshot.is_torn else snapshot.distrust
+
+
+def _without_action(case: Case, halt: str | None, now: datetime) -> Case:
+    """Return a case in which nothing is asked for. With a halt, what was due is stalled: it would wait for ever."""
+    decision = case.decision
+    if halt is not None and decision.action is not None:
+        decision = replace(decision, status=halted(decision.status, halt, decision.last, now))
+    return replace(case, decision=replace(decision, action=None))
 
 
 def _stop(

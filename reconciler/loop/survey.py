@@ -126,6 +126,8 @@ class Rules:
     """The jobs that any spec names, those of specs that cannot be acted on included."""
     ledger: Ledger = field(default_factory=lambda: Ledger(Brakes(), Approvals(), (), 0))
     may_ask: bool = False
+    halt: str | None = None
+    """Why nothing may be asked, where a person must mend that."""
 
     def hold(self, subject: Subject) -> bool:
         """Whether a spec still says what it said."""

@@ -115,6 +115,8 @@ class Snapshot:
     revision: str | None = None
     distrust: str | None = None
     """Why this revision is read and not acted on (`RevisionNotTrusted`), if so."""
+    is_torn: bool = False
+    """It is distrusted only because it changed while it was read."""
     approvals: tuple[CommitApproval, ...] = ()
     """What the commits of the last day approve."""
     notices: tuple[str, ...] = ()
