@@ -27,7 +27,8 @@ from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
 from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
-from reconciler.loop.resolve import Candidate, Known, Reach, resolve
+from reconciler.loop.reach import Reach
+from reconciler.loop.resolve import Candidate, Known, resolve
 from reconciler.loop.survey import Case, Ledger, Pair, Rules, survey
 from reconciler.loop.sweep import Swept, look_at_orphans, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
