@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from reconciler import wiring
 from reconciler.cli.group import reconcile
@@ -27,6 +28,7 @@ from reconciler.views.schema import json_schema
 from tests.pictures import PICTURE, picture, said_by
 from tests.support.cli import started_sandbox
 from tests.support.tables import OPTIONS, README, ROOT, TABLES, exit_codes, with_tables
+from tests.support.workflows import readme_workflows
 
 SCHEMA = ROOT / "specs" / ".schema.json"
 DOCUMENTS = [README, *sorted((ROOT / ".github").rglob("*.md"))]
@@ -212,6 +214,24 @@ def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
     targets = _LINK.findall(path.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", readme_workflows())
+def test_a_workflow_of_the_readme_is_the_one_that_ships(path: str) -> None:
+    """But for what is each user's own: the key, how often, and how long a run may take."""
+    shown = yaml.safe_load(readme_workflows()[path])
+    ships = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+    for workflow in (shown, ships):
+        for job in workflow["jobs"].values():
+            job.pop("timeout-minutes", None)
+            for step in job["steps"]:
+                step.pop("env", None)
+                step["uses"] = step["uses"].replace("OWNER/REPO/.github", "./.github").removesuffix("@COMMIT")
+        on = workflow[True]  # which is how YAML 1.1 reads `on`
+        if "schedule" in on:
+            on["schedule"] = "some time"
+
+    assert shown == ships
 
 
 def test_the_readme_is_short() -> None:

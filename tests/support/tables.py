@@ -123,8 +123,14 @@ def environment() -> str:
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
-        README: {"verbs": verbs, "exit-codes": exit_codes, "reasons": reasons_met_first, "providers": providers},
-        REFERENCE: {"fields": fields, "reasons": reasons, "providers": provider_access, "environment": environment},
+        README: {"verbs": verbs, "reasons": reasons_met_first, "providers": providers},
+        REFERENCE: {
+            "exit-codes": exit_codes,
+            "fields": fields,
+            "reasons": reasons,
+            "providers": provider_access,
+            "environment": environment,
+        },
     }
 )
 """By document, what makes each of its tables. They stand between two comments with that name."""

@@ -26,6 +26,7 @@ def test_a_change_is_a_row_with_its_reason() -> None:
         ("<img src=x>", "\\<img src=x\\>"),
         ("@ada", "@<!-- -->ada"),
         ("[a](https://x)", "\\[a\\](https:<!-- -->//x)"),
+        ("www.x.example", "www<!-- -->.x.example"),
         ("two\nlines", "two lines"),
         ("**bold** `code`", "\\*\\*bold\\*\\* \\`code\\`"),
     ],

