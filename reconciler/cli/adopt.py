@@ -12,7 +12,7 @@ import click
 from reconciler import wiring
 from reconciler.adapters.spec_edits import create
 from reconciler.cli.given import Given, place, trust
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, TRUST, options
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.cli.strangers import UNFINISHED_ONLY, complain, exit_codes
@@ -26,13 +26,13 @@ from reconciler.ports import Snapshot
 from reconciler.views.adopted_text import adopted_spec, adopted_text
 from reconciler.views.problems import Problem, diagnosed
 
-EXAMPLE = """\b
-For example:
-  reconcile adopt --provider openai
-  reconcile adopt --unfinished --dry-run"""
 
-
-@click.command(epilog=EXAMPLE)
+@click.command(
+    epilog=examples(
+        "reconcile adopt --provider openai",
+        "reconcile adopt --unfinished --dry-run",
+    )
+)
 @click.option("--provider", metavar="NAME", help="Only the jobs of this account; a provider's type will do.")
 @UNFINISHED_ONLY
 @options(DRY_RUN, PLACE, TRUST, SCREEN)

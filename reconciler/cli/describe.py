@@ -11,7 +11,7 @@ import click
 from reconciler import wiring
 from reconciler.cli.given import Given, place, trust
 from reconciler.cli.names import read_named
-from reconciler.cli.options import PLACE, SCREEN, TRUST, options
+from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.screen import Screen
 from reconciler.errors import ProviderError
 from reconciler.loop.resolve import Reach, reaches_by_name
@@ -24,7 +24,12 @@ from reconciler.views.problems import problems
 EVENTS_MAX = 20
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile describe support-triage",
+        "reconcile describe support-triage --events",
+    )
+)
 @click.argument("name")
 @click.option(
     "--events", is_flag=True, help=f"Ask the provider for the newest {EVENTS_MAX} lines of the job's own log."

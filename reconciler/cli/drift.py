@@ -10,7 +10,7 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.given import Given, place, selection, trust
-from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, options
+from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
@@ -24,7 +24,12 @@ from reconciler.views.outlook import is_drifting
 from reconciler.views.problems import problems, unseen
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile drift",
+        "reconcile drift --unfinished -o json",
+    )
+)
 @UNFINISHED_ONLY
 @output_option("text", "json")
 @options(PLACE, SELECTION, TRUST, SCREEN)

@@ -6,25 +6,27 @@ import sys
 
 import click
 
-from reconciler.cli.options import SCREEN, options
+from reconciler.cli.options import SCREEN, examples, options
 from reconciler.cli.schema import provider_options
 from reconciler.cli.screen import Screen
 from reconciler.views.explain_text import explain_text, near, overview_text
 from reconciler.views.schema import field_notes
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile explain",
+        "reconcile explain FineTuningJob.spec.limits",
+        "reconcile explain maxAge",
+        "reconcile explain CancelNotHonoured",
+    )
+)
 @click.argument("topic", required=False, metavar="[FIELD|REASON]")
 @options(SCREEN)
 def explain(*, topic: str | None, **given: object) -> int:
-    r"""Explain a field of a document, or a reason in a status.
+    """Explain a field of a document, or a reason in a status.
 
-    \b
-    Examples:
-      reconcile explain
-      reconcile explain FineTuningJob.spec.limits
-      reconcile explain spec.limits.maxAge
-      reconcile explain CancelNotHonoured
+    A field is named by its path or the end of it, and case does not count. Without a word it lists what there is.
     """
     screen = Screen.of(given)
     canvas = screen.canvas(sys.stdout)

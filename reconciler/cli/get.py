@@ -12,7 +12,7 @@ from reconciler import wiring
 from reconciler.adapters.status_text import render_status
 from reconciler.cli.given import Given, place, selection, trust
 from reconciler.cli.names import check_names
-from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, options
+from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.cli.table import watch_table
@@ -26,7 +26,14 @@ FILES_EVERY_S = 1.0
 LOOKS_EVERY_S = 10.0
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile get",
+        "reconcile get --selector team=support -o wide",
+        "reconcile get --live --watch",
+        "reconcile get support-triage -o yaml",
+    )
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--live", is_flag=True, help="Ask the providers, in place of reading the statuses. Nothing is written.")
 @click.option(

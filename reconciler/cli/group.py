@@ -52,7 +52,12 @@ VERBS = {
     "version": "Show which version this is.",
 }
 
-EPILOG = """\
+EPILOG = """\b
+For example:
+  reconcile --once --wait
+  reconcile --once --dry-run --selector team=support
+  reconcile --listen 127.0.0.1:8080
+
 Every option --such-as-this can be set as RECONCILE_SUCH_AS_THIS; but --trust is RECONCILE_TRUST_FILES, for
 RECONCILE_TRUST holds the trusted hosts themselves.
 
@@ -82,6 +87,11 @@ class VerbGroup(click.Group):
         if cmd_name not in VERBS:
             return None
         return cast("click.Command", getattr(import_module(f"reconciler.cli.{cmd_name}"), cmd_name))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs before the options, for there are fewer of them, and they come first."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs into the help without importing any."""

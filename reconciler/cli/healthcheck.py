@@ -9,13 +9,19 @@ import urllib.request
 
 import click
 
+from reconciler.cli.options import examples
 from reconciler.model.plan import ExitCode
 
 URL = "http://127.0.0.1:8080/healthz"
 ANSWERS_WITHIN_S = 5
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile healthcheck",
+        "reconcile healthcheck --url http://127.0.0.1:9440/healthz",
+    )
+)
 @click.option("--url", envvar="RECONCILE_HEALTHCHECK_URL", default=URL, show_default=True, help="Where to ask.")
 def healthcheck(*, url: str) -> int:
     """Ask a watch that runs with --listen whether it is well.

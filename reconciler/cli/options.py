@@ -70,6 +70,11 @@ def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
     return decorate
 
 
+def examples(*lines: str) -> str:
+    """Return what a verb's help ends with: commands that work as they stand."""
+    return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])
+
+
 def output(*formats: str) -> Decorator[Any]:
     """Return the option `-o` with these formats; the first is the default."""
     return click.option(

@@ -13,7 +13,7 @@ from reconciler import wiring
 from reconciler.adapters.plan_file import render_plan
 from reconciler.cli.ci import Told, tell_ci
 from reconciler.cli.given import brakes, place, selection, trust
-from reconciler.cli.options import BRAKES, CI, PLACE, SCREEN, SELECTION, TRUST, options
+from reconciler.cli.options import BRAKES, CI, PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
@@ -25,7 +25,13 @@ from reconciler.views.plan_text import plan_text
 from reconciler.views.problems import problems
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile plan",
+        "reconcile plan --selector team=support --detailed-exitcode",
+        "reconcile plan -o markdown > comment.md",
+    )
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if changes are pending.")
 @click.option(
     "--out",

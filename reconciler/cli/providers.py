@@ -10,7 +10,7 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.given import Given, place, trust
-from reconciler.cli.options import PLACE, SCREEN, TRUST, options
+from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.loop.checking import Checked, check
@@ -20,7 +20,12 @@ from reconciler.ports import ProviderType
 from reconciler.views.providers_text import AccountLine, TypeLine, providers_json, providers_text
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile providers",
+        "reconcile providers --check",
+    )
+)
 @click.option("--check", "is_asked", is_flag=True, help="Prove each credential with the cheapest read there is.")
 @output_option("text", "wide", "json")
 @options(PLACE, TRUST, SCREEN)
@@ -61,7 +66,7 @@ def _account(found: Checked, *, is_asked: bool) -> AccountLine:
         credential=_source(found.reach),
         code=found.unseen.reason if found.unseen else state,
         message=found.unseen.message if found.unseen else None,
-        is_well=found.unseen is None,
+        is_well=False if found.unseen else (True if is_asked else None),
     )
 
 

@@ -10,14 +10,18 @@ import click
 from reconciler import wiring
 from reconciler.cli.given import brakes, place, seconds, trust
 from reconciler.cli.names import read_named
-from reconciler.cli.options import BRAKES, PLACE, SCREEN, TRUST, options, output
+from reconciler.cli.options import BRAKES, PLACE, SCREEN, TRUST, examples, options, output
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.loop.orders import Patience, Selection
 from reconciler.views.result_text import result_text
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile retry support-triage",
+    )
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--timeout", default="5m", show_default=True, metavar="DURATION", help="How long to try what may work later."

@@ -9,13 +9,18 @@ from pathlib import Path
 import click
 
 from reconciler import wiring
-from reconciler.cli.options import SCREEN, options
+from reconciler.cli.options import SCREEN, examples, options
 from reconciler.cli.screen import Screen
 
 PORT = 8765
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile sandbox --crowd 30",
+        "reconcile sandbox --jobs specs/sandbox.yaml --fault '{fault: status, status: 503, on: cancel, times: 2}'",
+    )
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="The port; 0 takes a free one."
@@ -31,7 +36,7 @@ PORT = 8765
 @click.option(
     "--api-key-env", metavar="NAME", help="The variable that holds the only key to accept; else any key goes."
 )
-@click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject. May be repeated.")
+@click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject, as YAML. May be repeated.")
 @options(SCREEN)
 def sandbox(
     *,

@@ -8,22 +8,19 @@ from collections.abc import Mapping
 import click
 from pydantic import BaseModel
 
-from reconciler.cli.options import SCREEN, options
+from reconciler.cli.options import SCREEN, examples, options
 from reconciler.cli.screen import Screen
 from reconciler.providers import known, load
 from reconciler.views.schema import json_schema
 
 
-@click.command()
+@click.command(epilog=examples("reconcile schema > specs/.schema.json"))
 @options(SCREEN)
 def schema(**given: object) -> int:
-    r"""Print one JSON Schema for every kind of document.
+    """Print one JSON Schema for every kind of document.
 
-    \b
-    For completion and checks while you type:
-      reconcile schema > specs/.schema.json
-    and, as the first line of a spec beside it:
-      # yaml-language-server: $schema=.schema.json
+    Editors that know YAML's language server complete and check a spec while it is typed, if its first line is
+    `# yaml-language-server: $schema=.schema.json`.
     """
     Screen.of(given).result(json.dumps(json_schema(provider_options()), indent=2) + "\n")
     return 0

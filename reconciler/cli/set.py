@@ -9,16 +9,16 @@ import click
 
 from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, options
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, examples, options
 from reconciler.model.spec import DesiredState, FineTuningJob
 
-EXAMPLE = """\b
-For example:
-  reconcile set support-triage cancelled --reason "learning rate 10x too high"
-"""
 
-
-@click.command(epilog=EXAMPLE)
+@click.command(
+    epilog=examples(
+        "reconcile set support-triage cancelled --reason 'learning rate 10x too high'",
+        "reconcile set support-triage running --dry-run",
+    )
+)
 @click.argument("name")
 @click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
 @click.option("--reason", metavar="TEXT", help="Why; it stands in plan, status and notifications.")

@@ -8,10 +8,14 @@ import click
 
 from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, options
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile unsuspend support-triage",
+    )
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @options(DRY_RUN, PLACE, SCREEN)
 def unsuspend(*, names: tuple[str, ...], **given: Any) -> int:

@@ -11,14 +11,19 @@ import click
 from reconciler import wiring
 from reconciler.cli.ci import Told, tell_ci
 from reconciler.cli.given import place
-from reconciler.cli.options import AUTHOR, CI, PLACE, SCREEN, options
+from reconciler.cli.options import AUTHOR, CI, PLACE, SCREEN, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.views.problems import problems, validation_text
 from reconciler.views.result_markdown import validation_markdown
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile validate",
+        "reconcile validate --since origin/main --junit validate.xml",
+    )
+)
 @output_option("text", "json")
 @click.option("--since", metavar="REV", help="Also check each commit since then: only reconcile may write statuses.")
 @options(PLACE, AUTHOR, CI, SCREEN)

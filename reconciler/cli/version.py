@@ -6,7 +6,7 @@ import importlib.metadata
 
 import click
 
-from reconciler.cli.options import DISTRIBUTION
+from reconciler.cli.options import DISTRIBUTION, examples
 
 
 def version_text() -> str:
@@ -17,7 +17,11 @@ def version_text() -> str:
         return "unknown"
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "reconcile version",
+    )
+)
 def version() -> None:
     """Show which version this is."""
     click.echo(f"{DISTRIBUTION} {version_text()}")

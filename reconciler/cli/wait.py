@@ -11,7 +11,7 @@ from reconciler import wiring
 from reconciler.adapters.clock import SystemClock
 from reconciler.cli.given import place, seconds, trust
 from reconciler.cli.names import read_named
-from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, options
+from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.loop.orders import Brakes, Selection
@@ -23,12 +23,13 @@ from reconciler.views.wording import clean
 FILES_EVERY_S = 0.5
 LOOKS_EVERY_S = 10.0
 
-EXAMPLE = """\b
-For example:
-  reconcile wait support-triage --for cancelled --timeout 10m"""
 
-
-@click.command(epilog=EXAMPLE)
+@click.command(
+    epilog=examples(
+        "reconcile wait support-triage --for cancelled --timeout 10m",
+        "reconcile wait nightly-ranker --for succeeded --live --timeout 12h",
+    )
+)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
     "--for",

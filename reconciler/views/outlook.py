@@ -65,6 +65,8 @@ def _standing(row: Row) -> Standing:
         return Standing.REFUSED
     if row.status.is_stalled:
         return Standing.STALLED
+    if row.status.ready.status is ConditionStatus.UNKNOWN:
+        return Standing.UNSEEN
     if row.status.is_reconciling:
         return Standing.ON_THE_WAY
     if row.status.is_ready:

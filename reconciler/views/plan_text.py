@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reconciler.model.plan import Action, Progress, Report, Row
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.canvas import STYLES, Canvas, Column, Told, listing, section, styled, table
+from reconciler.views.canvas import STYLES, UNFOLDED, Canvas, Column, Told, listing, section, styled, table
 from reconciler.views.cost import finishes, left, spent
 from reconciler.views.outlook import Outlook, Standing, is_pending, outlook, told_standings, told_verbs, why
 from reconciler.views.unseen_text import unseen_part
@@ -23,6 +23,9 @@ EXPLAINED_MAX = 10
 """More changes than this are told in one line each."""
 LISTED_MAX = 20
 """Of jobs that do not change, this many of each standing are listed."""
+
+DITTO = '"'
+"""As above: a sweep that is cancelled has one reason for all its jobs."""
 
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
@@ -75,13 +78,16 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
 
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
     actions = [row.action for row in rows if row.action is not None]
+    reasons = [why(action.because, action.reason) for action in actions]
+    if canvas.width < UNFOLDED:  # in a pipe each line stands for itself
+        reasons = [DITTO if at and said == reasons[at - 1] else said for at, said in enumerate(reasons)]
     columns = [
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),
         Column("NAME", [styled(row.name) for row in rows]),
         Column("PHASE", [Text(row.status.phase) for row in rows]),
         Column("AGE", [Text(age(row.status.job.created_at if row.status.job else None, now)) for row in rows]),
         Column("LEFT", [Text(age(now, at) if (at := finishes(row)) else NOTHING) for row in rows]),
-        Column("WHY", [styled(why(action.because, action.reason)) for action in actions], fold_at=24),
+        Column("WHY", [styled(said) for said in reasons], fold_at=24),
     ]
     return table(columns, canvas.width, drop=("LEFT", "AGE", "PHASE"))
 

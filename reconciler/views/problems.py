@@ -118,7 +118,8 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
     wanted = {name for refusal in refusals for name in refusal.names}
     hint = (
         f"Nothing was asked for {names(sorted(wanted))}. If this is meant, go on with --allow-cancels {len(wanted)}, "
-        "or with --allow-cancel NAME for some of them."
+        f"with --allow-cancel NAME for some of them, or in CI with the line Approve-Cancels: {len(wanted)} in the "
+        "message of the commit that wants it."
     )
     return [
         Problem(

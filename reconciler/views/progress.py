@@ -9,11 +9,10 @@ from reconciler.views.wording import clean, names
 
 
 def standing_line(report: Report) -> str:
-    """Return `waiting for support-triage; 3 as desired`, short enough for a line that is overwritten."""
+    """Return `3 as desired, 1 on the way; waiting for support-triage`: the sums first, for a terminal cuts the end."""
+    sums = ", ".join(f"{number:,} {word}" for word, number in standings(report.rows).items() if number)
     waiting = [row.name for row in report.rows if outlook(row).standing is Standing.ON_THE_WAY]
-    told = [f"waiting for {names(waiting)}"] if waiting else []
-    others = {word: n for word, n in standings(report.rows).items() if n and word is not Standing.ON_THE_WAY}
-    return "; ".join([*told, *(f"{number:,} {word}" for word, number in others.items())]) or "nothing to look after"
+    return f"{sums}; waiting for {names(waiting)}" if waiting else sums or "nothing to look after"
 
 
 def news(before: Report | None, after: Report) -> tuple[str, ...]:

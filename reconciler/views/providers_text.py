@@ -37,7 +37,8 @@ class AccountLine:
     credential: str
     code: str
     message: str | None
-    is_well: bool
+    is_well: bool | None
+    """None where nobody asked."""
 
 
 def abilities(can: Capabilities) -> Mapping[str, str]:
@@ -117,7 +118,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
 
 
 def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
-    styles = {True: STYLES[Standing.AS_DESIRED], False: STYLES[Standing.STALLED]}
+    styles = {True: STYLES[Standing.AS_DESIRED], False: STYLES[Standing.STALLED], None: ""}
     columns = [
         Column("PROVIDER", [styled(each.name) for each in accounts]),
         Column("STATE", [styled(each.code, styles[each.is_well]) for each in accounts]),

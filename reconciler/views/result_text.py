@@ -5,6 +5,7 @@ Beyond `LISTED_MAX` jobs those that are as desired are counted, not listed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import RenderableType
@@ -20,6 +21,7 @@ from reconciler.views.unseen_text import unseen_part
 from reconciler.views.wording import clean, count, names
 
 LISTED_MAX = 50
+REFUSED_MAX = 5
 
 FATES = {
     Progress.PLANNED: "is due, and was not asked for",
@@ -32,13 +34,14 @@ FATES = {
     Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
     Progress.OVERTAKEN: "was not sent: its spec, or what is published, changed meanwhile",
 }
+FATES_OF_MANY = "all were refused; nothing was sent"
 ASKED = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED})
 """What became of a request that the provider may have got."""
 
 
 def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
     """Return the result of a pass as text."""
-    changes = [line for row in report.rows if (line := change_line(row)) is not None]
+    changes = list(_change_lines(report))
     parts: list[RenderableType] = [styled(line) for line in changes]
     if changes:
         parts.append(Text())
@@ -49,6 +52,18 @@ def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
         parts += [styled(_removed(report.removed)), Text()]
     asked = [row for row in report.rows if row.progress in ASKED]
     return canvas.render([*parts, styled(f"Asked: {told_verbs(asked)}. Now: {told_standings(report.rows)}.", "bold")])
+
+
+def _change_lines(report: Report) -> Iterator[str]:
+    """Each change with what became of it. Many that were refused are one line: the table has each of them."""
+    refused = [row for row in report.rows if row.progress is Progress.REFUSED]
+    are_many = len(refused) > REFUSED_MAX
+    for row in report.rows:
+        line = change_line(row)
+        if line is not None and not (are_many and row.progress is Progress.REFUSED):
+            yield line
+    if are_many:
+        yield f"{names([row.name for row in refused])}: {FATES_OF_MANY}"
 
 
 def change_line(row: Row) -> str | None:

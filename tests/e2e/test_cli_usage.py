@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 
@@ -73,6 +75,18 @@ def test_the_help_line_of_a_verb_is_its_own_first_sentence(verb: str) -> None:
 def test_every_verb_has_help(verb: str, capsys: Captured) -> None:
     assert main([verb, "--help"]) == 0
     assert f"Usage: reconcile {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_every_help_has_examples_and_the_command_line_knows_every_word_of_them(verb: str, capsys: Captured) -> None:
+    main([*verb.split(), "--help"])
+    told = capsys.readouterr().out.partition("For example:\n")[2].partition("\n\n")[0]
+    examples = re.findall(rf"reconcile {verb}[^>|)\n]*", told)
+
+    assert examples
+    for example in examples:
+        _, *arguments = shlex.split(example)
+        assert main([*arguments, "--help"]) == 0, example
 
 
 @pytest.mark.parametrize("arguments", ["version", "--version"])

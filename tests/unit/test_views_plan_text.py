@@ -8,7 +8,7 @@ import pytest
 from reconciler.model.job import Account, Phase
 from reconciler.model.plan import AccountReport, Progress, Report, Row
 from reconciler.model.status import Because
-from reconciler.views.canvas import Canvas
+from reconciler.views.canvas import UNFOLDED, Canvas
 from reconciler.views.plan_text import plan_text
 from tests.support.build import a_job
 from tests.support.reports import (
@@ -92,6 +92,13 @@ def test_of_many_changes_none_is_left_out() -> None:
 
     assert all(text.count(name) == 1 for name in names)
     assert "Plan: 40 to cancel" in text
+
+
+def test_one_reason_for_many_is_written_once_on_a_terminal_and_on_each_line_of_a_log() -> None:
+    rows = [with_cancel(a_waiting_row(f"sweep-{number:02}"), why="started twice") for number in range(12)]
+
+    assert text_of(*rows).count("started twice") == 1
+    assert text_of(*rows, width=UNFOLDED).count("started twice") == 12
 
 
 def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:

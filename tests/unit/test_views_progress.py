@@ -23,5 +23,5 @@ def test_a_phase_that_moved_is_news() -> None:
 
 
 def test_where_everything_stands_is_one_short_line() -> None:
-    assert standing_line(ASKED) == "waiting for support-triage; 1 as desired"
+    assert standing_line(ASKED) == "1 as desired, 1 on the way; waiting for support-triage"
     assert standing_line(Report()) == "nothing to look after"

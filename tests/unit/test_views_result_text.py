@@ -8,7 +8,7 @@ from reconciler.model.job import Phase
 from reconciler.model.plan import Progress, Report
 from reconciler.model.reason import Reason
 from reconciler.views.canvas import Canvas
-from reconciler.views.result_text import FATES, change_line, result_text
+from reconciler.views.result_text import FATES, FATES_OF_MANY, change_line, result_text
 from tests.support.reports import CONFIRMED, NOW, OPEN, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 CANCELLED = a_row(phase=Phase.CANCELLED, reason=Reason.CANCELLED, receipts=(CONFIRMED,))
@@ -43,6 +43,15 @@ def test_a_rejected_request_tells_the_providers_words() -> None:
     row = with_cancel(a_stalled_row("chat", message="no such\x07 job"), progress=Progress.REJECTED)
 
     assert change_line(row) == r"chat: cancel was rejected by the provider: no such\x07 job"
+
+
+def test_many_refusals_are_one_line_and_each_is_in_the_table() -> None:
+    rows = [with_cancel(a_stalled_row(f"sweep-{number}"), progress=Progress.REFUSED) for number in range(7)]
+    text = result_text(Report(rows=tuple(rows)), Canvas(120), NOW)
+
+    assert text.startswith(f"sweep-0, sweep-1, sweep-2, sweep-3, sweep-4 and 2 more: {FATES_OF_MANY}\n\nNAME")
+    assert text.count("was refused") == 0
+    assert all(f"\nsweep-{number} " in text for number in range(7))
 
 
 def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
