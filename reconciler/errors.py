@@ -29,6 +29,8 @@ class Kind(StrEnum):
     """The answer is not one that this provider gives: wrong URL, a proxy's page, another dialect."""
     MISSING = "missing"
     """A credential, an extra or a setting that is needed is not there."""
+    UNREACHABLE = "unreachable"
+    """What this machine says of proxies or certificates makes no connection possible."""
 
 
 class ProviderError(Exception):

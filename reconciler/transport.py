@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -19,6 +20,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -33,6 +35,7 @@ BODY_MAX = 16 * 1024 * 1024
 RETRY_AFTER_MAX_S = 86_400.0
 """A provider that asks for more than a day is not believed."""
 
+_NUMBERS = re.compile(r"\[(Errno|SSL)[^\]]*\] ?| ?\(_ssl\.c:\d+\)")
 _ASKS_FOR_QUIET = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -45,8 +48,6 @@ class Deadlines:
 
 
 DEADLINES = Deadlines()
-
-
 Hook = Callable[[Sent], None]
 
 
@@ -72,19 +73,24 @@ class HttpTransport:
         self._gate = gate
         self._deadlines = deadlines
         is_private = base_url.startswith("https:")
-        self._client = httpx.AsyncClient(
-            transport=None if app is None else _InProcess(app),
-            # The gate bounds concurrency; a second bound in the pool could only turn a turn into a wait.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            timeout=httpx.Timeout(None, connect=deadlines.connect_s),
-            follow_redirects=False,
-            # From the environment come proxies and certificates, never a key (httpx reads no .netrc unless asked).
-            # Over plain http a proxy would read the key.
-            trust_env=is_private,
-            # Plain http needs no certificates, and to read them takes longer than a pass over the sandbox. A bare
-            # context trusts none.
-            verify=is_private or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
+        self._via = _proxy(self._host) if is_private else ""
+        try:
+            self._client = httpx.AsyncClient(
+                transport=None if app is None else _InProcess(app),
+                # The gate bounds concurrency; a second bound in the pool could only turn a turn into a wait.
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+                timeout=httpx.Timeout(None, connect=deadlines.connect_s),
+                follow_redirects=False,
+                # From the environment come proxies and certificates, never a key (httpx reads no .netrc unless asked).
+                # Over plain http a proxy would read the key.
+                trust_env=is_private,
+                # Plain http needs no certificates, and to read them takes longer than a pass over the sandbox. A bare
+                # context trusts none.
+                verify=is_private or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            )
+        except (ImportError, OSError, ValueError) as error:
+            unreachable = self._unreachable(error)
+            raise unreachable from None
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
@@ -182,23 +188,35 @@ class HttpTransport:
         )
         return Permanent(msg, kind=Kind.REFUSED)
 
+    def _unreachable(self, error: Exception) -> Permanent:
+        """Say what of the environment is wrong. A proxy's address is not repeated: it may hold a password."""
+        match error:
+            case ImportError():
+                why = "the proxy is a SOCKS one, for which httpx needs its extra: pip install 'httpx[socks]'"
+            case OSError():
+                why = f"SSL_CERT_FILE or SSL_CERT_DIR: {error.strerror or error}"
+            case _:
+                why = "HTTPS_PROXY, ALL_PROXY or NO_PROXY is not an address such as http://proxy.example.org:3128"
+        return Permanent(f"no connection to {self._host} can be made: {why}", kind=Kind.UNREACHABLE)
+
     def _unanswered(self, error: Exception) -> Transient:
         match error:
             case httpx.ConnectError() if "certificate" in str(error).lower() or "ssl" in str(error).lower():
-                return Transient(
-                    f"the certificate or TLS of {self._host} was not accepted: {error}", delivered=Delivered.NO
-                )
+                how = "SSL_CERT_FILE can name the authority to believe"
+                return self._unsent(f"the certificate or TLS of {self._host} was not accepted: {_plain(error)}; {how}")
             case httpx.ConnectTimeout():
-                msg = f"no connection to {self._host} within {self._deadlines.connect_s:g} s"
-                return Transient(msg, delivered=Delivered.NO)
+                return self._unsent(f"no connection to {self._host} within {self._deadlines.connect_s:g} s")
             case httpx.ConnectError() | httpx.PoolTimeout() | httpx.ProxyError():
-                return Transient(f"cannot connect to {self._host}: {error}", delivered=Delivered.NO)
+                return self._unsent(f"cannot connect to {self._host}: {_plain(error)}")
             case TimeoutError():
                 msg = f"no answer from {self._host} within {self._deadlines.request_s:g} s"
                 return Transient(msg, delivered=Delivered.UNKNOWN)
             case _:
                 msg = f"the connection to {self._host} broke before there was a whole answer ({type(error).__name__})"
                 return Transient(msg, delivered=Delivered.UNKNOWN)
+
+    def _unsent(self, message: str) -> Transient:
+        return Transient(f"{message}{self._via}", delivered=Delivered.NO)
 
 
 class _InProcess(httpx.AsyncBaseTransport):
@@ -213,6 +231,20 @@ class _InProcess(httpx.AsyncBaseTransport):
         except Exception as error:
             msg = f"the application raised {type(error).__name__}"
             raise httpx.ReadError(msg, request=request) from error
+
+
+def _proxy(host: str) -> str:
+    """Return what to say of the proxy on the way to a host: its name alone, for the rest may hold a password."""
+    proxies = getproxies()
+    proxy = proxies.get("https") or proxies.get("all")
+    if not proxy or proxy_bypass(host):
+        return ""
+    return f" (through the proxy {urlsplit(proxy).hostname or 'that the environment names'})"
+
+
+def _plain(error: Exception) -> str:
+    """Return an error's words without the numbers that only its library's authors know."""
+    return _NUMBERS.sub("", str(error)).strip()
 
 
 def _is_trouble(status: int) -> bool:

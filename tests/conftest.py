@@ -10,7 +10,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("simulator")
     group.addoption("--seed", type=int, metavar="N", help="Play this one story, and tell all of it if it goes wrong.")
     group.addoption("--seeds", type=int, metavar="N", help="Play so many stories; 200 if left out.")
-    group.addoption("--long", action="store_true", help="Play 3,000 stories, and kill at every effect of many runs.")
+    group.addoption(
+        "--long",
+        action="store_true",
+        help="Play 3,000 stories, kill at every effect of many runs, and fuzz 5,000 times a kind.",
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -113,12 +113,18 @@ class CheckedOutSpecs:
         first = self.specs.snapshot(by_content=by_content)
         distrust = self.checkout.under_way() or self._strayed()
         second = self.specs.snapshot(by_content=by_content) if distrust is None else first
-        if distrust is None and (self.checkout.revision() != before or second != first):
+        is_torn = distrust is None and (self.checkout.revision() != before or second != first)
+        if is_torn:
             distrust = "it changed while it was read"
         self._revision = before
         told = f"the checkout is read and not acted on: {distrust}" if distrust else None
         return replace(
-            second, revision=before, distrust=told, approvals=self._approvals(before), notices=self._notices()
+            second,
+            revision=before,
+            distrust=told,
+            is_torn=is_torn,
+            approvals=self._approvals(before),
+            notices=self._notices(),
         )
 
     def current(self, file: str, name: str) -> FineTuningJob | None:

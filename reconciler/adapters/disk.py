@@ -92,12 +92,18 @@ class LocalDisk:
             return Entry(entry.name, is_dir=entry.is_dir(follow_symlinks=False), is_file=is_file, stamp=stamp)
         try:
             real = self._resolved(here / entry.name)
-        except OSError:
-            return Entry(entry.name, is_dir=False, is_file=False)
+        except OSError as error:
+            why = "a link that goes round in a circle" if error.errno == errno.ELOOP else "a link that leads outside"
+            return Entry(entry.name, is_dir=False, is_file=False, why_neither=why)
         goes_round = is_linked or here.is_relative_to(real)
         is_file = real.is_file()
-        stamp = _stamp(real) if is_file else None
-        return Entry(entry.name, is_dir=real.is_dir() and not goes_round, is_file=is_file, stamp=stamp)
+        return Entry(
+            entry.name,
+            is_dir=real.is_dir() and not goes_round,
+            is_file=is_file,
+            why_neither="a link to a directory that would be read twice" if real.is_dir() else "a link to nothing",
+            stamp=_stamp(real) if is_file else None,
+        )
 
 
 def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.adapters.flaws import CREDENTIALS, did_you_mean, flaws, near
-from reconciler.adapters.yaml_text import Parse, Path, RawDocument, Unreadable, parse
+from reconciler.adapters.flaws import CREDENTIALS, Flaw, did_you_mean, flaws, near
+from reconciler.adapters.yaml_text import MERGE, Parse, Path, RawDocument, Unreadable, parse
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.scalar import is_name, quoted
 from reconciler.model.spec import API_VERSION, KINDS, FineTuningJob, Provider, Settings
@@ -107,11 +107,17 @@ class _Reader:
                 {**value, "apiVersion": API_VERSION, "kind": kind}, by_alias=True, by_name=False
             )
         except ValidationError as error:
-            said += [self._diagnostic(flaw.path, flaw.message, flaw.suggestion) for flaw in flaws(error, KINDS[kind])]
+            found = flaws(error, KINDS[kind])
+            said += [self._diagnostic(flaw.path, flaw.message, flaw.suggestion) for flaw in self._own(found)]
         else:
             if not said:
                 return self._valid(document)
         return self._broken(kind, self._certain_name(value), said)
+
+    def _own(self, found: Iterable[Flaw]) -> Iterator[Flaw]:
+        """Leave out what is missing only because a merge key was to bring it."""
+        merged = {each.path[:-1] for each in self.raw.problems if each.path[-1:] == (MERGE,)}
+        return (flaw for flaw in found if not (flaw.is_absence and flaw.path[:-1] in merged))
 
     def _check_header(self, value: Mapping[str, Any]) -> list[Diagnostic]:
         """Say what is wrong with `apiVersion` and `kind`; what it should say is then taken for granted."""

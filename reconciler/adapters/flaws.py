@@ -57,6 +57,8 @@ class Flaw:
     path: tuple[str | int, ...]
     message: str
     suggestion: str | None = None
+    is_absence: bool = False
+    """Something that is required is not there."""
 
 
 def near(word: str, candidates: Iterable[str]) -> str | None:
@@ -91,7 +93,7 @@ def _flaw(details: ErrorDetails, model: type[BaseModel]) -> Flaw:
     if kind == "value_error":
         return Flaw(path, str(context["error"]))
     if kind == "missing":
-        return Flaw(path, WORDS[kind])
+        return Flaw(path, WORDS[kind], is_absence=True)
     return Flaw(path, f"{WORDS.get(kind, 'is not valid').format_map(context)}, but is {_what(value)}")
 
 

@@ -22,6 +22,7 @@ from reconciler.ports import D, Disk, Entry, Located, Snapshot
 
 FILES_MAX = 100_000
 DEPTH_MAX = 32
+NOT_THERE = "there is no such directory: make it, or say with --specs where the specs are"
 
 _SUFFIXES = (".yaml", ".yml")
 _HIDDEN = (".", "_")
@@ -168,7 +169,7 @@ def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[_Found 
             entries = disk.list(root / directory)
         except OSError as error:
             is_missing = isinstance(error, FileNotFoundError)
-            why = "there is no such directory" if is_missing else f"cannot be read: {error.strerror or error}"
+            why = NOT_THERE if is_missing else f"cannot be read: {error.strerror or error}"
             yield _Trouble(directory, why)
             continue
         for entry in entries:
@@ -197,7 +198,7 @@ def _trouble(path: str, entry: Entry) -> _Trouble | None:
     if entry.is_dir or entry.is_file:
         return None
     severity = Severity.ERROR if may_hold_specs else Severity.WARNING
-    return _Trouble(path, "is not read: a link that leads outside or nowhere, or no file at all", severity)
+    return _Trouble(path, f"is not read: {entry.why_neither}", severity)
 
 
 def _places(documents: tuple[Located[D], ...]) -> defaultdict[str, list[_Place]]:

@@ -66,6 +66,7 @@ def render_status(status: JobStatus) -> str:
         f"  source: {_text(status.source)}",
         f"  phase: {status.phase}",
         f"  final: {_flag(status.final)}",
+        *([f"  doubtedAt: {_moment(status.doubted_at)}"] if status.doubted_at else []),
         "  conditions:" if status.conditions else "  conditions: []",
         *(line for each in status.conditions for line in _condition(each)),
         *_job(status.job),

@@ -30,6 +30,7 @@ from reconciler.model.scalar import quoted
 
 DOCUMENTS_MAX = 10_000
 DEPTH_MAX = 100
+MERGE = "<<"
 REPEATED_NODES_MAX = 100_000
 
 Path = tuple[str | int, ...]
@@ -282,10 +283,12 @@ class _Builder:
                 self._problem(here, event, f"this key stands twice: first on line {self._lines[here]}")
                 self._value(next(self._events), here)
                 continue
-            if key == "<<":
-                self._problem(here, event, "merge keys are not supported: write the values out")
             self._lines[here] = _line(event)
-            members[key] = self._value(next(self._events), here)
+            value = self._value(next(self._events), here)
+            if key == MERGE:
+                self._problem(here, event, "merge keys are not supported: write the values out")
+            else:
+                members[key] = value
         return members
 
     def _key(self, event: Event, path: Path) -> str:

@@ -14,7 +14,7 @@ from reconciler.cli.names import read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.screen import Screen
 from reconciler.errors import ProviderError
-from reconciler.loop.resolve import Reach, reaches_by_name
+from reconciler.loop.reach import Reach, reaches_by_name
 from reconciler.model.job import JobEvent
 from reconciler.model.plan import Row
 from reconciler.ports import SupportsEvents

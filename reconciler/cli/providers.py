@@ -14,7 +14,7 @@ from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.loop.checking import Checked, check
-from reconciler.loop.resolve import Reach
+from reconciler.loop.reach import Reach
 from reconciler.model.plan import worst
 from reconciler.ports import ProviderType
 from reconciler.views.providers_text import AccountLine, TypeLine, providers_json, providers_text

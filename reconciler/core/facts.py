@@ -5,18 +5,11 @@ A field that the answer left out keeps its last value; a null replaces it. Secon
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
-from reconciler.core.backoff import SKEW_MAX
-from reconciler.core.conditions import phase_since
-from reconciler.model.job import TERMINAL, JobRef, ObservedJob, Phase, Unset
-from reconciler.model.status import JobFacts, JobStatus, Outcome, Receipt, Verb
-
-AGREE_AFTER = timedelta(minutes=1)
-"""Two looks that agree count as two only this far apart."""
-NAME_WITHIN = timedelta(hours=1)
-"""How long a succeeded job may be without its model's name before it is taken as it is."""
+from reconciler.model.job import JobRef, ObservedJob, Phase, Unset
+from reconciler.model.status import JobFacts, JobStatus
 
 T = TypeVar("T")
 
@@ -60,32 +53,6 @@ def recall(status: JobStatus) -> ObservedJob | None:
         trained_tokens=facts.trained_tokens,
         error=facts.error,
     )
-
-
-def is_final(
-    phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], last: JobStatus | None, now: datetime
-) -> bool:
-    """Whether this is how the job ended, for good: it is then never asked for again."""
-    if last is not None and last.final and last.phase is phase:
-        return True
-    if phase is Phase.ABSENT:
-        return any(receipt.outcome is Outcome.GONE for receipt in receipts)
-    if phase not in TERMINAL:
-        return False
-    since = phase_since(last, phase)
-    ended_at = facts.finished_at
-    if phase is Phase.SUCCEEDED and facts.fine_tuned_model is None and now - (ended_at or since or now) < NAME_WITHIN:
-        return False
-    if ended_at is not None and ended_at - now <= SKEW_MAX:
-        return True
-    if phase is Phase.CANCELLED and has_accepted_cancel(receipts):
-        return True
-    return since is not None and now - since >= AGREE_AFTER
-
-
-def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
-    """Whether the provider ever took a cancel of ours for this job."""
-    return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)
 
 
 def _value(new: T | Unset, known: T) -> T:

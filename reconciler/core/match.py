@@ -104,6 +104,7 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
         status,
         phase=Phase.UNKNOWN,
         final=False,
+        doubted_at=None,
         job=None,
         receipts=(),
         history=(entry, *status.history)[:HISTORY_MAX],

@@ -56,6 +56,17 @@ def newest_cancel(receipts: tuple[Receipt, ...]) -> Receipt | None:
     return next((receipt for receipt in receipts if receipt.verb is Verb.CANCEL), None)
 
 
+def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
+    """Whether the provider ever took a cancel of ours for this job."""
+    return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)
+
+
+def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
+    """Whether the job may be gone because of us: the provider took our cancel, and it has not shown its end yet."""
+    cancel = newest_cancel(receipts)
+    return cancel is not None and cancel.is_open and cancel.accepted_at is not None
+
+
 def limit_asked_for(receipts: tuple[Receipt, ...], *, is_still_meant: bool) -> str | None:
     """Return the limit for which the job was asked to stop, while that is open and meant, or if it is gone for it."""
     asked = newest_cancel(receipts)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core import backoff, limits
 from reconciler.core.conditions import phase_since
+from reconciler.core.finality import AGREE_AFTER
 from reconciler.core.subject import Subject
 from reconciler.model.job import UNFINISHED, Look, Phase, Seen
 from reconciler.model.status import JobStatus
@@ -19,7 +20,7 @@ CANCELLING_MAX = timedelta(seconds=60)
 INTERVALS_MAX = 5
 """A job that goes on and on is looked at once in so many intervals."""
 _PAST = timedelta(seconds=1)
-"""A limit is passed only after its moment, and times are told in whole seconds."""
+"""The shortest rest: a limit is passed only after its moment, and times are told in whole seconds."""
 
 
 def next_look(
@@ -34,7 +35,7 @@ def next_look(
         finish_at: when the provider thinks that the job will finish, if it said so.
     """
     if status.final:
-        return None
+        return max(status.doubted_at + AGREE_AFTER - now, _PAST) if status.doubted_at else None
     delays = [_by_phase(subject, status, now)]
     if status.phase in UNFINISHED:
         delays += _around_the_finish(subject, finish_at, now)

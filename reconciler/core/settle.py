@@ -42,7 +42,7 @@ def settle(
         decided: the same without the attempt, to go back to.
         action: what was asked for.
         answer: how it ended.
-        last: the status that the pass began with.
+        last: what was decided relative to.
         now: when the answer came.
     """
     if answer.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}:
@@ -74,6 +74,11 @@ def not_honoured(verb: Verb, phase: Phase) -> Verdict:
     """Return what is said of a request that all regular attempts did not bring about, and of each reminder since."""
     message = f"{phase} at the provider, though it was asked {ATTEMPTS_MAX} times to {verb}"
     return Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, message)
+
+
+def halted(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:
+    """Return the status of a job whose change is due, while nothing may be asked for any."""
+    return conclude(decided, Verdict(Stance.GIVE_UP, Reason.REVISION_NOT_TRUSTED, sentence), last, now)
 
 
 def refused(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:

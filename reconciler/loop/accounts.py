@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.errors import ProviderError
-from reconciler.loop.resolve import Environment, Reach
+from reconciler.loop.reach import Environment, Reach
 from reconciler.model.job import Account, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.record import Audit
 from reconciler.ports import Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents

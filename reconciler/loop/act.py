@@ -119,7 +119,7 @@ async def _request(case: Case, intent: JobStatus, control: Callable[[], JobContr
         answer = Answer(Progress.UNANSWERED, f"{type(error).__name__}: {error}")
         problems = (f"{case.subject.name}: {answer.message}",)
     problems += _record(case, intent, answer, hands)
-    settled = settle(intent, case.decision.status, action, answer, case.last, _moment(hands))
+    settled = settle(intent, case.decision.status, action, answer, case.decision.last, _moment(hands))
     done = write(case, settled, hands, answer)
     return replace(done, errors=(*done.errors, *problems))
 
@@ -174,6 +174,7 @@ _PROGRESS = {
     Kind.DENIED: Progress.FORBIDDEN,
     Kind.REFUSED: Progress.REJECTED,
     Kind.MISSING: Progress.NOT_DELIVERED,
+    Kind.UNREACHABLE: Progress.NOT_DELIVERED,
     Kind.INVALID: Progress.UNANSWERED,
 }
 
@@ -183,4 +184,4 @@ def _moment(hands: Hands) -> datetime:
 
 
 def _disk(error: OSError) -> str:
-    return error.strerror or str(error)
+    return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror or str(error)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from reconciler.loop.resolve import Environment, resolve
+from reconciler.loop.reach import Environment
+from reconciler.loop.resolve import resolve
 from reconciler.loop.strangers import Listed
 from reconciler.model.job import ObservedJob
 from reconciler.model.spec import API_VERSION, DesiredState, FineTuningJob

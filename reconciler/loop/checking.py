@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.errors import ProviderError
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.look import unseen_by
-from reconciler.loop.resolve import Problem, Reach, reaches_by_name
+from reconciler.loop.reach import Problem, Reach, reaches_by_name
 from reconciler.model.job import ListQuery, Unseen
 from reconciler.model.plan import ExitCode
 from reconciler.model.reason import Reason

@@ -2,7 +2,8 @@
 
 Rules: absence is only ever the provider's own not-found answer for one id, never a place in a list; a list that does
 not come whole, a cursor that repeats and a list without end are `Unseen` for everything that depended on them; jobs
-that vanish all at once are a wrong key, project or URL until shown otherwise.
+that vanish all at once are a wrong key, project or URL until shown otherwise, but for those that may be gone because
+we asked; a job that has ended for good is asked for only where a list, walked for others, shows it otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from reconciler.core.finality import is_contradicted
 from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
 from reconciler.model.job import UNFINISHED, Capabilities, JobRef, ListQuery, Look, ObservedJob, Phase, Seen, Unseen
 from reconciler.model.reason import Reason
@@ -29,12 +32,19 @@ class Looked:
     """What one look at an account found."""
 
     looks: Mapping[JobRef, Look]
+    """Of every job that was wanted, and of those that have ended for good where they were shown otherwise."""
     unseen: Unseen | None = None
     """Why the account as a whole could not be looked at."""
 
 
 async def look(
-    reader: JobReader, refs: Iterable[JobRef], known: Mapping[str, Phase], capabilities: Capabilities
+    reader: JobReader,
+    refs: Iterable[JobRef],
+    known: Mapping[str, Phase],
+    capabilities: Capabilities,
+    *,
+    ended: Mapping[JobRef, Phase] = MappingProxyType({}),
+    may_vanish: frozenset[str] = frozenset(),
 ) -> Looked:
     """Look at some jobs of one account.
 
@@ -43,13 +53,16 @@ async def look(
         refs: the jobs that are wanted.
         known: the phase in which each job of this account was last seen, by id; finished ones too.
         capabilities: what the provider can do.
+        ended: the jobs that have ended for good, and how.
+        may_vanish: the ids of the jobs that may be gone because of us.
     """
     wanted = sorted(set(refs))
     rows: dict[str, ObservedJob] = {}
     unseen: Unseen | None
     if len(wanted) > FEW:
         try:
-            rows = await _walk(reader, {ref.id for ref in wanted}, capabilities.page_size_max)
+            ids = {ref.id for ref in wanted}
+            rows = await _walk(reader, ids, {ref.id for ref in ended}, capabilities.page_size_max)
         except _IncompleteError as error:
             unseen = Unseen(Reason.OBSERVATION_INCOMPLETE, str(error))
             return Looked(dict.fromkeys(wanted, unseen), unseen)
@@ -63,10 +76,10 @@ async def look(
             looks[ref] = Seen(row)
     unseen = await _retrieve(reader, [ref for ref in wanted if ref not in looks], looks)
     if unseen is None:
-        unseen = await _doubt(reader, looks, known, capabilities)
+        unseen = await _doubt(reader, looks, known, may_vanish, capabilities)
     if unseen is not None:
         return Looked(dict.fromkeys(wanted, unseen), unseen)
-    return Looked(looks)
+    return Looked({**await _contradictions(reader, rows, ended), **looks})
 
 
 def unseen_by(error: ProviderError) -> Unseen:
@@ -77,16 +90,17 @@ def unseen_by(error: ProviderError) -> Unseen:
         return Unseen(reason, str(error), error.retry_after_s)
     is_denied = isinstance(error, Permanent) and error.kind in {Kind.DENIED, Kind.MISSING}
     reason = Reason.AUTHENTICATION_FAILED if is_denied else Reason.CANNOT_OBSERVE_PROVIDER
-    is_missing = isinstance(error, Permanent) and error.kind is Kind.MISSING
-    return Unseen(reason, str(error), is_transient=False, is_configuration=is_missing)
+    is_unset = isinstance(error, Permanent) and error.kind in {Kind.MISSING, Kind.UNREACHABLE}
+    return Unseen(reason, str(error), is_transient=False, is_configuration=is_unset)
 
 
 class _IncompleteError(Exception):
     """A list that cannot be believed to be whole."""
 
 
-async def _walk(reader: JobReader, wanted: set[str], page_size: int) -> dict[str, ObservedJob]:
-    """Walk pages until all are seen, or until asking for the rest one by one is cheaper."""
+async def _walk(reader: JobReader, wanted: set[str], also: set[str], page_size: int) -> dict[str, ObservedJob]:
+    """Walk pages until all are seen, or until asking for the rest one by one is cheaper. `also` is seen in passing."""
+    passed: dict[str, ObservedJob] = {}
     found: dict[str, ObservedJob] = {}
     cursors: set[str] = set()
     cursor: str | None = None
@@ -99,9 +113,10 @@ async def _walk(reader: JobReader, wanted: set[str], page_size: int) -> dict[str
             msg = f"the list broke off at page {pages}: {error}"
             raise _IncompleteError(msg) from error
         found.update((job_id, job) for job in page.jobs for job_id in job.ids & wanted)
+        passed.update((job_id, job) for job in page.jobs for job_id in job.ids & also)
         cursor = page.next_cursor
         if cursor is None or pages >= len(wanted) - len(found):
-            return found
+            return {**passed, **found}
         if cursor in cursors:
             msg = f"the list came back to the same place after page {pages}"
             raise _IncompleteError(msg)
@@ -129,25 +144,47 @@ async def _retrieve_one(reader: JobReader, ref: JobRef) -> tuple[Look, bool]:
     except Transient as error:
         return unseen_by(error), error.delivered is Delivered.NO
     except Permanent as error:
-        return unseen_by(error), error.kind in {Kind.DENIED, Kind.MISSING}
+        return unseen_by(error), error.kind in {Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE}
+
+
+async def _contradictions(
+    reader: JobReader, rows: Mapping[str, ObservedJob], ended: Mapping[JobRef, Phase]
+) -> dict[JobRef, Look]:
+    """Ask for the jobs that have ended for good and that a list shows otherwise; what cannot be seen is no news."""
+    denied = [ref for ref, phase in ended.items() if ref.id in rows and is_contradicted(phase, rows[ref.id].phase)]
+    asked = sorted(denied)[:FEW]
+    answers = await asyncio.gather(*(_retrieve_one(reader, ref) for ref in asked))
+    return {ref: answer for ref, (answer, _) in zip(asked, answers, strict=True) if isinstance(answer, Seen)}
 
 
 async def _doubt(
-    reader: JobReader, looks: Mapping[JobRef, Look], known: Mapping[str, Phase], capabilities: Capabilities
+    reader: JobReader,
+    looks: Mapping[JobRef, Look],
+    known: Mapping[str, Phase],
+    may_vanish: frozenset[str],
+    capabilities: Capabilities,
 ) -> Unseen | None:
-    """Return why a look is not believed: too many of the jobs that were there are gone at once."""
+    """Return why a look is not believed: too many of the jobs that should be there are gone at once.
+
+    A job that may be gone because of us is believed to be only where some other job that was seen before is still
+    there, or none other ever was.
+    """
+    absent = {ref for ref, seen in looks.items() if seen == Seen(None)}
+    expected = {ref for ref in absent if ref.id in may_vanish}
     before = {ref for ref in looks if known.get(ref.id) in _PRESENT}
-    vanished = {ref for ref in before if looks[ref] == Seen(None)}
-    if not vanished:
+    vanished = (absent & before) - expected
+    if not vanished and not expected:
         return None
-    is_none_visible = vanished == before and not await _is_any_listed(reader, known, capabilities)
+    is_any_visible = any(isinstance(seen, Seen) and seen.job and ref.id in known for ref, seen in looks.items())
+    has_witnesses = bool(vanished) or not known.keys() <= may_vanish
+    is_none_visible = has_witnesses and not is_any_visible and not await _is_any_listed(reader, known, capabilities)
     is_many = len(vanished) >= VANISHED_MIN and len(vanished) * 100 > VANISHED_PERCENT * len(before)
     if not is_none_visible and not is_many:
         return None
     return Unseen(
         Reason.OBSERVATION_SUSPECT,
-        f"{len(vanished)} of {len(before)} unfinished jobs are gone all at once: a wrong key, project or URL is "
-        "likelier than that. If they were really deleted, remove their specs",
+        f"{len(vanished | expected)} of {len(before | expected)} unfinished jobs are gone all at once: a wrong key, "
+        "project or URL is likelier than that. If they were really deleted, remove their specs",
         is_transient=False,
     )
 

@@ -17,16 +17,19 @@ from pathlib import PurePosixPath
 
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_news
+from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes, count_unfinished
 from reconciler.core.match import Claim, match
 from reconciler.core.orphans import is_outliving
-from reconciler.core.subject import INTERVAL, Subject
+from reconciler.core.settle import halted
+from reconciler.core.subject import INTERVAL
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
 from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
-from reconciler.loop.resolve import Candidate, Known, Reach, resolve
-from reconciler.loop.survey import Case, Ledger, Rules, survey
+from reconciler.loop.reach import Reach
+from reconciler.loop.resolve import Candidate, Known, resolve
+from reconciler.loop.survey import Case, Ledger, Pair, Rules, survey
 from reconciler.loop.sweep import Swept, look_at_orphans, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
 from reconciler.model.diagnostic import Diagnostic
@@ -63,15 +66,14 @@ class Memory:
     """Of the newest pass."""
 
 
-Pair = tuple[Subject, JobStatus | None]
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
     """What one account has to do in a pass."""
 
     reach: Reach
     pairs: list[Pair] = field(default_factory=list)
+    resting: list[Pair] = field(default_factory=list)
+    """The other specs, whose jobs have ended for good; a list may deny that."""
     orphans: list[JobStatus] = field(default_factory=list)
     """Statuses of deleted specs, with a request that is to be confirmed."""
 
@@ -120,7 +122,7 @@ async def run_pass(
     ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)
-    memory.rules = Rules(subjects, named, ledger, may_ask)
+    memory.rules = Rules(subjects, named, ledger, may_ask, _halt(snapshot))
     if due is not None:
         due |= {ref for run in earlier if run.surveyed for ref in run.surveyed.overtaken}
     tasks = _tasks(candidates, matched.last, chosen, orders, due)
@@ -171,6 +173,7 @@ def _tasks(
     due: AbstractSet[JobRef] | None,
 ) -> dict[Account, Task]:
     tasks: dict[Account, Task] = {}
+    resting: list[Pair] = []
     for key in chosen:
         subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
         if subject is None or reach is None:
@@ -178,6 +181,11 @@ def _tasks(
         if due is None or subject.ref in due or is_news(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in orders.retry else subject
             tasks.setdefault(reach.account, Task(reach)).pairs.append((asked, before))
+        elif is_settled(before):
+            resting.append((subject, before))
+    for subject, before in resting:
+        if subject.ref.account in tasks:
+            tasks[subject.ref.account].resting.append((subject, before))
     return tasks
 
 
@@ -197,15 +205,18 @@ async def _work(task: Task, memory: Memory, tools: Tools) -> AccountRun:
     alias = pairs[0][0].spec.provider if pairs else reach.type.name
     reader = await open_or_shut(tools.accounts, reach)
     try:
-        surveyed = await survey(reader, reach.account, pairs, lambda: memory.rules, tools.clock.now)
+        surveyed = await survey(reader, reach.account, pairs, task.resting, lambda: memory.rules, tools.clock.now)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
     if tools.control is None:
         return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
-    cases = surveyed.cases if memory.rules.may_ask else tuple(map(_without_action, surveyed.cases))
+    now = tools.clock.now().replace(microsecond=0)
+    cases = surveyed.cases
+    if not memory.rules.may_ask:
+        cases = tuple(_without_action(case, memory.rules.halt, now) for case in cases)
     if tools.is_stopping():
         # A look that we broke off ourselves says nothing of the provider.
-        cases = tuple(_without_action(case) for case in cases if case.unseen is None)
+        cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
     done = await carry_out(
         cases,
         partial(tools.control, reach.account),
@@ -219,8 +230,20 @@ def _undone(case: Case) -> Done:
     return Done(case, case.decision.status, case.decision.requeue)
 
 
-def _without_action(case: Case) -> Case:
-    return replace(case, decision=replace(case.decision, action=None))
+def _halt(snapshot: Snapshot) -> str | None:
+    """Return why nothing may be asked, if a person must mend that."""
+    if snapshot.is_settings_broken:
+        return "nothing is asked for any job until Settings are valid: run reconcile validate"
+    # What only changed while it was read is no news: the next scan follows at once.
+    return None if snapshot.is_torn else snapshot.distrust
+
+
+def _without_action(case: Case, halt: str | None, now: datetime) -> Case:
+    """Return a case in which nothing is asked for. With a halt, what was due is stalled: it would wait for ever."""
+    decision = case.decision
+    if halt is not None and decision.action is not None:
+        decision = replace(decision, status=halted(decision.status, halt, decision.last, now))
+    return replace(case, decision=replace(decision, action=None))
 
 
 def _stop(

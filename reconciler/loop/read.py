@@ -8,7 +8,8 @@ from datetime import datetime
 
 from reconciler.core.conditions import Stance, Verdict, conclude, stalled
 from reconciler.core.match import Claim, match
-from reconciler.loop.resolve import Candidate, Environment, resolve
+from reconciler.loop.reach import Environment
+from reconciler.loop.resolve import Candidate, resolve
 from reconciler.model.plan import Report, Row, in_order
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus

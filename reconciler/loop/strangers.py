@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from reconciler.errors import ProviderError
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.look import PAGES_MAX, unseen_by
-from reconciler.loop.resolve import Problem, Reach, reaches_by_name, resolve
+from reconciler.loop.reach import Problem, Reach, reaches_by_name
+from reconciler.loop.resolve import resolve
 from reconciler.model.job import Account, JobRef, ListQuery, ObservedJob, Unseen
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot

@@ -10,17 +10,22 @@ from datetime import datetime
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
 from reconciler.core.facts import recall
+from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes, approve, count_approved, count_earlier, count_unfinished, judge
+from reconciler.core.receipts import may_vanish
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
-from reconciler.loop.look import look
-from reconciler.model.job import Account, JobRef, Look, ObservedJob, Phase, Seen, Unseen
+from reconciler.loop.look import Looked, look
+from reconciler.model.job import Account, JobRef, Look, ObservedJob, Seen, Unseen
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action, Refusal
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobReader
+
+Pair = tuple[Subject, JobStatus | None]
+"""A spec, and what was last known of its job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,8 @@ class Rules:
     """The jobs that any spec names, those of specs that cannot be acted on included."""
     ledger: Ledger = field(default_factory=lambda: Ledger(Brakes(), Approvals(), (), 0))
     may_ask: bool = False
+    halt: str | None = None
+    """Why nothing may be asked, where a person must mend that."""
 
     def hold(self, subject: Subject) -> bool:
         """Whether a spec still says what it said."""
@@ -131,26 +138,32 @@ class Rules:
 async def survey(
     reader: JobReader,
     account: Account,
-    subjects: Iterable[tuple[Subject, JobStatus | None]],
+    asked: Iterable[Pair],
+    resting: Iterable[Pair],
     rules: Callable[[], Rules],
     now: Callable[[], datetime],
 ) -> Survey:
-    """Look at one account, and decide about every spec that names it, by the rules as they are then."""
-    pairs = list(subjects)
-    open_pairs = [(subject, last) for subject, last in pairs if not is_settled(last)]
-    looked_looks: Mapping[JobRef, Look] = {}
-    unseen = None
-    if open_pairs:
-        known = _known(account, rules().ledger.statuses)
-        looked = await look(reader, [subject.ref for subject, _ in open_pairs], known, open_pairs[0][0].capabilities)
-        looked_looks, unseen = looked.looks, looked.unseen
+    """Look at one account, and decide about every spec that names it, by the rules as they are then.
+
+    Args:
+        reader: the account.
+        account: whose it is.
+        asked: what this pass is about.
+        resting: the others whose jobs have ended for good; they are decided about only where a list denies that.
+        rules: what holds at the moment.
+        now: our clock.
+    """
+    asked, resting = list(asked), list(resting)
+    has_open = any(not is_settled(last) for _, last in asked)
+    looked = await _look(reader, account, [*asked, *resting], rules().ledger) if has_open else Looked({})
+    pairs = asked + [(subject, last) for subject, last in resting if subject.ref in looked.looks]
     moment, latest = now().replace(microsecond=0), rules()
     overtaken = tuple(subject.ref for subject, _ in pairs if not latest.hold(subject))
     pairs = [pair for pair in pairs if pair[0].ref not in overtaken] if overtaken else pairs
-    twins = _twins(looked_looks, latest.named)
+    twins = _twins(looked.looks, latest.named)
     cases, errors = [], []
     for subject, last in pairs:
-        seen = Seen(recall(last)) if last is not None and is_settled(last) else looked_looks[subject.ref]
+        seen = looked.looks.get(subject.ref) or Seen(recall(last) if last else None)
         try:
             if subject.ref in twins:
                 decision = _twice_named(subject, twins[subject.ref], last, moment)
@@ -164,7 +177,7 @@ async def survey(
         else:
             cases.append(Case(subject, last, decision, seen=seen.job))
     judged, refusals = latest.ledger.judge(account, cases, moment)
-    return Survey(account, tuple(judged), unseen, refusals, tuple(errors), overtaken, bool(open_pairs))
+    return Survey(account, tuple(judged), looked.unseen, refusals, tuple(errors), overtaken, has_open)
 
 
 def _twins(looks: Mapping[JobRef, Look], named: frozenset[JobRef]) -> dict[JobRef, JobRef]:
@@ -184,22 +197,23 @@ def _twice_named(subject: Subject, other: JobRef, last: JobStatus | None, now: d
     return Decision(status, None, subject.interval)
 
 
-def is_settled(last: JobStatus | None) -> bool:
-    """Whether a job ended for good: it is never asked for again."""
-    return last is not None and last.final
-
-
-def _known(account: Account, statuses: Iterable[JobStatus]) -> dict[str, Phase]:
-    return {
-        each.job.id: each.phase
-        for each in statuses
-        if each.job is not None and each.job.was_seen and each.job.account == str(account)
-    }
+async def _look(reader: JobReader, account: Account, pairs: list[Pair], ledger: Ledger) -> Looked:
+    """Look at what has not ended, and at what has where a list denies it."""
+    wanted = [subject for subject, last in pairs if not is_settled(last)]
+    ours = [each for each in ledger.statuses if each.job is not None and each.job.account == str(account)]
+    return await look(
+        reader,
+        [subject.ref for subject in wanted],
+        {each.job.id: each.phase for each in ours if each.job is not None and each.job.was_seen},
+        wanted[0].capabilities,
+        ended={subject.ref: last.phase for subject, last in pairs if last is not None and is_settled(last)},
+        may_vanish=frozenset(each.job.id for each in ours if each.job is not None and may_vanish(each.receipts)),
+    )
 
 
 def _refuse(case: Case, refusal: Refusal, now: datetime) -> Case:
     action = case.decision.action
     if action is None or not action.is_first_attempt:
         return case
-    status = refused(case.decision.status, str(refusal), case.last, now)
+    status = refused(case.decision.status, str(refusal), case.decision.last, now)
     return replace(case, decision=replace(case.decision, status=status), refusal=refusal)

@@ -8,7 +8,8 @@ from datetime import timedelta
 from enum import Enum
 
 from reconciler.loop.act import Done
-from reconciler.loop.resolve import Candidate, Reach
+from reconciler.loop.reach import Reach
+from reconciler.loop.resolve import Candidate
 from reconciler.loop.survey import Survey
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Account, JobRef, Seen, Unseen

@@ -82,6 +82,10 @@ class Reason(StrEnum):
     )
     CANCEL_STUCK = "CancelStuck", "The job has been `cancelling` for two hours. It is still looked at."
     CONTESTED = "Contested", "Somebody undid our request three times within a day. We stop until a person decides."
+    REVISION_NOT_TRUSTED = (
+        "RevisionNotTrusted",
+        "The checkout is not one to act on, or its Settings are not valid: it is read, and nothing is asked.",
+    )
     # Neither
     SUSPENDED = "Suspended", "The spec, or Settings, is suspended: looks go on, nothing is asked."
     # A provider that cannot be seen
@@ -96,7 +100,6 @@ class Reason(StrEnum):
     )
     RATE_LIMITED = "RateLimited", "The provider asks us to wait."
     AUTHENTICATION_FAILED = "AuthenticationFailed", "The credential is missing, or the provider does not accept it."
-    REVISION_NOT_TRUSTED = "RevisionNotTrusted", "The checkout is not one to act on: read, and nothing done."
     PROGRESSING = "Progressing", "A provider was looked at again after an outage."
     # Marks in a history
     JOB_CHANGED = "JobChanged", "The spec names another job than before. What was known of the old one was dropped."

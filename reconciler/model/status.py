@@ -144,6 +144,8 @@ class JobStatus:
     job: JobFacts | None
     receipts: tuple[Receipt, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
+    doubted_at: datetime | None = None
+    """When a look first contradicted a final phase, while no second one has."""
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of that type, if it is there."""

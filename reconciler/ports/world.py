@@ -71,6 +71,8 @@ class Entry:
     name: str
     is_dir: bool
     is_file: bool
+    why_neither: str = "neither a file nor a directory"
+    """What to say of it where it is neither."""
     stamp: tuple[int, ...] | None = None
     """Of a file: as long as it is the same, so most likely are the bytes. None: nobody can tell."""
 
@@ -113,6 +115,8 @@ class Snapshot:
     revision: str | None = None
     distrust: str | None = None
     """Why this revision is read and not acted on (`RevisionNotTrusted`), if so."""
+    is_torn: bool = False
+    """It is distrusted only because it changed while it was read."""
     approvals: tuple[CommitApproval, ...] = ()
     """What the commits of the last day approve."""
     notices: tuple[str, ...] = ()

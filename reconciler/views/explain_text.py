@@ -56,6 +56,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANCEL_NOT_HONOURED: "Cancel the job on the provider's own page, or ask the provider's support.",
             Reason.CANCEL_STUCK: "Ask the provider's support; the receipt in the status says when it was accepted.",
             Reason.CONTESTED: "Find out who resumes or pauses the job; then correct the spec, or stop them.",
+            Reason.REVISION_NOT_TRUSTED: "Finish the merge, check out the branch to be acted on, or correct Settings.",
         },
         "Neither": {
             Reason.SUSPENDED: "Remove suspend from the spec or from Settings when the reason for it is over.",
@@ -67,7 +68,6 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
             Reason.RATE_LIMITED: "Wait; if it lasts, lower spec.rateLimit of the Provider document.",
             Reason.AUTHENTICATION_FAILED: "Set the variable or file that the message names to a key that works.",
-            Reason.REVISION_NOT_TRUSTED: "Finish the merge or rebase, or check out the branch that is to be acted on.",
             Reason.PROGRESSING: NOTHING_TO_DO,
         },
         "History": {

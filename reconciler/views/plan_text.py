@@ -44,7 +44,7 @@ def plan_text(report: Report, canvas: Canvas, now: datetime) -> str:
     refused = [row for row in rest if row.progress is Progress.REFUSED]
     return canvas.render(
         [
-            *([] if pending or refused else [styled("Nothing to change."), Text()]),
+            *([] if pending or refused else [styled(_calm(report)), Text()]),
             *_changes(pending, canvas, now),
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
             *(part for standing in TITLES for part in standing_part(rest, standing)),
@@ -52,6 +52,13 @@ def plan_text(report: Report, canvas: Canvas, now: datetime) -> str:
             styled(f"Plan: {told_verbs(pending)}; {told_standings(rest)}.", "bold"),
         ]
     )
+
+
+def _calm(report: Report) -> str:
+    if not report.rows:
+        return "No jobs found."
+    is_whole = not any(outlook(row).standing is Standing.UNSEEN for row in report.rows)
+    return "Nothing to change." if is_whole else "Nothing to change, as far as could be seen."
 
 
 def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableType]:

@@ -48,6 +48,8 @@ def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
     parts += unseen_part(report)
     parts += _table(report, canvas, now)
     parts += standing_part(report.rows, Standing.STALLED)
+    if not report.rows:
+        parts += [styled("No jobs found."), Text()]
     if report.removed:
         parts += [styled(_removed(report.removed)), Text()]
     asked = [row for row in report.rows if row.progress in ASKED]

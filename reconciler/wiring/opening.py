@@ -17,7 +17,7 @@ from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoC
 from reconciler.errors import Kind, Permanent
 from reconciler.gate import Gate
 from reconciler.loop.accounts import read_only
-from reconciler.loop.resolve import Reach
+from reconciler.loop.reach import Reach
 from reconciler.model.job import Account
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
 from reconciler.wiring.observing import Observers

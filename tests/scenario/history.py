@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.sandbox.world import UnknownJob, World
+from reconciler.sandbox.world import UnknownJob
 from tests.scenario.repository import Revision
+from tests.scenario.returning import ReturningWorld
 
 ABSENT = "absent"
+_MOMENT = timedelta(microseconds=1)
 INTACT = 200
 
 
@@ -162,7 +164,7 @@ class History:
 
     seed: int
     began_at: datetime
-    worlds: Mapping[str, World]
+    worlds: Mapping[str, ReturningWorld]
     most_an_hour: int | None = None
     """How many first requests an hour the brakes of this run let pass; None for more than there can be."""
     events: list[Event] = field(default_factory=list)
@@ -176,6 +178,16 @@ class History:
             return self.worlds[account].retrieve(job_id, at).phase.value
         except UnknownJob:
             return ABSENT
+
+    def back_at(self, account: str, job_id: str) -> datetime | None:
+        """Return when a job that had ended began to run again, if it did."""
+        return self.worlds[account].back.get(job_id)
+
+    def was(self, account: str, job_id: str, at: datetime) -> set[str]:
+        """Return what may rightly be said of the job: what it is, or how it ended before it went back."""
+        back_at = self.back_at(account, job_id)
+        before = set() if back_at is None or at < back_at else {self.truth(account, job_id, back_at - _MOMENT)}
+        return {self.truth(account, job_id, at), *before}
 
     def lines(self) -> list[str]:
         """Return the story, for people."""

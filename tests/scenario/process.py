@@ -19,7 +19,7 @@ from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.loop.accounts import Tools
-from reconciler.loop.resolve import Reach
+from reconciler.loop.reach import Reach
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController

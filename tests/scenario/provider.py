@@ -23,6 +23,7 @@ from reconciler.sandbox.faults import Call, Fault, Faults
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.scenario.history import ABSENT, INTACT, History, Served
+from tests.scenario.returning import ReturningWorld
 
 KEY = "sk-canary-0123456789abcdef"
 """The secret that must be found nowhere."""
@@ -94,7 +95,7 @@ class _Answer:
 class Provider:
     """One account at a provider."""
 
-    def __init__(self, name: str, base_url: str, world: World, clock: Clock, history: History) -> None:
+    def __init__(self, name: str, base_url: str, world: ReturningWorld, clock: Clock, history: History) -> None:
         self.name = name
         self.base_url = base_url
         self.world = world

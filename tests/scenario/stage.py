@@ -21,11 +21,11 @@ from reconciler.loop.once import Memory, Orders, run_pass
 from reconciler.loop.until import run_until
 from reconciler.model.plan import Report
 from reconciler.sandbox.options import SandboxOptions
-from reconciler.sandbox.world import World
 from tests.scenario.history import Calmed, Crashed, Edited, Happened, History, PassEnded, Quiet, Tampered
 from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine, run
 from tests.scenario.provider import KEY, Provider
 from tests.scenario.repository import KEY_VARIABLE, Revision
+from tests.scenario.returning import ReturningWorld
 from tests.support.clock import BASE, VirtualClock
 from tests.support.disk import ForgetfulDisk
 
@@ -94,10 +94,10 @@ class Plan:
     """What each world remembers, where it does not begin with this run."""
 
 
-def _world(plan: Plan, name: str, options: SandboxOptions) -> World:
+def _world(plan: Plan, name: str, options: SandboxOptions) -> ReturningWorld:
     if name in plan.memories:
-        return World.from_json(options, plan.memories[name])
-    return World(options, plan.begins_at)
+        return ReturningWorld.from_json(options, plan.memories[name])
+    return ReturningWorld(options, plan.begins_at)
 
 
 class Stage:

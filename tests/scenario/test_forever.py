@@ -22,7 +22,7 @@ from reconciler.loop.accounts import Tools
 from reconciler.loop.forever import GRACE_S, Watch
 from reconciler.loop.lookout import Lookout
 from reconciler.loop.once import Orders
-from reconciler.loop.resolve import Reach
+from reconciler.loop.reach import Reach
 from reconciler.loop.tally import PassResult
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.model.overview import ailments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
@@ -51,6 +52,11 @@ class Desk:
         """Write the spec of one job, whose id is `ftjob-` and the name if nothing else is said."""
         text = SPEC.format(name=name, provider=provider, job_id=job_id or f"ftjob-{name}", state=state)
         return self.write(f"{name}.yaml", text)
+
+    def asked(self) -> list[tuple[str, str]]:
+        """Return what the sandbox itself remembers to have been asked for: each verb, and of which job."""
+        worlds = [json.loads(path.read_text()) for path in (self.root / "state").rglob("sandbox-*.json")]
+        return [(act["verb"], act["jobId"]) for world in worlds for act in world["acts"]]
 
     def run(self, *arguments: str) -> Ran:
         """Run `reconcile` here."""

@@ -1,99 +1,31 @@
 """The laws of the decision, each a predicate over one case and what was decided.
 
-Nothing here is imported from `core` but the functions under test: what is allowed, what is proof and what is over a
-limit is told once more, in the design's words, so that a wrong cell in the table cannot vouch for itself.
+Nothing here is imported from `core` but the functions under test: what the design allows, `case` and this file tell
+once more, in its words, so that a wrong cell in the table cannot vouch for itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.settle import Answer, refused, settle
-from reconciler.core.subject import Subject
-from reconciler.model.job import UNSET, Look, ObservedJob, Phase, Seen, Unseen
+from reconciler.model.job import Phase, Seen, Unseen
 from reconciler.model.plan import Action, Progress
+from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import Because, JobStatus, Outcome, Verb
+from reconciler.model.status import JobStatus, Outcome, Verb
+from tests.support.case import OVER, STARTED, STOPPABLE, Case
 from tests.support.conditions_oracle import violations
 
-STARTED = {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
-STOPPABLE = STARTED | {Phase.PAUSING, Phase.PAUSED}
-OVER = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)
 """The answers that leave a trace: whatever is unclear counts as asked."""
 NOT_ASKED = (Progress.NOT_DELIVERED, Progress.OVERTAKEN)
 REMIND_WITHIN = timedelta(hours=6)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All that a decision is made of."""
-
-    subject: Subject
-    look: Look
-    last: JobStatus | None
-    now: datetime
-
-    @property
-    def job(self) -> ObservedJob | None:
-        """The job that was seen."""
-        return self.look.job if isinstance(self.look, Seen) else None
-
-    @property
-    def is_suspended(self) -> bool:
-        """Whether the spec says to change nothing at this moment."""
-        suspension = self.subject.suspension
-        return suspension is not None and (suspension.until is None or self.now < suspension.until)
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether the status speaks of another spec."""
-        return self.last is None or self.last.observed_spec != self.subject.digest
-
-    @property
-    def as_of(self) -> datetime | None:
-        """The provider's clock, where it was told and agrees with ours."""
-        as_of = self.job.as_of if self.job else None
-        return as_of if as_of is not None and abs(self.now - as_of) <= timedelta(minutes=5) else None
-
-    @property
-    def is_over_limit(self) -> bool:
-        """Whether the job, as seen, is older than its spec allows."""
-        limits, as_of = self.subject.spec.limits, self.as_of
-        if limits is None or limits.max_age is None or self.job is None or as_of is None:
-            return False
-        if self.job.phase not in STOPPABLE | {Phase.CANCELLING}:
-            return False
-        known = self.last.job.created_at if self.last and self.last.job else None
-        created = known if self.job.created_at is UNSET else self.job.created_at
-        return isinstance(created, datetime) and as_of - created > limits.max_age
-
-    @property
-    def is_cancel_wanted(self) -> bool:
-        """Whether the job should be gone."""
-        wanted = self.subject.spec.desired_state
-        return wanted is DesiredState.CANCELLED or (wanted is not DesiredState.OBSERVED and self.is_over_limit)
-
-    @property
-    def is_limit_remembered(self) -> bool:
-        """Whether a limit had been reached and this look cannot tell whether it still is."""
-        receipt = self.last.open_receipt if self.last else None
-        is_blind = self.job is None or self.job.phase is Phase.UNKNOWN or self.as_of is None
-        is_for_limit = receipt is not None and receipt.because is Because.LIMIT_REACHED
-        is_meant = self.subject.spec.desired_state is not DesiredState.OBSERVED and not self.has_changed
-        return is_for_limit and is_meant and is_blind
-
-    def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:
-        """Decide on a status of our own, the world being as it was."""
-        look, now = self.look, self.now + later
-        if isinstance(look, Seen) and look.job is not None and look.job.as_of is not None:
-            look = Seen(replace(look.job, as_of=look.job.as_of + later))
-        return decide(self.subject, look, status, now)
 
 
 Law = Callable[[Case, Decision], bool]
@@ -101,7 +33,7 @@ Law = Callable[[Case, Decision], bool]
 
 def asked_by_the_design(case: Case) -> Verb | None:
     """Return what the design's table asks for in this case, whether or not it was asked for before."""
-    if case.job is None or case.is_suspended:
+    if case.job is None or case.is_suspended or case.is_end_believed:
         return None
     phase, wanted = case.job.phase, case.subject.spec.desired_state
     if case.is_cancel_wanted:
@@ -138,12 +70,12 @@ def _is_contested(case: Case, verb: Verb) -> bool:
 def a_failed_look_changes_nothing_that_is_known(case: Case, decision: Decision) -> bool:
     if not isinstance(case.look, Unseen):
         return True
-    before = _known(case.last) if case.last else (None, (), Phase.UNKNOWN, False)
+    before = _known(case.last) if case.last else (None, (), Phase.UNKNOWN, False, None)
     return decision.action is None and _known(decision.status) == before
 
 
 def _known(status: JobStatus) -> tuple[object, ...]:
-    return status.job, status.receipts, status.phase, status.final
+    return status.job, status.receipts, status.phase, status.final, status.doubted_at
 
 
 def what_is_decided_stays_within_bounds_and_rules(_case: Case, decision: Decision) -> bool:
@@ -198,7 +130,7 @@ def what_was_not_delivered_is_asked_again(case: Case, decision: Decision) -> boo
 def a_refused_change_is_refused_in_the_same_words(case: Case, decision: Decision) -> bool:
     if decision.action is None or not decision.action.is_first_attempt:
         return True
-    status = refused(decision.status, "too many", case.last, case.now)
+    status = refused(decision.status, "too many", decision.last, case.now)
     again = case.again(status, timedelta(minutes=1))
     after = refused(again.status, "too many", status, case.now + timedelta(minutes=1))
     return _is_well_formed(status) and again.action == decision.action and after == status
@@ -209,6 +141,8 @@ def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
     if not decision.status.is_ready or not isinstance(case.look, Seen) or not case.is_cancel_wanted:
         return True
     last = case.last
+    if case.is_end_believed:
+        return last is not None and last.phase in OVER
     if case.job is not None:
         is_hidden = case.job.phase is Phase.CANCELLED and not case.subject.capabilities.confirms
         return case.job.phase in OVER and (not is_hidden or _has_end(decision.status))
@@ -220,13 +154,34 @@ def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
 
 
 def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
-    if not decision.status.final or decision.status is case.last:
+    """Only an end can be final, and the look that made it so, had again, changes nothing at any other time."""
+    status = decision.status
+    if not status.final or status is case.last or status.doubted_at is not None:
         return True
-    is_gone = decision.status.phase is Phase.ABSENT and _has_outcome(decision.status, Outcome.GONE)
     jumps = (timedelta(0), timedelta(days=1), timedelta(days=-1))
-    return (is_gone or decision.status.phase in OVER) and all(
-        case.again(decision.status, jump).status.final for jump in jumps
-    )
+    return status.phase in OVER and all(case.again(status, jump).status.final for jump in jumps)
+
+
+def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Decision) -> bool:
+    """The first one is remembered and changes nothing else; one that agrees with the end takes the doubt away."""
+    last, status = case.last, decision.status
+    if last is None or not last.final or not isinstance(case.look, Seen):
+        return True
+    if not case.is_end_believed:
+        told = [status, *answers(case, decision, ASKED)]
+        is_marked = all(each.history[1].reason is Reason.PHASE_WENT_BACK for each in told)
+        return status.phase is not last.phase and is_marked
+    is_as_it_was = (status.final, status.phase, status.receipts) == (True, last.phase, last.receipts)
+    return is_as_it_was and decision.action is None and (status.doubted_at is not None) == case.is_denied
+
+
+def a_job_that_runs_again_is_found_out(case: Case, decision: Decision) -> bool:
+    """Whatever is wanted of it: once it is doubted, a second look a minute later opens it again."""
+    if decision.status.doubted_at is None or not isinstance(case.look, Seen):
+        return True
+    second = case.again(decision.status, timedelta(minutes=1))
+    is_found = second.status.phase is not decision.status.phase
+    return is_found and decision.requeue is not None and decision.requeue <= timedelta(minutes=1)
 
 
 def a_generation_is_a_digest(case: Case, decision: Decision) -> bool:
@@ -237,7 +192,7 @@ def a_generation_is_a_digest(case: Case, decision: Decision) -> bool:
 def what_is_not_final_is_looked_at_again(case: Case, decision: Decision) -> bool:
     requeue = decision.requeue
     if requeue is None:
-        return decision.status.final
+        return decision.status.final and decision.status.doubted_at is None
     return timedelta(0) < requeue <= INTERVALS_MAX * case.subject.interval
 
 
@@ -251,16 +206,12 @@ def a_job_that_should_be_gone_is_asked_to_stop_within_six_hours(case: Case, deci
 
 def answers(case: Case, decision: Decision, progresses: tuple[Progress, ...]) -> list[JobStatus]:
     """Return what the status becomes with each of the answers; nothing where nothing was asked."""
-    return [_answer(case, decision.status, decision.action, each) for each in progresses] if decision.action else []
+    return [_answer(case, decision, decision.action, each) for each in progresses] if decision.action else []
 
 
-def _answer(case: Case, decided: JobStatus, action: Action, progress: Progress) -> JobStatus:
-    intent = intend(decided, action, None, None, case.now)
-    return settle(intent, decided, action, Answer(progress, "so it was"), case.last, case.now)
-
-
-def _has_outcome(status: JobStatus, outcome: Outcome) -> bool:
-    return any(each.outcome is outcome for each in status.receipts)
+def _answer(case: Case, decision: Decision, action: Action, progress: Progress) -> JobStatus:
+    intent = intend(decision.status, action, None, None, case.now)
+    return settle(intent, decision.status, action, Answer(progress, "so it was"), decision.last, case.now)
 
 
 def _has_end(status: JobStatus) -> bool:
@@ -276,6 +227,7 @@ LAWS: tuple[Law, ...] = (
     it_is_ready_only_with_proof,
     a_generation_is_a_digest,
     what_is_not_final_is_looked_at_again,
+    an_end_is_denied_only_by_two_looks_a_minute_apart,
 )
 """Checked in every case."""
 LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (
@@ -286,5 +238,6 @@ LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (
     a_refused_change_is_refused_in_the_same_words,
     a_job_that_should_be_gone_is_asked_to_stop_within_six_hours,
     what_is_final_stays_final,
+    a_job_that_runs_again_is_found_out,
 )
 """Checked once for each spec, look and status that decisions tell apart: they look further ahead."""

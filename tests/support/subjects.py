@@ -94,12 +94,12 @@ def carried_out(
     subject: Subject, look: Look, last: JobStatus | None, now: datetime, progress: Progress = Progress.ACCEPTED
 ) -> JobStatus:
     """Return the status after a decision and, if it asks for something, the answer to that."""
-    return answered(decide(subject, look, last, now), last, now, progress)
+    return answered(decide(subject, look, last, now), now, progress)
 
 
-def answered(decision: Decision, last: JobStatus | None, now: datetime, progress: Progress) -> JobStatus:
+def answered(decision: Decision, now: datetime, progress: Progress) -> JobStatus:
     """Return what a decision's status becomes, once its request was answered like this."""
     if decision.action is None:
         return decision.status
     intent = intend(decision.status, decision.action, None, None, now)
-    return settle(intent, decision.status, decision.action, Answer(progress, "as the test has it"), last, now)
+    return settle(intent, decision.status, decision.action, Answer(progress, "as the test has it"), decision.last, now)

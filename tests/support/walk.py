@@ -35,7 +35,8 @@ from reconciler.model.job import UNSET, Capabilities, Look, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
 from tests.support.build import NOW
-from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Case, Law, answers
+from tests.support.case import Case
+from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Law, answers
 from tests.support.subjects import ABSENT, UNSEEN, a_look, a_subject
 
 WANTED = ("running", "paused", "cancelled", "observed")
@@ -208,6 +209,7 @@ def _outlook(status: JobStatus | None, now: datetime) -> object:
     return (
         status.phase if status.phase in _AGE_THAT_COUNTS else None,
         status.final or _since(status, now),
+        status.doubted_at is not None and (now - status.doubted_at >= timedelta(minutes=1), now < status.doubted_at),
         facts is not None and facts.was_seen,
         facts is not None and facts.created_at is not None,
         status.phase is Phase.CANCELLED and facts is not None and facts.finished_at is not None,

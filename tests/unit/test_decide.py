@@ -147,7 +147,7 @@ def follow(subject: Subject, progress: Progress, until: datetime) -> list[timede
         decision = decide(subject, a_look(at=now, created_at=NOW - HOUR), status, now)
         if decision.action is not None:
             asked.append(now - NOW)
-        status = answered(decision, status, now, progress)
+        status = answered(decision, now, progress)
         after = decide(subject, a_look(at=now, created_at=NOW - HOUR), status, now)
         assert after.requeue is not None
         now += after.requeue
@@ -168,7 +168,7 @@ def test_a_cancel_that_is_accepted_and_not_honoured_is_asked_for_every_ten_minut
 
 def test_a_request_that_never_arrives_is_asked_for_at_every_look() -> None:
     decision = decide(WANTED, a_look(), None, NOW)
-    status = answered(decision, None, NOW, Progress.NOT_DELIVERED)
+    status = answered(decision, NOW, Progress.NOT_DELIVERED)
 
     assert decide(WANTED, a_look(), status, NOW + SECOND).action == decision.action
 

@@ -390,7 +390,9 @@ def test_a_status_tree_elsewhere_in_the_specs_is_not_read_as_specs(tmp_path: Pat
 def test_a_directory_that_is_not_there_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
     snapshot = specs_in(tmp_path / "none").snapshot()
 
-    assert [str(each) for each in snapshot.diagnostics] == ["specs: there is no such directory"]
+    assert [str(each) for each in snapshot.diagnostics] == [
+        "specs: there is no such directory: make it, or say with --specs where the specs are"
+    ]
     assert snapshot.broken_files
 
 

@@ -133,7 +133,7 @@ def test_a_job_gone_after_a_limits_accepted_cancel_is_ready() -> None:
     for minutes in (1, 2):
         status = carried_out(subject, ABSENT, status, NOW + minutes * MINUTE)
 
-    assert (status.is_ready, status.ready.reason, status.final) == (True, Reason.JOB_GONE, True)
+    assert (status.is_ready, status.ready.reason, status.final) == (True, Reason.JOB_GONE, False)
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])

@@ -116,7 +116,8 @@ def uneconomical(history: History) -> Iterator[str]:
     """Tell the jobs that were cancelled more often than law 6 allows.
 
     One, and one more for each answer to a cancel that was ambiguous or a refusal, each cancel that had no effect, each
-    crash, each time that the wish came anew, and each time that somebody spoilt the status that remembered it.
+    crash, each time that the wish came anew, each time that somebody spoilt the status that remembered it, and one if
+    the job ended and ran again.
     """
     posts: Counter[tuple[str, str]] = Counter()
     allowed: defaultdict[tuple[str, str], int] = defaultdict(lambda: 1)
@@ -140,8 +141,9 @@ def uneconomical(history: History) -> Iterator[str]:
                 for key in wanted.keys() - {(each.account, each.job_id) for each in revision.wishes}:
                     wanted[key] = False
     for key, count in posts.items():
-        if count > allowed[key] + everyone:
-            yield f"{count} cancels for {'/'.join(key)}, where {allowed[key] + everyone} would do"
+        enough = allowed[key] + everyone + (history.back_at(*key) is not None)
+        if count > enough:
+            yield f"{count} cancels for {'/'.join(key)}, where {enough} would do"
 
 
 def impatient(history: History) -> Iterator[str]:
@@ -174,7 +176,8 @@ def _beyond_rate(requests: list[Served]) -> Iterator[str]:
 def hasty(history: History) -> Iterator[str]:
     """Tell the requests that came again too soon: ten minutes after one that was taken, five seconds after any other.
 
-    Where an edit, a crash or a spoilt status lies between two, they are not the same request made again.
+    Where an edit, a crash or a spoilt status lies between two, or a job went back, they are not the same request made
+    again.
     """
     before: dict[tuple[str, str, str], Served] = {}
     for event in history.events:
@@ -184,7 +187,9 @@ def hasty(history: History) -> Iterator[str]:
             case Served(is_change=True, job_id=str(job_id)):
                 key = (event.account, job_id, event.verb)
                 last = before.get(key)
-                if last is not None and event.at - last.at < _patience(last):
+                back_at = history.back_at(event.account, job_id)
+                is_anew = last is None or (back_at is not None and last.at <= back_at)
+                if last is not None and not is_anew and event.at - last.at < _patience(last):
                     yield f"{event.at:%T} {event.verb} of {job_id} again after {event.at - last.at}"
                 before[key] = event
 

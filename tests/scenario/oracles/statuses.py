@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from tests.scenario.history import (
     ABSENT,
+    INTACT,
     Called,
     Crashed,
     Edited,
@@ -72,9 +74,9 @@ def untrue(history: History) -> Iterator[str]:
         phase = tree["status"]["phase"]
         if job is None or phase not in OVER:
             continue
-        truth = history.truth(accounts[job[0]], job[1], event.at)
-        if truth not in {phase, ABSENT}:
-            yield f"{event.at:%T} {event.path} says {phase}, and it is {truth}"
+        truths = history.was(accounts[job[0]], job[1], event.at)
+        if truths.isdisjoint({phase, ABSENT}):
+            yield f"{event.at:%T} {event.path} says {phase}, and it is {truths}"
 
 
 def _accounts(history: History) -> dict[str, str]:
@@ -86,7 +88,8 @@ def wrongly_ready(history: History) -> Iterator[str]:
     """Tell the wanted cancels that a pass left as Ready while the job was not over.
 
     A spec that changed while the pass was under way is for the next pass to tell, and a disk that is full keeps what
-    stood there before.
+    stood there before. A job of which the provider took our cancel and then said twice, a minute apart, that there is
+    none may be called gone, whatever key it was that showed none.
     """
     at_begin: Revision | None = None
     revision: Revision | None = None
@@ -99,9 +102,21 @@ def wrongly_ready(history: History) -> Iterator[str]:
             case PassEnded() if revision is not None and at_begin is not None and not event.errors:
                 for wish in set(revision.valid()) & set(at_begin.valid()):
                     if wish.desired == "cancelled" and _is_said_ready(event, wish):
-                        truth = history.truth(wish.account, wish.job_id, event.at)
-                        if truth not in {*OVER, ABSENT}:
-                            yield f"{event.at:%T} {wish.name} is Ready, and its job is {truth}"
+                        truths = history.was(wish.account, wish.job_id, event.at)
+                        if truths.isdisjoint({*OVER, ABSENT}) and not _was_told_gone(history, wish, event.at):
+                            yield f"{event.at:%T} {wish.name} is Ready, and its job is {truths}"
+
+
+def _was_told_gone(history: History, wish: Wish, until: datetime) -> bool:
+    is_taken = False
+    absences: list[datetime] = []
+    for event in history.events:
+        if event.at > until or not isinstance(event, Served) or event.account != wish.account:
+            continue
+        is_taken = is_taken or (event.verb == "cancel" and event.job_id == wish.job_id and event.status == INTACT)
+        if (word := event.words.get(wish.job_id)) is not None:
+            absences = [*absences, event.at] if is_taken and word == ABSENT else []
+    return len(absences) > 1 and absences[-1] - absences[0] >= timedelta(minutes=1)
 
 
 def path_of(wish: Wish) -> str:

@@ -1,4 +1,7 @@
-"""Whether a look in which everything was gone at once was believed: a wrong key or project is likelier than that."""
+"""Whether a look in which everything was gone at once was believed: a wrong key or project is likelier than that.
+
+Jobs whose cancel was accepted may be gone because of it, and are not counted.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from tests.scenario.history import ABSENT, Crashed, Edited, History, PassBegun, PassEnded, Put, Served, Tampered
-from tests.scenario.oracles.reading import UNFINISHED, is_job, job_of, read
+from tests.scenario.oracles.reading import UNFINISHED, Tree, is_job, job_of, read
 
 MANY = 2
 
@@ -54,7 +57,15 @@ def _suspects(
 
 
 def _known(account: str, urls: Mapping[str, str], statuses: Mapping[str, bytes]) -> set[str]:
-    """Return the jobs of an account that the statuses tell to be unfinished, by their ids."""
+    """Return the jobs of an account that the statuses tell to be unfinished and not asked to stop, by their ids."""
     trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
-    jobs = [(job_of(tree), tree["status"]["phase"]) for tree in trees]
-    return {job[1] for job, phase in jobs if job and urls.get(job[0]) == account and phase in UNFINISHED}
+    jobs = [(job_of(tree), tree) for tree in trees if not _may_vanish(tree)]
+    return {
+        job[1] for job, tree in jobs if job and urls.get(job[0]) == account and tree["status"]["phase"] in UNFINISHED
+    }
+
+
+def _may_vanish(tree: Tree) -> bool:
+    return any(
+        each["verb"] == "cancel" and each["acceptedAt"] and not each["outcome"] for each in tree["status"]["receipts"]
+    )

@@ -1,0 +1,101 @@
+"""One case of a decision, and what the design's words say of it.
+
+Nothing here is imported from `core` but the function under test: what is allowed, what is proof and what is over a
+limit is told once more, in the design's words, so that a wrong cell in the table cannot vouch for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from reconciler.core.decide import Decision, decide
+from reconciler.core.subject import Subject
+from reconciler.model.job import UNSET, Look, ObservedJob, Phase, Seen
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import Because, JobStatus
+
+STARTED = {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
+STOPPABLE = STARTED | {Phase.PAUSING, Phase.PAUSED}
+OVER = {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a decision is made of."""
+
+    subject: Subject
+    look: Look
+    last: JobStatus | None
+    now: datetime
+
+    @property
+    def job(self) -> ObservedJob | None:
+        """The job that was seen."""
+        return self.look.job if isinstance(self.look, Seen) else None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the spec says to change nothing at this moment."""
+        suspension = self.subject.suspension
+        return suspension is not None and (suspension.until is None or self.now < suspension.until)
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the look shows that a job which ended for good has not; a word that nobody knows shows nothing."""
+        if self.last is None or not self.last.final or self.job is None:
+            return False
+        return self.job.phase not in {Phase.UNKNOWN, self.last.phase}
+
+    @property
+    def is_end_believed(self) -> bool:
+        """Whether the job is to be taken as ended for good: it did, and no two looks a minute apart deny it."""
+        if self.last is None or not self.last.final:
+            return False
+        doubted_at = self.last.doubted_at
+        return not self.is_denied or doubted_at is None or self.now - doubted_at < timedelta(minutes=1)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the status speaks of another spec."""
+        return self.last is None or self.last.observed_spec != self.subject.digest
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The provider's clock, where it was told and agrees with ours."""
+        as_of = self.job.as_of if self.job else None
+        return as_of if as_of is not None and abs(self.now - as_of) <= timedelta(minutes=5) else None
+
+    @property
+    def is_over_limit(self) -> bool:
+        """Whether the job, as seen, is older than its spec allows."""
+        limits, as_of = self.subject.spec.limits, self.as_of
+        if limits is None or limits.max_age is None or self.job is None or as_of is None:
+            return False
+        if self.job.phase not in STOPPABLE | {Phase.CANCELLING}:
+            return False
+        known = self.last.job.created_at if self.last and self.last.job else None
+        created = known if self.job.created_at is UNSET else self.job.created_at
+        return isinstance(created, datetime) and as_of - created > limits.max_age
+
+    @property
+    def is_cancel_wanted(self) -> bool:
+        """Whether the job should be gone."""
+        wanted = self.subject.spec.desired_state
+        return wanted is DesiredState.CANCELLED or (wanted is not DesiredState.OBSERVED and self.is_over_limit)
+
+    @property
+    def is_limit_remembered(self) -> bool:
+        """Whether a limit had been reached and this look cannot tell whether it still is."""
+        receipt = self.last.open_receipt if self.last else None
+        is_blind = self.job is None or self.job.phase is Phase.UNKNOWN or self.as_of is None
+        is_for_limit = receipt is not None and receipt.because is Because.LIMIT_REACHED
+        is_meant = self.subject.spec.desired_state is not DesiredState.OBSERVED and not self.has_changed
+        return is_for_limit and is_meant and is_blind
+
+    def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:
+        """Decide on a status of our own, the world being as it was."""
+        look, now = self.look, self.now + later
+        if isinstance(look, Seen) and look.job is not None and look.job.as_of is not None:
+            look = Seen(replace(look.job, as_of=look.job.as_of + later))
+        return decide(self.subject, look, status, now)
