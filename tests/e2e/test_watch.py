@@ -76,3 +76,23 @@ def test_half_a_file_stops_its_own_jobs_and_no_other(checkout: Checkout, sandbox
 
     assert sandbox.cancels(first, second) == [second]
     assert tmp_path.exists()
+
+
+def test_an_account_that_hangs_delays_no_other(checkout: Checkout, sandbox: Sandbox) -> None:
+    hanging, quick = sandbox.create(2)
+    checkout.name_provider("other", "options: {project: proj_other}")
+    checkout.want("hanging", hanging, "observed", provider="other")
+    checkout.want("quick", quick, "observed")
+
+    with watching(checkout) as watch:
+        for name in ("hanging", "quick"):
+            wait_for((checkout.status_dir / f"{name}.yaml").exists, "the first passes end")
+        sandbox.break_with({"fault": "slow", "on": "retrieve", "job": hanging, "for": "40s"})
+        asked = len(sandbox.requests())
+        checkout.want("hanging", hanging, provider="other")
+        wait_for(lambda: len(sandbox.requests()) > asked, "the account hangs")
+        checkout.want("quick", quick)
+        wait_for(lambda: checkout.status("quick").final, "the other is proved")
+        watch.process.kill()
+
+    assert sandbox.cancels(hanging, quick) == [quick]
