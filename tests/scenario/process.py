@@ -81,11 +81,12 @@ class Machine:
     """So many of the next writes find the disk full."""
     ambushes: list[Callable[[], None]] = field(default_factory=list)
     """What happens a second after the next passes have read the specs, one a pass."""
+    has_small_pages: bool = True
 
     def environment(self) -> Environment:
         """Return what the operator decides."""
         bound = ",".join(f"{KEY_VARIABLE}={each.base_url.removesuffix('/v1')}" for each in self.providers.values())
-        return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}))
+        return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}), self.has_small_pages)
 
 
 @asynccontextmanager
@@ -123,10 +124,11 @@ class Environment:
     """What the operator decides, outside the specs."""
 
     trust: Trust
+    has_small_pages: bool = True
 
     def provider_type(self, name: str) -> ProviderType:
         """Return the real type, but for its pages."""
-        return _with_small_pages(load(name))
+        return _with_small_pages(load(name)) if self.has_small_pages else load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import looptime
 
 from reconciler.core.guard import Brakes
+from reconciler.core.subject import INTERVAL
 from reconciler.loop.accounts import Tools
+from reconciler.loop.forever import Watch
+from reconciler.loop.lookout import Lookout
 from reconciler.loop.once import Memory, Orders, run_pass
+from reconciler.loop.tally import PassResult
 from reconciler.loop.until import run_until
 from reconciler.model.plan import Report
 from reconciler.sandbox.options import SandboxOptions
@@ -26,6 +30,7 @@ from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine, run
 from tests.scenario.provider import KEY, Provider
 from tests.scenario.repository import KEY_VARIABLE, Revision
 from tests.scenario.returning import ReturningWorld
+from tests.support.bell import Bell
 from tests.support.clock import BASE, VirtualClock
 from tests.support.disk import ForgetfulDisk
 
@@ -52,6 +57,13 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """A watch, which hears of every edit, for so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Doom:
     """The machine goes down after so many more effects."""
 
@@ -68,7 +80,7 @@ class Silence:
     """From here on nothing should change any more."""
 
 
-Step = Rest | Pass | Until | Doom | Calm | Silence
+Step = Rest | Pass | Until | Watched | Doom | Calm | Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,8 @@ class Plan:
     happenings: tuple[Happening, ...] = ()
     brakes: Brakes = field(default_factory=lambda: LOOSE)
     begins_at: datetime = BASE
+    has_small_pages: bool = True
+    """Whether short lists have several pages."""
     memories: Mapping[str, str] = field(default_factory=dict)
     """What each world remembers, where it does not begin with this run."""
 
@@ -116,7 +130,10 @@ class Stage:
             name: Provider(name, urls[name], world, self.clock, self.history) for name, world in worlds.items()
         }
         disk = ForgetfulDisk(SPECS.parent)
-        self.machine = Machine(disk, self.providers, {KEY_VARIABLE: KEY}, self.clock, self.history)
+        self.machine = Machine(
+            disk, self.providers, {KEY_VARIABLE: KEY}, self.clock, self.history, has_small_pages=plan.has_small_pages
+        )
+        self.bell = Bell()
         self._files: dict[str, bytes] = {}
         self.edit("the first commit", plan.revision)
 
@@ -130,6 +147,7 @@ class Stage:
         for file, data in after.items():
             if before.get(file) != data:
                 self.machine.disk.put(SPECS / file, data)
+        self.bell.ring()
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
         """Change a status file behind our back; None removes it."""
@@ -224,6 +242,8 @@ async def _work(stage: Stage, life: Life, steps: Iterator[Step], orders: Orders)
                     _tell(stage, (await run_pass(tools, orders, memory)).report)
                 case Until(wait_s):
                     await _until(stage, tools, orders, wait_s)
+                case Watched(seconds):
+                    await _watch(stage, tools, orders, seconds)
                 case Doom(effects):
                     life.dies_before = life.effects + effects
                 case Calm():
@@ -231,6 +251,20 @@ async def _work(stage: Stage, life: Life, steps: Iterator[Step], orders: Orders)
                     stage.calm()
                 case Silence():
                     stage.history.events.append(Quiet(stage.clock.now()))
+
+
+async def _watch(stage: Stage, tools: Tools, orders: Orders, seconds: float) -> None:
+    """Watch for so long. Only how it ended is noted: each pass of a day would be more than a machine remembers."""
+    stop, last = asyncio.Event(), [Report()]
+    asyncio.get_running_loop().call_later(seconds, stop.set)
+    lookout = Lookout.beginning(stage.clock.monotonic(), INTERVAL.total_seconds())
+    watching = replace(tools, is_stopping=stop.is_set)
+
+    def keep(result: PassResult, _: float) -> None:
+        last[0] = result.report
+
+    await Watch(watching, orders, stage.bell, stage.rng.random, lookout, keep).run(stop)
+    _tell(stage, last[0])
 
 
 async def _until(stage: Stage, tools: Tools, orders: Orders, wait_s: float) -> None:

@@ -30,6 +30,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
 from reconciler.ports import JobController, JobReader
 from tests.scenario.process import Environment
+from tests.support.bell import Bell
 from tests.support.cli import Checkout
 from tests.support.clock import VirtualClock
 
@@ -121,19 +122,6 @@ class TwoAccounts:
 
 
 @dataclass(slots=True)
-class Bell:
-    """A waker that a test rings."""
-
-    is_alive: bool = True
-    rung: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def wait(self) -> None:
-        """Return once it was rung."""
-        await self.rung.wait()
-        self.rung.clear()
-
-
-@dataclass(slots=True)
 class Shift:
     """A watch at work."""
 
@@ -149,7 +137,7 @@ class Shift:
     def save(self, name: str, state: str, provider: str = "openai") -> None:
         """Save a spec, and let the watch know."""
         self.checkout.want(name, name, state, provider=provider)
-        self.bell.rung.set()
+        self.bell.ring()
 
 
 @asynccontextmanager
@@ -212,7 +200,7 @@ def test_a_saved_spec_is_acted_on_at_once_and_its_proof_is_soon_there(tmp_path: 
         async with a_shift(tmp_path, running=3) as shift:
             await asyncio.sleep(1000)
             shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
-            shift.bell.rung.set()
+            shift.bell.ring()
             await asyncio.sleep(0.01)
             at_once = dict(shift.jobs.cancels)
             await asyncio.sleep(3)
@@ -242,7 +230,7 @@ def test_a_half_written_file_harms_no_other(tmp_path: Path) -> None:
             await asyncio.sleep(10)
             shift.checkout.write("ftjob-0000.yaml", "apiVersion: jobs.reconciler/v1\nkind: Fine")
             shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
-            shift.bell.rung.set()
+            shift.bell.ring()
             await asyncio.sleep(5)
 
             assert shift.checkout.status("ftjob-0001").is_ready
@@ -303,7 +291,7 @@ def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_
             shift.jobs.trouble = lambda _: 500.0
             shift.bell.is_alive = False
             shift.checkout.want("ftjob-0000", "ftjob-0000", "running", provider="openai")
-            shift.bell.rung.set()
+            shift.bell.ring()
             await asyncio.sleep(120)
             ill = ailments(shift.lookout.overview, clock())
             shift.jobs.trouble = None
@@ -327,10 +315,10 @@ def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no
             await asyncio.sleep(1000)
             shift.jobs.trouble = lambda what: takes_s if what == "cancel" else None
             shift.checkout.want("ftjob-0000", "ftjob-0000", "cancelled", provider="openai")
-            shift.bell.rung.set()
+            shift.bell.ring()
             await asyncio.sleep(0.01)
             shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
-            shift.bell.rung.set()
+            shift.bell.ring()
             asked_to_stop_at = clock()
             shift.stop.set()
             await shift.task
@@ -395,7 +383,7 @@ def test_who_acts_after_a_hang_is_held_by_the_settings_of_now(tmp_path: Path) ->
             shift.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(1)
             shift.checkout.write("settings.yaml", SUSPENDED)
-            shift.bell.rung.set()
+            shift.bell.ring()
             await asyncio.sleep(3 * HANGS_S)
 
             assert shift.slow.cancels == {}
@@ -433,7 +421,7 @@ def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_re
             await asyncio.sleep(1)
             shift.jobs.phases["ftjob-9999"] = Phase.RUNNING
             shift.checkout.want("ftjob-slow-0000", "ftjob-9999", provider="openai")
-            shift.bell.rung.set()
+            shift.bell.ring()
             await asyncio.sleep(2 * HANGS_S)
             status = shift.checkout.status("ftjob-slow-0000")
 

@@ -42,3 +42,18 @@ def test_a_key_that_was_dropped_is_not_due_and_can_come_back_later() -> None:
     assert "a" in queue
     assert queue.pop_due(8) == frozenset()
     assert queue.next_at() == 9
+
+
+def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_alone() -> None:
+    queue: DueQueue[str] = DueQueue()
+    queue.add("a1", 5)
+    queue.add("a2", 9, may_from=4)
+    queue.add("a3", 9, may_from=6)
+    queue.add("b1", 9, may_from=4)
+
+    alone = queue.pop_due(4, kind=lambda key: key[0])
+    together = queue.pop_due(5, kind=lambda key: key[0])
+
+    assert alone == frozenset()
+    assert together == {"a1", "a2"}
+    assert queue.next_at() == 9
