@@ -14,14 +14,16 @@ from reconciler.cli.names import read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.screen import Screen
 from reconciler.errors import ProviderError
+from reconciler.loop.look import unseen_by
 from reconciler.loop.reach import Reach, reaches_by_name
-from reconciler.model.job import JobEvent
-from reconciler.model.plan import Row
-from reconciler.ports import SupportsEvents
+from reconciler.model.diagnostic import Severity
+from reconciler.model.job import Capabilities, JobCheckpoint, JobEvent, JobRef, Unseen
+from reconciler.model.plan import ExitCode, Row, worst
+from reconciler.ports import JobReader, SupportsCheckpoints, SupportsEvents
 from reconciler.views.describe_text import describe_text
-from reconciler.views.problems import problems
+from reconciler.views.problems import Problem, problems
 
-EVENTS_MAX = 20
+NEWEST_MAX = 20
 
 
 @click.command(
@@ -32,7 +34,9 @@ EVENTS_MAX = 20
 )
 @click.argument("name")
 @click.option(
-    "--events", is_flag=True, help=f"Ask the provider for the newest {EVENTS_MAX} lines of the job's own log."
+    "--events",
+    is_flag=True,
+    help=f"Ask the provider for the newest {NEWEST_MAX} lines of the job's own log, and for its checkpoints.",
 )
 @options(PLACE, TRUST, SCREEN)
 def describe(*, name: str, events: bool, **given: Any) -> int:
@@ -43,28 +47,44 @@ def describe(*, name: str, events: bool, **given: Any) -> int:
     screen = Screen.of(given)
     report = read_named(given, (name,))
     specs = {each.document.metadata.name: each.document for each in wiring.read_specs(place(given)).jobs}
+    codes, untold = set(report.exit_codes), []
     for row in report.rows:
-        log = asyncio.run(_log(given, row)) if events else ()
-        text = describe_text(row, specs.get(name), log, screen.canvas(sys.stdout), screen.now())
-        screen.result(text)
-    screen.say(problems(report))
-    return report.exit_code
+        log, unseen = asyncio.run(_log(given, row)) if events else ((), None)
+        screen.result(describe_text(row, specs.get(name), log, screen.canvas(sys.stdout), screen.now()))
+        if unseen is not None:
+            codes.add(ExitCode.CONFIGURATION if unseen.is_configuration else ExitCode.PROVIDER_UNSEEN)
+            untold.append(_untold(row, unseen))
+    screen.say((*untold, *problems(report)))
+    return worst(frozenset(codes))
 
 
-async def _log(given: Given, row: Row) -> tuple[JobEvent, ...]:
-    """Return the provider's log of a job. Raises `UsageError` where it keeps none, or does not give it."""
+async def _log(given: Given, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unseen | None]:
+    """Return what the provider tells of a job's life, or why it does not. Raises `UsageError` where it keeps none."""
     async with wiring.reading(place(given), trust(given)) as tools:
         reaches = reaches_by_name(wiring.read_specs(place(given)), tools.environment)
         reach = reaches.get(row.provider or "")
         if not isinstance(reach, Reach) or row.ref is None:
             msg = f"{row.name} cannot be asked about: {row.status.ready.message}"
             raise wiring.UsageError(msg)
+        can = reach.type.capabilities
+        if not (can.can_list_events or can.can_list_checkpoints):
+            msg = f"{reach.account.type} keeps no log of a job that can be read: leave --events out"
+            raise wiring.UsageError(msg)
         try:
-            reader = await tools.accounts.open(reach)
-            if not isinstance(reader, SupportsEvents):
-                msg = f"{reach.account.type} keeps no log of a job that can be read: leave --events out"
-                raise wiring.UsageError(msg)
-            return await reader.list_events(row.ref, EVENTS_MAX)
+            return await _ask(await tools.accounts.open(reach), row.ref, can), None
         except ProviderError as error:
-            msg = f"the log of {row.name} could not be read: {error}"
-            raise wiring.ConfigurationError(msg) from None
+            return (), unseen_by(error)
+
+
+async def _ask(reader: JobReader, ref: JobRef, can: Capabilities) -> tuple[JobEvent | JobCheckpoint, ...]:
+    told: list[JobEvent | JobCheckpoint] = []
+    if can.can_list_events and isinstance(reader, SupportsEvents):
+        told += await reader.list_events(ref, NEWEST_MAX)
+    if can.can_list_checkpoints and isinstance(reader, SupportsCheckpoints):
+        told += await reader.list_checkpoints(ref, NEWEST_MAX)
+    return tuple(told)
+
+
+def _untold(row: Row, unseen: Unseen) -> Problem:
+    summary = f"the log of {row.name} could not be read: {unseen.message}"
+    return Problem(severity=Severity.ERROR, code=unseen.reason, summary=summary)

@@ -8,9 +8,18 @@ from typing import Protocol
 
 from reconciler.errors import ProviderError
 from reconciler.loop.reach import Environment, Reach
-from reconciler.model.job import Account, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.record import Audit
-from reconciler.ports import Clock, JobController, JobReader, Publisher, SpecSource, StatusStore, SupportsEvents
+from reconciler.ports import (
+    Clock,
+    JobController,
+    JobReader,
+    Publisher,
+    SpecSource,
+    StatusStore,
+    SupportsCheckpoints,
+    SupportsEvents,
+)
 
 
 class Accounts(Protocol):
@@ -69,19 +78,22 @@ class _ReadOnly:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadOnlyWithEvents(_ReadOnly):
-    """The same, of a provider that keeps a log of each job."""
+class _ReadOnlyWithLog(_ReadOnly):
+    """The same, of a provider that tells how each job has fared. What it can tell, its capabilities say."""
 
-    _log: SupportsEvents
+    _log: object
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        return await self._log.list_events(ref, limit)
+        return await self._log.list_events(ref, limit) if isinstance(self._log, SupportsEvents) else ()
+
+    async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
+        return await self._log.list_checkpoints(ref, limit) if isinstance(self._log, SupportsCheckpoints) else ()
 
 
 def read_only(controller: JobController) -> JobReader:
     """Return the account without every method that changes something."""
-    if isinstance(controller, SupportsEvents):
-        return _ReadOnlyWithEvents(controller, controller)
+    if isinstance(controller, SupportsEvents | SupportsCheckpoints):
+        return _ReadOnlyWithLog(controller, controller)
     return _ReadOnly(controller)
 
 

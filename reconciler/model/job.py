@@ -139,6 +139,15 @@ class JobEvent:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class JobCheckpoint:
+    """A model that a job has left on its way, and that can be used."""
+
+    at: datetime | None
+    step: int | None
+    model: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a provider can do. The default is *cannot*: an adapter declares, nobody probes."""
@@ -151,6 +160,7 @@ class Capabilities:
     """What of a cancelled job's work is lost, where the provider's documents say so."""
     can_pause: bool = False
     can_list_events: bool = False
+    can_list_checkpoints: bool = False
     has_whole_rows: bool = False
     """A list row carries every field that a retrieve does."""
     page_size_max: int = 20

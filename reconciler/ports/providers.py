@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from reconciler.errors import Kind, Permanent
-from reconciler.model.job import Account, Capabilities, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Account, Capabilities, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,15 @@ class SupportsEvents(Protocol):
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
         """Return the job's newest log lines, newest first."""
+        ...
+
+
+@runtime_checkable
+class SupportsCheckpoints(Protocol):
+    """Only where `Capabilities.can_list_checkpoints`."""
+
+    async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
+        """Return the newest models that the job has left on its way, newest first."""
         ...
 
 

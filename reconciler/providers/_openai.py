@@ -21,6 +21,7 @@ from reconciler.plugin import (
     UNFINISHED,
     Credentials,
     Delivered,
+    JobCheckpoint,
     JobError,
     JobEvent,
     JobPage,
@@ -121,8 +122,13 @@ class OpenAIJobs:
         """Return the newest lines of the job's log, newest first."""
         response = await self._send("GET", f"{_path(ref)}/events", {"limit": str(limit)})
         raise_unless_ok(response, self._dialect.sayings)
-        rows = json_object(response).get("data")
-        return tuple(_event(row) for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
+        return tuple(map(_event, _rows(response)))
+
+    async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
+        """Return the newest models that the job has left on its way, newest first."""
+        response = await self._send("GET", f"{_path(ref)}/checkpoints", {"limit": str(limit)})
+        raise_unless_ok(response, self._dialect.sayings)
+        return tuple(map(_checkpoint, _rows(response)))
 
     async def _ask(self, ref: JobRef, verb: str, moot: frozenset[Phase]) -> ObservedJob:
         response = await self._send("POST", f"{_path(ref)}/{verb}", body=self._dialect.ask_body)
@@ -203,6 +209,20 @@ def _error(value: Any) -> JobError | None:
         return JobError(message=text(value)) if value and isinstance(value, str) else None
     error = JobError(code=text(value.get("code")), message=text(value.get("message")), param=text(value.get("param")))
     return error if error.code or error.message else None
+
+
+def _rows(response: Response) -> list[dict[str, Any]]:
+    """Return the rows of a list that nothing is decided by: what is no row is passed over."""
+    rows = json_object(response).get("data")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _checkpoint(row: Mapping[str, Any]) -> JobCheckpoint:
+    return JobCheckpoint(
+        at=seconds(row.get("created_at")),
+        step=_count(row.get("step_number")),
+        model=text(row.get("fine_tuned_model_checkpoint")) or "",
+    )
 
 
 def _event(row: Mapping[str, Any]) -> JobEvent:

@@ -64,7 +64,7 @@ class AzureOpenAIType:
     key_variable = "AZURE_OPENAI_API_KEY"
     url_variable = "AZURE_OPENAI_ENDPOINT"
     finds_credentials = True
-    capabilities = Capabilities(can_pause=True, can_list_events=True)
+    capabilities = Capabilities(can_pause=True, can_list_events=True, can_list_checkpoints=True)
     rate = Rate()
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature

@@ -94,6 +94,7 @@ LITELLM_PASSTHROUGH: ProviderType = OpenAIService(
         cancel_is_immediate=True,
         can_pause=True,
         can_list_events=True,
+        can_list_checkpoints=True,
         has_whole_rows=True,
         page_size_max=100,
         filters=("metadata",),

@@ -42,6 +42,7 @@ OPENAI: ProviderType = OpenAIService(
         cancel_is_immediate=True,
         can_pause=True,
         can_list_events=True,
+        can_list_checkpoints=True,
         has_whole_rows=True,
         page_size_max=100,
         filters=("metadata",),
@@ -55,6 +56,6 @@ NEBIUS: ProviderType = OpenAIService(
     url_variable=None,
     address="https://api.tokenfactory.nebius.com/v1",
     # Its documents tell of list, retrieve and checkpoints; that it pages and cancels as OpenAI does is not confirmed.
-    capabilities=Capabilities(),
+    capabilities=Capabilities(can_list_checkpoints=True),
 )
 """Nebius Token Factory."""

@@ -34,6 +34,7 @@ class SandboxType:
         cancel_loses="nothing: its jobs are make-believe",
         can_pause=True,
         can_list_events=True,
+        can_list_checkpoints=True,
         has_whole_rows=True,
         page_size_max=100,
         list_order="newest first",

@@ -9,7 +9,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from reconciler.plugin import UNSET, JobController, ObservedJob, Permanent, Phase, ProviderError, SupportsEvents
+from reconciler.plugin import (
+    UNSET,
+    JobController,
+    ObservedJob,
+    Permanent,
+    Phase,
+    ProviderError,
+    SupportsCheckpoints,
+    SupportsEvents,
+)
 from reconciler.testing.asking import PAGE, NeedsStage, asked, disturb, seen, skip_unless, walk
 from reconciler.testing.stage import Fault, Stage
 
@@ -154,9 +163,25 @@ class LookingContract(NeedsStage):
         assert all(event.message for event in events)
         assert moments == sorted(moments, reverse=True)
 
+    def test_the_newest_checkpoints_come_first(self, stage: Stage) -> None:
+        """Where `can_list_checkpoints`."""
+        skip_unless(can=stage.capabilities.can_list_checkpoints)
+        ref = stage.job_in(Phase.SUCCEEDED)
+        found = asked(stage, lambda controller: _leaving(controller).list_checkpoints(ref, 2))
+        steps = [each.step for each in found if each.step is not None]
+
+        assert 0 < len(found) <= 2  # noqa: PLR2004 - the limit above
+        assert all(each.model for each in found)
+        assert steps == sorted(steps, reverse=True)
+
 
 def _without_clock(job: ObservedJob) -> dict[str, object]:
     return {name: getattr(job, name) for name in ObservedJob.__dataclass_fields__ if name != "as_of"}
+
+
+def _leaving(controller: JobController) -> SupportsCheckpoints:
+    assert isinstance(controller, SupportsCheckpoints)
+    return controller
 
 
 def _logging(controller: JobController) -> SupportsEvents:

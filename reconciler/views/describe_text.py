@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.job import TERMINAL, JobEvent
+from reconciler.model.job import TERMINAL, JobCheckpoint, JobEvent
 from reconciler.model.plan import Row
 from reconciler.model.spec import FineTuningJob, Limits, Suspension, render_duration, render_instant
 from reconciler.model.status import JobFacts, JobStatus, Receipt
@@ -22,14 +22,14 @@ CREATED, STARTED, ASKED, ACCEPTED, SEEN, LOGGED, FINISHED, PROVEN, SEEN_ENDED = 
 
 
 def describe_text(
-    row: Row, document: FineTuningJob | None, events: Sequence[JobEvent], canvas: Canvas, now: datetime
+    row: Row, document: FineTuningJob | None, log: Sequence[JobEvent | JobCheckpoint], canvas: Canvas, now: datetime
 ) -> str:
     """Return everything that is known of one job.
 
     Args:
         row: the job, read against today's spec.
         document: its spec; None where that is not valid.
-        events: the provider's own log of it, if somebody asked.
+        log: what the provider tells of its life, if somebody asked.
         canvas: where it is drawn.
         now: the moment to count ages from.
     """
@@ -47,7 +47,7 @@ def describe_text(
         section(f"Spec ({row.source})", listing(list(_facts(_spec(document))))),
         section("Status", listing(where), style),
     ]
-    if happened := sorted((*_happened(row.status), *_logged(events)), key=_order):
+    if happened := sorted((*_happened(row.status), *_logged(log)), key=_order):
         parts.append(section("What happened (UTC)", listing([_line(each) for each in happened])))
     return canvas.render(parts).rstrip() + "\n"
 
@@ -141,8 +141,13 @@ def _told(receipt: Receipt) -> Iterator[Happening]:
         yield receipt.confirmed_at, PROVEN, "proven", f"{receipt.verb}: a look showed it {receipt.outcome}"
 
 
-def _logged(events: Iterable[JobEvent]) -> Iterator[Happening]:
-    return ((each.at, LOGGED, f"log {each.level}", each.message) for each in events)
+def _logged(log: Iterable[JobEvent | JobCheckpoint]) -> Iterator[Happening]:
+    for each in log:
+        if isinstance(each, JobEvent):
+            yield each.at, LOGGED, f"log {each.level}", each.message
+        else:
+            step = "" if each.step is None else f"step {each.step:,}: "
+            yield each.at, LOGGED, "checkpoint", f"{step}{each.model}"
 
 
 def _order(happening: Happening) -> tuple[bool, float, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cli import PROVIDER
 from tests.support.desk import Desk
 
 
@@ -39,6 +40,29 @@ def test_describe_asks_the_provider_for_its_log_only_if_told_to(desk: Desk) -> N
 
     assert "log info" not in desk.run("describe", "chat").out
     assert "log info  Fine-tuning job started" in desk.run("describe", "chat", "--events").out
+
+
+def test_describe_shows_the_checkpoints_of_a_job_that_has_succeeded(desk: Desk) -> None:
+    desk.declare("ftjob-chat", life="{phase: succeeded}")
+    desk.run("--once")
+
+    ran = desk.run("describe", "chat", "--events")
+
+    assert ran.code == 0
+    assert "checkpoint  step 3: ft:gpt-4o-mini-2024-07-18" in ran.out
+
+
+def test_a_log_that_cannot_be_read_is_told_below_all_that_is_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    desk.write("far.yaml", PROVIDER.format(name="far", more="baseUrl: http://127.0.0.1:9/v1", concurrency=1))
+    desk.want("away", "observed", provider="far")
+    (desk.root / "trust").write_text("OPENAI_API_KEY=http://127.0.0.1:9\n")
+
+    ran = desk.run("describe", "away", "--events", "--trust", "trust")
+
+    assert "Spec (away.yaml)" in ran.out
+    assert ran.code == 78
+    assert "error: the log of away could not be read: OPENAI_API_KEY is not set" in ran.err
 
 
 def test_describe_of_a_broken_spec_says_so(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model.job import JobEvent, Phase
+from reconciler.model.job import JobCheckpoint, JobEvent, Phase
 from reconciler.model.plan import Row
 from reconciler.model.reason import Reason
 from reconciler.model.status import HistoryEntry
@@ -29,7 +29,9 @@ def test_a_description_fits_and_says_all_words(row: Row, width: int) -> None:
 
 def test_what_happened_is_told_in_order_whoever_said_it() -> None:
     event = JobEvent(NOW - timedelta(minutes=12), "warn", "loss is \x1b[31mhigh")
-    text = describe_text(a_waiting_row(receipts=(CONFIRMED,)), a_spec(), (event,), Canvas(), NOW)
+    checkpoint = JobCheckpoint(NOW - timedelta(minutes=11), 1200, "ft:gpt-4o-mini:ckpt-step-1200")
+    row = a_waiting_row(receipts=(CONFIRMED,))
+    text = describe_text(row, a_spec(), (event, checkpoint), Canvas(), NOW)
     told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
 
     assert [" ".join(words) for words in told] == [
@@ -37,6 +39,7 @@ def test_what_happened_is_told_in_order_whoever_said_it() -> None:
         "provider started",
         "asked cancel, the spec wants it",
         "log warn loss is \\x1b[31mhigh",
+        "checkpoint step 1,200: ft:gpt-4o-mini:ckpt-step-1200",
         "asked cancel again, 2 times in all",
         "provider cancel accepted",
         "proven cancel: a look showed it cancelled",
