@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,9 +86,9 @@ class Checkout:
         shutil.copytree(self.root, root, dirs_exist_ok=True)
         return Checkout(root, self.environ)
 
-    def run(self, *arguments: str, **environ: str) -> Ran:
+    def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
         """Run one command to its end."""
-        with self.start(*arguments, stderr=subprocess.PIPE, **environ) as process:
+        with self.start(*arguments, stderr=subprocess.PIPE, program=program, **environ) as process:
             try:
                 out, err = process.communicate(timeout=ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
@@ -96,10 +96,16 @@ class Checkout:
                 raise
         return Ran(process.returncode, out, err)
 
-    def start(self, *arguments: str, stderr: int | TextIO = subprocess.PIPE, **environ: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str,
+        stderr: int | TextIO = subprocess.PIPE,
+        program: Sequence[str] = RECONCILE,
+        **environ: str,
+    ) -> subprocess.Popen[str]:
         """Start one command."""
         return subprocess.Popen(
-            [*RECONCILE, *arguments],
+            [*program, *arguments],
             cwd=self.root,
             env={**_environment(self.root), **self.environ, **environ},
             stdout=subprocess.PIPE,

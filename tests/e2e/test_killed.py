@@ -1,0 +1,64 @@
+"""A real process on a real disk, killed by SIGKILL right before one of its effects, and then started again.
+
+The simulator does this at every effect of a larger run, with a disk that also forgets; here the kernel does it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.status import Outcome
+from tests.support.cli import Checkout
+from tests.support.sandbox_corner import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY = 4
+"""So manieth effect is tried; with `--long` each."""
+
+
+def run_doomed(checkout: Checkout, dies_before: int) -> tuple[int, list[str]]:
+    """Make a pass that is killed before an effect; 0 lets it live. Returns the exit code, and the effects before."""
+    log = checkout.root / "effects.log"
+    program = (sys.executable, "-m", "tests.support.doomed", str(dies_before), str(log))
+    code = checkout.run("--once", "--wait", program=program, PYTHONPATH=str(ROOT)).code
+    return code, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
+def a_checkout(root: Path, sandbox: Sandbox, job_id: str) -> Checkout:
+    checkout = Checkout(root, sandbox.environ)
+    root.mkdir()
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    return checkout
+
+
+def test_killed_before_any_effect_the_next_run_ends_where_one_that_lives_does(
+    tmp_path: Path,
+    shared_sandbox: Sandbox,
+    pytestconfig: pytest.Config,
+    record_property: Callable[[str, object], None],
+) -> None:
+    (first,) = shared_sandbox.create(1)
+    code, effects = run_doomed(a_checkout(tmp_path / "lives", shared_sandbox, first), 0)
+    points = range(1, len(effects) + 1, 1 if pytestconfig.getoption("--long") else EVERY)
+
+    assert code == 0
+    assert sum(each.startswith("POST") for each in effects) == 1
+    for number, job_id in zip(points, shared_sandbox.create(len(points)), strict=True):
+        checkout = a_checkout(tmp_path / f"dies-before-{number}", shared_sandbox, job_id)
+        died, before = run_doomed(checkout, number)
+        again = checkout.run("--once", "--wait")
+        status = checkout.status("runaway")
+
+        assert died == -signal.SIGKILL
+        assert len(before) == number - 1
+        end = (again.code, status.final, status.receipts[0].outcome)
+        assert end == (0, True, Outcome.CANCELLED), effects[number - 1]
+        assert shared_sandbox.cancels(job_id) == [job_id], "one request, wherever it died"
+        assert list(checkout.status_dir.rglob(".*.tmp")) == []
+    record_property("killed by SIGKILL", f"before {len(points)} of the {len(effects)} effects of a real process")
