@@ -1,33 +1,47 @@
 """`Approve-Cancels: N` in commit messages: how a reviewed commit lets a large change past the guard.
 
 Rules: only commits of the first parent's line count, for that is what was merged, by squash or by merge; only those
-that touch specs and no status; only for a day; only for the jobs whose wanted state the commit changed. A shallow clone
-does not hold what is needed, so nothing is approved there.
+that touch specs and no status; only for a day; only for the jobs whose wanted state the commit changed, while that is
+still what is wanted of them. A shallow clone does not hold what is needed, so nothing is approved there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import Git, GitError
 from reconciler.model.plan import CommitApproval
-from reconciler.model.spec import JobSpec
+from reconciler.model.spec import FineTuningJob, JobSpec
+from reconciler.ports import Located
 
 HOLDS_FOR = timedelta(hours=24)
 COMMITS_MAX = 200
-_LINE = re.compile(r"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _END = "\x1e"
 _FIELD = "\x1f"
 
+Wanted = tuple[object, ...]
+"""What a spec says of its job's state."""
 
-def read_approvals(
-    git: Git, revision: str, specs: str, statuses: str | None, now: datetime
-) -> tuple[CommitApproval, ...]:
-    """Return what the commits of the last day approve, the newest first.
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """A commit that has the line."""
+
+    commit: str
+    made_at: datetime
+    count: int
+    wants: Mapping[str, Wanted]
+    """What the commit made the specs want, by their names."""
+
+
+def read_approvals(git: Git, revision: str, specs: str, statuses: str | None, now: datetime) -> tuple[Approving, ...]:
+    """Return the commits of the last day that have the line, the newest first.
 
     Args:
         git: the repository, at its top.
@@ -51,12 +65,20 @@ def read_approvals(
     return tuple(each for each in found if each is not None)
 
 
-def is_in_force(approval: CommitApproval, now: datetime) -> bool:
-    """Whether an approval is not a day old yet."""
-    return now - approval.made_at < HOLDS_FOR
+def in_force(
+    found: Iterable[Approving], jobs: Iterable[Located[FineTuningJob]], now: datetime
+) -> tuple[CommitApproval, ...]:
+    """Return what is approved still: of commits not a day old yet, the specs that want what those made them want."""
+    today = {each.document.metadata.name: _wanted(each.document.spec) for each in jobs}
+    return tuple(
+        CommitApproval(each.commit, each.made_at, each.count, names)
+        for each in found
+        if now - each.made_at < HOLDS_FOR
+        and (names := frozenset(name for name, wanted in each.wants.items() if today.get(name) == wanted))
+    )
 
 
-def _approval(git: Git, entry: str, specs: str, statuses: str | None, oldest: datetime) -> CommitApproval | None:
+def _approval(git: Git, entry: str, specs: str, statuses: str | None, oldest: datetime) -> Approving | None:
     commit, seconds, message = entry.strip().split(_FIELD, 2)
     lines = _LINE.findall(message)
     if not lines or int(seconds) < oldest.timestamp():
@@ -68,9 +90,9 @@ def _approval(git: Git, entry: str, specs: str, statuses: str | None, oldest: da
     if statuses is not None and any(PurePosixPath(path).is_relative_to(statuses) for path in changed):
         return None
     ours = [path for path in changed if PurePosixPath(path).is_relative_to(specs)]
-    names = frozenset(name for path in ours for name in _changed_jobs(git, commit, path))
-    made_at = datetime.fromtimestamp(int(seconds), UTC)
-    return CommitApproval(commit[:12], made_at, int(lines[-1]), names) if names else None
+    before, after = _wants(git, f"{commit}^", ours), _wants(git, commit, ours)
+    wants = {name: wanted for name, wanted in after.items() if before.get(name) != wanted}
+    return Approving(commit[:12], datetime.fromtimestamp(int(seconds), UTC), int(lines[-1]), wants)
 
 
 def _changed_files(git: Git, commit: str) -> list[str]:
@@ -80,20 +102,19 @@ def _changed_files(git: Git, commit: str) -> list[str]:
     return [path for path in listed.split("\0") if path]
 
 
-def _changed_jobs(git: Git, commit: str, path: str) -> Iterator[str]:
-    """Yield the names of the jobs in a file whose wanted state this commit changed."""
-    before, after = _wants(git, f"{commit}^:{path}"), _wants(git, f"{commit}:{path}")
-    yield from (name for name, wanted in after.items() if before.get(name) != wanted)
+def _wants(git: Git, commit: str, paths: Iterable[str]) -> dict[str, Wanted]:
+    """Return what the specs in these files want as of a commit, by their names."""
+    blobs = (_blob(git, f"{commit}:{path}") for path in paths)
+    jobs = (each.document for blob in blobs for each in read_documents(blob, file="", shown="").jobs)
+    return {job.metadata.name: _wanted(job.spec) for job in jobs}
 
 
-def _wants(git: Git, blob: str) -> dict[str, object]:
+def _blob(git: Git, name: str) -> bytes:
     try:
-        data = git.run("cat-file", "blob", blob)
+        return git.run("cat-file", "blob", name)
     except GitError:
-        return {}
-    jobs = read_documents(data, file="", shown="").jobs
-    return {each.document.metadata.name: _wanted(each.document.spec) for each in jobs}
+        return b""
 
 
-def _wanted(spec: JobSpec) -> tuple[object, ...]:
+def _wanted(spec: JobSpec) -> Wanted:
     return spec.desired_state, spec.limits, spec.suspend, spec.provider, spec.job_id

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.adapters.approvals import is_in_force, read_approvals
+from reconciler.adapters.approvals import Approving, in_force, read_approvals
 from reconciler.adapters.git import Git
 from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot
@@ -98,7 +97,7 @@ class CheckedOutSpecs:
     now: Now
     is_pinned: bool = False
     _branch: str | None = None
-    _approved: tuple[CommitApproval, ...] = ()
+    _approved: tuple[Approving, ...] = ()
     _approved_at: str | None = None
     _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
     _revision: str | None = None
@@ -123,7 +122,7 @@ class CheckedOutSpecs:
             revision=before,
             distrust=told,
             is_torn=is_torn,
-            approvals=self._approvals(before),
+            approvals=in_force(self._approvals(before), second.jobs, self.now()),
             notices=self._notices(),
         )
 
@@ -138,7 +137,7 @@ class CheckedOutSpecs:
             self._origins[key] = self.checkout.origin(self.root / file)
         return self._origins[key]
 
-    def _approvals(self, revision: str | None) -> tuple[CommitApproval, ...]:
+    def _approvals(self, revision: str | None) -> tuple[Approving, ...]:
         """Return what commits approve; read once a revision, and the guard counts what was used."""
         if revision is None or self.checkout.is_shallow():
             return ()
@@ -149,7 +148,7 @@ class CheckedOutSpecs:
             within = statuses.relative_to(top).as_posix() if statuses.is_relative_to(top) else None
             self._approved = read_approvals(self.checkout.git, revision, specs, within, self.now())
             self._approved_at = revision
-        return tuple(each for each in self._approved if is_in_force(each, self.now()))
+        return self._approved
 
     def _notices(self) -> tuple[str, ...]:
         return (SHALLOW,) if self.checkout.is_shallow() else ()

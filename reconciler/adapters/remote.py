@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.adapters.approvals import is_in_force, read_approvals
+from reconciler.adapters.approvals import Approving, in_force, read_approvals
 from reconciler.adapters.checkout import read_origin
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import Git, GitError
@@ -23,7 +23,6 @@ from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import Signature, StatusBranch
 from reconciler.adapters.tree import NOT_LAZY, TreeDisk
 from reconciler.adapters.watch import running
-from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot
@@ -81,7 +80,7 @@ class RemoteSpecs:
     """Why the remote could not be asked the last time."""
     _disk: TreeDisk = field(init=False)
     _specs: SpecsDir = field(init=False)
-    _approved: tuple[str | None, tuple[CommitApproval, ...]] = (None, ())
+    _approved: tuple[str | None, tuple[Approving, ...]] = (None, ())
 
     def __post_init__(self) -> None:
         """Begin with nothing read."""
@@ -123,7 +122,7 @@ class RemoteSpecs:
             found,
             revision=commit,
             distrust=distrust,
-            approvals=self._approvals(commit),
+            approvals=in_force(self._approvals(commit), found.jobs, self.now()),
             notices=self._notices(),
         )
 
@@ -167,10 +166,10 @@ class RemoteSpecs:
         beside.write_text(f"{commit}\n", encoding="ascii")
         beside.replace(self.memory)
 
-    def _approvals(self, commit: str) -> tuple[CommitApproval, ...]:
+    def _approvals(self, commit: str) -> tuple[Approving, ...]:
         if self._approved[0] != commit:
             self._approved = (commit, read_approvals(self.git, commit, self.inside, self.statuses, self.now()))
-        return tuple(each for each in self._approved[1] if is_in_force(each, self.now()))
+        return self._approved[1]
 
     def _notices(self) -> tuple[str, ...]:
         return () if self.away is None else (f"the remote of the specs is away: {self.away}",)

@@ -7,11 +7,9 @@ refused, never looks. What stands in the repository may only tighten what the op
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.model.job import UNFINISHED
@@ -21,6 +19,9 @@ from reconciler.model.status import JobStatus
 
 WINDOW = timedelta(hours=1)
 PERCENT = 100
+
+Use = tuple[str, str]
+"""An approval's label, and the name of the spec whose change it let pass: once, and not again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +51,20 @@ class Approvals:
     commits: tuple[CommitApproval, ...] = ()
 
 
-def approve(
-    batch: Iterable[str], approvals: Approvals, used: Mapping[str, int] = MappingProxyType({})
-) -> dict[str, str]:
+def approve(batch: Iterable[str], approvals: Approvals, used: Collection[Use] = ()) -> dict[str, str]:
     """Return what approves each name of a batch; a name that is missing was not approved.
 
     Args:
         batch: the names whose first attempt is due.
         approvals: what persons allowed.
-        used: how often each approval was used already, by its label.
+        used: what commits approved and was done already, or is about to be.
     """
     names = list(batch)
     approved = {name: "--allow-cancel" for name in names if name in approvals.names}
     for commit in approvals.commits:
-        meant = [name for name in names if name in commit.names and name not in approved]
-        if len(meant) + used.get(commit.label, 0) <= commit.count:
+        spent = {name for label, name in used if label == commit.label}
+        meant = [name for name in names if name in commit.names - spent and name not in approved]
+        if len(meant) + len(spent) <= commit.count:
             approved.update(dict.fromkeys(meant, commit.label))
     rest = [name for name in names if name not in approved]
     if approvals.count is not None and len(rest) <= approvals.count:
@@ -72,10 +72,13 @@ def approve(
     return approved
 
 
-def count_approved(statuses: Iterable[JobStatus]) -> Counter[str]:
-    """Return how often each approval was used, by its label, as the receipts tell."""
-    return Counter(
-        receipt.approved_by for status in statuses for receipt in status.receipts if receipt.approved_by is not None
+def uses(statuses: Iterable[JobStatus]) -> frozenset[Use]:
+    """Return which approvals were used for which spec, as the receipts tell."""
+    return frozenset(
+        (receipt.approved_by, status.name)
+        for status in statuses
+        for receipt in status.receipts
+        if receipt.approved_by is not None
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
 from reconciler.core.facts import recall
 from reconciler.core.finality import is_settled
-from reconciler.core.guard import Approvals, Brakes, approve, count_approved, count_earlier, count_unfinished, judge
+from reconciler.core.guard import Approvals, Brakes, Use, approve, count_earlier, count_unfinished, judge, uses
 from reconciler.core.receipts import may_vanish
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
@@ -82,8 +81,8 @@ class Ledger:
     """The only changes that may be made; None allows all."""
     let_through: int = 0
     approved: int = 0
-    used: Counter[str] = field(default_factory=Counter)
-    """How often this pass used each approval."""
+    used: set[Use] = field(default_factory=set)
+    """What this pass used of them."""
 
     def judge(self, account: Account, cases: list[Case], now: datetime) -> tuple[list[Case], tuple[Refusal, ...]]:
         """Refuse or approve the first attempts of one account, as one batch."""
@@ -92,8 +91,8 @@ class Ledger:
         batch = [case.subject.name for case in first if not case.is_unplanned]
         count = self.approvals.count
         left = replace(self.approvals, count=None if count is None else count - self.approved)
-        approved = approve(batch, left, count_approved(self.statuses) + self.used)
-        self.used.update(approved.values())
+        approved = approve(batch, left, uses(self.statuses) | self.used)
+        self.used.update((by, name) for name, by in approved.items())
         self.approved += sum(by.startswith("--allow-cancels") for by in approved.values())
         asked = tuple(sorted(name for name in batch if name not in approved))
         ours = [each for each in self.statuses if each.job is not None and each.job.account == str(account)]

@@ -65,23 +65,58 @@ def test_a_commit_approves_no_job_that_it_did_not_change(clone: Clone, sandbox: 
     assert sandbox.cancels(*jobs) == []
 
 
-def test_a_merge_approves_what_it_brings_in(clone: Clone, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("way", ["--squash", "--no-ff"])
+def test_a_merge_approves_what_it_brings_in_and_only_once(clone: Clone, sandbox: Sandbox, way: str) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
-    jobs = sandbox.create(JOBS)
+    jobs = sandbox.create(2 * JOBS)
     for number, job_id in enumerate(jobs):
         checkout.want(f"job-{number}", job_id, "observed")
     clone.commit("Watch them")
     clone.git("checkout", "--quiet", "-b", "flip")
-    for number, job_id in enumerate(jobs):
+    for number, job_id in enumerate(jobs[:JOBS]):
         checkout.want(f"job-{number}", job_id)
-    clone.commit("Stop them all")
+        clone.commit(f"Stop number {number}")
     clone.git("checkout", "--quiet", "main")
-    clone.git("merge", "--quiet", "--no-ff", "flip", "-m", f"Merge the flip\n\nApprove-Cancels: {JOBS}")
+    clone.git("merge", "--quiet", way, "flip", *(["-m", "Merge"] if way == "--no-ff" else []))
+    amend = ["--amend"] if way == "--no-ff" else []
+    clone.git("commit", "--quiet", *amend, "-m", f"Stop the first half (#7)\n\nApprove-Cancels: {2 * JOBS}")
+    first = checkout.run("--once", "--wait")
+    for number, job_id in enumerate(jobs[JOBS:], JOBS):
+        checkout.want(f"job-{number}", job_id)
+    clone.commit("Stop the other half too")
+    second = checkout.run("--once", "--wait")
+
+    assert first.code == 0, first.err
+    assert second.code == 3
+    assert sorted(sandbox.cancels(*jobs)) == sorted(jobs[:JOBS])
+
+
+def test_an_approval_is_of_what_its_commit_wants_and_not_of_what_a_later_one_does(
+    clone: Clone, sandbox: Sandbox
+) -> None:
+    checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
+    for number, job_id in enumerate(jobs):
+        checkout.want(f"job-{number}", job_id, "paused")
+    clone.commit("Or rather pause them")
     ran = checkout.run("--once", "--wait")
 
-    assert ran.code == 0, ran.err
-    assert sorted(sandbox.cancels(*jobs)) == sorted(jobs)
+    assert ran.code == 3
+    assert {each["verb"] for each in sandbox.requests() if each["job_id"] in jobs} <= {"retrieve"}
+
+
+def test_what_was_approved_once_is_not_approved_again(clone: Clone, sandbox: Sandbox) -> None:
+    checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {10 * JOBS}")
+    states = {"paused": f"Pause\n\nApprove-Cancels: {10 * JOBS}", "running": "Go on", "again": "Pause again"}
+    ran = {}
+    for state, message in states.items():
+        for number, job_id in enumerate(jobs):
+            checkout.want(f"job-{number}", job_id, "paused" if state == "again" else state)
+        clone.commit(message)
+        ran[state] = checkout.run("--once", *(["--allow-cancels", str(JOBS)] if state == "running" else []))
+
+    assert [each.code for each in ran.values()] == [0, 0, 3]
+    assert {sandbox.phase(job_id) for job_id in jobs} <= {"queued", "running", "validating_files"}
 
 
 def test_a_shallow_clone_approves_nothing_and_says_so(clone: Clone, sandbox: Sandbox, tmp_path: Path) -> None:
