@@ -130,7 +130,7 @@ class _Reader:
             said.append(self._diagnostic(("apiVersion",), message))
         elif version != API_VERSION:
             said.append(self._wrong_word("apiVersion", version, (API_VERSION,)))
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             said.append(self._wrong_word("kind", kind, KINDS))
         return said
 

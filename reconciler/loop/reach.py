@@ -160,13 +160,13 @@ class Reaches:
         located = self._documents.get(name)
         if located is None and name in self._broken:
             return Problem(Reason.INVALID_PROVIDER, f"the Provider document {name!r} is not valid")
-        spec = located.document.spec if located else ProviderSpec(type=name)
         try:
-            type_ = self._environment.provider_type(spec.type)
+            type_ = self._environment.provider_type(located.document.spec.type if located else name)
         except LookupError as error:
             near = [] if located else get_close_matches(name, self._documents, n=1)
             message = f"no provider is called {name!r}; did you mean {near[0]!r}?" if near else str(error.args[0])
             return Problem(Reason.INVALID_PROVIDER, message, ("spec", "type" if located else "provider"))
+        spec = located.document.spec if located else ProviderSpec(type=type_.name)
         try:
             options = type_.options.model_validate(spec.options)
         except ValidationError as error:

@@ -149,6 +149,11 @@ CASES: dict[str, Case] = {
         65,
         ("specs/bad.yaml:2: kind: 'FinetuneJob' is not one of FineTuningJob, Provider, Settings",),
     ),
+    "kind that is no word": Case(
+        GOOD.replace("FineTuningJob", "[FineTuningJob]"),
+        65,
+        ("specs/bad.yaml:2: kind: is required: one of FineTuningJob, Provider, Settings",),
+    ),
     "another tool's kind": Case(
         GOOD.replace("FineTuningJob", "Deployment"),
         65,

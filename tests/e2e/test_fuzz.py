@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.splice import Edit, SpliceRefused, splice
+from reconciler.adapters.status_text import digest
 from reconciler.cli.group import VERBS
 from tests.support.cli import SPEC, Ran
 from tests.support.desk import Desk
@@ -56,9 +57,8 @@ pieces = st.sampled_from(
 
 
 @st.composite
-def spoiled(draw: st.DrawFn) -> str:
+def spoiled(draw: st.DrawFn, text: str = GOOD) -> str:
     """Return a good document into which pieces were put, or out of which pieces were cut."""
-    text = GOOD
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(text)))
         text = text[:at] + draw(pieces) + text[at + draw(st.integers(0, 6)) :]
@@ -138,6 +138,26 @@ def test_a_spoiled_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
         assert asked <= wanted
 
     fuzz("passes over spoiled specs, of which none cancelled what no spec wants cancelled", spoiled(), check)
+
+
+def test_a_status_that_somebody_forged_cancels_nothing(fuzz: Fuzz[tuple[str, bool]], tmp_path: Path) -> None:
+    """With a digest that is right again, whatever else is wrong with it."""
+    desk = a_desk(str(tmp_path))
+    desk.want("odd", "running")
+    desk.run("--once")
+    status = desk.specs / "status" / "odd.yaml"
+    good = status.read_text()
+
+    def check(case: tuple[str, bool]) -> None:
+        text, is_signed = case
+        body = text.rpartition("digest: ")[0]
+        status.write_bytes((body + digest(body) if is_signed else text).encode(errors="replace"))
+
+        assert_told(desk.run("--once", "--timeout", "0s"))
+        assert desk.asked() == []
+
+    cases = st.tuples(spoiled(good), st.booleans())
+    fuzz("passes over forged statuses, of which none had anything asked", cases, check)
 
 
 def test_a_command_line_of_any_words_ends_in_an_exit_code(fuzz: Fuzz[tuple[str, ...]]) -> None:

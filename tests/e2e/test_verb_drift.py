@@ -134,6 +134,15 @@ def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) 
     assert not (tmp_path / "specs").exists()
 
 
+@pytest.mark.parametrize("name", ["dmo", " ", "\n"])
+def test_a_provider_that_is_none_is_told(desk: Desk, name: str) -> None:
+    ran = desk.run("drift", "--provider", name)
+
+    assert ran.code == 65
+    assert "could not list the jobs of" in ran.err
+    assert "a bug in" not in ran.err
+
+
 @pytest.mark.parametrize("verb", ["drift", "adopt"])
 def test_finished_jobs_can_be_left_out(desk: Desk, verb: str) -> None:
     desk.declare("ftjob-old", life="{phase: failed}")
