@@ -140,14 +140,9 @@ def _in_words(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     problem = error.problem or "cannot be understood"
     if "nesting depth" in problem:  # libyaml's own limit, since 0.2.6, which it may notice before we count
         return Unreadable(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
-    # A quote that is never closed is noticed at the end of the file, and is of interest where it begins.
-    is_open = "end of stream" in problem and error.context_mark is not None
-    mark = error.context_mark if is_open else error.problem_mark
-    if mark is None:
-        return Unreadable(f"is not YAML: {problem}")
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    return Unreadable(f"is not YAML: {in_words(problem, line)}", mark.line + 1)
+    found, begun = (mark.line if mark else None for mark in (error.problem_mark, error.context_mark))
+    words, at = in_words(problem, found, begun, text.splitlines())
+    return Unreadable(f"is not YAML: {words}", None if at is None else at + 1)
 
 
 def _line(event: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _INDENTED_BY_TAB = re.compile(r" *\t")
 _IN_WORDS = (
@@ -19,8 +20,17 @@ _IN_WORDS = (
 )
 
 
-def in_words(problem: str, line: str) -> str:
-    """Return what to tell a person about a problem that the parser found in this line."""
-    if _INDENTED_BY_TAB.match(line):
-        return "a tab stands where YAML wants spaces: indent with spaces"
-    return next((words for part, words in _IN_WORDS if part in problem), problem)
+def in_words(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
+    """Return what to tell a person about a problem, and the line to tell it of; lines count from 0.
+
+    Args:
+        problem: the parser's words.
+        found: the line where it noticed.
+        begun: the line where what it was reading began.
+        lines: the whole text.
+    """
+    # A quote that is never closed is noticed at the end of the file, and is of interest where it begins.
+    at = begun if "end of stream" in problem and begun is not None else found
+    if at is not None and at < len(lines) and _INDENTED_BY_TAB.match(lines[at]):
+        return "a tab stands where YAML wants spaces: indent with spaces", at
+    return next((words for part, words in _IN_WORDS if part in problem), problem), at
