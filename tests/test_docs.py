@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tomllib
@@ -77,17 +76,6 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def serve(command: str, directory: Path) -> str:
-    """Return the line that a server prints once it listens, and end it as Ctrl-C does."""
-    with subprocess.Popen(
-        [str(BIN / "reconcile"), *command.split()[1:]], cwd=directory, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        server.send_signal(signal.SIGINT)
-    return line
-
-
 def sessions(*, of_the_crowd: bool) -> Iterator[tuple[str, str]]:
     """Every command of the `console` blocks, in order, with what the README shows of its output."""
     for block in blocks("console"):
@@ -123,8 +111,7 @@ def test_every_command_prints_what_the_readme_shows(clone: Path) -> None:
     """They begin where the very first command, which has a test of its own, ends."""
     succeed("reconcile --once --wait", clone)
     for command, shown in sessions(of_the_crowd=False):
-        is_server = command.startswith("reconcile sandbox")
-        assert_shown(command, shown, serve(command, clone) if is_server else succeed(command, clone))
+        assert_shown(command, shown, succeed(command, clone))
 
 
 def test_the_picture_shows_what_the_commands_print_today() -> None:

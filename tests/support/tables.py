@@ -23,6 +23,10 @@ README = ROOT / "README.md"
 REFERENCE = ROOT / ".github" / "REFERENCE.md"
 OPTIONS = {name: load(name).options for name in NAMES}
 
+LONE = (
+    ("`reconcile`", "Watch the specs and the providers, and act, until somebody stops it."),
+    ("`reconcile --once --wait`", "Make one pass, and go on until nothing is on its way."),
+)
 MET_FIRST = (
     Reason.CANCEL_PENDING,
     Reason.SUSPENDED,
@@ -54,7 +58,7 @@ def _table(*rows: tuple[str, ...]) -> str:
 def verbs() -> str:
     """The command itself, and each verb with its help's first sentence."""
     said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
-    return _table(("Command", "What it does"), ("`reconcile --once`", "Make one pass."), *said)
+    return _table(("Command", "What it does"), *LONE, *said)
 
 
 def exit_codes() -> str:
