@@ -26,6 +26,7 @@ _UNDER_WAY = {
     "index.lock": "Git is at work in it",
 }
 _FIELD = "\x1f"
+_BRANCHES = "refs/heads/"
 SHALLOW = (
     "this clone is shallow, so receipts name no commit and no commit approves anything: "
     "fetch all of it (in GitHub Actions, actions/checkout with fetch-depth: 0)"
@@ -49,11 +50,23 @@ class Checkout:
 
     def revision(self) -> str | None:
         """Return the commit that is checked out, or None before the first one."""
-        return self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
+        # A watch asks at each change, and to start Git takes longer than a look at two small files.
+        ref = self._head()
+        loose = _read(self.git_dir / ref) if ref else None
+        return loose or self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
 
     def branch(self) -> str | None:
         """Return the branch that is checked out, or None where HEAD is detached, as CIs leave it."""
+        ref = self._head()
+        if ref is not None and ref.startswith(_BRANCHES):
+            return ref.removeprefix(_BRANCHES)
         return self.git.find("symbolic-ref", "--short", "--quiet", "HEAD")
+
+    def _head(self) -> str | None:
+        """Return the reference that HEAD is, where it is a plain file that says so."""
+        text = _read(self.git_dir / "HEAD") or ""
+        ref = text.removeprefix("ref: ")
+        return ref if ref != text and not ref.endswith(".invalid") else None
 
     def is_shallow(self) -> bool:
         """Whether history was cut off, so that nobody can tell which commit changed what."""
@@ -68,6 +81,13 @@ class Checkout:
         if self.is_shallow() or self.git.find("status", "--porcelain", "--", str(path)):
             return None
         return read_origin(self.git, "HEAD", str(path))
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def read_origin(git: Git, revision: str, path: str) -> Origin | None:

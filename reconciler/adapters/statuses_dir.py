@@ -33,7 +33,7 @@ class _Parsed:
 
 
 class StatusesDir:
-    """The `StatusStore` of a directory. What it knows of the files there is what the last `load` saw."""
+    """The `StatusStore` of a directory. What it knows of the files is what the last `load` saw, and what it wrote."""
 
     def __init__(self, root: Path, disk: Disk, parse: Parse = parse) -> None:
         self._root = root
@@ -42,7 +42,10 @@ class StatusesDir:
         self._bytes: dict[str, bytes] = {}
         self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
+        self._discarded: tuple[str, ...] = ()
         self._too_new: frozenset[str] = frozenset()
+        self._changed: set[str] = set()
+        """What we wrote or removed since it was last parsed."""
         self._was_there: bool | None = None
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
@@ -53,9 +56,7 @@ class StatusesDir:
         if self._was_there is None:
             self._was_there = self._is_there()
         parsed, self._parsed = self._parsed, {}
-        self._bytes, self._paths = {}, defaultdict(set)
-        jobs: dict[str, JobStatus] = {}
-        providers: list[ProviderStatus] = []
+        self._bytes, self._changed = {}, set()
         discarded: list[str] = []
         too_new: list[str] = []
         for path, stamp in self._walk(discarded):
@@ -69,16 +70,37 @@ class StatusesDir:
                 discarded.append(path)
             else:
                 self._parsed[path], self._bytes[path] = known, known.data
-                status = known.status
-                if isinstance(status, ProviderStatus):
-                    providers.append(status)
-                elif status is not None:
-                    self._paths[status.name].add(path)
-                    other = jobs.get(status.name)
-                    jobs[status.name] = max(other, status, key=_freshness) if other else status
-        self._too_new = frozenset(too_new)
+        self._discarded, self._too_new = tuple(discarded), frozenset(too_new)
+        return self._told()
+
+    def known(self) -> StoredStatuses:
+        """Return what the last `load` saw, and what was written since. The disk is not asked."""
+        for path in sorted(self._changed):
+            if (data := self._bytes.get(path)) is not None:
+                self._parsed[path] = _Parsed(None, data, _parse(path, data, self._parse_text))
+            else:
+                self._parsed.pop(path, None)
+        self._discarded = tuple(path for path in self._discarded if path not in self._changed)
+        self._changed.clear()
+        return self._told()
+
+    def _told(self) -> StoredStatuses:
+        self._paths = defaultdict(set)
+        jobs: dict[str, JobStatus] = {}
+        providers: list[ProviderStatus] = []
+        for path, known in self._parsed.items():
+            status = known.status
+            if isinstance(status, ProviderStatus):
+                providers.append(status)
+            elif status is not None:
+                self._paths[status.name].add(path)
+                other = jobs.get(status.name)
+                jobs[status.name] = max(other, status, key=_freshness) if other else status
         return StoredStatuses(
-            jobs=tuple(jobs.values()), providers=tuple(providers), discarded=tuple(discarded), too_new=tuple(too_new)
+            jobs=tuple(jobs.values()),
+            providers=tuple(providers),
+            discarded=self._discarded,
+            too_new=tuple(sorted(self._too_new)),
         )
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
@@ -123,7 +145,7 @@ class StatusesDir:
         data = self._disk.read(self._root / path)
         self._bytes[path] = data
         if known is not None and known.data == data:
-            return replace(known, stamp=stamp)
+            return known if known.stamp == stamp else replace(known, stamp=stamp)
         return _Parsed(stamp, data, _parse(path, data, self._parse_text))
 
     def _put(self, path: str, data: bytes, *, durable: bool) -> bool:
@@ -136,6 +158,7 @@ class StatusesDir:
             self._disk.sync(fresh)
         self._disk.rename(fresh, target)
         self._bytes[path] = data
+        self._changed.add(path)
         if durable:
             self._sync_way_to(target)
         return True
@@ -158,6 +181,7 @@ class StatusesDir:
     def _drop(self, path: str) -> None:
         self._disk.remove(self._root / path)
         self._bytes.pop(path, None)
+        self._changed.add(path)
 
     def _walk(self, unread: list[str]) -> list[tuple[str, _Stamp]]:
         """Return the files that may be statuses, sorted; directories that cannot be read go to `unread`."""

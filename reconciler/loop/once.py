@@ -106,7 +106,7 @@ async def run_pass(
     crew = memory.crew
     earlier = crew.finished()
     snapshot = tools.specs.snapshot(by_content=by_content)
-    stored = tools.statuses.load(by_content=by_content)
+    stored = _load(tools, by_content=by_content)
     resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended, known=memory.known)
     candidates = resolved.candidates
     if stored.too_new:
@@ -159,6 +159,13 @@ async def run_pass(
     )
     result = tally(found, tools.accounts.requests)
     return result if tools.publisher is None or tools.control is None else await publish(result, tools.publisher)
+
+
+def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:
+    """Return the statuses. Nobody else writes them while we hold the lock, but for a publisher that is overtaken."""
+    if by_content or tools.publisher is not None:
+        return tools.statuses.load(by_content=by_content)
+    return tools.statuses.known()
 
 
 def _path(candidate: Candidate) -> str:

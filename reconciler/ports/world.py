@@ -195,6 +195,10 @@ class StatusStore(Protocol):
         """Read the whole tree. Without `by_content`, a file whose stamp has not changed is not read again."""
         ...
 
+    def known(self) -> StoredStatuses:
+        """Return what was loaded last, and written since, without asking the disk."""
+        ...
+
     def write(self, status: JobStatus, *, durable: bool) -> bool:
         """Write a status if its bytes differ from those that are there. Returns whether it did. Raises OSError."""
         ...

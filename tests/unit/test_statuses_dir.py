@@ -265,3 +265,19 @@ def test_a_hundred_statuses_come_back_whole(tmp_path: Path) -> None:
         statuses.write(status, durable=False)
 
     assert set(tree(tmp_path).load().jobs) == written
+
+
+def test_what_is_known_is_what_was_loaded_and_written_since_and_the_disk_is_not_asked(tmp_path: Path) -> None:
+    first, second = a_status(name="first", source="first.yaml"), a_status(name="second", source="second.yaml")
+    ours = tree(tmp_path)
+    ours.write(first, durable=False)
+    ours.load()
+    ours.write(second, durable=False)
+    ours.remove(first)
+    ours.write_provider(AWAY)
+    (tmp_path / "second.yaml").write_text("by somebody else", encoding="utf-8")
+
+    known = ours.known()
+
+    assert known == StoredStatuses(jobs=(second,), providers=(AWAY,))
+    assert ours.load().jobs == ()
