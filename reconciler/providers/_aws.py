@@ -10,6 +10,7 @@ Sources: botocore 1.44.5 `auth.py`, `credentials.py`, `parsers.py`, `retries/sta
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -80,6 +81,9 @@ _DENIED = frozenset(
 )
 
 
+_SIGNS = "botocore.auth"
+
+
 class AwsOptions(Document):
     """Which region of which AWS account is meant."""
 
@@ -121,7 +125,7 @@ class AwsApi:
     ) -> Response:
         """Send one signed request; the answer's body is free of the secrets that signed it."""
         written = await self._credentials.token()
-        signing = await asyncio.to_thread(_signing)
+        signing = _signing() if _SIGNS in sys.modules else await asyncio.to_thread(_signing)
         keys = _read(written) if written else await self._ambient.get()
         headers = {"accept": "application/json", **(headers or {})}
         sign = partial(self._sign, signing, keys, headers)
@@ -147,7 +151,7 @@ class _Signing:
 
 
 def _signing() -> _Signing:
-    """Import them, which takes a while the first time. Raises `Permanent(missing)`."""
+    """Import them, which takes a while the first time, and so is off the loop then. Raises `Permanent(missing)`."""
     try:
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - an extra
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415

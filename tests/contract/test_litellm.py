@@ -49,7 +49,7 @@ def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through
 
 
 def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
-    stage = ServedStage(served, LITELLM)
+    stage = ServedStage(served, replace(LITELLM, lacks=frozenset()))
     with pytest.raises(Permanent, match="LiteLLM cannot show this job") as caught:
         seen(stage, stage.job_in(Phase.PAUSED))
 

@@ -10,8 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
 
+import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
 from pydantic import BaseModel
 
 from reconciler.adapters.credentials import EnvCredentials
@@ -25,8 +29,8 @@ from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
 from reconciler.ports import AccountConfig, Clock, Entry, JobReader, ProviderType, Rate, Snapshot
 from reconciler.providers import load
-from reconciler.providers._openai_service import OpenAIService
 from reconciler.transport import Gate, HttpTransport
+from tests.contract.dialects.services import Service
 from tests.scenario.history import Called, Gone, Happened, History, PassBegun, Put
 from tests.scenario.provider import Provider
 from tests.scenario.repository import KEY_VARIABLE
@@ -42,10 +46,23 @@ class Killed(BaseException):
     """The process is killed, right before this effect."""
 
 
-def _with_small_pages(type_: ProviderType) -> ProviderType:
-    """Return OpenAI's type with pages so small that a short list has several."""
-    assert isinstance(type_, OpenAIService)
-    return replace(type_, capabilities=replace(type_.capabilities, page_size_max=PAGE_SIZE), rate=RATE)
+class _SmallPages:
+    """A type as it is, but for pages so small that a short list has several, and a rate of its own."""
+
+    rate = RATE
+
+    def __init__(self, type_: ProviderType) -> None:
+        self.capabilities = replace(type_.capabilities, page_size_max=PAGE_SIZE)
+        self._type = type_
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._type, name)
+
+
+@cache
+def with_small_pages(name: str) -> ProviderType:
+    """Return a type that ships, with small pages."""
+    return cast("ProviderType", _SmallPages(load(name)))
 
 
 @dataclass(slots=True)
@@ -85,7 +102,7 @@ class Machine:
 
     def environment(self) -> Environment:
         """Return what the operator decides."""
-        bound = ",".join(f"{KEY_VARIABLE}={each.base_url.removesuffix('/v1')}" for each in self.providers.values())
+        bound = ",".join(f"{KEY_VARIABLE}=http://{urlsplit(each.base_url).netloc}" for each in self.providers.values())
         return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}), self.has_small_pages)
 
 
@@ -128,7 +145,7 @@ class Environment:
 
     def provider_type(self, name: str) -> ProviderType:
         """Return the real type, but for its pages."""
-        return _with_small_pages(load(name)) if self.has_small_pages else load(name)
+        return with_small_pages(name) if self.has_small_pages else load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the normalised base URL."""
@@ -219,9 +236,20 @@ class _Accounts:
         transport = outer.to_app(provider.door(self._life.number, self._life.effect))
         self._requests[reach.account] = lambda: gate.requests
         config = AccountConfig(account=reach.account, options=reach.options, state_dir=None, now=machine.clock.now)
-        credentials = EnvCredentials(KEY_VARIABLE, machine.environ)
+        credentials = _Key(EnvCredentials(KEY_VARIABLE, machine.environ), provider.service)
         inner = await self._stack.enter_async_context(reach.type.open(config, transport, credentials))
         return _Told(inner, provider.name, machine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """The secret, written as a service's credential."""
+
+    secret: EnvCredentials
+    service: Service
+
+    async def token(self) -> str:
+        return self.service.key(await self.secret.token())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import Call, Fault, Faults
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
+from tests.contract.dialects.services import Service
 from tests.scenario.history import ABSENT, INTACT, History, Served
 from tests.scenario.returning import ReturningWorld
 
@@ -95,9 +96,12 @@ class _Answer:
 class Provider:
     """One account at a provider."""
 
-    def __init__(self, name: str, base_url: str, world: ReturningWorld, clock: Clock, history: History) -> None:
+    def __init__(
+        self, name: str, base_url: str, service: Service, world: ReturningWorld, clock: Clock, history: History
+    ) -> None:
         self.name = name
         self.base_url = base_url
+        self.service = service
         self.world = world
         self.weather = Weather()
         self.tricks: list[Trick] = []
@@ -120,14 +124,17 @@ class Provider:
         self.is_elsewhere = False
 
     def door(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
-        """Return the way in for one process. `effect` is called before a request arrives, and may raise."""
+        """Return the way in for one process, in the service's own dialect.
+
+        `effect` is called before a request arrives, and may raise.
+        """
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             tail = scope["path"].removeprefix(_PREFIX).strip("/").split("/")
             effect(f"{scope['method']} {self.name} {'/'.join(tail)}")
             await self._answer(life, tail, scope, receive, send)
 
-        return app
+        return self.service.front(app, KEY)
 
     async def _answer(self, life: int, tail: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         at = self._clock.now()
@@ -189,20 +196,20 @@ class Provider:
                 status=answer.status,
                 fault=fault,
                 retry_after_s=float(retry_after) if retry_after else None,
-                words=_words(answer, job_id) if scope["method"] == "GET" else {},
+                words=self._words(answer, job_id) if scope["method"] == "GET" else {},
             )
         )
 
-
-def _words(answer: _Answer, job_id: str | None) -> dict[str, str]:
-    """Return what a reader of the answer learns of each job."""
-    body = _parsed(answer.body)
-    if answer.status == _NO_SUCH_JOB[1] and job_id and _code(body) == _NO_SUCH_JOB[0]:
-        return {job_id: ABSENT}
-    if answer.status != INTACT or not isinstance(body, dict):
-        return {}
-    rows = body["data"] if body.get("object") == "list" else [body]
-    return {row["id"]: row["status"] for row in rows}
+    def _words(self, answer: _Answer, job_id: str | None) -> dict[str, str]:
+        """Return what a reader of the answer learns of each job, whose dialect may not tell all phases apart."""
+        body = _parsed(answer.body)
+        if answer.status == _NO_SUCH_JOB[1] and job_id and _code(body) == _NO_SUCH_JOB[0]:
+            return {job_id: ABSENT}
+        if answer.status != INTACT or not isinstance(body, dict):
+            return {}
+        hides = self.service.front.hides
+        rows = body["data"] if body.get("object") == "list" else [body]
+        return {row["id"]: hides.get(row["status"], row["status"]) for row in rows}
 
 
 def _code(body: Any) -> object:

@@ -6,10 +6,15 @@ document of that moment wants of it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+
+from reconciler.model.job import Account
+from reconciler.providers import load
+from tests.contract.dialects.services import OPENAI, Service
 
 KEY_VARIABLE = "SIMULATED_KEY"
 
@@ -68,14 +73,31 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """All documents at one moment. `accounts` maps a Provider document's name to its base URL."""
+    """All documents at one moment. `accounts` maps a Provider document's name to its base URL.
+
+    `services` says what stands there, where that is not OpenAI.
+    """
 
     wishes: tuple[Wish, ...]
     accounts: Mapping[str, str]
+    services: Mapping[str, Service] = field(default_factory=dict)
     broken_files: frozenset[str] = frozenset()
     broken_accounts: frozenset[str] = frozenset()
     is_settings_broken: bool = False
     is_suspended: bool = False
+
+    def service(self, account: str) -> Service:
+        """Return what an account speaks."""
+        return self.services.get(account, OPENAI)
+
+    def lines(self) -> dict[str, str]:
+        """Return each account's name by the line that stands for it in a status."""
+        found = {}
+        for account, base_url in self.accounts.items():
+            type_ = load(self.service(account).type)
+            options = type_.options.model_validate(dict(self.service(account).options))
+            found[str(Account(type_.name, base_url, type_.scope(options)))] = account
+        return found
 
     def unreadable_files(self) -> frozenset[str]:
         """Return the files that stand there and cannot be read."""
@@ -112,7 +134,10 @@ class Revision:
         for file in self.broken_files & files.keys():
             files[file] = "<<<<<<< HEAD\n\t{ not: yaml\n" + files[file]
         for account, base_url in self.accounts.items():
-            files[f"providers/{account}.yaml"] = _provider(account, base_url, is_broken=account in self.broken_accounts)
+            is_broken = account in self.broken_accounts
+            files[f"providers/{account}.yaml"] = _provider(
+                account, base_url, self.service(account), is_broken=is_broken
+            )
         files["settings.yaml"] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
         return {file: text.encode() for file, text in files.items()}
 
@@ -127,13 +152,14 @@ class Revision:
         )
 
 
-def _provider(account: str, base_url: str, *, is_broken: bool) -> str:
+def _provider(account: str, base_url: str, service: Service, *, is_broken: bool) -> str:
     return (
         "apiVersion: jobs.reconciler/v1\n"
         "kind: Provider\n"
         f"metadata: {{name: {account}}}\n"
         "spec:\n"
-        f"  {'tpye' if is_broken else 'type'}: openai\n"
+        f"  {'tpye' if is_broken else 'type'}: {service.type}\n"
+        f"  options: {json.dumps(dict(service.options))}\n"
         f"  baseUrl: {base_url}\n"
         f"  credentials: {{env: {KEY_VARIABLE}}}\n"
     )

@@ -125,9 +125,10 @@ class Stage:
         worlds = {name: _world(plan, name, options) for name, options in plan.worlds.items()}
         most = plan.brakes.max_cancels_absolute if plan.brakes != LOOSE else None
         self.history = History(plan.seed, now, worlds, most)
-        urls = plan.revision.accounts
+        urls, service = plan.revision.accounts, plan.revision.service
         self.providers = {
-            name: Provider(name, urls[name], world, self.clock, self.history) for name, world in worlds.items()
+            name: Provider(name, urls[name], service(name), world, self.clock, self.history)
+            for name, world in worlds.items()
         }
         disk = ForgetfulDisk(SPECS.parent)
         self.machine = Machine(

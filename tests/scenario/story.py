@@ -13,12 +13,22 @@ from typing import Any
 
 from reconciler.core.guard import Brakes
 from reconciler.sandbox.options import SandboxOptions
+from tests.contract.dialects.services import (
+    AZURE_V1,
+    BEDROCK,
+    LITELLM,
+    OPENAI,
+    SAGEMAKER,
+    VERTEX_AI,
+    Service,
+)
 from tests.scenario import trouble
 from tests.scenario.repository import Revision, Wish
 from tests.scenario.stage import LOOSE, Calm, Doom, Happening, Pass, Plan, Rest, Silence, Step, Until
 from tests.scenario.trouble import DESIRED, Trouble
 
-ACCOUNTS = {"one": "http://one.localhost/v1", "two": "http://two.localhost/v1"}
+ACCOUNTS = ("one", "two")
+SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
 TIGHT = Brakes(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
 MANY = 23
 """More than are retrieved one by one, so that lists are walked."""
@@ -77,11 +87,14 @@ def plan(seed: int) -> Plan:
     """Return the run of a seed."""
     rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
     is_tight = rng.random() < 0.12
-    accounts = dict(list(ACCOUNTS.items())[: rng.choice([1, 1, 2])])
+    accounts = ACCOUNTS[: rng.choice([1, 1, 2])]
+    services = {account: _service(seed, account) for account in accounts}
     count = MANY if rng.random() < 0.07 else rng.randrange(4, 8)
-    wishes = tuple(_wish(rng, number, rng.choice(list(accounts))) for number in range(count))
+    wishes = tuple(_wish(rng, number, rng.choice(accounts)) for number in range(count))
     worlds = {
-        account: SandboxOptions.model_validate({"jobs": list(_jobs(rng, [w for w in wishes if w.account == account]))})
+        account: SandboxOptions.model_validate(
+            {"jobs": list(_jobs(rng, [each for each in wishes if each.account == account], services[account]))}
+        )
         for account in accounts
     }
     steps = tuple(_steps(rng, may_crash=not is_tight))
@@ -89,11 +102,20 @@ def plan(seed: int) -> Plan:
     return Plan(
         seed=seed,
         worlds=worlds,
-        revision=Revision(wishes=wishes, accounts=accounts),
+        revision=Revision(
+            wishes=wishes,
+            accounts={account: f"http://{account}.localhost{services[account].path}" for account in accounts},
+            services=services,
+        ),
         steps=steps,
         happenings=tuple(_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else None)),
         brakes=TIGHT if is_tight else LOOSE,
     )
+
+
+def _service(seed: int, account: str) -> Service:
+    """Return what an account speaks, from a source of its own: the story is the same in each dialect."""
+    return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  to be told again, not to be secret
 
 
 def _wish(rng: random.Random, number: int, account: str) -> Wish:
@@ -113,13 +135,13 @@ def _wish(rng: random.Random, number: int, account: str) -> Wish:
     )
 
 
-def _jobs(rng: random.Random, wishes: list[Wish]) -> Iterator[dict[str, Any]]:
+def _jobs(rng: random.Random, wishes: list[Wish], service: Service) -> Iterator[dict[str, Any]]:
     for place, wish in enumerate(wishes):
         # At most one vanishes, and not from a small account: more at once would be a wrong key's look.
         may_vanish = place == 0 and len(wishes) > 4
         job: dict[str, Any] = {
             "id": wish.job_id,
-            "life": _VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(_LIVES),
+            "life": _as_told(_VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(_LIVES), service),
             "cancelTakes": rng.choice(["0s", "0s", "20s", "3m", "9m"]),
             "pauseTakes": rng.choice(["0s", "20s", "2m"]),
         }
@@ -128,6 +150,12 @@ def _jobs(rng: random.Random, wishes: list[Wish]) -> Iterator[dict[str, Any]]:
         if rng.random() < 0.4:
             job["cancelWord"] = "cancelling"
         yield job
+
+
+def _as_told(life: list[dict[str, str]], service: Service) -> list[dict[str, str]]:
+    """Return a life without what the service cannot show."""
+    told = [each for each in life if each["phase"] not in service.lacks]
+    return life if told == life else [*told[:-1], {"phase": "running"}]
 
 
 def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:

@@ -10,8 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tests.scenario.history import Crashed, History, Served
+from tests.scenario.history import Crashed, Edited, History, Served
 from tests.scenario.oracles import verdict
+from tests.scenario.repository import Revision
 from tests.scenario.stage import play
 from tests.scenario.story import plan
 from tests.scenario.undisturbed import different_ending
@@ -28,6 +29,8 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     crashes: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
+    """How many accounts spoke each dialect."""
     simulated: timedelta = timedelta(0)
     wrong: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """The seeds that break a law, and how."""
@@ -39,6 +42,7 @@ class Tally:
             self.faults + other.faults,
             self.requests + other.requests,
             self.crashes + other.crashes,
+            self.accounts + other.accounts,
             self.simulated + other.simulated,
             self.wrong + other.wrong,
         )
@@ -46,10 +50,12 @@ class Tally:
     def __str__(self) -> str:
         """Return the figures, on one line."""
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.faults.most_common())
+        dialects = ", ".join(f"{dialect} {count}" for dialect, count in sorted(self.accounts.items()))
         days = self.simulated / timedelta(days=1)
         return (
             f"{self.seeds} seeds, {self.faults.total()} faults met in {self.requests} requests, "
-            f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; faults by kind: {kinds}"
+            f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; accounts: {dialects}; "
+            f"faults by kind: {kinds}"
         )
 
 
@@ -85,6 +91,11 @@ def _judged(seed: int) -> Tally:
         faults=Counter(each.fault for each in served if each.fault is not None),
         requests=len(served),
         crashes=sum(isinstance(each, Crashed) for each in history.events),
+        accounts=Counter(service.type for service in _first(history).services.values()),
         simulated=history.events[-1].at - history.began_at,
         wrong=((seed, wrong),) if wrong else (),
     )
+
+
+def _first(history: History) -> Revision:
+    return next(each.revision for each in history.events if isinstance(each, Edited))

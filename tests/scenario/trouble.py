@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import NotPossible, UnknownJob
 from tests.scenario.provider import KEY, Provider, Trick
@@ -192,6 +193,8 @@ def act_behind_our_back(stage: Stage) -> None:
     provider = _any_provider(stage)
     job_id = stage.rng.choice(sorted(each.job_id for each in stage.revision.wishes))
     verb = stage.rng.choice(["cancel", "pause", "resume", "pause", "resume"])
+    if verb != "cancel" and Phase.PAUSED in provider.service.lacks:
+        return
     act = {"cancel": provider.world.cancel, "pause": provider.world.pause, "resume": provider.world.resume}[verb]
     with suppress(UnknownJob, NotPossible):
         act(job_id, stage.clock.now())

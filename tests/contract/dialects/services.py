@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from starlette.types import ASGIApp
 
 from reconciler.model.job import Phase
 from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, vertex
 from tests.contract.dialects.front import Front
 
+FrontType = type[Front]
 SLOWLY = {"cancelTakes": "30s", "cancelWord": "cancelling"}
 
 
@@ -20,7 +19,7 @@ class Service:
     """A provider type, as one account of it is reached."""
 
     type: str
-    front: Callable[[ASGIApp, str], Front]
+    front: FrontType
     """What turns the sandbox's API, with its key, into the service's own."""
     options: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
@@ -40,7 +39,12 @@ OPENAI = Service(type="openai", front=openai.OpenAI, path="/v1")
 NEBIUS = Service(type="nebius", front=openai.OpenAI, path="/v1")
 AZURE_V1 = Service(type="azure-openai", front=azure.AzureV1)
 AZURE_CLASSIC = Service(type="azure-openai", front=azure.AzureClassic, options={"apiVersion": azure.API_VERSION})
-LITELLM = Service(type="litellm", front=litellm.LiteLLM, options={"customLlmProvider": litellm.UPSTREAM})
+LITELLM = Service(
+    type="litellm",
+    front=litellm.LiteLLM,
+    options={"customLlmProvider": litellm.UPSTREAM},
+    lacks=frozenset({Phase.PAUSED}),
+)
 PASS_THROUGH = Service(type="litellm-passthrough", front=litellm.PassThrough)
 VERTEX_AI = Service(
     type="vertex-ai",

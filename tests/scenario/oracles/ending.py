@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from reconciler.providers import load
 from tests.scenario.history import ABSENT, Edited, Happened, History, PassEnded
 from tests.scenario.oracles.reading import OVER, read, ready, standing
 from tests.scenario.oracles.requests import is_over_limit
@@ -63,6 +64,8 @@ def _expected(history: History, revision: Revision, wish: Wish, phase: str, last
         return set()
     if phase in _UNFINISHED_WISH[wish.desired]:
         return {"Ready"}
+    if not load(revision.service(wish.account).type).capabilities.can_pause:
+        return {"Stalled"}
     # Others undid it three times within a day: a person must decide.
     is_contested = sum(isinstance(each, Happened) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
     return {"Stalled"} if is_contested else set()

@@ -81,7 +81,7 @@ def untrue(history: History) -> Iterator[str]:
 
 def _accounts(history: History) -> dict[str, str]:
     first = next(each for each in history.events if isinstance(each, Edited))
-    return {f"openai {url}": name for name, url in first.revision.accounts.items()}
+    return first.revision.lines()
 
 
 def wrongly_ready(history: History) -> Iterator[str]:

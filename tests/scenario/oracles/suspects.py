@@ -25,7 +25,7 @@ def believed_suspects(history: History) -> Iterator[str]:
     for event in history.events:
         match event:
             case Edited(revision=revision):
-                urls = {f"openai {url}": account for account, url in revision.accounts.items()}
+                urls = revision.lines()
             case PassEnded(statuses=left) | Crashed(statuses=left):
                 statuses = dict(left)
                 words.clear()
