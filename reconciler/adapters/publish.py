@@ -74,7 +74,8 @@ def open_publisher(
         raise PublishError(msg)
     top, inside = checkout.git.directory.resolve(), directory.resolve()
     if branch is not None:
-        return GitPublisher(StatusBranch(checkout.git, branch, "", inside, remote, signature, trailers))
+        apart = StatusBranch(checkout.git, branch, "", inside, remote, signature, trailers, specs="HEAD")
+        return GitPublisher(apart)
     current = checkout.branch()
     if current is None:
         msg = "HEAD is detached, so there is no branch to commit to: check one out, or name a --status-branch"

@@ -198,6 +198,7 @@ def publish_to_remote(
             signature,
             trailers,
             read_again=specs.poll,
+            specs=None if branch is None else REF,
         )
     )
 

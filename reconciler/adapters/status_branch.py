@@ -21,6 +21,8 @@ from reconciler.errors import Overtaken
 
 _SIGNATURE = re.compile(r"(?P<name>[^<>\n]+?) *<(?P<email>[^<>\s]+)>")
 TRIES = 5
+MARK = ".commit"
+"""The file beside statuses of a branch of their own that says which commit of it they are, or came from."""
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -64,6 +66,7 @@ class StatusBranch:
         trailers: lines at the end of each message.
         is_checked_out: whether a working tree shows this very branch, and has to follow it.
         read_again: what else is to be fetched when somebody else was first.
+        specs: a revision of the specs, whose history the branch must have no part of; None where it is their own.
     """
 
     git: Git
@@ -75,6 +78,7 @@ class StatusBranch:
     trailers: tuple[str, ...] = ()
     is_checked_out: bool = False
     read_again: Callable[[], object] | None = None
+    specs: str | None = None
     _base: str | None = None
     """The commit that the statuses on the disk were last equal to."""
     _published: dict[str, bytes] = field(default_factory=dict)
@@ -82,19 +86,29 @@ class StatusBranch:
 
     def pull(self) -> None:
         """Put the statuses that are published in the place of those on the disk. Raises `GitError`."""
-        self._base, self._is_behind = self._tip(), False
+        before, self._base, self._is_behind = self._base, self._tip(), False
+        if before is None:
+            self._stay_apart()
         self._follow()
         if self.read_again is not None:
             self.read_again()
         self._published = dict(self._files_of(self._base))
-        if self.remote is None:
-            return  # nobody else publishes here, so what is on the disk is newer
+        if self.remote is None and (self.prefix or self._marked() == self._base):
+            return  # nobody else published here meanwhile, so what is on the disk is newer
         here = dict(self._files_here())
         for path in here.keys() - self._published.keys():
             (self.directory / path).unlink(missing_ok=True)
         for path, data in self._published.items():
             if here.get(path) != data:
                 self._put(path, data)
+        self._mark()
+
+    def _stay_apart(self) -> None:
+        if self.specs is None or self._base is None:
+            return
+        if self.git.find("merge-base", self.specs, self._base) is not None:
+            msg = f"the branch {self.branch} is one of specs: name one that holds nothing but statuses"
+            raise GitError(msg)
 
     def publish(self, message: str) -> str | None:
         """Commit what changed since the last time, and push it. Returns the commit, or None if nothing changed.
@@ -109,6 +123,7 @@ class StatusBranch:
             self._push(commit)
         self._move(commit)
         self._base, self._published = commit, here
+        self._mark()
         return commit
 
     def publish_on_top(self, message: str) -> str | None:
@@ -138,6 +153,15 @@ class StatusBranch:
         for path in before.keys() - here.keys():
             if self._published.get(path) == before[path]:
                 (self.directory / path).unlink(missing_ok=True)
+
+    def _marked(self) -> str | None:
+        """Return the commit that the statuses on this disk came from, where they stand by themselves."""
+        mark = self.directory / MARK
+        return mark.read_text(encoding="ascii").strip() if mark.exists() else None
+
+    def _mark(self) -> None:
+        if not self.prefix and self._base is not None:
+            self._put(MARK, f"{self._base}\n".encode())
 
     def _put(self, path: str, data: bytes) -> None:
         target = self.directory / path
@@ -209,7 +233,7 @@ class StatusBranch:
             listing = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
             self.git.run("update-index", "-z", "--index-info", data=listing, more=index)
             tree = self.git.text("write-tree", more=index)
-        text = "\n\n".join(part for part in (message, "\n".join(self.trailers)) if part)
+        text = "\n\n\n".join(part for part in (message, "\n".join(self.trailers)) if part)  # as GitHub wants trailers
         parents = ["-p", parent] if parent else []
         made = self.git.run(
             "commit-tree", tree, *parents, "-F", "-", data=f"{text}\n".encode(), more=self.signature.environment()

@@ -187,7 +187,7 @@ AUTHOR: tuple[Decorator[Any], ...] = (
     click.option(
         "--commit-author",
         cls=Shared,
-        default="reconcile <reconcile@users.noreply.github.com>",
+        default="reconcile <reconcile@reconcile.invalid>",
         show_default=True,
         metavar="NAME <EMAIL>",
         help="Who commits.",

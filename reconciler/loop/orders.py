@@ -128,7 +128,7 @@ class Publishing:
     status_branch: str | None = None
     """A branch that holds nothing else; None is the branch of the specs."""
     remote: str = "origin"
-    author: str = "reconcile <reconcile@users.noreply.github.com>"
+    author: str = "reconcile <reconcile@reconcile.invalid>"
     trailers: tuple[str, ...] = ()
 
     @property

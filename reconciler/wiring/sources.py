@@ -24,7 +24,7 @@ from reconciler.ports import (
     SpecSource,
     Waker,
 )
-from reconciler.wiring.failures import ConfigurationError
+from reconciler.wiring.failures import ConfigurationError, UsageError
 
 
 def specs_of(place: Place, parse: Parse = parse) -> SpecsDir:
@@ -85,6 +85,9 @@ async def publishing_tools(tools: Tools, place: Place, publishing: Publishing) -
         return tools
     try:
         signature = Signature.parse(publishing.author)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    try:
         if isinstance(tools.specs, RemoteSpecs):
             publisher = publish_to_remote(
                 tools.specs, place.statuses, publishing.status_branch, signature, publishing.trailers
@@ -99,7 +102,7 @@ async def publishing_tools(tools: Tools, place: Place, publishing: Publishing) -
                 trailers=publishing.trailers,
             )
         await publisher.pull()
-    except (PublishError, ValueError) as error:
+    except PublishError as error:
         msg = f"statuses cannot be published: {error}"
         raise ConfigurationError(msg) from None
     return replace(tools, publisher=publisher)

@@ -156,6 +156,28 @@ def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(team: Team
         other.publish("about to cancel runaway")
 
 
+@pytest.mark.parametrize("branch", ["main", "other"])
+def test_a_branch_of_specs_takes_no_statuses_among_them(team: Team, sandbox: Sandbox, branch: str) -> None:
+    team.clone.git("push", "--quiet", "origin", "HEAD:refs/heads/other")
+    before = team.clone.git("ls-remote", "origin")
+    ran = team.checkout.run("--once", "--push", "--status-branch", branch)
+
+    assert ran.code == 78
+    assert f"the branch {branch} is one of specs" in ran.err
+    assert team.clone.git("ls-remote", "origin") == before
+    assert sandbox.cancels(team.job_id) == []
+
+
+def test_a_local_branch_is_read_back_where_the_state_is_lost(team: Team) -> None:
+    options = ("--once", "--wait", "--status-branch", BRANCH)
+    team.checkout.run(*options)
+    before = team.clone.git("rev-parse", BRANCH)
+    ran = team.checkout.run(*options, XDG_CACHE_HOME=str(team.checkout.root / "another"))
+
+    assert ran.code == 0, ran.err
+    assert team.clone.git("rev-parse", BRANCH) == before
+
+
 def test_a_remote_that_is_away_means_that_nothing_is_asked(team: Team, sandbox: Sandbox) -> None:
     team.remote.rename(team.remote.with_name("elsewhere.git"))
     ran = team.checkout.run(*ON_A_BRANCH)

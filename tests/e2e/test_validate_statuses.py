@@ -61,7 +61,7 @@ def test_whose_commits_are_ours_can_be_said(begun: Checkout) -> None:
     ran = begun.run("validate", "--since", "begun", "--commit-author", "Bot <bot@example.org>")
 
     assert ran.code == 65
-    assert "of reconcile@users.noreply.github.com writes a status" in ran.out
+    assert "of reconcile@reconcile.invalid writes a status" in ran.out
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--all", ""])
