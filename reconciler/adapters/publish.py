@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -57,6 +57,7 @@ def open_publisher(
     remote: str | None,
     signature: Signature,
     trailers: tuple[str, ...] = (),
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> GitPublisher:
     """Return the publisher of the checkout that the specs are in. Raises `PublishError`.
 
@@ -67,14 +68,16 @@ def open_publisher(
         remote: where to push; None keeps it here.
         signature: who commits.
         trailers: lines at the end of each message.
+        is_stopping: whether somebody wants the program to end.
     """
     checkout = find_checkout(specs)
     if checkout is None:
         msg = f"{specs} is not in a Git checkout"
         raise PublishError(msg)
-    top, inside = checkout.git.directory.resolve(), directory.resolve()
+    git = replace(checkout.git, is_stopping=is_stopping)
+    top, inside = git.directory.resolve(), directory.resolve()
     if branch is not None:
-        apart = StatusBranch(checkout.git, branch, "", inside, remote, signature, trailers, specs="HEAD")
+        apart = StatusBranch(git, branch, "", inside, remote, signature, trailers, specs="HEAD")
         return GitPublisher(apart)
     current = checkout.branch()
     if current is None:
@@ -84,6 +87,4 @@ def open_publisher(
         msg = f"{directory} is not in the checkout: name a --status-branch"
         raise PublishError(msg)
     prefix = inside.relative_to(top).as_posix()
-    return GitPublisher(
-        StatusBranch(checkout.git, current, prefix, inside, remote, signature, trailers, is_checked_out=True)
-    )
+    return GitPublisher(StatusBranch(git, current, prefix, inside, remote, signature, trailers, is_checked_out=True))

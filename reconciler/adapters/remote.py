@@ -1,56 +1,59 @@
 """A branch of a Git remote as a source of specs: known by its URL alone, and never checked out.
 
 Rules: one commit at a time is read, whole; what is fetched is data. A branch that was rewound is read and not acted on
-until an operator accepts where it is now. A remote that is away is told, and the last commit goes on being read. A
-credential goes to Git by its environment, so that no list of processes shows it.
+until an operator accepts where it is now. A remote that is away is told, and the last commit goes on being read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.adapters.approvals import Approving, in_force, read_approvals
 from reconciler.adapters.checkout import read_origin
+from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.documents import read_documents
-from reconciler.adapters.git import Git, GitError
+from reconciler.adapters.git import FETCHED_MAX, Git, GitError
+from reconciler.adapters.git_access import GitAccess
 from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import Signature, StatusBranch
-from reconciler.adapters.tree import NOT_LAZY, TreeDisk
+from reconciler.adapters.tree import TreeDisk
 from reconciler.adapters.watch import running
+from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot
 
 REF = "refs/reconcile/specs"
-_LEFT_OUT = "blob:limit=8m"
+DEPTH = 1000
+"""How much history the first fetch brings; the rest comes once somebody needs it."""
+_WOULD_ASK = "terminal prompts disabled"
+_WITHOUT_LARGE = "--filter=blob:limit=8m"
 
 
-def authorisation(token: str | None) -> dict[str, str]:
-    """Return the environment that makes Git send a token to an HTTP remote."""
-    if token is None:
-        return {}
-    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "http.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-    }
-
-
-def open_remote(directory: Path, url: str, token: str | None) -> Git:
-    """Return a bare repository that has a URL for its origin. Raises `GitError`, or OSError."""
+def open_remote(directory: Path, access: GitAccess, is_stopping: Callable[[], bool] = lambda: False) -> Git:
+    """Return a bare repository that has a remote for its origin. Raises `GitError`, or OSError."""
     directory.mkdir(parents=True, exist_ok=True)
-    git = Git(directory, authorisation(token))
+    git = Git(directory, access, is_stopping)
     if not (directory / "HEAD").exists():
-        git.run("init", "--quiet", "--bare", "--initial-branch=none", ".")
-    git.run("config", "remote.origin.url", url)
+        git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", ".")
+    _remove_torn(git)
+    git.run("config", "remote.origin.url", access.url)
     return git
+
+
+def _remove_torn(git: Git) -> int:
+    """Remove what fetches that were ended have left, and return the size of the largest."""
+    left = list(git.directory.glob("objects/pack/tmp_*"))
+    size = max((file.stat().st_size for file in left), default=0)
+    for file in left:
+        file.unlink(missing_ok=True)
+    return size
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class RemoteSpecs:
         statuses: where statuses stand in its tree, if they do.
         memory: the file that remembers which commit was acted on last.
         now: the wall clock.
+        parse: how a file is read.
         accepted: a commit that an operator accepts, though the branch was rewound to it.
     """
 
@@ -73,6 +77,7 @@ class RemoteSpecs:
     statuses: str | None
     memory: Path
     now: Now
+    parse: Parse = parse
     accepted: str | None = None
     head: str | None = None
     """The newest commit that was fetched."""
@@ -81,29 +86,26 @@ class RemoteSpecs:
     _disk: TreeDisk = field(init=False)
     _specs: SpecsDir = field(init=False)
     _approved: tuple[str | None, tuple[Approving, ...]] = (None, ())
+    _is_whole: bool = False
+    """Whether all of the branch's history was asked for."""
+    _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Begin with nothing read."""
         root = Path("/", self.inside)
         self._disk = TreeDisk(self.git, self.inside, root)
-        self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".")
+        self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.parse)
 
     def poll(self) -> bool:
         """Ask the remote where the branch is, and fetch it if it moved. Returns whether it did; never raises."""
-        try:
-            listed = self.git.text("ls-remote", "origin", f"refs/heads/{self.ref}")
-            tip = listed.split("\t")[0]
-            if not tip:
-                self.away = f"the remote has no branch {self.ref!r}"
+        with self._polling:
+            try:
+                tip = self._ask()
+            except GitError as error:
+                self.away = self._explained(str(error))
                 return False
-            if tip != self.head:
-                self._fetch()
-                tip = self.git.text("rev-parse", "--verify", REF)
-        except GitError as error:
-            self.away = str(error)
-            return False
-        has_moved, self.head, self.away = tip != self.head, tip, None
-        return has_moved
+            has_moved, self.head, self.away = tip != self.head, tip, None
+            return has_moved
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read the newest commit that was fetched."""
@@ -132,7 +134,7 @@ class RemoteSpecs:
             return self._specs.current(file, name)
         path = f"{self.inside}/{file}" if self.inside else file
         try:
-            data = self.git.run(*NOT_LAZY, "cat-file", "blob", f"{self.head}:{path}")
+            data = self.git.run("cat-file", "blob", f"{self.head}:{path}")
         except GitError:
             return None
         jobs = read_documents(data, file=file, shown=file).jobs
@@ -142,33 +144,88 @@ class RemoteSpecs:
     def origin(self, file: str) -> Origin | None:
         """Return who last changed a file."""
         path = f"{self.inside}/{file}" if self.inside else file
-        return read_origin(self.git, self._disk.commit or REF, path)
+        commit = self._disk.commit or REF
+        found = read_origin(self.git, commit, path)
+        if found is not None and self._is_cut_off(found.commit) and self._deepen():
+            found = read_origin(self.git, commit, path)
+        return None if found is None or self._is_cut_off(found.commit) else found
 
-    def _fetch(self) -> None:
+    def _ask(self) -> str:
+        """Return where the branch is, fetched. Raises `GitError`."""
+        name = f"refs/heads/{self.ref}"
+        tips = dict(line.split("\t")[::-1] for line in self.git.text("ls-remote", "origin", name).splitlines())
+        if name not in tips:
+            msg = f"it has no branch {self.ref!r}"
+            raise GitError(msg)
+        if tips[name] == self.head:
+            return self.head
+        self._fetch(*(() if self.git.find("rev-parse", "--verify", "--quiet", REF) else (f"--depth={DEPTH}",)))
+        return self.git.text("rev-parse", "--verify", REF)
+
+    def _explained(self, complaint: str) -> str:
+        """Return what Git says, and what to do about it where Git would have asked a person."""
+        if _WOULD_ASK not in complaint:
+            return complaint
+        is_given = self.git.access is not None and self.git.access.is_given
+        told = "it refuses the token" if is_given else "it wants a token: --git-token-file, or RECONCILE_GIT_TOKEN"
+        return f"{told} ({complaint})"
+
+    def _fetch(self, *how: str) -> None:
         wanted = f"+refs/heads/{self.ref}:{REF}"
-        self.git.run(
-            "fetch", "--quiet", "--no-tags", "--no-recurse-submodules", f"--filter={_LEFT_OUT}", "origin", wanted
-        )
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", _WITHOUT_LARGE)
+        try:
+            self.git.run("fetch", *options, *how, "origin", wanted, file_max=FETCHED_MAX)
+        except GitError as error:
+            if _remove_torn(self.git) < FETCHED_MAX:
+                raise
+            msg = f"the branch {self.ref!r} brings more than {FETCHED_MAX // 1024**2} MiB, which is no branch of specs"
+            raise GitError(msg) from error
+
+    def _deepen(self) -> bool:
+        """Fetch the history that the first fetch left out. Returns whether it came."""
+        with self._polling:
+            if self._is_whole:
+                return False
+            self._is_whole = True
+            try:
+                self._fetch("--unshallow")
+            except GitError:
+                return False
+            return True
+
+    def _is_cut_off(self, commit: str) -> bool:
+        """Whether history ends at a commit only because the rest was not fetched: it seems to have made everything."""
+        try:
+            ends = (self.git.directory / "shallow").read_text(encoding="ascii").split()
+        except FileNotFoundError:
+            return False
+        return any(each.startswith(commit) for each in ends)
 
     def _rewound(self, commit: str) -> str | None:
         before = self.memory.read_text(encoding="ascii").strip() if self.memory.exists() else None
         if before in (None, commit) or (self.accepted and commit.startswith(self.accepted)):
             return None
-        if self.git.find("merge-base", "--is-ancestor", before or "", commit) is not None:
+        if self._comes_after(commit, before or "") or (self._deepen() and self._comes_after(commit, before or "")):
             return None
         return (
             f"the branch {self.ref} was rewound: {commit[:12]} does not come after {str(before)[:12]}; "
             f"if that is meant, --accept-revision {commit[:12]}"
         )
 
+    def _comes_after(self, commit: str, before: str) -> bool:
+        return self.git.find("merge-base", "--is-ancestor", before, commit) is not None
+
     def _remember(self, commit: str) -> None:
         beside = self.memory.with_name(f"{self.memory.name}.new")
-        beside.write_text(f"{commit}\n", encoding="ascii")
-        beside.replace(self.memory)
+        disk = LocalDisk(self.memory.parent)
+        disk.write(beside, f"{commit}\n".encode())
+        disk.sync(beside)
+        disk.rename(beside, self.memory)
 
     def _approvals(self, commit: str) -> tuple[Approving, ...]:
         if self._approved[0] != commit:
-            self._approved = (commit, read_approvals(self.git, commit, self.inside, self.statuses, self.now()))
+            found = read_approvals(self.git, commit, self.inside, self.statuses, self.now())
+            self._approved = (commit, tuple(each for each in found if not self._is_cut_off(each.commit)))
         return self._approved[1]
 
     def _notices(self) -> tuple[str, ...]:
@@ -199,6 +256,7 @@ def publish_to_remote(
             trailers,
             read_again=specs.poll,
             specs=None if branch is None else REF,
+            fetching=(_WITHOUT_LARGE,),
         )
     )
 
@@ -210,22 +268,25 @@ class RemoteWaker:
     specs: RemoteSpecs
     every_s: float
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _follower: asyncio.Task[None] | None = None
 
     @property
     def is_alive(self) -> bool:
-        """Whether the remote answered the last time."""
-        return self.specs.away is None
+        """Whether the remote is asked at all; that it does not answer is no fault of the watch."""
+        return self._follower is not None and not self._follower.done()
 
     async def wait(self) -> None:
-        """Return after the branch has moved."""
+        """Return after the branch has moved, or the remote has gone away or come back."""
         await self._changed.wait()
         self._changed.clear()
 
     async def follow(self) -> None:
         """Ask for ever."""
+        self._follower = asyncio.current_task()
         while True:
             await asyncio.sleep(self.every_s)
-            if await asyncio.to_thread(self.specs.poll):
+            was_away = self.specs.away
+            if await asyncio.to_thread(self.specs.poll) or (was_away is None) != (self.specs.away is None):
                 self._changed.set()
 
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from reconciler.adapters.git import Git, GitError
+from reconciler.adapters.git import FETCHED_MAX, Git, GitError
 from reconciler.adapters.merging import merge
+from reconciler.adapters.tree import Listed, list_tree
 from reconciler.errors import Overtaken
 
 _SIGNATURE = re.compile(r"(?P<name>[^<>\n]+?) *<(?P<email>[^<>\s]+)>")
+STATUS_MAX = 1024 * 1024
 TRIES = 5
 MARK = ".commit"
 """The file beside statuses of a branch of their own that says which commit of it they are, or came from."""
@@ -67,6 +69,7 @@ class StatusBranch:
         is_checked_out: whether a working tree shows this very branch, and has to follow it.
         read_again: what else is to be fetched when somebody else was first.
         specs: a revision of the specs, whose history the branch must have no part of; None where it is their own.
+        fetching: how the branch is fetched, besides the usual.
     """
 
     git: Git
@@ -79,20 +82,23 @@ class StatusBranch:
     is_checked_out: bool = False
     read_again: Callable[[], object] | None = None
     specs: str | None = None
+    fetching: tuple[str, ...] = ()
     _base: str | None = None
     """The commit that the statuses on the disk were last equal to."""
     _published: dict[str, bytes] = field(default_factory=dict)
-    _is_behind: bool = False
+    _is_behind: bool = True
+    _is_read: bool = False
+    """Whether what is published has ever been read back."""
 
     def pull(self) -> None:
         """Put the statuses that are published in the place of those on the disk. Raises `GitError`."""
-        before, self._base, self._is_behind = self._base, self._tip(), False
-        if before is None:
+        self._base = self._tip()
+        if not self._is_read:
             self._stay_apart()
         self._follow()
         if self.read_again is not None:
             self.read_again()
-        self._published = dict(self._files_of(self._base))
+        self._published, self._is_read, self._is_behind = dict(self._files_of(self._base)), True, False
         if self.remote is None and (self.prefix or self._marked() == self._base):
             return  # nobody else published here meanwhile, so what is on the disk is newer
         here = dict(self._files_here())
@@ -115,6 +121,8 @@ class StatusBranch:
 
         Raises `Overtaken` where the branch has moved on, and `GitError`.
         """
+        if self._is_behind:
+            raise self._overtaken()
         here = dict(self._files_here())
         if here == self._published:
             return None
@@ -132,7 +140,9 @@ class StatusBranch:
         A status that somebody else changed too is what `merge` makes of both. Raises `GitError`.
         """
         for _ in range(TRIES):
-            if self._is_behind:
+            if not self._is_read:
+                self.pull()  # what stands here is of another time, and nothing was asked since
+            elif self._is_behind:
                 self._rebase()
             try:
                 return self.publish(message)
@@ -187,29 +197,16 @@ class StatusBranch:
         # A ref of our own, for FETCH_HEAD belongs to whoever fetches last.
         kept = f"refs/reconcile/{self.branch}"
         wanted = f"+refs/heads/{self.branch}:{kept}"
-        self.git.run("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", self.remote, wanted)
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", *self.fetching)
+        self.git.run("fetch", *options, self.remote, wanted, file_max=FETCHED_MAX)
         return self.git.text("rev-parse", "--verify", kept)
 
     def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
         if commit is None:
             return
-        within = ["--", self.prefix] if self.prefix else []
-        listed = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *within).decode("utf-8", "surrogateescape")
-        entries = [entry.partition("\t") for entry in listed.split("\0") if entry]
-        blobs = [
-            (path, facts[12:]) for facts, _, path in entries if facts.startswith("100644 blob ") and _is_status(path)
-        ]
-        contents = self._read_blobs([blob for _, blob in blobs])
-        yield from ((self._inside(path), data) for (path, _), data in zip(blobs, contents, strict=True))
-
-    def _read_blobs(self, blobs: list[str]) -> Iterator[bytes]:
-        answer = self.git.run("cat-file", "--batch", data="".join(f"{blob}\n" for blob in blobs).encode())
-        at = 0
-        for _ in blobs:
-            end = answer.index(b"\n", at)
-            size = int(answer[at:end].rsplit(b" ", 1)[1])
-            yield answer[end + 1 : end + 1 + size]
-            at = end + size + 2
+        found = [each for each in list_tree(self.git, commit, self.prefix) if _can_be_ours(each)]
+        contents = self.git.read_blobs([each.name for each in found])
+        yield from ((self._inside(each.path), data) for each, data in zip(found, contents, strict=True))
 
     def _inside(self, path: str) -> str:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
@@ -232,7 +229,7 @@ class StatusBranch:
             lines += [f"100644 {blob}\t{self._outside(path)}" for path, blob in zip(fresh, blobs, strict=True)]
             listing = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
             self.git.run("update-index", "-z", "--index-info", data=listing, more=index)
-            tree = self.git.text("write-tree", more=index)
+            tree = self.git.text("write-tree", "--missing-ok", more=index)
         text = "\n\n\n".join(part for part in (message, "\n".join(self.trailers)) if part)  # as GitHub wants trailers
         parents = ["-p", parent] if parent else []
         made = self.git.run(
@@ -271,6 +268,13 @@ class StatusBranch:
     def _overtaken(self) -> Overtaken:
         self._is_behind = True
         return Overtaken(f"the branch {self.branch} has moved on")
+
+
+def _can_be_ours(listed: Listed) -> bool:
+    """Whether an entry of a tree can be a status of ours. What leads elsewhere, or is huge, is somebody else's."""
+    is_plain = listed.mode == "100644" and listed.size is not None and listed.size <= STATUS_MAX
+    path = listed.path
+    return is_plain and path.isprintable() and ".." not in path.split("/") and _is_status(path)
 
 
 def _is_status(path: str) -> bool:

@@ -17,9 +17,33 @@ from reconciler.ports import Entry
 
 FILES_MAX = 200_000
 BLOB_MAX = 8 * 1024 * 1024
+AT_ONCE = 32 * 1024 * 1024
 _FILES = ("100644", "100755")
-NOT_LAZY = ("-c", "remote.origin.promisor=false")
-"""What keeps Git from fetching a blob that the clone left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What stands in a commit's tree, at a path from its top."""
+
+    path: str
+    mode: str
+    name: str
+    size: int | None
+    """None for what is no blob, and for a blob that was left out of the clone for its size."""
+
+
+def list_tree(git: Git, commit: str, inside: str) -> list[Listed]:
+    """Return everything below a directory of a commit's tree, empty for its top. Raises `GitError`."""
+    within = ["--", f"{inside}/"] if inside else []
+    text = git.run("ls-tree", "-r", "-z", "--full-tree", commit, *within).decode("utf-8", "surrogateescape")
+    entries = [entry.partition("\t") for entry in text.split("\0") if entry]
+    if not entries:
+        return []
+    # Asking for the size of a blob that is not there would fetch it; this is the command that does not.
+    known = git.text("rev-list", "--objects", "--missing=print", "--no-object-names", f"{commit}:{inside}").split()
+    sizes = git.sizes([name for name in known if not name.startswith("?")])
+    facts = [(path, *told.split()) for told, _, path in entries]
+    return [Listed(path, mode, name, sizes.get(name) if kind == "blob" else None) for path, mode, kind, name in facts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +68,23 @@ class TreeDisk:
     commit: str | None = None
     _blobs: dict[str, _Blob] = field(default_factory=dict)
     _directories: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    _contents: dict[str, bytes] = field(default_factory=dict)
+    """What was read of this commit and of those before it; a blob's name says what is in it."""
 
     def turn_to(self, commit: str) -> None:
         """Read another commit from now on. Raises `GitError`."""
-        within = ["--", f"{self.inside}/"] if self.inside else []
-        listed = self.git.run(*NOT_LAZY, "ls-tree", "-r", "-l", "-z", "--full-tree", commit, *within)
-        entries = [entry for entry in listed.decode("utf-8", "surrogateescape").split("\0") if entry]
+        if commit == self.commit:
+            return
+        entries = list_tree(self.git, commit, self.inside)
         if len(entries) > FILES_MAX:
             msg = f"more than {FILES_MAX:,} files"
             raise GitError(msg)
-        self._blobs, self._directories, self.commit = {}, {"": {}}, commit
+        is_there = bool(entries) or not self.inside
+        self._blobs, self._directories, self.commit = {}, {"": {}} if is_there else {}, commit
         for entry in entries:
-            facts, _, path = entry.partition("\t")
-            mode, _, name, size = facts.split()
-            self._add(path.removeprefix(f"{self.inside}/") if self.inside else path, mode, name, size)
+            self._add(entry.path.removeprefix(f"{self.inside}/") if self.inside else entry.path, entry)
+        names = {blob.name for blob in self._blobs.values()}
+        self._contents = {name: data for name, data in self._contents.items() if name in names}
 
     def read(self, path: Path) -> bytes:
         """Return a file's bytes. Raises OSError."""
@@ -66,10 +93,12 @@ class TreeDisk:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         if blob.size > BLOB_MAX:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-        try:
-            return self.git.run(*NOT_LAZY, "cat-file", "blob", blob.name)
-        except GitError as error:
-            raise OSError(errno.EIO, str(error), str(path)) from None
+        if blob.name not in self._contents:
+            try:
+                self._read_with(blob, path.suffix)
+            except GitError as error:
+                raise OSError(errno.EIO, str(error), str(path)) from None
+        return self._contents[blob.name]
 
     def list(self, path: Path) -> list[Entry]:
         """Return what stands in a directory, sorted by name. Raises OSError."""
@@ -98,16 +127,29 @@ class TreeDisk:
         """Refuse. Raises OSError."""
         raise _read_only(path)
 
+    def _read_with(self, wanted: _Blob, suffix: str) -> None:
+        """Read a blob, and in one go the next ones of the same kind: whoever reads one reads them all."""
+        total = 0
+        names: dict[str, None] = {}
+        for blob in (wanted, *(blob for path, blob in self._blobs.items() if path.endswith(suffix))):
+            total += blob.size
+            if blob.name in names or blob.name in self._contents or blob.size > BLOB_MAX:
+                continue
+            if total > AT_ONCE and names:
+                break
+            names[blob.name] = None
+        self._contents |= dict(zip(names, self.git.read_blobs(list(names)), strict=True))
+
     def _key(self, path: Path) -> str:
         key = path.relative_to(self.root).as_posix()
         return "" if key == "." else key
 
-    def _add(self, path: str, mode: str, name: str, size: str) -> None:
-        is_file = mode in _FILES
+    def _add(self, path: str, listed: Listed) -> None:
+        is_file = listed.mode in _FILES
         if is_file:
-            self._blobs[path] = _Blob(name, int(size) if size.isdigit() else BLOB_MAX + 1)
+            self._blobs[path] = _Blob(listed.name, BLOB_MAX + 1 if listed.size is None else listed.size)
         above = PurePosixPath(path)
-        entry = Entry(above.name, is_dir=False, is_file=is_file, stamp=(int(name, 16),))
+        entry = Entry(above.name, is_dir=False, is_file=is_file, stamp=(int(listed.name, 16),))
         for parent in above.parents:
             key = "" if str(parent) == "." else str(parent)
             is_known = key in self._directories

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 
 import click
@@ -15,6 +16,9 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
+    if argv is None:
+        # Otherwise the first process of a container, which a CronJob's is, would not hear it at all.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
     except click.ClickException as error:

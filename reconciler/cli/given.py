@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from reconciler.adapters.git_access import split_url
 from reconciler.loop.orders import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.model.spec import parse_duration
 from reconciler.wiring.observing import Observing
 
 PORT_MAX = 65_535
+SHORTEST = 7
+_COMMIT = re.compile(rf"[0-9a-f]{{{SHORTEST},64}}")
 
 Given = Mapping[str, Any]
 """What click read, by parameter name."""
@@ -35,13 +39,20 @@ def _remote(given: Given) -> GitRemote:
     if ".." in path.split("/"):
         msg = "the specs directory cannot be above the top of the tree"
         raise click.BadParameter(msg, param_hint="--git-path")
+    accepted = given["accept_revision"]
+    if accepted is not None and not _COMMIT.fullmatch(accepted):
+        msg = f"{accepted!r} is not a commit: write at least {SHORTEST} of its digits, as the warning shows them"
+        raise click.BadParameter(msg, param_hint="--accept-revision")
+    url, user, password = split_url(given["git_url"])
     return GitRemote(
-        url=given["git_url"],
+        url=url,
+        user=user,
+        password=password,
         ref=given["git_ref"],
         path="" if path == "." else path,
         poll_s=seconds(given, "git_poll"),
         token_file=given["git_token_file"],
-        accepted=given["accept_revision"],
+        accepted=accepted,
     )
 
 

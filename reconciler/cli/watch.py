@@ -42,11 +42,12 @@ async def _watch(given: Given) -> None:
     )
     stop = asyncio.Event()
     async with open_observers(observing(given), secrets, PassLog(logger).passed, logger.warning) as observers:
-        logger.info("watching", specs=str(given["specs"]), listen=observers.address)
+        where = place(given)
+        logger.info("watching", specs=where.shown, listen=observers.address)
         _stop_at_signals(stop, lambda: logger.info("stopping: what is under way is finished first"))
         with agenda(observers.lookout, screen) if is_live else nullcontext():
             await wiring.watch(
-                place(given),
+                where,
                 selection(given),
                 brakes(given),
                 trust(given),
@@ -80,8 +81,13 @@ def _stop_at_signals(stop: asyncio.Event, say: Callable[[], None]) -> None:
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, _end_at_once if os.getpid() == 1 else signal.SIG_DFL)
         loop.call_soon_threadsafe(wish)
 
     for each in SIGNALS:
         signal.signal(each, on_signal)
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    """End as by a signal: the first process of a container has to do it itself."""
+    os._exit(128 + number)

@@ -158,7 +158,9 @@ async def run_pass(
         is_halted=not may_ask,
     )
     result = tally(found, tools.accounts.requests)
-    return result if tools.publisher is None or tools.control is None else await publish(result, tools.publisher)
+    if tools.publisher is None or tools.control is None or snapshot.distrust is not None:
+        return result
+    return await publish(result, tools.publisher)
 
 
 def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:

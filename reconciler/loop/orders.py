@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.core import guard
@@ -17,10 +17,14 @@ class GitRemote:
     """A branch of a Git remote that holds the specs."""
 
     url: str
+    """Without a password."""
     ref: str
     path: str
     """The specs directory in its tree, with `/`."""
     poll_s: float
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    """What stood in the URL."""
     token_file: Path | None = None
     accepted: str | None = None
     """A commit that is acted on though the branch was rewound to it."""
@@ -37,6 +41,12 @@ class Place:
     """The file that every request that changes something is recorded in; None keeps no record but the receipts."""
     remote: GitRemote | None = None
     """Where the specs are fetched from; `specs` is then the directory in that tree."""
+
+    @property
+    def shown(self) -> str:
+        """Return where the specs are, as a person would say it."""
+        remote = self.remote
+        return str(self.specs) if remote is None else f"{remote.url} {remote.ref}:{remote.path}"
 
     @property
     def identity(self) -> Path:

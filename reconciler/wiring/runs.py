@@ -78,7 +78,7 @@ async def watch(
             open_tools(there, trust, state_dir, may_change=True, watch=(stop, observers)) as opened,
             waking(opened.specs, there) as waker,
         ):
-            tools = await publishing_tools(opened, there, publishing)
+            tools = await publishing_tools(opened, there, publishing, is_watch=True)
             wanted = orders(selection, brakes)
             await Watch(tools, wanted, waker, random.random, observers.lookout, observers.passed).run(stop)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,7 @@ from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
+from reconciler.adapters.git_access import GitAccess
 from reconciler.adapters.publish import open_publisher
 from reconciler.adapters.remote import RemoteSpecs, open_remote, polling, publish_to_remote
 from reconciler.adapters.specs_dir import SpecsDir
@@ -32,33 +35,39 @@ def specs_of(place: Place, parse: Parse = parse) -> SpecsDir:
     return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs), parse)
 
 
-def source_of(place: Place, state_dir: Path, parse: Parse, *, is_watch: bool) -> SpecSource:
+async def source_of(
+    place: Place, state_dir: Path, parse: Parse, *, is_watch: bool, is_stopping: Callable[[], bool]
+) -> SpecSource:
     """Return the specs, with what Git knows of them where they are checked out or fetched."""
     if place.remote is not None:
-        return _fetched(place.remote, state_dir, is_watch=is_watch)
-    specs, checkout = specs_of(place, parse), find_checkout(place.specs)
+        specs = _remote_specs(place.remote, state_dir, parse, is_stopping)
+        return await _fetched(specs, may_be_away=is_watch)
+    here, checkout = specs_of(place, parse), find_checkout(place.specs)
     return (
-        specs
+        here
         if checkout is None
-        else CheckedOutSpecs(specs, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
+        else CheckedOutSpecs(here, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
     )
 
 
-def _fetched(remote: GitRemote, state_dir: Path, *, is_watch: bool) -> RemoteSpecs:
-    """Return the specs of a Git remote. A watch waits for one that is away; a single pass cannot."""
+def _remote_specs(remote: GitRemote, state_dir: Path, parse: Parse, is_stopping: Callable[[], bool]) -> RemoteSpecs:
     try:
-        file = remote.token_file
-        token = file.read_text(encoding="utf-8").strip() if file else os.environ.get("RECONCILE_GIT_TOKEN")
-        git = open_remote(state_dir / "remote", remote.url, token)
-    except (OSError, GitError, ValueError) as error:
+        token = os.environ.get("RECONCILE_GIT_TOKEN") or remote.password
+        access = GitAccess(remote.url, remote.user, remote.token_file, token)
+        git = open_remote(state_dir / "remote", access, is_stopping)
+    except (OSError, GitError) as error:
         msg = f"the specs cannot be fetched: {error}"
         raise ConfigurationError(msg) from None
     statuses = str(PurePosixPath(remote.path) / "status")
-    specs = RemoteSpecs(
-        git, remote.ref, remote.path, statuses, state_dir / "revision", SystemClock().now, remote.accepted
+    return RemoteSpecs(
+        git, remote.ref, remote.path, statuses, state_dir / "revision", SystemClock().now, parse, remote.accepted
     )
-    specs.poll()
-    if specs.head is None and not is_watch:
+
+
+async def _fetched(specs: RemoteSpecs, *, may_be_away: bool) -> RemoteSpecs:
+    """Return the specs of a Git remote, once it was asked. A watch waits for one that is away; one pass cannot."""
+    await asyncio.to_thread(specs.poll)
+    if specs.head is None and not may_be_away:
         msg = f"the specs cannot be fetched: {specs.away}"
         raise ConfigurationError(msg)
     return specs
@@ -79,8 +88,11 @@ def published_place(place: Place, publishing: Publishing, state_dir: Path) -> Pl
     return replace(place, status_dir=state_dir / "published")
 
 
-async def publishing_tools(tools: Tools, place: Place, publishing: Publishing) -> Tools:
-    """Return the tools with a publisher, once what is published has been read back."""
+async def publishing_tools(tools: Tools, place: Place, publishing: Publishing, *, is_watch: bool = False) -> Tools:
+    """Return the tools with a publisher, once what is published has been read back.
+
+    A watch waits for a remote that is away: until what is published has been read, nothing is asked for.
+    """
     if not publishing.is_wanted:
         return tools
     try:
@@ -100,8 +112,13 @@ async def publishing_tools(tools: Tools, place: Place, publishing: Publishing) -
                 remote=publishing.remote if publishing.is_pushed else None,
                 signature=signature,
                 trailers=publishing.trailers,
+                is_stopping=tools.is_stopping,
             )
-        await publisher.pull()
+        try:
+            await publisher.pull()
+        except PublishError:
+            if not is_watch or not publisher.is_shared:
+                raise
     except PublishError as error:
         msg = f"statuses cannot be published: {error}"
         raise ConfigurationError(msg) from None

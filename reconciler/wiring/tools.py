@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from reconciler.adapters.audit import AuditFile
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.git import without_credentials
 from reconciler.adapters.lock import LockHeld, hold
 from reconciler.adapters.parse_cache import ParseCache
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
@@ -48,7 +49,8 @@ def state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> I
         raise ConfigurationError(msg) from None
     is_usual = place.state_dir is None and place.remote is None and may_begin_anew
     try:
-        with hold(state_dir / "lock", command=" ".join(["reconcile", *sys.argv[1:]]), since=SystemClock().now()):
+        command = without_credentials(" ".join(["reconcile", *sys.argv[1:]]))
+        with hold(state_dir / "lock", command=command, since=SystemClock().now()):
             if is_usual and not any(place.statuses.rglob("*.yaml")):
                 # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
                 forget_worlds(state_dir)
@@ -84,8 +86,10 @@ async def open_tools(
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
         open_cache = partial(_parse_cache, stack, state_dir, is_kept=may_change and watch is None)
+        stack.callback(stop.set)
+        parse = open_cache("specs", has_lines=True)
         yield Tools(
-            specs=source_of(place, state_dir, open_cache("specs", has_lines=True), is_watch=watch is not None),
+            specs=await source_of(place, state_dir, parse, is_watch=watch is not None, is_stopping=stop.is_set),
             statuses=StatusesDir(place.statuses, LocalDisk(place.statuses), open_cache("statuses", has_lines=False)),
             environment=OperatorEnvironment(place, bound),
             accounts=accounts,

@@ -136,14 +136,17 @@ def test_a_runner_that_dies_after_the_request_is_taken_over_with_its_receipt(
     assert status.receipts[0].confirmed_at is not None
 
 
-def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(team: Team, tmp_path: Path) -> None:
+def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two runs that decide the same in one second make one commit: Git tells both that it is there."""
-    a_moment = {"GIT_AUTHOR_DATE": "1795774981 +0000", "GIT_COMMITTER_DATE": "1795774981 +0000"}
+    monkeypatch.setenv("GIT_AUTHOR_DATE", "1795774981 +0000")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1795774981 +0000")
     branches = []
     for name in ("one", "other"):
         directory = tmp_path / name / "statuses"
         a_clone(team.remote, tmp_path / name)
-        git = Git(tmp_path / name, a_moment)
+        git = Git(tmp_path / name)
         branches.append(StatusBranch(git, BRANCH, "", directory, "origin", Signature("reconcile", "r@example.org")))
         branches[-1].pull()
         directory.mkdir()

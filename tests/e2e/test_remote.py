@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.remote import RemoteSpecs, authorisation, open_remote
+from reconciler.adapters.git_access import GitAccess
+from reconciler.adapters.remote import RemoteSpecs, open_remote
 from tests.support.cli import SPEC, Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for
@@ -32,9 +33,9 @@ def want(clone: Clone, name: str, state: str) -> None:
 
 
 def the_remote(tmp_path: Path, accepted: str | None = None) -> RemoteSpecs:
-    git = open_remote(tmp_path / "state" / "remote", (tmp_path / "remote.git").as_uri(), None)
+    git = open_remote(tmp_path / "state" / "remote", GitAccess((tmp_path / "remote.git").as_uri()))
     memory = tmp_path / "state" / "revision"
-    specs = RemoteSpecs(git, "main", "specs", "specs/status", memory, lambda: NOW, accepted)
+    specs = RemoteSpecs(git, "main", "specs", "specs/status", memory, lambda: NOW, accepted=accepted)
     specs.poll()
     return specs
 
@@ -141,15 +142,6 @@ def test_a_hostile_tree_is_only_data(ada: Clone, tmp_path: Path) -> None:
     assert [each.document.metadata.name for each in found.jobs] == ["runaway"]
     assert "big.yaml" in found.broken_files
     assert not list(tmp_path.rglob("owned"))
-
-
-def test_a_token_is_in_no_argument_and_no_file(tmp_path: Path) -> None:
-    git = open_remote(tmp_path / "remote", "https://git.example/specs.git", "canary-token-123456")
-    stored = b"".join(path.read_bytes() for path in (tmp_path / "remote").rglob("*") if path.is_file())
-
-    assert b"canary" not in stored
-    assert "canary-token-123456" not in " ".join(authorisation("canary-token-123456").values())
-    assert git.find("config", "remote.origin.url") == "https://git.example/specs.git"
 
 
 def test_one_pass_knows_only_the_url_and_pushes_the_proof(ada: Clone, tmp_path: Path, sandbox: Sandbox) -> None:
