@@ -162,6 +162,10 @@ class HttpTransport:
         async with aclosing(await self._client.send(request, stream=True)) as answer:
             if answer.is_redirect:
                 raise self._redirected(answer)
+            if "," in answer.headers.get("content-encoding", ""):
+                # One compression in another can make of a few bytes more than memory holds, before they are counted.
+                msg = f"{self._host} gave an answer that is compressed more than once, which was not read"
+                raise Permanent(msg, kind=Kind.INVALID)
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk

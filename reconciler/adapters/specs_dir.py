@@ -41,7 +41,7 @@ class SpecsDir:
 
     def __init__(self, root: Path, status_root: Path, disk: Disk, display: str, parse: Parse = parse) -> None:
         self._root = root
-        self._not_ours = frozenset({root / "status", status_root})
+        self._not_ours = _not_ours(root, status_root)
         self._disk = disk
         self._display = display.rstrip("/")
         self._parse_text = parse
@@ -155,13 +155,19 @@ class _Trouble:
 
 def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
     """Return what differs from before wherever a spec file was changed, within the limits of its stamp."""
-    return frozenset(_walk(disk, root, frozenset({root / "status", status_root})))
+    return frozenset(_walk(disk, root, _not_ours(root, status_root)))
 
 
-def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[_Found | _Trouble]:
+def _not_ours(root: Path, status_root: Path) -> frozenset[str]:
+    """Return which directories below the root hold no specs, whichever way the paths are written."""
+    real, statuses = root.resolve(), status_root.resolve()
+    inside = {statuses.relative_to(real).as_posix()} if statuses.is_relative_to(real) else set()
+    return frozenset({"status", *inside})
+
+
+def _walk(disk: Disk, root: Path, not_ours: frozenset[str]) -> Iterator[_Found | _Trouble]:
     """Yield each file that holds specs, and each trouble."""
     count = 0
-    skipped = {str(each.relative_to(root)) for each in not_ours if each.is_relative_to(root)}
     directories = [""]
     while directories:
         directory = directories.pop()
@@ -174,7 +180,7 @@ def _walk(disk: Disk, root: Path, not_ours: frozenset[Path]) -> Iterator[_Found 
             continue
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
-            if entry.name.startswith(_HIDDEN) or path in skipped:
+            if entry.name.startswith(_HIDDEN) or path in not_ours:
                 continue
             trouble = _trouble(path, entry)
             if trouble is not None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -146,8 +146,12 @@ def parse_endpoint(text: str) -> Endpoint:
     if "?" in text or "#" in text:
         msg = "a base URL holds no query and no fragment"
         raise ValueError(msg)
-    if "//" in url.path or not {".", ".."}.isdisjoint(unquote(url.path).split("/")):
+    if "//" in url.path or not {".", ".."}.isdisjoint(url.path.split("/")):
         msg = "the path of a base URL holds no empty, '.' or '..' segment"
+        raise ValueError(msg)
+    if "%" in url.path or not url.path.isascii():
+        # One account must have one spelling, and /v1 could be written /%761 too.
+        msg = "the path of a base URL is plain ASCII, and nothing in it is percent-encoded"
         raise ValueError(msg)
     if port == 0:
         msg = "a base URL's port is between 1 and 65535"
@@ -190,10 +194,11 @@ def _normalise_host(host: str) -> str:
     address = _address(host)
     if address is not None:
         return str(address)
-    try:
-        name = host.encode("idna").decode("ascii").lower().removesuffix(".")
-    except UnicodeError:
-        name = ""
+    if not host.isascii():
+        # There are two rules for what ß is in ASCII, and so two hosts that one name may lead to.
+        msg = "the base URL's host is written in ASCII: a name such as bücher.example as xn--bcher-kva.example"
+        raise ValueError(msg)
+    name = host.lower().removesuffix(".")
     if _HOST.fullmatch(name) is None:
         msg = "the base URL's host is not a host's name"
         raise ValueError(msg)

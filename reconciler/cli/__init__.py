@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 import click
@@ -16,6 +17,7 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
+    _open_streams()
     if argv is None:
         # Otherwise the first process of a container, which a CronJob's is, would not hear it at all.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -27,3 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("Interrupted. What was asked for is on record; the next pass goes on from there.", err=True)
         return INTERRUPTED
+
+
+def _open_streams() -> None:
+    """Let what was closed by the caller (`>&-`) lead nowhere, instead of being missing."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  it is open as long as we run
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

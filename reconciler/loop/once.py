@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -64,8 +64,6 @@ class Memory:
     crew: Crew = field(default_factory=Crew)
     rules: Rules = field(default_factory=Rules)
     """Of the newest pass."""
-    interval: timedelta = INTERVAL
-    """As the last Settings have it that could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ async def run_pass(
         hurry: returns once the pass should end, and leave to themselves the accounts that have not finished; None
             waits for all.
     """
-    crew = memory.crew
+    crew, before = memory.crew, memory.rules
     earlier = crew.finished()
     snapshot = tools.specs.snapshot(by_content=by_content)
     stored = _load(tools, by_content=by_content)
@@ -122,12 +120,12 @@ async def run_pass(
     subjects = {each.subject.name: each.subject for key in chosen if (each := candidates[key]).subject}
     approvals = replace(orders.approvals, commits=snapshot.approvals)
     ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
-    memory.interval = _interval(snapshot, memory.interval)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)
-    memory.rules = Rules(subjects, named, ledger, may_ask, _halt(snapshot))
+    memory.rules = Rules(subjects, named, ledger, may_ask, _halt(snapshot), resolved.reaches)
     if due is not None:
         due |= {ref for run in earlier if run.surveyed for ref in run.surveyed.overtaken}
+        due |= memory.rules.since(before)
     tasks = _tasks(candidates, matched.last, chosen, orders, due)
     if orders.is_selected is None and tools.control is not None:
         _add_orphans(tasks, matched.orphans, resolved.reaches, tools.clock.now())
@@ -156,7 +154,7 @@ async def run_pass(
         errors=(*errors, *swept.errors),
         removed=swept.removed,
         revision=snapshot.revision,
-        interval=memory.interval,
+        interval=settings.interval if settings and settings.interval else INTERVAL,
         is_dry=tools.control is None,
         is_halted=not may_ask,
     )
@@ -164,14 +162,6 @@ async def run_pass(
     if tools.publisher is None or tools.control is None or snapshot.distrust is not None:
         return result
     return await publish(result, tools.publisher)
-
-
-def _interval(snapshot: Snapshot, before: timedelta) -> timedelta:
-    """Return how often everything is looked at. Where not all could be read, Settings may be in what could not."""
-    if snapshot.broken_files or snapshot.is_settings_broken:
-        return before
-    wanted = snapshot.settings[0].document.spec.interval if snapshot.settings else None
-    return wanted or INTERVAL
 
 
 def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:

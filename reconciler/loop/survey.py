@@ -16,6 +16,7 @@ from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
 from reconciler.loop.look import Looked, look
+from reconciler.loop.reach import Reach
 from reconciler.model.job import Account, JobRef, Look, ObservedJob, Seen, Unseen
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action, Refusal
@@ -127,6 +128,18 @@ class Rules:
     may_ask: bool = False
     halt: str | None = None
     """Why nothing may be asked, where a person must mend that."""
+    reaches: Mapping[str, Reach] = field(default_factory=dict)
+    """How each account is reached, by the line that stands in statuses."""
+
+    def since(self, before: Rules) -> frozenset[JobRef]:
+        """Return the jobs for which something else holds than before, and which are therefore to be looked at."""
+        is_new = (self.may_ask, self.halt) != (before.may_ask, before.halt)
+        changed = {reach.account for line, reach in self.reaches.items() if before.reaches.get(line) != reach}
+        return frozenset(
+            each.ref
+            for each in self.subjects.values()
+            if is_new or each.ref.account in changed or not before.hold(each)
+        )
 
     def hold(self, subject: Subject) -> bool:
         """Whether a spec still says what it said."""

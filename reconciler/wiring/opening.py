@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.errors import Kind, Permanent
 from reconciler.gate import Gate
 from reconciler.loop.accounts import read_only
 from reconciler.loop.reach import Reach
 from reconciler.model.job import Account
+from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
 from reconciler.wiring.observing import Observers
 
@@ -32,18 +35,26 @@ class OpenAccounts:
     secret_dirs: tuple[Path, ...]
     now: Now
     observers: Observers | None = None
-    _controllers: dict[Account, JobController] = field(default_factory=dict)
+    _opened: dict[Account, _Opened] = field(default_factory=dict)
     _gates: dict[Account, Gate] = field(default_factory=dict)
 
     async def open(self, reach: Reach) -> JobReader:
-        """Return an open account, to look at. Raises `Permanent` where it cannot be opened."""
-        if reach.account not in self._controllers:
-            self._controllers[reach.account] = await self._open(reach)
-        return read_only(self._controllers[reach.account])
+        """Return an open account, to look at. Raises `Permanent` where it cannot be opened.
+
+        One whose key or options were changed in the specs is closed, and opened anew.
+        """
+        way_in = (reach.credentials, reach.options)
+        before = self._opened.get(reach.account)
+        if before is None or before.way_in != way_in:
+            if before is not None:
+                del self._opened[reach.account]
+                await before.own.aclose()
+            self._opened[reach.account] = _Opened(way_in, *await self._open(reach))
+        return read_only(self._opened[reach.account].controller)
 
     def control(self, account: Account) -> JobController:
         """Return an open account, to change something in it."""
-        return self._controllers[account]
+        return self._opened[account].controller
 
     def requests(self, account: Account) -> int:
         """Return how many requests have gone to it so far."""
@@ -55,7 +66,7 @@ class OpenAccounts:
         for gate in self._gates.values():
             gate.stop()
 
-    async def _open(self, reach: Reach) -> JobController:
+    async def _open(self, reach: Reach) -> tuple[JobController, AsyncExitStack]:
         from reconciler.transport import HttpTransport  # noqa: PLC0415  httpx takes a fifth of a second
 
         gate = self._gates.setdefault(reach.account, Gate(reach.rate))
@@ -69,8 +80,9 @@ class OpenAccounts:
             except OSError as error:
                 msg = f"{reach.account} cannot be opened: {error.strerror or error}"
                 raise Permanent(msg, kind=Kind.MISSING) from None
-            self.stack.push_async_exit(own.pop_all())
-        return controller
+            kept = own.pop_all()
+        self.stack.push_async_callback(kept.aclose)
+        return controller, kept
 
     def _credentials(self, reach: Reach) -> Credentials:
         found = self._usual_credentials(reach)
@@ -84,6 +96,15 @@ class OpenAccounts:
             return NoCredentials()
         variable = source.env if source is not None else reach.type.key_variable
         return EnvCredentials(variable, os.environ) if variable else NoCredentials()
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An open account, by which key and options it was opened, and what closes it."""
+
+    way_in: tuple[CredentialSource | None, BaseModel]
+    controller: JobController
+    own: AsyncExitStack
 
 
 @dataclass(frozen=True, slots=True)

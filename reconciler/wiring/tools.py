@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,7 @@ from pydantic import BaseModel
 from reconciler.adapters.audit import AuditFile
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.git import without_credentials
-from reconciler.adapters.lock import LockHeld, hold
+from reconciler.adapters.lock import PATIENCE_S, LockHeld, hold
 from reconciler.adapters.parse_cache import ParseCache
 from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.adapters.statuses_dir import StatusesDir
@@ -49,8 +48,12 @@ def state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> I
         raise ConfigurationError(msg) from None
     is_usual = place.state_dir is None and place.remote is None and may_begin_anew
     try:
-        command = without_credentials(" ".join(["reconcile", *sys.argv[1:]]))
-        with hold(state_dir / "lock", command=command, since=SystemClock().now()):
+        with hold(
+            state_dir / "lock",
+            command=_command(sys.argv[1:]),
+            since=SystemClock().now(),
+            patience_s=PATIENCE_S if is_locked else 0,
+        ):
             if is_usual and not any(place.statuses.rglob("*.yaml")):
                 # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
                 forget_worlds(state_dir)
@@ -61,6 +64,12 @@ def state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> I
         if is_locked:
             raise Busy(str(error)) from None
     yield state_dir
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Return what others are told of our command line: no option's value, for it may be a URL with a secret in it."""
+    verbs = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    return " ".join(["reconcile", *verbs, *(each.partition("=")[0] for each in arguments if each.startswith("--"))])
 
 
 @asynccontextmanager

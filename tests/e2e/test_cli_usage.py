@@ -132,3 +132,14 @@ def test_the_variable_that_holds_trusted_hosts_is_not_read_as_a_file() -> None:
 
     assert "RECONCILE_TRUST_FILES" in variables
     assert "RECONCILE_TRUST" not in variables
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+@pytest.mark.parametrize("verb", ["version", "get", "validate"])
+def test_a_stream_that_its_caller_closed_is_no_bug(verb: str, closed: int) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m reconciler {verb} {closed}>&-"
+
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0
+    assert "bug" not in ran.stdout + ran.stderr

@@ -93,7 +93,7 @@ def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_rec
     sandbox.break_with({"fault": "slow", "on": "cancel", "job": job_id, "for": "60s"})
     checkout.want("runaway", job_id)
 
-    with checkout.start("--once", "--wait") as first:
+    with checkout.start("--once", "--wait", "--commit-trailer", "Token: canary") as first:
         wait_for(lambda: sandbox.cancels(job_id), "the cancel is asked for")
         second = checkout.run("--once")
         first.send_signal(signal.SIGINT)
@@ -102,7 +102,8 @@ def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_rec
 
     assert second.code == 75
     assert f"is held by process {first.pid} on " in second.err
-    assert "(reconcile --once --wait)" in second.err
+    assert "(reconcile --once --wait --commit-trailer)" in second.err
+    assert "canary" not in second.err
     assert first.returncode == 130
     assert "Interrupted. What was asked for is on record; the next pass goes on from there." in told
     assert again.code == 0

@@ -387,6 +387,20 @@ def test_a_status_tree_elsewhere_in_the_specs_is_not_read_as_specs(tmp_path: Pat
     assert snapshot == Snapshot()
 
 
+@pytest.mark.parametrize("written", ["{root}/specs/out", "specs/out", "specs/../specs/out", "link/out"])
+def test_a_status_tree_is_known_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    put(tmp_path / "specs" / "out" / "x.yaml", "not: ours: [")
+    (tmp_path / "link").symlink_to("specs")
+    monkeypatch.chdir(tmp_path)
+
+    status_root = Path(written.format(root=tmp_path))
+    snapshot = SpecsDir(Path("specs"), status_root, LocalDisk(Path("specs")), "specs").snapshot()
+
+    assert snapshot == Snapshot()
+
+
 def test_a_directory_that_is_not_there_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
     snapshot = specs_in(tmp_path / "none").snapshot()
 

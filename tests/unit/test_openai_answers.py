@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -243,3 +244,14 @@ def test_a_provider_that_repeats_the_key_does_not_get_it_into_words(status: int)
 
     assert KEY not in said
     assert "[redacted]" in said
+
+
+@pytest.mark.parametrize("escape", [lambda each: f"\\u{ord(each):04x}", lambda each: each.replace("-", "\\u002D")])
+def test_a_key_that_is_repeated_in_escapes_does_not_get_into_words_either(escape: Callable[[str], str]) -> None:
+    written = "".join(map(escape, KEY))
+    body = f'{{"id": "{REF.id}", "model": "{written}", "trained_tokens": 7, "{written}": null}}'
+
+    job = retrieved(answer(body.encode()))
+
+    assert isinstance(job, ObservedJob)
+    assert (job.model, job.trained_tokens) == ("[redacted]", 7)

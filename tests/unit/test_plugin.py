@@ -52,6 +52,7 @@ def test_cleaned_text_is_one_printable_line_and_cleaning_again_changes_nothing(t
 
 def test_placeholders_are_not_struck_out_but_secrets_are() -> None:
     assert redact("a test of sk-12345678", ["test", "", "sk-12345678"]) == "a test of [redacted]"
+    assert redact("a test of sk%2F12345678", ["sk/12345678"]) == "a test of [redacted]"
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -9,7 +9,7 @@ from typing import Any
 import looptime
 import pytest
 
-from reconciler.errors import Delivered, Transient
+from reconciler.errors import Delivered, Permanent, Transient
 from reconciler.ports import Rate, Response
 from reconciler.transport import Gate, HttpTransport
 
@@ -156,3 +156,16 @@ def test_whatever_an_application_raises_is_a_broken_connection(error: Exception)
 
     assert caught.value.delivered is Delivered.UNKNOWN
     assert "canary" not in str(caught.value)
+
+
+def test_an_answer_that_is_compressed_more_than_once_is_not_read() -> None:
+    async def squeeze(_scope: Scope, _receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"content-encoding", b"gzip, gzip")]}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"whatever"})
+
+    async def main() -> None:
+        with pytest.raises(Permanent, match="compressed more than once"):
+            await in_process(squeeze).send("GET", "/jobs")
+
+    in_virtual_time(main())

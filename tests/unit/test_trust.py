@@ -77,7 +77,7 @@ def test_a_spec_cannot_send_a_secret_where_the_operator_did_not_bind_it(
         ("OPENAI_API_KEY=127.0.0.1:4000", USUAL, "http://127.0.0.1:4000"),
         ("OPENAI_API_KEY=[::1]:4000", USUAL, "http://[::1]:4000"),
         ("OPENAI_API_KEY=http://llm.internal:4000", USUAL, "http://llm.internal:4000/v1"),
-        ("OPENAI_API_KEY=bücher.example", USUAL, "https://xn--bcher-kva.example"),
+        ("OPENAI_API_KEY=xn--bcher-kva.example", USUAL, "https://xn--bcher-kva.example"),
     ],
 )
 def test_what_the_operator_binds_is_trusted(stated: str, source: CredentialSource | None, base_url: str) -> None:
@@ -162,7 +162,7 @@ def test_a_line_that_is_no_binding_is_named_by_file_and_number(line: str) -> Non
         ("https://llm.example:443/", "https://llm.example"),
         ("http://llm.example:80/V1", "http://llm.example/V1"),
         ("https://llm.example:08443", "https://llm.example:8443"),
-        ("https://Bücher.example", "https://xn--bcher-kva.example"),
+        ("https://XN--bcher-kva.example", "https://xn--bcher-kva.example"),
         ("http://[::0001]:4000/v1", "http://[::1]:4000/v1"),
     ],
 )
@@ -193,6 +193,9 @@ def test_one_account_has_one_base_url(text: str, expected: str) -> None:
         "https://api.openai.com:99999/canary",
         "https://-canary-.example",
         "https://can%61ry.example",
+        "https://api.openai.com/%763/canary",
+        "https://api.openai.com/ü/canary",
+        "https://canaryß.example",
         "https://[::1/canary",
     ],
 )

@@ -1,4 +1,4 @@
-"""Reading a provider's JSON answers, and what they mean for a request.
+"""Reading a provider's answers, for the dialects that are not OpenAI's.
 
 Rules: a reader returns None for what is of another kind than it reads, and raises nothing; a field that is left out is
 `UNSET`. Every word of a provider is cleaned. What is not a JSON object at all is an error, never an absence.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -32,12 +33,29 @@ T = TypeVar("T")
 
 _WORD_MAX = 64
 _YEAR_10000 = 253_402_300_800
-MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
+_MOOT = TERMINAL | {Phase.CANCELLING}
 
 
 def without_secrets(response: Response, *secrets: str) -> Response:
     """Return the answer with each secret struck out, before anything else reads it."""
-    return replace(response, body=redact(response.body.decode(errors="replace"), secrets).encode())
+    body = response.body.decode(errors="replace")
+    if "\\" in body:
+        # JSON may write any character as an escape, so a secret is looked for in what the text says.
+        with suppress(ValueError, RecursionError):
+            body = json.dumps(_struck(json.loads(body), secrets), ensure_ascii=False)
+    return replace(response, body=redact(body, secrets).encode(errors="replace"))
+
+
+def _struck(value: Any, secrets: tuple[str, ...]) -> Any:
+    match value:
+        case str():
+            return redact(value, secrets)
+        case list():
+            return [_struck(each, secrets) for each in value]
+        case dict():
+            return {redact(key, secrets): _struck(each, secrets) for key, each in value.items()}
+        case _:
+            return value
 
 
 def json_object(response: Response) -> Mapping[str, Any]:
@@ -108,23 +126,8 @@ def seconds(value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC)
 
 
-def asked_for(job: ObservedJob, ref: JobRef) -> ObservedJob:
-    """Return the job under the id that it was asked for by. Raises `Permanent(invalid)` where it is another one."""
-    if ref.id not in job.ids:
-        msg = "the provider answered with another job than the one that was asked for"
-        raise Permanent(msg, kind=Kind.INVALID)
-    return replace(job, id=ref.id, aliases=tuple(sorted(job.ids - {ref.id})))
-
-
-def unknown_job(said: str) -> Permanent:
-    """Return the error for a request that is about a job which the provider does not know, in its own words."""
-    return Permanent(f"the provider does not know this job: {said}", kind=Kind.REFUSED)
-
-
-async def unless_moot(
-    reader: JobReader, ref: JobRef, refusal: Permanent, moot: frozenset[Phase] = MOOT_FOR_A_CANCEL
-) -> ObservedJob:
-    """Return the job if it is in a phase in which the request that was refused is moot: over, or on its way there.
+async def unless_moot(reader: JobReader, ref: JobRef, refusal: Permanent) -> ObservedJob:
+    """Return the job if it is over, or on its way there, so that a cancel that was refused is moot.
 
     Raises the refusal otherwise, also where the job cannot be seen, for then the refusal is the news.
     """
@@ -134,6 +137,6 @@ async def unless_moot(
         job = await reader.get_job(ref)
     except ProviderError:
         job = None
-    if job is None or job.phase not in moot:
+    if job is None or job.phase not in _MOOT:
         raise refusal
     return job

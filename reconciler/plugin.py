@@ -1,8 +1,7 @@
-"""All that a provider may import, and nothing else: the port, its words, and three pure functions.
+"""All that a provider may import, and nothing else: the port, its words, and four pure functions.
 
-`reconciler.plugin.answers` reads JSON answers. Rules: importing this costs no HTTP library, for `validate` and `get`
-load provider types too. A name that is exported here is API, as every name of `answers` is: third parties build on it,
-and a test holds it against `tests/unit/public_api.txt`.
+Rules: importing this costs no HTTP library, for `validate` and `get` load provider types too. A name that is exported
+here is API: third parties build on it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
+from urllib.parse import quote
 
 from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
 from reconciler.model.job import (
@@ -118,8 +118,8 @@ def clean(text: str, length: int = WORDS_MAX) -> str:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with every secret of at least `SECRET_MIN` characters struck out."""
+    """Return the text with every secret of at least `SECRET_MIN` characters struck out, as it is or percent-encoded."""
     for secret in secrets:
         if len(secret) >= SECRET_MIN:
-            text = text.replace(secret, "[redacted]")
+            text = text.replace(secret, "[redacted]").replace(quote(secret, safe=""), "[redacted]")
     return text

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from tests.support.cli import Checkout
+from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.watching import watching
+
+
+def test_a_key_that_is_named_anew_in_a_spec_is_used_by_a_watch_at_once(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    checkout.name_provider("main", "credentials: {env: OLD_KEY}")
+    host = sandbox.url.removeprefix("http://").partition("/")[0]
+    trust = f"OLD_KEY=http://{host} NEW_KEY=http://{host}"
+
+    with watching(checkout, OLD_KEY="revoked-0123456789", NEW_KEY=sandbox.key, RECONCILE_TRUST=trust) as watch:
+        wait_for(lambda: "AuthenticationFailed" in watch.said(), "the old key is refused")
+        checkout.name_provider("main", "credentials: {env: NEW_KEY}")
+        wait_for(lambda: sandbox.phase(job_id) == "cancelled", "the job is cancelled with the new key")
+
+        assert watch.stop() == 0
+
+
+def test_what_settings_held_back_is_asked_for_as_soon_as_they_let_it(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    settings = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {}}}\n"
+    checkout.write("settings.yaml", settings.format("true"))
+
+    with watching(checkout) as watch:
+        wait_for((checkout.status_dir / "runaway.yaml").exists, "the first pass ends")
+        assert checkout.status("runaway").ready.reason == "Suspended"
+        checkout.write("settings.yaml", settings.format("false"))
+        wait_for(lambda: sandbox.phase(job_id) == "cancelled", "the job is cancelled")
+
+        assert watch.stop() == 0
