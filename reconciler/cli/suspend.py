@@ -28,13 +28,19 @@ from reconciler.model.spec import FineTuningJob, parse_duration, parse_instant, 
 def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **given: Any) -> int:
     """Write into specs that nothing is to be asked for their jobs.
 
-    They are still looked at, and what was asked for before is still confirmed.
+    They are still looked at, and what was asked for before is still confirmed. A suspension that is over gives way.
     """
-    said = {"reason": reason, "until": None if until is None else _moment(until)}
-    wanted = {key: value for key, value in said.items() if value is not None}
+    now = SystemClock().now()
+    given_now = {"reason": reason, "until": None if until is None else _moment(until)}
+    wanted = {key: value for key, value in given_now.items() if value is not None}
 
     def edits(spec: FineTuningJob) -> Iterator[Edit]:
-        if wanted or spec.spec.suspend is None:
+        said = spec.spec.suspend
+        if until is None and said is not None and said.until is not None and said.until <= now:
+            kept = {} if said.reason is None else {"reason": said.reason}
+            yield Edit(spec.metadata.name, ("suspend",), None)
+            yield Edit(spec.metadata.name, ("suspend",), {**kept, **wanted} or True)
+        elif wanted or said is None:
             yield Edit(spec.metadata.name, ("suspend",), wanted or True)
 
     return edit_specs(given, names, edits)

@@ -90,6 +90,37 @@ def test_a_suspended_job_is_not_cancelled_until_it_is_released(desk: Desk) -> No
     assert "Asked: 1 to cancel" in released.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        ([], "suspend: {reason: incident 7}"),
+        (["--reason", "incident 8"], "suspend: {reason: incident 8}"),
+        (["--until", "2030-01-01T00:00:00Z"], "suspend: {reason: incident 7, until: 2030-01-01T00:00:00Z}"),
+    ],
+    ids=["nothing", "another reason", "another end"],
+)
+def test_a_suspension_that_is_over_gives_way_to_one_that_holds(desk: Desk, arguments: list[str], left: str) -> None:
+    desk.run("set", "chat", "cancelled")
+    text = (desk.specs / "chat.yaml").read_text()
+    desk.write("chat.yaml", text + "  suspend: {reason: incident 7, until: 2026-01-01T00:00:00Z}\n")
+    suspended = desk.run("suspend", "chat", *arguments)
+    ran = desk.run("--once")
+
+    assert suspended.code == 0
+    assert f"+  {left}" in suspended.out
+    assert "Asked: 0 to cancel" in ran.out
+
+
+def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_one(desk: Desk) -> None:
+    text = desk.want("chat", "cancelled").read_text()
+    desk.write("chat.yaml", text + "  suspend:\n    until: 2026-01-01T00:00:00Z\n")
+    suspended = desk.run("suspend", "chat")
+    ran = desk.run("--once")
+
+    assert "+  suspend: true" in suspended.out
+    assert "Asked: 0 to cancel" in ran.out
+
+
 def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:
     text = (desk.specs / "summaries.yaml").read_text()
     desk.write("summaries.yaml", text + "  suspend: &s {until: 2030-01-01T00:00:00Z}\n")
