@@ -68,7 +68,7 @@ class RemoteSpecs:
         memory: the file that remembers which commit was acted on last.
         now: the wall clock.
         parse: how a file is read.
-        accepted: a commit that an operator accepts, though the branch was rewound to it.
+        accepted: a commit that an operator accepts, though the branch was rewound to it; once.
     """
 
     git: Git
@@ -203,7 +203,10 @@ class RemoteSpecs:
 
     def _rewound(self, commit: str) -> str | None:
         before = self.memory.read_text(encoding="ascii").strip() if self.memory.exists() else None
-        if before in (None, commit) or (self.accepted and commit.startswith(self.accepted)):
+        if before in (None, commit):
+            return None
+        if self.accepted and commit.startswith(self.accepted):
+            self.accepted = None
             return None
         if self._comes_after(commit, before or "") or (self._deepen() and self._comes_after(commit, before or "")):
             return None

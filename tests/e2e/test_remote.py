@@ -103,6 +103,25 @@ def test_a_branch_that_was_rewound_is_not_acted_on_until_somebody_accepts_it(ada
     assert accepted.distrust is None
 
 
+def test_an_accepted_rewind_is_accepted_once_and_not_when_it_happens_again(ada: Clone, tmp_path: Path) -> None:
+    first = ada.git("rev-parse", "HEAD")
+    specs = the_remote(tmp_path, first[:12])
+    distrusts = []
+    for state in ("observed", "running"):
+        want(ada, "second", state)
+        ada.commit("Watch another")
+        ada.push()
+        specs.poll()
+        specs.snapshot()
+        ada.git("push", "--quiet", "--force", "origin", f"{first}:main")
+        ada.git("reset", "--quiet", "--hard", first)
+        specs.poll()
+        distrusts += [specs.snapshot().distrust, specs.snapshot().distrust]
+
+    assert distrusts[:2] == [None, None]
+    assert all("was rewound" in str(each) for each in distrusts[2:])
+
+
 def test_a_remote_that_is_away_is_told_and_the_last_commit_goes_on_being_read(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     (tmp_path / "remote.git").rename(tmp_path / "elsewhere.git")
