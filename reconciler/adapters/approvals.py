@@ -1,8 +1,9 @@
 """`Approve-Cancels: N` in commit messages: how a reviewed commit lets a large change past the guard.
 
 Rules: only commits of the first parent's line count, for that is what was merged, by squash or by merge; only those
-that touch specs and no status; only for a day; only for the jobs whose wanted state the commit changed, while that is
-still what is wanted of them. A shallow clone does not hold what is needed, so nothing is approved there.
+that touch specs and no status; only for a day, and none that claims to be of the future; only for the jobs whose wanted
+state the commit changed, while that is still what is wanted of them. A shallow clone does not hold what is needed, so
+nothing is approved there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from reconciler.model.spec import FineTuningJob, JobSpec
 from reconciler.ports import Located
 
 HOLDS_FOR = timedelta(hours=24)
+AHEAD_MAX = timedelta(minutes=5)
+"""How much a committer's clock may be ahead: one that says 2030 would make an approval hold until then."""
 COMMITS_MAX = 200
 _LINE = re.compile(r"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _END = "\x1e"
@@ -73,7 +76,7 @@ def in_force(
     return tuple(
         CommitApproval(each.commit, each.made_at, each.count, names)
         for each in found
-        if now - each.made_at < HOLDS_FOR
+        if -AHEAD_MAX <= now - each.made_at < HOLDS_FOR
         and (names := frozenset(name for name, wanted in each.wants.items() if today.get(name) == wanted))
     )
 

@@ -38,7 +38,9 @@ def find_checkout(specs: Path) -> Checkout | None:
     git = Git(specs)
     top = git.find("rev-parse", "--show-toplevel") if specs.is_dir() else None
     git_dir = git.find("rev-parse", "--absolute-git-dir")
-    return Checkout(Git(Path(top)), Path(git_dir)) if top and git_dir else None
+    # Linked working trees share it, so that it is in none of their own directories.
+    shallow = git.find("rev-parse", "--git-path", "shallow")
+    return Checkout(Git(Path(top)), Path(git_dir), specs / shallow) if top and git_dir and shallow else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Checkout:
 
     git: Git
     git_dir: Path
+    shallow: Path
+    """Where Git keeps which commits history was cut off at, if it was."""
 
     def revision(self) -> str | None:
         """Return the commit that is checked out, or None before the first one."""
@@ -70,7 +74,7 @@ class Checkout:
 
     def is_shallow(self) -> bool:
         """Whether history was cut off, so that nobody can tell which commit changed what."""
-        return (self.git_dir / "shallow").exists()
+        return self.shallow.exists()
 
     def under_way(self) -> str | None:
         """Return what Git has not finished here, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,50 @@ def test_a_shallow_clone_approves_nothing_and_says_so(clone: Clone, sandbox: San
     assert ran.code == 3
     assert "fetch-depth: 0" in ran.err
     assert sandbox.cancels(*jobs) == []
+
+
+def test_a_shallow_clone_approves_nothing_in_a_linked_working_tree_of_it_either(
+    clone: Clone, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    _, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
+    clone.push()
+    shallow = a_clone(tmp_path / "remote.git", tmp_path / "ci", "--depth", "1")
+    shallow.git("worktree", "add", "--quiet", str(tmp_path / "linked"))
+    ran = Checkout(tmp_path / "linked", sandbox.environ).run("--once", "--wait")
+
+    assert ran.code == 3
+    assert "fetch-depth: 0" in ran.err
+    assert sandbox.cancels(*jobs) == []
+
+
+def test_a_commit_that_only_moves_a_file_approves_nothing(clone: Clone, sandbox: Sandbox) -> None:
+    checkout, jobs = a_flip(clone, sandbox, "Stop them all")
+    clone.git("mv", "specs/job-0.yaml", "specs/job-0-too.yaml")
+    specs = [(clone.root / f"specs/job-{number}.yaml") for number in range(1, JOBS)]
+    (clone.root / "specs" / "all.yaml").write_text("---\n".join(each.read_text() for each in specs))
+    for each in specs:
+        each.unlink()
+    clone.commit(f"Put them into one file\n\nApprove-Cancels: {JOBS}")
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 3
+    assert sandbox.cancels(*jobs) == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(minutes=20)], ids=["a little", "a lot"])
+def test_a_commit_that_claims_to_be_of_the_future_approves_nothing_until_then(
+    clone: Clone, sandbox: Sandbox, ahead: timedelta
+) -> None:
+    checkout, jobs = a_flip(clone, sandbox, "Stop them all")
+    clone.git("reset", "--quiet", "--soft", "HEAD~1")
+    date = (datetime.now(UTC) + ahead).isoformat()
+    message = f"Stop them all\n\nApprove-Cancels: {JOBS}"
+    clone.git("commit", "--quiet", "-m", message, GIT_COMMITTER_DATE=date)
+    ran = checkout.run("--once")
+
+    is_told_by_clocks_that_disagree = ahead < timedelta(minutes=5)
+    assert (ran.code == 0) == is_told_by_clocks_that_disagree
+    assert sorted(sandbox.cancels(*jobs)) == (sorted(jobs) if is_told_by_clocks_that_disagree else [])
 
 
 def test_a_merge_under_way_is_read_and_not_acted_on(clone: Clone, sandbox: Sandbox) -> None:
