@@ -6,27 +6,18 @@ The simulator does this at every effect of a larger run, with a disk that also f
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.status import Outcome
-from tests.support.cli import Checkout
+from tests.support.cli import Checkout, run_doomed
 from tests.support.sandbox_corner import Sandbox
 
-ROOT = Path(__file__).resolve().parents[2]
+RUN = ("--once", "--wait")
 EVERY = 4
 """So manieth effect is tried; with `--long` each."""
-
-
-def run_doomed(checkout: Checkout, dies_before: int) -> tuple[int, list[str]]:
-    """Make a pass that is killed before an effect; 0 lets it live. Returns the exit code, and the effects before."""
-    log = checkout.root / "effects.log"
-    program = (sys.executable, "-m", "tests.support.doomed", str(dies_before), str(log))
-    code = checkout.run("--once", "--wait", program=program, PYTHONPATH=str(ROOT)).code
-    return code, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
 
 def a_checkout(root: Path, sandbox: Sandbox, job_id: str) -> Checkout:
@@ -44,15 +35,15 @@ def test_killed_before_any_effect_the_next_run_ends_where_one_that_lives_does(
     record_property: Callable[[str, object], None],
 ) -> None:
     (first,) = shared_sandbox.create(1)
-    code, effects = run_doomed(a_checkout(tmp_path / "lives", shared_sandbox, first), 0)
+    code, effects = run_doomed(a_checkout(tmp_path / "lives", shared_sandbox, first), 0, *RUN)
     points = range(1, len(effects) + 1, 1 if pytestconfig.getoption("--long") else EVERY)
 
     assert code == 0
     assert sum(each.startswith("POST") for each in effects) == 1
     for number, job_id in zip(points, shared_sandbox.create(len(points)), strict=True):
         checkout = a_checkout(tmp_path / f"dies-before-{number}", shared_sandbox, job_id)
-        died, before = run_doomed(checkout, number)
-        again = checkout.run("--once", "--wait")
+        died, before = run_doomed(checkout, number, *RUN)
+        again = checkout.run(*RUN)
         status = checkout.status("runaway")
 
         assert died == -signal.SIGKILL

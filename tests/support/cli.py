@@ -126,6 +126,14 @@ class Checkout:
         }
 
 
+def run_doomed(checkout: Checkout, dies_before: int, *arguments: str) -> tuple[int, list[str]]:
+    """Make a run that is killed before an effect; 0 lets it live. Returns the exit code, and the effects before."""
+    log = checkout.root / "effects.log"
+    program = (sys.executable, "-m", "tests.support.doomed", str(dies_before), str(log))
+    code = checkout.run(*arguments, program=program, PYTHONPATH=str(Path(__file__).parents[2])).code
+    return code, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
 @contextmanager
 def started_sandbox(root: Path, *arguments: str, key: str | None = None) -> Iterator[str]:
     """Run `reconcile sandbox` as a process; yields its address, which ends in `/v1`. With `key`, it takes no other."""

@@ -1,7 +1,7 @@
 """`python -m tests.support.doomed N LOG ARGUMENTS…` is `reconcile ARGUMENTS…` that kills itself before its n-th effect.
 
-An effect is an operation of the disk that leaves a trace, or a request; each is a line of the log. The kill is SIGKILL,
-so nothing of ours runs any more. With 0 it lives.
+An effect is an operation of the disk that leaves a trace, a request, or a command of Git that changes a repository, a
+remote one too; each is a line of the log. The kill is SIGKILL, so nothing of ours runs any more. With 0 it lives.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.adapters.disk import LocalDisk
+from reconciler.adapters.git import Git
+from reconciler.adapters.status_branch import StatusBranch
 from reconciler.cli import main
 from reconciler.transport import HttpTransport
 
 DISK = ("write", "sync", "rename", "sync_dir", "remove")
+GIT = frozenset(
+    {"init", "config", "fetch", "hash-object", "update-index", "write-tree", "commit-tree", "update-ref", "push"}
+)
 
 
 class Doom:
@@ -54,12 +59,33 @@ class Doom:
 
         return counted
 
+    def of_git(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a command of Git that counts, if it changes anything."""
+
+        def counted(git: Git, verb: str, *arguments: str, **rest: Any) -> Any:
+            if verb in GIT:
+                self.effect(f"git {verb}")
+            return method(git, verb, *arguments, **rest)
+
+        return counted
+
+    def of_published(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what puts a status that was published onto the disk, and counts."""
+
+        def counted(branch: StatusBranch, path: str, data: bytes) -> Any:
+            self.effect(f"put {path}")
+            return method(branch, path, data)
+
+        return counted
+
 
 def doomed(dies_before: int, log: Path) -> None:
     """Let everything that leaves this process pass the count first."""
     doom = Doom(dies_before, log)
     for name in DISK:
         setattr(LocalDisk, name, doom.of_disk(name, getattr(LocalDisk, name)))
+    Git.run = doom.of_git(Git.run)  # type: ignore[method-assign]
+    StatusBranch._put = doom.of_published(StatusBranch._put)  # type: ignore[method-assign]  # noqa: SLF001
     HttpTransport.send = doom.of_transport(HttpTransport.send)  # type: ignore[method-assign]  # that is the point
 
 
