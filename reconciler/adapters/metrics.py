@@ -2,7 +2,7 @@
 
 Rules: counters are counted from records and results that others hand in; what can be read off the overview is read off
 it at each scrape, so that the series of a spec that is gone are gone too; only gauges name a job; every series of an
-account is there, with 0, before anything happens to it.
+account is there, with 0, before anything happens to it, and goes once no spec names it.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ class Metrics:
                 self._retries.inc()
         for row in report.rows:
             self._observe_proof(row)
+        named = {str(row.ref.account) for row in report.rows if row.ref is not None}
+        self._forget(self._known - named - {str(each.account) for each in report.accounts})
 
     def _observe_proof(self, row: Row) -> None:
         """Observe a cancel that this pass proved."""
@@ -98,6 +100,12 @@ class Metrics:
             is_proof = receipt.verb is Verb.CANCEL and receipt.outcome in {Outcome.CANCELLED, Outcome.GONE}
             if is_proof and receipt.confirmed_at and receipt.requested_at not in before:
                 self._cancels.observe((receipt.confirmed_at - receipt.requested_at).total_seconds())
+
+    def _forget(self, providers: Iterable[str]) -> None:
+        for provider in providers:
+            self._known.discard(provider)
+            for each in (self._results, self._errors, self._terminal, self._requests, self._took, self._waited):
+                each.remove_by_labels({"provider": provider})
 
     def _be_ready_for(self, provider: str) -> None:
         if provider in self._known:

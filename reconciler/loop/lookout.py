@@ -13,6 +13,7 @@ from heapq import nsmallest
 from reconciler.loop.tally import PassResult
 from reconciler.model.job import Account, JobRef
 from reconciler.model.overview import Overview, Upcoming
+from reconciler.model.plan import Row
 
 UPCOMING_MAX = 20
 
@@ -23,6 +24,7 @@ class Lookout:
 
     overview: Overview
     _moved_at: dict[Account, float] = field(default_factory=dict)
+    _away: set[Account | None] = field(default_factory=set)
 
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> Lookout:
@@ -62,8 +64,10 @@ class Lookout:
         """Take in what a pass found, and what is due next."""
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
+        for each in result.report.accounts:
+            (self._away.add if each.unseen_reason else self._away.discard)(each.account)
         upcoming = tuple(
-            Upcoming(names[ref].name, when, f"{names[ref].status.phase}, {names[ref].status.ready.reason}")
+            Upcoming(names[ref].name, when, self._why(names[ref]))
             for when, ref in nsmallest(UPCOMING_MAX, due)
             if ref in names
         )
@@ -80,3 +84,12 @@ class Lookout:
             upcoming=upcoming,
             waiting=len(due),
         )
+
+    def _why(self, row: Row) -> str:
+        """Return what the next look at a job is for."""
+        receipt = row.status.open_receipt
+        if row.ref is not None and row.ref.account in self._away:
+            return "again, because the last look failed"
+        if receipt is not None:
+            return f"whether the {receipt.verb} took effect"
+        return f"{row.status.phase}, {row.status.ready.reason}"

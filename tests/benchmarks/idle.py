@@ -15,12 +15,17 @@ def run(root: Path, running: int, finished: int, seconds: float) -> dict[str, fl
     with measured(root, running, finished) as there, at_work(there) as watch:
         time.sleep(SETTLES_S)
         pid = watch.process.pid
-        cpu, memory, requests = cpu_s(pid), memory_kib(pid), len(there.world.requests)
+        cpu, memory, asked = cpu_s(pid), memory_kib(pid), len(there.world.requests)
         time.sleep(seconds)
+        used, requests = cpu_s(pid) - cpu, len(there.world.requests) - asked
         return {
+            "running": running,
+            "finished": finished,
             "seconds": seconds,
-            "core_percent": 100 * (cpu_s(pid) - cpu) / seconds,
+            "cpu_s": used,
+            "core_percent": 100 * used / seconds,
             "memory_mib_start": memory / 1024,
             "memory_mib_end": memory_kib(pid) / 1024,
-            "requests_per_minute": (len(there.world.requests) - requests) * 60 / seconds,
+            "requests": requests,
+            "requests_per_minute": requests * 60 / seconds,
         }

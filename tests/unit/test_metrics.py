@@ -91,6 +91,17 @@ def test_the_series_of_a_spec_that_is_gone_are_gone_too(board: Board) -> None:
     assert board.value("reconcile_condition", **ready) is None
 
 
+def test_the_series_of_an_account_that_no_spec_names_any_more_are_gone(board: Board) -> None:
+    board.metrics.passed(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
+    board.metrics.passed(Report(rows=(a_row(a_status()),)), 0.1, [])
+    while_named = board.value("reconcile_total", provider=PROVIDER, result="success")
+    board.metrics.passed(Report(), 0.1, [])
+
+    assert while_named == 1
+    assert board.value("reconcile_total", provider=PROVIDER, result="success") is None
+    assert board.value("provider_requests_total", provider=PROVIDER, method="GET", code="200") is None
+
+
 def test_ages_are_read_off_the_overview_at_the_scrape(board: Board) -> None:
     board.overview = replace(
         board.overview, waiting=7, finished_at=NOW, seen_at={PROVIDER: NOW - timedelta(seconds=30)}
