@@ -10,7 +10,7 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.given import Given, place, trust
-from reconciler.cli.names import read_named
+from reconciler.cli.names import NAME, read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.screen import Screen
 from reconciler.errors import ProviderError
@@ -32,7 +32,7 @@ NEWEST_MAX = 20
         "reconcile describe support-triage --events",
     )
 )
-@click.argument("name")
+@NAME
 @click.option(
     "--events",
     is_flag=True,

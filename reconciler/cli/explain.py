@@ -9,8 +9,14 @@ import click
 from reconciler.cli.options import SCREEN, examples, options
 from reconciler.cli.schema import provider_options
 from reconciler.cli.screen import Screen
+from reconciler.model.reason import Reason
 from reconciler.views.explain_text import explain_text, near, overview_text
 from reconciler.views.schema import field_notes
+
+
+def _complete_topic(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    words = [*map(str, Reason), *(note.path for note in field_notes(provider_options()))]
+    return [word for word in words if word.startswith(incomplete)]
 
 
 @click.command(
@@ -21,7 +27,7 @@ from reconciler.views.schema import field_notes
         "reconcile explain CancelNotHonoured",
     )
 )
-@click.argument("topic", required=False, metavar="[FIELD|REASON]")
+@click.argument("topic", required=False, metavar="[FIELD|REASON]", shell_complete=_complete_topic)
 @options(SCREEN)
 def explain(*, topic: str | None, **given: object) -> int:
     """Explain a field of a document, or a reason in a status.

@@ -11,7 +11,7 @@ import click
 from reconciler import wiring
 from reconciler.adapters.status_text import render_status
 from reconciler.cli.given import Given, place, selection, trust
-from reconciler.cli.names import check_names
+from reconciler.cli.names import ANY_NAMES, check_names
 from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
@@ -34,7 +34,7 @@ LOOKS_EVERY_S = 10.0
         "reconcile get support-triage -o yaml",
     )
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@ANY_NAMES
 @click.option("--live", is_flag=True, help="Ask the providers, in place of reading the statuses. Nothing is written.")
 @click.option(
     "--watch", is_flag=True, help="Go on: a table that moves on a terminal, elsewhere a line for each change."

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
+
+import click
 
 from reconciler import wiring
 from reconciler.cli.given import Given, place
-from reconciler.loop.orders import Selection
+from reconciler.cli.options import Shared
+from reconciler.loop.orders import Place, Selection
 from reconciler.model.plan import Report
 from reconciler.model.spec import FineTuningJob
 from reconciler.ports import Located
+
+
+def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the jobs that a shell may go on with: those that the specs name."""
+    specs = Shared.given(ctx, "specs")
+    snapshot = wiring.read_specs(Place(specs if isinstance(specs, Path) else Path(str(specs))))
+    found = {each.document.metadata.name for each in snapshot.jobs} | {each.name for each in snapshot.broken_jobs}
+    return sorted(name for name in found if name.startswith(incomplete))
+
+
+NAME = click.argument("name", shell_complete=complete_name)
+NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_name)
+ANY_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 
 
 def check_names(names: Sequence[str], known: Collection[str]) -> None:

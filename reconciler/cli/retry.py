@@ -9,7 +9,7 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.given import brakes, place, seconds, trust
-from reconciler.cli.names import read_named
+from reconciler.cli.names import NAMES, read_named
 from reconciler.cli.options import BRAKES, PLACE, SCREEN, TRUST, examples, options, output
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
@@ -22,7 +22,7 @@ from reconciler.views.result_text import result_text
         "reconcile retry support-triage",
     )
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@NAMES
 @click.option(
     "--timeout", default="5m", show_default=True, metavar="DURATION", help="How long to try what may work later."
 )

@@ -9,6 +9,7 @@ import click
 
 from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
+from reconciler.cli.names import NAME
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, examples, options
 from reconciler.model.spec import DesiredState, FineTuningJob
 
@@ -19,7 +20,7 @@ from reconciler.model.spec import DesiredState, FineTuningJob
         "reconcile set support-triage running --dry-run",
     )
 )
-@click.argument("name")
+@NAME
 @click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
 @click.option("--reason", metavar="TEXT", help="Why; it stands in plan, status and notifications.")
 @options(DRY_RUN, PLACE, SCREEN)

@@ -11,6 +11,7 @@ import click
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
+from reconciler.cli.names import NAMES
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
 from reconciler.model.spec import FineTuningJob, parse_duration, parse_instant, render_instant
 
@@ -21,7 +22,7 @@ from reconciler.model.spec import FineTuningJob, parse_duration, parse_instant, 
         "reconcile suspend support-triage nightly-ranker",
     )
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@NAMES
 @click.option("--reason", metavar="TEXT", help="Why; it stands in plan and status.")
 @click.option("--until", metavar="TIME", help="When it ends by itself: 4h, or 2026-12-01T08:00:00Z.")
 @options(DRY_RUN, PLACE, SCREEN)

@@ -8,6 +8,7 @@ import click
 
 from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
+from reconciler.cli.names import NAMES
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
 
 
@@ -16,7 +17,7 @@ from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
         "reconcile unsuspend support-triage",
     )
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@NAMES
 @options(DRY_RUN, PLACE, SCREEN)
 def unsuspend(*, names: tuple[str, ...], **given: Any) -> int:
     """Take the suspension out of specs again.

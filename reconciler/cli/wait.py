@@ -10,7 +10,7 @@ import click
 from reconciler import wiring
 from reconciler.adapters.clock import SystemClock
 from reconciler.cli.given import place, seconds, trust
-from reconciler.cli.names import read_named
+from reconciler.cli.names import NAMES, read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
@@ -30,7 +30,7 @@ LOOKS_EVERY_S = 10.0
         "reconcile wait nightly-ranker --for succeeded --live --timeout 12h",
     )
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@NAMES
 @click.option(
     "--for",
     "goal",

@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.model.plan import PRECEDENCE, Action, Progress, Report, Row
 from reconciler.model.spec import render_instant
 from reconciler.views.cost import finishes, tokens
-from reconciler.views.outlook import is_pending, outlook, standings, told_verbs, verbs
+from reconciler.views.outlook import is_drifting, is_pending, outlook, standings, told_verbs, verbs
 from reconciler.views.problems import Problem, problems, unseen
 from reconciler.views.result_text import ASKED, change_line
 
@@ -44,6 +44,8 @@ def _line(type_: str, message: str, payload: Payload, level: str = "info") -> Pa
 def _row_lines(row: Row) -> Iterator[Payload]:
     """What is to be changed about one job, and what became of it."""
     if row.action is None:
+        if is_drifting(row):
+            yield _line("drift", f"{row.name}: {row.status.phase}", {"change": {"resource": _resource(row)}})
         return
     hook = _hook(row, row.action)
     yield _line("planned_change", f"{row.name}: {row.action.verb}", {"change": hook})
@@ -58,23 +60,27 @@ def _row_lines(row: Row) -> Iterator[Payload]:
         yield _line("apply_errored", message, {"hook": hook}, level="error")
 
 
-def _hook(row: Row, action: Action) -> Payload:
+def _resource(row: Row) -> Payload:
     look = outlook(row)
     return {
-        "resource": {
-            "name": row.name,
-            "source": row.source,
-            "provider": row.provider,
-            "account": str(action.ref.account),
-            "jobId": action.ref.id,
-            "desiredState": row.wanted,
-            "phase": row.status.phase,
-            "createdAt": _moment(row.status.job.created_at if row.status.job else None),
-            "expectedEndAt": _moment(finishes(row)),
-            "trainedTokens": tokens(row),
-            "ready": look.ready,
-            "readyReason": look.reason,
-        },
+        "name": row.name,
+        "source": row.source,
+        "provider": row.provider,
+        "account": str(row.ref.account) if row.ref else None,
+        "jobId": row.ref.id if row.ref else None,
+        "desiredState": row.wanted,
+        "phase": row.status.phase,
+        "createdAt": _moment(row.status.job.created_at if row.status.job else None),
+        "expectedEndAt": _moment(finishes(row)),
+        "trainedTokens": tokens(row),
+        "ready": look.ready,
+        "readyReason": look.reason,
+    }
+
+
+def _hook(row: Row, action: Action) -> Payload:
+    return {
+        "resource": _resource(row),
         "action": action.verb,
         "because": action.because,
         "reason": action.reason,

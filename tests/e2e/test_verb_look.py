@@ -163,3 +163,29 @@ def test_a_plan_for_a_pull_request_is_markdown(desk: Desk) -> None:
     assert ran.code == 0
     assert ran.out.startswith("### Plan: 1 to cancel\n")
     assert "@<!-- -->ada \\| see \\<b\\>this\\</b\\>" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("reconcile des", ["describe"]),
+        ("reconcile describe c", ["chat"]),
+        ("reconcile set chat ", ["running", "paused", "cancelled", "observed"]),
+        ("reconcile --specs elsewhere get ", []),
+        ("reconcile explain CancelN", ["CancelNotHonoured"]),
+        ("reconcile explain Settings.spec.i", ["Settings.spec.interval"]),
+    ],
+)
+def test_a_shell_offers_verbs_jobs_states_reasons_and_fields(desk: Desk, typed: str, offered: list[str]) -> None:
+    variables = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_RECONCILE_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "reconcile"],
+        cwd=desk.root,
+        env={"PATH": "", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.split() == [f"plain,{word}" for word in offered]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.plan import ExitCode, Progress, Report, Row
+from reconciler.model.spec import DesiredState
 from reconciler.views.json_lines import report_lines
 from reconciler.views.status_json import get_json
 from tests.support.reports import CONFIRMED, NOW, a_row, a_stalled_row, a_waiting_row, with_cancel
@@ -34,6 +36,14 @@ def test_a_change_is_a_plan_and_what_became_of_it(progress: Progress | None, typ
     lines = lines_of(Report(rows=(with_cancel(a_waiting_row(), progress=progress), a_row("chat"))))
 
     assert [line["type"] for line in lines] == ["version", *types, "change_summary"]
+
+
+def test_a_job_that_is_not_as_wanted_and_that_nothing_is_asked_for_has_drifted() -> None:
+    row = replace(a_stalled_row("gone"), wanted=DesiredState.RUNNING)
+    line = lines_of(Report(rows=(row, a_row("chat"))), "plan")[1]
+
+    assert (line["type"], line["change"]["resource"]["name"]) == ("drift", "gone")
+    assert line["change"]["resource"]["phase"] == "absent"
 
 
 def test_a_planned_change_says_which_job_and_why() -> None:
