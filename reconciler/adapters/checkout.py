@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.adapters.approvals import Approving, in_force, read_approvals
-from reconciler.adapters.git import Git
+from reconciler.adapters.git import Git, GitError
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
@@ -41,6 +41,38 @@ def find_checkout(specs: Path) -> Checkout | None:
     # Linked working trees share it, so that it is in none of their own directories.
     shallow = git.find("rev-parse", "--git-path", "shallow")
     return Checkout(Git(Path(top)), Path(git_dir), specs / shallow) if top and git_dir and shallow else None
+
+
+def why_unreadable(specs: Path) -> str | None:
+    """Return why Git cannot read the checkout that a directory is in; None where it can, or where it is in none."""
+    if not any((each / ".git").exists() for each in (specs.resolve(), *specs.resolve().parents)):
+        return None
+    try:
+        Git(specs).text("rev-parse", "--show-toplevel")
+    except GitError as error:
+        return None if "not a git repository" in str(error) else str(error)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSpecs:
+    """The `SpecSource` of a directory in a checkout that Git cannot read: it may be half of one, so no action."""
+
+    specs: SpecsDir
+    why: str
+
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
+        """Read everything, and say why it may not be acted on."""
+        told = f"the checkout is read and not acted on, for Git cannot read it ({self.why})"
+        return replace(self.specs.snapshot(by_content=by_content), distrust=told)
+
+    def current(self, file: str, name: str) -> FineTuningJob | None:  # noqa: ARG002  the port's
+        """Return None: nothing here is acted on."""
+        return None
+
+    def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's
+        """Return None: nobody can tell."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

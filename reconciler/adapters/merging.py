@@ -27,9 +27,15 @@ def merge(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | No
         return theirs
     if published is None:
         return ours
+    if _identity(published) != _identity(mine):
+        return theirs  # what was asked for another job is no receipt of this one
     further = max(published, mine, key=_progress)
     receipts = _united(published.receipts, mine.receipts)
     return theirs if receipts == published.receipts else render_status(replace(further, receipts=receipts)).encode()
+
+
+def _identity(status: JobStatus) -> tuple[str, str] | None:
+    return (status.job.account, status.job.id) if status.job else None
 
 
 def _read(data: bytes | None) -> JobStatus | None:

@@ -17,6 +17,7 @@ from typing import Self
 
 from reconciler.adapters.git import FETCHED_MAX, Git, GitError
 from reconciler.adapters.merging import merge
+from reconciler.adapters.status_reading import is_ours
 from reconciler.adapters.tree import Listed, list_tree
 from reconciler.errors import Overtaken
 
@@ -91,7 +92,11 @@ class StatusBranch:
     """Whether what is published has ever been read back."""
 
     def pull(self) -> None:
-        """Put the statuses that are published in the place of those on the disk. Raises `GitError`."""
+        """Put the statuses that are published in the place of those on the disk. Raises `GitError`.
+
+        A receipt that stands on the disk only, after a crash or a run that did not publish, is not lost by that.
+        """
+        found = {} if self._is_read else dict(self._files_here())
         self._base = self._tip()
         if not self._is_read:
             self._stay_apart()
@@ -102,12 +107,21 @@ class StatusBranch:
         if self.remote is None and (self.prefix or self._marked() == self._base):
             return  # nobody else published here meanwhile, so what is on the disk is newer
         here = dict(self._files_here())
-        for path in here.keys() - self._published.keys():
+        wanted = {**self._published, **dict(self._carried_over(found))}
+        for path in here.keys() - wanted.keys():
             (self.directory / path).unlink(missing_ok=True)
-        for path, data in self._published.items():
+        for path, data in wanted.items():
             if here.get(path) != data:
                 self._put(path, data)
         self._mark()
+
+    def _carried_over(self, found: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+        """Yield the statuses that tell of a request which the published ones do not tell of."""
+        for path, data in found.items():
+            theirs = self._published.get(path)
+            merged = data if data == theirs else merge(None, data, theirs)
+            if merged is not None:
+                yield path, merged
 
     def _stay_apart(self) -> None:
         if self.specs is None or self._base is None:
@@ -124,7 +138,7 @@ class StatusBranch:
         if self._is_behind:
             raise self._overtaken()
         here = dict(self._files_here())
-        if here == self._published:
+        if here == self._published or self._has_strayed():
             return None
         commit = self._commit(self._base, here, message)
         if self.remote is not None:
@@ -163,6 +177,11 @@ class StatusBranch:
         for path in before.keys() - here.keys():
             if self._published.get(path) == before[path]:
                 (self.directory / path).unlink(missing_ok=True)
+
+    def _has_strayed(self) -> bool:
+        """Whether the working tree shows another branch by now, which is not to get statuses of this one."""
+        shown = self.git.find("symbolic-ref", "--short", "--quiet", "HEAD") if self.is_checked_out else None
+        return shown not in (None, self.branch)
 
     def _marked(self) -> str | None:
         """Return the commit that the statuses on this disk came from, where they stand by themselves."""
@@ -206,7 +225,8 @@ class StatusBranch:
             return
         found = [each for each in list_tree(self.git, commit, self.prefix) if _can_be_ours(each)]
         contents = self.git.read_blobs([each.name for each in found])
-        yield from ((self._inside(each.path), data) for each, data in zip(found, contents, strict=True))
+        pairs = zip(found, contents, strict=True)
+        yield from ((self._inside(each.path), data) for each, data in pairs if is_ours(data))
 
     def _inside(self, path: str) -> str:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
@@ -215,8 +235,11 @@ class StatusBranch:
         if not self.directory.is_dir():
             return
         for path in sorted(self.directory.rglob("*.yaml")):
-            if path.is_file() and not path.is_symlink() and _is_status(path.name):
-                yield path.relative_to(self.directory).as_posix(), path.read_bytes()
+            if not path.is_file() or path.is_symlink() or not _is_status(path.name):
+                continue
+            data = path.read_bytes()
+            if is_ours(data):
+                yield path.relative_to(self.directory).as_posix(), data
 
     def _commit(self, parent: str | None, files: Mapping[str, bytes], message: str) -> str:
         with _index() as index:

@@ -35,6 +35,11 @@ class StatusTooNew(Exception):
     """A status file that a later version of reconcile wrote."""
 
 
+def is_ours(data: bytes) -> bool:
+    """Whether a file among the statuses is one. An empty one counts: a disk that was cut off leaves such."""
+    return not data.strip() or b"jobs.reconciler/" in data
+
+
 def parse_status(text: str, parse: Parse = parse) -> JobStatus:
     """Return the status that `render_status` wrote. Raises `StatusUnreadable` or `StatusTooNew`."""
     name, tree = _body(text, "FineTuningJob", parse)

@@ -11,7 +11,13 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
+from reconciler.adapters.status_reading import (
+    StatusTooNew,
+    StatusUnreadable,
+    is_ours,
+    parse_provider_status,
+    parse_status,
+)
 from reconciler.adapters.status_text import render_provider_status, render_status
 from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.status import JobStatus, ProviderStatus
@@ -204,15 +210,10 @@ class StatusesDir:
 
 
 def _parse(path: str, data: bytes, parse: Parse) -> _Status:
-    if _is_foreign(data):
+    if not is_ours(data):
         return None
     read = parse_provider_status if path.startswith(f"{PROVIDERS}/") else parse_status
     return read(data.decode(), parse)
-
-
-def _is_foreign(data: bytes) -> bool:
-    """Return whether somebody else's file stands there. An empty one is ours: a disk that was cut off leaves such."""
-    return bool(data.strip()) and b"jobs.reconciler/" not in data
 
 
 def _freshness(status: JobStatus) -> tuple[object, ...]:

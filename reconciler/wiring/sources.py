@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
+from reconciler.adapters.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout, why_unreadable
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
@@ -43,11 +43,10 @@ async def source_of(
         specs = _remote_specs(place.remote, state_dir, parse, is_stopping)
         return await _fetched(specs, may_be_away=is_watch)
     here, checkout = specs_of(place, parse), find_checkout(place.specs)
-    return (
-        here
-        if checkout is None
-        else CheckedOutSpecs(here, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
-    )
+    if checkout is not None:
+        return CheckedOutSpecs(here, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
+    why = why_unreadable(place.specs)
+    return here if why is None else UnreadableSpecs(here, why)
 
 
 def _remote_specs(remote: GitRemote, state_dir: Path, parse: Parse, is_stopping: Callable[[], bool]) -> RemoteSpecs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -185,4 +186,20 @@ def test_a_merge_under_way_is_read_and_not_acted_on(clone: Clone, sandbox: Sandb
     ran = checkout.run("--once")
 
     assert "a merge is under way (RevisionNotTrusted)" in ran.err
+    assert sandbox.cancels(job_id) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
+def test_a_checkout_that_git_refuses_to_read_is_not_acted_on(clone: Clone, sandbox: Sandbox, tmp_path: Path) -> None:
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    for each in (checkout.root, *checkout.root.rglob("*")):
+        os.chown(each, 65532, 65532)
+
+    ran = checkout.run("--once", HOME=str(tmp_path))
+
+    assert ran.code == 1
+    assert "safe.directory" in ran.err
     assert sandbox.cancels(job_id) == []

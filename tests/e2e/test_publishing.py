@@ -15,6 +15,7 @@ from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.watching import watching
 
 BRANCH = "reconcile-status"
 ON_A_BRANCH = ("--once", "--wait", "--push", "--status-branch", BRANCH)
@@ -150,7 +151,7 @@ def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
         branches.append(StatusBranch(git, BRANCH, "", directory, "origin", Signature("reconcile", "r@example.org")))
         branches[-1].pull()
         directory.mkdir()
-        (directory / "runaway.yaml").write_text("the same\n", encoding="utf-8")
+        (directory / "runaway.yaml").write_text("apiVersion: jobs.reconciler/v1\n", encoding="utf-8")
     one, other = branches
     published = one.publish("about to cancel runaway")
 
@@ -196,3 +197,45 @@ def test_a_detached_head_has_no_branch_to_commit_to(team: Team) -> None:
 
     assert ran.code == 78
     assert "name a --status-branch" in ran.err
+
+
+def test_what_others_keep_on_a_branch_that_is_named_by_mistake_stays_there(team: Team) -> None:
+    team.clone.git("checkout", "--quiet", "--orphan", "pages")
+    team.clone.git("rm", "-r", "--quiet", "--cached", ".")
+    (team.clone.root / "k8s").mkdir()
+    (team.clone.root / "k8s" / "deploy.yaml").write_text("kind: Deployment\n", encoding="utf-8")
+    team.clone.git("add", "k8s")
+    team.clone.git("commit", "--quiet", "-m", "Pages")
+    team.clone.git("checkout", "--quiet", "--force", "main")
+
+    ran = team.checkout.run("--once", "--wait", "--commit", "--status-branch", "pages")
+
+    assert ran.code == 0
+    assert team.clone.git("ls-tree", "-r", "--name-only", "pages").splitlines() == ["k8s/deploy.yaml", "runaway.yaml"]
+
+
+def test_a_receipt_that_was_never_published_is_not_lost_to_a_run_that_publishes(team: Team, sandbox: Sandbox) -> None:
+    sandbox.break_with({"fault": "lost-cancel", "on": "cancel", "job": team.job_id})
+    notes = team.checkout.status_dir / "notes" / "mine.yaml"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("not: a status\n", encoding="utf-8")
+
+    team.checkout.run("--once")
+    ran = team.checkout.run("--once", "--push")
+
+    assert ran.code == 0
+    assert len(sandbox.cancels(team.job_id)) == 1
+    assert team.published("main", "specs/status/runaway.yaml").receipts[0].attempts == 1
+    assert notes.read_text(encoding="utf-8") == "not: a status\n"
+
+
+def test_a_watch_whose_checkout_moves_to_another_branch_puts_no_status_there(team: Team) -> None:
+    with watching(team.checkout, "--commit") as watch:
+        wait_for(lambda: "Cancelled" in team.clone.git("log", "-1", "--format=%s"), "the proof is committed")
+        team.clone.git("checkout", "--quiet", "-b", "feature")
+        tip = team.clone.git("rev-parse", "HEAD")
+        team.checkout.want("another", "ftjob-nobody")
+        wait_for((team.checkout.status_dir / "another.yaml").exists, "the new spec is read")
+        watch.stop()
+
+    assert team.clone.git("rev-parse", "feature") == tip
