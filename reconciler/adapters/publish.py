@@ -29,24 +29,35 @@ class GitPublisher:
         """Whether it is pushed."""
         return self.branch.remote is not None
 
+    @property
+    def edition(self) -> int:
+        """How often it was pulled."""
+        return self.branch.pulls
+
+    def alone(self) -> asyncio.Lock:
+        """Return what its holder publishes under."""
+        return self._lock
+
     async def pull(self) -> None:
         """See `StatusBranch.pull`."""
-        await self._run(self.branch.pull)
+        async with self._lock:
+            await _off_the_loop(self.branch.pull)
 
     async def publish(self, message: str) -> str | None:
         """See `StatusBranch.publish`."""
-        return await self._run(self.branch.publish, message)
+        return await _off_the_loop(self.branch.publish, message)
 
     async def publish_on_top(self, message: str) -> str | None:
         """See `StatusBranch.publish_on_top`."""
-        return await self._run(self.branch.publish_on_top, message)
-
-    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         async with self._lock:
-            try:
-                return await asyncio.to_thread(work, *args, **kwargs)
-            except (GitError, OSError) as error:
-                raise PublishError(str(error)) from None
+            return await _off_the_loop(self.branch.publish_on_top, message)
+
+
+async def _off_the_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    except (GitError, OSError) as error:
+        raise PublishError(str(error)) from None
 
 
 def open_publisher(

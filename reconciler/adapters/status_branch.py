@@ -84,26 +84,27 @@ class StatusBranch:
     read_again: Callable[[], object] | None = None
     specs: str | None = None
     fetching: tuple[str, ...] = ()
+    pulls: int = 0
+    """How often what is published has taken the place of what was here."""
     _base: str | None = None
     """The commit that the statuses on the disk were last equal to."""
     _published: dict[str, bytes] = field(default_factory=dict)
     _is_behind: bool = True
-    _is_read: bool = False
-    """Whether what is published has ever been read back."""
 
     def pull(self) -> None:
         """Put the statuses that are published in the place of those on the disk. Raises `GitError`.
 
         A receipt that stands on the disk only, after a crash or a run that did not publish, is not lost by that.
         """
-        found = {} if self._is_read else dict(self._files_here())
+        found = {} if self.pulls else dict(self._files_here())
         self._base = self._tip()
-        if not self._is_read:
+        if self.pulls == 0:
             self._stay_apart()
         self._follow()
         if self.read_again is not None:
             self.read_again()
-        self._published, self._is_read, self._is_behind = dict(self._files_of(self._base)), True, False
+        self._published, self._is_behind = dict(self._files_of(self._base)), False
+        self.pulls += 1
         if self.remote is None and (self.prefix or self._marked() == self._base):
             return  # nobody else published here meanwhile, so what is on the disk is newer
         here = dict(self._files_here())
@@ -138,8 +139,11 @@ class StatusBranch:
         if self._is_behind:
             raise self._overtaken()
         here = dict(self._files_here())
-        if here == self._published or self._has_strayed():
+        if here == self._published:
             return None
+        if self._has_strayed():
+            msg = f"the checkout is no longer on the branch {self.branch}"
+            raise GitError(msg)
         commit = self._commit(self._base, here, message)
         if self.remote is not None:
             self._push(commit)
@@ -154,7 +158,7 @@ class StatusBranch:
         A status that somebody else changed too is what `merge` makes of both. Raises `GitError`.
         """
         for _ in range(TRIES):
-            if not self._is_read:
+            if self.pulls == 0:
                 self.pull()  # what stands here is of another time, and nothing was asked since
             elif self._is_behind:
                 self._rebase()
@@ -276,17 +280,15 @@ class StatusBranch:
             raise self._overtaken()
 
     def _move(self, commit: str) -> None:
-        """Let the local branch, or a detached HEAD that was at its tip, be this commit."""
-        if self.is_checked_out and self.git.find("rev-parse", "HEAD") == (self._base or ""):
-            self.git.run("update-ref", "-m", "reconcile", "HEAD", commit, self._base or "")
-            self.git.run("reset", "--quiet", "--", self.prefix)
-        elif self.remote is None:
+        """Let the local branch be this commit, where it has nothing of its own, and the index of its working tree."""
+        ref = f"refs/heads/{self.branch}"
+        if self.remote is None or (self.is_checked_out and self.git.find("rev-parse", ref) == self._base):
             try:
-                self.git.run(
-                    "update-ref", "-m", "reconcile", f"refs/heads/{self.branch}", commit, self._base or "0" * 40
-                )
+                self.git.run("update-ref", "-m", "reconcile", ref, commit, self._base or "0" * 40)
             except GitError:
                 raise self._overtaken() from None
+        if self.is_checked_out and self.git.find("symbolic-ref", "--quiet", "HEAD") == ref:
+            self.git.run("reset", "--quiet", "--", self.prefix)
 
     def _overtaken(self) -> Overtaken:
         self._is_behind = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -44,10 +45,26 @@ class Hands:
     now: Callable[[], datetime]
     publisher: Publisher | None = None
     audit: Audit | None = None
+    edition: int = 0
+    """What the publisher's was when the statuses were read that was decided on."""
 
 
 async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController], hands: Hands) -> list[Done]:
     """Write what was decided, and ask for what is due. All intents are on disk before the first request leaves."""
+    async with hands.publisher.alone() if hands.publisher is not None else nullcontext():
+        if hands.publisher is not None and hands.publisher.edition != hands.edition:
+            return [_overtaken(case) for case in cases]
+        done, intents = _write_all(cases, hands)
+        if intents and hands.publisher is not None and hands.publisher.is_shared:
+            try:
+                await hands.publisher.publish(_intention(case for case, _ in intents))
+            except (Overtaken, PublishError) as error:
+                return done + [_not_recorded(case, error, hands) for case, _ in intents]
+    return done + await asyncio.gather(*(_request(case, intent, control, hands) for case, intent in intents))
+
+
+def _write_all(cases: Iterable[Case], hands: Hands) -> tuple[list[Done], list[tuple[Case, JobStatus]]]:
+    """Return what is done with that, and the cases that have a request to come, each with its intent."""
     done: list[Done] = []
     intents: list[tuple[Case, JobStatus]] = []
     for case in cases:
@@ -64,13 +81,13 @@ async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController
             done.append(Done(case, case.last or case.decision.status, case.subject.interval, answer, (problem,)))
         else:
             intents.append((case, intent))
-    if intents and hands.publisher is not None and hands.publisher.is_shared:
-        try:
-            await hands.publisher.publish(_intention(case for case, _ in intents))
-        except (Overtaken, PublishError) as error:
-            return done + [_not_recorded(case, error, hands) for case, _ in intents]
-    done += await asyncio.gather(*(_request(case, intent, control, hands) for case, intent in intents))
-    return done
+    return done, intents
+
+
+def _overtaken(case: Case) -> Done:
+    """Leave a case to the next pass, for what it was decided on is no longer what is published."""
+    answer = Answer(Progress.OVERTAKEN, "others were first")
+    return Done(case, case.last or case.decision.status, case.subject.interval, answer)
 
 
 def _intention(cases: Iterable[Case]) -> str:
@@ -84,7 +101,7 @@ def _not_recorded(case: Case, error: Overtaken | PublishError, hands: Hands) -> 
     if isinstance(error, Overtaken):
         # As it was published, so that what the others published takes its place.
         hands.statuses.restore(case.decision.status, case.last)
-        return Done(case, case.decision.status, case.subject.interval, Answer(Progress.OVERTAKEN, "others were first"))
+        return _overtaken(case)
     done = write(case, case.decision.status, hands, Answer(Progress.NOT_RECORDED, str(error)))
     problem = f"{case.subject.name}: the intent could not be published, so nothing was asked: {error}"
     return replace(done, errors=(*done.errors, problem))

@@ -106,6 +106,7 @@ async def run_pass(
     crew, before = memory.crew, memory.rules
     earlier = crew.finished()
     snapshot = tools.specs.snapshot(by_content=by_content)
+    edition = tools.publisher.edition if tools.publisher is not None else 0
     stored = _load(tools, by_content=by_content)
     resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended, known=memory.known)
     candidates = resolved.candidates
@@ -131,7 +132,7 @@ async def run_pass(
         _add_orphans(tasks, matched.orphans, resolved.reaches, tools.clock.now())
     for account, task in tasks.items():
         if account not in crew and crew.names.isdisjoint(task.names) and not tools.is_stopping():
-            crew.begin(account, task.names, _work(task, memory, tools), tools.clock.monotonic())
+            crew.begin(account, task.names, _work(task, memory, tools, edition), tools.clock.monotonic())
     runs = [*earlier, *await crew.gather(hurry)]
     stopped = _stop(candidates, matched.last, chosen, tools)
     swept = Swept()
@@ -209,7 +210,7 @@ def _add_orphans(
             tasks.setdefault(reach.account, Task(reach)).orphans.append(status)
 
 
-async def _work(task: Task, memory: Memory, tools: Tools) -> AccountRun:
+async def _work(task: Task, memory: Memory, tools: Tools, edition: int) -> AccountRun:
     """Do one account's part. The rules are read anew after each wait, for a later pass may have changed them."""
     reach, pairs = task.reach, task.pairs
     alias = pairs[0][0].spec.provider if pairs else reach.type.name
@@ -230,7 +231,7 @@ async def _work(task: Task, memory: Memory, tools: Tools) -> AccountRun:
     done = await carry_out(
         cases,
         partial(tools.control, reach.account),
-        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit),
+        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit, edition),
     )
     orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach.account, task.orphans)
     return AccountRun(reach, alias, surveyed, tuple(done), orphans=orphans)

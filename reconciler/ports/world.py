@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -162,12 +163,21 @@ class Publisher(Protocol):
         """Whether others publish there too, so that an intent must be there before its request leaves."""
         ...
 
+    @property
+    def edition(self) -> int:
+        """How often what others published has taken the place of what was on the disk."""
+        ...
+
+    def alone(self) -> AbstractAsyncContextManager[object]:
+        """Let nothing be published meanwhile but by its holder: an intent is no status until others have it."""
+        ...
+
     async def pull(self) -> None:
         """Put what is published in the place of what is on the disk."""
         ...
 
     async def publish(self, message: str) -> str | None:
-        """Publish what changed; returns the revision, or None if nothing did. Raises `Overtaken`."""
+        """Publish what changed; returns the revision, or None if nothing did. Raises `Overtaken`. Call it `alone`."""
         ...
 
     async def publish_on_top(self, message: str) -> str | None:

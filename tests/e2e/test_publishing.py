@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from reconciler.adapters.git import Git
+from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.status_branch import Signature, StatusBranch
 from reconciler.adapters.status_reading import parse_status
 from reconciler.errors import Overtaken
@@ -160,6 +162,29 @@ def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
         other.publish("about to cancel runaway")
 
 
+def test_an_intent_is_published_by_nobody_but_who_wrote_it(team: Team, tmp_path: Path) -> None:
+    """A pass that ends while another account writes its intents must not push them: they are to be decided again."""
+    directory = tmp_path / "statuses"
+    git = Git(team.clone.root)
+    branch = StatusBranch(git, BRANCH, "", directory, "origin", Signature("reconcile", "r@example.org"))
+    publisher = GitPublisher(branch)
+
+    async def play() -> tuple[str, str | None]:
+        await publisher.pull()
+        async with publisher.alone():
+            directory.mkdir()
+            (directory / "runaway.yaml").write_text("# jobs.reconciler/v1: an intent\n", encoding="utf-8")
+            other = asyncio.ensure_future(publisher.publish_on_top("another account's news"))
+            await asyncio.sleep(0.2)
+            before = team.clone.git("ls-remote", "origin", BRANCH)
+            await publisher.publish("about to cancel runaway")
+        return before, await other
+
+    assert asyncio.run(play()) == ("", None)
+    team.clone.git("fetch", "--quiet", "origin")
+    assert team.clone.subjects(f"origin/{BRANCH}") == ["about to cancel runaway"]
+
+
 @pytest.mark.parametrize("branch", ["main", "other"])
 def test_a_branch_of_specs_takes_no_statuses_among_them(team: Team, sandbox: Sandbox, branch: str) -> None:
     team.clone.git("push", "--quiet", "origin", "HEAD:refs/heads/other")
@@ -189,6 +214,22 @@ def test_a_remote_that_is_away_means_that_nothing_is_asked(team: Team, sandbox: 
     assert ran.code == 78
     assert "statuses cannot be published" in ran.err
     assert sandbox.cancels(team.job_id) == []
+
+
+def test_a_watch_commits_to_the_branch_that_it_began_on_and_to_no_other(team: Team, sandbox: Sandbox) -> None:
+    (other,) = sandbox.create(1)
+    with watching(team.checkout, "--commit") as watch:
+        wait_for(lambda: "(Cancelled)" in team.clone.subjects("main")[0], "the first cancel is proven and committed")
+        team.clone.git("checkout", "--quiet", "-b", "side")
+        team.checkout.want("another", other)
+        wait_for(lambda: "RevisionNotTrusted" in watch.said(), "it is noticed")
+        team.clone.git("checkout", "--quiet", "main")
+        team.checkout.want("another", other)
+        wait_for(lambda: "another: cancelled" in team.clone.subjects("main")[0], "it goes on")
+        watch.stop()
+
+    assert team.clone.subjects("side")[0].startswith("reconcile: runaway: cancelled")
+    assert team.clone.git("status", "--porcelain", "--", "specs/status") == ""
 
 
 def test_a_detached_head_has_no_branch_to_commit_to(team: Team) -> None:
