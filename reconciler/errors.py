@@ -58,5 +58,9 @@ class Overtaken(Exception):
     """Somebody else published statuses first: what was decided must be decided again, on what is there now."""
 
 
+class Unwanted(Exception):
+    """What was to be asked for is no longer wanted: the request did not leave."""
+
+
 class PublishError(Exception):
     """Statuses could not be published. The message says why."""

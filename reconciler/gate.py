@@ -2,24 +2,41 @@
 
 Rules: a provider's wish to be left alone is never undercut; after `FAILURES_MAX` requests in a row that went wrong
 nothing is sent for a time, which grows until one request that is let through goes well; once somebody wants to stop,
-nothing more passes. Time is the event loop's, so that it can be virtual.
+nothing more passes; whoever asks for a change is asked again when its turn has come, for it may have waited long. Time
+is the event loop's, so that it can be virtual.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 
 from aiolimiter import AsyncLimiter
 
-from reconciler.errors import Delivered, Transient
+from reconciler.errors import Delivered, Transient, Unwanted
 from reconciler.ports import Rate
 
 FAILURES_MAX = 5
 QUIET_FIRST_S = 1.0
 QUIET_MAX_S = 900.0
+
+_is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", default=None)
+
+
+@contextmanager
+def only_while(is_wanted: Callable[[], bool]) -> Iterator[None]:
+    """Let no request of the body leave that is not wanted when its turn has come: it raises `Unwanted` instead.
+
+    A context, so that whoever makes the request, such as an adapter, need not know.
+    """
+    token = _is_wanted.set(is_wanted)
+    try:
+        yield
+    finally:
+        _is_wanted.reset(token)
 
 
 class Circuit:
@@ -80,13 +97,17 @@ class Gate:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
-        """Wait for a turn, and hold it. Raises `Transient(no)` where nothing may be sent now."""
+        """Wait for a turn, and hold it.
+
+        Raises `Transient(no)` where nothing may be sent now, and `Unwanted` as `only_while` says.
+        """
         clock = asyncio.get_running_loop().time
         arrived = clock()
         self._refuse_while_closed()
         async with AsyncExitStack() as held:
             await self._wait(held)
             self._refuse_while_closed()
+            _refuse_unwanted()
             self.requests += 1
             self._circuit.begin()
             turn = Turn(clock() - arrived)
@@ -128,3 +149,10 @@ class Gate:
         if (remaining_s := self._circuit.remaining_s(now)) > 0:
             msg = f"{FAILURES_MAX} requests in a row went wrong, so for a while none is sent"
             raise Transient(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
+
+
+def _refuse_unwanted() -> None:
+    is_wanted = _is_wanted.get()
+    if is_wanted is not None and not is_wanted():
+        msg = "it was no longer wanted when its turn had come, so this request was not sent"
+        raise Unwanted(msg)

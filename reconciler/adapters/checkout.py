@@ -70,6 +70,10 @@ class UnreadableSpecs:
         """Return None: nothing here is acted on."""
         return None
 
+    def is_as_read(self) -> bool:
+        """Return False: nothing here is acted on."""
+        return False
+
     def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's
         """Return None: nobody can tell."""
         return None
@@ -185,6 +189,10 @@ class CheckedOutSpecs:
     def current(self, file: str, name: str) -> FineTuningJob | None:
         """Return a job document as it stands now, unless Git is at work."""
         return None if self.checkout.under_way() else self.specs.current(file, name)
+
+    def is_as_read(self) -> bool:
+        """Whether Git is not at work, nobody has left the branch, and Settings say what they said."""
+        return self.checkout.under_way() is None and self._strayed() is None and self.specs.is_as_read()
 
     def origin(self, file: str) -> Origin | None:
         """Return who last changed a file."""

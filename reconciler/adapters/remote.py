@@ -132,23 +132,33 @@ class RemoteSpecs:
         """Return a job document as the newest commit has it."""
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
-        path = f"{self.inside}/{file}" if self.inside else file
         try:
-            data = self.git.run("cat-file", "blob", f"{self.head}:{path}")
+            data = self.git.run("cat-file", "blob", f"{self.head}:{self._path(file)}")
         except GitError:
             return None
         jobs = read_documents(data, file=file, shown=file).jobs
         found = [each.document for each in jobs if each.document.metadata.name == name]
         return found[0] if len(found) == 1 else None
 
+    def is_as_read(self) -> bool:
+        """Whether the newest commit has the Settings that were read."""
+        paths, read = [self._path(each) for each in self._specs.settings_files], self._disk.commit
+        if self.head == read or not paths:
+            return True
+        return self.git.find("diff", "--quiet", f"{read}..{self.head}", "--", *paths) is not None
+
     def origin(self, file: str) -> Origin | None:
         """Return who last changed a file."""
-        path = f"{self.inside}/{file}" if self.inside else file
+        path = self._path(file)
         commit = self._disk.commit or REF
         found = read_origin(self.git, commit, path)
         if found is not None and self._is_cut_off(found.commit) and self._deepen():
             found = read_origin(self.git, commit, path)
         return None if found is None or self._is_cut_off(found.commit) else found
+
+    def _path(self, file: str) -> str:
+        """Return where a spec file stands in the tree."""
+        return f"{self.inside}/{file}" if self.inside else file
 
     def _ask(self) -> str:
         """Return where the branch is, fetched. Raises `GitError`."""

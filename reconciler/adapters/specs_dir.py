@@ -16,7 +16,7 @@ from pathlib import Path
 from reconciler.adapters.documents import merge, read_documents
 from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.spec import FineTuningJob
+from reconciler.model.spec import FineTuningJob, Settings
 from reconciler.model.status import Origin
 from reconciler.ports import D, Disk, Entry, Located, Snapshot
 
@@ -46,6 +46,8 @@ class SpecsDir:
         self._display = display.rstrip("/")
         self._parse_text = parse
         self._parsed: dict[str, _Parsed] = {}
+        self._settings: dict[str, Snapshot] = {}
+        """What the files held that hold Settings."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read everything. Without `by_content`, a file whose stamp has not changed is not read again."""
@@ -62,6 +64,8 @@ class SpecsDir:
             except OSError as error:
                 troubles.append(_Trouble(file, f"cannot be read: {error.strerror or error}"))
         self._parsed = parsed
+        held = {file: each.contents for file, each in parsed.items()}
+        self._settings = {file: each for file, each in held.items() if each.settings or each.is_settings_broken}
         whole = merge([*map(self._told, troubles), *(each.contents for each in parsed.values())])
         return self._without_doubles(whole)
 
@@ -74,9 +78,25 @@ class SpecsDir:
         found = [each.document for each in contents.jobs if each.document.metadata.name == name]
         return found[0] if len(found) == 1 else None
 
+    def is_as_read(self) -> bool:
+        """Read the files again that held Settings, and return whether these are the same."""
+        return all(self._holds_still(file, before) for file, before in self._settings.items())
+
+    @property
+    def settings_files(self) -> tuple[str, ...]:
+        """The files that held Settings at the last snapshot."""
+        return tuple(self._settings)
+
     def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's, and a bare directory has no commits
         """Return None: a directory does not know who wrote what."""
         return None
+
+    def _holds_still(self, file: str, before: Snapshot) -> bool:
+        try:
+            now = self._parse(file).contents
+        except OSError:
+            return False
+        return not now.is_settings_broken and _said(now) == _said(before)
 
     def _parse(self, file: str, stamp: _Stamp = None) -> _Parsed:
         data = self._disk.read(self._root / file)
@@ -205,6 +225,10 @@ def _trouble(path: str, entry: Entry) -> _Trouble | None:
         return None
     severity = Severity.ERROR if may_hold_specs else Severity.WARNING
     return _Trouble(path, f"is not read: {entry.why_neither}", severity)
+
+
+def _said(contents: Snapshot) -> list[Settings]:
+    return [each.document for each in contents.settings]
 
 
 def _places(documents: tuple[Located[D], ...]) -> defaultdict[str, list[_Place]]:

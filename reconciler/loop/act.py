@@ -1,7 +1,8 @@
 """How a decision is carried out: the intent on disk, then the request, then what came of it on disk.
 
-Rules: no request without its intent written and synced; the spec is read once more right before each request, and one
-that changed is not acted on; an error with one job never keeps another from being stopped.
+Rules: no request without its intent written and synced; the spec is read once more when each request's turn has come,
+and one that changed, or that Settings now forbid, is not acted on; an error with one job never keeps another from
+being stopped.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from datetime import datetime, timedelta
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import next_look
 from reconciler.core.settle import Answer, settle
-from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient
+from reconciler.core.subject import Subject
+from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient, Unwanted
+from reconciler.gate import only_while
 from reconciler.loop.survey import Case
 from reconciler.model.plan import Action, Progress
 from reconciler.model.record import ActionRecord, Audit
@@ -47,6 +50,8 @@ class Hands:
     audit: Audit | None = None
     edition: int = 0
     """What the publisher's was when the statuses were read that was decided on."""
+    holds: Callable[[Subject], bool] = lambda _: True
+    """Whether a spec may still be acted on, as far as the newest pass knows."""
 
 
 async def carry_out(cases: tuple[Case, ...], control: Callable[[], JobController], hands: Hands) -> list[Done]:
@@ -123,18 +128,18 @@ def write(case: Case, status: JobStatus, hands: Hands, answer: Answer | None = N
 async def _request(case: Case, intent: JobStatus, control: Callable[[], JobController], hands: Hands) -> Done:
     action = case.decision.action
     assert action is not None  # noqa: S101  only cases with an action have an intent
-    if not _is_still_wanted(case, hands.specs):
-        answer = Answer(Progress.OVERTAKEN, "the spec changed meanwhile")
-        return write(case, case.decision.status, hands, answer)
+    last_word = _LastWord(case, hands)
     problems: tuple[str, ...] = ()
     try:
-        answer = await _send(action, control())
+        answer = await _send(action, control(), last_word)
     except asyncio.CancelledError:
         _record(case, intent, Answer(Progress.UNANSWERED, "abandoned, because the process had to end"), hands)
         raise
     except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have left, and others must go on
         answer = Answer(Progress.UNANSWERED, f"{type(error).__name__}: {error}")
         problems = (f"{case.subject.name}: {answer.message}",)
+    if answer.progress is Progress.OVERTAKEN:
+        return write(case, case.decision.status, hands, answer)
     problems += _record(case, intent, answer, hands)
     settled = settle(intent, case.decision.status, action, answer, case.decision.last, _moment(hands))
     done = write(case, settled, hands, answer)
@@ -163,15 +168,43 @@ def _record(case: Case, intent: JobStatus, answer: Answer, hands: Hands) -> tupl
     return ()
 
 
-def _is_still_wanted(case: Case, specs: SpecSource) -> bool:
-    document = specs.current(case.subject.source, case.subject.name)
-    if document is None:
-        return False
-    account = case.subject.ref.account
-    return spec_digest(document.spec, account) == spec_digest(case.subject.spec, account)
+@dataclass(slots=True)
+class _LastWord:
+    """Whether a request is wanted at this moment. It is asked before each that an adapter makes for one action."""
+
+    case: Case
+    hands: Hands
+    has_let_through: bool = False
+    """Something has left already."""
+
+    def __call__(self) -> bool:
+        is_wanted = self.is_wanted()
+        self.has_let_through |= is_wanted
+        return is_wanted
+
+    def is_wanted(self) -> bool:
+        """Read the spec once more, and what Settings say."""
+        subject, specs = self.case.subject, self.hands.specs
+        document = specs.current(subject.source, subject.name)
+        if document is None or not self.hands.holds(subject) or not specs.is_as_read():
+            return False
+        account = subject.ref.account
+        return spec_digest(document.spec, account) == spec_digest(subject.spec, account)
 
 
-async def _send(action: Action, controller: JobController) -> Answer:
+async def _send(action: Action, controller: JobController, last_word: _LastWord) -> Answer:
+    # Asked here too, for who is not wanted any more need not wait for a turn.
+    if not last_word.is_wanted():
+        return Answer(Progress.OVERTAKEN, "the spec changed meanwhile")
+    try:
+        with only_while(last_word):
+            return await _ask(action, controller)
+    except Unwanted as error:
+        # What follows a first request only looks at what became of it, and a later look does that as well.
+        return Answer(Progress.UNANSWERED if last_word.has_let_through else Progress.OVERTAKEN, str(error))
+
+
+async def _ask(action: Action, controller: JobController) -> Answer:
     try:
         if action.verb is Verb.CANCEL:
             await controller.cancel_job(action.ref)

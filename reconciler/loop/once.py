@@ -22,7 +22,7 @@ from reconciler.core.guard import Approvals, Brakes, count_unfinished
 from reconciler.core.match import Claim, match
 from reconciler.core.orphans import is_outliving
 from reconciler.core.settle import halted
-from reconciler.core.subject import INTERVAL
+from reconciler.core.subject import INTERVAL, Subject
 from reconciler.loop.accounts import Tools, open_or_shut
 from reconciler.loop.act import Done, Hands, carry_out
 from reconciler.loop.crew import Crew, Hurry
@@ -64,6 +64,10 @@ class Memory:
     crew: Crew = field(default_factory=Crew)
     rules: Rules = field(default_factory=Rules)
     """Of the newest pass."""
+
+    def holds(self, subject: Subject) -> bool:
+        """Whether a spec may still be acted on, by the rules of the newest pass."""
+        return self.rules.may_ask and self.rules.hold(subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,7 @@ async def _work(task: Task, memory: Memory, tools: Tools, edition: int) -> Accou
     done = await carry_out(
         cases,
         partial(tools.control, reach.account),
-        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit, edition),
+        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit, edition, memory.holds),
     )
     orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach.account, task.orphans)
     return AccountRun(reach, alias, surveyed, tuple(done), orphans=orphans)

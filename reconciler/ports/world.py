@@ -138,6 +138,13 @@ class SpecSource(Protocol):
         """Return the job document as it stands at this moment, or None if it is gone or not valid."""
         ...
 
+    def is_as_read(self) -> bool:
+        """Whether Settings still say what the last snapshot read, and nothing has come up that distrusts it.
+
+        Asked before each request, so it reads Settings alone; those that came since are for the next snapshot.
+        """
+        ...
+
     def origin(self, file: str) -> Origin | None:
         """Return the commit that last changed a file, where there is a Git checkout that knows it."""
         ...

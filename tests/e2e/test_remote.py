@@ -14,6 +14,7 @@ from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for
 
 NOW = datetime.now(UTC)
+SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {}}}\n"
 
 
 @pytest.fixture
@@ -75,6 +76,26 @@ def test_a_spec_that_changed_since_it_was_read_is_known_to_have(ada: Clone, tmp_
 
     assert current is not None
     assert current.spec.desired_state == "observed"
+
+
+def test_settings_that_changed_since_they_were_read_are_known_to_have_and_any_other_commit_is_not(
+    ada: Clone, tmp_path: Path
+) -> None:
+    specs = the_remote(tmp_path)
+    settings = ada.root / "specs" / "settings.yaml"
+    settings.write_text(SETTINGS.format("false"), encoding="utf-8")
+    answers = []
+    for message, suspend in {"Begin": "false", "Say nothing new": "false", "Stop all": "true"}.items():
+        settings.write_text(SETTINGS.format(suspend), encoding="utf-8")
+        want(ada, message.split()[-1].lower(), "observed")
+        ada.commit(message)
+        ada.push()
+        specs.poll()
+        answers.append(specs.is_as_read())
+        specs.snapshot()
+
+    assert answers == [True, True, False]
+    assert specs.is_as_read()
 
 
 def test_a_receipt_can_name_the_commit(ada: Clone, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class PassEnded:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """The loop decided to send this request now; it may still wait for its turn."""
+    """This request for a change has left us, and is about to arrive."""
 
     at: datetime
     account: str

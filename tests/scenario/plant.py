@@ -19,7 +19,7 @@ import click
 
 ROOT = Path(__file__).resolve().parents[2]
 WALK = "tests/unit/test_walk.py"
-STORIES = ("tests/scenario/test_economy.py", "tests/scenario/test_outages.py", "tests/scenario/test_limits.py")
+STORIES = tuple(f"tests/scenario/test_{name}.py" for name in ("economy", "outages", "limits", "last_word"))
 AT_ONCE = 10
 """So many seeds are played by one process, which takes a second to start."""
 
@@ -113,8 +113,20 @@ BUGS = (
     Bug(
         "act on a spec that changed meanwhile",
         "loop/act.py",
-        "    if not _is_still_wanted(case, hands.specs):\n",
-        "    if hands is None:\n",
+        "        return spec_digest(document.spec, account) == spec_digest(subject.spec, account)\n",
+        "        return True\n",
+    ),
+    Bug(
+        "ask whether it is wanted before the wait for its turn, and not after",
+        "gate.py",
+        "    if is_wanted is not None and not is_wanted():\n",
+        "    if is_wanted is not None and not is_wanted:\n",
+    ),
+    Bug(
+        "act though Settings suspended everything meanwhile",
+        "loop/act.py",
+        " or not specs.is_as_read():\n",
+        ":\n",
     ),
     Bug(
         "a guard that forgets the hour",

@@ -24,14 +24,14 @@ from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.loop.accounts import Tools
 from reconciler.loop.reach import Reach
-from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.job import Account
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
 from reconciler.ports import AccountConfig, Clock, Entry, JobReader, ProviderType, Rate, Snapshot
 from reconciler.providers import load
 from reconciler.transport import Gate, HttpTransport
 from tests.contract.dialects.services import Service
-from tests.scenario.history import Called, Gone, Happened, History, PassBegun, Put
+from tests.scenario.history import Gone, Happened, History, PassBegun, Put
 from tests.scenario.provider import Provider
 from tests.scenario.repository import KEY_VARIABLE
 from tests.support.disk import ForgetfulDisk
@@ -214,7 +214,7 @@ class _Accounts:
         self._stack = stack
         self._machine = machine
         self._life = life
-        self._open: dict[Account, _Told] = {}
+        self._open: dict[Account, JobController] = {}
         self._requests: dict[Account, Callable[[], int]] = {}
 
     async def open(self, reach: Reach) -> JobReader:
@@ -228,7 +228,7 @@ class _Accounts:
     def requests(self, account: Account) -> int:
         return self._requests[account]() if account in self._requests else 0
 
-    async def _opened(self, reach: Reach) -> _Told:
+    async def _opened(self, reach: Reach) -> JobController:
         machine = self._machine
         provider = next(each for each in machine.providers.values() if each.base_url == reach.account.base_url)
         gate = Gate(reach.rate)
@@ -237,8 +237,7 @@ class _Accounts:
         self._requests[reach.account] = lambda: gate.requests
         config = AccountConfig(account=reach.account, options=reach.options, state_dir=None, now=machine.clock.now)
         credentials = _Key(EnvCredentials(KEY_VARIABLE, machine.environ), provider.service)
-        inner = await self._stack.enter_async_context(reach.type.open(config, transport, credentials))
-        return _Told(inner, provider.name, machine)
+        return await self._stack.enter_async_context(reach.type.open(config, transport, credentials))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,33 +249,3 @@ class _Key:
 
     async def token(self) -> str:
         return self.service.key(await self.secret.token())
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """An account that notes when the loop decided to ask for something."""
-
-    inner: JobController
-    account: str
-    machine: Machine
-
-    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        return await self.inner.list_page(query, cursor)
-
-    async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        return await self.inner.get_job(ref)
-
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
-        self._note(ref, "cancel")
-        return await self.inner.cancel_job(ref)
-
-    async def pause_job(self, ref: JobRef) -> ObservedJob | None:
-        self._note(ref, "pause")
-        return await self.inner.pause_job(ref)  # type: ignore[attr-defined,no-any-return]  # the dialect can
-
-    async def resume_job(self, ref: JobRef) -> ObservedJob | None:
-        self._note(ref, "resume")
-        return await self.inner.resume_job(ref)  # type: ignore[attr-defined,no-any-return]  # the dialect can
-
-    def _note(self, ref: JobRef, verb: str) -> None:
-        self.machine.history.events.append(Called(self.machine.clock.now(), self.account, ref.id, verb))

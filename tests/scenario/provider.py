@@ -23,7 +23,7 @@ from reconciler.sandbox.faults import Call, Fault, Faults
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.contract.dialects.services import Service
-from tests.scenario.history import ABSENT, INTACT, History, Served
+from tests.scenario.history import ABSENT, INTACT, Called, History, Served
 from tests.scenario.returning import ReturningWorld
 
 KEY = "sk-canary-0123456789abcdef"
@@ -132,6 +132,8 @@ class Provider:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             tail = scope["path"].removeprefix(_PREFIX).strip("/").split("/")
             effect(f"{scope['method']} {self.name} {'/'.join(tail)}")
+            if len(tail) > 1:
+                self._history.events.append(Called(self._clock.now(), self.name, *tail))
             await self._answer(life, tail, scope, receive, send)
 
         return self.service.front(app, KEY)

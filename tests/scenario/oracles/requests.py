@@ -42,10 +42,9 @@ _WANTS = {"cancel": "cancelled", "pause": "paused", "resume": "running"}
 def unasked(history: History) -> Iterator[str]:
     """Tell the requests that no valid document asked for.
 
-    It must have asked for it in the revision that the pass is about, and must still have stood there, unchanged, when
-    the loop decided to send the request. What else changed since the pass began (Settings, a Provider document, a
-    second spec for the job) is for the next pass, and so is an edit while a request waits for its turn at the
-    account's gate.
+    It must have asked for it in the revision that the pass is about, and must still have stood there, unchanged, and
+    under Settings that allow it, when the request left. What else changed since the pass began (a Provider document, a
+    second spec for the job) is for the next pass.
     """
     revision: Revision | None = None
     at_begin: Revision | None = None
@@ -63,12 +62,16 @@ def unasked(history: History) -> Iterator[str]:
                 wish = then.wish_for(event.account, job_id) if then else None
                 if then is None or now is None or wish is None:
                     yield f"{event.at:%T} {event.verb} of {job_id}, which no valid spec names"
-                elif then.is_settings_broken or then.is_suspended or wish.is_suspended(event.at):
+                elif _is_halted(then) or _is_halted(now) or wish.is_suspended(event.at):
                     yield f"{event.at:%T} {event.verb} of {job_id}, though it is suspended"
                 elif wish not in now.readable():
                     yield f"{event.at:%T} {event.verb} of {job_id}, whose spec changed meanwhile"
                 elif not _is_wanted(history, wish, event):
                     yield f"{event.at:%T} {event.verb} of {job_id}, which its spec wants {wish.desired}"
+
+
+def _is_halted(revision: Revision) -> bool:
+    return revision.is_settings_broken or revision.is_suspended
 
 
 def _is_wanted(history: History, wish: Wish, request: Served) -> bool:
