@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from reconciler.loop.look import unseen_by
 from reconciler.loop.reach import Reach, reaches_by_name
 from reconciler.model.diagnostic import Severity
 from reconciler.model.job import Capabilities, JobCheckpoint, JobEvent, JobRef, Unseen
-from reconciler.model.plan import ExitCode, Row, worst
+from reconciler.model.plan import ExitCode, Report, Row, worst
 from reconciler.ports import JobReader, SupportsCheckpoints, SupportsEvents
 from reconciler.views.describe_text import describe_text
 from reconciler.views.problems import Problem, problems
@@ -45,7 +46,7 @@ def describe(*, name: str, events: bool, **given: Any) -> int:
     From the files alone, but for --events, which needs the provider and its credential.
     """
     screen = Screen.of(given)
-    report = read_named(given, (name,))
+    report = _own(read_named(given, (name,)))
     specs = {each.document.metadata.name: each.document for each in wiring.read_specs(place(given)).jobs}
     codes, untold = set(report.exit_codes), []
     for row in report.rows:
@@ -56,6 +57,15 @@ def describe(*, name: str, events: bool, **given: Any) -> int:
             untold.append(_untold(row, unseen))
     screen.say((*untold, *problems(report)))
     return worst(frozenset(codes))
+
+
+def _own(report: Report) -> Report:
+    """Leave out what is wrong with other files: whoever describes one job asks about that one."""
+    sources = tuple(f"/{row.source}" for row in report.rows)
+    own = tuple(each for each in report.diagnostics if each.file.endswith(sources))
+    is_invalid = any(each.severity is Severity.ERROR for each in own)
+    codes = report.exit_codes - {ExitCode.INVALID_DOCUMENT} | ({ExitCode.INVALID_DOCUMENT} if is_invalid else set())
+    return replace(report, diagnostics=own, exit_codes=codes)
 
 
 async def _log(given: Given, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unseen | None]:

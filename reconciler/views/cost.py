@@ -25,9 +25,9 @@ def spent(row: Row, now: datetime) -> str | None:
 
 
 def left(row: Row, now: datetime) -> str | None:
-    """Return `2d1h if nothing stops it, until 2026-11-29 10:10 UTC; 9 % of its time is over`, where that is known.
+    """Return `2d1h if nothing stops it, until 2026-11-29 10:10 UTC (9 % of the way)`, where that is known.
 
-    Its time begins when it was created: when it began to run, not every provider tells.
+    The way begins when it was created: when it began to run, not every provider tells.
     """
     finish_at, job = finishes(row), row.status.job
     if finish_at is None or finish_at <= now:
@@ -36,7 +36,7 @@ def left(row: Row, now: datetime) -> str | None:
     begun_at = job.created_at if job else None
     if begun_at is None or begun_at >= now:
         return told
-    return f"{told}; {(now - begun_at) * 100 // (finish_at - begun_at)} % of its time is over"
+    return f"{told} ({(now - begun_at) * 100 // (finish_at - begun_at)} % of the way)"
 
 
 def finishes(row: Row) -> datetime | None:

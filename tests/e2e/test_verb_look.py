@@ -74,6 +74,15 @@ def test_describe_of_a_broken_spec_says_so(desk: Desk) -> None:
     assert "InvalidSpec" in ran.out
 
 
+def test_describe_of_one_job_is_silent_about_the_mistakes_of_others(desk: Desk) -> None:
+    desk.want("broken", "rnning")
+    desk.run("--once")
+
+    ran = desk.run("describe", "chat")
+
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_live_shows_what_the_provider_says_now_and_writes_nothing(desk: Desk) -> None:
     live = desk.run("get", "--live")
     from_files = desk.run("get")

@@ -58,7 +58,7 @@ def test_what_a_look_shows_of_progress_is_told() -> None:
     text = text_of(replace(with_cancel(a_waiting_row()), seen=seen), width=120)
 
     assert "seen running for 5h3m; 5,120 tokens trained\n" in text
-    assert "  left   15h if nothing stops it, until 2026-11-24 05:15 UTC; 25 % of its time is over\n" in text
+    assert "  left   15h if nothing stops it, until 2026-11-24 05:15 UTC (25 % of the way)\n" in text
 
 
 def test_a_job_that_has_ended_has_nothing_left() -> None:
