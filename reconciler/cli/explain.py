@@ -38,7 +38,7 @@ def explain(*, topic: str | None, **given: object) -> int:
     canvas = screen.canvas(sys.stdout)
     notes = field_notes(provider_options())
     if topic is None:
-        screen.result(overview_text(notes, canvas))
+        screen.long_result(overview_text(notes, canvas))
         return 0
     text = explain_text(topic, notes, canvas)
     if text is None:
@@ -46,5 +46,5 @@ def explain(*, topic: str | None, **given: object) -> int:
         hint = f"Did you mean {meant!r}?" if meant else "`reconcile explain` lists what there is."
         msg = f"There is no field or reason {topic!r}. {hint}"
         raise click.UsageError(msg)
-    screen.result(text)
+    screen.long_result(text)
     return 0

@@ -56,7 +56,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **given
         every_s = LOOKS_EVERY_S if live else FILES_EVERY_S
         asyncio.run(watch_table(screen, lambda: _look(given, names, is_live=live), every_s, is_wide=output == "wide"))
     report = asyncio.run(_look(given, names, is_live=live))
-    screen.result(_text(report, output, screen))
+    screen.long_result(_text(report, output, screen))
     screen.say((*unseen(report), *problems(report)))
     return report.exit_code
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, TextIO
 
+import click
+
 from reconciler.adapters.clock import SystemClock
 from reconciler.cli.given import Given
 from reconciler.cli.version import version_text
@@ -25,6 +27,8 @@ from reconciler.views.json_lines import report_lines
 from reconciler.views.problems import Problem, problems, problems_text, unseen
 
 WIDTH_MIN = 40
+LESS = "-FRX"
+"""As Git asks it to: in colours, and what was read stays on the screen."""
 
 View = Callable[[Report, Canvas, datetime], str]
 
@@ -61,6 +65,14 @@ class Screen:
     def result(self, text: str) -> None:
         """Print what was asked for."""
         self._write(sys.stdout, text)
+
+    def long_result(self, text: str) -> None:
+        """Print what was asked for; on a terminal that is too low for it, through the pager (`PAGER`, else `less`)."""
+        if self.is_live(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
+            os.environ.setdefault("LESS", LESS)
+            click.echo_via_pager(text.removesuffix("\n"))
+        else:
+            self.result(text)
 
     def say(self, found: Iterable[Problem]) -> None:
         """Tell what went wrong, or should be known."""

@@ -81,6 +81,16 @@ def test_without_a_colour_the_words_still_say_all(desk: Desk) -> None:
     assert CODE.sub("", shown(desk, "plan")) == shown(desk, "plan", environ={"NO_COLOR": "1"})
 
 
+def test_a_list_that_is_longer_than_the_terminal_is_paged(desk: Desk) -> None:
+    for number in range(60):
+        desk.want(f"many-{number}", "observed")
+    pager = {"PAGER": "head -2"}
+
+    assert len(shown(desk, "get", environ=pager).splitlines()) == 2
+    assert len(shown(desk, "get stop", environ=pager).splitlines()) == 2
+    assert len(shown(desk, "get | cat", environ=pager).splitlines()) == 1 + 64
+
+
 def test_in_a_pipe_a_job_is_one_line_however_long(desk: Desk) -> None:
     text = shown(desk, "get -o wide | cat")
 

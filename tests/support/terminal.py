@@ -24,7 +24,7 @@ def shown_on_a_terminal(
         ["bash", "-c", command],
         cwd=directory,
         env={**inherited, "TERM": "xterm-256color", **environ},
-        stdin=subprocess.DEVNULL,
+        stdin=theirs,
         stdout=theirs,
         stderr=theirs if is_stderr_shown else subprocess.DEVNULL,
     ):
