@@ -30,10 +30,9 @@ class Measured:
     checkout: Checkout
     ids: tuple[str, ...]
 
-    def cancelled_at(self, job_id: str) -> datetime | None:
-        """Return when the POST that cancels a job arrived, if it has."""
-        asked = (each.at for each in reversed(self.world.requests) if each.verb == "cancel" and each.job_id == job_id)
-        return next(asked, None)
+    def cancelled_at(self, job_id: str) -> datetime:
+        """Return when the POST that cancels a job arrived."""
+        return next(each.at for each in self.world.requests if each.verb == "cancel" and each.job_id == job_id)
 
 
 def now() -> datetime:
@@ -43,18 +42,20 @@ def now() -> datetime:
 
 @contextmanager
 def measured(root: Path, running: int, finished: int = 0) -> Iterator[Measured]:
-    """Serve so many jobs, each with a spec of its own that only observes it."""
-    done = tuple(f"ftjob-done{number:05}" for number in range(finished))
-    succeeded = [{"id": job_id, "life": [{"phase": "succeeded"}]} for job_id in done]
-    world = World(SandboxOptions.model_validate({"jobs": succeeded}), now())
+    """Serve so many jobs, each with a spec of its own that only observes it. Nothing happens to them by itself."""
+    ids = [f"ftjob-{number:05}" for number in range(running)]
+    done = [f"ftjob-done{number:05}" for number in range(finished)]
+    jobs = [{"id": job_id, "age": "5h", "life": [{"phase": "running"}]} for job_id in ids]
+    jobs += [{"id": job_id, "age": "5h", "life": [{"phase": "succeeded"}]} for job_id in done]
+    world = World(SandboxOptions.model_validate({"jobs": jobs}), now())
     with serve(create_app(world, now)) as url:
         sandbox = Sandbox(url)
-        ids = (*sandbox.create(running), *done)
+        ids += done
         checkout = Checkout(root, sandbox.environ)
         checkout.name_provider()
         for number, job_id in enumerate(ids):
             checkout.want(f"job-{number:05}", job_id, "observed")
-        yield Measured(world, sandbox, checkout, ids)
+        yield Measured(world, sandbox, checkout, tuple(ids))
 
 
 @contextmanager
