@@ -23,7 +23,9 @@ from reconciler.ports import D, Disk, Entry, Located, Snapshot
 FILES_MAX = 100_000
 DEPTH_MAX = 32
 NOT_THERE = "there is no such directory: make it, or say with --specs where the specs are"
+NO_DIRECTORY = "is no directory: name the one that the specs are in with --specs"
 
+_WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}
 _SUFFIXES = (".yaml", ".yml")
 _HIDDEN = (".", "_")
 
@@ -194,9 +196,7 @@ def _walk(disk: Disk, root: Path, not_ours: frozenset[str]) -> Iterator[_Found |
         try:
             entries = disk.list(root / directory)
         except OSError as error:
-            is_missing = isinstance(error, FileNotFoundError)
-            why = NOT_THERE if is_missing else f"cannot be read: {error.strerror or error}"
-            yield _Trouble(directory, why)
+            yield _Trouble(directory, _WHY.get(type(error), f"cannot be read: {error.strerror or error}"))
             continue
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name

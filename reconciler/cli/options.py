@@ -36,6 +36,12 @@ class Shared(click.Option):
             return ctx.meta[key], ParameterSource.COMMANDLINE
         return value, source
 
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return what to call this option in an error: by its variable, where that is what was wrong."""
+        hint = super().get_error_hint(ctx)
+        is_variable = ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT
+        return f"{hint} (from the variable {self.envvar})" if is_variable else hint
+
     @staticmethod
     def given(ctx: click.Context, name: str) -> object:
         """Return the value of such an option wherever on the command line it stood, else the variable's."""

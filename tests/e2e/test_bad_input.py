@@ -330,6 +330,9 @@ CASES: dict[str, Case] = {
         _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile; left alone",)
     ),
     "missing directory": Case("", 65, ("spcs: there is no such directory",), stops=True, arguments=("--specs", "spcs")),
+    "a file in the place of the directory": Case(
+        "", 65, ("specs/chat.yaml: is no directory",), stops=True, arguments=("--specs", "specs/chat.yaml")
+    ),
     "empty directory": Case("", 0, ("0 to cancel",), stops=True, arguments=("--specs", "empty")),
 }
 

@@ -63,6 +63,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "set()"
 
 
+def test_a_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("RECONCILE_MAX_CANCELS", "many")
+
+    assert main(["plan"]) == 64
+    assert "'--max-cancels' (from the variable RECONCILE_MAX_CANCELS): 'many' is not" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_help_line_of_a_verb_is_its_own_first_sentence(verb: str) -> None:
     command = reconcile.get_command(click.Context(reconcile), verb)
