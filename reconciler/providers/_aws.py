@@ -1,10 +1,9 @@
-"""Signed calls to one AWS service in one region, and what its errors mean.
+"""Signed calls to one AWS service in one region.
 
 Rules: `botocore` (the extra `aws`) finds, refreshes and signs; nothing of AWS's authorisation is written here. The
-signature is of the very bytes that go out, made when it is the request's turn. An AWS error is known by its code, in a
-header or in the body, and hardly by its status: much is a 400 that is a 403, a 404 or a 429 elsewhere.
+signature is of the very bytes that go out, made when it is the request's turn.
 
-Sources: botocore 1.44.5 `auth.py`, `credentials.py`, `parsers.py`, `retries/standard.py`, `data/endpoints.json`.
+Sources: botocore 1.44.5 `auth.py`, `credentials.py`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from reconciler.plugin import (
     Credentials,
@@ -25,61 +23,13 @@ from reconciler.plugin import (
     Document,
     Kind,
     Permanent,
-    Rate,
     Response,
     Transient,
     Transport,
     clean,
-    failure,
 )
+from reconciler.plugin.answers import without_secrets
 from reconciler.providers._ambient import Ambient, missing_extra
-from reconciler.providers._answers import json_object, text, without_secrets
-
-DNS_SUFFIXES: Mapping[str, str] = {
-    "cn-": "amazonaws.com.cn",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "us-isof-": "csp.hci.ic.gov",
-    "eusc-": "amazonaws.eu",
-}
-"""The partitions that are not under `amazonaws.com`, by how their regions begin."""
-
-_THROTTLED = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-_DENIED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-
 
 _SIGNS = "botocore.auth"
 
@@ -201,75 +151,3 @@ def _read(written: str) -> Keys:
         case _:
             msg = "AWS credentials are written as ACCESS_KEY_ID:SECRET_ACCESS_KEY or …:SESSION_TOKEN; these are not"
             raise Permanent(msg, kind=Kind.MISSING)
-
-
-def error_code(response: Response) -> str | None:
-    """Return the code of AWS's own error, such as `ConflictException`; None if the answer has none."""
-    code = response.headers.get("x-amzn-errortype") or _complaint(response).get("__type")
-    return code.partition(":")[0].rpartition("#")[2] if isinstance(code, str) and code else None
-
-
-def error_words(response: Response) -> str:
-    """Return the error as one line for people."""
-    complaint = _complaint(response)
-    message = text(complaint.get("message")) or text(complaint.get("Message"))
-    return ": ".join(filter(None, [f"HTTP {response.status}", clean(error_code(response) or ""), message]))
-
-
-def raise_unless_ok(response: Response) -> None:
-    """Raise what an answer of 400 or more means."""
-    if response.status < HTTPStatus.BAD_REQUEST:
-        return
-    code, said = error_code(response), error_words(response)
-    if response.status == HTTPStatus.NOT_FOUND and code is None:
-        msg = f"this is not an answer of AWS ({said}): check region and base URL"
-        raise Permanent(msg, kind=Kind.INVALID)
-    if code in _THROTTLED:
-        msg = f"the provider asks for fewer requests ({code})"
-        raise Transient(msg, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
-    if code in _DENIED:
-        msg = f"the provider refused the credentials ({said})"
-        raise Permanent(msg, kind=Kind.DENIED)
-    error = failure(response, f"the provider refused this ({said})")
-    if isinstance(error, Transient):
-        # Its words hold request ids, so that the same trouble would look like news each time.
-        error = failure(response, f"the provider answered HTTP {response.status}")
-    raise error
-
-
-def check_accepted(response: Response) -> None:
-    """Raise unless a stop was taken: its answer is empty, or an object. Raises as `raise_unless_ok`."""
-    raise_unless_ok(response)
-    if response.body.strip():
-        json_object(response)
-
-
-def _complaint(response: Response) -> Mapping[str, Any]:
-    try:
-        return json_object(response)
-    except Permanent:
-        return {}
-
-
-class AwsType:
-    """What is true of every AWS service before an account is opened."""
-
-    options = AwsOptions
-    key_variable = "AWS_ACCESS_KEY_ID"
-    finds_credentials = True
-    rate = Rate()
-
-    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id as it is: of a name and an ARN, only an answer tells that they are of one job."""
-        return job_id
-
-    def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the region, and the AWS account where it is given."""
-        return tuple(sorted(options.model_dump(exclude_none=True).items()))
-
-
-def service_url(prefix: str, options: BaseModel) -> str:
-    """Return a service's own address in a region, such as `https://bedrock.us-east-1.amazonaws.com`."""
-    region = AwsOptions.model_validate(options).region
-    suffix = next((each for start, each in DNS_SUFFIXES.items() if region.startswith(start)), "amazonaws.com")
-    return f"https://{prefix}.{region}.{suffix}"

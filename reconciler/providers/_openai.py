@@ -26,18 +26,27 @@ from reconciler.plugin import (
     JobEvent,
     JobPage,
     JobRef,
-    Kind,
     ListQuery,
     ObservedJob,
     Permanent,
     Phase,
-    ProviderError,
     Response,
     Transient,
     Transport,
 )
-from reconciler.providers._answers import field as read
-from reconciler.providers._answers import json_object, name_of, rows_of, seconds, text, without_secrets, word
+from reconciler.plugin.answers import (
+    asked_for,
+    json_object,
+    name_of,
+    rows_of,
+    seconds,
+    text,
+    unknown_job,
+    unless_moot,
+    without_secrets,
+    word,
+)
+from reconciler.plugin.answers import field as read
 from reconciler.providers._openai_refusals import Saying, raise_unless_ok, says_there_is_no_job, words
 
 STATUSES: Mapping[str, Phase] = {phase.value: phase for phase in sorted(UNFINISHED | TERMINAL)}
@@ -104,7 +113,7 @@ class OpenAIJobs:
         if says_there_is_no_job(response, ref):
             return None
         raise_unless_ok(response, self._dialect.sayings)
-        return self._asked_for(response, ref)
+        return asked_for(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> ObservedJob:
         """Ask for a cancel; quiet if the job is already over."""
@@ -133,25 +142,14 @@ class OpenAIJobs:
     async def _ask(self, ref: JobRef, verb: str, moot: frozenset[Phase]) -> ObservedJob:
         response = await self._send("POST", f"{_path(ref)}/{verb}", body=self._dialect.ask_body)
         if says_there_is_no_job(response, ref):
-            msg = f"the provider does not know this job: {words(response)}"
-            raise Permanent(msg, kind=Kind.REFUSED)
+            raise unknown_job(words(response))
         try:
             raise_unless_ok(response, self._dialect.sayings)
         except Permanent as refusal:
-            if refusal.kind is not Kind.REFUSED or response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, which has nothing to do with the job
                 raise
-            job = await self._look_again(ref)
-            if job is None or job.phase not in moot:
-                raise
-            return job
-        return self._asked_for(response, ref)
-
-    async def _look_again(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job as it stands after a refusal; None if it cannot be seen, for then the refusal is the news."""
-        try:
-            return await self.get_job(ref)
-        except ProviderError:
-            return None
+            return await unless_moot(self, ref, refusal, moot)
+        return asked_for(self._job(json_object(response), response.at), ref)
 
     async def _send(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
@@ -169,13 +167,6 @@ class OpenAIJobs:
             },
         )
         return without_secrets(response, token)
-
-    def _asked_for(self, response: Response, ref: JobRef) -> ObservedJob:
-        job = self._job(json_object(response), response.at)
-        if job.id != ref.id:
-            msg = "the provider answered with another job than the one that was asked for"
-            raise Permanent(msg, kind=Kind.INVALID)
-        return job
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         status = row.get("status")

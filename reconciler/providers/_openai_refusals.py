@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import JobRef, Kind, Permanent, Response, Transient, failure
-from reconciler.providers._answers import json_object, text
+from reconciler.plugin.answers import json_object, text
 
 _JOB_NOT_FOUND = re.compile(r"(\w*(fine|tun|job)\w*_)?not_?found", re.IGNORECASE)
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)

@@ -26,44 +26,25 @@ from reconciler.plugin import (
     JobError,
     JobPage,
     JobRef,
-    Kind,
     ListQuery,
     ObservedJob,
-    Permanent,
     Phase,
     ProviderType,
     Response,
     Transport,
 )
-from reconciler.providers._answers import cursor, field, json_object, name_of, rows_of, seconds, text, unless_moot, word
-from reconciler.providers._aws import (
-    AwsApi,
-    AwsOptions,
-    AwsType,
-    check_accepted,
-    error_code,
-    error_words,
-    raise_unless_ok,
-    service_url,
-)
+from reconciler.plugin.answers import cursor, field, json_object, name_of, rows_of, seconds, text, word
+from reconciler.providers._aws import AwsApi, AwsOptions
+from reconciler.providers._aws_refusals import error_code, error_words, raise_unless_ok
+from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, failure_of, service_url
 
-STATUSES: Mapping[str, Phase] = {
-    "InProgress": Phase.RUNNING,
-    "Completed": Phase.SUCCEEDED,
-    "Failed": Phase.FAILED,
-    "Stopping": Phase.CANCELLING,
-    "Stopped": Phase.CANCELLED,
-}
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
 _OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 
 
-class SageMakerJobs:
+class SageMakerJobs(AwsJobs):
     """The training jobs of one region."""
-
-    def __init__(self, api: AwsApi) -> None:
-        self._api = api
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
         """Return one page, which may be empty; only a missing token ends the list."""
@@ -73,74 +54,49 @@ class SageMakerJobs:
         response = await self._call("ListTrainingJobs", window)
         raise_unless_ok(response)
         body = json_object(response)
-        jobs = tuple(_job(row, response.at) for row in rows_of(body, "TrainingJobSummaries"))
+        jobs = tuple(self._job(row, response.at) for row in rows_of(body, "TrainingJobSummaries"))
         return JobPage(jobs, cursor(body.get("NextToken")))
 
-    async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only for AWS's own words that it has no such job."""
-        response = await self._call("DescribeTrainingJob", {"TrainingJobName": ref.id})
-        if _says_there_is_no_job(response):
-            return None
-        raise_unless_ok(response)
-        job = _job(json_object(response), response.at)
-        if job.id != ref.id:
-            msg = "the provider answered with another job than the one that was asked for"
-            raise Permanent(msg, kind=Kind.INVALID)
-        return job
+    async def _retrieve(self, ref: JobRef) -> Response:
+        return await self._call("DescribeTrainingJob", {"TrainingJobName": ref.id})
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a stop; quiet if the job is over or stopping."""
-        response = await self._call("StopTrainingJob", {"TrainingJobName": ref.id})
-        if _says_there_is_no_job(response):
-            msg = f"the provider does not know this job: {error_words(response)}"
-            raise Permanent(msg, kind=Kind.REFUSED)
-        try:
-            check_accepted(response)
-        except Permanent as refusal:
-            return await unless_moot(self, ref, refusal)
-        return None
+    async def _stop(self, ref: JobRef) -> Response:
+        return await self._call("StopTrainingJob", {"TrainingJobName": ref.id})
 
     async def _call(self, operation: str, body: Mapping[str, object]) -> Response:
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
         return await self._api.send("POST", "/", json=body, headers=headers)
 
+    def _says_there_is_no_job(self, response: Response) -> bool:
+        """Whether it is: the service model has a code for it, and the service says it as a ValidationException."""
+        match error_code(response):
+            case "ResourceNotFound" | "ResourceNotFoundException":
+                return True
+            case "ValidationException":
+                return _NO_SUCH_JOB.search(error_words(response)) is not None
+            case _:
+                return False
 
-def _says_there_is_no_job(response: Response) -> bool:
-    """Whether it is: the service model has a code for it, and the service says it as a ValidationException."""
-    match error_code(response):
-        case "ResourceNotFound" | "ResourceNotFoundException":
-            return True
-        case "ValidationException":
-            return _NO_SUCH_JOB.search(error_words(response)) is not None
-        case _:
-            return False
-
-
-def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
-    status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
-    phase = STATUSES.get(status, Phase.UNKNOWN)
-    error = field(row, "FailureReason", _error)
-    if phase is Phase.RUNNING and detail in _BEFORE_TRAINING:
-        phase = Phase.QUEUED
-    if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
-        phase, status, error = Phase.FAILED, f"{status} ({detail})", JobError(code=detail)
-    return ObservedJob(
-        id=name_of(row, "TrainingJobName"),
-        phase=phase,
-        provider_status=status,
-        model=field(row, "ServerlessJobConfig.BaseModelArn", text),
-        fine_tuned_model=field(row, "ModelArtifacts.S3ModelArtifacts", text),
-        created_at=field(row, "CreationTime", seconds),
-        started_at=field(row, "TrainingStartTime", seconds),
-        finished_at=field(row, "TrainingEndTime", seconds),
-        error=error,
-        as_of=at,
-    )
-
-
-def _error(value: Any) -> JobError | None:
-    message = text(value)
-    return JobError(message=message) if message else None
+    def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+        status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
+        phase = STATUSES.get(status, Phase.UNKNOWN)
+        error = field(row, "FailureReason", failure_of)
+        if phase is Phase.RUNNING and detail in _BEFORE_TRAINING:
+            phase = Phase.QUEUED
+        if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
+            phase, status, error = Phase.FAILED, f"{status} ({detail})", JobError(code=detail)
+        return ObservedJob(
+            id=name_of(row, "TrainingJobName"),
+            phase=phase,
+            provider_status=status,
+            model=field(row, "ServerlessJobConfig.BaseModelArn", text),
+            fine_tuned_model=field(row, "ModelArtifacts.S3ModelArtifacts", text),
+            created_at=field(row, "CreationTime", seconds),
+            started_at=field(row, "TrainingStartTime", seconds),
+            finished_at=field(row, "TrainingEndTime", seconds),
+            error=error,
+            as_of=at,
+        )
 
 
 class SageMakerType(AwsType):
@@ -165,8 +121,7 @@ class SageMakerType(AwsType):
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[SageMakerJobs]:
         """Open one account; without credentials of its own it uses what botocore finds."""
-        options = AwsOptions.model_validate(config.options)
-        yield SageMakerJobs(AwsApi("sagemaker", options, transport, credentials))
+        yield SageMakerJobs(AwsApi("sagemaker", AwsOptions.model_validate(config.options), transport, credentials))
 
 
 SAGEMAKER: ProviderType = SageMakerType()

@@ -13,7 +13,6 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -27,7 +26,6 @@ from reconciler.plugin import (
     JobError,
     JobPage,
     JobRef,
-    Kind,
     ListQuery,
     ObservedJob,
     Permanent,
@@ -35,11 +33,10 @@ from reconciler.plugin import (
     ProviderType,
     Rate,
     Response,
-    Transient,
     Transport,
-    failure,
 )
-from reconciler.providers._answers import (
+from reconciler.plugin.answers import (
+    asked_for,
     cursor,
     field,
     instant,
@@ -47,11 +44,13 @@ from reconciler.providers._answers import (
     name_of,
     rows_of,
     text,
+    unknown_job,
     unless_moot,
     without_secrets,
     word,
 )
 from reconciler.providers._google import application_default
+from reconciler.providers._google_refusals import complaint, raise_unless_ok, words
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
@@ -100,7 +99,7 @@ class VertexJobs:
         """Return one page; an empty list leaves out `tuningJobs`."""
         window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
         response = await self._send("GET", "", window)
-        _raise_unless_ok(response)
+        raise_unless_ok(response)
         body = {"tuningJobs": [], **json_object(response)}
         jobs = tuple(_job(row, response.at) for row in rows_of(body, "tuningJobs"))
         return JobPage(jobs, cursor(body.get("nextPageToken")))
@@ -110,21 +109,16 @@ class VertexJobs:
         response = await self._send("GET", _path(ref))
         if _says_there_is_no_job(response, ref):
             return None
-        _raise_unless_ok(response)
-        job = _job(json_object(response), response.at)
-        if job.id != ref.id:
-            msg = "the provider answered with another job than the one that was asked for"
-            raise Permanent(msg, kind=Kind.INVALID)
-        return job
+        raise_unless_ok(response)
+        return asked_for(_job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
         """Ask for a cancel, best effort; quiet if the job is over or being cancelled."""
         response = await self._send("POST", f"{_path(ref)}:cancel")
         if _says_there_is_no_job(response, ref):
-            msg = f"the provider does not know this job: {_words(response)}"
-            raise Permanent(msg, kind=Kind.REFUSED)
+            raise unknown_job(words(response))
         try:
-            _raise_unless_ok(response)
+            raise_unless_ok(response)
         except Permanent as refusal:
             return await unless_moot(self, ref, refusal)
         json_object(response)
@@ -175,41 +169,11 @@ def _error(value: Any) -> JobError | None:
     return JobError(code=word(value["code"]), message=text(value.get("message")))
 
 
-def _complaint(response: Response) -> Mapping[str, Any]:
-    """Return what stands in Google's own envelope, `{"error": {"code", "message", "status"}}`; empty without one."""
-    try:
-        error = json_object(response).get("error")
-    except Permanent:
-        return {}
-    return error if isinstance(error, dict) and isinstance(error.get("status"), str) else {}
-
-
-def _words(response: Response) -> str:
-    complaint = _complaint(response)
-    said = " ".join(filter(None, [text(complaint.get("status")), text(complaint.get("message"))]))
-    return f"HTTP {response.status}: {said}" if said else f"HTTP {response.status}"
-
-
 def _says_there_is_no_job(response: Response, ref: JobRef) -> bool:
     """Whether this is NOT_FOUND, and of this job: a project or a location is also said to be not found."""
-    complaint = _complaint(response)
-    message = str(complaint.get("message"))
+    message = str(complaint(response).get("message"))
     is_of_a_job = ref.id in message or _SPEAKS_OF_A_JOB.search(message) is not None
-    return response.status == HTTPStatus.NOT_FOUND and complaint.get("status") == "NOT_FOUND" and is_of_a_job
-
-
-def _raise_unless_ok(response: Response) -> None:
-    if response.status < HTTPStatus.BAD_REQUEST:
-        return
-    said = _words(response)
-    if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this is not an answer about a tuning job ({said}): check project, location and base URL"
-        raise Permanent(msg, kind=Kind.INVALID)
-    error = failure(response, f"the provider refused this ({said})")
-    if isinstance(error, Transient):
-        # Its words hold counters and request ids, so that the same trouble would look like news each time.
-        error = failure(response, f"the provider answered HTTP {response.status}")
-    raise error
+    return complaint(response).get("status") == "NOT_FOUND" and is_of_a_job
 
 
 class VertexType:

@@ -1,7 +1,8 @@
 """The contract that every provider adapter must pass, for third parties too.
 
-Subclass `ProviderContract` in a test module, and give it a `stage` fixture: see `Stage`. The only package that needs
-pytest.
+Subclass `ProviderContract` in a test module, and give it a `stage` fixture: see `Stage`. `served` puts the other end on
+a socket, `Disturbed` spoils the way to it, `opened` opens the adapter on it. The only package that needs pytest. Its
+names are API, as those of `reconciler.plugin`.
 """
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("asking", "looking", "acting", "failing")))
 
 from reconciler.testing.disturbed import Disturbed  # noqa: E402 - as above
-from reconciler.testing.stage import Fault, Stage  # noqa: E402 - as above
+from reconciler.testing.served import account_at, opened, served  # noqa: E402 - as above
+from reconciler.testing.stage import RETRY_AFTER_S, Fault, Stage  # noqa: E402 - as above
 from reconciler.testing.suite import ProviderContract  # noqa: E402 - as above
 
-__all__ = ["Disturbed", "Fault", "ProviderContract", "Stage"]
+__all__ = ["RETRY_AFTER_S", "Disturbed", "Fault", "ProviderContract", "Stage", "account_at", "opened", "served"]

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reconciler.adapters.credentials import EnvCredentials, NoCredentials
+from reconciler.adapters.credentials import NoCredentials
 from reconciler.model.job import Account, JobRef, Phase
-from reconciler.ports import AccountConfig, JobController, Rate
+from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
-from reconciler.testing import Disturbed, Fault
+from reconciler.testing import Disturbed, Fault, account_at, opened
+from reconciler.testing.served import AT, IMPATIENTLY, PATIENTLY
 from reconciler.testing.stage import RETRY_AFTER_S
-from reconciler.transport import Deadlines, Gate, HttpTransport
+from reconciler.transport import Gate, HttpTransport
 from tests.contract.dialects.services import Service
 
-NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
-FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
-IMPATIENTLY = Deadlines(connect_s=0.25, request_s=0.25)
-PATIENTLY = Deadlines(connect_s=5, request_s=5)
-"""Where nothing is silent, so that a busy machine spoils no test."""
+NOW = AT
 PHASES = (
     Phase.VALIDATING_FILES,
     Phase.QUEUED,
@@ -79,15 +75,11 @@ class WorldStage:
         self.account = account
         self.capabilities = self.type.capabilities
         self.job_ids = frozenset(f"ftjob-{phase}" for phase in phases)
-        self.deadlines = PATIENTLY
+        self.is_impatient = False
 
     def job_in(self, phase: Phase) -> JobRef:
         """Return the job that is named after its phase."""
         return JobRef(self.account, f"ftjob-{phase}")
-
-
-def _deadlines(fault: Fault) -> Deadlines:
-    return IMPATIENTLY if fault is Fault.SILENCE else PATIENTLY
 
 
 def the_world(service: Service, jobs: Sequence[Mapping[str, Any]] = JOBS) -> World:
@@ -103,11 +95,10 @@ class ServedStage(WorldStage):
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
 
     def __init__(self, served: Served, service: Service) -> None:
-        type_ = load(service.type)
-        self._options = type_.options.model_validate(dict(service.options))
+        self._options = dict(service.options)
         base_url = served.base_url.removesuffix("/v1") + service.path
         phases = tuple(phase for phase in PHASES if phase not in service.lacks)
-        super().__init__(Account(type_.name, base_url, type_.scope(self._options)), phases)
+        super().__init__(account_at(load(service.type), base_url, self._options), phases)
         self._key = service.key(self.secret)
         self._world = the_world(service)
         api = create_app(self._world, lambda: NOW, api_key=self.secret)
@@ -115,7 +106,7 @@ class ServedStage(WorldStage):
 
     def break_with(self, fault: Fault) -> None:
         """Add a rule to the world, or spoil the way to it."""
-        self.deadlines = _deadlines(fault)
+        self.is_impatient = fault is Fault.SILENCE
         if fault in RULES:
             self._world.faults.add(FAULTS.validate_python([RULES[fault]]))
         else:
@@ -123,20 +114,13 @@ class ServedStage(WorldStage):
 
     def heal(self) -> None:
         """Take every rule away."""
-        self.deadlines = PATIENTLY
+        self.is_impatient = False
         self._world.faults.clear()
         self._way.fault = None
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[JobController]:
+    def open(self) -> AbstractAsyncContextManager[JobController]:
         """Open the account with the canary key."""
-        config = AccountConfig(account=self.account, options=self._options, state_dir=None, now=lambda: NOW)
-        credentials = EnvCredentials("KEY", {"KEY": self._key})
-        async with (
-            HttpTransport(self.account.base_url, Gate(FREELY), self.deadlines) as transport,
-            self.type.open(config, transport, credentials) as controller,
-        ):
-            yield controller
+        return opened(self.type, self.account.base_url, self._options, secret=self._key, is_impatient=self.is_impatient)
 
 
 class SandboxStage(WorldStage):
@@ -154,12 +138,12 @@ class SandboxStage(WorldStage):
         """Declare a rule from the next opening on."""
         if fault not in RULES:
             raise NotImplementedError(fault)
-        self.deadlines = _deadlines(fault)
+        self.is_impatient = fault is Fault.SILENCE
         self._rules.append(RULES[fault])
 
     def heal(self) -> None:
         """Declare none."""
-        self.deadlines = PATIENTLY
+        self.is_impatient = False
         self._rules.clear()
 
     @asynccontextmanager
@@ -167,8 +151,9 @@ class SandboxStage(WorldStage):
         """Open the world where the last opening left it."""
         options = self.type.options.model_validate({"jobs": JOBS, "faults": self._rules})
         config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
+        deadlines = IMPATIENTLY if self.is_impatient else PATIENTLY
         async with (
-            HttpTransport(self.account.base_url, Gate(self.type.rate), self.deadlines) as transport,
+            HttpTransport(self.account.base_url, Gate(self.type.rate), deadlines) as transport,
             self.type.open(config, transport, NoCredentials()) as controller,
         ):
             yield controller

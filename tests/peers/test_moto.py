@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from reconciler.adapters.credentials import EnvCredentials
-from reconciler.model.job import Account, JobRef, ListQuery, ObservedJob, Phase
-from reconciler.ports import AccountConfig, JobController
+from reconciler.model.job import Account, JobRef, Phase
+from reconciler.plugin import JobController
 from reconciler.providers import load
-from reconciler.transport import Gate, HttpTransport
-from tests.contract.stages import FREELY, NOW
+from reconciler.testing import opened
+from reconciler.testing.asking import walk
 from tests.support.cli import Checkout
 
 pytest.importorskip("moto", reason="pip install 'moto[server,bedrock,sagemaker]' boto3")
@@ -78,22 +76,9 @@ def train(client: Any, name: str) -> None:
     )
 
 
-@asynccontextmanager
-async def opened(type_name: str, url: str) -> AsyncIterator[JobController]:
-    type_ = load(type_name)
-    options = type_.options.model_validate({"region": REGION})
-    config = AccountConfig(account=Account(type_name, url), options=options, state_dir=None, now=lambda: NOW)
-    credentials = EnvCredentials("KEY", {"KEY": ":".join(KEYS.values())})
-    async with (
-        HttpTransport(url, Gate(FREELY)) as transport,
-        type_.open(config, transport, credentials) as controller,
-    ):
-        yield controller
-
-
 def asked(type_name: str, url: str, question: Callable[[JobController], Awaitable[T]]) -> T:
     async def main() -> T:
-        async with opened(type_name, url) as controller:
+        async with opened(load(type_name), url, {"region": REGION}, secret=":".join(KEYS.values())) as controller:
             return await question(controller)
 
     return asyncio.run(main())
@@ -101,17 +86,6 @@ def asked(type_name: str, url: str, question: Callable[[JobController], Awaitabl
 
 def ref(type_name: str, url: str, name: str) -> JobRef:
     return JobRef(Account(type_name, url), name)
-
-
-async def walk(controller: JobController) -> list[ObservedJob]:
-    rows: list[ObservedJob] = []
-    cursor = None
-    while True:
-        page = await controller.list_page(ListQuery(10), cursor)
-        rows += page.jobs
-        cursor = page.next_cursor
-        if cursor is None:
-            return rows
 
 
 def test_jobs_that_boto3_made_at_bedrock_are_listed_seen_stopped_and_confirmed(moto: str) -> None:

@@ -10,18 +10,16 @@ from typing import TypeVar
 
 import pytest
 
-from reconciler.adapters.credentials import EnvCredentials
 from reconciler.errors import Transient
 from reconciler.model.job import Account, JobRef, Phase
-from reconciler.ports import AccountConfig
 from reconciler.providers import load
 from reconciler.providers._openai import OpenAIJobs
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
+from reconciler.testing import opened
 from reconciler.testing.asking import walk
-from reconciler.transport import Gate, HttpTransport
-from tests.contract.stages import FREELY, JOBS, NOW
+from tests.contract.stages import JOBS, NOW
 from tests.support.processes import a_free_port, running
 from tests.support.sandbox_server import serve
 
@@ -62,15 +60,8 @@ def account(prism: str) -> Account:
 
 
 def asked(account: Account, question: Callable[[OpenAIJobs], Awaitable[T]]) -> T:
-    type_ = load("openai")
-    config = AccountConfig(account=account, options=type_.options(), state_dir=None, now=lambda: NOW)
-    credentials = EnvCredentials("KEY", {"KEY": "sk-behind-prism"})
-
     async def main() -> T:
-        async with (
-            HttpTransport(account.base_url, Gate(FREELY)) as transport,
-            type_.open(config, transport, credentials) as controller,
-        ):
+        async with opened(load("openai"), account.base_url, secret="sk-behind-prism") as controller:  # noqa: S106
             assert isinstance(controller, OpenAIJobs)
             return await question(controller)
 

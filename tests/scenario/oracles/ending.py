@@ -76,8 +76,9 @@ def _left_over(revision: Revision, last: PassEnded) -> Iterator[str]:
     if revision.unreadable_files():
         return
     expected = {path_of(wish) for wish in revision.readable()}
-    # Nobody looks at an account whose Provider document is broken, so nobody can tell that it is back.
-    expected |= {f"_providers/{account}.yaml" for account in revision.broken_accounts}
+    # Nobody looks at an account that no valid spec names, so nobody can tell that it is back.
+    looked_at = {wish.account for wish in revision.valid()}
+    expected |= {f"_providers/{account}.yaml" for account in revision.accounts if account not in looked_at}
     for path in last.statuses.keys() - expected:
         tree = read(last.statuses[path])
         # A request that nothing came of is waited for a day, even without its spec. And a spoilt file counts as none:

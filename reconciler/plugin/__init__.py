@@ -1,7 +1,8 @@
-"""All that a provider may import, and nothing else: the port, its words, and four pure functions.
+"""All that a provider may import, and nothing else: the port, its words, and three pure functions.
 
-Rules: importing this costs no HTTP library, for `validate` and `get` load provider types too. A name that is exported
-here is API: third parties build on it.
+`reconciler.plugin.answers` reads JSON answers. Rules: importing this costs no HTTP library, for `validate` and `get`
+load provider types too. A name that is exported here is API, as every name of `answers` is: third parties build on it,
+and a test holds it against `tests/unit/public_api.txt`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a provider's answers, for the dialects that are not OpenAI's.
+"""Reading a provider's JSON answers, and what they mean for a request.
 
 Rules: a reader returns None for what is of another kind than it reads, and raises nothing; a field that is left out is
 `UNSET`. Every word of a provider is cleaned. What is not a JSON object at all is an error, never an absence.
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _WORD_MAX = 64
 _YEAR_10000 = 253_402_300_800
-_MOOT = TERMINAL | {Phase.CANCELLING}
+MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
 
 
 def without_secrets(response: Response, *secrets: str) -> Response:
@@ -126,8 +126,23 @@ def seconds(value: Any) -> datetime | None:
     return datetime.fromtimestamp(value, UTC)
 
 
-async def unless_moot(reader: JobReader, ref: JobRef, refusal: Permanent) -> ObservedJob:
-    """Return the job if it is over, or on its way there, so that a cancel that was refused is moot.
+def asked_for(job: ObservedJob, ref: JobRef) -> ObservedJob:
+    """Return the job under the id that it was asked for by. Raises `Permanent(invalid)` where it is another one."""
+    if ref.id not in job.ids:
+        msg = "the provider answered with another job than the one that was asked for"
+        raise Permanent(msg, kind=Kind.INVALID)
+    return replace(job, id=ref.id, aliases=tuple(sorted(job.ids - {ref.id})))
+
+
+def unknown_job(said: str) -> Permanent:
+    """Return the error for a request that is about a job which the provider does not know, in its own words."""
+    return Permanent(f"the provider does not know this job: {said}", kind=Kind.REFUSED)
+
+
+async def unless_moot(
+    reader: JobReader, ref: JobRef, refusal: Permanent, moot: frozenset[Phase] = MOOT_FOR_A_CANCEL
+) -> ObservedJob:
+    """Return the job if it is in a phase in which the request that was refused is moot: over, or on its way there.
 
     Raises the refusal otherwise, also where the job cannot be seen, for then the refusal is the news.
     """
@@ -137,6 +152,6 @@ async def unless_moot(reader: JobReader, ref: JobRef, refusal: Permanent) -> Obs
         job = await reader.get_job(ref)
     except ProviderError:
         job = None
-    if job is None or job.phase not in _MOOT:
+    if job is None or job.phase not in moot:
         raise refusal
     return job
