@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -64,6 +64,8 @@ class Memory:
     crew: Crew = field(default_factory=Crew)
     rules: Rules = field(default_factory=Rules)
     """Of the newest pass."""
+    interval: timedelta = INTERVAL
+    """As the last Settings have it that could be read."""
 
     def holds(self, subject: Subject) -> bool:
         """Whether a spec may still be acted on, by the rules of the newest pass."""
@@ -125,6 +127,7 @@ async def run_pass(
     subjects = {each.subject.name: each.subject for key in chosen if (each := candidates[key]).subject}
     approvals = replace(orders.approvals, commits=snapshot.approvals)
     ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
+    memory.interval = _interval(snapshot, memory.interval)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)
     memory.rules = Rules(subjects, named, ledger, may_ask, _halt(snapshot), resolved.reaches)
@@ -159,7 +162,7 @@ async def run_pass(
         errors=(*errors, *swept.errors),
         removed=swept.removed,
         revision=snapshot.revision,
-        interval=settings.interval if settings and settings.interval else INTERVAL,
+        interval=memory.interval,
         is_dry=tools.control is None,
         is_halted=not may_ask,
     )
@@ -167,6 +170,14 @@ async def run_pass(
     if tools.publisher is None or tools.control is None or snapshot.distrust is not None:
         return result
     return await publish(result, tools.publisher)
+
+
+def _interval(snapshot: Snapshot, before: timedelta) -> timedelta:
+    """Return how often everything is looked at. Where not all could be read, Settings may be in what could not."""
+    if snapshot.broken_files or snapshot.is_settings_broken:
+        return before
+    wanted = snapshot.settings[0].document.spec.interval if snapshot.settings else None
+    return wanted or INTERVAL
 
 
 def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:

@@ -64,13 +64,15 @@ class Overview:
 
 def ailments(overview: Overview, now: float) -> tuple[str, ...]:
     """Return a sentence for each thing that is wrong with the watch itself; none while it is well."""
-    limit = PATIENCE * overview.interval_s
+    limit, beat_at = PATIENCE * overview.interval_s, overview.beat_at
+    if now - beat_at > limit:
+        # The other signs are told with each beat: how they are, nobody knows now.
+        return (f"the event loop is blocked: nothing runs, for {now - beat_at:.0f} s",)
     signs = {
-        "the event loop is blocked: nothing runs": overview.beat_at,
-        "a pass hangs: no request has ended": overview.progress_at,
+        "a look hangs: no request of its account has ended": overview.progress_at,
         "the specs are not watched: a change is found only by the scan": overview.watched_at,
     }
-    return tuple(f"{what}, for {now - at:.0f} s" for what, at in signs.items() if now - at > limit)
+    return tuple(f"{what}, for {now - at:.0f} s" for what, at in signs.items() if beat_at - at > limit)
 
 
 def obstacles(overview: Overview) -> tuple[str, ...]:

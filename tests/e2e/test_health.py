@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ from reconciler.model.overview import Overview
 from reconciler.web.server import create_app, serving
 from tests.support.build import NOW
 from tests.support.cli import Checkout
+from tests.support.moody import MOOD, install
 from tests.support.processes import a_free_port
 from tests.support.sandbox_corner import Sandbox, wait_for
 from tests.support.watching import watching
 
+ROOT = Path(__file__).parents[2]
 WELL = Overview(interval_s=60, beat_at=0, progress_at=0, watched_at=0, finished_at=NOW)
 
 
@@ -122,3 +124,72 @@ def test_every_request_that_changes_something_is_in_the_audit_also_with_once(
 
     assert ran.code == 0
     assert (told["verb"], told["jobId"], told["file"], told["outcome"]) == ("cancel", job_id, "one.yaml", "accepted")
+
+
+SETTINGS = """\
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {name: settings}
+spec: {interval: 15s}
+"""
+TWO_INTERVALS_S = 30
+MOODY_PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: moody}
+spec: {type: moody, options: {jobs: [{id: ftjob-one, age: 1h, life: [{phase: running}]}]}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that makes a watch ill, and its end."""
+
+    begin: Callable[[Checkout], object]
+    end: Callable[[Checkout], object]
+    told: str
+
+
+def a_mood(word: str) -> Callable[[Checkout], object]:
+    """Let the provider be so, and a look at its job be due."""
+
+    def change(checkout: Checkout) -> None:
+        (checkout.root / "mood").write_text(word, encoding="utf-8")
+        checkout.want("one", "ftjob-one", "observed" if word == "well" else "running", provider="moody")
+
+    return change
+
+
+TROUBLES = {
+    "a blocked loop": Trouble(a_mood("block"), a_mood("well"), "the event loop is blocked: nothing runs"),
+    "a hung look": Trouble(a_mood("hang"), a_mood("well"), "a look hangs: no request of its account has ended"),
+    "a dead watcher": Trouble(
+        lambda checkout: checkout.specs.rename(checkout.root / "away"),
+        lambda checkout: (checkout.root / "away").rename(checkout.specs),
+        "the specs are not watched",
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+def test_a_watch_in_trouble_is_ill_within_two_intervals_and_well_again_when_it_is_over(
+    tmp_path: Path, trouble: Trouble
+) -> None:
+    install(tmp_path / "site")
+    checkout = Checkout(tmp_path, {MOOD: str(tmp_path / "mood"), "PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"})
+    checkout.write("settings.yaml", SETTINGS)
+    checkout.write("moody.yaml", MOODY_PROVIDER)
+    a_mood("well")(checkout)
+    server = Asked(f"http://127.0.0.1:{a_free_port()}")
+
+    with watching(checkout, "--listen", server.address.removeprefix("http://"), "--status-dir", "statuses"):
+        wait_for((checkout.root / "statuses" / "one.yaml").exists, "the first pass ends")
+        well = server.get("/healthz")
+        trouble.begin(checkout)
+        wait_for(lambda: server.get("/healthz")[0] == 503, "it is ill", within_s=TWO_INTERVALS_S)
+        ill = server.get("/healthz")[1]
+        trouble.end(checkout)
+        wait_for(lambda: server.get("/healthz")[0] == 200, "it is well again", within_s=TWO_INTERVALS_S)
+
+    assert well == (200, "ok\n")
+    assert ill.startswith(trouble.told)

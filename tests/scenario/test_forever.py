@@ -299,7 +299,7 @@ def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_
             await asyncio.sleep(400)
 
             assert well == ()
-            assert [each.split(":")[0] for each in ill] == ["a pass hangs", "the specs are not watched"]
+            assert [each.split(":")[0] for each in ill] == ["a look hangs", "the specs are not watched"]
             assert ailments(shift.lookout.overview, clock()) == ()
 
     in_virtual_time(main)
