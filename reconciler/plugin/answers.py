@@ -29,6 +29,23 @@ from reconciler.plugin import (
     redact,
 )
 
+__all__ = [
+    "MOOT_FOR_A_CANCEL",
+    "asked_for",
+    "cursor",
+    "field",
+    "instant",
+    "json_object",
+    "name_of",
+    "rows_of",
+    "seconds",
+    "text",
+    "unknown_job",
+    "unless_moot",
+    "without_secrets",
+    "word",
+]
+
 T = TypeVar("T")
 
 _WORD_MAX = 64

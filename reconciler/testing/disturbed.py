@@ -1,7 +1,7 @@
 """What goes wrong on the way, whatever the dialect: an ASGI application around the one that a stage serves.
 
-Rules: it knows nothing of any provider's API; it sees JSON, times by the names that they usually have, and bytes. A
-fault that needs more than that is the stage's own.
+Rules: it knows nothing of any provider's API; it sees JSON, times by the names that they usually have, and bytes. The
+faults that need more than that are `stage.OWN`.
 """
 
 from __future__ import annotations
@@ -25,16 +25,6 @@ ELSEWHERE = "https://elsewhere.invalid/jobs?page=2"
 
 _NAMES_A_TIME = re.compile(r".*(_at|At|Time|_finish)")
 _SECONDS = re.compile(r"(T\d\d:\d\d:\d\d)(\.\d+)?")
-_REFUSALS: Mapping[Fault, tuple[str, bytes]] = {
-    Fault.REFUSAL_AS_TEXT: ("text/plain", b"Bad Request"),
-    Fault.REFUSAL_AS_PAGE: ("text/html", b"<!doctype html><title>400 Bad Request</title>"),
-    Fault.REFUSAL_AS_DETAIL: (
-        "application/json",
-        b'{"detail": [{"type": "missing", "msg": "no", "loc": ["q"]}]}',
-    ),
-    Fault.REFUSAL_AS_STRING: ("application/json", b'{"error": "no", "code": 400}'),
-    Fault.REFUSAL_AS_NULLS: ("application/json", b'{"error": {"code": null, "message": null, "type": null}}'),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +41,28 @@ class Answer:
         length = (b"content-length", str(len(self.body)).encode())
         await send({"type": "http.response.start", "status": self.status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": self.body})
+
+
+def _typed(status: int, kind: str, body: bytes) -> Answer:
+    return Answer(status, ((b"content-type", kind.encode()),), body)
+
+
+_NULLS = b'{"error": {"code": null, "message": null, "type": null}}'
+
+
+_INSTEAD: Mapping[Fault, Answer] = {
+    Fault.PAGE_OF_A_PROXY: _typed(200, "text/html", b"<!doctype html><title>Sign in</title>"),
+    Fault.FOREIGN_NOT_FOUND: _typed(404, "application/json", b'{"detail": "Not Found"}'),
+    Fault.REDIRECTED: Answer(307, ((b"location", ELSEWHERE.encode()),), b""),
+    Fault.REFUSAL_AS_TEXT: _typed(400, "text/plain", b"Bad Request"),
+    Fault.REFUSAL_AS_PAGE: _typed(400, "text/html", b"<!doctype html><title>400 Bad Request</title>"),
+    Fault.REFUSAL_AS_DETAIL: _typed(
+        400, "application/json", b'{"detail": [{"type": "missing", "msg": "no", "loc": ["q"]}]}'
+    ),
+    Fault.REFUSAL_AS_STRING: _typed(400, "application/json", b'{"error": "no", "code": 400}'),
+    Fault.REFUSAL_AS_NULLS: _typed(400, "application/json", _NULLS),
+}
+"""What is answered in the application's place: the request does not reach it."""
 
 
 async def answer_of(app: App, scope: Message, receive: Receive) -> Answer:
@@ -78,16 +90,32 @@ class Disturbed:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request. One that is refused on the way does not reach the application."""
         match self.fault:
-            case Fault.REDIRECTED:
-                await Answer(307, ((b"location", ELSEWHERE.encode()),), b"").send(send)
-            case Fault() as fault if fault in _REFUSALS:
-                kind, body = _REFUSALS[fault]
-                await Answer(400, ((b"content-type", kind.encode()),), body).send(send)
+            case Fault.SILENCE:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            case Fault.RESET_BEFORE_ACTING:
+                await _break_off(send)
+            case Fault.RESET_AFTER_ACTING:
+                await answer_of(self._app, scope, receive)
+                await _break_off(send)
+            case Fault() as fault if fault in _INSTEAD:
+                await _INSTEAD[fault].send(send)
             case Fault() as fault if fault in _CHANGES:
                 answer = await answer_of(self._app, scope, receive)
                 await _CHANGES[fault](answer).send(send)
             case _:
                 await self._app(scope, receive, send)
+
+
+async def _break_off(send: Send) -> None:
+    """Begin an answer, so that the server cannot put one of its own in its place, and break the connection."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    msg = "the connection was to be broken"
+    raise ConnectionResetError(msg)
+
+
+def _cut_short(answer: Answer) -> Answer:
+    return replace(answer, body=answer.body[: len(answer.body) // 2] or b"{")
 
 
 def _gzipped(answer: Answer) -> Answer:
@@ -136,6 +164,8 @@ def _to_json(change: Callable[[Any], Any]) -> Callable[[Answer], Answer]:
 
 
 _CHANGES: Mapping[Fault, Callable[[Answer], Answer]] = {
+    Fault.CUT_SHORT: _cut_short,
+    Fault.EMPTY: lambda answer: replace(answer, status=200, body=b""),
     Fault.GZIPPED: _gzipped,
     Fault.HUGE: _huge,
     Fault.EMPTY_PAGE: _to_json(_without_rows),

@@ -42,6 +42,17 @@ class Fault(StrEnum):
     REFUSAL_AS_NULLS = "400, as JSON whose `error` is full of nulls"
 
 
+OWN = frozenset(
+    {
+        Fault.UNAUTHORISED,
+        Fault.FORBIDDEN,
+        Fault.RATE_LIMITED,
+        Fault.SERVER_ERROR,
+        Fault.UNKNOWN_WORD,
+        Fault.ENDLESS_LIST,
+    }
+)
+"""What only the provider's own words can say."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
 HARMLESS = frozenset(
     {
@@ -86,7 +97,7 @@ class Stage(Protocol):
     def break_with(self, fault: Fault) -> None:
         """From now on, every request meets this fault.
 
-        What is not the provider's own (from `EMPTY_PAGE` on), `reconciler.testing.Disturbed` does for any application.
+        `OWN` are for the stage to do; `reconciler.testing.Disturbed` does all others, for any application.
         Raises NotImplementedError for a fault that this stage cannot have: the test is skipped.
         """
         ...

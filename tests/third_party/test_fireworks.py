@@ -1,0 +1,119 @@
+"""The example of a provider in a package of its own: installed as a wheel, and found by its entry point."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from reconciler.model.job import Phase
+from reconciler.model.plan import ExitCode
+from reconciler.testing import served
+from tests.support.cli import Checkout
+
+pytest.importorskip("hatchling", reason="pip install hatchling")
+
+EXAMPLE = Path(__file__).parent / "fireworks"
+KEY = "fw-canary-0123456789"
+JOB = "accounts/acme/supervisedFineTuningJobs/runaway"
+PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: main}
+spec: {type: fireworks, options: {account: acme}, rateLimit: {requestsPerSecond: 1000, burst: 1000}}
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory that the package is installed into, from a copy, for a build leaves traces."""
+    root = tmp_path_factory.mktemp("fireworks")
+    source = shutil.copytree(EXAMPLE, root / "source")
+    target = root / "site"
+    install = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    done = subprocess.run([sys.executable, *install, str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+class Service:
+    """The least of a service: one job that runs until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.state = "JOB_STATE_RUNNING"
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        self.asked.append(f"{request.method} {request.url.path}")
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        if request.method == "POST":
+            self.state = "JOB_STATE_CANCELLED"
+        job = {"name": JOB, "state": self.state, "createTime": "2026-11-23T12:00:00Z"}
+        await JSONResponse({} if request.method == "POST" else job)(scope, receive, send)
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[Service, str]]:
+    service = Service()
+    with served(service) as url:
+        yield service, url
+
+
+def a_checkout(root: Path, site: Path, url: str) -> Checkout:
+    environ = {"PYTHONPATH": str(site), "FIREWORKS_API_KEY": KEY, "FIREWORKS_BASE_URL": url}
+    checkout = Checkout(root, environ)
+    checkout.write("main.yaml", PROVIDER)
+    return checkout
+
+
+def test_the_real_command_finds_it_and_cancels_a_job(tmp_path: Path, site: Path, service: tuple[Service, str]) -> None:
+    server, url = service
+    checkout = a_checkout(tmp_path, site, url)
+    checkout.want("runaway", JOB)
+    ran = checkout.run("--once", "--wait=30s")
+    status = checkout.status("runaway")
+
+    assert ran.code == ExitCode.OK, ran.out + ran.err
+    assert (status.phase, status.receipts[0].outcome) == (Phase.CANCELLED, "cancelled")
+    assert server.asked.count(f"POST /v1/{JOB}:cancel") == 1
+
+
+def test_every_verb_knows_it_as_it_knows_those_that_ship(
+    tmp_path: Path, site: Path, service: tuple[Service, str]
+) -> None:
+    checkout = a_checkout(tmp_path, site, service[1])
+    checkout.want("runaway", JOB)
+    checkout.want("again", "runaway")
+    shown = checkout.run("providers", "-o", "json")
+    types = {each["name"]: each for each in json.loads(shown.out)["types"]}
+    invalid = checkout.run("validate")
+
+    assert types["fireworks"]["listOrder"] == "by name"
+    assert "fireworks" in checkout.run("explain", "fireworks").out
+    assert '"fireworks"' in checkout.run("schema").out
+    assert invalid.code == ExitCode.INVALID_DOCUMENT
+    assert "is named by another spec too" in " ".join((invalid.out + invalid.err).split())
+
+
+def test_its_own_tests_pass_with_the_suite_that_ships(site: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:looptime_plugin"]
+    environ = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    environ.pop("PYTEST_ADDOPTS", None)
+    done = subprocess.run(command, cwd=EXAMPLE, env=environ, capture_output=True, text=True, check=False)
+    passed = re.search(r"(\d+) passed", done.stdout)
+
+    assert done.returncode == 0, done.stdout
+    assert passed is not None
+    assert int(passed[1]) > 100
