@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.contract_table import contract_table
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what the simulator is asked by."""
@@ -18,7 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print every recorded property of the tests that passed."""
+    """Print every recorded property of the tests that passed, and the table of the contract."""
     told = [line for report in terminalreporter.getreports("passed") for line in getattr(report, "user_properties", [])]
     for name, value in told:
         terminalreporter.write_line(f"{name}: {value}")
+    for line in contract_table(terminalreporter.stats):
+        terminalreporter.write_line(line)
