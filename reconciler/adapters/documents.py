@@ -2,31 +2,45 @@
 
 Rules: errors are data, as many as there are, each at its line; one invalid document stops that document alone, unless
 nobody can tell which one it is, and then its file counts as broken; a text that is not YAML stops all its documents.
+What a broken file seems to hold counts as held: Settings that nobody can read are not Settings that say nothing, nor is
+a Provider that nobody can read the type of its name.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from reconciler.adapters.flaws import CREDENTIALS, Flaw, did_you_mean, flaws, near
 from reconciler.adapters.yaml_text import MERGE, Parse, Path, RawDocument, Unreadable, parse
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.scalar import is_name, quoted
-from reconciler.model.spec import API_VERSION, KINDS, FineTuningJob, Provider, Settings
+from reconciler.model.spec import (
+    API_VERSION,
+    KINDS,
+    FineTuningJob,
+    JobSpec,
+    Provider,
+    ProviderSpec,
+    Settings,
+    SettingsSpec,
+)
 from reconciler.ports import BrokenJob, D, Located, Snapshot
 
 FILE_MAX_BYTES = 4 * 1024 * 1024
+HIDES_SETTINGS = "it may hold Settings, so nothing is asked for any job until it can be read"
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OUR_VERSION = re.compile(r"jobs\.reconciler/v([0-9]{1,9})")
+_KIND = re.compile(rb"""kind["']?\s*:\s*["']?([A-Za-z]{1,40})""")
 _PLAIN_KEY = re.compile(r"[\w./-]{1,80}")
 
 
@@ -43,8 +57,23 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
         documents = parse(_decode(data))
     except Unreadable as error:
         said = Diagnostic(file=shown, line=error.line, message=str(error))
-        return Snapshot(broken_files=frozenset({file}), diagnostics=(said,))
-    return merge(_Reader(raw, file, shown).read() for raw in documents if raw.value is not None or raw.problems)
+        found = Snapshot(broken_files=frozenset({file}), diagnostics=(said,))
+    else:
+        found = merge(_Reader(raw, file, shown).read() for raw in documents if raw.value is not None or raw.problems)
+    return _with_what_it_hides(found, data, file, shown) if found.broken_files else found
+
+
+def _with_what_it_hides(found: Snapshot, data: bytes, file: str, shown: str) -> Snapshot:
+    """Add what a broken file seems to hold besides what was read, by the kinds that stand in its bytes."""
+    # Without the zeros that UTF-16 puts between letters.
+    words = [each.decode() for each in _KIND.findall(data.replace(b"\0", b""))]
+    kinds = Counter(word if word in KINDS else near(word, KINDS) for word in words)
+    if kinds["Provider"] > len(found.providers) + len(found.broken_providers):
+        found = replace(found, may_hold_providers=frozenset({file}))
+    if kinds["Settings"] > len(found.settings) and not found.is_settings_broken:
+        said = Diagnostic(file=shown, message=HIDES_SETTINGS)
+        found = replace(found, is_settings_broken=True, diagnostics=(*found.diagnostics, said))
+    return found
 
 
 def merge(parts: Iterable[Snapshot]) -> Snapshot:
@@ -57,6 +86,7 @@ def merge(parts: Iterable[Snapshot]) -> Snapshot:
         broken_jobs=tuple(chain.from_iterable(each.broken_jobs for each in parts)),
         broken_providers=frozenset().union(*(each.broken_providers for each in parts)),
         broken_files=frozenset().union(*(each.broken_files for each in parts)),
+        may_hold_providers=frozenset().union(*(each.may_hold_providers for each in parts)),
         is_settings_broken=any(each.is_settings_broken for each in parts),
         diagnostics=tuple(chain.from_iterable(each.diagnostics for each in parts)),
     )
@@ -100,7 +130,9 @@ class _Reader:
             return self._broken(None, None, said)
         said += self._check_header(value)
         kind = _kind(value)
-        if kind is None or _is_too_new(value):
+        if kind is None:
+            return self._broken(_kind_by_keys(value), self._certain_name(value), said)
+        if _is_too_new(value):
             return self._broken(kind, self._certain_name(value), said)
         try:
             document = KINDS[kind].model_validate(
@@ -186,6 +218,22 @@ def _kind(value: Mapping[str, Any]) -> str | None:
     if not isinstance(kind, str):
         return None
     return kind if kind in KINDS else near(kind, KINDS)
+
+
+def _kind_by_keys(value: Mapping[str, Any]) -> str | None:
+    """Return the kind of a document whose word for it says nothing, where it has keys of that kind alone.
+
+    To suspend is of jobs and of Settings; where nothing speaks for a job, Settings it is.
+    """
+    spec = value.get("spec")
+    keys = set(spec) if isinstance(spec, dict) else set()
+    if keys & _keys_of(ProviderSpec):
+        return "Provider"
+    return "Settings" if keys & _keys_of(SettingsSpec) and not keys & (_keys_of(JobSpec) - {"suspend"}) else None
+
+
+def _keys_of(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def _is_too_new(value: Mapping[str, Any]) -> bool:

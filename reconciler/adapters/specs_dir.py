@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.adapters.documents import merge, read_documents
+from reconciler.adapters.documents import HIDES_SETTINGS, merge, read_documents
 from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.spec import FineTuningJob, Settings
@@ -64,12 +64,10 @@ class SpecsDir:
             try:
                 parsed[file] = self._parse(file, each.stamp)
             except OSError as error:
-                troubles.append(_Trouble(file, f"cannot be read: {error.strerror or error}"))
+                troubles.append(_Trouble(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
-        held = {file: each.contents for file, each in parsed.items()}
-        self._settings = {file: each for file, each in held.items() if each.settings or each.is_settings_broken}
         whole = merge([*map(self._told, troubles), *(each.contents for each in parsed.values())])
-        return self._without_doubles(whole)
+        return self._without_doubles(self._with_hidden_settings(whole, parsed, troubles))
 
     def current(self, file: str, name: str) -> FineTuningJob | None:
         """Read one file again, and return its job of that name, if there is exactly one and it is valid."""
@@ -115,8 +113,30 @@ class SpecsDir:
 
     def _told(self, trouble: _Trouble) -> Snapshot:
         said = Diagnostic(file=self._shown(trouble.path), message=trouble.message, severity=trouble.severity)
-        is_error = trouble.severity is Severity.ERROR
-        return Snapshot(broken_files=frozenset({trouble.path} if is_error else ()), diagnostics=(said,))
+        broken = frozenset({trouble.path} if trouble.severity is Severity.ERROR else ())
+        hidden = broken if trouble.may_hold_anything else frozenset[str]()
+        return Snapshot(broken_files=broken, may_hold_providers=hidden, diagnostics=(said,))
+
+    def _with_hidden_settings(
+        self, whole: Snapshot, parsed: Mapping[str, _Parsed], troubles: list[_Trouble]
+    ) -> Snapshot:
+        """Count Settings as broken that may stand where nobody can read, and remember where they stand."""
+        holding = {file: each.contents for file, each in parsed.items() if each.contents.settings}
+        # A file that held Settings, and now is broken, goes on holding them.
+        hiding = {file: each for file, each in self._settings.items() if file in whole.broken_files - holding.keys()}
+        self._settings = holding | hiding
+        # There is one Settings at most, so where one is read no other is looked for.
+        unread = {each.path for each in troubles if each.may_hold_anything and not whole.settings}
+        said = [
+            Diagnostic(file=self._shown(each), message=HIDES_SETTINGS)
+            for each in sorted(unread.union(hiding))
+            if not whole.is_settings_broken
+        ]
+        return replace(
+            whole,
+            is_settings_broken=whole.is_settings_broken or bool(said),
+            diagnostics=(*whole.diagnostics, *said),
+        )
 
     def _without_doubles(self, snapshot: Snapshot) -> Snapshot:
         """Say what stands twice. Both jobs stay in: that neither is acted on is the core's to decide."""
@@ -173,6 +193,8 @@ class _Trouble:
     path: str
     message: str
     severity: Severity = Severity.ERROR
+    may_hold_anything: bool = False
+    """It is there, and the disk does not give it out."""
 
 
 def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
@@ -196,7 +218,9 @@ def _walk(disk: Disk, root: Path, not_ours: frozenset[str]) -> Iterator[_Found |
         try:
             entries = disk.list(root / directory)
         except OSError as error:
-            yield _Trouble(directory, _WHY.get(type(error), f"cannot be read: {error.strerror or error}"))
+            why = _WHY.get(type(error))
+            unread = f"cannot be read: {error.strerror or error}"
+            yield _Trouble(directory, why or unread, may_hold_anything=why is None)
             continue
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name

@@ -1,7 +1,7 @@
 """Which accounts the specs and Provider documents stand for, and what keeps one from being spoken to.
 
 Rules: a provider's name is only an alias, and each is resolved once; an account is never spoken to under a name whose
-document is not valid, nor at a host that its credential is not bound to.
+document is not valid, or may stand where nobody can read it, nor at a host that its credential is not bound to.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class Reaches:
         self._environment = environment
         self._documents = {each.document.metadata.name: each for each in snapshot.providers}
         self._broken = snapshot.broken_providers
+        self._may_hold = sorted(snapshot.may_hold_providers)
         self._known = {name: self._resolve(name) for name in self._documents}
 
     def of(self, name: str) -> Reach | Problem:
@@ -160,6 +161,12 @@ class Reaches:
         located = self._documents.get(name)
         if located is None and name in self._broken:
             return Problem(Reason.INVALID_PROVIDER, f"the Provider document {name!r} is not valid")
+        if located is None and self._may_hold:
+            where = ", ".join(map(self._environment.show, self._may_hold))
+            message = (
+                f"no Provider document {name!r} can be read, and it may stand in {where}, which must be mended first"
+            )
+            return Problem(Reason.INVALID_PROVIDER, message)
         try:
             type_ = self._environment.provider_type(located.document.spec.type if located else name)
         except LookupError as error:

@@ -111,6 +111,8 @@ class Snapshot:
     """Names of Provider documents that are there and not valid."""
     broken_files: frozenset[str] = frozenset()
     """Files of which nothing, or not everything, could be read."""
+    may_hold_providers: frozenset[str] = frozenset()
+    """Those of them that seem to hold a Provider document, whose name nobody can tell."""
     is_settings_broken: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     revision: str | None = None

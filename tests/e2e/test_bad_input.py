@@ -19,6 +19,8 @@ from tests.support.desk import Desk
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: bad}\n"
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
+SUSPENDED = SETTINGS + "  suspend: true\n"
+HIDES_SETTINGS = "specs/bad.yaml: it may hold Settings, so nothing is asked for any job until it can be read"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -68,6 +70,11 @@ def _odd_name(desk: Desk) -> None:
 def _two_settings(desk: Desk) -> None:
     desk.write("bad.yaml", SETTINGS + "  interval: 60s\n")
     desk.write("more.yaml", SETTINGS + "  interval: 90s\n")
+
+
+def _hidden_provider(desk: Desk) -> None:
+    desk.write("bad.yaml", GOOD.replace("demo", "sandbox"))
+    desk.write("team/accounts.yaml", "<<<<<<< HEAD\n" + PROVIDER.replace("other", "sandbox") + "  type: sandbox\n")
 
 
 def _no_key(desk: Desk) -> None:
@@ -216,6 +223,20 @@ CASES: dict[str, Case] = {
             "specs/more.yaml:1: kind: only one Settings document is allowed, and there is another at specs/bad.ya",
         ),
         stops=True,
+    ),
+    "Settings above a conflict": Case(SUSPENDED + "<<<<<<< HEAD\n", 65, (HIDES_SETTINGS,), stops=True),
+    "Settings above a bracket that is never closed": Case(SUSPENDED + "more: [\n", 65, (HIDES_SETTINGS,), stops=True),
+    "Settings with a misspelt kind, below a conflict": Case(
+        "<<<<<<< HEAD\n" + SUSPENDED.replace("Settings", "settngs"), 65, (HIDES_SETTINGS,), stops=True
+    ),
+    "Settings as UTF-16": Case(SUSPENDED.encode("utf-16"), 65, ("save it as UTF-8", HIDES_SETTINGS), stops=True),
+    "Settings that are called Config": Case(
+        SUSPENDED.replace("Settings", "Config"), 65, ("kind: 'Config' is not one of",), stops=True
+    ),
+    "Provider in a file that cannot be read": Case(
+        _hidden_provider,
+        65,
+        ("no Provider document 'sandbox' can be read, and it may stand in specs/team/accounts.yaml",),
     ),
     "invalid Settings": Case(
         SETTINGS + "  interval: 1s\n", 65, ("specs/bad.yaml:5: spec.interval: must be at least 15s",), stops=True

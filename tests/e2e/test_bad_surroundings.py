@@ -57,6 +57,11 @@ def _unreadable_file(desk: Desk, _: ExitStack) -> dict[str, str]:
     return {}
 
 
+def _unreadable_file_beside_settings(desk: Desk, stack: ExitStack) -> dict[str, str]:
+    desk.write("settings.yaml", "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: s}\nspec: {}\n")
+    return _unreadable_file(desk, stack)
+
+
 def _unreadable_directory(desk: Desk, stack: ExitStack) -> dict[str, str]:
     folder = desk.write("team/bad.yaml", "").parent
     folder.chmod(0)
@@ -138,10 +143,24 @@ def _page(scheme: str) -> Callable[[Desk, ExitStack], dict[str, str]]:
 
 CASES: dict[str, Case] = {
     "unreadable file": Case(
-        65, ("specs/bad.yaml: cannot be read: Permission denied",), prepare=_unreadable_file, prefix=NO_RIGHTS
+        65,
+        ("specs/bad.yaml: cannot be read: Permission denied", "specs/bad.yaml: it may hold Settings, so nothing is"),
+        prepare=_unreadable_file,
+        prefix=NO_RIGHTS,
+        stops=True,
+    ),
+    "unreadable file beside Settings": Case(
+        65,
+        ("specs/bad.yaml: cannot be read: Permission denied",),
+        prepare=_unreadable_file_beside_settings,
+        prefix=NO_RIGHTS,
     ),
     "unreadable directory": Case(
-        65, ("specs/team: cannot be read: Permission denied",), prepare=_unreadable_directory, prefix=NO_RIGHTS
+        65,
+        ("specs/team: cannot be read: Permission denied", "specs/team: it may hold Settings, so nothing is asked"),
+        prepare=_unreadable_directory,
+        prefix=NO_RIGHTS,
+        stops=True,
     ),
     "full disk": Case(
         70,

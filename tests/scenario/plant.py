@@ -171,6 +171,12 @@ BUGS = (
         "    may_ask =",
     ),
     Bug(
+        "take Settings that cannot be read for none",
+        "adapters/documents.py",
+        '    if kinds["Settings"] > len(found.settings)',
+        '    if kinds["Settings"] > 9',
+    ),
+    Bug(
         "final at the first sight of an end",
         "core/facts.py",
         "    if phase not in TERMINAL:\n        return False\n",

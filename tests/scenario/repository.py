@@ -166,10 +166,11 @@ def _provider(account: str, base_url: str, service: Service, *, is_broken: bool)
 
 
 def _settings(*, is_broken: bool, is_suspended: bool) -> str:
-    suspend = "perhaps" if is_broken else str(is_suspended).lower()
-    return (
+    suspend = str(is_suspended).lower()
+    text = (
         f"apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {suspend}}}\n"
     )
+    return f"{text}<<<<<<< HEAD\n" if is_broken else text
 
 
 def _seconds(span: timedelta) -> str:

@@ -536,3 +536,38 @@ def test_a_spec_that_is_gone_or_doubtful_is_none_at_this_moment(tmp_path: Path, 
         put(tmp_path / "a.yaml", text)
 
     assert specs.current("a.yaml", "bot") is None
+
+
+def test_a_file_that_held_settings_goes_on_holding_them_whatever_is_left_of_it(tmp_path: Path) -> None:
+    file, specs = tmp_path / "settings.yaml", specs_in(tmp_path)
+    file.write_text("apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: s}\nspec: {suspend: true}\n")
+    whole = specs.snapshot()
+    file.write_text("apiVersion: jobs.reconciler/v1\nki: [")
+    torn = [specs.snapshot().is_settings_broken for _ in range(2)]
+    file.unlink()
+
+    assert not whole.is_settings_broken
+    assert torn == [True, True]
+    assert not specs.snapshot().is_settings_broken
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("<<<<<<< HEAD\nkind: Provider\n", True),
+        ('{"kind" : "Provider", [', True),
+        ("kind: provder\n---\n[\n", True),
+        ("<<<<<<< HEAD\nkind: FineTuningJob\n", False),
+        ("just words: [", False),
+    ],
+)
+def test_a_broken_file_holds_the_providers_that_it_seems_to_hold(text: str, *, hidden: bool) -> None:
+    assert bool(read(text).may_hold_providers) is hidden
+
+
+def test_a_provider_that_was_read_is_not_hidden_by_what_is_broken_beside_it() -> None:
+    whole = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: one}\nspec: {type: openai}\n"
+    found = read(whole + "---\njust words\n")
+
+    assert found.broken_files
+    assert not found.may_hold_providers
