@@ -34,8 +34,8 @@ class ReturningWorld(World):
         return json.dumps({"memory": super().to_json(), "back": back})
 
     def go_back(self, job_id: str, now: datetime) -> None:
-        """Let a job run from now on for ever, as if nothing had been asked of it; what it was before stays so."""
-        self.back[job_id] = now
+        """Let a job run from now on for ever, as if nothing was ever asked of it; once. What was before stays so."""
+        self.back.setdefault(job_id, now)
 
     def _life(self, job_id: str, as_of: datetime) -> Timeline:
         at = self.back.get(job_id)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import looptime
 
@@ -197,6 +198,7 @@ def play(plan: Plan) -> History:
     """Play a plan to its end, through all its crashes."""
     stage = Stage(plan)
     loop = _Loop(noop_cycles=1)
+    loop.set_exception_handler(_let_the_dead_rest)
     try:
         for happening in plan.happenings:
             loop.call_later(happening.after_s, happening.do, stage)
@@ -207,6 +209,12 @@ def play(plan: Plan) -> History:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
     return stage.history
+
+
+def _let_the_dead_rest(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of a task that ended with its process."""
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)
 
 
 def _live(loop: asyncio.AbstractEventLoop, stage: Stage, steps: Iterator[Step], brakes: Brakes) -> bool:

@@ -7,7 +7,7 @@ silence in which nothing may change.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,8 +30,9 @@ from tests.scenario.trouble import DESIRED, Trouble
 ACCOUNTS = ("one", "two")
 SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
 TIGHT = Brakes(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
-MANY = 23
-"""More than are retrieved one by one, so that lists are walked."""
+MANY = 30
+"""More than are retrieved one by one, so that lists are walked, though some have ended."""
+_OF_A_CROWD = ("observed", "observed", "observed", "running", "cancelled")
 
 _LIVES: tuple[list[dict[str, str]], ...] = (
     [{"phase": "running"}],
@@ -76,10 +77,12 @@ _MISHAPS: tuple[Trouble, ...] = (
     trouble.switch_account,
     trouble.lose_key,
     trouble.act_behind_our_back,
+    trouble.go_back,
     trouble.spoil_status,
     trouble.spoil_status,
     trouble.fill_disk,
 )
+_IN_A_CROWD: tuple[Trouble, ...] = (*(trouble.spoil_list,) * 4, *(trouble.go_back,) * 3)
 _UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (trouble.change_wish, trouble.suspend, *(trouble.fault,) * 3)
 
 
@@ -87,13 +90,16 @@ def plan(seed: int) -> Plan:
     """Return the run of a seed."""
     rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
     is_tight = rng.random() < 0.12
-    accounts = ACCOUNTS[: rng.choice([1, 1, 2])]
+    is_crowded = rng.random() < 0.1
+    accounts = ACCOUNTS[: 1 if is_crowded else rng.choice([1, 1, 2])]
     services = {account: _service(seed, account) for account in accounts}
-    count = MANY if rng.random() < 0.07 else rng.randrange(4, 8)
-    wishes = tuple(_wish(rng, number, rng.choice(accounts)) for number in range(count))
+    count = MANY if is_crowded else rng.randrange(4, 8)
+    desired = _OF_A_CROWD if is_crowded else DESIRED
+    wishes = tuple(_wish(rng, number, rng.choice(accounts), rng.choice(desired)) for number in range(count))
+    lives = (*_LIVES, *_LIVES[:1] * 20) if is_crowded else _LIVES
     worlds = {
         account: SandboxOptions.model_validate(
-            {"jobs": list(_jobs(rng, [each for each in wishes if each.account == account], services[account]))}
+            {"jobs": list(_jobs(rng, [each for each in wishes if each.account == account], services[account], lives))}
         )
         for account in accounts
     }
@@ -108,7 +114,10 @@ def plan(seed: int) -> Plan:
             services=services,
         ),
         steps=steps,
-        happenings=tuple(_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else None)),
+        happenings=(
+            *_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else None),
+            *(Happening(rng.uniform(0, trouble_s), each) for each in _IN_A_CROWD if is_crowded),
+        ),
         brakes=TIGHT if is_tight else LOOSE,
     )
 
@@ -118,7 +127,7 @@ def _service(seed: int, account: str) -> Service:
     return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  to be told again, not to be secret
 
 
-def _wish(rng: random.Random, number: int, account: str) -> Wish:
+def _wish(rng: random.Random, number: int, account: str, desired: str) -> Wish:
     folder = rng.choice(["", "team-0/", "team-1/"])
     limits: dict[str, Any] = {}
     if rng.random() < 0.2:
@@ -130,18 +139,20 @@ def _wish(rng: random.Random, number: int, account: str) -> Wish:
         file=f"{folder}{rng.choice(['bots', f'job-{number:02}'])}.yaml",
         account=account,
         job_id=f"ftjob-{number:02}",
-        desired=rng.choice(DESIRED),
+        desired=desired,
         **limits,
     )
 
 
-def _jobs(rng: random.Random, wishes: list[Wish], service: Service) -> Iterator[dict[str, Any]]:
+def _jobs(
+    rng: random.Random, wishes: list[Wish], service: Service, lives: Sequence[list[dict[str, str]]]
+) -> Iterator[dict[str, Any]]:
     for place, wish in enumerate(wishes):
         # At most one vanishes, and not from a small account: more at once would be a wrong key's look.
         may_vanish = place == 0 and len(wishes) > 4
         job: dict[str, Any] = {
             "id": wish.job_id,
-            "life": _as_told(_VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(_LIVES), service),
+            "life": _as_told(_VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(lives), service),
             "cancelTakes": rng.choice(["0s", "0s", "20s", "3m", "9m"]),
             "pauseTakes": rng.choice(["0s", "20s", "2m"]),
         }
@@ -178,8 +189,12 @@ def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
 
 
 def _happenings(rng: random.Random, within_s: float, only: tuple[Trouble, ...] | None) -> Iterator[Happening]:
-    for _ in range(rng.randrange(8, 20)):
+    for _ in range(rng.randrange(12, 26)):
         kinds = only or (_EDITS if rng.random() < 0.4 else _MISHAPS)
         # Much happens before the first look: that is where most requests are made.
         yield Happening(rng.choice([0.0, rng.uniform(0, within_s), rng.uniform(0, within_s)]), rng.choice(kinds))
-    yield Happening(within_s, trouble.mend_settings)
+    # Some are never mended: then what is due must be told as stalled, and stay so.
+    if rng.random() < 0.8:
+        yield Happening(within_s, trouble.mend_accounts)
+    if rng.random() < 0.9:
+        yield Happening(within_s, trouble.mend_settings)

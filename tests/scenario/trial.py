@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tests.scenario.history import Crashed, Edited, History, Served
+from tests.scenario.history import Crashed, Edited, Event, Happened, History, Served, Tampered
 from tests.scenario.oracles import verdict
 from tests.scenario.repository import Revision
 from tests.scenario.stage import play
@@ -27,6 +27,8 @@ class Tally:
 
     seeds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    """What else went wrong, or was done by others: to specs, statuses, disks, keys and jobs."""
     requests: int = 0
     crashes: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
@@ -40,6 +42,7 @@ class Tally:
         return Tally(
             self.seeds + other.seeds,
             self.faults + other.faults,
+            self.others + other.others,
             self.requests + other.requests,
             self.crashes + other.crashes,
             self.accounts + other.accounts,
@@ -50,12 +53,13 @@ class Tally:
     def __str__(self) -> str:
         """Return the figures, on one line."""
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.faults.most_common())
+        others = ", ".join(f"{kind} {count}" for kind, count in self.others.most_common())
         dialects = ", ".join(f"{dialect} {count}" for dialect, count in sorted(self.accounts.items()))
         days = self.simulated / timedelta(days=1)
         return (
             f"{self.seeds} seeds, {self.faults.total()} faults met in {self.requests} requests, "
             f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; accounts: {dialects}; "
-            f"faults by kind: {kinds}"
+            f"faults by kind: {kinds}; besides: {others}"
         )
 
 
@@ -89,12 +93,25 @@ def _judged(seed: int) -> Tally:
     return Tally(
         seeds=1,
         faults=Counter(each.fault for each in served if each.fault is not None),
+        others=Counter(kind for each in history.events if (kind := _kind(each))),
         requests=len(served),
         crashes=sum(isinstance(each, Crashed) for each in history.events),
         accounts=Counter(service.type for service in _first(history).services.values()),
         simulated=history.events[-1].at - history.began_at,
         wrong=((seed, wrong),) if wrong else (),
     )
+
+
+def _kind(event: Event) -> str | None:
+    match event:
+        case Edited():
+            return "specs edited"
+        case Tampered(what=what):
+            return f"status {what}"
+        case Happened(kind=kind) if kind.startswith("somebody") or kind in {"disk full", "key changed", "went back"}:
+            return kind
+        case _:
+            return None
 
 
 def _first(history: History) -> Revision:

@@ -15,6 +15,7 @@ from typing import Any
 from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import NotPossible, UnknownJob
+from tests.scenario.oracles.reading import OVER
 from tests.scenario.provider import KEY, Provider, Trick
 from tests.scenario.repository import FOREVER, KEY_VARIABLE, Wish
 from tests.scenario.stage import Stage
@@ -124,6 +125,11 @@ def toggle_broken_account(stage: Stage) -> None:
     stage.edit(f"broken Provider documents: {sorted(broken)}", replace(stage.revision, broken_accounts=broken))
 
 
+def mend_accounts(stage: Stage) -> None:
+    """Make every Provider document valid again."""
+    stage.edit("Provider documents: mended", replace(stage.revision, broken_accounts=frozenset()))
+
+
 def break_settings(stage: Stage) -> None:
     """Make Settings invalid."""
     stage.edit("Settings: broken", replace(stage.revision, is_settings_broken=True))
@@ -201,6 +207,20 @@ def act_behind_our_back(stage: Stage) -> None:
         stage.happen(f"somebody {verb}s", f"{provider.name}/{job_id}")
 
 
+def go_back(stage: Stage) -> None:
+    """Let a job that has ended run again, as if its provider had restored what it was."""
+    provider, now = _any_provider(stage), stage.clock.now()
+    ended = [
+        each.job_id
+        for each in stage.revision.wishes
+        if each.account == provider.name and stage.history.truth(provider.name, each.job_id, now) in OVER
+    ]
+    if ended:
+        job_id = stage.rng.choice(sorted(set(ended)))
+        provider.world.go_back(job_id, now)
+        stage.happen("went back", f"{provider.name}/{job_id}")
+
+
 def fault(stage: Stage) -> None:
     """Put one of the sandbox's faults in the way of the next requests."""
     provider, times = _any_provider(stage), stage.rng.randrange(1, 6)
@@ -209,6 +229,14 @@ def fault(stage: Stage) -> None:
     stage.happen(
         str(rule.get("status", rule["fault"])), f"{provider.name}, the next {times} {rule.get('on', 'requests')}"
     )
+
+
+def spoil_list(stage: Stage) -> None:
+    """Let the next lists break off, go round, show what was, or speak in tongues."""
+    provider, times = _any_provider(stage), stage.rng.randrange(1, 4)
+    rule = stage.rng.choice(_LIST_RULES)(stage)
+    provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
+    stage.happen(f"list: {rule['fault']}", f"{provider.name}, {times} times")
 
 
 def outage(stage: Stage) -> None:
@@ -281,6 +309,14 @@ _RULES: tuple[Callable[[Stage], dict[str, Any]], ...] = (
     _plain("unknown-word"),
     _plain("partial-page", "list"),
     _plain("endless", "list"),
+)
+_LIST_RULES: tuple[Callable[[Stage], dict[str, Any]], ...] = (
+    lambda stage: {"fault": "partial-page", "on": "list", "page": stage.rng.randrange(1, 5)},
+    lambda stage: {"fault": "partial-page", "on": "list", "page": stage.rng.randrange(1, 5)},
+    _plain("endless", "list"),
+    _plain("empty", "list"),
+    _plain("unknown-word", "list"),
+    _lasting("stale-read", ("5m", "2h"), "list"),
 )
 
 

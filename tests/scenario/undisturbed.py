@@ -41,8 +41,12 @@ def different_ending(plan: Plan, history: History) -> Iterator[str]:
         here, there = status_of(wish, ours.statuses), status_of(wish, theirs.statuses)
         if here is None or there is None:
             yield f"{wish.name} has no status in one of the two runs"
-        # What the provider has forgotten is known only to who saw it before.
-        elif ABSENT not in {_phase(here), _phase(there)} and ready(here)["reason"] != _OF_ITS_PAST:
+        # What the provider has forgotten, or takes back, is known only to who saw it before.
+        elif (
+            history.back_at(wish.account, wish.job_id) is None
+            and ABSENT not in {_phase(here), _phase(there)}
+            and ready(here)["reason"] != _OF_ITS_PAST
+        ):
             are_over = {_phase(here), _phase(there)} <= OVER
             is_same = standing(here) == standing(there) or (are_over and wish.has_limits)
             if not is_same or not (are_over or _phase(here) == _phase(there)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import takewhile
 
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
@@ -162,6 +163,23 @@ def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
     return status.phase in OVER and all(case.again(status, jump).status.final for jump in jumps)
 
 
+def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decision) -> bool:
+    """Or was cancelled after our own accepted cancel; a success without its model's name waits for that for an hour."""
+    status, last, job = decision.status, case.last, case.job
+    if not status.final or job is None or case.is_end_believed or status.job is None:
+        return True
+    cancels = [each for each in status.receipts if each.verb is Verb.CANCEL]
+    ended_at = status.job.finished_at
+    has_end = ended_at is not None and ended_at <= case.now + timedelta(minutes=5)
+    is_ours = job.phase is Phase.CANCELLED and any(each.accepted_at is not None for each in cancels)
+    told = [each.at for each in takewhile(lambda each: each.phase is status.phase, last.history if last else ())]
+    lasted = case.now - told[-1] if told else timedelta(0)
+    is_nameless = job.phase is Phase.SUCCEEDED and status.job.fine_tuned_model is None
+    if is_nameless and max(lasted, case.now - ended_at if ended_at else timedelta(0)) < timedelta(hours=1):
+        return False
+    return has_end or is_ours or lasted >= timedelta(minutes=1)
+
+
 def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Decision) -> bool:
     """The first one is remembered and changes nothing else; one that agrees with the end takes the doubt away."""
     last, status = case.last, decision.status
@@ -227,6 +245,7 @@ LAWS: tuple[Law, ...] = (
     it_is_ready_only_with_proof,
     a_generation_is_a_digest,
     what_is_not_final_is_looked_at_again,
+    what_is_final_has_an_end_or_two_looks_that_agree,
     an_end_is_denied_only_by_two_looks_a_minute_apart,
 )
 """Checked in every case."""

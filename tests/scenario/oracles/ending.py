@@ -35,9 +35,11 @@ def wrong_ending(history: History) -> Iterator[str]:
             if said != "Stalled" or ready(tree)["reason"] not in {"InvalidSpec", "InvalidProvider", "DuplicateJob"}:
                 yield f"{wish.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
             continue
-        if phase != truth and not (truth == ABSENT and phase in OVER):
+        if phase not in history.was(wish.account, wish.job_id, last.at) and not (truth == ABSENT and phase in OVER):
             yield f"{wish.name} says {phase}, and its job is {truth}"
         expected = _expected(history, revision, wish, phase, last)
+        if revision.is_settings_broken:
+            expected = expected or {"Stalled"}
         is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
         if said not in expected and not is_braked:
             yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, not {expected}; its job is {truth}"
@@ -48,7 +50,8 @@ def _expected(history: History, revision: Revision, wish: Wish, phase: str, last
     never_started = phase in {"validating_files", "queued"}
     limits = wish if never_started else replace(wish, max_queued=None)
     is_over_its_limit = limits.has_limits and is_over_limit(history, limits, last.at)
-    if revision.is_suspended or wish.is_suspended(last.at):
+    is_all_suspended = revision.is_suspended and not revision.is_settings_broken
+    if is_all_suspended or wish.is_suspended(last.at):
         return {"Suspended"}
     if wish.desired == "observed":
         # Never seen at all is a typo, whatever is wanted.

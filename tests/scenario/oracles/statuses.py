@@ -185,25 +185,31 @@ def _receipts(tree: Tree) -> list[Tree]:
 def thrown_away(history: History) -> Iterator[str]:
     """Tell the statuses that were removed by a pass that could not read a file, so that nobody knew what it held.
 
-    One whose name or job a readable spec of another place claims has not gone, but moved.
+    One whose name or job a readable spec of another place claims has not gone, but moved; and of two of one name, which
+    a crash may leave, the older goes.
     """
     revision: Revision | None = None
     at_begin: Revision | None = None
     told: dict[str, bytes] = {}
+    here: set[str] = set()
     for event in history.events:
         match event:
             case Edited(revision=new):
                 revision = new
             case PassBegun():
                 at_begin = revision
-            case PassEnded(statuses=statuses):
+            case PassEnded(statuses=statuses) | Crashed(statuses=statuses):
                 told.update(statuses)
+                here = set(statuses)
             case Put(path=path, data=data):
                 told[path] = data
+                here.add(path)
             case Gone(path=path) if at_begin is not None and at_begin.unreadable_files() and is_job(path):
+                here.discard(path)
                 tree = read(told.get(path, b""))
                 job = job_of(tree) if tree else None
                 claimed = {each.name for each in at_begin.readable()} | {each.job_id for each in at_begin.readable()}
+                claimed |= {PurePosixPath(each).stem for each in here}
                 if claimed.isdisjoint({PurePosixPath(path).stem, job[1] if job else ""}):
                     unreadable = sorted(at_begin.unreadable_files())
                     yield f"{event.at:%T} {path} was removed while {unreadable} could not be read"

@@ -1,0 +1,60 @@
+"""That the table of what is proven names proofs that exist, and leaves no law and no property out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.bugs import BUGS, Bug
+from tests.scenario.oracles import ALWAYS, SETTLED
+from tests.scenario.undisturbed import different_ending
+from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / ".github" / "PROOFS.md").read_text(encoding="utf-8")
+PROVERS = {each.__name__ for each in (*LAWS, *LAWS_OF_WHAT_FOLLOWS, *ALWAYS, *SETTLED, different_ending)}
+_TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+_NAME = re.compile(r"`([a-z]\w+)`")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the table below a heading, as cells."""
+    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def names_of_tests() -> set[str]:
+    return {name for path in (ROOT / "tests").rglob("test_*.py") for name in _TEST.findall(path.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize(("heading", "count"), [("Laws", 8), ("Properties", 22)])
+def test_every_law_and_property_is_shown_by_proofs_that_exist(heading: str, count: int) -> None:
+    table = rows(heading)
+    named = {cells[0]: _NAME.findall(cells[2]) for cells in table}
+
+    assert list(named) == [str(number) for number in range(1, count + 1)]
+    assert [number for number, names in named.items() if not names] == []
+    assert {name for names in named.values() for name in names} - names_of_tests() - PROVERS == set()
+
+
+def test_every_law_of_the_walk_and_every_oracle_stands_in_a_table() -> None:
+    named = {name for heading in ("Laws", "Properties") for cells in rows(heading) for name in _NAME.findall(cells[2])}
+
+    assert PROVERS - named == set()
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_still_fits_the_code(bug: Bug) -> None:
+    text = (ROOT / "reconciler" / bug.file).read_text(encoding="utf-8")
+
+    assert bug.planted(text) != text
+
+
+def test_every_planted_bug_was_caught_and_stands_in_the_table() -> None:
+    table = {cells[0]: cells[2:] for cells in rows("Planted bugs")}
+
+    assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant --write"
+    assert [name for name, caught in table.items() if set(caught) == {"-"}] == []
