@@ -61,3 +61,12 @@ def test_a_job_that_a_wrong_key_made_look_gone_is_still_looked_at_and_asked_to_s
     assert not verdict(history, ALWAYS)
     assert after, "the cancel was not lost"
     assert reason(history, "job-a") == "CancelPending"
+
+
+def test_three_of_ten_that_vanish_at_once_are_not_believed_to_be_gone() -> None:
+    wishes = tuple(a_wish(f"ftjob-{number}", "running") for number in range(10))
+    jobs = {wish.job_id: vanishing(3) for wish in wishes[:3]}
+    history = play(a_plan(*wishes, steps=every(61.0, 8), jobs=jobs))
+
+    assert not verdict(history, ALWAYS)
+    assert {reason(history, wish.name) for wish in wishes} == {"AsDesired"}
