@@ -6,7 +6,6 @@ Each run is a fresh clone on a fresh machine, as a CI has it. `--long` makes it 
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import pytest
 
 from reconciler.adapters.status_reading import parse_status
 from tests.support.cli import Checkout, Ran
+from tests.support.person import Person, forced, until
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox
 
@@ -29,40 +29,6 @@ MODES = {
     "the specs' own branch": ("main", "specs/status/", ()),
     "a branch of their own": ("reconcile-status", "", ("--status-branch", "reconcile-status")),
 }
-
-
-@dataclass(slots=True)
-class Person:
-    """Somebody who writes specs, changes her mind, and pushes; and notes which commits of hers arrived."""
-
-    checkout: Checkout
-    clone: Clone
-    sandbox: Sandbox
-    jobs: list[str] = field(default_factory=list)
-    pushed: list[str] = field(default_factory=list)
-    pushes: int = 0
-
-    def work(self) -> None:
-        """Want one more job cancelled; every third is first observed, and cancelled two commits later."""
-        number = len(self.jobs)
-        self.jobs += self.sandbox.create(1)
-        self.checkout.want(f"job-{number}", self.jobs[number], "cancelled" if number % 3 else "observed")
-        if number % 3 == 2:
-            self.checkout.want(f"job-{number - 2}", self.jobs[number - 2])
-        self.clone.commit(f"Want job {number}")
-        self.push()
-
-    def push(self) -> None:
-        """Push what is committed, on top of what others pushed meanwhile."""
-        count = len(self.pushed)
-        while len(self.pushed) == count:
-            self.pushes += 1
-            self.clone.git("pull", "--quiet", "--rebase", "origin", "main")
-            try:
-                self.clone.push()
-            except subprocess.CalledProcessError:
-                continue
-            self.pushed.append(self.clone.git("rev-parse", "HEAD"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +55,6 @@ class Runners:
         told = [json.loads(line) for line in (self.root / "trace").read_text(encoding="utf-8").splitlines()]
         pushes = {each["sid"] for each in told if each["event"] == "start" and "push" in each["argv"]}
         return sum(each["event"] == "exit" and each["sid"] in pushes and each["code"] != 0 for each in told)
-
-
-def moves(remote: Path, branch: str) -> list[tuple[str, str]]:
-    """Return how a branch of the remote moved, from commit to commit."""
-    log = (remote / "logs" / "refs" / "heads" / branch).read_text(encoding="utf-8")
-    return [(line[:40], line[41:81]) for line in log.splitlines()]
-
-
-def until(moment: float, work: Callable[[], None], rest_s: float) -> None:
-    while time.monotonic() < moment:
-        work()
-        time.sleep(rest_s)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -149,8 +103,7 @@ def test_two_runs_and_a_person_lose_nothing_and_ask_for_each_job_once(
     assert set(asked.values()) == {1}
     assert {job_id: asked[job_id] for job_id in person.jobs} == attempts
     assert all(path.startswith(folder) and path.endswith(".yaml") for path in touched)
-    history = clone.git("rev-list", "--first-parent", "origin/main").split()
-    assert [commit for commit in person.pushed if commit not in history] == []
+    assert person.lost() == []
     for name in {"main", branch}:
         assert clone.is_linear(f"origin/{name}")
-        assert all(clone.git("merge-base", one, other) == one for one, other in moves(remote, name)[1:])
+        assert forced(remote, name) == []

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ import pytest
 
 from reconciler.adapters.remote import DEPTH
 from reconciler.adapters.status_reading import parse_status
+from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.git_http import git_over_http
+from tests.support.person import Person, forced, until
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for
 from tests.support.watching import watching
@@ -30,6 +33,8 @@ TOKEN = "canary-of-the-remote-123456"  # noqa: S105  a canary
 PUSHES = 20
 LARGE = 24 * 1024 * 1024
 SEEN_WITHIN_S = 30
+SECONDS, SECONDS_LONG = 15, 120
+PROVEN_WITHIN_S = 90
 LOOSE = ("--max-cancels", "1000", "--max-cancels-absolute", "1000")
 
 pytestmark = pytest.mark.skipif(
@@ -217,3 +222,57 @@ def many_commits(clone: Clone, number: int) -> None:
     )
     clone.git("reset", "--quiet", "--hard", "main")
     clone.push()
+
+
+@pytest.mark.parametrize(
+    ("branch", "folder", "more"),
+    [("main", "specs/status/", ()), ("statuses", "", ("--status-branch", "statuses"))],
+    ids=["the specs' own branch", "a branch of their own"],
+)
+def test_two_watches_and_a_person_lose_nothing_and_ask_for_each_job_once(
+    branch: str,
+    folder: str,
+    more: tuple[str, ...],
+    team: Team,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+    record_property: Callable[[str, object], None],
+) -> None:
+    remote = Clone(team.remote)
+    remote.git("config", "core.logAllRefUpdates", "always")
+    person = Person(team.specs, team.clone, team.sandbox)
+    other = Checkout(tmp_path / "other", team.runner.environ)
+    other.root.mkdir()
+    team.sandbox.break_with({"on": "cancel", "fault": "slow", "for": "0.3s"})
+    with (
+        watching(team.runner, *options(team), *more, RECONCILE_GIT_TOKEN=TOKEN) as one,
+        watching(other, *options(team), *more, RECONCILE_GIT_TOKEN=TOKEN) as two,
+    ):
+        until(time.monotonic() + (SECONDS_LONG if pytestconfig.getoption("--long") else SECONDS), person.work, 0.8)
+        statuses = partial(published, remote, branch, folder, len(person.jobs))
+        wait_for(
+            lambda: all(each is not None and each.is_ready for each in statuses()), "all are proven", PROVEN_WITHIN_S
+        )
+        codes = one.stop(), two.stop()
+    asked = Counter(team.sandbox.cancels(*person.jobs))
+    attempts = [sum(receipt.attempts for receipt in each.receipts) for each in statuses() if each is not None]
+    record_property(
+        f"two watches and a person over HTTP, statuses on {branch}",
+        f"{len(person.pushed)} commits of hers in {person.pushes} pushes, "
+        f"{len(remote.subjects(branch))} commits on the branch, {sum(asked.values())} requests for {len(asked)} jobs",
+    )
+
+    assert codes == (0, 0)
+    assert set(asked.values()) == {1}
+    assert attempts == [asked[job_id] for job_id in person.jobs]
+    assert person.lost() == []
+    for name in {"main", branch}:
+        assert remote.is_linear(name)
+        assert forced(team.remote, name) == []
+
+
+def published(remote: Clone, branch: str, folder: str, number: int) -> list[JobStatus | None]:
+    """Return the statuses of the jobs up to a number, None where there is none yet."""
+    names = remote.git("ls-tree", "-r", "--name-only", branch).splitlines()
+    paths = [f"{folder}job-{each}.yaml" for each in range(number)]
+    return [parse_status(remote.git("show", f"{branch}:{path}") + "\n") if path in names else None for path in paths]
