@@ -13,9 +13,10 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import PIPE
 from types import MappingProxyType
@@ -39,6 +40,8 @@ _QUIET = {
     "LC_ALL": "C",
 }
 _WITH_A_REMOTE = frozenset({"ls-remote", "fetch", "push"})
+_MOVING = frozenset({"fetch", "push"})
+_PROMISES = ("extensions.partialClone", "remote.origin.promisor", "remote.origin.partialclonefilter")
 _ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 _OF_A_HOOK = frozenset({"GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"})
 """What a hook that we run in would make us believe of where we are."""
@@ -76,6 +79,7 @@ class Git:
     """What opens the remote."""
     is_stopping: Callable[[], bool] = _never
     """Whether somebody wants the program to end, so that a remote which does not answer is not waited for."""
+    _moving: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def run(
         self,
@@ -92,9 +96,31 @@ class Git:
             more: environment for it.
             file_max: the bytes of the largest file that it may write, where the system can bound that.
         """
+        verb = _verb(arguments)
+        if self.access is None or verb not in _MOVING:
+            return self._run(verb, arguments, data, more, file_max)
+        with self._moving:
+            try:
+                return self._run(verb, arguments, data, more, file_max)
+            finally:
+                self.forget_promises()
+
+    def forget_promises(self) -> None:
+        """Let Git take what was left out of our clone for missing.
+
+        A fetch under a filter makes it believe that the remote will always bring the rest. A push would then bring the
+        commits of whoever was faster, without their files, and the next fetch would believe that it has them.
+        """
+        for setting in _PROMISES:
+            with suppress(GitError):
+                self._run("config", ("config", "--unset", setting), b"", {}, None)
+
+    def _run(
+        self, verb: str, arguments: Sequence[str], data: bytes, more: Mapping[str, str], file_max: int | None
+    ) -> bytes:
         flags = [flag for setting in _HARMLESS for flag in ("-c", setting)]
         command = ["git", "-C", str(self.directory), *flags, *arguments]
-        environment = {**self._environment(_verb(arguments)), **more}
+        environment = {**self._environment(verb), **more}
         try:
             # A session of its own has no terminal to ask at, and what Git starts can be ended with it.
             process = subprocess.Popen(  # noqa: S603  a list, no shell, and every path stands after `--`
@@ -111,13 +137,13 @@ class Git:
             out, complaints = self._finish(process, data)
         except subprocess.TimeoutExpired:
             _end(process)
-            msg = f"git {_verb(arguments)} took too long, and was ended"
+            msg = f"git {verb} took too long, and was ended"
             raise GitError(msg) from None
         except BaseException:
             _end(process)
             raise
         if process.returncode != 0:
-            complaint = _complaint(arguments, complaints)
+            complaint = _complaint(verb, complaints)
             raise GitError(self.access.strike(complaint) if self.access else complaint)
         return out
 
@@ -205,8 +231,8 @@ def _verb(arguments: Sequence[str]) -> str:
     return words[0]
 
 
-def _complaint(arguments: Sequence[str], stderr: bytes) -> str:
+def _complaint(verb: str, stderr: bytes) -> str:
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     last = without_credentials(lines[-1]) if lines else "it failed"
     readable = "".join(each if each.isprintable() else " " for each in last)
-    return f"git {_verb(arguments)}: {readable[:_SAID_AT_MOST]}"
+    return f"git {verb}: {readable[:_SAID_AT_MOST]}"

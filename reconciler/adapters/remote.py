@@ -6,10 +6,8 @@ until an operator accepts where it is now. A remote that is away is told, and th
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +21,6 @@ from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import Signature, StatusBranch
 from reconciler.adapters.tree import TreeDisk
-from reconciler.adapters.watch import running
 from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
@@ -43,6 +40,7 @@ def open_remote(directory: Path, access: GitAccess, is_stopping: Callable[[], bo
     if not (directory / "HEAD").exists():
         git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", ".")
     _remove_torn(git)
+    git.forget_promises()
     git.run("config", "remote.origin.url", access.url)
     return git
 
@@ -272,40 +270,3 @@ def publish_to_remote(
             fetching=(_WITHOUT_LARGE,),
         )
     )
-
-
-@dataclass(slots=True)
-class RemoteWaker:
-    """The `Waker` of a remote: asks it every few seconds."""
-
-    specs: RemoteSpecs
-    every_s: float
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _follower: asyncio.Task[None] | None = None
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the remote is asked at all; that it does not answer is no fault of the watch."""
-        return self._follower is not None and not self._follower.done()
-
-    async def wait(self) -> None:
-        """Return after the branch has moved, or the remote has gone away or come back."""
-        await self._changed.wait()
-        self._changed.clear()
-
-    async def follow(self) -> None:
-        """Ask for ever."""
-        self._follower = asyncio.current_task()
-        while True:
-            await asyncio.sleep(self.every_s)
-            was_away = self.specs.away
-            if await asyncio.to_thread(self.specs.poll) or (was_away is None) != (self.specs.away is None):
-                self._changed.set()
-
-
-@asynccontextmanager
-async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemoteWaker]:
-    """Ask the remote every few seconds while the body runs."""
-    waker = RemoteWaker(specs, every_s)
-    async with running(waker.follow()):
-        yield waker

@@ -14,8 +14,9 @@ from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
 from reconciler.adapters.git_access import GitAccess
+from reconciler.adapters.poll import polling
 from reconciler.adapters.publish import open_publisher
-from reconciler.adapters.remote import RemoteSpecs, open_remote, polling, publish_to_remote
+from reconciler.adapters.remote import RemoteSpecs, open_remote, publish_to_remote
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import Signature
 from reconciler.adapters.watch import watching
