@@ -16,7 +16,7 @@ from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from reconciler.adapters.status_text import digest
+from reconciler.adapters.status_text import HEADER, digest
 from reconciler.adapters.yaml_text import Parse, Unreadable, parse
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import is_name, parse_instant
@@ -36,8 +36,9 @@ class StatusTooNew(Exception):
 
 
 def is_ours(data: bytes) -> bool:
-    """Whether a file among the statuses is one. An empty one counts: a disk that was cut off leaves such."""
-    return not data.strip() or b"jobs.reconciler/" in data
+    """Whether a file among the statuses is one. The beginning of one counts: a disk that was cut off leaves such."""
+    begin = HEADER.encode()
+    return not data.strip() or data[: len(begin)] == begin[: len(data)] or b"jobs.reconciler/" in data
 
 
 def parse_status(text: str, parse: Parse = parse) -> JobStatus:

@@ -6,9 +6,11 @@ A field that the answer left out keeps its last value; a null replaces it. Secon
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from typing import TypeVar
 
 from reconciler.model.job import JobRef, ObservedJob, Phase, Unset
+from reconciler.model.reason import Reason
 from reconciler.model.status import JobFacts, JobStatus
 
 T = TypeVar("T")
@@ -34,6 +36,12 @@ def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: dat
         trained_tokens=_value(job.trained_tokens, known.trained_tokens),
         error=_value(job.error, known.error),
     )
+
+
+def may_have_started(status: JobStatus | None) -> bool:
+    """Whether the job may have run before without our knowing: what was known of it could once not be read."""
+    ours = takewhile(lambda entry: entry.reason is not Reason.JOB_CHANGED, status.history if status else ())
+    return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)
 
 
 def recall(status: JobStatus) -> ObservedJob | None:

@@ -22,7 +22,15 @@ def is_believable(as_of: datetime | None, now: datetime) -> bool:
     return as_of is not None and abs(now - as_of) <= SKEW_MAX
 
 
-def reached(limits: Limits | None, facts: JobFacts, phase: Phase, as_of: datetime | None, now: datetime) -> str | None:
+def reached(
+    limits: Limits | None,
+    facts: JobFacts,
+    phase: Phase,
+    as_of: datetime | None,
+    now: datetime,
+    *,
+    may_have_started: bool = False,
+) -> str | None:
     """Return the limit that an unfinished job is over, as `maxAge 24h`, or None.
 
     Args:
@@ -31,6 +39,7 @@ def reached(limits: Limits | None, facts: JobFacts, phase: Phase, as_of: datetim
         phase: an unfinished phase.
         as_of: the provider's clock at the look; None where it gave none, and then no limit is reached.
         now: our clock.
+        may_have_started: whether it may have run without that being among the facts.
     """
     if limits is None or as_of is None or not is_believable(as_of, now):
         return None
@@ -38,7 +47,7 @@ def reached(limits: Limits | None, facts: JobFacts, phase: Phase, as_of: datetim
         return f"notAfter {render_instant(limits.not_after)}"
     if limits.max_age is not None and _is_older(facts.created_at, limits.max_age, as_of):
         return f"maxAge {render_duration(limits.max_age)}"
-    has_waited = phase in _WAITING and facts.started_at is None
+    has_waited = phase in _WAITING and facts.started_at is None and not may_have_started
     if limits.max_queued is not None and has_waited and _is_older(facts.created_at, limits.max_queued, as_of):
         return f"maxQueued {render_duration(limits.max_queued)}"
     return None

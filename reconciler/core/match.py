@@ -2,7 +2,7 @@
 
 Rules: a job's identity is (account, id), so a status is found by that first and by name only then: a renamed or moved
 spec keeps its receipts. A status found by name that speaks of another job is not this job's: what was known is dropped,
-and the history says so. One status belongs to at most one spec.
+and the history says so; so it does where what was known could not be read. One status belongs to at most one spec.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.core.conditions import stalled
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
@@ -38,8 +39,17 @@ class Matched:
     """Statuses that a renamed spec left behind: what they tell goes on under the new name."""
 
 
-def match(claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime) -> Matched:
-    """Return every claim's last status."""
+def match(
+    claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime, discarded: Iterable[str] = ()
+) -> Matched:
+    """Return every claim's last status.
+
+    Args:
+        claims: the specs.
+        statuses: what was read.
+        now: our clock, for the history.
+        discarded: the names under which something stands that counts as no status.
+    """
     claims = list(claims)
     free = list(statuses)
     by_job: dict[tuple[str, str], list[JobStatus]] = {}
@@ -70,6 +80,7 @@ def match(claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime)
         is_same = claim.ref is None or status.job is None
         last[claim.key] = status if is_same else _of_another_job(status, now)
     names = {claim.name for claim in claims}
+    last |= _forgotten((each for each in claims if each.key not in last), set(discarded), names, now)
     jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
     rest = [each for each in free if id(each) not in taken]
     left = [each for each in rest if each.job is not None and (each.job.account, each.job.id) in jobs]
@@ -109,3 +120,14 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
         receipts=(),
         history=(entry, *status.history)[:HISTORY_MAX],
     )
+
+
+def _forgotten(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
+    """Return what is left of statuses that were lost: that they were."""
+    message = "what was known of the job is lost"
+    return {
+        claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now)
+        for claim in claims
+        # One that no spec has the name of may have been of any job, before its spec was renamed.
+        if claim.name in lost or lost - names
+    }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core import limits
-from reconciler.core.facts import merge
+from reconciler.core.facts import may_have_started, merge
 from reconciler.core.finality import believe
 from reconciler.core.receipts import confirm, has_accepted_cancel, limit_asked_for, may_vanish, newest_cancel
 from reconciler.core.subject import Subject
@@ -48,7 +48,7 @@ def situate(subject: Subject, job: ObservedJob | None, last: JobStatus | None, n
     receipts = confirm(last, phase, now, subject.interval)
     is_told = phase in UNFINISHED and limits.is_believable(as_of, now)
     if is_told:
-        limit = limits.reached(subject.spec.limits, facts, phase, as_of, now)
+        limit = limits.reached(subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last))
     else:
         is_same_spec = last is not None and last.observed_spec == subject.digest
         is_observed = subject.spec.desired_state is DesiredState.OBSERVED

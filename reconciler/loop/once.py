@@ -119,7 +119,7 @@ async def run_pass(
     if stored.too_new:
         candidates = tuple(each for each in candidates if _path(each) not in stored.too_new)
     claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
-    matched = match(claims, stored.jobs, tools.clock.now().replace(microsecond=0))
+    matched = match(claims, stored.jobs, tools.clock.now().replace(microsecond=0), stored.lost_names)
     settings = snapshot.settings[0].document.spec if snapshot.settings else None
     brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
     chosen = [key for key, each in enumerate(candidates) if orders.is_selected is None or orders.is_selected(each)]

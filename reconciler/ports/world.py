@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
 from reconciler.model.diagnostic import Diagnostic
@@ -162,6 +162,11 @@ class StoredStatuses:
     """Status files that count as none: unparsable, in conflict, or with a wrong digest."""
     too_new: tuple[str, ...] = ()
     """Status files of a later apiVersion: untouched, and no action for their jobs."""
+
+    @property
+    def lost_names(self) -> frozenset[str]:
+        """The names of the jobs whose statuses were discarded; of a directory, its own."""
+        return frozenset(PurePosixPath(each).stem for each in self.discarded if not each.startswith("_providers/"))
 
 
 class Publisher(Protocol):

@@ -91,6 +91,12 @@ BUGS = (
         "    is_told = limits.is_believable(as_of, now)\n",
     ),
     Bug(
+        "forget that a status was lost, and take its job for one that never started",
+        "core/facts.py",
+        "    return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)\n",
+        "    return ours is None\n",
+    ),
+    Bug(
         "limits by a clock that is wrong",
         "core/limits.py",
         "    return as_of is not None and abs(now - as_of) <= SKEW_MAX\n",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -59,3 +60,31 @@ def test_a_job_that_is_queued_too_long_is_cancelled() -> None:
 
     assert len(cancels(history)) == 1
     assert reason(history, "job-a") == "LimitReached"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda data: b"<<<<<<< HEAD\n" + data,
+        lambda data: data.replace(b"final: false", b"final: false "),
+        lambda data: data[:20],
+        lambda data: data[:90],
+        lambda _: b"",
+    ],
+    ids=["in conflict", "edited", "cut off in its first line", "cut off in its second", "emptied"],
+)
+@pytest.mark.parametrize("new_name", ["job-a", "job-b"])
+def test_a_job_whose_status_was_lost_may_have_started_and_is_not_cancelled_for_having_been_queued(
+    spoilt: Callable[[bytes], bytes], new_name: str
+) -> None:
+    def spoil(stage: Stage) -> None:
+        stage.tamper("job-a.yaml", "spoilt", spoilt(stage.statuses()["job-a.yaml"]))
+        stage.edit("renamed", stage.revision.changed("job-a", name=new_name))
+
+    wish = a_wish("ftjob-a", "running", max_queued=timedelta(minutes=90))
+    life = [{"phase": "queued", "for": "70m"}, {"phase": "running", "for": "20m"}, {"phase": "queued"}]
+    happenings = [Happening(3630.0, spoil)]
+    history = play(a_plan(wish, steps=every(300.0, 24), jobs={"ftjob-a": {"life": life}}, happenings=happenings))
+
+    assert not cancels(history)
+    assert reason(history, new_name) == "AsDesired"
