@@ -40,6 +40,12 @@ def test_every_law_and_property_is_shown_by_proofs_that_exist(heading: str, coun
     assert {name for names in named.values() for name in names} - names_of_tests() - PROVERS == set()
 
 
+def test_every_defect_is_held_by_a_proof_that_exists() -> None:
+    named = {name for cells in rows("What this found") for name in _NAME.findall(cells[3])}
+
+    assert named - names_of_tests() - PROVERS == set()
+
+
 def test_every_law_of_the_walk_and_every_oracle_stands_in_a_table() -> None:
     named = {name for heading in ("Laws", "Properties") for cells in rows(heading) for name in _NAME.findall(cells[2])}
 

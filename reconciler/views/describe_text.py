@@ -92,7 +92,9 @@ def _suspension(suspension: Suspension | None) -> str | None:
 
 def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]:
     job = status.job
-    phase = f"{status.phase}, for good" if status.final else str(status.phase)
+    phase = str(status.phase)
+    if status.final:
+        phase += f", in doubt since {moment(status.doubted_at)}" if status.doubted_at else ", for good"
     if job is None:
         return [("phase", phase)]
     is_other_word = job.provider_status not in (None, status.phase.value)

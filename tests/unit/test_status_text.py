@@ -216,6 +216,7 @@ statuses = st.builds(
     source=st.from_regex(r"([^/\x00\ud800-\udfff.]{1,8}/){0,2}[^/\x00\ud800-\udfff.]{1,8}\.yaml", fullmatch=True),
     phase=st.sampled_from(Phase),
     final=st.booleans(),
+    doubted_at=or_none(moments),
     conditions=st.tuples(conditions),
     job=or_none(facts),
     receipts=st.lists(receipts, max_size=2).map(tuple),
@@ -230,6 +231,13 @@ statuses = st.builds(
 
 def test_the_format_is_this_one_and_no_other() -> None:
     assert render_status(the_golden_status()) == GOLDEN + digest(GOLDEN)
+
+
+def test_a_doubt_stands_below_what_it_is_about_and_only_while_there_is_one() -> None:
+    doubted = render_status(replace(the_golden_status(), doubted_at=NOW))
+
+    assert "  final: true\n  doubtedAt: '2026-11-23T14:03:20Z'\n  conditions:\n" in doubted
+    assert "doubtedAt" not in render_status(the_golden_status())
 
 
 @given(statuses)

@@ -46,6 +46,15 @@ def test_what_happened_is_told_in_order_whoever_said_it() -> None:
     ]
 
 
+def test_an_end_is_for_good_until_it_is_in_doubt() -> None:
+    row = a_row("chat", phase=Phase.CANCELLED)
+    ended = replace(row, status=replace(row.status, final=True))
+    doubted = replace(row, status=replace(ended.status, doubted_at=NOW))
+
+    assert "cancelled, for good" in describe_text(ended, a_spec(), (), Canvas(), NOW)
+    assert "cancelled, in doubt since 2026-11-23" in describe_text(doubted, a_spec(), (), Canvas(), NOW)
+
+
 def test_causes_stand_before_effects_of_the_same_second() -> None:
     row = a_waiting_row(receipts=(replace(CONFIRMED, requested_at=NOW, accepted_at=NOW, attempts=1),))
     assert row.status.job is not None

@@ -1,0 +1,91 @@
+"""An account in memory, and looks at it: which requests they take, and what they make of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from reconciler.errors import ProviderError
+from reconciler.loop.look import Looked, look
+from reconciler.model.job import Capabilities, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from tests.support.build import ACCOUNT
+
+ROWS = Capabilities(has_whole_rows=True, page_size_max=100)
+
+
+@dataclass
+class Shelf:
+    """An account in memory. What is broken is told by the job's id, or by `page 2`."""
+
+    jobs: dict[str, ObservedJob]
+    broken: dict[str, ProviderError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return a page; its cursor is its number."""
+        number = int(cursor or 0)
+        self.ask(f"page {number + 1}")
+        jobs = list(self.jobs.values())
+        end = (number + 1) * query.page_size
+        return JobPage(tuple(jobs[number * query.page_size : end]), str(number + 1) if end < len(jobs) else None)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return a job, or None if there is none of this id."""
+        self.ask(ref.id)
+        return self.jobs.get(ref.id)
+
+    def ask(self, what: str) -> None:
+        """Note a request, and raise what is broken about it."""
+        self.asked.append(what)
+        if what in self.broken:
+            raise self.broken[what]
+
+    @property
+    def pages(self) -> int:
+        """How many pages were asked for."""
+        return sum(what.startswith("page") for what in self.asked)
+
+
+class Circle(Shelf):
+    """A list that comes back to where it was."""
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return a page, with a cursor that leads back to it."""
+        page = await super().list_page(query, cursor and "0")
+        return replace(page, next_cursor="again")
+
+
+class Endless(Shelf):
+    """A list that has more to come for ever."""
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return an empty page, and say that there is more."""
+        del query
+        self.ask("page")
+        return JobPage((), str(int(cursor or 0) + 1))
+
+
+def named(*numbers: int) -> list[str]:
+    return [f"ftjob-{number:04}" for number in numbers]
+
+
+def shelf(count: int, phase: Phase = Phase.RUNNING, kind: type[Shelf] = Shelf) -> Shelf:
+    return kind({id_: ObservedJob(id=id_, phase=phase, provider_status=str(phase)) for id_ in named(*range(count))})
+
+
+def looked(
+    reader: Shelf,
+    ids: list[str],
+    known: dict[str, Phase] | None = None,
+    can: Capabilities = ROWS,
+    *,
+    ended: dict[str, Phase] | None = None,
+    may_vanish: tuple[str, ...] = (),
+) -> Looked:
+    refs = [JobRef(ACCOUNT, id_) for id_ in ids]
+    over = {JobRef(ACCOUNT, id_): phase for id_, phase in (ended or {}).items()}
+    return asyncio.run(look(reader, refs, known or {}, can, ended=over, may_vanish=frozenset(may_vanish)))
+
+
+def seen(found: Looked, id_: str) -> object:
+    return found.looks[JobRef(ACCOUNT, id_)]
