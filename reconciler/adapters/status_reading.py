@@ -32,7 +32,11 @@ class StatusUnreadable(Exception):
 
 
 class StatusTooNew(Exception):
-    """A status file that a later version of reconcile wrote."""
+    """A status file that a later version of reconcile wrote. `job` is the account and id that it names, if it does."""
+
+    def __init__(self, version: str, job: tuple[str, str] | None) -> None:
+        super().__init__(version)
+        self.job = job
 
 
 def is_ours(data: bytes) -> bool:
@@ -97,7 +101,7 @@ def _body(text: str, kind: str, parse: Parse) -> tuple[str, Mapping[str, Any]]:
     frame = documents[0].value
     version = _VERSION.match(str(frame.get("apiVersion")))
     if version is not None and int(version[1]) > 1:
-        raise StatusTooNew(version[0])
+        raise StatusTooNew(version[0], _job_in(frame))
     above, _, _ = text.rpartition("digest: ")
     if text != above + digest(above):
         msg = "its digest is wrong: it was edited"
@@ -111,6 +115,14 @@ def _body(text: str, kind: str, parse: Parse) -> tuple[str, Mapping[str, Any]]:
         msg = "metadata.name: not a name"
         raise StatusUnreadable(msg)
     return name, tree
+
+
+def _job_in(frame: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the job that a status names, where that still stands where it does in ours."""
+    match frame:
+        case {"status": {"job": {"account": str(account), "id": str(job_id)}}}:
+            return account, job_id
+    return None
 
 
 _Reader = Callable[[Any], Any]

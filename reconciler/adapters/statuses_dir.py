@@ -49,7 +49,7 @@ class StatusesDir:
         self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
-        self._too_new: frozenset[str] = frozenset()
+        self._too_new: dict[str, tuple[str, str] | None] = {}
         self._changed: set[str] = set()
         """What we wrote or removed since it was last parsed."""
         self._was_there: bool | None = None
@@ -64,19 +64,19 @@ class StatusesDir:
         parsed, self._parsed = self._parsed, {}
         self._bytes, self._changed = {}, set()
         discarded: list[str] = []
-        too_new: list[str] = []
+        too_new: dict[str, tuple[str, str] | None] = {}
         for path, stamp in self._walk(discarded):
             known = parsed.get(path)
             try:
                 if by_content or known is None or stamp is None or known.stamp != stamp:
                     known = self._read(path, stamp, known)
-            except StatusTooNew:
-                too_new.append(path)
+            except StatusTooNew as error:
+                too_new[path] = error.job
             except (StatusUnreadable, UnicodeDecodeError, OSError):
                 discarded.append(path)
             else:
                 self._parsed[path], self._bytes[path] = known, known.data
-        self._discarded, self._too_new = tuple(discarded), frozenset(too_new)
+        self._discarded, self._too_new = tuple(discarded), too_new
         return self._told()
 
     def known(self) -> StoredStatuses:
@@ -107,6 +107,7 @@ class StatusesDir:
             providers=tuple(providers),
             discarded=self._discarded,
             too_new=tuple(sorted(self._too_new)),
+            too_new_jobs=frozenset(each for each in self._too_new.values() if each is not None),
         )
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import PurePosixPath
 
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_news
@@ -117,7 +116,7 @@ async def run_pass(
     resolved = resolve(snapshot, tools.environment, is_suspended=orders.is_suspended, known=memory.known)
     candidates = resolved.candidates
     if stored.too_new:
-        candidates = tuple(each for each in candidates if _path(each) not in stored.too_new)
+        candidates = tuple(each for each in candidates if not stored.is_left_alone(each.name, each.ref))
     claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
     matched = match(claims, stored.jobs, tools.clock.now().replace(microsecond=0), stored.lost_names)
     settings = snapshot.settings[0].document.spec if snapshot.settings else None
@@ -185,10 +184,6 @@ def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:
     if by_content or tools.publisher is not None:
         return tools.statuses.load(by_content=by_content)
     return tools.statuses.known()
-
-
-def _path(candidate: Candidate) -> str:
-    return str(PurePosixPath(candidate.source).parent / f"{candidate.name}.yaml")
 
 
 def _tasks(

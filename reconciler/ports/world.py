@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.job import JobRef
 from reconciler.model.plan import CommitApproval
 from reconciler.model.spec import FineTuningJob, Provider, Settings
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
@@ -162,11 +163,18 @@ class StoredStatuses:
     """Status files that count as none: unparsable, in conflict, or with a wrong digest."""
     too_new: tuple[str, ...] = ()
     """Status files of a later apiVersion: untouched, and no action for their jobs."""
+    too_new_jobs: frozenset[tuple[str, str]] = frozenset()
+    """Those jobs, as account and id, where they can be told."""
 
     @property
     def lost_names(self) -> frozenset[str]:
         """The names of the jobs whose statuses were discarded; of a directory, its own."""
         return frozenset(PurePosixPath(each).stem for each in self.discarded if not each.startswith("_providers/"))
+
+    def is_left_alone(self, name: str, ref: JobRef | None) -> bool:
+        """Whether the status of a spec, or of its job, is of a later version."""
+        job = (str(ref.account), ref.id) if ref else None
+        return job in self.too_new_jobs or any(PurePosixPath(each).stem == name for each in self.too_new)
 
 
 class Publisher(Protocol):

@@ -20,6 +20,7 @@ HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: ba
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
 SUSPENDED = SETTINGS + "  suspend: true\n"
+LEFT_ALONE = "written by a later version of reconcile; left alone"
 HIDES_SETTINGS = "specs/bad.yaml: it may hold Settings, so nothing is asked for any job until it can be read"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
@@ -97,6 +98,15 @@ def _status_is_a_file(desk: Desk) -> None:
 def _newer_status(desk: Desk) -> None:
     desk.write("bad.yaml", GOOD)
     desk.write("status/bad.yaml", "apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {name: bad}\n")
+
+
+def _newer_status_of_the_job(file: str) -> Callable[[Desk], None]:
+    def prepare(desk: Desk) -> None:
+        job = "status: {job: {account: sandbox http://sandbox.localhost/v1, id: ftjob-chat}}\n"
+        name = Path(file).stem
+        desk.write(file, f"apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {{name: {name}}}\n{job}")
+
+    return prepare
 
 
 def with_spec(**fields: str) -> str:
@@ -349,6 +359,12 @@ CASES: dict[str, Case] = {
     ),
     "status of a later version": Case(
         _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile; left alone",)
+    ),
+    "status of a later version, and its spec has moved": Case(
+        _newer_status_of_the_job("status/team/chat.yaml"), 65, (LEFT_ALONE,), stops=True
+    ),
+    "status of a later version, and its spec has another name": Case(
+        _newer_status_of_the_job("status/old.yaml"), 65, (LEFT_ALONE,), stops=True
     ),
     "missing directory": Case("", 65, ("spcs: there is no such directory",), stops=True, arguments=("--specs", "spcs")),
     "a file in the place of the directory": Case(

@@ -12,7 +12,7 @@ from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import StoredStatuses
-from tests.support.build import NOW, a_status
+from tests.support.build import ACCOUNT, NOW, a_status
 
 AWAY = ProviderStatus(
     name="azure", account="azure-openai https://x", reason=Reason.RATE_LIMITED, message="wait", since=NOW
@@ -198,7 +198,9 @@ def test_a_status_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
 
     stored = statuses.load()
 
-    assert stored == StoredStatuses(too_new=("support-triage.yaml",))
+    assert stored == StoredStatuses(
+        too_new=("support-triage.yaml",), too_new_jobs=frozenset({(str(ACCOUNT), "ftjob-abc123")})
+    )
     assert not statuses.write(a_status(), durable=True)
     assert (tmp_path / "support-triage.yaml").read_text() == text
 
