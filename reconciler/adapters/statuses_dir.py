@@ -46,6 +46,7 @@ class StatusesDir:
         self._disk = disk
         self._parse_text = parse
         self._bytes: dict[str, bytes] = {}
+        self._loaded: dict[str, bytes] = {}
         self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
@@ -76,7 +77,7 @@ class StatusesDir:
                 discarded.append(path)
             else:
                 self._parsed[path], self._bytes[path] = known, known.data
-        self._discarded, self._too_new = tuple(discarded), too_new
+        self._discarded, self._too_new, self._loaded = tuple(discarded), too_new, dict(self._bytes)
         return self._told()
 
     def known(self) -> StoredStatuses:
@@ -115,7 +116,7 @@ class StatusesDir:
 
         A file of this name in another folder, where the spec was before, goes once the new one is there.
         """
-        path = str(PurePosixPath(status.source).parent / f"{status.name}.yaml")
+        path = _path(status)
         if path in self._too_new:
             return False
         is_news = self._put(path, render_status(status).encode(), durable=durable)
@@ -129,12 +130,15 @@ class StatusesDir:
         for path in self._paths.pop(status.name, set()):
             self._drop(path)
 
-    def restore(self, status: JobStatus, last: JobStatus | None) -> None:
-        """Put the last status back in the place of one that was written; none at all where there was none."""
-        if last is None:
-            self.remove(status)
-        else:
-            self.write(last, durable=True)
+    def restore(self, status: JobStatus) -> None:
+        """Put back what the last `load` saw under a status's name, in the place of what was written since."""
+        written = _path(status)
+        before = {path for path in self._loaded if PurePosixPath(path).name == PurePosixPath(written).name}
+        for path in before:
+            self._put(path, self._loaded[path], durable=True)
+        if written not in before:
+            self._drop(written)
+        self._paths[status.name] = before
 
     def write_provider(self, status: ProviderStatus) -> bool:
         """Write what is wrong with an account, if that is news. Returns whether it was. Raises OSError."""
@@ -208,6 +212,10 @@ class StatusesDir:
             ours = [entry for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
             files += [(f"{directory}{entry.name}", entry.stamp) for entry in ours]
         return sorted(files, key=lambda found: found[0])
+
+
+def _path(status: JobStatus) -> str:
+    return str(PurePosixPath(status.source).parent / f"{status.name}.yaml")
 
 
 def _parse(path: str, data: bytes, parse: Parse) -> _Status:

@@ -105,7 +105,7 @@ def _not_recorded(case: Case, error: Overtaken | PublishError, hands: Hands) -> 
     """Take an intent back that the others cannot see. Nothing was asked."""
     if isinstance(error, Overtaken):
         # As it was published, so that what the others published takes its place.
-        hands.statuses.restore(case.decision.status, case.last)
+        hands.statuses.restore(case.decision.status)
         return _overtaken(case)
     done = write(case, case.decision.status, hands, Answer(Progress.NOT_RECORDED, str(error)))
     problem = f"{case.subject.name}: the intent could not be published, so nothing was asked: {error}"

@@ -239,8 +239,8 @@ class StatusStore(Protocol):
         """Remove a status file that was loaded."""
         ...
 
-    def restore(self, status: JobStatus, last: JobStatus | None) -> None:
-        """Put the last status back in the place of one that was written; none at all where there was none."""
+    def restore(self, status: JobStatus) -> None:
+        """Put back what the last `load` saw under a status's name, in the place of what was written since."""
         ...
 
     def write_provider(self, status: ProviderStatus) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.status_text import render_status
 from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import StoredStatuses
@@ -283,3 +284,24 @@ def test_what_is_known_is_what_was_loaded_and_written_since_and_the_disk_is_not_
 
     assert known == StoredStatuses(jobs=(second,), providers=(AWAY,))
     assert ours.load().jobs == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [("support-triage", "bots.yaml"), ("support-triage", "team/bots.yaml"), ("another-name", "bots.yaml")],
+    ids=["the same", "moved", "renamed"],
+)
+@pytest.mark.parametrize("before", [render_status(a_status()), "spoilt: jobs.reconciler/v1", None])
+def test_a_status_that_is_taken_back_leaves_all_as_it_was(
+    tmp_path: Path, name: str, source: str, before: str | None
+) -> None:
+    if before is not None:
+        (tmp_path / "support-triage.yaml").write_text(before)
+    statuses = tree(tmp_path)
+    statuses.load()
+    written = a_status(name, source=source, phase=Phase.RUNNING, final=False)
+    statuses.write(written, durable=True)
+    statuses.restore(written)
+    left = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+
+    assert left == ({} if before is None else {"support-triage.yaml": before})
