@@ -138,7 +138,7 @@ class _Gauges(Collector):
         )
         finished_at = overview.finished_at.timestamp() if overview.finished_at else 0.0
         yield _gauge("last_success_timestamp_seconds", "When the last pass ended; 0 before.", value=finished_at)
-        ages = _gauge("observation_age_seconds", "How long ago an account was last seen.", "provider")
+        ages = _gauge("observation_age_seconds", "How long ago an account was last seen, or first wanted.", "provider")
         for provider, seen_at in overview.seen_at.items():
             ages.add_metric([provider], max(0.0, (now - seen_at).total_seconds()))
         yield ages

@@ -72,15 +72,16 @@ class Lookout:
             if ref in names
         )
         open_ = {str(row.ref.account) for row in result.report.rows if row.ref is not None and not row.status.final}
-        seen = {str(each.account): at for each in result.report.accounts if each.is_seen}
+        seen = {str(each.account) for each in result.report.accounts if each.is_seen}
         self.overview = replace(
             self.overview,
             interval_s=result.interval.total_seconds(),
             finished_at=at,
             is_halted=result.is_halted,
             report=result.report,
-            # An account whose jobs have all ended is asked for nothing, and so it does not go unseen.
-            seen_at={account: when for account, when in {**self.overview.seen_at, **seen}.items() if account in open_},
+            # An account whose jobs have all ended is asked for nothing, and so it does not go unseen. The age of one
+            # that was never seen counts from when it was first wanted.
+            seen_at={each: at if each in seen else self.overview.seen_at.get(each, at) for each in open_},
             upcoming=upcoming,
             waiting=len(due),
         )

@@ -55,7 +55,7 @@ class Overview:
     report: Report = field(default_factory=Report)
     """Of the last pass; its rows are of all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When each account was last seen, by the line that stands in statuses."""
+    """When each account was last seen, or first wanted, by the line that stands in statuses."""
     upcoming: tuple[Upcoming, ...] = ()
     """What is due next, the earliest first; not all of it."""
     waiting: int = 0

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import looptime
@@ -28,7 +28,7 @@ from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJo
 from reconciler.model.overview import ailments
 from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
-from reconciler.ports import JobController, JobReader
+from reconciler.ports import Disk, Entry, JobController, JobReader
 from tests.scenario.process import Environment
 from tests.support.bell import Bell
 from tests.support.cli import Checkout
@@ -121,6 +121,14 @@ class TwoAccounts:
         return self.slow if "slow" in account.base_url else self.jobs
 
 
+class DiskOfWholeSeconds(LocalDisk):
+    """A disk on which everything here happens within one tick of its clock."""
+
+    def list(self, path: Path) -> list[Entry]:
+        """Return what stands in a directory, all of the same moment."""
+        return [replace(each, stamp=(0,)) for each in super().list(path)]
+
+
 @dataclass(slots=True)
 class Shift:
     """A watch at work."""
@@ -141,7 +149,9 @@ class Shift:
 
 
 @asynccontextmanager
-async def a_shift(root: Path, running: int, slow: int = 0, brakes: Brakes = LOOSE) -> AsyncIterator[Shift]:
+async def a_shift(
+    root: Path, running: int, slow: int = 0, brakes: Brakes = LOOSE, disk: Callable[[Path], Disk] = LocalDisk
+) -> AsyncIterator[Shift]:
     """Run a watch over so many running jobs that are only observed, for as long as the body lasts.
 
     `slow` are those of a second account, which the Provider document `slow` names.
@@ -158,7 +168,7 @@ async def a_shift(root: Path, running: int, slow: int = 0, brakes: Brakes = LOOS
         checkout.want(id_, id_, "observed", provider="slow")
     accounts, bell, stop = TwoAccounts(jobs, others), Bell(), asyncio.Event()
     tools = Tools(
-        specs=SpecsDir(checkout.specs, checkout.status_dir, LocalDisk(checkout.specs), "specs"),
+        specs=SpecsDir(checkout.specs, checkout.status_dir, disk(checkout.specs), "specs"),
         statuses=StatusesDir(checkout.status_dir, LocalDisk(checkout.status_dir)),
         environment=ENVIRONMENT,
         accounts=accounts,
@@ -219,6 +229,21 @@ def test_a_spec_that_nobody_heard_of_is_found_by_the_scan(tmp_path: Path) -> Non
             shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
             await asyncio.sleep(66 + 3)
 
+            assert shift.checkout.status("ftjob-0001").is_ready
+
+    in_virtual_time(main)
+
+
+def test_an_edit_that_no_stamp_shows_is_found_by_the_scan(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3, disk=DiskOfWholeSeconds) as shift:
+            await asyncio.sleep(1000)
+            shift.save("ftjob-0001", "cancelled")
+            await asyncio.sleep(0.01)
+            at_once = dict(shift.jobs.cancels)
+            await asyncio.sleep(66 + 3)
+
+            assert at_once == {}
             assert shift.checkout.status("ftjob-0001").is_ready
 
     in_virtual_time(main)

@@ -59,3 +59,14 @@ def test_what_is_wrong_with_the_watch_itself_is_told_below() -> None:
 def test_an_account_whose_jobs_have_all_ended_is_not_missed_when_nobody_looks_at_it() -> None:
     assert after_a_pass(RUNNING).seen_at == {str(ACCOUNT): NOW}
     assert after_a_pass(a_status(final=True)).seen_at == {}
+
+
+def test_an_account_that_was_never_seen_is_missed_since_it_was_first_wanted() -> None:
+    lookout = Lookout.beginning(0.0, 60.0)
+    account = AccountReport(name="main", account=ACCOUNT, jobs=1, unseen_reason="RateLimited")
+    report = Report(rows=(a_row(RUNNING),), accounts=(account,))
+    for minutes in (0, 40):
+        result = PassResult(report, (), frozenset(), timedelta(seconds=60))
+        lookout.passed(result, [], NOW + timedelta(minutes=minutes))
+
+    assert lookout.overview.seen_at == {str(ACCOUNT): NOW}
