@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from reconciler.model.job import UNFINISHED
 from reconciler.model.plan import Row
-from reconciler.views.wording import moment, span
+from reconciler.views.wording import NOTHING, age, moment, span
 
 WORTH_TELLING = timedelta(minutes=1)
 """Where a provider does not tell when a job began to run, our first sight of it counts, which may be now."""
@@ -37,6 +37,17 @@ def left(row: Row, now: datetime) -> str | None:
     if begun_at is None or begun_at >= now:
         return told
     return f"{told} ({(now - begun_at) * 100 // (finish_at - begun_at)} % of the way)"
+
+
+def age_of(row: Row, now: datetime) -> str:
+    """Return how long ago the provider created the job, or a dash."""
+    return age(row.status.job.created_at if row.status.job else None, now)
+
+
+def left_of(row: Row, now: datetime) -> str:
+    """Return how long the job would still take, or a dash."""
+    at = finishes(row)
+    return NOTHING if at is None else span(at - now)
 
 
 def finishes(row: Row) -> datetime | None:

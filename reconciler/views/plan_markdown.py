@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.model.plan import Progress, Report, Row
-from reconciler.views.cost import finishes
+from reconciler.views.cost import age_of, left_of
 from reconciler.views.markdown import (
     COMMENT_MAX,
     Size,
@@ -19,7 +19,6 @@ from reconciler.views.markdown import (
 from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs, why
 from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES
 from reconciler.views.problems import problems, unseen
-from reconciler.views.wording import NOTHING, age
 
 
 def plan_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:
@@ -48,13 +47,12 @@ def _changes(title: str, rows: list[Row], now: datetime) -> Iterator[str]:
     yield from ("", f"#### {title}", "", head, "|---|---|---|---|---|---|---|")
     for row in rows:
         if row.action is not None:
-            created_at = row.status.job.created_at if row.status.job else None
             yield table_row(
                 f"**{row.action.verb}** to {TARGETS[row.action.verb]}",
                 f"**{escaped(row.name)}**",
                 escaped(row.status.phase),
-                age(created_at, now),
-                age(now, at) if (at := finishes(row)) else NOTHING,
+                age_of(row, now),
+                left_of(row, now),
                 escaped(why(row.action.because, row.action.reason)),
                 escaped(row.source),
             )

@@ -14,10 +14,10 @@ from rich.text import Text
 from reconciler.model.plan import Action, Progress, Report, Row
 from reconciler.model.status import Receipt, Verb
 from reconciler.views.canvas import STYLES, UNFOLDED, Canvas, Column, Told, listing, section, styled, table
-from reconciler.views.cost import finishes, left, spent
+from reconciler.views.cost import age_of, finishes, left, left_of, spent
 from reconciler.views.outlook import Outlook, Standing, is_pending, outlook, told_standings, told_verbs, why
 from reconciler.views.unseen_text import unseen_part
-from reconciler.views.wording import NOTHING, age, clean, count, moment
+from reconciler.views.wording import clean, count, moment
 
 EXPLAINED_MAX = 10
 """More changes than this are told in one line each."""
@@ -92,8 +92,8 @@ def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),
         Column("NAME", [styled(row.name) for row in rows]),
         Column("PHASE", [Text(row.status.phase) for row in rows]),
-        Column("AGE", [Text(age(row.status.job.created_at if row.status.job else None, now)) for row in rows]),
-        Column("LEFT", [Text(age(now, at) if (at := finishes(row)) else NOTHING) for row in rows]),
+        Column("AGE", [Text(age_of(row, now)) for row in rows]),
+        *([Column("LEFT", [Text(left_of(row, now)) for row in rows])] if any(map(finishes, rows)) else []),
         Column("WHY", [styled(said) for said in reasons], fold_at=24),
     ]
     return table(columns, canvas.width, drop=("LEFT", "AGE", "PHASE"))

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from reconciler.model.plan import Row
 from reconciler.views.canvas import STYLES, Canvas, Column, styled, table
-from reconciler.views.cost import finishes, tokens
+from reconciler.views.cost import age_of, finishes, left_of, tokens
 from reconciler.views.outlook import Outlook, outlook
-from reconciler.views.wording import NOTHING, age
+from reconciler.views.wording import NOTHING
 
 MESSAGE_FOLD = 24
 NARROW = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")
@@ -39,10 +39,10 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
         column("PHASE", lambda row: row.status.phase),
         Column("READY", [Text(look.ready, STYLES[look.standing]) for look in looks]),
         Column("REASON", [_reason(look) for look in looks]),
-        column("AGE", lambda row: _age(row, now)),
+        column("AGE", lambda row: age_of(row, now)),
     ]
     if any(finishes(row) for row in rows):
-        columns.append(column("LEFT", lambda row: age(now, at) if (at := finishes(row)) else None))
+        columns.append(column("LEFT", lambda row: left_of(row, now)))
     if is_wide and any(tokens(row) for row in rows):
         columns.append(column("TOKENS", lambda row: f"{count:,}" if (count := tokens(row)) else None))
     if is_wide:
@@ -57,11 +57,6 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
 
 def _reason(look: Outlook) -> Text:
     return styled(look.reason, STYLES[look.standing])
-
-
-def _age(row: Row, now: datetime) -> str:
-    """How long ago the provider created the job."""
-    return age(row.status.job.created_at if row.status.job else None, now)
 
 
 def _job_id(row: Row) -> str | None:
