@@ -144,10 +144,10 @@ async def run_pass(
     swept = Swept()
     errors: tuple[str, ...] = ()
     if tools.control is not None:
-        if orders.is_selected is None:
-            swept = sweep(matched, snapshot, brakes, runs, crew.names, tools)
         free = (each for each in _one_a_name(stopped, matched.last) if each.name not in crew.names)
         errors = write_all(free, tools)
+        if orders.is_selected is None:
+            swept = sweep(matched, snapshot, brakes, runs, crew.names, tools, may_remove=may_ask)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
     found = Pass(

@@ -1,7 +1,8 @@
 """The statuses around a pass: of specs that cannot be acted on, of specs that are gone, of accounts that are away.
 
-Rules: a status is removed only where everything could be read, never under a filter, and never more of them at once
-than the guard would let pass; the job is left alone either way.
+Rules: a status is removed only where everything could be read and the revision is trusted, never under a filter, and
+never more of them at once than the guard would let pass; what a renamed spec left behind goes last, once what it tells
+stands under the new name; the job is left alone either way.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ def sweep(
     runs: Iterable[AccountRun],
     busy: Collection[str],
     tools: Tools,
+    *,
+    may_remove: bool,
 ) -> Swept:
     """Deal with the statuses that no spec claims, but for those that are being worked on."""
     now = tools.clock.now().replace(microsecond=0)
@@ -86,18 +89,35 @@ def sweep(
         else:
             gone.append(status)
     errors = write_all(kept, tools)
-    for status in matched.superseded:
-        if status.name not in busy:
-            errors += _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
+    if not may_remove:
+        return Swept(errors=errors)
+    errors += _remove(_told_elsewhere((each for each in matched.superseded if each.name not in busy), tools), tools)
     if snapshot.broken_files or not gone:
         return Swept(errors=errors)
     specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
     if not specs or judge("statuses", tuple(each.name for each in gone), 0, specs + len(gone), brakes):
         notice = f"{len(gone)} of {specs + len(gone)} specs are gone at once: their statuses are kept"
         return Swept(notices=(notice,), errors=errors)
-    for status in gone:
-        errors += _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
-    return Swept(removed=tuple(each.name for each in gone), errors=errors)
+    return Swept(removed=tuple(each.name for each in gone), errors=errors + _remove(gone, tools))
+
+
+def _told_elsewhere(superseded: Iterable[JobStatus], tools: Tools) -> list[JobStatus]:
+    """Return what renamed specs left behind, where what it tells stands under another name by now."""
+    old = {each.name: each for each in superseded}
+    if not old:
+        return []
+    told = {
+        (each.job.account, each.job.id) for each in tools.statuses.known().jobs if each.job and each.name not in old
+    }
+    return [each for each in old.values() if each.job and (each.job.account, each.job.id) in told]
+
+
+def _remove(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
+    return tuple(
+        problem
+        for status in statuses
+        for problem in _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
+    )
 
 
 def tell_providers(
