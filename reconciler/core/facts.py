@@ -1,6 +1,7 @@
 """What is known of a job after a look: the answer laid over what was known before.
 
-A field that the answer left out keeps its last value; a null replaces it. Seconds only, as they are written.
+A field that the answer left out keeps its last value; a null replaces it. Seconds only, as they are written. A number
+that no status can hold counts as left out: what we write we must be able to read.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobFacts, JobStatus
 
 T = TypeVar("T")
+COUNT_MAX = 10**18 - 1
+"""What a status can hold: far more tokens than there are."""
 
 
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
@@ -33,7 +36,7 @@ def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: dat
         created_at=_seconds(_value(job.created_at, known.created_at)),
         started_at=started_at,
         finished_at=_seconds(_value(job.finished_at, known.finished_at)),
-        trained_tokens=_value(job.trained_tokens, known.trained_tokens),
+        trained_tokens=_count(job.trained_tokens, known.trained_tokens),
         error=_value(job.error, known.error),
     )
 
@@ -65,6 +68,12 @@ def recall(status: JobStatus) -> ObservedJob | None:
 
 def _value(new: T | Unset, known: T) -> T:
     return known if isinstance(new, Unset) else new
+
+
+def _count(new: int | None | Unset, known: int | None) -> int | None:
+    # An adapter is not always ours, and may pass on whatever its provider says.
+    is_count = new is None or (type(new) is int and 0 <= new <= COUNT_MAX)
+    return _value(new, known) if is_count else known
 
 
 def _seconds(moment: datetime | None) -> datetime | None:

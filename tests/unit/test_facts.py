@@ -1,13 +1,17 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from reconciler.adapters.status_reading import parse_status
+from reconciler.adapters.status_text import render_status
 from reconciler.core.decide import decide
 from reconciler.core.facts import merge, recall
-from reconciler.model.job import UNSET, JobError, Phase, Seen
+from reconciler.model.job import UNSET, JobError, ObservedJob, Phase, Seen
 from reconciler.model.status import JobStatus
-from tests.support.build import NOW
+from tests.support.build import NOW, a_job
 from tests.support.subjects import (
     ABSENT,
     DAY,
@@ -154,3 +158,34 @@ def test_a_job_that_the_provider_forgets_after_its_end_stays_as_it_was(phase: Ph
     status = ended(phase, finished_at=NOW, fine_tuned_model="ft:a")
 
     assert decide(OBSERVED, ABSENT, status, NOW + DAY).status == status
+
+
+@given(
+    st.builds(
+        ObservedJob,
+        id=st.just(REF.id),
+        phase=st.sampled_from(Phase),
+        provider_status=st.text(),
+        model=st.none() | st.text(),
+        fine_tuned_model=st.just(UNSET) | st.none() | st.text(),
+        created_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        started_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        finished_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        trained_tokens=st.integers() | st.just(UNSET) | st.floats() | st.booleans(),
+        error=st.none() | st.builds(JobError, st.none() | st.text(), st.none() | st.text(), st.none() | st.text()),
+        as_of=st.none() | st.just(NOW),
+    )
+)
+def test_whatever_a_provider_says_is_a_status_that_can_be_read_back(job: ObservedJob) -> None:
+    status = decide(a_subject("running"), Seen(job), None, NOW).status
+    text = render_status(status)
+
+    assert render_status(parse_status(text)) == text
+
+
+@pytest.mark.parametrize("absurd", [10**18, -1, 10**30])
+def test_a_number_that_no_status_can_hold_counts_as_left_out(absurd: int) -> None:
+    known = decide(OBSERVED, a_look(Phase.RUNNING, trained_tokens=7), None, NOW).status
+
+    assert merge(REF, a_job(trained_tokens=absurd), known, NOW).trained_tokens == 7
+    assert merge(REF, a_job(trained_tokens=10**18 - 1), known, NOW).trained_tokens == 10**18 - 1
