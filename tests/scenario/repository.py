@@ -68,6 +68,7 @@ class Wish:
         return "\n".join(lines) + "\n"
 
 
+SETTINGS = "settings.yaml"
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -101,7 +102,8 @@ class Revision:
 
     def unreadable_files(self) -> frozenset[str]:
         """Return the files that stand there and cannot be read."""
-        return self.broken_files & {each.file for each in self.wishes}
+        broken = self.broken_files & {each.file for each in self.wishes}
+        return broken | {SETTINGS} if self.is_settings_broken else broken
 
     def readable(self) -> tuple[Wish, ...]:
         """Return the documents whose names can be read."""
@@ -138,7 +140,7 @@ class Revision:
             files[f"providers/{account}.yaml"] = _provider(
                 account, base_url, self.service(account), is_broken=is_broken
             )
-        files["settings.yaml"] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
+        files[SETTINGS] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
         return {file: text.encode() for file, text in files.items()}
 
     def changed(self, name: str, /, **changes: object) -> Revision:

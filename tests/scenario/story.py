@@ -189,7 +189,7 @@ def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
 
 
 def _happenings(rng: random.Random, within_s: float, only: tuple[Trouble, ...] | None) -> Iterator[Happening]:
-    for _ in range(rng.randrange(12, 26)):
+    for _ in range(rng.randrange(8, 20)):
         kinds = only or (_EDITS if rng.random() < 0.4 else _MISHAPS)
         # Much happens before the first look: that is where most requests are made.
         yield Happening(rng.choice([0.0, rng.uniform(0, within_s), rng.uniform(0, within_s)]), rng.choice(kinds))
