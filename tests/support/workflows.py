@@ -16,16 +16,23 @@ from tests.support.tables import README, ROOT
 
 PLACEHOLDERS = ("OWNER/REPO", "COMMIT")
 ENDS_WITHIN_S = 300
-SHIPPED = ("reconciler", "pyproject.toml", "README.md", "LICENSE", ".github", ".gitignore")
+SHIPPED = ("reconciler", "pyproject.toml", "README.md", "LICENSE", ".github", ".gitignore", ".pre-commit-hooks.yaml")
 ACT, ACTIONLINT, ZIZMOR = (shutil.which(name) for name in ("act", "actionlint", "zizmor"))
 
 _BLOCK = re.compile(r"^```yml\n(# (\S+)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+_JOBS = re.compile(r"^```yaml\n(jobs:\n.*?)^```$", re.MULTILINE | re.DOTALL)
 _SET = re.compile(r"::set-output:: ([\w-]+)=(.*)")
 
 
 def readme_workflows() -> dict[str, str]:
     """Return each workflow of the README by the path that its first line names."""
     return {path: text for text, path in _BLOCK.findall(README.read_text(encoding="utf-8"))}
+
+
+def pinned_workflow() -> str:
+    """Return the example of a plan that a person approves in between."""
+    (jobs,) = _JOBS.findall((ROOT / ".github" / "CI.md").read_text(encoding="utf-8"))
+    return f"name: Pinned\non: push\n{jobs}"
 
 
 def filled_in(text: str, repository: str, commit: str) -> str:
@@ -78,17 +85,20 @@ class Runner:
         home = root / "home"
         home.mkdir()
         (home / "event.json").write_text(json.dumps(payload), encoding="utf-8")
+        # Not by the environment: that would be every step's, where a runner's is only what the workflow hands on.
+        secrets = "".join(f"{name}={value}\n" for name, value in self.secrets.items())
+        (home / "secrets").write_text(secrets, encoding="utf-8")
         command = [
             *(str(ACT), event, "--workflows", f".github/workflows/{workflow}.yml"),
             *("--platform", "ubuntu-24.04=-self-hosted", "--eventpath", str(home / "event.json")),
-            *(part for name in self.secrets for part in ("--secret", name)),
+            *("--secret-file", str(home / "secrets")),
             *(part for name, value in self.environ.items() for part in ("--env", f"{name}={value}")),
             *(("--local-repository", self.local) if self.local else ()),
         ]
         ran = subprocess.run(
             command,
             cwd=clone.root,
-            env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), **self.secrets},
+            env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

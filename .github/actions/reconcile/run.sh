@@ -6,12 +6,14 @@ set -euo pipefail
 token=$INPUT_GITHUB_TOKEN
 unset INPUT_GITHUB_TOKEN
 
+# Steps of one job share an installation, where they name the same commit and the same extras.
 install() {
-  local source venv=$RUNNER_TEMP/reconcile
-  source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+  local what venv
+  what=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)${INPUT_EXTRAS:+[$INPUT_EXTRAS]}
+  venv=$RUNNER_TEMP/reconcile-$(cksum <<< "$what" | cut -d ' ' -f 1)
   if [ ! -x "$venv/bin/reconcile" ]; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$source${INPUT_EXTRAS:+[$INPUT_EXTRAS]}"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$what"
   fi
   PATH=$venv/bin:$PATH
 }
@@ -21,17 +23,23 @@ lend_git_the_token() {
   local server=${GITHUB_SERVER_URL:-https://github.com}
   [ -n "$token" ] && [[ $server == https://* ]] || return 0
   export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="http.$server/.extraheader"
-  GIT_CONFIG_VALUE_0="AUTHORIZATION: basic $(printf 'x-access-token:%s' "$token" | base64 -w 0)"
+  GIT_CONFIG_VALUE_0="AUTHORIZATION: basic $(printf 'x-access-token:%s' "$token" | base64 | tr -d '\n')"
   echo "::add-mask::${GIT_CONFIG_VALUE_0##* }"
   export GIT_CONFIG_VALUE_0
 }
 
-# Put the statuses that are published where `plan` reads them. Before the first `act` there are none.
+# Put the statuses that are published where `plan` reads them: beside the checkout, which a shallow fetch would make
+# shallow. Before the first `act` there are none.
 fetch_statuses() {
-  mkdir -p "$1"
-  if git fetch --quiet --depth=1 origin "refs/heads/$INPUT_COMMIT_STATUS" 2> /dev/null; then
-    git -C "$(git rev-parse --show-toplevel)" archive FETCH_HEAD | tar -x -C "$1"
-  fi
+  local remote found=0
+  remote=$(git remote get-url origin)
+  rm -rf "$1"
+  git ls-remote --quiet --exit-code "$remote" "refs/heads/$INPUT_COMMIT_STATUS" > /dev/null || found=$?
+  case $found in
+    0) git clone --quiet --depth=1 --single-branch --branch="$INPUT_COMMIT_STATUS" "$remote" "$1" ;;
+    2) mkdir -p "$1" ;;
+    *) exit "$found" ;;
+  esac
 }
 
 install
@@ -60,7 +68,8 @@ case $INPUT_COMMAND in
   act)
     arguments+=(--once "--wait=$INPUT_WAIT")
     if [ -n "$INPUT_PLAN" ]; then arguments+=(--plan "$INPUT_PLAN"); fi
-    if [ -n "$INPUT_COMMIT_STATUS" ]; then arguments+=(--push --status-branch "$INPUT_COMMIT_STATUS"); fi
+    arguments+=(--push)
+    if [ -n "$INPUT_COMMIT_STATUS" ]; then arguments+=(--status-branch "$INPUT_COMMIT_STATUS"); fi
     ;;
   *)
     echo "::error::The input 'command' is validate, plan or act."
