@@ -10,12 +10,6 @@ from tests.support.walk import Walked, World, every_spec, specs, walk
 
 WORLDS = (
     World(
-        "every spec, two decisions deep",
-        tuple(each for word, each in every_spec(CAN_PAUSE).items() if "no more" not in word),
-        frozenset({Reason.SUSPENDED, Reason.LIMIT_REACHED, Reason.CANCELLED_BY_US, Reason.ACTION_FORBIDDEN}),
-        depth=2,
-    ),
-    World(
         "every spec, a provider that cannot pause",
         tuple(every_spec(CANNOT_PAUSE).values()),
         frozenset({Reason.NOT_SUPPORTED, Reason.JOB_NOT_FOUND}),
@@ -28,20 +22,21 @@ WORLDS = (
         depth=1,
     ),
     World(
-        "a cancel, wanted or not, to its end",
-        specs(CANNOT_PAUSE, "cancelled", "running"),
-        frozenset({Reason.CANCEL_NOT_HONOURED, Reason.CANCEL_STUCK, Reason.JOB_GONE, Reason.FINISHED_DESPITE_CANCEL}),
-    ),
-    World(
         "a cancel where cancelling is hidden",
         specs(HIDES_CANCELLING, "cancelled"),
         frozenset({Reason.CANCEL_STUCK, Reason.CANCELLED, Reason.JOB_VANISHED}),
         depth=4,
     ),
     World(
-        "a limit, to its end",
-        specs(CANNOT_PAUSE, "running over"),
-        frozenset({Reason.LIMIT_REACHED, Reason.CANCEL_NOT_HONOURED, Reason.JOB_GONE}),
+        "a resume, five decisions deep",
+        specs(CAN_PAUSE, "running"),
+        frozenset({Reason.RESUME_PENDING, Reason.ACTION_FORBIDDEN}),
+        depth=5,
+    ),
+    World(
+        "a cancel, wanted or not, to its end",
+        specs(CANNOT_PAUSE, "cancelled", "running"),
+        frozenset({Reason.CANCEL_NOT_HONOURED, Reason.CANCEL_STUCK, Reason.JOB_GONE, Reason.FINISHED_DESPITE_CANCEL}),
     ),
     World(
         "a pause, eight decisions deep",
@@ -50,10 +45,15 @@ WORLDS = (
         depth=8,
     ),
     World(
-        "a resume, five decisions deep",
-        specs(CAN_PAUSE, "running"),
-        frozenset({Reason.RESUME_PENDING, Reason.ACTION_FORBIDDEN}),
-        depth=5,
+        "a limit, to its end",
+        specs(CANNOT_PAUSE, "running over"),
+        frozenset({Reason.LIMIT_REACHED, Reason.CANCEL_NOT_HONOURED, Reason.JOB_GONE}),
+    ),
+    World(
+        "every spec, two decisions deep",
+        tuple(each for word, each in every_spec(CAN_PAUSE).items() if "no more" not in word),
+        frozenset({Reason.SUSPENDED, Reason.LIMIT_REACHED, Reason.CANCELLED_BY_US, Reason.ACTION_FORBIDDEN}),
+        depth=2,
     ),
 )
 
