@@ -113,6 +113,7 @@ class Reaches:
         self._broken = snapshot.broken_providers
         self._may_hold = sorted(snapshot.may_hold_providers)
         self._known = {name: self._resolve(name) for name in self._documents}
+        self._allowances = self._allowances_by_account()
 
     def of(self, name: str) -> Reach | Problem:
         """Return the account that a provider's name stands for."""
@@ -129,7 +130,7 @@ class Reaches:
         reach, before = self.of(name), known.get(name)
         if before is not reach and before == reach:
             reach = self._known[name] = before
-        return reach, self._documents.get(name)
+        return reach, self._documents.get(name), self._allowed(reach) if isinstance(reach, Reach) else ()
 
     def by_account(self) -> dict[str, Reach]:
         """Return the accounts that can be reached."""
@@ -146,16 +147,28 @@ class Reaches:
     def objection(self, located: Located[FineTuningJob], reach: Reach) -> Problem | None:
         """Return what one spec may not ask of an account."""
         spec = located.document.spec
-        provider = self._documents.get(spec.provider)
-        allowed = provider.document.spec.allowed_paths if provider else None
-        if allowed is not None and not any(_matches(located.file, glob) for glob in allowed):
-            message = f"provider {spec.provider!r} may be named only by files that match {', '.join(allowed)}"
-            return Problem(Reason.INVALID_SPEC, message, ("spec", "provider"))
+        for name, globs in self._allowed(reach):
+            if not any(_matches(located.file, glob) for glob in globs):
+                same = "" if name == spec.provider else f" is the account of {name!r}, and"
+                message = f"provider {spec.provider!r}{same} may be named only by files that match {', '.join(globs)}"
+                return Problem(Reason.INVALID_SPEC, message, ("spec", "provider"))
         try:
             reach.canonical_id(spec.job_id)
         except ValueError as error:
             return Problem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
         return None
+
+    def _allowed(self, reach: Reach) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Return which files may name an account, by each Provider document that stands for it and says so."""
+        return self._allowances.get(reach.account, ())
+
+    def _allowances_by_account(self) -> dict[Account, tuple[tuple[str, tuple[str, ...]], ...]]:
+        found: dict[Account, tuple[tuple[str, tuple[str, ...]], ...]] = {}
+        for name, located in self._documents.items():
+            reach, globs = self._known[name], located.document.spec.allowed_paths
+            if isinstance(reach, Reach) and globs is not None:
+                found[reach.account] = (*found.get(reach.account, ()), (name, globs))
+        return found
 
     def _resolve(self, name: str) -> Reach | Problem:
         located = self._documents.get(name)

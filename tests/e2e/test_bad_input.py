@@ -293,9 +293,25 @@ CASES: dict[str, Case] = {
         ("specs/bad.yaml:5: spec.provider: no provider is called 'demos'; did you mean 'demo'?",),
     ),
     "allowedPaths violated": Case(
-        ON_OTHER + "---\n" + PROVIDER + "  type: sandbox\n  allowedPaths: [team-a/**]\n",
+        ON_OTHER + "---\n" + PROVIDER + "  type: sandbox\n  options: {world: w}\n  allowedPaths: [team-a/**]\n",
         65,
         ("specs/bad.yaml:5: spec.provider: provider 'other' may be named only by files that match team-a/**",),
+    ),
+    "allowedPaths violated by the bare type": Case(
+        GOOD.replace("demo", "sandbox") + "---\n" + PROVIDER + "  type: sandbox\n  allowedPaths: [team-a/**]\n",
+        65,
+        ("provider 'sandbox' is the account of 'other', and may be named only by files that match team-a/**",),
+        stops=True,
+    ),
+    "allowedPaths violated by another alias": Case(
+        ON_OTHER
+        + "---\n"
+        + PROVIDER
+        + "  type: sandbox\n  options: {world: w}\n---\n"
+        + PROVIDER.replace("other", "prod")
+        + "  type: sandbox\n  options: {world: w}\n  allowedPaths: [team-a/**]\n",
+        65,
+        ("specs/bad.yaml:5: spec.provider: provider 'other' is the account of 'prod', and may be named only",),
     ),
     "bad duration": Case(
         with_spec(limits="{maxAge: 1 day}"),
