@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from reconciler.sandbox.app import create_app
 from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.contract.dialects.bedrock import ACCESS_KEY
-from tests.contract.dialects.services import BEDROCK, SAGEMAKER, VERTEX_AI, Service
+from tests.contract.dialects.services import AZURE_V1, BEDROCK, SAGEMAKER, VERTEX_AI, Service
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
 
@@ -28,6 +28,8 @@ pytest.importorskip("google.auth", reason="pip install 'llm-job-reconciler[googl
 
 SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
 TOKEN = "canary-token-of-the-machine"  # noqa: S105 - a canary
+ROLE_TOKEN = "canary-token-of-a-role"  # noqa: S105 - a canary
+JOBS = ("ftjob-runaway", "ftjob-second", "ftjob-third")
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 NOT_IN_A_CLOUD = {"AWS_EC2_METADATA_DISABLED": "true", "NO_GCE_CHECK": "true"}
 PROVIDER = """\
@@ -64,22 +66,33 @@ CLOUDS = {
 }
 
 
+AZURE = Cloud(AZURE_V1, TOKEN, "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "azure", "azure")
+NOWHERE = "http://127.0.0.1:9"
+
 each_cloud = pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
 each_library = pytest.mark.parametrize("cloud", [CLOUDS["bedrock"], CLOUDS["vertex-ai"]], ids=["aws", "google"])
 
 
 @contextmanager
-def a_cloud(cloud: Cloud) -> Iterator[str]:
-    """Serve a world with one running job, and beside it where Google exchanges a key for a token."""
+def a_cloud(cloud: Cloud, gave: list[str] | None = None) -> Iterator[str]:
+    """Serve a world with running jobs, and beside it where keys are exchanged for tokens, and where a role has keys."""
+    gave = [] if gave is None else gave
     began_at = datetime.now(UTC)
-    jobs = [{"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}]
+    jobs = [{"id": each, "age": "2h", "life": [{"phase": "running"}]} for each in JOBS]
     world = World(SandboxOptions.model_validate({"jobs": jobs}), began_at)
     api = cloud.service.front(create_app(world, lambda: datetime.now(UTC), api_key=cloud.secret), cloud.secret)
 
     async def exchange(_: object) -> JSONResponse:
+        gave.append("token")
         return JSONResponse({"access_token": TOKEN, "expires_in": 3600})
 
-    app = Starlette(routes=[Route("/token", exchange, methods=["POST"]), Mount("/", api)])
+    async def role(_: object) -> JSONResponse:
+        gave.append("keys")
+        until = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+        keys = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET, "Token": ROLE_TOKEN, "Expiration": until}
+        return JSONResponse(keys)
+
+    app = Starlette(routes=[Route("/token", exchange, methods=["POST"]), Route("/role", role), Mount("/", api)])
     with serve(app) as url:
         yield url.removesuffix("/v1")
 
@@ -143,12 +156,32 @@ def test_a_machine_without_credentials_is_told_what_to_set(tmp_path: Path, cloud
     assert f"set {cloud.key_variable}" in " ".join((ran.out + ran.err).split())
 
 
-@each_library
+@pytest.mark.parametrize(
+    "cloud", [CLOUDS["bedrock"], CLOUDS["sagemaker"], CLOUDS["vertex-ai"], AZURE], ids=lambda cloud: cloud.service.type
+)
 def test_a_missing_library_is_told_with_the_command_that_installs_it(tmp_path: Path, cloud: Cloud) -> None:
     missing = tmp_path / "path" / cloud.package / "__init__.py"
     missing.parent.mkdir(parents=True)
     missing.write_text("raise ImportError\n", encoding="utf-8")
-    ran = a_checkout(tmp_path, cloud, PYTHONPATH=str(tmp_path / "path")).run("--once")
+    environ = {"PYTHONPATH": str(tmp_path / "path"), cloud.url_variable: NOWHERE}
+    ran = a_checkout(tmp_path, cloud, **environ).run("--once")
 
     assert ran.code == ExitCode.CONFIGURATION
     assert f"pip install 'llm-job-reconciler[{cloud.extra}]'" in " ".join((ran.out + ran.err).split())
+
+
+@each_library
+def test_many_requests_at_once_get_what_is_asked_for_once(tmp_path: Path, cloud: Cloud) -> None:
+    gave: list[str] = []
+    with a_cloud(cloud, gave) as url:
+        environ = keys_of(tmp_path, url) | {cloud.url_variable: url}
+        if cloud.package == "botocore":
+            environ = {cloud.url_variable: url, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/role"}
+        checkout = a_checkout(tmp_path, cloud, **environ)
+        for job_id in JOBS:
+            checkout.want(job_id.removeprefix("ftjob-"), job_id, "observed")
+        ran = checkout.run("--once")
+
+    assert ran.code == 0, ran.out + ran.err
+    assert len(gave) == 1
+    assert not any(secret in ran.out + ran.err for secret in (SECRET, TOKEN, ROLE_TOKEN))
