@@ -2,7 +2,7 @@
 
 Rules: a repository is data, so no hook, filter, pager, prompt or configuration of it runs; a path is always after `--`;
 nothing is ever forced, and no spec is ever touched; nothing that Git starts outlives its command. What goes wrong is
-`GitError` with Git's own last line, in which no URL keeps its user and password.
+`GitError` with Git's own last words, in which no URL keeps its user and password.
 """
 
 from __future__ import annotations
@@ -232,7 +232,9 @@ def _verb(arguments: Sequence[str]) -> str:
 
 
 def _complaint(verb: str, stderr: bytes) -> str:
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    last = without_credentials(lines[-1]) if lines else "it failed"
+    lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
+    fatal = next((at for at, line in enumerate(lines) if line.startswith("fatal:")), len(lines) - 1)
+    # What ssh says stands before that; after it stands only what a person might check.
+    last = without_credentials(" ".join(lines[max(0, fatal - 1) : fatal + 1]))
     readable = "".join(each if each.isprintable() else " " for each in last)
     return f"git {verb}: {readable[:_SAID_AT_MOST]}"

@@ -147,6 +147,11 @@ class _Gauges(Collector):
             "How long the job that has been so the longest is not as its spec wants, and on its way.",
             value=max((_age(row, now) for row in overview.report.rows if row.status.is_reconciling), default=0.0),
         )
+        yield _gauge(
+            "warnings",
+            "What the last pass warned of: a remote that is away, a branch that was rewound, statuses not published.",
+            value=len(overview.report.notices) + len(overview.report.errors),
+        )
         yield from _of_rows(overview.report.rows)
 
 

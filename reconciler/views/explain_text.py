@@ -56,7 +56,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANCEL_NOT_HONOURED: "Cancel the job on the provider's own page, or ask the provider's support.",
             Reason.CANCEL_STUCK: "Ask the provider's support; the receipt in the status says when it was accepted.",
             Reason.CONTESTED: "Find out who resumes or pauses the job; then correct the spec, or stop them.",
-            Reason.REVISION_NOT_TRUSTED: "Finish the merge, check out the branch to be acted on, or correct Settings.",
+            Reason.REVISION_NOT_TRUSTED: "Finish the merge, show the branch, accept a rewound one, or mend Settings.",
         },
         "Neither": {
             Reason.SUSPENDED: "Remove suspend from the spec or from Settings when the reason for it is over.",

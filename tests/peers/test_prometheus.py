@@ -65,4 +65,4 @@ def test_promtool_takes_the_alerts_that_ship() -> None:
     ran = subprocess.run([str(PROMTOOL), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
 
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "5 rules found" in ran.stdout
+    assert "6 rules found" in ran.stdout

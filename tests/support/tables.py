@@ -21,6 +21,7 @@ from reconciler.views.schema import field_notes
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
 REFERENCE = ROOT / ".github" / "REFERENCE.md"
+OPERATIONS = ROOT / ".github" / "OPERATIONS.md"
 OPTIONS = {name: load(name).options for name in NAMES}
 
 LONE = (
@@ -84,6 +85,12 @@ def reasons_met_first() -> str:
     return _table(("Reason", "What it says", "What to do"), *rows)
 
 
+def stalled() -> str:
+    """Why a job is stalled, and what to do about each reason."""
+    rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in ADVICE["Stalled"].items()]
+    return _table(("Reason", "What it says", "What to do"), *rows)
+
+
 def fields() -> str:
     """Every field of every `spec`, without the mappings that only hold others."""
     notes = field_notes(OPTIONS)
@@ -135,6 +142,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
             "providers": provider_access,
             "environment": environment,
         },
+        OPERATIONS: {"stalled": stalled},
     }
 )
 """By document, what makes each of its tables. They stand between two comments with that name."""

@@ -135,3 +135,11 @@ def test_promtool_has_nothing_to_complain_about(board: Board) -> None:
     ran = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
+
+
+def test_a_warning_of_the_last_pass_is_counted_until_one_has_none(board: Board) -> None:
+    board.overview = replace(board.overview, report=Report(notices=("the remote is away",), errors=("not published",)))
+    warned = board.value("warnings")
+    board.overview = replace(board.overview, report=Report())
+
+    assert (warned, board.value("warnings")) == (2, 0)
