@@ -16,11 +16,10 @@ from pathlib import PurePosixPath
 
 from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import Git, GitError
-from reconciler.model.plan import CommitApproval
+from reconciler.model.plan import APPROVED_FOR, CommitApproval
 from reconciler.model.spec import FineTuningJob, JobSpec
 from reconciler.ports import Located
 
-HOLDS_FOR = timedelta(hours=24)
 AHEAD_MAX = timedelta(minutes=5)
 """How much a committer's clock may be ahead: one that says 2030 would make an approval hold until then."""
 COMMITS_MAX = 200
@@ -53,7 +52,7 @@ def read_approvals(git: Git, revision: str, specs: str, statuses: str | None, no
         statuses: where statuses stand in it, if they do.
         now: the moment.
     """
-    oldest = now - HOLDS_FOR
+    oldest = now - APPROVED_FOR
     told = git.find(
         "log",
         "--first-parent",
@@ -76,7 +75,7 @@ def in_force(
     return tuple(
         CommitApproval(each.commit, each.made_at, each.count, names)
         for each in found
-        if -AHEAD_MAX <= now - each.made_at < HOLDS_FOR
+        if -AHEAD_MAX <= now - each.made_at < APPROVED_FOR
         and (names := frozenset(name for name, wanted in each.wants.items() if today.get(name) == wanted))
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from reconciler.core.spent import remembered
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import (
@@ -66,12 +67,15 @@ def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: da
     said = [(ConditionType.READY, _READY[verdict.stance])]
     if verdict.stance in _BESIDES:
         said.append((_BESIDES[verdict.stance], ConditionStatus.TRUE))
+    history = _history(draft.phase, verdict.reason, last, now)
+    is_transition = last is None or history != last.history
     return replace(
         draft,
         conditions=tuple(
             _condition(type_, status, verdict, draft.observed_generation, last, now) for type_, status in said
         ),
-        history=_history(draft.phase, verdict.reason, last, now),
+        history=history,
+        spent=remembered(draft.spent, now) if is_transition else draft.spent,
     )
 
 

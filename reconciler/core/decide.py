@@ -32,7 +32,15 @@ _LASTS = {
     Phase.PAUSING: timedelta(minutes=30),
 }
 """How long a wait for each phase may last before a person is called."""
-_FROM_OUTSIDE = frozenset({Reason.INVALID_SPEC, Reason.INVALID_PROVIDER, Reason.DUPLICATE_JOB, Reason.HOST_NOT_TRUSTED})
+_FROM_OUTSIDE = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.INVALID_PROVIDER,
+        Reason.DUPLICATE_JOB,
+        Reason.HOST_NOT_TRUSTED,
+        Reason.SPEC_DELETED,
+    }
+)
 """Said of a spec without looking at its job; once the spec is mended, that is news even if nobody can look."""
 
 
@@ -108,6 +116,7 @@ def _draft(subject: Subject, last: JobStatus | None) -> JobStatus:
         job=last.job if last else None,
         receipts=last.receipts if last else (),
         history=last.history if last else (),
+        spent=last.spent if last else (),
     )
 
 

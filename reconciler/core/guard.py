@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reconciler.core.backoff import SKEW_MAX
+from reconciler.core.spent import WINDOW, attempts
 from reconciler.model.job import UNFINISHED
 from reconciler.model.plan import CommitApproval, Refusal
 from reconciler.model.spec import Safety
 from reconciler.model.status import JobStatus
 
-WINDOW = timedelta(hours=1)
 PERCENT = 100
 
 Use = tuple[str, str]
@@ -73,12 +73,12 @@ def approve(batch: Iterable[str], approvals: Approvals, used: Collection[Use] = 
 
 
 def uses(statuses: Iterable[JobStatus]) -> frozenset[Use]:
-    """Return which approvals were used for which spec, as the receipts tell."""
+    """Return which approvals were used for which spec, as the statuses tell."""
     return frozenset(
-        (receipt.approved_by, status.name)
+        (attempt.approved_by, status.name)
         for status in statuses
-        for receipt in status.receipts
-        if receipt.approved_by is not None
+        for attempt in attempts(status)
+        if attempt.approved_by is not None
     )
 
 
@@ -108,15 +108,17 @@ def judge(scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, bra
     )
 
 
-def count_earlier(statuses: Iterable[JobStatus], now: datetime) -> int:
-    """Return how many first attempts the last hour saw that nobody approved.
+def count_earlier(statuses: Iterable[JobStatus], now: datetime, account: str | None = None) -> int:
+    """Return how many first attempts the last hour saw that nobody approved: of one account, or of all.
 
-    A receipt from the future counts too, if the clocks may just disagree: forgetting one would loosen the brakes.
+    One from the future counts too, if the clocks may just disagree: forgetting one would loosen the brakes.
     """
     return sum(
-        -SKEW_MAX <= now - receipt.requested_at < WINDOW and receipt.approved_by is None
+        -SKEW_MAX <= now - attempt.requested_at < WINDOW
+        and attempt.approved_by is None
+        and account in (None, attempt.account)
         for status in statuses
-        for receipt in status.receipts
+        for attempt in attempts(status)
     )
 
 

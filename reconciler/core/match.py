@@ -3,6 +3,7 @@
 Rules: a job's identity is (account, id), so a status is found by that first and by name only then: a renamed or moved
 spec keeps its receipts. A status found by name that speaks of another job is not this job's: what was known is dropped,
 and the history says so; so it does where what was known could not be read. One status belongs to at most one spec.
+What the guard counts is dropped with none of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.conditions import stalled
+from reconciler.core.spent import attempts, remembered
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
@@ -52,6 +54,28 @@ def match(
     """
     claims = list(claims)
     free = list(statuses)
+    last, taken = _take(claims, free, now)
+    names = {claim.name for claim in claims}
+    last |= _forgotten((each for each in claims if each.key not in last), set(discarded), names, now)
+    jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
+    rest = [each for each in free if id(each) not in taken]
+    left = [each for each in rest if each.job is not None and (each.job.account, each.job.id) in jobs]
+    renamed = [last[claim.key] for claim in claims if claim.key in last and last[claim.key].name not in names]
+    unclaimed = [each for each in rest if each not in left]
+    # What stands under a name that a spec has is that spec's file: it is written over, never taken away.
+    written_over = {each.name: remembered(attempts(each), now) for each in unclaimed if each.name in names}
+    for claim in claims:
+        if claim.key in last and (spent := written_over.pop(claim.name, ())):
+            last[claim.key] = replace(last[claim.key], spent=(*last[claim.key].spent, *spent))
+    return Matched(
+        last,
+        orphans=tuple(each for each in unclaimed if each.name not in names),
+        superseded=tuple(each for each in (*renamed, *left) if each.name not in names),
+    )
+
+
+def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[dict[int, JobStatus], set[int]]:
+    """Return every claim's status by its key, and which statuses were taken, by their identity."""
     by_job: dict[tuple[str, str], list[JobStatus]] = {}
     for each in free:
         if each.job is not None:
@@ -79,18 +103,7 @@ def match(
         taken.add(id(status))
         is_same = claim.ref is None or status.job is None
         last[claim.key] = status if is_same else _of_another_job(status, now)
-    names = {claim.name for claim in claims}
-    last |= _forgotten((each for each in claims if each.key not in last), set(discarded), names, now)
-    jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
-    rest = [each for each in free if id(each) not in taken]
-    left = [each for each in rest if each.job is not None and (each.job.account, each.job.id) in jobs]
-    renamed = [last[claim.key] for claim in claims if claim.key in last and last[claim.key].name not in names]
-    return Matched(
-        last,
-        # What stands under a name that a spec has is that spec's file: it is written over, never taken away.
-        orphans=tuple(each for each in rest if each not in left and each.name not in names),
-        superseded=tuple(each for each in (*renamed, *left) if each.name not in names),
-    )
+    return last, taken
 
 
 def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
@@ -118,6 +131,7 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
         doubted_at=None,
         job=None,
         receipts=(),
+        spent=remembered(attempts(status), now),
         history=(entry, *status.history)[:HISTORY_MAX],
     )
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from reconciler.core.conditions import phase_since
+from reconciler.core.spent import remembered, spent_by
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.plan import Action
 from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
@@ -98,7 +99,9 @@ def intend(
             attempts=1,
             approved_by=approved_by,
         )
-        return replace(status, receipts=(opened, *status.receipts)[:RECEIPTS_MAX])
+        kept, gone = status.receipts[: RECEIPTS_MAX - 1], status.receipts[RECEIPTS_MAX - 1 :]
+        spent = (*status.spent, *remembered(spent_by(status, gone), now))
+        return replace(status, receipts=(opened, *kept), spent=spent)
     again = replace(receipt, attempts=receipt.attempts + 1, last_attempt_at=now)
     return replace(status, receipts=tuple(again if each is receipt else each for each in status.receipts))
 

@@ -55,8 +55,10 @@ def _status(candidate: Candidate, last: JobStatus | None, now: datetime) -> JobS
     if problem is not None or subject is None:
         reason, message = (problem.reason, problem.message) if problem else (Reason.INVALID_SPEC, "not valid")
         return stalled(candidate.name, candidate.source, last, reason, message, now)
+    told = last.ready.reason if last else None
+    is_known = last is not None and last.observed_spec == subject.digest and told is not Reason.SPEC_DELETED
     # Nothing is sent here, so whether a host is trusted is for the last pass to say.
-    if last is not None and (last.observed_spec == subject.digest or last.ready.reason is Reason.HOST_NOT_TRUSTED):
+    if last is not None and (is_known or told is Reason.HOST_NOT_TRUSTED):
         return last
     draft = replace(stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now), conditions=())
     message = "the spec has changed since its job was looked at" if last else "its job has not been looked at yet"

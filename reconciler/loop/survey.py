@@ -99,7 +99,7 @@ class Ledger:
         ours = [each for each in self.statuses if each.job is not None and each.job.account == str(account)]
         # A pass of a watch is about what is due, and the share is of all that is known.
         unfinished = max(count_unfinished(ours), count_unfinished(case.decision.status for case in cases))
-        earlier = count_earlier(ours, now)
+        earlier = count_earlier(self.statuses, now, str(account))
         everywhere = count_earlier(self.statuses, now) + self.let_through
         verdicts = (
             judge(str(account), asked, earlier, unfinished, self.brakes),

@@ -1,8 +1,8 @@
 """The statuses around a pass: of specs that cannot be acted on, of specs that are gone, of accounts that are away.
 
 Rules: a status is removed only where everything could be read and the revision is trusted, never under a filter, and
-never more of them at once than the guard would let pass; what a renamed spec left behind goes last, once what it tells
-stands under the new name; the job is left alone either way.
+no more specs are taken for deleted at once than the guard would let pass; what a renamed spec left behind goes last,
+once what it tells stands under the new name; the job is left alone either way.
 """
 
 from __future__ import annotations
@@ -76,29 +76,39 @@ def sweep(
     now = tools.clock.now().replace(microsecond=0)
     seen = {name: look for run in runs for name, look in run.orphans.items()}
     kept: list[JobStatus] = []
-    gone: list[JobStatus] = []
+    told: list[JobStatus] = []
+    news: list[JobStatus] = []
     for status in matched.orphans:
         if status.name in busy:
             continue
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
-        elif is_outliving(status, now):
-            after = outlive(status, seen[status.name], now) if status.name in seen else status
-            (kept if after.open_receipt else gone).append(after)
+        elif is_outliving(status, now) or status.ready.reason is Reason.SPEC_DELETED:
+            told.append(status)
         else:
-            gone.append(status)
-    errors = write_all(kept, tools)
+            news.append(status)
+    specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
+    is_whole = not snapshot.broken_files
+    notices: tuple[str, ...] = ()
+    if may_remove and is_whole and (notices := _too_many(news, specs, brakes)) == ():
+        told += news
+    after = {status.name: outlive(status, seen.get(status.name), now) for status in told}
+    errors = write_all([*kept, *(each for each in after.values() if each is not None)], tools)
     if not may_remove:
         return Swept(errors=errors)
     errors += _remove(_told_elsewhere((each for each in matched.superseded if each.name not in busy), tools), tools)
-    if snapshot.broken_files or not gone:
-        return Swept(errors=errors)
-    specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
-    if not specs or judge("statuses", tuple(each.name for each in gone), 0, specs + len(gone), brakes):
-        notice = f"{len(gone)} of {specs + len(gone)} specs are gone at once: their statuses are kept"
-        return Swept(notices=(notice,), errors=errors)
-    return Swept(removed=tuple(each.name for each in gone), errors=errors + _remove(gone, tools))
+    gone = [each for each in told if after[each.name] is None and specs and is_whole]
+    return Swept(tuple(each.name for each in gone), notices, errors + _remove(gone, tools))
+
+
+def _too_many(deleted: list[JobStatus], specs: int, brakes: Brakes) -> tuple[str, ...]:
+    """Say that more specs seem to be deleted at once than is believed, if so."""
+    total = specs + len(deleted)
+    names = tuple(each.name for each in deleted)
+    if not deleted or (specs and judge("statuses", names, 0, total, brakes) is None):
+        return ()
+    return (f"{len(deleted)} of {total} specs are gone at once: their statuses are kept",)
 
 
 def _told_elsewhere(superseded: Iterable[JobStatus], tools: Tools) -> list[JobStatus]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef, ObservedJob
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobStatus, Verb
+
+APPROVED_FOR = timedelta(hours=24)
+"""How long a commit's approval holds."""
+_BY_COMMIT = "Approve-Cancels "
 
 
 class ExitCode(IntEnum):
@@ -70,7 +74,12 @@ class CommitApproval:
     @property
     def label(self) -> str:
         """What a receipt says that was let through by it; counting those is what makes it work once."""
-        return f"Approve-Cancels {self.commit}"
+        return f"{_BY_COMMIT}{self.commit}"
+
+
+def is_by_commit(approved_by: str) -> bool:
+    """Whether what a receipt says that it was approved by is a commit."""
+    return approved_by.startswith(_BY_COMMIT)
 
 
 class Progress(StrEnum):

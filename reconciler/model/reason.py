@@ -50,8 +50,8 @@ class Reason(StrEnum):
     SPEC_DELETED = (
         "SpecDeleted",
         (
-            "The spec is gone while a request of ours is open. The job is looked at until that is confirmed, and "
-            "nothing more is asked."
+            "The spec is gone, and a request of ours is open or still counts for the guard. An open one is looked at "
+            "until it is confirmed; nothing more is asked."
         ),
     )
     # Stalled: a person must act

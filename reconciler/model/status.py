@@ -101,6 +101,15 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """A first attempt whose receipt is no longer there, because its spec names another job now; the guard counts it."""
+
+    account: str
+    requested_at: datetime
+    approved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One transition."""
 
@@ -146,6 +155,7 @@ class JobStatus:
     history: tuple[HistoryEntry, ...] = ()
     doubted_at: datetime | None = None
     """When a look first contradicted a final phase, while no second one has."""
+    spent: tuple[Spent, ...] = ()
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of that type, if it is there."""

@@ -38,7 +38,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.RESUME_PENDING: "Wait: a later pass confirms it, or says why it cannot.",
             Reason.CANCELLING_ELSEWHERE: "Find out who cancels it, or declare it cancelled; Stalled after two hours.",
             Reason.PHASE_NOT_UNDERSTOOD: "Update reconcile; Stalled after a day. To stop it now, do it by hand.",
-            Reason.SPEC_DELETED: "Nothing: the status goes once the request is confirmed, or a day old.",
+            Reason.SPEC_DELETED: "Nothing: the status goes by itself, once nothing is open or counts any more.",
         },
         "Stalled": {
             Reason.JOB_NOT_FOUND: "Correct spec.jobId, or the account: its key, project or address.",

@@ -128,9 +128,27 @@ BUGS = (
     ),
     Bug(
         "a guard that forgets the hour",
-        "core/guard.py",
+        "core/spent.py",
         "WINDOW = timedelta(hours=1)",
         "WINDOW = timedelta(seconds=1)",
+    ),
+    Bug(
+        "a guard that forgets a job once its spec means another",
+        "core/match.py",
+        "        spent=remembered(attempts(status), now),\n",
+        "",
+    ),
+    Bug(
+        "a guard that forgets a status that is written over",
+        "core/match.py",
+        "written_over.pop(claim.name, ())",
+        "written_over.pop(claim.name, ())[:0]",
+    ),
+    Bug(
+        "a guard that forgets a deleted spec",
+        "core/orphans.py",
+        "    if not counting:\n",
+        "    if counting is not None:\n",
     ),
     Bug(
         "never withdraw",
@@ -141,8 +159,8 @@ BUGS = (
     Bug(
         "remove statuses though a file cannot be read",
         "loop/sweep.py",
-        "    if snapshot.broken_files or not gone:\n",
-        "    if not gone:\n",
+        "    is_whole = not snapshot.broken_files\n",
+        "    is_whole = True\n",
     ),
     Bug(
         "believe a suspect look",

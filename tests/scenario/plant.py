@@ -27,7 +27,7 @@ PROOFS = ROOT / ".github" / "PROOFS.md"
 WALK = "tests/unit/test_walk.py"
 WALKED = ("core/", "model/")
 """What the walk walks: a bug anywhere else cannot be its to catch."""
-_TOPICS = ("halted", "vanished", "last_word", "limits", "outages", "went_back", "economy")
+_TOPICS = ("halted", "braked", "vanished", "last_word", "limits", "outages", "went_back", "economy")
 """The quickest first, for the first that fails ends it."""
 STORIES = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
 AT_ONCE = 10

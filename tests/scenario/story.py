@@ -83,7 +83,14 @@ _MISHAPS: tuple[Trouble, ...] = (
     trouble.fill_disk,
 )
 _IN_A_CROWD: tuple[Trouble, ...] = (*(trouble.spoil_list,) * 4, *(trouble.go_back,) * 3)
-_UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (trouble.change_wish, trouble.suspend, *(trouble.fault,) * 3)
+_UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (
+    *(trouble.change_wish,) * 2,
+    trouble.suspend,
+    trouble.delete,
+    trouble.mean_another_job,
+    trouble.turn_jobs,
+    *(trouble.fault,) * 3,
+)
 
 
 def plan(seed: int) -> Plan:

@@ -119,6 +119,15 @@ def mean_another_job(stage: Stage) -> None:
     stage.edit(f"{wish.name}: means {job_id}", stage.revision.changed(wish.name, job_id=job_id))
 
 
+def turn_jobs(stage: Stage) -> None:
+    """Let every spec mean the job that another one of its account meant."""
+    turned = []
+    for account in sorted({each.account for each in stage.revision.wishes}):
+        ours = [each for each in stage.revision.wishes if each.account == account]
+        turned += [replace(each, job_id=ours[place - 1].job_id) for place, each in enumerate(ours)]
+    stage.edit("every spec means another's job", replace(stage.revision, wishes=tuple(turned)))
+
+
 def toggle_broken_account(stage: Stage) -> None:
     """Break a Provider document, or mend it."""
     broken = stage.revision.broken_accounts ^ {_any_provider(stage).name}

@@ -1,12 +1,13 @@
 from dataclasses import replace
 from typing import Any
 
+from reconciler.core.guard import count_earlier
 from reconciler.core.match import Claim, Matched, duplicates, match
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
-from reconciler.model.status import HistoryEntry, JobFacts, JobStatus
+from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, Spent
 from tests.support.build import ACCOUNT, NOW, a_status
-from tests.support.subjects import DAY, a_receipt
+from tests.support.subjects import DAY, HOUR, MINUTE, a_receipt
 
 OTHER = Account("openai", "https://eu.api.openai.com/v1")
 
@@ -56,6 +57,31 @@ def test_a_spec_that_names_another_job_starts_without_receipts_and_says_so() -> 
     assert (last.job, last.receipts, last.phase, last.final) == (None, (), Phase.UNKNOWN, False)
     assert last.history == (HistoryEntry(NOW + DAY, Phase.UNKNOWN, Reason.JOB_CHANGED), *old.history)
     assert found.orphans == ()
+
+
+def test_what_the_guard_counts_of_a_job_outlives_that_its_spec_names_another() -> None:
+    unapproved, by_commit = a_receipt(age=MINUTE), a_receipt(age=2 * HOUR, approved_by="Approve-Cancels 4be1f0c")
+    old = replace(
+        status("support", "ftjob-1"),
+        receipts=(unapproved, by_commit, a_receipt(age=2 * HOUR), a_receipt(approved_by="--allow-cancels 9")),
+        spent=(Spent("elsewhere", NOW - MINUTE), Spent("elsewhere", NOW - 2 * HOUR)),
+    )
+    found = match([claim(0, "support", "ftjob-2")], [old], NOW)
+
+    assert found.last[0].receipts == ()
+    assert found.last[0].spent == (
+        Spent("elsewhere", NOW - MINUTE),
+        Spent(str(ACCOUNT), unapproved.requested_at),
+        Spent(str(ACCOUNT), by_commit.requested_at, "Approve-Cancels 4be1f0c"),
+    )
+
+
+def test_what_the_guard_counts_of_a_status_that_is_written_over_goes_on_under_its_name() -> None:
+    over, mine = status("one", "ftjob-1"), status("two", "ftjob-2")
+    found = match([claim(0, "one", "ftjob-2")], [over, mine], NOW)
+
+    assert found.last[0].job == mine.job
+    assert count_earlier(found.last.values(), NOW) == count_earlier([over, mine], NOW) == 2
 
 
 def test_the_same_id_in_another_account_is_another_job() -> None:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -24,14 +24,20 @@ def test_an_open_request_outlives_its_spec_for_a_day(edge: timedelta, where: str
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_a_status_without_an_open_request_goes_with_its_spec(outcome: Outcome) -> None:
+def test_a_status_without_an_open_request_is_not_looked_at_without_its_spec(outcome: Outcome) -> None:
     assert not is_outliving(left(replace(ASKED, outcome=outcome)), NOW)
     assert not is_outliving(left(), NOW)
 
 
-@pytest.mark.parametrize("look", [a_look(Phase.RUNNING), a_look(Phase.CANCELLING), a_look(Phase.UNKNOWN), ABSENT])
-def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Seen) -> None:
-    status = outlive(left(ASKED), look, NOW)
+def outlived(status: JobStatus, look: Seen | None, now: datetime = NOW) -> JobStatus:
+    after = outlive(status, look, now)
+    assert after is not None
+    return after
+
+
+@pytest.mark.parametrize("look", [a_look(Phase.RUNNING), a_look(Phase.CANCELLING), a_look(Phase.UNKNOWN), ABSENT, None])
+def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Seen | None) -> None:
+    status = outlived(left(ASKED), look)
 
     assert status.open_receipt == ASKED
     assert (status.is_reconciling, status.ready.reason) == (True, Reason.SPEC_DELETED)
@@ -39,20 +45,48 @@ def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Seen)
 
 
 @pytest.mark.parametrize("phase", [Phase.CANCELLED, Phase.SUCCEEDED, Phase.FAILED])
-def test_a_look_that_shows_its_end_confirms_the_request(phase: Phase) -> None:
-    status = outlive(left(ASKED), a_look(phase), NOW)
+def test_a_look_that_shows_its_end_confirms_the_request_and_then_the_status_goes(phase: Phase) -> None:
+    soon = replace(ASKED, requested_at=NOW - MINUTE)
+    status = outlived(left(soon), a_look(phase))
 
     assert (status.open_receipt, status.receipts[0].outcome) == (None, Outcome(phase.value))
     assert not is_outliving(status, NOW)
+    assert outlive(left(ASKED), a_look(phase), NOW) is None
 
 
 def test_two_absences_confirm_an_accepted_cancel() -> None:
-    status = outlive(left(ASKED, phase=Phase.ABSENT, age=MINUTE), ABSENT, NOW)
+    soon = replace(ASKED, requested_at=NOW - MINUTE)
+    status = outlived(left(soon, phase=Phase.ABSENT, age=MINUTE), ABSENT)
 
     assert status.receipts[0].outcome is Outcome.GONE
 
 
 def test_looking_again_without_news_changes_nothing() -> None:
-    status = outlive(left(ASKED), a_look(), NOW)
+    status = outlived(left(ASKED), a_look())
 
     assert outlive(status, a_look(), NOW + HOUR) == status
+
+
+@pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
+@pytest.mark.parametrize(
+    ("approved_by", "span"), [(None, HOUR), ("Approve-Cancels 4be1f0c", DAY)], ids=["nobody", "a commit"]
+)
+def test_what_the_guard_counts_stays_for_as_long_as_it_does(
+    edge: timedelta, where: str, approved_by: str | None, span: timedelta
+) -> None:
+    closed = a_receipt(age=span + edge, outcome=Outcome.CANCELLED, approved_by=approved_by)
+    status = outlive(left(closed, phase=Phase.CANCELLED), None, NOW)
+
+    assert (status is not None) == (where == "just before")
+    if status is not None:
+        assert (status.is_ready, status.is_stalled, status.is_reconciling) == (False, False, False)
+        assert "until" in status.ready.message
+        assert violations(status) == []
+        assert outlive(status, None, NOW) == status
+
+
+def test_a_status_goes_with_its_spec_if_the_guard_counts_nothing_of_it() -> None:
+    by_an_operator = a_receipt(age=MINUTE, outcome=Outcome.CANCELLED, approved_by="--allow-cancels 5")
+
+    assert outlive(left(), None, NOW) is None
+    assert outlive(left(by_an_operator), None, NOW) is None

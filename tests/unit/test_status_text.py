@@ -25,6 +25,7 @@ from reconciler.model.status import (
     Outcome,
     ProviderStatus,
     Receipt,
+    Spent,
     Verb,
 )
 from tests.support.build import NOW, a_status
@@ -223,6 +224,7 @@ statuses = st.builds(
     history=st.lists(st.builds(HistoryEntry, moments, st.sampled_from(Phase), st.sampled_from(Reason)), max_size=2).map(
         tuple
     ),
+    spent=st.lists(st.builds(Spent, texts, moments, or_none(texts)), max_size=2).map(tuple),
 )
 
 

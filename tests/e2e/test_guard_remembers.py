@@ -1,0 +1,118 @@
+"""The guard's last hour, against specs that change under it. Only statuses remember it: a CI has nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import a_checkout
+from tests.support.cli import Checkout, Ran
+from tests.support.repositories import a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox
+
+ALLOWED = 3
+APPROVED = 5
+
+
+def ask_anew(checkout: Checkout, root: Path) -> Ran:
+    """Make a pass as a CI does: in a fresh copy that has specs and statuses and nothing else."""
+    fresh = Checkout(root, checkout.environ)
+    shutil.copytree(checkout.specs, fresh.specs)
+    ran = fresh.run("--once", "--wait")
+    shutil.rmtree(checkout.specs)
+    shutil.copytree(fresh.specs, checkout.specs)
+    return ran
+
+
+@pytest.fixture
+def braked(tmp_path: Path, sandbox: Sandbox) -> Checkout:
+    """Return a checkout in which as many jobs were cancelled just now as the guard lets pass in an hour."""
+    checkout = a_checkout(tmp_path / "at", sandbox)
+    for number, job_id in enumerate(sandbox.create(ALLOWED)):
+        checkout.want(f"job-{number}", job_id)
+    assert ask_anew(checkout, tmp_path / "at-first").code == 0
+    return checkout
+
+
+def test_specs_that_name_other_jobs_are_no_way_around_the_guard(
+    braked: Checkout, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    others = sandbox.create(ALLOWED)
+    for number, job_id in enumerate(others):
+        braked.want(f"job-{number}", job_id)
+    ran = [ask_anew(braked, tmp_path / f"pass-{number}") for number in range(3)]
+
+    assert [each.code for each in ran] == [3, 3, 3]
+    assert sandbox.cancels(*others) == []
+
+
+def test_specs_in_the_place_of_deleted_ones_are_no_way_around_the_guard(
+    braked: Checkout, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    others = sandbox.create(ALLOWED)
+    for number, job_id in enumerate(others):
+        (braked.specs / f"job-{number}.yaml").unlink()
+        braked.want(f"other-{number}", job_id)
+    ran = [ask_anew(braked, tmp_path / f"pass-{number}") for number in range(3)]
+
+    assert [each.code for each in ran] == [3, 3, 3]
+    assert sandbox.cancels(*others) == []
+    assert braked.status("job-0").ready.reason == "SpecDeleted"
+
+
+def test_the_status_of_a_deleted_spec_is_nobodys_trouble_and_is_written_once(
+    braked: Checkout, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (observed,) = sandbox.create(1)
+    for number in range(ALLOWED):
+        (braked.specs / f"job-{number}.yaml").unlink()
+    braked.want("other", observed, "observed")
+    first = ask_anew(braked, tmp_path / "first")
+    before = (braked.status_dir / "job-0.yaml").read_bytes()
+    second = ask_anew(braked, tmp_path / "second")
+    got = braked.run("get")
+
+    assert (first.code, second.code, got.code) == (0, 0, 0)
+    assert "job-0" not in got.out + got.err
+    assert (braked.status_dir / "job-0.yaml").read_bytes() == before
+
+
+def test_a_spec_that_comes_back_within_the_hour_is_what_it_was(
+    braked: Checkout, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    before = braked.status("job-0")
+    text = (braked.specs / "job-0.yaml").read_text()
+    (braked.specs / "job-0.yaml").unlink()
+    ask_anew(braked, tmp_path / "without")
+    braked.write("job-0.yaml", text)
+    got = braked.run("get", "job-0")
+    ran = ask_anew(braked, tmp_path / "with")
+    after = braked.status("job-0")
+
+    assert "SpecDeleted" not in got.out
+    assert ran.code == 0
+    assert (after.ready.reason, after.receipts, after.final) == ("Cancelled", before.receipts, True)
+    assert len(sandbox.cancels(str(after.job.id if after.job else None))) == 1
+
+
+def test_a_commits_approval_is_not_for_other_jobs_under_the_same_names(tmp_path: Path, sandbox: Sandbox) -> None:
+    clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    jobs, others = sandbox.create(APPROVED), sandbox.create(APPROVED)
+    ran = []
+    for ids, message in (
+        (jobs, f"Stop them\n\nApprove-Cancels: {APPROVED}"),
+        (others, "Name others"),
+        (jobs, "Name the first again"),
+        (others, "Name the others again"),
+    ):
+        for number, job_id in enumerate(ids):
+            checkout.want(f"job-{number}", job_id)
+        clone.commit(message)
+        ran += [checkout.run("--once", "--wait"), checkout.run("--once", "--wait")]
+
+    assert [each.code for each in ran] == [0, 0, 3, 3, 0, 0, 3, 3]
+    assert sandbox.cancels(*others) == []
