@@ -180,7 +180,7 @@ class ProviderSpec(Document):
     base_url: Address | None = Field(None, description="Where its API is, if not at the type's own address.")
     credentials: CredentialSource | None = Field(None, description="Where the credential is; never the credential.")
     allowed_paths: tuple[Word, ...] | None = Field(
-        None, description="Globs below the specs directory: which files may name this provider."
+        None, description="Globs below the specs directory: which files may name this provider's account."
     )
     rate_limit: RateLimit = Field(default_factory=RateLimit, description="How gently the account is asked.")
     options: dict[str, Any] = Field(default_factory=dict, description="The type's own options.")
