@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,8 +19,10 @@ from reconciler.adapters.remote import RemoteSpecs, open_remote
 from tests.support.cli import SPEC, Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.watching import watching
 
 NOW = datetime.now(UTC)
+CANARY = "canary-of-the-remote-123456"
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {}}}\n"
 
 
@@ -234,3 +243,84 @@ def test_a_url_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
 
     assert ran.code == 78
     assert "the specs cannot be fetched" in ran.err
+
+
+def test_a_watch_of_a_remote_that_hangs_ends_in_time_and_leaves_no_process(tmp_path: Path, sandbox: Sandbox) -> None:
+    runner = Checkout(tmp_path / "runner", sandbox.environ)
+    runner.root.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}/specs.git"
+        with watching(runner, "--git-url", url, "--git-poll", "1s", "--push") as watch:
+            wait_for(lambda: those_who_know(url) > 1, "Git asks")
+            begun = time.monotonic()
+            code = watch.stop()
+            took_s = time.monotonic() - begun
+
+    assert code == 0
+    assert took_s < 25, "a platform waits for 30 s"
+    assert those_who_know(url) == 0
+
+
+def those_who_know(url: str) -> int:
+    """Return how many processes have a URL on their command line."""
+    found = 0
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found += url.encode() in file.read_bytes()
+    return found
+
+
+def test_a_token_does_not_follow_a_redirect(tmp_path: Path, sandbox: Sandbox) -> None:
+    runner = Checkout(tmp_path / "runner", sandbox.environ)
+    runner.root.mkdir()
+    with listening() as (elsewhere, arrived), redirecting(elsewhere) as url:
+        ran = runner.run("--once", "--git-url", f"{url}/specs.git", RECONCILE_GIT_TOKEN=CANARY)
+
+    assert ran.code == 78
+    assert arrived == []
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of a server, and what arrives there."""
+    arrived: list[str] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            arrived.append(str(self.headers))
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with answering(Listening) as address:
+        yield address, arrived
+
+
+@contextmanager
+def redirecting(elsewhere: str) -> Iterator[str]:
+    """Yield the address of a server that sends everybody elsewhere."""
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(HTTPStatus.FOUND)
+            self.send_header("location", f"{elsewhere}{self.path}")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with answering(Redirecting) as address:
+        yield address
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
