@@ -10,7 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from reconciler.adapters.checkout import find_checkout
 from reconciler.adapters.git import GitError
-from reconciler.adapters.status_branch import Signature, StatusBranch
+from reconciler.adapters.signature import Signature
+from reconciler.adapters.status_branch import StatusBranch
 from reconciler.errors import PublishError
 
 P = ParamSpec("P")

@@ -18,8 +18,9 @@ from reconciler.adapters.documents import read_documents
 from reconciler.adapters.git import FETCHED_MAX, Git, GitError
 from reconciler.adapters.git_access import GitAccess
 from reconciler.adapters.publish import GitPublisher
+from reconciler.adapters.signature import Signature
 from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.status_branch import Signature, StatusBranch
+from reconciler.adapters.status_branch import StatusBranch
 from reconciler.adapters.tree import TreeDisk
 from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.model.spec import FineTuningJob

@@ -7,52 +7,24 @@ user's configuration stay out of it; a commit is made only where the tree differ
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from reconciler.adapters.git import FETCHED_MAX, Git, GitError
 from reconciler.adapters.merging import merge
+from reconciler.adapters.signature import Signature
 from reconciler.adapters.status_reading import is_ours
 from reconciler.adapters.tree import Listed, list_tree
 from reconciler.errors import Overtaken
 
-_SIGNATURE = re.compile(r"(?P<name>[^<>\n]+?) *<(?P<email>[^<>\s]+)>")
 STATUS_MAX = 1024 * 1024
 TRIES = 5
 MARK = ".commit"
 """The file beside statuses of a branch of their own that says which commit of it they are, or came from."""
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who commits."""
-
-    name: str
-    email: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return who `Ada <ada@example.org>` is. Raises ValueError with a sentence."""
-        match = _SIGNATURE.fullmatch(text)
-        if match is None:
-            msg = f"{text!r} is not an author: write it as 'Ada <ada@example.org>'"
-            raise ValueError(msg)
-        return cls(match["name"], match["email"])
-
-    def environment(self) -> Mapping[str, str]:
-        """Return what tells Git so."""
-        return {
-            "GIT_AUTHOR_NAME": self.name,
-            "GIT_AUTHOR_EMAIL": self.email,
-            "GIT_COMMITTER_NAME": self.name,
-            "GIT_COMMITTER_EMAIL": self.email,
-        }
 
 
 @dataclass(slots=True)
@@ -209,7 +181,9 @@ class StatusBranch:
         for path, _ in list(self._files_here()):
             if self.git.find("cat-file", "-e", f"HEAD:{self._outside(path)}") is None:
                 (self.directory / path).unlink()
-        self.git.run("merge", "--quiet", "--ff-only", "--no-edit", self._base)
+        if self.git.find("merge", "--quiet", "--ff-only", "--no-edit", self._base) is None:
+            msg = f"the checkout cannot follow {self.branch}: commit or stash what is changed in it, or merge it first"
+            raise GitError(msg)
 
     def _tip(self) -> str | None:
         if self.remote is None:

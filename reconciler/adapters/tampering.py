@@ -11,7 +11,7 @@ from pathlib import Path
 
 from reconciler.adapters.checkout import find_checkout
 from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.status_branch import Signature
+from reconciler.adapters.signature import Signature
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.model.diagnostic import Diagnostic
 

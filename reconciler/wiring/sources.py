@@ -17,8 +17,8 @@ from reconciler.adapters.git_access import GitAccess
 from reconciler.adapters.poll import polling
 from reconciler.adapters.publish import open_publisher
 from reconciler.adapters.remote import RemoteSpecs, open_remote, publish_to_remote
+from reconciler.adapters.signature import Signature
 from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.status_branch import Signature
 from reconciler.adapters.watch import watching
 from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.errors import PublishError

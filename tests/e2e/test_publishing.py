@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.adapters.git import Git
 from reconciler.adapters.publish import GitPublisher
-from reconciler.adapters.status_branch import Signature, StatusBranch
+from reconciler.adapters.signature import Signature
+from reconciler.adapters.status_branch import StatusBranch
 from reconciler.adapters.status_reading import parse_status
 from reconciler.errors import Overtaken
 from reconciler.model.status import JobStatus

@@ -8,8 +8,9 @@ from pathlib import Path
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import Git
 from reconciler.adapters.publish import GitPublisher
+from reconciler.adapters.signature import Signature
 from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.status_branch import Signature, StatusBranch
+from reconciler.adapters.status_branch import StatusBranch
 from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.core.decide import decide
 from reconciler.loop.act import Hands, carry_out
