@@ -1,6 +1,7 @@
 """Telling a watchdog elsewhere that a pass has ended: one GET, and whatever comes of it is no more than a log line.
 
-It goes beside the loop and never before it: while one is under way, none is added.
+Rules: that it is not heard is told once, and so is that it is heard again; it goes beside the loop and never before it:
+while one is under way, none is added.
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ class Heartbeat:
         self._query = dict(parse_qsl(urlsplit(url).query))
         self._transport = transport
         self._complain = complain
+        self._is_heard = True
         self._under_way: asyncio.Task[None] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether one has been sent and not been answered yet."""
+        return self._under_way is not None and not self._under_way.done()
 
     def beat(self) -> None:
         """Tell it, soon."""
-        if self._under_way is None or self._under_way.done():
+        if not self.is_under_way:
             self._under_way = asyncio.create_task(self._beat())
 
     async def stop(self) -> None:
@@ -36,13 +43,20 @@ class Heartbeat:
             await asyncio.gather(self._under_way, return_exceptions=True)
 
     async def _beat(self) -> None:
+        problem = await self._ask()
+        if problem is not None and self._is_heard:
+            self._complain(f"the heartbeat was not heard: {problem}")
+        if problem is None and not self._is_heard:
+            self._complain("the heartbeat is heard again")
+        self._is_heard = problem is None
+
+    async def _ask(self) -> str | None:
+        """Return why nobody heard, or None."""
         try:
             response = await self._transport.send("GET", self._path, query=self._query)
         except ProviderError as error:
-            self._complain(f"the heartbeat was not heard: {error}")
-            return
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            self._complain(f"the heartbeat was not heard: HTTP {response.status}")
+            return str(error)
+        return f"HTTP {response.status}" if response.status >= HTTPStatus.BAD_REQUEST else None
 
 
 def origin_of(url: str) -> str:

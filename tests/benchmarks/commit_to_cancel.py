@@ -30,18 +30,20 @@ def save_atomically(path: Path, text: str) -> None:
 
 def save_by_swap(path: Path, text: str) -> None:
     """Save as a Kubernetes volume does: a link to a new directory takes the place of the old one's."""
-    volume = path.parent / "..volume"
     fresh = path.parent / f"..{len(list(path.parent.glob('..2*'))) + 2_000_000}"
     fresh.mkdir()
     (fresh / path.name).write_text(text, encoding="utf-8")
+    data = path.parent / f"..{path.name}.data"
+    _link(data, fresh.name)
     if not path.is_symlink():
-        path.unlink()
-        (path.parent / f".{path.name}.new").symlink_to(f"..{path.name}.data/{path.name}")
-        (path.parent / f".{path.name}.new").rename(path)
-    link = path.parent / f"..{path.name}.data"
-    volume.unlink(missing_ok=True)
-    volume.symlink_to(fresh.name)
-    volume.rename(link)
+        _link(path, f"{data.name}/{path.name}")
+
+
+def _link(path: Path, target: str) -> None:
+    """Put a link in the place of whatever is there, in one step."""
+    fresh = path.with_name(f"..{path.name}.new")
+    fresh.symlink_to(target)
+    fresh.rename(path)
 
 
 SAVES: dict[str, Callable[[Path, str], None]] = {

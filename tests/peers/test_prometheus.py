@@ -25,6 +25,17 @@ scrape_configs:
   static_configs: [{{targets: ["{target}"]}}]
 """
 
+FIRES = {
+    "ReconcileIsDown": ('up{job="reconcile"}', "0"),
+    "ReconcileStandsStill": ("reconcile_last_success_timestamp_seconds", "0"),
+    "ReconcileCannotSeeProvider": ('reconcile_observation_age_seconds{provider="openai"}', "2000"),
+    "ReconcileJobIsStalled": ('reconcile_reconcile_condition{name="one", type="Stalled", status="True"}', "1"),
+    "ReconcileDriftLasts": ("reconcile_drift_seconds", "4000"),
+    "ReconcileWarns": ("reconcile_warnings", "2"),
+}
+QUIET = {**dict.fromkeys(FIRES, "0"), "ReconcileIsDown": "1", "ReconcileStandsStill": "1200"}
+"""Values at which nothing is wrong; of the last pass, one that ended when the alerts are looked at."""
+
 pytestmark = pytest.mark.skipif(
     PROMETHEUS is None or PROMTOOL is None, reason="prometheus or promtool is not installed: apt install prometheus"
 )
@@ -65,4 +76,22 @@ def test_promtool_takes_the_alerts_that_ship() -> None:
     ran = subprocess.run([str(PROMTOOL), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
 
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "6 rules found" in ran.stdout
+    assert f"{len(FIRES)} rules found" in ran.stdout
+
+
+def firing(root: Path, alert: str, value: str) -> str:
+    """Return what promtool says of an alert being the only one of its name that fires after 20 minutes at a value."""
+    query = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
+    expected = {"expr": query, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 1}]}
+    series = [{"series": FIRES[alert][0], "values": f"{value}x20"}]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": [expected]}]
+    file = root / "rules_test.yaml"
+    file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": tests}), encoding="utf-8")
+    ran = subprocess.run([str(PROMTOOL), "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    return ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("alert", FIRES)
+def test_each_alert_fires_when_it_should_and_only_then(tmp_path: Path, alert: str) -> None:
+    assert "SUCCESS" in firing(tmp_path, alert, FIRES[alert][1])
+    assert "got: nil" in " ".join(firing(tmp_path, alert, QUIET[alert]).split())

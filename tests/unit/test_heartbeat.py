@@ -1,0 +1,49 @@
+"""A heartbeat over a real socket: who hears it, and what is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reconciler.adapters.heartbeat import Heartbeat, origin_of
+from reconciler.ports import Rate
+from reconciler.testing import served
+from reconciler.transport import Gate, HttpTransport
+
+
+def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
+    answers = [200, 500, 503, 404, 200, 200]
+    heard: list[str] = []
+    told: list[str] = []
+
+    async def hear(request: Request) -> Response:
+        heard.append(f"{request.method} {request.url.path}?{request.url.query}")
+        return Response(status_code=answers[len(heard) - 1])
+
+    async def main(url: str) -> None:
+        gate = Gate(Rate(requests_per_second=1000, burst=1000))
+        async with HttpTransport(origin_of(url), gate) as transport:
+            heartbeat = Heartbeat(f"{url}/ping/canary?from=us", transport, told.append)
+            for count in range(1, len(answers) + 1):
+                heartbeat.beat()
+                heartbeat.beat()
+                while len(heard) < count or heartbeat.is_under_way:  # noqa: ASYNC110  the server is no event
+                    await asyncio.sleep(0.01)
+            await heartbeat.stop()
+
+    with served(Starlette(routes=[Route("/ping/canary", hear)])) as url:
+        asyncio.run(main(url))
+
+    assert heard == ["GET /ping/canary?from=us"] * len(answers)
+    assert told == ["the heartbeat was not heard: HTTP 500", "the heartbeat is heard again"]
+
+
+@pytest.mark.parametrize("url", ["", "example.org/ping", "ftp://example.org", "https://user:key@example.org/"])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="begins with http"):
+        origin_of(url)
