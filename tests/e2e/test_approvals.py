@@ -176,19 +176,6 @@ def test_a_commit_that_claims_to_be_of_the_future_approves_nothing_until_then(
     assert sorted(sandbox.cancels(*jobs)) == (sorted(jobs) if is_told_by_clocks_that_disagree else [])
 
 
-def test_a_merge_under_way_is_read_and_not_acted_on(clone: Clone, sandbox: Sandbox) -> None:
-    checkout = Checkout(clone.root, sandbox.environ)
-    checkout.name_provider()
-    (job_id,) = sandbox.create(1)
-    checkout.want("runaway", job_id)
-    clone.commit("Stop it")
-    (clone.root / ".git" / "MERGE_HEAD").write_text(clone.git("rev-parse", "HEAD") + "\n", encoding="utf-8")
-    ran = checkout.run("--once")
-
-    assert "a merge is under way (RevisionNotTrusted)" in ran.err
-    assert sandbox.cancels(job_id) == []
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
 def test_a_checkout_that_git_refuses_to_read_is_not_acted_on(clone: Clone, sandbox: Sandbox, tmp_path: Path) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
