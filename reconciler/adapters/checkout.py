@@ -45,11 +45,15 @@ def find_checkout(specs: Path) -> Checkout | None:
 
 def why_unreadable(specs: Path) -> str | None:
     """Return why Git cannot read the checkout that a directory is in; None where it can, or where it is in none."""
-    if not any((each / ".git").exists() for each in (specs.resolve(), *specs.resolve().parents)):
+    resolved = specs.resolve()
+    top = next((each for each in (resolved, *resolved.parents) if (each / ".git").exists()), None)
+    if top is None:
         return None
     try:
         Git(specs).text("rev-parse", "--show-toplevel")
     except GitError as error:
+        if "dubious ownership" in str(error):
+            return f"it is somebody else's; if it may be trusted: git config --global --add safe.directory {top}"
         return None if "not a git repository" in str(error) else str(error)
     return None
 
