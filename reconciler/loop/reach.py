@@ -59,6 +59,12 @@ class Reach:
     rate: Rate
     credentials: CredentialSource | None
 
+    @property
+    def key(self) -> str:
+        """Where its key comes from, as an operator would write it."""
+        source = self.credentials
+        return (source.file or source.env if source else None) or self.type.key_variable or "none"
+
     def canonical_id(self, job_id: str) -> str:
         """Return the spelling that a job goes by. Raises ValueError with a sentence for what is no id here."""
         if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
@@ -114,6 +120,7 @@ class Reaches:
         self._may_hold = sorted(snapshot.may_hold_providers)
         self._known = {name: self._resolve(name) for name in self._documents}
         self._allowances = self._allowances_by_account()
+        self._known |= self._clashes({each.document.spec.provider for each in snapshot.jobs})
 
     def of(self, name: str) -> Reach | Problem:
         """Return the account that a provider's name stands for."""
@@ -169,6 +176,26 @@ class Reaches:
             if isinstance(reach, Reach) and globs is not None:
                 found[reach.account] = (*found.get(reach.account, ()), (name, globs))
         return found
+
+    def _clashes(self, used: Iterable[str]) -> dict[str, Problem]:
+        """Return what is wrong with the names of one account that would have it spoken to with different keys."""
+        reaches = {name: reach for name in sorted(used) if isinstance(reach := self.of(name), Reach)}
+        first: dict[Account, dict[str, str]] = {}
+        for name, reach in reaches.items():
+            first.setdefault(reach.account, {}).setdefault(reach.key, name)
+        found = {}
+        for name, reach in reaches.items():
+            others = [(key, other) for key, other in first[reach.account].items() if key != reach.key]
+            if others:
+                found[name] = self._clash(name, *others[0])
+        return found
+
+    def _clash(self, name: str, key: str, other: str) -> Problem:
+        how = "use one of them, or give each the options that tell its account apart"
+        message = f"{other!r} stands for the same account, with another key ({key}): {how}"
+        return Problem(
+            Reason.INVALID_PROVIDER, message, ("spec", "credentials" if name in self._documents else "provider")
+        )
 
     def _resolve(self, name: str) -> Reach | Problem:
         located = self._documents.get(name)

@@ -49,3 +49,22 @@ def test_an_operator_who_does_what_the_message_says_is_obeyed(checkout: Checkout
     assert refused.code == 78
     assert obeyed.code == 0
     assert sandbox.phase(job_id) == "cancelled"
+
+
+def test_one_account_with_two_keys_is_spoken_to_with_neither(checkout: Checkout, sandbox: Sandbox) -> None:
+    mine, theirs, alone = sandbox.create(3)
+    host = sandbox.url.removeprefix("http://").partition("/")[0]
+    checkout.name_provider("other", "credentials: {env: OTHER_KEY}")
+    checkout.want("mine", mine)
+    checkout.want("theirs", theirs, provider="other")
+
+    ran = checkout.run("--once", OTHER_KEY="sk-of-another-project", RECONCILE_TRUST=f"OTHER_KEY=http://{host}")
+    (checkout.specs / "theirs.yaml").unlink()
+    checkout.want("alone", alone)
+    mended = checkout.run("--once", "--wait", OTHER_KEY="sk-of-another-project")
+
+    assert ran.code == 65
+    assert "spec.credentials: 'main' stands for the same account, with another key (OPENAI_API_KEY)" in ran.err
+    assert sandbox.cancels(theirs) == []
+    assert mended.code == 0
+    assert (sandbox.phase(mine), sandbox.phase(alone)) == ("cancelled", "cancelled")
