@@ -17,7 +17,7 @@ from functools import partial
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_news
 from reconciler.core.finality import is_settled
-from reconciler.core.guard import Approvals, Brakes, count_unfinished
+from reconciler.core.guard import Approvals, Brakes
 from reconciler.core.match import Claim, match
 from reconciler.core.orphans import is_outliving
 from reconciler.core.settle import halted
@@ -125,7 +125,8 @@ async def run_pass(
 
     subjects = {each.subject.name: each.subject for key in chosen if (each := candidates[key]).subject}
     approvals = replace(orders.approvals, commits=snapshot.approvals)
-    ledger = Ledger(brakes, approvals, stored.jobs, count_unfinished(stored.jobs), orders.pinned)
+    claimed = (matched.last.get(key) for key, each in enumerate(candidates) if each.subject is not None)
+    ledger = Ledger(brakes, approvals, stored.jobs, tuple(each for each in claimed if each), orders.pinned)
     memory.interval = _interval(snapshot, memory.interval)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)

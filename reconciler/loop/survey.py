@@ -77,7 +77,8 @@ class Ledger:
     approvals: Approvals
     statuses: tuple[JobStatus, ...]
     """All last statuses, those of unselected and orphaned jobs included: the hour forgets nobody."""
-    unfinished: int
+    claimed: tuple[JobStatus, ...]
+    """Those that valid specs claim: the changes are a share of these."""
     pinned: PinnedPlan | None = None
     """The only changes that may be made; None allows all."""
     let_through: int = 0
@@ -96,14 +97,14 @@ class Ledger:
         self.used.update((by, name) for name, by in approved.items())
         self.approved += sum(by.startswith("--allow-cancels") for by in approved.values())
         asked = tuple(sorted(name for name in batch if name not in approved))
-        ours = [each for each in self.statuses if each.job is not None and each.job.account == str(account)]
+        ours = [each for each in self.claimed if each.job is not None and each.job.account == str(account)]
         # A pass of a watch is about what is due, and the share is of all that is known.
         unfinished = max(count_unfinished(ours), count_unfinished(case.decision.status for case in cases))
         earlier = count_earlier(self.statuses, now, str(account))
         everywhere = count_earlier(self.statuses, now) + self.let_through
         verdicts = (
             judge(str(account), asked, earlier, unfinished, self.brakes),
-            judge("overall", asked, everywhere, max(self.unfinished, unfinished), self.brakes),
+            judge("overall", asked, everywhere, max(count_unfinished(self.claimed), unfinished), self.brakes),
         )
         refusals = tuple(each for each in verdicts if each is not None)
         cases = [replace(case, approved_by=approved.get(case.subject.name)) for case in cases]
@@ -124,7 +125,7 @@ class Rules:
     """What every valid spec says, by name."""
     named: frozenset[JobRef] = frozenset()
     """The jobs that any spec names, those of specs that cannot be acted on included."""
-    ledger: Ledger = field(default_factory=lambda: Ledger(Brakes(), Approvals(), (), 0))
+    ledger: Ledger = field(default_factory=lambda: Ledger(Brakes(), Approvals(), (), ()))
     may_ask: bool = False
     halt: str | None = None
     """Why nothing may be asked, where a person must mend that."""

@@ -97,6 +97,24 @@ def test_a_spec_that_comes_back_within_the_hour_is_what_it_was(
     assert len(sandbox.cancels(str(after.job.id if after.job else None))) == 1
 
 
+def test_statuses_that_are_kept_for_deleted_specs_widen_no_share(tmp_path: Path, sandbox: Sandbox) -> None:
+    checkout = a_checkout(tmp_path / "at", sandbox)
+    ids = sandbox.create(24)
+    for number, job_id in enumerate(ids):
+        checkout.want(f"job-{number:02}", job_id, "observed")
+    assert ask_anew(checkout, tmp_path / "observed").code == 0
+    for number in range(18):
+        (checkout.specs / f"job-{number:02}.yaml").unlink()
+    for number, job_id in enumerate(ids[18:], 18):
+        checkout.want(f"job-{number:02}", job_id)
+    ran = [ask_anew(checkout, tmp_path / f"pass-{number}") for number in range(2)]
+
+    assert [each.code for each in ran] == [3, 3]
+    assert "18 of 24 specs are gone at once: their statuses are kept" in ran[0].err
+    assert "100 % of 6 unfinished jobs" in ran[0].err
+    assert sandbox.cancels(*ids) == []
+
+
 def test_a_commits_approval_is_not_for_other_jobs_under_the_same_names(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     checkout = Checkout(clone.root, sandbox.environ)

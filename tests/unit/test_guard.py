@@ -164,7 +164,7 @@ def known(number: int, account: Account = ACCOUNT) -> JobStatus:
 
 
 def ledger(statuses: tuple[JobStatus, ...], approvals: Approvals | None = None) -> Ledger:
-    return Ledger(BRAKES, approvals or Approvals(), statuses, count_unfinished(statuses))
+    return Ledger(BRAKES, approvals or Approvals(), statuses, statuses)
 
 
 def test_a_refused_batch_is_refused_whole_and_what_else_was_decided_stands() -> None:
