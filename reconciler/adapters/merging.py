@@ -11,7 +11,7 @@ from datetime import datetime
 
 from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_status
 from reconciler.adapters.status_text import render_status
-from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Verb
+from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Spent, Verb
 
 
 def merge(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | None:
@@ -28,10 +28,20 @@ def merge(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | No
     if published is None:
         return ours
     if _identity(published) != _identity(mine):
-        return theirs  # what was asked for another job is no receipt of this one
+        # What was asked for another job is no receipt of this one, and the guard counts it all the same.
+        spent = _spent(mine, known)
+        return render_status(replace(published, spent=(*published.spent, *spent))).encode() if spent else theirs
     further = max(published, mine, key=_progress)
     receipts = _united(published.receipts, mine.receipts)
     return theirs if receipts == published.receipts else render_status(replace(further, receipts=receipts)).encode()
+
+
+def _spent(mine: JobStatus, known: JobStatus | None) -> tuple[Spent, ...]:
+    """Return what we asked for since both began."""
+    before = {(each.requested_at, each.verb) for each in known.receipts} if known else set()
+    account = mine.job.account if mine.job else ""
+    new = [each for each in mine.receipts if (each.requested_at, each.verb) not in before]
+    return tuple(Spent(account, each.requested_at, each.approved_by) for each in new)
 
 
 def _identity(status: JobStatus) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from reconciler.adapters.merging import merge
 from reconciler.adapters.status_reading import parse_status
 from reconciler.adapters.status_text import render_status
 from reconciler.model.job import Phase
-from reconciler.model.status import RECEIPTS_MAX, JobStatus, Outcome, Receipt
+from reconciler.model.status import RECEIPTS_MAX, JobStatus, Outcome, Receipt, Spent
 from tests.support.build import NOW, a_status
 from tests.support.subjects import HOUR, a_receipt
 
@@ -77,3 +77,14 @@ def test_a_status_that_cannot_be_read_gives_way_to_ours() -> None:
     assert merge(render_status(running(ASKED)).encode(), ours, b"<<<<<<< ours\n") == ours
     assert merge(render_status(running(ASKED)).encode(), ours, None) == ours
     assert merge(render_status(running(ASKED)).encode(), render_status(running(ASKED)).encode(), None) is None
+
+
+def test_what_we_asked_for_a_job_that_is_no_longer_meant_still_counts_for_the_guard() -> None:
+    mine = running(ASKED)
+    facts = mine.job
+    assert facts is not None
+    theirs = replace(running(), job=replace(facts, id="ftjob-another"))
+    after = merged(running(), mine, theirs)
+
+    assert after == replace(theirs, spent=(Spent(facts.account, ASKED.requested_at),))
+    assert merged(running(ASKED), running(TAKEN), theirs) == theirs
