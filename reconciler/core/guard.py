@@ -50,14 +50,22 @@ class Approvals:
     names: frozenset[str] = frozenset()
     commits: tuple[CommitApproval, ...] = ()
 
+    @property
+    def by_count(self) -> str | None:
+        """What a receipt says that the number let through."""
+        return None if self.count is None else f"--allow-cancels {self.count}"
 
-def approve(batch: Iterable[str], approvals: Approvals, used: Collection[Use] = ()) -> dict[str, str]:
+
+def approve(
+    batch: Iterable[str], approvals: Approvals, used: Collection[Use] = (), used_count: int = 0
+) -> dict[str, str]:
     """Return what approves each name of a batch; a name that is missing was not approved.
 
     Args:
         batch: the names whose first attempt is due.
         approvals: what persons allowed.
         used: what commits approved and was done already, or is about to be.
+        used_count: how much of the number was used.
     """
     names = list(batch)
     approved = {name: "--allow-cancel" for name in names if name in approvals.names}
@@ -67,8 +75,8 @@ def approve(batch: Iterable[str], approvals: Approvals, used: Collection[Use] = 
         if len(meant) + len(spent) <= commit.count:
             approved.update(dict.fromkeys(meant, commit.label))
     rest = [name for name in names if name not in approved]
-    if approvals.count is not None and len(rest) <= approvals.count:
-        approved.update(dict.fromkeys(rest, f"--allow-cancels {approvals.count}"))
+    if approvals.by_count is not None and len(rest) + used_count <= (approvals.count or 0):
+        approved.update(dict.fromkeys(rest, approvals.by_count))
     return approved
 
 

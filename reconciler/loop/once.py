@@ -28,7 +28,7 @@ from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
 from reconciler.loop.reach import Reach
 from reconciler.loop.resolve import Candidate, Known, resolve
-from reconciler.loop.survey import Case, Ledger, Pair, Rules, survey
+from reconciler.loop.survey import Allowance, Case, Ledger, Pair, Rules, survey
 from reconciler.loop.sweep import Swept, look_at_orphans, sweep, tell_providers, write_all
 from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
 from reconciler.model.diagnostic import Diagnostic
@@ -65,6 +65,7 @@ class Memory:
     """Of the newest pass."""
     interval: timedelta = INTERVAL
     """As the last Settings have it that could be read."""
+    allowance: Allowance = field(default_factory=Allowance)
 
     def holds(self, subject: Subject) -> bool:
         """Whether a spec may still be acted on, by the rules of the newest pass."""
@@ -119,14 +120,11 @@ async def run_pass(
         candidates = tuple(each for each in candidates if not stored.is_left_alone(each.name, each.ref))
     claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
     matched = match(claims, stored.jobs, tools.clock.now().replace(microsecond=0), stored.lost_names)
-    settings = snapshot.settings[0].document.spec if snapshot.settings else None
-    brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
     chosen = [key for key, each in enumerate(candidates) if orders.is_selected is None or orders.is_selected(each)]
 
     subjects = {each.subject.name: each.subject for key in chosen if (each := candidates[key]).subject}
-    approvals = replace(orders.approvals, commits=snapshot.approvals)
-    claimed = (matched.last.get(key) for key, each in enumerate(candidates) if each.subject is not None)
-    ledger = Ledger(brakes, approvals, stored.jobs, tuple(each for each in claimed if each), orders.pinned)
+    allowance = Allowance() if tools.control is None else memory.allowance
+    ledger = _ledger(orders, allowance, snapshot, stored, candidates, matched.last)
     memory.interval = _interval(snapshot, memory.interval)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)
@@ -148,7 +146,7 @@ async def run_pass(
         free = (each for each in _one_a_name(stopped, matched.last) if each.name not in crew.names)
         errors = write_all(free, tools)
         if orders.is_selected is None:
-            swept = sweep(matched, snapshot, brakes, runs, crew.names, tools, may_remove=may_ask)
+            swept = sweep(matched, snapshot, ledger.brakes, runs, crew.names, tools, may_remove=may_ask)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
     found = Pass(
@@ -170,6 +168,22 @@ async def run_pass(
     if tools.publisher is None or tools.control is None or snapshot.distrust is not None:
         return result
     return await publish(result, tools.publisher)
+
+
+def _ledger(
+    orders: Orders,
+    allowance: Allowance,
+    snapshot: Snapshot,
+    stored: StoredStatuses,
+    candidates: tuple[Candidate, ...],
+    last: Mapping[int, JobStatus],
+) -> Ledger:
+    """Return what the guard counts in a pass."""
+    settings = snapshot.settings[0].document.spec if snapshot.settings else None
+    brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
+    approvals = replace(orders.approvals, commits=snapshot.approvals)
+    claimed = tuple(last[key] for key, each in enumerate(candidates) if each.subject is not None and key in last)
+    return Ledger(brakes, approvals, stored.jobs, claimed, orders.pinned, allowance)
 
 
 def _interval(snapshot: Snapshot, before: timedelta) -> timedelta:

@@ -21,7 +21,7 @@ from reconciler.model.job import Account, JobRef, Look, ObservedJob, Seen, Unsee
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action, Refusal
 from reconciler.model.reason import Reason
-from reconciler.model.status import JobStatus
+from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import JobReader
 
 Pair = tuple[Subject, JobStatus | None]
@@ -70,6 +70,28 @@ class Survey:
 
 
 @dataclass(slots=True)
+class Allowance:
+    """What a run has used of the number that an operator allows, which is meant once and not for each pass."""
+
+    used: int = 0
+    lent_at: dict[tuple[JobRef, Verb], datetime] = field(default_factory=dict)
+    """When each request was approved. Until there is a receipt, nothing came of it, and it may be made still."""
+
+    def is_lent(self, case: Case) -> bool:
+        """Whether a request was approved already and never left."""
+        action = case.decision.action
+        at = self.lent_at.get((action.ref, action.verb)) if action else None
+        receipts = case.last.receipts if case.last else ()
+        return at is not None and all(each.requested_at < at for each in receipts)
+
+    def lend(self, case: Case, now: datetime) -> None:
+        """Note that a request was approved."""
+        if case.decision.action is not None and not self.is_lent(case):
+            self.used += 1
+            self.lent_at[case.decision.action.ref, case.decision.action.verb] = now
+
+
+@dataclass(slots=True)
 class Ledger:
     """What the guard counts over all accounts of one pass. Each account adds its batch when it is let through."""
 
@@ -81,8 +103,8 @@ class Ledger:
     """Those that valid specs claim: the changes are a share of these."""
     pinned: PinnedPlan | None = None
     """The only changes that may be made; None allows all."""
+    allowance: Allowance = field(default_factory=Allowance)
     let_through: int = 0
-    approved: int = 0
     used: set[Use] = field(default_factory=set)
     """What this pass used of them."""
 
@@ -91,11 +113,11 @@ class Ledger:
         cases = [replace(case, is_unplanned=self._is_unplanned(case.decision.action)) for case in cases]
         first = [case for case in cases if case.decision.action and case.decision.action.is_first_attempt]
         batch = [case.subject.name for case in first if not case.is_unplanned]
-        count = self.approvals.count
-        left = replace(self.approvals, count=None if count is None else count - self.approved)
-        approved = approve(batch, left, uses(self.statuses) | self.used)
+        approved = self._approve(first, batch)
         self.used.update((by, name) for name, by in approved.items())
-        self.approved += sum(by.startswith("--allow-cancels") for by in approved.values())
+        for case in first:
+            if approved.get(case.subject.name) == self.approvals.by_count is not None:
+                self.allowance.lend(case, now)
         asked = tuple(sorted(name for name in batch if name not in approved))
         ours = [each for each in self.claimed if each.job is not None and each.job.account == str(account)]
         # A pass of a watch is about what is due, and the share is of all that is known.
@@ -112,6 +134,14 @@ class Ledger:
             self.let_through += len(asked)
             return cases, ()
         return [_refuse(case, refusals[0], now) if case.subject.name in asked else case for case in cases], refusals[:1]
+
+    def _approve(self, first: list[Case], batch: list[str]) -> dict[str, str]:
+        """Return what approves each name. What the number approved before and never left is not counted again."""
+        by_count = self.approvals.by_count
+        lent = {case.subject.name for case in first if by_count is not None and self.allowance.is_lent(case)}
+        rest = [name for name in batch if name not in lent]
+        approved = approve(rest, self.approvals, uses(self.statuses) | self.used, self.allowance.used)
+        return approved | {name: by_count for name in batch if by_count is not None and name in lent}
 
     def _is_unplanned(self, action: Action | None) -> bool:
         return action is not None and self.pinned is not None and not self.pinned.allows(action)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import a_checkout
-from tests.support.cli import Checkout, Ran
+from tests.support.cli import SPEC, Checkout, Ran
 from tests.support.repositories import a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.watching import watching
 
 ALLOWED = 3
 APPROVED = 5
@@ -95,6 +97,40 @@ def test_a_spec_that_comes_back_within_the_hour_is_what_it_was(
     assert ran.code == 0
     assert (after.ready.reason, after.receipts, after.final) == ("Cancelled", before.receipts, True)
     assert len(sandbox.cancels(str(after.job.id if after.job else None))) == 1
+
+
+def test_an_approved_number_is_used_up_by_the_first_lot_of_a_watch(checkout: Checkout, sandbox: Sandbox) -> None:
+    lots = [sandbox.create(APPROVED), sandbox.create(APPROVED)]
+    with watching(checkout, "--allow-cancels", str(APPROVED)) as watch:
+        for lot, ids in enumerate(lots):
+            # One document of all of them: a file that is written piece by piece is many small changes.
+            specs = [SPEC.format(name=f"{lot}-{job}", job_id=job, state="cancelled", provider="main") for job in ids]
+            checkout.write(f"lot-{lot}.yaml", "---\n".join(specs))
+            wait_for(partial(is_told, checkout, [f"{lot}-{job}" for job in ids]), "all are proved or refused")
+        watch.stop()
+
+    assert sorted(sandbox.cancels(*lots[0])) == sorted(lots[0])
+    assert sandbox.cancels(*lots[1]) == []
+    assert checkout.status(f"1-{lots[1][0]}").ready.reason == "RefusedByGuard"
+
+
+def is_told(checkout: Checkout, names: list[str]) -> bool:
+    told = {"Cancelled", "RefusedByGuard"}
+    is_there = all((checkout.status_dir / f"{name}.yaml").exists() for name in names)
+    return is_there and all(checkout.status(name).ready.reason in told for name in names)
+
+
+def test_what_an_approved_number_let_pass_and_the_provider_sent_back_is_asked_for_again(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
+    ids = sandbox.create(2 * APPROVED)
+    for number, job_id in enumerate(ids):
+        checkout.want(f"job-{number}", job_id)
+    sandbox.break_with({"fault": "status", "status": "429", "on": "cancel", "times": APPROVED})
+    ran = checkout.run("--once", "--wait", "--allow-cancels", str(len(ids)))
+
+    assert ran.code == 0, ran.err
+    assert {sandbox.phase(job_id) for job_id in ids} == {"cancelled"}
 
 
 def test_statuses_that_are_kept_for_deleted_specs_widen_no_share(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.core.decide import decide
 from reconciler.core.guard import Approvals, Brakes, approve, count_earlier, count_unfinished, judge
-from reconciler.loop.survey import Case, Ledger
+from reconciler.loop.survey import Allowance, Case, Ledger
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import Safety
@@ -198,6 +198,40 @@ def test_an_approved_number_is_shared_by_all_accounts() -> None:
 
     assert {each.approved_by for each in first} == {"--allow-cancels 24"}
     assert {each.approved_by for each in second} == {None}
+    assert len(refusals) == 1
+
+
+def test_an_approved_number_is_meant_once_and_not_for_each_pass() -> None:
+    allowance = Allowance()
+    passes = []
+    for start in (0, 5, 10):
+        one = replace(ledger((), Approvals(count=5)), allowance=allowance)
+        judged, _ = one.judge(ACCOUNT, [case(number) for number in range(start, start + 5)], NOW)
+        passes.append({each.approved_by for each in judged})
+
+    assert passes == [{"--allow-cancels 5"}, {None}, {None}]
+
+
+def test_what_was_approved_and_never_left_is_approved_still() -> None:
+    allowance = Allowance()
+    cases = [case(number) for number in range(5)]
+    for _ in range(3):
+        one = replace(ledger((), Approvals(count=5)), allowance=allowance)
+        judged, refusals = one.judge(ACCOUNT, cases, NOW)
+
+        assert {each.approved_by for each in judged} == {"--allow-cancels 5"}
+        assert refusals == ()
+
+
+def test_a_request_that_left_by_an_approved_number_needs_another_approval_when_it_is_due_anew() -> None:
+    allowance = Allowance()
+    cases = [case(number) for number in range(5)]
+    replace(ledger((), Approvals(count=5)), allowance=allowance).judge(ACCOUNT, cases, NOW)
+    asked = a_receipt(age=-SECOND, outcome=Outcome.WITHDRAWN, approved_by="--allow-cancels 5")
+    anew = [replace(each, last=replace(known(number), receipts=(asked,))) for number, each in enumerate(cases)]
+    one = replace(ledger((), Approvals(count=5)), allowance=allowance)
+    _, refusals = one.judge(ACCOUNT, anew, NOW + MINUTE)
+
     assert len(refusals) == 1
 
 
