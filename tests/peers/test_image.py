@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reconciler.adapters.status_reading import parse_status
 from tests.support.cli import Checkout, started_sandbox
@@ -20,6 +21,8 @@ IMAGE, BASE = os.environ.get("RECONCILE_IMAGE"), os.environ.get("RECONCILE_IMAGE
 STARTS_WITHIN_S = 60
 OURS_AT_MOST = 200_000_000
 NOBODY = 65532
+MANIFESTS = Path(__file__).parents[2] / ".github" / "deploy" / "kubernetes.yaml"
+KEY_FILE = "/run/secrets/reconcile/openai-key"
 
 pytestmark = pytest.mark.skipif(IMAGE is None, reason="no image: .ci/lanes/image builds and runs it")
 
@@ -135,3 +138,63 @@ def test_a_container_reads_specs_where_it_may_not_write(image: Image, sandbox: S
     assert "confirmed cancelled" in container.said()
     assert sandbox.cancels(job_id) == [job_id]
     assert not checkout.status_dir.exists()
+
+
+def test_a_second_signal_ends_a_container_at_once(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+    (job_id,) = sandbox.create(1)
+    sandbox.break_with({"on": "cancel", "job": job_id, "fault": "slow", "for": "60s"})
+    checkout = Checkout(tmp_path / "mounted")
+    checkout.name_provider()
+    checkout.want("runaway", job_id)
+    (tmp_path / "bundle").mkdir()
+    environ = {
+        **sandbox.environ,
+        "RECONCILE_STATUS_DIR": "/state/status",
+        "RECONCILE_LISTEN": f"127.0.0.1:{a_free_port()}",
+    }
+    with contained(image, tmp_path / "bundle", [], environ, {"/specs": checkout.specs}) as container:
+        wait_for(lambda: sandbox.cancels(job_id), "a request is out", within_s=STARTS_WITHIN_S)
+        container.signal("TERM")
+        wait_for(lambda: "stopping" in container.said(), "it heard", within_s=STARTS_WITHIN_S)
+        code = container.stop()
+    sandbox.heal()
+
+    assert code == 128 + 15
+
+
+def test_the_manifests_variables_and_secrets_make_it_run(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+    (manifest,) = [
+        each for each in yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8")) if each["kind"] == "ConfigMap"
+    ]
+    remote = a_remote(tmp_path / "remotes" / "specs.git")
+    clone = a_clone(remote, tmp_path / "ada")
+    (job_id,) = sandbox.create(1)
+    written = Checkout(clone.root)
+    written.name_provider(more=f"baseUrl: {sandbox.url}\n  credentials: {{file: {KEY_FILE}}}")
+    written.want("runaway", job_id)
+    clone.commit("Stop the runaway")
+    clone.push()
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "openai-key").write_text(sandbox.key, encoding="utf-8")
+    (secrets / "git-token").write_text("not asked for", encoding="utf-8")
+    (tmp_path / "bundle").mkdir()
+    host = sandbox.url.split("/")[2]
+    with git_daemon(remote.parent) as address:
+        here = {
+            "RECONCILE_GIT_URL": f"{address}/specs.git",
+            "RECONCILE_LISTEN": f"127.0.0.1:{a_free_port()}",
+            "RECONCILE_TRUST": manifest["data"]["RECONCILE_TRUST"].replace("api.openai.com", host),
+        }
+        environ = {**manifest["data"], **here}
+        with contained(image, tmp_path / "bundle", [], environ, {"/run/secrets/reconcile": secrets}) as container:
+            wait_for(lambda: sandbox.cancels(job_id), "the job is cancelled", within_s=STARTS_WITHIN_S)
+            wait_for(lambda: "(Cancelled)" in subjects(remote), "the proof is pushed", within_s=STARTS_WITHIN_S)
+            code = container.stop()
+
+    assert code == 0, container.said()
+
+
+def subjects(remote: Path) -> str:
+    found = Clone(remote).git("for-each-ref", "--format=%(refname:short)").split()
+    return "\n".join(Clone(remote).subjects("reconcile-status")) if "reconcile-status" in found else ""

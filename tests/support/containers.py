@@ -76,9 +76,13 @@ class Container:
         """Run one more command inside."""
         return subprocess.run(["runc", "exec", self.name, *command], capture_output=True, text=True, check=False)
 
+    def signal(self, name: str) -> None:
+        """Send a signal to its first process."""
+        told("runc", "kill", self.name, name)
+
     def stop(self) -> int:
         """Send SIGTERM to its first process, as container platforms do, and return the exit code."""
-        told("runc", "kill", self.name, "TERM")
+        self.signal("TERM")
         return self.process.wait(timeout=ENDS_WITHIN_S)
 
 
