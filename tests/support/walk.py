@@ -21,7 +21,6 @@ written, said and asked, and for the look and the spec that led there.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -89,7 +88,8 @@ class Walked:
     cases: int = 0
     statuses: int = 0
     depth: int = 0
-    reasons: Counter[Reason] = field(default_factory=Counter)
+    reasons: set[Reason] = field(default_factory=set)
+    """Those that were said, and those that a history was marked with."""
     broken: dict[str, list[Case]] = field(default_factory=dict)
     followed: set[object] = field(default_factory=set)
 
@@ -174,7 +174,9 @@ def _decide(case: Case, number: int, walked: Walked) -> list[JobStatus]:
     """Check one case, and return what may be written then. `number` tells the look."""
     decision = decide(case.subject, case.look, case.last, case.now)
     walked.cases += 1
-    walked.reasons[decision.status.ready.reason] += 1
+    walked.reasons.add(decision.status.ready.reason)
+    if case.last is not None and case.last.final:
+        walked.reasons.update(entry.reason for entry in decision.status.history[:2])
     _check(LAWS, case, decision, walked)
     if decision.status is case.last and decision.action is None:
         return []
