@@ -27,7 +27,7 @@ async def watch_table(screen: Screen, look: Look, every_s: float, *, is_wide: bo
 
 async def _in_place(screen: Screen, look: Look, every_s: float, *, is_wide: bool) -> NoReturn:
     console = Console(no_color=screen.is_colorless, highlight=False)
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
         while True:
             report = await look()
             live.update(rows_table(report.rows, console.width - 1, screen.now(), is_wide=is_wide), refresh=True)

@@ -81,6 +81,18 @@ def test_without_a_colour_the_words_still_say_all(desk: Desk) -> None:
     assert CODE.sub("", shown(desk, "plan")) == shown(desk, "plan", environ={"NO_COLOR": "1"})
 
 
+def test_a_table_that_is_watched_is_drawn_anew_in_its_place(desk: Desk) -> None:
+    reconcile, state = f"{sys.executable} -m reconciler", f"--state-dir {desk.root}/state"
+    act = f"(sleep 2; {reconcile} --once {state} >/dev/null 2>&1; sleep 2; kill $watch)"
+    text = shown_on_a_terminal(f"{reconcile} get --watch {state} & watch=$!; {act}; wait", desk.root, {}, 100)
+    before, moved, after = text.partition("\x1b[1A")
+
+    assert moved
+    assert "OutOfDate" in before
+    assert "CancelPending" not in before
+    assert "CancelPending" in after
+
+
 def test_a_list_that_is_longer_than_the_terminal_is_paged(desk: Desk) -> None:
     for number in range(60):
         desk.want(f"many-{number}", "observed")

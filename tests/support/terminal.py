@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROWS = 50
+ENDS_WITHIN_S = 60
 READ_AT_ONCE = 65_536
 
 
@@ -21,7 +22,7 @@ def shown_on_a_terminal(
     termios.tcsetwinsize(theirs, (ROWS, columns))
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with subprocess.Popen(
-        ["bash", "-c", command],
+        ["timeout", str(ENDS_WITHIN_S), "bash", "-c", command],
         cwd=directory,
         env={**inherited, "TERM": "xterm-256color", **environ},
         stdin=theirs,
