@@ -78,6 +78,8 @@ class Turn:
     """A request that may be sent. Whoever holds it says how it went, or nobody knows."""
 
     is_well: bool | None = None
+    trouble: str = ""
+    """What went wrong, in words, where that is known."""
 
     def __init__(self, waited_s: float) -> None:
         self.waited_s = waited_s
@@ -93,6 +95,7 @@ class Gate:
         self._circuit = Circuit()
         self._waiting: set[asyncio.Timeout] = set()
         self._is_stopped = False
+        self._trouble = ""
         self.requests = 0
 
     @asynccontextmanager
@@ -115,6 +118,7 @@ class Gate:
                 yield turn
             finally:
                 self._circuit.end(clock(), is_well=turn.is_well)
+                self._trouble = turn.trouble or self._trouble
 
     def close_for(self, seconds: float) -> None:
         """Let nothing pass for so long. A shorter wish never shortens a longer one."""
@@ -147,7 +151,8 @@ class Gate:
             msg = "the provider asked to be left alone for a while, so this request was not sent"
             raise Transient(msg, delivered=Delivered.NO, retry_after_s=self._closed_until - now)
         if (remaining_s := self._circuit.remaining_s(now)) > 0:
-            msg = f"{FAILURES_MAX} requests in a row went wrong, so for a while none is sent"
+            last = f" (the last: {self._trouble})" if self._trouble else ""
+            msg = f"{FAILURES_MAX} requests in a row went wrong{last}, so for a while none is sent"
             raise Transient(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
 
 

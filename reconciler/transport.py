@@ -139,8 +139,9 @@ class HttpTransport:
                 response = await self._answer(request)
                 status = response.status
                 turn.is_well = not _is_trouble(status)
-            except Transient:
-                turn.is_well = False
+                turn.trouble = "" if turn.is_well else f"HTTP {status}"
+            except Transient as error:
+                turn.is_well, turn.trouble = False, str(error)
                 raise
             finally:
                 sent = Sent(method=method, status=status, took_s=clock() - begun, waited_s=turn.waited_s)

@@ -108,7 +108,8 @@ def _lateness(report: Report) -> list[Problem]:
     if not report.is_timed_out:
         return []
     waiting = standings(report.rows)[Standing.ON_THE_WAY]
-    summary = f"time ran out with {count(waiting, 'job')} on the way"
+    on_the_way = f"with {count(waiting, 'job')} on the way"
+    summary = f"time ran out {on_the_way if waiting else 'before every provider could be looked at'}"
     hint = "Nothing is lost: the next pass goes on from here. To wait longer: --wait=1h"
     return [Problem(severity=Severity.ERROR, code="TimedOut", summary=summary, hint=hint)]
 

@@ -136,3 +136,16 @@ def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way
         assert gate.requests == 1
 
     in_virtual_time(main())
+
+
+def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
+    async def main() -> None:
+        gate = Gate(FREELY)
+        await fail(gate, FAILURES_MAX - 1)
+        async with gate.turn() as turn:
+            turn.is_well, turn.trouble = False, "cannot connect to llm.example"
+
+        with pytest.raises(Transient, match=r"the last: cannot connect to llm\.example"):
+            await ask(gate, is_well=True)
+
+    in_virtual_time(main())
