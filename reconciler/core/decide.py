@@ -64,11 +64,11 @@ def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) 
     seen = situate(subject, look.job, last, now)
     wanted = DesiredState.CANCELLED if _is_limit_in_force(subject, seen) else subject.spec.desired_state
     row = TABLE[situation(subject, seen, wanted), wanted]
-    is_suspended = _is_suspended(subject, now)
-    if not is_suspended:
+    is_left_alone = is_suspended(subject, now)
+    if not is_left_alone:
         seen = replace(seen, receipts=withdraw(seen.receipts, _verb_of(row, wanted)))
     action = None
-    if is_suspended:
+    if is_left_alone:
         verdict = Verdict(Stance.SUSPENDED, Reason.SUSPENDED, _suspended_message(subject))
     elif row.verb is None:
         verdict = _hold_or_wait(row, seen, wanted, now)
@@ -124,7 +124,8 @@ def _is_limit_in_force(subject: Subject, seen: Situated) -> bool:
     return seen.limit is not None and subject.spec.desired_state is not DesiredState.OBSERVED
 
 
-def _is_suspended(subject: Subject, now: datetime) -> bool:
+def is_suspended(subject: Subject, now: datetime) -> bool:
+    """Whether nothing may be asked for a job, because a person said so."""
     suspension = subject.suspension
     return suspension is not None and (suspension.until is None or now < suspension.until)
 

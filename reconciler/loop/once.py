@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from reconciler.core.conditions import stalled
-from reconciler.core.decide import is_news
+from reconciler.core.decide import is_news, is_suspended
 from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes
 from reconciler.core.match import Claim, match
@@ -35,6 +35,7 @@ from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, StoredStatuses
 
@@ -124,7 +125,7 @@ async def run_pass(
 
     subjects = {each.subject.name: each.subject for key in chosen if (each := candidates[key]).subject}
     allowance = Allowance() if tools.control is None else memory.allowance
-    ledger = _ledger(orders, allowance, snapshot, stored, candidates, matched.last)
+    ledger = _ledger(orders, allowance, snapshot, stored, candidates, matched.last, tools.clock.now())
     memory.interval = _interval(snapshot, memory.interval)
     may_ask = not snapshot.is_settings_broken and snapshot.distrust is None
     named = frozenset(each.ref for each in candidates if each.ref is not None)
@@ -177,13 +178,22 @@ def _ledger(
     stored: StoredStatuses,
     candidates: tuple[Candidate, ...],
     last: Mapping[int, JobStatus],
+    now: datetime,
 ) -> Ledger:
     """Return what the guard counts in a pass."""
     settings = snapshot.settings[0].document.spec if snapshot.settings else None
     brakes = orders.brakes.tightened(settings.safety) if settings else orders.brakes
     approvals = replace(orders.approvals, commits=snapshot.approvals)
-    claimed = tuple(last[key] for key, each in enumerate(candidates) if each.subject is not None and key in last)
-    return Ledger(brakes, approvals, stored.jobs, claimed, orders.pinned, allowance)
+    claimed = [(each.subject, last[key]) for key, each in enumerate(candidates) if each.subject and key in last]
+    standing = {
+        subject.name: str(subject.ref.account)
+        for subject, status in claimed
+        if status.ready.reason is Reason.REFUSED_BY_GUARD
+        and subject.spec.desired_state is not DesiredState.OBSERVED
+        and not is_suspended(subject, now)
+    }
+    statuses = tuple(status for _, status in claimed)
+    return Ledger(brakes, approvals, stored.jobs, statuses, orders.pinned, allowance, standing)
 
 
 def _interval(snapshot: Snapshot, before: timedelta) -> timedelta:

@@ -104,17 +104,24 @@ class Ledger:
     pinned: PinnedPlan | None = None
     """The only changes that may be made; None allows all."""
     allowance: Allowance = field(default_factory=Allowance)
+    standing: dict[str, str] = field(default_factory=dict)
+    """The account lines of the jobs whose change was refused before and is wanted still, by their specs' names. They
+    belong to every batch, whether or not they are selected or due now: a batch that was refused goes through by no
+    part."""
     let_through: int = 0
     used: set[Use] = field(default_factory=set)
     """What this pass used of them."""
 
     def judge(self, account: Account, cases: list[Case], now: datetime) -> tuple[list[Case], tuple[Refusal, ...]]:
-        """Refuse or approve the first attempts of one account, as one batch."""
+        """Refuse or approve the first attempts of one account, as one batch with what was refused before."""
         cases = [replace(case, is_unplanned=self._is_unplanned(case.decision.action)) for case in cases]
         first = [case for case in cases if case.decision.action and case.decision.action.is_first_attempt]
         batch = [case.subject.name for case in first if not case.is_unplanned]
-        approved = self._approve(first, batch)
-        self.used.update((by, name) for name, by in approved.items())
+        decided = {case.subject.name for case in cases if case.unseen is None}
+        others = {name: line for name, line in self.standing.items() if name not in decided}
+        approved = self._approve(first, [*batch, *others])
+        held = {name: line for name, line in others.items() if name not in approved}
+        self.used.update((by, name) for name, by in approved.items() if name not in others)
         for case in first:
             if approved.get(case.subject.name) == self.approvals.by_count is not None:
                 self.allowance.lend(case, now)
@@ -124,11 +131,16 @@ class Ledger:
         unfinished = max(count_unfinished(ours), count_unfinished(case.decision.status for case in cases))
         earlier = count_earlier(self.statuses, now, str(account))
         everywhere = count_earlier(self.statuses, now) + self.let_through
+        here = tuple(sorted([*asked, *(name for name, line in held.items() if line == str(account))]))
+        all_over = tuple(sorted([*asked, *held]))
         verdicts = (
-            judge(str(account), asked, earlier, unfinished, self.brakes),
-            judge("overall", asked, everywhere, max(count_unfinished(self.claimed), unfinished), self.brakes),
+            judge(str(account), here, earlier, unfinished, self.brakes),
+            judge("overall", all_over, everywhere, max(count_unfinished(self.claimed), unfinished), self.brakes),
         )
-        refusals = tuple(each for each in verdicts if each is not None)
+        refusals = tuple(each for each in verdicts if each is not None and asked)
+        self.standing = {
+            name: line for name, line in self.standing.items() if name in others or (refusals and name in asked)
+        }
         cases = [replace(case, approved_by=approved.get(case.subject.name)) for case in cases]
         if not refusals:
             self.let_through += len(asked)

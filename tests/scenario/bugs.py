@@ -145,6 +145,12 @@ BUGS = (
         "written_over.pop(claim.name, ())[:0]",
     ),
     Bug(
+        "a guard that judges only what is due",
+        "loop/survey.py",
+        "for name, line in self.standing.items() if name not in decided}",
+        "for name, line in self.standing.items() if name not in decided and not line}",
+    ),
+    Bug(
         "a guard that forgets a deleted spec",
         "core/orphans.py",
         "    if not counting:\n",

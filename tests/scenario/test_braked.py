@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.scenario.history import History
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.repository import Wish
-from tests.scenario.small import a_plan, a_wish, cancels, every
-from tests.scenario.stage import Happening, Pass, Stage, play
+from tests.scenario.small import a_plan, a_wish, cancels, every, reason
+from tests.scenario.stage import Happening, Pass, Stage, Watched, play
 from tests.scenario.story import TIGHT
 
 HOUR_S = 3600.0
@@ -58,3 +59,16 @@ def test_specs_that_change_are_no_way_around_the_guards_hour(change: Change, spe
     assert not verdict(history, ALWAYS)
     assert all(len(asked[job_id]) == 1 and asked[job_id][0] < CHANGED_AT_S for job_id in FIRST), asked
     assert all(len(asked[job_id]) == 1 and HOUR_S < asked[job_id][0] < HOUR_S + 90 for job_id in SECOND), asked
+
+
+def test_in_a_watch_an_edit_of_one_spec_takes_nothing_out_of_a_batch_that_was_refused() -> None:
+    def limit(name: str) -> Callable[[Stage], None]:
+        return lambda stage: stage.edit("a limit", stage.revision.changed(name, max_age=timedelta(days=400)))
+
+    edits = [Happening(100.0 + 5 * place, limit(f"job-{name}")) for place, name in enumerate("abc")]
+    plan = a_plan(*map(a_wish, (*FIRST, *SECOND)), steps=[Pass(), Watched(400.0), Pass()], happenings=edits)
+    history = play(replace(plan, brakes=TIGHT))
+
+    assert not verdict(history, ALWAYS)
+    assert cancels(history) == []
+    assert {reason(history, f"job-{name}") for name in "abcd"} == {"RefusedByGuard"}

@@ -235,6 +235,53 @@ def test_a_request_that_left_by_an_approved_number_needs_another_approval_when_i
     assert len(refusals) == 1
 
 
+def refused_before(approvals: Approvals | None = None, count: int = 5, account: Account = ACCOUNT) -> Ledger:
+    """Return a ledger that knows of a batch which was refused."""
+    standing = {f"job-{number:03}": str(account) for number in range(count)}
+    return replace(ledger((), approvals), standing=standing)
+
+
+def test_a_batch_that_was_refused_goes_through_by_no_part() -> None:
+    one = refused_before()
+    judged, refusals = one.judge(ACCOUNT, [case(3)], NOW)
+
+    assert [refusal.names for refusal in refusals] == [names(5)]
+    assert judged[0].refusal == refusals[0]
+
+
+def test_a_batch_that_was_refused_in_one_account_stands_in_the_way_of_another_too() -> None:
+    _, refusals = refused_before(account=OTHER).judge(ACCOUNT, [case(7)], NOW)
+    _, none = refused_before(account=OTHER, count=2).judge(ACCOUNT, [case(7)], NOW)
+
+    assert [refusal.scope for refusal in refusals] == ["overall"]
+    assert none == ()
+
+
+def test_of_a_batch_that_was_refused_those_pass_that_a_person_named_and_nobody_else() -> None:
+    named = Approvals(names=frozenset({"job-003"}))
+    _, refusals = refused_before(named).judge(ACCOUNT, [case(2)], NOW)
+    judged, none = refused_before(named).judge(ACCOUNT, [case(3)], NOW)
+
+    assert len(refusals) == 1
+    assert none == ()
+    assert judged[0].approved_by == "--allow-cancel"
+
+
+@pytest.mark.parametrize(("count", "is_enough"), [(1, False), (4, False), (5, True)])
+def test_a_number_that_approves_a_part_must_be_as_large_as_the_whole(count: int, *, is_enough: bool) -> None:
+    _, refusals = refused_before(Approvals(count=count)).judge(ACCOUNT, [case(3)], NOW)
+
+    assert (refusals == ()) == is_enough
+
+
+def test_what_is_no_longer_wanted_of_a_batch_that_was_refused_stands_in_nobodys_way() -> None:
+    cases = [case(0), *(case(number, phase=Phase.CANCELLING) for number in range(1, 5))]
+    judged, refusals = refused_before().judge(ACCOUNT, cases, NOW)
+
+    assert refusals == ()
+    assert judged[0].refusal is None
+
+
 def test_what_was_approved_does_not_stop_what_comes_after() -> None:
     statuses = tuple(known(number) for number in range(40))
     one = ledger(statuses, Approvals(count=20))
