@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,10 @@ class Asked:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    def is_answered(self, status: int) -> bool:
+        """Return whether that is how it says it is."""
+        return self.get("/healthz")[0] == status
 
 
 @contextmanager
@@ -171,25 +177,37 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_a_watch_in_trouble_is_ill_within_two_intervals_and_well_again_when_it_is_over(
-    tmp_path: Path, trouble: Trouble
-) -> None:
-    install(tmp_path / "site")
-    checkout = Checkout(tmp_path, {MOOD: str(tmp_path / "mood"), "PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"})
+@contextmanager
+def a_moody_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
+    """Run a watch whose provider has moods, past its first pass."""
+    install(root / "site")
+    checkout = Checkout(root, {MOOD: str(root / "mood"), "PYTHONPATH": f"{root / 'site'}:{ROOT}"})
     checkout.write("settings.yaml", SETTINGS)
     checkout.write("moody.yaml", MOODY_PROVIDER)
     a_mood("well")(checkout)
     server = Asked(f"http://127.0.0.1:{a_free_port()}")
-
     with watching(checkout, "--listen", server.address.removeprefix("http://"), "--status-dir", "statuses"):
         wait_for((checkout.root / "statuses" / "one.yaml").exists, "the first pass ends")
-        well = server.get("/healthz")
-        trouble.begin(checkout)
-        wait_for(lambda: server.get("/healthz")[0] == 503, "it is ill", within_s=TWO_INTERVALS_S)
-        ill = server.get("/healthz")[1]
-        trouble.end(checkout)
-        wait_for(lambda: server.get("/healthz")[0] == 200, "it is well again", within_s=TWO_INTERVALS_S)
+        yield checkout, server
 
-    assert well == (200, "ok\n")
-    assert ill.startswith(trouble.told)
+
+def test_a_watch_in_trouble_is_ill_within_two_intervals_and_well_again_when_it_is_over(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        watches = [(stack.enter_context(a_moody_watch(tmp_path / name)), each) for name, each in TROUBLES.items()]
+        well = {server.get("/healthz") for (_, server), _ in watches}
+        began = time.monotonic()
+        for (checkout, _), trouble in watches:
+            trouble.begin(checkout)
+        told = []
+        for (_, server), _ in watches:
+            left_s = began + TWO_INTERVALS_S - time.monotonic()
+            wait_for(partial(server.is_answered, 503), "it is ill", within_s=left_s)
+            told.append(server.get("/healthz")[1])
+        for (checkout, server), trouble in watches:
+            trouble.end(checkout)
+            wait_for(partial(server.is_answered, 200), "it is well again", within_s=TWO_INTERVALS_S)
+
+    assert well == {(200, "ok\n")}
+    assert [sentence.startswith(each.told) for sentence, each in zip(told, TROUBLES.values(), strict=True)] == [
+        True
+    ] * 3
