@@ -254,12 +254,12 @@ async def _work(task: Task, memory: Memory, tools: Tools, edition: int) -> Accou
         surveyed = await survey(reader, reach.account, pairs, task.resting, lambda: memory.rules, tools.clock.now)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
-    if tools.control is None:
-        return AccountRun(reach, alias, surveyed, tuple(map(_undone, surveyed.cases)))
     now = tools.clock.now().replace(microsecond=0)
-    cases = surveyed.cases
-    if not memory.rules.may_ask:
-        cases = tuple(_without_action(case, memory.rules.halt, now) for case in cases)
+    cases, rules = surveyed.cases, memory.rules
+    if rules.halt is not None or not (rules.may_ask or tools.control is None):
+        cases = tuple(_without_action(case, rules.halt, now) for case in cases)
+    if tools.control is None:
+        return AccountRun(reach, alias, surveyed, tuple(map(_undone, cases)))
     if tools.is_stopping():
         # A look that we broke off ourselves says nothing of the provider.
         cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)

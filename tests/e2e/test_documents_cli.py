@@ -75,3 +75,25 @@ def test_a_renamed_spec_keeps_its_receipt(story: Story, sandbox: Sandbox) -> Non
 def test_a_status_edited_by_hand_is_told_of_and_written_anew(story: Story) -> None:
     assert "status/edited.yaml: unreadable or edited by hand; it counts as none (StatusDiscarded)" in story.ran.err
     assert story.checkout.status("edited").phase is Phase.VALIDATING_FILES
+
+
+def test_under_invalid_settings_a_plan_promises_nothing_and_what_is_due_waits_for_a_person(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.name_provider()
+    checkout.want("due", job_id)
+    settings = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec: {suspend: perhaps}\n"
+    checkout.write("settings.yaml", settings)
+    planned = checkout.run("plan")
+    ran = checkout.run("--once", "--wait")
+    status = checkout.status("due")
+    checkout.write("settings.yaml", settings.replace("perhaps", "false"))
+    mended = checkout.run("--once", "--wait")
+
+    assert (planned.code, ran.code, mended.code) == (65, 65, 0)
+    assert "1 to cancel" not in planned.out
+    assert (status.is_stalled, status.ready.reason) == (True, Reason.REVISION_NOT_TRUSTED)
+    assert "run reconcile validate" in status.ready.message
+    assert checkout.status("due").receipts[0].outcome is Outcome.CANCELLED
+    assert len(sandbox.cancels(job_id)) == 1
