@@ -435,6 +435,26 @@ def test_who_acts_after_a_hang_is_counted_by_the_guard_with_all_that_was_asked_m
     in_virtual_time(main)
 
 
+def test_what_is_out_in_an_account_that_hangs_is_counted_by_the_guard_in_another(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2, slow=2, brakes=Brakes(max_cancels_absolute=2)) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            shift.save("ftjob-slow-0001", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(1)
+            is_out = not any(each is Phase.CANCELLED for each in shift.slow.phases.values())
+
+            assert is_out
+            assert shift.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
+            assert shift.jobs.cancels == {}
+            assert shift.checkout.status("ftjob-0000").ready.reason is Reason.REFUSED_BY_GUARD
+
+    in_virtual_time(main)
+
+
 def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_receipt_of_its_new_job(
     tmp_path: Path,
 ) -> None:
