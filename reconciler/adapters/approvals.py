@@ -24,6 +24,7 @@ AHEAD_MAX = timedelta(minutes=5)
 """How much a committer's clock may be ahead: one that says 2030 would make an approval hold until then."""
 COMMITS_MAX = 200
 _LINE = re.compile(r"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
+_ADDED, _DELETED = "A", "D"
 _END = "\x1e"
 _FIELD = "\x1f"
 
@@ -87,35 +88,34 @@ def _approval(git: Git, entry: str, specs: str, statuses: str | None, oldest: da
         return None
     try:
         changed = _changed_files(git, commit)
+        if statuses is not None and any(PurePosixPath(path).is_relative_to(statuses) for path in changed):
+            return None
+        ours = {path: how for path, how in changed.items() if PurePosixPath(path).is_relative_to(specs)}
+        before = _wants(git, f"{commit}^", [path for path, how in ours.items() if how != _ADDED])
+        after = _wants(git, commit, [path for path, how in ours.items() if how != _DELETED])
     except GitError:
+        # What stood there before may be just what stands there now.
         return None
-    if statuses is not None and any(PurePosixPath(path).is_relative_to(statuses) for path in changed):
-        return None
-    ours = [path for path in changed if PurePosixPath(path).is_relative_to(specs)]
-    before, after = _wants(git, f"{commit}^", ours), _wants(git, commit, ours)
     wants = {name: wanted for name, wanted in after.items() if before.get(name) != wanted}
     return Approving(commit[:12], datetime.fromtimestamp(int(seconds), UTC), int(lines[-1]), wants)
 
 
-def _changed_files(git: Git, commit: str) -> list[str]:
+def _changed_files(git: Git, commit: str) -> dict[str, str]:
+    """Return the files that a commit changed, and how."""
     listed = git.text(
-        "diff-tree", "--no-commit-id", "--name-only", "-r", "-z", "--root", "-m", "--first-parent", commit
+        "diff-tree",
+        *("--no-commit-id", "--name-status", "--no-renames", "-r", "-z", "--root", "-m", "--first-parent"),
+        commit,
     )
-    return [path for path in listed.split("\0") if path]
+    hows, paths = listed.split("\0")[:-1:2], listed.split("\0")[1::2]
+    return dict(zip(paths, hows, strict=True))
 
 
 def _wants(git: Git, commit: str, paths: Iterable[str]) -> dict[str, Wanted]:
-    """Return what the specs in these files want as of a commit, by their names."""
-    blobs = (_blob(git, f"{commit}:{path}") for path in paths)
+    """Return what the specs in these files want as of a commit, by their names. Raises `GitError`."""
+    blobs = (git.run("cat-file", "blob", f"{commit}:{path}") for path in paths)
     jobs = (each.document for blob in blobs for each in read_documents(blob, file="", shown="").jobs)
     return {job.metadata.name: _wanted(job.spec) for job in jobs}
-
-
-def _blob(git: Git, name: str) -> bytes:
-    try:
-        return git.run("cat-file", "blob", name)
-    except GitError:
-        return b""
 
 
 def _wanted(spec: JobSpec) -> Wanted:

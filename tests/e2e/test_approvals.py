@@ -160,6 +160,20 @@ def test_a_commit_that_only_moves_a_file_approves_nothing(clone: Clone, sandbox:
     assert sandbox.cancels(*jobs) == []
 
 
+def test_a_commit_approves_nothing_if_what_stood_there_before_it_cannot_be_read(clone: Clone, sandbox: Sandbox) -> None:
+    checkout, jobs = a_flip(clone, sandbox, "Stop them all")
+    before = [clone.git("rev-parse", f"HEAD:specs/job-{number}.yaml") for number in range(JOBS)]
+    for number in range(JOBS):
+        checkout.write(f"job-{number}.yaml", (checkout.specs / f"job-{number}.yaml").read_text() + "# as before\n")
+    clone.commit(f"Say something else\n\nApprove-Cancels: {JOBS}")
+    for blob in before:
+        (clone.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    ran = checkout.run("--once", "--wait")
+
+    assert ran.code == 3
+    assert sandbox.cancels(*jobs) == []
+
+
 @pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(minutes=20)], ids=["a little", "a lot"])
 def test_a_commit_that_claims_to_be_of_the_future_approves_nothing_until_then(
     clone: Clone, sandbox: Sandbox, ahead: timedelta
