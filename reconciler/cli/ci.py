@@ -83,7 +83,8 @@ def _write_files(runner: Runner, told: Told, now: datetime) -> None:
 
 def _commented(given: Given, runner: Runner, told: Told, now: datetime) -> Iterator[Problem]:
     """Write the comment. Yields a warning where that does not work."""
-    marker = f"<!-- reconcile {str(place(given).specs).replace('--', '- -')} -->"
+    about = " ".join(str(each) for each in (place(given).specs, given["selector"], given["provider"]) if each)
+    marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
     text = told.markdown(told.report, now, COMMENT_MAX - len(marker) - 1, len)
     try:
         asyncio.run(_comment(runner, marker, text))

@@ -88,6 +88,15 @@ def test_the_comment_is_changed_in_place_and_never_a_persons(step: Checkout, san
     assert "### Plan: 0 to cancel" in ours[1]
 
 
+def test_each_part_of_the_specs_has_a_comment_of_its_own(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:
+    (job_id,) = sandbox.create(1)
+    step.want("runaway", job_id)
+    for part in (("--selector", "team=a"), ("--selector", "team=b"), ("--provider", "main"), ("--selector", "team=a")):
+        step.run("plan", *part)
+
+    assert api.writes == ["POST", "POST", "POST", "PATCH"]
+
+
 @pytest.mark.parametrize("refusal", [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY])
 def test_a_comment_that_is_refused_is_a_warning(
     step: Checkout, sandbox: Sandbox, api: GitHubApi, refusal: HTTPStatus
