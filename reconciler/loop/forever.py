@@ -70,6 +70,7 @@ class Watch:
         going_on = asyncio.ensure_future(self._go_on(stop))
         try:
             await asyncio.wait([going_on, stopping], return_when=asyncio.FIRST_COMPLETED)
+            self.lookout.stopping()
             await asyncio.wait([going_on], timeout=GRACE_S)
             if going_on.done():
                 going_on.result()

@@ -25,7 +25,7 @@ from reconciler.loop.once import Orders
 from reconciler.loop.reach import Reach
 from reconciler.loop.tally import PassResult
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob, Phase
-from reconciler.model.overview import ailments
+from reconciler.model.overview import ailments, obstacles
 from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
 from reconciler.ports import Disk, Entry, JobController, JobReader
@@ -487,9 +487,13 @@ def test_a_stop_waits_for_an_account_that_hangs_as_long_as_for_any_other(tmp_pat
             shift.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(2)
             asked_to_stop_at = clock()
+            ready = obstacles(shift.lookout.overview)
             shift.stop.set()
+            await asyncio.sleep(1)
+            stopping = obstacles(shift.lookout.overview)
             await shift.task
 
+            assert (ready, stopping) == ((), ("it is stopping",))
             assert clock() - asked_to_stop_at == pytest.approx(8, abs=0.1)
             assert shift.checkout.status("ftjob-slow-0000").receipts[0].accepted_at is not None
 
