@@ -19,6 +19,8 @@ from reconciler.model.spec import Safety
 from reconciler.model.status import JobStatus
 
 PERCENT = 100
+BY_NAME = "--allow-cancel"
+"""What a receipt says that an operator let through by its spec's name."""
 
 Use = tuple[str, str]
 """An approval's label, and the name of the spec whose change it let pass: once, and not again."""
@@ -68,7 +70,7 @@ def approve(
         used_count: how much of the number was used.
     """
     names = list(batch)
-    approved = {name: "--allow-cancel" for name in names if name in approvals.names}
+    approved = {name: BY_NAME for name in names if name in approvals.names}
     for commit in approvals.commits:
         spent = {name for label, name in used if label == commit.label}
         meant = [name for name in names if name in commit.names - spent and name not in approved]

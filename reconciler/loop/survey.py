@@ -10,7 +10,7 @@ from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
 from reconciler.core.facts import recall
 from reconciler.core.finality import is_settled
-from reconciler.core.guard import Approvals, Brakes, Use, approve, count_earlier, count_unfinished, judge, uses
+from reconciler.core.guard import BY_NAME, Approvals, Brakes, Use, approve, count_earlier, count_unfinished, judge, uses
 from reconciler.core.receipts import may_vanish
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
@@ -71,24 +71,30 @@ class Survey:
 
 @dataclass(slots=True)
 class Allowance:
-    """What a run has used of the number that an operator allows, which is meant once and not for each pass."""
+    """What a run has used of what an operator allows, which is meant once and not for each pass."""
 
     used: int = 0
-    lent_at: dict[tuple[JobRef, Verb], datetime] = field(default_factory=dict)
-    """When each request was approved. Until there is a receipt, nothing came of it, and it may be made still."""
+    """How much of the number."""
+    names: set[str] = field(default_factory=set)
+    _lent: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
+    """When each request was approved, and by what. Until there is a receipt, nothing came of it."""
 
-    def is_lent(self, case: Case) -> bool:
-        """Whether a request was approved already and never left."""
+    def lent(self, case: Case) -> str | None:
+        """Return what approved a request that never left; it may be made still."""
         action = case.decision.action
-        at = self.lent_at.get((action.ref, action.verb)) if action else None
+        at, by = self._lent.get((action.ref, action.verb), (None, None)) if action else (None, None)
         receipts = case.last.receipts if case.last else ()
-        return at is not None and all(each.requested_at < at for each in receipts)
+        return by if at is not None and all(each.requested_at < at for each in receipts) else None
 
-    def lend(self, case: Case, now: datetime) -> None:
+    def lend(self, case: Case, by: str, now: datetime) -> None:
         """Note that a request was approved."""
-        if case.decision.action is not None and not self.is_lent(case):
+        if case.decision.action is None or self.lent(case) is not None:
+            return
+        self._lent[case.decision.action.ref, case.decision.action.verb] = now, by
+        if by == BY_NAME:
+            self.names.add(case.subject.name)
+        else:
             self.used += 1
-            self.lent_at[case.decision.action.ref, case.decision.action.verb] = now
 
 
 @dataclass(slots=True)
@@ -123,8 +129,9 @@ class Ledger:
         held = {name: line for name, line in others.items() if name not in approved}
         self.used.update((by, name) for name, by in approved.items() if name not in others)
         for case in first:
-            if approved.get(case.subject.name) == self.approvals.by_count is not None:
-                self.allowance.lend(case, now)
+            by = approved.get(case.subject.name)
+            if by is not None and by in {BY_NAME, self.approvals.by_count}:
+                self.allowance.lend(case, by, now)
         asked = tuple(sorted(name for name in batch if name not in approved))
         ours = [each for each in self.claimed if each.job is not None and each.job.account == str(account)]
         # A pass of a watch is about what is due, and the share is of all that is known.
@@ -148,12 +155,12 @@ class Ledger:
         return [_refuse(case, refusals[0], now) if case.subject.name in asked else case for case in cases], refusals[:1]
 
     def _approve(self, first: list[Case], batch: list[str]) -> dict[str, str]:
-        """Return what approves each name. What the number approved before and never left is not counted again."""
-        by_count = self.approvals.by_count
-        lent = {case.subject.name for case in first if by_count is not None and self.allowance.is_lent(case)}
+        """Return what approves each name. What was approved before and never left is not counted again."""
+        lent = {case.subject.name: by for case in first if (by := self.allowance.lent(case)) is not None}
+        left = replace(self.approvals, names=self.approvals.names - self.allowance.names)
         rest = [name for name in batch if name not in lent]
-        approved = approve(rest, self.approvals, uses(self.statuses) | self.used, self.allowance.used)
-        return approved | {name: by_count for name in batch if by_count is not None and name in lent}
+        approved = approve(rest, left, uses(self.statuses) | self.used, self.allowance.used)
+        return approved | {name: by for name, by in lent.items() if name in batch}
 
     def _is_unplanned(self, action: Action | None) -> bool:
         return action is not None and self.pinned is not None and not self.pinned.allows(action)

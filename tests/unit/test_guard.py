@@ -212,6 +212,19 @@ def test_an_approved_number_is_meant_once_and_not_for_each_pass() -> None:
     assert passes == [{"--allow-cancels 5"}, {None}, {None}]
 
 
+def test_a_name_is_allowed_once_and_not_for_each_job_that_its_spec_names_later() -> None:
+    allowance = Allowance()
+    named = Approvals(names=frozenset({"job-000"}))
+    other = replace(case(0), decision=replace(case(77).decision, last=None))
+    first, none = replace(refused_before(named), allowance=allowance).judge(ACCOUNT, [case(0)], NOW)
+    again, never = replace(refused_before(named), allowance=allowance).judge(ACCOUNT, [case(0)], NOW)
+    _, refusals = replace(refused_before(named), allowance=allowance).judge(ACCOUNT, [other], NOW)
+
+    assert [each.approved_by for each in (*first, *again)] == ["--allow-cancel"] * 2
+    assert (none, never) == ((), ())
+    assert len(refusals) == 1
+
+
 def test_what_was_approved_and_never_left_is_approved_still() -> None:
     allowance = Allowance()
     cases = [case(number) for number in range(5)]
