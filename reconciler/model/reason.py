@@ -103,7 +103,10 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing", "A provider was looked at again after an outage."
     # Marks in a history
     JOB_CHANGED = "JobChanged", "The spec names another job than before. What was known of the old one was dropped."
-    STATUS_DISCARDED = "StatusDiscarded", "The status file was unreadable or edited by hand, and counts as none."
+    STATUS_DISCARDED = (
+        "StatusDiscarded",
+        "The status file was unreadable or edited, and counts as none. `maxQueued` no longer applies to its job.",
+    )
     PHASE_WENT_BACK = "PhaseWentBack", "A job that had ended for good runs again, by two looks that agree."
     # Said by readers only, never written
     OUT_OF_DATE = "OutOfDate", "The spec has changed since the status was written."
