@@ -46,7 +46,8 @@ class StatusesDir:
         self._disk = disk
         self._parse_text = parse
         self._bytes: dict[str, bytes] = {}
-        self._loaded: dict[str, bytes] = {}
+        self._replaced: dict[str, dict[str, bytes]] = {}
+        """By name, what the last `write` found there. A later `load` may find what that wrote."""
         self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class StatusesDir:
                 discarded.append(path)
             else:
                 self._parsed[path], self._bytes[path] = known, known.data
-        self._discarded, self._too_new, self._loaded = tuple(discarded), too_new, dict(self._bytes)
+        self._discarded, self._too_new = tuple(discarded), too_new
         return self._told()
 
     def known(self) -> StoredStatuses:
@@ -119,7 +120,9 @@ class StatusesDir:
         path = _path(status)
         if path in self._too_new:
             return False
+        stood = {each: self._bytes[each] for each in {*self._paths[status.name], path} if each in self._bytes}
         is_news = self._put(path, render_status(status).encode(), durable=durable)
+        self._replaced[status.name] = stood
         for other in self._paths[status.name] - {path}:
             self._drop(other)
         self._paths[status.name] = {path}
@@ -131,14 +134,13 @@ class StatusesDir:
             self._drop(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Put back what the last `load` saw under a status's name, in the place of what was written since."""
-        written = _path(status)
-        before = {path for path in self._loaded if PurePosixPath(path).name == PurePosixPath(written).name}
-        for path in before:
-            self._put(path, self._loaded[path], durable=True)
-        if written not in before:
+        """Put back what a status that was just written took the place of."""
+        written, stood = _path(status), self._replaced.pop(status.name, {})
+        for path, data in stood.items():
+            self._put(path, data, durable=True)
+        if written not in stood:
             self._drop(written)
-        self._paths[status.name] = before
+        self._paths[status.name] = set(stood)
 
     def write_provider(self, status: ProviderStatus) -> bool:
         """Write what is wrong with an account, if that is news. Returns whether it was. Raises OSError."""

@@ -240,7 +240,7 @@ class StatusStore(Protocol):
         ...
 
     def restore(self, status: JobStatus) -> None:
-        """Put back what the last `load` saw under a status's name, in the place of what was written since."""
+        """Put back what a status that was just written took the place of."""
         ...
 
     def write_provider(self, status: ProviderStatus) -> bool:

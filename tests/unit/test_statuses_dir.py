@@ -305,3 +305,16 @@ def test_a_status_that_is_taken_back_leaves_all_as_it_was(
     left = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
 
     assert left == ({} if before is None else {"support-triage.yaml": before})
+
+
+def test_a_status_that_is_taken_back_leaves_all_as_it_was_though_a_pass_has_read_it_meanwhile(tmp_path: Path) -> None:
+    statuses = tree(tmp_path)
+    statuses.write(a_status(), durable=True)
+    statuses.load()
+    before = (tmp_path / "support-triage.yaml").read_bytes()
+    written = a_status(phase=Phase.RUNNING, final=False)
+    statuses.write(written, durable=True)
+    statuses.load()
+    statuses.restore(written)
+
+    assert (tmp_path / "support-triage.yaml").read_bytes() == before
