@@ -103,6 +103,7 @@ class Watch:
         self._schedule(result)
         self.lookout.passed(result, self._queue.waiting(), clock.now())
         self.tell(result, clock.monotonic() - begun_at)
+        self.tools.statuses.known()  # what was written is read back now, while nobody waits for it
 
     def _due(self) -> frozenset[JobRef]:
         """Return what is due. What an account is at work on already stays due until it has finished."""

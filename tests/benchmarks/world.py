@@ -6,6 +6,7 @@ The server is in the measuring process, so that the moment in which a request ar
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from tests.support.cli import Checkout
 from tests.support.sandbox_corner import Sandbox, wait_for
 from tests.support.sandbox_server import serve
 from tests.support.watching import Watching, watching
+
+SETTLES_S = 2
+"""What the first pass still has to do once it has written every status: a line of log for each, among others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ def at_work(there: Measured) -> Iterator[Watching]:
     loose = ("--max-cancels-absolute", "100000", "--max-cancels", "100000", "--state-dir", str(root / "state"))
     last = there.checkout.status_dir / f"job-{len(there.ids) - 1:05}.yaml"
     with watching(there.checkout, *loose) as watch:
-        wait_for(last.exists, "the first pass ends", within_s=300)
+        wait_for(last.exists, "the first pass writes its last status", within_s=300)
+        time.sleep(SETTLES_S)
         yield watch
         watch.stop()
 
