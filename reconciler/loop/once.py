@@ -9,28 +9,22 @@ guard, the settings and the specs of the newest pass, not of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from reconciler.core.conditions import stalled
-from reconciler.core.decide import is_news, is_suspended
-from reconciler.core.finality import is_settled
+from reconciler.core.decide import is_suspended
 from reconciler.core.guard import Approvals, Brakes
 from reconciler.core.match import Claim, match
-from reconciler.core.orphans import is_outliving
-from reconciler.core.settle import halted
-from reconciler.core.subject import INTERVAL, Subject
-from reconciler.loop.accounts import Tools, open_or_shut
-from reconciler.loop.act import Done, Hands, carry_out
+from reconciler.core.subject import INTERVAL
+from reconciler.loop.accounts import Tools
 from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
-from reconciler.loop.reach import Reach
 from reconciler.loop.resolve import Candidate, Known, resolve
-from reconciler.loop.survey import Allowance, Case, Ledger, Pair, Rules, survey
-from reconciler.loop.sweep import Swept, look_at_orphans, sweep, tell_providers, write_all
-from reconciler.loop.tally import AccountRun, Pass, PassResult, tally
+from reconciler.loop.survey import Allowance, Ledger, Rules
+from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
+from reconciler.loop.tally import Pass, PassResult, tally
+from reconciler.loop.task import add_orphans, share_out, work
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
 from reconciler.model.pinned import PinnedPlan
@@ -67,27 +61,6 @@ class Memory:
     interval: timedelta = INTERVAL
     """As the last Settings have it that could be read."""
     allowance: Allowance = field(default_factory=Allowance)
-
-    def holds(self, subject: Subject) -> bool:
-        """Whether a spec may still be acted on, by the rules of the newest pass."""
-        return self.rules.may_ask and self.rules.hold(subject)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What one account has to do in a pass."""
-
-    reach: Reach
-    pairs: list[Pair] = field(default_factory=list)
-    resting: list[Pair] = field(default_factory=list)
-    """The other specs, whose jobs have ended for good; a list may deny that."""
-    orphans: list[JobStatus] = field(default_factory=list)
-    """Statuses of deleted specs, with a request that is to be confirmed."""
-
-    @property
-    def names(self) -> set[str]:
-        """The names that it is about."""
-        return {subject.name for subject, _ in self.pairs} | {status.name for status in self.orphans}
 
 
 async def run_pass(
@@ -133,12 +106,12 @@ async def run_pass(
     if due is not None:
         due |= {ref for run in earlier if run.surveyed for ref in run.surveyed.overtaken}
         due |= memory.rules.since(before)
-    tasks = _tasks(candidates, matched.last, chosen, orders, due)
+    tasks = share_out(candidates, matched.last, chosen, orders.retry, due)
     if orders.is_selected is None and tools.control is not None:
-        _add_orphans(tasks, matched.orphans, resolved.reaches, tools.clock.now())
+        add_orphans(tasks, matched.orphans, resolved.reaches, tools.clock.now())
     for account, task in tasks.items():
         if account not in crew and crew.names.isdisjoint(task.names) and not tools.is_stopping():
-            crew.begin(account, task.names, _work(task, memory, tools, edition), tools.clock.monotonic())
+            crew.begin(account, task.names, work(task, lambda: memory.rules, tools, edition), tools.clock.monotonic())
     runs = [*earlier, *await crew.gather(hurry)]
     stopped = _stop(candidates, matched.last, chosen, tools)
     swept = Swept()
@@ -211,85 +184,12 @@ def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:
     return tools.statuses.known()
 
 
-def _tasks(
-    candidates: tuple[Candidate, ...],
-    last: Mapping[int, JobStatus],
-    chosen: list[int],
-    orders: Orders,
-    due: AbstractSet[JobRef] | None,
-) -> dict[Account, Task]:
-    tasks: dict[Account, Task] = {}
-    resting: list[Pair] = []
-    for key in chosen:
-        subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
-        if subject is None or reach is None:
-            continue
-        if due is None or subject.ref in due or is_news(subject, before):
-            asked = replace(subject, is_retry=True) if subject.name in orders.retry else subject
-            tasks.setdefault(reach.account, Task(reach)).pairs.append((asked, before))
-        elif is_settled(before):
-            resting.append((subject, before))
-    for subject, before in resting:
-        if subject.ref.account in tasks:
-            tasks[subject.ref.account].resting.append((subject, before))
-    return tasks
-
-
-def _add_orphans(
-    tasks: dict[Account, Task], orphans: Iterable[JobStatus], reaches: Mapping[str, Reach], now: datetime
-) -> None:
-    """Let the jobs of deleted specs be looked at, where a request is open and the account can still be reached."""
-    for status in orphans:
-        reach = reaches.get(status.job.account) if status.job and is_outliving(status, now) else None
-        if reach is not None:
-            tasks.setdefault(reach.account, Task(reach)).orphans.append(status)
-
-
-async def _work(task: Task, memory: Memory, tools: Tools, edition: int) -> AccountRun:
-    """Do one account's part. The rules are read anew after each wait, for a later pass may have changed them."""
-    reach, pairs = task.reach, task.pairs
-    alias = pairs[0][0].spec.provider if pairs else reach.type.name
-    reader = await open_or_shut(tools.accounts, reach)
-    try:
-        surveyed = await survey(reader, reach.account, pairs, task.resting, lambda: memory.rules, tools.clock.now)
-    except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
-        return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
-    now = tools.clock.now().replace(microsecond=0)
-    cases, rules = surveyed.cases, memory.rules
-    if rules.halt is not None or not (rules.may_ask or tools.control is None):
-        cases = tuple(_without_action(case, rules.halt, now) for case in cases)
-    if tools.control is None:
-        return AccountRun(reach, alias, surveyed, tuple(map(_undone, cases)))
-    if tools.is_stopping():
-        # A look that we broke off ourselves says nothing of the provider.
-        cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
-    done = await carry_out(
-        cases,
-        partial(tools.control, reach.account),
-        Hands(tools.specs, tools.statuses, tools.clock.now, tools.publisher, tools.audit, edition, memory.holds),
-    )
-    orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach.account, task.orphans)
-    return AccountRun(reach, alias, surveyed, tuple(done), orphans=orphans)
-
-
-def _undone(case: Case) -> Done:
-    return Done(case, case.decision.status, case.decision.requeue)
-
-
 def _halt(snapshot: Snapshot) -> str | None:
     """Return why nothing may be asked, if a person must mend that."""
     if snapshot.is_settings_broken:
         return "nothing is asked for any job until Settings are valid: run reconcile validate"
     # What only changed while it was read is no news: the next scan follows at once.
     return None if snapshot.is_torn else snapshot.distrust
-
-
-def _without_action(case: Case, halt: str | None, now: datetime) -> Case:
-    """Return a case in which nothing is asked for. With a halt, what was due is stalled: it would wait for ever."""
-    decision = case.decision
-    if halt is not None and decision.action is not None:
-        decision = replace(decision, status=halted(decision.status, halt, decision.last, now))
-    return replace(case, decision=replace(decision, action=None))
 
 
 def _stop(

@@ -112,8 +112,8 @@ class Ledger:
     allowance: Allowance = field(default_factory=Allowance)
     standing: dict[str, str] = field(default_factory=dict)
     """The account lines of the jobs whose change was refused before and is wanted still, by their specs' names. They
-    belong to every batch, whether or not they are selected or due now: a batch that was refused goes through by no
-    part."""
+    belong to every batch of their account, whether or not they are selected or due now: a batch that was refused goes
+    through by no part."""
     let_through: int = 0
     used: set[Use] = field(default_factory=set)
     """What this pass used of them."""
@@ -139,10 +139,10 @@ class Ledger:
         earlier = count_earlier(self.statuses, now, str(account))
         everywhere = count_earlier(self.statuses, now) + self.let_through
         here = tuple(sorted([*asked, *(name for name, line in held.items() if line == str(account))]))
-        all_over = tuple(sorted([*asked, *held]))
         verdicts = (
             judge(str(account), here, earlier, unfinished, self.brakes),
-            judge("overall", all_over, everywhere, max(count_unfinished(self.claimed), unfinished), self.brakes),
+            # What stands refused in another account is that account's matter: nobody else's jobs go on running for it.
+            judge("overall", here, everywhere, max(count_unfinished(self.claimed), unfinished), self.brakes),
         )
         refusals = tuple(each for each in verdicts if each is not None and asked)
         self.standing = {
@@ -180,6 +180,10 @@ class Rules:
     """Why nothing may be asked, where a person must mend that."""
     reaches: Mapping[str, Reach] = field(default_factory=dict)
     """How each account is reached, by the line that stands in statuses."""
+
+    def may_act(self, subject: Subject) -> bool:
+        """Whether a spec may still be acted on."""
+        return self.may_ask and self.hold(subject)
 
     def since(self, before: Rules) -> frozenset[JobRef]:
         """Return the jobs for which something else holds than before, and which are therefore to be looked at."""

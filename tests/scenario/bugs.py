@@ -242,7 +242,7 @@ BUGS = (
     ),
     Bug(
         "wait for ever for Settings to be mended",
-        "loop/once.py",
+        "loop/task.py",
         "    if halt is not None and decision.action is not None:\n",
         "    if halt is None and decision.action is not None:\n",
     ),
