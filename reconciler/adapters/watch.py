@@ -1,11 +1,11 @@
 """Wakes the watch when something below the specs directory changes.
 
 Rules: it says that, never what: Kubernetes swaps a whole volume by one symbolic link, editors write beside and rename,
-and a snapshot by content sorts it out. What we write ourselves, below the status directory, wakes nobody. Where the
-directory cannot be watched (it is gone, or there are no watches left) `is_alive` says so, and it is tried again; the
-scan at every interval goes on meanwhile. Where the system tells nothing (a network mount, some bind mounts), the
-variables of watchfiles ask for polling; it is done here, because that of watchfiles compares whole seconds, and so
-misses the second of two quick saves.
+and a snapshot sorts it out. It says so when it begins to watch, too, for nobody knows what changed before. What we
+write ourselves, below the status directory, wakes nobody. Where the directory cannot be watched (it is gone, or there
+are no watches left) `is_alive` says so, and it is tried again; the scan at every interval goes on meanwhile. Where the
+system tells nothing (a network mount, some bind mounts), the variables of watchfiles ask for polling; it is done here,
+because that of watchfiles compares whole seconds, and so misses the second of two quick saves.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FileWaker:
         while await asyncio.to_thread(self.root.is_dir):
             begun = clock()
             found = await asyncio.to_thread(stamps, LocalDisk(self.root), self.root, self.not_ours)
-            if before not in (None, found):
+            if found != before:
                 self._changed.set()
             before, self.is_alive = found, True
             await asyncio.sleep(max(rest_s, POLL_SHARE * (clock() - begun)))
@@ -79,8 +79,8 @@ class FileWaker:
             force_polling=False,
         )
         async for changes in watched:
-            self.is_alive = True
-            if changes:
+            is_first, self.is_alive = not self.is_alive, True
+            if changes or is_first:
                 self._changed.set()
             elif not await asyncio.to_thread(self.root.is_dir):
                 return

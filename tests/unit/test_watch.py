@@ -107,6 +107,20 @@ def test_each_of_two_saves_within_a_second_is_found_by_polling(tmp_path: Path, m
     assert asyncio.run(main()) == [True] * 3
 
 
+@pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
+def test_it_wakes_when_it_begins_to_watch_for_nobody_knows_what_changed_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_polled: bool
+) -> None:
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1" if is_polled else "disable")
+    specs = a_directory(tmp_path)
+
+    async def main() -> bool:
+        async with watching(specs, specs / "status") as waker:
+            return await is_woken(waker, WAKES_WITHIN_S)
+
+    assert asyncio.run(main())
+
+
 def test_what_we_write_ourselves_wakes_nobody(tmp_path: Path) -> None:
     specs = a_directory(tmp_path)
 
