@@ -92,3 +92,21 @@ def test_suspended_by_the_spec_is_what_a_job_says_whatever_settings_are() -> Non
 
 
 WISHES = (a_wish("ftjob-a"),)
+
+
+def test_a_status_stays_while_a_file_that_may_hold_its_spec_cannot_be_read() -> None:
+    def move_into_a_conflict(stage: Stage) -> None:
+        kept = tuple(each for each in stage.revision.wishes if each.name != "job-a")
+        stage.edit("a conflict", replace(stage.revision, wishes=kept, broken_files=frozenset({"job-b.yaml"})))
+
+    def mend(stage: Stage) -> None:
+        stage.edit("mended", replace(stage.revision, broken_files=frozenset()))
+
+    wishes = tuple(a_wish(f"ftjob-{name}", "running") for name in "abc")
+    happenings = [Happening(90.0, move_into_a_conflict), Happening(600.0, mend)]
+    history = play(a_plan(*wishes, steps=PASSES, happenings=happenings))
+    passes = [each.statuses for each in history.events if isinstance(each, PassEnded)]
+
+    assert not verdict(history, ALWAYS)
+    assert all("job-a.yaml" in statuses for statuses in passes[:10])
+    assert "job-a.yaml" not in passes[-1]
