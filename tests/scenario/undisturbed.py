@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.scenario.history import ABSENT, Calmed, History, PassEnded
+from tests.scenario.oracles.ending import had_limits, was_lost
 from tests.scenario.oracles.reading import OVER, Tree, ready, standing
 from tests.scenario.oracles.statuses import status_of
 from tests.scenario.stage import Calm, Plan, play
@@ -44,11 +45,12 @@ def different_ending(plan: Plan, history: History) -> Iterator[str]:
         # What the provider has forgotten, or takes back, is known only to who saw it before.
         elif (
             history.back_at(wish.account, wish.job_id) is None
+            and not (wish.max_queued is not None and was_lost(here, history))
             and ABSENT not in {_phase(here), _phase(there)}
             and ready(here)["reason"] != _OF_ITS_PAST
         ):
             are_over = {_phase(here), _phase(there)} <= OVER
-            is_same = standing(here) == standing(there) or (are_over and wish.has_limits)
+            is_same = standing(here) == standing(there) or (are_over and had_limits(history, wish))
             if not is_same or not (are_over or _phase(here) == _phase(there)):
                 yield f"{wish.name} is {_told(here)}, and without trouble {_told(there)}"
 

@@ -38,7 +38,7 @@ def wrong_ending(history: History) -> Iterator[str]:
         if phase not in history.was(wish.account, wish.job_id, last.at) and not (truth == ABSENT and phase in OVER):
             yield f"{wish.name} says {phase}, and its job is {truth}"
         expected = _expected(history, revision, wish, phase, last)
-        if _was_lost(tree, history):
+        if was_lost(tree, history):
             expected = expected | _expected(history, revision, replace(wish, max_queued=None), phase, last)
         if revision.is_settings_broken:
             expected = expected or {"Stalled"}
@@ -48,7 +48,7 @@ def wrong_ending(history: History) -> Iterator[str]:
     yield from _left_over(revision, last, is_braked=history.most_an_hour is not None)
 
 
-def _was_lost(tree: Tree, history: History) -> bool:
+def was_lost(tree: Tree, history: History) -> bool:
     """Whether a status was spoilt: nobody can tell whether its job ever started, so maxQueued is out of force."""
     could_be = any(isinstance(each, Tampered | Crashed) for each in history.events)
     return could_be and any(each["reason"] == "StatusDiscarded" for each in tree["status"]["history"])
@@ -70,7 +70,7 @@ def _expected(history: History, revision: Revision, wish: Wish, phase: str, last
         return {"Ready"}
     if phase in OVER:
         is_wanted = wish.desired == "cancelled"
-        return {"Ready"} if is_wanted else {"Ready", "Stalled"} if wish.has_limits else {"Stalled"}
+        return {"Ready"} if is_wanted else {"Ready", "Stalled"} if had_limits(history, wish) else {"Stalled"}
     if wish.desired == "cancelled" or is_over_its_limit:
         return set()
     if phase in _UNFINISHED_WISH[wish.desired]:
@@ -80,6 +80,12 @@ def _expected(history: History, revision: Revision, wish: Wish, phase: str, last
     # Others undid it three times within a day: a person must decide.
     is_contested = sum(isinstance(each, Happened) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
     return {"Stalled"} if is_contested else set()
+
+
+def had_limits(history: History, wish: Wish) -> bool:
+    """Whether a spec of this job ever set a limit, for which it may have been cancelled."""
+    revisions = [each.revision for each in history.events if isinstance(each, Edited)]
+    return any(each.has_limits and each.job_id == wish.job_id for revision in revisions for each in revision.wishes)
 
 
 def _left_over(revision: Revision, last: PassEnded, *, is_braked: bool) -> Iterator[str]:
