@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -282,5 +282,6 @@ async def _until(stage: Stage, tools: Tools, orders: Orders, wait_s: float) -> N
 
 
 def _tell(stage: Stage, report: Report) -> None:
-    event = PassEnded(stage.clock.now(), repr(report), report.errors, stage.statuses())
+    whole = repr([getattr(report, each.name) for each in fields(report)])  # the report's own repr is only its size
+    event = PassEnded(stage.clock.now(), whole, report.errors, stage.statuses())
     stage.history.events.append(event)
