@@ -150,7 +150,7 @@ class StatusesDir:
         return self._put(path, render_provider_status(status).encode(), durable=False)
 
     def remove_provider(self, name: str) -> None:
-        """Remove it: the account can be seen again."""
+        """Remove it: the account can be seen again, or nobody looks at it any more."""
         self._drop(f"{PROVIDERS}/{name}.yaml")
 
     def _read(self, path: str, stamp: _Stamp, known: _Parsed | None) -> _Parsed:

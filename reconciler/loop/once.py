@@ -8,12 +8,13 @@ guard, the settings and the specs of the newest pass, not of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_suspended
+from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes
 from reconciler.core.match import Claim, match
 from reconciler.core.subject import INTERVAL
@@ -22,7 +23,7 @@ from reconciler.loop.crew import Crew, Hurry
 from reconciler.loop.publish import publish
 from reconciler.loop.resolve import Candidate, Known, resolve
 from reconciler.loop.survey import Allowance, Ledger, Rules
-from reconciler.loop.sweep import Swept, sweep, tell_providers, write_all
+from reconciler.loop.sweep import Swept, forget_providers, sweep, tell_providers, write_all
 from reconciler.loop.tally import Pass, PassResult, tally
 from reconciler.loop.task import add_orphans, share_out, work
 from reconciler.model.diagnostic import Diagnostic
@@ -123,6 +124,8 @@ async def run_pass(
             swept = sweep(matched, snapshot, ledger.brakes, runs, crew.names, tools, may_remove=may_ask)
         if not tools.is_stopping():
             errors += tell_providers(runs, stored, memory.failures, tools)
+        may_forget = may_ask and orders.is_selected is None and not snapshot.broken_files
+        errors += forget_providers(stored, _open_accounts(candidates, matched.last), tools, may_remove=may_forget)
     found = Pass(
         candidates=candidates,
         chosen=tuple(chosen),
@@ -182,6 +185,13 @@ def _load(tools: Tools, *, by_content: bool) -> StoredStatuses:
     if by_content or tools.publisher is not None:
         return tools.statuses.load(by_content=by_content)
     return tools.statuses.known()
+
+
+def _open_accounts(candidates: tuple[Candidate, ...], last: Mapping[int, JobStatus]) -> Iterator[str]:
+    """Yield the lines of the accounts of which something is still asked."""
+    for key, each in enumerate(candidates):
+        if each.subject is not None and not is_settled(last.get(key)):
+            yield str(each.subject.ref.account)
 
 
 def _halt(snapshot: Snapshot) -> str | None:

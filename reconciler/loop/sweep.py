@@ -152,6 +152,23 @@ def tell_providers(
     return errors
 
 
+def forget_providers(
+    stored: StoredStatuses, open_accounts: Iterable[str], tools: Tools, *, may_remove: bool
+) -> tuple[str, ...]:
+    """Remove what is told of accounts that nobody looks at any more. Returns what went wrong."""
+    if not stored.providers or not may_remove:
+        return ()
+    is_open = set(open_accounts)
+    return tuple(
+        problem
+        for each in stored.providers
+        if each.account not in is_open
+        for problem in _try(
+            f"the status of the account {each.account}", partial(tools.statuses.remove_provider, each.name)
+        )
+    )
+
+
 def _provider_status(
     run: AccountRun, reason: Reason, message: str, before: ProviderStatus | None, now: datetime
 ) -> ProviderStatus:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.scenario.history import History
+from tests.scenario.history import History, PassEnded
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.provider import KEY, Trick
 from tests.scenario.repository import KEY_VARIABLE, Wish
 from tests.scenario.small import a_plan, a_wish, cancels, every, fault, healed, reason, was_ever_ready_while_running
-from tests.scenario.stage import Happening, Pass, Rest, Stage, play
+from tests.scenario.stage import Happening, Pass, Plan, Rest, Stage, play
 
 WISHES = tuple(a_wish(f"ftjob-{name}", "running") for name in "abcd")
 MANY = tuple(a_wish(f"ftjob-{number:02}", "running") for number in range(24))
@@ -60,15 +60,17 @@ def test_during_an_outage_nothing_is_cancelled_lost_or_called_done_and_after_it_
     assert {reason(history, each.name) for each in wishes} == {"Cancelled"}
 
 
-def test_an_account_that_hangs_delays_no_other() -> None:
-    mine, other = a_wish("ftjob-a"), a_wish("ftjob-b", account="two")
-    plan = a_plan(mine, other, steps=every(61.0, 4), happenings=[fault(fault="hang")])
-    plan = replace(
+def with_another_account(plan: Plan) -> Plan:
+    return replace(
         plan,
         worlds={"one": plan.worlds["one"], "two": plan.worlds["one"]},
         revision=replace(plan.revision, accounts={**plan.revision.accounts, "two": "http://two.localhost/v1"}),
     )
-    history = play(plan)
+
+
+def test_an_account_that_hangs_delays_no_other() -> None:
+    mine, other = a_wish("ftjob-a"), a_wish("ftjob-b", account="two")
+    history = play(with_another_account(a_plan(mine, other, steps=every(61.0, 4), happenings=[fault(fault="hang")])))
 
     assert [at.total_seconds() for at in cancels(history, "ftjob-b")] == [pytest.approx(0, abs=1)]
     assert reason(history, "job-b") == "Cancelled"
@@ -84,3 +86,17 @@ def test_a_key_that_a_provider_echoes_is_nowhere_to_be_found(caplog: pytest.LogC
 
     assert not verdict(history, ALWAYS)
     assert KEY not in caplog.text
+
+
+def test_an_outage_is_told_no_longer_than_anybody_looks() -> None:
+    def want_nothing(stage: Stage) -> None:
+        stage.edit("the specs are gone but one elsewhere", replace(stage.revision, wishes=(elsewhere,)))
+
+    elsewhere = replace(a_wish("ftjob-z", "observed"), account="two")
+    happenings = [Happening(30.0, lose_key), Happening(400.0, want_nothing)]
+    steps = [Pass(), *every(61.0, 5), Rest(3700.0), Pass(), Rest(61.0), Pass()]
+    history = play(with_another_account(a_plan(*WISHES, elsewhere, steps=steps, happenings=happenings)))
+    trees = [event.statuses for event in history.events if isinstance(event, PassEnded)]
+
+    assert any({"_providers/one.yaml", "_providers/two.yaml"} <= tree.keys() for tree in trees)
+    assert {each for each in trees[-1] if each.startswith("_providers/")} == {"_providers/two.yaml"}

@@ -93,10 +93,6 @@ def _left_over(revision: Revision, last: PassEnded, *, is_braked: bool) -> Itera
     if revision.unreadable_files():
         return
     expected = {path_of(wish) for wish in revision.readable()}
-    # Nobody looks at an account that no valid spec names, or whose jobs have all ended, so nobody can tell it is back.
-    trees = {wish: status_of(wish, last.statuses) for wish in revision.valid()}
-    asked = {wish.account for wish, tree in trees.items() if tree is None or not tree["status"]["final"]}
-    expected |= {f"_providers/{account}.yaml" for account in revision.accounts.keys() - asked}
     for path in last.statuses.keys() - expected:
         if is_braked and is_job(path):
             # More specs were deleted at once than such brakes let anybody believe.
