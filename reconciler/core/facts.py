@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TypeVar
 
-from reconciler.model.job import JobRef, ObservedJob, Phase, Unset
+from reconciler.model.job import Capabilities, JobRef, ObservedJob, Phase, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobFacts, JobStatus
 
@@ -45,6 +45,12 @@ def may_have_started(status: JobStatus | None) -> bool:
     """Whether the job may have run before without our knowing: what was known of it could once not be read."""
     ours = takewhile(lambda entry: entry.reason is not Reason.JOB_CHANGED, status.history if status else ())
     return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)
+
+
+def proven(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
+    """Return the phase as it is believed: where `cancelling` hides behind `cancelled`, only an end proves that one."""
+    is_hidden = phase is Phase.CANCELLED and not capabilities.confirms and finished_at is None
+    return Phase.CANCELLING if is_hidden else phase
 
 
 def recall(status: JobStatus) -> ObservedJob | None:

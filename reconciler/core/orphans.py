@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.core.conditions import Stance, Verdict, conclude
+from reconciler.core.facts import proven
 from reconciler.core.receipts import confirm
 from reconciler.core.spent import attempts, known_until, remembered
 from reconciler.core.subject import INTERVAL
-from reconciler.model.job import Phase, Seen
+from reconciler.model.job import Capabilities, Phase, Seen, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus
@@ -26,6 +27,15 @@ def is_outliving(status: JobStatus, now: datetime) -> bool:
     """Whether a status stays though its spec is gone: a request of ours is open, and not too old."""
     receipt = status.open_receipt
     return receipt is not None and now - receipt.last_attempt_at < OUTLIVES
+
+
+def as_proven(look: Seen, status: JobStatus, capabilities: Capabilities) -> Seen:
+    """Return a look at the job of a deleted spec, as it is believed."""
+    if look.job is None:
+        return look
+    known = status.job.finished_at if status.job else None
+    finished_at = known if isinstance(look.job.finished_at, Unset) else look.job.finished_at
+    return Seen(replace(look.job, phase=proven(look.job.phase, finished_at, capabilities)))
 
 
 def outlive(status: JobStatus, look: Seen | None, now: datetime) -> JobStatus | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core import limits
-from reconciler.core.facts import may_have_started, merge
+from reconciler.core.facts import may_have_started, merge, proven
 from reconciler.core.finality import believe
 from reconciler.core.receipts import confirm, has_accepted_cancel, limit_asked_for, may_vanish, newest_cancel
 from reconciler.core.subject import Subject
@@ -42,9 +42,7 @@ def situate(subject: Subject, job: ObservedJob | None, last: JobStatus | None, n
     job, last = belief.job, belief.last
     as_of = job.as_of if job else None
     facts = merge(subject.ref, job, last, now)
-    phase = job.phase if job else Phase.ABSENT
-    if phase is Phase.CANCELLED and not subject.capabilities.confirms and facts.finished_at is None:
-        phase = Phase.CANCELLING
+    phase = proven(job.phase if job else Phase.ABSENT, facts.finished_at, subject.capabilities)
     receipts = confirm(last, phase, now, subject.interval)
     is_told = phase in UNFINISHED and limits.is_believable(as_of, now)
     if is_told:

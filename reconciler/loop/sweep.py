@@ -16,9 +16,10 @@ from functools import partial
 from reconciler.core.conditions import stalled
 from reconciler.core.guard import Brakes, judge
 from reconciler.core.match import Matched
-from reconciler.core.orphans import is_outliving, outlive
+from reconciler.core.orphans import as_proven, is_outliving, outlive
 from reconciler.errors import ProviderError
 from reconciler.loop.accounts import Tools
+from reconciler.loop.reach import Reach
 from reconciler.loop.tally import AccountRun
 from reconciler.model.job import Account, JobRef, Seen
 from reconciler.model.reason import Reason
@@ -52,13 +53,14 @@ def write_all(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
     )
 
 
-async def look_at_orphans(reader: JobReader, account: Account, orphans: Iterable[JobStatus]) -> dict[str, Seen]:
+async def look_at_orphans(reader: JobReader, reach: Reach, orphans: Iterable[JobStatus]) -> dict[str, Seen]:
     """Look at the jobs of deleted specs, by name. Of one that cannot be looked at nothing is said."""
     found = {}
     for status in orphans:
         assert status.job is not None  # noqa: S101  else nobody would know whom to ask
         with suppress(ProviderError):
-            found[status.name] = Seen(await reader.get_job(JobRef(account, status.job.id)))
+            look = Seen(await reader.get_job(JobRef(reach.account, status.job.id)))
+            found[status.name] = as_proven(look, status, reach.type.capabilities)
     return found
 
 

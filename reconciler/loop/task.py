@@ -118,7 +118,7 @@ async def work(task: Task, rules: Callable[[], Rules], tools: Tools, edition: in
             lambda subject: rules().may_act(subject),
         ),
     )
-    orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach.account, task.orphans)
+    orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach, task.orphans)
     return AccountRun(reach, alias, surveyed, tuple(done), orphans=orphans)
 
 

@@ -3,8 +3,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from reconciler.core.orphans import is_outliving, outlive
-from reconciler.model.job import Phase, Seen
+from reconciler.core.orphans import as_proven, is_outliving, outlive
+from reconciler.model.job import UNSET, Capabilities, Phase, Seen, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Outcome, Receipt
 from tests.support.build import NOW
@@ -52,6 +52,17 @@ def test_a_look_that_shows_its_end_confirms_the_request_and_then_the_status_goes
     assert (status.open_receipt, status.receipts[0].outcome) == (None, Outcome(phase.value))
     assert not is_outliving(status, NOW)
     assert outlive(left(ASKED), a_look(phase), NOW) is None
+
+
+@pytest.mark.parametrize(("finished_at", "phase"), [(UNSET, Phase.CANCELLING), (NOW, Phase.CANCELLED)])
+def test_where_cancelling_is_hidden_only_an_end_confirms_the_cancel(
+    finished_at: datetime | Unset, phase: Phase
+) -> None:
+    hides = Capabilities(confirms=False)
+    look = as_proven(a_look(Phase.CANCELLED, finished_at=finished_at), left(ASKED), hides)
+
+    assert look.job is not None
+    assert look.job.phase is phase
 
 
 def test_two_absences_confirm_an_accepted_cancel() -> None:
