@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.adapters.splice import Edit, SpliceRefused, splice
+from reconciler.formats.yaml_edit import Edit, SpliceRefused, splice
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.adapters.documents import HIDES_SETTINGS, merge, read_documents
-from reconciler.adapters.yaml_text import Parse, parse
+from reconciler.formats.spec_parser import HIDES_SETTINGS, merge, read_documents
+from reconciler.formats.yaml_text import Parse, parse
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.spec import FineTuningJob, Settings
 from reconciler.model.status import Origin

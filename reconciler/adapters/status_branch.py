@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.adapters.git import FETCHED_MAX, Git, GitError
-from reconciler.adapters.merging import merge
 from reconciler.adapters.signature import Signature
-from reconciler.adapters.status_reading import is_ours
 from reconciler.adapters.tree import Listed, list_tree
 from reconciler.errors import Overtaken
+from reconciler.formats.status_merge import merge
+from reconciler.formats.status_parser import is_ours
 
 STATUS_MAX = 1024 * 1024
 TRIES = 5

@@ -11,15 +11,15 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from reconciler.adapters.status_reading import (
+from reconciler.formats.status_parser import (
     StatusTooNew,
     StatusUnreadable,
     is_ours,
     parse_provider_status,
     parse_status,
 )
-from reconciler.adapters.status_text import render_provider_status, render_status
-from reconciler.adapters.yaml_text import Parse, parse
+from reconciler.formats.status_writer import render_provider_status, render_status
+from reconciler.formats.yaml_text import Parse, parse
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import Disk, StoredStatuses
 

@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.adapters.github import CommentRefused, Runner, append, put_comment, size_of
-from reconciler.adapters.plan_file import plan_digest, render_plan
 from reconciler.cli.given import Given, place
 from reconciler.cli.screen import Screen
 from reconciler.errors import ProviderError
+from reconciler.formats.plan_file import plan_digest, render_plan
 from reconciler.model.diagnostic import Severity
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Report

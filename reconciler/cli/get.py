@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.adapters.status_text import render_status
 from reconciler.cli.given import Given, place, selection, trust
 from reconciler.cli.names import ANY_NAMES, check_names
 from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.cli.table import watch_table
+from reconciler.formats.status_writer import render_status
 from reconciler.loop.orders import Brakes
 from reconciler.model.plan import Report
 from reconciler.views.problems import problems, unseen

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from reconciler import wiring
-from reconciler.adapters.plan_file import PlanUnreadable, read_plan
 from reconciler.cli.ci import Told, tell_ci
 from reconciler.cli.given import Given, brakes, patience, place, publishing, selection, trust
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
+from reconciler.formats.plan_file import PlanUnreadable, read_plan
 from reconciler.model.pinned import PinnedPlan
 from reconciler.views.plan_markdown import plan_markdown
 from reconciler.views.plan_text import plan_text

@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.adapters.plan_file import render_plan
 from reconciler.cli.ci import Told, tell_ci
 from reconciler.cli.given import brakes, place, selection, trust
 from reconciler.cli.options import BRAKES, CI, PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
+from reconciler.formats.plan_file import render_plan
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import ExitCode
 from reconciler.views.outlook import is_pending

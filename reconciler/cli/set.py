@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
 from reconciler.cli.names import NAME
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, examples, options
+from reconciler.formats.yaml_edit import Edit
 from reconciler.model.spec import DesiredState, FineTuningJob
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from reconciler.adapters.splice import Edit
 from reconciler.cli.edits import edit_specs
 from reconciler.cli.names import NAMES
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
+from reconciler.formats.yaml_edit import Edit
 
 
 @click.command(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.adapters.clock import SystemClock
-from reconciler.adapters.documents import read_documents
-from reconciler.adapters.yaml_text import Unreadable, parse
+from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.yaml_text import Unreadable, parse
 from reconciler.sandbox.crowd import crowd
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions

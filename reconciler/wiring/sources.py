@@ -20,8 +20,8 @@ from reconciler.adapters.remote import RemoteSpecs, open_remote, publish_to_remo
 from reconciler.adapters.signature import Signature
 from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.watch import watching
-from reconciler.adapters.yaml_text import Parse, parse
 from reconciler.errors import PublishError
+from reconciler.formats.yaml_text import Parse, parse
 from reconciler.loop.accounts import Tools
 from reconciler.loop.orders import GitRemote, Place, Publishing
 from reconciler.ports import (

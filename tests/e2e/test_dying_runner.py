@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome

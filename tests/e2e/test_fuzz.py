@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.documents import read_documents
-from reconciler.adapters.splice import Edit, SpliceRefused, splice
-from reconciler.adapters.status_text import digest
 from reconciler.cli.group import VERBS
+from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.status_writer import digest
+from reconciler.formats.yaml_edit import Edit, SpliceRefused, splice
 from tests.support.cli import SPEC, Ran
 from tests.support.desk import Desk
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus, Outcome
 from tests.support.cli import Checkout, run_doomed
 from tests.support.repositories import Clone, a_clone, a_remote

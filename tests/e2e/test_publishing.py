@@ -12,8 +12,8 @@ from reconciler.adapters.git import Git
 from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.signature import Signature
 from reconciler.adapters.status_branch import StatusBranch
-from reconciler.adapters.status_reading import parse_status
 from reconciler.errors import Overtaken
+from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, Ran
 from tests.support.person import Person, forced, until
 from tests.support.repositories import Clone, a_clone, a_remote

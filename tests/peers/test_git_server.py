@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.remote import DEPTH
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.git_http import git_over_http

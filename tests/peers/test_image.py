@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.containers import Container, Image, contained, size_of, unpacked
 from tests.support.git_daemon import git_daemon

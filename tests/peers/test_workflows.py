@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.github_api import GitHubApi, github_api
 from tests.support.repositories import Clone, a_clone, a_remote

@@ -104,7 +104,7 @@ BUGS = (
     ),
     Bug(
         "trust a hand-edited status",
-        "adapters/status_reading.py",
+        "formats/status_parser.py",
         "    if text != above + digest(above):\n",
         "    if not text:\n",
     ),
@@ -194,7 +194,7 @@ BUGS = (
     ),
     Bug(
         "take Settings that cannot be read for none",
-        "adapters/documents.py",
+        "formats/spec_parser.py",
         '    if kinds["Settings"] > len(found.settings)',
         '    if kinds["Settings"] > 9',
     ),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from reconciler.adapters.status_reading import parse_status
+from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
 
 RECONCILE = (sys.executable, "-m", "reconciler")

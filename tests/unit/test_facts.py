@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.adapters.status_reading import parse_status
-from reconciler.adapters.status_text import render_status
 from reconciler.core.decide import decide
 from reconciler.core.facts import merge, recall
+from reconciler.formats.status_parser import parse_status
+from reconciler.formats.status_writer import render_status
 from reconciler.model.job import UNSET, JobError, ObservedJob, Phase, Seen
 from reconciler.model.status import JobStatus
 from tests.support.build import NOW, a_job

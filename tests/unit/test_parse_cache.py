@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.parse_cache import ParseCache
-from reconciler.adapters.yaml_text import Unreadable, parse
+from reconciler.formats.yaml_text import Unreadable, parse
 from tests.support.repositories import Clone
 
 TEXT = "a: 1\nb: [x, {c: ~}]\n---\n- é\n- '0123'\n"

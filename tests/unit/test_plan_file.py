@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.plan_file import PlanUnreadable, plan_digest, read_plan, render_plan
+from reconciler.formats.plan_file import PlanUnreadable, plan_digest, read_plan, render_plan
 from reconciler.model.job import Account, JobRef
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.status_text import render_status
 from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.formats.status_writer import render_status
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus

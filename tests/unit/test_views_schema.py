@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.adapters.yaml_text import parse
+from reconciler.formats.yaml_text import parse
 from reconciler.providers import NAMES, load
 from reconciler.views.schema import field_notes, json_schema
 

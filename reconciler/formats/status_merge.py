@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_status
-from reconciler.adapters.status_text import render_status
+from reconciler.formats.status_parser import StatusTooNew, StatusUnreadable, parse_status
+from reconciler.formats.status_writer import render_status
 from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Spent, Verb
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.adapters.merging import merge
-from reconciler.adapters.status_reading import parse_status
-from reconciler.adapters.status_text import render_status
+from reconciler.formats.status_merge import merge
+from reconciler.formats.status_parser import parse_status
+from reconciler.formats.status_writer import render_status
 from reconciler.model.job import Phase
 from reconciler.model.status import RECEIPTS_MAX, JobStatus, Outcome, Receipt, Spent
 from tests.support.build import NOW, a_status

@@ -25,7 +25,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.adapters.yaml_words import in_words
+from reconciler.formats.yaml_errors import in_words
 from reconciler.model.scalar import quoted
 
 DOCUMENTS_MAX = 10_000

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.adapters.status_reading import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
-from reconciler.adapters.status_text import clean, digest, render_provider_status, render_status
+from reconciler.formats.status_parser import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
+from reconciler.formats.status_writer import clean, digest, render_provider_status, render_status
 from reconciler.model.job import JobError, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import (

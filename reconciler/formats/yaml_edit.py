@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.adapters.documents import read_documents
-from reconciler.adapters.yaml_text import Node, Path, Unreadable, locate, parse
+from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.yaml_text import Node, Path, Unreadable, locate, parse
 
 NEXT_TO = "desiredState"
 """A new key goes below this one where it is there, else below the last."""

@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.adapters.flaws import CREDENTIALS, Flaw, did_you_mean, flaws, near
-from reconciler.adapters.yaml_text import MERGE, Parse, Path, RawDocument, Unreadable, parse
+from reconciler.formats.validation_errors import CREDENTIALS, Flaw, did_you_mean, flaws, near
+from reconciler.formats.yaml_text import MERGE, Parse, Path, RawDocument, Unreadable, parse
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.scalar import is_name, quoted
 from reconciler.model.spec import (

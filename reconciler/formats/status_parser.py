@@ -16,8 +16,8 @@ from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from reconciler.adapters.status_text import HEADER, digest
-from reconciler.adapters.yaml_text import Parse, Unreadable, parse
+from reconciler.formats.status_writer import HEADER, digest
+from reconciler.formats.yaml_text import Parse, Unreadable, parse
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import is_name, parse_instant
 from reconciler.model.spec import API_VERSION

@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.documents import FILE_MAX_BYTES, read_documents
-from reconciler.adapters.flaws import flaws, near
 from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.yaml_text import DOCUMENTS_MAX
+from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
+from reconciler.formats.validation_errors import flaws, near
+from reconciler.formats.yaml_text import DOCUMENTS_MAX
 from reconciler.model.diagnostic import Severity
 from reconciler.model.spec import KINDS, DesiredState
 from reconciler.ports import Snapshot

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from reconciler.adapters.documents import read_documents
-from reconciler.adapters.splice import Edit, SpliceRefused, scalar, splice
+from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.yaml_edit import Edit, SpliceRefused, scalar, splice
 
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: chat}\n"
 OTHER = HEAD.replace("chat", "other") + "spec: {provider: demo, jobId: ftjob-2, desiredState: running}\n"
