@@ -54,8 +54,8 @@ Hook = Callable[[Sent], None]
 class HttpTransport:
     """`ports.Transport` over one connection pool, to one base URL.
 
-    `base_url` is normalised (`adapters.trust.normalise_base_url`). Use it as an async context manager. Every hook is
-    given each request that left.
+    `base_url` is normalised (`local.credential_policy.normalise_base_url`). Use it as an async context manager. Every
+    hook is given each request that left.
     """
 
     def __init__(

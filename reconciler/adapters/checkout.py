@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler.adapters.approvals import Approving, in_force, read_approvals
 from reconciler.adapters.git import Git, GitError
-from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
-from reconciler.adapters.trust import normalise_base_url
+from reconciler.local.credential_policy import normalise_base_url
 from reconciler.ports import Response, Transport
 
 API_URL = "https://api.github.com"

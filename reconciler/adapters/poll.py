@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from reconciler.adapters.remote import RemoteSpecs
-from reconciler.adapters.watch import running
+from reconciler.local.file_watcher import running
 
 
 @dataclass(slots=True)

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from reconciler.adapters.approvals import Approving, in_force, read_approvals
 from reconciler.adapters.checkout import read_origin
-from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import FETCHED_MAX, Git, GitError
 from reconciler.adapters.git_access import GitAccess
 from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.signature import Signature
-from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import StatusBranch
 from reconciler.adapters.tree import TreeDisk
 from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.yaml_text import Parse, parse
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.adapters.checkout import find_checkout
-from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.signature import Signature
-from reconciler.adapters.statuses_dir import StatusesDir
+from reconciler.local.disk import LocalDisk
+from reconciler.local.status_store import StatusesDir
 from reconciler.model.diagnostic import Diagnostic
 
 _FIELD = "\x1f"

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.adapters.spec_edits import create
 from reconciler.cli.given import Given, place, trust
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.cli.strangers import UNFINISHED_ONLY, complain, exit_codes
+from reconciler.local.spec_editor import create
 from reconciler.loop.adopting import Adoption
 from reconciler.loop.adopting import adopt as make_adoptions
 from reconciler.loop.strangers import Listed, list_strangers

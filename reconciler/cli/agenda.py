@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.cli.screen import Screen
+from reconciler.local.clock import SystemClock
 from reconciler.loop.lookout import Lookout
 from reconciler.model.overview import Overview, ailments
 from reconciler.views.progress import standing_line

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from reconciler.adapters.spec_edits import edited, write
 from reconciler.cli.given import Given, place
 from reconciler.cli.names import find_specs
 from reconciler.cli.screen import Screen
 from reconciler.formats.yaml_edit import Edit, SpliceRefused
+from reconciler.local.spec_editor import edited, write
 from reconciler.model.spec import FineTuningJob
 from reconciler.views.change_text import change_text
 from reconciler.wiring import UsageError

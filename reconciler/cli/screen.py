@@ -16,9 +16,9 @@ from typing import Self, TextIO
 
 import click
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.cli.given import Given
 from reconciler.cli.version import version_text
+from reconciler.local.clock import SystemClock
 from reconciler.model.plan import Report
 from reconciler.model.spec import render_instant
 from reconciler.views.canvas import UNFOLDED, Canvas

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.cli.edits import edit_specs
 from reconciler.cli.names import NAMES
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
 from reconciler.formats.yaml_edit import Edit
+from reconciler.local.clock import SystemClock
 from reconciler.model.spec import FineTuningJob, parse_duration, parse_instant, render_instant
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.adapters.clock import SystemClock
 from reconciler.cli.given import place, seconds, trust
 from reconciler.cli.names import NAMES, read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
+from reconciler.local.clock import SystemClock
 from reconciler.loop.orders import Brakes, Selection
 from reconciler.loop.waiting import Goal, judge, wait_for
 from reconciler.model.plan import ExitCode, Report

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.core.subject import INTERVAL
+from reconciler.local.clock import SystemClock
 from reconciler.loop.lookout import Lookout
 from reconciler.loop.tally import Pace, PassResult
 from reconciler.model.job import Account

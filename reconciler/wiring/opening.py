@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.errors import Kind, Permanent
 from reconciler.gate import Gate
+from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.loop.accounts import read_only
 from reconciler.loop.reach import Reach
 from reconciler.model.job import Account

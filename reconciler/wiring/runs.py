@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from reconciler.adapters.clock import SystemClock
-from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
-from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.adapters.tampering import edited_statuses, foreign_commits
+from reconciler.local.clock import SystemClock
+from reconciler.local.disk import LocalDisk
+from reconciler.local.status_store import StatusesDir
 from reconciler.loop.accounts import Tools
 from reconciler.loop.forever import Watch
 from reconciler.loop.once import Memory, run_pass

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.yaml_text import Unreadable, parse
+from reconciler.local.clock import SystemClock
 from reconciler.sandbox.crowd import crowd
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.options import SandboxOptions

@@ -10,18 +10,18 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from reconciler.adapters.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout, why_unreadable
-from reconciler.adapters.clock import SystemClock
-from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import GitError
 from reconciler.adapters.git_access import GitAccess
 from reconciler.adapters.poll import polling
 from reconciler.adapters.publish import open_publisher
 from reconciler.adapters.remote import RemoteSpecs, open_remote, publish_to_remote
 from reconciler.adapters.signature import Signature
-from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.watch import watching
 from reconciler.errors import PublishError
 from reconciler.formats.yaml_text import Parse, parse
+from reconciler.local.clock import SystemClock
+from reconciler.local.disk import LocalDisk
+from reconciler.local.file_watcher import watching
+from reconciler.local.specs_dir import SpecsDir
 from reconciler.loop.accounts import Tools
 from reconciler.loop.orders import GitRemote, Place, Publishing
 from reconciler.ports import (

@@ -13,13 +13,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from reconciler.adapters.audit import AuditFile
-from reconciler.adapters.clock import SystemClock
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.lock import PATIENCE_S, LockHeld, hold
-from reconciler.adapters.parse_cache import ParseCache
-from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
-from reconciler.adapters.statuses_dir import StatusesDir
-from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.local.clock import SystemClock
+from reconciler.local.credential_policy import Trust, normalise_base_url
+from reconciler.local.disk import LocalDisk
+from reconciler.local.lock import PATIENCE_S, LockHeld, hold
+from reconciler.local.parse_cache import ParseCache
+from reconciler.local.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
+from reconciler.local.status_store import StatusesDir
 from reconciler.loop.accounts import Tools
 from reconciler.loop.orders import Place, TrustSources
 from reconciler.model.record import Audit

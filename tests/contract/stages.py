@@ -10,7 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from reconciler.adapters.credentials import NoCredentials
+from reconciler.local.credentials import NoCredentials
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load

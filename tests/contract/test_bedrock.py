@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from pydantic import ValidationError
 
-from reconciler.adapters.trust import Trust
 from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.local.credential_policy import Trust
 from reconciler.model.job import UNSET, JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from pydantic import ValidationError
 
-from reconciler.adapters.trust import Trust
 from reconciler.errors import Kind, Permanent
+from reconciler.local.credential_policy import Trust
 from reconciler.model.job import JobError, ListQuery, ObservedJob, Phase
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import Response

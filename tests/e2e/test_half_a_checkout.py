@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.specs_dir import SpecsDir
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox

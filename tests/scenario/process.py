@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
 from pydantic import BaseModel
 
-from reconciler.adapters.credentials import EnvCredentials
-from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.statuses_dir import StatusesDir
-from reconciler.adapters.trust import Trust, normalise_base_url
+from reconciler.local.credential_policy import Trust, normalise_base_url
+from reconciler.local.credentials import EnvCredentials
+from reconciler.local.specs_dir import SpecsDir
+from reconciler.local.status_store import StatusesDir
 from reconciler.loop.accounts import Tools
 from reconciler.loop.reach import Reach
 from reconciler.model.job import Account

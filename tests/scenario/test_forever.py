@@ -12,12 +12,12 @@ from pathlib import Path
 import looptime
 import pytest
 
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.specs_dir import SpecsDir
-from reconciler.adapters.statuses_dir import StatusesDir
-from reconciler.adapters.trust import Trust
 from reconciler.core.guard import Brakes
 from reconciler.errors import Delivered, Transient
+from reconciler.local.credential_policy import Trust
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
+from reconciler.local.status_store import StatusesDir
 from reconciler.loop.accounts import Tools
 from reconciler.loop.forever import GRACE_S, Watch
 from reconciler.loop.lookout import Lookout

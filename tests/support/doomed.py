@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import Git
 from reconciler.adapters.status_branch import StatusBranch
 from reconciler.cli import main
+from reconciler.local.disk import LocalDisk
 from reconciler.transport import HttpTransport
 
 DISK = ("write", "sync", "rename", "sync_dir", "remove")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from reconciler.adapters.credentials import EnvCredentials
+from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef, ObservedJob
 from reconciler.ports import AccountConfig, Response
 from reconciler.providers import load

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from reconciler.adapters.disk import LocalDisk
 from reconciler.adapters.git import Git
 from reconciler.adapters.publish import GitPublisher
 from reconciler.adapters.signature import Signature
-from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.adapters.status_branch import StatusBranch
-from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.core.decide import decide
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
+from reconciler.local.status_store import StatusesDir
 from reconciler.loop.act import Hands, carry_out
 from reconciler.loop.survey import Case
 from reconciler.model.job import Phase

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.lock import LockHeld, hold
-from reconciler.adapters.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
+from reconciler.local.lock import LockHeld, hold
+from reconciler.local.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from tests.support.build import NOW
 
 HOLD_UNTIL_KILLED = """
 import sys, time
 from datetime import UTC, datetime
 from pathlib import Path
-from reconciler.adapters.lock import hold
+from reconciler.local.lock import hold
 with hold(Path(sys.argv[1]), command="reconcile --once", since=datetime(2026, 11, 23, tzinfo=UTC)):
     print("held", flush=True)
     time.sleep(60)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.adapters.credentials import EnvCredentials
 from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
+from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import TERMINAL, Account, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import Response
 from reconciler.providers._openai import Dialect, OpenAIJobs

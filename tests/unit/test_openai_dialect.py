@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.adapters.credentials import EnvCredentials, NoCredentials
+from reconciler.local.credentials import EnvCredentials, NoCredentials
 from reconciler.model.job import TERMINAL, UNFINISHED, UNSET, Account, JobError, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import AccountConfig, Credentials
 from reconciler.providers import load

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.parse_cache import ParseCache
 from reconciler.formats.yaml_text import Unreadable, parse
+from reconciler.local.disk import LocalDisk
+from reconciler.local.parse_cache import ParseCache
 from tests.support.repositories import Clone
 
 TEXT = "a: 1\nb: [x, {c: ~}]\n---\n- é\n- '0123'\n"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.specs_dir import SpecsDir
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
 from reconciler.formats.validation_errors import flaws, near
 from reconciler.formats.yaml_text import DOCUMENTS_MAX
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Severity
 from reconciler.model.spec import KINDS, DesiredState
 from reconciler.ports import Snapshot

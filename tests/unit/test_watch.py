@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.watch import FileWaker, watching
+from reconciler.local.file_watcher import FileWaker, watching
 
 WAKES_WITHIN_S = 5.0
 QUIET_S = 0.2

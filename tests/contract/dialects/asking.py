@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from reconciler.adapters.credentials import EnvCredentials
+from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load

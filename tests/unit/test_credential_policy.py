@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.credentials import EnvCredentials, FileCredentials, NoCredentials
-from reconciler.adapters.trust import Trust, normalise_base_url
 from reconciler.errors import Kind, Permanent
+from reconciler.local.credential_policy import Trust, normalise_base_url
+from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import Credentials
 from reconciler.providers import load

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.statuses_dir import StatusesDir
 from reconciler.formats.status_writer import render_status
+from reconciler.local.disk import LocalDisk
+from reconciler.local.status_store import StatusesDir
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus

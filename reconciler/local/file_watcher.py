@@ -20,8 +20,8 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from reconciler.adapters.disk import LocalDisk
-from reconciler.adapters.specs_dir import stamps
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import stamps
 
 STEP_MS = 5
 """How long it must be quiet before a change is told: this, and not the debounce, is the delay of one saved file."""
