@@ -14,9 +14,9 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from reconciler.adapters.git import Git
 from reconciler.formats import yaml_text
 from reconciler.formats.yaml_text import RawDocument, parse
+from reconciler.git.command import Git
 from reconciler.ports import Disk
 
 _FORMAT = "reconcile parse cache 1"

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from reconciler.adapters.git import GitError
-from reconciler.adapters.tampering import edited_statuses, foreign_commits
+from reconciler.git.command import GitError
+from reconciler.git.status_audit import edited_statuses, foreign_commits
 from reconciler.local.clock import SystemClock
 from reconciler.local.disk import LocalDisk
 from reconciler.local.status_store import StatusesDir

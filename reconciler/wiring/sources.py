@@ -9,15 +9,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reconciler.adapters.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout, why_unreadable
-from reconciler.adapters.git import GitError
-from reconciler.adapters.git_access import GitAccess
-from reconciler.adapters.poll import polling
-from reconciler.adapters.publish import open_publisher
-from reconciler.adapters.remote import RemoteSpecs, open_remote, publish_to_remote
-from reconciler.adapters.signature import Signature
 from reconciler.errors import PublishError
 from reconciler.formats.yaml_text import Parse, parse
+from reconciler.git.author import Signature
+from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout, why_unreadable
+from reconciler.git.command import GitError
+from reconciler.git.poller import polling
+from reconciler.git.publisher import open_publisher
+from reconciler.git.remote import RemoteSpecs, open_remote, publish_to_remote
+from reconciler.git.remote_credentials import GitAccess
 from reconciler.local.clock import SystemClock
 from reconciler.local.disk import LocalDisk
 from reconciler.local.file_watcher import watching

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.checkout import CheckedOutSpecs, find_checkout
+from reconciler.git.checkout import CheckedOutSpecs, find_checkout
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from tests.support.cli import Checkout

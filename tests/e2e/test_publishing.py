@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git import Git
-from reconciler.adapters.publish import GitPublisher
-from reconciler.adapters.signature import Signature
-from reconciler.adapters.status_branch import StatusBranch
 from reconciler.errors import Overtaken
 from reconciler.formats.status_parser import parse_status
+from reconciler.git.author import Signature
+from reconciler.git.command import Git
+from reconciler.git.publisher import GitPublisher
+from reconciler.git.status_branch import StatusBranch
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git_access import GitAccess
-from reconciler.adapters.remote import RemoteSpecs, open_remote
+from reconciler.git.remote import RemoteSpecs, open_remote
+from reconciler.git.remote_credentials import GitAccess
 from tests.support.cli import SPEC, Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.remote import DEPTH
 from reconciler.formats.status_parser import parse_status
+from reconciler.git.remote import DEPTH
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.git_http import git_over_http

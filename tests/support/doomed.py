@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reconciler.adapters.git import Git
-from reconciler.adapters.status_branch import StatusBranch
 from reconciler.cli import main
+from reconciler.git.command import Git
+from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.transport import HttpTransport
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from reconciler.adapters.git import Git
-from reconciler.adapters.publish import GitPublisher
-from reconciler.adapters.signature import Signature
-from reconciler.adapters.status_branch import StatusBranch
 from reconciler.core.decide import decide
+from reconciler.git.author import Signature
+from reconciler.git.command import Git
+from reconciler.git.publisher import GitPublisher
+from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusesDir

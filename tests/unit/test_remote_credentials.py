@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git_access import GitAccess, split_url
+from reconciler.git.remote_credentials import GitAccess, split_url
 
 TOKEN = "canary-token-123456"  # noqa: S105  a canary
 

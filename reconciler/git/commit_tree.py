@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from reconciler.adapters.git import Git, GitError
+from reconciler.git.command import Git, GitError
 from reconciler.ports import Entry
 
 FILES_MAX = 200_000

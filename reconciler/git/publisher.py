@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from reconciler.adapters.checkout import find_checkout
-from reconciler.adapters.git import GitError
-from reconciler.adapters.signature import Signature
-from reconciler.adapters.status_branch import StatusBranch
 from reconciler.errors import PublishError
+from reconciler.git.author import Signature
+from reconciler.git.checkout import find_checkout
+from reconciler.git.command import GitError
+from reconciler.git.status_branch import StatusBranch
 
 P = ParamSpec("P")
 T = TypeVar("T")

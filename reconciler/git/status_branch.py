@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.adapters.git import FETCHED_MAX, Git, GitError
-from reconciler.adapters.signature import Signature
-from reconciler.adapters.tree import Listed, list_tree
 from reconciler.errors import Overtaken
 from reconciler.formats.status_merge import merge
 from reconciler.formats.status_parser import is_ours
+from reconciler.git.author import Signature
+from reconciler.git.command import FETCHED_MAX, Git, GitError
+from reconciler.git.commit_tree import Listed, list_tree
 
 STATUS_MAX = 1024 * 1024
 TRIES = 5

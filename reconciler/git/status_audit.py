@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler.adapters.checkout import find_checkout
-from reconciler.adapters.signature import Signature
+from reconciler.git.author import Signature
+from reconciler.git.checkout import find_checkout
 from reconciler.local.disk import LocalDisk
 from reconciler.local.status_store import StatusesDir
 from reconciler.model.diagnostic import Diagnostic

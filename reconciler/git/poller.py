@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from reconciler.adapters.remote import RemoteSpecs
+from reconciler.git.remote import RemoteSpecs
 from reconciler.local.file_watcher import running
 
 

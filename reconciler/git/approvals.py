@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
-from reconciler.adapters.git import Git, GitError
 from reconciler.formats.spec_parser import read_documents
+from reconciler.git.command import Git, GitError
 from reconciler.model.plan import APPROVED_FOR, CommitApproval
 from reconciler.model.spec import FineTuningJob, JobSpec
 from reconciler.ports import Located

@@ -21,7 +21,7 @@ from pathlib import Path
 from subprocess import PIPE
 from types import MappingProxyType
 
-from reconciler.adapters.git_access import GitAccess
+from reconciler.git.remote_credentials import GitAccess
 
 TIMEOUT_S = 60.0
 FETCHED_MAX = 512 * 1024 * 1024

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.adapters.approvals import Approving, in_force, read_approvals
-from reconciler.adapters.checkout import read_origin
-from reconciler.adapters.git import FETCHED_MAX, Git, GitError
-from reconciler.adapters.git_access import GitAccess
-from reconciler.adapters.publish import GitPublisher
-from reconciler.adapters.signature import Signature
-from reconciler.adapters.status_branch import StatusBranch
-from reconciler.adapters.tree import TreeDisk
 from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.yaml_text import Parse, parse
+from reconciler.git.approvals import Approving, in_force, read_approvals
+from reconciler.git.author import Signature
+from reconciler.git.checkout import read_origin
+from reconciler.git.command import FETCHED_MAX, Git, GitError
+from reconciler.git.commit_tree import TreeDisk
+from reconciler.git.publisher import GitPublisher
+from reconciler.git.remote_credentials import GitAccess
+from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.spec import FineTuningJob

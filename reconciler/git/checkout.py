@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.adapters.approvals import Approving, in_force, read_approvals
-from reconciler.adapters.git import Git, GitError
+from reconciler.git.approvals import Approving, in_force, read_approvals
+from reconciler.git.command import Git, GitError
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import Origin
