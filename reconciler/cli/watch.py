@@ -12,10 +12,10 @@ from types import FrameType
 from typing import TextIO, cast
 
 from reconciler import wiring
-from reconciler.adapters.log import PassLog, make_logger
 from reconciler.cli.agenda import agenda
 from reconciler.cli.given import Given, brakes, observing, place, publishing, selection, trust
 from reconciler.cli.screen import Screen
+from reconciler.telemetry.log import PassLog, make_logger
 from reconciler.wiring.observing import NotPossible, open_observers
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -83,7 +83,7 @@ async def open_observers(
 
 
 def _serve(listen: tuple[str, int], observers: Observers, clock: SystemClock, stack: AsyncExitStack) -> str:
-    from reconciler.adapters.metrics import Metrics  # noqa: PLC0415  the web framework, for who wants it only
+    from reconciler.telemetry.metrics import Metrics  # noqa: PLC0415  the web framework, for who wants it only
     from reconciler.web.server import create_app, serving  # noqa: PLC0415
 
     def overview() -> Overview:
@@ -121,7 +121,7 @@ def outcomes(result: PassResult) -> Iterator[tuple[str, Result]]:
 async def _send_heartbeats(
     url: str, observers: Observers, complain: Callable[[str], None], stack: AsyncExitStack
 ) -> None:
-    from reconciler.adapters.heartbeat import Heartbeat, origin_of  # noqa: PLC0415  httpx takes a fifth of a second
+    from reconciler.telemetry.heartbeat import Heartbeat, origin_of  # noqa: PLC0415  httpx takes a fifth of a second
     from reconciler.transport import Gate, HttpTransport  # noqa: PLC0415
 
     try:

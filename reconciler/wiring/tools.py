@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from reconciler.adapters.audit import AuditFile
 from reconciler.local.clock import SystemClock
 from reconciler.local.credential_policy import Trust, normalise_base_url
 from reconciler.local.disk import LocalDisk
@@ -29,6 +28,7 @@ from reconciler.ports import (
 )
 from reconciler.providers import load
 from reconciler.sandbox.store import forget_worlds
+from reconciler.telemetry.audit_log import AuditFile
 from reconciler.wiring.failures import Busy, ConfigurationError, UsageError
 from reconciler.wiring.observing import Observers
 from reconciler.wiring.opening import OpenAccounts

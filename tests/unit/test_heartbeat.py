@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.adapters.heartbeat import Heartbeat, origin_of
 from reconciler.ports import Rate
+from reconciler.telemetry.heartbeat import Heartbeat, origin_of
 from reconciler.testing import served
 from reconciler.transport import Gate, HttpTransport
 

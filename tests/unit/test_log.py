@@ -7,11 +7,11 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from reconciler.adapters.log import PassLog, make_logger
 from reconciler.model.job import Phase
 from reconciler.model.plan import AccountReport, Report, Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
+from reconciler.telemetry.log import PassLog, make_logger
 from tests.support.build import ACCOUNT, a_status
 from tests.support.subjects import REF
 

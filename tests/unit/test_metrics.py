@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.adapters.metrics import Metrics
 from reconciler.model.overview import Overview, Result
 from reconciler.model.plan import AccountReport, Report
 from reconciler.model.record import Sent
 from reconciler.model.status import Outcome
+from reconciler.telemetry.metrics import Metrics
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import a_receipt
 from tests.unit.test_log import a_row

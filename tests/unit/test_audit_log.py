@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.audit import AuditFile
 from reconciler.model.plan import Action, Progress
 from reconciler.model.record import ActionRecord
 from reconciler.model.status import Because, Origin, Verb
+from reconciler.telemetry.audit_log import AuditFile
 from tests.support.build import NOW
 from tests.support.subjects import REF
 

@@ -1,0 +1,1 @@
+"""What the watch reports to other systems: log, metrics, audit log, heartbeat."""
