@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.adapters.github import CommentRefused, Runner, append, put_comment, size_of
+from reconciler.ci.github import CommentRefused, Runner, append, put_comment, size_of
+from reconciler.ci.github_text import SUMMARY_MAX, Places, commands, output_text, outputs, remarks
 from reconciler.cli.given import Given, place
 from reconciler.cli.screen import Screen
 from reconciler.errors import ProviderError
@@ -22,7 +23,6 @@ from reconciler.formats.plan_file import plan_digest, render_plan
 from reconciler.model.diagnostic import Severity
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Report
-from reconciler.views.github import SUMMARY_MAX, Places, commands, output_text, outputs, remarks
 from reconciler.views.junit import junit_xml
 from reconciler.views.markdown import COMMENT_MAX, Size, bytes_of
 from reconciler.views.problems import Problem

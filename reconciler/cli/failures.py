@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import traceback
 
+from reconciler.ci.github_text import harmless
 from reconciler.cli.options import DISTRIBUTION
 from reconciler.cli.version import version_text
 from reconciler.model.plan import ExitCode
-from reconciler.views.github import harmless
 from reconciler.views.wording import clean
 from reconciler.wiring import Busy, ConfigurationError, UsageError
 

@@ -16,13 +16,13 @@ from typing import Self, TextIO
 
 import click
 
+from reconciler.ci.github_text import harmless
 from reconciler.cli.given import Given
 from reconciler.cli.version import version_text
 from reconciler.local.clock import SystemClock
 from reconciler.model.plan import Report
 from reconciler.model.spec import render_instant
 from reconciler.views.canvas import UNFOLDED, Canvas
-from reconciler.views.github import harmless
 from reconciler.views.json_lines import report_lines
 from reconciler.views.problems import Problem, problems, problems_text, unseen
 

@@ -11,7 +11,7 @@ from xml.dom.minidom import parse
 
 import pytest
 
-from reconciler.views.github import ANNOTATIONS_MAX, SUMMARY_MAX
+from reconciler.ci.github_text import ANNOTATIONS_MAX, SUMMARY_MAX
 from tests.support.cli import Checkout
 from tests.support.github_api import BODY_MAX, GitHubApi, github_api
 from tests.support.sandbox_corner import Sandbox

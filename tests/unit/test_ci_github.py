@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.github import Runner
+from reconciler.ci.github import Runner
 
 TOLD = {"GITHUB_REPOSITORY": "ada/jobs", "GITHUB_TOKEN": "ghs_1"}
 

@@ -5,9 +5,7 @@ from itertools import count
 
 import pytest
 
-from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import ExitCode, Progress, Report
-from reconciler.views.github import (
+from reconciler.ci.github_text import (
     ANNOTATIONS_MAX,
     OUTPUT_MAX,
     Annotation,
@@ -19,6 +17,8 @@ from reconciler.views.github import (
     outputs,
     remarks,
 )
+from reconciler.model.diagnostic import Diagnostic, Severity
+from reconciler.model.plan import ExitCode, Progress, Report
 from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
 
 HERE = Places(".", "specs")

@@ -1,1 +1,0 @@
-"""How the rest of the world is asked: disk, files, lock, clock."""

@@ -1,0 +1,1 @@
+"""The CI hosts that the command runs in."""
