@@ -21,7 +21,7 @@ import yaml
 
 from reconciler import wiring
 from reconciler.cli.group import reconcile
-from reconciler.loop.orders import Place
+from reconciler.controller.run_options import Place
 from reconciler.model.plan import PRECEDENCE, ExitCode
 from reconciler.views.schema import json_schema
 from tests.pictures import PICTURE, picture, said_by

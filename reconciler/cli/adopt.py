@@ -15,10 +15,10 @@ from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, TRUST, examples, opti
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.cli.strangers import UNFINISHED_ONLY, complain, exit_codes
+from reconciler.controller.adopt import Adoption
+from reconciler.controller.adopt import adopt as make_adoptions
+from reconciler.controller.unmanaged import Listed, list_strangers
 from reconciler.local.spec_editor import create
-from reconciler.loop.adopting import Adoption
-from reconciler.loop.adopting import adopt as make_adoptions
-from reconciler.loop.strangers import Listed, list_strangers
 from reconciler.model.diagnostic import Severity
 from reconciler.model.job import UNFINISHED
 from reconciler.model.plan import ExitCode, worst

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.screen import Screen
+from reconciler.controller.health import Lookout
 from reconciler.local.clock import SystemClock
-from reconciler.loop.lookout import Lookout
 from reconciler.model.overview import Overview, ailments
 from reconciler.views.progress import standing_line
 from reconciler.views.wording import clean

@@ -14,9 +14,9 @@ from reconciler.cli.given import Given, place, trust
 from reconciler.cli.names import NAME, read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.screen import Screen
+from reconciler.controller.account_resolver import Reach, reaches_by_name
+from reconciler.controller.observe import unseen_by
 from reconciler.errors import ProviderError
-from reconciler.loop.look import unseen_by
-from reconciler.loop.reach import Reach, reaches_by_name
 from reconciler.model.diagnostic import Severity
 from reconciler.model.job import Capabilities, JobCheckpoint, JobEvent, JobRef, Unseen
 from reconciler.model.plan import ExitCode, Report, Row, worst

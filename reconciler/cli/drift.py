@@ -15,9 +15,9 @@ from reconciler.cli.options import output as output_option
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
 from reconciler.cli.strangers import UNFINISHED_ONLY, complain, exit_codes, strangers_of
-from reconciler.loop.once import Memory, run_pass
-from reconciler.loop.orders import Brakes, orders
-from reconciler.loop.strangers import Listed, list_strangers
+from reconciler.controller.reconcile import Memory, run_pass
+from reconciler.controller.run_options import Brakes, orders
+from reconciler.controller.unmanaged import Listed, list_strangers
 from reconciler.model.plan import ExitCode, Report, worst
 from reconciler.views.drift_text import drift_json, drift_text
 from reconciler.views.outlook import is_drifting

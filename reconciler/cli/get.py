@@ -15,8 +15,8 @@ from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, op
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
 from reconciler.cli.table import watch_table
+from reconciler.controller.run_options import Brakes
 from reconciler.formats.status_writer import render_status
-from reconciler.loop.orders import Brakes
 from reconciler.model.plan import Report
 from reconciler.views.problems import problems, unseen
 from reconciler.views.status_json import get_json

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from reconciler.controller.run_options import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.git.remote_credentials import split_url
-from reconciler.loop.orders import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources
 from reconciler.model.spec import parse_duration
 from reconciler.wiring.observing import Observing
 

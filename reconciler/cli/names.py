@@ -12,7 +12,7 @@ import click
 from reconciler import wiring
 from reconciler.cli.given import Given, place
 from reconciler.cli.options import Shared
-from reconciler.loop.orders import Place, Selection
+from reconciler.controller.run_options import Place, Selection
 from reconciler.model.plan import Report
 from reconciler.model.spec import FineTuningJob
 from reconciler.ports import Located

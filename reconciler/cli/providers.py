@@ -13,8 +13,8 @@ from reconciler.cli.given import Given, place, trust
 from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.screen import Screen
-from reconciler.loop.checking import Checked, check
-from reconciler.loop.reach import Reach
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.check_accounts import Checked, check
 from reconciler.model.plan import worst
 from reconciler.ports import ProviderType
 from reconciler.views.providers_text import AccountLine, TypeLine, providers_json, providers_text

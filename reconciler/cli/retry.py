@@ -13,7 +13,7 @@ from reconciler.cli.names import NAMES, read_named
 from reconciler.cli.options import BRAKES, PLACE, SCREEN, TRUST, examples, options, output
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
-from reconciler.loop.orders import Patience, Selection
+from reconciler.controller.run_options import Patience, Selection
 from reconciler.views.result_text import result_text
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 
 from reconciler.cli.screen import Screen
-from reconciler.loop.strangers import Listed
+from reconciler.controller.unmanaged import Listed
 from reconciler.model.diagnostic import Severity
 from reconciler.model.job import UNFINISHED
 from reconciler.model.plan import ExitCode

@@ -13,9 +13,9 @@ from reconciler.cli.names import NAMES, read_named
 from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options
 from reconciler.cli.progress import progress
 from reconciler.cli.screen import Screen
+from reconciler.controller.run_options import Brakes, Selection
+from reconciler.controller.wait import Goal, judge, wait_for
 from reconciler.local.clock import SystemClock
-from reconciler.loop.orders import Brakes, Selection
-from reconciler.loop.waiting import Goal, judge, wait_for
 from reconciler.model.plan import ExitCode, Report
 from reconciler.views.outlook import outlook
 from reconciler.views.wording import clean

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from reconciler.controller.build_report import Pace, PassResult
+from reconciler.controller.health import Lookout
 from reconciler.core.subject import INTERVAL
 from reconciler.local.clock import SystemClock
-from reconciler.loop.lookout import Lookout
-from reconciler.loop.tally import Pace, PassResult
 from reconciler.model.job import Account
 from reconciler.model.overview import Overview, Result
 from reconciler.model.plan import Report

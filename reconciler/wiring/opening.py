@@ -15,11 +15,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.runtime import read_only
 from reconciler.errors import Kind, Permanent
 from reconciler.gate import Gate
 from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials
-from reconciler.loop.accounts import read_only
-from reconciler.loop.reach import Reach
 from reconciler.model.job import Account
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
@@ -28,7 +28,7 @@ from reconciler.wiring.observing import Observers
 
 @dataclass(frozen=True, slots=True)
 class OpenAccounts:
-    """The `loop.accounts.Accounts` of the real world."""
+    """The `controller.runtime.Accounts` of the real world."""
 
     stack: AsyncExitStack
     state_dir: Path

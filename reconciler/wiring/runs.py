@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from reconciler.controller.build_report import exit_codes
+from reconciler.controller.read_statuses import read_rows
+from reconciler.controller.reconcile import Memory, run_pass
+from reconciler.controller.run_once import run_until
+from reconciler.controller.run_options import Brakes, Patience, Place, Publishing, Selection, TrustSources, orders
+from reconciler.controller.runtime import Tools
+from reconciler.controller.spec_resolver import resolve
+from reconciler.controller.watch import Watch
 from reconciler.git.command import GitError
 from reconciler.git.status_audit import edited_statuses, foreign_commits
 from reconciler.local.clock import SystemClock
 from reconciler.local.disk import LocalDisk
 from reconciler.local.status_store import StatusesDir
-from reconciler.loop.accounts import Tools
-from reconciler.loop.forever import Watch
-from reconciler.loop.once import Memory, run_pass
-from reconciler.loop.orders import Brakes, Patience, Place, Publishing, Selection, TrustSources, orders
-from reconciler.loop.read import read_rows
-from reconciler.loop.resolve import resolve
-from reconciler.loop.tally import exit_codes
-from reconciler.loop.until import run_until
 from reconciler.model.plan import Report
 from reconciler.ports import (
     ProviderType,
@@ -46,7 +46,7 @@ async def run_once(
     publishing: Publishing = NOT_PUBLISHED,
     tell: Callable[[Report], None],
 ) -> Report:
-    """Make passes until done: see `loop.until`. Raises the three errors above."""
+    """Make passes until done: see `controller.run_once`. Raises the three errors above."""
     with state_of(place, is_locked=not dry_run, may_begin_anew=publishing.status_branch is None) as state_dir:
         there = published_place(place, publishing, state_dir)
         async with open_tools(there, trust, state_dir, may_change=not dry_run) as opened:
@@ -71,7 +71,7 @@ async def watch(
     observers: Observers,
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
-    """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
+    """Make passes until `stop`: see `controller.watch`. Raises the three errors above."""
     with state_of(place, is_locked=True, may_begin_anew=publishing.status_branch is None) as state_dir:
         there = published_place(place, publishing, state_dir)
         async with (

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from reconciler.controller.run_options import GitRemote, Place, Publishing
+from reconciler.controller.runtime import Tools
 from reconciler.errors import PublishError
 from reconciler.formats.yaml_text import Parse, parse
 from reconciler.git.author import Signature
@@ -22,8 +24,6 @@ from reconciler.local.clock import SystemClock
 from reconciler.local.disk import LocalDisk
 from reconciler.local.file_watcher import watching
 from reconciler.local.specs_dir import SpecsDir
-from reconciler.loop.accounts import Tools
-from reconciler.loop.orders import GitRemote, Place, Publishing
 from reconciler.ports import (
     SpecSource,
     Waker,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reconciler.controller.run_options import Place, TrustSources
+from reconciler.controller.runtime import Tools
 from reconciler.local.clock import SystemClock
 from reconciler.local.credential_policy import Trust, normalise_base_url
 from reconciler.local.disk import LocalDisk
@@ -19,8 +21,6 @@ from reconciler.local.lock import PATIENCE_S, LockHeld, hold
 from reconciler.local.parse_cache import ParseCache
 from reconciler.local.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
 from reconciler.local.status_store import StatusesDir
-from reconciler.loop.accounts import Tools
-from reconciler.loop.orders import Place, TrustSources
 from reconciler.model.record import Audit
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import looptime
 
 from reconciler import wiring
-from reconciler.loop.orders import Brakes, Patience, Place, Selection, TrustSources
+from reconciler.controller.run_options import Brakes, Patience, Place, Selection, TrustSources
 from reconciler.model.job import Phase
 from reconciler.model.plan import ExitCode, Report
 from tests.support.cli import Checkout

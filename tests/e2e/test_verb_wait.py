@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.loop.waiting import Goal, judge, wait_for
+from reconciler.controller.wait import Goal, judge, wait_for
 from reconciler.model.job import Phase
 from reconciler.model.plan import ExitCode, Report, Row
 from reconciler.model.reason import Reason

@@ -29,19 +29,19 @@ class Bug:
 BUGS = (
     Bug(
         "forget the intent",
-        "loop/act.py",
+        "controller/send_request.py",
         "            hands.statuses.write(intent, durable=True)\n",
         "            pass\n",
     ),
     Bug(
         "an intent that a crash may lose",
-        "loop/act.py",
+        "controller/send_request.py",
         "hands.statuses.write(intent, durable=True)",
         "hands.statuses.write(intent, durable=False)",
     ),
     Bug(
         "read a partial list as whole: what is not on it is gone",
-        "loop/look.py",
+        "controller/observe.py",
         "            unseen = Unseen(Reason.OBSERVATION_INCOMPLETE, str(error))\n"
         "            return Looked(dict.fromkeys(wanted, unseen), unseen)\n",
         "            return Looked({ref: Seen(None) for ref in wanted})\n",
@@ -66,7 +66,7 @@ BUGS = (
     ),
     Bug(
         "take a failed look for absence",
-        "loop/look.py",
+        "controller/observe.py",
         "        return unseen_by(error), error.delivered is Delivered.NO\n",
         "        return Seen(None), False\n",
     ),
@@ -110,7 +110,7 @@ BUGS = (
     ),
     Bug(
         "act on a spec that changed meanwhile",
-        "loop/act.py",
+        "controller/send_request.py",
         "        return spec_digest(document.spec, account) == spec_digest(subject.spec, account)\n",
         "        return True\n",
     ),
@@ -122,7 +122,7 @@ BUGS = (
     ),
     Bug(
         "act though Settings suspended everything meanwhile",
-        "loop/act.py",
+        "controller/send_request.py",
         " or not specs.is_as_read():\n",
         ":\n",
     ),
@@ -146,7 +146,7 @@ BUGS = (
     ),
     Bug(
         "a guard that judges only what is due",
-        "loop/survey.py",
+        "controller/plan.py",
         "for name, line in self.standing.items() if name not in decided}",
         "for name, line in self.standing.items() if name not in decided and not line}",
     ),
@@ -164,13 +164,13 @@ BUGS = (
     ),
     Bug(
         "remove statuses though a file cannot be read",
-        "loop/sweep.py",
+        "controller/prune.py",
         "    is_whole = not snapshot.broken_files\n",
         "    is_whole = True\n",
     ),
     Bug(
         "believe a suspect look",
-        "loop/look.py",
+        "controller/observe.py",
         "    if not is_none_visible and not is_many:\n",
         "    if looks:\n",
     ),
@@ -188,7 +188,7 @@ BUGS = (
     ),
     Bug(
         "act though Settings are broken",
-        "loop/once.py",
+        "controller/reconcile.py",
         "    may_ask = not snapshot.is_settings_broken and",
         "    may_ask =",
     ),
@@ -224,25 +224,25 @@ BUGS = (
     ),
     Bug(
         "believe a list row that denies an end",
-        "loop/look.py",
+        "controller/observe.py",
         "    answers = await asyncio.gather(*(_retrieve_one(reader, ref) for ref in asked))\n",
         "    answers = [(Seen(rows[ref.id]), False) for ref in asked]\n",
     ),
     Bug(
         "never doubt an end",
-        "loop/look.py",
+        "controller/observe.py",
         "    asked = sorted(denied)[:FEW]\n",
         "    asked = sorted(denied)[:0]\n",
     ),
     Bug(
         "let any job vanish as if its cancel was accepted",
-        "loop/look.py",
+        "controller/observe.py",
         "    expected = {ref for ref in absent if ref.id in may_vanish}\n",
         "    expected = absent\n",
     ),
     Bug(
         "wait for ever for Settings to be mended",
-        "loop/task.py",
+        "controller/account_worker.py",
         "    if halt is not None and decision.action is not None:\n",
         "    if halt is None and decision.action is not None:\n",
     ),

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
 from pydantic import BaseModel
 
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.runtime import Tools
 from reconciler.local.credential_policy import Trust, normalise_base_url
 from reconciler.local.credentials import EnvCredentials
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusesDir
-from reconciler.loop.accounts import Tools
-from reconciler.loop.reach import Reach
 from reconciler.model.job import Account
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController

@@ -16,14 +16,14 @@ from typing import Any
 
 import looptime
 
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import Lookout
+from reconciler.controller.reconcile import Memory, Orders, run_pass
+from reconciler.controller.run_once import run_until
+from reconciler.controller.runtime import Tools
+from reconciler.controller.watch import Watch
 from reconciler.core.guard import Brakes
 from reconciler.core.subject import INTERVAL
-from reconciler.loop.accounts import Tools
-from reconciler.loop.forever import Watch
-from reconciler.loop.lookout import Lookout
-from reconciler.loop.once import Memory, Orders, run_pass
-from reconciler.loop.tally import PassResult
-from reconciler.loop.until import run_until
 from reconciler.model.plan import Report
 from reconciler.sandbox.options import SandboxOptions
 from tests.scenario.history import Calmed, Crashed, Edited, Happened, History, PassEnded, Quiet, Tampered

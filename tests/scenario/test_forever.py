@@ -12,18 +12,18 @@ from pathlib import Path
 import looptime
 import pytest
 
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import Lookout
+from reconciler.controller.reconcile import Orders
+from reconciler.controller.runtime import Tools
+from reconciler.controller.watch import GRACE_S, Watch
 from reconciler.core.guard import Brakes
 from reconciler.errors import Delivered, Transient
 from reconciler.local.credential_policy import Trust
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusesDir
-from reconciler.loop.accounts import Tools
-from reconciler.loop.forever import GRACE_S, Watch
-from reconciler.loop.lookout import Lookout
-from reconciler.loop.once import Orders
-from reconciler.loop.reach import Reach
-from reconciler.loop.tally import PassResult
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.model.overview import ailments, obstacles
 from reconciler.model.reason import Reason

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from reconciler.controller.observe import Looked, look
 from reconciler.errors import ProviderError
-from reconciler.loop.look import Looked, look
 from reconciler.model.job import Capabilities, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from tests.support.build import ACCOUNT
 

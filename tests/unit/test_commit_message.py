@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.loop.publish import LINES_MAX, commit_message
+from reconciler.controller.publish import LINES_MAX, commit_message
 from reconciler.model.plan import Progress, Report
 from tests.support.reports import a_row, a_stalled_row, a_waiting_row, with_cancel
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.controller.plan import Allowance, Case, Ledger
 from reconciler.core.decide import decide
 from reconciler.core.guard import Approvals, Brakes, approve, count_earlier, count_unfinished, judge
-from reconciler.loop.survey import Allowance, Case, Ledger
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import Safety

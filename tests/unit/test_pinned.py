@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.controller.plan import Case, Ledger
 from reconciler.core.decide import decide
 from reconciler.core.guard import Approvals, Brakes
-from reconciler.loop.survey import Case, Ledger
 from reconciler.model.job import JobRef
 from reconciler.model.pinned import PinnedPlan
 from tests.support.build import ACCOUNT, NOW

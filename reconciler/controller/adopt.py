@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from reconciler.loop.reach import Environment
-from reconciler.loop.resolve import resolve
-from reconciler.loop.strangers import Listed
+from reconciler.controller.account_resolver import Environment
+from reconciler.controller.spec_resolver import resolve
+from reconciler.controller.unmanaged import Listed
 from reconciler.model.job import ObservedJob
 from reconciler.model.spec import API_VERSION, DesiredState, FineTuningJob
 from reconciler.ports import Located, Snapshot

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from reconciler.cli.agenda import agenda_text
-from reconciler.loop.lookout import Lookout
-from reconciler.loop.tally import PassResult
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import Lookout
 from reconciler.model.job import Phase
 from reconciler.model.overview import Overview
 from reconciler.model.plan import AccountReport, Report

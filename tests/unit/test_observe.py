@@ -1,7 +1,7 @@
 import pytest
 
+from reconciler.controller.observe import PAGES_MAX, Looked
 from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
-from reconciler.loop.look import PAGES_MAX, Looked
 from reconciler.model.job import Capabilities, Phase, Seen, Unseen
 from reconciler.model.reason import Reason
 from tests.support.shelf import Circle, Endless, Shelf, looked, named, seen, shelf

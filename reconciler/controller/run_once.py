@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from reconciler.controller.build_report import Due, Pace, PassResult, exit_codes
+from reconciler.controller.reconcile import Memory, Orders, run_pass
+from reconciler.controller.runtime import Tools
 from reconciler.core.backoff import failure_delay
-from reconciler.loop.accounts import Tools
-from reconciler.loop.once import Memory, Orders, run_pass
-from reconciler.loop.tally import Due, Pace, PassResult, exit_codes
 from reconciler.model.job import JobRef
 from reconciler.model.plan import Report, Row
 

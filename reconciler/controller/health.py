@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
 
-from reconciler.loop.tally import PassResult
+from reconciler.controller.build_report import PassResult
 from reconciler.model.job import Account, JobRef
 from reconciler.model.overview import Overview, Upcoming
 from reconciler.model.plan import Row

@@ -2,8 +2,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from reconciler.controller.observe import Looked
 from reconciler.errors import Delivered, Transient
-from reconciler.loop.look import Looked
 from reconciler.model.job import JobRef, ObservedJob, Phase, Seen
 from reconciler.model.reason import Reason
 from tests.support.build import ACCOUNT

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.build_report import AccountRun
+from reconciler.controller.plan import Case, Pair, Rules, survey
+from reconciler.controller.prune import look_at_orphans
+from reconciler.controller.runtime import Tools, open_or_shut
+from reconciler.controller.send_request import Done, Hands, carry_out
+from reconciler.controller.spec_resolver import Candidate
 from reconciler.core.decide import is_news
 from reconciler.core.finality import is_settled
 from reconciler.core.orphans import is_outliving
 from reconciler.core.settle import halted
-from reconciler.loop.accounts import Tools, open_or_shut
-from reconciler.loop.act import Done, Hands, carry_out
-from reconciler.loop.reach import Reach
-from reconciler.loop.resolve import Candidate
-from reconciler.loop.survey import Case, Pair, Rules, survey
-from reconciler.loop.sweep import look_at_orphans
-from reconciler.loop.tally import AccountRun
 from reconciler.model.job import Account, JobRef
 from reconciler.model.status import JobStatus
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from reconciler.controller.build_report import Due, Pace, PassResult
+from reconciler.controller.health import Lookout
+from reconciler.controller.reconcile import Memory, Orders, run_pass
+from reconciler.controller.runtime import Tools
+from reconciler.controller.workers import Hurry, end, first
 from reconciler.core.backoff import failure_delay
 from reconciler.core.queue import DueQueue
-from reconciler.loop.accounts import Tools
-from reconciler.loop.crew import Hurry, end, first
-from reconciler.loop.lookout import Lookout
-from reconciler.loop.once import Memory, Orders, run_pass
-from reconciler.loop.tally import Due, Pace, PassResult
 from reconciler.model.job import Account, JobRef
 from reconciler.ports import Waker
 

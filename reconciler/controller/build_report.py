@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
-from reconciler.loop.act import Done
-from reconciler.loop.reach import Reach
-from reconciler.loop.resolve import Candidate
-from reconciler.loop.survey import Survey
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.plan import Survey
+from reconciler.controller.send_request import Done
+from reconciler.controller.spec_resolver import Candidate
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Account, JobRef, Seen, Unseen
 from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Report, Row, in_order

@@ -13,13 +13,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.controller.plan import Case
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import next_look
 from reconciler.core.settle import Answer, settle
 from reconciler.core.subject import Subject
 from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient, Unwanted
 from reconciler.gate import only_while
-from reconciler.loop.survey import Case
 from reconciler.model.plan import Action, Progress
 from reconciler.model.record import ActionRecord, Audit
 from reconciler.model.spec import spec_digest

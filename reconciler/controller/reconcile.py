@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from reconciler.controller.account_worker import add_orphans, share_out, work
+from reconciler.controller.build_report import Pass, PassResult, tally
+from reconciler.controller.plan import Allowance, Ledger, Rules
+from reconciler.controller.prune import Swept, forget_providers, sweep, tell_providers, write_all
+from reconciler.controller.publish import publish
+from reconciler.controller.runtime import Tools
+from reconciler.controller.spec_resolver import Candidate, Known, resolve
+from reconciler.controller.workers import Crew, Hurry
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import is_suspended
 from reconciler.core.finality import is_settled
 from reconciler.core.guard import Approvals, Brakes
 from reconciler.core.match import Claim, match
 from reconciler.core.subject import INTERVAL
-from reconciler.loop.accounts import Tools
-from reconciler.loop.crew import Crew, Hurry
-from reconciler.loop.publish import publish
-from reconciler.loop.resolve import Candidate, Known, resolve
-from reconciler.loop.survey import Allowance, Ledger, Rules
-from reconciler.loop.sweep import Swept, forget_providers, sweep, tell_providers, write_all
-from reconciler.loop.tally import Pass, PassResult, tally
-from reconciler.loop.task import add_orphans, share_out, work
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
 from reconciler.model.pinned import PinnedPlan

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.controller.build_report import PassResult, exit_codes
 from reconciler.errors import PublishError
-from reconciler.loop.tally import PassResult, exit_codes
 from reconciler.model.plan import Progress, Report, Row
 from reconciler.ports import Publisher
 

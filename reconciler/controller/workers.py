@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.loop.tally import AccountRun
+from reconciler.controller.build_report import AccountRun
 from reconciler.model.job import Account
 
 Hurry = Callable[[], Awaitable[None]]

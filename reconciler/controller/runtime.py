@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from reconciler.controller.account_resolver import Environment, Reach
 from reconciler.errors import ProviderError
-from reconciler.loop.reach import Environment, Reach
 from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.record import Audit
 from reconciler.ports import (

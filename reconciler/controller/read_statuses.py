@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.controller.account_resolver import Environment
+from reconciler.controller.spec_resolver import Candidate, resolve
 from reconciler.core.conditions import Stance, Verdict, conclude, stalled
 from reconciler.core.match import Claim, match
-from reconciler.loop.reach import Environment
-from reconciler.loop.resolve import Candidate, resolve
 from reconciler.model.plan import Report, Row, in_order
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus

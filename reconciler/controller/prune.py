@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.build_report import AccountRun
+from reconciler.controller.runtime import Tools
 from reconciler.core.conditions import stalled
 from reconciler.core.guard import Brakes, judge
 from reconciler.core.match import Matched
 from reconciler.core.orphans import as_proven, is_outliving, outlive
 from reconciler.errors import ProviderError
-from reconciler.loop.accounts import Tools
-from reconciler.loop.reach import Reach
-from reconciler.loop.tally import AccountRun
 from reconciler.model.job import Account, JobRef, Seen
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reconciler.controller.account_resolver import Problem, Reach, reaches_by_name
+from reconciler.controller.observe import PAGES_MAX, unseen_by
+from reconciler.controller.runtime import Tools, open_or_shut
+from reconciler.controller.spec_resolver import resolve
 from reconciler.errors import ProviderError
-from reconciler.loop.accounts import Tools, open_or_shut
-from reconciler.loop.look import PAGES_MAX, unseen_by
-from reconciler.loop.reach import Problem, Reach, reaches_by_name
-from reconciler.loop.resolve import resolve
 from reconciler.model.job import Account, JobRef, ListQuery, ObservedJob, Unseen
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Snapshot

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from reconciler.controller.account_resolver import Problem, Reach, reaches_by_name
+from reconciler.controller.observe import unseen_by
+from reconciler.controller.runtime import Tools, open_or_shut
 from reconciler.errors import ProviderError
-from reconciler.loop.accounts import Tools, open_or_shut
-from reconciler.loop.look import unseen_by
-from reconciler.loop.reach import Problem, Reach, reaches_by_name
 from reconciler.model.job import ListQuery, Unseen
 from reconciler.model.plan import ExitCode
 from reconciler.model.reason import Reason

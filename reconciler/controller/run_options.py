@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.controller.reconcile import Orders
+from reconciler.controller.spec_resolver import Candidate
 from reconciler.core import guard
-from reconciler.loop.once import Orders
-from reconciler.loop.resolve import Candidate
 from reconciler.model.pinned import PinnedPlan
 
 

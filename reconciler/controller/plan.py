@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.controller.account_resolver import Reach
+from reconciler.controller.observe import Looked, look
 from reconciler.core.conditions import stalled
 from reconciler.core.decide import Decision, decide
 from reconciler.core.facts import recall
@@ -15,8 +17,6 @@ from reconciler.core.receipts import may_vanish
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
-from reconciler.loop.look import Looked, look
-from reconciler.loop.reach import Reach
 from reconciler.model.job import Account, JobRef, Look, ObservedJob, Seen, Unseen
 from reconciler.model.pinned import PinnedPlan
 from reconciler.model.plan import Action, Refusal

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from reconciler.controller.plan import Case
+from reconciler.controller.send_request import Hands, carry_out
 from reconciler.core.decide import decide
 from reconciler.git.author import Signature
 from reconciler.git.command import Git
@@ -13,8 +15,6 @@ from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusesDir
-from reconciler.loop.act import Hands, carry_out
-from reconciler.loop.survey import Case
 from reconciler.model.job import Phase
 from reconciler.model.plan import Progress
 from reconciler.ports import JobController

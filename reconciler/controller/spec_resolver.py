@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from reconciler.controller.account_resolver import Environment, Problem, Reach, Reaches, diagnose
 from reconciler.core.match import Claim, duplicates
 from reconciler.core.subject import INTERVAL, Subject
-from reconciler.loop.reach import Environment, Problem, Reach, Reaches, diagnose
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
 from reconciler.model.reason import Reason
