@@ -25,9 +25,9 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from reconciler.errors import Delivered, Kind, Permanent, Transient
-from reconciler.gate import Gate
-from reconciler.model.record import Sent
+from reconciler.model.action_record import Sent
 from reconciler.ports import Response, Sign
+from reconciler.throttle import Gate
 
 __all__ = ["BODY_MAX", "RETRY_AFTER_MAX_S", "Deadlines", "Gate", "HttpTransport", "http_date", "retry_after_s"]
 

@@ -22,8 +22,8 @@ import yaml
 from reconciler import wiring
 from reconciler.cli.group import reconcile
 from reconciler.controller.run_options import Place
-from reconciler.model.plan import PRECEDENCE, ExitCode
-from reconciler.views.schema import json_schema
+from reconciler.model.report import PRECEDENCE, ExitCode
+from reconciler.views.json_schema import json_schema
 from tests.pictures import PICTURE, picture, said_by
 from tests.support.cli import started_sandbox
 from tests.support.tables import OPTIONS, README, ROOT, TABLES, exit_codes, with_tables

@@ -13,12 +13,12 @@ from enum import StrEnum
 from posixpath import join, normpath
 
 from reconciler.model.diagnostic import Severity
-from reconciler.model.plan import Report, Row
-from reconciler.views.outlook import Standing, is_pending, outlook, why
+from reconciler.model.report import Report, Row
 from reconciler.views.plan_text import TARGETS
 from reconciler.views.problems import Problem, problems, unseen
 from reconciler.views.result_text import ASKED
-from reconciler.views.wording import clean
+from reconciler.views.row_state import Standing, is_pending, outlook, why
+from reconciler.views.text import clean
 
 ANNOTATIONS_MAX = 10
 """Of each level, in one step (https://github.com/orgs/community/discussions/26680)."""

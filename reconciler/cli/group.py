@@ -76,7 +76,7 @@ Exit codes, the first that holds:
 
 
 class VerbGroup(click.Group):
-    """A group that imports `reconciler.cli.<verb>` when that verb is used."""
+    """A group that imports `reconciler.cli.<verb>_command` when that verb is used."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the verbs, the most used first."""
@@ -86,7 +86,7 @@ class VerbGroup(click.Group):
         """Return a verb's command, or None if there is no such verb."""
         if cmd_name not in VERBS:
             return None
-        return cast("click.Command", getattr(import_module(f"reconciler.cli.{cmd_name}"), cmd_name))
+        return cast("click.Command", getattr(import_module(f"reconciler.cli.{cmd_name}_command"), cmd_name))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs before the options, for there are fewer of them, and they come first."""
@@ -120,7 +120,7 @@ class VerbGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - the last place that can tell a person about it
-            from reconciler.cli.failures import tell_failure  # noqa: PLC0415 - only a failure needs it
+            from reconciler.cli.error_exit import tell_failure  # noqa: PLC0415 - only a failure needs it
 
             return tell_failure(error, is_verbose=bool(Shared.given(ctx, "verbose")))
 
@@ -175,9 +175,9 @@ def reconcile(ctx: click.Context, /, **given: Any) -> int | None:
         needs_once = next((option for option in ("wait", "dry_run", "plan", "junit") if given[option]), None)
         if needs_once:
             ctx.fail(f"--{needs_once.replace('_', '-')} goes with --once.")
-        from reconciler.cli.watch import watch  # noqa: PLC0415 - as below
+        from reconciler.cli.watch_command import watch  # noqa: PLC0415 - as below
 
         return watch(given)
-    from reconciler.cli.once import once  # noqa: PLC0415 - a verb but for its name: imported when it is used
+    from reconciler.cli.once_command import once  # noqa: PLC0415 - a verb but for its name: imported when it is used
 
     return once(given)

@@ -1,6 +1,6 @@
 """The options that several verbs share: each may stand before the verb or after it, or in `RECONCILE_<NAME>`.
 
-What they mean is in `given`, which is heavy to import; here is only how they are written.
+What they mean is in `option_values`, which is heavy to import; here is only how they are written.
 """
 
 from __future__ import annotations

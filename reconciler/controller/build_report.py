@@ -13,8 +13,8 @@ from reconciler.controller.send_request import Done
 from reconciler.controller.spec_resolver import Candidate
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.job import Account, JobRef, Seen, Unseen
-from reconciler.model.plan import AccountReport, Action, ExitCode, Progress, Report, Row, in_order
 from reconciler.model.reason import Reason
+from reconciler.model.report import AccountReport, Action, ExitCode, Progress, Report, Row, in_order
 from reconciler.model.status import JobStatus
 
 _RETRIED = frozenset({Progress.NOT_DELIVERED, Progress.UNANSWERED})

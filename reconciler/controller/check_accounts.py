@@ -10,8 +10,8 @@ from reconciler.controller.observe import unseen_by
 from reconciler.controller.runtime import Tools, open_or_shut
 from reconciler.errors import ProviderError
 from reconciler.model.job import ListQuery, Unseen
-from reconciler.model.plan import ExitCode
 from reconciler.model.reason import Reason
+from reconciler.model.report import ExitCode
 from reconciler.ports import Snapshot
 
 

@@ -12,8 +12,8 @@ from heapq import nsmallest
 
 from reconciler.controller.build_report import PassResult
 from reconciler.model.job import Account, JobRef
-from reconciler.model.overview import Overview, Upcoming
-from reconciler.model.plan import Row
+from reconciler.model.report import Row
+from reconciler.model.watch_status import Overview, Upcoming
 
 UPCOMING_MAX = 20
 

@@ -18,9 +18,9 @@ from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
 from reconciler.model.job import Account, JobRef, Look, ObservedJob, Seen, Unseen
-from reconciler.model.pinned import PinnedPlan
-from reconciler.model.plan import Action, Refusal
+from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.reason import Reason
+from reconciler.model.report import Action, Refusal
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import JobReader
 

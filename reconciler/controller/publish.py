@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from reconciler.controller.build_report import PassResult, exit_codes
 from reconciler.errors import PublishError
-from reconciler.model.plan import Progress, Report, Row
+from reconciler.model.report import Progress, Report, Row
 from reconciler.ports import Publisher
 
 LINES_MAX = 200

@@ -10,8 +10,8 @@ from reconciler.controller.account_resolver import Environment
 from reconciler.controller.spec_resolver import Candidate, resolve
 from reconciler.core.conditions import Stance, Verdict, conclude, stalled
 from reconciler.core.match import Claim, match
-from reconciler.model.plan import Report, Row, in_order
 from reconciler.model.reason import Reason
+from reconciler.model.report import Report, Row, in_order
 from reconciler.model.status import JobStatus
 from reconciler.ports import Snapshot, StoredStatuses
 

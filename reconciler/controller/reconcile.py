@@ -28,7 +28,7 @@ from reconciler.core.match import Claim, match
 from reconciler.core.subject import INTERVAL
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, JobRef
-from reconciler.model.pinned import PinnedPlan
+from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus

@@ -15,7 +15,7 @@ from reconciler.controller.reconcile import Memory, Orders, run_pass
 from reconciler.controller.runtime import Tools
 from reconciler.core.backoff import failure_delay
 from reconciler.model.job import JobRef
-from reconciler.model.plan import Report, Row
+from reconciler.model.report import Report, Row
 
 AGAIN_S = 0.2
 """The longest pause before what others overtook is decided again: long enough that two do not go on in step."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from reconciler.controller.reconcile import Orders
 from reconciler.controller.spec_resolver import Candidate
 from reconciler.core import guard
-from reconciler.model.pinned import PinnedPlan
+from reconciler.model.pinned_plan import PinnedPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from reconciler.controller.account_resolver import Environment, Reach
 from reconciler.errors import ProviderError
+from reconciler.model.action_record import Audit
 from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.model.record import Audit
 from reconciler.ports import (
     Clock,
     JobController,

@@ -19,12 +19,12 @@ from reconciler.core.schedule import next_look
 from reconciler.core.settle import Answer, settle
 from reconciler.core.subject import Subject
 from reconciler.errors import Delivered, Kind, Overtaken, Permanent, PublishError, Transient, Unwanted
-from reconciler.gate import only_while
-from reconciler.model.plan import Action, Progress
-from reconciler.model.record import ActionRecord, Audit
+from reconciler.model.action_record import ActionRecord, Audit
+from reconciler.model.report import Action, Progress
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import JobController, Publisher, SpecSource, StatusStore, SupportsPause
+from reconciler.throttle import only_while
 
 
 @dataclass(frozen=True, slots=True)

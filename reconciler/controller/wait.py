@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from reconciler.model.job import TERMINAL
-from reconciler.model.plan import ExitCode, Report, Row
 from reconciler.model.reason import Reason
+from reconciler.model.report import ExitCode, Report, Row
 from reconciler.ports import Clock
 
 

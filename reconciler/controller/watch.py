@@ -21,7 +21,7 @@ from reconciler.controller.reconcile import Memory, Orders, run_pass
 from reconciler.controller.runtime import Tools
 from reconciler.controller.workers import Hurry, end, first
 from reconciler.core.backoff import failure_delay
-from reconciler.core.queue import DueQueue
+from reconciler.core.delaying_queue import DueQueue
 from reconciler.model.job import Account, JobRef
 from reconciler.ports import Waker
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from reconciler.core.spent import remembered
+from reconciler.core.remembered_attempts import remembered
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import (

@@ -21,8 +21,8 @@ from reconciler.core.situation import Situated, situate, situation
 from reconciler.core.subject import Subject
 from reconciler.core.table import TABLE, Row
 from reconciler.model.job import Look, Phase, Unseen
-from reconciler.model.plan import Action
 from reconciler.model.reason import Reason
+from reconciler.model.report import Action
 from reconciler.model.spec import DesiredState, render_instant
 from reconciler.model.status import Because, JobStatus, Receipt, Verb
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core.backoff import SKEW_MAX
-from reconciler.core.spent import WINDOW, attempts
+from reconciler.core.remembered_attempts import WINDOW, attempts
 from reconciler.model.job import UNFINISHED
-from reconciler.model.plan import CommitApproval, Refusal
+from reconciler.model.report import CommitApproval, Refusal
 from reconciler.model.spec import Safety
 from reconciler.model.status import JobStatus
 

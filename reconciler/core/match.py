@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.core.conditions import stalled
-from reconciler.core.spent import attempts, remembered
+from reconciler.core.remembered_attempts import attempts, remembered
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from reconciler.core.conditions import Stance, Verdict, conclude
 from reconciler.core.facts import proven
 from reconciler.core.receipts import confirm
-from reconciler.core.spent import attempts, known_until, remembered
+from reconciler.core.remembered_attempts import attempts, known_until, remembered
 from reconciler.core.subject import INTERVAL
 from reconciler.model.job import Capabilities, Phase, Seen, Unset
 from reconciler.model.reason import Reason

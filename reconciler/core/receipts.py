@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from reconciler.core.conditions import phase_since
-from reconciler.core.spent import remembered, spent_by
+from reconciler.core.remembered_attempts import remembered, spent_by
 from reconciler.model.job import TERMINAL, Phase
-from reconciler.model.plan import Action
+from reconciler.model.report import Action
 from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
 
 REVERSALS_MAX = 3

@@ -12,8 +12,8 @@ from datetime import datetime
 from reconciler.core.backoff import ATTEMPTS_MAX
 from reconciler.core.conditions import Stance, Verdict, conclude
 from reconciler.model.job import Phase
-from reconciler.model.plan import Action, Progress
 from reconciler.model.reason import Reason
+from reconciler.model.report import Action, Progress
 from reconciler.model.status import JobStatus, Verb
 
 _PENDING = {

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from reconciler.model.pinned import Pin, PinnedPlan
+from reconciler.model.pinned_plan import Pin, PinnedPlan
 from reconciler.model.spec import API_VERSION
 from reconciler.model.status import Because, Verb
 

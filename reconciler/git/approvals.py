@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from reconciler.formats.spec_parser import read_documents
 from reconciler.git.command import Git, GitError
-from reconciler.model.plan import APPROVED_FOR, CommitApproval
+from reconciler.model.report import APPROVED_FOR, CommitApproval
 from reconciler.model.spec import FineTuningJob, JobSpec
 from reconciler.ports import Located
 

@@ -4,7 +4,7 @@ Whoever implements one of these raises `Transient` or `Permanent` for a provider
 and nothing else on purpose.
 """
 
-from reconciler.ports.providers import (
+from reconciler.ports.provider import (
     AccountConfig,
     Credentials,
     JobController,
@@ -19,7 +19,7 @@ from reconciler.ports.providers import (
     SupportsPause,
     Transport,
 )
-from reconciler.ports.world import (
+from reconciler.ports.system import (
     BrokenJob,
     Clock,
     D,

@@ -29,7 +29,7 @@ from reconciler.plugin import (
     clean,
 )
 from reconciler.plugin.answers import without_secrets
-from reconciler.providers._ambient import Ambient, missing_extra
+from reconciler.providers._ambient_credentials import Ambient, missing_extra
 
 _SIGNS = "botocore.auth"
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from reconciler.plugin import JobError, JobPage, JobRef, ListQuery, ObservedJob, Permanent, Phase, Rate, Response
 from reconciler.plugin.answers import asked_for, json_object, text, unknown_job, unless_moot
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_refusals import check_accepted, error_words, raise_unless_ok
+from reconciler.providers._aws_errors import check_accepted, error_words, raise_unless_ok
 
 STATUSES: Mapping[str, Phase] = {
     "InProgress": Phase.RUNNING,

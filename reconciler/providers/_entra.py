@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.plugin import Delivered, Kind, Permanent, Transient
-from reconciler.providers._ambient import Ambient, missing_extra
+from reconciler.providers._ambient_credentials import Ambient, missing_extra
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
 MARGIN_S = 300

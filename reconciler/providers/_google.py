@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.plugin import Delivered, Kind, Permanent, Transient, clean
-from reconciler.providers._ambient import Ambient, missing_extra
+from reconciler.providers._ambient_credentials import Ambient, missing_extra
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 

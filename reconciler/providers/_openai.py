@@ -47,7 +47,7 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.plugin.answers import field as read
-from reconciler.providers._openai_refusals import Saying, raise_unless_ok, says_there_is_no_job, words
+from reconciler.providers._openai_errors import Saying, raise_unless_ok, says_there_is_no_job, words
 
 STATUSES: Mapping[str, Phase] = {phase.value: phase for phase in sorted(UNFINISHED | TERMINAL)}
 """The published six, and `pausing` and `paused`, which the service also returns: our phases are its words."""

@@ -34,7 +34,7 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import cursor, field, instant, json_object, name_of, rows_of, text, word
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_refusals import error_code, raise_unless_ok
+from reconciler.providers._aws_errors import error_code, raise_unless_ok
 from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, failure_of, service_url
 
 _JOBS = "/model-customization-jobs"

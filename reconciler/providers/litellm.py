@@ -18,7 +18,7 @@ from pydantic import Field
 
 from reconciler.plugin import Capabilities, Document, Kind, ProviderType
 from reconciler.providers._openai import AZURE_STATUSES, Dialect
-from reconciler.providers._openai_refusals import Saying
+from reconciler.providers._openai_errors import Saying
 from reconciler.providers._openai_service import OpenAIService
 
 KEY_VARIABLE = "LITELLM_PROXY_API_KEY"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from reconciler.plugin import AccountConfig, Capabilities, Credentials, Name, ProviderType, Rate, Transport
 from reconciler.providers._openai import Dialect, OpenAIJobs
-from reconciler.sandbox.options import JOB_ID_PATTERN, SandboxOptions
+from reconciler.sandbox.config import JOB_ID_PATTERN, SandboxOptions
 
 DEFAULT_WORLD = "default"
 

@@ -50,7 +50,7 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.providers._google import application_default
-from reconciler.providers._google_refusals import complaint, raise_unless_ok, words
+from reconciler.providers._google_errors import complaint, raise_unless_ok, words
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"

@@ -24,9 +24,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.model.spec import render_instant
-from reconciler.sandbox.answers import NoAnswer, instead, refusal, spoilt
 from reconciler.sandbox.faults import FAULTS, Fault, Operation, Slow
-from reconciler.sandbox.questions import ask, read
+from reconciler.sandbox.requests import ask, read
+from reconciler.sandbox.responses import NoAnswer, instead, refusal, spoilt
 from reconciler.sandbox.world import NotPossible, Request, UnknownJob, World
 
 JOBS = "/v1/fine_tuning/jobs"

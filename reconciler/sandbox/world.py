@@ -18,10 +18,10 @@ from pydantic import ValidationError
 
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.status import Verb
+from reconciler.sandbox.config import DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import Faults, Operation
-from reconciler.sandbox.life import Step, Timeline, planned
-from reconciler.sandbox.memory import Act, Creation, Memory
-from reconciler.sandbox.options import DeclaredJob, SandboxOptions
+from reconciler.sandbox.state import Act, Creation, Memory
+from reconciler.sandbox.timeline import Step, Timeline, planned
 
 REQUESTS_MAX = 50_000
 _NO_TIME = timedelta(0)

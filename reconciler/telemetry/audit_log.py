@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from reconciler.model.record import ActionRecord
+from reconciler.model.action_record import ActionRecord
 from reconciler.model.spec import render_instant
 
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from reconciler.model.plan import Report, Row
+from reconciler.model.report import Report, Row
 from reconciler.plugin import redact
 
 

@@ -15,10 +15,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from reconciler.model.overview import Overview, Result
-from reconciler.model.plan import Report, Row
-from reconciler.model.record import Sent
+from reconciler.model.action_record import Sent
+from reconciler.model.report import Report, Row
 from reconciler.model.status import ConditionStatus, ConditionType, Outcome, Verb
+from reconciler.model.watch_status import Overview, Result
 
 NAMESPACE = "reconcile"
 NO_ANSWER = "none"

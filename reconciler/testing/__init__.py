@@ -10,9 +10,9 @@ import pytest
 # Before they are imported, so that a failing assert shows its values.
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("asking", "looking", "acting", "failing")))
 
-from reconciler.testing.disturbed import Disturbed  # noqa: E402 - as above
-from reconciler.testing.served import account_at, opened, served  # noqa: E402 - as above
-from reconciler.testing.stage import RETRY_AFTER_S, Fault, Stage  # noqa: E402 - as above
+from reconciler.testing.harness import RETRY_AFTER_S, Fault, Stage  # noqa: E402 - as above
+from reconciler.testing.harness_server import account_at, opened, served  # noqa: E402 - as above
 from reconciler.testing.suite import ProviderContract  # noqa: E402 - as above
+from reconciler.testing.transport_faults import Disturbed  # noqa: E402 - as above
 
 __all__ = ["RETRY_AFTER_S", "Disturbed", "Fault", "ProviderContract", "Stage", "account_at", "opened", "served"]

@@ -6,9 +6,9 @@ capabilities say so and the test is skipped.
 
 from __future__ import annotations
 
-from reconciler.testing.acting import ActingContract
-from reconciler.testing.failing import FailingContract
-from reconciler.testing.looking import LookingContract
+from reconciler.testing.failure_contract import FailingContract
+from reconciler.testing.read_contract import LookingContract
+from reconciler.testing.write_contract import ActingContract
 
 
 class ProviderContract(LookingContract, ActingContract, FailingContract):

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from reconciler.model.job import ObservedJob
 from reconciler.model.spec import API_VERSION, DesiredState
-from reconciler.views.canvas import Canvas, listing, styled
-from reconciler.views.wording import clean, count, moment
+from reconciler.views.layout import Canvas, listing, styled
+from reconciler.views.text import clean, count, moment
 
 LISTED_MAX = 40
 

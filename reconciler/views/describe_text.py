@@ -9,12 +9,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.job import TERMINAL, JobCheckpoint, JobEvent
-from reconciler.model.plan import Row
+from reconciler.model.report import Row
 from reconciler.model.spec import FineTuningJob, Limits, Suspension, render_duration, render_instant
 from reconciler.model.status import JobFacts, JobStatus, Receipt
-from reconciler.views.canvas import STYLES, Canvas, listing, section, styled
-from reconciler.views.outlook import outlook, why
-from reconciler.views.wording import NOTHING, age, moment
+from reconciler.views.layout import STYLES, Canvas, listing, section, styled
+from reconciler.views.row_state import outlook, why
+from reconciler.views.text import NOTHING, age, moment
 
 Happening = tuple[datetime | None, int, str, str]
 """When; which comes first, of what happened in the same second; who or what; and what it did."""

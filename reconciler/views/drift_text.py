@@ -11,11 +11,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.job import UNFINISHED, ObservedJob
-from reconciler.model.plan import Row
+from reconciler.model.report import Row
 from reconciler.model.spec import render_instant
-from reconciler.views.canvas import STYLES, Canvas, Column, section, styled, table
-from reconciler.views.outlook import Standing, outlook
-from reconciler.views.wording import NOTHING, age, count
+from reconciler.views.layout import STYLES, Canvas, Column, section, styled, table
+from reconciler.views.row_state import Standing, outlook
+from reconciler.views.text import NOTHING, age, count
 
 LISTED_MAX = 50
 

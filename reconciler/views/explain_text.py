@@ -15,8 +15,8 @@ from rich.text import Text
 
 from reconciler.model.reason import Reason
 from reconciler.model.spec import KINDS
-from reconciler.views.canvas import Canvas, listing, section, styled
-from reconciler.views.schema import FieldNote
+from reconciler.views.json_schema import FieldNote
+from reconciler.views.layout import Canvas, listing, section, styled
 
 NOTHING_TO_DO = "Nothing."
 OPTIONS = "Provider.spec.options"

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from reconciler.model.plan import PRECEDENCE, Action, Progress, Report, Row
+from reconciler.model.report import PRECEDENCE, Action, Progress, Report, Row
 from reconciler.model.spec import render_instant
-from reconciler.views.cost import finishes, tokens
-from reconciler.views.outlook import is_drifting, is_pending, outlook, standings, told_verbs, verbs
 from reconciler.views.problems import Problem, problems, unseen
 from reconciler.views.result_text import ASKED, change_line
+from reconciler.views.row_state import is_drifting, is_pending, outlook, standings, told_verbs, verbs
+from reconciler.views.usage import finishes, tokens
 
 UI_VERSION = "1.0"
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconciler.model.diagnostic import Severity
-from reconciler.model.plan import Report, Row
+from reconciler.model.report import Report, Row
 from reconciler.model.spec import render_instant
-from reconciler.views.outlook import Standing, outlook
 from reconciler.views.problems import Problem, problems, unseen
-from reconciler.views.wording import clean
+from reconciler.views.row_state import Standing, outlook
+from reconciler.views.text import clean
 
 _FAILED = frozenset({Standing.STALLED, Standing.REFUSED, Standing.UNSEEN})
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from reconciler.model.plan import Row
-from reconciler.views.outlook import outlook
+from reconciler.model.report import Row
 from reconciler.views.problems import Problem
-from reconciler.views.wording import clean
+from reconciler.views.row_state import outlook
+from reconciler.views.text import clean
 
 COMMENT_MAX = 65_536
 """Characters that GitHub takes as one comment."""

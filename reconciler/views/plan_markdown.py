@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from reconciler.model.plan import Progress, Report, Row
-from reconciler.views.cost import age_of, left_of
+from reconciler.model.report import Progress, Report, Row
 from reconciler.views.markdown import (
     COMMENT_MAX,
     Size,
@@ -16,9 +15,10 @@ from reconciler.views.markdown import (
     standing_lines,
     table_row,
 )
-from reconciler.views.outlook import Standing, is_pending, outlook, told_standings, told_verbs, why
 from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES
 from reconciler.views.problems import problems, unseen
+from reconciler.views.row_state import Standing, is_pending, outlook, told_standings, told_verbs, why
+from reconciler.views.usage import age_of, left_of
 
 
 def plan_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:

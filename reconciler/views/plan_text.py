@@ -11,13 +11,13 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from reconciler.model.plan import Action, Progress, Report, Row
+from reconciler.model.report import Action, Progress, Report, Row
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.canvas import STYLES, UNFOLDED, Canvas, Column, Told, listing, section, styled, table
-from reconciler.views.cost import age_of, finishes, left, left_of, spent
-from reconciler.views.outlook import Outlook, Standing, is_pending, outlook, told_standings, told_verbs, why
-from reconciler.views.unseen_text import unseen_part
-from reconciler.views.wording import clean, count, moment
+from reconciler.views.layout import STYLES, UNFOLDED, Canvas, Column, Told, listing, section, styled, table
+from reconciler.views.row_state import Outlook, Standing, is_pending, outlook, told_standings, told_verbs, why
+from reconciler.views.text import clean, count, moment
+from reconciler.views.unobserved_text import unseen_part
+from reconciler.views.usage import age_of, finishes, left, left_of, spent
 
 EXPLAINED_MAX = 10
 """More changes than this are told in one line each."""

@@ -13,12 +13,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import AccountReport, Action, Refusal, Report
 from reconciler.model.reason import Reason
-from reconciler.views.canvas import Canvas, styled
-from reconciler.views.outlook import Standing, standings
-from reconciler.views.unseen_text import account_message
-from reconciler.views.wording import clean, count, names
+from reconciler.model.report import AccountReport, Action, Refusal, Report
+from reconciler.views.layout import Canvas, styled
+from reconciler.views.row_state import Standing, standings
+from reconciler.views.text import clean, count, names
+from reconciler.views.unobserved_text import account_message
 
 STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 

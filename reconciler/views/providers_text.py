@@ -13,9 +13,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.job import Capabilities
-from reconciler.views.canvas import STYLES, Canvas, Column, listing, section, styled, table
-from reconciler.views.outlook import Standing
-from reconciler.views.wording import NOTHING
+from reconciler.views.layout import STYLES, Canvas, Column, listing, section, styled, table
+from reconciler.views.row_state import Standing
+from reconciler.views.text import NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.model.diagnostic import Severity
-from reconciler.model.plan import Report
+from reconciler.model.report import Report
 from reconciler.views.markdown import COMMENT_MAX, Size, escaped, fitted, problem_lines, standing_lines, table_row
-from reconciler.views.outlook import Standing, outlook, told_standings, told_verbs
 from reconciler.views.plan_text import TITLES
 from reconciler.views.problems import diagnosed, problems, unseen
 from reconciler.views.result_text import ASKED, change_line
-from reconciler.views.wording import age, count
+from reconciler.views.row_state import Standing, outlook, told_standings, told_verbs
+from reconciler.views.text import age, count
 
 
 def result_markdown(report: Report, now: datetime, most: int = COMMENT_MAX, size: Size = len) -> str:

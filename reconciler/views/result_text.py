@@ -11,14 +11,14 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.plan import Action, Progress, Report, Row
+from reconciler.model.report import Action, Progress, Report, Row
 from reconciler.model.status import Receipt
-from reconciler.views.canvas import Canvas, styled
-from reconciler.views.outlook import Standing, outlook, told_standings, told_verbs
+from reconciler.views.layout import Canvas, styled
 from reconciler.views.plan_text import standing_part
+from reconciler.views.row_state import Standing, outlook, told_standings, told_verbs
 from reconciler.views.status_table import rows_table
-from reconciler.views.unseen_text import unseen_part
-from reconciler.views.wording import clean, count, names
+from reconciler.views.text import clean, count, names
+from reconciler.views.unobserved_text import unseen_part
 
 LISTED_MAX = 50
 REFUSED_MAX = 5

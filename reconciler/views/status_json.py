@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pydantic.alias_generators import to_camel
 
-from reconciler.model.plan import Row
+from reconciler.model.report import Row
 from reconciler.model.spec import API_VERSION, render_instant
 
 _camel = cache(to_camel)

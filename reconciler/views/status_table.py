@@ -7,11 +7,11 @@ from datetime import datetime
 
 from rich.text import Text
 
-from reconciler.model.plan import Row
-from reconciler.views.canvas import STYLES, Canvas, Column, styled, table
-from reconciler.views.cost import age_of, finishes, left_of, tokens
-from reconciler.views.outlook import Outlook, outlook
-from reconciler.views.wording import NOTHING
+from reconciler.model.report import Row
+from reconciler.views.layout import STYLES, Canvas, Column, styled, table
+from reconciler.views.row_state import Outlook, outlook
+from reconciler.views.text import NOTHING
+from reconciler.views.usage import age_of, finishes, left_of, tokens
 
 MESSAGE_FOLD = 24
 NARROW = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")

@@ -4,8 +4,8 @@ Rules: whatever is opened here is closed here, by one exit stack a run; a plan i
 heavy parts are imported where they are needed, so that `--help` is quick.
 """
 
-from reconciler.wiring.failures import Busy, ConfigurationError, UsageError
-from reconciler.wiring.runs import (
+from reconciler.wiring.command_errors import Busy, ConfigurationError, UsageError
+from reconciler.wiring.commands import (
     make_plan,
     provider_types,
     read_specs,
@@ -15,7 +15,7 @@ from reconciler.wiring.runs import (
     validate,
     watch,
 )
-from reconciler.wiring.sandboxes import serve_sandbox
+from reconciler.wiring.sandbox_service import serve_sandbox
 
 __all__ = [
     "Busy",

@@ -28,7 +28,7 @@ from reconciler.ports import (
     SpecSource,
     Waker,
 )
-from reconciler.wiring.failures import ConfigurationError, UsageError
+from reconciler.wiring.command_errors import ConfigurationError, UsageError
 
 
 def specs_of(place: Place, parse: Parse = parse) -> SpecsDir:

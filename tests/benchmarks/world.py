@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.sandbox.app import create_app
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.support.cli import Checkout
 from tests.support.sandbox_corner import Sandbox, wait_for

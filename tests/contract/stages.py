@@ -15,12 +15,12 @@ from reconciler.model.job import Account, JobRef, Phase
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load
 from reconciler.sandbox.app import create_app
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
-from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
 from reconciler.testing import Disturbed, Fault, account_at, opened
-from reconciler.testing.served import AT, IMPATIENTLY, PATIENTLY
-from reconciler.testing.stage import RETRY_AFTER_S
+from reconciler.testing.harness import RETRY_AFTER_S
+from reconciler.testing.harness_server import AT, IMPATIENTLY, PATIENTLY
 from reconciler.transport import Gate, HttpTransport
 from tests.contract.dialects.services import Service
 

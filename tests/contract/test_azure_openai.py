@@ -12,7 +12,7 @@ from reconciler.model.job import Phase
 from reconciler.providers import load
 from reconciler.providers._entra import EntraCredentials
 from reconciler.testing import ProviderContract
-from reconciler.testing.asking import asked
+from reconciler.testing.calls import asked
 from tests.contract.dialects.azure import API_VERSION
 from tests.contract.dialects.services import AZURE_CLASSIC, AZURE_V1
 from tests.contract.stages import NOW, Served, ServedStage

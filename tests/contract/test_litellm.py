@@ -9,7 +9,7 @@ from reconciler.model.job import Phase
 from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
-from reconciler.testing.asking import EVERYTHING, Ask, permanent_of, seen
+from reconciler.testing.calls import EVERYTHING, Ask, permanent_of, seen
 from tests.contract.dialects.litellm import Unlicensed
 from tests.contract.dialects.services import LITELLM, PASS_THROUGH
 from tests.contract.stages import Served, ServedStage

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from reconciler.model.plan import ExitCode
+from reconciler.model.report import ExitCode
 from reconciler.sandbox.app import create_app
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.contract.dialects.bedrock import ACCESS_KEY
 from tests.contract.dialects.services import AZURE_V1, BEDROCK, SAGEMAKER, VERTEX_AI, Service

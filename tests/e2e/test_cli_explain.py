@@ -4,8 +4,8 @@ import json
 
 from click.testing import CliRunner
 
-from reconciler.cli.explain import explain
-from reconciler.cli.schema import schema
+from reconciler.cli.explain_command import explain
+from reconciler.cli.schema_command import schema
 from reconciler.providers import NAMES
 
 

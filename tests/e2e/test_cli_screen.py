@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from reconciler import wiring
-from reconciler.cli.failures import tell_failure
-from reconciler.cli.progress import progress
-from reconciler.cli.screen import Screen
+from reconciler.cli.console import Screen
+from reconciler.cli.error_exit import tell_failure
+from reconciler.cli.progress_output import progress
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import ExitCode, Progress, Report
+from reconciler.model.report import ExitCode, Progress, Report
 from reconciler.views.plan_text import plan_text
 from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
 
@@ -63,7 +63,7 @@ def test_away_from_a_terminal_progress_is_a_line_for_each_news(capsys: Captured)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    script = "import sys; from reconciler.cli.screen import Screen; Screen().result('x' * 200_000); sys.exit(5)"
+    script = "import sys; from reconciler.cli.console import Screen; Screen().result('x' * 200_000); sys.exit(5)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -75,7 +75,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 
 def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
-    script = "from reconciler.cli.screen import Screen; Screen().result('caf\\u00e9\\n')"
+    script = "from reconciler.cli.console import Screen; Screen().result('caf\\u00e9\\n')"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, env={"PYTHONIOENCODING": "ascii"}
     )

@@ -10,7 +10,7 @@ import looptime
 from reconciler import wiring
 from reconciler.controller.run_options import Brakes, Patience, Place, Selection, TrustSources
 from reconciler.model.job import Phase
-from reconciler.model.plan import ExitCode, Report
+from reconciler.model.report import ExitCode, Report
 from tests.support.cli import Checkout
 
 WORLD = """\

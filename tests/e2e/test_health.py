@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.overview import Overview
-from reconciler.web.server import create_app, serving
+from reconciler.model.watch_status import Overview
+from reconciler.web.health_server import create_app, serving
 from tests.support.build import NOW
 from tests.support.cli import Checkout
 from tests.support.moody import MOOD, install

@@ -14,7 +14,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.sandbox.app import create_app
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.support.sandbox_server import serve
 

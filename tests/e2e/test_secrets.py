@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import ExitCode
+from reconciler.model.report import ExitCode
 from reconciler.sandbox.faults import FAULTS
 from tests.contract.dialects.services import SERVICES
 from tests.support.cli import Checkout, Ran

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import ExitCode
+from reconciler.model.report import ExitCode
 from tests.contract.dialects.services import AZURE_V1, BEDROCK, LITELLM, OPENAI, SAGEMAKER, VERTEX_AI, Service
 from tests.support.cli import Checkout
 from tests.support.processes import a_free_port

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import ExitCode
+from reconciler.model.report import ExitCode
 from tests.contract.dialects.bedrock import arn
 from tests.contract.dialects.services import BEDROCK, VERTEX_AI, Service
 from tests.contract.dialects.vertex import PARENT

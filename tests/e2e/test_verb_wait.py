@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.controller.wait import Goal, judge, wait_for
 from reconciler.model.job import Phase
-from reconciler.model.plan import ExitCode, Report, Row
 from reconciler.model.reason import Reason
+from reconciler.model.report import ExitCode, Report, Row
 from reconciler.model.status import ConditionType
 from tests.support.desk import Desk
 from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row

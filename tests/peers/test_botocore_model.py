@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.job import Phase
-from reconciler.sandbox import wire
+from reconciler.sandbox import serialization
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import World
@@ -67,7 +67,7 @@ def code_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_bedrock_says_of_a_job_is_what_its_model_promises(name: str) -> None:
     front, world = a_front("bedrock")
-    row = wire.job(world.retrieve(name, NOW))
+    row = serialization.job(world.retrieve(name, NOW))
     page = front.page([front.row(row)], "behind/x")
 
     assert complaints("bedrock", "GetModelCustomizationJob", front.job(row)) == ""
@@ -77,7 +77,7 @@ def test_what_bedrock_says_of_a_job_is_what_its_model_promises(name: str) -> Non
 @pytest.mark.parametrize("name", NAMES)
 def test_what_sagemaker_says_of_a_job_is_what_its_model_promises(name: str) -> None:
     front, world = a_front("sagemaker")
-    row = wire.job(world.retrieve(name, NOW))
+    row = serialization.job(world.retrieve(name, NOW))
     page = front.page([front.row(row)], "behind/x")
 
     assert complaints("sagemaker", "DescribeTrainingJob", front.job(row)) == ""

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.plan import Report
+from reconciler.model.report import Report
 from reconciler.views.plan_markdown import plan_markdown
-from reconciler.views.wording import clean
+from reconciler.views.text import clean
 from tests.support.reports import NOW, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 cmarkgfm = pytest.importorskip("cmarkgfm", reason="pip install cmarkgfm")

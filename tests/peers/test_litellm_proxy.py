@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.model.job import Phase
 from reconciler.sandbox.app import create_app
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.support.cli import Checkout, Ran
 from tests.support.processes import a_free_port, running

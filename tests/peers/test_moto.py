@@ -13,7 +13,7 @@ from reconciler.model.job import Account, JobRef, Phase
 from reconciler.plugin import JobController
 from reconciler.providers import load
 from reconciler.testing import opened
-from reconciler.testing.asking import walk
+from reconciler.testing.calls import walk
 from tests.support.cli import Checkout
 
 pytest.importorskip("moto", reason="pip install 'moto[server,bedrock,sagemaker]' boto3")

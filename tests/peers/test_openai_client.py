@@ -9,7 +9,7 @@ import pytest
 from openai import AzureOpenAI, ConflictError, NotFoundError, OpenAI
 
 from reconciler.model.job import Phase
-from reconciler.testing.asking import seen
+from reconciler.testing.calls import seen
 from tests.contract.dialects.azure import API_VERSION, TOKEN
 from tests.contract.dialects.litellm import UPSTREAM
 from tests.contract.dialects.services import (

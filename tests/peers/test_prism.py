@@ -15,10 +15,10 @@ from reconciler.model.job import Account, JobRef, Phase
 from reconciler.providers import load
 from reconciler.providers._openai import OpenAIJobs
 from reconciler.sandbox.app import create_app
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from reconciler.testing import opened
-from reconciler.testing.asking import walk
+from reconciler.testing.calls import walk
 from tests.contract.stages import JOBS, NOW
 from tests.support.processes import a_free_port, running
 from tests.support.sandbox_server import serve

@@ -116,7 +116,7 @@ BUGS = (
     ),
     Bug(
         "ask whether it is wanted before the wait for its turn, and not after",
-        "gate.py",
+        "throttle.py",
         "    if is_wanted is not None and not is_wanted():\n",
         "    if is_wanted is not None and not is_wanted:\n",
     ),
@@ -128,7 +128,7 @@ BUGS = (
     ),
     Bug(
         "a guard that forgets the hour",
-        "core/spent.py",
+        "core/remembered_attempts.py",
         "WINDOW = timedelta(hours=1)",
         "WINDOW = timedelta(seconds=1)",
     ),

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.ports import Clock
 from reconciler.sandbox.app import create_app
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import Call, Fault, Faults
-from reconciler.sandbox.options import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.contract.dialects.services import Service
 from tests.scenario.history import ABSENT, INTACT, Called, History, Served

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Self
 
 from reconciler.model.job import Phase
-from reconciler.sandbox.life import Step, Timeline
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.timeline import Step, Timeline
 from reconciler.sandbox.world import World
 
 

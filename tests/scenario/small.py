@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
-from reconciler.sandbox.options import SandboxOptions
 from tests.scenario.history import History, PassEnded, Put, Served
 from tests.scenario.oracles.reading import OVER, Tree, read, ready
 from tests.scenario.repository import Revision, Wish

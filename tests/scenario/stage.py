@@ -24,8 +24,8 @@ from reconciler.controller.runtime import Tools
 from reconciler.controller.watch import Watch
 from reconciler.core.guard import Brakes
 from reconciler.core.subject import INTERVAL
-from reconciler.model.plan import Report
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.model.report import Report
+from reconciler.sandbox.config import SandboxOptions
 from tests.scenario.history import Calmed, Crashed, Edited, Happened, History, PassEnded, Quiet, Tampered
 from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine, run
 from tests.scenario.provider import KEY, Provider

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciler.core.guard import Brakes
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from tests.contract.dialects.services import (
     AZURE_V1,
     BEDROCK,

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from reconciler.ports import Rate
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from tests.scenario.history import INTACT, History, Put, Served
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.statuses import ungrounded

@@ -25,9 +25,9 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusesDir
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob, Phase
-from reconciler.model.overview import ailments, obstacles
 from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
+from reconciler.model.watch_status import ailments, obstacles
 from reconciler.ports import Disk, Entry, JobController, JobReader
 from tests.scenario.process import Environment
 from tests.support.bell import Bell

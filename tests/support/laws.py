@@ -16,8 +16,8 @@ from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
 from reconciler.core.settle import Answer, refused, settle
 from reconciler.model.job import Phase, Seen, Unseen
-from reconciler.model.plan import Action, Progress
 from reconciler.model.reason import Reason
+from reconciler.model.report import Action, Progress
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Outcome, Verb
 from tests.support.case import OVER, STARTED, STOPPABLE, Case

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconciler.model.job import Account, JobRef, Phase
-from reconciler.model.plan import Action, Progress, Row
 from reconciler.model.reason import Reason
+from reconciler.model.report import Action, Progress, Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import (
     Because,

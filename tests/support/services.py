@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from reconciler.sandbox.app import create_app
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.contract.dialects.services import Service
 from tests.support.sandbox_server import serve

@@ -15,8 +15,8 @@ from reconciler.core.receipts import intend
 from reconciler.core.settle import Answer, settle
 from reconciler.core.subject import Subject
 from reconciler.model.job import Capabilities, JobRef, Look, Phase, Seen, Unseen
-from reconciler.model.plan import Progress
 from reconciler.model.reason import Reason
+from reconciler.model.report import Progress
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import Because, HistoryEntry, JobFacts, JobStatus, Receipt, Verb
 from tests.support.build import ACCOUNT, NOW, a_job, a_spec, a_status

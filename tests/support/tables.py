@@ -15,8 +15,8 @@ from reconciler.cli.options import Shared
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
 from reconciler.views.explain_text import ADVICE, PLACES
+from reconciler.views.json_schema import field_notes
 from reconciler.views.providers_text import abilities
-from reconciler.views.schema import field_notes
 
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"

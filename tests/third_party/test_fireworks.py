@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import ExitCode
+from reconciler.model.report import ExitCode
 from reconciler.testing import served
 from tests.support.cli import Checkout
 

@@ -16,7 +16,7 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusesDir
 from reconciler.model.job import Phase
-from reconciler.model.plan import Progress
+from reconciler.model.report import Progress
 from reconciler.ports import JobController
 from tests.support.build import NOW
 from tests.support.subjects import a_look, a_subject

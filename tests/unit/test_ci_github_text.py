@@ -18,7 +18,7 @@ from reconciler.ci.github_text import (
     remarks,
 )
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import ExitCode, Progress, Report
+from reconciler.model.report import ExitCode, Progress, Report
 from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
 
 HERE = Places(".", "specs")

@@ -7,8 +7,8 @@ from reconciler.core.conditions import Stance, Verdict, stalled
 from reconciler.core.decide import decide
 from reconciler.core.subject import Subject
 from reconciler.model.job import JobError, Phase, Seen
-from reconciler.model.plan import Progress
 from reconciler.model.reason import Reason
+from reconciler.model.report import Progress
 from reconciler.model.spec import render_instant
 from reconciler.model.status import ConditionStatus, HistoryEntry, Verb
 from tests.support.build import NOW

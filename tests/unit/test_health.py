@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from reconciler.cli.agenda import agenda_text
+from reconciler.cli.live_footer import agenda_text
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import Lookout
 from reconciler.model.job import Phase
-from reconciler.model.overview import Overview
-from reconciler.model.plan import AccountReport, Report
+from reconciler.model.report import AccountReport, Report
 from reconciler.model.status import JobStatus
+from reconciler.model.watch_status import Overview
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import REF, a_receipt
 from tests.unit.test_log import a_row

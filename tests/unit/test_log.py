@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import AccountReport, Report, Row
+from reconciler.model.report import AccountReport, Report, Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
 from reconciler.telemetry.log import PassLog, make_logger

@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model.overview import Overview, Result
-from reconciler.model.plan import AccountReport, Report
-from reconciler.model.record import Sent
+from reconciler.model.action_record import Sent
+from reconciler.model.report import AccountReport, Report
 from reconciler.model.status import Outcome
+from reconciler.model.watch_status import Overview, Result
 from reconciler.telemetry.metrics import Metrics
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import a_receipt

@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.formats.plan_file import PlanUnreadable, plan_digest, read_plan, render_plan
 from reconciler.model.job import Account, JobRef
-from reconciler.model.pinned import PinnedPlan
-from reconciler.model.plan import Action
+from reconciler.model.pinned_plan import PinnedPlan
+from reconciler.model.report import Action
 from reconciler.model.status import Because, Verb
 from tests.support.reports import OPENAI
 

@@ -6,8 +6,8 @@ import pytest
 from reconciler.core.decide import decide
 from reconciler.core.receipts import confirm, intend, is_contested, withdraw
 from reconciler.model.job import Phase
-from reconciler.model.plan import Action
 from reconciler.model.reason import Reason
+from reconciler.model.report import Action
 from reconciler.model.status import Because, Origin, Outcome, Receipt, Verb
 from tests.support.build import NOW
 from tests.support.subjects import (

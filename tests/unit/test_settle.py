@@ -7,8 +7,8 @@ from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
 from reconciler.core.settle import Answer, refused, settle
 from reconciler.model.job import Phase
-from reconciler.model.plan import Progress
 from reconciler.model.reason import Reason
+from reconciler.model.report import Progress
 from reconciler.model.status import JobStatus
 from tests.support.build import NOW
 from tests.support.conditions_oracle import violations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from reconciler.gate import Gate
-from reconciler.model.record import Sent
+from reconciler.model.action_record import Sent
+from reconciler.throttle import Gate
 from reconciler.transport import HttpTransport
 from tests.unit.test_transport_limits import FREELY, in_virtual_time, say_ok
 

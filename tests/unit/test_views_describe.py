@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from reconciler.model.job import JobCheckpoint, JobEvent, Phase
-from reconciler.model.plan import Row
 from reconciler.model.reason import Reason
+from reconciler.model.report import Row
 from reconciler.model.status import HistoryEntry
-from reconciler.views.canvas import Canvas
 from reconciler.views.describe_text import describe_text
+from reconciler.views.layout import Canvas
 from tests.support.build import a_spec
 from tests.support.reports import CONFIRMED, NOW, a_row, a_stalled_row, a_waiting_row
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.job import Capabilities, Phase
-from reconciler.model.plan import Row
+from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
 from reconciler.views.adopted_text import adopted_spec, adopted_text
-from reconciler.views.canvas import Canvas
-from reconciler.views.change_text import change_text
+from reconciler.views.diff_text import change_text
 from reconciler.views.drift_text import Stranger, drift_json, drift_text
-from reconciler.views.outlook import is_drifting
+from reconciler.views.layout import Canvas
 from reconciler.views.providers_text import AccountLine, TypeLine, providers_text
+from reconciler.views.row_state import is_drifting
 from tests.support.build import a_job
 from tests.support.reports import NOW, a_row, a_waiting_row, with_cancel
 

@@ -8,9 +8,9 @@ from reconciler.core.conditions import Stance
 from reconciler.core.table import TABLE
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
-from reconciler.views.canvas import Canvas
 from reconciler.views.explain_text import ADVICE, PLACES, explain_text, near, overview_text
-from reconciler.views.schema import field_notes
+from reconciler.views.json_schema import field_notes
+from reconciler.views.layout import Canvas
 
 NOTES = field_notes({name: load(name).options for name in NAMES})
 PLACE_OF = {Stance.HOLD: "Ready", Stance.WAIT: "Reconciling", Stance.GIVE_UP: "Stalled"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import ExitCode, Progress, Report, Row
+from reconciler.model.report import ExitCode, Progress, Report, Row
 from reconciler.model.spec import DesiredState
 from reconciler.views.json_lines import report_lines
 from reconciler.views.status_json import get_json

@@ -3,7 +3,7 @@ from __future__ import annotations
 from xml.dom.minidom import parseString
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import Progress, Report
+from reconciler.model.report import Progress, Report
 from reconciler.views.junit import junit_xml
 from tests.support.reports import NOW, a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import Progress, Report
+from reconciler.model.report import Progress, Report
 from reconciler.views.markdown import COMMENT_MAX, escaped
 from reconciler.views.plan_markdown import plan_markdown
 from tests.support.reports import NOW, a_row, a_stalled_row, a_waiting_row, with_cancel

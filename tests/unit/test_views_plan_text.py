@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.model.job import Account, Phase
-from reconciler.model.plan import AccountReport, Progress, Report, Row
+from reconciler.model.report import AccountReport, Progress, Report, Row
 from reconciler.model.status import Because
-from reconciler.views.canvas import UNFOLDED, Canvas
+from reconciler.views.layout import UNFOLDED, Canvas
 from reconciler.views.plan_text import plan_text
 from tests.support.build import a_job
 from tests.support.reports import (

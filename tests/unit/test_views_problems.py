@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.plan import Refusal, Report
-from reconciler.views.canvas import Canvas
+from reconciler.model.report import Refusal, Report
+from reconciler.views.layout import Canvas
 from reconciler.views.problems import problems, problems_text, validation_text
 from tests.support.reports import a_waiting_row
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import Progress, Report
-from reconciler.views.progress import news, standing_line
+from reconciler.model.report import Progress, Report
+from reconciler.views.progress_text import news, standing_line
 from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
 
 ASKED = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.ci.github_text import SUMMARY_MAX
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.plan import Progress, Report
+from reconciler.model.report import Progress, Report
 from reconciler.views.markdown import bytes_of, fitted
 from reconciler.views.result_markdown import result_markdown, validation_markdown
 from tests.support.reports import NOW, a_row, a_stalled_row, a_waiting_row, with_cancel

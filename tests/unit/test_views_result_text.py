@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.job import Phase
-from reconciler.model.plan import Progress, Report
 from reconciler.model.reason import Reason
-from reconciler.views.canvas import Canvas
+from reconciler.model.report import Progress, Report
+from reconciler.views.layout import Canvas
 from reconciler.views.result_text import FATES, FATES_OF_MANY, change_line, result_text
 from tests.support.reports import CONFIRMED, NOW, OPEN, a_row, a_stalled_row, a_waiting_row, with_cancel
 

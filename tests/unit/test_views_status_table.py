@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import ConditionType
-from reconciler.views.canvas import Canvas
+from reconciler.views.layout import Canvas
 from reconciler.views.status_table import get_text
 from tests.support.reports import NOW, a_row, a_stalled_row
 

@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from reconciler.model.job import Phase
-from reconciler.sandbox.life import REQUEUED_FOR
-from reconciler.sandbox.options import SandboxOptions
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.serialization import events
 from reconciler.sandbox.store import open_world, save_world
-from reconciler.sandbox.wire import events
+from reconciler.sandbox.timeline import REQUEUED_FOR
 from reconciler.sandbox.world import NotPossible, UnknownJob, World
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)

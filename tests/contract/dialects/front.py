@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reconciler.sandbox.answers import ConnectionReset, Reset
-from reconciler.sandbox.questions import LIMIT_MAX
-from reconciler.testing.disturbed import Answer, answer_of
+from reconciler.sandbox.requests import LIMIT_MAX
+from reconciler.sandbox.responses import ConnectionReset, Reset
+from reconciler.testing.transport_faults import Answer, answer_of
 
 Json = dict[str, Any]
 JOBS = "/fine_tuning/jobs"

@@ -1,0 +1,50 @@
+"""`reconcile explain`: what a field or a reason means."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler.cli.console import Screen
+from reconciler.cli.options import SCREEN, examples, options
+from reconciler.cli.schema_command import provider_options
+from reconciler.model.reason import Reason
+from reconciler.views.explain_text import explain_text, near, overview_text
+from reconciler.views.json_schema import field_notes
+
+
+def _complete_topic(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    words = [*map(str, Reason), *(note.path for note in field_notes(provider_options()))]
+    return [word for word in words if word.startswith(incomplete)]
+
+
+@click.command(
+    epilog=examples(
+        "reconcile explain",
+        "reconcile explain FineTuningJob.spec.limits",
+        "reconcile explain maxAge",
+        "reconcile explain CancelNotHonoured",
+    )
+)
+@click.argument("topic", required=False, metavar="[FIELD|REASON]", shell_complete=_complete_topic)
+@options(SCREEN)
+def explain(*, topic: str | None, **given: object) -> int:
+    """Explain a field of a document, or a reason in a status.
+
+    A field is named by its path or the end of it, and case does not count. Without a word it lists what there is.
+    """
+    screen = Screen.of(given)
+    canvas = screen.canvas(sys.stdout)
+    notes = field_notes(provider_options())
+    if topic is None:
+        screen.long_result(overview_text(notes, canvas))
+        return 0
+    text = explain_text(topic, notes, canvas)
+    if text is None:
+        meant = near(topic, notes)
+        hint = f"Did you mean {meant!r}?" if meant else "`reconcile explain` lists what there is."
+        msg = f"There is no field or reason {topic!r}. {hint}"
+        raise click.UsageError(msg)
+    screen.long_result(text)
+    return 0

@@ -1,0 +1,46 @@
+"""What a watch will do next, and why, at the foot of a terminal; log lines scroll above it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.cli.console import Screen
+from reconciler.controller.health import Lookout
+from reconciler.local.clock import SystemClock
+from reconciler.model.watch_status import Overview, ailments
+from reconciler.views.progress_text import standing_line
+from reconciler.views.text import clean
+
+LINES_MAX = 5
+
+
+@contextmanager
+def agenda(lookout: Lookout, screen: Screen) -> Iterator[None]:
+    """Show it, once a second, until the block ends."""
+    console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
+    clock = SystemClock()
+
+    def draw() -> RenderableType:
+        return agenda_text(lookout.overview, clock.monotonic())
+
+    with Live(get_renderable=draw, console=console, refresh_per_second=1, transient=True, redirect_stdout=False):
+        yield
+
+
+def agenda_text(overview: Overview, now: float) -> RenderableType:
+    """Return where everything stands, what is due next and why, and what is wrong with the watch itself."""
+    table = Table.grid(padding=(0, 2))
+    for each in overview.upcoming[:LINES_MAX]:
+        table.add_row(f"in {max(0.0, each.at - now):.0f} s", clean(each.name), each.why)
+    more = overview.waiting - LINES_MAX
+    if more > 0:
+        table.add_row("", f"and {more:,} more", "")
+    problems = [Text(problem, style="bold red") for problem in ailments(overview, now)]
+    return Group(Text(standing_line(overview.report), style="bold"), table, *problems)

@@ -1,0 +1,77 @@
+"""`reconcile sandbox`: a provider that costs nothing, spoken to as OpenAI's fine-tuning API is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from reconciler import wiring
+from reconciler.cli.console import Screen
+from reconciler.cli.options import SCREEN, examples, options
+
+PORT = 8765
+
+
+@click.command(
+    epilog=examples(
+        "reconcile sandbox --crowd 30",
+        "reconcile sandbox --jobs specs/sandbox.yaml --fault '{fault: status, status: 503, on: cancel, times: 2}'",
+    )
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="The port; 0 takes a free one."
+)
+@click.option(
+    "--jobs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file that declares the jobs; without it, the world begins empty.",
+)
+@click.option(
+    "--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="So many jobs more, of all sorts."
+)
+@click.option(
+    "--api-key-env", metavar="NAME", help="The variable that holds the only key to accept; else any key goes."
+)
+@click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject, as YAML. May be repeated.")
+@options(SCREEN)
+def sandbox(
+    *,
+    host: str,
+    port: int,
+    jobs: Path | None,
+    crowd: int,
+    api_key_env: str | None,
+    faults: tuple[str, ...],
+    **given: object,
+) -> int:
+    """Serve a make-believe provider to try things on.
+
+    It speaks the fine-tuning part of OpenAI's API, so that the official client works against it. Its address is printed
+    on stdout once it answers. Ctrl-C stops it.
+    """
+    screen = Screen.of(given)
+
+    def on_ready(address: str) -> None:
+        screen.result(f"{address}/v1\n")
+        screen.log("The sandbox is listening; Ctrl-C stops it.")
+
+    try:
+        asyncio.run(wiring.serve_sandbox(host, port, jobs, crowd, _key(api_key_env), faults, on_ready))
+    except OSError as error:
+        msg = f"Cannot listen at {host}:{port}: {error.strerror or error}."
+        raise click.UsageError(msg) from None
+    return os.EX_OK
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    try:
+        return os.environ[variable]
+    except KeyError:
+        msg = f"the variable {variable} is not set; --api-key-env names the variable that holds the sandbox's key"
+        raise wiring.ConfigurationError(msg) from None

@@ -1,0 +1,39 @@
+"""`reconcile set`: what should be true of a job, written into its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from reconciler.cli.job_names import NAME
+from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, examples, options
+from reconciler.cli.spec_edits import edit_specs
+from reconciler.formats.yaml_edit import Edit
+from reconciler.model.spec import DesiredState, FineTuningJob
+
+
+@click.command(
+    epilog=examples(
+        "reconcile set support-triage cancelled --reason 'learning rate 10x too high'",
+        "reconcile set support-triage running --dry-run",
+    )
+)
+@NAME
+@click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
+@click.option("--reason", metavar="TEXT", help="Why; it stands in plan, status and notifications.")
+@options(DRY_RUN, PLACE, SCREEN)
+def set(*, name: str, state: str, reason: str | None, **given: Any) -> int:  # noqa: A001  the verb's name
+    """Write into a spec what should be true of its job.
+
+    STATE is running, paused, cancelled or observed. Only the file changes, and in it only that value; comments and
+    layout stay. Nothing is asked of a provider.
+    """
+
+    def edits(spec: FineTuningJob) -> Iterator[Edit]:
+        yield Edit(spec.metadata.name, ("desiredState",), state)
+        if reason is not None:
+            yield Edit(spec.metadata.name, ("reason",), reason)
+
+    return edit_specs(given, (name,), edits)

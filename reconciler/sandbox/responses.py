@@ -1,0 +1,116 @@
+"""Answers as they go over the wire, the spoilt ones included.
+
+A fault either stands in for the answer (`instead`: the world is never asked) or spoils it (`spoilt`: the world has
+been asked, and whatever was wanted has happened).
+"""
+
+from __future__ import annotations
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from reconciler.sandbox import serialization
+from reconciler.sandbox.faults import Fault, PartialPage, Plain, Status, UnknownWord
+
+_SERVER_ERROR = 500
+_QUOTA = "insufficient_quota"
+_QUOTA_CODES = {
+    _QUOTA,
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+}
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+
+
+class ConnectionReset(ConnectionResetError):
+    """The connection breaks in the middle of an answer, because a fault says so."""
+
+
+class NoAnswer(Response):
+    """What a client gets that never gets a whole answer."""
+
+
+class Hang(NoAnswer):
+    """Silence, until the client goes away."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        """Wait."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class Reset(NoAnswer):
+    """The beginning of an answer, and then a broken connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        """Begin, and break off.
+
+        Without the beginning the framework and the server would both answer the exception with a 500; after it, they
+        can only close the connection.
+        """
+        beginning = [*self.raw_headers, (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": beginning})
+        msg = "the sandbox broke the connection"
+        raise ConnectionReset(msg)
+
+
+def refusal(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:
+    """Return an error in OpenAI's envelope."""
+    return JSONResponse(serialization.error(message, param=param, code=code), status)
+
+
+def instead(fault: Fault | None) -> Response | None:
+    """Return what is answered in place of asking the world; None where the world is asked."""
+    match fault:
+        case Status():
+            return _status(fault)
+        case PartialPage():
+            return _error(_SERVER_ERROR, "The server had an error while processing your request.")
+        case Plain(fault="hang"):
+            return Hang()
+        case Plain(fault="reset-before-acting"):
+            return Reset()
+        case Plain(fault="html"):
+            return HTMLResponse("<!doctype html><title>Sign in</title><p>Sign in to continue.")
+        case Plain(fault="wrong-body-404"):
+            return JSONResponse({"detail": "Not Found"}, 404)
+        case _:
+            return None
+
+
+def spoilt(fault: Fault | None, body: serialization.Json) -> Response:
+    """Return the world's answer, or what a fault makes of it."""
+    match fault:
+        case UnknownWord():
+            return JSONResponse(_reworded(body, fault))
+        case Plain(fault="reset-after-acting"):
+            return Reset()
+        case Plain(fault="garbage"):
+            whole = bytes(JSONResponse(body).body)
+            return Response(whole[: len(whole) // 2], media_type="application/json")
+        case Plain(fault="empty"):
+            return Response(media_type="application/json")
+        case _:
+            return JSONResponse(body)
+
+
+def _status(fault: Status) -> Response:
+    response = _error(fault.status, f"The sandbox answers {fault.status}, as its faults declare.", fault.code)
+    if fault.retry_after is not None:
+        response.headers["retry-after"] = str(int(fault.retry_after.total_seconds()))
+    return response
+
+
+def _error(status: int, message: str, code: str | None = None) -> Response:
+    fallback = "server_error" if status >= _SERVER_ERROR else "invalid_request_error"
+    type_ = _QUOTA if code in _QUOTA_CODES else _TYPES.get(status, fallback)
+    return JSONResponse(serialization.error(message, type_=type_, code=code or _CODES.get(status)), status)
+
+
+def _reworded(body: serialization.Json, fault: UnknownWord) -> serialization.Json:
+    if body["object"] == "list":
+        return {**body, "data": [_reworded(row, fault) for row in body["data"]]}
+    return {**body, "status": fault.word} if fault.job in (None, body["id"]) else body

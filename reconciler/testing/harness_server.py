@@ -1,0 +1,95 @@
+"""The two ends of a stage: an application on a socket, and the adapter opened on its address as the product does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import Queue
+from types import MappingProxyType
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from reconciler.plugin import Account, AccountConfig, JobController, ProviderType, Rate
+from reconciler.sandbox.serving import serve
+from reconciler.throttle import Gate
+from reconciler.transport import Deadlines, HttpTransport
+
+AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+STARTS_WITHIN_S = 10
+FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
+PATIENTLY = Deadlines(connect_s=5, request_s=5)
+"""Where nothing is silent, so that a busy machine spoils no test."""
+IMPATIENTLY = Deadlines(connect_s=0.25, request_s=0.25)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Serve an application on a free loopback port for as long as the block lasts; yields `http://127.0.0.1:PORT`."""
+    ready: Queue[str] = Queue()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve(app, on_ready=ready.put, stop=stop))
+
+    thread = threading.Thread(target=run, name="served")
+    thread.start()
+    try:
+        yield ready.get(timeout=STARTS_WITHIN_S)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def account_at(type_: ProviderType, base_url: str, options: Mapping[str, Any] = NOTHING) -> Account:
+    """Return the account that a Provider document with this address and these options would stand for."""
+    return Account(type_.name, base_url, type_.scope(type_.options.model_validate(dict(options))))
+
+
+@asynccontextmanager
+async def opened(
+    type_: ProviderType,
+    base_url: str,
+    options: Mapping[str, Any] = NOTHING,
+    *,
+    secret: str = "",
+    is_impatient: bool = False,
+    now: Callable[[], datetime] = lambda: AT,
+) -> AsyncIterator[JobController]:
+    """Open an account of a type, over the product's own transport.
+
+    Args:
+        type_: the provider type.
+        base_url: where its other end is.
+        options: as a Provider document has them.
+        secret: what its credential holds.
+        is_impatient: gives an answer a quarter of a second: for an end that never answers.
+        now: the wall clock.
+    """
+    config = AccountConfig(
+        account=account_at(type_, base_url, options),
+        options=type_.options.model_validate(dict(options)),
+        state_dir=None,
+        now=now,
+    )
+    deadlines = IMPATIENTLY if is_impatient else PATIENTLY
+    async with (
+        HttpTransport(base_url, Gate(FREELY), deadlines) as transport,
+        type_.open(config, transport, _Secret(secret)) as controller,
+    ):
+        yield controller
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    text: str
+
+    async def token(self) -> str:
+        return self.text

@@ -1,0 +1,28 @@
+"""Edits of spec files, as the lines that change: what `set`, `suspend` and `unsuspend` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import unified_diff
+
+from rich.text import Text
+
+from reconciler.views.layout import Canvas
+from reconciler.views.text import clean
+
+STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def change_text(changes: Iterable[tuple[str, str, str]], canvas: Canvas) -> str:
+    """Return a unified diff of each file, given as its path and its text before and after."""
+    return canvas.render([_line(line) for change in changes for line in _diff(*change)])
+
+
+def _diff(path: str, before: str, after: str) -> Iterable[str]:
+    yield from unified_diff(before.splitlines(), after.splitlines(), path, path, n=1, lineterm="")
+
+
+def _line(line: str) -> Text:
+    is_header = line.startswith(("---", "+++"))
+    style = "bold" if is_header else STYLES.get(line[:1], "")
+    return Text(clean(line), style, no_wrap=True, overflow="ignore")

@@ -1,0 +1,60 @@
+"""Serves a sandbox to try things on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.yaml_text import Unreadable, parse
+from reconciler.local.clock import SystemClock
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.faults import FAULTS
+from reconciler.sandbox.sample_jobs import crowd
+from reconciler.wiring.command_errors import UsageError
+
+
+async def serve_sandbox(
+    host: str,
+    port: int,
+    jobs: Path | None,
+    size: int,
+    api_key: str | None,
+    faults: tuple[str, ...],
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve a sandbox until a signal; its world is in memory. Raises `UsageError`."""
+    from reconciler.sandbox.app import create_app  # noqa: PLC0415  the web framework, for this verb only
+    from reconciler.sandbox.serving import serve  # noqa: PLC0415
+    from reconciler.sandbox.world import World  # noqa: PLC0415
+
+    clock = SystemClock()
+    world = World(_sandbox_options(jobs, size, faults), began_at=clock.now())
+    try:
+        await serve(create_app(world, clock.now, api_key=api_key), host, port, on_ready=on_ready)
+    except OSError as error:
+        msg = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise UsageError(msg) from None
+
+
+def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
+    """Read what a sandbox is declared to be: the Provider documents of its type in a file, a crowd, faults as YAML."""
+    try:
+        declared = [] if jobs is None else _declared_worlds(jobs)
+        rules = [parse(fault)[0].value for fault in faults]
+        options = [SandboxOptions.model_validate(each) for each in declared]
+        return SandboxOptions(
+            jobs=(*(job for each in options for job in each.jobs), *crowd(size)),
+            faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
+        )
+    except (OSError, ValueError, Unreadable) as error:
+        msg = f"the sandbox cannot be set up: {error}"
+        raise UsageError(msg) from None
+
+
+def _declared_worlds(file: Path) -> list[dict[str, object]]:
+    snapshot = read_documents(file.read_bytes(), file=file.name, shown=str(file))
+    errors = [str(each) for each in snapshot.diagnostics]
+    if errors:
+        raise ValueError("; ".join(errors))
+    return [each.document.spec.options for each in snapshot.providers if each.document.spec.type == "sandbox"]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.controller.plan import Case, Ledger
+from reconciler.core.decide import decide
+from reconciler.core.guard import Approvals, Brakes
+from reconciler.model.job import JobRef
+from reconciler.model.pinned_plan import PinnedPlan
+from tests.support.build import ACCOUNT, NOW
+from tests.support.subjects import a_look, a_subject
+
+
+def a_case(name: str) -> Case:
+    """Return a running job whose spec wants it cancelled."""
+    subject = replace(a_subject(), name=name, ref=JobRef(ACCOUNT, f"ftjob-{name}"))
+    return Case(subject, None, decide(subject, a_look(), None, NOW))
+
+
+def judged(cases: list[Case], pinned: PinnedPlan | None) -> tuple[dict[str, bool], int]:
+    """Return whether each case is refused, and how many changes went through the guard."""
+    ledger = Ledger(Brakes(), Approvals(), (), (), pinned=pinned)
+    told, _ = ledger.judge(ACCOUNT, cases, NOW)
+    return {case.subject.name: case.is_refused for case in told}, ledger.let_through
+
+
+def test_without_a_plan_everything_may_be_asked() -> None:
+    assert judged([a_case("a"), a_case("b")], None) == ({"a": False, "b": False}, 2)
+
+
+def test_what_comes_up_after_the_plan_is_not_asked_and_the_guard_does_not_count_it() -> None:
+    cases = [a_case("a"), a_case("new")]
+    pinned = PinnedPlan.of(case.decision.action for case in cases[:1] if case.decision.action)
+
+    assert judged(cases, pinned) == ({"a": False, "new": True}, 1)
+
+
+def test_a_plan_does_not_lift_the_guard() -> None:
+    cases = [a_case(f"job-{number}") for number in range(4)]
+    pinned = PinnedPlan.of(case.decision.action for case in cases if case.decision.action)
+
+    assert judged(cases, pinned) == ({case.subject.name: True for case in cases}, 0)

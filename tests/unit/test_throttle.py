@@ -1,0 +1,151 @@
+"""When an account is left alone, and that nothing passes once somebody wants to stop. Time is virtual."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from reconciler.errors import Delivered, Transient
+from reconciler.ports import Rate
+from reconciler.throttle import FAILURES_MAX, QUIET_MAX_S, Gate
+from tests.unit.test_transport_limits import in_virtual_time
+
+FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
+
+
+async def ask(gate: Gate, *, is_well: bool | None) -> None:
+    async with gate.turn() as turn:
+        turn.is_well = is_well
+
+
+async def fail(gate: Gate, times: int) -> None:
+    for _ in range(times):
+        await ask(gate, is_well=False)
+
+
+def test_after_five_failures_in_a_row_nothing_leaves_for_a_while_and_then_one_request() -> None:
+    async def main() -> None:
+        gate = Gate(FREELY)
+        await fail(gate, FAILURES_MAX)
+        with pytest.raises(Transient) as caught:
+            await ask(gate, is_well=True)
+        while_open = gate.requests
+        await asyncio.sleep(1)
+        probe = gate.turn()
+        await probe.__aenter__()
+        with pytest.raises(Transient):
+            await ask(gate, is_well=True)
+        await probe.__aexit__(None, None, None)
+
+        assert caught.value.delivered is Delivered.NO
+        assert caught.value.retry_after_s == pytest.approx(1)
+        assert while_open == FAILURES_MAX
+        assert gate.requests == FAILURES_MAX + 1
+
+    in_virtual_time(main())
+
+
+def test_one_that_goes_well_closes_it_and_forgets_the_failures() -> None:
+    async def main() -> None:
+        gate = Gate(FREELY)
+        await fail(gate, FAILURES_MAX)
+        await asyncio.sleep(1)
+        await ask(gate, is_well=True)
+        await fail(gate, FAILURES_MAX - 1)
+        await ask(gate, is_well=True)
+
+        assert gate.requests == 2 * FAILURES_MAX + 1
+
+    in_virtual_time(main())
+
+
+def test_failures_that_are_not_in_a_row_open_nothing() -> None:
+    async def main() -> None:
+        gate = Gate(FREELY)
+        for _ in range(FAILURES_MAX):
+            await fail(gate, FAILURES_MAX - 1)
+            await ask(gate, is_well=True)
+
+        assert gate.requests == FAILURES_MAX * FAILURES_MAX
+
+    in_virtual_time(main())
+
+
+def test_a_week_of_outage_is_asked_less_and_less_and_at_least_every_quarter_of_an_hour() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        gate = Gate(FREELY)
+        await fail(gate, FAILURES_MAX)
+        moments = []
+        while clock() < 7 * 86_400:
+            try:
+                await fail(gate, 1)
+                moments.append(clock())
+            except Transient as error:
+                await asyncio.sleep(error.retry_after_s or 0)
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+
+        assert gaps == sorted(gaps)
+        assert gaps[-1] == pytest.approx(QUIET_MAX_S)
+        assert len(moments) < 7 * 86_400 / QUIET_MAX_S + 20
+
+    in_virtual_time(main())
+
+
+def test_a_request_that_was_abandoned_says_nothing() -> None:
+    async def main() -> None:
+        gate = Gate(FREELY)
+        await fail(gate, FAILURES_MAX - 1)
+        await ask(gate, is_well=None)
+        await ask(gate, is_well=True)
+        await fail(gate, FAILURES_MAX - 1)
+        await ask(gate, is_well=True)
+
+        assert gate.requests == 2 * FAILURES_MAX + 1
+
+    in_virtual_time(main())
+
+
+def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way_goes_on() -> None:
+    async def main() -> None:
+        gate = Gate(Rate(requests_per_second=0.01, burst=1, concurrency=1))
+        ended = []
+
+        async def long() -> None:
+            async with gate.turn() as turn:
+                await asyncio.sleep(10)
+                turn.is_well = True
+                ended.append(asyncio.get_running_loop().time())
+
+        under_way = asyncio.create_task(long())
+        await asyncio.sleep(1)
+        waiting = [asyncio.create_task(ask(gate, is_well=True)) for _ in range(3)]
+        await asyncio.sleep(1)
+        gate.stop()
+        turned_away = await asyncio.gather(*waiting, return_exceptions=True)
+        at = asyncio.get_running_loop().time()
+        with pytest.raises(Transient):
+            await ask(gate, is_well=True)
+        await under_way
+
+        assert [type(each) for each in turned_away] == [Transient] * 3
+        assert at == pytest.approx(2)
+        assert ended == [pytest.approx(10)]
+        assert gate.requests == 1
+
+    in_virtual_time(main())
+
+
+def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
+    async def main() -> None:
+        gate = Gate(FREELY)
+        await fail(gate, FAILURES_MAX - 1)
+        async with gate.turn() as turn:
+            turn.is_well, turn.trouble = False, "cannot connect to llm.example"
+
+        with pytest.raises(Transient, match=r"the last: cannot connect to llm\.example"):
+            await ask(gate, is_well=True)
+
+    in_virtual_time(main())

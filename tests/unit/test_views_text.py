@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.views.text import clean, count, names, span
+
+
+@given(st.text())
+def test_foreign_text_becomes_one_line_that_only_prints(text: str) -> None:
+    shown = clean(text)
+
+    assert shown.isprintable()
+    assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, naïve and 数", "plain, naïve and 数"),
+        ("two\nlines\tand\u2028more", "two lines and more"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("turned \u202e round", r"turned \u202e round"),
+        ("half \udc80", r"half \udc80"),
+        ("[bold]no markup[/bold]", "[bold]no markup[/bold]"),
+    ],
+)
+def test_what_does_not_print_is_shown_as_its_escape(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "0s"),
+        (0, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (61, "1m1s"),
+        (5 * 3600 + 3 * 60 + 9, "5h3m"),
+        (6 * 3600 + 9, "6h"),
+        (3 * 86_400 + 4 * 3600 + 59 * 60, "3d4h"),
+    ],
+)
+def test_a_span_is_told_in_its_two_largest_units(seconds: int, shown: str) -> None:
+    assert span(timedelta(seconds=seconds)) == shown
+
+
+def test_one_is_singular_and_many_are_grouped() -> None:
+    assert [count(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
+
+
+def test_of_many_names_the_first_five_are_told() -> None:
+    assert names(["a", "b"]) == "a, b"
+    assert names([str(number) for number in range(8)]) == "0, 1, 2, 3, 4 and 3 more"
