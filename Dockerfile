@@ -10,11 +10,14 @@ COPY requirements.txt .ci/build-requirements.txt ./
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build-requirements.txt \
  && python -m venv --without-pip /opt/reconcile \
- && /opt/build/bin/pip --python /opt/reconcile install --require-hashes --only-binary :all: -r requirements.txt
+ && /opt/build/bin/pip --python /opt/reconcile install --no-compile --require-hashes --only-binary :all: -r requirements.txt
+# botocore finds credentials here, and signs: of 28 MB about every service of AWS it needs what hands credentials out.
+RUN find /opt/reconcile/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+  ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} +
 COPY pyproject.toml README.md LICENSE ./
 COPY reconciler reconciler
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /src/dist . \
- && /opt/build/bin/pip --python /opt/reconcile install --no-deps --no-index dist/*.whl
+ && /opt/build/bin/pip --python /opt/reconcile install --no-compile --no-deps --no-index dist/*.whl
 
 FROM base
 ARG VERSION=0.1.0
@@ -33,14 +36,15 @@ RUN apt-get update \
  && useradd --key UID_MAX=65532 --uid 65532 --gid 65532 --no-create-home --home-dir /state --shell /usr/sbin/nologin reconcile \
  && install --directory --owner=65532 --group=65532 --mode=0700 /state
 COPY --from=build /opt/reconcile /opt/reconcile
-# Everything that is ever written is below /state: the root file system can be read-only.
+# Everything that is ever written is below /state: the root file system can be read-only. The state directory is one below
+# it, because a volume may belong to root and a group, and state is believed only where nobody else can write.
 ENV PATH=/opt/reconcile/bin:$PATH \
     HOME=/state \
     TMPDIR=/state \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     RECONCILE_SPECS=/specs \
-    RECONCILE_STATE_DIR=/state \
+    RECONCILE_STATE_DIR=/state/reconcile \
     RECONCILE_LISTEN=127.0.0.1:8080 \
     RECONCILE_LOG_FORMAT=json
 WORKDIR /state

@@ -1,7 +1,8 @@
 """What can go wrong at a provider, in the only two words that the loop needs.
 
-An error says what happens next, and it is decided once, where it is raised: `Transient` comes again,
-`Permanent` wants a person. An adapter raises nothing else. A message never holds a secret.
+An error says what happens next, and it is decided once, where it is raised: `TransientError` comes again,
+`PermanentError` wants a person. An adapter raises nothing else; what one raises nevertheless is a `DefectError`. A
+message never holds a secret.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class Kind(StrEnum):
     """Why asking again will not help."""
 
     DENIED = "denied"
-    """401 or 403: the credential is wrong, or may not do this."""
+    """401: the credential is not accepted, whatever it is used for."""
+    FORBIDDEN = "forbidden"
+    """403: the credential may not do this, which may be about one job alone."""
     REFUSED = "refused"
     """The provider understood and said no."""
     INVALID = "invalid"
@@ -33,11 +36,25 @@ class Kind(StrEnum):
     """What this machine says of proxies or certificates makes no connection possible."""
 
 
+def kind_of(error: BaseException) -> str:
+    """Return the name of an error's class and where it was raised, such as `KeyError in mine.py, line 40`.
+
+    What it says is left out, because a library may quote what it was given; only the system's own words are kept.
+    """
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    said = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    file = frame.tb_frame.f_code.co_filename.rpartition("/")[2] if frame is not None else ""
+    where = f" in {file}, line {frame.tb_lineno}" if frame is not None else ""
+    return f"{type(error).__name__}{where}{said}"
+
+
 class ProviderError(Exception):
     """Base of the two below; not raised itself."""
 
 
-class Transient(ProviderError):
+class TransientError(ProviderError):
     """May work later. `retry_after_s` is the provider's own lower bound, in seconds."""
 
     def __init__(self, message: str, *, delivered: Delivered, retry_after_s: float | None = None) -> None:
@@ -46,7 +63,7 @@ class Transient(ProviderError):
         self.retry_after_s = retry_after_s
 
 
-class Permanent(ProviderError):
+class PermanentError(ProviderError):
     """Will not work until a person changes something."""
 
     def __init__(self, message: str, *, kind: Kind) -> None:
@@ -54,11 +71,18 @@ class Permanent(ProviderError):
         self.kind = kind
 
 
-class Overtaken(Exception):
+class DefectError(PermanentError):
+    """A bug in an adapter, met while a question was answered. It says nothing of the provider."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"a bug in its provider type: {kind_of(error)}", kind=Kind.INVALID)
+
+
+class ConflictError(Exception):
     """Somebody else published statuses first: what was decided must be decided again, on what is there now."""
 
 
-class Unwanted(Exception):
+class SupersededError(Exception):
     """What was to be asked for is no longer wanted: the request did not leave."""
 
 

@@ -1,9 +1,15 @@
-"""One account's turnstile: its rate, its concurrency, and when it is left alone.
+"""The rate limit, the concurrency limit and the circuit breaker of one account.
 
-Rules: a provider's wish to be left alone is never undercut; after `FAILURES_MAX` requests in a row that went wrong
-nothing is sent for a time, which grows until one request that is let through goes well; once somebody wants to stop,
-nothing more passes; whoever asks for a change is asked again when its turn has come, for it may have waited long. Time
-is the event loop's, so that it can be virtual.
+Rules:
+
+- Each account has its own rate and concurrency. Accounts with one credential at one host share the `Retry-After` pauses
+  and the circuit breaker. The open circuit holds an account only after one of its own requests has failed.
+- A pause that the provider asked for is never shortened.
+- After `FAILURES_MAX` failed requests in a row the circuit opens. The pause grows until a probe request succeeds.
+- After a stop no request is sent.
+- A change that waited for its turn is checked again right before it is sent (`abort_unless`).
+
+Time is the event loop's, so that tests can use a virtual clock.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ from contextvars import ContextVar
 
 from aiolimiter import AsyncLimiter
 
-from reconciler.errors import Delivered, Transient, Unwanted
+from reconciler.errors import Delivered, SupersededError, TransientError
 from reconciler.ports import Rate
 
 FAILURES_MAX = 5
@@ -27,10 +33,10 @@ _is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", defa
 
 
 @contextmanager
-def only_while(is_wanted: Callable[[], bool]) -> Iterator[None]:
-    """Let no request of the body leave that is not wanted when its turn has come: it raises `Unwanted` instead.
+def abort_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
+    """Check `is_wanted` right before each request of the body. If it returns False, raise `SupersededError` instead.
 
-    A context, so that whoever makes the request, such as an adapter, need not know.
+    The check is a context variable, so that adapters need not pass it on.
     """
     token = _is_wanted.set(is_wanted)
     try:
@@ -39,70 +45,82 @@ def only_while(is_wanted: Callable[[], bool]) -> Iterator[None]:
         _is_wanted.reset(token)
 
 
-class Circuit:
-    """Open after so many failures in a row; then half open, for one request at a time, until one goes well."""
+class Quiet:
+    """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
+
+    The circuit opens after `FAILURES_MAX` failures in a row. It is then half open until one request succeeds.
+    """
 
     def __init__(self) -> None:
+        self.closed_until = -math.inf
+        """The end of the pause that the provider asked for."""
+        self.openings = 0
+        """How often the circuit opened since the last success."""
+        self.opening = 0
+        """The number of the last opening of the circuit."""
+        self.trouble = ""
+        """The message of the last failure, if it is known."""
         self._failures = 0
-        self._openings = 0
         self._opens_until = -math.inf
-        self._is_probing = False
+
+    def close_for(self, seconds: float) -> None:
+        """Send no request for this long. A shorter pause never shortens a longer one."""
+        self.closed_until = max(self.closed_until, asyncio.get_running_loop().time() + seconds)
 
     def remaining_s(self, now: float) -> float:
-        """Return how long nothing may pass; 0 where something may."""
-        if self._openings and self._is_probing:
-            return QUIET_FIRST_S
-        return max(0.0, self._opens_until - now)
+        """Return how long the circuit stays open, in seconds."""
+        return max(0.0, self._opens_until - now) if self.openings else 0.0
 
-    def begin(self) -> None:
-        """Let a request pass. While it is out, a half-open circuit lets no other one."""
-        self._is_probing = bool(self._openings)
-
-    def end(self, now: float, *, is_well: bool | None) -> None:
-        """Take in how a request went; None where nobody knows, because it was abandoned."""
-        self._is_probing = False
-        if is_well is None:
-            return
+    def end(self, now: float, *, is_well: bool, trouble: str) -> None:
+        """Record the outcome of a request."""
+        self.trouble = trouble or self.trouble
         if is_well:
-            self._failures = self._openings = 0
+            self._failures = self.openings = 0
             return
         self._failures += 1
-        if self._openings or self._failures >= FAILURES_MAX:
+        if self.openings or self._failures >= FAILURES_MAX:
             if now < self._opens_until:
-                return  # it was under way when the circuit opened
-            self._opens_until = now + min(QUIET_FIRST_S * (1 << min(self._openings, 30)), QUIET_MAX_S)
-            self._openings += 1
+                return  # the request was sent before the circuit opened
+            self._opens_until = now + min(QUIET_FIRST_S * (1 << min(self.openings, 30)), QUIET_MAX_S)
+            self.openings += 1
+            self.opening += 1
 
 
-class Turn:
-    """A request that may be sent. Whoever holds it says how it went, or nobody knows."""
+class Permit:
+    """A request that may be sent. The caller sets `is_well` to its outcome; None means unknown."""
 
     is_well: bool | None = None
     trouble: str = ""
-    """What went wrong, in words, where that is known."""
+    """The message of the failure, if it is known."""
 
     def __init__(self, waited_s: float) -> None:
         self.waited_s = waited_s
 
 
-class Gate:
-    """The turnstile. `requests` counts what was sent."""
+class Throttle:
+    """The rate limit of one account. `requests` counts the requests that were sent.
 
-    def __init__(self, rate: Rate) -> None:
+    Args:
+        rate: the rate limit of the account.
+        quiet: the pauses and circuit breaker that it shares with other accounts; None shares nothing.
+    """
+
+    def __init__(self, rate: Rate, quiet: Quiet | None = None) -> None:
         self._slots = asyncio.Semaphore(rate.concurrency)
         self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
-        self._closed_until = -math.inf
-        self._circuit = Circuit()
+        self._quiet = quiet or Quiet()
+        self._is_probing = False
+        self._failed_at = 0
+        """The opening of the circuit during which this account failed last."""
         self._waiting: set[asyncio.Timeout] = set()
         self._is_stopped = False
-        self._trouble = ""
         self.requests = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Turn]:
-        """Wait for a turn, and hold it.
+    async def turn(self) -> AsyncIterator[Permit]:
+        """Wait until a request may be sent, and hold a slot while the body runs.
 
-        Raises `Transient(no)` where nothing may be sent now, and `Unwanted` as `only_while` says.
+        Raises `TransientError(no)` if no request may be sent now, and `SupersededError` as in `abort_unless`.
         """
         clock = asyncio.get_running_loop().time
         arrived = clock()
@@ -112,20 +130,28 @@ class Gate:
             self._refuse_while_closed()
             _refuse_unwanted()
             self.requests += 1
-            self._circuit.begin()
-            turn = Turn(clock() - arrived)
+            self._is_probing = bool(self._quiet.openings)
+            turn = Permit(clock() - arrived)
             try:
                 yield turn
             finally:
-                self._circuit.end(clock(), is_well=turn.is_well)
-                self._trouble = turn.trouble or self._trouble
+                self._is_probing = False
+                if turn.is_well is not None:
+                    self._quiet.end(clock(), is_well=turn.is_well, trouble=turn.trouble)
+                if turn.is_well is False:
+                    self._failed_at = self._quiet.opening
+
+    async def once_more(self) -> None:
+        """Wait until the request that holds a slot may be sent again. The rate limit counts it like any other."""
+        await self._bucket.acquire()
+        self.requests += 1
 
     def close_for(self, seconds: float) -> None:
-        """Let nothing pass for so long. A shorter wish never shortens a longer one."""
-        self._closed_until = max(self._closed_until, asyncio.get_running_loop().time() + seconds)
+        """Send no request for this long to any account with the same host and credential."""
+        self._quiet.close_for(seconds)
 
     def stop(self) -> None:
-        """Let nothing pass any more, and send away who waits. What is under way goes on."""
+        """Refuse every new and waiting request. Requests that were sent may finish."""
         self._is_stopped = True
         for patience in self._waiting:
             patience.reschedule(asyncio.get_running_loop().time())
@@ -146,18 +172,29 @@ class Gate:
         now = asyncio.get_running_loop().time()
         if self._is_stopped:
             msg = "this process is about to stop, so this request was not sent"
-            raise Transient(msg, delivered=Delivered.NO)
-        if self._closed_until > now:
+            raise TransientError(msg, delivered=Delivered.NO)
+        if self._quiet.closed_until > now:
             msg = "the provider asked to be left alone for a while, so this request was not sent"
-            raise Transient(msg, delivered=Delivered.NO, retry_after_s=self._closed_until - now)
-        if (remaining_s := self._circuit.remaining_s(now)) > 0:
-            last = f" (the last: {self._trouble})" if self._trouble else ""
-            msg = f"{FAILURES_MAX} requests in a row went wrong{last}, so for a while none is sent"
-            raise Transient(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
+            raise TransientError(msg, delivered=Delivered.NO, retry_after_s=self._quiet.closed_until - now)
+        if (remaining_s := self._held_for_s(now)) > 0:
+            last = f" (the last: {self._quiet.trouble})" if self._quiet.trouble else ""
+            msg = f"{FAILURES_MAX} consecutive requests failed{last}, so no request is sent for a while"
+            raise TransientError(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
+
+    def _held_for_s(self, now: float) -> float:
+        """Return how long the circuit holds this account, in seconds: 0 if the account has not failed since it opened.
+
+        While the circuit is half open, the account sends one probe request at a time.
+        """
+        if not self._quiet.openings:
+            return 0.0
+        if self._is_probing:
+            return QUIET_FIRST_S
+        return self._quiet.remaining_s(now) if self._failed_at == self._quiet.opening else 0.0
 
 
 def _refuse_unwanted() -> None:
     is_wanted = _is_wanted.get()
     if is_wanted is not None and not is_wanted():
-        msg = "it was no longer wanted when its turn had come, so this request was not sent"
-        raise Unwanted(msg)
+        msg = "the change was no longer wanted when the request was about to be sent, so it was not sent"
+        raise SupersededError(msg)

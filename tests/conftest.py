@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+import signal
 
+import pytest
+from hypothesis import settings
+
+from tests.support.cli import COLD
 from tests.support.contract_table import contract_table
+
+FIRST = ("test_hostile_authors.py", "test_walk.py", "test_seeds.py", "test_second_opinion.py")
+"""The files that take longest in one process. They are begun first, so that no worker has one left at the end."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` is: two for each processor, since many tests wait for a process or a time."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files first that take longest; all others stay in their order."""
+    items.sort(key=lambda item: item.path.name not in FIRST)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -12,11 +31,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("simulator")
     group.addoption("--seed", type=int, metavar="N", help="Play this one story, and tell all of it if it goes wrong.")
     group.addoption("--seeds", type=int, metavar="N", help="Play so many stories; 200 if left out.")
+    group.addoption("--watch", type=int, metavar="N", help="Play this one watch, and tell all of it if it goes wrong.")
+    group.addoption("--watches", type=int, metavar="N", help="Play so many watches; 40 if left out.")
     group.addoption(
         "--long",
         action="store_true",
-        help="Play 3,000 stories, kill at every effect of many runs, and fuzz 5,000 times a kind.",
+        help="Play 1,000 stories and 300 watches, kill at every effect, fuzz 5,000 times, try 20,000 hostile trees.",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples in every ordinary run, whose result tells about the change, and new ones in a long run.
+
+    No example has a deadline: a busy machine is no defect. A long run starts an interpreter for each command.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell, and inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # which would put the files of few tests last
+    if config.getoption("--long"):
+        os.environ[COLD] = "1"
+    settings.register_profile("ordinary", derandomize=True, deadline=None)
+    settings.register_profile("long", deadline=None)
+    settings.load_profile("long" if config.getoption("--long") else "ordinary")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,6 +12,7 @@ OUR_TESTS = sorted((ROOT / "tests").rglob("*.py"))
 TOP_LEVEL = {
     ".ci",
     ".dockerignore",
+    ".git-blame-ignore-revs",
     ".gitattributes",
     ".github",
     ".gitignore",

@@ -21,12 +21,13 @@ import yaml
 
 from reconciler import wiring
 from reconciler.cli.group import reconcile
-from reconciler.controller.run_options import Place
-from reconciler.model.report import PRECEDENCE, ExitCode
+from reconciler.controller.run_options import Paths
+from reconciler.model.exit_code import PRECEDENCE, ExitCode
 from reconciler.views.json_schema import json_schema
 from tests.pictures import PICTURE, picture, said_by
 from tests.support.cli import started_sandbox
-from tests.support.tables import OPTIONS, README, ROOT, TABLES, exit_codes, with_tables
+from tests.support.tables import OPTIONS, README, TABLES, exit_codes, with_tables
+from tests.support.tables_text import ROOT
 from tests.support.workflows import readme_workflows
 
 SCHEMA = ROOT / "specs" / ".schema.json"
@@ -65,7 +66,8 @@ def clone(tmp_path: Path) -> Path:
 
 def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "XDG_CACHE_HOME": str(directory / ".cache")}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RECONCILE_", "COLUMNS"))}
+    not_ours = ("RECONCILE_", "GITHUB_", "COLUMNS")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=directory,
@@ -158,7 +160,7 @@ def test_the_second_command_runs_the_tests_as_ci_does() -> None:
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_every_yaml_block_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "block.yaml").write_text(block, encoding="utf-8")
-    report = wiring.validate(Place(tmp_path))
+    report = wiring.validate(Paths(tmp_path))
 
     assert report.diagnostics == ()
     assert report.exit_code is ExitCode.OK

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.scenario.bugs import BUGS, Bug
-from tests.scenario.oracles import ALWAYS, SETTLED
+from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
 from tests.scenario.undisturbed import different_ending
 from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
+from tests.support.weakened import WEAKNESSES, Weakness
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / ".github" / "PROOFS.md").read_text(encoding="utf-8")
-PROVERS = {each.__name__ for each in (*LAWS, *LAWS_OF_WHAT_FOLLOWS, *ALWAYS, *SETTLED, different_ending)}
+PROVERS = {each.__name__ for each in (*LAWS, *LAWS_OF_WHAT_FOLLOWS, *ALWAYS, *SETTLED, *IN_TIME, different_ending)}
+EQUIVALENT = tomllib.loads((ROOT / "tests" / "mutants" / "equivalent.toml").read_text(encoding="utf-8"))["mutant"]
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 _NAME = re.compile(r"`([a-z]\w+)`")
 
@@ -35,9 +39,26 @@ def test_every_law_and_property_is_shown_by_proofs_that_exist(heading: str, coun
     table = rows(heading)
     named = {cells[0]: _NAME.findall(cells[2]) for cells in table}
 
-    assert list(named) == [str(number) for number in range(1, count + 1)]
+    numbers = [int(number) for number in named]
+    assert numbers[:count] == list(range(1, count + 1))
+    assert numbers == sorted(numbers)
     assert [number for number, names in named.items() if not names] == []
     assert {name for names in named.values() for name in names} - names_of_tests() - PROVERS == set()
+
+
+def test_every_attack_is_held_by_a_test_that_exists() -> None:
+    named = [_NAME.findall(cells[2]) for cells in rows("Attacks")]
+
+    assert all(named)
+    assert {name for names in named for name in names} - names_of_tests() == set()
+
+
+@pytest.mark.parametrize("weakness", WEAKNESSES, ids=lambda weakness: weakness.bug.name)
+def test_a_weakened_check_still_fits_the_code_and_its_attack_exists(weakness: Weakness) -> None:
+    text = (ROOT / "reconciler" / weakness.bug.file).read_text(encoding="utf-8")
+
+    assert weakness.bug.planted(text) != text
+    assert f"def {weakness.attack}(" in (ROOT / weakness.test.partition("::")[0]).read_text(encoding="utf-8")
 
 
 def test_every_defect_is_held_by_a_proof_that_exists() -> None:
@@ -64,3 +85,9 @@ def test_every_planted_bug_was_caught_and_stands_in_the_table() -> None:
 
     assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant --write"
     assert [name for name, caught in table.items() if set(caught) == {"-"}] == []
+
+
+@pytest.mark.parametrize("entry", EQUIVALENT, ids=lambda entry: entry["function"])
+def test_a_mutant_that_changes_nothing_is_of_a_function_that_exists_and_says_why(entry: dict[str, str]) -> None:
+    assert pkgutil.resolve_name(entry["function"])
+    assert entry["why"]

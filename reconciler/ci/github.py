@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+from reconciler.ci.github_text import SUMMARY_MAX, Places, commands, harmless, output_text, remarks
 from reconciler.local.credential_policy import normalise_base_url
-from reconciler.ports import Response, Transport
+from reconciler.local.file_writer import append_text, replace_file
+from reconciler.model.report import Report
+from reconciler.ports import CommentRefusedError, Rate, Response, Transport
+from reconciler.redaction import KNOWN
+from reconciler.views.render_context import COMMENT_MAX
 
 API_URL = "https://api.github.com"
 PAGE_SIZE = 100
 PAGES_MAX = 30
 
+_NOT_GITHUB = "what answered is not GitHub's API"
 _REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
-
-
-class CommentRefused(Exception):
-    """The comment could not be written; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +76,75 @@ class Runner:
         return url
 
 
-def size_of(path: Path) -> int:
-    """Return how many bytes a file holds; one that is not there holds none."""
-    return path.stat().st_size if path.exists() else 0
+class GitHub:
+    """GitHub Actions, as one step of a workflow meets it."""
+
+    name = "GitHub"
+    reads_both_streams = True
+    comment_max = COMMENT_MAX
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return Runner.of(self._environ)
+
+    def harmless(self, text: str) -> str:
+        """Return text in which a runner finds no command."""
+        return harmless(text)
+
+    def annotations(self, report: Report, specs: Path) -> str:
+        """Return the commands that annotate files of the workspace."""
+        here, top = Path.cwd(), self._runner.workspace
+        seen_from_top = here.relative_to(top) if top and here.is_relative_to(top) else Path()
+        return commands(remarks(report, Places(seen_from_top.as_posix(), str(specs))))
+
+    @property
+    def summary_room(self) -> int | None:
+        """How many bytes the step's summary still takes."""
+        path = self._runner.summary
+        return None if path is None else SUMMARY_MAX - (path.stat().st_size if path.exists() else 0)
+
+    def add_summary(self, text: str) -> None:
+        """Add to the step's summary. Raises OSError."""
+        if self._runner.summary is not None:
+            append_text(self._runner.summary, text)
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether the runner has a directory for the job's files."""
+        return self._runner.temp is not None
+
+    def keep(self, name: str, text: str) -> Path:
+        """Write a file into the job's directory, and return where it is. Raises OSError."""
+        path = (self._runner.temp or Path()) / name
+        replace_file(path, text.encode())
+        return path
+
+    def hand_on(self, values: Mapping[str, str]) -> None:
+        """Add to the step's outputs. Raises OSError."""
+        if self._runner.output is not None:
+            append_text(self._runner.output, output_text(values, lambda: f"end-{secrets.token_hex(16)}"))
+
+    @property
+    def conversation(self) -> str | None:
+        """The pull request, where the runner has one and a token to comment on it."""
+        return f"pull request {self._runner.pull_request}" if self._runner.can_comment else None
+
+    async def put_comment(self, marker: str, text: str) -> str:
+        """Make the comment that begins with this marker say this, and return its id."""
+        from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes a fifth of a second
+
+        throttle = Throttle(Rate(requests_per_second=5, burst=10))
+        async with HttpTransport(self._runner.base_url(), throttle) as transport:
+            return str(await put_comment(transport, self._runner, marker, text))
 
 
-def append(path: Path, text: str) -> None:
-    """Add to one of the runner's files. Raises OSError."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> int:
+    """Make the comment that begins with this marker say this, and no second one; return its id.
 
-
-async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> None:
-    """Make the comment that begins with this marker say this, and no second one. Raises `CommentRefused`.
-
-    The transport's own errors come through.
+    Raises `CommentRefusedError`. The transport's own errors come through.
     """
     conversation = f"/repos/{runner.repository}/issues/{runner.pull_request}/comments"
     headers = {
@@ -94,15 +152,15 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
         "accept": "application/vnd.github+json",
         "x-github-api-version": "2022-11-28",
     }
-    body = {"body": f"{marker}\n{text}"}
+    body = {"body": KNOWN.strike(f"{marker}\n{text}")}
     known = await _find(transport, conversation, headers, marker)
     if known is not None:
         path = f"/repos/{runner.repository}/issues/comments/{known}"
         answer = await transport.send("PATCH", path, json=body, headers=headers)
         if answer.status != HTTPStatus.NOT_FOUND:
             _check(answer)
-            return
-    _check(await transport.send("POST", conversation, json=body, headers=headers))
+            return known
+    return _id(_check(await transport.send("POST", conversation, json=body, headers=headers)).json())
 
 
 async def _find(transport: Transport, path: str, headers: Mapping[str, str], marker: str) -> int | None:
@@ -110,11 +168,10 @@ async def _find(transport: Transport, path: str, headers: Mapping[str, str], mar
         query = {"per_page": str(PAGE_SIZE), "page": str(page)}
         listed = _check(await transport.send("GET", path, query=query, headers=headers)).json()
         if not isinstance(listed, list):
-            msg = "what answered is not GitHub's API"
-            raise CommentRefused(msg)
+            raise CommentRefusedError(_NOT_GITHUB)
         for each in listed:
             if _is_ours(each, marker):
-                return int(each["id"])
+                return _id(each)
         if len(listed) < PAGE_SIZE:
             break
     return None
@@ -125,13 +182,20 @@ def _is_ours(comment: Any, marker: str) -> bool:
     return is_by_app and str(comment.get("body") or "").startswith(marker)
 
 
+def _id(comment: Any) -> int:
+    number = comment.get("id") if isinstance(comment, dict) else None
+    if not isinstance(number, int):
+        raise CommentRefusedError(_NOT_GITHUB)
+    return number
+
+
 def _check(answer: Response) -> Response:
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
         msg = f"HTTP {answer.status}: the job needs `pull-requests: write`, which a fork's pull request never has"
-        raise CommentRefused(msg)
+        raise CommentRefusedError(msg)
     if answer.status >= HTTPStatus.BAD_REQUEST:
         msg = f"HTTP {answer.status}"
-        raise CommentRefused(msg)
+        raise CommentRefusedError(msg)
     return answer
 
 

@@ -15,9 +15,8 @@ from posixpath import join, normpath
 from reconciler.model.diagnostic import Severity
 from reconciler.model.report import Report, Row
 from reconciler.views.plan_text import TARGETS
-from reconciler.views.problems import Problem, problems, unseen
-from reconciler.views.result_text import ASKED
-from reconciler.views.row_state import Standing, is_pending, outlook, why
+from reconciler.views.problems import Problem, problems, unjudged, unseen
+from reconciler.views.row_state import JobState, is_pending, outlook, why
 from reconciler.views.text import clean
 
 ANNOTATIONS_MAX = 10
@@ -86,24 +85,9 @@ def harmless(text: str) -> str:
 def remarks(report: Report, places: Places) -> list[Annotation]:
     """Return what is to be said of a report, the worst first and never too many."""
     # From the end: what stopped everything stands last, for the end of a terminal is what is read.
-    told = [_of_problem(each, places) for each in reversed((*unseen(report), *problems(report)))]
+    told = [_of_problem(each, places) for each in reversed((*unjudged(report), *unseen(report), *problems(report)))]
     told += [found for row in report.rows if (found := _of_row(row, places)) is not None]
     return [each for level in Level for each in _first([found for found in told if found.level is level])]
-
-
-def outputs(report: Report) -> dict[str, str]:
-    """Return what later steps may want to know of a report."""
-    counted = [row for row in report.rows if is_pending(row) or row.progress in ASKED]
-    cancels = sum(row.action is not None and row.action.verb == "cancel" for row in counted)
-    is_converged = not report.exit_codes and all(outlook(row).standing in _SETTLED for row in report.rows)
-    return {
-        "exit-code": str(int(report.exit_code)),
-        "has-changes": _truth(is_so=bool(counted)),
-        "changes": str(len(counted)),
-        "cancels": str(cancels),
-        "converged": _truth(is_so=is_converged),
-        "commit-sha": report.published or "",
-    }
 
 
 def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
@@ -118,15 +102,8 @@ def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
     )
 
 
-_SETTLED = frozenset({Standing.AS_DESIRED, Standing.SUSPENDED})
-
-
 def _output(name: str, value: str, word: str) -> str:
     return f"{name}<<{word}\n{value}\n{word}\n"
-
-
-def _truth(*, is_so: bool) -> str:
-    return "true" if is_so else "false"
 
 
 def _first(found: list[Annotation]) -> Iterator[Annotation]:
@@ -153,7 +130,7 @@ def _of_problem(problem: Problem, places: Places) -> Annotation:
 
 def _of_row(row: Row, places: Places) -> Annotation | None:
     look, file = outlook(row), places.spec(row.source)
-    if look.standing is Standing.STALLED:
+    if look.standing is JobState.STALLED:
         return Annotation(
             level=Level.ERROR, title=look.reason, message=f"{row.name}: {look.message}", file=file, line=1
         )

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Sequence
 
-import click
-
-from reconciler.cli.group import reconcile
-
-INTERRUPTED = 130
-"""What a shell says of a process that Ctrl-C ended."""
+from reconciler.cli.interrupts import INTERRUPTED, keep_interrupts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
-    _open_streams()
     if argv is None:
-        # Otherwise the first process of a container, which a CronJob's is, would not hear it at all.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        keep_interrupts()
     try:
-        return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
-    except click.ClickException as error:
-        error.show()
-        return os.EX_USAGE
-    except click.Abort:
-        click.echo("Interrupted. What was asked for is on record; the next pass goes on from there.", err=True)
+        # Later than the signals: all that is imported here takes a while, in which one may come.
+        from reconciler.cli import program  # noqa: PLC0415
+
+        return program.run_process() if argv is None else program.run(argv)
+    except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _open_streams() -> None:
-    """Let what was closed by the caller (`>&-`) lead nowhere, instead of being missing."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  it is open as long as we run
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

@@ -1,105 +1,91 @@
-"""What a CI is told besides the text: a JUnit file, and in GitHub Actions annotations, summary, outputs and comment.
+"""What a CI is told besides the text: a JUnit file, and what its host offers: annotations, summary, outputs, a comment.
 
-Rules: none of it changes the exit code; what GitHub does not take is a warning. A JUnit file that was asked for and
+Rules: none of it changes the exit code; what the host does not take is a warning. A JUnit file that was asked for and
 cannot be written is a failure.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from reconciler.ci.github import CommentRefused, Runner, append, put_comment, size_of
-from reconciler.ci.github_text import SUMMARY_MAX, Places, commands, output_text, outputs, remarks
-from reconciler.cli.console import Screen
-from reconciler.cli.option_values import Given, place
+from reconciler.ci.no_host import NO_HOST
+from reconciler.ci.outputs import outputs
+from reconciler.cli.console import ConsoleOutput
+from reconciler.cli.option_values import OptionValues, place
 from reconciler.errors import ProviderError
 from reconciler.formats.plan_file import plan_digest, render_plan
+from reconciler.local.file_writer import replace_file
 from reconciler.model.diagnostic import Severity
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.report import Report
-from reconciler.views.junit import junit_xml
-from reconciler.views.markdown import COMMENT_MAX, Size, bytes_of
+from reconciler.ports import CiHost, CommentRefusedError
+from reconciler.redaction import KNOWN
+from reconciler.views.markdown import bytes_of
 from reconciler.views.problems import Problem
-
-Markdown = Callable[[Report, datetime, int, Size], str]
+from reconciler.views.render_context import RenderContext, Room
+from reconciler.views.renderers import render
 
 WHOLE = 1 << 40
 """More than any text is long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A report, and how it is told: `operation` is `plan`, `apply` or `validate`."""
+class CiReport:
+    """A report, and what it is of: `plan`, `apply` or `validate`."""
 
     report: Report
-    operation: str
-    markdown: Markdown
+    what: str
     plan: PinnedPlan | None = None
 
+    def text(self, format_: str, context: RenderContext, room: Room | None = None) -> str:
+        """Return the report in a format, without secrets; `room` is how large it may be, where it is cut."""
+        here = context if room is None else replace(context, room=room)
+        return KNOWN.strike(render(self.what, format_, self.report, here))
 
-def tell_ci(given: Given, screen: Screen, told: Told) -> None:
+
+def tell_ci(given: OptionValues, screen: ConsoleOutput, told: CiReport) -> None:
     """Tell whoever the options and the environment name."""
+    host, context = screen.host, screen.context()
     if given["junit"] is not None:
-        xml = junit_xml(told.report, told.operation, screen.now())
-        given["junit"].write_text(xml, encoding="utf-8", newline="\n")
-    if screen.is_github:
-        runner = Runner.of(os.environ)
-        screen.command(commands(remarks(told.report, _places(given, runner))))
-        try:
-            _write_files(runner, told, screen.now())
-        except OSError as error:
-            screen.say([_warning(f"a file of the runner could not be written: {error}")])
-        if runner.can_comment and told.operation != "validate":
-            screen.say(_commented(given, runner, told, screen.now()))
+        replace_file(given["junit"], told.text("junit", context).encode())
+    if host is NO_HOST:
+        return
+    screen.command(host.annotations(told.report, place(given).specs))
+    try:
+        _hand_over(host, told, context)
+    except OSError as error:
+        screen.say([_warning(host, f"a file of the runner could not be written: {error}")])
+    if host.conversation is not None and told.what != "validate":
+        screen.say(_commented(given, host, told, context))
 
 
-def _places(given: Given, runner: Runner) -> Places:
-    here = Path.cwd()
-    top = runner.workspace if runner.workspace and here.is_relative_to(runner.workspace) else here
-    return Places(here.relative_to(top).as_posix(), str(place(given).specs))
-
-
-def _write_files(runner: Runner, told: Told, now: datetime) -> None:
-    """Add to the step's summary and outputs. Raises OSError."""
-    values = outputs(told.report)
+def _hand_over(host: CiHost, told: CiReport, context: RenderContext) -> None:
+    """Give the host what a reader of the run and later steps want to know. Raises OSError."""
+    values = outputs(told.report) | {"version": context.version}
     if told.plan is not None:
         values |= {"plan-json": render_plan(told.plan).rstrip(), "plan-digest": plan_digest(told.plan)}
-    if runner.temp is not None:
-        kept = runner.temp / f"reconcile-{told.operation}.md"
-        kept.write_text(told.markdown(told.report, now, WHOLE, len), encoding="utf-8")
-        values["summary-path"] = str(kept)
-    if runner.summary is not None:
-        room = SUMMARY_MAX - size_of(runner.summary)
-        append(runner.summary, told.markdown(told.report, now, room, bytes_of))
-    if runner.output is not None:
-        append(runner.output, output_text(values, lambda: f"end-{secrets.token_hex(16)}"))
+    if host.keeps_files:
+        kept = host.keep(f"reconcile-{told.what}.md", told.text("markdown", context, Room(WHOLE)))
+        result = f"[{','.join(told.text('json', context).splitlines())}]"
+        values |= {"summary-path": str(kept), "result-json": result}
+        values["result-file"] = str(host.keep(f"reconcile-{told.what}.json", f"{result}\n"))
+    if (room := host.summary_room) is not None:
+        host.add_summary(told.text("markdown", context, Room(room, bytes_of)))
+    host.hand_on(values)
 
 
-def _commented(given: Given, runner: Runner, told: Told, now: datetime) -> Iterator[Problem]:
+def _commented(given: OptionValues, host: CiHost, told: CiReport, context: RenderContext) -> Iterator[Problem]:
     """Write the comment. Yields a warning where that does not work."""
     about = " ".join(str(each) for each in (place(given).specs, given["selector"], given["provider"]) if each)
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
-    text = told.markdown(told.report, now, COMMENT_MAX - len(marker) - 1, len)
+    text = told.text("markdown", context, Room(host.comment_max - len(marker) - 1))
     try:
-        asyncio.run(_comment(runner, marker, text))
-    except (CommentRefused, ProviderError, ValueError) as error:
-        yield _warning(f"the comment on pull request {runner.pull_request} could not be written: {error}")
+        host.hand_on({"comment-id": asyncio.run(host.put_comment(marker, text))})
+    except (CommentRefusedError, ProviderError, ValueError, OSError) as error:
+        yield _warning(host, f"the comment on {host.conversation} could not be written: {error}")
 
 
-async def _comment(runner: Runner, marker: str, text: str) -> None:
-    from reconciler.ports import Rate  # noqa: PLC0415  as below
-    from reconciler.transport import Gate, HttpTransport  # noqa: PLC0415  httpx takes a fifth of a second
-
-    gate = Gate(Rate(requests_per_second=5, burst=10))
-    async with HttpTransport(runner.base_url(), gate) as transport:
-        await put_comment(transport, runner, marker, text)
-
-
-def _warning(summary: str) -> Problem:
-    return Problem(severity=Severity.WARNING, code="GitHub", summary=summary)
+def _warning(host: CiHost, summary: str) -> Problem:
+    return Problem(severity=Severity.WARNING, code=host.name, summary=summary)

@@ -22,7 +22,7 @@ For example:
 @click.argument("shell", type=OneOf(SHELLS), metavar="SHELL")
 @click.pass_context
 def completion(ctx: click.Context, /, shell: str) -> int:
-    """Print what makes a shell complete verbs and options."""
+    """Print a shell completion script."""
     made = get_completion_class(shell)
     root = ctx.find_root()
     if made is None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 import traceback
 
-from reconciler.ci.github_text import harmless
+from reconciler.ci import harmless_everywhere
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import DISTRIBUTION
 from reconciler.cli.version_command import version_text
-from reconciler.model.report import ExitCode
+from reconciler.errors import kind_of
+from reconciler.model.exit_code import ExitCode
+from reconciler.views.layout import styled
 from reconciler.views.text import clean
-from reconciler.wiring import Busy, ConfigurationError, UsageError
+from reconciler.wiring import BusyError, ConfigurationError, UsageError
 
 CODES: dict[type[Exception], ExitCode] = {
     UsageError: ExitCode.USAGE,
-    Busy: ExitCode.TIMED_OUT,
+    BusyError: ExitCode.TIMED_OUT,
     ConfigurationError: ExitCode.CONFIGURATION,
 }
 
@@ -29,13 +32,14 @@ def tell_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
         return _said(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
     if is_verbose:
         sys.stderr.write("".join(f"{clean(line)}\n" for line in _traceback(error)))
-    what = f"{type(error).__name__}: {error}"
+    what = kind_of(error)
     how = "the lines above" if is_verbose else "what the same command prints with -v"
     return _said(f"a bug in {DISTRIBUTION} {version_text()}: {what}; please report it with {how}", ExitCode.SOFTWARE)
 
 
 def _said(sentence: str, code: ExitCode) -> ExitCode:
-    sys.stderr.write(f"reconcile: {harmless(clean(sentence))}\n")
+    screen = ConsoleOutput()
+    sys.stderr.write(screen.canvas(sys.stderr).render([styled(f"reconcile: {harmless_everywhere(clean(sentence))}")]))
     return code
 
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from reconciler.cli.console import Screen
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import SCREEN, examples, options
 from reconciler.cli.schema_command import provider_options
 from reconciler.model.reason import Reason
@@ -34,7 +34,7 @@ def explain(*, topic: str | None, **given: object) -> int:
 
     A field is named by its path or the end of it, and case does not count. Without a word it lists what there is.
     """
-    screen = Screen.of(given)
+    screen = ConsoleOutput.of(given)
     canvas = screen.canvas(sys.stdout)
     notes = field_notes(provider_options())
     if topic is None:

@@ -6,7 +6,6 @@ the product, is imported when that verb is used; its help line therefore stands 
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -30,26 +29,27 @@ from reconciler.cli.options import (
     options,
     output,
 )
+from reconciler.views.text import did_you_mean
 
 VERBS = {
-    "plan": "Show what a pass would do, and do none of it.",
-    "get": "Show where jobs stand, from the status files alone.",
-    "describe": "Show one job: its spec, its status, and what happened when.",
-    "validate": "Check every document, without a key or a network.",
+    "plan": "Show which changes a pass would request, and request none.",
+    "get": "List jobs with their last recorded status.",
+    "describe": "Show one job: its spec, its status and its history.",
+    "validate": "Check every document, without a credential or a network.",
     "explain": "Explain a field of a document, or a reason in a status.",
     "schema": "Print one JSON Schema for every kind of document.",
-    "set": "Write into a spec what should be true of its job.",
-    "suspend": "Write into specs that nothing is to be asked for their jobs.",
-    "unsuspend": "Take the suspension out of specs again.",
-    "wait": "Wait until jobs are where they should be.",
-    "retry": "Make one pass for these jobs, in which their next attempt is due.",
-    "drift": "Show where the world is not what the specs say, and touch nothing.",
-    "adopt": "Write a spec for each job that has none.",
-    "providers": "Show what providers can do, and the accounts that the specs name.",
-    "healthcheck": "Ask a watch that runs with --listen whether it is well.",
-    "sandbox": "Serve a make-believe provider to try things on.",
-    "completion": "Print what makes a shell complete verbs and options.",
-    "version": "Show which version this is.",
+    "set": "Set the desired state of a job in its spec.",
+    "suspend": "Suspend jobs in their specs: observe them, and change nothing.",
+    "unsuspend": "End the suspension of jobs in their specs.",
+    "wait": "Wait until jobs reach a state.",
+    "retry": "Retry a change now, instead of waiting for its next attempt.",
+    "drift": "Show differences between specs and providers; change nothing.",
+    "adopt": "Write a spec for each unmanaged job.",
+    "providers": "Show provider types, and the accounts that the specs use.",
+    "healthcheck": "Check the health of a watch that runs with --listen.",
+    "sandbox": "Serve a simulated provider for trials.",
+    "completion": "Print a shell completion script.",
+    "version": "Print the version.",
 }
 
 EPILOG = """\b
@@ -63,20 +63,20 @@ RECONCILE_TRUST holds the trusted hosts themselves.
 
 \b
 Exit codes, the first that holds:
-  70  a bug, or a disk that failed
-   3  the guard, or the plan that was approved, refused: nothing was asked
+  70  an internal error, or a disk failed
+   3  the guard or the approved plan refused the changes: none was requested
   78  a credential, a trusted host or a setting is missing
   65  a document is not valid
-   1  a job is stalled: a person must act
-  69  a provider could not be looked at
-  75  time ran out, or another reconcile is at work
+   1  a job is stalled: manual action is needed
+  69  a provider could not be observed
+  75  timed out, or another reconcile holds the lock
    2  drift, or plan --detailed-exitcode: changes are pending
-  64  the command line itself is wrong
-   0  all is as desired, or on its way there"""
+  64  the command line is invalid
+   0  every job is in its desired state, or on the way"""
 
 
 class VerbGroup(click.Group):
-    """A group that imports `reconciler.cli.<verb>_command` when that verb is used."""
+    """A group that imports `reconciler.cli.<verb>` when that verb is used."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the verbs, the most used first."""
@@ -103,8 +103,7 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the verb that the arguments begin with. Refuses options before it that mean nothing to it."""
         if args[0] not in VERBS:
-            near = get_close_matches(args[0], VERBS, n=1)
-            ctx.fail(f"There is no verb {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            ctx.fail(f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS)}".rstrip())
         name, command, rest = super().resolve_command(ctx, args)
         taken = {param.name for param in command.params} if command is not None else set()
         for param in self.params:
@@ -132,23 +131,23 @@ class VerbGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EPILOG,
 )
-@click.option("--once", cls=Shared, is_flag=True, help="Make one pass, and end.")
+@click.option("--once", cls=Shared, is_flag=True, help="Make one pass and exit.")
 @click.option(
     "--wait",
     cls=Shared,
     is_flag=False,
     flag_value="30m",
     metavar="[DURATION]",
-    help="With --once: go on until nothing is on its way any more; 30m, if no duration is given.",
+    help="With --once: go on until nothing is on its way any more, at most so long; 30m, if no duration is given.",
 )
-@click.option("--dry-run", cls=Shared, is_flag=True, help="With --once: look and decide, but ask for nothing.")
+@click.option("--dry-run", cls=Shared, is_flag=True, help="With --once: observe and decide, but request no change.")
 @click.option(
     "--timeout",
     cls=Shared,
     default="5m",
     show_default=True,
     metavar="DURATION",
-    help="With --once: how long to try again what may work later.",
+    help="With --once: how long something may fail or not answer before it is given up, with or without --wait.",
 )
 @click.option(
     "--plan",
@@ -157,14 +156,14 @@ class VerbGroup(click.Group):
     metavar="FILE",
     help="With --once: change nothing that this plan, written by plan --out, does not hold.",
 )
-@output("text", "json")
+@output("apply", "plan")
 @options(PLACE, REMOTE, SELECTION, BRAKES, TRUST, PUBLISHING, AUDIT, OBSERVING, CI, SCREEN)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
 def reconcile(ctx: click.Context, /, **given: Any) -> int | None:
-    """Make a Git repository of specs the truth about LLM fine-tuning jobs.
+    """Manage LLM fine-tuning jobs from a Git repository of specs.
 
-    Each spec says what should be true of one job. A pass compares that with what the providers report, cancels what
+    Each spec declares the state of one job. A pass compares it with what the provider reports, cancels what
     should not run, proves that the cancel took effect, and writes a status file for each job.
 
     Without a verb it watches for ever, until SIGTERM or Ctrl-C; with --once it makes one pass.

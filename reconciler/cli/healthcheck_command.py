@@ -9,10 +9,11 @@ import urllib.request
 
 import click
 
-from reconciler.cli.options import examples
-from reconciler.model.report import ExitCode
+from reconciler.cli.listen_address import health_url
+from reconciler.cli.options import LISTEN, examples, options
+from reconciler.model.exit_code import ExitCode
 
-URL = "http://127.0.0.1:8080/healthz"
+LISTEN_DEFAULT = "127.0.0.1:8080"
 ANSWERS_WITHIN_S = 5
 
 
@@ -22,16 +23,23 @@ ANSWERS_WITHIN_S = 5
         "reconcile healthcheck --url http://127.0.0.1:9440/healthz",
     )
 )
-@click.option("--url", envvar="RECONCILE_HEALTHCHECK_URL", default=URL, show_default=True, help="Where to ask.")
-def healthcheck(*, url: str) -> int:
-    """Ask a watch that runs with --listen whether it is well.
+@click.option(
+    "--url",
+    envvar="RECONCILE_HEALTHCHECK_URL",
+    metavar="URL",
+    help=f"Where to ask. Without it: where --listen says, or {LISTEN_DEFAULT}.",
+)
+@options((LISTEN,))
+def healthcheck(*, url: str | None, listen: str | None) -> int:
+    """Check the health of a watch that runs with --listen.
 
     Ends with 0 if it is, and with 1 and a sentence if it is not, or does not answer within five seconds.
     """
-    if not url.startswith(("http://", "https://")):
-        msg = f"{url!r} does not begin with http:// or https://"
+    asked = url or health_url(listen or LISTEN_DEFAULT)
+    if not asked.startswith(("http://", "https://")):
+        msg = f"{asked!r} does not begin with http:// or https://"
         raise click.BadParameter(msg, param_hint="--url")
-    problem = _ask(url)
+    problem = _ask(asked)
     if problem is None:
         return os.EX_OK
     sys.stderr.write(f"reconcile: {problem.strip()}\n")
@@ -41,8 +49,8 @@ def healthcheck(*, url: str) -> int:
 def _ask(url: str) -> str | None:
     """Return what is wrong, or None."""
     try:
-        # Not the transport, which is for providers: nothing is sent but the question, and to this machine.
-        with urllib.request.urlopen(url, timeout=ANSWERS_WITHIN_S):  # noqa: S310  the scheme is checked above
+        # Not the transport, which is for providers: only a question is sent, and to this machine, so through no proxy.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=ANSWERS_WITHIN_S):
             return None
     except urllib.error.HTTPError as error:
         with error:

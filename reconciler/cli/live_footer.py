@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.console import Screen
-from reconciler.controller.health import Lookout
+from reconciler.cli.console import ConsoleOutput
+from reconciler.controller.health import HealthTracker
 from reconciler.local.clock import SystemClock
-from reconciler.model.watch_status import Overview, ailments
+from reconciler.model.watch_status import WatchStatus, liveness_problems
 from reconciler.views.progress_text import standing_line
 from reconciler.views.text import clean
 
@@ -22,19 +22,19 @@ LINES_MAX = 5
 
 
 @contextmanager
-def agenda(lookout: Lookout, screen: Screen) -> Iterator[None]:
+def agenda(health: HealthTracker, screen: ConsoleOutput) -> Iterator[None]:
     """Show it, once a second, until the block ends."""
     console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
     clock = SystemClock()
 
     def draw() -> RenderableType:
-        return agenda_text(lookout.overview, clock.monotonic())
+        return agenda_text(health.overview, clock.monotonic())
 
     with Live(get_renderable=draw, console=console, refresh_per_second=1, transient=True, redirect_stdout=False):
         yield
 
 
-def agenda_text(overview: Overview, now: float) -> RenderableType:
+def agenda_text(overview: WatchStatus, now: float) -> RenderableType:
     """Return where everything stands, what is due next and why, and what is wrong with the watch itself."""
     table = Table.grid(padding=(0, 2))
     for each in overview.upcoming[:LINES_MAX]:
@@ -42,5 +42,5 @@ def agenda_text(overview: Overview, now: float) -> RenderableType:
     more = overview.waiting - LINES_MAX
     if more > 0:
         table.add_row("", f"and {more:,} more", "")
-    problems = [Text(problem, style="bold red") for problem in ailments(overview, now)]
+    problems = [Text(problem, style="bold red") for problem in liveness_problems(overview, now)]
     return Group(Text(standing_line(overview.report), style="bold"), table, *problems)

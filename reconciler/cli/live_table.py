@@ -5,39 +5,42 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from dataclasses import replace
 
 from rich.console import Console
 from rich.live import Live
 
-from reconciler.cli.console import Screen
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.progress_output import teller
 from reconciler.model.report import Report
-from reconciler.views.status_table import get_text, rows_table
+from reconciler.views.layout import Canvas
+from reconciler.views.renderers import renderer
 
-Look = Callable[[], Awaitable[Report]]
+LoadReport = Callable[[], Awaitable[Report]]
 
 
-async def watch_table(screen: Screen, look: Look, every_s: float, *, is_wide: bool) -> NoReturn:
-    """Show where jobs stand until somebody ends it, looking again every so many seconds."""
+async def watch_table(screen: ConsoleOutput, look: LoadReport, every_s: float, output: str) -> None:
+    """Show where jobs stand until somebody ends it or its reader goes away, looking again every so many seconds."""
     if screen.is_live(sys.stdout):
-        await _in_place(screen, look, every_s, is_wide=is_wide)
-    await _by_lines(screen, look, every_s, is_wide=is_wide)
+        await _in_place(screen, look, every_s, output)
+    else:
+        await _by_lines(screen, look, every_s, output)
 
 
-async def _in_place(screen: Screen, look: Look, every_s: float, *, is_wide: bool) -> NoReturn:
+async def _in_place(screen: ConsoleOutput, look: LoadReport, every_s: float, output: str) -> None:
     console = Console(no_color=screen.is_colorless, highlight=False)
     with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        while True:
+        while not screen.is_gone(sys.stdout):
             report = await look()
-            live.update(rows_table(report.rows, console.width - 1, screen.now(), is_wide=is_wide), refresh=True)
+            context = replace(screen.context(), canvas=Canvas(console.width - 1))
+            live.update(renderer("get", output).redrawn(report, context), refresh=True)
             await asyncio.sleep(every_s)
 
 
-async def _by_lines(screen: Screen, look: Look, every_s: float, *, is_wide: bool) -> NoReturn:
+async def _by_lines(screen: ConsoleOutput, look: LoadReport, every_s: float, output: str) -> None:
     report = await look()
-    screen.result(get_text(report.rows, screen.canvas(sys.stdout), screen.now(), is_wide=is_wide))
+    screen.show("get", output, report)
     tell = teller(lambda line: screen.result(f"{line}\n"), report)
-    while True:
+    while not screen.is_gone(sys.stdout):
         await asyncio.sleep(every_s)
         tell(await look())

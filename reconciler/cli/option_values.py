@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,32 +10,52 @@ from typing import Any
 
 import click
 
-from reconciler.controller.run_options import Brakes, GitRemote, Patience, Place, Publishing, Selection, TrustSources
+from reconciler.cli.listen_address import split_address
+from reconciler.controller.run_options import (
+    GitRemote,
+    Paths,
+    Publishing,
+    SafetyOptions,
+    Selection,
+    Timeouts,
+    TrustSources,
+)
+from reconciler.git.discovery import led_out_of
 from reconciler.git.remote_credentials import split_url
 from reconciler.model.spec import parse_duration
+from reconciler.views.renderers import formats
 from reconciler.wiring.monitoring import Observing
 
-PORT_MAX = 65_535
 SHORTEST = 7
 _COMMIT = re.compile(rf"[0-9a-f]{{{SHORTEST},64}}")
 
-Given = Mapping[str, Any]
+OptionValues = Mapping[str, Any]
 """What click read, by parameter name."""
 
 
-def place(given: Given) -> Place:
-    """Return where things are."""
+def output_of(given: OptionValues, what: str) -> str:
+    """Return the format that `-o` names, or the only one that a result has."""
+    return str(given.get("output", formats(what)[0]))
+
+
+def place(given: OptionValues) -> Paths:
+    """Return where things are. Raises click's usage error for a place that a commit can lead elsewhere."""
     remote = _remote(given) if given.get("git_url") else None
-    return Place(
+    for name in ("specs", "status_dir") if remote is None else ():
+        if given[name] is not None and (top := led_out_of(given[name])) is not None:
+            msg = f"{str(given[name])!r} leads out of the checkout {top} by a link: name the place where it leads"
+            raise click.BadParameter(msg, param_hint=f"--{name.replace('_', '-')}")
+    return Paths(
         specs=given["specs"] if remote is None else Path(remote.path),
         status_dir=given["status_dir"],
         state_dir=given["state_dir"],
         audit=given.get("audit"),
+        operator=given.get("config"),
         remote=remote,
     )
 
 
-def _remote(given: Given) -> GitRemote:
+def _remote(given: OptionValues) -> GitRemote:
     path = given["git_path"].strip("/")
     if ".." in path.split("/"):
         msg = "the specs directory cannot be above the top of the tree"
@@ -43,7 +64,15 @@ def _remote(given: Given) -> GitRemote:
     if accepted is not None and not _COMMIT.fullmatch(accepted):
         msg = f"{accepted!r} is not a commit: write at least {SHORTEST} of its digits, as the warning shows them"
         raise click.BadParameter(msg, param_hint="--accept-revision")
-    url, user, password = split_url(given["git_url"])
+    try:
+        url, user, password = split_url(given["git_url"])
+        if user is None and password is None:
+            # Where it is the same, what opens it may stand in the variable, to be in no list of processes.
+            other, *opening = split_url(os.environ.get("RECONCILE_GIT_URL", ""))
+            user, password = opening if other == url else (None, None)
+    except ValueError:
+        msg = "this is not a URL: its host makes no sense"
+        raise click.BadParameter(msg, param_hint="--git-url") from None
     return GitRemote(
         url=url,
         user=user,
@@ -56,14 +85,14 @@ def _remote(given: Given) -> GitRemote:
     )
 
 
-def selection(given: Given, names: tuple[str, ...] = ()) -> Selection:
+def selection(given: OptionValues, names: tuple[str, ...] = ()) -> Selection:
     """Return which jobs are meant. Raises click's usage error for a selector that is none."""
     return Selection(names=names, labels=_labels(given["selector"] or ""), provider=given["provider"])
 
 
-def brakes(given: Given) -> Brakes:
+def brakes(given: OptionValues) -> SafetyOptions:
     """Return the limits on changes, and what may pass them."""
-    return Brakes(
+    return SafetyOptions(
         allow_cancels=given["allow_cancels"],
         allow_names=frozenset(given["allow_cancel"]),
         max_cancels=given["max_cancels"],
@@ -73,12 +102,12 @@ def brakes(given: Given) -> Brakes:
     )
 
 
-def trust(given: Given) -> TrustSources:
+def trust(given: OptionValues) -> TrustSources:
     """Return where the operator says which hosts and files are trusted."""
     return TrustSources(files=tuple(given["trust_files"]), secret_dirs=tuple(given["secrets_dir"]))
 
 
-def seconds(given: Given, name: str) -> float:
+def seconds(given: OptionValues, name: str) -> float:
     """Return an option that is a duration. Raises click's usage error where it is none."""
     try:
         return parse_duration(given[name]).total_seconds()
@@ -95,28 +124,20 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, _, value in pairs)
 
 
-def patience(given: Given) -> Patience:
+def patience(given: OptionValues) -> Timeouts:
     """Return how long a run goes on. Raises click's usage error for a duration that is none."""
     wait_s = None if given["wait"] is None else seconds(given, "wait")
-    return Patience(timeout_s=seconds(given, "timeout"), wait_s=wait_s)
+    return Timeouts(timeout_s=seconds(given, "timeout"), wait_s=wait_s)
 
 
-def observing(given: Given) -> Observing:
+def observing(given: OptionValues) -> Observing:
     """Return how the watch is to be followed. Raises click's usage error for an address that is none."""
-    return Observing(listen=_address(given["listen"]), heartbeat_url=given["heartbeat_url"])
+    listen = None if given["listen"] is None else split_address(given["listen"])
+    names = tuple(name.strip() for name in (given["listen_names"] or "").split(",") if name.strip())
+    return Observing(listen=listen, listen_names=names, heartbeat_url=given["heartbeat_url"])
 
 
-def _address(text: str | None) -> tuple[str, int] | None:
-    if text is None:
-        return None
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > PORT_MAX:
-        msg = f"{text!r} is not an address: write it as 127.0.0.1:8080"
-        raise click.BadParameter(msg, param_hint="--listen")
-    return host.strip("[]"), int(port)
-
-
-def publishing(given: Given) -> Publishing:
+def publishing(given: OptionValues) -> Publishing:
     """Return whether and where statuses become commits."""
     return Publishing(
         is_committed=given["commit"],

@@ -1,17 +1,20 @@
 """The options that several verbs share: each may stand before the verb or after it, or in `RECONCILE_<NAME>`.
 
-What they mean is in `option_values`, which is heavy to import; here is only how they are written.
+What they mean is in `given`, which is heavy to import; here is only how they are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+
+from reconciler.ci import HOSTS
+from reconciler.views.renderers import formats
+from reconciler.views.text import did_you_mean
 
 DISTRIBUTION = "llm-job-reconciler"
 
@@ -59,9 +62,8 @@ class OneOf(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the word."""
         if value not in self.choices:
-            near = get_close_matches(str(value), self.choices, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            self.fail(f"{value!r} is not one of {', '.join(self.choices)}.{hint}", param, ctx)
+            hint = did_you_mean(str(value), self.choices)
+            self.fail(f"{value!r} is not one of {', '.join(self.choices)}. {hint}".rstrip(), param, ctx)
         return str(value)
 
 
@@ -81,16 +83,19 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])
 
 
-def output(*formats: str) -> Decorator[Any]:
-    """Return the option `-o` with these formats; the first is the default."""
+def output(*shown: str) -> Decorator[Any]:
+    """Return the option `-o` with the formats that all of these results have; no option, where that is only one."""
+    offered = formats(*shown)
+    if len(offered) == 1:
+        return lambda command: command
     return click.option(
         "-o",
         "--output",
         cls=Shared,
-        type=OneOf(formats),
-        default=formats[0],
+        type=OneOf(offered),
+        default=offered[0],
         show_default=True,
-        help="How the result is printed.",
+        help="Output format.",
     )
 
 
@@ -98,19 +103,46 @@ def _path(**settings: Any) -> click.Path:
     return click.Path(path_type=Path, **settings)
 
 
+class _HiddenPath(click.Path):
+    """A path that no message repeats: somebody may have given the secret where its file was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail("it names no file that can be read.", param, ctx)
+
+
 def _limit(name: str, help_: str, most: int | None = None) -> Decorator[Any]:
     return click.option(name, cls=Shared, type=click.IntRange(0, most), metavar="N", help=help_)
 
 
+LISTEN: Decorator[Any] = click.option(
+    "--listen",
+    cls=Shared,
+    metavar="HOST:PORT",
+    help="Without --once: serve /healthz, /readyz and /metrics on this address, such as 127.0.0.1:8080.",
+)
 OBSERVING: tuple[Decorator[Any], ...] = (
+    LISTEN,
     click.option(
-        "--listen",
+        "--listen-names",
         cls=Shared,
-        metavar="HOST:PORT",
-        help="Without --once: serve /healthz, /readyz and /metrics there, such as 127.0.0.1:8080.",
+        metavar="NAME,...",
+        help="With --listen: accepted host names, besides IP addresses and names without a dot.",
     ),
     click.option(
-        "--heartbeat-url", cls=Shared, metavar="URL", help="Without --once: a URL to ask for after each pass."
+        "--heartbeat-url",
+        cls=Shared,
+        metavar="URL",
+        help="Without --once: send a GET request to this URL after each pass.",
+    ),
+    click.option(
+        "--log-file",
+        cls=Shared,
+        type=_path(dir_okay=False),
+        metavar="FILE",
+        help="Without --once: append the log as JSON to this file instead of stderr; it may be rotated.",
     ),
 )
 AUDIT: tuple[Decorator[Any], ...] = (
@@ -119,57 +151,85 @@ AUDIT: tuple[Decorator[Any], ...] = (
         cls=Shared,
         type=_path(dir_okay=False),
         metavar="FILE",
-        help="Append a JSON line for each request that changes something.",
+        help="Append a JSON line to this file for each change request.",
     ),
 )
 PLACE: tuple[Decorator[Any], ...] = (
     click.option(
-        "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="The directory of the specs."
+        "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="Directory of the specs."
     ),
-    click.option("--status-dir", cls=Shared, type=_path(), help="Where statuses stand; by default <specs>/status."),
+    click.option(
+        "--config",
+        cls=Shared,
+        type=_path(dir_okay=False),
+        metavar="FILE",
+        help="The operator's file, outside the specs: trust, paths and limits that no spec can loosen.",
+    ),
+    click.option(
+        "--status-dir", cls=Shared, type=_path(), help="Directory of the statuses; <specs>/status by default."
+    ),
     click.option(
         "--state-dir",
         cls=Shared,
         type=_path(),
-        help="Where the lock and the like stand; by default in the user's cache directory.",
+        help="Directory of the lock, journal and caches; in the user's cache directory by default.",
     ),
 )
 REMOTE: tuple[Decorator[Any], ...] = (
-    click.option("--git-url", cls=Shared, metavar="URL", help="Read the specs of this Git remote, without a checkout."),
-    click.option("--git-ref", cls=Shared, default="main", show_default=True, metavar="BRANCH", help="Its branch."),
     click.option(
-        "--git-path", cls=Shared, default="specs", show_default=True, metavar="DIR", help="The specs directory in it."
+        "--git-url", cls=Shared, metavar="URL", help="Read the specs from this Git remote, without a checkout."
     ),
     click.option(
-        "--git-poll", cls=Shared, default="15s", show_default=True, metavar="DURATION", help="How often it is asked."
+        "--git-ref", cls=Shared, default="main", show_default=True, metavar="BRANCH", help="Branch of the Git remote."
+    ),
+    click.option(
+        "--git-path",
+        cls=Shared,
+        default="specs",
+        show_default=True,
+        metavar="DIR",
+        help="Specs directory in that branch.",
+    ),
+    click.option(
+        "--git-poll",
+        cls=Shared,
+        default="15s",
+        show_default=True,
+        metavar="DURATION",
+        help="How often to poll the Git remote.",
     ),
     click.option(
         "--git-token-file",
         cls=Shared,
-        type=_path(exists=True, dir_okay=False),
-        help="The file with the token for it; else RECONCILE_GIT_TOKEN, if set.",
+        type=_HiddenPath(path_type=Path, exists=True, dir_okay=False),
+        help="File with the token for the Git remote; otherwise RECONCILE_GIT_TOKEN is used, if set.",
     ),
     click.option(
-        "--accept-revision", cls=Shared, metavar="SHA", help="Act on this commit though the branch was rewound to it."
+        "--accept-revision",
+        cls=Shared,
+        metavar="SHA",
+        help="Act on this commit even though the branch was rewound to it.",
     ),
 )
 SELECTION: tuple[Decorator[Any], ...] = (
-    click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs with all these labels."),
+    click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs that have all of these labels."),
     click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),
 )
 BRAKES: tuple[Decorator[Any], ...] = (
-    _limit("--allow-cancels", "Let this many changes pass the guard, this once."),
+    _limit("--allow-cancels", "Allow up to this many changes in this run, despite the guard."),
     click.option(
         "--allow-cancel",
         cls=Shared,
         multiple=True,
         metavar="NAME",
-        help="Let the change of this job pass the guard, this once. May be repeated.",
+        help="Allow the change of this job in this run, despite the guard. May be repeated.",
     ),
-    _limit("--max-cancels", "The guard: changes an hour, together with the percentage."),
-    _limit("--max-cancel-percent", "The guard: share of the unfinished jobs.", 100),
-    _limit("--max-cancels-absolute", "The guard: changes an hour, whatever the share."),
-    click.option("--suspend", cls=Shared, is_flag=True, help="Look and confirm, but ask for no change anywhere."),
+    _limit("--max-cancels", "Guard: changes per hour that are always allowed, whatever the percentage."),
+    _limit("--max-cancel-percent", "Guard: changes per hour, as a percentage of the unfinished jobs.", 100),
+    _limit("--max-cancels-absolute", "Guard: changes per hour that are never exceeded."),
+    click.option(
+        "--suspend", cls=Shared, is_flag=True, help="Observe jobs and confirm earlier requests, but request no change."
+    ),
 )
 TRUST: tuple[Decorator[Any], ...] = (
     # `RECONCILE_TRUST` holds bindings, not a file's name: hence another name for this one's variable
@@ -179,14 +239,14 @@ TRUST: tuple[Decorator[Any], ...] = (
         cls=Shared,
         multiple=True,
         type=_path(exists=True, dir_okay=False),
-        help="A file that says which hosts a credential may go to. May be repeated.",
+        help="File that binds credentials to hosts. May be repeated.",
     ),
     click.option(
         "--secrets-dir",
         cls=Shared,
         multiple=True,
         type=_path(exists=True, file_okay=False),
-        help="A directory, besides /run/secrets, that credentials may be read from. May be repeated.",
+        help="Directory to read credential files from, besides /run/secrets. May be repeated.",
     ),
 )
 AUTHOR: tuple[Decorator[Any], ...] = (
@@ -196,49 +256,45 @@ AUTHOR: tuple[Decorator[Any], ...] = (
         default="reconcile <reconcile@reconcile.invalid>",
         show_default=True,
         metavar="NAME <EMAIL>",
-        help="Who commits.",
+        help="Author of the commits.",
     ),
 )
 PUBLISHING: tuple[Decorator[Any], ...] = (
-    click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the branch that is checked out."),
-    click.option("--push", cls=Shared, is_flag=True, help="Push them, and each intent before its request leaves."),
+    click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the checked-out branch."),
+    click.option("--push", cls=Shared, is_flag=True, help="Push statuses, and each intent before its request is sent."),
     click.option(
-        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on a branch that holds nothing else."
+        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on this branch, which holds nothing else."
     ),
-    click.option("--remote", cls=Shared, default="origin", show_default=True, help="With --push: where to."),
+    click.option("--remote", cls=Shared, default="origin", show_default=True, help="Remote to push to."),
     *AUTHOR,
     click.option(
         "--commit-trailer",
         cls=Shared,
         multiple=True,
         metavar="LINE",
-        help="A line at the end of each commit's message, such as 'skip-checks: true'. May be repeated.",
+        help="Trailer for each commit message, such as 'skip-checks: true'. May be repeated.",
     ),
 )
 DRY_RUN: tuple[Decorator[Any], ...] = (
-    click.option("--dry-run", cls=Shared, is_flag=True, help="Show what would be written, and write nothing."),
+    click.option("--dry-run", cls=Shared, is_flag=True, help="Show what would be written, without writing it."),
 )
 CI: tuple[Decorator[Any], ...] = (
-    click.option(
-        "--github",
-        cls=Shared,
-        is_flag=True,
-        help="Write annotations, summary and outputs, and with GITHUB_TOKEN a comment, as GitHub Actions has them; "
-        "it is so there.",
-    ),
+    *(click.option(f"--{row.flag}", cls=Shared, is_flag=True, help=row.help) for row in HOSTS),
     click.option(
         "--junit", cls=Shared, type=_path(dir_okay=False), metavar="FILE", help="Write the result as JUnit XML."
     ),
 )
 SCREEN: tuple[Decorator[Any], ...] = (
-    click.option("-v", "--verbose", cls=Shared, count=True, help="Say more; with a bug, where it happened."),
+    click.option(
+        "-v", "--verbose", cls=Shared, count=True, help="Verbose output; shows tracebacks for internal errors."
+    ),
     click.option(
         "--log-format",
         cls=Shared,
         type=OneOf(["text", "json"]),
         default="text",
         show_default=True,
-        help="How progress and problems are told, on stderr.",
+        help="Log format on stderr.",
     ),
-    click.option("--no-color", cls=Shared, is_flag=True, help="No colours; so does the variable NO_COLOR."),
+    click.option("--no-color", cls=Shared, is_flag=True, help="Disable colours, as the variable NO_COLOR does."),
 )

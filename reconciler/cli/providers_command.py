@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from typing import Any
 
 import click
 
 from reconciler import wiring
-from reconciler.cli.console import Screen
-from reconciler.cli.option_values import Given, place, trust
+from reconciler.cli.console import ConsoleOutput
+from reconciler.cli.option_values import OptionValues, place, trust
 from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
 from reconciler.cli.options import output as output_option
-from reconciler.controller.account_resolver import Reach
+from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.check_accounts import Checked, check
-from reconciler.model.report import worst
+from reconciler.model.exit_code import worst
 from reconciler.ports import ProviderType
-from reconciler.views.providers_text import AccountLine, TypeLine, providers_json, providers_text
+from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine
 
 
 @click.command(
@@ -26,30 +26,27 @@ from reconciler.views.providers_text import AccountLine, TypeLine, providers_jso
         "reconcile providers --check",
     )
 )
-@click.option("--check", "is_asked", is_flag=True, help="Prove each credential with the cheapest read there is.")
-@output_option("text", "wide", "json")
+@click.option("--check", "is_asked", is_flag=True, help="Test each credential with one small read request.")
+@output_option("providers")
 @options(PLACE, TRUST, SCREEN)
 def providers(*, is_asked: bool, output: str, **given: Any) -> int:
-    """Show what providers can do, and the accounts that the specs name.
+    """Show provider types, and the accounts that the specs use.
 
     With -o wide everything is told that a type can do. A credential is named by where it comes from, never shown. With
     --check each account is asked for one row of its
     list: 69 says that one did not answer, 78 that a credential or a trusted host is missing.
     """
-    screen = Screen.of(given)
+    screen = ConsoleOutput.of(given)
     found = asyncio.run(_check(given, is_asked=is_asked))
     types = [_type(name, type_) for name, type_ in wiring.provider_types().items()]
     accounts = [_account(each, is_asked=is_asked) for each in found]
-    if output == "json":
-        screen.result(providers_json(types, accounts))
-    else:
-        screen.result(providers_text(types, accounts, screen.canvas(sys.stdout), is_wide=output == "wide"))
+    screen.show("providers", output, ProviderListing(types, accounts))
     return worst(frozenset(each.exit_code for each in found))
 
 
-async def _check(given: Given, *, is_asked: bool) -> tuple[Checked, ...]:
-    async with wiring.reading(place(given), trust(given)) as tools:
-        return await check(tools.specs.snapshot(), tools, is_asked=is_asked)
+async def _check(given: OptionValues, *, is_asked: bool) -> tuple[Checked, ...]:
+    async with wiring.reading(place(given), trust(given)) as runtime:
+        return await check(runtime.specs.snapshot(), runtime, is_asked=is_asked)
 
 
 def _type(name: str, type_: ProviderType | str) -> TypeLine:
@@ -62,21 +59,23 @@ def _account(found: Checked, *, is_asked: bool) -> AccountLine:
     state = "Works" if is_asked else "NotChecked"
     return AccountLine(
         name=found.name,
-        account=str(found.reach.account) if found.reach else None,
-        credential=_source(found.reach),
+        account=str(found.target.account) if found.target else None,
+        credential=_source(found.target),
         code=found.unseen.reason if found.unseen else state,
         message=found.unseen.message if found.unseen else None,
         is_well=False if found.unseen else (True if is_asked else None),
     )
 
 
-def _source(reach: Reach | None) -> str:
+def _source(target: ResolvedAccount | None) -> str:
     """Where a credential comes from."""
-    if reach is None:
+    if target is None:
         return "-"
-    source = reach.credentials
+    source = target.credentials
     if source is not None:
         return f"variable {source.env}" if source.env else f"file {source.file}"
-    if reach.type.finds_credentials:
+    if target.type.finds_credentials and not (
+        target.type.has_whole_key and os.environ.get(target.type.key_variable or "")
+    ):
         return "the vendor's own library"
-    return f"variable {reach.type.key_variable}" if reach.type.key_variable else "needs none"
+    return f"variable {target.type.key_variable}" if target.type.key_variable else "needs none"

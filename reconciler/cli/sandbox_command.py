@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler import wiring
-from reconciler.cli.console import Screen
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import SCREEN, examples, options
 
 PORT = 8765
@@ -21,20 +21,18 @@ PORT = 8765
         "reconcile sandbox --jobs specs/sandbox.yaml --fault '{fault: status, status: 503, on: cancel, times: 2}'",
     )
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="The port; 0 takes a free one."
+    "--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="Port; 0 selects a free one."
 )
 @click.option(
     "--jobs",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file that declares the jobs; without it, the world begins empty.",
+    help="YAML file that declares the jobs; without it, there are none at first.",
 )
+@click.option("--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="Add this many sample jobs.")
 @click.option(
-    "--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="So many jobs more, of all sorts."
-)
-@click.option(
-    "--api-key-env", metavar="NAME", help="The variable that holds the only key to accept; else any key goes."
+    "--api-key-env", metavar="NAME", help="Variable with the only API key to accept; without it, any key is accepted."
 )
 @click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject, as YAML. May be repeated.")
 @options(SCREEN)
@@ -48,12 +46,12 @@ def sandbox(
     faults: tuple[str, ...],
     **given: object,
 ) -> int:
-    """Serve a make-believe provider to try things on.
+    """Serve a simulated provider for trials.
 
     It speaks the fine-tuning part of OpenAI's API, so that the official client works against it. Its address is printed
     on stdout once it answers. Ctrl-C stops it.
     """
-    screen = Screen.of(given)
+    screen = ConsoleOutput.of(given)
 
     def on_ready(address: str) -> None:
         screen.result(f"{address}/v1\n")

@@ -8,21 +8,29 @@ from collections.abc import Mapping
 import click
 from pydantic import BaseModel
 
-from reconciler.cli.console import Screen
-from reconciler.cli.options import SCREEN, examples, options
+from reconciler.cli.console import ConsoleOutput
+from reconciler.cli.options import SCREEN, OneOf, examples, options
+from reconciler.model.kind import DOCUMENTS
 from reconciler.providers import known, load
-from reconciler.views.json_schema import json_schema
+from reconciler.views.json_schema import ALL_KINDS, json_schema
 
 
-@click.command(epilog=examples("reconcile schema > specs/.schema.json"))
+@click.command(
+    epilog=examples("reconcile schema > specs/.schema.json", "reconcile schema OperatorConfig > operator.schema.json")
+)
+@click.argument("kind", required=False, metavar="[KIND]", type=OneOf(list(ALL_KINDS)))
 @options(SCREEN)
-def schema(**given: object) -> int:
+def schema(*, kind: str | None, **given: object) -> int:
     """Print one JSON Schema for every kind of document.
+
+    With KIND, print the schema of that kind alone.
 
     Editors that know YAML's language server complete and check a spec while it is typed, if its first line is
     `# yaml-language-server: $schema=.schema.json`.
     """
-    Screen.of(given).result(json.dumps(json_schema(provider_options()), indent=2) + "\n")
+    ConsoleOutput.of(given).result(
+        json.dumps(json_schema(provider_options(), {kind: ALL_KINDS[kind]} if kind else DOCUMENTS), indent=2) + "\n"
+    )
     return 0
 
 

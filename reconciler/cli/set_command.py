@@ -11,7 +11,8 @@ from reconciler.cli.job_names import NAME
 from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
-from reconciler.model.spec import DesiredState, FineTuningJob
+from reconciler.model.kind import JobDocument
+from reconciler.model.spec import DesiredState
 
 
 @click.command(
@@ -22,16 +23,16 @@ from reconciler.model.spec import DesiredState, FineTuningJob
 )
 @NAME
 @click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
-@click.option("--reason", metavar="TEXT", help="Why; it stands in plan, status and notifications.")
+@click.option("--reason", metavar="TEXT", help="Reason, shown in the plan and the status.")
 @options(DRY_RUN, PLACE, SCREEN)
 def set(*, name: str, state: str, reason: str | None, **given: Any) -> int:  # noqa: A001  the verb's name
-    """Write into a spec what should be true of its job.
+    """Set the desired state of a job in its spec.
 
     STATE is running, paused, cancelled or observed. Only the file changes, and in it only that value; comments and
     layout stay. Nothing is asked of a provider.
     """
 
-    def edits(spec: FineTuningJob) -> Iterator[Edit]:
+    def edits(spec: JobDocument) -> Iterator[Edit]:
         yield Edit(spec.metadata.name, ("desiredState",), state)
         if reason is not None:
             yield Edit(spec.metadata.name, ("reason",), reason)

@@ -6,30 +6,30 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from reconciler.cli.console import Screen
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import find_specs
-from reconciler.cli.option_values import Given, place
-from reconciler.formats.yaml_edit import Edit, SpliceRefused
+from reconciler.cli.option_values import OptionValues, place
+from reconciler.formats.yaml_edit import Edit, YamlEditError
 from reconciler.local.spec_editor import edited, write
-from reconciler.model.spec import FineTuningJob
+from reconciler.model.kind import JobDocument
 from reconciler.views.diff_text import change_text
 from reconciler.wiring import UsageError
 
 
-def edit_specs(given: Given, names: Sequence[str], edits: Callable[[FineTuningJob], Iterable[Edit]]) -> int:
+def edit_specs(given: OptionValues, names: Sequence[str], edits: Callable[[JobDocument], Iterable[Edit]]) -> int:
     """Make these edits of each spec, print the changed lines, and return the exit code."""
-    screen, root = Screen.of(given), place(given).specs
+    screen, root = ConsoleOutput.of(given), place(given).specs
     specs = find_specs(given, names)
     try:
-        changes = edited((root / spec.file, edit) for spec in specs for edit in edits(spec.document))
-    except SpliceRefused as refusal:
+        changes = edited(root, ((root / spec.file, edit) for spec in specs for edit in edits(spec.document)))
+    except YamlEditError as refusal:
         raise UsageError(str(refusal)) from None
     if not given["dry_run"]:
-        write(changes)
+        write(root, changes)
     told = [(str(each.path), each.before.decode("utf-8-sig"), each.after.decode("utf-8-sig")) for each in changes]
     screen.result(change_text(told, screen.canvas(sys.stdout)))
     if not changes:
-        screen.log("It is so already: nothing was written.")
+        screen.log("No change: the spec already says so.")
     elif given["dry_run"]:
         screen.log("Nothing was written.")
     else:

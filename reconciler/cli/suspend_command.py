@@ -13,7 +13,8 @@ from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 from reconciler.local.clock import SystemClock
-from reconciler.model.spec import FineTuningJob, parse_duration, parse_instant, render_instant
+from reconciler.model.kind import JobDocument
+from reconciler.model.spec import parse_duration, parse_instant, render_instant
 
 
 @click.command(
@@ -23,21 +24,25 @@ from reconciler.model.spec import FineTuningJob, parse_duration, parse_instant, 
     )
 )
 @NAMES
-@click.option("--reason", metavar="TEXT", help="Why; it stands in plan and status.")
-@click.option("--until", metavar="TIME", help="When it ends by itself: 4h, or 2026-12-01T08:00:00Z.")
+@click.option("--reason", metavar="TEXT", help="Reason, shown in the plan and the status.")
+@click.option(
+    "--until",
+    metavar="TIME",
+    help="When the suspension ends: 4h, or 2026-12-01T08:00:00Z. Without it, it does not end by itself.",
+)
 @options(DRY_RUN, PLACE, SCREEN)
 def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **given: Any) -> int:
-    """Write into specs that nothing is to be asked for their jobs.
+    """Suspend jobs in their specs: observe them, and change nothing.
 
-    They are still looked at, and what was asked for before is still confirmed. A suspension that is over gives way.
+    They are still looked at, and what was asked for before is still confirmed. Without --until it lasts until somebody
+    ends it, and the end that an earlier suspension had is taken out.
     """
-    now = SystemClock().now()
     given_now = {"reason": reason, "until": None if until is None else _moment(until)}
     wanted = {key: value for key, value in given_now.items() if value is not None}
 
-    def edits(spec: FineTuningJob) -> Iterator[Edit]:
+    def edits(spec: JobDocument) -> Iterator[Edit]:
         said = spec.spec.suspend
-        if until is None and said is not None and said.until is not None and said.until <= now:
+        if until is None and said is not None and said.until is not None:
             kept = {} if said.reason is None else {"reason": said.reason}
             yield Edit(spec.metadata.name, ("suspend",), None)
             yield Edit(spec.metadata.name, ("suspend",), {**kept, **wanted} or True)

@@ -6,21 +6,18 @@ from collections.abc import Iterable
 
 import click
 
-from reconciler.cli.console import Screen
-from reconciler.controller.unmanaged import Listed
+from reconciler.cli.console import ConsoleOutput
+from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.diagnostic import Severity
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import UNFINISHED
-from reconciler.model.reason import Reason
-from reconciler.model.report import ExitCode
 from reconciler.views.drift_text import Stranger
 from reconciler.views.problems import Problem
 
-UNFINISHED_ONLY = click.option(
-    "--unfinished", is_flag=True, help="Of the jobs without a spec, only those that may still cost money."
-)
+UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Of the unmanaged jobs, only unfinished ones.")
 
 
-def strangers_of(listed: Iterable[Listed], *, is_unfinished: bool) -> list[Stranger]:
+def strangers_of(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[Stranger]:
     """Return the jobs that no spec speaks of, account by account."""
     return [
         Stranger(each.alias, job)
@@ -30,7 +27,7 @@ def strangers_of(listed: Iterable[Listed], *, is_unfinished: bool) -> list[Stran
     ]
 
 
-def complain(screen: Screen, listed: Iterable[Listed]) -> None:
+def complain(screen: ConsoleOutput, listed: Iterable[AccountListing]) -> None:
     """Tell which accounts could not be listed, and why."""
     screen.say(
         Problem(
@@ -43,12 +40,6 @@ def complain(screen: Screen, listed: Iterable[Listed]) -> None:
     )
 
 
-def exit_codes(listed: Iterable[Listed]) -> frozenset[ExitCode]:
+def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:
     """Return what the accounts that could not be listed are cause for."""
-    return frozenset(_code(each.unseen.reason, is_unset=each.unseen.is_configuration) for each in listed if each.unseen)
-
-
-def _code(reason: Reason, *, is_unset: bool) -> ExitCode:
-    if is_unset:
-        return ExitCode.CONFIGURATION
-    return ExitCode.INVALID_DOCUMENT if reason is Reason.INVALID_PROVIDER else ExitCode.PROVIDER_UNSEEN
+    return frozenset(each.unseen.exit_code for each in listed if each.unseen)

@@ -20,7 +20,7 @@ from reconciler.formats.yaml_edit import Edit
 @NAMES
 @options(DRY_RUN, PLACE, SCREEN)
 def unsuspend(*, names: tuple[str, ...], **given: Any) -> int:
-    """Take the suspension out of specs again.
+    """End the suspension of jobs in their specs.
 
     What they want is asked for from the next pass on; the guard counts it like any other change.
     """

@@ -23,5 +23,5 @@ def version_text() -> str:
     )
 )
 def version() -> None:
-    """Show which version this is."""
+    """Print the version."""
     click.echo(f"{DISTRIBUTION} {version_text()}")

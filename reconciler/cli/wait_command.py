@@ -8,17 +8,20 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.cli.console import Screen
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import NAMES, read_named
-from reconciler.cli.option_values import place, seconds, trust
-from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options
+from reconciler.cli.option_values import output_of, place, seconds, trust
+from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options, output
 from reconciler.cli.progress_output import progress
-from reconciler.controller.run_options import Brakes, Selection
+from reconciler.controller.run_options import SafetyOptions, Selection
 from reconciler.controller.wait import Goal, judge, wait_for
 from reconciler.local.clock import SystemClock
-from reconciler.model.report import ExitCode, Report
-from reconciler.views.row_state import outlook
-from reconciler.views.text import clean
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.report import Report
+from reconciler.views.last_pass_text import last_pass_text
+from reconciler.views.renderers import renderer
+from reconciler.views.text import names as list_of
+from reconciler.views.wait_text import WaitResult
 
 FILES_EVERY_S = 0.5
 LOOKS_EVERY_S = 10.0
@@ -37,27 +40,28 @@ LOOKS_EVERY_S = 10.0
     type=OneOf([str(each) for each in Goal]),
     default=str(Goal.SETTLED),
     show_default=True,
-    help="What to wait for; settled is ready, or suspended.",
+    help="State to wait for; settled means ready or suspended.",
 )
-@click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long.")
-@click.option("--live", is_flag=True, help="Ask the provider, every ten seconds, in place of reading the statuses.")
+@click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long to wait.")
+@click.option("--live", is_flag=True, help="Query the provider every ten seconds instead of reading the statuses.")
+@output("wait")
 @options(PLACE, TRUST, SCREEN)
 def wait(*, names: tuple[str, ...], goal: str, live: bool, **given: Any) -> int:
-    """Wait until jobs are where they should be.
+    """Wait until jobs reach a state.
 
     Reads the status files as another reconcile writes them. Ends with 0; with 1 as soon as one of the jobs is stalled
     or can no longer get there; with 75 once time has run out.
     """
-    screen = Screen.of(given)
+    screen = ConsoleOutput.of(given)
     read_named(given, names)
     chosen = Selection(names=names)
 
     async def look() -> Report:
         if live:
-            return await wiring.make_plan(place(given), chosen, Brakes(), trust(given))
+            return await wiring.make_plan(place(given), chosen, SafetyOptions(), trust(given), told.happened)
         return wiring.read_statuses(place(given), chosen)
 
-    with progress(screen, f"waiting for {goal}") as tell:
+    with progress(screen, f"waiting until {list_of(names)} {'is' if len(names) == 1 else 'are'} {goal}") as told:
         report, code = asyncio.run(
             wait_for(
                 look,
@@ -65,25 +69,12 @@ def wait(*, names: tuple[str, ...], goal: str, live: bool, **given: Any) -> int:
                 SystemClock(),
                 interval_s=LOOKS_EVERY_S if live else FILES_EVERY_S,
                 timeout_s=seconds(given, "timeout"),
-                tell=tell,
+                tell=told.reported,
             )
         )
-    screen.result("".join(f"{line}\n" for line in _told(report, Goal(goal), code)))
+    wanted = output_of(given, "wait")
+    jobs = tuple((row, judge(row, Goal(goal))) for row in report.rows)
+    screen.show("wait", wanted, WaitResult(goal, jobs, is_out_of_time=code is ExitCode.TIMED_OUT))
+    screen.say(renderer("wait", wanted).problems_beside(report))
+    screen.note(last_pass_text(report, screen.now()))
     return code
-
-
-def _told(report: Report, goal: Goal, code: ExitCode) -> list[str]:
-    """A line for each job: that it is there, or what keeps it."""
-    lines = []
-    for row in report.rows:
-        look, is_there = outlook(row), judge(row, goal)
-        state = f"{row.status.phase}, {look.reason}"
-        if is_there:
-            lines.append(f"{clean(row.name)}: {state}")
-        elif is_there is False:
-            lines.append(f"{clean(row.name)}: will not be {goal}: {state}: {clean(look.message)}")
-        elif code is ExitCode.TIMED_OUT:
-            lines.append(f"{clean(row.name)}: not {goal} in time: {state}: {clean(look.message)}")
-        else:
-            lines.append(f"{clean(row.name)}: not {goal} yet: {state}")
-    return lines

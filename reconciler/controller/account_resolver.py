@@ -1,74 +1,52 @@
-"""Which accounts the specs and Provider documents stand for, and what keeps one from being spoken to.
+"""Resolve the provider names of specs and Provider documents to accounts, or to the reason why one cannot be used.
 
-Rules: a provider's name is only an alias, and each is resolved once; an account is never spoken to under a name whose
-document is not valid, or may stand where nobody can read it, nor at a host that its credential is not bound to.
+Rules: a provider name is only an alias, and each is resolved once. An account is not used under a name whose Provider
+document is invalid, occurs twice, or may be in a file that cannot be read. It is not used at a host that its credential
+is not bound to. The guard and the path rules count by host and credential, never by a name that a spec's author
+chooses.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import PurePosixPath
-from typing import Protocol
 
 from pydantic import BaseModel, ValidationError
 
+from reconciler.controller.operator_policy import Credential, OperatorPolicy
+from reconciler.controller.path_rules import Allowance, PathRules, Ruling
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import Account
+from reconciler.model.job import Account, CredentialScope, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import quoted
 from reconciler.model.spec import CredentialSource, FineTuningJob, Provider, ProviderSpec
-from reconciler.ports import Located, ProviderType, Rate, Snapshot
+from reconciler.ports import PAIRS_MAX, Located, NotBound, ProviderType, Rate, Snapshot
 
-
-class Environment(Protocol):
-    """What the operator decides, outside the specs."""
-
-    def provider_type(self, name: str) -> ProviderType:
-        """Return a type by its word. Raises LookupError with a sentence for people."""
-        ...
-
-    def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the normalised base URL of an account. Raises ValueError with a sentence."""
-        ...
-
-    def distrust(
-        self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
-    ) -> str | None:
-        """Return why a credential must not be sent to that URL, and how an operator would allow it; None if it may."""
-        ...
-
-    def show(self, file: str) -> str:
-        """Return a spec file's path as its user would type it."""
-        ...
-
-    def show_status(self, file: str) -> str:
-        """Return a status file's path as its user would type it."""
-        ...
+PLACES_MAX = 5
+"""The most files that a message names."""
+LOOKED_FOR_MAX = 20
+"""The most unknown names for which a similar declared name is searched."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """An account, and how it is reached."""
+class ResolvedAccount:
+    """An account and how to reach it."""
 
     account: Account
     type: ProviderType
     options: BaseModel
     rate: Rate
     credentials: CredentialSource | None
-
-    @property
-    def key(self) -> str:
-        """Where its key comes from, as an operator would write it."""
-        source = self.credentials
-        return (source.file or source.env if source else None) or self.type.key_variable or "none"
+    scope: CredentialScope
+    """The host and credential by which the guard and the path rules know the account."""
 
     def canonical_id(self, job_id: str) -> str:
-        """Return the spelling that a job goes by. Raises ValueError with a sentence for what is no id here."""
+        """Return the canonical spelling of a job id. Raises ValueError with a message if the id is not valid."""
         if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
-            # what the pattern looks ahead for is for the machine, and says no more than `..` does
+            # the look-aheads only exclude `..`, which the message says in words
             pattern = re.sub(r"[(][?]![^)]*[)]", "", self.type.id_pattern)
             how = f"copy it as the provider shows it, which matches {pattern}, without '..'"
             msg = f"{quoted(job_id)} is not a job id of {self.type.name}: {how}"
@@ -77,158 +55,261 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Why nothing can be done for a spec."""
+class SpecProblem:
+    """Why a spec cannot be acted on."""
 
     reason: Reason
     message: str
     path: tuple[str, ...] = ()
-    """The field to mend; empty where it is not the document's to mend."""
+    """The field of the document to fix; empty if the fix is elsewhere."""
+    not_bound: NotBound | None = None
+    """The missing binding of the credential, if that is the only problem."""
+
+    @property
+    def unseen(self) -> Unobserved:
+        """The problem in the form of a failed observation."""
+        is_unset = self.reason is Reason.HOST_NOT_TRUSTED
+        return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)
 
 
-def reaches_by_name(
-    snapshot: Snapshot, environment: Environment, also: Iterable[str] = ()
-) -> dict[str, Reach | Problem]:
-    """Return what each provider stands for that a document declares, a spec names, or `also` holds, by that name."""
-    reaches = Reaches(snapshot, environment)
+def accounts_by_name(
+    snapshot: Snapshot, policy: OperatorPolicy, also: Iterable[str] = ()
+) -> dict[str, ResolvedAccount | SpecProblem]:
+    """Return the account or problem of each provider name that is declared, used by a spec, or in `also`."""
+    targets = AccountResolver(snapshot, policy)
     declared = {each.document.metadata.name for each in snapshot.providers} | snapshot.broken_providers
     named = {each.document.spec.provider for each in snapshot.jobs}
-    return {name: reaches.of(name) for name in sorted({*declared, *named, *also})}
+    return {name: targets.of(name) for name in sorted({*declared, *named, *also})}
 
 
 def diagnose(
-    located: Located[FineTuningJob] | Located[Provider], problem: Problem, environment: Environment
+    located: Located[FineTuningJob] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
 ) -> Diagnostic:
-    """Return a problem as it is told of the document that it is to be mended in."""
+    """Return a problem as a diagnostic at its field in the document."""
     path = problem.path
     lines = (located.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in located.lines)
     return Diagnostic(
-        file=environment.show(located.file),
+        file=policy.show(located.file),
         line=next(lines, located.line),
         field=".".join(path),
         message=problem.message,
     )
 
 
-class Reaches:
-    """The accounts that the specs and Provider documents stand for, each resolved once."""
+class AccountResolver:
+    """Resolves each provider name of one revision once."""
 
-    def __init__(self, snapshot: Snapshot, environment: Environment) -> None:
-        self._environment = environment
+    def __init__(self, snapshot: Snapshot, policy: OperatorPolicy) -> None:
+        self._environment = policy
         self._documents = {each.document.metadata.name: each for each in snapshot.providers}
+        self._doubled = _doubled(snapshot)
         self._broken = snapshot.broken_providers
         self._may_hold = sorted(snapshot.may_hold_providers)
-        self._known = {name: self._resolve(name) for name in self._documents}
-        self._allowances = self._allowances_by_account()
-        self._known |= self._clashes({each.document.spec.provider for each in snapshot.jobs})
+        self._looked_for = 0
+        used = {each.document.spec.provider for each in snapshot.jobs}
+        self._alike = self._names_of_secrets(snapshot, used)
+        # Each document by itself, because the `allowedPaths` of a duplicate still apply.
+        self._resolved = [(each, self._resolve(each.document.metadata.name, each)) for each in snapshot.providers]
+        self._known: dict[str, ResolvedAccount | SpecProblem] = {
+            each.document.metadata.name: found for each, found in self._resolved
+        } | {name: self._resolve(name, None) for name in self._doubled}
+        allowances = [
+            (found.scope, Allowance(each.document.metadata.name, found.account, globs))
+            for each, found in self._resolved
+            if isinstance(found, ResolvedAccount) and (globs := each.document.spec.allowed_paths) is not None
+        ]
+        rulings = (Ruling(self._name(credential), host, globs) for credential, host, globs in policy.ruled())
+        self._rights = PathRules(allowances, rulings)
+        self._known |= {name: self._resolve(name, None) for name in used - self._known.keys()}
+        self._known |= self._clashes(snapshot.jobs)
+        self._known = self._with_all_that_is_not_bound()
 
-    def of(self, name: str) -> Reach | Problem:
-        """Return the account that a provider's name stands for."""
+    def of(self, name: str) -> ResolvedAccount | SpecProblem:
+        """Return the account of a provider name, or why it has none."""
         if name not in self._known:
-            self._known[name] = self._resolve(name)
+            self._known[name] = self._resolve(name, None)
         return self._known[name]
 
-    def all(self) -> dict[str, Reach | Problem]:
-        """Return what every name stands for that was asked for so far, or is declared."""
+    def all(self) -> dict[str, ResolvedAccount | SpecProblem]:
+        """Return the account or problem of each name that is declared or was resolved so far."""
         return self._known
 
-    def basis(self, name: str, known: Mapping[str, Reach | Problem]) -> tuple[object, ...]:
-        """Return all that a spec of this provider depends on; what is equal to what was known is the same object."""
-        reach, before = self.of(name), known.get(name)
-        if before is not reach and before == reach:
-            reach = self._known[name] = before
-        return reach, self._documents.get(name), self._allowed(reach) if isinstance(reach, Reach) else ()
+    def basis(self, name: str, known: Mapping[str, ResolvedAccount | SpecProblem]) -> tuple[object, ...]:
+        """Return the inputs of this provider's specs. An account equal to the one in `known` is that same object."""
+        target, before = self.of(name), known.get(name)
+        if before is not target and before == target:
+            target = self._known[name] = before
+        return (
+            target,
+            self._documents.get(name),
+            self._rights.of(target.scope) if isinstance(target, ResolvedAccount) else (),
+        )
 
-    def by_account(self) -> dict[str, Reach]:
-        """Return the accounts that can be reached."""
-        return {str(each.account): each for each in self._known.values() if isinstance(each, Reach)}
+    def names(self) -> dict[str, str]:
+        """Return the names that the guard uses for credentials, by their names in the operator's file."""
+        return {written: self._name(each) for written, each in self._environment.named().items()}
+
+    def by_account(self) -> dict[str, ResolvedAccount]:
+        """Return the resolved accounts, by their text in statuses."""
+        return {str(each.account): each for each in self._known.values() if isinstance(each, ResolvedAccount)}
 
     def complaints(self) -> list[Diagnostic]:
-        """Return what is wrong with the Provider documents themselves."""
-        return [
-            diagnose(located, problem, self._environment)
+        """Return the problems of the Provider documents."""
+        clashing = (
+            (located, problem)
             for name, located in self._documents.items()
-            if isinstance(problem := self._known[name], Problem) and problem.path
-        ]
+            if name not in self._doubled and isinstance(problem := self._known[name], SpecProblem)
+        )
+        alone = ((located, found) for located, found in self._resolved if isinstance(found, SpecProblem))
+        found = dict.fromkeys(
+            diagnose(located, problem, self._environment) for located, problem in (*alone, *clashing) if problem.path
+        )
+        return list(found)
 
-    def objection(self, located: Located[FineTuningJob], reach: Reach) -> Problem | None:
-        """Return what one spec may not ask of an account."""
-        spec = located.document.spec
-        for name, globs in self._allowed(reach):
-            if not any(_matches(located.file, glob) for glob in globs):
-                same = "" if name == spec.provider else f" is the account of {name!r}, and"
-                message = f"provider {spec.provider!r}{same} may be named only by files that match {', '.join(globs)}"
-                return Problem(Reason.INVALID_SPEC, message, ("spec", "provider"))
-        try:
-            reach.canonical_id(spec.job_id)
-        except ValueError as error:
-            return Problem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
-        return None
+    def refusal(self, located: Located[FineTuningJob], target: ResolvedAccount) -> SpecProblem | None:
+        """Return why the path rules forbid a spec to use an account, or None if they allow it."""
+        message = self._rights.objection(located.file, located.document.spec.provider, target.account, target.scope)
+        return None if message is None else SpecProblem(Reason.INVALID_SPEC, message, ("spec", "provider"))
 
-    def _allowed(self, reach: Reach) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Return which files may name an account, by each Provider document that stands for it and says so."""
-        return self._allowances.get(reach.account, ())
-
-    def _allowances_by_account(self) -> dict[Account, tuple[tuple[str, tuple[str, ...]], ...]]:
-        found: dict[Account, tuple[tuple[str, tuple[str, ...]], ...]] = {}
-        for name, located in self._documents.items():
-            reach, globs = self._known[name], located.document.spec.allowed_paths
-            if isinstance(reach, Reach) and globs is not None:
-                found[reach.account] = (*found.get(reach.account, ()), (name, globs))
+    def _names_of_secrets(self, snapshot: Snapshot, used: Iterable[str]) -> dict[bytes, str]:
+        """Return one name for each secret, by its mark: the first of the names that lead to it."""
+        sources = [(each.document.spec.type, each.document.spec.credentials) for each in snapshot.providers]
+        sources += [(name, None) for name in used if name not in self._documents]
+        # A name in the operator's file comes before all other names of the same secret.
+        named = sorted(self._environment.named().values(), key=lambda each: each.name, reverse=True)
+        found = {each.mark: each.name for each in named if each.mark is not None}
+        ruled = frozenset(found)
+        for word, source in sources:
+            try:
+                credential = self._environment.credential(self._environment.provider_type(word), source)
+            except LookupError:
+                continue  # no such type: reported at each document that names it
+            if credential.mark is not None and credential.mark not in ruled:
+                found[credential.mark] = min(credential.name, found.get(credential.mark, credential.name))
         return found
 
-    def _clashes(self, used: Iterable[str]) -> dict[str, Problem]:
-        """Return what is wrong with the names of one account that would have it spoken to with different keys."""
-        reaches = {name: reach for name in sorted(used) if isinstance(reach := self.of(name), Reach)}
+    def _scope(self, account: Account, type_: ProviderType, source: CredentialSource | None) -> CredentialScope:
+        name = self._name(self._environment.credential(type_, source))
+        # An embedded account makes no request, so it shares its scope with no other account.
+        return CredentialScope(str(account) if account.is_embedded else account.host, name)
+
+    def _name(self, credential: Credential) -> str:
+        """Return the name of a credential. Credentials with the same secret have the same name."""
+        return self._alike.get(credential.mark, credential.name) if credential.mark else credential.name
+
+    def _clashes(self, jobs: Iterable[Located[FineTuningJob]]) -> dict[str, SpecProblem]:
+        """Return the problem of each name whose account another name reaches with a different credential.
+
+        Only names that an allowed spec uses count.
+        """
+        used = {(each.file, each.document.spec.provider): each for each in jobs}
+        targets = {
+            name: target
+            for (_, name), each in sorted(used.items())
+            if isinstance(target := self.of(name), ResolvedAccount) and self.refusal(each, target) is None
+        }
         first: dict[Account, dict[str, str]] = {}
-        for name, reach in reaches.items():
-            first.setdefault(reach.account, {}).setdefault(reach.key, name)
+        for name, target in targets.items():
+            first.setdefault(target.account, {}).setdefault(target.scope.credential, name)
         found = {}
-        for name, reach in reaches.items():
-            others = [(key, other) for key, other in first[reach.account].items() if key != reach.key]
+        for name, target in targets.items():
+            others = [(key, other) for key, other in first[target.account].items() if key != target.scope.credential]
             if others:
                 found[name] = self._clash(name, *others[0])
         return found
 
-    def _clash(self, name: str, key: str, other: str) -> Problem:
+    def _with_all_that_is_not_bound(self) -> dict[str, ResolvedAccount | SpecProblem]:
+        """Make each unbound account's message name all missing bindings, so that one fix does not undo another."""
+        lacking = {name: each.not_bound for name, each in self._known.items() if isinstance(each, SpecProblem)}
+        pairs = {each.pair for each in lacking.values() if each is not None and each.pair}
+        if sum(map(len, pairs)) > PAIRS_MAX:
+            pairs = set()  # no message has room for them, so each names its own
+        told = {
+            name: SpecProblem(Reason.HOST_NOT_TRUSTED, each.told(pairs), not_bound=each)
+            for name, each in lacking.items()
+            if each is not None
+        }
+        return self._known | told
+
+    def _near(self, name: str) -> list[str]:
+        """Return a similar declared name, or nothing. Only the first few are searched, because a search is slow."""
+        self._looked_for += 1
+        return get_close_matches(name, self._documents, n=1) if self._looked_for <= LOOKED_FOR_MAX else []
+
+    def _clash(self, name: str, key: str, other: str) -> SpecProblem:
         how = "use one of them, or give each the options that tell its account apart"
         message = f"{other!r} stands for the same account, with another key ({key}): {how}"
-        return Problem(
+        return SpecProblem(
             Reason.INVALID_PROVIDER, message, ("spec", "credentials" if name in self._documents else "provider")
         )
 
-    def _resolve(self, name: str) -> Reach | Problem:
-        located = self._documents.get(name)
-        if located is None and name in self._broken:
-            return Problem(Reason.INVALID_PROVIDER, f"the Provider document {name!r} is not valid")
-        if located is None and self._may_hold:
-            where = ", ".join(map(self._environment.show, self._may_hold))
-            message = (
-                f"no Provider document {name!r} can be read, and it may stand in {where}, which must be mended first"
-            )
-            return Problem(Reason.INVALID_PROVIDER, message)
+    def _resolve(self, name: str, located: Located[Provider] | None) -> ResolvedAccount | SpecProblem:
+        """Return the account of a Provider document, or of the provider type with this name if there is none."""
+        problem = None if located else self._undeclared(name)
+        if problem is not None:
+            return problem
         try:
             type_ = self._environment.provider_type(located.document.spec.type if located else name)
         except LookupError as error:
-            near = [] if located else get_close_matches(name, self._documents, n=1)
-            message = f"no provider is called {name!r}; did you mean {near[0]!r}?" if near else str(error.args[0])
-            return Problem(Reason.INVALID_PROVIDER, message, ("spec", "type" if located else "provider"))
+            return self._unknown_type(name, str(error.args[0]), is_declared=located is not None)
         spec = located.document.spec if located else ProviderSpec(type=type_.name)
-        try:
-            options = type_.options.model_validate(spec.options)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = str(first["msg"]).removeprefix("Value error, ")
-            return Problem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first["loc"])))
+        options = self._options(type_, spec)
+        if isinstance(options, SpecProblem):
+            return options
         try:
             base_url = self._environment.base_url(type_, options, spec.base_url)
         except ValueError as error:
-            return Problem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
-        distrust = self._environment.distrust(type_, options, spec.credentials, base_url)
-        if distrust is not None:
-            return Problem(Reason.HOST_NOT_TRUSTED, distrust)
+            return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
+        not_bound = self._environment.why_not_trusted(type_, options, spec.credentials, base_url)
+        if not_bound is not None:
+            return SpecProblem(Reason.HOST_NOT_TRUSTED, not_bound.told(()), not_bound=not_bound)
         account = Account(type_.name, base_url, type_.scope(options))
-        return Reach(account, type_, options, _rate(spec, type_), spec.credentials)
+        scope = self._scope(account, type_, spec.credentials)
+        return ResolvedAccount(account, type_, options, _rate(spec, type_), spec.credentials, scope)
+
+    def _unknown_type(self, name: str, message: str, *, is_declared: bool) -> SpecProblem:
+        if is_declared:
+            return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "type"))
+        if near := self._near(name):
+            message = f"no provider is called {name!r}; did you mean {near[0]!r}?"
+        return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "provider"))
+
+    def _undeclared(self, name: str) -> SpecProblem | None:
+        """Return why an undeclared name must not be taken for a provider type, or None."""
+        if name in self._doubled:
+            message = f"the Provider document {name!r} stands more than once, so nobody can tell which one is meant"
+        elif name in self._broken:
+            message = f"the Provider document {name!r} is not valid"
+        elif self._may_hold:
+            more = len(self._may_hold) - PLACES_MAX
+            where = ", ".join(map(self._environment.show, self._may_hold[:PLACES_MAX]))
+            where += f" and {more:,} more" if more > 0 else ""
+            message = (
+                f"no Provider document {name!r} can be read, and it may stand in {where}, which must be mended first"
+            )
+        else:
+            return None
+        return SpecProblem(Reason.INVALID_PROVIDER, message)
+
+    def _options(self, type_: ProviderType, spec: ProviderSpec) -> BaseModel | SpecProblem:
+        """Return the options of the type, from the document and else from the vendor's environment variables."""
+        usual = self._environment.usual_options(type_, spec.credentials)
+        try:
+            return type_.options.model_validate({**{key: each.text for key, each in usual.items()}, **spec.options})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+        message = str(first["msg"]).removeprefix("Value error, ")
+        option = str(first["loc"][0]) if first["loc"] else ""
+        if option in usual and option not in spec.options:
+            return SpecProblem(Reason.INVALID_PROVIDER, f"the variable {usual[option].variable}: {message}")
+        return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "options", *map(str, first["loc"])))
+
+
+def _doubled(snapshot: Snapshot) -> frozenset[str]:
+    """Return the names that may be declared more than once, counting invalid and unreadable documents."""
+    places = Counter(each.document.metadata.name for each in snapshot.providers)
+    hidden = snapshot.broken_providers | snapshot.may_name_providers
+    return frozenset(name for name, count in places.items() if count > 1 or name in hidden)
 
 
 def _rate(spec: ProviderSpec, type_: ProviderType) -> Rate:
@@ -238,16 +319,3 @@ def _rate(spec: ProviderSpec, type_: ProviderType) -> Rate:
         burst=written.burst or type_.rate.burst,
         concurrency=written.concurrency or type_.rate.concurrency,
     )
-
-
-def _matches(file: str, glob: str) -> bool:
-    """Whether a path is below a glob, in which `**` stands for any number of folders."""
-    return _match_parts(PurePosixPath(file).parts, PurePosixPath(glob).parts)
-
-
-def _match_parts(parts: tuple[str, ...], globs: tuple[str, ...]) -> bool:
-    if not globs:
-        return not parts
-    if globs[0] == "**":
-        return any(_match_parts(parts[skip:], globs[1:]) for skip in range(len(parts) + 1)) or len(globs) == 1
-    return bool(parts) and PurePosixPath(parts[0]).match(globs[0]) and _match_parts(parts[1:], globs[1:])

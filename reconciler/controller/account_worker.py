@@ -1,133 +1,222 @@
-"""One account's part of a pass: look, decide, ask the guard, write the intents, act.
+"""The worker of one account: observe its jobs, decide, check the change budget, write the intents, send the requests.
 
-Rules: an account that hangs or fails delays and harms no other; it is held by the guard, the settings and the specs of
-the newest pass, not of the one that it began in.
+Rules: an account that hangs or fails does not delay the others. A worker obeys the specs, the Settings and the change
+budget of the newest pass, not those of the pass that started it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from reconciler.controller.account_resolver import Reach
-from reconciler.controller.build_report import AccountRun
-from reconciler.controller.plan import Case, Pair, Rules, survey
-from reconciler.controller.prune import look_at_orphans
-from reconciler.controller.runtime import Tools, open_or_shut
-from reconciler.controller.send_request import Done, Hands, carry_out
-from reconciler.controller.spec_resolver import Candidate
+from reconciler.controller.account_outcome import AccountOutcome
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.applied import Applied, ApplyContext
+from reconciler.controller.apply import apply_plan
+from reconciler.controller.current_specs import CurrentSpecs
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.observation_order import ObservationRequest, confirm_accepted, observe_rest, observe_wanted
+from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
+from reconciler.controller.prune import observe_orphans
+from reconciler.controller.runtime import Runtime, open_or_unavailable
+from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.core.decide import is_news
 from reconciler.core.finality import is_settled
 from reconciler.core.orphans import is_outliving
 from reconciler.core.settle import halted
+from reconciler.errors import kind_of
+from reconciler.model.action_record import ObservationBegan, ObservationEnded
 from reconciler.model.job import Account, JobRef
 from reconciler.model.status import JobStatus
+from reconciler.ports import JobReader
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What one account has to do in a pass."""
+class Work:
+    """The jobs that one account worker handles in a pass."""
 
-    reach: Reach
-    pairs: list[Pair] = field(default_factory=list)
-    resting: list[Pair] = field(default_factory=list)
-    """The other specs, whose jobs have ended for good; a list may deny that."""
+    target: ResolvedAccount
+    pairs: list[TrackedJob] = field(default_factory=list)
+    resting: list[TrackedJob] = field(default_factory=list)
+    """The specs with settled jobs. A job is observed again only if a list shows it in another phase."""
     orphans: list[JobStatus] = field(default_factory=list)
-    """Statuses of deleted specs, with a request that is to be confirmed."""
+    """Statuses of deleted specs that have a request to confirm."""
+    is_part: bool = False
+    """Whether the account has other jobs, which this pass does not observe."""
 
     @property
     def names(self) -> set[str]:
-        """The names that it is about."""
+        """The names of the specs and orphans in this work."""
         return {subject.name for subject, _ in self.pairs} | {status.name for status in self.orphans}
 
 
-def share_out(
-    candidates: tuple[Candidate, ...],
-    last: Mapping[int, JobStatus],
-    chosen: list[int],
-    retry: frozenset[str],
-    due: AbstractSet[JobRef] | None,
-) -> dict[Account, Task]:
-    """Return what each account has to do.
+def assign_work(
+    desired: DesiredSpecs, retry: frozenset[str], due: AbstractSet[JobRef] | None, runtime: Runtime
+) -> dict[Account, Work]:
+    """Return the work of each account in this pass.
 
     Args:
-        candidates: every spec.
-        last: the last statuses, by the candidates' positions.
-        chosen: the positions that this run is about.
-        retry: the names of the specs whose next attempt is due now.
-        due: the jobs to look at; None looks at all.
+        desired: the revision.
+        retry: the names of the specs whose next attempt is due now, because a person asked for a retry.
+        due: the jobs to observe; None observes all.
+        runtime: tells the time, and whether this is a dry run: a dry run leaves orphans out.
     """
-    tasks: dict[Account, Task] = {}
-    resting: list[Pair] = []
-    for key in chosen:
-        subject, reach, before = candidates[key].subject, candidates[key].reach, last.get(key)
-        if subject is None or reach is None:
+    work = partition_by_account(desired, retry, due)
+    if desired.is_whole and runtime.control is not None:
+        _add_orphans(work, desired, runtime.clock.now())
+    return work
+
+
+def partition_by_account(
+    desired: DesiredSpecs, retry: frozenset[str], due: AbstractSet[JobRef] | None
+) -> dict[Account, Work]:
+    """Return the specs that each account worker observes; the arguments are those of `assign_work`."""
+    work: dict[Account, Work] = {}
+    finished: list[TrackedJob] = []
+    waiting = _accounts_beside(desired)
+    for key in desired.chosen:
+        subject, target, before = desired.specs[key].subject, desired.specs[key].target, desired.last.get(key)
+        if subject is None or target is None:
             continue
         if due is None or subject.ref in due or is_news(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in retry else subject
-            tasks.setdefault(reach.account, Task(reach)).pairs.append((asked, before))
+            work.setdefault(target.account, Work(target)).pairs.append((asked, before))
+        # A settled job costs no request. A list that is walked for other jobs may still contradict it.
         elif is_settled(before):
-            resting.append((subject, before))
-    for subject, before in resting:
-        if subject.ref.account in tasks:
-            tasks[subject.ref.account].resting.append((subject, before))
-    return tasks
+            finished.append((subject, before))
+        else:
+            waiting.add(target.account)
+    for account in waiting & work.keys():
+        work[account] = replace(work[account], is_part=True)
+    for subject, before in finished:
+        if subject.ref.account in work:
+            work[subject.ref.account].resting.append((subject, before))
+    return work
 
 
-def add_orphans(
-    tasks: dict[Account, Task], orphans: Iterable[JobStatus], reaches: Mapping[str, Reach], now: datetime
-) -> None:
-    """Let the jobs of deleted specs be looked at, where a request is open and the account can still be reached."""
-    for status in orphans:
-        reach = reaches.get(status.job.account) if status.job and is_outliving(status, now) else None
-        if reach is not None:
-            tasks.setdefault(reach.account, Task(reach)).orphans.append(status)
+def _accounts_beside(desired: DesiredSpecs) -> set[Account]:
+    """Return the accounts that have specs outside the run's filter."""
+    chosen = set(desired.chosen)
+    return {each.target.account for key, each in enumerate(desired.specs) if each.target and key not in chosen}
 
 
-async def work(task: Task, rules: Callable[[], Rules], tools: Tools, edition: int) -> AccountRun:
-    """Do one account's part. The rules are read anew after each wait, for a later pass may have changed them."""
-    reach, pairs = task.reach, task.pairs
-    alias = pairs[0][0].spec.provider if pairs else reach.type.name
-    reader = await open_or_shut(tools.accounts, reach)
+def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime) -> None:
+    """Add the orphans that have an open request, if a spec still describes how to reach their account."""
+    for status in desired.matched.orphans:
+        targets = desired.resolved.targets
+        target = targets.get(status.job.account) if status.job and is_outliving(status, now) else None
+        if target is not None:
+            work.setdefault(target.account, Work(target)).orphans.append(status)
+
+
+def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMemory, edition: int) -> None:
+    """Start a worker for each account that has none. Accounts whose specs another worker still holds are skipped."""
+    workers = memory.workers
+    for account, each in work.items():
+        # A spec that moved to another account may still be held by the worker of its old account.
+        if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
+            # A function and not a value, because the worker must see the specs of later passes.
+            running = run_account(each, lambda: memory.current, runtime, edition, memory.unobserved)
+            workers.begin(account, each.names, running, runtime.clock.monotonic())
+
+
+async def run_account(
+    task: Work, rules: Callable[[], CurrentSpecs], runtime: Runtime, edition: int, unobserved: UnobservedTracker
+) -> AccountOutcome:
+    """Handle one account in two steps: first the jobs that need a change, then all others.
+
+    Every exception becomes the `error` of the returned outcome, which also has what was applied before it. `rules` is
+    called again after each wait, because a later pass may have changed what it returns.
+    """
+    target, pairs = task.target, task.pairs
+    run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)
+    runtime.notify(ObservationBegan(account=target.account, name=run.alias, jobs=len(pairs)))
     try:
-        surveyed = await survey(reader, reach.account, pairs, task.resting, rules, tools.clock.now)
+        reader = await open_or_unavailable(runtime.accounts, target)
+        errand = ObservationRequest(
+            target=target,
+            asked=pairs,
+            resting=task.resting,
+            is_part=task.is_part,
+            missed=frozenset(unobserved.jobs),
+            doubted=unobserved.doubted(),
+        )
+        urgent = await observe_wanted(reader, errand, rules, runtime.clock.now)
+        if urgent is not None:
+            run = replace(run, plan=urgent, done=await apply_decisions(urgent, reader, target, rules, runtime, edition))
+            # These jobs were observed and decided, so this pass does not observe them again.
+            errand = errand.without({case.subject.ref for case in urgent.cases})
+        rest = await observe_rest(reader, errand, rules, runtime.clock.now, has_witness=urgent is not None)
+        if runtime.is_stopping() and rest.unseen is not None:
+            # We stopped the observation ourselves, so its failure says nothing about the provider.
+            rest = replace(rest, unseen=None, has_looked=False)
+        whole = rest if urgent is None else urgent + rest
+        wrong, has_looked = unobserved.after(whole), rest.has_looked
+        runtime.notify(ObservationEnded(account=target.account, name=run.alias, unseen=wrong, has_looked=has_looked))
+        run = replace(
+            run,
+            plan=whole,
+            done=(*run.done, *await apply_decisions(rest, reader, target, rules, runtime, edition)),
+        )
+        # The account of a blind plan cannot be reached, so requests for its orphans would fail too.
+        if runtime.control is not None and not rest.is_blind:
+            orphans = await observe_orphans(reader, target, task.orphans, are_absences_doubted=rest.unseen is not None)
+            run = replace(run, orphans=orphans)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
-        return AccountRun(reach, alias, None, error=f"{reach.account}: {type(error).__name__}: {error}")
-    now = tools.clock.now().replace(microsecond=0)
-    cases, latest = surveyed.cases, rules()
-    if latest.halt is not None or not (latest.may_ask or tools.control is None):
+        runtime.notify(ObservationEnded(account=target.account, name=run.alias, has_looked=False))
+        run = replace(run, error=f"{target.account}: a bug: {kind_of(error)}")
+    return run
+
+
+async def apply_decisions(
+    plan: AccountPlan,
+    reader: JobReader,
+    target: ResolvedAccount,
+    rules: Callable[[], CurrentSpecs],
+    runtime: Runtime,
+    edition: int,
+) -> tuple[Applied, ...]:
+    """Apply the decisions of a plan, as far as the newest pass allows. A dry run applies nothing."""
+    now = runtime.clock.now().replace(microsecond=0)
+    cases, latest = plan.cases, rules()
+    if latest.halt is not None or not (latest.may_ask or runtime.control is None):
         cases = tuple(_without_action(case, latest.halt, now) for case in cases)
-    if tools.control is None:
-        return AccountRun(reach, alias, surveyed, tuple(map(_undone, cases)))
-    if tools.is_stopping():
-        # A look that we broke off ourselves says nothing of the provider.
+    if runtime.control is None:
+        return tuple(map(_undone, cases))
+    if runtime.is_stopping():
+        # An unobserved job may only be so because we are stopping: writing that to its status would be wrong.
         cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
-    done = await carry_out(
+    else:
+        # Before the statuses are written, because a row that lags behind must not undo an accepted request.
+        cases = await confirm_accepted(reader, cases, runtime.clock.now)
+    done = await apply_plan(
         cases,
-        partial(tools.control, reach.account),
-        Hands(
-            tools.specs,
-            tools.statuses,
-            tools.clock.now,
-            tools.publisher,
-            tools.audit,
+        partial(runtime.control, target.account),
+        ApplyContext(
+            runtime.specs,
+            runtime.statuses,
+            runtime.clock.now,
+            runtime.publisher,
+            runtime.audit,
             edition,
             lambda subject: rules().may_act(subject),
+            runtime.notify,
+            runtime.journal,
         ),
     )
-    orphans = {} if surveyed.unseen else await look_at_orphans(reader, reach, task.orphans)
-    return AccountRun(reach, alias, surveyed, tuple(done), orphans=orphans)
+    return tuple(done)
 
 
-def _undone(case: Case) -> Done:
-    return Done(case, case.decision.status, case.decision.requeue)
+def _undone(case: JobPlan) -> Applied:
+    return Applied(case, case.decision.status, case.decision.requeue)
 
 
-def _without_action(case: Case, halt: str | None, now: datetime) -> Case:
-    """Return a case in which nothing is asked for. With a halt, what was due is stalled: it would wait for ever."""
+def _without_action(case: JobPlan, halt: str | None, now: datetime) -> JobPlan:
+    """Return the case without its action. A halt makes the status `Stalled`, because only a person can end it."""
     decision = case.decision
     if halt is not None and decision.action is not None:
         decision = replace(decision, status=halted(decision.status, halt, decision.last, now))

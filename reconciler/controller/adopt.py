@@ -1,23 +1,24 @@
-"""Specs for jobs that have none: `observed`, so that they change nothing. Pure.
+"""Make specs for unmanaged jobs. They declare `observed`, so they change nothing. Pure.
 
-Rules: a name comes from the job's id and is free; a spec that would not hold (an id that its type does not allow, a
-path that the provider does not) is told, not written.
+Rules: a spec is named after the job's id, and the name is unused. A spec that would be invalid, because of its job id
+or because the path rules forbid its file, is reported and not written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from reconciler.controller.account_resolver import Environment
+from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.spec_resolver import resolve
-from reconciler.controller.unmanaged import Listed
+from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.job import ObservedJob
-from reconciler.model.spec import API_VERSION, DesiredState, FineTuningJob
+from reconciler.model.kind import FINE_TUNING, JobDocument
+from reconciler.model.spec import API_VERSION, DesiredState
 from reconciler.ports import Located, Snapshot
 
 FOLDER = "adopted"
@@ -28,46 +29,56 @@ NO_ID = "no spec can hold an id like this"
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """One spec to be written. `problem` says why it cannot be."""
+    """One spec to write. `problem` is why it cannot be written, if so."""
 
     name: str
     file: str
-    """Relative to the specs directory."""
+    """The file of the spec, relative to the specs directory."""
     provider: str
     job: ObservedJob
     problem: str | None = None
 
 
-def adopt(snapshot: Snapshot, listed: Iterable[Listed], environment: Environment) -> tuple[Adoption, ...]:
-    """Return a spec for each stranger."""
+def adopt(snapshot: Snapshot, listed: Iterable[AccountListing], policy: OperatorPolicy) -> tuple[Adoption, ...]:
+    """Return a spec for each unmanaged job."""
     taken = {each.document.metadata.name for each in snapshot.jobs} | {each.name for each in snapshot.broken_jobs}
-    adoptions = []
-    for account in listed:
-        for job in account.strangers:
-            name = _name(job.id, taken)
-            taken.add(name)
-            adoptions.append(Adoption(name, f"{FOLDER}/{account.alias}/{name}.yaml", account.alias, job))
+    adoptions = list(_named(listed, taken))
     documents = {each.file: document for each in adoptions if (document := _document(each)) is not None}
     located = tuple(Located(document=document, file=file, line=1) for file, document in documents.items())
-    resolved = resolve(replace(snapshot, jobs=(*snapshot.jobs, *located)), environment, is_suspended=False)
+    resolved = resolve(replace(snapshot, jobs=(*snapshot.jobs, *located)), policy, is_suspended=False)
     problems = dict.fromkeys((each.file for each in adoptions if each.file not in documents), NO_ID)
     problems |= {each.source: each.problem.message for each in resolved.candidates if each.problem is not None}
     return tuple(replace(each, problem=problems.get(each.file)) for each in adoptions)
 
 
-def _name(job_id: str, taken: set[str]) -> str:
-    """Return a DNS-1123 label that is like the id, with a hash of it where that is not unique or was cut."""
+def _named(listed: Iterable[AccountListing], taken: set[str]) -> Iterator[Adoption]:
+    """Yield an unused name and file for each unmanaged job."""
+    for account in listed:
+        for job in account.strangers:
+            name = _name(job.id, account.alias, taken)
+            taken.add(name)
+            yield Adoption(name, f"{FOLDER}/{account.alias}/{name}.yaml", account.alias, job)
+
+
+def _name(job_id: str, alias: str, taken: set[str]) -> str:
+    """Return a DNS-1123 label like the id. A hash is appended if the label is taken or was shortened."""
     label = re.sub(r"[^a-z0-9]+", "-", job_id.lower()).strip("-")
     if label and len(label) <= NAME_MAX and label not in taken:
         return label
-    mark = hashlib.sha256(job_id.encode()).hexdigest()[:HASH_LENGTH]
-    return f"{label[: NAME_MAX - HASH_LENGTH - 1].rstrip('-') or 'job'}-{mark}"
+    stem = label[: NAME_MAX - HASH_LENGTH - 1].rstrip("-") or "job"
+    name = f"{stem}-{_hash(job_id)}"
+    # A job of another account may have this id, and its spec this name.
+    return f"{stem}-{_hash(f'{alias} {job_id}')}" if name in taken else name
 
 
-def _document(adoption: Adoption) -> FineTuningJob | None:
-    header = {"apiVersion": API_VERSION, "kind": "FineTuningJob", "metadata": {"name": adoption.name}}
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def _document(adoption: Adoption) -> JobDocument | None:
+    header = {"apiVersion": API_VERSION, "kind": FINE_TUNING.name, "metadata": {"name": adoption.name}}
     spec = {"provider": adoption.provider, "jobId": adoption.job.id, "desiredState": DesiredState.OBSERVED}
     try:
-        return FineTuningJob.model_validate({**header, "spec": spec})
+        return FINE_TUNING.document.model_validate({**header, "spec": spec})
     except ValidationError:
         return None

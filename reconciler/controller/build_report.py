@@ -1,216 +1,184 @@
-"""What a pass amounts to: a report for people and machines, and what is worth another look soon."""
+"""Build the result of a pass: the report with its exit codes, and the jobs to poll next."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from enum import Enum
+from datetime import datetime, timedelta
 
-from reconciler.controller.account_resolver import Reach
-from reconciler.controller.plan import Survey
-from reconciler.controller.send_request import Done
-from reconciler.controller.spec_resolver import Candidate
-from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.job import Account, JobRef, Seen, Unseen
+from reconciler.controller.account_outcome import AccountOutcome, applied_by_name
+from reconciler.controller.applied import Applied
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.other_statuses import OtherStatuses
+from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.plan import AccountPlan
+from reconciler.controller.requeue import Requeue, requeues
+from reconciler.controller.runtime import Runtime
+from reconciler.model.action import Action, Progress
+from reconciler.model.diagnostic import Severity
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import Account, JobRef, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import AccountReport, Action, ExitCode, Progress, Report, Row, in_order
+from reconciler.model.report import AccountReport, Report, Row, in_order
 from reconciler.model.status import JobStatus
-
-_RETRIED = frozenset({Progress.NOT_DELIVERED, Progress.UNANSWERED})
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRun:
-    """One account in one pass. `surveyed` is None only where our own code failed."""
-
-    reach: Reach
-    alias: str
-    surveyed: Survey | None
-    done: tuple[Done, ...] = ()
-    error: str | None = None
-    orphans: Mapping[str, Seen] = field(default_factory=dict)
-    """What became of the jobs of deleted specs, by name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
-    """Everything that one pass came upon. `last` and `stopped` are by the candidates' positions."""
-
-    candidates: tuple[Candidate, ...]
-    chosen: tuple[int, ...]
-    last: Mapping[int, JobStatus]
-    stopped: Mapping[int, JobStatus]
-    runs: tuple[AccountRun, ...]
-    diagnostics: tuple[Diagnostic, ...]
-    notices: tuple[str, ...]
-    errors: tuple[str, ...]
-    removed: tuple[str, ...]
-    revision: str | None
-    interval: timedelta
-    is_dry: bool
-    is_halted: bool = False
-    """Nothing may be asked, because of the documents or their revision."""
-
-
-class Pace(Enum):
-    """Why a job should be looked at again."""
-
-    AGAIN = "again"
-    """Somebody else was first: it is to be decided again, at once."""
-    RETRY = "retry"
-    """Something failed in passing."""
-    UNDER_WAY = "under way"
-    """Something is on its way."""
-    RESTING = "resting"
-    """Nothing is expected, and the world may change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One job that is worth another look, and when by plan."""
-
-    ref: JobRef
-    after: timedelta
-    pace: Pace
-    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PassResult:
-    """A pass, told."""
+    """The result of one pass."""
 
     report: Report
-    due: tuple[Due, ...]
+    due: tuple[Requeue, ...]
     looked: frozenset[str]
-    """The names of the specs that this pass was about."""
+    """The names of the specs that this pass handled."""
     interval: timedelta
-    """How often everything is looked at."""
+    """The poll interval."""
     is_halted: bool = False
-    """Nothing may be asked, because of the documents or their revision."""
+    """Whether no change may be requested, because the Settings are invalid or the revision is not trusted."""
+    wanted: frozenset[JobRef] = frozenset()
+    """The jobs that are not settled."""
+    seen_at: Mapping[JobRef, datetime] = field(default_factory=dict)
+    """When the observation began that showed each job. Jobs that were not seen are left out."""
 
 
-def tally(found: Pass, requests: Callable[[Account], int]) -> PassResult:
-    """Return the report of a pass, and what should be looked at again soon."""
-    done = {each.case.subject.name: each for run in found.runs for each in run.done}
-    surveys = [run.surveyed for run in found.runs if run.surveyed]
+def build_report(
+    desired: DesiredSpecs,
+    outcomes: Collection[AccountOutcome],
+    others: OtherStatuses,
+    errors: Iterable[str],
+    memory: PassMemory,
+    runtime: Runtime,
+) -> PassResult:
+    """Return the result of a pass.
+
+    Args:
+        desired: the revision.
+        outcomes: the outcomes of the account workers that have finished.
+        others: the statuses that no account worker handled.
+        errors: further errors of the pass.
+        memory: what this process keeps between passes.
+        runtime: the accounts, the policy and whether this is a dry run.
+    """
+    applied = applied_by_name(outcomes)
+    plans = [each.plan for each in outcomes if each.plan]
+    policy = runtime.policy
     report = Report(
-        rows=in_order(_row(found, key, done) for key in found.chosen if _is_told(found, key, done)),
-        accounts=tuple(
-            {run.reach.account: _account(run, requests) for run in found.runs if _is_about_jobs(run)}.values()
-        ),
-        refusals=tuple(refusal for each in surveys for refusal in each.refusals),
-        unplanned=tuple(_unplanned(surveys)),
-        diagnostics=found.diagnostics,
-        errors=(
-            *found.errors,
-            *(run.error for run in found.runs if run.error),
-            *(error for each in surveys for error in each.errors),
-            *(error for each in done.values() for error in each.errors),
-        ),
-        notices=found.notices,
-        revision=found.revision,
-        removed=found.removed,
-        is_dry=found.is_dry,
+        rows=in_order(_rows(desired, others.blocked, applied)),
+        accounts=tuple(_accounts(outcomes, memory.unobserved.accounts, runtime)),
+        refusals=tuple(refusal for each in plans for refusal in each.refusals),
+        unplanned=tuple(_unplanned(plans)),
+        diagnostics=desired.diagnostics(policy),
+        errors=(*desired.errors(policy), *others.errors, *errors, *_errors(outcomes, applied.values())),
+        notices=(*desired.notices(policy), *others.notices),
+        revision=desired.snapshot.revision,
+        removed=others.removed,
+        orphans=desired.new_orphans(),
+        is_dry=runtime.control is None,
     )
-    due = tuple(entry for each in done.values() if (entry := _due(each)) is not None)
     return PassResult(
-        replace(report, exit_codes=exit_codes(report)),
-        due,
-        frozenset(done) | _stopped(found),
-        found.interval,
-        found.is_halted,
+        report=replace(report, exit_codes=exit_codes(report)),
+        due=requeues(outcomes),
+        looked=frozenset(applied) | {desired.specs[key].name for key in others.blocked},
+        interval=memory.interval,
+        is_halted=not desired.may_ask,
+        wanted=desired.unfinished_here,
+        seen_at=dict(_seen_at(plans)),
     )
 
 
 def exit_codes(report: Report) -> frozenset[ExitCode]:
-    """Return every exit code that a report gives cause for."""
+    """Return every exit code that applies to a report; `exit_code.worst` picks one. See also `Unobserved.exit_code`."""
     reasons = {row.status.ready.reason for row in report.rows}
-    is_unset = Reason.HOST_NOT_TRUSTED in reasons or any(each.is_configuration for each in report.accounts)
+    unobserved = {each.unseen.exit_code for each in report.accounts if each.unseen}
+    is_unset = Reason.HOST_NOT_TRUSTED in reasons or ExitCode.CONFIGURATION in unobserved
     causes = {
         ExitCode.SOFTWARE: bool(report.errors),
         ExitCode.REFUSED: bool(report.refusals or report.unplanned),
         ExitCode.CONFIGURATION: is_unset,
         ExitCode.INVALID_DOCUMENT: any(each.severity is Severity.ERROR for each in report.diagnostics),
         ExitCode.STALLED: any(row.status.is_stalled for row in report.rows),
-        ExitCode.PROVIDER_UNSEEN: any(row.unseen for row in report.rows)
-        or any(each.unseen_reason for each in report.accounts),
+        ExitCode.PROVIDER_UNSEEN: bool(unobserved) or any(row.unseen for row in report.rows),
         ExitCode.TIMED_OUT: report.is_timed_out,
     }
     return frozenset(code for code, is_so in causes.items() if is_so)
 
 
-def _unplanned(surveys: Iterable[Survey]) -> Iterator[Action]:
-    for each in surveys:
+def _errors(outcomes: Iterable[AccountOutcome], applied: Iterable[Applied]) -> Iterator[str]:
+    """Yield the errors of account workers: bugs of ours, and disk errors."""
+    outcomes = list(outcomes)
+    yield from (each.error for each in outcomes if each.error)
+    yield from (error for each in outcomes if each.plan for error in each.plan.errors)
+    yield from (error for each in applied for error in each.errors)
+
+
+def _seen_at(plans: Iterable[AccountPlan]) -> Iterator[tuple[JobRef, datetime]]:
+    for plan in plans:
+        for case in plan.cases:
+            if case.unseen is None and plan.begun_at is not None:
+                yield case.subject.ref, plan.begun_at
+
+
+def _unplanned(plans: Iterable[AccountPlan]) -> Iterator[Action]:
+    for each in plans:
         yield from (case.decision.action for case in each.cases if case.is_unplanned and case.decision.action)
 
 
-def _stopped(found: Pass) -> frozenset[str]:
-    return frozenset(found.candidates[key].name for key in found.stopped)
+def _rows(desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied]) -> Iterator[Row]:
+    """Yield a row for each spec that has a status. A bug can keep a spec from its first status; that is an error."""
+    for key in desired.selected:
+        spec = desired.specs[key]
+        unknown = desired.unknown.get(key)
+        before = unknown or desired.last.get(key)
+        one = applied.get(spec.name) if spec.subject and unknown is None else None
+        status = one.status if one else blocked.get(key, before)
+        if status is None:
+            continue
+        row = Row(
+            name=spec.name,
+            source=spec.source,
+            provider=spec.document.document.spec.provider if spec.document else None,
+            ref=spec.ref,
+            wanted=spec.document.document.spec.desired_state if spec.document else None,
+            status=status,
+            before=before,
+            document=spec.document.document if spec.document else None,
+        )
+        yield row if one is None else _with_what_was_done(row, one)
 
 
-def _is_told(found: Pass, key: int, done: Mapping[str, Done]) -> bool:
-    """A row needs a status; a spec that a bug kept from having its first is told as an error instead."""
-    return key in found.stopped or key in found.last or found.candidates[key].name in done
-
-
-def _row(found: Pass, key: int, done: Mapping[str, Done]) -> Row:
-    candidate = found.candidates[key]
-    spec = candidate.document.document.spec if candidate.document else None
-    one = done.get(candidate.name) if candidate.subject else None
-    before = found.last.get(key)
-    case = one.case if one else None
-    action = case.decision.action if case else None
-    progress = None
-    if action is not None and case is not None:
+def _with_what_was_done(row: Row, one: Applied) -> Row:
+    case, action = one.case, one.case.decision.action
+    progress = one.answer.progress if one.answer else None
+    if action is not None and progress is None:
         progress = Progress.REFUSED if case.is_refused else Progress.PLANNED
-    return Row(
-        name=candidate.name,
-        source=candidate.source,
-        provider=spec.provider if spec else None,
-        ref=candidate.ref,
-        wanted=spec.desired_state if spec else None,
-        status=one.status if one else found.stopped.get(key, before),  # type: ignore[arg-type]  # `_is_told`
-        before=case.last if case else before,
+    return replace(
+        row,
+        before=case.last,
         action=action,
-        progress=one.answer.progress if one and one.answer else progress,
-        seen=case.seen if case else None,
-        unseen=case.unseen.message if case and case.unseen else None,
+        progress=progress,
+        seen=case.seen,
+        unseen=case.unseen,
     )
 
 
-def _is_about_jobs(run: AccountRun) -> bool:
-    return run.surveyed is None or run.surveyed.has_looked or bool(run.surveyed.cases)
+def _accounts(
+    outcomes: Iterable[AccountOutcome], standing: Mapping[Account, Unobserved], runtime: Runtime
+) -> Iterable[AccountReport]:
+    """Return a report for each account that had jobs to observe. If an account has two outcomes, the later counts."""
+    about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_looked or each.plan.cases)
+    return {each.target.account: _account(each, standing, runtime) for each in about_jobs}.values()
 
 
-def _account(run: AccountRun, requests: Callable[[Account], int]) -> AccountReport:
-    unseen: Unseen | None = run.surveyed.unseen if run.surveyed else None
+def _account(outcome: AccountOutcome, standing: Mapping[Account, Unobserved], runtime: Runtime) -> AccountReport:
+    """Return the report of one account, including a failure that earlier observations of other jobs left standing."""
+    account, plan = outcome.target.account, outcome.plan
+    unseen = (plan.unseen if plan else None) or standing.get(account)
     return AccountReport(
-        name=run.alias,
-        account=run.reach.account,
-        jobs=len(run.surveyed.cases) if run.surveyed else 0,
-        requests=requests(run.reach.account),
-        has_looked=run.surveyed is not None and run.surveyed.has_looked,
-        unseen_reason=unseen.reason if unseen else None,
-        message=unseen.message if unseen else None,
-        is_transient=unseen.is_transient if unseen else False,
-        is_configuration=unseen.is_configuration if unseen else False,
-        retry_after_s=unseen.retry_after_s if unseen else None,
+        name=outcome.alias,
+        account=account,
+        jobs=len(plan.cases) if plan else 0,
+        requests=runtime.accounts.requests(account),
+        has_looked=plan is not None and plan.has_looked,
+        has_failed=plan is not None and plan.unseen is not None,
+        unseen=unseen,
     )
-
-
-def _due(one: Done) -> Due | None:
-    if one.look_after is None:
-        return None
-    ref, unseen, answer, status = one.case.subject.ref, one.case.unseen, one.answer, one.status
-    if unseen is not None:
-        pace = Pace.RETRY if unseen.is_transient else Pace.RESTING
-        return Due(ref, one.look_after, pace, unseen.retry_after_s)
-    if answer is not None and answer.progress is Progress.OVERTAKEN:
-        return Due(ref, one.look_after, Pace.AGAIN)
-    if answer is not None and answer.progress in _RETRIED:
-        return Due(ref, one.look_after, Pace.RETRY, answer.retry_after_s)
-    is_under_way = (status.open_receipt is not None or status.is_reconciling) and not status.is_stalled
-    if one.case.is_unplanned or (answer is not None and answer.progress is Progress.NOT_RECORDED):
-        is_under_way = False  # a plan, or a disk that refuses, is for a person to mend: waiting would only hide it
-    return Due(ref, one.look_after, Pace.UNDER_WAY if is_under_way else Pace.RESTING)

@@ -1,6 +1,6 @@
-"""What a watch tells of itself: keeps one immutable `Overview` up to date, for whoever reads it in another thread.
+"""Track the health of a watch in one immutable `WatchStatus`, which the health server reads in another thread.
 
-Rules: the loop alone writes, and each time puts a whole new value in place; nothing here waits or asks.
+Rules: only the watch writes, and it replaces the whole value each time. Nothing here waits or makes a request.
 """
 
 from __future__ import annotations
@@ -13,34 +13,40 @@ from heapq import nsmallest
 from reconciler.controller.build_report import PassResult
 from reconciler.model.job import Account, JobRef
 from reconciler.model.report import Row
-from reconciler.model.watch_status import Overview, Upcoming
+from reconciler.model.watch_status import Upcoming, WatchStatus
 
 UPCOMING_MAX = 20
 
 
 @dataclass(slots=True)
-class Lookout:
-    """The keeper of one overview."""
+class HealthTracker:
+    """Keeps the `WatchStatus` of one watch up to date."""
 
-    overview: Overview
+    overview: WatchStatus
     _moved_at: dict[Account, float] = field(default_factory=dict)
     _away: set[Account | None] = field(default_factory=set)
+    _seen_at: dict[JobRef, datetime] = field(default_factory=dict)
+    """When each job was last seen, or first wanted if it was not seen yet."""
+    _looked_at: set[Account | None] = field(default_factory=set)
+    """The accounts with a first observation, whether it succeeded or failed."""
+    _is_ready: bool = False
+    """Whether every wanted account had an observation after some pass. It stays set."""
 
     @classmethod
-    def beginning(cls, now: float, interval_s: float) -> Lookout:
-        """Return a lookout over a watch that begins now."""
-        return cls(Overview(interval_s=interval_s, beat_at=now, progress_at=now, watched_at=now))
+    def beginning(cls, now: float, interval_s: float) -> HealthTracker:
+        """Return the tracker of a watch that begins now."""
+        return cls(WatchStatus(interval_s=interval_s, beat_at=now, progress_at=now, watched_at=now))
 
     def beat(
         self, now: float, at_work: Mapping[Account, float], pass_since: float | None, *, is_watching: bool
     ) -> None:
-        """Take in that the loop runs.
+        """Record that the loop runs.
 
         Args:
-            now: this moment.
-            at_work: since when each account is, that is.
-            pass_since: when the pass under way began, if one is.
-            is_watching: whether a change would be noticed.
+            now: the current time, in monotonic seconds.
+            at_work: when each running account worker started.
+            pass_since: when the current pass began; None between passes.
+            is_watching: whether the watcher would notice a change of the specs.
         """
         progress = [max(since, self._moved_at.get(account, since)) for account, since in at_work.items()]
         if pass_since is not None:
@@ -53,41 +59,59 @@ class Lookout:
         )
 
     def moved(self, account: Account, now: float) -> None:
-        """Take in that a request has ended, so that an account at work is getting on."""
+        """Record that a request of an account ended, so its worker is making progress."""
         self._moved_at[account] = now
 
     def stopping(self) -> None:
-        """Take in that somebody wants to stop."""
+        """Record that the watch was told to stop."""
         self.overview = replace(self.overview, is_stopping=True)
 
     def passed(self, result: PassResult, due: Iterable[tuple[float, JobRef]], at: datetime) -> None:
-        """Take in what a pass found, and what is due next."""
+        """Record the result of a pass and the jobs that are due next."""
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
         for each in result.report.accounts:
-            (self._away.add if each.unseen_reason else self._away.discard)(each.account)
+            (self._away.add if each.unseen else self._away.discard)(each.account)
         upcoming = tuple(
             Upcoming(names[ref].name, when, self._why(names[ref]))
             for when, ref in nsmallest(UPCOMING_MAX, due)
             if ref in names
         )
-        open_ = {str(row.ref.account) for row in result.report.rows if row.ref is not None and not row.status.final}
-        seen = {str(each.account) for each in result.report.accounts if each.is_seen}
+        self._take_in(result, at)
         self.overview = replace(
             self.overview,
             interval_s=result.interval.total_seconds(),
             finished_at=at,
             is_halted=result.is_halted,
             report=result.report,
-            # An account whose jobs have all ended is asked for nothing, and so it does not go unseen. The age of one
-            # that was never seen counts from when it was first wanted.
-            seen_at={each: at if each in seen else self.overview.seen_at.get(each, at) for each in open_},
+            seen_at=self._ages(),
+            unobserved=self._unobserved(result),
             upcoming=upcoming,
             waiting=len(due),
         )
 
+    def _take_in(self, result: PassResult, at: datetime) -> None:
+        """Record which jobs were seen. Settled jobs are not polled, so they are left out."""
+        self._seen_at = {ref: self._seen_at.get(ref, at) for ref in result.wanted}
+        for ref in result.seen_at.keys() & self._seen_at.keys():
+            self._seen_at[ref] = max(result.seen_at[ref], self._seen_at[ref])
+        self._looked_at.update(each.account for each in result.report.accounts)
+
+    def _ages(self) -> dict[str, datetime]:
+        """Return, by account, when the job that has gone unseen the longest was last seen."""
+        oldest: dict[str, datetime] = {}
+        for ref, at in self._seen_at.items():
+            oldest[str(ref.account)] = min(at, oldest.get(str(ref.account), at))
+        return oldest
+
+    def _unobserved(self, result: PassResult) -> tuple[str, ...]:
+        """Return the accounts that keep the watch from being ready. Accounts that are added later do not."""
+        missing = {ref.account for ref in result.wanted} - self._looked_at
+        self._is_ready |= not missing
+        return () if self._is_ready else tuple(sorted(map(str, missing)))
+
     def _why(self, row: Row) -> str:
-        """Return what the next look at a job is for."""
+        """Return why a job is polled next."""
         receipt = row.status.open_receipt
         if row.ref is not None and row.ref.account in self._away:
             return "again, because the last look failed"

@@ -1,198 +1,279 @@
-"""How an account is looked at: as few requests as will do, and nothing believed that did not come whole.
+"""Observe the jobs of one account with as few requests as possible.
 
-Rules: absence is only ever the provider's own not-found answer for one id, never a place in a list; a list that does
-not come whole, a cursor that repeats and a list without end are `Unseen` for everything that depended on them; jobs
-that vanish all at once are a wrong key, project or URL until shown otherwise, but for those that may be gone because
-we asked; a job that has ended for good is asked for only where a list, walked for others, shows it otherwise.
+Rules:
+
+- What the provider shows of a job is a fact, even if other jobs could not be observed.
+- A job whose retrieve is forbidden, garbled or unanswered makes only itself unobserved. The account is unobserved only
+  if every request fails, or if one fails as every other would: a throttle, a credential, no connection.
+- A job is absent only if the provider answers "not found" for its id. `core.absence` decides when that is believed.
+  Once it cannot be believed, the remaining jobs are not retrieved.
+- If the newest pass changes something for this account, the rest of the observation is left to a later pass.
+- A settled job is retrieved only if a list that was walked for other jobs shows it in another phase.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 
+from reconciler.controller.listing import Listing, walk
+from reconciler.controller.request_failure import is_of_account, unseen_by
+from reconciler.core.absence import Doubt, KnownBefore, is_crowd, weigh
 from reconciler.core.finality import is_contradicted
-from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
-from reconciler.model.job import UNFINISHED, Capabilities, JobRef, ListQuery, Look, ObservedJob, Phase, Seen, Unseen
+from reconciler.errors import ProviderError
+from reconciler.model.job import Capabilities, JobRef, ListQuery, Observation, Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.ports import JobReader
+from reconciler.ports import JobReader, Rate
 
 FEW = 20
-"""Up to so many jobs are retrieved one by one; more are listed first."""
-PAGES_MAX = 1000
-VANISHED_MIN = 2
-VANISHED_PERCENT = 20
-_PRESENT = UNFINISHED | {Phase.UNKNOWN}
+"""The most jobs that are retrieved one by one. More jobs than this, or than the rate's burst, are listed first."""
+CROWD_SURE = 5
+"""After this many unexpected absences, stop retrieving if the jobs left would make the absences a crowd anyway."""
+VAIN_MAX = 20
+"""After this many failed retrieves, stop. The next observation begins with the jobs that are left."""
+CONTRADICTED_MAX = 20
+"""The most settled jobs that one observation retrieves again because a list shows them in another phase."""
+
+LISTED_ONLY = Unobserved(
+    Reason.OBSERVATION_INCOMPLETE, "a list shows the job, and by its id the provider does not know it"
+)
+"""A job that a list shows and a retrieve does not find. It counts neither as present nor as absent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationGoal:
+    """The jobs that an observation is for, and what was known of them before."""
+
+    refs: Sequence[JobRef]
+    """The wanted jobs, in the order in which they are retrieved."""
+    before: KnownBefore = field(default_factory=KnownBefore)
+    ended: Mapping[JobRef, Phase] = field(default_factory=dict)
+    """The settled jobs, each with its terminal phase."""
+    is_part: bool = False
+    """Whether the account has other wanted jobs, which are not in `refs`."""
+    has_witness: bool = False
+    """Whether this pass has already seen a job of the account."""
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What one look at an account found."""
+class Observations:
+    """The result of one observation of an account."""
 
-    looks: Mapping[JobRef, Look]
-    """Of every job that was wanted, and of those that have ended for good where they were shown otherwise."""
-    unseen: Unseen | None = None
-    """Why the account as a whole could not be looked at."""
+    looks: Mapping[JobRef, Observation]
+    """By job: every wanted job except those in `left`, and the settled jobs that were seen in another phase."""
+    unseen: Unobserved | None = None
+    """Why the account could not be observed, or why a crowd of absences is doubted; None if neither is so."""
+    by_row: frozenset[JobRef] = frozenset()
+    """The jobs that only a list has shown. A list may lag behind."""
+    left: tuple[JobRef, ...] = ()
+    """The jobs that were not observed, because the newest pass changed something for this account."""
 
 
-async def look(
+async def observe_jobs(
     reader: JobReader,
-    refs: Iterable[JobRef],
-    known: Mapping[str, Phase],
+    aim: ObservationGoal,
     capabilities: Capabilities,
-    *,
-    ended: Mapping[JobRef, Phase] = MappingProxyType({}),
-    may_vanish: frozenset[str] = frozenset(),
-) -> Looked:
-    """Look at some jobs of one account.
+    rate: Rate,
+    now: datetime,
+    is_overtaken: Callable[[], bool] = lambda: False,
+) -> Observations:
+    """Observe the jobs of one account: list them if they are many, then retrieve those that the list left open.
 
     Args:
         reader: the account.
-        refs: the jobs that are wanted.
-        known: the phase in which each job of this account was last seen, by id; finished ones too.
-        capabilities: what the provider can do.
-        ended: the jobs that have ended for good, and how.
-        may_vanish: the ids of the jobs that may be gone because of us.
+        aim: the jobs, and what was known of them before.
+        capabilities: what the provider supports.
+        rate: the rate limit of the account.
+        now: our clock, in whole seconds.
+        is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
-    wanted = sorted(set(refs))
-    rows: dict[str, ObservedJob] = {}
-    unseen: Unseen | None
-    if len(wanted) > FEW:
+    # Two specs may name one job, which is observed once.
+    refs, few, listing = list(dict.fromkeys(aim.refs)), min(FEW, rate.burst), Listing()
+    if len(refs) > few:
+        # Rows of these jobs cost no further page: they are witnesses, or contradict a settled job.
+        also = {*aim.before.phases, *(ref.id for ref in aim.ended)}
+        listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, is_overtaken)
+    going_on = _Look(reader, aim, listing, few, rate.concurrency, now, is_overtaken)
+    going_on.take_rows(refs, capabilities)
+    # Jobs that the list showed come first: they can vouch for the account before any absence is weighed.
+    asked = sorted((ref for ref in refs if ref not in going_on.looks), key=lambda ref: ref.id not in listing.rows)
+    left = await going_on.retrieve(asked)
+    looked = await going_on.conclude(capabilities, left)
+    if looked.unseen is not None or left:
+        return looked
+    return replace(looked, looks={**await _contradictions(reader, listing.rows, aim.ended), **looked.looks})
+
+
+async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observation]:
+    """Retrieve a few urgent jobs and return those that were shown. `observe_jobs` handles the others."""
+    shown: dict[JobRef, Observation] = {}
+    for batch in _batches(refs, len(refs), is_first_alone=True):
+        for ref, answer in zip(batch, await _retrieve_all(reader, batch), strict=True):
+            if answer.is_of_account:
+                return shown
+            if isinstance(answer.observation, Observed) and answer.observation.job is not None:
+                shown[ref] = answer.observation
+    return shown
+
+
+async def retrieve(reader: JobReader, refs: Sequence[JobRef]) -> list[Observation]:
+    """Retrieve each job and return its observation, in the same order."""
+    return [each.observation for each in await _retrieve_all(reader, refs)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    observation: Observation
+    is_of_account: bool = False
+
+
+@dataclass(slots=True)
+class _Look:
+    """The state of one observation while its requests are being made."""
+
+    reader: JobReader
+    aim: ObservationGoal
+    listing: Listing
+    few: int
+    at_once: int
+    now: datetime
+    is_overtaken: Callable[[], bool]
+    looks: dict[JobRef, Observation] = field(default_factory=dict)
+    by_row: set[JobRef] = field(default_factory=set)
+    failures: list[Unobserved] = field(default_factory=list)
+    """One entry for each retrieve that failed."""
+    not_asked: Sequence[JobRef] = ()
+    shut: Unobserved | None = None
+
+    def take_rows(self, refs: Sequence[JobRef], capabilities: Capabilities) -> None:
+        """Record the jobs that the list showed, and mark the others unobserved if a broken list leaves too many."""
+        self.shut, rows = self.listing.shut, self.listing.rows
+        for ref in refs:
+            row = rows.get(ref.id)
+            # A row that lacks fields is enough if the phase is unchanged. Otherwise the job is retrieved.
+            if row is not None and (capabilities.has_whole_rows or self.aim.before.phases.get(ref.id) is row.phase):
+                self.looks[ref] = Observed(row)
+                self.by_row.add(ref)
+        missing = [ref for ref in refs if ref.id not in rows]
+        if self.listing.broken is not None and len(missing) > self.few:
+            self.looks.update(dict.fromkeys(missing, self.listing.broken))
+
+    async def retrieve(self, refs: Sequence[JobRef]) -> tuple[JobRef, ...]:
+        """Retrieve jobs by id until more requests would be useless. Returns the jobs left to a later observation."""
+        rest = refs
+        if self.listing.is_overtaken:
+            return tuple(refs)
+        for batch in _batches(refs, self.at_once, is_first_alone=not self.listing.has_answered):
+            if self.shut is not None or self._is_vain(rest):
+                break
+            # One batch is always retrieved, so that a stream of changes cannot keep the account unobserved.
+            if len(rest) < len(refs) and self.is_overtaken():
+                return tuple(rest)
+            for ref, answer in zip(batch, await _retrieve_all(self.reader, batch), strict=True):
+                self.looks[ref] = answer.observation
+                if isinstance(answer.observation, Unobserved):
+                    self.failures.append(answer.observation)
+                    self.shut = answer.observation if answer.is_of_account else self.shut
+            rest = rest[len(batch) :]
+        self.not_asked = rest
+        return ()
+
+    async def conclude(self, capabilities: Capabilities, left: tuple[JobRef, ...]) -> Observations:
+        """Return the result. Doubted absences become unobserved."""
+        absent = self._absent()
+        doubt = await self._doubt(absent, capabilities)
+        if doubt is not None:
+            self._replace(doubt.absent, doubt.unseen)
+        self._replace(absent & self.listing.rows.keys(), LISTED_ONLY)
+        unseen = self.shut or (doubt.unseen if doubt is not None else None) or self._of_all()
+        if self.not_asked:
+            self.looks.update(dict.fromkeys(self.not_asked, unseen or self.failures[-1]))
+        if unseen is None and self.listing.broken in self.looks.values():
+            unseen = self.listing.broken
+        return Observations(self.looks, unseen, frozenset(self.by_row), left)
+
+    async def _doubt(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
+        """Return which absences are doubted and why, or None. Without a witness, read one page of the list first."""
+        shown = {ref.id for ref, seen in self.looks.items() if isinstance(seen, Observed) and seen.job is not None}
+        has_witness = self.aim.has_witness or bool(shown or self.listing.rows)
+        not_asked = [ref.id for ref in self.not_asked]
+        weighed = partial(weigh, absent, shown, self.aim.before, self.now, not_asked=not_asked)
+        doubt = weighed(has_witness=has_witness)
+        if doubt is None or has_witness or self.listing.has_answered:
+            return doubt
+        self.listing = replace(self.listing, rows=await self._first_rows(capabilities))
+        return weighed(has_witness=bool(self.listing.rows))
+
+    def _replace(self, ids: Collection[str], observation: Observation) -> None:
+        self.looks.update((ref, observation) for ref in list(self.looks) if ref.id in ids)
+
+    def _is_vain(self, rest: Iterable[JobRef]) -> bool:
+        """Whether retrieving the rest would be useless: a crowd has vanished, or too many retrieves failed."""
+        if len(self.failures) >= VAIN_MAX:
+            return True
+        before, observed = self.aim.before, set(self.looks)
+        vanished = before.vanished(self._absent())
+        if len(vanished) < CROWD_SURE:
+            return False
+        if self.listing.has_answered:
+            observed.update(rest)
+            vanished |= before.vanished([ref.id for ref in rest if ref.id not in self.listing.rows])
+        unfinished = before.unfinished.intersection(ref.id for ref in observed)
+        return is_crowd(len(vanished), len(unfinished), before, self.now)
+
+    def _absent(self) -> frozenset[str]:
+        return frozenset(ref.id for ref, seen in self.looks.items() if seen == Observed(None))
+
+    def _of_all(self) -> Unobserved | None:
+        """Return why the account is unobserved if no job was seen. Permanent failures of only a part do not count."""
+        failures = [seen for seen in self.looks.values() if isinstance(seen, Unobserved)]
+        if not failures or len(failures) < len(self.looks):
+            return None
+        is_passing = any(each.is_transient for each in failures)
+        return failures[0] if is_passing or not self.aim.is_part else None
+
+    async def _first_rows(self, capabilities: Capabilities) -> dict[str, ObservedJob]:
+        """Return, by id, the jobs on the first page of the list that a spec names or that were seen here before."""
+        known = {*self.aim.before.phases, *(ref.id for ref in self.aim.refs)}
         try:
-            ids = {ref.id for ref in wanted}
-            rows = await _walk(reader, ids, {ref.id for ref in ended}, capabilities.page_size_max)
-        except _IncompleteError as error:
-            unseen = Unseen(Reason.OBSERVATION_INCOMPLETE, str(error))
-            return Looked(dict.fromkeys(wanted, unseen), unseen)
-        except ProviderError as error:
-            unseen = unseen_by(error)
-            return Looked(dict.fromkeys(wanted, unseen), unseen)
-    looks: dict[JobRef, Look] = {}
-    for ref in wanted:
-        row = rows.get(ref.id)
-        if row is not None and (capabilities.has_whole_rows or known.get(ref.id) is row.phase):
-            looks[ref] = Seen(row)
-    unseen = await _retrieve(reader, [ref for ref in wanted if ref not in looks], looks)
-    if unseen is None:
-        unseen = await _doubt(reader, looks, known, may_vanish, capabilities)
-    if unseen is not None:
-        return Looked(dict.fromkeys(wanted, unseen), unseen)
-    return Looked({**await _contradictions(reader, rows, ended), **looks})
-
-
-def unseen_by(error: ProviderError) -> Unseen:
-    """Return what a failed look means."""
-    if isinstance(error, Transient):
-        is_wait = error.delivered is Delivered.NO and error.retry_after_s is not None
-        reason = Reason.RATE_LIMITED if is_wait else Reason.CANNOT_OBSERVE_PROVIDER
-        return Unseen(reason, str(error), error.retry_after_s)
-    is_denied = isinstance(error, Permanent) and error.kind in {Kind.DENIED, Kind.MISSING}
-    reason = Reason.AUTHENTICATION_FAILED if is_denied else Reason.CANNOT_OBSERVE_PROVIDER
-    is_unset = isinstance(error, Permanent) and error.kind in {Kind.MISSING, Kind.UNREACHABLE}
-    return Unseen(reason, str(error), is_transient=False, is_configuration=is_unset)
-
-
-class _IncompleteError(Exception):
-    """A list that cannot be believed to be whole."""
-
-
-async def _walk(reader: JobReader, wanted: set[str], also: set[str], page_size: int) -> dict[str, ObservedJob]:
-    """Walk pages until all are seen, or until asking for the rest one by one is cheaper. `also` is seen in passing."""
-    passed: dict[str, ObservedJob] = {}
-    found: dict[str, ObservedJob] = {}
-    cursors: set[str] = set()
-    cursor: str | None = None
-    for pages in range(1, PAGES_MAX + 1):
-        try:
-            page = await reader.list_page(ListQuery(page_size), cursor)
-        except ProviderError as error:
-            if pages == 1 or (isinstance(error, Permanent) and error.kind is Kind.DENIED):
-                raise
-            msg = f"the list broke off at page {pages}: {error}"
-            raise _IncompleteError(msg) from error
-        found.update((job_id, job) for job in page.jobs for job_id in job.ids & wanted)
-        passed.update((job_id, job) for job in page.jobs for job_id in job.ids & also)
-        cursor = page.next_cursor
-        if cursor is None or pages >= len(wanted) - len(found):
-            return {**passed, **found}
-        if cursor in cursors:
-            msg = f"the list came back to the same place after page {pages}"
-            raise _IncompleteError(msg)
-        cursors.add(cursor)
-    msg = f"the list has no end: {PAGES_MAX} pages and more to come"
-    raise _IncompleteError(msg)
-
-
-async def _retrieve(reader: JobReader, refs: list[JobRef], looks: dict[JobRef, Look]) -> Unseen | None:
-    """Ask for each job by its id. Returns what is wrong with the account as a whole, if anything is."""
-    for batch in (refs[:1], refs[1:]):
-        # The first one goes alone: if the door is shut, nobody else needs to knock.
-        answers = await asyncio.gather(*(_retrieve_one(reader, ref) for ref in batch))
-        for ref, (answer, is_shut) in zip(batch, answers, strict=True):
-            if is_shut and isinstance(answer, Unseen):
-                return answer
-            looks[ref] = answer
-    failures = [look for look in looks.values() if isinstance(look, Unseen)]
-    return failures[0] if failures and len(failures) == len(looks) else None
-
-
-async def _retrieve_one(reader: JobReader, ref: JobRef) -> tuple[Look, bool]:
-    try:
-        return Seen(await reader.get_job(ref)), False
-    except Transient as error:
-        return unseen_by(error), error.delivered is Delivered.NO
-    except Permanent as error:
-        return unseen_by(error), error.kind in {Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE}
+            page = await self.reader.list_page(ListQuery(capabilities.page_size_max), None)
+        except ProviderError:
+            return {}
+        return {job_id: job for job in page.jobs for job_id in job.ids & known}
 
 
 async def _contradictions(
     reader: JobReader, rows: Mapping[str, ObservedJob], ended: Mapping[JobRef, Phase]
-) -> dict[JobRef, Look]:
-    """Ask for the jobs that have ended for good and that a list shows otherwise; what cannot be seen is no news."""
+) -> dict[JobRef, Observation]:
+    """Retrieve the settled jobs that the list shows in another phase. Failed retrieves are left out."""
     denied = [ref for ref, phase in ended.items() if ref.id in rows and is_contradicted(phase, rows[ref.id].phase)]
-    asked = sorted(denied)[:FEW]
-    answers = await asyncio.gather(*(_retrieve_one(reader, ref) for ref in asked))
-    return {ref: answer for ref, (answer, _) in zip(asked, answers, strict=True) if isinstance(answer, Seen)}
+    asked = sorted(denied)[:CONTRADICTED_MAX]
+    answers = await _retrieve_all(reader, asked)
+    return {
+        ref: each.observation
+        for ref, each in zip(asked, answers, strict=True)
+        if isinstance(each.observation, Observed)
+    }
 
 
-async def _doubt(
-    reader: JobReader,
-    looks: Mapping[JobRef, Look],
-    known: Mapping[str, Phase],
-    may_vanish: frozenset[str],
-    capabilities: Capabilities,
-) -> Unseen | None:
-    """Return why a look is not believed: too many of the jobs that should be there are gone at once.
-
-    A job that may be gone because of us is believed to be only where some other job that was seen before is still
-    there, or none other ever was.
-    """
-    absent = {ref for ref, seen in looks.items() if seen == Seen(None)}
-    expected = {ref for ref in absent if ref.id in may_vanish}
-    before = {ref for ref in looks if known.get(ref.id) in _PRESENT}
-    vanished = (absent & before) - expected
-    if not vanished and not expected:
-        return None
-    is_any_visible = any(isinstance(seen, Seen) and seen.job and ref.id in known for ref, seen in looks.items())
-    has_witnesses = bool(vanished) or not known.keys() <= may_vanish
-    is_none_visible = has_witnesses and not is_any_visible and not await _is_any_listed(reader, known, capabilities)
-    is_many = len(vanished) >= VANISHED_MIN and len(vanished) * 100 > VANISHED_PERCENT * len(before)
-    if not is_none_visible and not is_many:
-        return None
-    return Unseen(
-        Reason.OBSERVATION_SUSPECT,
-        f"{len(vanished | expected)} of {len(before | expected)} unfinished jobs are gone all at once: a wrong key, "
-        "project or URL is likelier than that. If they were really deleted, remove their specs",
-        is_transient=False,
-    )
+def _batches(refs: Sequence[JobRef], size: int, *, is_first_alone: bool) -> Iterator[Sequence[JobRef]]:
+    """Yield the jobs in batches. With `is_first_alone` the first batch is one job, which tries the account."""
+    begin = 0
+    while begin < len(refs):
+        end = begin + (1 if is_first_alone and begin == 0 else size)
+        yield refs[begin:end]
+        begin = end
 
 
-async def _is_any_listed(reader: JobReader, known: Mapping[str, Phase], capabilities: Capabilities) -> bool:
-    """Whether a list shows any job that this account is known to have, finished ones included."""
+async def _retrieve_all(reader: JobReader, refs: Collection[JobRef]) -> list[_Answer]:
+    return await asyncio.gather(*(_retrieve(reader, ref) for ref in refs))
+
+
+async def _retrieve(reader: JobReader, ref: JobRef) -> _Answer:
     try:
-        page = await reader.list_page(ListQuery(capabilities.page_size_max), None)
-    except ProviderError:
-        return False
-    return any(not job.ids.isdisjoint(known) for job in page.jobs)
+        return _Answer(Observed(await reader.get_job(ref)))
+    except ProviderError as error:
+        return _Answer(unseen_by(error), is_of_account(error))

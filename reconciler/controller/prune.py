@@ -1,8 +1,9 @@
-"""The statuses around a pass: of specs that cannot be acted on, of specs that are gone, of accounts that are away.
+"""Prune the statuses of deleted and renamed specs. No change is ever requested for the job of a deleted spec.
 
-Rules: a status is removed only where everything could be read and the revision is trusted, never under a filter, and
-no more specs are taken for deleted at once than the guard would let pass; what a renamed spec left behind goes last,
-once what it tells stands under the new name; the job is left alone either way.
+Rules: a status is removed only if every spec file could be read and the revision is trusted, and never under a filter.
+The change limits bound how many specs may count as deleted at once. The old status of a renamed spec is removed once
+its job has a status under the new name. A discarded status file is removed once every spec has a status, unless a spec
+will overwrite it.
 """
 
 from __future__ import annotations
@@ -12,180 +13,180 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain
+from pathlib import PurePosixPath
 
-from reconciler.controller.account_resolver import Reach
-from reconciler.controller.build_report import AccountRun
-from reconciler.controller.runtime import Tools
+from reconciler.controller.account_outcome import AccountOutcome
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.runtime import Runtime
 from reconciler.core.conditions import stalled
-from reconciler.core.guard import Brakes, judge
-from reconciler.core.match import Matched
+from reconciler.core.guard import ChangeLimits, judge
 from reconciler.core.orphans import as_proven, is_outliving, outlive
 from reconciler.errors import ProviderError
-from reconciler.model.job import Account, JobRef, Seen
+from reconciler.model.job import JobRef, Observed
 from reconciler.model.reason import Reason
-from reconciler.model.status import JobStatus, ProviderStatus
-from reconciler.ports import JobReader, Snapshot, StoredStatuses
-
-_PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
-"""One outage may show as both, in turn, and is one condition."""
-FAILURES_TOLD = 2
-"""An account is told to be away after so many failed looks in a row."""
+from reconciler.model.status import JobStatus
+from reconciler.ports import PROVIDERS, JobReader, Snapshot, status_path
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """What became of them."""
+class Pruned:
+    """The result of a prune."""
 
     removed: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
+    def __add__(self, other: Pruned) -> Pruned:
+        """Return the results of both."""
+        return Pruned(self.removed + other.removed, self.notices + other.notices, self.errors + other.errors)
 
-def write_all(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
-    """Write statuses that no request goes with. Returns what went wrong."""
+
+def write_all(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
+    """Write statuses that no request belongs to. Returns a message for each that could not be written."""
     return tuple(
         problem
         for status in statuses
-        for problem in _try(
+        for problem in attempt(
             f"the status of {status.name}",
-            partial(tools.statuses.write, status, durable=status.open_receipt is not None),
+            partial(runtime.statuses.write, status, durable=status.open_receipt is not None),
         )
     )
 
 
-async def look_at_orphans(reader: JobReader, reach: Reach, orphans: Iterable[JobStatus]) -> dict[str, Seen]:
-    """Look at the jobs of deleted specs, by name. Of one that cannot be looked at nothing is said."""
+async def observe_orphans(
+    reader: JobReader, target: ResolvedAccount, orphans: Iterable[JobStatus], *, are_absences_doubted: bool
+) -> dict[str, Observed]:
+    """Retrieve the jobs of deleted specs and return what was seen, by name. Jobs that cannot be seen are left out."""
     found = {}
     for status in orphans:
-        assert status.job is not None  # noqa: S101  else nobody would know whom to ask
+        assert status.job is not None  # noqa: S101  only orphans that name a job are observed
         with suppress(ProviderError):
-            look = Seen(await reader.get_job(JobRef(reach.account, status.job.id)))
-            found[status.name] = as_proven(look, status, reach.type.capabilities)
+            look = Observed(await reader.get_job(JobRef(target.account, status.job.id)))
+            if look.job is not None or not are_absences_doubted:
+                found[status.name] = as_proven(look, status, target.type.capabilities)
     return found
 
 
-def sweep(
-    matched: Matched,
-    snapshot: Snapshot,
-    brakes: Brakes,
-    runs: Iterable[AccountRun],
+def prune_statuses(
+    desired: DesiredSpecs,
+    outcomes: Iterable[AccountOutcome],
     busy: Collection[str],
-    tools: Tools,
-    *,
-    may_remove: bool,
-) -> Swept:
-    """Deal with the statuses that no spec claims, but for those that are being worked on."""
-    now = tools.clock.now().replace(microsecond=0)
-    seen = {name: look for run in runs for name, look in run.orphans.items()}
-    kept: list[JobStatus] = []
-    told: list[JobStatus] = []
-    news: list[JobStatus] = []
-    for status in matched.orphans:
-        if status.name in busy:
-            continue
+    limits: ChangeLimits,
+    runtime: Runtime,
+) -> Pruned:
+    """Write or remove the statuses that no spec claims, except those that an account worker holds (`busy`)."""
+    now = runtime.clock.now().replace(microsecond=0)
+    orphans = _sorted_out([each for each in desired.matched.orphans if each.name not in busy], desired.snapshot, now)
+    told, notices = _believed(orphans, desired, limits)
+    seen = dict(chain.from_iterable(each.orphans.items() for each in outcomes))
+    after = {status.name: outlive(status, seen.get(status.name), now) for status in told}
+    errors = write_all([*orphans.kept, *filter(None, after.values())], runtime)
+    # In a revision that is not trusted, a missing spec does not prove that it was deleted.
+    if not desired.may_ask:
+        return Pruned(errors=errors)
+    errors += _remove(_told_elsewhere(desired.matched.superseded, busy, runtime), runtime)
+    gone = [each for each in told if after[each.name] is None] if _is_readable(desired) else []
+    return Pruned(tuple(each.name for each in gone), notices, errors + _remove(gone, runtime))
+
+
+def _believed(
+    orphans: _Orphans, desired: DesiredSpecs, limits: ChangeLimits
+) -> tuple[tuple[JobStatus, ...], tuple[str, ...]]:
+    """Return the statuses whose specs count as deleted, and a notice if too many would count at once."""
+    if not desired.may_ask or desired.snapshot.broken_files:
+        return orphans.told, ()
+    notices = _too_many([each.name for each in orphans.new], _count(desired.snapshot), limits)
+    return (orphans.told, notices) if notices else (orphans.told + orphans.new, ())
+
+
+def _is_readable(desired: DesiredSpecs) -> bool:
+    """Whether there is at least one spec and every spec file could be read. Otherwise no status is removed."""
+    return _count(desired.snapshot) > 0 and not desired.snapshot.broken_files
+
+
+def _count(snapshot: Snapshot) -> int:
+    return len(snapshot.jobs) + len(snapshot.broken_jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Orphans:
+    """The statuses that no spec claims, sorted by how they are handled."""
+
+    kept: tuple[JobStatus, ...]
+    """The file of the spec cannot be read, so it may still hold the spec."""
+    told: tuple[JobStatus, ...]
+    """An earlier pass reported the spec as deleted, or a request for the job is not yet confirmed."""
+    new: tuple[JobStatus, ...]
+    """The spec disappeared since the last pass."""
+
+
+def _sorted_out(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> _Orphans:
+    kept, told, new = [], [], []
+    for status in orphans:
+        # An unreadable file may still hold the spec, so the spec does not count as deleted.
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
         elif is_outliving(status, now) or status.ready.reason is Reason.SPEC_DELETED:
             told.append(status)
         else:
-            news.append(status)
-    specs = len(snapshot.jobs) + len(snapshot.broken_jobs)
-    is_whole = not snapshot.broken_files
-    notices: tuple[str, ...] = ()
-    if may_remove and is_whole and (notices := _too_many(news, specs, brakes)) == ():
-        told += news
-    after = {status.name: outlive(status, seen.get(status.name), now) for status in told}
-    errors = write_all([*kept, *(each for each in after.values() if each is not None)], tools)
-    if not may_remove:
-        return Swept(errors=errors)
-    errors += _remove(_told_elsewhere((each for each in matched.superseded if each.name not in busy), tools), tools)
-    gone = [each for each in told if after[each.name] is None and specs and is_whole]
-    return Swept(tuple(each.name for each in gone), notices, errors + _remove(gone, tools))
+            new.append(status)
+    return _Orphans(tuple(kept), tuple(told), tuple(new))
 
 
-def _too_many(deleted: list[JobStatus], specs: int, brakes: Brakes) -> tuple[str, ...]:
-    """Say that more specs seem to be deleted at once than is believed, if so."""
+def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: ChangeLimits, runtime: Runtime) -> Pruned:
+    """Remove the discarded status files that no spec will overwrite."""
+    names = {each.name for each in desired.resolved.candidates}
+    left = _unneeded(desired, busy, runtime)
+    # A discarded file may be the only record of a renamed spec's past until that spec has a status.
+    is_told = names <= {each.name for each in runtime.statuses.known().jobs}
+    if not (left and names) or desired.snapshot.broken_files or not is_told:
+        return Pruned()
+    if notices := _too_many([path for path in left if not path.startswith(PROVIDERS)], len(names), limits):
+        return Pruned(notices=notices)
+    errors = [attempt(f"{runtime.policy.show_status(path)}", partial(runtime.statuses.discard, path)) for path in left]
+    told = (f"{runtime.policy.show_status(path)}: removed, for no spec has this status" for path in left)
+    return Pruned(notices=tuple(told), errors=tuple(chain.from_iterable(errors)))
+
+
+def _unneeded(desired: DesiredSpecs, busy: Collection[str], runtime: Runtime) -> list[str]:
+    """Return the discarded files that no spec will overwrite and no account worker holds."""
+    places = {status_path(each.source, each.name) for each in desired.resolved.candidates}
+    discarded = runtime.statuses.known().discarded
+    return [path for path in discarded if path not in places and PurePosixPath(path).stem not in busy]
+
+
+def _too_many(deleted: Collection[str], specs: int, limits: ChangeLimits) -> tuple[str, ...]:
+    """Return a notice if more specs disappeared at once than the limits allow, else nothing."""
     total = specs + len(deleted)
-    names = tuple(each.name for each in deleted)
-    if not deleted or (specs and judge("statuses", names, 0, total, brakes) is None):
+    if not deleted or (specs and judge("statuses", tuple(deleted), 0, total, limits) is None):
         return ()
-    return (f"{len(deleted)} of {total} specs are gone at once: their statuses are kept",)
+    return (f"{len(deleted)} of {total} specs disappeared at once; their statuses are kept",)
 
 
-def _told_elsewhere(superseded: Iterable[JobStatus], tools: Tools) -> list[JobStatus]:
-    """Return what renamed specs left behind, where what it tells stands under another name by now."""
-    old = {each.name: each for each in superseded}
+def _told_elsewhere(superseded: Iterable[JobStatus], busy: Collection[str], runtime: Runtime) -> list[JobStatus]:
+    """Return the old statuses of renamed specs whose job has a status under another name."""
+    old = {each.name: each for each in superseded if each.name not in busy}
     if not old:
         return []
     told = {
-        (each.job.account, each.job.id) for each in tools.statuses.known().jobs if each.job and each.name not in old
+        (each.job.account, each.job.id) for each in runtime.statuses.known().jobs if each.job and each.name not in old
     }
     return [each for each in old.values() if each.job and (each.job.account, each.job.id) in told]
 
 
-def _remove(statuses: Iterable[JobStatus], tools: Tools) -> tuple[str, ...]:
+def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
     return tuple(
         problem
         for status in statuses
-        for problem in _try(f"the status of {status.name}", partial(tools.statuses.remove, status))
+        for problem in attempt(f"the status of {status.name}", partial(runtime.statuses.remove, status))
     )
 
 
-def tell_providers(
-    runs: Iterable[AccountRun], stored: StoredStatuses, failures: dict[Account, int], tools: Tools
-) -> tuple[str, ...]:
-    """Write which accounts were away for two looks in a row, and remove what is over. Returns what went wrong."""
-    known = {each.account: each for each in stored.providers}
-    errors: tuple[str, ...] = ()
-    for run in runs:
-        account = run.reach.account
-        before = known.get(str(account))
-        if run.surveyed is None or not run.surveyed.has_looked:
-            continue
-        unseen = run.surveyed.unseen
-        failures[account] = failures.get(account, 0) + 1 if unseen else 0
-        what = f"the status of the account {account}"
-        if unseen is None and before is not None:
-            errors += _try(what, partial(tools.statuses.remove_provider, before.name))
-        elif unseen is not None and failures[account] >= FAILURES_TOLD:
-            status = _provider_status(run, unseen.reason, unseen.message, before, tools.clock.now())
-            errors += _try(what, partial(tools.statuses.write_provider, status))
-    return errors
-
-
-def forget_providers(
-    stored: StoredStatuses, open_accounts: Iterable[str], tools: Tools, *, may_remove: bool
-) -> tuple[str, ...]:
-    """Remove what is told of accounts that nobody looks at any more. Returns what went wrong."""
-    if not stored.providers or not may_remove:
-        return ()
-    is_open = set(open_accounts)
-    return tuple(
-        problem
-        for each in stored.providers
-        if each.account not in is_open
-        for problem in _try(
-            f"the status of the account {each.account}", partial(tools.statuses.remove_provider, each.name)
-        )
-    )
-
-
-def _provider_status(
-    run: AccountRun, reason: Reason, message: str, before: ProviderStatus | None, now: datetime
-) -> ProviderStatus:
-    if before is not None and (before.reason is reason or {before.reason, reason} <= _PASSING):
-        return before
-    return ProviderStatus(
-        name=run.alias,
-        account=str(run.reach.account),
-        reason=reason,
-        message=message,
-        since=now.replace(microsecond=0),
-    )
-
-
-def _try(what: str, write: Callable[[], object]) -> tuple[str, ...]:
+def attempt(what: str, write: Callable[[], object]) -> tuple[str, ...]:
+    """Call `write`. Returns a message if it raised an `OSError`, else nothing."""
     try:
         write()
     except OSError as error:

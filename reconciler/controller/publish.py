@@ -1,6 +1,6 @@
-"""Publishing what a pass found: one commit a pass that changed something, and a message that says what happened.
+"""Publish the statuses of a pass: one commit for each pass that changed a status.
 
-Rules: what has happened is never lost to a race: it is published on top of whatever is there by then.
+Rules: a race with other commits never loses an outcome. The commit is made on top of the newest published one.
 """
 
 from __future__ import annotations
@@ -8,16 +8,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.controller.build_report import PassResult, exit_codes
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.runtime import Runtime
 from reconciler.errors import PublishError
-from reconciler.model.report import Progress, Report, Row
-from reconciler.ports import Publisher
+from reconciler.model.action import Progress
+from reconciler.model.report import Report
+from reconciler.model.transition import Transition
 
 LINES_MAX = 200
-"""So many jobs a message names at most."""
+"""The most jobs that a commit message names."""
 
 
-async def publish(result: PassResult, publisher: Publisher) -> PassResult:
-    """Publish the statuses as this pass leaves them. What goes wrong is an error of the report."""
+async def publish(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -> PassResult:
+    """Publish the statuses of a pass, and return the result with the commit. A failure is an error of the report.
+
+    A dry run and a pass over a revision that is not trusted publish nothing.
+    """
+    publisher = runtime.publisher
+    if publisher is None or runtime.control is None or desired.snapshot.distrust is not None:
+        return result
     try:
         commit = await publisher.publish_on_top(commit_message(result.report))
     except PublishError as error:
@@ -27,12 +36,12 @@ async def publish(result: PassResult, publisher: Publisher) -> PassResult:
 
 
 def commit_message(report: Report) -> str:
-    """Return a subject that says what happened, and below it a line for each job of which there is news.
+    """Return the commit message: a subject, a line for each job whose status changed, and the revision of the specs.
 
-    What was asked for comes first, then what a person must see to. The last line names the revision of the specs.
+    Jobs with a request come first, then stalled jobs, then all others.
     """
-    news = [row for row in report.rows if row.before != row.status and row.progress is not Progress.OVERTAKEN]
-    lines = [f"{row.name}: {_transition(row)}" for row in sorted(news, key=_weight)]
+    news = [each for each in report.transitions if each.progress is not Progress.OVERTAKEN]
+    lines = [f"{each.name}: {_told(each)}" for each in sorted(news, key=_weight)]
     lines += [f"{name}: its spec is gone" for name in report.removed]
     if len(lines) > LINES_MAX:
         lines[LINES_MAX:] = [f"and {len(lines) - LINES_MAX} more"]
@@ -42,12 +51,11 @@ def commit_message(report: Report) -> str:
     return "\n\n".join(part for part in (subject, "\n".join(lines), *origin) if part)
 
 
-def _weight(row: Row) -> int:
-    is_asked = row.progress is not None or (row.before is not None and row.before.open_receipt is not None)
-    return 0 if is_asked else 1 if row.status.is_stalled else 2
+def _weight(transition: Transition) -> int:
+    return 0 if transition.is_of_a_request else 1 if transition.after.is_stalled else 2
 
 
-def _transition(row: Row) -> str:
-    ready = row.status.ready
-    asked = f"{row.action.verb} {row.progress}, " if row.action and row.progress else ""
-    return f"{asked}{row.status.phase} ({ready.reason})"
+def _told(transition: Transition) -> str:
+    action, progress, after = transition.action, transition.progress, transition.after
+    requested = f"{action.verb} {progress}, " if action and progress else ""
+    return f"{requested}{after.phase} ({after.ready.reason})"

@@ -1,41 +1,76 @@
-"""What the statuses say, read against today's specs: for `get`, without a key and without the network."""
+"""Read the statuses and compare them with the current specs, for `get`. Needs no credential and no network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.controller.account_resolver import Environment
-from reconciler.controller.spec_resolver import Candidate, resolve
+from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.spec_resolver import ResolvedSpec, resolve
+from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
 from reconciler.core.conditions import Stance, Verdict, conclude, stalled
-from reconciler.core.match import Claim, match
+from reconciler.core.match import match
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import Report, Row, in_order
-from reconciler.model.status import JobStatus
+from reconciler.model.report import AccountReport, Report, Row, in_order
+from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import Snapshot, StoredStatuses
 
 
 def read_rows(
     snapshot: Snapshot,
     stored: StoredStatuses,
-    environment: Environment,
-    is_selected: Callable[[Candidate], bool] | None,
+    policy: OperatorPolicy,
+    is_selected: Callable[[ResolvedSpec], bool] | None,
     now: datetime,
 ) -> Report:
-    """Return a row for each spec. A status that speaks of an earlier spec is shown as `OutOfDate`, not ready."""
-    resolved = resolve(snapshot, environment, is_suspended=False)
-    claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(resolved.candidates)]
-    last = match(claims, stored.jobs, now).last
+    """Return a report with a row for each spec. A status of an earlier version of its spec is shown as `OutOfDate`."""
+    resolved = resolve(snapshot, policy, is_suspended=False)
+    claims = [each.claim(key) for key, each in enumerate(resolved.candidates)]
+    matched = match(claims, stored.jobs, now, hidden=hidden(stored))
+    unknown = unknown_statuses(resolved.candidates, matched.unknown, stored, now)
     rows = in_order(
-        _row(each, last.get(key), now)
+        _with_outage(_row(each, matched.last.get(key), unknown.get(key), now), each, stored.providers)
         for key, each in enumerate(resolved.candidates)
         if is_selected is None or is_selected(each)
     )
-    return Report(rows=rows, diagnostics=(*snapshot.diagnostics, *resolved.diagnostics))
+    errors = tuple(complaints(stored, policy))
+    codes = frozenset({ExitCode.SOFTWARE} if errors else ())
+    diagnostics = (*snapshot.diagnostics, *resolved.diagnostics)
+    accounts = tuple(_outage(each, rows) for each in stored.providers)
+    accounts = tuple(each for each in accounts if each.jobs or is_selected is None)
+    return Report(rows=rows, accounts=accounts, diagnostics=diagnostics, errors=errors, exit_codes=codes)
 
 
-def _row(candidate: Candidate, last: JobStatus | None, now: datetime) -> Row:
+def _outage(status: ProviderStatus, rows: Iterable[Row]) -> AccountReport:
+    """Return the report of an account that could not be observed."""
+    return AccountReport(
+        name=status.name,
+        account=None,
+        jobs=sum(_is_hidden(row, status) for row in rows),
+        unseen=Unobserved(status.reason, status.message, is_transient=False),
+        since=status.since,
+    )
+
+
+def _with_outage(row: Row, candidate: ResolvedSpec, outages: Iterable[ProviderStatus]) -> Row:
+    """Mark the row as unobserved if its account is, because its last status may be outdated.
+
+    Stalled and final jobs and invalid specs are shown as they are.
+    """
+    outage = next((each for each in outages if _is_hidden(row, each)), None)
+    is_told = row.unseen is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
+    return row if outage is None or is_told else replace(row, unseen=Unobserved(outage.reason, outage.message))
+
+
+def _is_hidden(row: Row, outage: ProviderStatus) -> bool:
+    """Whether the outage hides the job of this row. A final job is never hidden."""
+    return row.ref is not None and outage.hides(str(row.ref.account), row.ref.id) and not row.status.final
+
+
+def _row(candidate: ResolvedSpec, last: JobStatus | None, unknown: JobStatus | None, now: datetime) -> Row:
     spec = candidate.document.document.spec if candidate.document else None
     row = Row(
         name=candidate.name,
@@ -43,21 +78,22 @@ def _row(candidate: Candidate, last: JobStatus | None, now: datetime) -> Row:
         provider=spec.provider if spec else None,
         ref=candidate.ref,
         wanted=spec.desired_state if spec else None,
-        status=_status(candidate, last, now),
+        status=unknown or _status(candidate, last, now),
         before=last,
+        document=candidate.document.document if candidate.document else None,
     )
     is_out_of_date = row.status.ready.reason is Reason.OUT_OF_DATE
-    return replace(row, unseen=row.status.ready.message) if is_out_of_date else row
+    return replace(row, unseen=Unobserved(Reason.OUT_OF_DATE, row.status.ready.message)) if is_out_of_date else row
 
 
-def _status(candidate: Candidate, last: JobStatus | None, now: datetime) -> JobStatus:
+def _status(candidate: ResolvedSpec, last: JobStatus | None, now: datetime) -> JobStatus:
     problem, subject = candidate.problem, candidate.subject
     if problem is not None or subject is None:
         reason, message = (problem.reason, problem.message) if problem else (Reason.INVALID_SPEC, "not valid")
         return stalled(candidate.name, candidate.source, last, reason, message, now)
     told = last.ready.reason if last else None
     is_known = last is not None and last.observed_spec == subject.digest and told is not Reason.SPEC_DELETED
-    # Nothing is sent here, so whether a host is trusted is for the last pass to say.
+    # This command sends nothing, so it repeats what the last pass said about trust.
     if last is not None and (is_known or told is Reason.HOST_NOT_TRUSTED):
         return last
     draft = replace(stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now), conditions=())

@@ -1,92 +1,95 @@
-"""`--once`: passes until nothing is left to wait for, within a time.
+"""`--once`: make passes until no job is left to wait for, or a deadline has passed.
 
-Rules: what failed in passing is tried again, with growing gaps and never before the provider's own bound; with `--wait`
-also what is on its way is looked at until it has arrived; what is stalled is waited for by nobody. Where a pinned plan
-does not hold everything that is wanted, nothing at all is asked or written.
+Rules: transient failures are retried until `--timeout`. With `--wait`, changes in progress are polled until they are
+done or `--wait` has passed. Stalled jobs are not waited for. A slow account does not delay the others. If a change is
+needed that the pinned plan does not have, no change is requested and no file is written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from reconciler.controller.build_report import Due, Pace, PassResult, exit_codes
-from reconciler.controller.reconcile import Memory, Orders, run_pass
-from reconciler.controller.runtime import Tools
+from reconciler.controller.build_report import PassResult, exit_codes
+from reconciler.controller.observation_timeout import BoundedAccounts, Bounds
+from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.requeue import RequeueReason
+from reconciler.controller.run_deadlines import RunDeadlines
+from reconciler.controller.run_options import RunOptions
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.workers import first
 from reconciler.core.backoff import failure_delay
 from reconciler.model.job import JobRef
+from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 
 AGAIN_S = 0.2
-"""The longest pause before what others overtook is decided again: long enough that two do not go on in step."""
+"""Longest pause before a job is decided again after a conflict, so that two processes do not collide in step."""
+SLOW_S = 5.0
+"""How long a pass waits for its account workers. Slower workers keep running beside the next passes."""
 
 
-async def run_until(
-    tools: Tools,
-    orders: Orders,
+async def run_to_completion(
+    runtime: Runtime,
+    options: RunOptions,
     *,
     wait_s: float | None,
     timeout_s: float,
     jitter: Callable[[], float],
-    tell: Callable[[Report], None],
 ) -> Report:
-    """Make passes until done.
+    """Make passes until no job is left to wait for, and return one report of all of them.
 
     Args:
-        tools: the world.
-        orders: what this run was asked to do.
-        wait_s: how long to wait for what is on its way; None does not wait for it.
-        timeout_s: how long to try again what failed in passing.
-        jitter: numbers in [0, 1).
-        tell: is given the report so far, before each wait.
+        runtime: the ports, the clock and the accounts that every pass uses.
+        options: the options of this run.
+        wait_s: how long to wait for changes in progress; None does not wait.
+        timeout_s: how long a job or an account may fail before it is given up; 0 tries each once.
+        jitter: returns random numbers in [0, 1).
     """
-    paces = {Pace.AGAIN, Pace.RETRY} if wait_s is None else {Pace.AGAIN, Pace.RETRY, Pace.UNDER_WAY}
-    memory = Memory()
-    if orders.pinned is not None:
-        looked = await run_pass(replace(tools, control=None), orders, memory)
+    memory = PassMemory()
+    bounds = Bounds(runtime.clock, timeout_s or math.inf)
+    bounded = replace(runtime, accounts=BoundedAccounts(runtime.accounts, bounds))
+    # A dry pass first: a needed change outside the pinned plan must refuse the run before anything is written.
+    if options.pinned is not None:
+        looked = await reconcile_once(replace(bounded, control=None), options, memory)
         if looked.report.unplanned:
             return looked.report
-    begun = tools.clock.monotonic()
+    # A plan or a dry run changes nothing, so there is nothing to wait for.
+    if runtime.control is None:
+        return (await reconcile_once(bounded, options, memory)).report
+    report: Report | None = None
+    ripe: frozenset[JobRef] | None = None
     failures = 0
-    due_at: dict[JobRef, float] = {}
-    result = await run_pass(tools, orders, memory)
-    report = result.report
-    while True:
-        now = tools.clock.monotonic()
-        pending = [each for each in result.due if each.pace in paces]
-        failures = failures + 1 if any(each.pace is Pace.RETRY for each in pending) else 0
-        retry_s, again_s = failure_delay(max(failures, 1), jitter()), AGAIN_S * jitter()
-        due_at.update((each.ref, now + _delay(each, retry_s, again_s)) for each in pending)
-        if tools.control is None or not due_at:
-            return report
-        wake_at = min(due_at.values())
-        if wake_at > begun + (timeout_s if wait_s is None else max(wait_s, timeout_s)):
-            return _timed_out(report) if wait_s is not None else report
-        tell(report)
-        await tools.clock.sleep(max(0.0, wake_at - now))
-        ripe = frozenset(ref for ref, at in due_at.items() if at <= wake_at)
-        due_at = {ref: at for ref, at in due_at.items() if ref not in ripe}
-        result = await run_pass(tools, replace(orders, retry=frozenset()), memory, ripe)
-        report = _merge(report, result)
+    clock, clocks = runtime.clock, RunDeadlines(runtime.clock.monotonic(), wait_s, timeout_s)
+    try:
+        while True:
+            result = await reconcile_once(bounded, options, memory, ripe, hurry=partial(clock.sleep, SLOW_S))
+            # A retry makes one attempt due, and not one in each pass.
+            options = replace(options, retry=frozenset())
+            report = result.report if report is None else _merge(report, result)
+            failures = failures + 1 if any(each.pace is RequeueReason.RETRY for each in result.due) else 0
+            clocks.take_in(result, clock.monotonic(), failure_delay(max(failures, 1), jitter()), AGAIN_S * jitter())
+            if not clocks.due_at and not memory.workers.begun_at:
+                return _ended(report, clocks)
+            rest_s = clocks.rest_s(clock.monotonic(), memory.workers)
+            await first(memory.workers.one(), *([clock.sleep(rest_s)] if math.isfinite(rest_s) else []))
+            ripe, until, which = clocks.pop_due(clock.monotonic(), memory.workers)
+            cut = replace(bounds, until=until, cut_by=which)
+            bounded = replace(runtime, accounts=BoundedAccounts(runtime.accounts, cut))
+    finally:
+        await memory.workers.abandon()
 
 
-def _delay(due: Due, retry_s: float, again_s: float) -> float:
-    match due.pace:
-        case Pace.AGAIN:
-            return again_s
-        case Pace.RETRY:
-            return max(retry_s, due.retry_after_s or 0.0)
-        case _:
-            return due.after.total_seconds()
-
-
-def _timed_out(report: Report) -> Report:
-    report = replace(report, is_timed_out=True)
+def _ended(report: Report, clocks: RunDeadlines) -> Report:
+    report = replace(report, expired=clocks.left(report.rows))
     return replace(report, exit_codes=exit_codes(report))
 
 
 def _merge(earlier: Report, result: PassResult) -> Report:
-    """Return the newer report with what was done in the earlier ones."""
+    """Return the newer report, with the actions, errors and notices of the earlier passes added."""
     report = result.report
     before = {(row.name, row.source): row for row in earlier.rows}
     accounts = {each.account: each for each in (*earlier.accounts, *report.accounts)}
@@ -100,12 +103,13 @@ def _merge(earlier: Report, result: PassResult) -> Report:
         errors=tuple(dict.fromkeys((*earlier.errors, *report.errors))),
         notices=tuple(dict.fromkeys((*earlier.notices, *report.notices))),
         removed=(*earlier.removed, *report.removed),
+        orphans=tuple({each.name: each for each in (*earlier.orphans, *report.orphans)}.values()),
     )
     return replace(merged, exit_codes=exit_codes(merged))
 
 
 def _merge_row(earlier: Row | None, row: Row, looked: frozenset[str]) -> Row:
-    if earlier is None:
+    if earlier is None or earlier.status.ready.reason is Reason.STATUS_UNKNOWN:
         return row
     return replace(
         row,

@@ -1,4 +1,4 @@
-"""What a person asks for on the command line: where, which jobs, how carefully."""
+"""The options of a run: where the specs are, which specs to handle, and the limits on changes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.controller.reconcile import Orders
-from reconciler.controller.spec_resolver import Candidate
+from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.core import guard
+from reconciler.core.guard import Approvals
+from reconciler.core.scope import ScopedLimits
+from reconciler.model.operator import OperatorSafety, OperatorSpec
 from reconciler.model.pinned_plan import PinnedPlan
+from reconciler.model.spec import Safety
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRules:
+    """The operator's limits and approvals for a run."""
+
+    limits: ScopedLimits = field(default_factory=ScopedLimits)
+    approvals: Approvals = field(default_factory=Approvals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of a run, as a pass reads them."""
+
+    is_selected: Callable[[ResolvedSpec], bool] | None = None
+    """Returns whether a spec is selected; None selects all. Under a filter no status is removed."""
+    rules: ChangeRules = field(default_factory=ChangeRules)
+    pinned: PinnedPlan | None = None
+    """The only changes that may be requested; None allows all."""
+    is_suspended: bool = False
+    retry: frozenset[str] = frozenset()
+    """The names of the specs whose next attempt is due now, because a person asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,57 +49,59 @@ class GitRemote:
     poll_s: float
     user: str | None = None
     password: str | None = field(default=None, repr=False)
-    """What stood in the URL."""
+    """The password that the URL contained."""
     token_file: Path | None = None
     accepted: str | None = None
-    """A commit that is acted on though the branch was rewound to it."""
+    """A commit that may be acted on although the branch was rewound to it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where everything is. Directories that are None are the usual ones."""
+class Paths:
+    """The files and directories of a run. A directory that is None has its default."""
 
     specs: Path
     status_dir: Path | None = None
     state_dir: Path | None = None
     audit: Path | None = None
-    """The file that every request that changes something is recorded in; None keeps no record but the receipts."""
+    """The audit log, which records every request for a change; None keeps only the receipts."""
+    operator: Path | None = None
+    """The operator's file, if there is one."""
     remote: GitRemote | None = None
-    """Where the specs are fetched from; `specs` is then the directory in that tree."""
+    """The remote branch of the specs. If it is set, `specs` is the directory in its tree."""
 
     @property
     def shown(self) -> str:
-        """Return where the specs are, as a person would say it."""
+        """Return the place of the specs in a form for messages."""
         remote = self.remote
         return str(self.specs) if remote is None else f"{remote.url} {remote.ref}:{remote.path}"
 
     @property
     def identity(self) -> Path:
-        """What tells this place from others, so that each has a state directory of its own."""
+        """The path that identifies these specs, so that each place has its own state directory."""
         remote = self.remote
         return self.specs if remote is None else Path("/", remote.url.replace("/", "_"), remote.ref, remote.path)
 
     @property
     def statuses(self) -> Path:
-        """Where statuses are kept."""
+        """The directory of the statuses."""
         return self.status_dir or self.specs / "status"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which specs are meant; an empty one means all."""
+    """The specs that a run selects; an empty selection means all."""
 
     names: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     provider: str | None = None
     is_retry: bool = False
-    """The next attempt of what is named is due now."""
+    """Whether the next attempt of the selected specs is due now."""
 
-    def predicate(self) -> Callable[[Candidate], bool] | None:
-        """Return whether a spec is meant, or None where all are."""
+    def predicate(self) -> Callable[[ResolvedSpec], bool] | None:
+        """Return the function that decides whether a spec is selected, or None if all are."""
         return self._holds if self.names or self.labels or self.provider else None
 
-    def _holds(self, candidate: Candidate) -> bool:
+    def _holds(self, candidate: ResolvedSpec) -> bool:
         if self.names and candidate.name not in self.names:
             return False
         if not (self.labels or self.provider):
@@ -89,71 +116,87 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Brakes:
-    """What the operator sets of the brakes, and what he approves. What is None is as usual."""
+class SafetyOptions:
+    """The operator's limits and approvals on the command line. None means the default."""
 
     allow_cancels: int | None = None
     allow_names: frozenset[str] = frozenset()
     pinned: PinnedPlan | None = None
-    """The plan that he approved: the only changes that may be made."""
+    """The plan that was approved: the only changes that may be requested."""
     max_cancels: int | None = None
     max_cancel_percent: int | None = None
     max_cancels_absolute: int | None = None
     suspend: bool = False
 
-    def limits(self) -> guard.Brakes:
-        """Return the operator's limits."""
-        usual = guard.Brakes()
-        return guard.Brakes(
-            usual.max_cancels if self.max_cancels is None else self.max_cancels,
-            usual.max_cancel_percent if self.max_cancel_percent is None else self.max_cancel_percent,
-            usual.max_cancels_absolute if self.max_cancels_absolute is None else self.max_cancels_absolute,
+    def limits(self, ruled: OperatorSafety) -> ScopedLimits:
+        """Return the operator's limits: the stricter of each flag and the operator's file."""
+        return ScopedLimits(
+            self._stricter(ruled),
+            {name: self._stricter(each, ruled) for name, each in ruled.kinds.items()},
+            {name: self._stricter(each, ruled) for name, each in ruled.credentials.items()},
+        )
+
+    def _stricter(self, *ruled: Safety) -> guard.ChangeLimits:
+        """Return the limits of the command line, each tightened by the first of `ruled` that sets it."""
+        usual = guard.ChangeLimits()
+        return guard.ChangeLimits(
+            _least(usual.max_cancels, self.max_cancels, *(each.max_cancels for each in ruled)),
+            _least(usual.max_cancel_percent, self.max_cancel_percent, *(each.max_cancel_percent for each in ruled)),
+            _least(
+                usual.max_cancels_absolute, self.max_cancels_absolute, *(each.max_cancels_absolute for each in ruled)
+            ),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class TrustSources:
-    """What the operator says of credentials, besides the environment."""
+    """The files in which the operator binds credentials, besides the environment."""
 
     files: tuple[Path, ...] = ()
     secret_dirs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long `--once` goes on."""
+class Timeouts:
+    """How long `--once` may take."""
 
     timeout_s: float
-    """How long what failed in passing is tried again."""
+    """How long a transient failure is retried."""
     wait_s: float | None = None
-    """How long what is on its way is waited for; None does not wait."""
+    """How long a change in progress is waited for; None does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """Whether statuses become commits, and where."""
+    """Whether statuses are committed and pushed, and to which branch."""
 
     is_committed: bool = False
     is_pushed: bool = False
     status_branch: str | None = None
-    """A branch that holds nothing else; None is the branch of the specs."""
+    """A branch with only the statuses; None means the branch of the specs."""
     remote: str = "origin"
     author: str = "reconcile <reconcile@reconcile.invalid>"
     trailers: tuple[str, ...] = ()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anything is published at all."""
+        """Whether statuses are published at all."""
         return self.is_committed or self.is_pushed or self.status_branch is not None
 
 
-def orders(selection: Selection, brakes: Brakes) -> Orders:
-    """Return what that means for a pass."""
-    return Orders(
+def _least(usual: int, flag: int | None, *ruled: int | None) -> int:
+    """Return the smaller of the flag and the first value that is `ruled`, or the default if neither is given."""
+    told = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
+    return min(told, default=usual)
+
+
+def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorSpec | None = None) -> RunOptions:
+    """Return the options of a pass, from the command line and the operator's file."""
+    ruled = operator or OperatorSpec()
+    return RunOptions(
         is_selected=selection.predicate(),
-        brakes=brakes.limits(),
-        approvals=guard.Approvals(brakes.allow_cancels, brakes.allow_names),
+        rules=ChangeRules(brakes.limits(ruled.safety), Approvals(brakes.allow_cancels, brakes.allow_names)),
         pinned=brakes.pinned,
-        is_suspended=brakes.suspend,
+        is_suspended=brakes.suspend or ruled.suspend,
         retry=frozenset(selection.names if selection.is_retry else ()),
     )

@@ -1,19 +1,22 @@
-"""What the loop needs around the accounts it speaks to."""
+"""The ports that the controller works with, and read-only access to accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from reconciler.controller.account_resolver import Environment, Reach
-from reconciler.errors import ProviderError
-from reconciler.model.action_record import Audit
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.errors import DefectError, ProviderError
+from reconciler.model.action_record import Audit, Notify, unheard
 from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.journal import Older
 from reconciler.ports import (
     Clock,
     JobController,
     JobReader,
+    Journal,
     Publisher,
     SpecSource,
     StatusStore,
@@ -21,39 +24,47 @@ from reconciler.ports import (
     SupportsEvents,
 )
 
+R = TypeVar("R")
+
 
 class Accounts(Protocol):
     """Opens accounts, each once, and keeps them open."""
 
-    async def open(self, reach: Reach) -> JobReader:
-        """Return an open account, to look at. Raises `Permanent` where it cannot be opened."""
+    async def open(self, target: ResolvedAccount) -> JobReader:
+        """Return an open account for reading. Raises `PermanentError` if it cannot be opened."""
         ...
 
     def requests(self, account: Account) -> int:
-        """Return how many requests have gone to it so far."""
+        """Return how many requests were sent to an account so far."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What a pass works with."""
+class Runtime:
+    """The ports, the clock and the accounts that a pass uses."""
 
     specs: SpecSource
     statuses: StatusStore
-    environment: Environment
+    policy: OperatorPolicy
     accounts: Accounts
     clock: Clock
     control: Callable[[Account], JobController] | None
-    """The way to change something in an open account; None where nothing may be: a plan, a dry run."""
+    """Returns the controller of an open account, which can change jobs; None in a plan or a dry run."""
     publisher: Publisher | None = None
     is_stopping: Callable[[], bool] = lambda: False
-    """Whether somebody wants to stop: then nothing new is asked for."""
+    """Returns whether the process was told to stop. After that no new request is sent."""
     audit: Audit | None = None
+    journal: Journal | None = None
+    """The record of first attempts, beside the statuses; None if there is no state directory to keep it in."""
+    older: Older = field(default_factory=Older)
+    """Earlier statuses from Git history, for the part of the guard's hour that the journal does not cover."""
+    notify: Notify = unheard
+    """Receives the events of a pass as they happen."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Shut:
-    """An account that could not be opened: every question gets the reason for an answer."""
+class _UnavailableAccount:
+    """An account that could not be opened: every method raises the error of the opening."""
 
     error: ProviderError
 
@@ -63,43 +74,62 @@ class _Shut:
     async def get_job(self, ref: JobRef) -> ObservedJob | None:  # noqa: ARG002  the port's signature
         raise self.error
 
+    async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:  # noqa: ARG002  the port's signature
+        raise self.error
+
+    async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:  # noqa: ARG002  as above
+        raise self.error
+
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnly:
-    """An account with no method that changes anything."""
+    """An account without methods that change jobs. A bug in the adapter becomes a `DefectError` of that call."""
 
-    _controller: JobController
+    _reader: JobReader
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        return await self._controller.list_page(query, cursor)
+        return await _contained(self._reader.list_page(query, cursor))
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        return await self._controller.get_job(ref)
+        return await _contained(self._reader.get_job(ref))
 
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnlyWithLog(_ReadOnly):
-    """The same, of a provider that tells how each job has fared. What it can tell, its capabilities say."""
+    """The same, for a provider that also has events or checkpoints."""
 
     _log: object
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        return await self._log.list_events(ref, limit) if isinstance(self._log, SupportsEvents) else ()
+        return await _contained(self._log.list_events(ref, limit)) if isinstance(self._log, SupportsEvents) else ()
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        return await self._log.list_checkpoints(ref, limit) if isinstance(self._log, SupportsCheckpoints) else ()
+        if not isinstance(self._log, SupportsCheckpoints):
+            return ()
+        return await _contained(self._log.list_checkpoints(ref, limit))
 
 
-def read_only(controller: JobController) -> JobReader:
-    """Return the account without every method that changes something."""
-    if isinstance(controller, SupportsEvents | SupportsCheckpoints):
-        return _ReadOnlyWithLog(controller, controller)
-    return _ReadOnly(controller)
-
-
-async def open_or_shut(accounts: Accounts, reach: Reach) -> JobReader:
-    """Return an open account, or one that says why it is not."""
+async def _contained(answer: Awaitable[R]) -> R:
     try:
-        return await accounts.open(reach)
+        return await answer
+    except ProviderError:
+        raise
+    except Exception as error:
+        raise DefectError(error) from error
+
+
+def read_only(reader: JobReader) -> JobReader:
+    """Return the account without the methods that change jobs. Its methods raise only `ProviderError`."""
+    if isinstance(reader, SupportsEvents | SupportsCheckpoints):
+        return _ReadOnlyWithLog(reader, reader)
+    return _ReadOnly(reader)
+
+
+async def open_or_unavailable(accounts: Accounts, target: ResolvedAccount) -> JobReader:
+    """Return an open account, or one whose methods raise the error of the opening. Never raises."""
+    try:
+        return read_only(await accounts.open(target))
     except ProviderError as error:
-        return _Shut(error)
+        return _UnavailableAccount(error)
+    except Exception as error:  # noqa: BLE001  as said above
+        return _UnavailableAccount(DefectError(error))

@@ -1,65 +1,85 @@
-"""From documents to subjects: which account a spec speaks of, and what keeps a spec from being acted on.
+"""Resolve each spec to its account and job, or to the problem that keeps it from being acted on.
 
-Rules: errors stop narrowly, and closed. What is wrong with one document stops the jobs that depend on it, and says so
-at its place; everything else goes on.
+Rules: an invalid document blocks the jobs that depend on it and no others. The problem is reported at the document.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.controller.account_resolver import Environment, Problem, Reach, Reaches, diagnose
+from reconciler.controller.account_resolver import AccountResolver, ResolvedAccount, SpecProblem, diagnose
+from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.core.match import Claim, duplicates
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import JobRef
+from reconciler.model.job import CredentialScope, JobRef
 from reconciler.model.reason import Reason
 from reconciler.model.spec import FineTuningJob, Suspension, spec_digest
 from reconciler.ports import Located, Snapshot
 
+JobKey = tuple[CredentialScope, str]
+"""The identity of a job for the guard and the path rules: its host and credential, and its id."""
+
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One job spec, resolved as far as it can be: it has a subject, or a problem."""
+class ResolvedSpec:
+    """One job spec after it was resolved. It has either a subject or a problem."""
 
     name: str
     source: str
     document: Located[FineTuningJob] | None
-    reach: Reach | None
+    target: ResolvedAccount | None
     subject: Subject | None
-    problem: Problem | None
+    problem: SpecProblem | None
+
+    may_claim: bool = True
+    """Whether the spec may use its account. If not, it cannot block another spec as a duplicate."""
 
     @property
     def ref(self) -> JobRef | None:
-        """The job that the spec names, if that much is known."""
+        """The job that the spec names; None if its account is unknown or the spec may not use it."""
         if self.subject is not None:
             return self.subject.ref
-        if self.reach is None or self.document is None:
+        if self.target is None or self.document is None:
             return None
         written = self.document.document.spec.job_id
         try:
-            return JobRef(self.reach.account, self.reach.canonical_id(written))
+            return JobRef(self.target.account, self.target.canonical_id(written))
         except ValueError:
-            return JobRef(self.reach.account, written)
+            return JobRef(self.target.account, written)
+
+    @property
+    def job(self) -> JobKey | None:
+        """The identity of the job, which does not depend on the provider's name or type; None if unknown."""
+        if self.target is None or self.document is None:
+            return None
+        try:
+            return self.target.scope, self.target.canonical_id(self.document.document.spec.job_id)
+        except ValueError:
+            return None
+
+    def claim(self, key: int) -> Claim:
+        """Return the claim of this spec on a status, for `match`."""
+        return Claim(key, self.name, self.source, self.ref, self.job, may_claim=self.may_claim)
 
 
 @dataclass(slots=True)
-class Known:
-    """What came of documents, by their place, and of what else it depended on."""
+class ResolutionCache:
+    """The resolved specs of the last pass, by file and line, each with the inputs that it depends on."""
 
-    found: dict[tuple[str, int], tuple[Located[FineTuningJob], object, Candidate]] = field(default_factory=dict)
-    reaches: Mapping[str, Reach | Problem] = field(default_factory=dict)
+    found: dict[tuple[str, int], tuple[Located[FineTuningJob], object, ResolvedSpec]] = field(default_factory=dict)
+    targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
 
-    def candidate(self, located: Located[FineTuningJob], basis: object) -> Candidate | None:
-        """Return what came of this very document, if all that it depends on is still the same."""
+    def candidate(self, located: Located[FineTuningJob], basis: object) -> ResolvedSpec | None:
+        """Return the resolved spec of this document if its inputs (`basis`) are unchanged, else None."""
         before = self.found.get((located.file, located.line))
         return before[2] if before and before[0] is located and before[1] == basis else None
 
-    def keep(self, located: Located[FineTuningJob], basis: object, candidate: Candidate) -> None:
-        """Remember what came of a document."""
+    def keep(self, located: Located[FineTuningJob], basis: object, candidate: ResolvedSpec) -> None:
+        """Store the resolved spec of a document with its inputs."""
         self.found[located.file, located.line] = (located, basis, candidate)
 
 
@@ -67,49 +87,67 @@ class Known:
 class Resolved:
     """All specs of one revision."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ResolvedSpec, ...]
     diagnostics: tuple[Diagnostic, ...]
-    reaches: Mapping[str, Reach]
-    """Every account that a spec or a Provider document stands for, by the line that stands in statuses."""
+    targets: Mapping[str, ResolvedAccount]
+    """Every account that a spec or a Provider document names, by its text in statuses."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names that the guard uses for credentials, by their names in the operator's file."""
+
+    @property
+    def named(self) -> frozenset[JobKey]:
+        """The jobs that a spec with access to their account names, including specs that cannot be acted on."""
+        return frozenset(each.job for each in self.candidates if each.job is not None)
 
 
 def resolve(
-    snapshot: Snapshot, environment: Environment, *, is_suspended: bool, known: Known | None = None
+    snapshot: Snapshot, policy: OperatorPolicy, *, is_suspended: bool, known: ResolutionCache | None = None
 ) -> Resolved:
     """Resolve every spec of a snapshot.
 
     Args:
-        snapshot: one revision.
-        environment: what the operator decides.
-        is_suspended: whether the operator suspended everything; Settings are read here.
-        known: what came of the documents before, to be used again for those that are the same; it is brought up to
-            date.
+        snapshot: one revision of the specs.
+        policy: the operator's decisions.
+        is_suspended: whether the operator suspended every job. The Settings are read here too.
+        known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
-    settings = snapshot.settings[0].document.spec if snapshot.settings else None
-    suspension = Suspension(reason="everything is suspended") if is_suspended else None
-    if suspension is None and settings is not None and settings.suspend:
-        suspension = Suspension(reason="everything is suspended, by Settings")
-    interval = settings.interval if settings and settings.interval else INTERVAL
-    reaches = Reaches(snapshot, environment)
-    fresh = Known()
+    suspension, interval = _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot)
+    targets = AccountResolver(snapshot, policy)
+    fresh = ResolutionCache()
     candidates = []
     for located in snapshot.jobs:
-        basis = (*reaches.basis(located.document.spec.provider, known.reaches if known else {}), suspension, interval)
+        basis = (*targets.basis(located.document.spec.provider, known.targets if known else {}), suspension, interval)
         candidate = known.candidate(located, basis) if known else None
-        candidates.append(candidate or _candidate(located, reaches, suspension, interval))
+        candidates.append(candidate or _candidate(located, targets, suspension, interval))
         fresh.keep(located, basis, candidates[-1])
     if known is not None:
-        known.found, known.reaches = fresh.found, reaches.all()
+        known.found, known.targets = fresh.found, targets.all()
     candidates += [
-        Candidate(each.name, each.file, None, None, None, Problem(Reason.INVALID_SPEC, _first(each.diagnostics)))
+        ResolvedSpec(each.name, each.file, None, None, None, SpecProblem(Reason.INVALID_SPEC, _first(each.diagnostics)))
         for each in snapshot.broken_jobs
     ]
     candidates = _without_duplicates(candidates)
-    diagnostics = set(reaches.complaints())
-    for candidate in candidates:
-        if candidate.problem and candidate.document and candidate.problem.path:
-            diagnostics.add(diagnose(candidate.document, candidate.problem, environment))
-    return Resolved(tuple(candidates), tuple(sorted(diagnostics, key=_place)), reaches.by_account())
+    told = {*targets.complaints(), *_diagnostics(candidates, policy)}
+    return Resolved(tuple(candidates), tuple(sorted(told, key=_place)), targets.by_account(), targets.names())
+
+
+def _suspension(snapshot: Snapshot, *, is_suspended: bool) -> Suspension | None:
+    """Return the suspension of all jobs, by the operator or else by the Settings; None if there is none."""
+    if is_suspended:
+        return Suspension(reason="everything is suspended")
+    is_by_settings = bool(snapshot.settings and snapshot.settings[0].document.spec.suspend)
+    return Suspension(reason="everything is suspended, by Settings") if is_by_settings else None
+
+
+def _interval(snapshot: Snapshot) -> timedelta:
+    return (snapshot.settings[0].document.spec.interval if snapshot.settings else None) or INTERVAL
+
+
+def _diagnostics(specs: Iterable[ResolvedSpec], policy: OperatorPolicy) -> Iterator[Diagnostic]:
+    """Yield the problems of the specs, each at its file and line."""
+    for each in specs:
+        if each.problem and each.document and each.problem.path:
+            yield diagnose(each.document, each.problem, policy)
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int]:
@@ -124,43 +162,47 @@ def _first(diagnostics: tuple[Diagnostic, ...]) -> str:
 
 
 def _candidate(
-    located: Located[FineTuningJob], reaches: Reaches, suspension: Suspension | None, interval: timedelta
-) -> Candidate:
+    located: Located[FineTuningJob], targets: AccountResolver, suspension: Suspension | None, interval: timedelta
+) -> ResolvedSpec:
     document = located.document
     name, spec = document.metadata.name, document.spec
-    reach = reaches.of(spec.provider)
-    if isinstance(reach, Problem):
-        # What is wrong with a Provider document is told at its own place, not again at each of its users.
-        where = reach.path if reach.path == ("spec", "provider") else ()
-        return Candidate(name, located.file, located, None, None, replace(reach, path=where))
-    problem = reaches.objection(located, reach)
-    if problem is not None:
-        return Candidate(name, located.file, located, reach, None, problem)
-    job_id = reach.canonical_id(spec.job_id)
+    target = targets.of(spec.provider)
+    if isinstance(target, SpecProblem):
+        # The problem of a Provider document is reported at the document, not again at each spec that names it.
+        where = target.path if target.path == ("spec", "provider") else ()
+        return ResolvedSpec(name, located.file, located, None, None, replace(target, path=where))
+    refusal = targets.refusal(located, target)
+    if refusal is not None:
+        return ResolvedSpec(name, located.file, located, None, None, refusal, may_claim=False)
+    try:
+        job_id = target.canonical_id(spec.job_id)
+    except ValueError as error:
+        problem = SpecProblem(Reason.INVALID_SPEC, str(error), ("spec", "jobId"))
+        return ResolvedSpec(name, located.file, located, target, None, problem)
     canonical = spec if job_id == spec.job_id else spec.model_copy(update={"job_id": job_id})
     subject = Subject(
         name=name,
         source=located.file,
-        ref=JobRef(reach.account, job_id),
+        ref=JobRef(target.account, job_id),
         spec=spec,
-        digest=spec_digest(canonical, reach.account),
-        capabilities=reach.type.capabilities,
+        digest=spec_digest(canonical, target.account),
+        capabilities=target.type.capabilities,
         suspension=suspension or spec.suspend,
         interval=interval,
     )
-    return Candidate(name, located.file, located, reach, subject, None)
+    return ResolvedSpec(name, located.file, located, target, subject, None)
 
 
-def _without_duplicates(candidates: list[Candidate]) -> list[Candidate]:
-    """Stop what is at odds. That a name stands twice is told where the documents are read, with both places."""
-    claims = [Claim(key, each.name, each.source, each.ref) for key, each in enumerate(candidates)]
+def _without_duplicates(candidates: list[ResolvedSpec]) -> list[ResolvedSpec]:
+    """Give duplicates a problem. A duplicate name has no path here: the parser already reported both places."""
+    claims = [each.claim(key) for key, each in enumerate(candidates)]
     names = Counter(each.name for each in candidates)
     clashes = duplicates(claims)
     return [
         replace(
             each,
             subject=None,
-            problem=Problem(Reason.DUPLICATE_JOB, clashes[key], () if names[each.name] > 1 else ("spec", "jobId")),
+            problem=SpecProblem(Reason.DUPLICATE_JOB, clashes[key], () if names[each.name] > 1 else ("spec", "jobId")),
         )
         if key in clashes and (each.problem is None or each.problem.reason is not Reason.INVALID_SPEC)
         else each

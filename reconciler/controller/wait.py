@@ -1,28 +1,29 @@
-"""Waiting for jobs: look, judge, sleep, until all are where they should be, one never will be, or time runs out."""
+"""Wait for jobs: poll their statuses until all reach a goal, one no longer can, or the time is up."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import TERMINAL
 from reconciler.model.reason import Reason
-from reconciler.model.report import ExitCode, Report, Row
+from reconciler.model.report import Report, Row
 from reconciler.ports import Clock
 
 
 class Goal(StrEnum):
-    """What can be waited for."""
+    """The goals that `reconcile wait` knows."""
 
     SETTLED = "settled"
-    """Ready or suspended: nothing is on its way any more."""
+    """Ready or suspended: no change is in progress."""
     SUCCEEDED = "succeeded"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
 
 def judge(row: Row, goal: Goal) -> bool | None:
-    """Return whether a job is there; None while it may still get there. A look that failed says nothing new."""
+    """Return whether a job reached the goal; None while it still can. A failed observation changes nothing."""
     status = row.status
     if row.unseen is not None:
         return None
@@ -44,15 +45,15 @@ async def wait_for(
     timeout_s: float,
     tell: Callable[[Report], None],
 ) -> tuple[Report, ExitCode]:
-    """Return the last report, and 0, or 1 as soon as one job cannot get there, or 75 once time has run out.
+    """Wait and return the last report with an exit code: 0, 1 if a job cannot reach the goal, or 75 after the timeout.
 
     Args:
-        look: returns a report with the rows that are waited for, and no others.
-        goal: what is waited for.
-        clock: the time.
-        interval_s: seconds between two looks.
+        look: returns a report with the rows of the awaited jobs only.
+        goal: the goal.
+        clock: tells the time and sleeps.
+        interval_s: seconds between two reports.
         timeout_s: how long to wait, in seconds.
-        tell: is given each report.
+        tell: receives each report.
     """
     until = clock.monotonic() + timeout_s
     while True:

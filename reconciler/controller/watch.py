@@ -1,82 +1,91 @@
-"""The watch: passes for ever, each over what is due and what has changed.
+"""The watch: a loop that makes a pass whenever a job is due or the specs changed.
 
-Rules: it reacts to what is, not to what happened: a change only wakes it, and a snapshot finds out what it was;
-everything is scanned by content once an interval even if nothing woke it; no pass waits for an account while there is
-something else to do; an account that fails is asked less and less; a wish to stop lets what is under way finish, for a
-while.
+Rules: the watch is level-triggered. A change only wakes it, and the next snapshot shows what changed. Every file is
+read once an interval even if nothing woke the watch. A pass does not wait for a slow account while another job is due.
+Failures of an account are backed off. A stop lets running work finish within `GRACE_S`.
+
+`Watch._until_needed` decides when to wake, `Watch._due` what to observe, and `Watch._schedule` when each job is next.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from reconciler.controller.build_report import Due, Pace, PassResult
-from reconciler.controller.health import Lookout
-from reconciler.controller.reconcile import Memory, Orders, run_pass
-from reconciler.controller.runtime import Tools
-from reconciler.controller.workers import Hurry, end, first
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import HealthTracker
+from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.requeue import Requeue, RequeueReason
+from reconciler.controller.run_options import RunOptions
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.workers import YieldSignal, end, first
 from reconciler.core.backoff import failure_delay
-from reconciler.core.delaying_queue import DueQueue
+from reconciler.core.delaying_queue import DelayingQueue
 from reconciler.model.job import Account, JobRef
-from reconciler.ports import Waker
+from reconciler.ports import ChangeNotifier
 
-GRACE_S = 25.0
-"""How long a pass may go on once somebody wants to stop: under the 30 s that container platforms wait."""
+GRACE_S = 20.0
+"""How long a running pass may take after a stop. With the clean-up after it, the process ends within 25 s."""
 JITTER = 0.1
 COMPANY = 0.2
-"""By what share of its rest a job may be looked at sooner, where another one of its account is looked at anyway."""
+"""Fraction by which a job's poll may be brought forward to share a request with another job of its account."""
 SOONEST_S = 0.05
-"""The shortest rest between two passes, so that a stream of changes is taken in gulps."""
+"""Minimum wait for the next job that is due, so that jobs due together share a pass. A change ends the wait."""
 PATIENCE_S = 0.2
-"""How long a pass waits for its accounts, so that quick ones make one pass together."""
+"""How long a pass waits for its account workers, so that quick accounts share one pass."""
 BEAT_S = 2.0
-"""How often the loop says that it runs: an eighth of the shortest interval."""
+"""How often the watch reports that it runs: an eighth of the shortest poll interval."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """A loop over passes.
+    """Makes passes until it is stopped.
 
     Args:
-        tools: the world.
-        orders: what this watch was asked to do.
-        waker: tells of changes.
-        jitter: numbers in [0, 1).
-        lookout: is told how the watch is, all the time.
-        tell: is given what each pass found, and how many seconds it took.
+        runtime: the ports, the clock and the accounts that every pass uses.
+        options: the options of this watch.
+        waker: reports changes of the specs.
+        jitter: returns random numbers in [0, 1).
+        health: receives the state of the watch, every `BEAT_S` and after each pass.
+        tell: receives the result of each pass and its duration in seconds.
+        asked: returns the names of the specs that a person wants retried now. Each request is returned once.
     """
 
-    tools: Tools
-    orders: Orders
-    waker: Waker
+    runtime: Runtime
+    options: RunOptions
+    waker: ChangeNotifier
     jitter: Callable[[], float]
-    lookout: Lookout
+    health: HealthTracker
     tell: Callable[[PassResult, float], None]
-    _queue: DueQueue[JobRef] = field(default_factory=DueQueue)
-    _memory: Memory = field(default_factory=Memory)
+    asked: Callable[[], frozenset[str]] = frozenset
+    _queue: DelayingQueue[JobRef] = field(default_factory=DelayingQueue)
+    _memory: PassMemory = field(default_factory=PassMemory)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _refs: Mapping[str, JobRef] = field(default_factory=dict)
+    """The job of each spec in the last pass, by name."""
     _scan_at: float = -math.inf
     _pass_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Go on until somebody wants to stop, and then finish what is under way within `GRACE_S`."""
+        """Make passes until `stop` is set, then let running work finish within `GRACE_S`."""
         beside = [asyncio.ensure_future(each) for each in (self._beat(), self._listen())]
         stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
         going_on = asyncio.ensure_future(self._go_on(stop))
         try:
             await asyncio.wait([going_on, stopping], return_when=asyncio.FIRST_COMPLETED)
-            self.lookout.stopping()
+            self.health.stopping()
             await asyncio.wait([going_on], timeout=GRACE_S)
             if going_on.done():
                 going_on.result()
         finally:
             await end([going_on, stopping, *beside])
-            await self._memory.crew.abandon()
+            await self._memory.workers.abandon()
 
     async def _go_on(self, stop: asyncio.Event) -> None:
         due = None
@@ -84,42 +93,50 @@ class Watch:
             await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))
             await first(stop.wait(), self._until_needed())
             due = self._due()
-        if self._memory.crew.begun_at:
+        # One last pass collects and publishes the outcomes of the workers that are still running.
+        if self._memory.workers.begun_at:
             await self._pass(frozenset(), None)
 
-    async def _pass(self, due: frozenset[JobRef] | None, hurry: Hurry | None) -> None:
-        """Make a pass, and plan what comes next. `hurry` lets it go on without the accounts that take long."""
-        clock = self.tools.clock
+    async def _pass(self, due: frozenset[JobRef] | None, hurry: YieldSignal | None) -> None:
+        """Make one pass and schedule the next poll of each job. After `hurry`, slow accounts are left running."""
+        clock = self.runtime.clock
         self._pass_since = begun_at = clock.monotonic()
         if is_scan := begun_at >= self._scan_at:
             self._scan_at = math.inf
+        # Cleared before the snapshot, so that a change during the pass wakes the watch again.
         self._changed.clear()
-        result = await run_pass(self.tools, self.orders, self._memory, due, by_content=is_scan, hurry=hurry)
+        result = await reconcile_once(self.runtime, self.options, self._memory, due, by_content=is_scan, hurry=hurry)
         self._pass_since = None
         if is_scan:
             interval_s = result.interval.total_seconds()
             self._scan_at = begun_at + interval_s * (1 - JITTER + 2 * JITTER * self.jitter())
-        self.orders = replace(self.orders, retry=frozenset())
+        self._refs = {row.name: row.ref for row in result.report.rows if row.ref is not None}
+        # A retry stays requested until its job was handled: the account may have been busy with other jobs.
+        self.options = replace(self.options, retry=(self.options.retry - result.looked) & self._refs.keys())
         self._schedule(result)
-        self.lookout.passed(result, self._queue.waiting(), clock.now())
-        self.tell(result, clock.monotonic() - begun_at)
-        self.tools.statuses.known()  # what was written is read back now, while nobody waits for it
+        self.health.passed(result, self._queue.waiting(), clock.now())
+        with suppress(Exception):  # observers report their own failures, which must not end the watch
+            self.tell(result, clock.monotonic() - begun_at)
+        self.runtime.statuses.known()  # parse what was written now, while no pass is waiting for it
 
     def _due(self) -> frozenset[JobRef]:
-        """Return what is due. What an account is at work on already stays due until it has finished."""
-        now, crew = self.tools.clock.monotonic(), self._memory.crew
+        """Take the due jobs out of the queue and return them. Jobs of busy accounts stay due."""
+        now, workers = self.runtime.clock.monotonic(), self._memory.workers
         due = self._queue.pop_due(now, lambda ref: ref.account)
         for ref in due:
-            if ref.account in crew:
+            if ref.account in workers:
                 self._queue.add(ref, now)
-        return frozenset(ref for ref in due if ref not in self._queue)
+        asked = {self._refs[name] for name in self.options.retry if name in self._refs}
+        asked = {ref for ref in asked if ref.account not in workers}
+        return frozenset(ref for ref in due if ref not in self._queue) | asked
 
     async def _until_needed(self, *, within_s: float = math.inf) -> None:
-        """Return once there is something to do, or after a while at the latest."""
-        clock, crew = self.tools.clock, self._memory.crew
-        free = (at for at, ref in self._queue.waiting() if ref.account not in crew)
+        """Return once a spec changed, a job or a scan is due, a worker ended, or `within_s` passed."""
+        clock, workers = self.runtime.clock, self._memory.workers
+        # Jobs of busy accounts cannot be observed yet. The end of their worker wakes the watch.
+        free = (at for at, ref in self._queue.waiting() if ref.account not in workers)
         rest_s = min(within_s, max(SOONEST_S, min([self._scan_at, *free]) - clock.monotonic()))
-        await first(clock.sleep(rest_s), self._changed.wait(), crew.one())
+        await first(clock.sleep(rest_s), self._changed.wait(), workers.one())
 
     async def _listen(self) -> None:
         while True:
@@ -127,44 +144,62 @@ class Watch:
             self._changed.set()
 
     async def _beat(self) -> None:
-        clock = self.tools.clock
+        clock = self.runtime.clock
         while True:
-            since = self._memory.crew.begun_at
-            self.lookout.beat(clock.monotonic(), since, self._pass_since, is_watching=self.waker.is_alive)
+            since = self._memory.workers.begun_at
+            self.health.beat(clock.monotonic(), since, self._pass_since, is_watching=self.waker.is_alive)
+            if names := self.asked():
+                self.options = replace(self.options, retry=self.options.retry | names)
+                self._changed.set()
             await clock.sleep(BEAT_S)
 
     def _schedule(self, result: PassResult) -> None:
-        now = self.tools.clock.monotonic()
-        away = {account: now for account, failures in self._memory.failures.items() if failures}
+        now = self.runtime.clock.monotonic()
+        delays: dict[Account, list[tuple[float, float]]] = {}
         for due in result.due:
-            at, may_from = now + self._delay(due), None
-            if due.pace is Pace.RESTING:
-                may_from = now + (1 - COMPANY) * due.after.total_seconds()
+            backoff_s, planned_s = self._delays(due)
+            # Only resting jobs may come early. Backoffs and confirmations keep their time.
+            may_from = now + (1 - COMPANY) * due.after.total_seconds() if due.pace is RequeueReason.RESTING else None
             self._queue.drop(due.ref)
-            self._queue.add(due.ref, at, may_from)
-            if due.ref.account in away:
-                away[due.ref.account] = max(away[due.ref.account], at)
+            self._queue.add(due.ref, now + max(backoff_s, planned_s), may_from)
+            if self._memory.unobserved.failures.get(due.ref.account):
+                delays.setdefault(due.ref.account, []).append((backoff_s, planned_s))
         for row in result.report.rows:
-            # Also what a bug kept from being looked at comes round again.
+            # A job that a bug kept from being observed has no requeue of its own, so it gets the interval.
             if row.ref is not None and not row.status.final and row.ref not in self._queue:
                 self._queue.add(row.ref, now + result.interval.total_seconds())
-        if away:
-            self._wait_together(away)
+        moments = {account: now + _together_s(each) for account, each in delays.items()}
+        self._wait_together(moments, {due.ref for due in result.due})
 
-    def _wait_together(self, away: Mapping[Account, float]) -> None:
-        """Let all jobs of an account that is away be due at one moment: one look serves them all."""
+    def _wait_together(self, moments: Mapping[Account, float], failed: Container[JobRef]) -> None:
+        """Make the jobs of each failing account due at the same moment, so that one observation serves them all.
+
+        A job that waits for a change is not delayed by a job with a longer poll: the earliest of them sets the moment.
+        """
         for at, ref in self._queue.waiting():
-            if at < away.get(ref.account, at):
+            moment = moments.get(ref.account)
+            if moment is not None and (at < moment or ref in failed):
                 self._queue.drop(ref)
-                self._queue.add(ref, away[ref.account])
+                self._queue.add(ref, moment)
 
-    def _delay(self, due: Due) -> float:
-        if due.pace is Pace.AGAIN:
-            return 0.0
-        planned = due.after.total_seconds()
-        failures = self._memory.failures.get(due.ref.account, 0)
-        if failures or due.pace is Pace.RETRY:
-            delay = failure_delay(max(failures, 1), self.jitter(), due.retry_after_s)
-            return max(delay, planned) if due.pace is Pace.RESTING else delay
-        # Never later than planned: a limit may be reached then.
-        return planned if due.pace is Pace.UNDER_WAY else planned * (1 - JITTER * self.jitter())
+    def _delays(self, due: Requeue) -> tuple[float, float]:
+        """Return the seconds until a job may be observed again after failures, and until its planned poll."""
+        if due.pace is RequeueReason.AGAIN:
+            return 0.0, 0.0
+        planned_s = due.after.total_seconds()
+        failures = self._memory.unobserved.in_a_row(due.ref)
+        if failures or due.pace is RequeueReason.RETRY:
+            backoff_s = failure_delay(max(failures, 1), self.jitter(), due.retry_after_s)
+            return backoff_s, planned_s if due.pace is RequeueReason.RESTING else 0.0
+        # Jitter only shortens the delay, because a limit may be reached at the planned moment.
+        return 0.0, planned_s if due.pace is RequeueReason.UNDER_WAY else planned_s * (1 - JITTER * self.jitter())
+
+
+def _together_s(delays: Sequence[tuple[float, float]]) -> float:
+    """Return the seconds until all jobs of a failing account are due.
+
+    This is the earliest planned poll of a job, or the end of the longest backoff if that is later.
+    """
+    longest_backoff_s = max(backoff_s for backoff_s, _ in delays)
+    first_planned_s = min(planned_s for _, planned_s in delays)
+    return max(longest_backoff_s, first_planned_s)

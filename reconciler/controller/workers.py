@@ -1,7 +1,7 @@
-"""The accounts that are at work, each by itself, so that one that hangs delays nobody.
+"""The account workers that are running, each in its own task, so that one that hangs does not delay the others.
 
-Rules: what an account works on nobody else touches, neither the account nor a status of its jobs, until a pass has
-taken in what it found; whoever breaks a pass off ends all that is at work.
+Rules: while a worker runs, and until a pass has collected its outcome, nothing else uses its account or writes the
+statuses of its jobs. Cancelling a pass ends every worker.
 """
 
 from __future__ import annotations
@@ -12,57 +12,57 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.controller.build_report import AccountRun
+from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.model.job import Account
 
-Hurry = Callable[[], Awaitable[None]]
-"""Returns once somebody else should not be kept waiting."""
+YieldSignal = Callable[[], Awaitable[None]]
+"""Awaitable that completes when the pass should stop waiting for slow accounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _AtWork:
-    task: asyncio.Task[AccountRun]
+    task: asyncio.Task[AccountOutcome]
     names: frozenset[str]
     begun_at: float
 
 
 @dataclass(slots=True)
-class Crew:
-    """Who is at work, beside the passes."""
+class WorkerPool:
+    """The account workers that are running, across passes."""
 
     _at_work: dict[Account, _AtWork] = field(default_factory=dict)
-    _fresh: set[asyncio.Task[AccountRun]] = field(default_factory=set)
-    """Those whom the pass of this moment set to work, and still waits for."""
+    _fresh: set[asyncio.Task[AccountOutcome]] = field(default_factory=set)
+    """The workers that the current pass started and still waits for."""
 
     def __contains__(self, account: object) -> bool:
-        """Whether an account is at work."""
+        """Whether an account has a running worker."""
         return account in self._at_work
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the specs that are worked on."""
+        """The names of the specs that running workers hold."""
         return frozenset(name for each in self._at_work.values() for name in each.names)
 
     @property
     def begun_at(self) -> Mapping[Account, float]:
-        """Since when each account is at work, in monotonic seconds."""
+        """When each running worker started, in monotonic seconds, by account."""
         return {account: each.begun_at for account, each in self._at_work.items()}
 
     def begin(
-        self, account: Account, names: Collection[str], work: Coroutine[Any, Any, AccountRun], now: float
+        self, account: Account, names: Collection[str], work: Coroutine[Any, Any, AccountOutcome], now: float
     ) -> None:
-        """Set an account to work that is not at work yet."""
+        """Start a worker for an account that has none."""
         task = asyncio.ensure_future(work)
         self._at_work[account] = _AtWork(task, frozenset(names), now)
         self._fresh.add(task)
 
-    def finished(self) -> list[AccountRun]:
-        """Return what was found by those who have finished; they are no longer at work."""
+    def finished(self) -> list[AccountOutcome]:
+        """Remove the workers that have finished, and return their outcomes."""
         done = [account for account, each in self._at_work.items() if each.task.done()]
         return [self._at_work.pop(account).task.result() for account in done]
 
-    async def gather(self, hurry: Hurry | None) -> list[AccountRun]:
-        """Return what was found once all have finished; with `hurry`, once it returns, or all who began last have."""
+    async def gather(self, hurry: YieldSignal | None) -> list[AccountOutcome]:
+        """Wait for the workers and return outcomes. With `hurry`, wait for new workers only, until it completes."""
         hurrying = set() if hurry is None else {asyncio.ensure_future(hurry())}
         try:
             while (left := self._awaited(hurry)) and not any(each.done() for each in hurrying):
@@ -76,21 +76,22 @@ class Crew:
         return self.finished()
 
     async def one(self) -> None:
-        """Return once anybody has finished whom no pass waits for; never, if there is nobody."""
+        """Return once a worker has finished that no pass waits for. If there is none, never return."""
         others = {each.task for each in self._at_work.values()} - self._fresh
+        # The future never completes, because `asyncio.wait` refuses an empty set.
         await asyncio.wait({asyncio.get_running_loop().create_future(), *others}, return_when=FIRST_COMPLETED)
 
     async def abandon(self) -> None:
-        """End all work. What was asked for is on record."""
+        """Cancel every worker. The requests that they sent are on record in receipts."""
         await end(each.task for each in self._at_work.values())
 
-    def _awaited(self, hurry: Hurry | None) -> set[asyncio.Task[AccountRun]]:
+    def _awaited(self, hurry: YieldSignal | None) -> set[asyncio.Task[AccountOutcome]]:
         tasks = {each.task for each in self._at_work.values()} if hurry is None else self._fresh
         return {each for each in tasks if not each.done()}
 
 
 async def first(*works: Coroutine[Any, Any, object]) -> None:
-    """Return once the first of these has come to its end, and end the others."""
+    """Run these until the first one completes, then cancel the others."""
     tasks = [asyncio.ensure_future(each) for each in works]
     try:
         await asyncio.wait(tasks, return_when=FIRST_COMPLETED)
@@ -99,7 +100,7 @@ async def first(*works: Coroutine[Any, Any, object]) -> None:
 
 
 async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """End what goes on, and return once it has ended."""
+    """Cancel these tasks and wait until they have ended."""
     tasks = list(tasks)
     for each in tasks:
         each.cancel()

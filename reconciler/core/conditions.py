@@ -1,8 +1,8 @@
-"""How a verdict becomes conditions and history.
+"""Turn a verdict into conditions and history.
 
-Rules: `Ready` always; `Reconciling` and `Stalled` only while true, and never both; a time moves only when a status,
-a reason or a message moves; nothing here reads anything but its arguments, and everything is relative to the status
-that was last written, so that any number of drafts in one pass leave one transition.
+Rules: `Ready` is always present. `Reconciling` and `Stalled` are present only while true, and never both. A transition
+time changes only if the condition's status, reason or message changes. Everything is relative to the last written
+status, so several drafts in one pass leave one transition. Pure.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from reconciler.model.status import (
 
 
 class Stance(Enum):
-    """How a job stands to its spec."""
+    """The relation of a job to its spec, which decides its conditions."""
 
     HOLD = "hold"
-    """Ready: nothing to do."""
+    """Ready: no change is needed."""
     WAIT = "wait"
-    """Reconciling: on its way."""
+    """Reconciling: a change is in progress or due."""
     GIVE_UP = "give up"
     """Stalled: a person must act."""
     SUSPENDED = "suspended"
-    """Neither: a person said so."""
+    """Neither ready, reconciling nor stalled: a person suspended the job."""
     BLIND = "blind"
-    """The spec changed and nobody could look."""
+    """Unknown: the spec changed and the job could not be observed, or its status cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said of a job, before it is put into conditions."""
+    """The judgement about a job: its stance, a reason and a message."""
 
     stance: Stance
     reason: Reason
@@ -63,7 +63,7 @@ _BESIDES = {
 
 
 def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: datetime) -> JobStatus:
-    """Return the draft with the verdict's conditions and history, told as one transition from `last`."""
+    """Return the draft with the conditions and history of the verdict, as one transition from `last`."""
     said = [(ConditionType.READY, _READY[verdict.stance])]
     if verdict.stance in _BESIDES:
         said.append((_BESIDES[verdict.stance], ConditionStatus.TRUE))
@@ -94,7 +94,7 @@ def verdict_of(status: JobStatus) -> Verdict:
 
 
 def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
-    """Return since when a status has told of this phase without a break; None if it does not."""
+    """Return since when a status has had this phase without a break; None if it has another."""
     since = None
     for entry in status.history if status else ():
         if entry.phase is not phase:
@@ -104,7 +104,7 @@ def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
 
 
 def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, message: str, now: datetime) -> JobStatus:
-    """Return the status of a spec that cannot be acted on; what was known of its job stays."""
+    """Return the status of a spec that cannot be acted on. The facts of its job are kept."""
     draft = (
         replace(last, name=name, source=source)
         if last

@@ -1,9 +1,16 @@
-"""The one decision: from a spec, a look, the last status and the time to a status and at most one action.
+"""Decide one job: from its spec, an observation, the last status and the time to a new status and at most one action.
 
-Rules, in this order: a look that failed changes nothing; what a look shows closes open receipts; suspended asks for
-nothing; a limit swaps the column, for unfinished phases only; then `table.TABLE` speaks; then only, whether an attempt
-is due. Pure and total: any look, any last status, any clock. Deciding again on the status that came out changes
-nothing.
+Rules, in this order:
+
+1. A failed observation changes nothing.
+2. An observation closes the open receipts whose outcome it shows.
+3. A suspended job gets no action.
+4. A limit that is exceeded selects the column `cancelled` of the table, for unfinished phases only.
+5. `table.TABLE` gives the verdict and the verb.
+6. The action is due only if `backoff` allows an attempt now.
+
+The function is pure and total: it accepts every observation, last status and time. It is idempotent: a second decision
+from its own status changes nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +26,10 @@ from reconciler.core.schedule import estimated_finish, next_look
 from reconciler.core.settle import not_honoured
 from reconciler.core.situation import Situated, situate, situation
 from reconciler.core.subject import Subject
-from reconciler.core.table import TABLE, Row
-from reconciler.model.job import Look, Phase, Unseen
+from reconciler.core.table import TABLE, TableRow
+from reconciler.model.action import Action
+from reconciler.model.job import Observation, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import Action
 from reconciler.model.spec import DesiredState, render_instant
 from reconciler.model.status import Because, JobStatus, Receipt, Verb
 
@@ -31,7 +38,7 @@ _LASTS = {
     Phase.CANCELLING: timedelta(hours=2),
     Phase.PAUSING: timedelta(minutes=30),
 }
-"""How long a wait for each phase may last before a person is called."""
+"""How long a job may wait in each phase before it is stalled."""
 _FROM_OUTSIDE = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -41,27 +48,37 @@ _FROM_OUTSIDE = frozenset(
         Reason.SPEC_DELETED,
     }
 )
-"""Said of a spec without looking at its job; once the spec is mended, that is news even if nobody can look."""
+"""Reasons that are set without observing the job. Once the spec is fixed, the job is observed at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to write, what to ask for, and when to look again."""
+    """The status to write, the action to request, and the time until the next poll."""
 
     status: JobStatus
     action: Action | None
     requeue: timedelta | None
-    """None: only a change can make this worth looking at again."""
+    """The time until the next poll; None if only a change of the spec can make one useful."""
     last: JobStatus | None = field(default=None, compare=False)
-    """What the look was read against: the status that was last written, or what is left of it. Whatever else is said of
-    the job in this pass is said relative to this."""
+    """The last status as the decision used it, perhaps in part. Later changes of the status in this pass are made
+    relative to it."""
 
 
-def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) -> Decision:
-    """Decide about one job. `now` is aware, in whole seconds."""
-    if isinstance(look, Unseen):
+def decide(
+    subject: Subject, look: Observation, last: JobStatus | None, now: datetime, *, is_refused: bool = False
+) -> Decision:
+    """Return the decision about one job.
+
+    Args:
+        subject: the spec.
+        look: the observation.
+        last: the last status that was written.
+        now: the time, aware and in whole seconds.
+        is_refused: whether the observation came with a refusal of the open receipt's request (`AlreadyOver`).
+    """
+    if isinstance(look, Unobserved):
         return _undecided(subject, last, now)
-    seen = situate(subject, look.job, last, now)
+    seen = situate(subject, look.job, last, now, is_refused=is_refused)
     wanted = DesiredState.CANCELLED if _is_limit_in_force(subject, seen) else subject.spec.desired_state
     row = TABLE[situation(subject, seen, wanted), wanted]
     is_left_alone = is_suspended(subject, now)
@@ -79,7 +96,7 @@ def decide(subject: Subject, look: Look, last: JobStatus | None, now: datetime) 
 
 
 def is_news(subject: Subject, last: JobStatus | None) -> bool:
-    """Whether a spec says something that its status does not speak of yet, so that its job is looked at at once."""
+    """Whether the job must be observed at once: its spec changed, or its status was set without observing it."""
     return (
         last is None
         or (last.name, last.source, last.observed_spec) != (subject.name, subject.source, subject.digest)
@@ -88,7 +105,7 @@ def is_news(subject: Subject, last: JobStatus | None) -> bool:
 
 
 def _undecided(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
-    """Nobody could look: what was known stays as it was, and only a spec that changed meanwhile is told."""
+    """Return the decision for an unobserved job: the last status, or a note that the spec has changed since."""
     moved = replace(last, name=subject.name, source=subject.source) if last else None
     if moved is not None and not is_news(subject, moved):
         return Decision(moved, None, subject.interval, last)
@@ -115,8 +132,8 @@ def _draft(subject: Subject, last: JobStatus | None) -> JobStatus:
         conditions=(),
         job=last.job if last else None,
         receipts=last.receipts if last else (),
-        history=last.history if last else (),
         spent=last.spent if last else (),
+        kind=subject.kind,
     )
 
 
@@ -125,7 +142,7 @@ def _is_limit_in_force(subject: Subject, seen: Situated) -> bool:
 
 
 def is_suspended(subject: Subject, now: datetime) -> bool:
-    """Whether nothing may be asked for a job, because a person said so."""
+    """Whether the job is suspended now, so that no change may be requested."""
     suspension = subject.suspension
     return suspension is not None and (suspension.until is None or now < suspension.until)
 
@@ -137,8 +154,8 @@ def _suspended_message(subject: Subject) -> str:
     return f"suspended{until}{why}"
 
 
-def _verb_of(row: Row, wanted: DesiredState) -> Verb | None:
-    """Return the verb whose receipt may stay open: the one that is asked for, or waited for."""
+def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
+    """Return the verb whose receipt may stay open: the one that is requested or waited for."""
     if row.verb is not None:
         return row.verb
     return {
@@ -148,13 +165,13 @@ def _verb_of(row: Row, wanted: DesiredState) -> Verb | None:
     }.get(wanted)
 
 
-def _hold_or_wait(row: Row, seen: Situated, wanted: DesiredState, now: datetime) -> Verdict:
+def _hold_or_wait(row: TableRow, seen: Situated, wanted: DesiredState, now: datetime) -> Verdict:
     patience = _LASTS.get(seen.phase)
     if row.stance is Stance.WAIT and patience is not None:
         since = phase_since(seen.last, seen.phase)
         reason = Reason.CANCEL_STUCK if row.reason is Reason.CANCEL_PENDING else row.reason
         lasting = Verdict(Stance.GIVE_UP, reason, f"still {seen.phase} at the provider after {_hours(patience)}")
-        # Once said it stays said: a history that flaps forgets since when, and a clock may jump back.
+        # Kept once it was written: a flapping history loses its start time, and a clock may jump back.
         is_said = seen.last is not None and verdict_of(seen.last) == lasting
         if is_said or (since is not None and now - since >= patience):
             return lasting
@@ -166,7 +183,7 @@ def _hours(span: timedelta) -> str:
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
-def _message(row: Row, seen: Situated, wanted: DesiredState) -> str:
+def _message(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
     match row.reason:
         case Reason.JOB_NOT_FOUND:
             return "the provider does not know this job id: a typo, or another account"
@@ -182,23 +199,22 @@ def _message(row: Row, seen: Situated, wanted: DesiredState) -> str:
             return "cancelled, being over a limit of its spec"
         case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:
             return f"{seen.phase} at the provider; over {seen.limit}, which on an observed job is only told"
+        case Reason.AS_DESIRED if seen.unjudged is not None:
+            return f"{seen.phase} at the provider; {seen.unjudged}"
         case _:
             return f"{seen.phase} at the provider"
 
 
 def _request(
-    subject: Subject, row: Row, seen: Situated, wanted: DesiredState, now: datetime
+    subject: Subject, row: TableRow, seen: Situated, wanted: DesiredState, now: datetime
 ) -> tuple[Verdict, Action | None]:
-    """Say whether the row's verb is asked for now."""
+    """Return the verdict of a row with a verb, and the action if an attempt is due now."""
     verb = row.verb
     assert verb is not None  # noqa: S101  the caller's branch; for the type checker
-    if verb is not Verb.CANCEL and not subject.capabilities.can_pause:
-        return Verdict(Stance.GIVE_UP, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job"), None
     receipt = open_for(seen.receipts, verb)
-    if receipt is None and verb is not Verb.CANCEL and is_contested(seen.receipts, verb, now):
-        return Verdict(
-            Stance.GIVE_UP, Reason.CONTESTED, f"others have undone our {verb} three times within a day"
-        ), None
+    objection = _objection(subject, verb, seen, now)
+    if objection is not None:
+        return objection, None
     verdict = _pending(row, verb, seen, receipt, now)
     is_limit = wanted is not subject.spec.desired_state
     is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now)
@@ -215,8 +231,19 @@ def _request(
     return verdict, action
 
 
-def _pending(row: Row, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime) -> Verdict:
-    """Say how a request stands. What was said when its receipt last moved is said until it moves again."""
+def _objection(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> Verdict | None:
+    """Return why this verb must not be requested for this job, or None. A cancel is always allowed."""
+    if verb is Verb.CANCEL:
+        return None
+    if not (subject.kind.can_be_paused and subject.capabilities.can_pause):
+        return Verdict(Stance.GIVE_UP, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job")
+    if open_for(seen.receipts, verb) is None and is_contested(seen.receipts, verb, now):
+        return Verdict(Stance.GIVE_UP, Reason.CONTESTED, f"others have undone our {verb} three times within a day")
+    return None
+
+
+def _pending(row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime) -> Verdict:
+    """Return the verdict of a pending request. It stays the same until the receipt changes."""
     last = seen.last
     if receipt is not None and last is not None and last.open_receipt == receipt:
         before = verdict_of(last)
@@ -236,15 +263,15 @@ def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: date
     draft = replace(
         _draft(subject, last),
         phase=seen.phase,
-        final=is_final(seen.phase, seen.facts, seen.receipts, last, now),
+        final=is_final(subject.kind, seen.phase, seen.facts, seen.receipts, last, now),
         doubted_at=seen.doubted_at,
         job=seen.facts,
         receipts=seen.receipts,
     )
     status = conclude(draft, verdict, last, now)
     if last is not None and last.job is not None:
-        # Progress that moves by itself is no news: it is written only together with some.
-        as_before = replace(status, job=replace(seen.facts, trained_tokens=last.job.trained_tokens))
+        # A progress counter alone does not cause a write: it is written together with the next change.
+        as_before = replace(status, job=subject.kind.with_count_of(last.job, seen.facts))
         if as_before == last:
             return last
     return status

@@ -1,9 +1,9 @@
-"""What is due when. One slot a key, and the earlier time wins, so that no number of reasons makes a crowd.
+"""A queue of keys with due times. A key is in the queue at most once, and its earliest time wins.
 
-A key may be taken out before it is due, from a time of its own on, when one of its kind is due: so that one look serves
-many.
+When a key is due, other keys of its kind may be taken out early, each from its own earliest time on. One list request
+can then serve several jobs.
 
-It knows no clock: times are numbers that its caller compares.
+The queue reads no clock: times are numbers that the caller compares.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(slots=True)
-class DueQueue(Generic[K]):
+class DelayingQueue(Generic[K]):
     """Keys with the time at which each is due."""
 
     _at: dict[K, float] = field(default_factory=dict)
@@ -26,15 +26,15 @@ class DueQueue(Generic[K]):
     _count: int = 0
 
     def __len__(self) -> int:
-        """Return how many keys wait."""
+        """Return the number of keys."""
         return len(self._at)
 
     def __contains__(self, key: K) -> bool:
-        """Return whether a key waits."""
+        """Return whether a key is in the queue."""
         return key in self._at
 
     def add(self, key: K, at: float, may_from: float | None = None) -> None:
-        """Let a key be due at that time, unless it is due earlier already; with company, from `may_from` on."""
+        """Schedule a key; an earlier time wins. From `may_from` on it may be taken with another key of its kind."""
         if at < self._at.get(key, float("inf")):
             self._at[key] = at
             self._may_from[key] = at if may_from is None else may_from
@@ -42,18 +42,18 @@ class DueQueue(Generic[K]):
             heappush(self._heap, (at, self._count, key))
 
     def drop(self, key: K) -> None:
-        """Forget a key."""
+        """Remove a key, if it is in the queue."""
         self._at.pop(key, None)
         self._may_from.pop(key, None)
 
     def next_at(self) -> float | None:
-        """Return when the next key is due."""
+        """Return when the next key is due, or None if the queue is empty."""
         while self._heap and self._at.get(self._heap[0][2]) != self._heap[0][0]:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float, kind: Callable[[K], object] | None = None) -> frozenset[K]:
-        """Take out every key that is due at that time or was before, and what may keep them company by their kind."""
+        """Remove and return the keys that are due, and those of the same kinds that may be taken early."""
         due = set()
         while (at := self.next_at()) is not None and at <= now:
             due.add(self._heap[0][2])
@@ -66,5 +66,5 @@ class DueQueue(Generic[K]):
         return frozenset(due)
 
     def waiting(self) -> list[tuple[float, K]]:
-        """Return every key with its time, in no order."""
+        """Return every key with its time, in no particular order."""
         return [(at, key) for key, at in self._at.items()]

@@ -1,7 +1,7 @@
-"""What is known of a job after a look: the answer laid over what was known before.
+"""Merge an observation of a job with the facts of its last status.
 
-A field that the answer left out keeps its last value; a null replaces it. Seconds only, as they are written. A number
-that no status can hold counts as left out: what we write we must be able to read.
+A field that the observation leaves out keeps its last value, and a null replaces it. Times are cut to whole seconds, as
+statuses have them. A number that a status cannot hold counts as left out, because every status must be readable again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from reconciler.model.status import JobFacts, JobStatus
 
 T = TypeVar("T")
 COUNT_MAX = 10**18 - 1
-"""What a status can hold: far more tokens than there are."""
+"""The largest number that a status can hold. It is far above any token count."""
 
 
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
-    """Return what is known of a job now."""
+    """Return the facts of a job after an observation."""
     known = last.job if last and last.job else JobFacts(account=str(ref.account), id=ref.id)
     if job is None:
         return known
@@ -42,19 +42,19 @@ def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: dat
 
 
 def may_have_started(status: JobStatus | None) -> bool:
-    """Whether the job may have run before without our knowing: what was known of it could once not be read."""
+    """Whether the job may have run without a record, because an earlier status of it was unreadable."""
     ours = takewhile(lambda entry: entry.reason is not Reason.JOB_CHANGED, status.history if status else ())
     return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)
 
 
-def proven(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
-    """Return the phase as it is believed: where `cancelling` hides behind `cancelled`, only an end proves that one."""
+def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
+    """Return the phase to believe. If a provider reports `cancelling` as `cancelled`, only an end time proves it."""
     is_hidden = phase is Phase.CANCELLED and not capabilities.confirms and finished_at is None
     return Phase.CANCELLING if is_hidden else phase
 
 
-def recall(status: JobStatus) -> ObservedJob | None:
-    """Return the job as its status remembers it: the look at a job that is never asked for again."""
+def observation_from_status(status: JobStatus) -> ObservedJob | None:
+    """Return the job as its status has it, which stands in for an observation of a settled job."""
     if status.phase is Phase.ABSENT or status.job is None:
         return None
     facts = status.job

@@ -1,8 +1,8 @@
-"""When a job has ended for good, and what it takes to doubt that.
+"""When a terminal phase is final, and when it is doubted again.
 
-Rules: a final job is never asked for again; only a list row, free anyway, may contradict it; a first look that does so
-is remembered and changes nothing else, a second one at least a minute later opens the job again, and one that agrees
-with the end takes the doubt away. So a list that is stale opens nothing by itself.
+Rules: a final job is not polled. Only a list row that was read for other jobs may contradict it. The first
+contradicting observation is recorded and changes nothing else. A second one at least a minute later reopens the job,
+and one that agrees with the end clears the doubt. So a stale list alone reopens nothing.
 """
 
 from __future__ import annotations
@@ -12,76 +12,85 @@ from datetime import datetime, timedelta
 
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.core.conditions import phase_since
-from reconciler.core.facts import recall
+from reconciler.core.facts import observation_from_status
 from reconciler.core.receipts import has_accepted_cancel
 from reconciler.model.job import TERMINAL, ObservedJob, Phase
+from reconciler.model.kind import JobKind
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobFacts, JobStatus, Receipt
 
 AGREE_AFTER = timedelta(minutes=1)
-"""Two looks that agree count as two only this far apart."""
+"""How far apart two observations must be to count as two."""
 NAME_WITHIN = timedelta(hours=1)
-"""How long a succeeded job may be without its model's name before it is taken as it is."""
+"""How long a succeeded job may lack its model's name before it is final without it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
-    """What a look is taken to show, and the status that it is read against."""
+class Assessment:
+    """What an observation is taken to show, and the last status that it is compared with."""
 
     job: ObservedJob | None
     last: JobStatus | None
     doubted_at: datetime | None = None
-    """When a look first showed that the end of a final job is none; no second one has agreed yet."""
+    """When an observation first contradicted the end of a final job, if no second one has agreed yet."""
 
 
-def believe(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Belief:
-    """Weigh a look against the status that was last written."""
+def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Assessment:
+    """Compare an observation with the last status, and return what it is taken to show."""
     if last is None:
-        return Belief(job, None)
+        return Assessment(job, None)
     if not last.final:
         # A job that had ended and that the provider then forgot stays as it was.
         is_forgotten = job is None and last.phase in TERMINAL
-        return Belief(recall(last) if is_forgotten else job, last)
+        return Assessment(observation_from_status(last) if is_forgotten else job, last)
     if job is None or not is_contradicted(last.phase, job.phase):
-        return Belief(recall(last), last)
+        return Assessment(observation_from_status(last), last)
     # A moment in the future was written by a clock that was wrong.
     doubted_at = min(last.doubted_at or now, now)
     if now - doubted_at < AGREE_AFTER:
-        return Belief(recall(last), last, doubted_at)
-    return Belief(job, _reopened(last, job.phase, now))
+        return Assessment(observation_from_status(last), last, doubted_at)
+    return Assessment(job, _reopened(last, job.phase, now))
 
 
 def is_contradicted(ended_as: Phase, shown: Phase) -> bool:
-    """Whether a job that has ended for good is shown in another phase. A word that nobody knows says nothing."""
+    """Whether a final job is shown in another phase. An unknown phase is no contradiction."""
     return shown is not ended_as and shown is not Phase.UNKNOWN
 
 
 def is_settled(last: JobStatus | None) -> bool:
-    """Whether a job ended for good, and nothing has shown otherwise: it is not asked for again."""
+    """Whether a job is final and not doubted, so that it is not polled."""
     return last is not None and last.final and last.doubted_at is None
 
 
 def is_final(
-    phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], last: JobStatus | None, now: datetime
+    kind: JobKind, phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], last: JobStatus | None, now: datetime
 ) -> bool:
-    """Whether this is how the job ended, for good. A job that is gone is none that was seen to end."""
+    """Whether this phase is the final end of the job. An absent job was not seen to end."""
     if phase not in TERMINAL:
         return False
     if last is not None and last.final and last.phase is phase:
         return True
-    since = phase_since(last, phase)
-    ended_at = facts.finished_at
-    if phase is Phase.SUCCEEDED and facts.fine_tuned_model is None and now - (ended_at or since or now) < NAME_WITHIN:
+    since, ended_at = phase_since(last, phase), facts.finished_at
+    if _is_result_missing(kind, phase, facts) and now - (ended_at or since or now) < NAME_WITHIN:
         return False
-    if ended_at is not None and ended_at - now <= SKEW_MAX:
-        return True
+    has_lasted = since is not None and now - since >= AGREE_AFTER
+    return has_lasted or _is_proven(phase, facts, receipts, now)
+
+
+def _is_proven(phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], now: datetime) -> bool:
+    """Whether the provider gives an end time, or the job was cancelled after our request."""
     if phase is Phase.CANCELLED and has_accepted_cancel(receipts):
         return True
-    return since is not None and now - since >= AGREE_AFTER
+    return facts.finished_at is not None and facts.finished_at - now <= SKEW_MAX
+
+
+def _is_result_missing(kind: JobKind, phase: Phase, facts: JobFacts) -> bool:
+    """Whether a succeeded job lacks the name of its result. Providers may add it a little later."""
+    return kind.promises_result and phase is Phase.SUCCEEDED and kind.result_of(facts) is None
 
 
 def _reopened(last: JobStatus, phase: Phase, now: datetime) -> JobStatus:
-    """Return the status of a job that had not ended after all. Its end is forgotten; its receipts are not."""
+    """Return the status of a job that had not ended after all. Its end is dropped, and its receipts are kept."""
     mark = HistoryEntry(now, phase, Reason.PHASE_WENT_BACK)
     return replace(
         last,

@@ -1,42 +1,45 @@
-"""The brakes on too many changes at once.
+"""The guard: refuse too many changes at once.
 
-Rules: what is counted is first attempts of all three verbs, by the receipts of the last hour, so that neither a restart
-nor many small commits get around it; what somebody approved is left out; a batch is refused whole; only requests are
-refused, never looks. What stands in the repository may only tighten what the operator set.
+Rules: the guard counts the first attempts of all three verbs in the last hour, so that neither a restart nor many small
+commits avoid it. Approved attempts are not counted. A batch is refused as a whole. Only requests are refused, never
+observations. The repository's Settings can only tighten the operator's limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.core.backoff import SKEW_MAX
-from reconciler.core.remembered_attempts import WINDOW, attempts
-from reconciler.model.job import UNFINISHED
-from reconciler.model.report import CommitApproval, Refusal
+from reconciler.core.past_attempts import UsedApproval
+from reconciler.model.action import CommitApproval, is_by_commit
+from reconciler.model.report import Refusal
 from reconciler.model.spec import Safety
-from reconciler.model.status import JobStatus
 
 PERCENT = 100
 BY_NAME = "--allow-cancel"
-"""What a receipt says that an operator let through by its spec's name."""
-
-Use = tuple[str, str]
-"""An approval's label, and the name of the spec whose change it let pass: once, and not again."""
+"""The label of a receipt that an operator approved by the name of its spec."""
 
 
 @dataclass(frozen=True, slots=True)
-class Brakes:
+class ChangeLimits:
     """The limits in force."""
 
     max_cancels: int = 3
     max_cancel_percent: int = 30
     max_cancels_absolute: int = 20
 
-    def tightened(self, safety: Safety) -> Brakes:
-        """Return these limits, or the repository's where those are stricter."""
-        return Brakes(
+    def stricter(self, other: ChangeLimits) -> ChangeLimits:
+        """Return limits with the stricter value of each field."""
+        return ChangeLimits(
+            min(self.max_cancels, other.max_cancels),
+            min(self.max_cancel_percent, other.max_cancel_percent),
+            min(self.max_cancels_absolute, other.max_cancels_absolute),
+        )
+
+    def tightened(self, safety: Safety) -> ChangeLimits:
+        """Return these limits, tightened by the repository's Settings."""
+        return ChangeLimits(
             _stricter(self.max_cancels, safety.max_cancels),
             _stricter(self.max_cancel_percent, safety.max_cancel_percent),
             _stricter(self.max_cancels_absolute, safety.max_cancels_absolute),
@@ -45,66 +48,79 @@ class Brakes:
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """What persons allowed: for this run, or by commits."""
+    """The approvals of a run: by the operator, and by commits."""
 
     count: int | None = None
-    """A batch of at most so many passes; a larger one gains nothing from it."""
+    """N of `--allow-cancels N`. It approves a batch of at most N changes, and nothing of a larger batch."""
     names: frozenset[str] = frozenset()
     commits: tuple[CommitApproval, ...] = ()
 
     @property
     def by_count(self) -> str | None:
-        """What a receipt says that the number let through."""
+        """The label of a receipt that `--allow-cancels N` approved."""
         return None if self.count is None else f"--allow-cancels {self.count}"
 
 
 def approve(
-    batch: Iterable[str], approvals: Approvals, used: Collection[Use] = (), used_count: int = 0
+    batch: Iterable[str], approvals: Approvals, now: datetime, used: Collection[UsedApproval] = (), used_count: int = 0
 ) -> dict[str, str]:
     """Return what approves each name of a batch; a name that is missing was not approved.
 
     Args:
         batch: the names whose first attempt is due.
-        approvals: what persons allowed.
-        used: what commits approved and was done already, or is about to be.
-        used_count: how much of the number was used.
+        approvals: the approvals of the run.
+        now: the time. A commit with a later time approves nothing yet.
+        used: the approvals of commits that were used before or in this pass.
+        used_count: how many changes of `--allow-cancels N` were used.
     """
     names = list(batch)
     approved = {name: BY_NAME for name in names if name in approvals.names}
     for commit in approvals.commits:
-        spent = {name for label, name in used if label == commit.label}
-        meant = [name for name in names if name in commit.names - spent and name not in approved]
-        if len(meant) + len(spent) <= commit.count:
-            approved.update(dict.fromkeys(meant, commit.label))
+        if commit.made_at <= now:
+            approved |= _by_commit(commit, names, approved, used)
     rest = [name for name in names if name not in approved]
     if approvals.by_count is not None and len(rest) + used_count <= (approvals.count or 0):
         approved.update(dict.fromkeys(rest, approvals.by_count))
     return approved
 
 
-def uses(statuses: Iterable[JobStatus]) -> frozenset[Use]:
-    """Return which approvals were used for which spec, as the statuses tell."""
-    return frozenset(
-        (attempt.approved_by, status.name)
-        for status in statuses
-        for attempt in attempts(status)
-        if attempt.approved_by is not None
-    )
+def _by_commit(
+    commit: CommitApproval, names: Iterable[str], approved: Mapping[str, str], used: Iterable[UsedApproval]
+) -> dict[str, str]:
+    """Return the further names that a commit approves: all of its names in the batch, or none."""
+    spent = _spent(commit, approved, used)
+    meant = [name for name in names if name in commit.names - spent and name not in approved]
+    return dict.fromkeys(meant, commit.label) if len(meant) + len(spent) <= commit.count else {}
 
 
-def judge(scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, brakes: Brakes) -> Refusal | None:
+def _spent(commit: CommitApproval, approved: Mapping[str, str], used: Iterable[UsedApproval]) -> set[str]:
+    """Return the names that a commit's approval was used for.
+
+    A change that two commits approve uses up both: what one approved since the other was made counts for the other too.
+    """
+    used = list(used)
+    spent = {each.name for each in used if each.label == commit.label}
+    shared = {each.name for each in used if each.at >= commit.made_at and is_by_commit(each.label)}
+    shared |= {name for name, label in approved.items() if is_by_commit(label)}
+    return spent | (shared & commit.names)
+
+
+def judge(
+    scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, brakes: ChangeLimits, doubt: str | None = None
+) -> Refusal | None:
     """Return why a batch must not be sent, or None if it may.
 
     Args:
         scope: an account, or `overall`.
         batch: the names whose first attempt is due and not approved.
-        earlier: how many first attempts the last hour has seen already.
-        unfinished: how many jobs of the scope are known to be unfinished.
+        earlier: the number of first attempts in the last hour.
+        unfinished: the number of jobs in the scope that are known to be unfinished.
         brakes: the limits.
+        doubt: why the last hour cannot be counted, if so. Then no batch is allowed.
     """
     total = earlier + len(batch)
     is_many = total > brakes.max_cancels and total * PERCENT > brakes.max_cancel_percent * unfinished
-    if not batch or not (is_many or total > brakes.max_cancels_absolute):
+    if not batch or not (doubt or is_many or total > brakes.max_cancels_absolute):
         return None
     return Refusal(
         scope=scope,
@@ -115,26 +131,8 @@ def judge(scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, bra
         max_cancel_percent=brakes.max_cancel_percent,
         max_cancels_absolute=brakes.max_cancels_absolute,
         names=batch,
+        doubt=doubt,
     )
-
-
-def count_earlier(statuses: Iterable[JobStatus], now: datetime, account: str | None = None) -> int:
-    """Return how many first attempts the last hour saw that nobody approved: of one account, or of all.
-
-    One from the future counts too, if the clocks may just disagree: forgetting one would loosen the brakes.
-    """
-    return sum(
-        -SKEW_MAX <= now - attempt.requested_at < WINDOW
-        and attempt.approved_by is None
-        and account in (None, attempt.account)
-        for status in statuses
-        for attempt in attempts(status)
-    )
-
-
-def count_unfinished(statuses: Iterable[JobStatus]) -> int:
-    """Return how many jobs were last seen unfinished."""
-    return sum(status.phase in UNFINISHED for status in statuses)
 
 
 def _stricter(operator: int, repository: int | None) -> int:

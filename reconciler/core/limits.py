@@ -1,17 +1,19 @@
 """When a job is over a limit of its spec.
 
 A limit cancels, so it believes little: only the provider's clock counts, and only while it agrees with ours; a
-missing, zero or future time reaches no limit.
+missing, zero or future time reaches no limit. A limit that cannot be judged for that is said, never left to look as if
+all were well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from reconciler.core.backoff import SKEW_MAX
 from reconciler.model.job import Phase
 from reconciler.model.spec import Limits, render_duration, render_instant
-from reconciler.model.status import JobFacts
+from reconciler.model.status import NOT_JUDGED, JobFacts
 
 _WAITING = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.CANCELLING})
 """Where a job may be that never started; the last one, so that our own cancel does not make the limit forgotten."""
@@ -43,13 +45,72 @@ def reached(
     """
     if limits is None or as_of is None or not is_believable(as_of, now):
         return None
-    if limits.not_after is not None and as_of > limits.not_after:
-        return f"notAfter {render_instant(limits.not_after)}"
-    if limits.max_age is not None and _is_older(facts.created_at, limits.max_age, as_of):
-        return f"maxAge {render_duration(limits.max_age)}"
     has_waited = phase in _WAITING and facts.started_at is None and not may_have_started
-    if limits.max_queued is not None and has_waited and _is_older(facts.created_at, limits.max_queued, as_of):
-        return f"maxQueued {render_duration(limits.max_queued)}"
+    return next(_over(limits, facts, as_of, has_waited=has_waited), None)
+
+
+def _over(limits: Limits, facts: JobFacts, at: datetime, *, has_waited: bool) -> Iterator[str]:
+    """Yield each limit that a job is over at a moment, with its value."""
+    if limits.not_after is not None and at > limits.not_after:
+        yield f"notAfter {render_instant(limits.not_after)}"
+    if limits.max_age is not None and _is_older(facts.created_at, limits.max_age, at):
+        yield f"maxAge {render_duration(limits.max_age)}"
+    if has_waited and limits.max_queued is not None and _is_older(facts.created_at, limits.max_queued, at):
+        yield f"maxQueued {render_duration(limits.max_queued)}"
+
+
+def unjudged(
+    limits: Limits | None,
+    facts: JobFacts,
+    phase: Phase,
+    as_of: datetime | None,
+    now: datetime,
+    *,
+    may_have_started: bool = False,
+) -> str | None:
+    """Return which limits of an unfinished job cannot be judged, and why; None where each can be.
+
+    It takes what `reached` takes. Nothing in it moves while the facts stand still.
+    """
+    if limits is None:
+        return None
+    by_why: dict[str, list[str]] = {}
+    for name in _in_force(limits, facts, phase):
+        if (why := _why_unjudged(name, facts, as_of, now, may_have_started=may_have_started)) is not None:
+            by_why.setdefault(why, []).append(name)
+    clauses = [
+        f"its limit{'s' if names[1:] else ''} {' and '.join(names)} {NOT_JUDGED}: {why}"
+        for why, names in by_why.items()
+    ]
+    return "; ".join(clauses) or None
+
+
+def _in_force(limits: Limits, facts: JobFacts, phase: Phase) -> Iterator[str]:
+    """Yield the names of the limits that an unfinished job may still reach."""
+    if limits.not_after is not None:
+        yield "notAfter"
+    if limits.max_age is not None:
+        yield "maxAge"
+    if limits.max_queued is not None and phase in _WAITING and facts.started_at is None:
+        yield "maxQueued"
+
+
+def _why_unjudged(
+    name: str, facts: JobFacts, as_of: datetime | None, now: datetime, *, may_have_started: bool
+) -> str | None:
+    if as_of is None:
+        return "the provider tells no time"
+    if not is_believable(as_of, now):
+        return "the provider's clock and ours are more than 5 minutes apart"
+    if name == "notAfter":
+        return None
+    created_at = facts.created_at
+    if created_at is None or created_at.timestamp() <= 0:
+        return "the provider gives no creation time that can be read"
+    if created_at > as_of:
+        return "the provider gives a creation time in the future"
+    if name == "maxQueued" and may_have_started:
+        return "its status was lost, so it may have started before"
     return None
 
 

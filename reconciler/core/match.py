@@ -1,15 +1,20 @@
-"""Which status belongs to which spec, and which specs are at odds.
+"""Match each spec with its last status, and find duplicate specs.
 
-Rules: a job's identity is (account, id), so a status is found by that first and by name only then: a renamed or moved
-spec keeps its receipts. A status found by name that speaks of another job is not this job's: what was known is dropped,
-and the history says so; so it does where what was known could not be read. One status belongs to at most one spec.
-What the guard counts is dropped with none of them.
+Rules:
+
+- A status is matched by its job (account and id) first and by its name second, so a renamed or moved spec keeps its
+  receipts.
+- A status that matches by name only and is of another job is reset, and its history records that. A discarded status is
+  handled alike.
+- A status belongs to at most one spec. The attempts that the guard counts are kept in every case.
+- A spec that may not use its account cannot take a status from another spec.
+- A status that could not be read in this pass is unknown, not missing: no spec that it may belong to gets a status.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,77 +24,136 @@ from reconciler.model.job import JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
+OTHERS_MAX = 5
+"""The most duplicates that a message names. Without a bound, each of many duplicates would name all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A spec looking for its status: `key` tells specs apart, `ref` is None where it cannot be resolved."""
+    """A spec to be matched. `key` identifies the spec, and `ref` is None if its job is not known."""
 
     key: int
     name: str
     source: str
     ref: JobRef | None
+    job: Hashable | None = None
+    """The identity of the job, which is equal for two specs that name one job by different provider names."""
+    may_claim: bool = True
+    """Whether the spec may use its account. If not, it takes no status from another spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The places of statuses that could not be read in this pass."""
+
+    names: frozenset[str] = frozenset()
+    """The unread files, by the names of their statuses."""
+    folders: tuple[str, ...] = ()
+    """The unread directories, as folders of specs. Each ends with `/`; the empty one means all."""
+
+    def may_hold(self, claim: Claim) -> bool:
+        """Whether the status of this spec may be in an unread file or directory."""
+        return claim.name in self.names or any(claim.source.startswith(each) for each in self.folders)
+
+
+NOTHING_HIDDEN = Hidden()
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What belongs to what. `last` is by the claims' keys."""
+    """The result of a match. `last` has the status of each claim, by its key."""
 
     last: Mapping[int, JobStatus]
+    unknown: frozenset[int]
+    """The keys of the claims whose last status may be in an unread file."""
     orphans: tuple[JobStatus, ...]
     """Statuses that no spec claims."""
     superseded: tuple[JobStatus, ...]
-    """Statuses that a renamed spec left behind: what they tell goes on under the new name."""
+    """The old statuses of renamed specs, whose content continues under the new name."""
 
 
 def match(
-    claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime, discarded: Iterable[str] = ()
+    claims: Iterable[Claim],
+    statuses: Iterable[JobStatus],
+    now: datetime,
+    discarded: Iterable[str] = (),
+    hidden: Hidden = NOTHING_HIDDEN,
 ) -> Matched:
-    """Return every claim's last status.
+    """Match every claim with its last status.
 
     Args:
         claims: the specs.
-        statuses: what was read.
+        statuses: the statuses that were read.
         now: our clock, for the history.
-        discarded: the names under which something stands that counts as no status.
+        discarded: the names of discarded status files.
+        hidden: the places of unread statuses.
     """
-    claims = list(claims)
+    claims = sorted(claims, key=lambda claim: not claim.may_claim)
     free = list(statuses)
     last, taken = _take(claims, free, now)
     names = {claim.name for claim in claims}
-    last |= _forgotten((each for each in claims if each.key not in last), set(discarded), names, now)
-    jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
-    rest = [each for each in free if id(each) not in taken]
-    left = [each for each in rest if each.job is not None and (each.job.account, each.job.id) in jobs]
-    renamed = [last[claim.key] for claim in claims if claim.key in last and last[claim.key].name not in names]
-    unclaimed = [each for each in rest if each not in left]
-    # What stands under a name that a spec has is that spec's file: it is written over, never taken away.
-    written_over = {each.name: remembered(attempts(each), now) for each in unclaimed if each.name in names}
-    for claim in claims:
-        if claim.key in last and (spent := written_over.pop(claim.name, ())):
-            last[claim.key] = replace(last[claim.key], spent=(*last[claim.key].spent, *spent))
+    unknown = _unknown(claims, last, hidden)
+    without = (each for each in claims if each.key not in last.keys() | unknown)
+    last |= _forgotten(without, set(discarded), names, now)
+    unclaimed, left = _left_over([each for each in free if id(each) not in taken], claims)
+    superseded = _superseded(claims, last, left)
+    _keep_written_over(last, claims, (each for each in unclaimed if each.name in names), now)
     return Matched(
         last,
+        unknown,
         orphans=tuple(each for each in unclaimed if each.name not in names),
-        superseded=tuple(each for each in (*renamed, *left) if each.name not in names),
+        superseded=superseded,
     )
 
 
-def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[dict[int, JobStatus], set[int]]:
-    """Return every claim's status by its key, and which statuses were taken, by their identity."""
-    by_job: dict[tuple[str, str], list[JobStatus]] = {}
-    for each in free:
-        if each.job is not None:
-            by_job.setdefault((each.job.account, each.job.id), []).append(each)
-    last: dict[int, JobStatus] = {}
-    taken: set[int] = set()
+def _superseded(
+    claims: Iterable[Claim], last: Mapping[int, JobStatus], left: Iterable[JobStatus]
+) -> tuple[JobStatus, ...]:
+    """Return the statuses under unused names whose jobs have a status under another name."""
+    claims = list(claims)
+    names = {claim.name for claim in claims}
+    renamed = (last[claim.key] for claim in claims if claim.key in last)
+    return tuple(each for each in (*renamed, *left) if each.name not in names)
+
+
+def _unknown(claims: Iterable[Claim], last: Mapping[int, JobStatus], hidden: Hidden) -> frozenset[int]:
+    """Return the keys of the claims whose status may be in an unread file.
+
+    An unread file may be of any job, whatever its name, because two specs may have swapped their names.
+    """
+    is_any = bool(hidden.names or hidden.folders)
+    return frozenset(each.key for each in claims if hidden.may_hold(each) or (is_any and not _is_certain(each, last)))
+
+
+def _is_certain(claim: Claim, last: Mapping[int, JobStatus]) -> bool:
+    return claim.key in last and _is_of(last[claim.key], claim)
+
+
+def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list[JobStatus], list[JobStatus]]:
+    """Split the unmatched statuses into those of a job that no spec names, and those that a renamed spec left."""
+    jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
+    unclaimed: list[JobStatus] = []
+    left: list[JobStatus] = []
+    for each in rest:
+        is_named = each.job is not None and (each.job.account, each.job.id) in jobs
+        (left if is_named else unclaimed).append(each)
+    return unclaimed, left
+
+
+def _keep_written_over(
+    last: dict[int, JobStatus], claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime
+) -> None:
+    """Move the attempts of statuses that a spec will overwrite to that spec, so that the guard still counts them."""
+    attempts_of = {each.name: remembered(attempts(each), now) for each in statuses}
     for claim in claims:
-        ours = by_job.get((str(claim.ref.account), claim.ref.id), []) if claim.ref else []
-        if ours:
-            # A rename leaves two for one job until the old one is swept; the one under the new name is the newer.
-            status = next((each for each in ours if each.name == claim.name), ours[0])
-            ours.remove(status)
-            last[claim.key] = status
-            taken.add(id(status))
+        if claim.key in last and (spent := attempts_of.pop(claim.name, ())):
+            last[claim.key] = replace(last[claim.key], spent=(*last[claim.key].spent, *spent))
+
+
+def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[dict[int, JobStatus], set[int]]:
+    """Return the status of each claim by its key, and the `id()` of each status that was taken."""
+    last = _take_by_job(claims, free)
+    taken = set(map(id, last.values()))
     by_name: dict[str, list[JobStatus]] = {}
     for status in free:
         if id(status) not in taken:
@@ -106,20 +170,61 @@ def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[di
     return last, taken
 
 
+def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, JobStatus]:
+    """Return the statuses that match a claim by job.
+
+    After a rename a job has two statuses until the old one is pruned; the one under the new name is newer. If two specs
+    name one job, neither takes the status under the other's name.
+    """
+    by_job: dict[tuple[str, str], dict[str, JobStatus]] = {}
+    for each in free:
+        if each.job is not None:
+            by_job.setdefault((each.job.account, each.job.id), {}).setdefault(each.name, each)
+    last: dict[int, JobStatus] = {}
+    for claim, is_by_name in [*((each, True) for each in claims), *((each, False) for each in claims)]:
+        ours = by_job.get((str(claim.ref.account), claim.ref.id), {}) if claim.ref else {}
+        name = claim.name if is_by_name else next(iter(ours), None)
+        if name in ours and claim.key not in last:
+            last[claim.key] = ours.pop(name)
+    return last
+
+
 def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
-    """Return, by key, why a spec is at odds with another one: its name stands twice, or its job does."""
-    claims = list(claims)
-    names = Counter(claim.name for claim in claims)
-    refs = Counter(claim.ref for claim in claims if claim.ref is not None)
+    """Return a message for each duplicate, by its key: another spec has the same name or the same job."""
+    claims = [claim for claim in claims if claim.may_claim]
+    of_name: defaultdict[str, list[str]] = defaultdict(list)
+    of_job: defaultdict[Hashable, list[str]] = defaultdict(list)
+    for claim in claims:
+        of_name[claim.name].append(claim.source)
+        of_job[claim.job].append(claim.name)
+    for each in (*of_name.values(), *of_job.values()):
+        each.sort()
     found = {}
     for claim in claims:
-        if names[claim.name] > 1:
-            others = sorted({each.source for each in claims if each.name == claim.name and each.key != claim.key})
-            found[claim.key] = f"the name {claim.name!r} stands twice; the other is in {', '.join(others)}"
-        elif claim.ref is not None and refs[claim.ref] > 1:
-            others = sorted(each.name for each in claims if each.ref == claim.ref and each.key != claim.key)
-            found[claim.key] = f"the job {claim.ref.id} is named by another spec too: {', '.join(others)}"
+        sources, names = of_name[claim.name], of_job[claim.job]
+        if len(sources) > 1:
+            others = _others(sources, claim.source)
+            found[claim.key] = f"the name {claim.name!r} stands twice; the other is in {others}"
+        elif claim.ref is not None and claim.job is not None and len(names) > 1:
+            others = _others(names, claim.name)
+            found[claim.key] = f"the job {claim.ref.id} is named by another spec too: {others}"
     return found
+
+
+def _others(texts: list[str], own: str) -> str:
+    """Return the texts except one's own, in order, at most `OTHERS_MAX` of them. `texts` is sorted and has `own`."""
+    begun = texts[: OTHERS_MAX + 2]
+    if own in begun:
+        begun.remove(own)
+    shown = list(dict.fromkeys(begun))[:OTHERS_MAX]
+    more = len(texts) - 1 - OTHERS_MAX
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _is_of(status: JobStatus, claim: Claim) -> bool:
+    """Whether a status is of the job that a spec names."""
+    job, ref = status.job, claim.ref
+    return job is not None and ref is not None and (job.account, job.id) == (str(ref.account), ref.id)
 
 
 def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
@@ -137,11 +242,11 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
 
 
 def _forgotten(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
-    """Return what is left of statuses that were lost: that they were."""
+    """Return placeholder statuses that record that the earlier ones were discarded."""
     message = "what was known of the job is lost"
     return {
         claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now)
         for claim in claims
-        # One that no spec has the name of may have been of any job, before its spec was renamed.
+        # A discarded file under an unused name may be of any job, if its spec was renamed.
         if claim.name in lost or lost - names
     }

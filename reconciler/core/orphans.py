@@ -1,8 +1,8 @@
-"""What becomes of a status whose spec is gone.
+"""Decide what to do with a status whose spec was deleted.
 
-Rules: the job is left alone, absence is never a cancel; a status with an open request outlives its spec, is looked at
-and asks for nothing, until that request is confirmed or a day old. What the guard counts stays for as long as it does,
-or to delete specs and write others would be a way around it.
+Rules: no change is requested, because deleting a spec never means a cancel. A status with an open request is kept, and
+its job is observed, until the request is confirmed or a day old. A status with attempts that the guard still counts is
+kept too, so that replacing specs cannot avoid the guard.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.core.conditions import Stance, Verdict, conclude
-from reconciler.core.facts import proven
+from reconciler.core.facts import confirmed_phase
 from reconciler.core.receipts import confirm
 from reconciler.core.remembered_attempts import attempts, known_until, remembered
 from reconciler.core.subject import INTERVAL
-from reconciler.model.job import Capabilities, Phase, Seen, Unset
+from reconciler.model.job import Capabilities, Observed, Phase, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus
@@ -24,22 +24,22 @@ OUTLIVES = timedelta(hours=24)
 
 
 def is_outliving(status: JobStatus, now: datetime) -> bool:
-    """Whether a status stays though its spec is gone: a request of ours is open, and not too old."""
+    """Whether a status is kept although its spec was deleted, because it has an open request of the last day."""
     receipt = status.open_receipt
     return receipt is not None and now - receipt.last_attempt_at < OUTLIVES
 
 
-def as_proven(look: Seen, status: JobStatus, capabilities: Capabilities) -> Seen:
-    """Return a look at the job of a deleted spec, as it is believed."""
+def as_proven(look: Observed, status: JobStatus, capabilities: Capabilities) -> Observed:
+    """Return the observation of a deleted spec's job with the phase to believe."""
     if look.job is None:
         return look
     known = status.job.finished_at if status.job else None
     finished_at = known if isinstance(look.job.finished_at, Unset) else look.job.finished_at
-    return Seen(replace(look.job, phase=proven(look.job.phase, finished_at, capabilities)))
+    return Observed(replace(look.job, phase=confirmed_phase(look.job.phase, finished_at, capabilities)))
 
 
-def outlive(status: JobStatus, look: Seen | None, now: datetime) -> JobStatus | None:
-    """Return the status of a deleted spec, after one more look at its job if there was one; None once it may go."""
+def outlive(status: JobStatus, look: Observed | None, now: datetime) -> JobStatus | None:
+    """Return the status of a deleted spec after an observation, if there was one; None if it may be removed."""
     draft = status
     if look is not None:
         phase = look.job.phase if look.job else Phase.ABSENT

@@ -1,6 +1,9 @@
-"""One protocol for the three verbs: requested, accepted, confirmed; or withdrawn.
+"""The receipt protocol, one for the three verbs: requested, accepted, confirmed; or withdrawn; or moot.
 
-A receipt is opened before its request is sent, and only a later look closes it. At most one is open, the newest.
+A receipt is opened before its request is sent (`intend`). Only an observation closes it: a later one, which confirms
+it, or the one that came with a refusal. If the provider refused every attempt, the receipt is closed without a
+confirmation, because something else changed the job. At most one receipt is open, the newest. After a crash the open
+receipt keeps the request from being repeated before `backoff.next_attempt_at`.
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ from itertools import takewhile
 
 from reconciler.core.conditions import phase_since
 from reconciler.core.remembered_attempts import remembered, spent_by
+from reconciler.model.action import Action
 from reconciler.model.job import TERMINAL, Phase
-from reconciler.model.report import Action
 from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
 
 REVERSALS_MAX = 3
@@ -21,13 +24,21 @@ REVERSALS_WITHIN = timedelta(days=1)
 _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 
 
-def confirm(status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta) -> tuple[Receipt, ...]:
-    """Return a status's receipts, the open one closed if this phase shows how its request ended."""
+def confirm(
+    status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta, *, is_refused: bool = False
+) -> tuple[Receipt, ...]:
+    """Return the receipts of a status. The open one is closed if the observed phase is an outcome of its request.
+
+    With `is_refused`, the provider has just refused that request and showed the job in this phase. The receipt is
+    confirmed unless the provider refused all attempts, because any other attempt may have caused the outcome.
+    """
     if status is None:
         return ()
     known = status.receipts if phase is Phase.ABSENT else map(_reopened, status.receipts)
     return tuple(
-        replace(receipt, outcome=outcome, confirmed_at=now)
+        replace(
+            receipt, outcome=outcome, confirmed_at=None if receipt.refusals + is_refused >= receipt.attempts else now
+        )
         if receipt.is_open and (outcome := _outcome(receipt, status, phase, now, interval))
         else receipt
         for receipt in known
@@ -35,12 +46,12 @@ def confirm(status: JobStatus | None, phase: Phase, now: datetime, interval: tim
 
 
 def _reopened(receipt: Receipt) -> Receipt:
-    """Open a cancel again whose job counted as gone and is there after all: it was not stopped."""
+    """Reopen a cancel whose job counted as gone and is present after all, because it was not cancelled."""
     return replace(receipt, outcome=None, confirmed_at=None) if receipt.outcome is Outcome.GONE else receipt
 
 
 def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
-    """Close what is still open for a verb that is no longer wanted. What was sent cannot be taken back."""
+    """Return the receipts with an open one of another verb than `wanted` closed as withdrawn."""
     return tuple(
         replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt
         for receipt in receipts
@@ -53,31 +64,32 @@ def open_for(receipts: tuple[Receipt, ...], verb: Verb) -> Receipt | None:
 
 
 def newest_cancel(receipts: tuple[Receipt, ...]) -> Receipt | None:
-    """Return our last cancel, open or not."""
-    return next((receipt for receipt in receipts if receipt.verb is Verb.CANCEL), None)
+    """Return the newest cancel that may have had an effect, open or closed."""
+    cancels = (receipt for receipt in receipts if receipt.verb is Verb.CANCEL)
+    return next((each for each in cancels if not (each.is_moot or each.is_refused)), None)
 
 
 def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
-    """Whether the provider ever took a cancel of ours for this job."""
+    """Whether the provider ever accepted a cancel of ours for this job."""
     return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)
 
 
 def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
-    """Whether the job may be gone because of us: the provider took our cancel, and it has not shown its end yet."""
+    """Whether the job may be gone because of us: the provider accepted our cancel, and its end was not seen yet."""
     cancel = newest_cancel(receipts)
     return cancel is not None and cancel.is_open and cancel.accepted_at is not None
 
 
 def limit_asked_for(receipts: tuple[Receipt, ...], *, is_still_meant: bool) -> str | None:
-    """Return the limit for which the job was asked to stop, while that is open and meant, or if it is gone for it."""
-    asked = newest_cancel(receipts)
+    """Return the limit of the newest cancel, if its job is gone or if it is open and still wanted; else None."""
+    asked = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
     if asked is None or asked.because is not Because.LIMIT_REACHED:
         return None
     return asked.reason if asked.outcome is Outcome.GONE or (asked.is_open and is_still_meant) else None
 
 
 def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:
-    """Whether others have undone this very request three times within a day."""
+    """Whether others have undone this request `REVERSALS_MAX` times within a day."""
     in_a_row = takewhile(lambda receipt: receipt.verb is verb and receipt.confirmed_at is not None, receipts)
     recent = [each for each in in_a_row if each.confirmed_at and now - each.confirmed_at < REVERSALS_WITHIN]
     return len(recent) >= REVERSALS_MAX
@@ -86,7 +98,7 @@ def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bo
 def intend(
     status: JobStatus, action: Action, origin: Origin | None, approved_by: str | None, now: datetime
 ) -> JobStatus:
-    """Return the status with its receipt opened, or with one more attempt in it: what must be on disk first."""
+    """Return the intent: the status with a new receipt, or with one more attempt in the open one."""
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:
         opened = Receipt(

@@ -10,35 +10,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from reconciler.model.report import APPROVED_FOR, is_by_commit
-from reconciler.model.status import JobStatus, Receipt, Spent
+from reconciler.model.action import APPROVED_FOR, is_by_commit
+from reconciler.model.status import JobStatus, Receipt, RememberedAttempt
 
 WINDOW = timedelta(hours=1)
 """How long a first attempt counts."""
 
 
-def attempts(status: JobStatus) -> tuple[Spent, ...]:
+def attempts(status: JobStatus) -> tuple[RememberedAttempt, ...]:
     """Return every first attempt that a status tells of."""
     return (*status.spent, *spent_by(status, status.receipts))
 
 
-def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[Spent, ...]:
+def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[RememberedAttempt, ...]:
     """Return what is to be remembered of receipts of a status, if they go."""
     account = status.job.account if status.job else ""
-    return tuple(Spent(account, each.requested_at, each.approved_by) for each in receipts)
+    return tuple(RememberedAttempt(account, each.requested_at, each.approved_by) for each in receipts)
 
 
-def remembered(spent: Iterable[Spent], now: datetime) -> tuple[Spent, ...]:
+def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[RememberedAttempt, ...]:
     """Return what must still be known. What is said to be of the future may be of a clock that is wrong."""
-    return tuple(each for each in spent if abs(now - each.requested_at) < _span(each))
+    return tuple(each for each in spent if is_remembered(each.requested_at, each.approved_by, now))
 
 
-def known_until(spent: Iterable[Spent]) -> datetime:
+def known_until(spent: Iterable[RememberedAttempt]) -> datetime:
     """Return when the last of these is forgotten."""
-    return max(each.requested_at + _span(each) for each in spent)
+    return max(each.requested_at + _span(each.approved_by) for each in spent)
 
 
-def _span(spent: Spent) -> timedelta:
-    if spent.approved_by is None:
+def is_remembered(at: datetime, approved_by: str | None, now: datetime) -> bool:
+    """Return whether an attempt must still be known."""
+    return abs(now - at) < _span(approved_by)
+
+
+def _span(approved_by: str | None) -> timedelta:
+    if approved_by is None:
         return WINDOW
-    return APPROVED_FOR if is_by_commit(spent.approved_by) else timedelta(0)
+    return APPROVED_FOR if is_by_commit(approved_by) else timedelta(0)

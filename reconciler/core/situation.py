@@ -1,8 +1,8 @@
-"""What a look shows, read against what was known: the situation that the table is asked about.
+"""Compute the situation of a job, which is the row of the table, from an observation and the last status.
 
-Rules: what a look shows closes open receipts; a limit is judged on unfinished phases only, and by a clock that can be
-believed; a provider that hides `cancelling` has cancelled only once it gives an end. Time and receipts are read here,
-so that the table need not know them.
+Rules: an observation closes the open receipts whose outcome it shows. A limit is checked only in unfinished phases and
+with a plausible clock. If a provider reports `cancelling` as `cancelled`, the job is cancelled only once it has an end
+time. Time and receipts are evaluated here, so that the table does not need them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.core import limits
-from reconciler.core.facts import may_have_started, merge, proven
-from reconciler.core.finality import believe
+from reconciler.core.facts import confirmed_phase, may_have_started, merge
+from reconciler.core.finality import assess
 from reconciler.core.receipts import confirm, has_accepted_cancel, limit_asked_for, may_vanish, newest_cancel
 from reconciler.core.subject import Subject
 from reconciler.core.table import Situation
@@ -23,28 +23,37 @@ from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Recei
 
 @dataclass(frozen=True, slots=True)
 class Situated:
-    """A look, read against what was known. `last` is that: the status that was last written, or what is left of it."""
+    """An observation after it was compared with the last status. `last` is that status, perhaps in part."""
 
     last: JobStatus | None
     phase: Phase
     facts: JobFacts
     receipts: tuple[Receipt, ...]
     limit: str | None
-    """The limit that the job is over, where its column is swapped for it."""
+    """The limit that the job exceeds, which selects the column `cancelled`; None if there is none."""
     is_limit_remembered: bool
-    """This look cannot tell whether it is: what was asked for it stays asked for, and nothing is asked."""
+    """Whether the limit comes from an open receipt only, because this observation cannot check it."""
     doubted_at: datetime | None
+    unjudged: str | None = None
+    """Which limits cannot be checked and why, if one of them could select the column `cancelled`."""
 
 
-def situate(subject: Subject, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Situated:
-    """Read a look that worked."""
-    belief = believe(job, last, now)
+def situate(
+    subject: Subject, job: ObservedJob | None, last: JobStatus | None, now: datetime, *, is_refused: bool = False
+) -> Situated:
+    """Compare a successful observation with the last status. `is_refused` is as in `decide`."""
+    belief = assess(job, last, now)
     job, last = belief.job, belief.last
     as_of = job.as_of if job else None
     facts = merge(subject.ref, job, last, now)
-    phase = proven(job.phase if job else Phase.ABSENT, facts.finished_at, subject.capabilities)
-    receipts = confirm(last, phase, now, subject.interval)
+    phase = confirmed_phase(job.phase if job else Phase.ABSENT, facts.finished_at, subject.capabilities)
+    receipts = confirm(last, phase, now, subject.interval, is_refused=is_refused)
     is_told = phase in UNFINISHED and limits.is_believable(as_of, now)
+    unjudged = None
+    if phase in UNFINISHED and subject.spec.desired_state is not DesiredState.CANCELLED:
+        unjudged = limits.unjudged(
+            subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last)
+        )
     if is_told:
         limit = limits.reached(subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last))
     else:
@@ -52,33 +61,40 @@ def situate(subject: Subject, job: ObservedJob | None, last: JobStatus | None, n
         is_observed = subject.spec.desired_state is DesiredState.OBSERVED
         limit = limit_asked_for(receipts, is_still_meant=is_same_spec and not is_observed)
     is_remembered = limit is not None and not is_told
-    return Situated(last, phase, facts, receipts, limit, is_remembered, belief.doubted_at)
+    return Situated(last, phase, facts, receipts, limit, is_remembered, belief.doubted_at, unjudged)
 
 
 def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situation:
-    """Say what is so. Every phase has an answer here."""
+    """Return the situation of a job. Every phase has one."""
     cancel = newest_cancel(seen.receipts)
     match seen.phase:
         case Phase.ABSENT:
             return _absence(seen, cancel)
-        case Phase.PAUSING | Phase.PAUSED | Phase.FAILED | Phase.UNKNOWN:
+        case Phase.PAUSING | Phase.PAUSED | Phase.UNKNOWN:
             return Situation(seen.phase.value)
         case Phase.CANCELLING:
             return Situation.CANCELLING_BY_US if cancel else Situation.CANCELLING
         case Phase.SUCCEEDED:
             was_accepted = has_accepted_cancel(seen.receipts)
             return Situation.SUCCEEDED_DESPITE_CANCEL if was_accepted else Situation.SUCCEEDED
+        case Phase.FAILED:
+            was_accepted = has_accepted_cancel(seen.receipts)
+            return Situation.FAILED_DESPITE_CANCEL if was_accepted else Situation.FAILED
         case Phase.CANCELLED:
-            is_for_limit = cancel and cancel.because is Because.LIMIT_REACHED and cancel.outcome is Outcome.CANCELLED
-            if is_for_limit or (wanted is not DesiredState.CANCELLED and _ended_over_limit(subject, seen, cancel)):
-                return Situation.CANCELLED_BY_LIMIT
-            return Situation.CANCELLED_BY_US if cancel else Situation.CANCELLED
+            return _cancelled(subject, seen, wanted, cancel)
         case _:
             return Situation.PROGRESSING
 
 
+def _cancelled(subject: Subject, seen: Situated, wanted: DesiredState, cancel: Receipt | None) -> Situation:
+    is_for_limit = cancel and cancel.because is Because.LIMIT_REACHED and cancel.outcome is Outcome.CANCELLED
+    if is_for_limit or (wanted is not DesiredState.CANCELLED and _ended_over_limit(subject, seen, cancel)):
+        return Situation.CANCELLED_BY_LIMIT
+    return Situation.CANCELLED_BY_US if cancel else Situation.CANCELLED
+
+
 def _ended_over_limit(subject: Subject, seen: Situated, cancel: Receipt | None) -> bool:
-    """Tell a limit's cancel from the provider's own times, so that it is known even if its receipt was lost."""
+    """Whether a limit caused the cancel, by the provider's times. It is known even if the receipt was lost."""
     return cancel is None and limits.was_over_at_end(subject.spec.limits, seen.facts)
 
 

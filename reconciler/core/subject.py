@@ -1,4 +1,4 @@
-"""What is decided about: one valid spec, resolved to the job of one account."""
+"""The subject of a decision: one valid spec, resolved to its account and job."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from reconciler.model.job import Capabilities, JobRef
+from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.spec import JobSpec, Suspension
 
 INTERVAL = timedelta(seconds=60)
@@ -13,7 +14,7 @@ INTERVAL = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One spec of this revision. `suspension` is the spec's own, or that of Settings."""
+    """One valid spec of a revision. `suspension` comes from the operator, the Settings or the spec."""
 
     name: str
     source: str
@@ -21,7 +22,8 @@ class Subject:
     spec: JobSpec
     digest: str
     capabilities: Capabilities
+    kind: JobKind = FINE_TUNING
     suspension: Suspension | None = None
     is_retry: bool = False
-    """A person asked for the next attempt now, whenever it would be due."""
+    """Whether a person asked for the next attempt now."""
     interval: timedelta = INTERVAL

@@ -1,7 +1,8 @@
 """The decision table, as data.
 
-Rules: everything that says what is done in which situation stands in `TABLE`; the table is total (a test proves it);
-it does not know time, receipts or limits: `decide` turns those into a situation and a column before it looks here.
+Rules: `TABLE` alone decides which verb a situation and a desired state call for. It has a row for every situation and
+desired state, which a test proves. It uses no time, receipts or limits: `decide` turns those into a situation and a
+column first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from reconciler.model.status import Verb
 
 
 class Situation(StrEnum):
-    """What is so: the phase, and where it matters, whether it is so because of us."""
+    """The situation of a job: its phase, and where it matters, whether we caused it."""
 
     NEVER_SEEN = "absent, never seen"
     VANISHED = "absent, was seen unfinished"
@@ -31,6 +32,7 @@ class Situation(StrEnum):
     SUCCEEDED = "succeeded"
     SUCCEEDED_DESPITE_CANCEL = "succeeded, after an accepted cancel"
     FAILED = "failed"
+    FAILED_DESPITE_CANCEL = "failed, after an accepted cancel"
     CANCELLED = "cancelled"
     CANCELLED_BY_LIMIT = "cancelled, for a limit"
     CANCELLED_BY_US = "cancelled, asked for by us"
@@ -38,32 +40,32 @@ class Situation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What to say, and what to ask for."""
+class TableRow:
+    """The condition to write and the verb to request."""
 
     stance: Stance
     reason: Reason
     verb: Verb | None = None
 
 
-def _hold(reason: Reason = Reason.AS_DESIRED) -> Row:
-    return Row(Stance.HOLD, reason)
+def _hold(reason: Reason = Reason.AS_DESIRED) -> TableRow:
+    return TableRow(Stance.HOLD, reason)
 
 
-def _wait(reason: Reason) -> Row:
-    return Row(Stance.WAIT, reason)
+def _wait(reason: Reason) -> TableRow:
+    return TableRow(Stance.WAIT, reason)
 
 
-def _give_up(reason: Reason) -> Row:
-    return Row(Stance.GIVE_UP, reason)
+def _give_up(reason: Reason) -> TableRow:
+    return TableRow(Stance.GIVE_UP, reason)
 
 
-_CANCEL = Row(Stance.WAIT, Reason.CANCEL_PENDING, Verb.CANCEL)
-_PAUSE = Row(Stance.WAIT, Reason.PAUSE_PENDING, Verb.PAUSE)
-_RESUME = Row(Stance.WAIT, Reason.RESUME_PENDING, Verb.RESUME)
+_CANCEL = TableRow(Stance.WAIT, Reason.CANCEL_PENDING, Verb.CANCEL)
+_PAUSE = TableRow(Stance.WAIT, Reason.PAUSE_PENDING, Verb.PAUSE)
+_RESUME = TableRow(Stance.WAIT, Reason.RESUME_PENDING, Verb.RESUME)
 
 _COLUMNS = (DesiredState.RUNNING, DesiredState.PAUSED, DesiredState.CANCELLED, DesiredState.OBSERVED)
-_ROWS: dict[Situation, tuple[Row, Row, Row, Row]] = {
+_ROWS: dict[Situation, tuple[TableRow, TableRow, TableRow, TableRow]] = {
     # wanted:                 running, paused, cancelled (or over a limit), observed
     Situation.NEVER_SEEN: (
         _give_up(Reason.JOB_NOT_FOUND),
@@ -120,6 +122,12 @@ _ROWS: dict[Situation, tuple[Row, Row, Row, Row]] = {
         _give_up(Reason.JOB_FAILED),
         _give_up(Reason.JOB_FAILED),
         _hold(Reason.FINISHED_BEFORE_CANCEL),
+        _hold(),
+    ),
+    Situation.FAILED_DESPITE_CANCEL: (
+        _give_up(Reason.JOB_FAILED),
+        _give_up(Reason.JOB_FAILED),
+        _hold(Reason.FINISHED_DESPITE_CANCEL),
         _hold(),
     ),
     Situation.CANCELLED: (

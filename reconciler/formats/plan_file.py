@@ -20,7 +20,7 @@ _KIND = "PinnedPlan"
 _FIELDS = {each.name for each in fields(Pin)}
 
 
-class PlanUnreadable(Exception):
+class PlanUnreadableError(Exception):
     """A file that holds no pinned plan; the message says which and why."""
 
 
@@ -37,7 +37,7 @@ def plan_digest(plan: PinnedPlan) -> str:
 
 
 def read_plan(path: Path) -> PinnedPlan:
-    """Return the plan in a file. Raises `PlanUnreadable`."""
+    """Return the plan in a file. Raises `PlanUnreadableError`."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         if (tree["apiVersion"], tree["kind"]) != (API_VERSION, _KIND):
@@ -61,5 +61,5 @@ def _pin(entry: Mapping[str, Any]) -> Pin:
     )
 
 
-def _unreadable(path: Path, why: str) -> PlanUnreadable:
-    return PlanUnreadable(f"{path} holds no plan to act on: {why}. Make one with `reconcile plan --out {path}`")
+def _unreadable(path: Path, why: str) -> PlanUnreadableError:
+    return PlanUnreadableError(f"{path} holds no plan to act on: {why}. Make one with `reconcile plan --out {path}`")

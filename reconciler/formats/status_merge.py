@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.formats.status_parser import StatusTooNew, StatusUnreadable, parse_status
+from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import render_status
-from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Spent, Verb
+from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, RememberedAttempt, Verb
 
 
 def merge(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | None:
@@ -36,12 +36,12 @@ def merge(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | No
     return theirs if receipts == published.receipts else render_status(replace(further, receipts=receipts)).encode()
 
 
-def _spent(mine: JobStatus, known: JobStatus | None) -> tuple[Spent, ...]:
+def _spent(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedAttempt, ...]:
     """Return what we asked for since both began."""
     before = {(each.requested_at, each.verb) for each in known.receipts} if known else set()
     account = mine.job.account if mine.job else ""
     new = [each for each in mine.receipts if (each.requested_at, each.verb) not in before]
-    return tuple(Spent(account, each.requested_at, each.approved_by) for each in new)
+    return tuple(RememberedAttempt(account, each.requested_at, each.approved_by) for each in new)
 
 
 def _identity(status: JobStatus) -> tuple[str, str] | None:
@@ -51,7 +51,7 @@ def _identity(status: JobStatus) -> tuple[str, str] | None:
 def _read(data: bytes | None) -> JobStatus | None:
     try:
         return None if data is None else parse_status(data.decode())
-    except (StatusUnreadable, StatusTooNew, UnicodeDecodeError):
+    except (StatusUnreadableError, StatusTooNewError, UnicodeDecodeError):
         return None
 
 
@@ -81,4 +81,5 @@ def _joined(one: Receipt, other: Receipt) -> Receipt:
         attempts=max(one.attempts, other.attempts),
         last_attempt_at=max(one.last_attempt_at, other.last_attempt_at),
         accepted_at=max(accepted, default=None),
+        refusals=max(one.refusals, other.refusals),
     )

@@ -18,6 +18,8 @@ from pydantic_core import ErrorDetails
 from reconciler.model.scalar import quoted
 
 FLAWS_MAX = 50
+COUNTED_MAX = 5_000
+"""Of more than that, none is told by itself: to make the words of all takes far more room than the document."""
 CREDENTIALS = ("spec", "credentials")
 _WHERE_IT_IS = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
 _KEY_MARK = "[key]"  # how pydantic says that it means a mapping's key, and not the value under it
@@ -28,6 +30,8 @@ WORDS = {
     "dict_type": "must be a mapping",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have at least {min_length}",
     "string_type": "must be text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
@@ -50,8 +54,12 @@ WORDS = {
 """Words by pydantic's error type. Those that name a type of value are followed by what stands there instead."""
 
 
+_COUNTED = frozenset({"too_long", "too_short"})
+"""What is wrong with the number of items: to name the value, a list, would say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class FieldError:
     """One thing that is wrong, and the path to it inside its document."""
 
     path: tuple[str | int, ...]
@@ -74,33 +82,37 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     return None if meant is None else f"did you mean {meant!r}?"
 
 
-def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[Flaw]:
+def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldError]:
     """Yield what is wrong, each thing once, at most 50 of them. `model` is what the value was to be."""
+    if error.error_count() > COUNTED_MAX:
+        yield FieldError((), f"{error.error_count():,} things are wrong with it: is this a spec?")
+        return
     found = (_flaw(details, model) for details in error.errors(include_url=False))
     yield from list(dict.fromkeys(found))[:FLAWS_MAX]
 
 
-def _flaw(details: ErrorDetails, model: type[BaseModel]) -> Flaw:
+def _flaw(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     path = tuple(step for step in details["loc"] if step != _KEY_MARK)
     if path[:2] == CREDENTIALS:
-        return Flaw(CREDENTIALS, _WHERE_IT_IS)
+        return FieldError(CREDENTIALS, _WHERE_IT_IS)
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "extra_forbidden":
         valid = _keys(model, path[:-1])
-        return Flaw(path, f"unknown key; valid here: {', '.join(valid)}", did_you_mean(str(path[-1]), valid))
+        return FieldError(path, f"unknown key; valid here: {', '.join(valid)}", did_you_mean(str(path[-1]), valid))
     if kind in {"enum", "literal_error"}:
         return _wrong_word(path, value, re.findall(r"'([^']*)'", str(context["expected"])))
     if kind == "value_error":
-        return Flaw(path, str(context["error"]))
+        return FieldError(path, str(context["error"]))
     if kind == "missing":
-        return Flaw(path, WORDS[kind], is_absence=True)
-    return Flaw(path, f"{WORDS.get(kind, 'is not valid').format_map(context)}, but is {_what(value)}")
+        return FieldError(path, WORDS[kind], is_absence=True)
+    told = WORDS.get(kind, "is not valid").format_map(context)
+    return FieldError(path, told if kind in _COUNTED else f"{told}, but is {_what(value)}")
 
 
-def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> Flaw:
+def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> FieldError:
     if isinstance(value, str):
-        return Flaw(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
-    return Flaw(path, f"must be one of {', '.join(words)}, but is {_what(value)}")
+        return FieldError(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
+    return FieldError(path, f"must be one of {', '.join(words)}, but is {_what(value)}")
 
 
 def _what(value: object) -> str:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_text import Node, Path, Unreadable, locate, parse
+from reconciler.formats.yaml_positions import Node, Path
+from reconciler.formats.yaml_text import YamlUnreadableError, locate, parse
+from reconciler.model.kind import KINDS
 
 NEXT_TO = "desiredState"
 """A new key goes below this one where it is there, else below the last."""
@@ -28,7 +30,7 @@ _PLAIN = re.compile(r"[A-Za-z][\w ./@+()-]*[\w.)]|[A-Za-z]|\d{4}-\d\d-\d\dT\d\d:
 _NOT_TEXT_ELSEWHERE = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
-class SpliceRefused(Exception):
+class YamlEditError(Exception):
     """The edit cannot be made here without a person. The message says why, and at which line."""
 
 
@@ -49,14 +51,14 @@ class Edit:
 def splice(data: bytes, edit: Edit) -> bytes:
     """Return a file's bytes with one value set, added or taken away; the same bytes where it is so already.
 
-    Raises `SpliceRefused`, and nothing else.
+    Raises `YamlEditError`, and nothing else.
     """
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     try:
         text = data.removeprefix(mark).decode()
     except UnicodeDecodeError:
         msg = "this is not UTF-8"
-        raise SpliceRefused(msg) from None
+        raise YamlEditError(msg) from None
     before = _values(text)
     index = _index(before, edit.name)
     wanted, current = _with_value(before[index], edit)
@@ -66,12 +68,12 @@ def splice(data: bytes, edit: Edit) -> bytes:
         for key, value in edit.value.items():
             data = splice(data, Edit(edit.name, (*edit.keys, key), value))
         return data
-    after = _cut(text, _nodes(text, index), edit)
+    after = _cut(text, _nodes(text, index, len(edit.path) + 1), edit)
     _check(after, [*before[:index], wanted, *before[index + 1 :]])
     result = mark + after.encode()
-    known = _flaws(data)
+    known = set(_flaws(data))
     if flaws := [flaw for flaw in _flaws(result) if flaw not in known]:
-        raise SpliceRefused("; ".join(flaws))
+        raise YamlEditError("; ".join(flaws))
     return result
 
 
@@ -93,28 +95,28 @@ def _flaws(data: bytes) -> list[str]:
 def _values(text: str) -> list[Any]:
     try:
         return [each.value for each in parse(text)]
-    except Unreadable as error:
+    except YamlUnreadableError as error:
         msg = f"this cannot be read: {error}"
-        raise SpliceRefused(msg) from None
+        raise YamlEditError(msg) from None
 
 
-def _nodes(text: str, index: int) -> Mapping[Path, Node]:
+def _nodes(text: str, index: int, depth: int) -> Mapping[Path, Node]:
     try:
-        return locate(text)[index]
-    except Unreadable as error:
+        return locate(text, index, depth)
+    except YamlUnreadableError as error:
         msg = f"this {error}"
-        raise SpliceRefused(msg) from None
+        raise YamlEditError(msg) from None
 
 
 def _index(values: list[Any], name: str) -> int:
     found = [
         index
         for index, value in enumerate(values)
-        if isinstance(value, dict) and value.get("kind") == "FineTuningJob" and _name(value) == name
+        if isinstance(value, dict) and str(value.get("kind")) in KINDS and _name(value) == name
     ]
     if len(found) != 1:
         msg = f"there are {len(found)} documents of this name in it"
-        raise SpliceRefused(msg)
+        raise YamlEditError(msg)
     return found[0]
 
 
@@ -131,7 +133,7 @@ def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
         inner = inner.get(key)
         if not isinstance(inner, dict):
             msg = f"its {key} is not a mapping"
-            raise SpliceRefused(msg)
+            raise YamlEditError(msg)
     current = inner.get(edit.path[-1])
     if edit.value is None:
         inner.pop(edit.path[-1], None)
@@ -213,9 +215,9 @@ def _text(value: str | bool) -> str:  # noqa: FBT001  a value, not a switch
 def _check(text: str, wanted: list[Any]) -> None:
     if _values(text) != wanted:
         msg = "more than the wanted value would change, because of an alias or an unusual layout"
-        raise SpliceRefused(msg)
+        raise YamlEditError(msg)
 
 
-def _refused(text: str, node: Node, path: Path, what: str) -> SpliceRefused:
+def _refused(text: str, node: Node, path: Path, what: str) -> YamlEditError:
     line = len(_BREAK.findall(text, 0, node.start)) + 1
-    return SpliceRefused(f"line {line}: {'.'.join(map(str, path))} {what}")
+    return YamlEditError(f"line {line}: {'.'.join(map(str, path))} {what}")

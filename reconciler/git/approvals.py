@@ -1,77 +1,164 @@
-"""`Approve-Cancels: N` in commit messages: how a reviewed commit lets a large change past the guard.
+"""Read `Approve-Cancels: N` from commit messages, with which a reviewed commit lets a large change pass the guard.
 
-Rules: only commits of the first parent's line count, for that is what was merged, by squash or by merge; only those
-that touch specs and no status; only for a day, and none that claims to be of the future; only for the jobs whose wanted
-state the commit changed, while that is still what is wanted of them. A shallow clone does not hold what is needed, so
-nothing is approved there.
+Rules, all of which a commit must meet to count:
+
+- It is on the first-parent line. Merge and squash commits are; the commits that a merge brings in are not.
+- It touches specs and no status.
+- It is less than a day old and not from the future.
+- It approves only jobs whose desired state it was the last to change, while the specs still have that state. So no job
+  has two approvals.
+
+In a shallow clone no commit counts, because the parents are missing. A commit that cannot be read approves nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from reconciler.formats.spec_parser import read_documents
 from reconciler.git.command import Git, GitError
-from reconciler.model.report import APPROVED_FOR, CommitApproval
-from reconciler.model.spec import FineTuningJob, JobSpec
-from reconciler.ports import Located
+from reconciler.git.commits import Commit, FileChange, read_changes, read_commits
+from reconciler.local.specs_walk import may_hold_specs
+from reconciler.model.action import APPROVED_FOR, CommitApproval
+from reconciler.model.kind import JobDocument
+from reconciler.model.spec import JobSpec
+from reconciler.ports import Located, Now, Snapshot
 
 AHEAD_MAX = timedelta(minutes=5)
-"""How much a committer's clock may be ahead: one that says 2030 would make an approval hold until then."""
+"""How far a committer's clock may be ahead. Without a bound, a commit dated 2030 would approve until then."""
+LISTED_MAX = 10_000
+"""The most commits of a day that are read. If a day has more, only the newest can approve."""
 COMMITS_MAX = 200
-_LINE = re.compile(r"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
-_ADDED, _DELETED = "A", "D"
-_END = "\x1e"
-_FIELD = "\x1f"
+"""The most commits that touch specs and are compared with their parent."""
+BYTES_MAX = 8 * 1024 * 1024
+"""The most bytes of specs that are parsed for the comparison. Parsing them takes some seconds."""
+_LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
+_LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
 Wanted = tuple[object, ...]
-"""What a spec says of its job's state."""
+"""The fields of a spec that declare the state of its job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approving:
-    """A commit that has the line."""
+    """A commit with an `Approve-Cancels` line."""
 
     commit: str
     made_at: datetime
     count: int
     wants: Mapping[str, Wanted]
-    """What the commit made the specs want, by their names."""
+    """The desired states that the commit set and no later commit changed, by spec name."""
 
 
-def read_approvals(git: Git, revision: str, specs: str, statuses: str | None, now: datetime) -> tuple[Approving, ...]:
-    """Return the commits of the last day that have the line, the newest first.
+@dataclass(slots=True)
+class ReadApprovals:
+    """Reads the approvals of a repository, once for each revision.
 
     Args:
-        git: the repository, at its top.
-        revision: the commit to look back from.
-        specs: the specs directory in it, with `/`.
-        statuses: where statuses stand in it, if they do.
-        now: the moment.
+        git: the repository.
+        specs: the specs directory in its tree, with `/`; empty for the top.
+        statuses: the directory of the statuses in its tree, if it has them.
+        now: the wall clock.
     """
-    oldest = now - APPROVED_FOR
-    told = git.find(
-        "log",
-        "--first-parent",
-        f"--max-count={COMMITS_MAX}",
-        f"--since={int(oldest.timestamp())}",
-        f"--format=%H{_FIELD}%ct{_FIELD}%B{_END}",
-        revision,
-        "--",
-        specs or ".",
-    )
-    found = (_approval(git, entry, specs, statuses, oldest) for entry in (told or "").split(_END) if _FIELD in entry)
-    return tuple(each for each in found if each is not None)
+
+    git: Git
+    specs: str
+    statuses: str | None
+    now: Now
+    trouble: str | None = None
+    """Why no commit could be read, if so."""
+    _revision: str | None = None
+    _found: tuple[Approving, ...] = ()
+    _read: dict[str, _Specs] = field(default_factory=dict)
+
+    def at(self, revision: str, jobs: Iterable[Located[JobDocument]]) -> tuple[CommitApproval, ...]:
+        """Return the approvals at a revision for these specs. Never raises."""
+        if revision != self._revision:
+            self._found, self._revision, self.trouble = (), None, None
+            try:
+                self._found, self._revision = tuple(self._approving(revision)), revision
+            except GitError as error:
+                self.trouble = f"no commit approves anything: {error}"
+            except Exception as error:  # noqa: BLE001  a bug here costs approvals, and not the pass
+                self.trouble = f"no commit approves anything, by a bug in reading them ({type(error).__name__})"
+        return in_force(self._found, jobs, self.now())
+
+    def _approving(self, revision: str) -> Iterator[Approving]:
+        """Yield the commits of the last day that approve changes, the newest first. Raises `GitError`."""
+        listed = self._listed(revision)
+        messages = read_commits(self.git, list(listed))
+        counts = {each.name: count for each in messages if (count := _count(each, listed[each.name][1])) is not None}
+        if not counts:
+            self._read.clear()
+            return
+        paths = (self.specs, *([self.statuses] if self.statuses is not None and self.specs else []))
+        changes = read_changes(self.git, [" ".join((name, *of[1][:1])) for name, of in listed.items()], *paths)
+        touching = [name for name in listed if name in changes][:COMMITS_MAX]
+        last = max((at for at, name in enumerate(touching) if name in counts), default=-1)
+        self._parse([change for name in touching[: last + 1] for change in self._of_specs(changes[name])])
+        decided: set[str] = set()
+        for name in touching[: last + 1]:
+            wants, changed = self._wants(self._of_specs(changes[name]))
+            if name in counts and not any(self._is_status(each.path) for each in changes[name]):
+                still = {spec: wanted for spec, wanted in wants.items() if spec not in decided}
+                yield Approving(name[:12], datetime.fromtimestamp(listed[name][0], UTC), counts[name], still)
+            decided |= changed
+
+    def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
+        """Return the commits of the last day with their Unix times and parents, the newest first."""
+        options = ("--first-parent", "--timestamp", "--parents", f"--max-count={LISTED_MAX}", "--end-of-options")
+        told = self.git.text("rev-list", *options, revision)
+        found = filter(None, (_LISTED.fullmatch(line) for line in told.splitlines()))
+        oldest = (self.now() - APPROVED_FOR).timestamp()
+        return {each[2]: (int(each[1]), tuple(each[3].split())) for each in found if int(each[1]) >= oldest}
+
+    def _of_specs(self, changes: Iterable[FileChange]) -> list[FileChange]:
+        """Return the changes of spec files."""
+        return [each for each in changes if not self._is_status(each.path) and may_hold_specs(self._inside(each.path))]
+
+    def _inside(self, path: str) -> str:
+        return path.removeprefix(f"{self.specs}/") if self.specs else path
+
+    def _is_status(self, path: str) -> bool:
+        return self.statuses is not None and PurePosixPath(path).is_relative_to(self.statuses)
+
+    def _parse(self, changes: Sequence[FileChange]) -> None:
+        """Parse the contents of these files before and after, up to `BYTES_MAX`, and drop all others from memory."""
+        names = dict.fromkeys(name for each in changes for name in (each.after, each.before) if name is not None)
+        sizes = self.git.sizes([name for name in names if name not in self._read])
+        budget, wanted = BYTES_MAX, []
+        for name, size in sizes.items():
+            budget -= size
+            if budget >= 0:
+                wanted.append(name)
+        blobs = zip(wanted, self.git.read_blobs(wanted) if wanted else (), strict=True)
+        known = {name: _read_specs(data) for name, data in blobs}
+        self._read = {name: read for name in names if (read := self._read.get(name) or known.get(name)) is not None}
+
+    def _wants(self, changes: Sequence[FileChange]) -> tuple[dict[str, Wanted], set[str]]:
+        """Return the desired states that a commit set, and the names of all specs that it changed.
+
+        If an earlier content cannot be read, the commit set nothing, because the content may be unchanged.
+        """
+        before, after = ([getattr(each, side) for each in changes] for side in ("before", "after"))
+        had, has = (_joined(self._read.get(name) for name in side if name is not None) for side in (before, after))
+        changed = {name for name in had.wants.keys() | has.wants.keys() if had.wants.get(name) != has.wants.get(name)}
+        if not had.is_whole:
+            return {}, changed
+        # A spec that was only renamed did not change the desired state of its job.
+        jobs = {_job(wanted): wanted for wanted in had.wants.values()}
+        names = (name for name in changed & has.wants.keys() - had.hidden)
+        return {name: wanted for name in names if jobs.get(_job(wanted := has.wants[name])) != wanted}, changed
 
 
 def in_force(
-    found: Iterable[Approving], jobs: Iterable[Located[FineTuningJob]], now: datetime
+    found: Iterable[Approving], jobs: Iterable[Located[JobDocument]], now: datetime
 ) -> tuple[CommitApproval, ...]:
-    """Return what is approved still: of commits not a day old yet, the specs that want what those made them want."""
+    """Return the approvals that still hold: of commits within a day, for specs that still have the approved state."""
     today = {each.document.metadata.name: _wanted(each.document.spec) for each in jobs}
     return tuple(
         CommitApproval(each.commit, each.made_at, each.count, names)
@@ -81,42 +168,46 @@ def in_force(
     )
 
 
-def _approval(git: Git, entry: str, specs: str, statuses: str | None, oldest: datetime) -> Approving | None:
-    commit, seconds, message = entry.strip().split(_FIELD, 2)
-    lines = _LINE.findall(message)
-    if not lines or int(seconds) < oldest.timestamp():
-        return None
-    try:
-        changed = _changed_files(git, commit)
-        if statuses is not None and any(PurePosixPath(path).is_relative_to(statuses) for path in changed):
-            return None
-        ours = {path: how for path, how in changed.items() if PurePosixPath(path).is_relative_to(specs)}
-        before = _wants(git, f"{commit}^", [path for path, how in ours.items() if how != _ADDED])
-        after = _wants(git, commit, [path for path, how in ours.items() if how != _DELETED])
-    except GitError:
-        # What stood there before may be just what stands there now.
-        return None
-    wants = {name: wanted for name, wanted in after.items() if before.get(name) != wanted}
-    return Approving(commit[:12], datetime.fromtimestamp(int(seconds), UTC), int(lines[-1]), wants)
+def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
+    """Return the number in a commit's message, or None.
+
+    A commit at the edge of a shallow clone would seem to have created every spec. It is ignored: its listed parents
+    differ from those in the commit.
+    """
+    lines = _LINE.findall(commit.message or b"")
+    return int(lines[-1]) if lines and commit.parents == parents else None
 
 
-def _changed_files(git: Git, commit: str) -> dict[str, str]:
-    """Return the files that a commit changed, and how."""
-    listed = git.text(
-        "diff-tree",
-        *("--no-commit-id", "--name-status", "--no-renames", "-r", "-z", "--root", "-m", "--first-parent"),
-        commit,
-    )
-    hows, paths = listed.split("\0")[:-1:2], listed.split("\0")[1::2]
-    return dict(zip(paths, hows, strict=True))
+@dataclass(frozen=True, slots=True)
+class _Specs:
+    """The desired states in some files, as of one commit."""
+
+    wants: Mapping[str, Wanted]
+    """The desired states by spec name."""
+    hidden: frozenset[str]
+    """The names of invalid specs, whose desired state is unknown."""
+    is_whole: bool
+    """Whether every file could be read."""
 
 
-def _wants(git: Git, commit: str, paths: Iterable[str]) -> dict[str, Wanted]:
-    """Return what the specs in these files want as of a commit, by their names. Raises `GitError`."""
-    blobs = (git.run("cat-file", "blob", f"{commit}:{path}") for path in paths)
-    jobs = (each.document for blob in blobs for each in read_documents(blob, file="", shown="").jobs)
-    return {job.metadata.name: _wanted(job.spec) for job in jobs}
+def _read_specs(data: bytes) -> _Specs:
+    found: Snapshot = read_documents(data, file="", shown="")
+    wants = {each.document.metadata.name: _wanted(each.document.spec) for each in found.jobs}
+    hidden = frozenset(each.name for each in found.broken_jobs)
+    return _Specs(wants, hidden, is_whole=not found.broken_files)
+
+
+def _joined(parts: Iterable[_Specs | None]) -> _Specs:
+    parts = list(parts)
+    read = [each for each in parts if each is not None]
+    wants = {name: wanted for each in read for name, wanted in each.wants.items()}
+    hidden = frozenset[str]().union(*(each.hidden for each in read))
+    return _Specs(wants, hidden, is_whole=len(read) == len(parts) and all(each.is_whole for each in read))
 
 
 def _wanted(spec: JobSpec) -> Wanted:
     return spec.desired_state, spec.limits, spec.suspend, spec.provider, spec.job_id
+
+
+def _job(wanted: Wanted) -> Wanted:
+    return wanted[3:]

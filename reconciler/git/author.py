@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-_SIGNATURE = re.compile(r"(?P<name>[^<>\n]+?) *<(?P<email>[^<>\s]+)>")
+_SIGNATURE = re.compile(r"(?P<name>[^<>\n]*[^<>\n ]) *<(?P<email>[^<>\s]+)>")
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class Author:
     """Who commits."""
 
     name: str

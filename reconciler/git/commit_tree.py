@@ -13,16 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from reconciler.git.command import Git, GitError
+from reconciler.local.specs_walk import may_hold_specs
 from reconciler.ports import Entry
 
 FILES_MAX = 200_000
+PATHS_MAX = 16 * 1024 * 1024
+"""Characters of the paths of all files, and of all directories that they are in, however often a tree is used."""
+BYTES_MAX = 128 * 1024 * 1024
+"""What is in all files of specs, however often a blob is used."""
 BLOB_MAX = 8 * 1024 * 1024
 AT_ONCE = 32 * 1024 * 1024
+_FATAL = 128
+"""As Git itself ends where it comes upon a torn object."""
 _FILES = ("100644", "100755")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class TreeListing:
     """What stands in a commit's tree, at a path from its top."""
 
     path: str
@@ -32,18 +39,29 @@ class Listed:
     """None for what is no blob, and for a blob that was left out of the clone for its size."""
 
 
-def list_tree(git: Git, commit: str, inside: str) -> list[Listed]:
+def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
     """Return everything below a directory of a commit's tree, empty for its top. Raises `GitError`."""
     within = ["--", f"{inside}/"] if inside else []
-    text = git.run("ls-tree", "-r", "-z", "--full-tree", commit, *within).decode("utf-8", "surrogateescape")
+    listed = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *within)
+    if listed.count(b"\0") > FILES_MAX:
+        msg = f"more than {FILES_MAX:,} files"
+        raise GitError(msg)
+    text = listed.decode("utf-8", "surrogateescape")
     entries = [entry.partition("\t") for entry in text.split("\0") if entry]
     if not entries:
         return []
     # Asking for the size of a blob that is not there would fetch it; this is the command that does not.
-    known = git.text("rev-list", "--objects", "--missing=print", "--no-object-names", f"{commit}:{inside}").split()
-    sizes = git.sizes([name for name in known if not name.startswith("?")])
+    missing = ("--objects", "--missing=print", "--no-object-names", "--end-of-options")
+    known = git.text("rev-list", *missing, f"{commit}:{inside}").split()
+    here = {name for name in known if not name.startswith("?")}
+    sizes = git.sizes(sorted(here))
+    if sizes.keys() != here:
+        msg = "some of its objects are torn"
+        raise GitError(msg, _FATAL)
     facts = [(path, *told.split()) for told, _, path in entries]
-    return [Listed(path, mode, name, sizes.get(name) if kind == "blob" else None) for path, mode, kind, name in facts]
+    return [
+        TreeListing(path, mode, name, sizes.get(name) if kind == "blob" else None) for path, mode, kind, name in facts
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +88,33 @@ class TreeDisk:
     _directories: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
     """What was read of this commit and of those before it; a blob's name says what is in it."""
+    _paths_left: int = PATHS_MAX
 
     def turn_to(self, commit: str) -> None:
-        """Read another commit from now on. Raises `GitError`."""
+        """Read another commit from now on. Raises `GitError`, and then it is the one before still."""
         if commit == self.commit:
             return
         entries = list_tree(self.git, commit, self.inside)
-        if len(entries) > FILES_MAX:
-            msg = f"more than {FILES_MAX:,} files"
-            raise GitError(msg)
         is_there = bool(entries) or not self.inside
-        self._blobs, self._directories, self.commit = {}, {"": {}} if is_there else {}, commit
-        for entry in entries:
-            self._add(entry.path.removeprefix(f"{self.inside}/") if self.inside else entry.path, entry)
+        before = self._blobs, self._directories
+        self._blobs, self._directories, self._paths_left = {}, {"": {}} if is_there else {}, PATHS_MAX
+        try:
+            for entry in entries:
+                self._add(entry.path.removeprefix(f"{self.inside}/") if self.inside else entry.path, entry)
+            self._check_size()
+        except GitError:
+            self._blobs, self._directories = before
+            raise
         names = {blob.name for blob in self._blobs.values()}
         self._contents = {name: data for name, data in self._contents.items() if name in names}
+        self.commit = commit
+
+    def _check_size(self) -> None:
+        """Raise `GitError` where there is more to read than anybody writes: one blob can stand for many files."""
+        sizes = (blob.size for path, blob in self._blobs.items() if may_hold_specs(path))
+        if sum(size for size in sizes if size <= BLOB_MAX) > BYTES_MAX:
+            msg = f"its files of specs hold more than {BYTES_MAX // 1024**2} MiB"
+            raise GitError(msg)
 
     def read(self, path: Path) -> bytes:
         """Return a file's bytes. Raises OSError."""
@@ -107,9 +137,9 @@ class TreeDisk:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         return sorted(entries.values(), key=lambda entry: entry.name)
 
-    def write(self, path: Path, data: bytes) -> None:
+    def write_beside(self, target: Path, data: bytes) -> Path:
         """Refuse. Raises OSError."""
-        raise _read_only(path, len(data))
+        raise _read_only(target, len(data))
 
     def sync(self, path: Path) -> None:
         """Refuse. Raises OSError."""
@@ -144,7 +174,7 @@ class TreeDisk:
         key = path.relative_to(self.root).as_posix()
         return "" if key == "." else key
 
-    def _add(self, path: str, listed: Listed) -> None:
+    def _add(self, path: str, listed: TreeListing) -> None:
         is_file = listed.mode in _FILES
         if is_file:
             self._blobs[path] = _Blob(listed.name, BLOB_MAX + 1 if listed.size is None else listed.size)
@@ -153,6 +183,10 @@ class TreeDisk:
         for parent in above.parents:
             key = "" if str(parent) == "." else str(parent)
             is_known = key in self._directories
+            self._paths_left -= 0 if is_known else len(key)
+            if self._paths_left < 0:
+                msg = f"the paths of its directories take more than {PATHS_MAX // 1024**2} MiB"
+                raise GitError(msg)
             self._directories.setdefault(key, {})[entry.name] = entry
             if is_known:
                 return

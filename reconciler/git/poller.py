@@ -15,8 +15,8 @@ from reconciler.local.file_watcher import running
 
 
 @dataclass(slots=True)
-class RemoteWaker:
-    """The `Waker` of a remote: asks it every few seconds."""
+class RemotePoller:
+    """The `ChangeNotifier` of a remote: asks it every few seconds."""
 
     specs: RemoteSpecs
     every_s: float
@@ -44,8 +44,8 @@ class RemoteWaker:
 
 
 @asynccontextmanager
-async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemoteWaker]:
+async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemotePoller]:
     """Ask the remote every few seconds while the body runs."""
-    waker = RemoteWaker(specs, every_s)
+    waker = RemotePoller(specs, every_s)
     async with running(waker.follow()):
         yield waker

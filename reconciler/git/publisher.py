@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from reconciler.errors import PublishError
-from reconciler.git.author import Signature
+from reconciler.git.author import Author
 from reconciler.git.checkout import find_checkout
 from reconciler.git.command import GitError
 from reconciler.git.status_branch import StatusBranch
+from reconciler.git.working_tree import WorkingTree
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +30,11 @@ class GitPublisher:
     def is_shared(self) -> bool:
         """Whether it is pushed."""
         return self.branch.remote is not None
+
+    @property
+    def is_ours_alone(self) -> bool:
+        """Whether the branch holds nothing else."""
+        return not self.branch.prefix
 
     @property
     def edition(self) -> int:
@@ -57,8 +63,12 @@ class GitPublisher:
 async def _off_the_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
-    except (GitError, OSError) as error:
+    except GitError as error:
         raise PublishError(str(error)) from None
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        msg = f"{place}{error.strerror or error}"
+        raise PublishError(msg) from error
 
 
 def open_publisher(
@@ -67,8 +77,9 @@ def open_publisher(
     *,
     branch: str | None,
     remote: str | None,
-    signature: Signature,
+    signature: Author,
     trailers: tuple[str, ...] = (),
+    scratch: Path | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> GitPublisher:
     """Return the publisher of the checkout that the specs are in. Raises `PublishError`.
@@ -80,18 +91,22 @@ def open_publisher(
         remote: where to push; None keeps it here.
         signature: who commits.
         trailers: lines at the end of each message.
-        is_stopping: whether somebody wants the program to end.
+        scratch: where Git's temporary files go; None is the system's place for them.
+        is_stopping: whether the program is to end.
     """
-    checkout = find_checkout(specs)
+    try:
+        checkout = find_checkout(specs, scratch=scratch, is_stopping=is_stopping)
+        current = checkout.branch() if checkout is not None else None
+    except GitError as error:
+        raise PublishError(str(error)) from None
     if checkout is None:
         msg = f"{specs} is not in a Git checkout"
         raise PublishError(msg)
-    git = replace(checkout.git, is_stopping=is_stopping)
-    top, inside = git.directory.resolve(), directory.resolve()
+    git, inside = checkout.git, directory.resolve()
+    top = git.directory
     if branch is not None:
         apart = StatusBranch(git, branch, "", inside, remote, signature, trailers, specs="HEAD")
         return GitPublisher(apart)
-    current = checkout.branch()
     if current is None:
         msg = "HEAD is detached, so there is no branch to commit to: check one out, or name a --status-branch"
         raise PublishError(msg)
@@ -99,4 +114,5 @@ def open_publisher(
         msg = f"{directory} is not in the checkout: name a --status-branch"
         raise PublishError(msg)
     prefix = inside.relative_to(top).as_posix()
-    return GitPublisher(StatusBranch(git, current, prefix, inside, remote, signature, trailers, is_checked_out=True))
+    shown = WorkingTree(git, current, prefix, inside)
+    return GitPublisher(StatusBranch(git, current, prefix, inside, remote, signature, trailers, shown))

@@ -7,23 +7,23 @@ until an operator accepts where it is now. A remote that is away is told, and th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.yaml_text import Parse, parse
-from reconciler.git.approvals import Approving, in_force, read_approvals
-from reconciler.git.author import Signature
-from reconciler.git.checkout import read_origin
-from reconciler.git.command import FETCHED_MAX, Git, GitError
+from reconciler.git.approvals import ReadApprovals
+from reconciler.git.author import Author
+from reconciler.git.clone import Clone
+from reconciler.git.command import FETCHED_MAX, GitError
 from reconciler.git.commit_tree import TreeDisk
+from reconciler.git.commits import is_commit, read_origin
 from reconciler.git.publisher import GitPublisher
-from reconciler.git.remote_credentials import GitAccess
 from reconciler.git.status_branch import StatusBranch
-from reconciler.local.disk import LocalDisk
+from reconciler.local.file_writer import replace_file
 from reconciler.local.specs_dir import SpecsDir
-from reconciler.model.spec import FineTuningJob
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.kind import JobDocument
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot
 
@@ -34,33 +34,12 @@ _WOULD_ASK = "terminal prompts disabled"
 _WITHOUT_LARGE = "--filter=blob:limit=8m"
 
 
-def open_remote(directory: Path, access: GitAccess, is_stopping: Callable[[], bool] = lambda: False) -> Git:
-    """Return a bare repository that has a remote for its origin. Raises `GitError`, or OSError."""
-    directory.mkdir(parents=True, exist_ok=True)
-    git = Git(directory, access, is_stopping)
-    if not (directory / "HEAD").exists():
-        git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", ".")
-    _remove_torn(git)
-    git.forget_promises()
-    git.run("config", "remote.origin.url", access.url)
-    return git
-
-
-def _remove_torn(git: Git) -> int:
-    """Remove what fetches that were ended have left, and return the size of the largest."""
-    left = list(git.directory.glob("objects/pack/tmp_*"))
-    size = max((file.stat().st_size for file in left), default=0)
-    for file in left:
-        file.unlink(missing_ok=True)
-    return size
-
-
 @dataclass(slots=True)
 class RemoteSpecs:
     """The `SpecSource` of a branch of a remote.
 
     Args:
-        git: a bare repository, from `open_remote`.
+        git: our clone of it.
         ref: the branch.
         inside: the specs directory in its tree.
         statuses: where statuses stand in its tree, if they do.
@@ -68,9 +47,10 @@ class RemoteSpecs:
         now: the wall clock.
         parse: how a file is read.
         accepted: a commit that an operator accepts, though the branch was rewound to it; once.
+        may_act: whether what is read may be acted on; a run that only looks leaves no memory, and accepts nothing.
     """
 
-    git: Git
+    git: Clone
     ref: str
     inside: str
     statuses: str | None
@@ -78,21 +58,27 @@ class RemoteSpecs:
     now: Now
     parse: Parse = parse
     accepted: str | None = None
+    may_act: bool = True
     head: str | None = None
     """The newest commit that was fetched."""
     away: str | None = None
     """Why the remote could not be asked the last time."""
     _disk: TreeDisk = field(init=False)
     _specs: SpecsDir = field(init=False)
-    _approved: tuple[str | None, tuple[Approving, ...]] = (None, ())
+    _approvals: ReadApprovals = field(init=False)
     _is_whole: bool = False
     """Whether all of the branch's history was asked for."""
+    _unreadable: str | None = None
+    """The commit that was fetched and could not be read: the clone may be torn."""
+    _made_for: str | None = None
+    """The one for which the clone was made anew, which helps once or never."""
     _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Begin with nothing read."""
         root = Path("/", self.inside)
         self._disk = TreeDisk(self.git, self.inside, root)
+        self._approvals = ReadApprovals(self.git, self.inside, self.statuses, self.now)
         self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.parse)
 
     def poll(self) -> bool:
@@ -106,6 +92,13 @@ class RemoteSpecs:
             has_moved, self.head, self.away = tip != self.head, tip, None
             return has_moved
 
+    def renew(self) -> None:
+        """Make the clone anew, for something in it is torn. Raises `GitError`, or OSError."""
+        with self._polling:
+            self.git.make()
+            self.head = None
+        self.poll()
+
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read the newest commit that was fetched."""
         if self.head is None:
@@ -114,20 +107,28 @@ class RemoteSpecs:
         try:
             self._disk.turn_to(commit)
         except GitError as error:
-            return Snapshot(broken_files=frozenset({""}), revision=commit, distrust=f"it cannot be read: {error}")
+            if error.code is not None:
+                self._unreadable, self.head = commit, None
+            said = Diagnostic(file=self.inside or ".", message=f"{commit[:12]} cannot be read: {error}")
+            return Snapshot(
+                broken_files=frozenset({""}), revision=commit, diagnostics=(said,), distrust="it cannot be read"
+            )
         found = self._specs.snapshot(by_content=by_content)
-        distrust = self._rewound(commit)
-        if distrust is None:
-            self._remember(commit)
+        try:
+            distrust = self._rewound(commit)
+            if distrust is None and self.may_act:
+                replace_file(self.memory, f"{commit}\n".encode(), is_durable=True)
+        except OSError as error:
+            distrust = f"which commit was acted on last cannot be kept: {error.strerror}: {self.memory}"
         return replace(
             found,
             revision=commit,
-            distrust=distrust,
-            approvals=in_force(self._approvals(commit), found.jobs, self.now()),
+            distrust=distrust or found.distrust,
+            approvals=self._approvals.at(commit, found.jobs),
             notices=self._notices(),
         )
 
-    def current(self, file: str, name: str) -> FineTuningJob | None:
+    def current(self, file: str, name: str) -> JobDocument | None:
         """Return a job document as the newest commit has it."""
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
@@ -142,17 +143,26 @@ class RemoteSpecs:
     def is_as_read(self) -> bool:
         """Whether the newest commit has the Settings that were read."""
         paths, read = [self._path(each) for each in self._specs.settings_files], self._disk.commit
-        if self.head == read or not paths:
+        if self.head == read or read is None or self.head is None or not paths:
             return True
-        return self.git.find("diff", "--quiet", f"{read}..{self.head}", "--", *paths) is not None
+        try:
+            return (
+                self.git.find("diff-tree", "-r", "--quiet", "--end-of-options", read, self.head, "--", *paths)
+                is not None
+            )
+        except GitError:
+            return False
 
     def origin(self, file: str) -> Origin | None:
         """Return who last changed a file."""
         path = self._path(file)
         commit = self._disk.commit or REF
-        found = read_origin(self.git, commit, path)
-        if found is not None and self._is_cut_off(found.commit) and self._deepen():
+        try:
             found = read_origin(self.git, commit, path)
+            if found is not None and self._is_cut_off(found.commit) and self._deepen():
+                found = read_origin(self.git, commit, path)
+        except GitError:
+            return None
         return None if found is None or self._is_cut_off(found.commit) else found
 
     def _path(self, file: str) -> str:
@@ -162,14 +172,33 @@ class RemoteSpecs:
     def _ask(self) -> str:
         """Return where the branch is, fetched. Raises `GitError`."""
         name = f"refs/heads/{self.ref}"
-        tips = dict(line.split("\t")[::-1] for line in self.git.text("ls-remote", "origin", name).splitlines())
+        listed = self.git.text("ls-remote", "--", "origin", name).splitlines()
+        tips = {ref: commit for commit, _, ref in (line.partition("\t") for line in listed) if is_commit(commit)}
         if name not in tips:
             msg = f"it has no branch {self.ref!r}"
             raise GitError(msg)
         if tips[name] == self.head:
             return self.head
-        self._fetch(*(() if self.git.find("rev-parse", "--verify", "--quiet", REF) else (f"--depth={DEPTH}",)))
+        if not self._has_fetched():
+            self._fetch(f"--depth={DEPTH}")
+        else:
+            self._fetch()
         return self.git.text("rev-parse", "--verify", REF)
+
+    def _has_fetched(self) -> bool:
+        """Whether the branch as it was is here. What is torn, as a machine leaves it that loses its power, goes."""
+        try:
+            is_here = self.git.find("cat-file", "-e", f"{REF}^{{tree}}") is not None
+        except GitError as error:
+            if error.code is None:
+                raise
+            is_here = False
+        is_torn = not is_here and self.git.find("rev-parse", "--verify", "--quiet", REF) is not None
+        if self.git.is_alone and (is_torn or self._unreadable not in {None, self._made_for}):
+            self._made_for = self._unreadable
+            self.git.make()
+            return False
+        return is_here
 
     def _explained(self, complaint: str) -> str:
         """Return what Git says, and what to do about it where Git would have asked a person."""
@@ -181,14 +210,8 @@ class RemoteSpecs:
 
     def _fetch(self, *how: str) -> None:
         wanted = f"+refs/heads/{self.ref}:{REF}"
-        options = ("--quiet", "--no-tags", "--no-recurse-submodules", _WITHOUT_LARGE)
-        try:
-            self.git.run("fetch", *options, *how, "origin", wanted, file_max=FETCHED_MAX)
-        except GitError as error:
-            if _remove_torn(self.git) < FETCHED_MAX:
-                raise
-            msg = f"the branch {self.ref!r} brings more than {FETCHED_MAX // 1024**2} MiB, which is no branch of specs"
-            raise GitError(msg) from error
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", _WITHOUT_LARGE)
+        self.git.run("fetch", *options, *how, "--", "origin", wanted, file_max=FETCHED_MAX)
 
     def _deepen(self) -> bool:
         """Fetch the history that the first fetch left out. Returns whether it came."""
@@ -211,11 +234,11 @@ class RemoteSpecs:
         return any(each.startswith(commit) for each in ends)
 
     def _rewound(self, commit: str) -> str | None:
-        before = self.memory.read_text(encoding="ascii").strip() if self.memory.exists() else None
+        before = self._remembered()
         if before in (None, commit):
             return None
         if self.accepted and commit.startswith(self.accepted):
-            self.accepted = None
+            self.accepted = None if self.may_act else self.accepted
             return None
         if self._comes_after(commit, before or "") or (self._deepen() and self._comes_after(commit, before or "")):
             return None
@@ -224,28 +247,26 @@ class RemoteSpecs:
             f"if that is meant, --accept-revision {commit[:12]}"
         )
 
+    def _remembered(self) -> str | None:
+        """Return the commit that was acted on last. Raises OSError where that cannot be read, which is not none."""
+        try:
+            return self.memory.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+
     def _comes_after(self, commit: str, before: str) -> bool:
-        return self.git.find("merge-base", "--is-ancestor", before, commit) is not None
-
-    def _remember(self, commit: str) -> None:
-        beside = self.memory.with_name(f"{self.memory.name}.new")
-        disk = LocalDisk(self.memory.parent)
-        disk.write(beside, f"{commit}\n".encode())
-        disk.sync(beside)
-        disk.rename(beside, self.memory)
-
-    def _approvals(self, commit: str) -> tuple[Approving, ...]:
-        if self._approved[0] != commit:
-            found = read_approvals(self.git, commit, self.inside, self.statuses, self.now())
-            self._approved = (commit, tuple(each for each in found if not self._is_cut_off(each.commit)))
-        return self._approved[1]
+        try:
+            return self.git.find("merge-base", "--is-ancestor", "--end-of-options", before, commit) is not None
+        except GitError:
+            return False  # the earlier one is not here
 
     def _notices(self) -> tuple[str, ...]:
-        return () if self.away is None else (f"the remote of the specs is away: {self.away}",)
+        away = None if self.away is None else f"the spec repository cannot be fetched: {self.away}"
+        return tuple(each for each in (away, self._approvals.trouble) if each is not None)
 
 
 def publish_to_remote(
-    specs: RemoteSpecs, directory: Path, branch: str | None, signature: Signature, trailers: tuple[str, ...]
+    specs: RemoteSpecs, directory: Path, branch: str | None, signature: Author, trailers: tuple[str, ...]
 ) -> GitPublisher:
     """Return the publisher to the remote that the specs come from.
 
@@ -267,6 +288,7 @@ def publish_to_remote(
             signature,
             trailers,
             read_again=specs.poll,
+            renew=specs.renew,
             specs=None if branch is None else REF,
             fetching=(_WITHOUT_LARGE,),
         )

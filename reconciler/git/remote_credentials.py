@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from reconciler.redaction import KNOWN
+
 _USER = "x-access-token"
 """For GitHub; other hosts take any name beside a token."""
 
@@ -29,7 +31,7 @@ def split_url(url: str) -> tuple[str, str | None, str | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class GitAccess:
+class RemoteCredentials:
     """A remote's URL without its secret, and the secret.
 
     Args:
@@ -51,12 +53,11 @@ class GitAccess:
 
     def secret(self) -> str | None:
         """Return the token as it is now. Raises OSError, or ValueError where the file holds none."""
-        if self.file is None:
-            return self.token
-        found = self.file.read_text(encoding="utf-8").strip()
-        if not found:
-            msg = f"{self.file} is empty"
+        found = self.token if self.file is None else self.file.read_text(encoding="utf-8").strip()
+        if self.file is not None and not found:
+            msg = "it is empty"
             raise ValueError(msg)
+        KNOWN.note(("git", self.url), found or "")
         return found
 
     def environment(self, count: int = 0) -> Mapping[str, str]:

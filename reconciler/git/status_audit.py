@@ -1,31 +1,40 @@
 """Statuses that somebody else wrote: by their digests, and by the commits that touched them.
 
-A digest finds what was edited by accident. Who wants to can make one, so a change is also checked by its commits, of
-which only those with reconcile's author may touch a status.
+A digest finds what was edited by accident, and so do the commits: only those with reconcile's author may touch a
+status. Both guard against accidents alone. Who wants to can make a digest, and an author is free text: only the Git
+host knows who pushed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-from reconciler.git.author import Signature
-from reconciler.git.checkout import find_checkout
-from reconciler.local.disk import LocalDisk
-from reconciler.local.status_store import StatusesDir
+from reconciler.git.author import Author
+from reconciler.git.checkout import Checkout, find_checkout
+from reconciler.git.command import GitError
+from reconciler.git.commits import is_commit, printable, read_changes, read_commits
 from reconciler.model.diagnostic import Diagnostic
+from reconciler.ports import StoredStatuses
 
-_FIELD = "\x1f"
+_OVERWRITTEN = "take the edit back: statuses are generated, and the next pass overwrites this"
+_REMOVED = "remove it: no spec has this status, and the next pass that acts removes it"
+_SUGGESTION = "take it out of the commit: only reconcile writes statuses"
 
 
-def edited_statuses(statuses: Path) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status file that is not as reconcile wrote it."""
-    found = StatusesDir(statuses, LocalDisk(statuses)).load()
+def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str]) -> tuple[Diagnostic, ...]:
+    """Return a diagnostic for each status file that is not as reconcile wrote it.
+
+    Args:
+        found: the statuses.
+        statuses: the directory that they are in.
+        places: where in it specs have their statuses.
+    """
     return tuple(
         Diagnostic(
             file=str(statuses / path),
             message="unreadable or edited by hand",
-            suggestion="take the edit back: statuses are generated, and the next pass overwrites this",
+            suggestion=_OVERWRITTEN if path in places else _REMOVED,
         )
         for path in found.discarded
     )
@@ -46,30 +55,37 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
     if checkout is None:
         msg = f"{specs} is not in a Git checkout"
         raise ValueError(msg)
-    ours = Signature.parse(author).email
-    base = checkout.git.text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}")
-    top = checkout.git.directory.resolve()
+    ours, top = Author.parse(author).email, checkout.git.directory
+    base = checkout.git.find("rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}") or ""
+    if not is_commit(base):
+        msg = "there is no such revision here"
+        raise GitError(msg)
     if not statuses.resolve().is_relative_to(top):
         return ()
     within = statuses.resolve().relative_to(top).as_posix()
-    listed = checkout.git.text(
-        "log", "--no-merges", "-z", "--name-only", f"--format={_FIELD}%h%n%ae", f"{base}..HEAD", "--", within
-    )
-    return tuple(_meddled(listed, ours, top))
+    return tuple(_meddled(checkout, base, within, ours))
 
 
-def _meddled(listed: str, ours: str, top: Path) -> Iterator[Diagnostic]:
-    for entry in listed.split(_FIELD)[1:]:
-        commit, _, rest = entry.partition("\n")
-        author, *paths = (part for part in rest.replace("\0", "\n").split("\n") if part)
-        for path in paths if author != ours else ():
-            yield Diagnostic(
-                file=_shown(top / path),
-                message=f"commit {commit} of {author} writes a status",
-                suggestion="take it out of the commit: only reconcile writes statuses",
-            )
+def _meddled(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[Diagnostic]:
+    git = checkout.git
+    commits = git.text("rev-list", "--end-of-options", f"{base}..HEAD").split()
+    # Of a merge, what none of its parents has.
+    changes = read_changes(git, commits, within, how=["-c"])
+    for commit in read_commits(git, [each for each in commits if each in changes]):
+        author = printable(commit.email or "") or commit.author or "an author that cannot be read"
+        for change in changes[commit.name] if commit.email != ours else ():
+            yield _diagnostic(checkout, change.path, f"commit {commit.name[:12]} of {author} writes a status")
+    head, fork = git.text("rev-parse", "--verify", "HEAD"), git.find("merge-base", "--end-of-options", base, "HEAD")
+    if fork is None:
+        return
+    # A merge that takes one side as it is changes nothing of its own, and takes back what the other side has.
+    touched = {change.path for each in changes.values() for change in each}
+    for change in read_changes(git, [f"{head} {fork}"], within).get(head, ()):
+        if change.path not in touched:
+            yield _diagnostic(checkout, change.path, "a merge takes back what reconcile wrote there")
 
 
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+def _diagnostic(checkout: Checkout, path: str, message: str) -> Diagnostic:
+    file, here = checkout.git.directory / path, Path.cwd()
+    shown = str(file.relative_to(here) if file.is_relative_to(here) else file)
+    return Diagnostic(file=printable(shown), message=message, suggestion=_SUGGESTION)

@@ -2,29 +2,31 @@
 
 Rules: nothing is forced, no history is rewritten, no file but a status is touched; the working tree's index and the
 user's configuration stay out of it; a commit is made only where the tree differs. A push that is refused is
-`Overtaken`: somebody else was there first, and what was decided must be decided again.
+`ConflictError`: somebody else was there first, and what was decided must be decided again.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.errors import Overtaken
+from reconciler.errors import ConflictError
 from reconciler.formats.status_merge import merge
-from reconciler.formats.status_parser import is_ours
-from reconciler.git.author import Signature
+from reconciler.formats.status_parser import as_written, is_ours
+from reconciler.git.author import Author
 from reconciler.git.command import FETCHED_MAX, Git, GitError
-from reconciler.git.commit_tree import Listed, list_tree
+from reconciler.git.commit_maker import make_commit
+from reconciler.git.commit_tree import TreeListing, list_tree
+from reconciler.git.working_tree import WorkingTree
+from reconciler.local.disk import LocalDisk
+from reconciler.local.status_walk import STATUS_MAX_BYTES as STATUS_MAX
+from reconciler.local.status_walk import is_gone, is_never_ours, walk
+from reconciler.redaction import KNOWN
 
-STATUS_MAX = 1024 * 1024
 TRIES = 5
 MARK = ".commit"
 """The file beside statuses of a branch of their own that says which commit of it they are, or came from."""
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 @dataclass(slots=True)
@@ -39,8 +41,9 @@ class StatusBranch:
         remote: where it is pushed to; None keeps it here.
         signature: who commits.
         trailers: lines at the end of each message.
-        is_checked_out: whether a working tree shows this very branch, and has to follow it.
+        shown: the working tree that shows this very branch, and has to follow it; None where none does.
         read_again: what else is to be fetched when somebody else was first.
+        renew: makes the repository anew where something in it is torn; None where it is not ours to do so.
         specs: a revision of the specs, whose history the branch must have no part of; None where it is their own.
         fetching: how the branch is fetched, besides the usual.
     """
@@ -50,10 +53,11 @@ class StatusBranch:
     prefix: str
     directory: Path
     remote: str | None
-    signature: Signature
+    signature: Author
     trailers: tuple[str, ...] = ()
-    is_checked_out: bool = False
+    shown: WorkingTree | None = None
     read_again: Callable[[], object] | None = None
+    renew: Callable[[], object] | None = None
     specs: str | None = None
     fetching: tuple[str, ...] = ()
     pulls: int = 0
@@ -68,18 +72,28 @@ class StatusBranch:
 
         A receipt that stands on the disk only, after a crash or a run that did not publish, is not lost by that.
         """
-        found = {} if self.pulls else dict(self._files_here())
+        found = {} if self.pulls else dict(self._all_files_here())
         self._base = self._tip()
         if self.pulls == 0:
             self._stay_apart()
-        self._follow()
+        if self.shown is not None:
+            self.shown.follow(self._base, dict(self._all_files_here()))
+            self.shown.take_in()
         if self.read_again is not None:
             self.read_again()
-        self._published, self._is_behind = dict(self._files_of(self._base)), False
+        here = dict(self._all_files_here())
+        try:
+            self._published = dict(self._files_of(self._base))
+        except GitError as error:
+            if self.renew is None or error.code is None:
+                raise
+            self.renew()
+            self._base = self._tip()
+            self._published = dict(self._files_of(self._base))
+        self._is_behind = False
         self.pulls += 1
         if self.remote is None and (self.prefix or self._marked() == self._base):
             return  # nobody else published here meanwhile, so what is on the disk is newer
-        here = dict(self._files_here())
         wanted = {**self._published, **dict(self._carried_over(found))}
         for path in here.keys() - wanted.keys():
             (self.directory / path).unlink(missing_ok=True)
@@ -99,29 +113,40 @@ class StatusBranch:
     def _stay_apart(self) -> None:
         if self.specs is None or self._base is None:
             return
-        if self.git.find("merge-base", self.specs, self._base) is not None:
+        if self.git.find("merge-base", "--end-of-options", self.specs, self._base) is not None:
             msg = f"the branch {self.branch} is one of specs: name one that holds nothing but statuses"
             raise GitError(msg)
 
     def publish(self, message: str) -> str | None:
         """Commit what changed since the last time, and push it. Returns the commit, or None if nothing changed.
 
-        Raises `Overtaken` where the branch has moved on, and `GitError`.
+        Raises `ConflictError` where the branch has moved on, and `GitError`.
         """
         if self._is_behind:
             raise self._overtaken()
+        if self.shown is not None:
+            self.shown.take_in()
         here = dict(self._files_here())
         if here == self._published:
             return None
-        if self._has_strayed():
+        if self.shown is not None and self.shown.has_strayed():
             msg = f"the checkout is no longer on the branch {self.branch}"
             raise GitError(msg)
-        commit = self._commit(self._base, here, message)
+        try:
+            commit = self._commit(self._base, here, message)
+        except GitError:
+            self._is_behind = True  # what it was to stand on may be torn: it is fetched again
+            raise
         if self.remote is not None:
             self._push(commit)
-        self._move(commit)
+        else:
+            self._move(commit)
         self._base, self._published = commit, here
         self._mark()
+        if self.shown is not None:
+            if self.remote is not None:
+                self.shown.move_along(commit)
+            self.shown.take_in()
         return commit
 
     def publish_on_top(self, message: str) -> str | None:
@@ -136,13 +161,13 @@ class StatusBranch:
                 self._rebase()
             try:
                 return self.publish(message)
-            except Overtaken:
+            except ConflictError:
                 continue
         msg = f"the branch {self.branch} could not be pushed to in {TRIES} tries: others push without a pause"
         raise GitError(msg)
 
     def _rebase(self) -> None:
-        here, before = dict(self._files_here()), self._published
+        here, before = dict(self._all_files_here()), self._published
         self.pull()
         ours = {path: data for path, data in here.items() if before.get(path) != data}
         for path, data in ours.items():
@@ -154,11 +179,6 @@ class StatusBranch:
             if self._published.get(path) == before[path]:
                 (self.directory / path).unlink(missing_ok=True)
 
-    def _has_strayed(self) -> bool:
-        """Whether the working tree shows another branch by now, which is not to get statuses of this one."""
-        shown = self.git.find("symbolic-ref", "--short", "--quiet", "HEAD") if self.is_checked_out else None
-        return shown not in (None, self.branch)
-
     def _marked(self) -> str | None:
         """Return the commit that the statuses on this disk came from, where they stand by themselves."""
         mark = self.directory / MARK
@@ -168,34 +188,25 @@ class StatusBranch:
         if not self.prefix and self._base is not None:
             self._put(MARK, f"{self._base}\n".encode())
 
+    @property
+    def _disk(self) -> LocalDisk:
+        return LocalDisk(self.directory, follows_links=False, read_max_bytes=STATUS_MAX)
+
     def _put(self, path: str, data: bytes) -> None:
         target = self.directory / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-
-    def _follow(self) -> None:
-        """Let the working tree, where it is of this very branch, have the specs of the commit that was fetched."""
-        if not self.is_checked_out or self._base is None or self._base == self.git.find("rev-parse", "HEAD"):
-            return
-        self.git.find("checkout", "--quiet", "HEAD", "--", self.prefix)
-        for path, _ in list(self._files_here()):
-            if self.git.find("cat-file", "-e", f"HEAD:{self._outside(path)}") is None:
-                (self.directory / path).unlink()
-        if self.git.find("merge", "--quiet", "--ff-only", "--no-edit", self._base) is None:
-            msg = f"the checkout cannot follow {self.branch}: commit or stash what is changed in it, or merge it first"
-            raise GitError(msg)
+        self._disk.rename(self._disk.write_beside(target, data), target)
 
     def _tip(self) -> str | None:
         if self.remote is None:
             return self.git.find("rev-parse", "--verify", "--quiet", f"refs/heads/{self.branch}")
-        listed = self.git.text("ls-remote", self.remote, f"refs/heads/{self.branch}")
+        listed = self.git.text("ls-remote", "--", self.remote, f"refs/heads/{self.branch}")
         if not listed:
             return None
         # A ref of our own, for FETCH_HEAD belongs to whoever fetches last.
         kept = f"refs/reconcile/{self.branch}"
         wanted = f"+refs/heads/{self.branch}:{kept}"
-        options = ("--quiet", "--no-tags", "--no-recurse-submodules", *self.fetching)
-        self.git.run("fetch", *options, self.remote, wanted, file_max=FETCHED_MAX)
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *self.fetching)
+        self.git.run("fetch", *options, "--", self.remote, wanted, file_max=FETCHED_MAX)
         return self.git.text("rev-parse", "--verify", kept)
 
     def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
@@ -210,33 +221,42 @@ class StatusBranch:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
 
     def _files_here(self) -> Iterator[tuple[str, bytes]]:
-        if not self.directory.is_dir():
-            return
-        for path in sorted(self.directory.rglob("*.yaml")):
-            if not path.is_file() or path.is_symlink() or not _is_status(path.name):
+        """Yield the statuses on the disk. What cannot be read now is taken for what is published: it did not change."""
+        found, hidden = self._read_here()
+        yield from found.items()
+        kept = {path: data for path, data in self._published.items() if path.startswith(tuple(hidden))}
+        yield from kept.items()
+
+    def _all_files_here(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the statuses on the disk, where something is to take their place. Raises OSError for an unread one."""
+        found, hidden = self._read_here()
+        for path, error in hidden.items():
+            raise OSError(error.errno, f"{error.strerror}; it is not overwritten", str(self.directory / path))
+        yield from found.items()
+
+    def _read_here(self) -> tuple[dict[str, bytes], dict[str, OSError]]:
+        """Return the statuses on the disk, and what could not be read; a directory's path ends with `/`."""
+        walked = walk(self._disk, self.directory)
+        found: dict[str, bytes] = {}
+        hidden = walked.refused
+        for path, _ in walked.files:
+            try:
+                data = self._disk.read(self.directory / path)
+            except OSError as error:
+                if not (is_gone(error) or is_never_ours(error)):
+                    hidden[path] = error
                 continue
-            data = path.read_bytes()
-            if is_ours(data):
-                yield path.relative_to(self.directory).as_posix(), data
+            if is_ours(written := as_written(data)):
+                found[path] = written
+        return found, hidden
 
     def _commit(self, parent: str | None, files: Mapping[str, bytes], message: str) -> str:
-        with _index() as index:
-            self.git.run("read-tree", parent or _EMPTY_TREE, more=index)
-            stale = [path for path in self._published if path not in files]
-            lines = [f"0 {'0' * 40}\t{self._outside(path)}" for path in stale]
-            fresh = [path for path, data in files.items() if self._published.get(path) != data]
-            paths = "".join(f"{(self.directory / path).resolve()}\n" for path in fresh)
-            blobs = self.git.text("hash-object", "-w", "--no-filters", "--stdin-paths", data=paths.encode()).split()
-            lines += [f"100644 {blob}\t{self._outside(path)}" for path, blob in zip(fresh, blobs, strict=True)]
-            listing = "".join(f"{line}\0" for line in lines).encode("utf-8", "surrogateescape")
-            self.git.run("update-index", "-z", "--index-info", data=listing, more=index)
-            tree = self.git.text("write-tree", "--missing-ok", more=index)
-        text = "\n\n\n".join(part for part in (message, "\n".join(self.trailers)) if part)  # as GitHub wants trailers
-        parents = ["-p", parent] if parent else []
-        made = self.git.run(
-            "commit-tree", tree, *parents, "-F", "-", data=f"{text}\n".encode(), more=self.signature.environment()
-        )
-        return made.decode().strip()
+        gone = {self._outside(path): None for path in self._published if path not in files}
+        changed = {path: data for path, data in files.items() if self._published.get(path) != data}
+        changes = {**gone, **{self._outside(path): data for path, data in changed.items()}}
+        trailers = "\n".join(self.trailers)
+        text = KNOWN.strike("\n\n\n".join(part for part in (message, trailers) if part))  # as GitHub wants trailers
+        return make_commit(self.git, parent, changes, f"{text}\n", self.signature)
 
     def _outside(self, path: str) -> str:
         return f"{self.prefix}/{path}" if self.prefix else path
@@ -244,7 +264,8 @@ class StatusBranch:
     def _push(self, commit: str) -> None:
         remote = self.remote or ""
         try:
-            told = self.git.text("push", "--porcelain", "--no-verify", remote, f"{commit}:refs/heads/{self.branch}")
+            wanted = f"{commit}:refs/heads/{self.branch}"
+            told = self.git.text("push", "--porcelain", "--no-verify", "--", remote, wanted)
         except GitError:
             if self._tip() == self._base:
                 raise
@@ -254,22 +275,23 @@ class StatusBranch:
             raise self._overtaken()
 
     def _move(self, commit: str) -> None:
-        """Let the local branch be this commit, where it has nothing of its own, and the index of its working tree."""
-        ref = f"refs/heads/{self.branch}"
-        if self.remote is None or (self.is_checked_out and self.git.find("rev-parse", ref) == self._base):
-            try:
-                self.git.run("update-ref", "-m", "reconcile", ref, commit, self._base or "0" * 40)
-            except GitError:
-                raise self._overtaken() from None
-        if self.is_checked_out and self.git.find("symbolic-ref", "--quiet", "HEAD") == ref:
-            self.git.run("reset", "--quiet", "--", self.prefix)
+        """Let the local branch be this commit."""
+        try:
+            if self.shown is not None:
+                self.shown.move(commit, self._base)
+            else:
+                self.git.run("update-ref", "-m", "reconcile", f"refs/heads/{self.branch}", commit, self._base or "")
+        except GitError:
+            if self._tip() == self._base:
+                raise
+            raise self._overtaken() from None
 
-    def _overtaken(self) -> Overtaken:
+    def _overtaken(self) -> ConflictError:
         self._is_behind = True
-        return Overtaken(f"the branch {self.branch} has moved on")
+        return ConflictError(f"the branch {self.branch} has moved on")
 
 
-def _can_be_ours(listed: Listed) -> bool:
+def _can_be_ours(listed: TreeListing) -> bool:
     """Whether an entry of a tree can be a status of ours. What leads elsewhere, or is huge, is somebody else's."""
     is_plain = listed.mode == "100644" and listed.size is not None and listed.size <= STATUS_MAX
     path = listed.path
@@ -278,10 +300,3 @@ def _can_be_ours(listed: Listed) -> bool:
 
 def _is_status(path: str) -> bool:
     return path.endswith(".yaml") and not path.rpartition("/")[2].startswith(".")
-
-
-@contextmanager
-def _index() -> Iterator[Mapping[str, str]]:
-    """Give Git an index of its own, so that the user's is left alone."""
-    with tempfile.TemporaryDirectory(prefix="reconcile-") as directory:
-        yield {"GIT_INDEX_FILE": str(Path(directory) / "index")}

@@ -1,13 +1,13 @@
 """Which credential may go to which host: decided by the operator, never by a spec.
 
-Rules: pure functions over the environment's text and the trust files' text. A credential is named by what a spec would
-write, a variable or a file's path, and is bound to hosts outside the specs. What is not bound is not sent. No message
-repeats a URL's user, password or query.
+Rules: a credential is named by what a spec would write, a variable or the path of a file, which is followed through its
+links to the file that would be read; it is bound to hosts outside the specs, where several tenants share a host with
+the path that is the tenant's own. What is not bound is not sent, nor does a type that needs no secret go anywhere but
+to its own hosts. No message repeats a URL's user, password or query.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from reconciler.local.credentials import named_file
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import ProviderType
+from reconciler.ports import NotBound, ProviderType
 
 VARIABLE = "RECONCILE_TRUST"
 
 _PORTS = {"https": 443, "http": 80}
+_PATH = re.compile(r"[A-Za-z0-9/._~:@+-]*")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 
 
@@ -54,10 +56,12 @@ class Binding:
     credential: str
     endpoint: Endpoint
     is_scheme_given: bool
+    path: str = ""
+    """The path that an account must be below, by whole names; the empty one is all of the host."""
 
-    def allows(self, credential: str, endpoint: Endpoint) -> bool:
-        """Return whether the sentence covers sending that credential there."""
-        if self.credential != credential:
+    def allows(self, credential: str, endpoint: Endpoint, path: str) -> bool:
+        """Return whether the sentence covers sending that credential to a path of an endpoint."""
+        if resolved(self.credential) != credential or not f"{path}/".startswith(f"{self.path}/"):
             return False
         if self.is_scheme_given or endpoint.scheme == "https":
             return self.endpoint == endpoint
@@ -74,47 +78,65 @@ class Trust:
     environ: Mapping[str, str]
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], files: Mapping[str, str]) -> Self:
-        """Read `RECONCILE_TRUST` and the text of each trust file, by its name.
+    def read(cls, environ: Mapping[str, str], files: Mapping[str, str], ruled: Iterable[Binding] = ()) -> Self:
+        """Read `RECONCILE_TRUST` and the text of each trust file, by its name, besides what the operator's file rules.
 
         Raises ValueError with a sentence that names the variable, or the file and line.
         """
         words = re.split(r"[\s,]+", environ.get(VARIABLE, ""))
-        stated = [_binding(word, VARIABLE) for word in words if word]
+        stated = [*ruled, *(_binding(word, VARIABLE) for word in words if word)]
         for name, text in files.items():
             stated += _bindings(name, text)
         return cls(tuple(stated), environ)
 
     def check(
         self, type_: ProviderType, options: BaseModel, source: CredentialSource | None, base_url: str
-    ) -> str | None:
-        """Return None if the credential may go there, else a sentence that says what would allow it.
+    ) -> NotBound | None:
+        """Return None if the credential may go there, else why not, and what would allow it.
 
-        `source` is None where the spec names no credential: then it is the type's usual variable, if it has one.
+        `source` is None where the spec names no credential: then it is the type's usual variable, if it has one. A
+        type that needs no secret is bound by its own word.
         """
-        credential = _named(type_, source)
-        if credential is None:
-            return None
+        credential = name_of(type_, source)
         try:
             endpoint = parse_endpoint(base_url)
         except ValueError as error:
-            return str(error)
-        if any(each.allows(credential, endpoint) for each in (*self._built_in(type_, options), *self.bindings)):
+            return NotBound(str(error))
+        path = _path_of(base_url)
+        if any(each.allows(credential, endpoint, path) for each in (*self._built_in(type_, options), *self.bindings)):
             return None
-        needed = f"{credential}={endpoint}"
-        why = f"{credential} is not bound to {endpoint}, so nothing is sent there"
         if endpoint.scheme == "http" and not endpoint.is_loopback:
-            needed = f"{credential}=http://{endpoint}"
-            why = f"{credential} would go to {endpoint} over plain http, readable by anyone on the way"
-        return f"{why}; only if that is what is meant, the operator sets {VARIABLE}='{needed}'"
+            return _over_plain_http(credential, endpoint, path)
+        why = f"{credential} is not bound to {endpoint}{path}, so nothing is sent there"
+        return NotBound(why, VARIABLE, f"{credential}={endpoint}{path}")
+
+    def check_plain(self, credential: str, url: str) -> NotBound | None:
+        """Return why a credential must not go to a URL over plain http, and what would allow it; None if it may."""
+        try:
+            parts = urlsplit(url)
+            if parts.scheme != "http":
+                return None
+            endpoint = parse_endpoint(f"http://{parts.netloc}")
+        except ValueError as error:
+            return NotBound(str(error))
+        path = _path_of(url)
+        if endpoint.is_loopback or any(each.allows(credential, endpoint, path) for each in self.bindings):
+            return None
+        return _over_plain_http(credential, endpoint, path)
 
     def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
-        if type_.key_variable is None:
-            return
-        for url in (type_.own_url(options), self.environ.get(type_.url_variable or "")):
+        """Yield what needs no saying: the vendor's own hosts, and the path that the vendor's variable leads to."""
+        usual = name_of(type_, None)
+        given = next(filter(None, map(self.environ.get, type_.url_variables)), "")
+        for url, path in ((type_.own_url(options) or "", ""), (given, _path_of(given))):
             # A URL that makes no sense binds nothing; who uses it is told by whoever opens the account.
             with suppress(ValueError):
-                yield Binding(type_.key_variable, parse_endpoint(url or ""), is_scheme_given=True)
+                yield Binding(usual, parse_endpoint(url), is_scheme_given=True, path=path)
+
+
+def _over_plain_http(credential: str, endpoint: Endpoint, path: str) -> NotBound:
+    why = f"{credential} would go to {endpoint}{path} over plain http, readable by anyone on the way"
+    return NotBound(why, VARIABLE, f"{credential}=http://{endpoint}{path}")
 
 
 def normalise_base_url(text: str) -> str:
@@ -123,7 +145,13 @@ def normalise_base_url(text: str) -> str:
     Raises ValueError with a sentence for anything that is not a plain http or https URL.
     """
     endpoint = parse_endpoint(text)
-    return f"{endpoint.scheme}://{endpoint}{urlsplit(text).path.rstrip('/')}"
+    return f"{endpoint.scheme}://{endpoint}{_path_of(text)}"
+
+
+def _path_of(url: str) -> str:
+    with suppress(ValueError):
+        return urlsplit(url).path.rstrip("/")
+    return ""
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -149,9 +177,9 @@ def parse_endpoint(text: str) -> Endpoint:
     if "//" in url.path or not {".", ".."}.isdisjoint(url.path.split("/")):
         msg = "the path of a base URL holds no empty, '.' or '..' segment"
         raise ValueError(msg)
-    if "%" in url.path or not url.path.isascii():
-        # One account must have one spelling, and /v1 could be written /%761 too.
-        msg = "the path of a base URL is plain ASCII, and nothing in it is percent-encoded"
+    if _PATH.fullmatch(url.path) is None:
+        # One account must have one spelling, and /v1 could be written /%761 or /v1;x too.
+        msg = "the path of a base URL is of ASCII letters, digits and any of - . _ ~ : @ +"
         raise ValueError(msg)
     if port == 0:
         msg = "a base URL's port is between 1 and 65535"
@@ -159,13 +187,21 @@ def parse_endpoint(text: str) -> Endpoint:
     return Endpoint(scheme, _normalise_host(host), port or _PORTS[scheme])
 
 
-def _named(type_: ProviderType, source: CredentialSource | None) -> str | None:
-    """Return the left side of a binding: what an operator writes for this credential."""
+def name_of(type_: ProviderType, source: CredentialSource | None) -> str:
+    """Return the left side of a binding: what an operator writes for this credential.
+
+    Of a type that needs no secret it is the type's own word.
+    """
     if source is not None and source.file is not None:
-        return posixpath.normpath(source.file)
+        return named_file(source.file)
     if source is not None and source.env is not None:
         return source.env
-    return type_.key_variable
+    return type_.key_variable or type_.name
+
+
+def resolved(credential: str) -> str:
+    """Return a credential by the name that it goes by: of a file, where its links lead."""
+    return named_file(credential) if "/" in credential else credential
 
 
 def _bindings(name: str, text: str) -> Iterable[Binding]:
@@ -177,17 +213,31 @@ def _bindings(name: str, text: str) -> Iterable[Binding]:
 
 def _binding(stated: str, place: str) -> Binding:
     credential, _, target = (part.strip() for part in stated.rpartition("="))
+    if not credential:
+        msg = f"{place}: a binding is VARIABLE=host or VARIABLE=host/path, or the same with a credential file's path"
+        raise ValueError(msg)
+    try:
+        return binding_of(credential, target)
+    except ValueError as error:
+        msg = f"{place}: {error}; write VARIABLE=host, VARIABLE=host:port or VARIABLE=host/path"
+        raise ValueError(msg) from None
+
+
+def binding_of(credential: str, target: str) -> Binding:
+    """Return that a credential may go to a host, as `host`, `host:port` or `host/path`. Raises ValueError."""
     is_scheme_given = "://" in target
     url = target if is_scheme_given else f"https://{target}"
-    try:
-        endpoint = parse_endpoint(url)
-    except ValueError as error:
-        msg = f"{place}: {error}; write VARIABLE=host or VARIABLE=host:port"
-        raise ValueError(msg) from None
-    if not credential or urlsplit(url).path not in {"", "/"}:
-        msg = f"{place}: a binding is VARIABLE=host or VARIABLE=host:port, or the same with a credential file's path"
+    return Binding(credential, parse_endpoint(url), is_scheme_given, _path_of(url))
+
+
+def host_of(text: str) -> str:
+    """Return a host with its port, as accounts have it. Raises ValueError with a sentence."""
+    endpoint = parse_endpoint(text if "://" in text else f"https://{text}")
+    if _path_of(text if "://" in text else f"https://{text}"):
+        msg = "a host has no path: write host or host:port"
         raise ValueError(msg)
-    return Binding(posixpath.normpath(credential) if "/" in credential else credential, endpoint, is_scheme_given)
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return f"{host}:{endpoint.port}"
 
 
 def _normalise_host(host: str) -> str:

@@ -3,7 +3,7 @@
 A Kubernetes volume is made of links (`bots.yaml -> ..data/bots.yaml -> ..2026_11_23/bots.yaml`), so links are
 followed. But a repository must not make us read or write elsewhere, so one that leads out of the root is neither file
 nor directory, cannot be read, and is never written through. Below a linked directory no further link to a directory
-counts, and so no walk goes round for ever.
+counts, and so no walk goes round for ever. In a tree that only we write, no link counts at all.
 """
 
 from __future__ import annotations
@@ -13,76 +13,98 @@ import os
 import stat
 from pathlib import Path
 
+from reconciler.local.file_writer import LINK, sync, told_of, write_beside
 from reconciler.ports import Entry
 
 READ_MAX_BYTES = 64 * 1024 * 1024
 
 
 class LocalDisk:
-    """The `Disk` below one root. What is outside of it raises `PermissionError`."""
+    """The `Disk` below one root. What is outside of it raises `PermissionError`.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the directory.
+        follows_links: whether links inside of it count; else they are neither files nor directories.
+        read_max_bytes: the largest file that is read.
+        makes_root: whether a write makes the root, if it is not there; else such a write fails.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        follows_links: bool = True,
+        read_max_bytes: int = READ_MAX_BYTES,
+        makes_root: bool = True,
+    ) -> None:
         self._root = root
+        self._follows_links = follows_links
+        self._read_max_bytes = read_max_bytes
+        self._makes_root = makes_root
 
     def read(self, path: Path) -> bytes:
-        """Return a regular file's bytes. Raises OSError, also for a pipe, a device, or more than 64 MiB."""
+        """Return a regular file's bytes. Raises OSError, also for a pipe, a device, or a file that is too large."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             if error.errno not in {errno.ELOOP, errno.EMLINK}:
                 raise
-            descriptor = os.open(self._resolved(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(self.resolved(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(path))
-            if facts.st_size > READ_MAX_BYTES:
+            if facts.st_size > self._read_max_bytes:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
             return file.read()
 
     def list(self, path: Path) -> list[Entry]:
         """Return what stands in a directory, sorted by name. Raises OSError."""
-        here = self._resolved(path)
+        here = self.resolved(path)
         is_linked = here != self._real_root / path.relative_to(self._root)
         with os.scandir(here) as entries:
             found = [self._entry(entry, here, is_linked=is_linked) for entry in entries]
         return sorted(found, key=lambda entry: entry.name)
 
-    def write(self, path: Path, data: bytes) -> None:
-        """Create or replace a file's bytes, making its directories; a link in its place is refused."""
-        parent = self._resolved(path.parent)
+    def write_beside(self, target: Path, data: bytes) -> Path:
+        """Write bytes to a new file in the directory of another, which is made if need be; return the new file."""
+        parent = self.resolved(target.parent)
+        if not (self._makes_root or self._root.is_dir()):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
         parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(parent / path.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        return target.with_name(write_beside(target, data, 0o644, directory=parent).name)
 
     def sync(self, path: Path) -> None:
         """Make a file's bytes durable."""
-        _sync(path, os.O_NOFOLLOW)
+        sync(path, os.O_NOFOLLOW)
 
     def rename(self, source: Path, target: Path) -> None:
         """Put a file in the place of another in one step; a link in its place is replaced, not followed."""
-        source.rename(self._resolved(target.parent) / target.name)
+        with told_of(target):
+            source.rename(self.resolved(target.parent) / target.name)
 
     def sync_dir(self, path: Path) -> None:
         """Make a directory's entries durable."""
-        _sync(path, os.O_DIRECTORY)
+        sync(path, os.O_DIRECTORY)
 
     def remove(self, path: Path) -> None:
         """Remove a file or a link, and nothing if there is none."""
-        (self._resolved(path.parent) / path.name).unlink(missing_ok=True)
+        (self.resolved(path.parent) / path.name).unlink(missing_ok=True)
 
     @property
     def _real_root(self) -> Path:
         return self._root.resolve()
 
-    def _resolved(self, path: Path) -> Path:
+    def resolved(self, path: Path) -> Path:
+        """Return where a path leads, which is inside of the root. Raises OSError for one that leads elsewhere."""
         try:
             real = path.resolve()
         except RuntimeError:  # pathlib's word for a loop, before Python 3.13
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
         if not real.is_relative_to(self._real_root):
             raise PermissionError(errno.EPERM, "a link leads outside", str(path))
+        if not self._follows_links and real != self._real_root / path.relative_to(self._root):
+            raise OSError(errno.ELOOP, LINK, str(path))
         return real
 
     def _entry(self, entry: os.DirEntry[str], here: Path, *, is_linked: bool) -> Entry:
@@ -90,8 +112,10 @@ class LocalDisk:
             is_file = entry.is_file(follow_symlinks=False)
             stamp = _stamp(entry) if is_file else None
             return Entry(entry.name, is_dir=entry.is_dir(follow_symlinks=False), is_file=is_file, stamp=stamp)
+        if not self._follows_links:
+            return Entry(entry.name, is_dir=False, is_file=False, why_neither="a link")
         try:
-            real = self._resolved(here / entry.name)
+            real = self.resolved(here / entry.name)
         except OSError as error:
             why = "a link that goes round in a circle" if error.errno == errno.ELOOP else "a link that leads outside"
             return Entry(entry.name, is_dir=False, is_file=False, why_neither=why)
@@ -113,11 +137,3 @@ def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino, facts.st_dev
-
-
-def _sync(path: Path, flag: int) -> None:
-    descriptor = os.open(path, os.O_RDONLY | flag)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

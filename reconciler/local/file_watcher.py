@@ -21,7 +21,7 @@ from pathlib import Path
 from watchfiles import Change, awatch
 
 from reconciler.local.disk import LocalDisk
-from reconciler.local.specs_dir import stamps
+from reconciler.local.specs_walk import stamps
 
 STEP_MS = 5
 """How long it must be quiet before a change is told: this, and not the debounce, is the delay of one saved file."""
@@ -34,8 +34,8 @@ POLL_SHARE = 20
 
 
 @dataclass(slots=True)
-class FileWaker:
-    """The `Waker` of a directory. Use `watching`, which runs it."""
+class FileWatcher:
+    """The `ChangeNotifier` of a directory. Use `watching`, which runs it."""
 
     root: Path
     not_ours: Path
@@ -48,6 +48,10 @@ class FileWaker:
         """Return after the next change, or at once after one that nobody has waited for yet."""
         await self._changed.wait()
         self._changed.clear()
+
+    def wake(self) -> None:
+        """Let whoever waits go on, though no file has changed."""
+        self._changed.set()
 
     async def follow(self) -> None:
         """Watch for ever, and begin again where watching ended."""
@@ -90,9 +94,9 @@ class FileWaker:
 
 
 @asynccontextmanager
-async def watching(root: Path, not_ours: Path) -> AsyncIterator[FileWaker]:
+async def watching(root: Path, not_ours: Path) -> AsyncIterator[FileWatcher]:
     """Watch a directory while the body runs; both paths are resolved."""
-    waker = FileWaker(root, not_ours, _poll_s(os.environ, platform.release()))
+    waker = FileWatcher(root, not_ours, _poll_s(os.environ, platform.release()))
     async with running(waker.follow()):
         yield waker
 

@@ -1,6 +1,7 @@
-"""One reconciler per state directory. The lock is the kernel's, so it dies with its owner, however that dies.
+"""The lock of a state directory, which allows one process at a time. `wiring/run_setup.py` takes it for each run.
 
-The file only says who holds it and is never removed: removing it would let two processes lock two files of one name.
+The lock is a kernel lock on a file, so it ends with its process, even after a crash. The content of the file only names
+the holder. The file is never removed, because two processes could then lock two files of the same name.
 """
 
 from __future__ import annotations
@@ -22,24 +23,32 @@ from reconciler.model.spec import render_instant
 _POLL_S = 0.05
 
 
-class LockHeld(Exception):
-    """Another process holds the lock. The message says which, on what host, since when."""
+class LockHeldError(Exception):
+    """Another process holds the lock. The message names its process id, its host and since when.
+
+    `command` is the command that it runs, if the file names it.
+    """
+
+    def __init__(self, message: str, command: str | None) -> None:
+        super().__init__(message)
+        self.command = command
 
 
 PATIENCE_S = 1.0
-"""How long a lock may be taken before it counts as held: a reader takes it only for a moment."""
+"""How long to wait for the lock before it counts as held. A command that only reads holds it briefly."""
 
 
 @contextmanager
 def hold(path: Path, *, command: str, since: datetime, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Hold the lock while the body runs; `command` and `since` are what others are told of us.
+    """Hold the lock while the body runs. `command` and `since` are written to the file for other processes.
 
-    Raises `LockHeld` where it is taken for longer than that, and OSError where the file cannot be made.
+    Raises `LockHeldError` if another process holds it for longer than `patience_s`, and OSError if the file cannot be
+    created.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
         if not any(_is_ours(file) or _rest() for _ in range(1 + round(patience_s / _POLL_S))):
-            raise LockHeld(_sentence(path, file.read(4096)))
+            raise _held(path, file.read(4096))
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": render_instant(since), "command": command}
         file.truncate()
         file.write(json.dumps(holder))
@@ -58,14 +67,18 @@ def _is_ours(file: TextIO) -> bool:
 
 
 def _rest() -> bool:
-    """Return False after a moment."""
+    """Wait for `_POLL_S` and return False."""
     return Event().wait(_POLL_S)
 
 
-def _sentence(path: Path, text: str) -> str:
+def _held(path: Path, text: str) -> LockHeldError:
     try:
         holder = json.loads(text)
-        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']} ({holder['command']})"
-    except (ValueError, KeyError, TypeError):  # it was locked a moment ago, and has not said who it is
-        who = "another process"
-    return f"{path} is held by {who}: stop that one, or give this one a --state-dir of its own"
+        command = str(holder["command"])
+        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']} ({command})"
+    except (ValueError, KeyError, TypeError):  # the holder has just taken the lock and not written the file yet
+        command, who = None, "another process"
+    message = (
+        f"{path} is held by {who}. Only one reconcile may change these specs' jobs at a time: wait for it, or stop it"
+    )
+    return LockHeldError(message, command)

@@ -1,8 +1,9 @@
 """What texts were made of them by the YAML parser, kept on the disk: parsing is nearly all that reading costs.
 
 Rules: a text is found by the digest of its characters, and only by the very reader that made the documents of it; what
-is foreign, torn, altered or tracked by Git counts as nothing; only what has nothing wrong with it is kept; the file is
-replaced in one step, and a disk that refuses it is no error, for it can be made again.
+is foreign or torn counts as nothing; only what has nothing wrong with it is kept; the file is replaced in one step, and
+a disk that refuses it is no error, for it can be made again. It stands in the state directory, which nobody else can
+write to; and what a request rests on is parsed anew before it leaves, so that nothing here decides one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from reconciler.formats import yaml_text
+from reconciler.formats import yaml_positions, yaml_text
+from reconciler.formats.yaml_positions import Lines
 from reconciler.formats.yaml_text import RawDocument, parse
-from reconciler.git.command import Git
 from reconciler.ports import Disk
 
 _FORMAT = "reconcile parse cache 1"
@@ -42,7 +43,7 @@ class ParseCache:
         self._is_news = False
 
     def __call__(self, text: str) -> tuple[RawDocument, ...]:
-        """Return a text's documents. Raises `Unreadable`, as `parse` does."""
+        """Return a text's documents. Raises `YamlUnreadableError`, as `parse` does."""
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         row = self._known.pop(key, None) or self._used.get(key)
         if row is not None:
@@ -64,10 +65,8 @@ class ParseCache:
             return
         rows = "".join(f"{key} {row}\n" for key, row in self._used.items())
         body = f"{_FORMAT} {_reader()}\n{rows}".encode()
-        fresh = self._file.with_name(f".{self._file.name}.tmp")
         with suppress(OSError):
-            self._disk.write(fresh, body + _seal(body))
-            self._disk.rename(fresh, self._file)
+            self._disk.rename(self._disk.write_beside(self._file, body + _seal(body)), self._file)
 
     def _read(self) -> str:
         try:
@@ -76,7 +75,7 @@ class ParseCache:
             return ""
         body, seal = data[: -len(_seal(b""))], data[-len(_seal(b"")) :]
         head = f"{_FORMAT} {_reader()}\n".encode()
-        if seal != _seal(body) or not body.startswith(head) or _is_tracked(self._file):
+        if seal != _seal(body) or not body.startswith(head):
             return ""
         return body.removeprefix(head).decode()
 
@@ -92,27 +91,15 @@ def _rows(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _reader() -> str:
-    """Return what tells this reader from every other: the text of its module, and the parser below it."""
-    source = hashlib.sha256(Path(yaml_text.__file__).read_bytes()).hexdigest()[:16]
-    return f"{source} pyyaml-{version('pyyaml')}"
-
-
-def _is_tracked(file: Path) -> bool:
-    """Whether the file comes out of a repository, so that somebody else may have written it."""
-    if not any((each / ".git").exists() for each in file.parents):
-        return False
-    return Git(file.parent).find("ls-files", "--error-unmatch", "--", file.name) is not None
+    """Return what tells this reader from every other: the text of its modules, and the parser below it."""
+    source = b"".join(Path(str(each.__file__)).read_bytes() for each in (yaml_text, yaml_positions))
+    return f"{hashlib.sha256(source).hexdigest()[:16]} pyyaml-{version('pyyaml')}"
 
 
 def _packed(documents: tuple[RawDocument, ...], *, has_lines: bool) -> str:
-    rows = [
-        [each.line, each.value, [[line, *path] for path, line in each.lines.items()] if has_lines else []]
-        for each in documents
-    ]
+    rows = [[each.line, each.value, each.lines.tree if has_lines else {}] for each in documents]
     return json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
 
 
 def _unpacked(row: str) -> tuple[RawDocument, ...]:
-    return tuple(
-        RawDocument(value, line, {tuple(path): at for at, *path in lines}, ()) for line, value, lines in json.loads(row)
-    )
+    return tuple(RawDocument(value, line, Lines(tree), ()) for line, value, tree in json.loads(row))

@@ -13,21 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reconciler.formats.lookalikes import complaint, holds_documents, is_certain, meant
 from reconciler.formats.spec_parser import HIDES_SETTINGS, merge, read_documents
 from reconciler.formats.yaml_text import Parse, parse
+from reconciler.local.specs_walk import HOLDS_GIT, Found, Lookalike, Stamp, Trouble, not_ours, walk
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.spec import FineTuningJob, Settings
+from reconciler.model.kind import JobDocument
+from reconciler.model.spec import Settings
 from reconciler.model.status import Origin
-from reconciler.ports import D, Disk, Entry, Located, Snapshot
-
-FILES_MAX = 100_000
-DEPTH_MAX = 32
-NOT_THERE = "there is no such directory: make it, or say with --specs where the specs are"
-NO_DIRECTORY = "is no directory: name the one that the specs are in with --specs"
-
-_WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}
-_SUFFIXES = (".yaml", ".yml")
-_HIDDEN = (".", "_")
+from reconciler.ports import D, Disk, Located, Snapshot
 
 
 class SpecsDir:
@@ -43,20 +37,25 @@ class SpecsDir:
 
     def __init__(self, root: Path, status_root: Path, disk: Disk, display: str, parse: Parse = parse) -> None:
         self._root = root
-        self._not_ours = _not_ours(root, status_root)
+        self._not_ours = not_ours(root, status_root)
         self._disk = disk
         self._display = display.rstrip("/")
         self._parse_text = parse
         self._parsed: dict[str, _Parsed] = {}
+        self._parsed_anew: dict[str, _Parsed] = {}
+        """What requests rested on."""
+        self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
+        """The stamps of files that look like specs, and whether they are meant to be."""
         self._settings: dict[str, Snapshot] = {}
         """What the files held that hold Settings."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read everything. Without `by_content`, a file whose stamp has not changed is not read again."""
-        found = list(_walk(self._disk, self._root, self._not_ours))
-        troubles = [each for each in found if isinstance(each, _Trouble)]
+        found = list(walk(self._disk, self._root, self._not_ours))
+        troubles = [each for each in found if isinstance(each, Trouble)]
+        troubles += self._passed_over([each for each in found if isinstance(each, Lookalike)])
         parsed: dict[str, _Parsed] = {}
-        for each in sorted((each for each in found if isinstance(each, _Found)), key=lambda each: each.path):
+        for each in sorted((each for each in found if isinstance(each, Found)), key=lambda each: each.path):
             file, before = each.path, self._parsed.get(each.path)
             if not by_content and before is not None and before.stamp is not None and before.stamp == each.stamp:
                 parsed[file] = before
@@ -64,15 +63,16 @@ class SpecsDir:
             try:
                 parsed[file] = self._parse(file, each.stamp)
             except OSError as error:
-                troubles.append(_Trouble(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
+                troubles.append(Trouble(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
         whole = merge([*map(self._told, troubles), *(each.contents for each in parsed.values())])
-        return self._without_doubles(self._with_hidden_settings(whole, parsed, troubles))
+        distrust = next((f"{self._shown(each.path)} {HOLDS_GIT}" for each in troubles if each.is_repository), None)
+        return self._without_doubles(self._with_hidden_settings(replace(whole, distrust=distrust), parsed, troubles))
 
-    def current(self, file: str, name: str) -> FineTuningJob | None:
+    def current(self, file: str, name: str) -> JobDocument | None:
         """Read one file again, and return its job of that name, if there is exactly one and it is valid."""
         try:
-            contents = self._parse(file).contents
+            contents = self._parse_anew(file)
         except OSError:
             return None
         found = [each.document for each in contents.jobs if each.document.metadata.name == name]
@@ -91,14 +91,44 @@ class SpecsDir:
         """Return None: a directory does not know who wrote what."""
         return None
 
+    def _passed_over(self, lookalikes: list[Lookalike]) -> list[Trouble]:
+        """Return what to say of the files that look like specs. One that has not changed is not read again."""
+        before, self._lookalikes = self._lookalikes, {}
+        for each in lookalikes:
+            known = before.get(each.path)
+            if known is None or each.stamp is None or known[0] != each.stamp:
+                known = each.stamp, is_certain(each.path) or self._holds_documents(each.path)
+            self._lookalikes[each.path] = known
+        return [
+            Trouble(path, complaint(meant(path) or ""), Severity.WARNING)
+            for path, (_, is_one) in self._lookalikes.items()
+            if is_one
+        ]
+
+    def _holds_documents(self, file: str) -> bool:
+        try:
+            return holds_documents(self._disk.read(self._root / file))
+        except OSError:
+            return False  # nobody says that it is one of ours
+
     def _holds_still(self, file: str, before: Snapshot) -> bool:
         try:
-            now = self._parse(file).contents
+            now = self._parse_anew(file)
         except OSError:
             return False
         return not now.is_settings_broken and _said(now) == _said(before)
 
-    def _parse(self, file: str, stamp: _Stamp = None) -> _Parsed:
+    def _parse_anew(self, file: str) -> Snapshot:
+        """Read a file on which a request rests. Nothing that was remembered on a disk decides what it says."""
+        data = self._disk.read(self._root / file)
+        digest = hashlib.sha256(data).digest()
+        before = self._parsed_anew.get(file)
+        if before is None or before.digest != digest:
+            contents = read_documents(data, file=file, shown=self._shown(file), parse=parse)
+            before = self._parsed_anew[file] = _Parsed(digest, None, contents)
+        return before.contents
+
+    def _parse(self, file: str, stamp: Stamp = None) -> _Parsed:
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
         before = self._parsed.get(file)
@@ -111,14 +141,14 @@ class SpecsDir:
         readable = path if path.isprintable() else ascii(path)[1:-1]
         return f"{self._display}/{readable}" if path else self._display
 
-    def _told(self, trouble: _Trouble) -> Snapshot:
+    def _told(self, trouble: Trouble) -> Snapshot:
         said = Diagnostic(file=self._shown(trouble.path), message=trouble.message, severity=trouble.severity)
         broken = frozenset({trouble.path} if trouble.severity is Severity.ERROR else ())
         hidden = broken if trouble.may_hold_anything else frozenset[str]()
         return Snapshot(broken_files=broken, may_hold_providers=hidden, diagnostics=(said,))
 
     def _with_hidden_settings(
-        self, whole: Snapshot, parsed: Mapping[str, _Parsed], troubles: list[_Trouble]
+        self, whole: Snapshot, parsed: Mapping[str, _Parsed], troubles: list[Trouble]
     ) -> Snapshot:
         """Count Settings as broken that may stand where nobody can read, and remember where they stand."""
         holding = {file: each.contents for file, each in parsed.items() if each.contents.settings}
@@ -165,7 +195,6 @@ class SpecsDir:
 
 
 _Place = tuple[str, int | None]
-_Stamp = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,82 +202,9 @@ class _Parsed:
     """What one file held when its bytes had this digest."""
 
     digest: bytes
-    stamp: _Stamp
+    stamp: Stamp
     """As the file stood in its directory just before it was read."""
     contents: Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A file that may hold specs, relative to the root."""
-
-    path: str
-    stamp: _Stamp
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Something on the way that is not read."""
-
-    path: str
-    message: str
-    severity: Severity = Severity.ERROR
-    may_hold_anything: bool = False
-    """It is there, and the disk does not give it out."""
-
-
-def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
-    """Return what differs from before wherever a spec file was changed, within the limits of its stamp."""
-    return frozenset(_walk(disk, root, _not_ours(root, status_root)))
-
-
-def _not_ours(root: Path, status_root: Path) -> frozenset[str]:
-    """Return which directories below the root hold no specs, whichever way the paths are written."""
-    real, statuses = root.resolve(), status_root.resolve()
-    inside = {statuses.relative_to(real).as_posix()} if statuses.is_relative_to(real) else set()
-    return frozenset({"status", *inside})
-
-
-def _walk(disk: Disk, root: Path, not_ours: frozenset[str]) -> Iterator[_Found | _Trouble]:
-    """Yield each file that holds specs, and each trouble."""
-    count = 0
-    directories = [""]
-    while directories:
-        directory = directories.pop()
-        try:
-            entries = disk.list(root / directory)
-        except OSError as error:
-            why = _WHY.get(type(error))
-            unread = f"cannot be read: {error.strerror or error}"
-            yield _Trouble(directory, why or unread, may_hold_anything=why is None)
-            continue
-        for entry in entries:
-            path = f"{directory}/{entry.name}" if directory else entry.name
-            if entry.name.startswith(_HIDDEN) or path in not_ours:
-                continue
-            trouble = _trouble(path, entry)
-            if trouble is not None:
-                yield trouble
-            elif entry.is_dir:
-                directories.append(path)
-            elif path.endswith(_SUFFIXES):
-                count += 1
-                yield _Found(path, entry.stamp)
-        if count > FILES_MAX:
-            yield _Trouble("", f"holds more than {FILES_MAX:,} spec files; the rest is not read")
-            return
-
-
-def _trouble(path: str, entry: Entry) -> _Trouble | None:
-    may_hold_specs = entry.is_dir or entry.name.endswith(_SUFFIXES)
-    if may_hold_specs and not entry.name.isprintable():
-        return _Trouble(path, "this name is not UTF-8, or holds control characters: rename it")
-    if entry.is_dir and path.count("/") >= DEPTH_MAX:
-        return _Trouble(path, f"directories are nested deeper than {DEPTH_MAX}")
-    if entry.is_dir or entry.is_file:
-        return None
-    severity = Severity.ERROR if may_hold_specs else Severity.WARNING
-    return _Trouble(path, f"is not read: {entry.why_neither}", severity)
 
 
 def _said(contents: Snapshot) -> list[Settings]:

@@ -1,36 +1,96 @@
-"""Where the lock, the cache and the sandbox's world live: outside the repository, one directory for each specs path."""
+"""Where the lock, the journal, caches and the sandbox's world live: not in the repository, a directory a specs path.
+
+Rules: what stands there decides what is done, so it is believed only where nobody but this user, and root, can have
+written it; as with `~/.ssh`, one that others can write to is refused and not repaired, for what is in it may be theirs
+already. A group that has this user as its only member is no others (user private groups; a volume's `fsGroup`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from reconciler.local.ownership import is_alone_in
+
 APPLICATION = "reconcile"
+_ANOTHER = "name another with --state-dir"
+_ROOT = 0
 
 
-class StateDirRefused(Exception):
-    """The directory cannot be used for state. The message says why, and what to do."""
+class StateDirRefusedError(Exception):
+    """The directory is no place for state. The message says why, and what to do."""
+
+
+class StateDirUnsafeError(Exception):
+    """Somebody else can have written what stands in the directory. The message says who, and what to do."""
 
 
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the state directory of a specs directory: below `XDG_CACHE_HOME`, else the platform's user cache."""
-    home = environ.get("XDG_CACHE_HOME")
-    cache = Path(home) / APPLICATION if home else user_cache_path(APPLICATION, appauthor=False)
+    """Return the state directory of a specs directory: below `XDG_CACHE_HOME`, else the platform's user cache.
+
+    Raises `StateDirUnsafeError` where this user has no home.
+    """
+    home = Path(environ.get("XDG_CACHE_HOME", ""))
+    # A relative one counts for nothing: https://specifications.freedesktop.org/basedir-spec/latest/
+    cache = Path(APPLICATION)
+    with suppress(RuntimeError):  # a user without an entry in the list of users, as containers have them
+        cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
+    if not cache.is_absolute():
+        msg = "this user has no home directory to keep state in: set HOME or XDG_CACHE_HOME, or name a --state-dir"
+        raise StateDirUnsafeError(msg)
     return cache / hashlib.sha256(os.fsencode(specs.resolve())).hexdigest()[:16]
 
 
-def prepare_state_dir(path: Path, specs: Path) -> Path:
-    """Create it, for this user only, and return it resolved. Raises `StateDirRefused`, or OSError."""
+def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], bool]) -> Path:
+    """Create it, for this user only, and return it resolved.
+
+    Args:
+        path: the state directory.
+        specs: the specs directory that it belongs to.
+        is_tracked: whether Git tracks files in a directory.
+
+    Raises `StateDirRefusedError`, `StateDirUnsafeError`, or OSError.
+    """
     state = path.resolve()
     if state.is_relative_to(specs.resolve()):
-        msg = f"the state directory {path} is inside the specs directory {specs}: name another with --state-dir"
-        raise StateDirRefused(msg)
+        msg = f"the state directory {path} is inside the specs directory {specs}: {_ANOTHER}"
+        raise StateDirRefusedError(msg)
     if state.exists() and not state.is_dir():
-        msg = f"the state directory {path} is not a directory: name another with --state-dir"
-        raise StateDirRefused(msg)
+        msg = f"the state directory {path} is not a directory: {_ANOTHER}"
+        raise StateDirRefusedError(msg)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check(state, state.stat(), f"the state directory {path}")
+    with os.scandir(state) as entries:
+        for entry in entries:
+            place = f"{path / entry.name} in the state directory"
+            if entry.is_symlink():
+                msg = f"{place} is a link: remove it, or {_ANOTHER}"
+                raise StateDirUnsafeError(msg)
+            _check(state / entry.name, entry.stat(follow_symlinks=False), place)
+    if is_tracked(state):
+        msg = f"Git tracks files in the state directory {path}, so whoever commits can write them: {_ANOTHER}"
+        raise StateDirUnsafeError(msg)
     return state
+
+
+def _check(path: Path, facts: os.stat_result, place: str) -> None:
+    """Let nobody but this user write a file or directory. Raises `StateDirUnsafeError` where others could until now."""
+    if facts.st_uid not in {os.geteuid(), _ROOT}:
+        msg = f"{place} belongs to user {facts.st_uid}, and this is user {os.geteuid()}: remove it, or {_ANOTHER}"
+        raise StateDirUnsafeError(msg)
+    others = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not others:
+        return
+    if others & stat.S_IWOTH or not is_alone_in(facts.st_gid) or facts.st_uid != os.geteuid():
+        msg = (
+            f"{place} can be written to by other users (mode {stat.S_IMODE(facts.st_mode):04o}), so what it holds may "
+            f"be theirs: empty it and run chmod go-w on it, or {_ANOTHER}, such as a new directory below it"
+        )
+        raise StateDirUnsafeError(msg)
+    path.chmod(stat.S_IMODE(facts.st_mode) & ~stat.S_IWGRP)

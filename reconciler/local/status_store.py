@@ -2,43 +2,47 @@
 
 Rules: a status whose bytes are there already is not written; a file is replaced in one step, and never half; what is in
 the tree and not ours is left alone; a file that counts as none is overwritten only by a status that belongs there, and
-one of a later version never is.
+one of a later version never is. A file that could not be read this time is unknown, not none: it is overwritten only
+with what follows from what this process wrote there itself.
 """
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from reconciler.formats.status_parser import (
-    StatusTooNew,
-    StatusUnreadable,
+    StatusTooNewError,
+    StatusUnreadableError,
+    as_written,
     is_ours,
     parse_provider_status,
     parse_status,
 )
 from reconciler.formats.status_writer import render_provider_status, render_status
 from reconciler.formats.yaml_text import Parse, parse
+from reconciler.local.status_walk import StatusStamp, is_gone, is_never_ours, unread, walk
 from reconciler.model.status import JobStatus, ProviderStatus
-from reconciler.ports import Disk, StoredStatuses
-
-PROVIDERS = "_providers"
+from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread, status_path
+from reconciler.redacted_provider import without_secrets
+from reconciler.redaction import KNOWN
 
 _Status = JobStatus | ProviderStatus | None  # None: somebody else's file
-_Stamp = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     """What one file held, and its stamp just before it was read."""
 
-    stamp: _Stamp
+    stamp: StatusStamp
     data: bytes
     status: _Status
 
 
-class StatusesDir:
+class StatusDirectory:
     """The `StatusStore` of a directory. What it knows of the files is what the last `load` saw, and what it wrote."""
 
     def __init__(self, root: Path, disk: Disk, parse: Parse = parse) -> None:
@@ -52,6 +56,11 @@ class StatusesDir:
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
         self._too_new: dict[str, tuple[str, str] | None] = {}
+        self._unread: tuple[Unread, ...] = ()
+        self._temporary: list[str] | None = None
+        """What earlier processes left half-written, until the first write takes it away."""
+        self._written: dict[str, bytes] = {}
+        """What this process wrote, as far as nothing else was read there since."""
         self._changed: set[str] = set()
         """What we wrote or removed since it was last parsed."""
         self._was_there: bool | None = None
@@ -64,22 +73,37 @@ class StatusesDir:
         if self._was_there is None:
             self._was_there = self._is_there()
         parsed, self._parsed = self._parsed, {}
-        self._bytes, self._changed = {}, set()
-        discarded: list[str] = []
-        too_new: dict[str, tuple[str, str] | None] = {}
-        for path, stamp in self._walk(discarded):
+        self._bytes, self._changed, self._discarded, self._too_new = {}, set(), (), {}
+        walked = walk(self._disk, self._root)
+        self._unread = tuple(unread(path, error) for path, error in walked.refused.items())
+        for path, stamp in walked.files:
             known = parsed.get(path)
-            try:
-                if by_content or known is None or stamp is None or known.stamp != stamp:
-                    known = self._read(path, stamp, known)
-            except StatusTooNew as error:
-                too_new[path] = error.job
-            except (StatusUnreadable, UnicodeDecodeError, OSError):
-                discarded.append(path)
+            if by_content or known is None or stamp is None or known.stamp != stamp:
+                self._take(path, stamp, known)
             else:
                 self._parsed[path], self._bytes[path] = known, known.data
-        self._discarded, self._too_new = tuple(discarded), too_new
+        if self._temporary is None:
+            self._temporary = walked.temporary
         return self._told()
+
+    def _take(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> None:
+        """Read one file, and note what it is."""
+        try:
+            self._parsed[path] = self._read(path, stamp, known)
+        except StatusTooNewError as error:
+            self._too_new[path] = error.job
+        except (StatusUnreadableError, UnicodeDecodeError):
+            self._discarded += (path,)
+        except OSError as error:
+            if is_never_ours(error):
+                self._discarded += (path,)
+            elif not is_gone(error):
+                self._unread += (unread(path, error),)
+
+    def holds_anything(self) -> bool:
+        """Whether any file may be a status, those that cannot be read included."""
+        walked = walk(self._disk, self._root)
+        return bool(walked.files or walked.refused)
 
     def known(self) -> StoredStatuses:
         """Return what the last `load` saw, and what was written since. The disk is not asked."""
@@ -108,6 +132,7 @@ class StatusesDir:
             jobs=tuple(jobs.values()),
             providers=tuple(providers),
             discarded=self._discarded,
+            unread=self._unread,
             too_new=tuple(sorted(self._too_new)),
             too_new_jobs=frozenset(each for each in self._too_new.values() if each is not None),
         )
@@ -121,7 +146,7 @@ class StatusesDir:
         if path in self._too_new:
             return False
         stood = {each: self._bytes[each] for each in {*self._paths[status.name], path} if each in self._bytes}
-        is_news = self._put(path, render_status(status).encode(), durable=durable)
+        is_news = self._put(path, _text_of(status).encode(), durable=durable)
         self._replaced[status.name] = stood
         for other in self._paths[status.name] - {path}:
             self._drop(other)
@@ -131,6 +156,11 @@ class StatusesDir:
     def remove(self, status: JobStatus) -> None:
         """Remove a status file that was loaded."""
         for path in self._paths.pop(status.name, set()):
+            self._drop(path)
+
+    def discard(self, path: str) -> None:
+        """Remove a file that counts as none."""
+        if path in self._discarded:
             self._drop(path)
 
     def restore(self, status: JobStatus) -> None:
@@ -144,18 +174,31 @@ class StatusesDir:
 
     def write_provider(self, status: ProviderStatus) -> bool:
         """Write what is wrong with an account, if that is news. Returns whether it was. Raises OSError."""
-        path = f"{PROVIDERS}/{status.name}.yaml"
-        if path in self._too_new:
+        path = f"{PROVIDERS}{status.name}.yaml"
+        if path in self._too_new or self._is_hidden(path):
             return False
-        return self._put(path, render_provider_status(status).encode(), durable=False)
+        shown = replace(status, message=KNOWN.strike(status.message))
+        return self._put(path, render_provider_status(shown).encode(), durable=False)
 
     def remove_provider(self, name: str) -> None:
         """Remove it: the account can be seen again, or nobody looks at it any more."""
-        self._drop(f"{PROVIDERS}/{name}.yaml")
+        path = f"{PROVIDERS}{name}.yaml"
+        if not self._is_hidden(path):
+            self._drop(path)
 
-    def _read(self, path: str, stamp: _Stamp, known: _Parsed | None) -> _Parsed:
+    def _is_unknown(self, path: str) -> bool:
+        """Whether something may stand there that could not be read, and that this process did not write itself."""
+        return self._is_hidden(path) and path not in self._written
+
+    def _is_hidden(self, path: str) -> bool:
+        """Whether something may stand there that could not be read, so that whoever writes did not know of it."""
+        return any(path == each.path or (each.is_directory and path.startswith(each.path)) for each in self._unread)
+
+    def _read(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> _Parsed:
         """Return what is in a file; bytes that have not changed are not parsed twice."""
-        data = self._disk.read(self._root / path)
+        data = as_written(self._disk.read(self._root / path))
+        if self._written.get(path) not in {None, data}:
+            del self._written[path]
         self._bytes[path] = data
         if known is not None and known.data == data:
             return known if known.stamp == stamp else replace(known, stamp=stamp)
@@ -165,12 +208,20 @@ class StatusesDir:
         if self._bytes.get(path) == data:
             return False
         target = self._root / path
-        fresh = target.with_name(f".{target.name}.tmp")
-        self._disk.write(fresh, data)
-        if durable:
-            self._disk.sync(fresh)
-        self._disk.rename(fresh, target)
+        if self._is_unknown(path):
+            raise OSError(errno.EAGAIN, "it could not be read, and what is unknown is not overwritten", str(target))
+        self._remove_temporary()
+        fresh = self._disk.write_beside(target, data)
+        try:
+            if durable:
+                self._disk.sync(fresh)
+            self._disk.rename(fresh, target)
+        except OSError:
+            with suppress(OSError):
+                self._disk.remove(fresh)
+            raise
         self._bytes[path] = data
+        self._written[path] = data
         self._changed.add(path)
         if durable:
             self._sync_way_to(target)
@@ -187,43 +238,42 @@ class StatusesDir:
     def _is_there(self) -> bool:
         try:
             self._disk.list(self._root)
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:
+            return True
         return True
 
     def _drop(self, path: str) -> None:
         self._disk.remove(self._root / path)
         self._bytes.pop(path, None)
+        self._written.pop(path, None)
         self._changed.add(path)
 
-    def _walk(self, unread: list[str]) -> list[tuple[str, _Stamp]]:
-        """Return the files that may be statuses, sorted; directories that cannot be read go to `unread`."""
-        files: list[tuple[str, _Stamp]] = []
-        directories = [""]
-        while directories:
-            directory = directories.pop()
-            try:
-                entries = self._disk.list(self._root / directory)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                unread.append(directory or ".")
-                continue
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-            directories += [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
-            ours = [entry for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
-            files += [(f"{directory}{entry.name}", entry.stamp) for entry in ours]
-        return sorted(files, key=lambda found: found[0])
+    def _remove_temporary(self) -> None:
+        while self._temporary:
+            with suppress(OSError):
+                self._disk.remove(self._root / self._temporary.pop())
+
+
+def _text_of(status: JobStatus) -> str:
+    """Return the text of a status, without any known secret in what a provider or an author wrote."""
+    text = render_status(status)
+    if not KNOWN.is_in(text):
+        return text
+    job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
+    texts = without_secrets((status.conditions, status.receipts))
+    return render_status(replace(status, job=job, conditions=texts[0], receipts=texts[1]))
 
 
 def _path(status: JobStatus) -> str:
-    return str(PurePosixPath(status.source).parent / f"{status.name}.yaml")
+    return status_path(status.source, status.name)
 
 
 def _parse(path: str, data: bytes, parse: Parse) -> _Status:
     if not is_ours(data):
         return None
-    read = parse_provider_status if path.startswith(f"{PROVIDERS}/") else parse_status
+    read = parse_provider_status if path.startswith(PROVIDERS) else parse_status
     return read(data.decode(), parse)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.reason import Reason
 
 
@@ -53,6 +54,18 @@ class Unset(Enum):
 UNSET = Unset.UNSET
 
 
+EMBEDDED = "sandbox"
+"""The provider type whose jobs are in this process."""
+_PORTS = {"https": 443, "http": 80}
+
+
+def host_of(base_url: str) -> str:
+    """Return where a normalised base URL leads, with the port."""
+    scheme, _, rest = base_url.partition("://")
+    host = rest.partition("/")[0]
+    return host if host.rpartition(":")[2].isdecimal() else f"{host}:{_PORTS.get(scheme, scheme)}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
     """Whom we speak to: a provider type, its normalised base URL, its scoping options.
@@ -67,6 +80,34 @@ class Account:
     def __str__(self) -> str:
         """Return the one line that stands in status files, e.g. `openai https://api.openai.com/v1`."""
         return " ".join([self.type, self.base_url, *(f"{key}={value}" for key, value in self.scope)])
+
+    @property
+    def host(self) -> str:
+        """Where its base URL leads, with the port."""
+        return host_of(self.base_url)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether its jobs exist in this process alone, so that no other account can be meant by it."""
+        return self.type == EMBEDDED
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CredentialScope:
+    """What protects an account: the host that is asked, and the credential that is sent there.
+
+    An author of specs can spell one account in many ways. This is what all of them have in common, so everything that
+    protects goes by it: allowed paths, the guard, `DuplicateJob`, the circuit.
+    """
+
+    host: str
+    """With the port; of an embedded account, its whole line."""
+    credential: str
+    """As an operator would write it: a variable, or a file's path after its links."""
+
+    def __str__(self) -> str:
+        """Return it as it stands in messages."""
+        return f"{self.host} with {self.credential}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,11 +157,27 @@ class ObservedJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took a request for a change. Only a later observation shows whether it took effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyOver:
+    """The provider took nothing, because the job is where the request would bring it already: over, or on its way.
+
+    `job` is the job as the provider showed it after that: an observation, which is believed as one.
+    """
+
+    job: ObservedJob
+
+
+@dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of a list. `next_cursor` is None on the last one."""
+    """One page of a list. `next_cursor` is None on the last one; `garbled` rows show no job that can be told."""
 
     jobs: tuple[ObservedJob, ...]
     next_cursor: str | None
+    garbled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,22 +230,32 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """A look that worked. `job` is None where the provider said, in its own words, that there is none."""
 
     job: ObservedJob | None
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """A look that failed, was partial or is not believed. It never leads to an action."""
+class Unobserved:
+    """An observation that failed, was incomplete or is doubted. It never leads to an action."""
 
     reason: Reason
     message: str
     retry_after_s: float | None = None
     is_transient: bool = True
     is_configuration: bool = False
-    """Because the operator has not set something, such as a credential."""
+    """Whether a setting of the operator is missing, such as a credential."""
+    is_defect: bool = False
+    """Whether a bug on our side is the cause."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of a command that needed this observation."""
+        if self.is_configuration:
+            return ExitCode.CONFIGURATION
+        is_invalid = self.reason in {Reason.INVALID_PROVIDER, Reason.INVALID_SPEC, Reason.DUPLICATE_JOB}
+        return ExitCode.INVALID_DOCUMENT if is_invalid else ExitCode.PROVIDER_UNSEEN
 
 
-Look = Seen | Unseen
+Observation = Observed | Unobserved

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from reconciler.model.report import Action
+from reconciler.model.action import Action
 from reconciler.model.status import Because, Verb
 
 

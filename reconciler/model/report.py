@@ -2,99 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import IntEnum, StrEnum
+from datetime import datetime
+from enum import StrEnum
 
+from reconciler.model.action import Action, Progress
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import Account, JobRef, ObservedJob
+from reconciler.model.exit_code import ExitCode, worst
+from reconciler.model.job import Account, JobRef, ObservedJob, Unobserved
+from reconciler.model.kind import JobDocument
 from reconciler.model.spec import DesiredState
-from reconciler.model.status import Because, JobStatus, Verb
-
-APPROVED_FOR = timedelta(hours=24)
-"""How long a commit's approval holds."""
-_BY_COMMIT = "Approve-Cancels "
-
-
-class ExitCode(IntEnum):
-    """How a command ends, as `sysexits.h` has it where it has a word for it."""
-
-    OK = 0
-    STALLED = 1
-    CHANGES_PENDING = 2
-    REFUSED = 3
-    USAGE = 64
-    INVALID_DOCUMENT = 65
-    PROVIDER_UNSEEN = 69
-    SOFTWARE = 70
-    TIMED_OUT = 75
-    CONFIGURATION = 78
-
-
-PRECEDENCE = (
-    ExitCode.SOFTWARE,
-    ExitCode.REFUSED,
-    ExitCode.CONFIGURATION,
-    ExitCode.INVALID_DOCUMENT,
-    ExitCode.STALLED,
-    ExitCode.PROVIDER_UNSEEN,
-    ExitCode.TIMED_OUT,
-    ExitCode.CHANGES_PENDING,
-)
-
-
-def worst(codes: frozenset[ExitCode]) -> ExitCode:
-    """Return the one that the process ends with, of several that hold."""
-    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """One request that should be made: data, to be compared, printed, refused or sent."""
-
-    verb: Verb
-    ref: JobRef
-    name: str
-    because: Because
-    reason: str | None
-    """The spec's own words, or the limit that was reached."""
-    is_first_attempt: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CommitApproval:
-    """The line `Approve-Cancels: N` of a commit message, for the jobs whose wanted state that commit changed."""
-
-    commit: str
-    made_at: datetime
-    count: int
-    names: frozenset[str]
-
-    @property
-    def label(self) -> str:
-        """What a receipt says that was let through by it; counting those is what makes it work once."""
-        return f"{_BY_COMMIT}{self.commit}"
-
-
-def is_by_commit(approved_by: str) -> bool:
-    """Whether what a receipt says that it was approved by is a commit."""
-    return approved_by.startswith(_BY_COMMIT)
-
-
-class Progress(StrEnum):
-    """What became of an action in this run."""
-
-    PLANNED = "planned"
-    REFUSED = "refused"
-    ACCEPTED = "accepted"
-    UNANSWERED = "unanswered"
-    NOT_DELIVERED = "not delivered"
-    FORBIDDEN = "forbidden"
-    REJECTED = "rejected"
-    NOT_RECORDED = "not recorded"
-    OVERTAKEN = "overtaken"
-    """Its spec, or what is published, changed between the decision and the request; nothing was sent."""
+from reconciler.model.status import JobStatus
+from reconciler.model.transition import Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +32,10 @@ class Row:
     progress: Progress | None = None
     seen: ObservedJob | None = None
     """The job as this pass saw it, with what moves by itself and is in no status; None where nobody looked."""
-    unseen: str | None = None
-    """Why the provider could not be looked at for this job, if so; `status` is then what was known before."""
+    unseen: Unobserved | None = None
+    """Why the job could not be observed, if so; `status` is then what was known before."""
+    document: JobDocument | None = None
+    """The spec itself; None where it is not valid."""
 
 
 def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -131,16 +53,17 @@ class AccountReport:
     requests: int = 0
     has_looked: bool = True
     """Whether there was anything to look at."""
-    unseen_reason: str | None = None
-    message: str | None = None
-    is_transient: bool = False
-    is_configuration: bool = False
-    retry_after_s: float | None = None
+    has_failed: bool = False
+    """Whether this pass found what is wrong with it; otherwise it is from an earlier look, at other jobs of it."""
+    unseen: Unobserved | None = None
+    """Why the account, or some of its jobs, could not be observed."""
+    since: datetime | None = None
+    """Since when it has not been observed, where that is what a status tells, and not a pass."""
 
     @property
     def is_seen(self) -> bool:
         """Whether it was looked at, and seen."""
-        return self.has_looked and self.unseen_reason is None
+        return self.has_looked and self.unseen is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +79,15 @@ class Refusal:
     max_cancel_percent: int
     max_cancels_absolute: int
     names: tuple[str, ...]
+    doubt: str | None = None
+    """Why the last hour could not be counted, if so: then no number of changes is few enough."""
 
     def __str__(self) -> str:
-        """Return the sentence with the numbers in it."""
+        """Return the sentence with the numbers in it, or why there are none."""
+        if self.doubt is not None:
+            return (
+                f"{self.requested} changes wanted ({self.scope}), and the last hour's cannot be counted: {self.doubt}"
+            )
         total = self.requested + self.earlier
         share = f"{total * 100 // self.unfinished} %" if self.unfinished else "all"
         earlier = f" and {self.earlier} in the last hour" if self.earlier else ""
@@ -167,6 +96,35 @@ class Refusal:
             f"({self.scope}); the limits are {self.max_cancels} and {self.max_cancel_percent} % together, "
             f"or {self.max_cancels_absolute} in any case"
         )
+
+
+class ExpiredClock(StrEnum):
+    """What bounds a run, by the option that sets it."""
+
+    WAIT = "--wait"
+    """How long what is on its way is waited for."""
+    TIMEOUT = "--timeout"
+    """How long something may fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A clock that ran out."""
+
+    clock: ExpiredClock
+    length_s: float
+    names: tuple[str, ...]
+    """The jobs that were left."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastPass:
+    """When the last pass on this machine ended, and when each account was last observed by one."""
+
+    at: datetime
+    command: str
+    observed_at: Mapping[str, datetime]
+    """By the line that stands in statuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +145,14 @@ class Report:
     published: str | None = None
     """The last commit that statuses were published as, if they were."""
     removed: tuple[str, ...] = ()
+    """The names of the deleted specs whose statuses went in this run."""
+    orphans: tuple[JobStatus, ...] = ()
+    """What was last known of the jobs whose specs are gone, where that is news: nothing is asked for them any more."""
     is_dry: bool = False
-    is_timed_out: bool = False
+    last_pass: LastPass | None = None
+    """Of a report that was made from statuses, where it is known."""
+    expired: tuple[Expired, ...] = ()
+    """Which clocks of this run ran out, and what was left then."""
     exit_codes: frozenset[ExitCode] = field(default_factory=frozenset)
 
     def __repr__(self) -> str:
@@ -199,6 +163,27 @@ class Report:
     def exit_code(self) -> ExitCode:
         """The one that the process ends with."""
         return worst(self.exit_codes)
+
+    @property
+    def is_timed_out(self) -> bool:
+        """Whether something was still on its way when `--wait` ran out."""
+        return any(each.clock is ExpiredClock.WAIT for each in self.expired)
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """What is news: the jobs whose status is another one than before."""
+        return tuple(
+            Transition(
+                name=row.name,
+                ref=row.ref,
+                before=row.before,
+                after=row.status,
+                action=row.action,
+                progress=row.progress,
+            )
+            for row in self.rows
+            if row.before != row.status
+        )
 
     @property
     def changes(self) -> tuple[Row, ...]:

@@ -40,7 +40,6 @@ from reconciler.model.scalar import (
 __all__ = [
     "API_VERSION",
     "INTERVAL_MIN",
-    "KINDS",
     "CredentialSource",
     "DesiredState",
     "Document",
@@ -70,6 +69,11 @@ __all__ = [
 
 API_VERSION = "jobs.reconciler/v1"
 INTERVAL_MIN = timedelta(seconds=15)
+INTERVAL_MAX = timedelta(days=1)
+"""Health, readiness and every look go by the interval: a longer one would put everything to sleep."""
+RATE_MIN = 0.1
+"""Requests a second: a document that asks for less would stop an account without saying so."""
+GLOBS_MAX = 100
 
 
 class DesiredState(StrEnum):
@@ -81,9 +85,9 @@ class DesiredState(StrEnum):
     OBSERVED = "observed"
 
 
-def _not_too_often(span: timedelta) -> timedelta:
-    if span < INTERVAL_MIN:
-        msg = f"must be at least {render_duration(INTERVAL_MIN)}"
+def _often_enough(span: timedelta) -> timedelta:
+    if not INTERVAL_MIN <= span <= INTERVAL_MAX:
+        msg = f"must be at least {render_duration(INTERVAL_MIN)} and at most {render_duration(INTERVAL_MAX)}"
         raise ValueError(msg)
     return span
 
@@ -142,7 +146,7 @@ class JobSpec(Document):
     provider: Word = Field(description="A Provider document's name, or a provider type that needs none.")
     job_id: Word = Field(description="The id that the provider gave the job.")
     desired_state: DesiredState = Field(description="What should be true of the job.")
-    reason: Text | None = Field(None, description="Why; shown in plan, status and notifications.")
+    reason: Text | None = Field(None, description="Why; shown in plan and status.")
     limits: Limits | None = Field(None, description="When an unfinished job must be cancelled by itself.")
     suspend: Annotated[
         Suspension | None, BeforeValidator(_suspension, json_schema_input_type=bool | Suspension | None)
@@ -168,7 +172,7 @@ class CredentialSource(Document):
 class RateLimit(Document):
     """How gently an account is asked. All jobs of the account share it."""
 
-    requests_per_second: Annotated[Number, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+    requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = None
     burst: Annotated[Count, Field(ge=1, le=10_000)] | None = None
     concurrency: Annotated[Count, Field(ge=1, le=256)] | None = None
 
@@ -179,8 +183,10 @@ class ProviderSpec(Document):
     type: Word = Field(description="The provider type.")
     base_url: Address | None = Field(None, description="Where its API is, if not at the type's own address.")
     credentials: CredentialSource | None = Field(None, description="Where the credential is; never the credential.")
-    allowed_paths: tuple[Word, ...] | None = Field(
-        None, description="Globs below the specs directory: which files may name this provider's account."
+    allowed_paths: Annotated[tuple[Word, ...], Field(max_length=GLOBS_MAX)] | None = Field(
+        None,
+        description="At most 100 globs below the specs directory: only files that match may use this credential at "
+        "this host, under any provider's name.",
     )
     rate_limit: RateLimit = Field(default_factory=RateLimit, description="How gently the account is asked.")
     options: dict[str, Any] = Field(default_factory=dict, description="The type's own options.")
@@ -203,8 +209,10 @@ class Safety(Document):
 class SettingsSpec(Document):
     """What holds for the whole repository."""
 
-    interval: Annotated[Duration, AfterValidator(_not_too_often)] | None = Field(
-        None, description="How often everything is looked at; at least 15s."
+    interval: Annotated[Duration, AfterValidator(_often_enough)] | None = Field(
+        None,
+        description="How often a watch reads all specs anew; from 15s to 1d. A job is observed when something is "
+        "expected of it, and at least once in five intervals until it has ended.",
     )
     suspend: Flag = Field(default=False, description="true: nothing anywhere is changed.")
     safety: Safety = Field(default_factory=Safety, description="Brakes; they may only tighten the operator's.")
@@ -235,13 +243,6 @@ class Settings(Document):
     kind: Literal["Settings"]
     metadata: Metadata
     spec: SettingsSpec
-
-
-KINDS: dict[str, type[FineTuningJob | Provider | Settings]] = {
-    "FineTuningJob": FineTuningJob,
-    "Provider": Provider,
-    "Settings": Settings,
-}
 
 
 def spec_digest(spec: JobSpec, account: Account) -> str:

@@ -7,11 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.job import JobError, Phase
+from reconciler.model.kind import FINE_TUNING, JobKind
 from reconciler.model.reason import Reason
 
 RECEIPTS_MAX = 5
 HISTORY_MAX = 10
 MESSAGE_MAX = 1024
+NOT_JUDGED = "cannot be judged"
+"""What `Ready` says, with why, of a limit that nobody can tell whether it is reached."""
 
 
 class Verb(StrEnum):
@@ -93,15 +96,28 @@ class Receipt:
     outcome: Outcome | None = None
     approved_by: str | None = None
     """What let it past the guard, if something had to; such a receipt does not count against later ones."""
+    refusals: int = 0
+    """How many of its attempts the provider refused while the job went on."""
 
     @property
     def is_open(self) -> bool:
         """Whether nobody knows yet how it ended."""
         return self.outcome is None
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the provider refused every attempt while the job went on: none of them had an effect."""
+        return self.accepted_at is None and self.refusals >= self.attempts
+
+    @property
+    def is_moot(self) -> bool:
+        """Whether the job ended and the provider had taken nothing: how it ended is none of our doing."""
+        is_ended = self.outcome not in {None, Outcome.WITHDRAWN}
+        return is_ended and self.accepted_at is None and self.confirmed_at is None
+
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class RememberedAttempt:
     """A first attempt whose receipt is no longer there, because its spec names another job now; the guard counts it."""
 
     account: str
@@ -155,7 +171,8 @@ class JobStatus:
     history: tuple[HistoryEntry, ...] = ()
     doubted_at: datetime | None = None
     """When a look first contradicted a final phase, while no second one has."""
-    spent: tuple[Spent, ...] = ()
+    spent: tuple[RememberedAttempt, ...] = ()
+    kind: JobKind = FINE_TUNING
 
     def condition(self, type_: ConditionType) -> Condition | None:
         """Return the condition of that type, if it is there."""
@@ -170,6 +187,11 @@ class JobStatus:
     def is_ready(self) -> bool:
         """Whether the job is as its spec wants it."""
         return self.ready.status is ConditionStatus.TRUE
+
+    @property
+    def has_unjudged_limit(self) -> bool:
+        """Whether the job is as its spec wants it, but for a limit that cannot be judged."""
+        return self.is_ready and self.ready.reason is Reason.AS_DESIRED and NOT_JUDGED in self.ready.message
 
     @property
     def is_stalled(self) -> bool:
@@ -196,3 +218,9 @@ class ProviderStatus:
     reason: Reason
     message: str
     since: datetime
+    jobs: tuple[str, ...] = ()
+    """The ids of the jobs that it keeps from being seen, where it does not keep all."""
+
+    def hides(self, account: str, job_id: str) -> bool:
+        """Whether it keeps a job from being seen."""
+        return account == self.account and (not self.jobs or job_id in self.jobs)

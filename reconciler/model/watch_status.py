@@ -1,7 +1,7 @@
 """The watch at one moment, as everybody else may see it: one immutable value, replaced whole.
 
 The thread that serves it only reads it, so it never sees half of anything, and a watch that hangs cannot keep it from
-answering. Moments in `float` are monotonic seconds; `ailments` says what is wrong by their age.
+answering. Moments in `float` are monotonic seconds; `liveness_problems` says what is wrong by their age.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Upcoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class WatchStatus:
     """What a watch knows of itself and of its jobs."""
 
     interval_s: float
@@ -55,14 +55,17 @@ class Overview:
     report: Report = field(default_factory=Report)
     """Of the last pass; its rows are of all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When each account was last seen, or first wanted, by the line that stands in statuses."""
+    """When the job of an account that has not been seen for the longest was last seen, or first wanted; by the line
+    that stands in statuses."""
+    unobserved: tuple[str, ...] = ()
+    """The accounts that have neither been observed since the watch began nor said why not."""
     upcoming: tuple[Upcoming, ...] = ()
     """What is due next, the earliest first; not all of it."""
     waiting: int = 0
     """How many jobs are due at some time."""
 
 
-def ailments(overview: Overview, now: float) -> tuple[str, ...]:
+def liveness_problems(overview: WatchStatus, now: float) -> tuple[str, ...]:
     """Return a sentence for each thing that is wrong with the watch itself; none while it is well."""
     limit, beat_at = PATIENCE * overview.interval_s, overview.beat_at
     if now - beat_at > limit:
@@ -75,11 +78,12 @@ def ailments(overview: Overview, now: float) -> tuple[str, ...]:
     return tuple(f"{what}, for {now - at:.0f} s" for what, at in signs.items() if beat_at - at > limit)
 
 
-def obstacles(overview: Overview) -> tuple[str, ...]:
+def readiness_problems(overview: WatchStatus) -> tuple[str, ...]:
     """Return a sentence for each reason why the watch is not ready to be relied on; none once it is."""
     found = {
         "it is stopping": overview.is_stopping,
         "the first pass has not ended yet": overview.finished_at is None,
+        f"not observed yet: {', '.join(overview.unobserved)}": bool(overview.unobserved),
         "the documents hold an error that stops every action": overview.is_halted,
     }
     return tuple(what for what, is_so in found.items() if is_so)

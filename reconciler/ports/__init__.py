@@ -1,14 +1,17 @@
 """The Protocols: what the loop needs of the world, and what a provider is given.
 
-Whoever implements one of these raises `Transient` or `Permanent` for a provider's failure, `OSError` for a disk's,
-and nothing else on purpose.
+Whoever implements one of these raises `TransientError` or `PermanentError` for a provider's failure, `OSError` for a
+disk's, and nothing else on purpose.
 """
 
+from reconciler.ports.ci_host import CiHost, CommentRefusedError
 from reconciler.ports.provider import (
+    PAIRS_MAX,
     AccountConfig,
     Credentials,
     JobController,
     JobReader,
+    NotBound,
     Now,
     ProviderType,
     Rate,
@@ -20,31 +23,42 @@ from reconciler.ports.provider import (
     Transport,
 )
 from reconciler.ports.system import (
+    PROVIDERS,
     BrokenJob,
+    ChangeNotifier,
     Clock,
     D,
     Disk,
     Entry,
+    Journal,
     Located,
     Publisher,
     Snapshot,
     SpecSource,
     StatusStore,
     StoredStatuses,
-    Waker,
+    Unread,
+    status_path,
 )
 
 __all__ = [
+    "PAIRS_MAX",
+    "PROVIDERS",
     "AccountConfig",
     "BrokenJob",
+    "ChangeNotifier",
+    "CiHost",
     "Clock",
+    "CommentRefusedError",
     "Credentials",
     "D",
     "Disk",
     "Entry",
     "JobController",
     "JobReader",
+    "Journal",
     "Located",
+    "NotBound",
     "Now",
     "ProviderType",
     "Publisher",
@@ -59,5 +73,6 @@ __all__ = [
     "SupportsEvents",
     "SupportsPause",
     "Transport",
-    "Waker",
+    "Unread",
+    "status_path",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,22 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from reconciler.errors import Kind, Permanent
-from reconciler.model.job import Account, Capabilities, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.errors import Kind, PermanentError
+from reconciler.model.job import (
+    Accepted,
+    Account,
+    AlreadyOver,
+    Capabilities,
+    JobCheckpoint,
+    JobEvent,
+    JobPage,
+    JobRef,
+    ListQuery,
+    ObservedJob,
+)
+
+PAIRS_MAX = 600
+"""So many letters of what is to be bound fit into a message, which a status cuts at 1,024."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +41,33 @@ class Response:
     retry_after_s: float | None = None
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises `Permanent(invalid)` where it is something else."""
+        """Return the body as JSON. Raises `PermanentError(invalid)` where it is something else."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             msg = f"the answer (HTTP {self.status}) is not JSON: this is not the API that was expected"
-            raise Permanent(msg, kind=Kind.INVALID) from None
+            raise PermanentError(msg, kind=Kind.INVALID) from None
+
+
+@dataclass(frozen=True, slots=True)
+class NotBound:
+    """Why a credential must not be sent to a host, and what an operator would write to allow it."""
+
+    why: str
+    variable: str = ""
+    """The variable that holds what the operator binds."""
+    pair: str = ""
+    """What would have to stand there besides the rest; empty where nothing would help."""
+
+    def told(self, pairs: Iterable[str]) -> str:
+        """Return the sentence that says what would allow this, together with all else that is not allowed yet."""
+        if not self.pair:
+            return self.why
+        line = ",".join(sorted({self.pair, *pairs}))
+        told = line if len(line) <= PAIRS_MAX else self.pair
+        how = f"the operator sets {self.variable}='{told}'"
+        more = ", besides what it holds already; commas separate its pairs" if "," in told else ""
+        return f"{self.why}; only if that is what is meant, {how}{more}"
 
 
 Sign = Callable[[str, str, bytes], Mapping[str, str]]
@@ -42,8 +77,10 @@ Sign = Callable[[str, str, bytes], Mapping[str, str]]
 class Transport(Protocol):
     """How an adapter speaks to its account: bounded in time and rate, to that account's host only.
 
-    `send` returns every answer whatever its status. It raises `Transient` where there is none, and `Permanent` for a
-    redirect, for an answer over the size limit, and for a URL outside the account's base URL.
+    `send` returns every answer whatever its status. It raises `TransientError` where there is none, and
+    `PermanentError` for a redirect, for an answer over the size limit, and for a URL outside the account's base URL.
+    Known secrets are struck out of every answer: what credentials gave, what went out in a header that authorises, and
+    what `conceal` was told.
     """
 
     async def send(
@@ -62,6 +99,10 @@ class Transport(Protocol):
         """
         ...
 
+    def conceal(self, *secrets: str) -> None:
+        """Remember secrets that go out in no header, such as one that signs, so that they are shown nowhere."""
+        ...
+
     def to_app(self, app: object) -> Transport:
         """Return a transport with the same limits and deadlines that speaks to an ASGI application in this process."""
         ...
@@ -71,7 +112,7 @@ class Credentials(Protocol):
     """Where an adapter gets its secret from, just before each request."""
 
     async def token(self) -> str:
-        """Return the secret. Raises `Permanent(missing)` with a sentence that says what to set."""
+        """Return the secret. Raises `PermanentError(missing)` with a sentence that says what to set."""
         ...
 
 
@@ -109,8 +150,12 @@ class JobReader(Protocol):
 class JobController(JobReader, Protocol):
     """A reader that can also stop a job."""
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a cancel. Returns the job if the answer shows it; quiet if the job is already over."""
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a cancel, and return what the provider made of it.
+
+        An answer of 2xx without a job in it is `Accepted`. `AlreadyOver` is for a job that has ended or is being
+        cancelled. Any other refusal raises `PermanentError`.
+        """
         ...
 
 
@@ -118,12 +163,12 @@ class JobController(JobReader, Protocol):
 class SupportsPause(Protocol):
     """Only where `Capabilities.can_pause`."""
 
-    async def pause_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a pause."""
+    async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a pause. `AlreadyOver` is for a job that has ended, is paused or is pausing."""
         ...
 
-    async def resume_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a resume."""
+    async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a resume. `AlreadyOver` is for a job that has ended or is not paused."""
         ...
 
 
@@ -186,13 +231,26 @@ class ProviderType(Protocol):
         ...
 
     @property
-    def url_variable(self) -> str | None:
-        """The variable that the vendor's SDK reads the base URL from."""
+    def has_whole_key(self) -> bool:
+        """Whether `key_variable` holds all of the secret, and not a part of it or the path of a file."""
+        ...
+
+    @property
+    def url_variables(self) -> tuple[str, ...]:
+        """The variables that the vendor's SDK reads the base URL from; the first that is set counts."""
+        ...
+
+    @property
+    def option_variables(self) -> Mapping[str, tuple[str, ...]]:
+        """For some options, by their names in a document, the variables that the vendor's SDK reads them from.
+
+        They count where an account uses the usual key and its document leaves the option out.
+        """
         ...
 
     @property
     def finds_credentials(self) -> bool:
-        """Whether the vendor's library finds the secret where a spec names none.
+        """Whether the vendor's library finds the secret where a spec names none, and no variable holds the whole of it.
 
         It is then opened with credentials whose token is empty, and `key_variable` is what a binding calls that secret.
         """

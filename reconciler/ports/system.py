@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
+from reconciler.model.action import CommitApproval
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import JobRef
-from reconciler.model.report import CommitApproval
-from reconciler.model.spec import FineTuningJob, Provider, Settings
+from reconciler.model.journal import KnownStatuses, Requested
+from reconciler.model.kind import JobDocument
+from reconciler.model.spec import Provider, Settings
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
 
-D = TypeVar("D", FineTuningJob, Provider, Settings)
+D = TypeVar("D", JobDocument, Provider, Settings)
 
 
 class Clock(Protocol):
@@ -45,8 +47,11 @@ class Disk(Protocol):
         """Return what stands in a directory, sorted by name. Raises OSError."""
         ...
 
-    def write(self, path: Path, data: bytes) -> None:
-        """Create or replace a file's bytes, making its directories; nothing of this is durable yet."""
+    def write_beside(self, target: Path, data: bytes) -> Path:
+        """Write bytes to a new file in the directory of another, which is made if need be; return the new file.
+
+        It takes the other's place by `rename`. Nothing of this is durable yet. Raises OSError that names the target.
+        """
         ...
 
     def sync(self, path: Path) -> None:
@@ -104,7 +109,7 @@ class BrokenJob:
 class Snapshot:
     """Everything that stands under the specs directory at one moment."""
 
-    jobs: tuple[Located[FineTuningJob], ...] = ()
+    jobs: tuple[Located[JobDocument], ...] = ()
     providers: tuple[Located[Provider], ...] = ()
     settings: tuple[Located[Settings], ...] = ()
     broken_jobs: tuple[BrokenJob, ...] = ()
@@ -114,6 +119,8 @@ class Snapshot:
     """Files of which nothing, or not everything, could be read."""
     may_hold_providers: frozenset[str] = frozenset()
     """Those of them that seem to hold a Provider document, whose name nobody can tell."""
+    may_name_providers: frozenset[str] = frozenset()
+    """What seems to be named in those."""
     is_settings_broken: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     revision: str | None = None
@@ -137,7 +144,7 @@ class SpecSource(Protocol):
         """
         ...
 
-    def current(self, file: str, name: str) -> FineTuningJob | None:
+    def current(self, file: str, name: str) -> JobDocument | None:
         """Return the job document as it stands at this moment, or None if it is gone or not valid."""
         ...
 
@@ -153,6 +160,36 @@ class SpecSource(Protocol):
         ...
 
 
+PROVIDERS = "_providers/"
+"""Where in the status tree the statuses of providers stand. No folder of specs has such a name."""
+
+
+def status_path(source: str, name: str) -> str:
+    """Return where the status of a spec stands in the status tree, by the spec's file and name."""
+    return str(PurePosixPath(source).parent / f"{name}.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A status file, or a directory of statuses, that is there and could not be read this time."""
+
+    path: str
+    """Relative to the status tree, with `/`; a directory's ends with one, and the tree itself is the empty path."""
+    why: str
+    """In the operating system's words."""
+    remedy: str
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it may hold any number of statuses."""
+        return not self.path or self.path.endswith("/")
+
+    @property
+    def is_of_jobs(self) -> bool:
+        """Whether it may hold the status of a job; else it is about a provider."""
+        return not self.path.startswith(PROVIDERS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStatuses:
     """The status tree as it was read."""
@@ -161,6 +198,8 @@ class StoredStatuses:
     providers: tuple[ProviderStatus, ...] = ()
     discarded: tuple[str, ...] = ()
     """Status files that count as none: unparsable, in conflict, or with a wrong digest."""
+    unread: tuple[Unread, ...] = ()
+    """What could not be read this time: it is unknown, which is not none, and it is not overwritten."""
     too_new: tuple[str, ...] = ()
     """Status files of a later apiVersion: untouched, and no action for their jobs."""
     too_new_jobs: frozenset[tuple[str, str]] = frozenset()
@@ -168,8 +207,8 @@ class StoredStatuses:
 
     @property
     def lost_names(self) -> frozenset[str]:
-        """The names of the jobs whose statuses were discarded; of a directory, its own."""
-        return frozenset(PurePosixPath(each).stem for each in self.discarded if not each.startswith("_providers/"))
+        """The names of the jobs whose statuses were discarded."""
+        return frozenset(PurePosixPath(each).stem for each in self.discarded if not each.startswith(PROVIDERS))
 
     def is_left_alone(self, name: str, ref: JobRef | None) -> bool:
         """Whether the status of a spec, or of its job, is of a later version."""
@@ -186,8 +225,13 @@ class Publisher(Protocol):
         ...
 
     @property
+    def is_ours_alone(self) -> bool:
+        """Whether the place holds nothing but what we write, so that no author of specs writes there."""
+        ...
+
+    @property
     def edition(self) -> int:
-        """How often what others published has taken the place of what was on the disk."""
+        """How often commits of others replaced statuses on the disk. Decisions on an older edition are dropped."""
         ...
 
     def alone(self) -> AbstractAsyncContextManager[object]:
@@ -199,7 +243,7 @@ class Publisher(Protocol):
         ...
 
     async def publish(self, message: str) -> str | None:
-        """Publish what changed; returns the revision, or None if nothing did. Raises `Overtaken`. Call it `alone`."""
+        """Publish changes. Returns the revision, or None if there are none. Raises `ConflictError`. Call it `alone`."""
         ...
 
     async def publish_on_top(self, message: str) -> str | None:
@@ -207,7 +251,31 @@ class Publisher(Protocol):
         ...
 
 
-class Waker(Protocol):
+class Journal(Protocol):
+    """What the guard remembers where whoever writes statuses cannot. Each method but `forget` may raise OSError."""
+
+    def requested(self) -> tuple[Requested, ...]:
+        """Return every first attempt that still counts, or vouches for a receipt."""
+        ...
+
+    def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
+        """Keep these, durably, and of the earlier ones those that must still be known."""
+        ...
+
+    def forget(self, requested: Iterable[Requested]) -> None:
+        """Take back what never left. It is gone from the disk once the pass ends."""
+        ...
+
+    def known(self) -> KnownStatuses:
+        """Return the statuses as the last pass left them."""
+        ...
+
+    def keep(self, known: KnownStatuses) -> None:
+        """Remember the statuses as this pass leaves them."""
+        ...
+
+
+class ChangeNotifier(Protocol):
     """Tells that something changed under the specs; what, is for a snapshot to find."""
 
     @property
@@ -241,6 +309,10 @@ class StatusStore(Protocol):
 
     def restore(self, status: JobStatus) -> None:
         """Put back what a status that was just written took the place of."""
+        ...
+
+    def discard(self, path: str) -> None:
+        """Remove a file that counts as none."""
         ...
 
     def write_provider(self, status: ProviderStatus) -> bool:

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.plugin import Delivered, Kind, Permanent, Response, Transient, clean, failure
-from reconciler.plugin.answers import json_object, text
+from reconciler.plugin import Delivered, Kind, PermanentError, Response, TransientError, clean, failure
+from reconciler.plugin.answers import foreign_words, json_object, text
 
-_THROTTLED = frozenset(
+THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
         "LimitExceededException",
@@ -30,10 +30,10 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
+"""What a policy says of one action on one resource."""
 _DENIED = frozenset(
     {
-        "AccessDenied",
-        "AccessDeniedException",
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
@@ -42,7 +42,6 @@ _DENIED = frozenset(
         "InvalidSignatureException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
-        "NotAuthorized",
         "OptInRequired",
         "RequestExpired",
         "SignatureDoesNotMatch",
@@ -60,7 +59,7 @@ def error_code(response: Response) -> str | None:
 def error_words(response: Response) -> str:
     """Return the error as one line for people."""
     complaint = _complaint(response)
-    message = text(complaint.get("message")) or text(complaint.get("Message"))
+    message = text(complaint.get("message")) or text(complaint.get("Message")) or foreign_words(response)
     return ": ".join(filter(None, [f"HTTP {response.status}", clean(error_code(response) or ""), message]))
 
 
@@ -71,29 +70,22 @@ def raise_unless_ok(response: Response) -> None:
     code, said = error_code(response), error_words(response)
     if response.status == HTTPStatus.NOT_FOUND and code is None:
         msg = f"this is not an answer of AWS ({said}): check region and base URL"
-        raise Permanent(msg, kind=Kind.INVALID)
-    if code in _THROTTLED:
+        raise PermanentError(msg, kind=Kind.INVALID)
+    if code in THROTTLED:
         msg = f"the provider asks for fewer requests ({code})"
-        raise Transient(msg, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
-    if code in _DENIED:
+        raise TransientError(msg, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
+    if code in _DENIED | _FORBIDDEN:
         msg = f"the provider refused the credentials ({said})"
-        raise Permanent(msg, kind=Kind.DENIED)
+        raise PermanentError(msg, kind=Kind.DENIED if code in _DENIED else Kind.FORBIDDEN)
     error = failure(response, f"the provider refused this ({said})")
-    if isinstance(error, Transient):
+    if isinstance(error, TransientError):
         # Its words hold request ids, so that the same trouble would look like news each time.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error
 
 
-def check_accepted(response: Response) -> None:
-    """Raise unless a stop was taken: its answer is empty, or an object. Raises as `raise_unless_ok`."""
-    raise_unless_ok(response)
-    if response.body.strip():
-        json_object(response)
-
-
 def _complaint(response: Response) -> Mapping[str, Any]:
     try:
         return json_object(response)
-    except Permanent:
+    except PermanentError:
         return {}

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 
-from reconciler.plugin import JobError, JobPage, JobRef, ListQuery, ObservedJob, Permanent, Phase, Rate, Response
-from reconciler.plugin.answers import asked_for, json_object, text, unknown_job, unless_moot
+from reconciler.plugin import (
+    Accepted,
+    AlreadyOver,
+    JobError,
+    JobPage,
+    JobRef,
+    Kind,
+    ListQuery,
+    ObservedJob,
+    PermanentError,
+    Phase,
+    Rate,
+    Response,
+    Unset,
+)
+from reconciler.plugin.answers import acceptance, already_over_or_raise, asked_for, json_object, text, unknown_job
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_errors import check_accepted, error_words, raise_unless_ok
+from reconciler.providers._aws_errors import error_words, raise_unless_ok
 
 STATUSES: Mapping[str, Phase] = {
     "InProgress": Phase.RUNNING,
@@ -21,6 +37,7 @@ STATUSES: Mapping[str, Phase] = {
     "Stopping": Phase.CANCELLING,
     "Stopped": Phase.CANCELLED,
 }
+_ARN = re.compile(r"arn:[a-z-]{3,24}:[a-z0-9-]{1,32}:(?P<region>[a-z0-9-]{0,32}):(?P<account>[0-9]{12}):")
 DNS_SUFFIXES: Mapping[str, str] = {
     "cn-": "amazonaws.com.cn",
     "us-iso-": "c2s.ic.gov",
@@ -30,13 +47,29 @@ DNS_SUFFIXES: Mapping[str, str] = {
     "eusc-": "amazonaws.eu",
 }
 """The partitions that are not under `amazonaws.com`, by how their regions begin."""
+DUALSTACK_SUFFIXES: Mapping[str, str] = {"cn-": "api.amazonwebservices.com.cn", "eusc-": "api.amazonwebservices.eu"}
+"""Those that are not under `api.aws` (botocore 1.44.8 `data/*/endpoint-rule-set-1.json`)."""
 
 
 class AwsJobs(ABC):
-    """The jobs of one service in one region. A stop is answered with nothing, and goes by way of `Stopping`."""
+    """The jobs of one service in one region. A stop is answered with nothing, and goes by way of `Stopping`.
 
-    def __init__(self, api: AwsApi) -> None:
+    Each answer names the AWS account in an ARN. Where the options say which one is meant, no other is believed.
+    """
+
+    def __init__(self, api: AwsApi, options: AwsOptions) -> None:
         self._api = api
+        self._account_id = options.account_id
+
+    def _check_account(self, arn: str | None | Unset) -> None:
+        """Raise `PermanentError(missing)` where a job's ARN is of another AWS account than the options say."""
+        found = account_of(arn) if isinstance(arn, str) else None
+        if None not in {found, self._account_id} and found != self._account_id:
+            msg = (
+                f"the credential is of AWS account {found}, and options.accountId says {self._account_id}: correct one "
+                "of them"
+            )
+            raise PermanentError(msg, kind=Kind.MISSING)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job; None only for AWS's own words that it has no such job."""
@@ -46,16 +79,16 @@ class AwsJobs(ABC):
         raise_unless_ok(response)
         return asked_for(self._job(json_object(response), response.at), ref)
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a stop; quiet if the job is over or stopping."""
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a stop, which is moot for a job that is over or stopping."""
         response = await self._stop(ref)
         if self._says_there_is_no_job(response):
             raise unknown_job(error_words(response))
         try:
-            check_accepted(response)
-        except Permanent as refusal:
-            return await unless_moot(self, ref, refusal)
-        return None
+            raise_unless_ok(response)
+            return acceptance(response)
+        except PermanentError as refusal:
+            return await already_over_or_raise(self, ref, refusal)
 
     @abstractmethod
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
@@ -74,6 +107,12 @@ class AwsJobs(ABC):
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob: ...
 
 
+def account_of(arn: str) -> str | None:
+    """Return the AWS account that an ARN is of; None for what is no ARN."""
+    found = _ARN.match(arn)
+    return None if found is None else found["account"]
+
+
 def failure_of(value: Any) -> JobError | None:
     """Read the sentence that AWS gives for why a job failed."""
     message = text(value)
@@ -85,20 +124,36 @@ class AwsType:
 
     options = AwsOptions
     key_variable = "AWS_ACCESS_KEY_ID"
+    has_whole_key = False
+    option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType(
+        {
+            "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+            "useFipsEndpoint": ("AWS_USE_FIPS_ENDPOINT",),
+            "useDualstackEndpoint": ("AWS_USE_DUALSTACK_ENDPOINT",),
+        }
+    )
     finds_credentials = True
     rate = Rate()
 
-    def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id as it is: of a name and an ARN, only an answer tells that they are of one job."""
+    def canonical_id(self, job_id: str, options: BaseModel) -> str:
+        """Return the id as it is: of a name and an ARN, only an answer tells that they are of one job.
+
+        Raises ValueError for an ARN of another region or AWS account.
+        """
+        own, found = AwsOptions.model_validate(options), _ARN.match(job_id)
+        if found is not None and (found["region"] != own.region or own.account_id not in {None, found["account"]}):
+            msg = f"{job_id!r} is of {found['region']} and AWS account {found['account']}, and not of this account"
+            raise ValueError(msg)
         return job_id
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the region, and the AWS account where it is given."""
-        return tuple(sorted(options.model_dump(exclude_none=True).items()))
+        """Return the region, and the AWS account where it is given: which endpoint is asked, the address tells."""
+        return tuple(sorted(options.model_dump(include={"region", "account_id"}, exclude_none=True).items()))
 
 
-def service_url(prefix: str, options: BaseModel) -> str:
-    """Return a service's own address in a region, such as `https://bedrock.us-east-1.amazonaws.com`."""
-    region = AwsOptions.model_validate(options).region
-    suffix = next((each for start, each in DNS_SUFFIXES.items() if region.startswith(start)), "amazonaws.com")
-    return f"https://{prefix}.{region}.{suffix}"
+def dns_suffix(options: AwsOptions) -> str:
+    """Return what the names of a region's endpoints end with."""
+    suffixes, usual = (
+        (DUALSTACK_SUFFIXES, "api.aws") if options.use_dualstack_endpoint else (DNS_SUFFIXES, "amazonaws.com")
+    )
+    return next((each for start, each in suffixes.items() if options.region.startswith(start)), usual)

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.plugin import Kind, Permanent, Response, Transient, failure
-from reconciler.plugin.answers import json_object, text
+from reconciler.plugin import Kind, PermanentError, Response, TransientError, failure
+from reconciler.plugin.answers import foreign_words, json_object, text
 
 
 def complaint(response: Response) -> Mapping[str, Any]:
     """Return what stands in Google's own envelope; empty without one."""
     try:
         error = json_object(response).get("error")
-    except Permanent:
+    except PermanentError:
         return {}
     return error if isinstance(error, dict) and isinstance(error.get("status"), str) else {}
 
@@ -25,6 +25,7 @@ def complaint(response: Response) -> Mapping[str, Any]:
 def words(response: Response) -> str:
     """Return the status, and what Google says to it."""
     said = " ".join(filter(None, [text(complaint(response).get(key)) for key in ("status", "message")]))
+    said = said or foreign_words(response) or ""
     return f"HTTP {response.status}: {said}" if said else f"HTTP {response.status}"
 
 
@@ -35,9 +36,9 @@ def raise_unless_ok(response: Response) -> None:
     said = words(response)
     if response.status == HTTPStatus.NOT_FOUND:
         msg = f"this is not an answer about a job of this account ({said}): check its options and base URL"
-        raise Permanent(msg, kind=Kind.INVALID)
+        raise PermanentError(msg, kind=Kind.INVALID)
     error = failure(response, f"the provider refused this ({said})")
-    if isinstance(error, Transient):
+    if isinstance(error, TransientError):
         # Its words hold counters and request ids, so that the same trouble would look like news each time.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error

@@ -19,6 +19,8 @@ from urllib.parse import quote
 from reconciler.plugin import (
     TERMINAL,
     UNFINISHED,
+    Accepted,
+    AlreadyOver,
     Credentials,
     Delivered,
     JobCheckpoint,
@@ -28,32 +30,37 @@ from reconciler.plugin import (
     JobRef,
     ListQuery,
     ObservedJob,
-    Permanent,
+    PermanentError,
     Phase,
     Response,
-    Transient,
+    TransientError,
     Transport,
 )
 from reconciler.plugin.answers import (
+    MOOT_FOR_A_CANCEL,
+    acceptance,
+    already_over_or_raise,
     asked_for,
+    count,
+    jobs_of,
     json_object,
     name_of,
-    rows_of,
     seconds,
     text,
     unknown_job,
-    unless_moot,
-    without_secrets,
     word,
 )
 from reconciler.plugin.answers import field as read
-from reconciler.providers._openai_errors import Saying, raise_unless_ok, says_there_is_no_job, words
+from reconciler.providers._openai_errors import ErrorPattern, raise_unless_ok, says_there_is_no_job, words
 
-STATUSES: Mapping[str, Phase] = {phase.value: phase for phase in sorted(UNFINISHED | TERMINAL)}
-"""The published six, and `pausing` and `paused`, which the service also returns: our phases are its words."""
+STATUSES: Mapping[str, Phase] = {
+    **{phase.value: phase for phase in sorted(UNFINISHED | TERMINAL)},
+    "created": Phase.QUEUED,
+}
+"""The published six, `pausing` and `paused`, which the service also returns, and `created`, which a fresh job was shown
+as (alexrudall/ruby-openai, a recording of 2023-08-23). All others are the names of our phases."""
 AZURE_STATUSES: Mapping[str, Phase] = {
     **STATUSES,
-    "created": Phase.QUEUED,
     "pending": Phase.QUEUED,
     "notRunning": Phase.QUEUED,
     "resuming": Phase.RUNNING,
@@ -81,7 +88,7 @@ class Dialect:
     query: Mapping[str, str] = field(default_factory=dict)
     ask_body: Mapping[str, str] | None = None
     authorise: Callable[[str], Mapping[str, str]] = bearer
-    sayings: tuple[Saying, ...] = ()
+    sayings: tuple[ErrorPattern, ...] = ()
 
 
 class OpenAIJobs:
@@ -98,14 +105,14 @@ class OpenAIJobs:
         response = await self._send("GET", "", window)
         raise_unless_ok(response, self._dialect.sayings)
         body = json_object(response)
-        jobs = tuple(self._job(row, response.at) for row in rows_of(body, "data"))
+        jobs, garbled = jobs_of(body, "data", lambda row: self._job(row, response.at))
         has_more = body.get("has_more")
         if jobs and has_more is not False:  # left out it says nothing: the official client asks on, too
-            return JobPage(jobs, jobs[-1].id)
+            return JobPage(jobs, jobs[-1].id, garbled)
         if has_more is True:
             msg = "the list says that it goes on after an empty page, so it is not whole"
-            raise Transient(msg, delivered=Delivered.NO)
-        return JobPage(jobs, None)
+            raise TransientError(msg, delivered=Delivered.NO)
+        return JobPage(jobs, None, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job; None only for the provider's own words that it has no such job."""
@@ -115,16 +122,16 @@ class OpenAIJobs:
         raise_unless_ok(response, self._dialect.sayings)
         return asked_for(self._job(json_object(response), response.at), ref)
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob:
-        """Ask for a cancel; quiet if the job is already over."""
-        return await self._ask(ref, "cancel", TERMINAL)
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a cancel, which is moot for a job that is over or being cancelled."""
+        return await self._ask(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 
-    async def pause_job(self, ref: JobRef) -> ObservedJob:
-        """Ask for a pause; quiet if it is already paused, or over."""
+    async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a pause, which is moot for a job that is paused, or over."""
         return await self._ask(ref, "pause", TERMINAL | {Phase.PAUSING, Phase.PAUSED})
 
-    async def resume_job(self, ref: JobRef) -> ObservedJob:
-        """Ask for a resume; quiet if it already goes on, or is over."""
+    async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a resume, which is moot for a job that goes on, or is over."""
         return await self._ask(ref, "resume", TERMINAL | {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
@@ -139,23 +146,36 @@ class OpenAIJobs:
         raise_unless_ok(response, self._dialect.sayings)
         return tuple(map(_checkpoint, _rows(response)))
 
-    async def _ask(self, ref: JobRef, verb: str, moot: frozenset[Phase]) -> ObservedJob:
+    async def _ask(
+        self, ref: JobRef, verb: str, moot: frozenset[Phase], in_vain: frozenset[Phase] = TERMINAL
+    ) -> Accepted | AlreadyOver:
+        """Ask for a change. `in_vain` are the phases that show, in an answer of 2xx, that nothing came of it."""
         response = await self._send("POST", f"{_path(ref)}/{verb}", body=self._dialect.ask_body)
         if says_there_is_no_job(response, ref):
             raise unknown_job(words(response))
         try:
             raise_unless_ok(response, self._dialect.sayings)
-        except Permanent as refusal:
+            job = self._shown(response, ref)
+            if job is None:
+                return acceptance(response)
+            return AlreadyOver(job) if job.phase in in_vain else Accepted()
+        except PermanentError as refusal:
             if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, which has nothing to do with the job
                 raise
-            return await unless_moot(self, ref, refusal, moot)
-        return asked_for(self._job(json_object(response), response.at), ref)
+            return await already_over_or_raise(self, ref, refusal, moot)
+
+    def _shown(self, response: Response, ref: JobRef) -> ObservedJob | None:
+        """Return the job as the answer to a request for a change shows it; None where it shows another thing."""
+        try:
+            return asked_for(self._job(json_object(response), response.at), ref)
+        except PermanentError:
+            return None
 
     async def _send(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, str] | None = None
     ) -> Response:
         token = await self._credentials.token()
-        response = await self._transport.send(
+        return await self._transport.send(
             method,
             self._dialect.jobs_path + path,
             query={**self._dialect.query, **(query or {})},
@@ -166,7 +186,6 @@ class OpenAIJobs:
                 **(self._dialect.authorise(token) if token else {}),
             },
         )
-        return without_secrets(response, token)
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         status = row.get("status")
@@ -180,7 +199,7 @@ class OpenAIJobs:
             started_at=read(row, "started_at", seconds),
             finished_at=read(row, "finished_at", seconds),
             estimated_finish_at=read(row, "estimated_finish", seconds),
-            trained_tokens=read(row, "trained_tokens", _count),
+            trained_tokens=read(row, "trained_tokens", count),
             error=read(row, "error", _error),
             as_of=at,
         )
@@ -188,10 +207,6 @@ class OpenAIJobs:
 
 def _path(ref: JobRef) -> str:
     return f"/{quote(ref.id, safe='')}"
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
 
 
 def _error(value: Any) -> JobError | None:
@@ -211,7 +226,7 @@ def _rows(response: Response) -> list[dict[str, Any]]:
 def _checkpoint(row: Mapping[str, Any]) -> JobCheckpoint:
     return JobCheckpoint(
         at=seconds(row.get("created_at")),
-        step=_count(row.get("step_number")),
+        step=count(row.get("step_number")),
         model=text(row.get("fine_tuned_model_checkpoint")) or "",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,13 +30,15 @@ class OpenAIService:
 
     name: str
     key_variable: str
-    url_variable: str | None
+    url_variables: tuple[str, ...]
     address: str | None
     capabilities: Capabilities
     options: type[BaseModel] = NoOptions
     dialect: Callable[[Any], Dialect] = plain
     """How it is spoken to, given the options."""
     id_pattern: str = ID_PATTERN
+    option_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    has_whole_key: bool = True
     finds_credentials: bool = False
     rate: Rate = field(default_factory=Rate)
 

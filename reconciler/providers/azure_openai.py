@@ -1,8 +1,8 @@
 """Azure OpenAI: the dialect below each resource's own endpoint, by the v1 path or the classic `api-version` one.
 
-Rules: both paths show the same jobs, so which is taken is no part of the account. A key goes as `api-key`; where a spec
-names none, the machine's Microsoft Entra identity is used, as a Bearer token. A cancel takes a while (`canceling`); of
-a finished job it is refused, as `conflict` or `unexpectedEntityState`, so another look decides.
+Rules: both paths show the same jobs, so which is taken is no part of the account. A key goes as `api-key`; without one
+in the spec or the usual variable, the machine's Microsoft Entra identity is used, as a Bearer token. A cancel takes a
+while (`canceling`); of a finished job it is refused, as `conflict` or `unexpectedEntityState`, so another look decides.
 
 Sources: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json` and `OpenAI.v1`;
 openai-python 3.54.0 `lib/azure.py`.
@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from reconciler.plugin import (
+    Accepted,
     AccountConfig,
+    AlreadyOver,
     Capabilities,
     Credentials,
     Document,
     JobRef,
     Kind,
-    ObservedJob,
-    Permanent,
+    PermanentError,
     ProviderType,
     Rate,
     Transport,
@@ -47,10 +49,10 @@ class AzureOptions(Document):
 class ClassicJobs(OpenAIJobs):
     """The classic path, which has no pause."""
 
-    async def pause_job(self, ref: JobRef) -> ObservedJob:  # noqa: ARG002 - the port's signature
+    async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:  # noqa: ARG002 - the port's signature
         """Refuse."""
         msg = "Azure pauses and resumes jobs by its v1 path only: set options.apiVersion to v1"
-        raise Permanent(msg, kind=Kind.REFUSED)
+        raise PermanentError(msg, kind=Kind.REFUSED)
 
     resume_job = pause_job
 
@@ -62,7 +64,9 @@ class AzureOpenAIType:
     options = AzureOptions
     id_pattern = ID_PATTERN
     key_variable = "AZURE_OPENAI_API_KEY"
-    url_variable = "AZURE_OPENAI_ENDPOINT"
+    has_whole_key = True
+    url_variables = ("AZURE_OPENAI_ENDPOINT",)
+    option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     finds_credentials = True
     capabilities = Capabilities(can_pause=True, can_list_events=True, can_list_checkpoints=True)
     rate = Rate()
@@ -83,21 +87,25 @@ class AzureOpenAIType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAIJobs]:
-        """Open one account. Raises `Permanent(missing)` where the credential that the spec names is not there."""
+        """Open one account. Raises `PermanentError(missing)` where the credential that the spec names is not there."""
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())
         dialect = Dialect(
             jobs_path="/openai/v1/fine_tuning/jobs" if version == V1 else "/openai/fine_tuning/jobs",
             query={} if version == V1 else {"api-version": version},
             statuses=AZURE_STATUSES,
-            authorise=_api_key if has_key else bearer,
+            authorise=_key_or_token if has_key else bearer,
         )
         jobs = OpenAIJobs if version == V1 else ClassicJobs
-        yield jobs(transport, credentials if has_key else EntraCredentials(config.now), dialect)
+        yield jobs(
+            transport, credentials if has_key else EntraCredentials(config.now, config.account.base_url), dialect
+        )
 
 
-def _api_key(key: str) -> Mapping[str, str]:
-    return {"api-key": key}
+def _key_or_token(secret: str) -> Mapping[str, str]:
+    """Return the header for a key, or for a token of Entra's that somebody has fetched (three parts, as RFC 7519)."""
+    is_token = secret.startswith("ey") and secret.count(".") == 2  # noqa: PLR2004
+    return bearer(secret) if is_token else {"api-key": secret}
 
 
 AZURE_OPENAI: ProviderType = AzureOpenAIType()

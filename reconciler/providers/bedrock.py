@@ -32,10 +32,10 @@ from reconciler.plugin import (
     Response,
     Transport,
 )
-from reconciler.plugin.answers import cursor, field, instant, json_object, name_of, rows_of, text, word
+from reconciler.plugin.answers import cursor, field, instant, jobs_of, json_object, name_of, text, word
 from reconciler.providers._aws import AwsApi, AwsOptions
 from reconciler.providers._aws_errors import error_code, raise_unless_ok
-from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, failure_of, service_url
+from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, failure_of
 
 _JOBS = "/model-customization-jobs"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+.-]{0,62}"
@@ -53,8 +53,8 @@ class BedrockJobs(AwsJobs):
         response = await self._api.send("GET", _JOBS, query=window)
         raise_unless_ok(response)
         body = json_object(response)
-        jobs = tuple(self._job(row, response.at) for row in rows_of(body, "modelCustomizationJobSummaries"))
-        return JobPage(jobs, cursor(body.get("nextToken")))
+        jobs, garbled = jobs_of(body, "modelCustomizationJobSummaries", lambda row: self._job(row, response.at))
+        return JobPage(jobs, cursor(body.get("nextToken")), garbled)
 
     async def _retrieve(self, ref: JobRef) -> Response:
         return await self._api.send("GET", _path(ref))
@@ -67,6 +67,7 @@ class BedrockJobs(AwsJobs):
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         status, arn = word(row.get("status")), field(row, "jobArn", text)
+        self._check_account(arn)
         phase = STATUSES.get(status, Phase.UNKNOWN)
         model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"  # a retrieve's, and a list's
         return ObservedJob(
@@ -101,7 +102,7 @@ class BedrockType(AwsType):
 
     name = "bedrock"
     id_pattern = f"{_NAME}|{_ARN}"
-    url_variable = "AWS_ENDPOINT_URL_BEDROCK"
+    url_variables = ("AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL")
     capabilities = Capabilities(
         cancel_loses="everything: it cannot be resumed, and leaves no model",
         page_size_max=1000,
@@ -111,14 +112,17 @@ class BedrockType(AwsType):
 
     def own_url(self, options: BaseModel) -> str:
         """Return the region's own host at AWS."""
-        return service_url("bedrock", options)
+        own = AwsOptions.model_validate(options)
+        service = "bedrock-fips" if own.use_fips_endpoint else "bedrock"
+        return f"https://{service}.{own.region}.{dns_suffix(own)}"
 
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[BedrockJobs]:
         """Open one account; without credentials of its own it uses what botocore finds."""
-        yield BedrockJobs(AwsApi("bedrock", AwsOptions.model_validate(config.options), transport, credentials))
+        options = AwsOptions.model_validate(config.options)
+        yield BedrockJobs(AwsApi("bedrock", options, transport, credentials), options)
 
 
 BEDROCK: ProviderType = BedrockType()

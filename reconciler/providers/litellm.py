@@ -18,19 +18,21 @@ from pydantic import Field
 
 from reconciler.plugin import Capabilities, Document, Kind, ProviderType
 from reconciler.providers._openai import AZURE_STATUSES, Dialect
-from reconciler.providers._openai_errors import Saying
+from reconciler.providers._openai_errors import ErrorPattern
 from reconciler.providers._openai_service import OpenAIService
 
 KEY_VARIABLE = "LITELLM_PROXY_API_KEY"
 URL_VARIABLE = "LITELLM_PROXY_API_BASE"
+LONG_ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:=-]{0,511}"
+"""Also that of the ids that it manages: base64 of a model's id and the upstream's (litellm `types/utils.py`)."""
 
-WRONG_KEY = Saying(
+WRONG_KEY = ErrorPattern(
     status=400,
     words="No connected db",
     kind=Kind.DENIED,
     meaning="the LiteLLM proxy does not take this key: it has no database, so it takes its master key only",
 )
-NO_LICENCE = Saying(
+NO_LICENCE = ErrorPattern(
     status=500,
     words="Only premium users",
     kind=Kind.REFUSED,
@@ -39,13 +41,13 @@ NO_LICENCE = Saying(
         "with the provider type litellm-passthrough"
     ),
 )
-NO_SETTINGS = Saying(
+NO_SETTINGS = ErrorPattern(
     status=500,
     words="fine_tuning_config is not set",
     kind=Kind.REFUSED,
     meaning="the LiteLLM proxy has no finetune_settings in its configuration",
 )
-UNSHOWABLE = Saying(
+UNSHOWABLE = ErrorPattern(
     status=500,
     words="validation error for LiteLLMFineTuningJob",
     kind=Kind.INVALID,
@@ -77,7 +79,8 @@ def _pass_through(_: Document) -> Dialect:
 LITELLM: ProviderType = OpenAIService(
     name="litellm",
     key_variable=KEY_VARIABLE,
-    url_variable=URL_VARIABLE,
+    url_variables=(URL_VARIABLE,),
+    id_pattern=LONG_ID_PATTERN,
     address=None,
     options=LiteLLMOptions,
     dialect=_native,
@@ -87,7 +90,8 @@ LITELLM: ProviderType = OpenAIService(
 LITELLM_PASSTHROUGH: ProviderType = OpenAIService(
     name="litellm-passthrough",
     key_variable=KEY_VARIABLE,
-    url_variable=URL_VARIABLE,
+    url_variables=(URL_VARIABLE,),
+    id_pattern=LONG_ID_PATTERN,
     address=None,
     dialect=_pass_through,
     capabilities=Capabilities(

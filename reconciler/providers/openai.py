@@ -34,7 +34,8 @@ def _dialect(options: OpenAIOptions) -> Dialect:
 OPENAI: ProviderType = OpenAIService(
     name="openai",
     key_variable="OPENAI_API_KEY",
-    url_variable="OPENAI_BASE_URL",
+    url_variables=("OPENAI_BASE_URL",),
+    option_variables={"organization": ("OPENAI_ORG_ID",), "project": ("OPENAI_PROJECT_ID",)},
     address="https://api.openai.com/v1",
     options=OpenAIOptions,
     dialect=_dialect,
@@ -53,7 +54,7 @@ OPENAI: ProviderType = OpenAIService(
 NEBIUS: ProviderType = OpenAIService(
     name="nebius",
     key_variable="NEBIUS_API_KEY",
-    url_variable=None,
+    url_variables=(),
     address="https://api.tokenfactory.nebius.com/v1",
     # Its documents tell of list, retrieve and checkpoints; that it pages and cancels as OpenAI does is not confirmed.
     capabilities=Capabilities(can_list_checkpoints=True),

@@ -33,13 +33,15 @@ from reconciler.plugin import (
     Response,
     Transport,
 )
-from reconciler.plugin.answers import cursor, field, json_object, name_of, rows_of, seconds, text, word
+from reconciler.plugin.answers import count, cursor, field, jobs_of, json_object, name_of, seconds, text, word
 from reconciler.providers._aws import AwsApi, AwsOptions
 from reconciler.providers._aws_errors import error_code, error_words, raise_unless_ok
-from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, failure_of, service_url
+from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, failure_of
 
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
 _OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
+_EVALUATION = "Evaluation"
+"""The kind of a serverless training job that trains nothing. Only a description tells it, and no row of a list."""
 _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 
 
@@ -54,8 +56,8 @@ class SageMakerJobs(AwsJobs):
         response = await self._call("ListTrainingJobs", window)
         raise_unless_ok(response)
         body = json_object(response)
-        jobs = tuple(self._job(row, response.at) for row in rows_of(body, "TrainingJobSummaries"))
-        return JobPage(jobs, cursor(body.get("NextToken")))
+        jobs, garbled = jobs_of(body, "TrainingJobSummaries", lambda row: self._job(row, response.at))
+        return JobPage(jobs, cursor(body.get("NextToken")), garbled)
 
     async def _retrieve(self, ref: JobRef) -> Response:
         return await self._call("DescribeTrainingJob", {"TrainingJobName": ref.id})
@@ -78,6 +80,7 @@ class SageMakerJobs(AwsJobs):
                 return False
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+        self._check_account(field(row, "TrainingJobArn", text))
         status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
         phase = STATUSES.get(status, Phase.UNKNOWN)
         error = field(row, "FailureReason", failure_of)
@@ -85,15 +88,20 @@ class SageMakerJobs(AwsJobs):
             phase = Phase.QUEUED
         if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
             phase, status, error = Phase.FAILED, f"{status} ({detail})", JobError(code=detail)
+        if field(row, "ServerlessJobConfig.JobType", text) == _EVALUATION:
+            status = f"{status} ({_EVALUATION})"
+        model = field(row, "ModelArtifacts.S3ModelArtifacts", text)
+        package = field(row, "OutputModelPackageArn", text)
         return ObservedJob(
             id=name_of(row, "TrainingJobName"),
             phase=phase,
             provider_status=status,
             model=field(row, "ServerlessJobConfig.BaseModelArn", text),
-            fine_tuned_model=field(row, "ModelArtifacts.S3ModelArtifacts", text),
+            fine_tuned_model=package if isinstance(package, str) else model,
             created_at=field(row, "CreationTime", seconds),
             started_at=field(row, "TrainingStartTime", seconds),
             finished_at=field(row, "TrainingEndTime", seconds),
+            trained_tokens=field(row, "BillableTokenCount", count),
             error=error,
             as_of=at,
         )
@@ -104,7 +112,7 @@ class SageMakerType(AwsType):
 
     name = "sagemaker"
     id_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
-    url_variable = "AWS_ENDPOINT_URL_SAGEMAKER"
+    url_variables = ("AWS_ENDPOINT_URL_SAGEMAKER", "AWS_ENDPOINT_URL")
     capabilities = Capabilities(
         cancel_loses="what the algorithm does not save within 120 s",
         page_size_max=100,
@@ -114,14 +122,20 @@ class SageMakerType(AwsType):
 
     def own_url(self, options: BaseModel) -> str:
         """Return the region's own host at AWS."""
-        return service_url("api.sagemaker", options)
+        own = AwsOptions.model_validate(options)
+        suffix = dns_suffix(own)
+        if not own.use_fips_endpoint:
+            return f"https://api.sagemaker.{own.region}.{suffix}"
+        service = "api-fips.sagemaker" if suffix == "amazonaws.com" else "api.sagemaker-fips"
+        return f"https://{service}.{own.region}.{suffix}"
 
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[SageMakerJobs]:
         """Open one account; without credentials of its own it uses what botocore finds."""
-        yield SageMakerJobs(AwsApi("sagemaker", AwsOptions.model_validate(config.options), transport, credentials))
+        options = AwsOptions.model_validate(config.options)
+        yield SageMakerJobs(AwsApi("sagemaker", options, transport, credentials), options)
 
 
 SAGEMAKER: ProviderType = SageMakerType()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 
 from pydantic import BaseModel, Field
 
@@ -28,10 +29,12 @@ class SandboxType:
     options = SandboxTypeOptions
     id_pattern = JOB_ID_PATTERN
     key_variable = None
-    url_variable = None
+    has_whole_key = False
+    url_variables: tuple[str, ...] = ()
+    option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     finds_credentials = False
     capabilities = Capabilities(
-        cancel_loses="nothing: its jobs are make-believe",
+        cancel_loses="nothing: its jobs are simulated",
         can_pause=True,
         can_list_events=True,
         can_list_checkpoints=True,

@@ -13,47 +13,54 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
 from reconciler.plugin import (
+    Accepted,
     AccountConfig,
+    AlreadyOver,
     Capabilities,
     Credentials,
     Document,
     JobError,
     JobPage,
     JobRef,
+    Kind,
     ListQuery,
     ObservedJob,
-    Permanent,
+    PermanentError,
     Phase,
     ProviderType,
     Rate,
     Response,
     Transport,
+    clean,
 )
 from reconciler.plugin.answers import (
+    acceptance,
+    already_over_or_raise,
     asked_for,
     cursor,
     field,
     instant,
+    jobs_of,
     json_object,
     name_of,
-    rows_of,
     text,
     unknown_job,
-    unless_moot,
-    without_secrets,
     word,
 )
-from reconciler.providers._google import application_default
+from reconciler.providers._google import Access, application_default
 from reconciler.providers._google_errors import complaint, raise_unless_ok, words
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
+MULTI_REGIONS = frozenset({"eu", "us"})
+"""Locations whose hosts are named in another way (google-genai 3.6.1 `_api_client.py`)."""
 JOB_ID = r"[A-Za-z0-9_-]{1,63}"
 
 STATES: Mapping[str, Phase] = {
@@ -76,6 +83,7 @@ REFINEMENTS: Mapping[str, Phase] = {
 }
 """What `tuningJobState` tells of a job whose state is only that it runs."""
 
+_PARENT = re.compile(rf"projects/(?P<project>{PROJECT})/locations/(?P<location>{LOCATION})")
 _SPEAKS_OF_A_JOB = re.compile(r"tuning ?job", re.IGNORECASE)
 
 
@@ -101,8 +109,8 @@ class VertexJobs:
         response = await self._send("GET", "", window)
         raise_unless_ok(response)
         body = {"tuningJobs": [], **json_object(response)}
-        jobs = tuple(_job(row, response.at) for row in rows_of(body, "tuningJobs"))
-        return JobPage(jobs, cursor(body.get("nextPageToken")))
+        jobs, garbled = jobs_of(body, "tuningJobs", lambda row: _job(row, response.at, self._options))
+        return JobPage(jobs, cursor(body.get("nextPageToken")), garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job; None only for Google's own words that it has no such job."""
@@ -110,29 +118,29 @@ class VertexJobs:
         if _says_there_is_no_job(response, ref):
             return None
         raise_unless_ok(response)
-        return asked_for(_job(json_object(response), response.at), ref)
+        return asked_for(_job(json_object(response), response.at, self._options), ref)
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a cancel, best effort; quiet if the job is over or being cancelled."""
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a cancel, best effort, which is moot for a job that is over or being cancelled."""
         response = await self._send("POST", f"{_path(ref)}:cancel")
         if _says_there_is_no_job(response, ref):
             raise unknown_job(words(response))
         try:
             raise_unless_ok(response)
-        except Permanent as refusal:
-            return await unless_moot(self, ref, refusal)
-        json_object(response)
-        return None
+            return acceptance(response)
+        except PermanentError as refusal:
+            return await already_over_or_raise(self, ref, refusal)
 
     async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
-        token = await self._credentials.token() or await self._ambient.get()
-        response = await self._transport.send(
+        written = await self._credentials.token()
+        access = Access(written) if written else await self._ambient.get()
+        payer = {} if access.quota_project is None else {"x-goog-user-project": access.quota_project}
+        return await self._transport.send(
             method,
             f"/v1/{quote(_parent(self._options))}/tuningJobs{path}",
             query=query,
-            headers={"accept": "application/json", "authorization": f"Bearer {token}"},
+            headers={"accept": "application/json", "authorization": f"Bearer {access.token}", **payer},
         )
-        return without_secrets(response, token)
 
 
 def _parent(options: VertexOptions) -> str:
@@ -143,13 +151,30 @@ def _path(ref: JobRef) -> str:
     return f"/{quote(ref.id, safe='')}"
 
 
-def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
+def _own_id(name: str, options: VertexOptions) -> str:
+    """Return the bare id of a job by its resource name. Raises `PermanentError(missing)` for one of another project.
+
+    Google may write a project's number for its id, of which neither tells the other; so only two numbers, or two ids,
+    can be at odds.
+    """
+    parent, _, bare = name.rpartition("/tuningJobs/")
+    found = _PARENT.fullmatch(parent)
+    if found is not None:
+        is_comparable = found["project"].isdecimal() == options.project.isdecimal()
+        is_other = is_comparable and found["project"] != options.project
+        if is_other or found["location"] != options.location:
+            msg = f"the answer is about {clean(parent)}, and the account's options say {_parent(options)}: correct them"
+            raise PermanentError(msg, kind=Kind.MISSING)
+    return bare
+
+
+def _job(row: Mapping[str, Any], at: datetime | None, options: VertexOptions) -> ObservedJob:
     state = word(row.get("state"))
     phase = STATES.get(state, Phase.UNKNOWN)
     if phase is Phase.RUNNING:
         phase = REFINEMENTS.get(word(row.get("tuningJobState")), phase)
     return ObservedJob(
-        id=name_of(row, "name").rpartition("/tuningJobs/")[2],
+        id=_own_id(name_of(row, "name"), options),
         phase=phase,
         provider_status=state,
         model=field(row, "baseModel", text),
@@ -183,7 +208,11 @@ class VertexType:
     options = VertexOptions
     id_pattern = rf"(projects/{PROJECT}/locations/{LOCATION}/tuningJobs/)?{JOB_ID}"
     key_variable = "GOOGLE_APPLICATION_CREDENTIALS"
-    url_variable = "GOOGLE_VERTEX_BASE_URL"
+    has_whole_key = False
+    url_variables = ("GOOGLE_VERTEX_BASE_URL",)
+    option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType(
+        {"project": ("GOOGLE_CLOUD_PROJECT",), "location": ("GOOGLE_CLOUD_LOCATION",)}
+    )
     finds_credentials = True
     capabilities = Capabilities(has_whole_rows=True, page_size_max=100, filters=("an expression of Google's",))
     rate = Rate()
@@ -193,10 +222,17 @@ class VertexType:
         return tuple(sorted(options.model_dump().items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the bare id. Raises ValueError for a resource name of another project or location."""
+        """Return the bare id. Raises ValueError for a resource name of another project or location.
+
+        Google writes a project's number where the options may have its id. Only Google knows whether they are one, and
+        of another project it has no such job.
+        """
         own = VertexOptions.model_validate(options)
         parent, _, bare = job_id.rpartition("/tuningJobs/")
-        if parent not in ("", _parent(own)):
+        project = parent.split("/")[1] if parent else own.project
+        is_in_other_words = project.isdigit() is not own.project.isdigit()
+        named = own.model_copy(update={"project": project}) if is_in_other_words else own
+        if parent not in ("", _parent(named)):
             msg = f"{job_id!r} is not a job of {_parent(own)}, which is what this account's options say"
             raise ValueError(msg)
         return bare
@@ -204,6 +240,8 @@ class VertexType:
     def own_url(self, options: BaseModel) -> str:
         """Return the location's own host at Google."""
         location = VertexOptions.model_validate(options).location
+        if location in MULTI_REGIONS:
+            return f"https://aiplatform.{location}.rep.googleapis.com"
         prefix = "" if location == "global" else f"{location}-"
         return f"https://{prefix}aiplatform.googleapis.com"
 

@@ -27,7 +27,7 @@ from reconciler.model.spec import render_instant
 from reconciler.sandbox.faults import FAULTS, Fault, Operation, Slow
 from reconciler.sandbox.requests import ask, read
 from reconciler.sandbox.responses import NoAnswer, instead, refusal, spoilt
-from reconciler.sandbox.world import NotPossible, Request, UnknownJob, World
+from reconciler.sandbox.world import ImpossibleRequestError, Request, UnknownJobError, World
 
 JOBS = "/v1/fine_tuning/jobs"
 _ROUTES = (
@@ -53,8 +53,8 @@ def create_app(
     """Return the API over a world.
 
     Without `api_key` anyone may ask; with one, whoever does not bear it gets a 401. `save` is given the world's text
-    after each change, before the answer goes out. A call that meets a reset raises `ConnectionReset` from the
-    application; a server closes the connection on it, in the middle of the answer.
+    after each change, before the answer goes out. A call that meets a reset raises `ConnectionResetByFaultError` from
+    the application; a server closes the connection on it, in the middle of the answer.
     """
     api = _Api(world=world, now=now, api_key=api_key, save=save, sleep=sleep)
     routes = [
@@ -114,12 +114,12 @@ class _Api:
             question = read(self.world, operation, job_id, at, request.query_params, body)
             fault = self.world.faults.pick(question.call)
             response = instead(fault) or spoilt(fault, ask(self.world, question, fault))
-        except _WrongKey as error:
+        except _WrongKeyError as error:
             response = refusal(401, str(error), code="invalid_api_key")
-        except UnknownJob as error:
+        except UnknownJobError as error:
             said = f"Could not find fine tune: {error}"
             response = refusal(404, said, param="fine_tuning_job_id", code="fine_tune_not_found")
-        except NotPossible as error:
+        except ImpossibleRequestError as error:
             response = refusal(400, str(error), param=error.param)
         return response, fault
 
@@ -149,10 +149,10 @@ class _Api:
     def _authenticate(self, request: HttpRequest) -> None:
         if self.api_key is not None and request.headers.get("authorization") != f"Bearer {self.api_key}":
             msg = "This is not the API key that the sandbox was started with."
-            raise _WrongKey(msg)
+            raise _WrongKeyError(msg)
 
 
-class _WrongKey(Exception):
+class _WrongKeyError(Exception):
     pass
 
 

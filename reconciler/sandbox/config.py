@@ -41,7 +41,7 @@ Wait = Annotated[
 JobId = Annotated[str, Field(pattern=f"^{JOB_ID_PATTERN}$")]
 
 
-class Stage(Document):
+class DeclaredStage(Document):
     """One stage of a job's life."""
 
     phase: Annotated[Phase, AfterValidator(_declarable)] = Field(
@@ -51,14 +51,14 @@ class Stage(Document):
 
 
 DEFAULT_LIFE = (
-    Stage(phase=Phase.VALIDATING_FILES, for_=timedelta(seconds=30)),
-    Stage(phase=Phase.QUEUED, for_=timedelta(minutes=1)),
-    Stage(phase=Phase.RUNNING, for_=timedelta(hours=2)),
-    Stage(phase=Phase.SUCCEEDED),
+    DeclaredStage(phase=Phase.VALIDATING_FILES, for_=timedelta(seconds=30)),
+    DeclaredStage(phase=Phase.QUEUED, for_=timedelta(minutes=1)),
+    DeclaredStage(phase=Phase.RUNNING, for_=timedelta(hours=2)),
+    DeclaredStage(phase=Phase.SUCCEEDED),
 )
 
 
-def _livable(life: tuple[Stage, ...]) -> tuple[Stage, ...]:
+def _livable(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
     *before, last = life
     if last.for_ is not None:
         msg = "the last stage lasts for ever: leave out its `for`"
@@ -87,7 +87,7 @@ class DeclaredJob(Document):
     id: JobId
     model: Word = "gpt-4o-mini-2024-07-18"
     age: Duration | None = Field(None, description="How long before the world began it was created.")
-    life: Annotated[tuple[Stage, ...], Field(min_length=1), AfterValidator(_livable)] = Field(
+    life: Annotated[tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_livable)] = Field(
         DEFAULT_LIFE, description="Which phase it shows for how long, if nobody asks anything of it."
     )
     trained_tokens: int = Field(100_000, ge=0, description="Shown once it has succeeded.")

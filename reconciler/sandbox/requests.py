@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reconciler.sandbox import serialization
 from reconciler.sandbox.faults import Call, Endless, Fault, LateCancel, LostCancel, Operation, StaleRead
-from reconciler.sandbox.world import NotPossible, World
+from reconciler.sandbox.world import ImpossibleRequestError, World
 
 LIMIT_MAX = 100
 _LIMIT_DEFAULT = {Operation.LIST: 20, Operation.EVENTS: 20, Operation.CHECKPOINTS: 10}
@@ -37,7 +37,7 @@ class Question:
 def read(
     world: World, operation: Operation, job_id: str | None, at: datetime, query: Mapping[str, str], body: bytes
 ) -> Question:
-    """Return what is asked. Raises `NotPossible` where that cannot be understood."""
+    """Return what is asked. Raises `ImpossibleRequestError` where that cannot be understood."""
     after = query.get("after")
     limit = _limit(query.get("limit"), _LIMIT_DEFAULT.get(operation, LIMIT_MAX))
     is_list = operation is Operation.LIST
@@ -53,7 +53,7 @@ def read(
 
 
 def ask(world: World, question: Question, fault: Fault | None) -> serialization.Json:
-    """Return the world's answer. Raises `UnknownJob` and `NotPossible`."""
+    """Return the world's answer. Raises `UnknownJobError` and `ImpossibleRequestError`."""
     return _ANSWERS[question.call.operation](world, question, fault)
 
 
@@ -130,7 +130,7 @@ def _limit(text: str | None, default: int) -> int:
         return default
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LIMIT_MAX:
         msg = f"Invalid 'limit': expected a whole number from 1 to {LIMIT_MAX}, but got {text!r}."
-        raise NotPossible(msg, param="limit")
+        raise ImpossibleRequestError(msg, param="limit")
     return int(text)
 
 
@@ -150,10 +150,10 @@ def _fields(body: bytes) -> Mapping[str, object]:
         said = None
     if not isinstance(said, dict):
         msg = "The body is not a JSON object."
-        raise NotPossible(msg)
+        raise ImpossibleRequestError(msg)
     fields = {key: said[key] for key in _TAKEN if said.get(key) is not None}
     missing = next((key for key in _NEEDED if key not in fields), None)
     if missing is not None:
         msg = f"Missing required parameter: '{missing}'."
-        raise NotPossible(msg, param=missing)
+        raise ImpossibleRequestError(msg, param=missing)
     return fields

@@ -25,7 +25,7 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
-class ConnectionReset(ConnectionResetError):
+class ConnectionResetByFaultError(ConnectionResetError):
     """The connection breaks in the middle of an answer, because a fault says so."""
 
 
@@ -54,7 +54,7 @@ class Reset(NoAnswer):
         beginning = [*self.raw_headers, (b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": beginning})
         msg = "the sandbox broke the connection"
-        raise ConnectionReset(msg)
+        raise ConnectionResetByFaultError(msg)
 
 
 def refusal(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:

@@ -5,15 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 
 from reconciler.model.job import Phase
-from reconciler.sandbox.config import DeclaredJob, Stage
+from reconciler.sandbox.config import DeclaredJob, DeclaredStage
 
 MODELS = ("gpt-4o-mini-2024-07-18", "gpt-4.1-mini-2025-04-14", "gpt-4o-2024-08-06")
 LONG = timedelta(days=3)
 SHORT = timedelta(minutes=20)
-RUNS = (Stage(phase=Phase.QUEUED, for_=SHORT), Stage(phase=Phase.RUNNING, for_=LONG), Stage(phase=Phase.SUCCEEDED))
-SUCCEEDED = (Stage(phase=Phase.RUNNING, for_=SHORT), Stage(phase=Phase.SUCCEEDED))
-FAILED = (Stage(phase=Phase.RUNNING, for_=SHORT), Stage(phase=Phase.FAILED))
-QUEUED = (Stage(phase=Phase.QUEUED, for_=LONG), Stage(phase=Phase.RUNNING, for_=LONG), Stage(phase=Phase.SUCCEEDED))
+RUNS = (
+    DeclaredStage(phase=Phase.QUEUED, for_=SHORT),
+    DeclaredStage(phase=Phase.RUNNING, for_=LONG),
+    DeclaredStage(phase=Phase.SUCCEEDED),
+)
+SUCCEEDED = (DeclaredStage(phase=Phase.RUNNING, for_=SHORT), DeclaredStage(phase=Phase.SUCCEEDED))
+FAILED = (DeclaredStage(phase=Phase.RUNNING, for_=SHORT), DeclaredStage(phase=Phase.FAILED))
+QUEUED = (
+    DeclaredStage(phase=Phase.QUEUED, for_=LONG),
+    DeclaredStage(phase=Phase.RUNNING, for_=LONG),
+    DeclaredStage(phase=Phase.SUCCEEDED),
+)
 LIVES = (RUNS, SUCCEEDED, RUNS, SUCCEEDED, QUEUED, RUNS, FAILED, SUCCEEDED, RUNS, SUCCEEDED)
 """Of ten jobs four run, one waits, four have succeeded and one has failed."""
 

@@ -1,7 +1,7 @@
 """Serving an application on a port, for the official clients and for people to try.
 
-The `Date` header is the application's own. A handler that breaks off (see `ConnectionReset`) breaks its connection, and
-the server says nothing about it.
+The `Date` header is the application's own. A handler that breaks off (see `ConnectionResetByFaultError`) breaks its
+connection, and the server says nothing about it.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Creation(Document):
     at: AwareDatetime
 
 
-class Memory(Document):
+class WorldState(Document):
     """The whole of it, as it stands in a file in the state directory."""
 
     kind: Literal["sandbox-world"] = "sandbox-world"

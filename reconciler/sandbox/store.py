@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
@@ -25,9 +26,9 @@ def open_world(options: SandboxOptions, path: Path, now: datetime) -> World:
 def save_world(path: Path, text: str) -> None:
     """Put the text in the file's place in one step, so that a reader finds the old world or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as beside:
+        beside.write(text)
+    Path(beside.name).replace(path)
 
 
 def forget_worlds(directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 Three rules. The world has no clock: every question comes with its moment. It keeps what was asked, not what became of
 it, so the same questions give the same world, at any moment up to now. And it knows no HTTP: it refuses with
-`UnknownJob` and `NotPossible`.
+`UnknownJobError` and `ImpossibleRequestError`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.status import Verb
 from reconciler.sandbox.config import DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import Faults, Operation
-from reconciler.sandbox.state import Act, Creation, Memory
+from reconciler.sandbox.state import Act, Creation, WorldState
 from reconciler.sandbox.timeline import Step, Timeline, planned
 
 REQUESTS_MAX = 50_000
 _NO_TIME = timedelta(0)
 
 
-class UnknownJob(Exception):
+class UnknownJobError(Exception):
     """There is no such job, or not at that moment."""
 
 
-class NotPossible(Exception):
+class ImpossibleRequestError(Exception):
     """The question makes no sense, or not for this job. `param` names the argument that is wrong."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
@@ -105,7 +105,7 @@ class World:
 
         What was asked of a job that is no longer declared is forgotten.
         """
-        memory = Memory.model_validate_json(text)
+        memory = WorldState.model_validate_json(text)
         world = cls(options, memory.began_at)
         for creation in memory.created:
             world._add(creation)
@@ -119,7 +119,9 @@ class World:
     def to_json(self) -> str:
         """Return what the world remembers, for `from_json`."""
         acts = tuple(act for acts in self._acts.values() for act in acts)
-        memory = Memory(began_at=self.began_at, created=tuple(self._created), acts=acts, tallies=self.faults.tallies())
+        memory = WorldState(
+            began_at=self.began_at, created=tuple(self._created), acts=acts, tallies=self.faults.tallies()
+        )
         return memory.model_dump_json(by_alias=True)
 
     def list_jobs(
@@ -127,7 +129,7 @@ class World:
     ) -> JobList:
         """Return the jobs behind `after`, newest first. An empty `metadata` selects the jobs that have none.
 
-        Raises `NotPossible` for a cursor that was never given out.
+        Raises `ImpossibleRequestError` for a cursor that was never given out.
         """
         found = []
         for job_id in self._newest_first[self._place_behind(after) :]:
@@ -143,14 +145,14 @@ class World:
         return self._place_behind(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:
-        """Return one job. Raises `UnknownJob`."""
+        """Return one job. Raises `UnknownJobError`."""
         view = self._view(job_id, now)
         if view is None:
-            raise UnknownJob(job_id)
+            raise UnknownJobError(job_id)
         return view
 
     def create(self, now: datetime, fields: Mapping[str, object]) -> JobView:
-        """Make a job with a believable life. Raises `NotPossible` where the fields are not those of a job."""
+        """Make a job with a believable life. Raises `ImpossibleRequestError` for fields that no job has."""
         ids = (f"ftjob-created-{number:06}" for number in count(len(self._created) + 1))
         new_id = next(each for each in ids if each not in self._jobs)
         try:
@@ -159,7 +161,7 @@ class World:
             first = error.errors()[0]
             param = ".".join(str(part) for part in first["loc"])
             msg = f"Invalid value for '{param}': {first['msg']}"
-            raise NotPossible(msg, param=param) from None
+            raise ImpossibleRequestError(msg, param=param) from None
         self._add(Creation(job=job, at=now))
         self._sort()
         self.changes += 1
@@ -168,7 +170,7 @@ class World:
     def cancel(self, job_id: str, now: datetime, *, takes: timedelta | None = None) -> JobView:
         """Cancel a job; asking again while that takes its time changes nothing.
 
-        Raises `UnknownJob`, and `NotPossible` if it is over.
+        Raises `UnknownJobError`, and `ImpossibleRequestError` if it is over.
         """
         job = self._unfinished(job_id, now, Verb.CANCEL).job
         if not self._life(job_id, now).is_cancel_asked:
@@ -178,7 +180,7 @@ class World:
         return self.retrieve(job_id, now)
 
     def pause(self, job_id: str, now: datetime) -> JobView:
-        """Freeze a job's life. Raises `UnknownJob`, and `NotPossible` if it is over or on hold already."""
+        """Pause a job. Raises `UnknownJobError`, and `ImpossibleRequestError` if it has ended or is paused already."""
         view = self._unfinished(job_id, now, Verb.PAUSE)
         if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._life(job_id, now).is_cancel_asked:
             raise _not_possible(view, Verb.PAUSE)
@@ -187,7 +189,7 @@ class World:
         return self.retrieve(job_id, now)
 
     def resume(self, job_id: str, now: datetime) -> JobView:
-        """Let a paused job go on. Raises `UnknownJob`, and `NotPossible` if it is not paused."""
+        """Let a paused job go on. Raises `UnknownJobError`, and `ImpossibleRequestError` if it is not paused."""
         view = self._unfinished(job_id, now, Verb.RESUME)
         if view.phase is not Phase.PAUSED or self._life(job_id, now).is_cancel_asked:
             raise _not_possible(view, Verb.RESUME)
@@ -242,7 +244,7 @@ class World:
             return 0
         if after not in self._places:
             msg = f"No fine-tuning job with the id {after!r} to list after."
-            raise NotPossible(msg, param="after")
+            raise ImpossibleRequestError(msg, param="after")
         return self._places[after] + 1
 
 
@@ -256,5 +258,5 @@ def _first(*spans: timedelta | None) -> timedelta:
     return next((span for span in spans if span is not None), _NO_TIME)
 
 
-def _not_possible(view: JobView, verb: Verb) -> NotPossible:
-    return NotPossible(f"Cannot {verb} fine-tuning job {view.job.id}: its status is {view.phase}.")
+def _not_possible(view: JobView, verb: Verb) -> ImpossibleRequestError:
+    return ImpossibleRequestError(f"Cannot {verb} fine-tuning job {view.job.id}: its status is {view.phase}.")

@@ -1,16 +1,17 @@
 """The audit: one JSON line for each request that was to change something, by whom it was wanted, and its outcome.
 
-Rules: lines are only ever appended, and each is on the disk before anything else happens. What was sent when the power
-went is not here but in the job's receipt, which is written before the request.
+Rules: lines are only ever appended, and each is on the disk before anything else happens; a file that was rotated or
+deleted is made anew. What was sent when the power went is not here but in the job's receipt, which is written before
+the request.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Self
 
+from reconciler.local.append_file import AppendFile
 from reconciler.model.action_record import ActionRecord
 from reconciler.model.spec import render_instant
 
@@ -19,8 +20,7 @@ class AuditFile:
     """The `Audit` of a file. Use it as a context manager; opening it raises OSError."""
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o640)
+        self._file = AppendFile(path)
 
     def __enter__(self) -> Self:
         """Keep the file open."""
@@ -28,12 +28,15 @@ class AuditFile:
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def __call__(self, record: ActionRecord) -> None:
         """Append a line, in one write, and make it durable. Raises OSError."""
-        os.write(self._descriptor, audit_line(record).encode())
-        os.fsync(self._descriptor)
+        self._file.append(audit_line(record).encode(errors="replace"), is_durable=True)
+
+    def reopen(self) -> None:
+        """Open the file again by its name, and make it where it is not there. Raises OSError."""
+        self._file.reopen()
 
 
 def audit_line(record: ActionRecord) -> str:

@@ -1,7 +1,7 @@
 """Telling a watchdog elsewhere that a pass has ended: one GET, and whatever comes of it is no more than a log line.
 
 Rules: that it is not heard is told once, and so is that it is heard again; it goes beside the loop and never before it:
-while one is under way, none is added.
+while one is under way, none is added. Who knows the URL may use it at most watchdogs; only its host is logged.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from urllib.parse import parse_qsl, urlsplit
 from reconciler.errors import ProviderError
 from reconciler.ports import Transport
 
+WORD_MAX = 20
+"""What is longer, or holds anything but letters, is no part of a path that a service names so, as `heartbeats` is."""
+
 
 class Heartbeat:
-    """A URL that is asked for after each pass, through a transport whose base is the URL's origin."""
+    """A URL that is asked for after each pass, through a transport whose base is that URL."""
 
-    def __init__(self, url: str, transport: Transport, complain: Callable[[str], None]) -> None:
-        self._path = urlsplit(url).path or "/"
-        self._query = dict(parse_qsl(urlsplit(url).query))
+    def __init__(self, transport: Transport, complain: Callable[[str], None]) -> None:
         self._transport = transport
         self._complain = complain
         self._is_heard = True
@@ -53,16 +54,27 @@ class Heartbeat:
     async def _ask(self) -> str | None:
         """Return why nobody heard, or None."""
         try:
-            response = await self._transport.send("GET", self._path, query=self._query)
+            response = await self._transport.send("GET", "")
         except ProviderError as error:
             return str(error)
         return f"HTTP {response.status}" if response.status >= HTTPStatus.BAD_REQUEST else None
 
 
-def origin_of(url: str) -> str:
-    """Return the scheme and host of a URL. Raises ValueError where it has none, or holds a user."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        msg = "a URL begins with http:// or https:// and a host"
+def check_url(url: str) -> None:
+    """Raise ValueError where a URL has no scheme or host, or holds a user. The sentence does not repeat it."""
+    msg = "a URL begins with http:// or https:// and a host, and holds no user and password"
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        is_good = is_good and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
         raise ValueError(msg)
-    return f"{parts.scheme}://{parts.netloc}"
+
+
+def secrets_of(url: str) -> list[str]:
+    """Return the parts of a URL that nobody else should know: the path, and in it and in the query what is no word."""
+    parts = urlsplit(url)
+    values = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
+    return [parts.path, parts.query, *(each for each in values if not each.isalpha() or len(each) > WORD_MAX)]

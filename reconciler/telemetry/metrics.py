@@ -7,7 +7,7 @@ account is there, with 0, before anything happens to it, and goes once no spec n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -18,7 +18,8 @@ from prometheus_client.registry import Collector
 from reconciler.model.action_record import Sent
 from reconciler.model.report import Report, Row
 from reconciler.model.status import ConditionStatus, ConditionType, Outcome, Verb
-from reconciler.model.watch_status import Overview, Result
+from reconciler.model.transition import Transition
+from reconciler.model.watch_status import Result, WatchStatus
 
 NAMESPACE = "reconcile"
 NO_ANSWER = "none"
@@ -30,7 +31,7 @@ LATENCY_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 21600)
 class Metrics:
     """A registry of our own."""
 
-    def __init__(self, overview: Callable[[], Overview], now: Callable[[], datetime]) -> None:
+    def __init__(self, overview: Callable[[], WatchStatus], now: Callable[[], datetime]) -> None:
         self.registry = registry = CollectorRegistry()
         self._known: set[str] = set()
 
@@ -78,7 +79,7 @@ class Metrics:
         """Count a pass; `results` are of the jobs that it looked at, by account."""
         for account in report.accounts:
             self._be_ready_for(str(account.account))
-            if account.unseen_reason is not None and not account.is_transient:
+            if account.has_failed and account.unseen and not account.unseen.is_transient:
                 self._terminal.labels(str(account.account)).inc()
         self._passes.observe(took_s)
         for provider, result in results:
@@ -88,17 +89,16 @@ class Metrics:
                 self._errors.labels(provider).inc()
             if result in {Result.ERROR, Result.REQUEUE}:
                 self._retries.inc()
-        for row in report.rows:
-            self._observe_proof(row)
+        for each in report.transitions:
+            self._observe_proofs(each)
         named = {str(row.ref.account) for row in report.rows if row.ref is not None}
         self._forget(self._known - named - {str(each.account) for each in report.accounts})
 
-    def _observe_proof(self, row: Row) -> None:
-        """Observe a cancel that this pass proved."""
-        before = {each.requested_at for each in row.before.receipts if each.confirmed_at} if row.before else set()
-        for receipt in row.status.receipts if row.before != row.status else ():
+    def _observe_proofs(self, transition: Transition) -> None:
+        """Observe the cancels that this pass proved."""
+        for receipt in transition.closed:
             is_proof = receipt.verb is Verb.CANCEL and receipt.outcome in {Outcome.CANCELLED, Outcome.GONE}
-            if is_proof and receipt.confirmed_at and receipt.requested_at not in before:
+            if is_proof and receipt.confirmed_at:
                 self._cancels.observe((receipt.confirmed_at - receipt.requested_at).total_seconds())
 
     def _forget(self, providers: Iterable[str]) -> None:
@@ -124,7 +124,7 @@ class Metrics:
 class _Gauges(Collector):
     """What is read off the overview."""
 
-    def __init__(self, overview: Callable[[], Overview], now: Callable[[], datetime]) -> None:
+    def __init__(self, overview: Callable[[], WatchStatus], now: Callable[[], datetime]) -> None:
         self._overview = overview
         self._now = now
 
@@ -136,9 +136,14 @@ class _Gauges(Collector):
             "How long the pass under way has not moved; 0 between passes.",
             value=max(0.0, overview.beat_at - overview.progress_at),
         )
+        yield _gauge("interval_seconds", "How often everything is looked at.", value=overview.interval_s)
         finished_at = overview.finished_at.timestamp() if overview.finished_at else 0.0
         yield _gauge("last_success_timestamp_seconds", "When the last pass ended; 0 before.", value=finished_at)
-        ages = _gauge("observation_age_seconds", "How long ago an account was last seen, or first wanted.", "provider")
+        ages = _gauge(
+            "observation_age_seconds",
+            "How long ago the job of an account was seen that has not been seen for the longest.",
+            "provider",
+        )
         for provider, seen_at in overview.seen_at.items():
             ages.add_metric([provider], max(0.0, (now - seen_at).total_seconds()))
         yield ages
@@ -155,7 +160,7 @@ class _Gauges(Collector):
         yield from _of_rows(overview.report.rows)
 
 
-def _of_rows(rows: Iterable[Row]) -> Iterator[GaugeMetricFamily]:
+def _of_rows(rows: Sequence[Row]) -> Iterator[GaugeMetricFamily]:
     labels = ("name", "provider", "desired", "observed", "ready", "suspended")
     info = _gauge("resource_info", "One for each spec: what it wants, and what is.", *labels)
     conditions = _gauge("reconcile_condition", "Whether a condition of a spec is true.", "name", "type", "status")
@@ -176,8 +181,13 @@ def _of_rows(rows: Iterable[Row]) -> Iterator[GaugeMetricFamily]:
             is_so = condition.status if condition else ConditionStatus.FALSE
             for status in ConditionStatus:
                 conditions.add_metric([row.name, type_, status], float(status is is_so))
+    unjudged = _gauge("limit_not_judged", "1 for each spec with a limit that cannot be judged.", "name", "provider")
+    for row in rows:
+        if row.status.has_unjudged_limit:
+            unjudged.add_metric([row.name, _provider(row)], 1)
     yield info
     yield conditions
+    yield unjudged
 
 
 def _gauge(name: str, help_: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:

@@ -10,7 +10,16 @@ from typing import TypeVar
 
 import pytest
 
-from reconciler.plugin import JobController, JobRef, ListQuery, ObservedJob, Permanent, Phase, ProviderError, Transient
+from reconciler.plugin import (
+    JobController,
+    JobRef,
+    ListQuery,
+    ObservedJob,
+    PermanentError,
+    Phase,
+    ProviderError,
+    TransientError,
+)
 from reconciler.testing.harness import Fault, Stage
 
 T = TypeVar("T")
@@ -91,15 +100,15 @@ def error_of(stage: Stage, request_: Ask) -> ProviderError:
     return caught.value
 
 
-def permanent_of(stage: Stage, request_: Ask) -> Permanent:
+def permanent_of(stage: Stage, request_: Ask) -> PermanentError:
     """Return the error, which must be of that kind."""
     error = error_of(stage, request_)
-    assert isinstance(error, Permanent), repr(error)
+    assert isinstance(error, PermanentError), repr(error)
     return error
 
 
-def transient_of(stage: Stage, request_: Ask) -> Transient:
+def transient_of(stage: Stage, request_: Ask) -> TransientError:
     """Return the error, which must be of that kind."""
     error = error_of(stage, request_)
-    assert isinstance(error, Transient), repr(error)
+    assert isinstance(error, TransientError), repr(error)
     return error

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.plugin import Delivered, Kind, Permanent, Phase, Transient
+from reconciler.plugin import Delivered, Kind, PermanentError, Phase, TransientError
 from reconciler.testing.calls import (
     EVERYTHING,
     STOPPED,
@@ -21,10 +21,10 @@ from reconciler.testing.calls import (
     seen,
     transient_of,
 )
-from reconciler.testing.harness import HARMLESS, REFUSALS, RETRY_AFTER_S, Fault, Stage
+from reconciler.testing.harness import HARMLESS, REFUSALS, RETRY_AFTER_S, TAKEN, Fault, Stage
 
 
-class FailingContract(NeedsStage):
+class FailureContract(NeedsStage):
     """What must become of trouble: one of two errors, which say whether it was delivered, and never the key."""
 
     @each_request
@@ -35,12 +35,18 @@ class FailingContract(NeedsStage):
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
     @each_request
-    @pytest.mark.parametrize("fault", [Fault.UNAUTHORISED, Fault.FORBIDDEN])
-    def test_a_key_that_is_not_accepted_is_denied(self, stage: Stage, fault: Fault, request_: Ask) -> None:
-        """Asking again does not help."""
-        stage.break_with(fault)
+    def test_a_key_that_is_not_accepted_is_denied(self, stage: Stage, request_: Ask) -> None:
+        """Asking again does not help, and neither does asking for another job."""
+        stage.break_with(Fault.UNAUTHORISED)
 
         assert permanent_of(stage, request_).kind is Kind.DENIED
+
+    @each_request
+    def test_what_a_key_may_not_do_is_forbidden(self, stage: Stage, request_: Ask) -> None:
+        """It may be about this one job, so that it says nothing of the others."""
+        stage.break_with(Fault.FORBIDDEN)
+
+        assert permanent_of(stage, request_).kind is Kind.FORBIDDEN
 
     @each_request
     def test_too_many_requests_means_not_delivered_and_says_when_to_come_back(
@@ -70,17 +76,17 @@ class FailingContract(NeedsStage):
         """So that it need not be guessed."""
         ref = stage.job_in(Phase.RUNNING)
         stage.break_with(fault)
-        with pytest.raises(Transient):
+        with pytest.raises(TransientError):
             asked(stage, lambda controller: controller.cancel_job(ref))
         stage.heal()
 
         assert (seen(stage, ref).phase in STOPPED) is (fault is Fault.RESET_AFTER_ACTING)
 
     @each_look
-    @pytest.mark.parametrize("fault", [Fault.PAGE_OF_A_PROXY, Fault.CUT_SHORT, Fault.EMPTY])
+    @pytest.mark.parametrize("fault", [Fault.PAGE_OF_A_PROXY, Fault.CUT_SHORT, *sorted(TAKEN - HARMLESS)])
     def test_a_200_that_is_not_the_providers_is_an_error(self, stage: Stage, fault: Fault, request_: Ask) -> None:
         """It is neither an empty list nor a job that has gone."""
-        stage.break_with(fault)
+        disturb(stage, fault)
 
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
@@ -105,7 +111,7 @@ class FailingContract(NeedsStage):
         disturb(stage, Fault.HUGE)
         error = error_of(stage, request_)
 
-        assert isinstance(error, Transient) or (isinstance(error, Permanent) and error.kind is Kind.INVALID)
+        assert isinstance(error, TransientError) or (isinstance(error, PermanentError) and error.kind is Kind.INVALID)
 
     @each_request
     @pytest.mark.parametrize("fault", sorted(set(Fault) - HARMLESS - REFUSALS))
@@ -113,8 +119,8 @@ class FailingContract(NeedsStage):
         """Nor does what stands behind the error."""
         if not stage.secret:
             pytest.skip("this adapter needs no key")
-        if fault is Fault.EMPTY and request_ is EVERYTHING["cancel"]:
-            pytest.skip("at some providers an empty answer is all that a cancel gets")
+        if fault in TAKEN and request_ is EVERYTHING["cancel"]:
+            pytest.skip("a cancel is taken by an answer of 2xx, whatever it shows")
         disturb(stage, fault)
         error: BaseException | None = error_of(stage, request_)
 

@@ -25,9 +25,12 @@ class Fault(StrEnum):
     PAGE_OF_A_PROXY = "200 with an HTML page"
     CUT_SHORT = "200 with half an answer"
     EMPTY = "200 with no body"
+    ACCEPTED_SILENTLY = "does what was asked, and answers 204 with no body"
+    ACCEPTED_IN_OWN_WORDS = "does what was asked, and answers 202 with words that show no job"
     FOREIGN_NOT_FOUND = "404, but not in the provider's own words"
     UNKNOWN_WORD = "answers with a status word that nobody has heard of"
     ENDLESS_LIST = "gives the first page for every page of a list, and says that there is more"
+    GARBLED_ROW = "gives nonsense for the first job of each page of a list"
     EMPTY_PAGE = "gives a list's page without its rows, and says whatever it says of more"
     POINTS_ELSEWHERE = "gives, beside the answer, an address of the next page on another host"
     FRACTIONAL_TIMES = "gives times with half a second"
@@ -40,6 +43,7 @@ class Fault(StrEnum):
     REFUSAL_AS_DETAIL = "400, as JSON with a `detail`"
     REFUSAL_AS_STRING = "400, as JSON whose `error` is a text"
     REFUSAL_AS_NULLS = "400, as JSON whose `error` is full of nulls"
+    REFUSED_ONCE = "400, as JSON, to the next request, which it does not do; all is well after that"
 
 
 OWN = frozenset(
@@ -54,10 +58,14 @@ OWN = frozenset(
 )
 """What only the provider's own words can say."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
+TAKEN = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
+"""Answers of 2xx that show no job: a request for a change was taken all the same."""
 HARMLESS = frozenset(
     {
+        Fault.ACCEPTED_IN_OWN_WORDS,
         Fault.UNKNOWN_WORD,
         Fault.ENDLESS_LIST,
+        Fault.GARBLED_ROW,
         Fault.EMPTY_PAGE,
         Fault.POINTS_ELSEWHERE,
         Fault.FRACTIONAL_TIMES,
@@ -97,7 +105,7 @@ class Stage(Protocol):
     def break_with(self, fault: Fault) -> None:
         """From now on, every request meets this fault.
 
-        `OWN` are for the stage to do; `reconciler.testing.Disturbed` does all others, for any application.
+        `OWN` are for the stage to do; `reconciler.testing.FaultInjector` does all others, for any application.
         Raises NotImplementedError for a fault that this stage cannot have: the test is skipped.
         """
         ...

@@ -15,8 +15,9 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from reconciler.plugin import Account, AccountConfig, JobController, ProviderType, Rate
+from reconciler.redacted_provider import guarded
 from reconciler.sandbox.serving import serve
-from reconciler.throttle import Gate
+from reconciler.throttle import Throttle
 from reconciler.transport import Deadlines, HttpTransport
 
 AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
@@ -81,10 +82,10 @@ async def opened(
     )
     deadlines = IMPATIENTLY if is_impatient else PATIENTLY
     async with (
-        HttpTransport(base_url, Gate(FREELY), deadlines) as transport,
+        HttpTransport(base_url, Throttle(FREELY), deadlines) as transport,
         type_.open(config, transport, _Secret(secret)) as controller,
     ):
-        yield controller
+        yield guarded(controller)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from reconciler.plugin import (
     UNSET,
     JobController,
     ObservedJob,
-    Permanent,
+    PermanentError,
     Phase,
     ProviderError,
     SupportsCheckpoints,
@@ -23,7 +23,7 @@ from reconciler.testing.calls import PAGE, NeedsStage, asked, disturb, seen, ski
 from reconciler.testing.harness import Fault, Stage
 
 
-class LookingContract(NeedsStage):
+class ReadContract(NeedsStage):
     """What a look must show: every job once, in its phase, and absence only where the provider says so."""
 
     def test_the_pages_of_a_list_show_every_job_once(self, stage: Stage) -> None:
@@ -104,12 +104,21 @@ class LookingContract(NeedsStage):
 
         assert (page.jobs, page.next_cursor is None) == ((), False)
 
+    def test_a_garbled_row_hides_no_other(self, stage: Stage) -> None:
+        """The jobs that a list does not show are asked for by their ids."""
+        disturb(stage, Fault.GARBLED_ROW)
+        page = asked(stage, lambda controller: controller.list_page(PAGE, None))
+
+        assert (len(page.jobs), page.garbled) == (PAGE.page_size - 1, 1)
+        assert page.jobs[0].id in stage.job_ids
+        assert page.next_cursor is not None
+
     def test_a_list_never_leads_to_another_host(self, stage: Stage) -> None:
         """There the key would go along: it is another page of this host, or an error."""
         disturb(stage, Fault.POINTS_ELSEWHERE)
         try:
             rows = asked(stage, walk)
-        except Permanent:
+        except PermanentError:
             return
 
         assert sorted(row.id for row in rows) == sorted(stage.job_ids)
@@ -148,7 +157,7 @@ class LookingContract(NeedsStage):
         odd = replace(ref, id=ref.id + tail)
         try:
             job = asked(stage, lambda controller: controller.get_job(odd))
-        except Permanent:
+        except PermanentError:
             return
 
         assert job is None

@@ -6,10 +6,10 @@ capabilities say so and the test is skipped.
 
 from __future__ import annotations
 
-from reconciler.testing.failure_contract import FailingContract
-from reconciler.testing.read_contract import LookingContract
-from reconciler.testing.write_contract import ActingContract
+from reconciler.testing.failure_contract import FailureContract
+from reconciler.testing.read_contract import ReadContract
+from reconciler.testing.write_contract import WriteContract
 
 
-class ProviderContract(LookingContract, ActingContract, FailingContract):
+class ProviderContract(ReadContract, WriteContract, FailureContract):
     """Subclass it as `class TestMine(ProviderContract)` and override the fixture `stage`."""

@@ -28,7 +28,7 @@ _SECONDS = re.compile(r"(T\d\d:\d\d:\d\d)(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FaultyAnswer:
     """A whole answer."""
 
     status: int
@@ -43,17 +43,18 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def _typed(status: int, kind: str, body: bytes) -> Answer:
-    return Answer(status, ((b"content-type", kind.encode()),), body)
+def _typed(status: int, kind: str, body: bytes) -> FaultyAnswer:
+    return FaultyAnswer(status, ((b"content-type", kind.encode()),), body)
 
 
+_REFUSAL = _typed(400, "application/json", b'{"error": {"message": "no"}, "message": "no"}')
 _NULLS = b'{"error": {"code": null, "message": null, "type": null}}'
 
 
-_INSTEAD: Mapping[Fault, Answer] = {
+_INSTEAD: Mapping[Fault, FaultyAnswer] = {
     Fault.PAGE_OF_A_PROXY: _typed(200, "text/html", b"<!doctype html><title>Sign in</title>"),
     Fault.FOREIGN_NOT_FOUND: _typed(404, "application/json", b'{"detail": "Not Found"}'),
-    Fault.REDIRECTED: Answer(307, ((b"location", ELSEWHERE.encode()),), b""),
+    Fault.REDIRECTED: FaultyAnswer(307, ((b"location", ELSEWHERE.encode()),), b""),
     Fault.REFUSAL_AS_TEXT: _typed(400, "text/plain", b"Bad Request"),
     Fault.REFUSAL_AS_PAGE: _typed(400, "text/html", b"<!doctype html><title>400 Bad Request</title>"),
     Fault.REFUSAL_AS_DETAIL: _typed(
@@ -65,7 +66,7 @@ _INSTEAD: Mapping[Fault, Answer] = {
 """What is answered in the application's place: the request does not reach it."""
 
 
-async def answer_of(app: App, scope: Message, receive: Receive) -> Answer:
+async def answer_of(app: App, scope: Message, receive: Receive) -> FaultyAnswer:
     """Return what an application answers. Raises what it raises."""
     start: Message = {}
     body = bytearray()
@@ -77,10 +78,10 @@ async def answer_of(app: App, scope: Message, receive: Receive) -> Answer:
             body.extend(message.get("body", b""))
 
     await app(scope, receive, keep)
-    return Answer(start["status"], tuple(start["headers"]), bytes(body))
+    return FaultyAnswer(start["status"], tuple(start["headers"]), bytes(body))
 
 
-class Disturbed:
+class FaultInjector:
     """An application, and what happens to its answers on the way, by `fault`; a fault that is not of the way passes."""
 
     def __init__(self, app: App) -> None:
@@ -98,6 +99,9 @@ class Disturbed:
             case Fault.RESET_AFTER_ACTING:
                 await answer_of(self._app, scope, receive)
                 await _break_off(send)
+            case Fault.REFUSED_ONCE:
+                self.fault = None
+                await _REFUSAL.send(send)
             case Fault() as fault if fault in _INSTEAD:
                 await _INSTEAD[fault].send(send)
             case Fault() as fault if fault in _CHANGES:
@@ -114,16 +118,16 @@ async def _break_off(send: Send) -> None:
     raise ConnectionResetError(msg)
 
 
-def _cut_short(answer: Answer) -> Answer:
+def _cut_short(answer: FaultyAnswer) -> FaultyAnswer:
     return replace(answer, body=answer.body[: len(answer.body) // 2] or b"{")
 
 
-def _gzipped(answer: Answer) -> Answer:
+def _gzipped(answer: FaultyAnswer) -> FaultyAnswer:
     headers = (*answer.headers, (b"content-encoding", b"gzip"))
-    return Answer(answer.status, headers, gzip.compress(answer.body, compresslevel=1))
+    return FaultyAnswer(answer.status, headers, gzip.compress(answer.body, compresslevel=1))
 
 
-def _huge(answer: Answer) -> Answer:
+def _huge(answer: FaultyAnswer) -> FaultyAnswer:
     return _gzipped(replace(answer, body=answer.body + b" " * HUGE_BYTES))
 
 
@@ -133,6 +137,11 @@ def _pointing_elsewhere(body: Any) -> Any:
 
 def _without_rows(body: Any) -> Any:
     return {key: [] if isinstance(value, list) else value for key, value in body.items()}
+
+
+def _with_a_garbled_row(body: Any) -> Any:
+    rows = {key: value for key, value in body.items() if isinstance(value, list) and value}
+    return {**body, **{key: ["nonsense", *value[1:]] for key, value in rows.items()}}
 
 
 def _with_fractions(body: Any) -> Any:
@@ -156,19 +165,22 @@ def _map_times(value: Any, change: Callable[[Any], Any]) -> Any:
     return {key: each for key, each in changed.items() if each is not None or value[key] is None}
 
 
-def _to_json(change: Callable[[Any], Any]) -> Callable[[Answer], Answer]:
-    def changed(answer: Answer) -> Answer:
+def _to_json(change: Callable[[Any], Any]) -> Callable[[FaultyAnswer], FaultyAnswer]:
+    def changed(answer: FaultyAnswer) -> FaultyAnswer:
         return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
 
     return changed
 
 
-_CHANGES: Mapping[Fault, Callable[[Answer], Answer]] = {
+_CHANGES: Mapping[Fault, Callable[[FaultyAnswer], FaultyAnswer]] = {
     Fault.CUT_SHORT: _cut_short,
     Fault.EMPTY: lambda answer: replace(answer, status=200, body=b""),
+    Fault.ACCEPTED_SILENTLY: lambda _: FaultyAnswer(204, (), b""),
+    Fault.ACCEPTED_IN_OWN_WORDS: lambda _: _typed(202, "application/json", b'{"status": "success"}'),
     Fault.GZIPPED: _gzipped,
     Fault.HUGE: _huge,
     Fault.EMPTY_PAGE: _to_json(_without_rows),
+    Fault.GARBLED_ROW: _to_json(_with_a_garbled_row),
     Fault.POINTS_ELSEWHERE: _to_json(_pointing_elsewhere),
     Fault.FRACTIONAL_TIMES: _to_json(_with_fractions),
     Fault.NO_TIMES: _to_json(_without_times),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler.model.job import ObservedJob
+from reconciler.model.kind import FINE_TUNING
 from reconciler.model.spec import API_VERSION, DesiredState
-from reconciler.views.layout import Canvas, listing, styled
+from reconciler.views.layout import listing, styled
+from reconciler.views.render_context import RenderContext
 from reconciler.views.text import clean, count, moment
 
 LISTED_MAX = 40
@@ -25,7 +28,7 @@ def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> s
     return (
         f"# {facts}\n"
         f"apiVersion: {API_VERSION}\n"
-        "kind: FineTuningJob\n"
+        f"kind: {FINE_TUNING.name}\n"
         "metadata:\n"
         f"  name: {name}\n"
         "spec:\n"
@@ -35,17 +38,26 @@ def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> s
     )
 
 
-def adopted_text(files: Sequence[tuple[str, str]], canvas: Canvas, *, is_dry: bool, is_whole: bool) -> str:
-    """Return what was written, or would be: each file, and the phase of its job.
+@dataclass(frozen=True, slots=True)
+class AdoptedSpecs:
+    """What `adopt` wrote, or would write."""
 
-    Without `is_whole`, not every account could be listed.
-    """
+    files: Sequence[tuple[str, str]]
+    """Each file, and the phase of its job."""
+    is_dry: bool
+    is_whole: bool
+    """Whether every account could be listed."""
+
+
+def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
+    """Return each file, and the phase of its job."""
+    files, canvas = adopted.files, context.canvas
     if not files:
-        calm = "Every job has a spec: there is nothing to adopt." if is_whole else "Nothing was adopted."
+        calm = "Every job has a spec: there is nothing to adopt." if adopted.is_whole else "Nothing was adopted."
         return canvas.render([styled(calm, "bold")])
     lines = [(styled(file), styled(phase, "dim")) for file, phase in files[:LISTED_MAX]]
     more = [styled(f"and {len(files) - LISTED_MAX:,} more", "dim")] if len(files) > LISTED_MAX else []
-    did = "Would write" if is_dry else "Wrote"
+    did = "Would write" if adopted.is_dry else "Wrote"
     last = styled(f"{did} {count(len(files), 'spec')}. They are `observed`: nothing is asked for their jobs.", "bold")
     return canvas.render([listing(lines, indent=0), *more, last])
 

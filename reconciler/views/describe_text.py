@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.job import TERMINAL, JobCheckpoint, JobEvent
+from reconciler.model.kind import JobDocument
 from reconciler.model.report import Row
-from reconciler.model.spec import FineTuningJob, Limits, Suspension, render_duration, render_instant
+from reconciler.model.spec import Limits, Suspension, render_duration, render_instant
 from reconciler.model.status import JobFacts, JobStatus, Receipt
-from reconciler.views.layout import STYLES, Canvas, listing, section, styled
+from reconciler.views.layout import STYLES, listing, section, styled
+from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import outlook, why
 from reconciler.views.text import NOTHING, age, moment
 
@@ -21,42 +24,48 @@ Happening = tuple[datetime | None, int, str, str]
 CREATED, STARTED, ASKED, ACCEPTED, SEEN, LOGGED, FINISHED, PROVEN, SEEN_ENDED = range(9)
 
 
-def describe_text(
-    row: Row, document: FineTuningJob | None, log: Sequence[JobEvent | JobCheckpoint], canvas: Canvas, now: datetime
-) -> str:
-    """Return everything that is known of one job.
+@dataclass(frozen=True, slots=True)
+class JobDescription:
+    """Everything that is known of one job.
 
     Args:
         row: the job, read against today's spec.
         document: its spec; None where that is not valid.
         log: what the provider tells of its life, if somebody asked.
-        canvas: where it is drawn.
-        now: the moment to count ages from.
     """
+
+    row: Row
+    document: JobDocument | None
+    log: Sequence[JobEvent | JobCheckpoint] = ()
+
+
+def describe_text(job: JobDescription, context: RenderContext) -> str:
+    """Return the job's spec, its status, and what happened when."""
+    row = job.row
     look = outlook(row)
     style = STYLES[look.standing]
     where = [
         (styled("ready", "dim"), styled(look.ready, style)),
         (styled("reason", "dim"), styled(look.reason, style)),
         (styled("said", "dim"), styled(look.message or NOTHING)),
-        *_facts(_job_facts(row.status, now)),
+        *_facts(_job_facts(row.status, context.now)),
     ]
     parts: list[RenderableType] = [
         styled(row.name, "bold"),
         Text(),
-        section(f"Spec ({row.source})", listing(list(_facts(_spec(document))))),
+        section(f"Spec ({row.source})", listing(list(_facts(_spec(job.document))))),
         section("Status", listing(where), style),
     ]
-    if happened := sorted((*_happened(row.status), *_logged(log)), key=_order):
+    if happened := sorted((*_happened(row.status), *_logged(job.log)), key=_order):
         parts.append(section("What happened (UTC)", listing([_line(each) for each in happened])))
-    return canvas.render(parts).rstrip() + "\n"
+    return context.canvas.render(parts).rstrip() + "\n"
 
 
 def _facts(facts: Iterable[tuple[str, str | None]]) -> Iterator[tuple[Text, Text]]:
     return ((styled(label, "dim"), styled(said)) for label, said in facts if said is not None)
 
 
-def _spec(document: FineTuningJob | None) -> list[tuple[str, str | None]]:
+def _spec(document: JobDocument | None) -> list[tuple[str, str | None]]:
     if document is None:
         return [("", "not valid: `reconcile validate` says what is wrong")]
     spec = document.spec
@@ -91,7 +100,7 @@ def _suspension(suspension: Suspension | None) -> str | None:
 
 
 def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]:
-    job = status.job
+    job, kind = status.job, status.kind
     phase = str(status.phase)
     if status.final:
         phase += f", in doubt since {moment(status.doubted_at)}" if status.doubted_at else ", for good"
@@ -102,9 +111,9 @@ def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]
         ("phase", f"{phase} (the provider says {job.provider_status!r})" if is_other_word else phase),
         ("account", job.account),
         ("model", job.model),
-        ("result", job.fine_tuned_model),
+        ("result", kind.result_of(job)),
         ("age", age(job.created_at, now) if job.created_at else None),
-        ("tokens", f"{job.trained_tokens:,}" if job.trained_tokens is not None else None),
+        (kind.counts, f"{used:,}" if (used := kind.count_of(job)) is not None else None),
         ("error", _error(job)),
     ]
 
@@ -120,11 +129,12 @@ def _happened(status: JobStatus) -> Iterator[Happening]:
     if job := status.job:
         times = (
             (job.created_at, CREATED, "created"),
-            # a provider that does not tell: then this is our own first sight of it, which is told as that
-            (None if job.started_at in sights else job.started_at, STARTED, "started"),
             (job.finished_at, FINISHED, "finished"),
         )
         yield from ((at, rank, "provider", what) for at, rank, what in times if at is not None)
+        if job.started_at is not None and job.started_at not in sights:
+            # A status holds what the provider tells, or else our own first sight of it; nobody can tell which.
+            yield job.started_at, STARTED, "seen", "first seen running, or started by the provider's word"
     for receipt in status.receipts:
         yield from _told(receipt)
     for each in status.history:
@@ -139,6 +149,10 @@ def _told(receipt: Receipt) -> Iterator[Happening]:
         yield receipt.last_attempt_at, ASKED, "asked", f"{receipt.verb} again, {receipt.attempts} times in all"
     if receipt.accepted_at is not None:
         yield receipt.accepted_at, ACCEPTED, "provider", f"{receipt.verb} accepted"
+    if receipt.is_refused:
+        yield receipt.last_attempt_at, ACCEPTED, "provider", f"{receipt.verb} refused"
+    elif receipt.is_moot:
+        yield receipt.last_attempt_at, ACCEPTED, "provider", f"{receipt.verb} refused: already {receipt.outcome}"
     if receipt.confirmed_at is not None:
         yield receipt.confirmed_at, PROVEN, "proven", f"{receipt.verb}: a look showed it {receipt.outcome}"
 

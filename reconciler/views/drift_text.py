@@ -13,8 +13,9 @@ from rich.text import Text
 from reconciler.model.job import UNFINISHED, ObservedJob
 from reconciler.model.report import Row
 from reconciler.model.spec import render_instant
-from reconciler.views.layout import STYLES, Canvas, Column, section, styled, table
-from reconciler.views.row_state import Standing, outlook
+from reconciler.views.layout import STYLES, Column, section, styled, table
+from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import JobState, outlook
 from reconciler.views.text import NOTHING, age, count
 
 LISTED_MAX = 50
@@ -28,28 +29,38 @@ class Stranger:
     job: ObservedJob
 
 
-def drift_text(
-    rows: Sequence[Row], strangers: Sequence[Stranger], canvas: Canvas, now: datetime, *, is_whole: bool
-) -> str:
-    """Return what drifts, and in the last line how much of it. Without `is_whole`, not everything could be seen."""
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What drifts. Without `is_whole`, not everything could be seen."""
+
+    rows: Sequence[Row]
+    strangers: Sequence[Stranger]
+    is_whole: bool
+
+
+def drift_text(drift: Drift, context: RenderContext) -> str:
+    """Return what drifts, and in the last line how much of it."""
+    rows, strangers, canvas = drift.rows, drift.strangers, context.canvas
     parts: list[RenderableType] = []
     if rows:
-        parts.append(section("Not as the spec wants", _rows(rows, canvas.width), STYLES[Standing.STALLED]))
+        parts.append(section("Not as the spec wants", _rows(rows, canvas.width), STYLES[JobState.STALLED]))
     if strangers:
-        parts.append(section("Without a spec", _strangers(strangers, canvas.width, now), STYLES[Standing.OUT_OF_DATE]))
+        parts.append(
+            section("Without a spec", _strangers(strangers, canvas.width, context.now), STYLES[JobState.OUT_OF_DATE])
+        )
     if len(strangers) > LISTED_MAX:
         parts[-1:] = [
             parts[-1],
             styled(f"and {len(strangers) - LISTED_MAX:,} more: -o json lists them all", "dim"),
             Text(),
         ]
-    calm = "Nothing drifts." if is_whole else "Nothing drifts, as far as could be seen."
+    calm = "Nothing drifts." if drift.is_whole else "Nothing drifts, as far as could be seen."
     unfinished = sum(each.job.phase in UNFINISHED for each in strangers)
     told = f"{count(len(rows), 'job')} not as wanted; {len(strangers):,} without a spec, {unfinished:,} unfinished."
     return canvas.render([*parts, styled(f"Drift: {told}" if rows or strangers else calm, "bold")])
 
 
-def drift_json(rows: Sequence[Row], strangers: Sequence[Stranger]) -> str:
+def drift_json(drift: Drift, _context: RenderContext) -> str:
     """Return the same as one JSON object."""
     drifting = [
         {
@@ -60,7 +71,7 @@ def drift_json(rows: Sequence[Row], strangers: Sequence[Stranger]) -> str:
             "reason": outlook(row).reason,
             "action": row.action.verb if row.action else None,
         }
-        for row in rows
+        for row in drift.rows
     ]
     unknown = [
         {
@@ -70,7 +81,7 @@ def drift_json(rows: Sequence[Row], strangers: Sequence[Stranger]) -> str:
             "model": _text(each.job.model),
             "createdAt": render_instant(at) if (at := _created(each.job)) else None,
         }
-        for each in strangers
+        for each in drift.strangers
     ]
     return json.dumps({"drifting": drifting, "strangers": unknown}, indent=2) + "\n"
 

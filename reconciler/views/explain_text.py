@@ -14,8 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from reconciler.model.reason import Reason
-from reconciler.model.spec import KINDS
-from reconciler.views.json_schema import FieldNote
+from reconciler.views.json_schema import ALL_KINDS, FieldNote
 from reconciler.views.layout import Canvas, listing, section, styled
 
 NOTHING_TO_DO = "Nothing."
@@ -27,53 +26,65 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.AS_DESIRED: NOTHING_TO_DO,
             Reason.SUCCEEDED: NOTHING_TO_DO,
             Reason.CANCELLED: NOTHING_TO_DO,
-            Reason.LIMIT_REACHED: "Nothing; to let such a job live longer, raise the limit in the next one's spec.",
+            Reason.LIMIT_REACHED: "Nothing. To allow such jobs more time, raise the limit in the next spec.",
             Reason.FINISHED_BEFORE_CANCEL: NOTHING_TO_DO,
             Reason.FINISHED_DESPITE_CANCEL: "Nothing; the provider has charged for the whole run.",
             Reason.JOB_GONE: "Remove the spec when you no longer need its record.",
         },
         "Reconciling": {
-            Reason.CANCEL_PENDING: "Wait: a later pass confirms it, or says why it cannot.",
-            Reason.PAUSE_PENDING: "Wait; after half an hour of pausing it is Stalled: look at the provider's own page.",
-            Reason.RESUME_PENDING: "Wait: a later pass confirms it, or says why it cannot.",
-            Reason.CANCELLING_ELSEWHERE: "Find out who cancels it, or declare it cancelled; Stalled after two hours.",
-            Reason.PHASE_NOT_UNDERSTOOD: "Update reconcile; Stalled after a day. To stop it now, do it by hand.",
-            Reason.SPEC_DELETED: "Nothing: the status goes by itself, once nothing is open or counts any more.",
+            Reason.CANCEL_PENDING: "Wait. A later pass confirms the change, or reports why it cannot.",
+            Reason.PAUSE_PENDING: "Wait. After 30 minutes it becomes Stalled; then check the provider's dashboard.",
+            Reason.RESUME_PENDING: "Wait. A later pass confirms the change, or reports why it cannot.",
+            Reason.CANCELLING_ELSEWHERE: (
+                "Find out who cancels it, or declare it cancelled. After two hours it becomes Stalled."
+            ),
+            Reason.PHASE_NOT_UNDERSTOOD: (
+                "Update reconcile. To stop the job now, use the provider's dashboard. After a day it becomes Stalled."
+            ),
+            Reason.SPEC_DELETED: "Nothing. The status is removed once its requests are closed and no longer count.",
         },
         "Stalled": {
             Reason.JOB_NOT_FOUND: "Correct spec.jobId, or the account: its key, project or address.",
-            Reason.JOB_VANISHED: "Look at the provider's own page; then remove the spec, or declare the job observed.",
-            Reason.JOB_FAILED: "Read status.job.error; then declare the job observed.",
-            Reason.CANCELLED_ELSEWHERE: "Declare it cancelled or observed, or put a new job's id into the spec.",
-            Reason.CANCELLED_BY_US: "Declare it cancelled or observed, or put a new job's id into the spec.",
+            Reason.JOB_VANISHED: "Check the provider's dashboard. Then remove the spec, or declare the job observed.",
+            Reason.JOB_FAILED: "Read status.job.error. Then declare the job observed.",
+            Reason.CANCELLED_ELSEWHERE: "Declare it cancelled or observed, or set spec.jobId to a new job.",
+            Reason.CANCELLED_BY_US: "Declare it cancelled or observed, or set spec.jobId to a new job.",
             Reason.INVALID_SPEC: "Run reconcile validate, and correct what it names.",
             Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
             Reason.DUPLICATE_JOB: "Remove one of the two specs.",
-            Reason.NOT_SUPPORTED: "Want another state; `reconcile providers` says what each type can do.",
-            Reason.HOST_NOT_TRUSTED: "If that host is meant, the operator sets RECONCILE_TRUST as the message says.",
-            Reason.REFUSED_BY_GUARD: "Read the plan. If all of it is meant, run once with --allow-cancels N.",
-            Reason.ACTION_FORBIDDEN: "Give the credential the right to change jobs, or use one that has it.",
-            Reason.CANCEL_NOT_HONOURED: "Cancel the job on the provider's own page, or ask the provider's support.",
-            Reason.CANCEL_STUCK: "Ask the provider's support; the receipt in the status says when it was accepted.",
-            Reason.CONTESTED: "Find out who resumes or pauses the job; then correct the spec, or stop them.",
-            Reason.REVISION_NOT_TRUSTED: "Finish the merge, show the branch, accept a rewound one, or mend Settings.",
+            Reason.NOT_SUPPORTED: "Declare another state. `reconcile providers` lists what each type can do.",
+            Reason.HOST_NOT_TRUSTED: "If the host is correct, the operator sets RECONCILE_TRUST as the message shows.",
+            Reason.REFUSED_BY_GUARD: "Read the plan. If every change is intended, run once with --allow-cancels N.",
+            Reason.ACTION_FORBIDDEN: "Grant the credential permission to change jobs, or use one that has it.",
+            Reason.CANCEL_NOT_HONOURED: (
+                "Cancel the job in the provider's dashboard, or contact the provider's support."
+            ),
+            Reason.CANCEL_STUCK: (
+                "Contact the provider's support. The receipt in the status says when the cancel was accepted."
+            ),
+            Reason.CONTESTED: "Find out who resumes or pauses the job. Then correct the spec, or stop them.",
+            Reason.REVISION_NOT_TRUSTED: (
+                "Finish the merge, check out the branch, accept the rewound branch, or correct Settings."
+            ),
         },
         "Neither": {
-            Reason.SUSPENDED: "Remove suspend from the spec or from Settings when the reason for it is over.",
+            Reason.SUSPENDED: "Remove suspend from the spec or from Settings once it is no longer needed.",
             Reason.OUT_OF_DATE: "Run reconcile --once.",
+            Reason.STATUS_UNKNOWN: (
+                "Make the file that the error names readable: check its owner, its mode and its disk."
+            ),
         },
         "Provider": {
-            Reason.CANNOT_OBSERVE_PROVIDER: "Read the message; if it is an outage, wait.",
-            Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass; if it lasts, ask the provider's support.",
+            Reason.CANNOT_OBSERVE_PROVIDER: "Read the message. During an outage, wait.",
+            Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass. If it persists, contact the provider's support.",
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
-            Reason.RATE_LIMITED: "Wait; if it lasts, lower spec.rateLimit of the Provider document.",
+            Reason.RATE_LIMITED: "Wait. If it persists, lower spec.rateLimit in the Provider document.",
             Reason.AUTHENTICATION_FAILED: "Set the variable or file that the message names to a key that works.",
-            Reason.PROGRESSING: NOTHING_TO_DO,
         },
         "History": {
             Reason.JOB_CHANGED: NOTHING_TO_DO,
-            Reason.STATUS_DISCARDED: "Leave status files alone; the next pass writes this one anew.",
-            Reason.PHASE_WENT_BACK: "Nothing: the job is looked at, and acted on, again.",
+            Reason.STATUS_DISCARDED: "Do not edit status files. The next pass rewrites this one.",
+            Reason.PHASE_WENT_BACK: "Nothing. The job is managed again.",
         },
     }
 )
@@ -82,10 +93,10 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
 PLACES = MappingProxyType(
     {
         "Ready": "Ready is True",
-        "Reconciling": "Ready is False and Reconciling is True: it is on its way",
-        "Stalled": "Ready is False and Stalled is True: a person must act",
+        "Reconciling": "Ready is False and Reconciling is True: a change is in progress",
+        "Stalled": "Ready is False and Stalled is True: manual action is needed",
         "Neither": "Ready is False, and neither Reconciling nor Stalled",
-        "Provider": "said of a provider that cannot be looked at",
+        "Provider": "reported for a provider that cannot be observed",
         "History": "a mark in a status's history",
     }
 )
@@ -95,8 +106,8 @@ PLACES = MappingProxyType(
 def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
     """Return what can be explained: kinds, provider types, reasons."""
     roots = [note for note in notes if "." not in note.path]
-    kinds = [note for note in roots if note.path in KINDS]
-    types = [note for note in roots if note.path not in KINDS]
+    kinds = [note for note in roots if note.path in ALL_KINDS]
+    types = [note for note in roots if note.path not in ALL_KINDS]
     reasons = [(styled(place, "bold"), styled(" ".join(advice))) for place, advice in ADVICE.items()]
     how = "reconcile explain FineTuningJob.spec.limits, or spec.limits, or maxAge, or CancelNotHonoured"
     return canvas.render(
@@ -149,7 +160,7 @@ def _field_page(note: FieldNote, notes: Sequence[FieldNote]) -> list[RenderableT
     if note.description:
         parts.append(_indented(note.description))
     if note.path == OPTIONS:
-        types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in KINDS)
+        types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in ALL_KINDS)
         parts.append(_indented(f"They depend on spec.type: reconcile explain TYPE, for one of {types}."))
     held = [each for each in notes if each.path.rpartition(".")[0] == note.path]
     return [*parts, *([Text(), _lines(held)] if held else []), Text()]

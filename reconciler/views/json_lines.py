@@ -12,9 +12,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from reconciler.model.report import PRECEDENCE, Action, Progress, Report, Row
+from reconciler.model.action import Action, Progress
+from reconciler.model.exit_code import PRECEDENCE
+from reconciler.model.report import Report, Row
 from reconciler.model.spec import render_instant
-from reconciler.views.problems import Problem, problems, unseen
+from reconciler.model.status import JobStatus
+from reconciler.views.orphans_text import fate
+from reconciler.views.problems import Problem, problems, unjudged, unseen
+from reconciler.views.render_context import RenderContext
 from reconciler.views.result_text import ASKED, change_line
 from reconciler.views.row_state import is_drifting, is_pending, outlook, standings, told_verbs, verbs
 from reconciler.views.usage import finishes, tokens
@@ -24,16 +29,19 @@ UI_VERSION = "1.0"
 Payload = dict[str, Any]
 
 
-def report_lines(report: Report, *, operation: str, version: str, now: datetime) -> str:
-    """Return a report as NDJSON. `operation` is `plan`, `apply` or `validate`, and stands in the summary."""
+def report_lines(report: Report, context: RenderContext) -> str:
+    """Return the report of a plan, a pass or a validation as NDJSON; the summary names which one it is."""
+    version = context.version
     lines = (
         _line("version", f"reconcile {version}", {"reconcile": version, "ui": UI_VERSION}),
         *(line for row in report.rows for line in _row_lines(row)),
+        *(_orphan(each) for each in report.orphans),
         *_diagnostics(problems(report)),
         *_diagnostics(unseen(report)),
-        _summary(report, operation),
+        *_diagnostics(unjudged(report)),
+        _summary(report, context.what),
     )
-    at = render_instant(now)
+    at = render_instant(context.now)
     return "".join(json.dumps({**line, "@timestamp": at}) + "\n" for line in lines)
 
 
@@ -54,10 +62,23 @@ def _row_lines(row: Row) -> Iterator[Payload]:
     if row.progress in ASKED:
         yield _line("apply_start", f"{row.name}: {row.action.verb} asked for", {"hook": hook})
     message = change_line(row) or row.name
-    if row.progress is Progress.ACCEPTED:
+    if row.progress in {Progress.ACCEPTED, Progress.ALREADY_OVER}:
         yield _line("apply_complete", message, {"hook": hook})
     else:
         yield _line("apply_errored", message, {"hook": hook}, level="error")
+
+
+def _orphan(status: JobStatus) -> Payload:
+    """A job that is no longer managed, because its spec is gone."""
+    resource = {
+        "name": status.name,
+        "source": status.source,
+        "account": status.job.account if status.job else None,
+        "jobId": status.job.id if status.job else None,
+        "phase": status.phase,
+        "final": status.final,
+    }
+    return _line("no_longer_managed", f"{status.name}: no longer managed; {fate(status)}", {"resource": resource})
 
 
 def _resource(row: Row) -> Payload:
@@ -114,8 +135,8 @@ def _summary(report: Report, operation: str) -> Payload:
         "changes": {**changes, "operation": operation},
         "jobs": stand,
         "revision": report.revision,
-        "removed": report.removed,
+        "removed": report.removed or [each.name for each in report.orphans if report.is_dry],
         "exitCode": report.exit_code,
         "exitCodes": [code for code in PRECEDENCE if code in report.exit_codes] or [report.exit_code],
     }
-    return _line("change_summary", f"{operation}: {told_verbs(counted)}", payload)
+    return _line("change_summary", f"{operation}: {told_verbs(counted) or 'nothing to change'}", payload)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from reconciler.model.spec import KINDS
+from reconciler.model.kind import DOCUMENTS
+from reconciler.model.operator import OPERATOR_KINDS
 
+Kinds = Mapping[str, type[BaseModel]]
+"""The model of each kind of document, by its word."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TITLE = "reconcile: FineTuningJob, Provider, Settings"
+ALL_KINDS: Kinds = MappingProxyType({**DOCUMENTS, **OPERATOR_KINDS})
 
 Options = Mapping[str, type[BaseModel]]
 """The model of `spec.options`, by provider type."""
@@ -44,38 +48,39 @@ class FieldNote:
     description: str
 
 
-def json_schema(options: Options) -> dict[str, Any]:
-    """Return the JSON Schema of one document of any kind; a Provider's options are those of its type."""
-    references, definitions = _definitions(options)
-    spec = definitions["ProviderSpec"]
-    spec["allOf"] = [
-        {
-            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": {"properties": {"options": references[name]}},
-        }
-        for name in options
-    ]
+def json_schema(options: Options, kinds: Kinds = DOCUMENTS) -> dict[str, Any]:
+    """Return the JSON Schema of one document of any of these kinds; a Provider's options are those of its type."""
+    options = options if "Provider" in kinds else {}
+    references, definitions = _definitions(kinds, options)
+    if options:
+        definitions["ProviderSpec"]["allOf"] = [
+            {
+                "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                "then": {"properties": {"options": references[name]}},
+            }
+            for name in options
+        ]
     return {
         "$schema": DIALECT,
-        "title": TITLE,
-        "oneOf": [references[kind] for kind in KINDS],
+        "title": f"reconcile: {', '.join(kinds)}",
+        "oneOf": [references[kind] for kind in kinds],
         "$defs": definitions,
     }
 
 
 def field_notes(options: Options) -> tuple[FieldNote, ...]:
     """Return every field, each mapping before what it holds: the kinds first, then the options of each type."""
-    references, definitions = _definitions(options)
+    references, definitions = _definitions(ALL_KINDS, options)
     return tuple(
         note
         for root, reference in references.items()
-        for note in _walk(root, reference, definitions, is_required=root in KINDS)
+        for note in _walk(root, reference, definitions, is_required=root in ALL_KINDS)
     )
 
 
-def _definitions(options: Options) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+def _definitions(kinds: Kinds, options: Options) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """The reference to each kind and each type's options, and all that they refer to."""
-    models = {**KINDS, **options}
+    models = {**kinds, **options}
     references, schema = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models.values())],
         by_alias=True,

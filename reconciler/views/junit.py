@@ -6,23 +6,23 @@ while it is suspended. Text that XML cannot hold is shown as its escape.
 
 from __future__ import annotations
 
-from datetime import datetime
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconciler.model.diagnostic import Severity
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import render_instant
 from reconciler.views.problems import Problem, problems, unseen
-from reconciler.views.row_state import Standing, outlook
+from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import JobState, outlook
 from reconciler.views.text import clean
 
-_FAILED = frozenset({Standing.STALLED, Standing.REFUSED, Standing.UNSEEN})
+_FAILED = frozenset({JobState.STALLED, JobState.REFUSED, JobState.UNSEEN})
 
 
-def junit_xml(report: Report, operation: str, now: datetime) -> str:
-    """Return the report of `plan`, `apply` or `validate` as JUnit XML."""
+def junit_xml(report: Report, context: RenderContext) -> str:
+    """Return the report of a plan, a pass or a validation as JUnit XML."""
     found = [each for each in (*problems(report), *unseen(report)) if each.severity is Severity.ERROR]
-    suite = Element("testsuite", name=f"reconcile {operation}", timestamp=render_instant(now))
+    suite = Element("testsuite", name=f"reconcile {context.what}", timestamp=render_instant(context.now))
     for row in report.rows:
         _job(suite, row)
     for problem in found:
@@ -41,7 +41,7 @@ def _job(suite: Element, row: Row) -> None:
     case = SubElement(suite, "testcase", classname=clean(row.source), name=clean(row.name))
     if look.standing in _FAILED:
         SubElement(case, "failure", type=look.reason, message=clean(look.message))
-    elif look.standing is Standing.SUSPENDED:
+    elif look.standing is JobState.SUSPENDED:
         SubElement(case, "skipped", message=clean(look.message))
 
 

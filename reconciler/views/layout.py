@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.views.row_state import Standing
+from reconciler.views.row_state import JobState
 from reconciler.views.text import clean
 
 GAP = 2
@@ -27,13 +27,13 @@ UNFOLDED = 4096
 """The width of a canvas that folds nothing: for pipes and files."""
 
 STYLES: dict[str, str] = {
-    Standing.AS_DESIRED: "green",
-    Standing.ON_THE_WAY: "cyan",
-    Standing.STALLED: "red",
-    Standing.SUSPENDED: "magenta",
-    Standing.REFUSED: "red",
-    Standing.OUT_OF_DATE: "yellow",
-    Standing.UNSEEN: "yellow",
+    JobState.AS_DESIRED: "green",
+    JobState.ON_THE_WAY: "cyan",
+    JobState.STALLED: "red",
+    JobState.SUSPENDED: "magenta",
+    JobState.REFUSED: "red",
+    JobState.OUT_OF_DATE: "yellow",
+    JobState.UNSEEN: "yellow",
 }
 
 
@@ -138,7 +138,7 @@ def listing(rows: Sequence[tuple[Text, ...]], *, indent: int = 2) -> RenderableT
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentenceTable:
     """Rows whose last cell is a sentence: in columns, or where one would not fit, each sentence below its row."""
 
     rows: Sequence[tuple[Text, ...]]

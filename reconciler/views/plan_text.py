@@ -11,10 +11,13 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from reconciler.model.report import Action, Progress, Report, Row
+from reconciler.model.action import Action, Progress
+from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.layout import STYLES, UNFOLDED, Canvas, Column, Told, listing, section, styled, table
-from reconciler.views.row_state import Outlook, Standing, is_pending, outlook, told_standings, told_verbs, why
+from reconciler.views.layout import STYLES, UNFOLDED, Canvas, Column, SentenceTable, listing, section, styled, table
+from reconciler.views.orphans_text import orphan_part
+from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import JobState, RowState, is_pending, outlook, told_standings, told_verbs, why
 from reconciler.views.text import clean, count, moment
 from reconciler.views.unobserved_text import unseen_part
 from reconciler.views.usage import age_of, finishes, left, left_of, spent
@@ -30,34 +33,44 @@ DITTO = '"'
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
 REFUSED_TITLE = "Refused: none of these will be asked for"
+UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {
-    Standing.STALLED: "Stalled: a person must act",
-    Standing.SUSPENDED: "Suspended: looked at, nothing is asked",
-    Standing.ON_THE_WAY: "On the way: asked before, not confirmed yet",
+    JobState.STALLED: "Stalled: a person must act",
+    JobState.SUSPENDED: "Suspended: observed, no change is requested",
+    JobState.ON_THE_WAY: "On the way: asked before, not confirmed yet",
 }
 
 
-def plan_text(report: Report, canvas: Canvas, now: datetime) -> str:
+def plan_text(report: Report, context: RenderContext) -> str:
     """Return the plan as text."""
+    canvas, now = context.canvas, context.now
     pending = [row for row in report.rows if is_pending(row)]
     rest = [row for row in report.rows if not is_pending(row)]
     refused = [row for row in rest if row.progress is Progress.REFUSED]
     return canvas.render(
         [
-            *([] if pending or refused else [styled(_calm(report)), Text()]),
+            *([] if pending or refused or (report.orphans and not report.rows) else [styled(_calm(report)), Text()]),
             *_changes(pending, canvas, now),
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
             *(part for standing in TITLES for part in standing_part(rest, standing)),
+            *unjudged_part(rest),
+            *orphan_part(report.orphans),
             *unseen_part(report),
-            styled(f"Plan: {told_verbs(pending)}; {told_standings(rest)}.", "bold"),
+            styled(f"Plan: {_sum(pending, rest, len(report.orphans))}.", "bold"),
         ]
     )
+
+
+def _sum(pending: list[Row], rest: list[Row], orphans: int) -> str:
+    told = [told_verbs(pending)] if pending else []
+    told += [told_standings(rest)] if rest or not (pending or orphans) else []
+    return "; ".join([*told, *([f"{orphans:,} no longer managed"] if orphans else [])])
 
 
 def _calm(report: Report) -> str:
     if not report.rows:
         return "No jobs found."
-    is_whole = not any(outlook(row).standing is Standing.UNSEEN for row in report.rows)
+    is_whole = not any(outlook(row).standing is JobState.UNSEEN for row in report.rows)
     return "Nothing to change." if is_whole else "Nothing to change, as far as could be seen."
 
 
@@ -103,20 +116,32 @@ def _earlier(receipt: Receipt) -> str:
     return f"asked {count(receipt.attempts, 'time')} before, last at {moment(receipt.last_attempt_at)}"
 
 
-def standing_part(rows: Iterable[Row], standing: Standing) -> list[RenderableType]:
+def standing_part(rows: Iterable[Row], standing: JobState) -> list[RenderableType]:
     """Return the part of a plan or result that tells of the rows that stand so, and why; none if none does."""
     looks = [(row, look) for row in rows if (look := outlook(row)).standing is standing]
     if not looks:
         return []
     style = STYLES[standing]
-    parts: list[RenderableType] = [Told([_told(row, look, style) for row, look in looks[:LISTED_MAX]])]
+    parts: list[RenderableType] = [SentenceTable([_told(row, look, style) for row, look in looks[:LISTED_MAX]])]
     if (more := len(looks) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get` lists them all", "dim"))
     return [section(TITLES[standing], Group(*parts), style)]
 
 
-def _told(row: Row, look: Outlook, style: str) -> tuple[Text, ...]:
+def unjudged_part(rows: Iterable[Row]) -> list[RenderableType]:
+    """Return the part that tells of the limits that cannot be judged, and why; none if all can be."""
+    found = [row for row in rows if row.unseen is None and row.status.has_unjudged_limit]
+    if not found:
+        return []
+    told = [(styled(row.name), styled(row.status.ready.message)) for row in found[:LISTED_MAX]]
+    parts: list[RenderableType] = [SentenceTable(told)]
+    if (more := len(found) - LISTED_MAX) > 0:
+        parts.append(styled(f"  and {more:,} more: `reconcile get -o wide` lists them all", "dim"))
+    return [section(UNJUDGED_TITLE, Group(*parts), STYLES[JobState.OUT_OF_DATE])]
+
+
+def _told(row: Row, look: RowState, style: str) -> tuple[Text, ...]:
     """The reason is left out where the title has said it."""
-    is_said = look.standing is Standing.SUSPENDED
+    is_said = look.standing is JobState.SUSPENDED
     reason = () if is_said else (styled(look.reason, style),)
     return (styled(row.name), *reason, styled(look.message))

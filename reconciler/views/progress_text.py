@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from reconciler.model.report import Report, Row
 from reconciler.views.result_text import change_line
-from reconciler.views.row_state import Standing, outlook, standings
+from reconciler.views.row_state import JobState, outlook, standings
 from reconciler.views.text import clean, names
 
 
 def standing_line(report: Report) -> str:
     """Return `3 as desired, 1 on the way; waiting for support-triage`: the sums first, for a terminal cuts the end."""
     sums = ", ".join(f"{number:,} {word}" for word, number in standings(report.rows).items() if number)
-    waiting = [row.name for row in report.rows if outlook(row).standing is Standing.ON_THE_WAY]
+    waiting = [row.name for row in report.rows if outlook(row).standing is JobState.ON_THE_WAY]
     return f"{sums}; waiting for {names(waiting)}" if waiting else sums or "nothing to look after"
 
 

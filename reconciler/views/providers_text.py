@@ -13,8 +13,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from reconciler.model.job import Capabilities
-from reconciler.views.layout import STYLES, Canvas, Column, listing, section, styled, table
-from reconciler.views.row_state import Standing
+from reconciler.views.layout import STYLES, Column, listing, section, styled, table
+from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import JobState
 from reconciler.views.text import NOTHING
 
 
@@ -41,6 +42,14 @@ class AccountLine:
     """None where nobody asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderListing:
+    """What `providers` shows."""
+
+    types: Sequence[TypeLine]
+    accounts: Sequence[AccountLine]
+
+
 def abilities(can: Capabilities) -> Mapping[str, str]:
     """Return everything that a type's capabilities say, in words, by what it is about."""
     cancel = "at once" if can.cancel_is_immediate else "best effort"
@@ -57,12 +66,19 @@ def abilities(can: Capabilities) -> Mapping[str, str]:
     }
 
 
-def providers_text(
-    types: Sequence[TypeLine], accounts: Sequence[AccountLine], canvas: Canvas, *, is_wide: bool = False
-) -> str:
-    """Return both tables, and below them what is wrong with an account. `is_wide` tells each type's abilities whole."""
-    parts: list[RenderableType] = _whole(types) if is_wide else [_types(types, canvas.width), Text()]
-    parts += [styled(f"{each.name}: {each.problem}") for each in types if each.problem]
+def providers_text(shown: ProviderListing, context: RenderContext) -> str:
+    """Return both tables, and below them what is wrong with an account."""
+    return _parts(shown, context, [_types(shown.types, context.canvas.width), Text()])
+
+
+def providers_wide(shown: ProviderListing, context: RenderContext) -> str:
+    """Return the same with everything that a type can do."""
+    return _parts(shown, context, _whole(shown.types))
+
+
+def _parts(shown: ProviderListing, context: RenderContext, parts: list[RenderableType]) -> str:
+    canvas, accounts = context.canvas, shown.accounts
+    parts += [styled(f"{each.name}: {each.problem}") for each in shown.types if each.problem]
     parts.append(_accounts(accounts, canvas.width) if accounts else styled("No spec and no document names an account."))
     wrong = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
     if wrong:
@@ -70,10 +86,10 @@ def providers_text(
     return canvas.render(parts)
 
 
-def providers_json(types: Sequence[TypeLine], accounts: Sequence[AccountLine]) -> str:
+def providers_json(shown: ProviderListing, _context: RenderContext) -> str:
     """Return the same as one JSON object."""
     told = {
-        "types": [{"name": each.name, **_can(each.capabilities), "problem": each.problem} for each in types],
+        "types": [{"name": each.name, **_can(each.capabilities), "problem": each.problem} for each in shown.types],
         "accounts": [
             {
                 "name": each.name,
@@ -82,7 +98,7 @@ def providers_json(types: Sequence[TypeLine], accounts: Sequence[AccountLine]) -
                 "state": each.code,
                 "message": each.message,
             }
-            for each in accounts
+            for each in shown.accounts
         ],
     }
     return json.dumps(told, indent=2) + "\n"
@@ -120,7 +136,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
 
 
 def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
-    styles = {True: STYLES[Standing.AS_DESIRED], False: STYLES[Standing.STALLED], None: ""}
+    styles = {True: STYLES[JobState.AS_DESIRED], False: STYLES[JobState.STALLED], None: ""}
     columns = [
         Column("PROVIDER", [styled(each.name) for each in accounts]),
         Column("STATE", [styled(each.code, styles[each.is_well]) for each in accounts]),

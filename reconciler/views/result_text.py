@@ -5,17 +5,21 @@ Beyond `LISTED_MAX` jobs those that are as desired are counted, not listed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from reconciler.model.report import Action, Progress, Report, Row
+from reconciler.model.action import Action, Progress
+from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt
+from reconciler.model.transition import closed_since
 from reconciler.views.layout import Canvas, styled
-from reconciler.views.plan_text import standing_part
-from reconciler.views.row_state import Standing, outlook, told_standings, told_verbs
+from reconciler.views.orphans_text import orphan_part
+from reconciler.views.plan_text import standing_part, unjudged_part
+from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import JobState, outlook, told_standings, told_verbs
 from reconciler.views.status_table import rows_table
 from reconciler.views.text import clean, count, names
 from reconciler.views.unobserved_text import unseen_part
@@ -24,44 +28,51 @@ LISTED_MAX = 50
 REFUSED_MAX = 5
 
 FATES = {
-    Progress.PLANNED: "is due, and was not asked for",
-    Progress.REFUSED: "was refused; nothing was sent",
+    Progress.PLANNED: "is pending: not sent in this pass",
+    Progress.REFUSED: "was refused: not sent",
     Progress.ACCEPTED: "accepted",
-    Progress.UNANSWERED: "was asked for, without an answer; the next look will show",
-    Progress.NOT_DELIVERED: "could not be delivered; the next pass asks again",
+    Progress.UNANSWERED: "was sent without a reply: the next check will show whether it worked",
+    Progress.NOT_DELIVERED: "could not be delivered: the next pass retries it",
     Progress.FORBIDDEN: "was forbidden: the credential may not do this",
     Progress.REJECTED: "was rejected by the provider",
+    Progress.ALREADY_OVER: "refused: already",
     Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
     Progress.OVERTAKEN: "was not sent: its spec, or what is published, changed meanwhile",
 }
-FATES_OF_MANY = "all were refused; nothing was sent"
-ASKED = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED})
+FATES_OF_MANY = "all were refused: none was sent"
+ASKED = frozenset(
+    {Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER}
+)
 """What became of a request that the provider may have got."""
 
 
-def result_text(report: Report, canvas: Canvas, now: datetime) -> str:
-    """Return the result of a pass as text."""
-    changes = list(_change_lines(report))
+def result_text(report: Report, context: RenderContext) -> str:
+    """Return the result of a pass as text, without what became of the changes that have been told already."""
+    changes = list(_change_lines(report, context.told))
     parts: list[RenderableType] = [styled(line) for line in changes]
     if changes:
         parts.append(Text())
     parts += unseen_part(report)
-    parts += _table(report, canvas, now)
-    parts += standing_part(report.rows, Standing.STALLED)
+    parts += _table(report, context.canvas, context.now)
+    parts += standing_part(report.rows, JobState.STALLED)
+    parts += unjudged_part(report.rows)
     if not report.rows:
         parts += [styled("No jobs found."), Text()]
+    parts += orphan_part(report.orphans)
     if report.removed:
         parts += [styled(_removed(report.removed)), Text()]
     asked = [row for row in report.rows if row.progress in ASKED]
-    return canvas.render([*parts, styled(f"Asked: {told_verbs(asked)}. Now: {told_standings(report.rows)}.", "bold")])
+    return context.canvas.render(
+        [*parts, styled(f"Asked: {told_verbs(asked) or 'nothing'}. Now: {told_standings(report.rows)}.", "bold")]
+    )
 
 
-def _change_lines(report: Report) -> Iterator[str]:
+def _change_lines(report: Report, is_said: Collection[str]) -> Iterator[str]:
     """Each change with what became of it. Many that were refused are one line: the table has each of them."""
     refused = [row for row in report.rows if row.progress is Progress.REFUSED]
     are_many = len(refused) > REFUSED_MAX
     for row in report.rows:
-        line = change_line(row)
+        line = None if row.name in is_said else change_line(row)
         if line is not None and not (are_many and row.progress is Progress.REFUSED):
             yield line
     if are_many:
@@ -74,7 +85,7 @@ def change_line(row: Row) -> str | None:
     if row.action is not None and row.progress is not None:
         return f"{clean(row.name)}: {_fate(row, row.action, row.progress, closed)}"
     if closed is not None:
-        return f"{clean(row.name)}: {closed.verb} asked for earlier, {_end(closed)}"
+        return f"{clean(row.name)}: {closed.verb} requested earlier, {_end(closed)}"
     return None
 
 
@@ -84,17 +95,15 @@ def _fate(row: Row, action: Action, progress: Progress, closed: Receipt | None) 
         return f"{fate}, {'not confirmed yet' if closed is None else _end(closed)}"
     if progress is Progress.REJECTED:
         return f"{fate}: {clean(outlook(row).message)}"
+    if progress is Progress.ALREADY_OVER:
+        return f"{fate} {row.status.phase}"
     return fate
 
 
 def _closed(row: Row) -> Receipt | None:
-    """The newest receipt, if it was closed in this pass."""
-    newest = row.status.receipts[0] if row.status.receipts else None
-    if newest is None or newest.is_open:
-        return None
-    before = row.before.receipts if row.before is not None else ()
-    was_closed = any(each.requested_at == newest.requested_at and not each.is_open for each in before)
-    return None if was_closed else newest
+    """Return the newest receipt, if it was closed in this pass."""
+    closed = closed_since(row.before, row.status)
+    return closed[0] if closed and closed[0] is row.status.receipts[0] else None
 
 
 def _end(receipt: Receipt) -> str:
@@ -104,7 +113,7 @@ def _end(receipt: Receipt) -> str:
 def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType]:
     rows = report.rows
     if len(rows) > LISTED_MAX:
-        rows = tuple(row for row in rows if outlook(row).standing is not Standing.AS_DESIRED)
+        rows = tuple(row for row in rows if outlook(row).standing is not JobState.AS_DESIRED)
     parts: list[RenderableType] = [rows_table(rows, canvas.width, now), Text()] if rows else []
     if hidden := len(report.rows) - len(rows):
         parts[1:] = [styled(f"and {count(hidden, 'job')} as desired: `reconcile get` lists them all", "dim"), Text()]
@@ -112,4 +121,4 @@ def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType
 
 
 def _removed(removed: tuple[str, ...]) -> str:
-    return f"Forgot {count(len(removed), 'deleted spec')}; the jobs were left alone: {names(removed)}"
+    return f"Removed the status of {count(len(removed), 'deleted spec')}: {names(removed)}"

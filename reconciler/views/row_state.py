@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.model.action import Progress
 from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.reason import Reason
-from reconciler.model.report import Progress, Row
+from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, ConditionStatus, Verb
 
 
-class Standing(StrEnum):
+class JobState(StrEnum):
     """Where a job stands; every row has exactly one. The values are the words of the summary line."""
 
     AS_DESIRED = "as desired"
@@ -39,39 +40,42 @@ AT_HOME: dict[DesiredState, frozenset[Phase]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class RowState:
     """What a reader is told of a row."""
 
-    standing: Standing
+    standing: JobState
     ready: ConditionStatus
     reason: str
     message: str
 
 
-def outlook(row: Row) -> Outlook:
+def outlook(row: Row) -> RowState:
     """Return how a row is to be read."""
     ready = row.status.ready
     if ready.reason is not Reason.OUT_OF_DATE and row.unseen is not None:
-        return Outlook(
-            Standing.UNSEEN, ConditionStatus.UNKNOWN, Reason.CANNOT_OBSERVE_PROVIDER, f"could not look: {row.unseen}"
+        return RowState(
+            JobState.UNSEEN,
+            ConditionStatus.UNKNOWN,
+            Reason.CANNOT_OBSERVE_PROVIDER,
+            f"could not observe: {row.unseen.message}",
         )
-    return Outlook(_standing(row), ready.status, ready.reason, ready.message)
+    return RowState(_standing(row), ready.status, ready.reason, ready.message)
 
 
-def _standing(row: Row) -> Standing:
+def _standing(row: Row) -> JobState:
     if row.status.ready.reason is Reason.OUT_OF_DATE:
-        return Standing.OUT_OF_DATE
+        return JobState.OUT_OF_DATE
     if row.progress is Progress.REFUSED:
-        return Standing.REFUSED
+        return JobState.REFUSED
     if row.status.is_stalled:
-        return Standing.STALLED
+        return JobState.STALLED
     if row.status.ready.status is ConditionStatus.UNKNOWN:
-        return Standing.UNSEEN
+        return JobState.UNSEEN
     if row.status.is_reconciling:
-        return Standing.ON_THE_WAY
+        return JobState.ON_THE_WAY
     if row.status.is_ready:
-        return Standing.AS_DESIRED
-    return Standing.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else Standing.UNSEEN
+        return JobState.AS_DESIRED
+    return JobState.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else JobState.UNSEEN
 
 
 def why(because: Because, reason: str | None) -> str:
@@ -86,10 +90,13 @@ def is_pending(row: Row) -> bool:
 
 
 def is_drifting(row: Row) -> bool:
-    """Return whether a job that could be seen is not where its spec wants it; a change that is due says so too."""
-    if row.wanted is None or row.unseen is not None:
+    """Return whether a job that could be seen is not where its spec wants it; a change that is due says so too.
+
+    What is ready does not drift, wherever it is: a job that its limit has cancelled is as its spec wants it.
+    """
+    if row.wanted is None or row.unseen is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
         return False
-    return row.action is not None or row.status.phase not in AT_HOME[row.wanted]
+    return row.action is not None or not (row.status.is_ready or row.status.phase in AT_HOME[row.wanted])
 
 
 def verbs(rows: Iterable[Row]) -> dict[Verb, int]:
@@ -98,18 +105,17 @@ def verbs(rows: Iterable[Row]) -> dict[Verb, int]:
     return {verb: found[verb] for verb in Verb}
 
 
-def standings(rows: Iterable[Row]) -> dict[Standing, int]:
+def standings(rows: Iterable[Row]) -> dict[JobState, int]:
     """Return how many rows stand where; every standing is there, in a fixed order."""
     found = Counter(outlook(row).standing for row in rows)
-    return {standing: found[standing] for standing in Standing}
+    return {standing: found[standing] for standing in JobState}
 
 
 def told_verbs(rows: Iterable[Row]) -> str:
-    """Return `1 to cancel, 2 to resume`; what there is none of is left out, but for cancels."""
-    return ", ".join(f"{n:,} to {verb}" for verb, n in verbs(rows).items() if n or verb is Verb.CANCEL)
+    """Return `1 to cancel, 2 to resume`; what there is none of is left out, and so it may be nothing."""
+    return ", ".join(f"{n:,} to {verb}" for verb, n in verbs(rows).items() if n)
 
 
 def told_standings(rows: Iterable[Row]) -> str:
-    """Return `3 as desired; 1 stalled`; what there is none of is left out, but for what everyone asks."""
-    found = standings(rows)
-    return "; ".join(f"{n:,} {word}" for word, n in found.items() if n or word is Standing.AS_DESIRED)
+    """Return `3 as desired; 1 stalled`; what there is none of is left out."""
+    return "; ".join(f"{n:,} {word}" for word, n in standings(rows).items() if n) or "no jobs"

@@ -7,22 +7,37 @@ from datetime import datetime
 
 from rich.text import Text
 
-from reconciler.model.report import Row
-from reconciler.views.layout import STYLES, Canvas, Column, styled, table
-from reconciler.views.row_state import Outlook, outlook
+from reconciler.model.report import Report, Row
+from reconciler.views.layout import STYLES, Column, styled, table
+from reconciler.views.render_context import RenderContext
+from reconciler.views.row_state import RowState, outlook
 from reconciler.views.text import NOTHING
 from reconciler.views.usage import age_of, finishes, left_of, tokens
 
 MESSAGE_FOLD = 24
+NO_JOBS = "No jobs found."
 NARROW = ("LEFT", "AGE", "PROVIDER", "WANTED", "PHASE")
 WIDE = ("ACCOUNT", "TOKENS", "SOURCE", "JOB ID", *NARROW)
 
 
-def get_text(rows: Sequence[Row], canvas: Canvas, now: datetime, *, is_wide: bool) -> str:
+def get_text(report: Report, context: RenderContext) -> str:
     """Return the table that `get` prints; a sentence, if there is no row."""
-    if not rows:
-        return canvas.render([styled("No jobs found.")])
-    return canvas.render([rows_table(rows, canvas.width, now, is_wide=is_wide)])
+    return context.canvas.render([live_table(report, context) if report.rows else styled(NO_JOBS)])
+
+
+def get_wide(report: Report, context: RenderContext) -> str:
+    """Return the same table with everything that is known of a job."""
+    return context.canvas.render([live_wide_table(report, context) if report.rows else styled(NO_JOBS)])
+
+
+def live_table(report: Report, context: RenderContext) -> Text:
+    """Return the table as a terminal shows it while it is kept up to date."""
+    return rows_table(report.rows, context.canvas.width, context.now)
+
+
+def live_wide_table(report: Report, context: RenderContext) -> Text:
+    """Return the same table with everything that is known of a job."""
+    return rows_table(report.rows, context.canvas.width, context.now, is_wide=True)
 
 
 def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool = False) -> Text:
@@ -55,7 +70,7 @@ def rows_table(rows: Sequence[Row], width: int, now: datetime, *, is_wide: bool 
     return table(columns, width, drop=WIDE if is_wide else NARROW)
 
 
-def _reason(look: Outlook) -> Text:
+def _reason(look: RowState) -> Text:
     return styled(look.reason, STYLES[look.standing])
 
 

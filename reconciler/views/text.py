@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from difflib import SequenceMatcher, get_close_matches
 
 NAMED_MAX = 5
+NEAREST_MAX = 3
+_NUMBER = re.compile(r"\d+")
 NOTHING = "-"
 
 
@@ -61,3 +65,27 @@ def age(since: datetime | None, now: datetime) -> str:
 def span_of_seconds(seconds: float) -> str:
     """Return a number of seconds as a span, never shorter than it is."""
     return span(timedelta(seconds=math.ceil(seconds)))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `Did you mean 'a', 'b' or 'c'?` with the words that are like this one; nothing, where none is."""
+    found = [repr(each) for each in nearest(word, known)]
+    if not found:
+        return ""
+    return f"Did you mean {', '.join(found[:-1])}{' or ' if len(found) > 1 else ''}{found[-1]}?"
+
+
+def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return up to `NEAREST_MAX` words that are like this one, the likeliest first.
+
+    Of words that differ in their numbers alone, the nearest number comes first: `job-5` is `job-05`, not `job-15`.
+    """
+    found = get_close_matches(word, set(known), n=10)
+    return tuple(sorted(found, key=lambda each: (*_distance(word, each), each))[:NEAREST_MAX])
+
+
+def _distance(word: str, other: str) -> tuple[bool, int, float]:
+    ours, theirs = _NUMBER.findall(word), _NUMBER.findall(other)
+    is_other_word = _NUMBER.sub("0", word) != _NUMBER.sub("0", other)
+    steps = 0 if is_other_word else sum(abs(int(a) - int(b)) for a, b in zip(ours, theirs, strict=True))
+    return is_other_word, steps, -SequenceMatcher(None, word, other).ratio()

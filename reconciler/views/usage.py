@@ -57,10 +57,10 @@ def finishes(row: Row) -> datetime | None:
 
 
 def tokens(row: Row) -> int | None:
-    """Return how many tokens were trained, by this pass's look or the last status."""
-    if row.seen is not None and isinstance(row.seen.trained_tokens, int):
-        return row.seen.trained_tokens
-    return row.status.job.trained_tokens if row.status.job else None
+    """Return how much a job has used up, by this pass's look or the last status."""
+    kind = row.status.kind
+    seen = None if row.seen is None else kind.count_of(row.seen)
+    return seen if seen is not None or row.status.job is None else kind.count_of(row.status.job)
 
 
 def _is_unfinished(row: Row) -> bool:

@@ -1,15 +1,16 @@
 """Health, readiness and metrics of a watch, served from a thread of their own.
 
-Rules: nothing here changes anything, asks a provider or waits for the watch: it reads one immutable `Overview`, and so
-it still answers when the watch does not. Whoever may reach the port may read it, so it listens on loopback unless told
-otherwise, and says no secret.
+Rules: nothing here changes anything, asks a provider or waits for the watch: it reads one immutable `WatchStatus`, and
+so it still answers when the watch does not. Whoever may reach the port may read it, so it listens on loopback unless
+told otherwise, says no secret, and answers to no name that it was not given. What a client does costs the watch little:
+connections are few and short.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -19,47 +20,64 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from reconciler.model.watch_status import Overview, ailments, obstacles
+from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
+from reconciler.redaction import KNOWN
+from reconciler.web.connections import ACCEPTED_AT_ONCE, HEAD_MAX, BoundedConnection
+from reconciler.web.hosts import KnownHosts
 
 _GRACE_S = 1
 
 
 def create_app(
-    overview: Callable[[], Overview], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
+    overview: Callable[[], WatchStatus], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
 ) -> Starlette:
     """Return the application. `metrics` returns what a scrape is answered, and its content type."""
 
     def tell(problems: tuple[str, ...]) -> Response:
-        return PlainTextResponse("\n".join(problems or ("ok",)) + "\n", status_code=503 if problems else 200)
+        text = KNOWN.strike("\n".join(problems or ("ok",)) + "\n")
+        return PlainTextResponse(text, status_code=503 if problems else 200)
 
     async def healthz(_: Request) -> Response:
-        return tell(ailments(overview(), monotonic()))
+        return tell(liveness_problems(overview(), monotonic()))
 
     async def readyz(_: Request) -> Response:
-        return tell(obstacles(overview()))
+        return tell(readiness_problems(overview()))
 
     async def scrape(_: Request) -> Response:
         text, content_type = metrics()
-        return Response(text, headers={"content-type": content_type})
+        return Response(KNOWN.strike(text.decode()), headers={"content-type": content_type})
 
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
 
 
 @contextmanager
-def serving(app: ASGIApp, host: str, port: int) -> Iterator[str]:
-    """Serve while the body runs; yields the address, such as `http://127.0.0.1:8080`. Port 0 takes a free one.
+def serving(app: ASGIApp, host: str, port: int, names: Collection[str] = ()) -> Iterator[str]:
+    """Serve while the body runs; yields the address, such as `http://127.0.0.1:8080`.
 
-    Raises OSError where the address cannot be had.
+    Args:
+        app: what answers.
+        host: where to listen; a name that is given here is also answered to.
+        port: 0 takes a free one.
+        names: others that are answered to, besides addresses and names without a dot.
+
+    Raises:
+        OSError: where the address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         config = uvicorn.Config(
-            app,
+            KnownHosts(app, (host, *names)),
             lifespan="off",
             log_config=None,
+            log_level="critical",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
+            http=BoundedConnection,
+            ws="none",
+            backlog=ACCEPTED_AT_ONCE,
+            h11_max_incomplete_event_size=HEAD_MAX,
+            headers=[("connection", "close")],
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)

@@ -4,45 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from reconciler.controller.run_options import Place, TrustSources
-from reconciler.controller.runtime import Tools
+from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.controller.run_options import Paths, TrustSources
+from reconciler.controller.runtime import Runtime
+from reconciler.git.discovery import is_tracked
+from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.clock import SystemClock
-from reconciler.local.credential_policy import Trust, normalise_base_url
+from reconciler.local.credential_policy import Trust, name_of, normalise_base_url, resolved
+from reconciler.local.credentials import Marks, present
 from reconciler.local.disk import LocalDisk
-from reconciler.local.lock import PATIENCE_S, LockHeld, hold
+from reconciler.local.lock import PATIENCE_S, LockHeldError, hold
+from reconciler.local.operator_file import OperatorRules
 from reconciler.local.parse_cache import ParseCache
-from reconciler.local.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
-from reconciler.local.status_store import StatusesDir
-from reconciler.model.action_record import Audit
+from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
+from reconciler.model.action_record import Audit, Notify, unheard
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import (
+    NotBound,
     ProviderType,
 )
 from reconciler.providers import load
 from reconciler.sandbox.store import forget_worlds
 from reconciler.telemetry.audit_log import AuditFile
-from reconciler.wiring.command_errors import Busy, ConfigurationError, UsageError
+from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
+from reconciler.wiring.freshness import command_line
 from reconciler.wiring.monitoring import Observers
 from reconciler.wiring.open_accounts import OpenAccounts
-from reconciler.wiring.sources import source_of
+from reconciler.wiring.operator_setup import trust_of
+from reconciler.wiring.sources import older_statuses, source_of, statuses_of
 
 
 @contextmanager
-def state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
+def state_of(place: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
     """Prepare the state directory, and hold its lock where something may be changed."""
-    wanted = place.state_dir or default_state_dir(place.identity, os.environ)
     try:
-        state_dir = prepare_state_dir(wanted, place.specs)
-    except StateDirRefused as error:
+        wanted = place.state_dir or default_state_dir(place.identity, os.environ)
+        state_dir = prepare_state_dir(wanted, place.specs, is_tracked=is_tracked)
+    except StateDirRefusedError as error:
         raise UsageError(str(error)) from None
+    except StateDirUnsafeError as error:
+        raise ConfigurationError(str(error)) from None
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
@@ -50,62 +58,65 @@ def state_of(place: Place, *, is_locked: bool, may_begin_anew: bool = True) -> I
     try:
         with hold(
             state_dir / "lock",
-            command=_command(sys.argv[1:]),
+            command=command_line(),
             since=SystemClock().now(),
             patience_s=PATIENCE_S if is_locked else 0,
         ):
-            if is_usual and not any(place.statuses.rglob("*.yaml")):
+            if is_usual and not statuses_of(place).holds_anything():
                 # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
                 forget_worlds(state_dir)
             if is_locked:
                 yield state_dir
                 return
-    except LockHeld as error:
+    except LockHeldError as error:
         if is_locked:
-            raise Busy(str(error)) from None
+            raise BusyError(str(error), error.command) from None
     yield state_dir
-
-
-def _command(arguments: Sequence[str]) -> str:
-    """Return what others are told of our command line: no option's value, for it may be a URL with a secret in it."""
-    verbs = arguments[:1] if arguments and not arguments[0].startswith("-") else []
-    return " ".join(["reconcile", *verbs, *(each.partition("=")[0] for each in arguments if each.startswith("--"))])
 
 
 @asynccontextmanager
 async def open_tools(
-    place: Place,
+    place: Paths,
     trust: TrustSources,
     state_dir: Path,
     *,
     may_change: bool,
+    rules: OperatorRules,
     watch: tuple[asyncio.Event, Observers] | None = None,
-) -> AsyncIterator[Tools]:
+    notify: Notify = unheard,
+) -> AsyncIterator[Runtime]:
     """Open everything. A watch brings the wish to stop, and those who are told what happens."""
-    try:
-        texts = {str(file): file.read_text(encoding="utf-8") for file in trust.files}
-        bound = Trust.read(os.environ, texts)
-    except (OSError, ValueError) as error:
-        msg = f"what may be trusted cannot be read: {error}"
-        raise ConfigurationError(msg) from None
+    bound = trust_of(place, trust.files, rules)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stop, observers = watch or (asyncio.Event(), None)
-        accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers)
+        accounts = OpenAccounts(stack, state_dir, trust.secret_dirs, clock.now, observers, notify)
         stopping = asyncio.create_task(accounts.close_at(stop))
         stack.callback(stopping.cancel)
         open_cache = partial(_parse_cache, stack, state_dir, is_kept=may_change and watch is None)
         stack.callback(stop.set)
         parse = open_cache("specs", has_lines=True)
-        yield Tools(
-            specs=await source_of(place, state_dir, parse, is_watch=watch is not None, is_stopping=stop.is_set),
-            statuses=StatusesDir(place.statuses, LocalDisk(place.statuses), open_cache("statuses", has_lines=False)),
-            environment=OperatorEnvironment(place, bound),
+        journal = StateJournal(state_dir, LocalDisk(state_dir), str(place.statuses.resolve()), clock.now)
+        yield Runtime(
+            specs=await source_of(
+                place,
+                state_dir,
+                parse,
+                bound,
+                may_change=may_change,
+                is_watch=watch is not None,
+                is_stopping=stop.is_set,
+            ),
+            statuses=statuses_of(place, open_cache("statuses", has_lines=False)),
+            policy=ConfiguredPolicy(place, rules, bound, trust.secret_dirs),
             accounts=accounts,
             clock=clock,
             control=accounts.control if may_change else None,
             is_stopping=stop.is_set,
-            audit=_audit(place, stack) if may_change else None,
+            audit=_audit(place, stack, observers) if may_change else None,
+            notify=notify,
+            journal=journal,
+            older=older_statuses(place, state_dir, journal),
         )
 
 
@@ -117,21 +128,35 @@ def _parse_cache(stack: AsyncExitStack, state_dir: Path, name: str, *, has_lines
     return cache
 
 
-def _audit(place: Place, stack: AsyncExitStack) -> Audit | None:
+def _audit(place: Paths, stack: AsyncExitStack, observers: Observers | None) -> Audit | None:
+    if place.audit is None:
+        return None
     try:
-        return stack.enter_context(AuditFile(place.audit)) if place.audit else None
+        audit = stack.enter_context(AuditFile(place.audit))
     except OSError as error:
         msg = f"the audit {place.audit} cannot be written: {error.strerror or error}"
         raise ConfigurationError(msg) from None
+    if observers is not None:
+        observers.on_reopen.append(audit.reopen)
+    return audit
 
 
-class OperatorEnvironment:
+class ConfiguredPolicy:
     """What the operator decides, outside the specs."""
 
-    def __init__(self, place: Place, trust: Trust | None = None) -> None:
-        """Take the operator's trust; None where nothing is sent, so that nothing need be trusted."""
+    def __init__(
+        self,
+        place: Paths,
+        rules: OperatorRules,
+        trust: Trust | None = None,
+        secret_dirs: tuple[Path, ...] = (),
+    ) -> None:
+        """Take what the operator's file rules, and whom he trusts: None where nothing is sent."""
         self._place = place
+        self._rules = rules
         self._trust = trust
+        self._secret_dirs = secret_dirs
+        self._marks = Marks()
 
     def provider_type(self, name: str) -> ProviderType:
         """Return a type by its word. Raises LookupError."""
@@ -139,18 +164,51 @@ class OperatorEnvironment:
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
         """Return the spec's base URL, else the vendor's variable's, else the type's own. Raises ValueError."""
-        usual = os.environ.get(type_.url_variable) if type_.url_variable else None
+        usual = next(filter(None, map(os.environ.get, type_.url_variables)), None)
         text = written or usual or type_.own_url(options)
         if text is None:
             msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 
-    def distrust(
+    def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
+        """Return the options that the vendor's variables give an account with the usual key."""
+        if source is not None and (source.env is None or source.env != type_.key_variable):
+            return {}
+        given = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
+        return {
+            option: UsualOption(_plain(os.environ[each]), each) for option, each in given.items() if each is not None
+        }
+
+    def is_set(self, variable: str) -> bool:
+        """Whether the environment has a variable."""
+        return bool(os.environ.get(variable))
+
+    def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
-    ) -> str | None:
+    ) -> NotBound | None:
         """Return why a credential must not go there; None if it may."""
         return self._trust.check(type_, options, credentials, base_url) if self._trust else None
+
+    def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
+        """Return what an operator calls a credential, and a mark of the secret that it holds at this moment."""
+        return self._known(name_of(type_, source))
+
+    def named(self) -> Mapping[str, Credential]:
+        """Return the credentials that the operator's file speaks of, by what it calls them."""
+        spec = self._rules.spec
+        names = {*(rule.credential for rule in spec.paths), *spec.safety.credentials}
+        return {name: self._known(resolved(name)) for name in sorted(names)}
+
+    def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
+        """Return which files may use which credential at which host, where the operator's file says so."""
+        return tuple(
+            (self._known(resolved(rule.credential)), host, rule.specs)
+            for rule, host in zip(self._rules.spec.paths, self._rules.hosts, strict=True)
+        )
+
+    def _known(self, name: str) -> Credential:
+        return Credential(name, self._marks.of(present(name, os.environ, self._secret_dirs)))
 
     def show(self, file: str) -> str:
         """Return a spec file's path as its user would type it."""
@@ -159,3 +217,8 @@ class OperatorEnvironment:
     def show_status(self, file: str) -> str:
         """Return a status file's path as its user would type it."""
         return str(self._place.statuses / file)
+
+
+def _plain(text: str) -> str:
+    """Return a variable's text as a document would have it, where `True` is no flag."""
+    return text.lower() if text.lower() in {"true", "false"} else text

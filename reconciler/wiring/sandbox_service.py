@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_text import Unreadable, parse
+from reconciler.formats.yaml_text import YamlUnreadableError, parse
 from reconciler.local.clock import SystemClock
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
@@ -47,7 +47,7 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
             jobs=(*(job for each in options for job in each.jobs), *crowd(size)),
             faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
         )
-    except (OSError, ValueError, Unreadable) as error:
+    except (OSError, ValueError, YamlUnreadableError) as error:
         msg = f"the sandbox cannot be set up: {error}"
         raise UsageError(msg) from None
 

@@ -9,58 +9,115 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from reconciler.controller.run_options import GitRemote, Place, Publishing
-from reconciler.controller.runtime import Tools
+from reconciler.controller.run_options import GitRemote, Paths, Publishing
+from reconciler.controller.runtime import Runtime
+from reconciler.core.remembered_attempts import WINDOW
 from reconciler.errors import PublishError
 from reconciler.formats.yaml_text import Parse, parse
-from reconciler.git.author import Signature
-from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout, why_unreadable
+from reconciler.git.author import Author
+from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecsError, find_checkout
+from reconciler.git.checkout_watcher import watching_checkout
+from reconciler.git.clone import open_clone
 from reconciler.git.command import GitError
 from reconciler.git.poller import polling
 from reconciler.git.publisher import open_publisher
-from reconciler.git.remote import RemoteSpecs, open_remote, publish_to_remote
-from reconciler.git.remote_credentials import GitAccess
+from reconciler.git.remote import RemoteSpecs, publish_to_remote
+from reconciler.git.remote_credentials import RemoteCredentials
+from reconciler.git.status_history import earlier_statuses
+from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.clock import SystemClock
+from reconciler.local.credential_policy import Trust
 from reconciler.local.disk import LocalDisk
 from reconciler.local.file_watcher import watching
 from reconciler.local.specs_dir import SpecsDir
+from reconciler.local.status_store import StatusDirectory
+from reconciler.local.status_walk import STATUS_MAX_BYTES
+from reconciler.model.journal import Older
 from reconciler.ports import (
+    ChangeNotifier,
     SpecSource,
-    Waker,
 )
 from reconciler.wiring.command_errors import ConfigurationError, UsageError
 
+_TOKEN = "RECONCILE_GIT_TOKEN"  # noqa: S105  the variable's name
 
-def specs_of(place: Place, parse: Parse = parse) -> SpecsDir:
+
+def specs_of(place: Paths, parse: Parse = parse) -> SpecsDir:
     """Return the specs directory as a source, without what Git knows of it."""
     return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs), parse)
 
 
+def statuses_of(place: Paths, parse: Parse = parse) -> StatusDirectory:
+    """Return the statuses. Elsewhere the operator says where they are; beside the specs they come and go with these.
+
+    Beside the specs no link counts on the way to them, nor do they bring back a specs directory that was removed.
+    """
+    is_beside = place.status_dir is None
+    root = place.specs if is_beside else place.statuses
+    disk = LocalDisk(root, follows_links=False, read_max_bytes=STATUS_MAX_BYTES, makes_root=not is_beside)
+    return StatusDirectory(place.statuses, disk, parse)
+
+
 async def source_of(
-    place: Place, state_dir: Path, parse: Parse, *, is_watch: bool, is_stopping: Callable[[], bool]
+    place: Paths,
+    state_dir: Path,
+    parse: Parse,
+    trust: Trust,
+    *,
+    may_change: bool,
+    is_watch: bool,
+    is_stopping: Callable[[], bool],
 ) -> SpecSource:
     """Return the specs, with what Git knows of them where they are checked out or fetched."""
     if place.remote is not None:
-        specs = _remote_specs(place.remote, state_dir, parse, is_stopping)
+        access = _access(place.remote, trust)
+        specs = _remote_specs(place.remote, access, state_dir, parse, is_stopping, may_change=may_change)
         return await _fetched(specs, may_be_away=is_watch)
-    here, checkout = specs_of(place, parse), find_checkout(place.specs)
-    if checkout is not None:
-        return CheckedOutSpecs(here, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
-    why = why_unreadable(place.specs)
-    return here if why is None else UnreadableSpecs(here, why)
-
-
-def _remote_specs(remote: GitRemote, state_dir: Path, parse: Parse, is_stopping: Callable[[], bool]) -> RemoteSpecs:
+    here = specs_of(place, parse)
     try:
-        token = os.environ.get("RECONCILE_GIT_TOKEN") or remote.password
-        access = GitAccess(remote.url, remote.user, remote.token_file, token)
-        git = open_remote(state_dir / "remote", access, is_stopping)
+        checkout = find_checkout(place.specs, scratch=state_dir, is_stopping=is_stopping)
+        if checkout is None:
+            return here
+        return CheckedOutSpecs(here, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
+    except GitError as error:
+        return UnreadableSpecsError(here, str(error))
+
+
+def _access(remote: GitRemote, trust: Trust) -> RemoteCredentials:
+    """Return what opens a remote, unless it would be readable by anyone on the way."""
+    access = RemoteCredentials(remote.url, remote.user, remote.token_file, os.environ.get(_TOKEN) or remote.password)
+    refused = trust.check_plain(_TOKEN, remote.url) if access.is_given else None
+    if refused is not None:
+        msg = f"the specs cannot be fetched: {refused.told(())}"
+        raise ConfigurationError(msg)
+    return access
+
+
+def _remote_specs(
+    remote: GitRemote,
+    access: RemoteCredentials,
+    state_dir: Path,
+    parse: Parse,
+    is_stopping: Callable[[], bool],
+    *,
+    may_change: bool,
+) -> RemoteSpecs:
+    try:
+        git = open_clone(state_dir / "remote", access, is_stopping, is_alone=may_change)
     except (OSError, GitError) as error:
         msg = f"the specs cannot be fetched: {error}"
         raise ConfigurationError(msg) from None
     statuses = str(PurePosixPath(remote.path) / "status")
     return RemoteSpecs(
-        git, remote.ref, remote.path, statuses, state_dir / "revision", SystemClock().now, parse, remote.accepted
+        git,
+        remote.ref,
+        remote.path,
+        statuses,
+        state_dir / "revision",
+        SystemClock().now,
+        parse,
+        remote.accepted,
+        may_act=may_change,
     )
 
 
@@ -73,14 +130,28 @@ async def _fetched(specs: RemoteSpecs, *, may_be_away: bool) -> RemoteSpecs:
     return specs
 
 
-def waking(specs: SpecSource, place: Place) -> AbstractAsyncContextManager[Waker]:
+def older_statuses(place: Paths, state_dir: Path, journal: StateJournal) -> Older:
+    """Return what Git knows of earlier statuses, where the state directory is too young to know what counts itself."""
+    now = SystemClock().now()
+    if place.remote is not None:
+        return Older()
+    try:
+        is_known = now - journal.since() >= WINDOW
+    except OSError:
+        return Older()  # that it cannot be read is told in each pass
+    return Older() if is_known else earlier_statuses(place.specs, place.statuses, state_dir, now)
+
+
+def waking(specs: SpecSource, place: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
     """Return what wakes a watch: the remote that is polled, or the directory that is watched."""
     if isinstance(specs, RemoteSpecs) and place.remote is not None:
         return polling(specs, place.remote.poll_s)
+    if isinstance(specs, CheckedOutSpecs):
+        return watching_checkout(specs, place.specs.resolve(), place.statuses.resolve())
     return watching(place.specs.resolve(), place.statuses.resolve())
 
 
-def published_place(place: Place, publishing: Publishing, state_dir: Path) -> Place:
+def published_place(place: Paths, publishing: Publishing, state_dir: Path) -> Paths:
     """Return where statuses stand: those of a branch of their own are kept beside the other state."""
     is_elsewhere = publishing.status_branch is not None or place.remote is not None
     if not is_elsewhere or place.status_dir is not None:
@@ -88,21 +159,23 @@ def published_place(place: Place, publishing: Publishing, state_dir: Path) -> Pl
     return replace(place, status_dir=state_dir / "published")
 
 
-async def publishing_tools(tools: Tools, place: Place, publishing: Publishing, *, is_watch: bool = False) -> Tools:
+async def publishing_tools(
+    runtime: Runtime, place: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
+) -> Runtime:
     """Return the tools with a publisher, once what is published has been read back.
 
     A watch waits for a remote that is away: until what is published has been read, nothing is asked for.
     """
     if not publishing.is_wanted:
-        return tools
+        return runtime
     try:
-        signature = Signature.parse(publishing.author)
+        signature = Author.parse(publishing.author)
     except ValueError as error:
         raise UsageError(str(error)) from None
     try:
-        if isinstance(tools.specs, RemoteSpecs):
+        if isinstance(runtime.specs, RemoteSpecs):
             publisher = publish_to_remote(
-                tools.specs, place.statuses, publishing.status_branch, signature, publishing.trailers
+                runtime.specs, place.statuses, publishing.status_branch, signature, publishing.trailers
             )
         else:
             publisher = open_publisher(
@@ -112,7 +185,8 @@ async def publishing_tools(tools: Tools, place: Place, publishing: Publishing, *
                 remote=publishing.remote if publishing.is_pushed else None,
                 signature=signature,
                 trailers=publishing.trailers,
-                is_stopping=tools.is_stopping,
+                scratch=state_dir,
+                is_stopping=runtime.is_stopping,
             )
         try:
             await publisher.pull()
@@ -120,6 +194,8 @@ async def publishing_tools(tools: Tools, place: Place, publishing: Publishing, *
             if not is_watch or not publisher.is_shared:
                 raise
     except PublishError as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None  # a disk is nothing that the operator has set
         msg = f"statuses cannot be published: {error}"
         raise ConfigurationError(msg) from None
-    return replace(tools, publisher=publisher)
+    return replace(runtime, publisher=publisher)

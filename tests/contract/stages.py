@@ -18,10 +18,10 @@ from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import World
-from reconciler.testing import Disturbed, Fault, account_at, opened
+from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness import RETRY_AFTER_S
 from reconciler.testing.harness_server import AT, IMPATIENTLY, PATIENTLY
-from reconciler.transport import Gate, HttpTransport
+from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
 
 NOW = AT
@@ -102,7 +102,7 @@ class ServedStage(WorldStage):
         self._key = service.key(self.secret)
         self._world = the_world(service)
         api = create_app(self._world, lambda: NOW, api_key=self.secret)
-        served.app = self._way = Disturbed(service.front(api, self.secret))
+        served.app = self._way = FaultInjector(service.front(api, self.secret))
 
     def break_with(self, fault: Fault) -> None:
         """Add a rule to the world, or spoil the way to it."""
@@ -153,7 +153,7 @@ class SandboxStage(WorldStage):
         config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
         deadlines = IMPATIENTLY if self.is_impatient else PATIENTLY
         async with (
-            HttpTransport(self.account.base_url, Gate(self.type.rate), deadlines) as transport,
+            HttpTransport(self.account.base_url, Throttle(self.type.rate), deadlines) as transport,
             self.type.open(config, transport, NoCredentials()) as controller,
         ):
             yield controller

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 from pydantic import ValidationError
 
-from reconciler.errors import Kind, Permanent
+from reconciler.errors import Kind, PermanentError
 from reconciler.model.job import Phase
 from reconciler.providers import load
 from reconciler.providers._entra import EntraCredentials
@@ -46,7 +46,7 @@ class TestClassic(ProviderContract):
 @pytest.mark.parametrize("verb", ["pause_job", "resume_job"])
 def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, verb: str) -> None:
     stage = ServedStage(served, AZURE_CLASSIC)
-    with pytest.raises(Permanent, match=r"set options\.apiVersion to v1") as caught:
+    with pytest.raises(PermanentError, match=r"set options\.apiVersion to v1") as caught:
         asked(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
 
     assert caught.value.kind is Kind.REFUSED
@@ -103,7 +103,7 @@ def test_the_words_of_azure_are_known(word: str, phase: Phase) -> None:
     ],
 )
 def test_a_404_about_the_resource_is_no_absence(error: dict[str, str]) -> None:
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(PermanentError) as caught:
         one_look("azure-openai", complaint(404, **error))
 
     assert caught.value.kind is Kind.INVALID
@@ -111,7 +111,7 @@ def test_a_404_about_the_resource_is_no_absence(error: dict[str, str]) -> None:
 
 @pytest.mark.skipif(find_spec("azure") is not None, reason="the extra azure is installed here")
 def test_without_the_extra_the_machines_identity_is_missing_and_the_words_say_what_to_install() -> None:
-    with pytest.raises(Permanent, match=r"pip install 'llm-job-reconciler\[azure\]'") as caught:
-        asyncio.run(EntraCredentials(lambda: NOW).token())
+    with pytest.raises(PermanentError, match=r"pip install 'llm-job-reconciler\[azure\]'") as caught:
+        asyncio.run(EntraCredentials(lambda: NOW, "https://example.openai.azure.com").token())
 
     assert caught.value.kind is Kind.MISSING

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.errors import Kind, Permanent
+from reconciler.errors import Kind, PermanentError
 from reconciler.model.job import Phase
 from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from reconciler.testing.calls import EVERYTHING, Ask, permanent_of, seen
-from tests.contract.dialects.litellm import Unlicensed
+from tests.contract.dialects.litellm import OverNewClient, Unlicensed
 from tests.contract.dialects.services import LITELLM, PASS_THROUGH
 from tests.contract.stages import Served, ServedStage
 from tests.support.canned import complaint
@@ -24,6 +24,15 @@ class TestNative(ProviderContract):
     def stage(self, served: Served) -> ServedStage:
         """Return a fresh world behind the server."""
         return ServedStage(served, LITELLM)
+
+
+class TestNativeOverNewClient(ProviderContract):
+    """`litellm` keeps the contract where the proxy has openai 3.x inside."""
+
+    @pytest.fixture
+    def stage(self, served: Served) -> ServedStage:
+        """Return a fresh world behind the server."""
+        return ServedStage(served, replace(LITELLM, front=OverNewClient))
 
 
 class TestPassThrough(ProviderContract):
@@ -50,7 +59,7 @@ def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through
 
 def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
     stage = ServedStage(served, replace(LITELLM, lacks=frozenset()))
-    with pytest.raises(Permanent, match="LiteLLM cannot show this job") as caught:
+    with pytest.raises(PermanentError, match="LiteLLM cannot show this job") as caught:
         seen(stage, stage.job_in(Phase.PAUSED))
 
     assert caught.value.kind is Kind.INVALID
@@ -59,7 +68,7 @@ def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> No
 @pytest.mark.parametrize("type_name", ["litellm", "litellm-passthrough"])
 def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> None:
     answer = complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
-    with pytest.raises(Permanent, match="does not take this key") as caught:
+    with pytest.raises(PermanentError, match="does not take this key") as caught:
         one_look(type_name, answer)
 
     assert caught.value.kind is Kind.DENIED
@@ -67,7 +76,7 @@ def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> Non
 
 def test_what_is_configured_wrong_does_not_pass_by_waiting() -> None:
     answer = complaint(500, message="fine_tuning_config is not set, set it on your config.yaml file.", code="500")
-    with pytest.raises(Permanent, match="no finetune_settings"):
+    with pytest.raises(PermanentError, match="no finetune_settings"):
         one_look("litellm", answer)
 
 
@@ -92,8 +101,28 @@ def test_an_absence_is_read_from_what_the_proxy_repeats_of_its_upstream(upstream
     ],
 )
 def test_any_other_404_of_the_proxy_is_an_error(message: str) -> None:
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(PermanentError) as caught:
         one_look("litellm", _not_found(message))
+
+    assert caught.value.kind is Kind.INVALID
+
+
+@pytest.mark.parametrize(
+    "message", ["Error code: 404 - Could not find fine tune: ftjob-1", "Error code: 404 - No job ftjob-1 was found"]
+)
+def test_an_absence_is_read_from_the_upstreams_message_alone(message: str) -> None:
+    told = complaint(404, message=message, type="invalid_request_error", param="fine_tune_id", code="404")
+
+    assert one_look("litellm", told) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Error code: 404 - Could not find fine tune", "Error code: 404 - Invalid URL (GET /v1/ftjob-1)", "ftjob-1"],
+)
+def test_an_upstreams_message_without_the_id_or_of_a_url_is_no_absence(message: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        one_look("litellm", complaint(404, message=message, type="invalid_request_error", param=None, code="404"))
 
     assert caught.value.kind is Kind.INVALID
 

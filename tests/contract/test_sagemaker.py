@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from reconciler.errors import Delivered, Kind, Permanent, Transient
-from reconciler.model.job import JobError, ListQuery, ObservedJob, Phase
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.model.job import AlreadyOver, JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.asking import ask, job
@@ -68,6 +68,27 @@ def test_a_job_that_ran_out_of_time_says_so_as_its_error() -> None:
     assert found.error == JobError(code="MaxRuntimeExceeded")
 
 
+def test_a_serverless_job_leaves_a_model_package_and_counts_its_tokens() -> None:
+    found = shown(
+        TrainingJobStatus="Completed",
+        OutputModelPackageArn="arn:aws:sagemaker:us-east-1:123456789012:model-package/tuned/1",
+        BillableTokenCount=5120,
+        ServerlessJobConfig={
+            "BaseModelArn": "arn:aws:sagemaker:us-east-1:aws:hub-content/base",
+            "JobType": "FineTuning",
+        },
+    )
+
+    assert found.fine_tuned_model == "arn:aws:sagemaker:us-east-1:123456789012:model-package/tuned/1"
+    assert (found.trained_tokens, found.provider_status) == (5120, "Completed")
+
+
+def test_a_job_that_evaluates_says_so() -> None:
+    found = shown(TrainingJobStatus="InProgress", ServerlessJobConfig={"JobType": "Evaluation"})
+
+    assert (found.phase, found.provider_status) == (Phase.RUNNING, "InProgress (Evaluation)")
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -109,13 +130,13 @@ def test_a_missing_job_is_absent_though_its_answer_is_a_400(code: str, message: 
 
 def test_another_validation_error_is_no_absence() -> None:
     transport = Canned([answer({"__type": "ValidationException", "message": "1 validation error detected"}, 400)])
-    with pytest.raises(Permanent, match="1 validation error") as caught:
+    with pytest.raises(PermanentError, match="1 validation error") as caught:
         asked(transport, lambda controller: controller.get_job(a_job("a")))
 
     assert caught.value.kind is Kind.REFUSED
 
 
-def test_a_stop_of_a_job_that_has_stopped_is_quiet() -> None:
+def test_a_stop_of_a_job_that_has_stopped_finds_it_over() -> None:
     words = "The request was rejected because the training job is in status Stopped."
     transport = Canned(
         [
@@ -125,13 +146,13 @@ def test_a_stop_of_a_job_that_has_stopped_is_quiet() -> None:
     )
     found = asked(transport, lambda controller: controller.cancel_job(a_job("a")))
 
-    assert found is not None
-    assert found.phase is Phase.CANCELLED
+    assert isinstance(found, AlreadyOver)
+    assert found.job.phase is Phase.CANCELLED
 
 
 def test_a_throttled_request_is_a_400_and_was_not_delivered() -> None:
     transport = Canned([answer({"__type": "ThrottlingException", "message": "Rate exceeded"}, 400)])
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(TransientError) as caught:
         asked(transport, lambda controller: controller.cancel_job(a_job("a")))
 
     assert caught.value.delivered is Delivered.NO
@@ -145,3 +166,17 @@ def test_china_has_a_host_of_its_own() -> None:
         type_.own_url(type_.options.model_validate({"region": "cn-north-1"}))
         == "https://api.sagemaker.cn-north-1.amazonaws.com.cn"
     )
+
+
+@pytest.mark.parametrize(("account_id", "is_ours"), [("123456789012", True), ("999999999999", False)])
+def test_an_account_id_that_the_answers_deny_is_found_out(account_id: str, *, is_ours: bool) -> None:
+    ask_there = partial(ask, "sagemaker", {**OPTIONS, "accountId": account_id}, f"{ACCESS_KEY}:{SECRET}")
+    arn = f"arn:aws:sagemaker:{REGION}:123456789012:training-job/a"
+    row = {"TrainingJobName": "a", "TrainingJobArn": arn, "TrainingJobStatus": "InProgress"}
+    transport = Canned([answer(row)])
+    if is_ours:
+        assert ask_there(transport, lambda controller: controller.get_job(a_job("a"))) is not None
+        return
+    with pytest.raises(PermanentError, match="accountId says 999999999999") as caught:
+        ask_there(transport, lambda controller: controller.get_job(a_job("a")))
+    assert caught.value.kind is Kind.MISSING

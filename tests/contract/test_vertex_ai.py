@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from pydantic import ValidationError
 
-from reconciler.errors import Kind, Permanent
+from reconciler.errors import Kind, PermanentError
 from reconciler.local.credential_policy import Trust
 from reconciler.model.job import JobError, ListQuery, ObservedJob, Phase
 from reconciler.model.spec import CredentialSource
@@ -21,7 +21,8 @@ from tests.support.canned import Canned, answer
 TYPE = load("vertex-ai")
 OPTIONS = {"project": "p", "location": "us-central1"}
 PARENT = "projects/p/locations/us-central1/tuningJobs"
-asked = partial(ask, "vertex-ai", OPTIONS, "canary-token-of-the-contract")
+TOKEN = "canary-token-of-the-contract"  # noqa: S105 - a canary
+asked = partial(ask, "vertex-ai", OPTIONS, TOKEN)
 a_job = partial(job, "vertex-ai")
 
 
@@ -143,7 +144,7 @@ def test_a_job_that_google_does_not_know_is_absent(message: str) -> None:
 @pytest.mark.parametrize("message", ["Location eu-nowhere is not found.", "Method not found.", None])
 def test_a_404_that_is_not_about_the_job_is_no_absence(message: str | None) -> None:
     transport = Canned([not_found(message)])
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(PermanentError) as caught:
         asked(transport, lambda controller: controller.get_job(a_job("4711")))
 
     assert caught.value.kind is Kind.INVALID
@@ -230,3 +231,31 @@ def test_a_secret_that_a_spec_names_needs_a_binding_even_to_google() -> None:
 def test_no_option_leads_away_from_google(options: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         TYPE.options.model_validate(options)
+
+
+@pytest.mark.parametrize(
+    ("name", "project", "is_ours"),
+    [
+        ("projects/p/locations/us-central1/tuningJobs/1", "p", True),
+        ("projects/4711/locations/us-central1/tuningJobs/1", "p", True),
+        ("projects/4711/locations/us-central1/tuningJobs/1", "4711", True),
+        ("projects/p/locations/us-central1/tuningJobs/1", "4711", True),
+        ("projects/other/locations/us-central1/tuningJobs/1", "p", False),
+        ("projects/42/locations/us-central1/tuningJobs/1", "4711", False),
+        ("projects/p/locations/europe-west4/tuningJobs/1", "p", False),
+    ],
+)
+def test_a_job_of_another_project_is_found_out_by_its_name(name: str, project: str, *, is_ours: bool) -> None:
+    ask_there = partial(ask, "vertex-ai", {**OPTIONS, "project": project}, TOKEN)
+    row = {"name": name, "state": "JOB_STATE_RUNNING"}
+
+    def found() -> None:
+        ask_there(Canned([answer(row)]), lambda controller: controller.get_job(a_job("1")))
+        ask_there(Canned([answer({"tuningJobs": [row]})]), lambda controller: controller.list_page(ListQuery(9), None))
+
+    if is_ours:
+        found()
+        return
+    with pytest.raises(PermanentError, match="the account's options say") as caught:
+        found()
+    assert caught.value.kind is Kind.MISSING

@@ -285,7 +285,7 @@ CASES: dict[str, Case] = {
     "host not trusted": Case(
         ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  baseUrl: https://evil.example/v1\n",
         78,
-        ("OPENAI_API_KEY is not bound to evil.example", "RECONCILE_TRUST='OPENAI_API_KEY=evil.example'"),
+        ("OPENAI_API_KEY is not bound to evil.example", "RECONCILE_TRUST='OPENAI_API_KEY=evil.example/v1'"),
     ),
     "unknown provider": Case(
         GOOD.replace("demo", "demos"),
@@ -386,7 +386,7 @@ CASES: dict[str, Case] = {
     "a file in the place of the directory": Case(
         "", 65, ("specs/chat.yaml: is no directory",), stops=True, arguments=("--specs", "specs/chat.yaml")
     ),
-    "empty directory": Case("", 0, ("0 to cancel",), stops=True, arguments=("--specs", "empty")),
+    "empty directory": Case("", 0, ("no jobs.",), stops=True, arguments=("--specs", "empty")),
 }
 
 

@@ -190,7 +190,7 @@ CASES: dict[str, Case] = {
     ),
     "proxy that is no address": Case(
         78,
-        ("no connection to nowhere.invalid can be made: HTTPS_PROXY, ALL_PROXY or NO_PROXY is not an address",),
+        ("no connection to nowhere.invalid can be made: HTTPS_PROXY or ALL_PROXY is not an address",),
         {**NOWHERE, "HTTPS_PROXY": f"gopher://{KEY}"},
         prepare=_far_job,
     ),
@@ -209,7 +209,7 @@ CASES: dict[str, Case] = {
     ),
     "certificates that are not there": Case(
         78,
-        ("no connection to nowhere.invalid can be made: SSL_CERT_FILE or SSL_CERT_DIR: No such file or directory",),
+        ("SSL_CERT_FILE names no certificates that can be read: No such file or directory",),
         {**NOWHERE, "SSL_CERT_FILE": "/nowhere.pem"},
         prepare=_far_job,
     ),

@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from reconciler import wiring
-from reconciler.cli.console import Screen
+from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.error_exit import tell_failure
 from reconciler.cli.progress_output import progress
+from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.report import ExitCode, Progress, Report
-from reconciler.views.plan_text import plan_text
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.report import Report
 from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
 
 Captured = pytest.CaptureFixture[str]
@@ -25,7 +26,7 @@ REPORT = Report(
 
 
 def test_the_result_is_on_stdout_and_problems_are_on_stderr(capsys: Captured) -> None:
-    code = Screen().conclude(REPORT, plan_text, output="text", operation="plan")
+    code = ConsoleOutput().conclude(REPORT, "plan", "text")
 
     told = capsys.readouterr()
     assert code == 65
@@ -34,7 +35,7 @@ def test_the_result_is_on_stdout_and_problems_are_on_stderr(capsys: Captured) ->
 
 
 def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
-    Screen().conclude(REPORT, plan_text, output="json", operation="plan")
+    ConsoleOutput().conclude(REPORT, "plan", "json")
 
     told = capsys.readouterr()
     assert [json.loads(line)["type"] for line in told.out.splitlines()] == [
@@ -47,7 +48,7 @@ def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
 
 
 def test_a_json_log_is_one_object_a_line(capsys: Captured) -> None:
-    Screen(is_json_log=True).conclude(REPORT, plan_text, output="text", operation="plan")
+    ConsoleOutput(is_json_log=True).conclude(REPORT, "plan", "text")
 
     line = json.loads(capsys.readouterr().err)
     assert (line["level"], line["code"], line["message"]) == ("error", "InvalidDocument", "specs/a.yaml:7: is wrong")
@@ -55,15 +56,26 @@ def test_a_json_log_is_one_object_a_line(capsys: Captured) -> None:
 
 def test_away_from_a_terminal_progress_is_a_line_for_each_news(capsys: Captured) -> None:
     accepted = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))
-    with progress(Screen(), "looking") as tell:
+    with progress(ConsoleOutput(), "looking") as told:
         for report in (accepted, accepted):
-            tell(report)
+            told.reported(report)
 
     assert capsys.readouterr().err == "support-triage: cancel accepted, not confirmed yet\n"
 
 
+PRINTING = """\
+import sys
+from reconciler.cli.console import ConsoleOutput
+from reconciler.cli.streams import close_streams, open_streams
+open_streams()
+ConsoleOutput().result({text})
+close_streams()
+sys.exit(5)
+"""
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    script = "import sys; from reconciler.cli.console import Screen; Screen().result('x' * 200_000); sys.exit(5)"
+    script = PRINTING.format(text="'x' * 200_000")
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -75,9 +87,11 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 
 
 def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
-    script = "from reconciler.cli.console import Screen; Screen().result('caf\\u00e9\\n')"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, env={"PYTHONIOENCODING": "ascii"}
+        [sys.executable, "-c", PRINTING.format(text=repr("caf\u00e9\n"))],
+        capture_output=True,
+        check=False,
+        env={"PYTHONIOENCODING": "ascii"},
     )
 
     assert done.stdout == b"caf\\xe9\n"
@@ -87,7 +101,7 @@ def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
     ("error", "code", "sentence"),
     [
         (wiring.UsageError("specs is not a directory"), 64, "reconcile: specs is not a directory\n"),
-        (wiring.Busy("another reconcile is at work"), 75, "reconcile: another reconcile is at work\n"),
+        (wiring.BusyError("another reconcile is at work"), 75, "reconcile: another reconcile is at work\n"),
         (wiring.ConfigurationError("set OPENAI_API_KEY"), 78, "reconcile: set OPENAI_API_KEY\n"),
         (OSError(28, "No space left on device", "status/a.yaml"), 70, "reconcile: status/a.yaml: No space left on"),
         (ValueError("odd \x1b[31m"), 70, "reconcile: a bug in llm-job-reconciler"),

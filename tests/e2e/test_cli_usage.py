@@ -20,7 +20,7 @@ Captured = pytest.CaptureFixture[str]
     ("arguments", "sentence"),
     [
         ("plna", "There is no verb 'plna'. Did you mean 'plan'?"),
-        ("--onec", "Did you mean one of: '--once'"),
+        ("--onec", "Did you mean '--once'"),
         ("plan --detailed-exit-code", "Did you mean '--detailed-exitcode'?"),
         ("--once plan", "--once does not go with the verb 'plan'."),
         ("--allow-cancels 3 get", "--allow-cancels does not go with the verb 'get'."),

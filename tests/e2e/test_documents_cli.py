@@ -58,7 +58,7 @@ def test_an_invalid_document_is_told_at_its_line_and_stops_only_its_own_job(stor
 
 
 def test_a_deleted_spec_takes_its_status_along_and_leaves_its_job_alone(story: Story, sandbox: Sandbox) -> None:
-    assert "the jobs were left alone: deleted" in story.ran.out
+    assert "Removed the status of 1 deleted spec: deleted" in story.ran.out
     assert not (story.checkout.status_dir / "deleted.yaml").exists()
     assert sandbox.phase(story.ids["deleted"]) == "validating_files"
 

@@ -67,6 +67,9 @@ def test_a_plan_is_annotated_summed_up_handed_on_and_commented(
     assert "::notice file=specs/runaway.yaml,line=1,title=Would cancel::runaway: " in ran.err
     assert summary(step).startswith("### Plan: 1 to cancel")
     assert (told["exit-code"], told["has-changes"], told["changes"], told["cancels"]) == ("2", "true", "1", "1")
+    assert [each["type"] for each in json.loads(told["result-json"])] == ["version", "planned_change", "change_summary"]
+    assert Path(told["result-file"]).read_text(encoding="utf-8").rstrip() == told["result-json"]
+    assert (told["on-the-way"], told["stalled"], told["comment-id"]) == ("1", "0", "1")
     assert told["plan-json"] == (step.root / "plan.json").read_text(encoding="utf-8").rstrip()
     assert Path(told["summary-path"]).read_text(encoding="utf-8") == summary(step)
     assert [each["body"] for each in api.comments] == [f"{MARKER}\n{summary(step)}"]
@@ -84,8 +87,9 @@ def test_the_comment_is_changed_in_place_and_never_a_persons(step: Checkout, san
     ours = [each["body"] for each in api.comments if each["body"].startswith(MARKER)]
 
     assert api.writes == ["POST", "PATCH"]
+    assert outputs(step)["comment-id"] == "122"
     assert ours[0] == f"{MARKER} a person's copy"
-    assert "### Plan: 0 to cancel" in ours[1]
+    assert "### Plan: nothing to change" in ours[1]
 
 
 def test_each_part_of_the_specs_has_a_comment_of_its_own(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:

@@ -146,7 +146,7 @@ def test_statuses_that_are_kept_for_deleted_specs_widen_no_share(tmp_path: Path,
     ran = [ask_anew(checkout, tmp_path / f"pass-{number}") for number in range(2)]
 
     assert [each.code for each in ran] == [3, 3]
-    assert "18 of 24 specs are gone at once: their statuses are kept" in ran[0].err
+    assert "18 of 24 specs disappeared at once; their statuses are kept" in ran[0].err
     assert "100 % of 6 unfinished jobs" in ran[0].err
     assert sandbox.cancels(*ids) == []
 

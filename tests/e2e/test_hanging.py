@@ -8,9 +8,10 @@ from pathlib import Path
 import looptime
 
 from reconciler import wiring
-from reconciler.controller.run_options import Brakes, Patience, Place, Selection, TrustSources
+from reconciler.controller.run_options import Paths, SafetyOptions, Selection, Timeouts, TrustSources
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Phase
-from reconciler.model.report import ExitCode, Report
+from reconciler.model.report import Report
 from tests.support.cli import Checkout
 
 WORLD = """\
@@ -30,13 +31,12 @@ def reconciled(checkout: Checkout) -> Report:
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         return runner.run(
             wiring.run_once(
-                Place(checkout.specs, state_dir=checkout.root / "state"),
+                Paths(checkout.specs, state_dir=checkout.root / "state"),
                 Selection(),
-                Brakes(),
+                SafetyOptions(),
                 TrustSources(),
                 dry_run=False,
-                patience=Patience(timeout_s=0),
-                tell=lambda _: None,
+                patience=Timeouts(timeout_s=0),
             )
         )
 
@@ -53,7 +53,8 @@ def test_a_server_that_hangs_is_given_up_on_and_nothing_is_cancelled_or_lost(tmp
     status = checkout.status("runaway")
 
     assert report.exit_code is ExitCode.PROVIDER_UNSEEN
-    assert report.accounts[0].message == "no answer from sandbox.localhost within 45 s"
+    assert report.accounts[0].unseen is not None
+    assert report.accounts[0].unseen.message == "no answer from sandbox.localhost within 45 s"
     assert report.rows[0].action is None
     assert status.receipts == ()
     assert status.phase is Phase.RUNNING

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model.watch_status import Overview
+from reconciler.model.watch_status import WatchStatus
 from reconciler.web.health_server import create_app, serving
 from tests.support.build import NOW
 from tests.support.cli import Checkout
@@ -24,7 +24,7 @@ from tests.support.sandbox_corner import Sandbox, wait_for
 from tests.support.watching import watching
 
 ROOT = Path(__file__).parents[2]
-WELL = Overview(interval_s=60, beat_at=0, progress_at=0, watched_at=0, finished_at=NOW)
+WELL = WatchStatus(interval_s=60, beat_at=0, progress_at=0, watched_at=0, finished_at=NOW)
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Asked:
 
     address: str
     now: float = 0.0
-    overview: Overview = WELL
+    overview: WatchStatus = WELL
 
     def get(self, path: str) -> tuple[int, str]:
         """Return the status and the body."""
@@ -63,7 +63,7 @@ def test_a_watch_that_stands_still_is_ill_and_one_that_moves_again_is_well() -> 
         well = server.get("/healthz")
         server.now = 120.0
         ill = server.get("/healthz")
-        server.overview = Overview(interval_s=60, beat_at=119, progress_at=119, watched_at=119, finished_at=NOW)
+        server.overview = WatchStatus(interval_s=60, beat_at=119, progress_at=119, watched_at=119, finished_at=NOW)
         again = server.get("/healthz")
 
     assert well == (200, "ok\n")
@@ -106,6 +106,23 @@ def test_a_running_watch_is_well_ready_and_measured(checkout: Checkout, sandbox:
     assert (verb.code, verb.err) == (0, "")
     assert gone.code == 1
     assert gone.err.startswith(f"reconcile: nobody answers at {address}/healthz: ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  it is only asked
+def test_a_containers_check_asks_where_the_watch_listens_and_through_no_proxy(checkout: Checkout, host: str) -> None:
+    with asked() as server:
+        port = server.address.rpartition(":")[2]
+        nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+        well = checkout.run("healthcheck", RECONCILE_LISTEN=f"{host}:{port}", **nowhere)
+        said = checkout.run(
+            "healthcheck", RECONCILE_HEALTHCHECK_URL=f"{server.address}/healthz", RECONCILE_LISTEN="a:1"
+        )
+        wrong = checkout.run("healthcheck", RECONCILE_LISTEN="8080")
+
+    assert (well.code, well.err) == (0, "")
+    assert (said.code, said.err) == (0, "")
+    assert wrong.code == 64
+    assert "'8080' is not an address: write it as 127.0.0.1:8080" in wrong.err
 
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(checkout: Checkout) -> None:

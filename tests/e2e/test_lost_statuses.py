@@ -43,8 +43,8 @@ def test_a_status_whose_spec_is_gone_stays_while_the_revision_is_not_acted_on(
     after = desk.run("--once")
 
     assert is_kept
-    assert "Forgot" not in during.out
-    assert "Forgot 1 deleted spec" in after.out
+    assert "Removed the status" not in during.out
+    assert "Removed the status of 1 deleted spec" in after.out
     assert not status.exists()
 
 

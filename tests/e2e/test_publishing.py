@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Overtaken
+from reconciler.errors import ConflictError
 from reconciler.formats.status_parser import parse_status
-from reconciler.git.author import Signature
+from reconciler.git.author import Author
 from reconciler.git.command import Git
+from reconciler.git.discovery import find_repository
 from reconciler.git.publisher import GitPublisher
 from reconciler.git.status_branch import StatusBranch
 from reconciler.model.status import JobStatus
@@ -56,6 +57,12 @@ def team(tmp_path: Path, sandbox: Sandbox) -> Team:
     clone.commit("Stop the runaway")
     clone.push()
     return Team(remote, clone, checkout, job_id)
+
+
+def git_of(root: Path) -> Git:
+    found = find_repository(root / "specs")
+    assert found is not None
+    return found.git
 
 
 def test_the_intent_is_on_the_remote_before_the_request_and_the_proof_after_it(team: Team) -> None:
@@ -150,8 +157,8 @@ def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
     for name in ("one", "other"):
         directory = tmp_path / name / "statuses"
         a_clone(team.remote, tmp_path / name)
-        git = Git(tmp_path / name)
-        branches.append(StatusBranch(git, BRANCH, "", directory, "origin", Signature("reconcile", "r@example.org")))
+        git = git_of(tmp_path / name)
+        branches.append(StatusBranch(git, BRANCH, "", directory, "origin", Author("reconcile", "r@example.org")))
         branches[-1].pull()
         directory.mkdir()
         (directory / "runaway.yaml").write_text("apiVersion: jobs.reconciler/v1\n", encoding="utf-8")
@@ -159,15 +166,15 @@ def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
     published = one.publish("about to cancel runaway")
 
     assert published is not None
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConflictError):
         other.publish("about to cancel runaway")
 
 
 def test_an_intent_is_published_by_nobody_but_who_wrote_it(team: Team, tmp_path: Path) -> None:
     """A pass that ends while another account writes its intents must not push them: they are to be decided again."""
     directory = tmp_path / "statuses"
-    git = Git(team.clone.root)
-    branch = StatusBranch(git, BRANCH, "", directory, "origin", Signature("reconcile", "r@example.org"))
+    git = git_of(team.clone.root)
+    branch = StatusBranch(git, BRANCH, "", directory, "origin", Author("reconcile", "r@example.org"))
     publisher = GitPublisher(branch)
 
     async def play() -> tuple[str, str | None]:

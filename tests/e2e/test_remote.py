@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.git.remote import RemoteSpecs, open_remote
-from reconciler.git.remote_credentials import GitAccess
+from reconciler.git.clone import open_clone
+from reconciler.git.remote import DEPTH, RemoteSpecs
+from reconciler.git.remote_credentials import RemoteCredentials
 from tests.support.cli import SPEC, Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox, wait_for
@@ -43,7 +46,7 @@ def want(clone: Clone, name: str, state: str) -> None:
 
 
 def the_remote(tmp_path: Path, accepted: str | None = None) -> RemoteSpecs:
-    git = open_remote(tmp_path / "state" / "remote", GitAccess((tmp_path / "remote.git").as_uri()))
+    git = open_clone(tmp_path / "state" / "remote", RemoteCredentials((tmp_path / "remote.git").as_uri()))
     memory = tmp_path / "state" / "revision"
     specs = RemoteSpecs(git, "main", "specs", "specs/status", memory, lambda: NOW, accepted=accepted)
     specs.poll()
@@ -58,6 +61,22 @@ def test_a_commit_is_read_without_being_checked_out(ada: Clone, tmp_path: Path) 
     assert found.revision == ada.git("rev-parse", "HEAD")
     assert found.distrust is None
     assert not list((tmp_path / "state" / "remote").rglob("*.yaml"))
+
+
+def test_history_that_was_left_out_is_fetched_where_it_says_who_wrote_a_spec(ada: Clone, tmp_path: Path) -> None:
+    first = ada.git("rev-parse", "HEAD")
+    commits = f"reset refs/heads/main\nfrom {first}\n\n" + "".join(
+        f"commit refs/heads/main\ncommitter Ada <ada@example.org> {1_700_000_000 + each} +0000\ndata 1\nx\n"
+        "M 644 inline notes\ndata 1\nx\n\n"
+        for each in range(DEPTH + 1)
+    )
+    command = ["git", "fast-import", "--quiet", "--force"]
+    subprocess.run(command, cwd=ada.root, input=commits, text=True, check=True)
+    ada.push()
+    origin = the_remote(tmp_path).origin("runaway.yaml")
+
+    assert origin is not None
+    assert first.startswith(origin.commit)
 
 
 def test_a_push_is_seen_at_the_next_poll_and_not_before(ada: Clone, tmp_path: Path) -> None:
@@ -159,7 +178,7 @@ def test_a_remote_that_is_away_is_told_and_the_last_commit_goes_on_being_read(ad
     found = specs.snapshot()
 
     assert len(found.jobs) == 1
-    assert "is away" in found.notices[0]
+    assert "cannot be fetched" in found.notices[0]
     assert ada.root.exists()
 
 
@@ -278,6 +297,56 @@ def test_a_token_does_not_follow_a_redirect(tmp_path: Path, sandbox: Sandbox) ->
 
     assert ran.code == 78
     assert arrived == []
+
+
+def test_a_password_in_the_url_opens_the_remote_and_stands_in_no_list_of_processes(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    runner = Checkout(tmp_path / "runner", sandbox.environ)
+    runner.root.mkdir()
+    with listening() as (address, arrived):
+        url = address.replace("http://", f"http://ada:{CANARY}@")
+        with watching(runner, "--git-url", f"{url}/specs.git", "--git-poll", "1s") as watch:
+            wait_for(lambda: arrived, "Git asks")
+            shown = those_who_know(CANARY)
+            command = Path(f"/proc/{watch.process.pid}/cmdline").read_bytes()
+            code = watch.stop()
+
+    assert base64.b64encode(f"ada:{CANARY}".encode()).decode() in arrived[0]
+    assert shown == 0
+    assert b"/specs.git" in command
+    assert code == 0
+    assert CANARY not in watch.said()
+
+
+def test_a_token_is_not_sent_over_plain_http_unless_the_operator_says_so(tmp_path: Path, sandbox: Sandbox) -> None:
+    runner = Checkout(tmp_path, sandbox.environ)
+    url = "http://git.invalid:8080/specs.git"
+    ran = runner.run("--once", "--git-url", url, RECONCILE_GIT_TOKEN=CANARY)
+    trusted = {"RECONCILE_GIT_TOKEN": CANARY, "RECONCILE_TRUST": "RECONCILE_GIT_TOKEN=http://git.invalid:8080"}
+    again = runner.run("--once", "--git-url", url, **trusted)
+
+    assert ran.code == 78
+    assert "RECONCILE_GIT_TOKEN would go to git.invalid:8080/specs.git over plain http" in ran.err
+    assert "RECONCILE_TRUST='RECONCILE_GIT_TOKEN=http://git.invalid:8080/specs.git'" in ran.err
+    assert "Could not resolve host" in again.err
+    assert CANARY not in ran.err + again.err
+
+
+def test_a_dry_run_accepts_nothing_for_the_next_run(ada: Clone, tmp_path: Path, sandbox: Sandbox) -> None:
+    runner = Checkout(tmp_path / "runner", sandbox.environ)
+    runner.root.mkdir()
+    url = (tmp_path / "remote.git").as_uri()
+    want(ada, "second", "observed")
+    ada.commit("Watch another")
+    ada.push()
+    runner.run("--once", "--git-url", url)
+    ada.git("push", "--quiet", "--force", "origin", "HEAD~1:main")
+    dry = runner.run("--once", "--dry-run", "--git-url", url, "--accept-revision", ada.git("rev-parse", "HEAD~1"))
+    refused = runner.run("--once", "--git-url", url)
+
+    assert "was rewound" not in dry.err
+    assert "was rewound" in refused.err
 
 
 @contextmanager

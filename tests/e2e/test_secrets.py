@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Phase
-from reconciler.model.report import ExitCode
 from reconciler.sandbox.faults import FAULTS
 from tests.contract.dialects.services import SERVICES
 from tests.support.cli import Checkout, Ran

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Phase
-from reconciler.model.report import ExitCode
 from tests.contract.dialects.services import AZURE_V1, BEDROCK, LITELLM, OPENAI, SAGEMAKER, VERTEX_AI, Service
 from tests.support.cli import Checkout
 from tests.support.processes import a_free_port

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Phase
-from reconciler.model.report import ExitCode
 from tests.contract.dialects.bedrock import arn
 from tests.contract.dialects.services import BEDROCK, VERTEX_AI, Service
 from tests.contract.dialects.vertex import PARENT

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
 from tests.support.cli import Checkout
 from tests.support.sandbox_corner import Sandbox, wait_for
 from tests.support.watching import watching
+
+SIGNAL_IN_A_CALLBACK = """
+import signal, sys, weakref
+
+class Lock: pass
+
+def send(event, args):
+    if event == "import" and not sent and args[0] == MODULE:
+        sent.append(args)
+        lock = Lock()
+        sent.append(weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT)))
+        del lock
+
+sent = []
+MODULE = "{module}"
+sys.addaudithook(send)
+"""
+"""What a process runs as it starts: a signal comes while an import's own callback runs, which drops exceptions."""
+
+
+@pytest.mark.parametrize("module", ["click", "reconciler.wiring"])
+@pytest.mark.parametrize("words", [(), ("--once",), ("get",)])
+def test_a_signal_that_comes_while_a_module_is_imported_is_heard(
+    checkout: Checkout, tmp_path: Path, words: tuple[str, ...], module: str
+) -> None:
+    script = SIGNAL_IN_A_CALLBACK.replace("{module}", module)
+    (tmp_path / "sitecustomize.py").write_text(script, encoding="utf-8")
+    checkout.write("one.yaml", "")
+
+    with checkout.start(*words, PYTHONPATH=str(tmp_path)) as process:
+        try:
+            code = process.wait(timeout=20)
+        finally:
+            process.kill()
+
+    assert code == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -49,6 +87,25 @@ def test_a_request_that_is_out_is_finished_and_what_waits_behind_it_is_not_sent(
     assert again.code == 0
     assert [each.receipts[0].outcome for each in statuses] == [Outcome.CANCELLED] * 3
     assert sorted(sandbox.cancels(*ids)) == sorted(ids)
+
+
+def test_what_waits_for_its_turn_to_be_looked_at_is_no_outage_when_the_watch_stops(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
+    checkout.name_provider(concurrency=1)
+    ids = sandbox.create(3)
+    sandbox.break_with({"fault": "slow", "on": "retrieve", "for": "2s"})
+    for number, job_id in enumerate(ids):
+        checkout.want(f"job-{number}", job_id, "observed")
+
+    with watching(checkout) as watch:
+        wait_for(lambda: "retrieve" in {each["verb"] for each in sandbox.requests()}, "the first is looked at")
+        code = watch.stop()
+        said = watch.said()
+
+    assert code == 0
+    assert Reason.CANNOT_OBSERVE_PROVIDER not in said
+    assert not (checkout.status_dir / "_providers").exists()
 
 
 def test_a_second_signal_ends_it_at_once(checkout: Checkout, sandbox: Sandbox) -> None:

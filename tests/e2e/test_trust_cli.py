@@ -29,7 +29,7 @@ def test_a_base_url_changed_in_a_spec_gets_no_key_and_no_connection(
     ran = checkout.run("--once", "--wait")
 
     assert ran.code == 78
-    assert f"the operator sets RECONCILE_TRUST='OPENAI_API_KEY={host}'" in ran.out + ran.err
+    assert f"the operator sets RECONCILE_TRUST='OPENAI_API_KEY={host}/v1'" in ran.out + ran.err
     assert checkout.status("runaway").ready.reason == "HostNotTrusted"
     with pytest.raises(BlockingIOError):
         elsewhere.accept()

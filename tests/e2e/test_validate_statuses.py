@@ -53,7 +53,7 @@ def test_a_commit_that_removes_a_status_fails_by_its_author(begun: Checkout, clo
     ran = begun.run("validate", "--since", "begun")
 
     assert ran.code == 65
-    assert f"{STATUS}: commit {clone.git('rev-parse', '--short', 'HEAD')} of ada@example.org writes a status" in ran.out
+    assert f"{STATUS}: commit {clone.git('rev-parse', 'HEAD')[:12]} of ada@example.org writes a status" in ran.out
     assert begun.run("validate").code == 0
 
 

@@ -62,7 +62,7 @@ def test_what_is_so_already_is_not_written(desk: Desk) -> None:
 
     ran = desk.run("set", "chat", "running")
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "It is so already: nothing was written.\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "No change: the spec already says so.\n")
     assert (desk.specs / "chat.yaml").stat().st_mtime_ns == before
 
 
@@ -86,7 +86,7 @@ def test_a_suspended_job_is_not_cancelled_until_it_is_released(desk: Desk) -> No
     desk.run("unsuspend", "chat")
     released = desk.run("--once")
 
-    assert "Asked: 0 to cancel" in while_suspended.out
+    assert "Asked: nothing" in while_suspended.out
     assert "Asked: 1 to cancel" in released.out
 
 
@@ -108,7 +108,7 @@ def test_a_suspension_that_is_over_gives_way_to_one_that_holds(desk: Desk, argum
 
     assert suspended.code == 0
     assert f"+  {left}" in suspended.out
-    assert "Asked: 0 to cancel" in ran.out
+    assert "Asked: nothing" in ran.out
 
 
 def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_one(desk: Desk) -> None:
@@ -118,7 +118,7 @@ def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_o
     ran = desk.run("--once")
 
     assert "+  suspend: true" in suspended.out
-    assert "Asked: 0 to cancel" in ran.out
+    assert "Asked: nothing" in ran.out
 
 
 def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:
@@ -138,8 +138,8 @@ def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("set chta cancelled", "no job is called 'chta'; did you mean 'chat'?"),
-        ("set nobody cancelled", "no job is called 'nobody'; `reconcile get` lists them all"),
+        ("set chta cancelled", "no job is called 'chta'. Did you mean 'chat'?"),
+        ("set nobody cancelled", "no job is called 'nobody'. `reconcile get` lists them all"),
         ("set chat canceled", "'canceled' is not one of"),
         ("set chat", "Missing argument"),
         ("suspend", "Missing argument"),

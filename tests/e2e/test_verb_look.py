@@ -96,7 +96,7 @@ def test_an_unknown_name_is_answered_with_the_likely_one(desk: Desk) -> None:
     ran = desk.run("get", "chta")
 
     assert ran.code == 64
-    assert "did you mean 'chat'?" in ran.err
+    assert "Did you mean 'chat'?" in ran.err
 
 
 def test_watch_is_a_table_so_it_goes_with_no_other_format(desk: Desk) -> None:

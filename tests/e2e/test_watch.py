@@ -41,9 +41,14 @@ def test_each_transition_is_one_line_of_json_and_a_poll_is_none(checkout: Checko
         wait_for(lambda: (checkout.status_dir / "one.yaml").exists() and checkout.status("one").final, "it is proved")
         watch.stop()
         lines = [json.loads(line) for line in watch.said().splitlines()]
-    told = [(line["reason"], line["account"]) for line in lines if line.get("name") == "one"]
+    told = [(line["message"], line.get("reason"), line["account"]) for line in lines if line.get("name") == "one"]
+    account = f"openai {sandbox.url}"
 
-    assert told == [("CancelPending", f"openai {sandbox.url}"), ("Cancelled", f"openai {sandbox.url}")]
+    assert told == [
+        ("cancel sent", None, account),
+        ("cancel accepted, waiting for confirmation", "CancelPending", account),
+        ("cancelled at the provider", "Cancelled", account),
+    ]
     assert sandbox.key not in json.dumps(lines)
 
 

@@ -84,4 +84,4 @@ def test_without_an_identity_the_words_say_what_to_do(tmp_path: Path, served: Se
     ran = checkout.run("--once")
 
     assert ran.code == 78
-    assert "nothing on this machine gives a Microsoft Entra token" in ran.out + ran.err
+    assert "Microsoft Entra credentials could not be obtained: there are none" in ran.out + ran.err

@@ -177,7 +177,7 @@ def test_a_remote_that_does_not_let_us_in_says_what_to_do(team: Team, token: str
 def test_a_watch_outlives_a_remote_that_is_away_from_the_start(team: Team) -> None:
     team.remote.rename(team.remote.with_name("away"))
     with watching(team.runner, *options(team), RECONCILE_GIT_TOKEN=TOKEN) as watch:
-        wait_for(lambda: "the remote of the specs is away" in watch.said(), "it is told", SEEN_WITHIN_S)
+        wait_for(lambda: "the spec repository cannot be fetched" in watch.said(), "it is told", SEEN_WITHIN_S)
         team.remote.with_name("away").rename(team.remote)
         job_id = team.want("runaway")
         wait_for(lambda: team.is_proven("runaway"), "the proof is pushed", SEEN_WITHIN_S)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reconciler.model.report import Report
 from reconciler.views.plan_markdown import plan_markdown
 from reconciler.views.text import clean
-from tests.support.reports import NOW, a_row, a_stalled_row, a_waiting_row, with_cancel
+from tests.support.references import REFERENCES
+from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 cmarkgfm = pytest.importorskip("cmarkgfm", reason="pip install cmarkgfm")
 
@@ -20,6 +21,7 @@ _TAG = re.compile(r"<[^>]*>")
 _OURS = re.compile(r"</?(table|thead|tbody|tr|th|td|strong|h3|h4|p)>|<!-- -->")
 HOSTILE = (
     *("::error::", "##[error]", "%0A", "\r\n", "<img src=x onerror=alert(1)>", "</td></table>", "<!--", "-->"),
+    *("#1", "acme/web#7", "GH-3", "deadbeef", "0123456789abcdef0123456789abcdef01234567", ":tada:", "$x$", "@acme/web"),
     *("|", "\\", "\\|", "`", "```", "**", "__", "~~", "[a](https://x.example)", "![](x)", "<https://x.example>"),
     *(
         "https://x.example",
@@ -33,18 +35,20 @@ HOSTILE = (
         "\x1b[31m",
     ),
 )
-texts = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=4), max_size=8).map("".join)
+foreign = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=4), max_size=8).map("".join)
 
 
-@given(texts, texts)
+@given(foreign, foreign)
 def test_foreign_text_is_shown_as_it_is_and_nothing_else(why: str, said: str) -> None:
     rows = (with_cancel(a_waiting_row(), why=why), a_stalled_row("odd", message=said), a_row("chat"))
     page = cmarkgfm.github_flavored_markdown_to_html(
-        plan_markdown(Report(rows=rows), NOW), cmarkgfm.Options.CMARK_OPT_UNSAFE
+        plan_markdown(Report(rows=rows), CONTEXT), cmarkgfm.Options.CMARK_OPT_UNSAFE
     )
     cells = [[html.unescape(_TAG.sub("", cell)) for cell in row.split("</td>")[:-1]] for row in page.split("</tr>")]
     shown = {cell.strip() for row in cells for cell in row}
+    texts = [html.unescape(text) for text in _TAG.split(page)]
 
+    assert [text for text in texts if REFERENCES.search(text)] == []
     assert [tag for tag in _TAG.findall(page) if not _OURS.fullmatch(tag)] == []
     assert {len(row) for row in cells} == {0, 7, 3}
     assert " ".join(f"the spec wants it: {clean(why)}".split()) in {" ".join(cell.split()) for cell in shown}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,14 +44,23 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
-def a_client(service: str, url: str) -> Any:
-    return boto3.client(
-        service,
-        region_name=REGION,
-        endpoint_url=url,
-        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-    )
+@pytest.fixture
+def a_client(moto: str) -> Iterator[Callable[[str], Any]]:
+    """Return what makes a client of a service. Each is closed, with the connections that it keeps."""
+    with ExitStack() as stack:
+
+        def make(service: str) -> Any:
+            made = boto3.client(
+                service,
+                region_name=REGION,
+                endpoint_url=moto,
+                aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+            )
+            stack.callback(made.close)
+            return made
+
+        yield make
 
 
 def tune(client: Any, name: str) -> None:
@@ -88,8 +98,10 @@ def ref(type_name: str, url: str, name: str) -> JobRef:
     return JobRef(Account(type_name, url), name)
 
 
-def test_jobs_that_boto3_made_at_bedrock_are_listed_seen_stopped_and_confirmed(moto: str) -> None:
-    client = a_client("bedrock", moto)
+def test_jobs_that_boto3_made_at_bedrock_are_listed_seen_stopped_and_confirmed(
+    moto: str, a_client: Callable[[str], Any]
+) -> None:
+    client = a_client("bedrock")
     names = [f"bedrock-{number}" for number in range(25)]
     for name in names:
         tune(client, name)
@@ -109,8 +121,10 @@ def test_jobs_that_boto3_made_at_bedrock_are_listed_seen_stopped_and_confirmed(m
     assert missing is None
 
 
-def test_one_command_stops_exactly_the_job_that_a_spec_wants_stopped(moto: str, tmp_path: Path) -> None:
-    client = a_client("bedrock", moto)
+def test_one_command_stops_exactly_the_job_that_a_spec_wants_stopped(
+    moto: str, a_client: Callable[[str], Any], tmp_path: Path
+) -> None:
+    client = a_client("bedrock")
     for name in ("wanted", "unwanted"):
         tune(client, name)
     checkout = Checkout(tmp_path, KEYS | {"AWS_ENDPOINT_URL_BEDROCK": moto})
@@ -125,8 +139,8 @@ def test_one_command_stops_exactly_the_job_that_a_spec_wants_stopped(moto: str, 
     assert client.get_model_customization_job(jobIdentifier="wanted")["status"] == "InProgress"
 
 
-def test_jobs_that_boto3_made_at_sagemaker_are_listed_and_seen(moto: str) -> None:
-    client = a_client("sagemaker", moto)
+def test_jobs_that_boto3_made_at_sagemaker_are_listed_and_seen(moto: str, a_client: Callable[[str], Any]) -> None:
+    client = a_client("sagemaker")
     names = [f"training-{number}" for number in range(25)]
     for name in names:
         train(client, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -63,10 +63,11 @@ ASK = {"custom_llm_provider": UPSTREAM}
 
 
 @pytest.fixture(params=list(CLIENTS))
-def met(request: pytest.FixtureRequest, served: Served) -> tuple[ServedStage, Any]:
+def met(request: pytest.FixtureRequest, served: Served) -> Iterator[tuple[ServedStage, Any]]:
     service, connect = CLIENTS[request.param]
     stage = ServedStage(served, service)
-    return stage, connect(stage).fine_tuning.jobs
+    with connect(stage) as client:
+        yield stage, client.fine_tuning.jobs
 
 
 def test_the_client_walks_our_pages(met: tuple[ServedStage, Any]) -> None:
@@ -99,8 +100,8 @@ def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our
     service, connect = CLIENTS["azure, v1"]
     stage = ServedStage(served, service)
     ref = stage.job_in(Phase.SUCCEEDED)
-    with pytest.raises(ConflictError) as caught:
-        connect(stage).fine_tuning.jobs.cancel(ref.id)
+    with connect(stage) as client, pytest.raises(ConflictError) as caught:
+        client.fine_tuning.jobs.cancel(ref.id)
 
     assert caught.value.code == "unexpectedEntityState"
 
@@ -114,6 +115,7 @@ def test_the_client_pauses_and_resumes_by_azures_v1_path(
     service, connect = CLIENTS["azure, v1"]
     stage = ServedStage(served, service)
     ref = stage.job_in(before)
-    getattr(connect(stage).fine_tuning.jobs, verb)(ref.id)
+    with connect(stage) as client:
+        getattr(client.fine_tuning.jobs, verb)(ref.id)
 
     assert seen(stage, ref).phase is after

@@ -30,6 +30,7 @@ FIRES = {
     "ReconcileStandsStill": ("reconcile_last_success_timestamp_seconds", "0"),
     "ReconcileCannotSeeProvider": ('reconcile_observation_age_seconds{provider="openai"}', "2000"),
     "ReconcileJobIsStalled": ('reconcile_reconcile_condition{name="one", type="Stalled", status="True"}', "1"),
+    "ReconcileLimitNotJudged": ('reconcile_limit_not_judged{name="one", provider="openai"}', "1"),
     "ReconcileDriftLasts": ("reconcile_drift_seconds", "4000"),
     "ReconcileWarns": ("reconcile_warnings", "2"),
 }
@@ -79,11 +80,12 @@ def test_promtool_takes_the_alerts_that_ship() -> None:
     assert f"{len(FIRES)} rules found" in ran.stdout
 
 
-def firing(root: Path, alert: str, value: str) -> str:
+def firing(root: Path, alert: str, value: str, interval_s: int = 60) -> str:
     """Return what promtool says of an alert being the only one of its name that fires after 20 minutes at a value."""
     query = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
     expected = {"expr": query, "eval_time": "20m", "exp_samples": [{"labels": "{}", "value": 1}]}
-    series = [{"series": FIRES[alert][0], "values": f"{value}x20"}]
+    told = {FIRES[alert][0]: value, "reconcile_interval_seconds": interval_s}
+    series = [{"series": name, "values": f"{each}x20"} for name, each in told.items()]
     tests = [{"interval": "1m", "input_series": series, "promql_expr_test": [expected]}]
     file = root / "rules_test.yaml"
     file.write_text(json.dumps({"rule_files": [str(ALERTS)], "tests": tests}), encoding="utf-8")
@@ -95,3 +97,8 @@ def firing(root: Path, alert: str, value: str) -> str:
 def test_each_alert_fires_when_it_should_and_only_then(tmp_path: Path, alert: str) -> None:
     assert "SUCCESS" in firing(tmp_path, alert, FIRES[alert][1])
     assert "got: nil" in " ".join(firing(tmp_path, alert, QUIET[alert]).split())
+
+
+@pytest.mark.parametrize("alert", ["ReconcileStandsStill", "ReconcileCannotSeeProvider"])
+def test_an_alert_on_what_is_late_knows_the_interval(tmp_path: Path, alert: str) -> None:
+    assert "got: nil" in " ".join(firing(tmp_path, alert, FIRES[alert][1], interval_s=1200).split())

@@ -11,14 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.github_api import GitHubApi, github_api
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox
-from tests.support.tables import ROOT
-from tests.support.workflows import ACT, ACTIONLINT, ZIZMOR, Runner, a_pull_request, ship_to
+from tests.support.tables_text import ROOT
+from tests.support.workflows import (
+    ACT,
+    ACTIONLINT,
+    ZIZMOR,
+    Runner,
+    a_pull_request,
+    pinned_workflow,
+    readme_workflows,
+    ship_to,
+)
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -105,6 +115,28 @@ def test_a_pull_request_is_planned_and_commented_and_nothing_is_done(project: Pr
 
 
 @needs_act
+@pytest.mark.parametrize("event", ["workflow_dispatch", "push"])
+def test_another_branch_than_main_is_not_acted_on(project: Project, tmp_path: Path, event: str) -> None:
+    before = project.tips()
+    ran = project.runner.run(tmp_path, event, "reconcile", {"ref": "refs/heads/mallorys"})
+
+    assert ran.code == 0, ran.log
+    assert project.sandbox.cancels(project.job_id) == []
+    assert project.tips() == before
+
+
+def test_every_job_that_may_act_has_its_keys_from_an_environment_for_main_alone() -> None:
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS]
+    files += [yaml.safe_load(text) for text in (*readme_workflows().values(), pinned_workflow())]
+    jobs = [job for file in files for job in file["jobs"].values()]
+    acting = [job for job in jobs if any(step.get("with", {}).get("command") == "act" for step in job.get("steps", []))]
+
+    assert len(acting) == 3
+    assert all(job["environment"] for job in acting)
+    assert [job.get("if", "") for job in acting[:2]] == ["github.ref == 'refs/heads/main'"] * 2
+
+
+@needs_act
 def test_main_is_acted_on_proven_and_published(project: Project, tmp_path: Path) -> None:
     ran = project.runner.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
     project.clone.git("fetch", "--quiet", "origin")
@@ -138,5 +170,5 @@ def test_a_plan_knows_what_was_published_and_changes_its_comment(project: Projec
 
     assert ran.code == 0, ran.log
     assert project.api.writes == ["POST", "PATCH"]
-    assert "### Plan: 0 to cancel\n\n1 as desired." in comment["body"]
+    assert "### Plan: nothing to change\n\n1 as desired." in comment["body"]
     assert ran.outputs["converged"] == "true"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.sandbox.world import UnknownJob
+from reconciler.sandbox.world import UnknownJobError
+from tests.scenario.hindrances import Hindrance, Published, RetryAsked
 from tests.scenario.repository import Revision
 from tests.scenario.returning import ReturningWorld
 
@@ -45,13 +46,40 @@ class Tampered:
     at: datetime
     path: str
     what: str
+    data: bytes | None
+    """What stands there now; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A process of ours began to watch."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StopWished:
+    """Somebody wants the watch to stop."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The watch came to its end, and its process with it."""
+
+    at: datetime
+    statuses: Mapping[str, bytes]
+    """The whole status tree, by path below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassBegun:
-    """The loop read the specs."""
+    """The product read the specs."""
 
     at: datetime
+    is_scan: bool = True
+    """Whether it read every file, and not only those that seem to have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +91,40 @@ class PassEnded:
     errors: tuple[str, ...]
     statuses: Mapping[str, bytes]
     """The whole status tree, by path below it."""
+    is_one: bool = True
+    """Whether it was one pass over everything, and not the last of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The watch told what it came upon. `report` is everything that it could print."""
+
+    at: datetime
+    report: str
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The watch wrote a line into its log."""
+
+    at: datetime
+    message: str
+    account: str | None
+    """The line that stands for it in a status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the watch answers to whoever asks how it is, from this moment on."""
+
+    at: datetime
+    readiness_problems: tuple[str, ...]
+    """Why it should not be relied on."""
+    liveness_problems: tuple[str, ...]
+    """What is wrong with it."""
+    seen_at: Mapping[str, datetime]
+    """Since when it has not seen all of an account, by the line that stands for it in a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +153,29 @@ class Served:
     retry_after_s: float | None
     words: Mapping[str, str]
     """The status word of each job that the answer shows; `absent` for the provider's own not-found."""
+    dated: datetime | None = None
+    """What its `Date` said, if it said anything."""
 
     @property
     def is_change(self) -> bool:
         """Whether it asked for a change."""
         return self.verb in {"cancel", "pause", "resume"}
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the answer was of 2xx."""
+        return self.status is not None and INTACT <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The audit was told what became of a request for a change."""
+
+    at: datetime
+    account: str
+    job_id: str
+    verb: str
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +226,25 @@ Event = (
     Edited
     | Happened
     | Tampered
+    | Began
+    | StopWished
+    | Ended
     | PassBegun
     | PassEnded
+    | Reported
+    | Logged
+    | Shown
     | Called
     | Served
+    | Audited
     | Put
     | Gone
     | Crashed
     | Calmed
     | Quiet
+    | Hindrance
+    | Published
+    | RetryAsked
 )  # fmt: skip
 
 
@@ -168,15 +258,24 @@ class History:
     most_an_hour: int | None = None
     """How many first requests an hour the brakes of this run let pass; None for more than there can be."""
     events: list[Event] = field(default_factory=list)
-    lives: int = 1
+    lives: int = 0
     effects: int = 0
-    logs: list[str] = field(default_factory=list)
+
+    @property
+    def left(self) -> PassEnded | Ended:
+        """Where it ended, with the statuses that were left."""
+        return next(each for each in reversed(self.events) if isinstance(each, PassEnded | Ended))
+
+    def accounts(self) -> dict[str, str]:
+        """Return each account's name by the line that stands for it in a status."""
+        first = next(each for each in self.events if isinstance(each, Edited))
+        return first.revision.lines()
 
     def truth(self, account: str, job_id: str, at: datetime) -> str:
         """Return what the job truly was at a moment."""
         try:
             return self.worlds[account].retrieve(job_id, at).phase.value
-        except UnknownJob:
+        except UnknownJobError:
             return ABSENT
 
     def back_at(self, account: str, job_id: str) -> datetime | None:
@@ -184,9 +283,10 @@ class History:
         return self.worlds[account].back.get(job_id)
 
     def was(self, account: str, job_id: str, at: datetime) -> set[str]:
-        """Return what may rightly be said of the job: what it is, or how it ended before it went back."""
-        back_at = self.back_at(account, job_id)
-        before = set() if back_at is None or at < back_at else {self.truth(account, job_id, back_at - _MOMENT)}
+        """Return what may rightly be said of the job: what it is, or how it ended before it went back or vanished."""
+        world = self.worlds[account]
+        moments = [self.back_at(account, job_id), *(cut_at for cut_at, _ in world.cuts.get(job_id, ()))]
+        before = {self.truth(account, job_id, each - _MOMENT) for each in moments if each is not None and each <= at}
         return {self.truth(account, job_id, at), *before}
 
     def lines(self) -> list[str]:
@@ -210,19 +310,35 @@ def _served(event: Served) -> str:
     return f"{event.verb} {event.account}/{event.job_id or ''} -> {answer}{fault} {seen}"
 
 
+def _shown(event: Shown) -> str:
+    ages = ", ".join(f"{account} {event.at - at}" for account, at in event.seen_at.items())
+    readiness, liveness = "; ".join(event.readiness_problems), "; ".join(event.liveness_problems)
+    return f"{readiness or 'ready'} | {liveness or 'well'} | unseen for: {ages}"
+
+
 _TELLERS: Mapping[type, Callable[[Any], str]] = {
     Edited: lambda event: event.what,
     Happened: lambda event: f"{event.kind}: {event.what}",
     Tampered: lambda event: f"{event.path}: {event.what}",
-    PassBegun: lambda _: "",
+    Began: lambda _: "a watch",
+    StopWished: lambda _: "",
+    Ended: lambda _: "the watch",
+    PassBegun: lambda event: "" if event.is_scan else "what has changed",
     PassEnded: lambda event: "; ".join(event.errors),
+    Reported: lambda event: "; ".join(event.errors),
+    Logged: lambda event: event.message,
+    Shown: _shown,
     Called: lambda event: f"{event.verb} {event.account}/{event.job_id}",
     Served: _served,
+    Audited: lambda event: f"{event.verb} {event.account}/{event.job_id}: {event.outcome}",
     Put: lambda event: f"{event.path}: {_gist(event.data)}",
     Gone: lambda event: event.path,
     Crashed: lambda event: f"before {event.before}",
     Calmed: lambda _: "from here on nothing goes wrong",
     Quiet: lambda _: "from here on nothing may change",
+    Hindrance: lambda event: f"{event.kind} of {event.account or 'all'} {event.job_id or ''} until {event.until:%T}",
+    Published: lambda event: f"{len(event.statuses)} statuses",
+    RetryAsked: lambda event: event.name,
 }
 
 

@@ -8,6 +8,7 @@ any bug goes unnoticed.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -27,7 +28,21 @@ PROOFS = ROOT / ".github" / "PROOFS.md"
 WALK = "tests/unit/test_walk.py"
 WALKED = ("core/", "model/")
 """What the walk walks: a bug anywhere else cannot be its to catch."""
-_TOPICS = ("halted", "braked", "vanished", "last_word", "limits", "outages", "went_back", "economy")
+_TOPICS = (
+    "doubts",
+    "forever",
+    "already_over",
+    "defects",
+    "halted",
+    "braked",
+    "vanished",
+    "last_word",
+    "limits",
+    "outages",
+    "went_back",
+    "unread",
+    "economy",
+)
 """The quickest first, for the first that fails ends it."""
 STORIES = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
 AT_ONCE = 10
@@ -83,10 +98,12 @@ def _plant(bug: Bug, seeds: int) -> Caught:
         for name in ("reconciler", "tests"):
             shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", place)
-        file = place / "reconciler" / bug.file
-        file.write_text(bug.planted(file.read_text(encoding="utf-8")), encoding="utf-8")
+        bug.plant_in(place / "reconciler")
         walk = _walk(place) if bug.file.startswith(WALKED) else NOTHING
-        return Caught(bug, walk, _story(place), _seed(place, seeds))
+        seed = _seed(place, seeds, bug.judge)
+        if seed == NOTHING:
+            seed = _seed(place, seeds, bug.judge, "tell_watch")
+        return Caught(bug, walk, _story(place), seed)
 
 
 def _walk(place: Path) -> str:
@@ -101,16 +118,19 @@ def _story(place: Path) -> str:
     return f"`{failed.split('::')[1].split(' ')[0].split('[')[0]}`"
 
 
-def _seed(place: Path, seeds: int) -> str:
+def _seed(place: Path, seeds: int, judge: str | None, tell: str = "tell") -> str:
+    """Return which oracle noticed first, and after how many seeds; with `judge` that one alone counts."""
+    what = " watches" if tell == "tell_watch" else ""
     for first in range(0, seeds, AT_ONCE):
-        script = f"from tests.scenario.trial import judge; print(judge(range({first}, {first + AT_ONCE})).wrong)"
+        judged = f"judge(range({first}, {first + AT_ONCE}), {tell})"
+        script = f"from tests.scenario.trial import judge, {tell}; print({judged}.wrong)"
         ended = _python(place, "-c", script)
-        told = ended.stdout.strip()
         if ended.returncode != 0:
-            return f"crash, after {first + AT_ONCE}"
-        if told != "()":
-            number, wrong = told[2:].split(", (", 1)
-            return f"`{wrong[1:].split(':')[0]}`, after {int(number) + 1}"
+            return f"crash, after {first + AT_ONCE}{what}"
+        for number, wrong in ast.literal_eval(ended.stdout):
+            oracles = [each.partition(":")[0] for each in wrong]
+            if judge is None or judge in oracles:
+                return f"`{judge or oracles[0]}`, after {number + 1}{what}"
     return NOTHING
 
 

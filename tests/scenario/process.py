@@ -7,37 +7,44 @@ does nothing more, whatever its `finally` clauses try.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
 from pydantic import BaseModel
 
-from reconciler.controller.account_resolver import Reach
-from reconciler.controller.runtime import Tools
-from reconciler.local.credential_policy import Trust, normalise_base_url
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.controller.runtime import Runtime
+from reconciler.local.attempt_journal import StateJournal
+from reconciler.local.credential_policy import Trust, name_of, normalise_base_url
 from reconciler.local.credentials import EnvCredentials
+from reconciler.local.file_writer import is_temporary
 from reconciler.local.specs_dir import SpecsDir
-from reconciler.local.status_store import StatusesDir
+from reconciler.local.status_store import StatusDirectory
+from reconciler.model.action_record import AccountAnswered, ActionRecord, Notify, Sent
 from reconciler.model.job import Account
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
-from reconciler.ports import AccountConfig, Clock, Entry, JobReader, ProviderType, Rate, Snapshot
+from reconciler.ports import AccountConfig, Clock, Entry, JobReader, NotBound, ProviderType, Rate, Snapshot
 from reconciler.providers import load
-from reconciler.transport import Gate, HttpTransport
+from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
-from tests.scenario.history import Gone, Happened, History, PassBegun, Put
+from tests.scenario.history import Audited, Gone, Happened, History, PassBegun, Put
 from tests.scenario.provider import Provider
+from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
 from tests.support.disk import ForgetfulDisk
 
 SPECS = Path("/repository/specs")
 STATUSES = SPECS / "status"
+STATE = SPECS.parent / "state"
 PAGE_SIZE = 5
 RATE = Rate(requests_per_second=5, burst=10, concurrency=4)
 
@@ -96,30 +103,64 @@ class Machine:
     history: History
     failing_writes: int = 0
     """So many of the next writes find the disk full."""
+    refuse: Callable[[Path], int | None] = lambda _: None
+    """Asked before each read of a file or a directory: the error number that it fails with, if it does."""
+    refused: set[Path] = field(default_factory=set)
+    """What the disk refused, and has not shown since."""
     ambushes: list[Callable[[], None]] = field(default_factory=list)
     """What happens a second after the next passes have read the specs, one a pass."""
     has_small_pages: bool = True
+    branch: Branch | None = None
+    """Where statuses are published, if they are."""
 
-    def environment(self) -> Environment:
+    def policy(self) -> Environment:
         """Return what the operator decides."""
         bound = ",".join(f"{KEY_VARIABLE}=http://{urlsplit(each.base_url).netloc}" for each in self.providers.values())
         return Environment(Trust.read({**self.environ, "RECONCILE_TRUST": bound}, {}), self.has_small_pages)
 
 
 @asynccontextmanager
-async def run(machine: Machine, life: Life) -> AsyncIterator[Tools]:
-    """Open everything that a pass works with, as `wiring` does."""
+async def run(machine: Machine, life: Life, stop: asyncio.Event, notify: Notify) -> AsyncIterator[Runtime]:
+    """Open everything that a pass works with, as `wiring` does, until the process ends.
+
+    Args:
+        machine: where it runs.
+        life: of the process.
+        stop: set once somebody wants it to stop.
+        notify: is told what happens within a pass.
+    """
     disk = _LivingDisk(machine, life)
     async with AsyncExitStack() as stack:
-        accounts = _Accounts(stack, machine, life)
-        yield Tools(
+        accounts = _Accounts(stack, machine, life, notify)
+        closing = asyncio.ensure_future(accounts.close_at(stop))
+        stack.callback(closing.cancel)
+        yield Runtime(
             specs=_WatchedSpecs(SPECS, STATUSES, disk, "specs", machine),
-            statuses=StatusesDir(STATUSES, disk),
-            environment=machine.environment(),
+            statuses=StatusDirectory(STATUSES, disk),
+            policy=machine.policy(),
             accounts=accounts,
             clock=machine.clock,
             control=accounts.control,
+            is_stopping=stop.is_set,
+            journal=StateJournal(STATE, _StateDisk(machine, life), str(STATUSES), machine.clock.now),
+            notify=notify,
+            audit=partial(_audited, machine),
+            publisher=_remote(machine, life),
         )
+
+
+def _audited(machine: Machine, record: ActionRecord) -> None:
+    ref = record.action.ref
+    account = next(each.name for each in machine.providers.values() if each.base_url == ref.account.base_url)
+    machine.history.events.append(
+        Audited(machine.clock.now(), account, ref.id, record.action.verb.value, record.progress.value)
+    )
+
+
+def _remote(machine: Machine, life: Life) -> Remote | None:
+    if machine.branch is None:
+        return None
+    return Remote(machine.branch, machine.disk, STATUSES, machine.clock, machine.history, life.effect)
 
 
 class _WatchedSpecs(SpecsDir):
@@ -130,7 +171,7 @@ class _WatchedSpecs(SpecsDir):
         self._machine = machine
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        self._machine.history.events.append(PassBegun(self._machine.clock.now()))
+        self._machine.history.events.append(PassBegun(self._machine.clock.now(), by_content))
         if self._machine.ambushes:
             asyncio.get_running_loop().call_later(1.0, self._machine.ambushes.pop(0))
         return super().snapshot(by_content=by_content)
@@ -151,11 +192,27 @@ class Environment:
         """Return the normalised base URL."""
         return normalise_base_url(written or type_.own_url(options) or "")
 
-    def distrust(
+    def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
-    ) -> str | None:
+    ) -> NotBound | None:
         """Return what the real trust says."""
         return self.trust.check(type_, options, credentials, base_url)
+
+    def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
+        """Return the credential by its name."""
+        return Credential(name_of(type_, source))
+
+    def usual_options(self, *_: object) -> Mapping[str, UsualOption]:
+        """Return none: a process of the simulator has no variables."""
+        return {}
+
+    def named(self) -> Mapping[str, Credential]:
+        """Return nothing, either."""
+        return {}
+
+    def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
+        """Return nothing: the specs are everybody's."""
+        return ()
 
     def show(self, file: str) -> str:
         """Return the path of a spec."""
@@ -163,7 +220,7 @@ class Environment:
 
     def show_status(self, file: str) -> str:
         """Return the path of a status."""
-        return f"specs/status/{file}"
+        return str(PurePosixPath("specs/status", file))
 
 
 class _LivingDisk:
@@ -174,18 +231,34 @@ class _LivingDisk:
         self._life = life
 
     def read(self, path: Path) -> bytes:
+        self._refuse(path)
         return self._machine.disk.read(path)
 
     def list(self, path: Path) -> list[Entry]:
+        self._refuse(path)
         return self._machine.disk.list(path)
 
-    def write(self, path: Path, data: bytes) -> None:
-        self._life.effect(f"write {path.name}")
+    def _refuse(self, path: Path) -> None:
+        number = self._machine.refuse(path)
+        if number is None and path in self._machine.refused:
+            self._machine.refused.discard(path)
+            self._machine.history.events.append(
+                Happened(self._machine.clock.now(), "disk yields", str(path.relative_to(SPECS.parent)))
+            )
+        if number is not None:
+            self._machine.refused.add(path)
+            self._machine.history.events.append(
+                Happened(self._machine.clock.now(), "disk refuses", str(path.relative_to(SPECS.parent)))
+            )
+            raise OSError(number, os.strerror(number), str(path))
+
+    def write_beside(self, target: Path, data: bytes) -> Path:
+        self._life.effect(f"write {target.name}")
         if self._machine.failing_writes > 0:
             self._machine.failing_writes -= 1
-            self._machine.history.events.append(Happened(self._machine.clock.now(), "disk full", path.name))
-            raise OSError(28, "No space left on device", str(path))
-        self._machine.disk.write(path, data)
+            self._machine.history.events.append(Happened(self._machine.clock.now(), "disk full", target.name))
+            raise OSError(28, "No space left on device", str(target))
+        return self._machine.disk.write_beside(target, data)
 
     def sync(self, path: Path) -> None:
         self._life.effect(f"sync {path.name}")
@@ -204,40 +277,60 @@ class _LivingDisk:
     def remove(self, path: Path) -> None:
         self._life.effect(f"remove {path.name}")
         self._machine.disk.remove(path)
+        if is_temporary(path.name):
+            return
         self._machine.history.events.append(Gone(self._machine.clock.now(), str(path.relative_to(STATUSES))))
+
+
+class _StateDisk(_LivingDisk):
+    """The same disk, of which nothing is noted: what stands there is nobody's business but ours."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._life.effect(f"rename to {target.name}")
+        self._machine.disk.rename(source, target)
 
 
 class _Accounts:
     """Opens accounts, each once, in process; the exit stack closes them."""
 
-    def __init__(self, stack: AsyncExitStack, machine: Machine, life: Life) -> None:
+    def __init__(self, stack: AsyncExitStack, machine: Machine, life: Life, notify: Notify) -> None:
         self._stack = stack
         self._machine = machine
         self._life = life
+        self._notify = notify
         self._open: dict[Account, JobController] = {}
-        self._requests: dict[Account, Callable[[], int]] = {}
+        self._gates: dict[Account, Throttle] = {}
 
-    async def open(self, reach: Reach) -> JobReader:
-        if reach.account not in self._open:
-            self._open[reach.account] = await self._opened(reach)
-        return self._open[reach.account]
+    async def open(self, target: ResolvedAccount) -> JobReader:
+        if target.account not in self._open:
+            self._open[target.account] = await self._opened(target)
+        return self._open[target.account]
 
     def control(self, account: Account) -> JobController:
         return self._open[account]
 
     def requests(self, account: Account) -> int:
-        return self._requests[account]() if account in self._requests else 0
+        return self._gates[account].requests if account in self._gates else 0
 
-    async def _opened(self, reach: Reach) -> JobController:
+    async def close_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        for gate in self._gates.values():
+            gate.stop()
+
+    async def _opened(self, target: ResolvedAccount) -> JobController:
         machine = self._machine
-        provider = next(each for each in machine.providers.values() if each.base_url == reach.account.base_url)
-        gate = Gate(reach.rate)
-        outer = HttpTransport(reach.account.base_url, gate)
+        provider = next(each for each in machine.providers.values() if each.base_url == target.account.base_url)
+        if provider.jam is not None:
+            raise provider.jam
+        gate = self._gates.setdefault(target.account, Throttle(target.rate))
+        outer = HttpTransport(target.account.base_url, gate, hooks=(self._answered(target.account),))
         transport = outer.to_app(provider.door(self._life.number, self._life.effect))
-        self._requests[reach.account] = lambda: gate.requests
-        config = AccountConfig(account=reach.account, options=reach.options, state_dir=None, now=machine.clock.now)
+        config = AccountConfig(account=target.account, options=target.options, state_dir=None, now=machine.clock.now)
         credentials = _Key(EnvCredentials(KEY_VARIABLE, machine.environ), provider.service)
-        return await self._stack.enter_async_context(reach.type.open(config, transport, credentials))
+        return await self._stack.enter_async_context(target.type.open(config, transport, credentials))
+
+    def _answered(self, account: Account) -> Callable[[Sent], None]:
+        return lambda _: self._notify(AccountAnswered(account))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reconciler.model.job import Phase
 from reconciler.ports import Clock
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import Call, Fault, Faults
-from reconciler.sandbox.world import World
+from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError, World
 from tests.contract.dialects.services import Service
-from tests.scenario.history import ABSENT, INTACT, Called, History, Served
+from tests.scenario.history import ABSENT, INTACT, Called, Happened, History, Served
 from tests.scenario.returning import ReturningWorld
 
 KEY = "sk-canary-0123456789abcdef"
@@ -31,6 +33,16 @@ KEY = "sk-canary-0123456789abcdef"
 _PREFIX = "/v1/fine_tuning/jobs"
 _ABSURD_TIMES: tuple[object, ...] = (None, 0, -5, 10**13, "soon", True, 1e300, [])
 _NO_SUCH_JOB = ("fine_tune_not_found", 404)
+_GARBLED: tuple[object, ...] = ("nonsense", None, [], {"status": "running"}, {"id": 7})
+ODDLY_TAKEN: Mapping[str, tuple[int, bytes]] = {
+    "taken-silently": (204, b""),
+    "taken-with-nothing": (202, b""),
+    "taken-in-own-words": (200, b'{"status": "success"}'),
+}
+"""Answers of 2xx that show no job, by their names."""
+REFUSED_IN_200 = "refused-in-200"
+ONE_JOB = "one job: "
+"""How the name of a fault begins that meets the requests for one job alone."""
 
 
 _met: ContextVar[str | None] = ContextVar("met", default=None)
@@ -46,16 +58,29 @@ class Weather(Faults):
         _met.set(_label(fault) if fault else None)
         return fault
 
+    def remove(self, rule: Fault) -> None:
+        """End one fault, if it lasts still."""
+        for place, each in enumerate(self._rules):
+            if each is rule:
+                del self._rules[place], self._matched[place]
+                return
+
 
 def _label(fault: Fault) -> str:
     status = getattr(fault, "status", None)
+    own = " of its own" if getattr(fault, "code", None) == _NO_SUCH_JOB[0] else ""
     retry = " with retry-after" if getattr(fault, "retry_after", None) else ""
-    return f"status {status}{retry}" if status else fault.fault
+    whose = ONE_JOB if fault.job is not None else "list: " if fault.on == "list" else ""
+    return whose + (f"status {status}{own}{retry}" if status else fault.fault)
 
 
 @dataclass(slots=True)
 class Trick:
-    """Something that happens to the next answers: `absurd-times`, `echoed-key` or `no-date`."""
+    """Something that happens to the next answers.
+
+    It is `absurd-times`, `echoed-key` or `no-date`; `garbled-rows`, for lists; one of `ODDLY_TAKEN`, for the answers
+    to requests for a change that was made; or `refused-in-200`, for the next requests for a change, which are not made.
+    """
 
     kind: str
     times: int
@@ -105,10 +130,14 @@ class Provider:
         self.world = world
         self.weather = Weather()
         self.tricks: list[Trick] = []
+        self.overtakers: list[Phase] = []
+        """What the jobs of the next cancels turn out to be right before these arrive."""
         self.skew = timedelta(0)
         """How far the provider's clock is ahead of ours."""
         self.is_elsewhere = False
         """The key opens another project, which knows none of our jobs."""
+        self.jam: Exception | None = None
+        """What whoever opens the account gets, instead of an account."""
         self.met: Counter[str] = Counter()
         self._clock = clock
         self._history = history
@@ -120,8 +149,10 @@ class Provider:
         """End everything that goes wrong."""
         self.weather.clear()
         self.tricks.clear()
+        self.overtakers.clear()
         self.skew = timedelta(0)
         self.is_elsewhere = False
+        self.jam = None
 
     def door(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
         """Return the way in for one process, in the service's own dialect.
@@ -134,9 +165,18 @@ class Provider:
             effect(f"{scope['method']} {self.name} {'/'.join(tail)}")
             if len(tail) > 1:
                 self._history.events.append(Called(self._clock.now(), self.name, *tail))
+                self._overtake(*tail)
             await self._answer(life, tail, scope, receive, send)
 
         return self.service.front(app, KEY)
+
+    def _overtake(self, job_id: str, verb: str) -> None:
+        if verb == "cancel" and self.overtakers and not self.is_elsewhere:
+            phase, now = self.overtakers.pop(0), self._clock.now()
+            with suppress(UnknownJobError, ImpossibleRequestError):
+                self.world.cut(job_id, phase, now)
+                who = "somebody cancels" if phase is Phase.CANCELLED else "ended"
+                self._history.events.append(Happened(now, f"{who} before our cancel", f"{self.name}/{job_id}"))
 
     async def _answer(self, life: int, tail: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         at = self._clock.now()
@@ -156,7 +196,17 @@ class Provider:
         async def keep(message: Message) -> None:
             answer.take(message)
 
+        if scope["method"] == "POST" and (trick := self._next(REFUSED_IN_200)) is not None and not self.is_elsewhere:
+            trick.times -= 1
+            _met.set(REFUSED_IN_200)
+            date = format_datetime(self._clock.now(), usegmt=True).encode()
+            answer.status, answer.body = INTACT, b'{"error": "this cannot be done now"}'
+            answer.headers = [(b"content-type", b"application/json"), (b"date", date)]
+            return
         await (self._elsewhere if self.is_elsewhere else self._here)(scope, receive, keep)
+
+    def _next(self, kind: str) -> Trick | None:
+        return next((each for each in self.tricks if each.times > 0 and each.kind == kind), None)
 
     def _play(self, scope: Scope, answer: _Answer) -> str | None:
         """Do what goes wrong around the world to an answer. Returns its name."""
@@ -165,7 +215,8 @@ class Provider:
             at = self._clock.now() + self.skew
             answer.with_header(b"date", format_datetime(at, usegmt=True).encode())
             kind = kind or "clocks disagree"
-        trick = next((each for each in self.tricks if each.times > 0), None)
+        left = (each for each in self.tricks if each.times > 0)
+        trick = next((each for each in left if _fits(each.kind, scope, answer)), None)
         if trick is None or _met.get() is not None or self.is_elsewhere:
             return kind
         trick.times -= 1
@@ -179,6 +230,11 @@ class Provider:
                 answer.with_body(json.dumps(said).encode())
             case "no-date":
                 answer.with_header(b"date", None)
+            case "garbled-rows":
+                answer.with_body(_with_garbled_rows(answer.body, trick.seed + trick.times))
+            case kind:
+                answer.status, body = ODDLY_TAKEN[kind]
+                answer.with_body(body)
         return trick.kind
 
     def _note(self, life: int, at: datetime, tail: list[str], scope: Scope, answer: _Answer, fault: str | None) -> None:
@@ -198,7 +254,8 @@ class Provider:
                 status=answer.status,
                 fault=fault,
                 retry_after_s=float(retry_after) if retry_after else None,
-                words=self._words(answer, job_id) if scope["method"] == "GET" else {},
+                words=self._words(answer, job_id) if scope["method"] == "GET" or answer.status == INTACT else {},
+                dated=_date(answer),
             )
         )
 
@@ -211,7 +268,36 @@ class Provider:
             return {}
         hides = self.service.front.hides
         rows = body["data"] if body.get("object") == "list" else [body]
-        return {row["id"]: hides.get(row["status"], row["status"]) for row in rows}
+        shown = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+        return {row["id"]: hides.get(row["status"], row["status"]) for row in shown}
+
+
+def _date(answer: _Answer) -> datetime | None:
+    date = answer.header(b"date")
+    return parsedate_to_datetime(date) if date is not None else None
+
+
+def _fits(kind: str, scope: Scope, answer: _Answer) -> bool:
+    """Whether a trick can happen to this answer."""
+    if kind in ODDLY_TAKEN:
+        return scope["method"] == "POST" and answer.status == INTACT
+    if kind == REFUSED_IN_200:
+        return False
+    return kind != "garbled-rows" or len(_rows_of(answer.body)) > 1
+
+
+def _rows_of(body: bytes) -> list[Any]:
+    told = _parsed(body)
+    rows = told.get("data") if isinstance(told, dict) and told.get("object") == "list" else None
+    return rows if isinstance(rows, list) else []
+
+
+def _with_garbled_rows(body: bytes, seed: int) -> bytes:
+    """Return a list in which every other row says nothing that can be read."""
+    told = _parsed(body)
+    garbled = _GARBLED[seed % len(_GARBLED)]
+    told["data"] = [garbled if place % 2 == seed % 2 else row for place, row in enumerate(told["data"])]
+    return json.dumps(told).encode()
 
 
 def _code(body: Any) -> object:

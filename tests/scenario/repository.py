@@ -105,6 +105,15 @@ class Revision:
         broken = self.broken_files & {each.file for each in self.wishes}
         return broken | {SETTINGS} if self.is_settings_broken else broken
 
+    def without(self, path: str) -> Revision:
+        """Return the revision as it is known where the disk refuses a file, or a directory with all that is in it.
+
+        Args:
+            path: of what is refused, from the directory that holds `specs`.
+        """
+        refused = {each.file for each in self.wishes if f"specs/{each.file}/".startswith(f"{path}/")}
+        return replace(self, broken_files=self.broken_files | refused)
+
     def readable(self) -> tuple[Wish, ...]:
         """Return the documents whose names can be read."""
         return tuple(each for each in self.wishes if each.file not in self.broken_files)

@@ -1,15 +1,17 @@
-"""A world in which a job that has ended may run again, as no job should: the provider takes its word back."""
+"""A world in which more happens than can be declared: jobs end, vanish and run again when nobody expects it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Self
 
 from reconciler.model.job import Phase
+from reconciler.model.status import Verb
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.timeline import Step, Timeline
-from reconciler.sandbox.world import World
+from reconciler.sandbox.world import JobView, World
 
 
 class ReturningWorld(World):
@@ -19,6 +21,10 @@ class ReturningWorld(World):
         super().__init__(options, began_at)
         self.back: dict[str, datetime] = {}
         """When each job went back, by its id."""
+        self.cuts: dict[str, list[tuple[datetime, Phase]]] = {}
+        """When a life was cut short, and what the job has been since; by its id, in the order of time."""
+        self.gone: dict[str, tuple[datetime, datetime]] = {}
+        """From when until when each job is not there, by its id."""
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
@@ -26,18 +32,56 @@ class ReturningWorld(World):
         told = json.loads(text)
         world = super().from_json(options, told["memory"])
         world.back = {job_id: datetime.fromisoformat(at) for job_id, at in told["back"].items()}
+        world.cuts = {
+            job_id: [(datetime.fromisoformat(at), Phase(phase)) for at, phase in cuts]
+            for job_id, cuts in told["cuts"].items()
+        }
+        for job_id, (since, until) in told["gone"].items():
+            world.gone[job_id] = (datetime.fromisoformat(since), datetime.fromisoformat(until))
         return world
 
     def to_json(self) -> str:
         """Return what the world remembers."""
         back = {job_id: at.isoformat() for job_id, at in self.back.items()}
-        return json.dumps({"memory": super().to_json(), "back": back})
+        cuts = {job_id: [(at.isoformat(), phase.value) for at, phase in cuts] for job_id, cuts in self.cuts.items()}
+        gone = {job_id: [at.isoformat() for at in span] for job_id, span in self.gone.items()}
+        return json.dumps({"memory": super().to_json(), "back": back, "cuts": cuts, "gone": gone})
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all jobs that ever were."""
+        return frozenset(self._jobs)
 
     def go_back(self, job_id: str, now: datetime) -> None:
         """Let a job run from now on for ever, as if nothing was ever asked of it; once. What was before stays so."""
         self.back.setdefault(job_id, now)
 
+    def cut(self, job_id: str, phase: Phase, now: datetime) -> None:
+        """Let a job's life end now, in this phase; absent: it is deleted.
+
+        Like any other end it comes too late for a job that is over, which can only be deleted. Raises
+        `UnknownJobError` and `ImpossibleRequestError`.
+        """
+        if phase is not Phase.ABSENT:
+            self._unfinished(job_id, now, Verb.CANCEL)
+        self.retrieve(job_id, now)
+        self.cuts.setdefault(job_id, []).append((now, phase))
+
+    def vanish(self, job_id: str, now: datetime, until: datetime) -> None:
+        """Let a job be gone for a time, as if its provider had lost it."""
+        self.gone[job_id] = (now, until)
+
+    def _view(self, job_id: str, now: datetime) -> JobView | None:
+        since, until = self.gone.get(job_id, (now, now))
+        return None if since <= now < until else super()._view(job_id, now)
+
     def _life(self, job_id: str, as_of: datetime) -> Timeline:
+        life, back_at = self._uncut(job_id, as_of), self.back.get(job_id)
+        for at, phase in self.cuts.get(job_id, ()):
+            if at <= as_of and (back_at is None or as_of < back_at or at >= back_at):
+                life = replace(life, steps=(*life.until(at), Step(at, phase)), held=())
+        return life
+
+    def _uncut(self, job_id: str, as_of: datetime) -> Timeline:
         at = self.back.get(job_id)
         if at is None or as_of < at:
             return super()._life(job_id, as_of)

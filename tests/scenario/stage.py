@@ -8,34 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import looptime
 
-from reconciler.controller.build_report import PassResult
-from reconciler.controller.health import Lookout
-from reconciler.controller.reconcile import Memory, Orders, run_pass
-from reconciler.controller.run_once import run_until
-from reconciler.controller.runtime import Tools
-from reconciler.controller.watch import Watch
-from reconciler.core.guard import Brakes
-from reconciler.core.subject import INTERVAL
+from reconciler.core.guard import ChangeLimits
 from reconciler.model.report import Report
 from reconciler.sandbox.config import SandboxOptions
-from tests.scenario.history import Calmed, Crashed, Edited, Happened, History, PassEnded, Quiet, Tampered
-from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine, run
+from tests.scenario.history import (
+    Began,
+    Calmed,
+    Crashed,
+    Edited,
+    Ended,
+    Happened,
+    History,
+    PassEnded,
+    Quiet,
+    StopWished,
+    Tampered,
+)
+from tests.scenario.process import SPECS, STATUSES, Killed, Life, Machine
+from tests.scenario.product import Product, started, whole
 from tests.scenario.provider import KEY, Provider
+from tests.scenario.remote import Branch, statuses_on
 from tests.scenario.repository import KEY_VARIABLE, Revision
 from tests.scenario.returning import ReturningWorld
 from tests.support.bell import Bell
 from tests.support.clock import BASE, VirtualClock
 from tests.support.disk import ForgetfulDisk
 
-LOOSE = Brakes(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
+LOOSE = ChangeLimits(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Until:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A watch, which hears of every edit, for so long."""
+    """A watch, in a process of its own, for so long. If its machine goes down, it begins again when that is back."""
 
     seconds: float
 
@@ -101,12 +108,16 @@ class Plan:
     revision: Revision
     steps: tuple[Step, ...]
     happenings: tuple[Happening, ...] = ()
-    brakes: Brakes = field(default_factory=lambda: LOOSE)
+    brakes: ChangeLimits = field(default_factory=lambda: LOOSE)
     begins_at: datetime = BASE
     has_small_pages: bool = True
     """Whether short lists have several pages."""
     memories: Mapping[str, str] = field(default_factory=dict)
     """What each world remembers, where it does not begin with this run."""
+    is_published: bool = False
+    """Whether the statuses are pushed to a remote."""
+    aftermath: tuple[Step, ...] = ()
+    """The steps that are left, or will do, once all trouble has ended: another run that begins there takes these."""
 
 
 def _world(plan: Plan, name: str, options: SandboxOptions) -> ReturningWorld:
@@ -133,14 +144,24 @@ class Stage:
         }
         disk = ForgetfulDisk(SPECS.parent)
         self.machine = Machine(
-            disk, self.providers, {KEY_VARIABLE: KEY}, self.clock, self.history, has_small_pages=plan.has_small_pages
+            disk,
+            self.providers,
+            {KEY_VARIABLE: KEY},
+            self.clock,
+            self.history,
+            has_small_pages=plan.has_small_pages,
+            branch=Branch() if plan.is_published else None,
         )
         self.bell = Bell()
+        self.life = Life(0)
+        """Of the newest process."""
+        self.asked: set[str] = set()
+        """The names of the specs whose next attempt a person wants now."""
         self._files: dict[str, bytes] = {}
         self.edit("the first commit", plan.revision)
 
     def edit(self, what: str, revision: Revision) -> None:
-        """Change the specs."""
+        """Change the specs. Where the bell is deaf, no process hears of it."""
         self.history.events.append(Edited(self.clock.now(), what, revision))
         before, after = self._files, revision.files()
         self.revision, self._files = revision, after
@@ -153,7 +174,7 @@ class Stage:
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
         """Change a status file behind our back; None removes it."""
-        self.history.events.append(Tampered(self.clock.now(), path, what))
+        self.history.events.append(Tampered(self.clock.now(), path, what, data))
         if data is None:
             self.machine.disk.drop(STATUSES / path)
         else:
@@ -165,10 +186,23 @@ class Stage:
 
     def statuses(self) -> dict[str, bytes]:
         """Return the status tree as it stands."""
-        root = f"{STATUSES}/"
-        files = self.machine.disk.files().items()
-        found = {path.removeprefix(root): data for path, data in files if path.startswith(root)}
-        return {path: data for path, data in found.items() if not path.rpartition("/")[2].startswith(".")}
+        return statuses_on(self.machine.disk, STATUSES)
+
+    def born(self) -> Life:
+        """Return the life of a process that starts now."""
+        self.life = Life(self.history.lives)
+        self.history.lives += 1
+        return self.life
+
+    def take_asked(self) -> frozenset[str]:
+        """Return the names of the specs whose next attempt a person wants now, once each."""
+        asked = frozenset(self.asked)
+        self.asked.clear()
+        return asked
+
+    def later(self, seconds: float, do: Callable[[], object]) -> None:
+        """Let something happen after a while, whatever has become of our process by then."""
+        asyncio.get_running_loop().call_later(seconds, do)
 
     def calm(self) -> None:
         """End all trouble, but for what the specs say."""
@@ -176,9 +210,18 @@ class Stage:
             provider.calm()
         self.machine.environ[KEY_VARIABLE] = KEY
         self.machine.failing_writes = 0
+        self.machine.refuse = lambda _: None
         self.machine.ambushes.clear()
+        if self.machine.branch is not None:
+            self.machine.branch.mend()
+        self.life.dies_before = None
+        self.bell.hear()
         memories = {name: provider.world.to_json() for name, provider in self.providers.items()}
         self.history.events.append(Calmed(self.clock.now(), self.revision, memories))
+
+    def settle(self) -> None:
+        """Note that from now on nothing should change any more."""
+        self.history.events.append(Quiet(self.clock.now()))
 
 
 class _Loop(looptime.LoopTimeEventLoop, asyncio.SelectorEventLoop):
@@ -202,9 +245,9 @@ def play(plan: Plan) -> History:
     try:
         for happening in plan.happenings:
             loop.call_later(happening.after_s, happening.do, stage)
-        steps = iter(plan.steps)
+        steps = deque(plan.steps)
         while not _live(loop, stage, steps, plan.brakes):
-            stage.history.lives += 1
+            pass
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
@@ -217,11 +260,10 @@ def _let_the_dead_rest(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
         loop.default_exception_handler(context)
 
 
-def _live(loop: asyncio.AbstractEventLoop, stage: Stage, steps: Iterator[Step], brakes: Brakes) -> bool:
-    """Live one life. Returns whether the plan is done."""
-    life = Life(stage.history.lives)
+def _live(loop: asyncio.AbstractEventLoop, stage: Stage, steps: deque[Step], brakes: ChangeLimits) -> bool:
+    """Play until the machine goes down. Returns whether the plan is done."""
     try:
-        loop.run_until_complete(_work(stage, life, steps, Orders(brakes=brakes)))
+        loop.run_until_complete(_work(stage, steps, brakes))
     except Killed as killed:
         left = asyncio.all_tasks(loop)
         for task in left:
@@ -231,8 +273,6 @@ def _live(loop: asyncio.AbstractEventLoop, stage: Stage, steps: Iterator[Step], 
         at = stage.clock.base + timedelta(seconds=loop.time())
         stage.history.events.append(Crashed(at, str(killed), stage.statuses()))
         return False
-    finally:
-        stage.history.effects += life.effects
     return True
 
 
@@ -240,48 +280,66 @@ async def _bury(tasks: Iterable[asyncio.Task[object]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _work(stage: Stage, life: Life, steps: Iterator[Step], orders: Orders) -> None:
-    async with run(stage.machine, life) as tools:
-        memory = Memory()
-        for step in steps:
-            match step:
-                case Rest(seconds):
-                    await stage.clock.sleep(seconds)
-                case Pass():
-                    _tell(stage, (await run_pass(tools, orders, memory)).report)
-                case Until(wait_s):
-                    await _until(stage, tools, orders, wait_s)
-                case Watched(seconds):
-                    await _watch(stage, tools, orders, seconds)
-                case Doom(effects):
-                    life.dies_before = life.effects + effects
-                case Calm():
-                    life.dies_before = None
-                    stage.calm()
-                case Silence():
-                    stage.history.events.append(Quiet(stage.clock.now()))
+async def _work(stage: Stage, steps: deque[Step], brakes: ChangeLimits) -> None:
+    while steps:
+        life = stage.born()
+        try:
+            async with started(stage.machine, life, brakes, stage.rng.random) as product:
+                match steps.popleft():
+                    case Watched(seconds):
+                        await _watch(stage, product, seconds, steps)
+                    case step:
+                        await _step(stage, product, step)
+                        while steps and not isinstance(steps[0], Watched):
+                            await _step(stage, product, steps.popleft())
+        finally:
+            stage.history.effects += life.effects
 
 
-async def _watch(stage: Stage, tools: Tools, orders: Orders, seconds: float) -> None:
-    """Watch for so long. Only how it ended is noted: each pass of a day would be more than a machine remembers."""
-    stop, last = asyncio.Event(), [Report()]
-    asyncio.get_running_loop().call_later(seconds, stop.set)
-    lookout = Lookout.beginning(stage.clock.monotonic(), INTERVAL.total_seconds())
-    watching = replace(tools, is_stopping=stop.is_set)
-
-    def keep(result: PassResult, _: float) -> None:
-        last[0] = result.report
-
-    await Watch(watching, orders, stage.bell, stage.rng.random, lookout, keep).run(stop)
-    _tell(stage, last[0])
-
-
-async def _until(stage: Stage, tools: Tools, orders: Orders, wait_s: float) -> None:
-    tell = partial(_tell, stage)
-    tell(await run_until(tools, orders, wait_s=wait_s, timeout_s=wait_s, jitter=stage.rng.random, tell=tell))
+async def _step(stage: Stage, product: Product, step: Step) -> None:
+    match step:
+        case Rest(seconds):
+            await stage.clock.sleep(seconds)
+        case Pass():
+            _tell(stage, await product.make_pass())
+        case Until(wait_s):
+            # Only how it ended is noted: between two passes an account may still be at work.
+            _tell(stage, await product.make_passes(wait_s), is_one=False)
+        case Doom(effects):
+            stage.life.dies_before = stage.life.effects + effects
+        case Calm():
+            stage.calm()
+        case Silence():
+            stage.settle()
 
 
-def _tell(stage: Stage, report: Report) -> None:
-    whole = repr([getattr(report, each.name) for each in fields(report)])  # the report's own repr is only its size
-    event = PassEnded(stage.clock.now(), whole, report.errors, stage.statuses())
+async def _watch(stage: Stage, product: Product, seconds: float, steps: deque[Step]) -> None:
+    """Watch for so long, in this process and in those that take its place."""
+    loop, history = asyncio.get_running_loop(), stage.history
+    until = loop.time() + seconds
+
+    def stop() -> None:
+        history.events.append(StopWished(stage.clock.now()))
+        product.stop.set()
+
+    stopping = loop.call_at(until, stop)
+    history.events.append(Began(stage.clock.now()))
+    try:
+        await product.watch(stage.bell, stage.take_asked)
+    except Killed:
+        down_s = stage.rng.choice(_DOWN_S)
+        if (left_s := until - loop.time() - down_s) > 0:
+            steps.extendleft((Watched(left_s), Rest(down_s)))
+        raise
+    finally:
+        stopping.cancel()
+    history.events.append(Ended(stage.clock.now(), stage.statuses()))
+
+
+_DOWN_S = (0.0, 0.0, 5.0, 60.0)
+"""How long a machine may be down."""
+
+
+def _tell(stage: Stage, report: Report, *, is_one: bool = True) -> None:
+    event = PassEnded(stage.clock.now(), whole(report), report.errors, stage.statuses(), is_one)
     stage.history.events.append(event)

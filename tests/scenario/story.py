@@ -7,11 +7,11 @@ silence in which nothing may change.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from reconciler.core.guard import Brakes
+from reconciler.core.guard import ChangeLimits
 from reconciler.sandbox.config import SandboxOptions
 from tests.contract.dialects.services import (
     AZURE_V1,
@@ -23,18 +23,19 @@ from tests.contract.dialects.services import (
     Service,
 )
 from tests.scenario import trouble
+from tests.scenario.doubtful import DOUBTS, OF_LISTS, UNDER_BRAKES, RefusedThenCancelled
 from tests.scenario.repository import Revision, Wish
 from tests.scenario.stage import LOOSE, Calm, Doom, Happening, Pass, Plan, Rest, Silence, Step, Until
 from tests.scenario.trouble import DESIRED, Trouble
 
 ACCOUNTS = ("one", "two")
 SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
-TIGHT = Brakes(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
+TIGHT = ChangeLimits(max_cancels=2, max_cancel_percent=0, max_cancels_absolute=2)
 MANY = 30
 """More than are retrieved one by one, so that lists are walked, though some have ended."""
 _OF_A_CROWD = ("observed", "observed", "observed", "running", "cancelled")
 
-_LIVES: tuple[list[dict[str, str]], ...] = (
+LIVES: tuple[list[dict[str, str]], ...] = (
     [{"phase": "running"}],
     [{"phase": "queued", "for": "10m"}, {"phase": "running"}],
     [{"phase": "validating_files", "for": "30s"}, {"phase": "queued"}],
@@ -81,6 +82,8 @@ _MISHAPS: tuple[Trouble, ...] = (
     trouble.spoil_status,
     trouble.spoil_status,
     trouble.fill_disk,
+    trouble.refuse_reads,
+    trouble.refuse_reads,
 )
 _IN_A_CROWD: tuple[Trouble, ...] = (*(trouble.spoil_list,) * 4, *(trouble.go_back,) * 3)
 _UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (
@@ -89,6 +92,7 @@ _UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (
     trouble.delete,
     trouble.mean_another_job,
     trouble.turn_jobs,
+    *(trouble.refuse_reads,) * 2,
     *(trouble.fault,) * 3,
 )
 
@@ -98,15 +102,17 @@ def plan(seed: int) -> Plan:
     rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
     is_tight = rng.random() < 0.12
     is_crowded = rng.random() < 0.1
+    # Where nothing else goes wrong, whatever is not as it should be is owed to the doubt about a part.
+    is_alone = random.Random(f"{seed} alone").random() < 0.25  # noqa: S311  to be told again, not to be secret
     accounts = ACCOUNTS[: 1 if is_crowded else rng.choice([1, 1, 2])]
     services = {account: _service(seed, account) for account in accounts}
     count = MANY if is_crowded else rng.randrange(4, 8)
     desired = _OF_A_CROWD if is_crowded else DESIRED
     wishes = tuple(_wish(rng, number, rng.choice(accounts), rng.choice(desired)) for number in range(count))
-    lives = (*_LIVES, *_LIVES[:1] * 20) if is_crowded else _LIVES
+    lives = (*LIVES, *LIVES[:1] * 20) if is_crowded else LIVES
     worlds = {
         account: SandboxOptions.model_validate(
-            {"jobs": list(_jobs(rng, [each for each in wishes if each.account == account], services[account], lives))}
+            {"jobs": list(jobs_of(rng, [each for each in wishes if each.account == account], services[account], lives))}
         )
         for account in accounts
     }
@@ -115,15 +121,14 @@ def plan(seed: int) -> Plan:
     return Plan(
         seed=seed,
         worlds=worlds,
-        revision=Revision(
-            wishes=wishes,
-            accounts={account: f"http://{account}.localhost{services[account].path}" for account in accounts},
-            services=services,
-        ),
+        revision=first_revision(wishes, accounts, services),
         steps=steps,
+        aftermath=steps[steps.index(Calm()) :],
         happenings=(
-            *_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else None),
-            *(Happening(rng.uniform(0, trouble_s), each) for each in _IN_A_CROWD if is_crowded),
+            *_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else _EDITS[:1] if is_alone else None),
+            *(Happening(rng.uniform(0, trouble_s), each) for each in _IN_A_CROWD if is_crowded and not is_alone),
+            *_doubts(seed, trouble_s, is_tight=is_tight, is_crowded=is_crowded),
+            *_refusals(seed, trouble_s),
         ),
         brakes=TIGHT if is_tight else LOOSE,
     )
@@ -132,6 +137,25 @@ def plan(seed: int) -> Plan:
 def _service(seed: int, account: str) -> Service:
     """Return what an account speaks, from a source of its own: the story is the same in each dialect."""
     return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  to be told again, not to be secret
+
+
+def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> Iterator[Happening]:
+    """Yield what makes a part of an account doubtful, from a source of its own."""
+    rng = random.Random(f"{seed} doubts")  # noqa: S311  to be told again, not to be secret
+    for _ in range(rng.randrange(3, 7)):
+        # Much is asked for in the first pass, and what is hidden from then on is seldom seen at all.
+        yield Happening(rng.choice([0.0, rng.uniform(0, within_s)]), rng.choice(UNDER_BRAKES if is_tight else DOUBTS))
+    for each in OF_LISTS if is_crowded and not is_tight else ():
+        yield Happening(rng.uniform(0, within_s), each)
+
+
+def _refusals(seed: int, within_s: float) -> Iterator[Happening]:
+    """Yield what happens to a job whose cancels are refused, now and then, from a source of its own."""
+    rng = random.Random(f"{seed} refusals")  # noqa: S311  to be told again, not to be secret
+    if rng.random() < 0.2:
+        job, third_s = RefusedThenCancelled(), within_s / 3
+        for place, do in enumerate((job.refuse, job.cancel, job.keep)):
+            yield Happening(rng.uniform(place, place + 1) * third_s, do)
 
 
 def _wish(rng: random.Random, number: int, account: str, desired: str) -> Wish:
@@ -151,9 +175,16 @@ def _wish(rng: random.Random, number: int, account: str, desired: str) -> Wish:
     )
 
 
-def _jobs(
+def first_revision(wishes: tuple[Wish, ...], accounts: Iterable[str], services: Mapping[str, Service]) -> Revision:
+    """Return the documents that a story begins with: each account at a host of its own name, by its service's path."""
+    addresses = {account: f"http://{account}.localhost{services[account].path}" for account in accounts}
+    return Revision(wishes=wishes, accounts=addresses, services=services)
+
+
+def jobs_of(
     rng: random.Random, wishes: list[Wish], service: Service, lives: Sequence[list[dict[str, str]]]
 ) -> Iterator[dict[str, Any]]:
+    """Yield the jobs of an account, each with one of these lives."""
     for place, wish in enumerate(wishes):
         # At most one vanishes, and not from a small account: more at once would be a wrong key's look.
         may_vanish = place == 0 and len(wishes) > 4

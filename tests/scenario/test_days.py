@@ -16,7 +16,7 @@ from tests.scenario.history import INTACT, History, Put, Served
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.statuses import ungrounded
 from tests.scenario.repository import Revision
-from tests.scenario.small import ACCOUNT, URL, a_wish, fault, healed, reason
+from tests.scenario.small import ACCOUNT, URL, a_wish, cancels, fault, healed, reason
 from tests.scenario.stage import Happening, Plan, Stage, Step, Watched, play
 
 HOUR_S = 3600
@@ -129,6 +129,31 @@ def test_a_day_with_three_hundred_jobs_asks_seldom(record_property: Record, pyte
     assert {reason(history, f"job-{2 + 6 * turn:03}") for turn in range(hours)} <= {"Cancelled", "FinishedBeforeCancel"}
     assert len(moments) / hours / 60 < 300 / 60
     assert overdrawn(moments, BUDGET) <= 0
+
+
+@pytest.mark.parametrize("after_s", [1, 60, 299])
+def test_a_wanted_cancel_is_not_kept_waiting_by_the_look_at_a_crowd_that_has_vanished(
+    after_s: int, record_property: Record, pytestconfig: pytest.Config
+) -> None:
+    jobs = 2000 if pytestconfig.getoption("long") else 500
+    gone, gone_at_s = 3 * jobs // 10, 600
+
+    def a_job_of_a_crowd(number: int) -> dict[str, object]:
+        life = [{"phase": "running", "for": f"{90 * 60 + gone_at_s}s"}, {"phase": "absent"}]
+        return {"id": f"ftjob-{number:03}", "age": "90m", "life": life if number < gone else [{"phase": "running"}]}
+
+    edit = cancelled(gone_at_s + after_s, jobs - 1)
+    history = play(a_watch(jobs, Watched(gone_at_s + 900), happenings=[edit], job=a_job_of_a_crowd))
+    (left_at_s,) = [each.total_seconds() for each in cancels(history)]
+    asked = sum(moment > gone_at_s for moment in moments_of(history))
+    record_property(
+        f"{gone} of {jobs} jobs vanish, and {after_s} s later one of the others is to be cancelled",
+        f"its cancel leaves after {left_at_s - gone_at_s - after_s:.1f} s; {asked} requests in 15 minutes",
+    )
+
+    assert not verdict(history, LAWS)
+    assert left_at_s - gone_at_s - after_s < 8
+    assert asked < 100
 
 
 def test_while_nothing_happens_nothing_is_written_and_one_look_serves_many(record_property: Record) -> None:

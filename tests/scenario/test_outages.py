@@ -8,6 +8,7 @@ import pytest
 
 from tests.scenario.history import History, PassEnded
 from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.process import PAGE_SIZE
 from tests.scenario.provider import KEY, Trick
 from tests.scenario.repository import KEY_VARIABLE, Wish
 from tests.scenario.small import a_plan, a_wish, cancels, every, fault, healed, reason, was_ever_ready_while_running
@@ -42,8 +43,6 @@ TROUBLES: dict[str, Callable[[], tuple[Happening, tuple[Wish, ...]]]] = {
     "wrong URL": lambda: (fault(30.0, fault="wrong-body-404"), WISHES),
     "a proxy's page": lambda: (fault(30.0, fault="html"), WISHES),
     "hanging server": lambda: (fault(30.0, fault="hang"), WISHES),
-    "page 2 fails": lambda: (fault(30.0, fault="partial-page", page="2"), MANY),
-    "a list without end": lambda: (fault(30.0, fault="endless"), MANY),
     "words unheard of": lambda: (fault(30.0, fault="unknown-word"), WISHES),
     "nothing but 500": lambda: (fault(30.0, fault="status", status="500"), WISHES),
 }
@@ -58,6 +57,25 @@ def test_during_an_outage_nothing_is_cancelled_lost_or_called_done_and_after_it_
     assert all(at.total_seconds() >= 1800 for at in cancels(history))
     assert not any(was_ever_ready_while_running(history, each.name) for each in wishes if each.desired == "cancelled")
     assert {reason(history, each.name) for each in wishes} == {"Cancelled"}
+
+
+@pytest.mark.parametrize(
+    "trouble", [fault(30.0, fault="partial-page", page="2"), fault(30.0, fault="endless")], ids=["page 2", "no end"]
+)
+def test_of_a_list_that_is_not_whole_only_what_it_showed_is_acted_on(trouble: Happening) -> None:
+    history = during(trouble, MANY)
+    early = [each for each in MANY if any(at.total_seconds() < 1800 for at in cancels(history, each.job_id))]
+
+    assert not verdict(history, ALWAYS)
+    assert len(early) == PAGE_SIZE
+    assert {reason(history, each.name) for each in MANY} == {"Cancelled"}
+
+
+def test_what_a_list_that_broke_off_has_not_shown_is_not_taken_for_a_typo() -> None:
+    history = play(a_plan(*MANY, steps=[Pass()], happenings=[fault(fault="partial-page", page="2")]))
+
+    assert not verdict(history, ALWAYS)
+    assert {reason(history, each.name) for each in MANY} == {"AsDesired", "CannotObserveProvider"}
 
 
 def with_another_account(plan: Plan) -> Plan:

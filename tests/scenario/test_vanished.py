@@ -70,3 +70,13 @@ def test_three_of_ten_that_vanish_at_once_are_not_believed_to_be_gone() -> None:
 
     assert not verdict(history, ALWAYS)
     assert {reason(history, wish.name) for wish in wishes} == {"AsDesired"}
+
+
+def test_jobs_that_a_list_shows_are_not_gone_though_the_provider_denies_them_by_their_ids() -> None:
+    denied = fault(30.0, fault="status", status="404", code="fine_tune_not_found", on="retrieve")
+    wishes = (a_wish(), a_wish("ftjob-b", "running"))
+    history = play(a_plan(*wishes, steps=every(61.0, 6), happenings=[LOST, denied]))
+
+    assert not verdict(history, ALWAYS)
+    assert [reason(history, name) for name in ("job-a", "job-b")] == ["CancelPending", "AsDesired"]
+    assert {last_status(history, name)["status"]["phase"] for name in ("job-a", "job-b")} == {"running"}

@@ -5,18 +5,36 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from pathlib import PurePosixPath
 
+from tests.scenario.hindrances import Hindrance, RetryAsked
 from tests.scenario.history import Crashed, Edited, Event, Happened, History, Served, Tampered
-from tests.scenario.oracles import verdict
+from tests.scenario.oracles import OF_A_WATCH, verdict
+from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.repository import Revision
 from tests.scenario.stage import play
 from tests.scenario.story import plan
 from tests.scenario.undisturbed import different_ending
+from tests.scenario.watching import plan as plan_of_a_watch
 
+Tell = Callable[[int], tuple[History, tuple[str, ...]]]
+"""Plays one seed."""
+_TOLD = {
+    "disk full",
+    "key changed",
+    "went back",
+    "some are hidden",
+    "deleted at the provider",
+    "ended before our cancel",
+    "time hidden",
+    "rows garbled",
+    "lists lag",
+}
 COMPARED_EVERY = 5
 """Every so manieth seed is also compared with an undisturbed run, which costs half as much again."""
 
@@ -73,22 +91,38 @@ def tell(seed: int) -> tuple[History, tuple[str, ...]]:
     return history, tuple(wrong)
 
 
-def judge(seeds: Iterable[int]) -> Tally:
+def tell_watch(seed: int) -> tuple[History, tuple[str, ...]]:
+    """Play one seed's watch. Returns its history, and every law and promise that it breaks."""
+    history = play(plan_of_a_watch(seed))
+    return history, tuple(verdict(history, OF_A_WATCH))
+
+
+def judge(seeds: Iterable[int], told: Tell = tell) -> Tally:
     """Play seeds, one after another."""
-    return sum(map(_judged, seeds), Tally())
+    return sum((_judged(seed, told) for seed in seeds), Tally())
 
 
-def judge_all(seeds: Sequence[int]) -> Tally:
+def judge_all(seeds: Sequence[int], told: Tell = tell) -> Tally:
     """Play seeds on all processors."""
     workers = os.cpu_count() or 1
     # Shared out in small parts, for a run takes as long as its story, and not all are as long.
     parts = [seeds[start::32] for start in range(32) if seeds[start::32]]
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(judge, parts), Tally())
+        return sum(pool.map(partial(judge, told=told), parts), Tally())
 
 
-def _judged(seed: int) -> Tally:
-    history, wrong = tell(seed)
+def complaint(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
+    """Return how a seed broke laws, and how to replay it by the option of that word."""
+    return "\n".join([f"{word} {seed} (replay it with --{word} {seed}):", *wrong, "", *lines])
+
+
+def complaints(tally: Tally, told: Tell = tell, word: str = "seed") -> str:
+    """Return how the first seeds that broke laws did so, each with its end."""
+    return "\n\n".join(complaint(seed, wrong, told(seed)[0].lines()[-80:], word) for seed, wrong in tally.wrong[:3])
+
+
+def _judged(seed: int, told: Tell) -> Tally:
+    history, wrong = told(seed)
     served = [each for each in history.events if isinstance(each, Served)]
     return Tally(
         seeds=1,
@@ -108,10 +142,22 @@ def _kind(event: Event) -> str | None:
             return "specs edited"
         case Tampered(what=what):
             return f"status {what}"
-        case Happened(kind=kind) if kind.startswith("somebody") or kind in {"disk full", "key changed", "went back"}:
+        case Hindrance(kind=kind):
+            return f"for a time: {kind}"
+        case RetryAsked():
+            return "retry asked for"
+        case Happened(kind="disk refuses", what=path):
+            return f"disk refuses {_sort_of(path)}"
+        case Happened(kind=kind) if kind.startswith("somebody") or kind in _TOLD:
             return kind
         case _:
             return None
+
+
+def _sort_of(path: str) -> str:
+    root = STATUSES.relative_to(SPECS.parent)
+    what = "status" if PurePosixPath(path).is_relative_to(root) else "spec"
+    return f"a {what}" if path.endswith(".yaml") else f"a directory of {what}{'es' if what == 'status' else 's'}"
 
 
 def _first(history: History) -> Revision:

@@ -6,16 +6,19 @@ that finds nothing to act on does nothing.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
-from reconciler.sandbox.world import NotPossible, UnknownJob
+from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError
 from tests.scenario.oracles.reading import OVER
+from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.provider import KEY, Provider, Trick
 from tests.scenario.repository import FOREVER, KEY_VARIABLE, Wish
 from tests.scenario.stage import Stage
@@ -37,20 +40,29 @@ _RETRY_AFTER = ("1s", "7s", "90s", "10m")
 
 def change_wish(stage: Stage) -> None:
     """Want another state of a job."""
-    wish, desired = _any_wish(stage), stage.rng.choice(DESIRED)
+    wish, desired = any_wish(stage), stage.rng.choice(DESIRED)
     stage.edit(f"{wish.name}: {wish.desired} -> {desired}", stage.revision.changed(wish.name, desired=desired))
+
+
+def want_gone(stage: Stage) -> None:
+    """Want a job cancelled that goes on."""
+    now, valid = stage.clock.now(), stage.revision.valid()
+    going_on = [each for each in valid if stage.history.truth(each.account, each.job_id, now) in {"queued", "running"}]
+    if wishes := [each for each in going_on if each.desired != "cancelled"]:
+        wish = stage.rng.choice(wishes)
+        stage.edit(f"{wish.name}: {wish.desired} -> cancelled", stage.revision.changed(wish.name, desired="cancelled"))
 
 
 def toggle_typo(stage: Stage) -> None:
     """Make a typo, or mend one."""
-    wish = _any_wish(stage)
+    wish = any_wish(stage)
     what = "a typo" if wish.is_valid else "mended"
     stage.edit(f"{wish.name}: {what}", stage.revision.changed(wish.name, is_valid=not wish.is_valid))
 
 
 def toggle_broken_file(stage: Stage) -> None:
     """Leave a merge conflict in a file, or take it out."""
-    file = _any_wish(stage).file
+    file = any_wish(stage).file
     broken = stage.revision.broken_files ^ {file}
     stage.edit(f"{file}: {'broken' if file in broken else 'mended'}", replace(stage.revision, broken_files=broken))
 
@@ -58,28 +70,28 @@ def toggle_broken_file(stage: Stage) -> None:
 def delete(stage: Stage) -> None:
     """Delete a document."""
     if len(stage.revision.wishes) > 3:
-        gone = _any_wish(stage)
+        gone = any_wish(stage)
         kept = tuple(each for each in stage.revision.wishes if each != gone)
         stage.edit(f"{gone.name}: deleted", replace(stage.revision, wishes=kept))
 
 
 def rename(stage: Stage) -> None:
     """Give a document another name."""
-    wish = _any_wish(stage)
+    wish = any_wish(stage)
     new = f"{wish.name}-x"
     stage.edit(f"{wish.name}: renamed to {new}", stage.revision.changed(wish.name, name=new))
 
 
 def move(stage: Stage) -> None:
     """Move a document to another folder."""
-    wish = _any_wish(stage)
+    wish = any_wish(stage)
     file = f"team-{stage.rng.randrange(3)}/moved-{wish.name}.yaml"
     stage.edit(f"{wish.name}: moved to {file}", stage.revision.changed(wish.name, file=file))
 
 
 def duplicate(stage: Stage) -> None:
     """Copy a document: its job under another name, or its name in another file."""
-    wish = _any_wish(stage)
+    wish = any_wish(stage)
     copy = replace(wish, file=f"copy-of-{wish.name}.yaml")
     if stage.rng.random() < 0.5:
         copy = replace(copy, name=f"{wish.name}-copy", desired=stage.rng.choice(DESIRED))
@@ -95,14 +107,14 @@ def remove_copies(stage: Stage) -> None:
 
 def suspend(stage: Stage) -> None:
     """Suspend a job for a while, for ever, or no more."""
-    wish = _any_wish(stage)
-    until = stage.rng.choice([None, FOREVER, stage.clock.now() + timedelta(minutes=stage.rng.randrange(1, 10))])
+    wish, now = any_wish(stage), stage.clock.now().replace(microsecond=0)
+    until = stage.rng.choice([None, FOREVER, now + timedelta(minutes=stage.rng.randrange(1, 10))])
     stage.edit(f"{wish.name}: suspended until {until}", stage.revision.changed(wish.name, suspended_until=until))
 
 
 def limit(stage: Stage) -> None:
     """Give a job limits, or none."""
-    wish, age = _any_wish(stage), timedelta(minutes=stage.rng.choice([5, 60, 400, 60_000]))
+    wish, age = any_wish(stage), timedelta(minutes=stage.rng.choice([5, 60, 400, 60_000]))
     limits: dict[str, object] = {"max_age": None, "max_queued": None, "not_after": None}
     which = stage.rng.choice(["max_age", "max_queued", "not_after", "none"])
     if which in limits:
@@ -113,7 +125,7 @@ def limit(stage: Stage) -> None:
 
 def mean_another_job(stage: Stage) -> None:
     """Name another job, or one that never was."""
-    wish = _any_wish(stage)
+    wish = any_wish(stage)
     others = [each.job_id for each in stage.revision.wishes if each.account == wish.account]
     job_id = stage.rng.choice([*others, "ftjob-typo"])
     stage.edit(f"{wish.name}: means {job_id}", stage.revision.changed(wish.name, job_id=job_id))
@@ -130,7 +142,7 @@ def turn_jobs(stage: Stage) -> None:
 
 def toggle_broken_account(stage: Stage) -> None:
     """Break a Provider document, or mend it."""
-    broken = stage.revision.broken_accounts ^ {_any_provider(stage).name}
+    broken = stage.revision.broken_accounts ^ {any_provider(stage).name}
     stage.edit(f"broken Provider documents: {sorted(broken)}", replace(stage.revision, broken_accounts=broken))
 
 
@@ -153,6 +165,12 @@ def toggle_suspension(stage: Stage) -> None:
 def mend_settings(stage: Stage) -> None:
     """Make Settings valid again, with nothing suspended."""
     stage.edit("Settings: mended", replace(stage.revision, is_settings_broken=False, is_suspended=False))
+
+
+def mend_everything(stage: Stage) -> None:
+    """Make Settings and every Provider document valid, with nothing suspended."""
+    mended = replace(stage.revision, broken_accounts=frozenset(), is_settings_broken=False, is_suspended=False)
+    stage.edit("all mended", mended)
 
 
 def edit_during_look(stage: Stage) -> None:
@@ -200,25 +218,48 @@ def fill_disk(stage: Stage) -> None:
     stage.machine.failing_writes = stage.rng.randrange(1, 4)
 
 
+def refuse_reads(stage: Stage) -> None:
+    """Let the disk refuse a file or a directory, of specs or of statuses, for a moment or until it is mended."""
+    root, files = SPECS, {SPECS / each for each in stage.revision.files()}
+    if stage.statuses() and stage.rng.random() < 0.8:
+        root, files = STATUSES, {STATUSES / each for each in stage.statuses()}
+    directories = {parent for file in files for parent in file.parents if parent.is_relative_to(root)}
+    path = stage.rng.choice(sorted(files | directories))
+    number = stage.rng.choice(_REFUSALS)
+    left = stage.rng.choice([1, 1, 2, 5, 1000])
+
+    def refuse(asked: Path) -> int | None:
+        nonlocal left
+        if asked != path or left == 0:
+            return None
+        left -= 1
+        return number
+
+    stage.machine.refuse = refuse
+
+
+_REFUSALS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
+
+
 # --- what happens at the provider ----------------------------------------------------------------------------
 
 
 def act_behind_our_back(stage: Stage) -> None:
     """Let somebody else cancel, pause or resume a job."""
-    provider = _any_provider(stage)
+    provider = any_provider(stage)
     job_id = stage.rng.choice(sorted(each.job_id for each in stage.revision.wishes))
     verb = stage.rng.choice(["cancel", "pause", "resume", "pause", "resume"])
     if verb != "cancel" and Phase.PAUSED in provider.service.lacks:
         return
     act = {"cancel": provider.world.cancel, "pause": provider.world.pause, "resume": provider.world.resume}[verb]
-    with suppress(UnknownJob, NotPossible):
+    with suppress(UnknownJobError, ImpossibleRequestError):
         act(job_id, stage.clock.now())
         stage.happen(f"somebody {verb}s", f"{provider.name}/{job_id}")
 
 
 def go_back(stage: Stage) -> None:
     """Let a job that has ended run again, as if its provider had restored what it was."""
-    provider, now = _any_provider(stage), stage.clock.now()
+    provider, now = any_provider(stage), stage.clock.now()
     ended = [
         each.job_id
         for each in stage.revision.wishes
@@ -232,7 +273,7 @@ def go_back(stage: Stage) -> None:
 
 def fault(stage: Stage) -> None:
     """Put one of the sandbox's faults in the way of the next requests."""
-    provider, times = _any_provider(stage), stage.rng.randrange(1, 6)
+    provider, times = any_provider(stage), stage.rng.randrange(1, 6)
     rule = stage.rng.choice(_RULES)(stage)
     provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
     stage.happen(
@@ -242,7 +283,7 @@ def fault(stage: Stage) -> None:
 
 def spoil_list(stage: Stage) -> None:
     """Let the next lists break off, go round, show what was, or speak in tongues."""
-    provider, times = _any_provider(stage), stage.rng.randrange(1, 4)
+    provider, times = any_provider(stage), stage.rng.randrange(1, 4)
     rule = stage.rng.choice(_LIST_RULES)(stage)
     provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
     stage.happen(f"list: {rule['fault']}", f"{provider.name}, {times} times")
@@ -250,7 +291,7 @@ def spoil_list(stage: Stage) -> None:
 
 def outage(stage: Stage) -> None:
     """Let a provider answer nothing good for a while."""
-    provider, times = _any_provider(stage), stage.rng.randrange(6, 25)
+    provider, times = any_provider(stage), stage.rng.randrange(6, 25)
     rule = stage.rng.choice(_OUTAGES)
     provider.weather.add(FAULTS.validate_python([{"times": times, **rule}]))
     stage.happen("outage", f"{provider.name}: {rule}, {times} times")
@@ -258,7 +299,7 @@ def outage(stage: Stage) -> None:
 
 def trick(stage: Stage) -> None:
     """Make the next answers absurd."""
-    provider, times = _any_provider(stage), stage.rng.randrange(1, 5)
+    provider, times = any_provider(stage), stage.rng.randrange(1, 5)
     kind = stage.rng.choice(["absurd-times", "echoed-key", "no-date"])
     provider.tricks.append(Trick(kind, times, stage.rng.randrange(100)))
     stage.happen(kind, f"{provider.name}, the next {times} answers")
@@ -266,22 +307,23 @@ def trick(stage: Stage) -> None:
 
 def disagree(stage: Stage) -> None:
     """Put the provider's clock wrong, by little or by much."""
-    provider = _any_provider(stage)
+    provider = any_provider(stage)
     provider.skew = timedelta(seconds=stage.rng.choice([-7200, -240, 240, 301, 7200, 0]))
     stage.happen("clocks disagree", f"{provider.name} by {provider.skew}")
 
 
 def switch_account(stage: Stage) -> None:
     """Give us a key that opens another project, or the right one again."""
-    provider = _any_provider(stage)
+    provider = any_provider(stage)
     provider.is_elsewhere = not provider.is_elsewhere
     stage.happen("switched account", f"{provider.name}: {provider.is_elsewhere}")
 
 
 def lose_key(stage: Stage) -> None:
     """Give us a wrong key, none, or the right one again."""
-    stage.machine.environ[KEY_VARIABLE] = stage.rng.choice(["sk-another-key-000", "", KEY])
-    stage.happen("key changed", "")
+    key, what = stage.rng.choice([("sk-another-key-000", "wrong"), ("", "none"), (KEY, "right")])
+    stage.machine.environ[KEY_VARIABLE] = key
+    stage.happen("key changed", what)
 
 
 def _status(stage: Stage) -> dict[str, Any]:
@@ -329,9 +371,11 @@ _LIST_RULES: tuple[Callable[[Stage], dict[str, Any]], ...] = (
 )
 
 
-def _any_wish(stage: Stage) -> Wish:
+def any_wish(stage: Stage) -> Wish:
+    """Return any document."""
     return stage.rng.choice(stage.revision.wishes)
 
 
-def _any_provider(stage: Stage) -> Provider:
+def any_provider(stage: Stage) -> Provider:
+    """Return any account's provider."""
     return stage.providers[stage.rng.choice(sorted(stage.providers))]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.scenario.history import ABSENT, Calmed, History, PassEnded
+from tests.scenario.history import ABSENT, Calmed, History
 from tests.scenario.oracles.ending import had_limits, was_lost
 from tests.scenario.oracles.reading import OVER, Tree, ready, standing
 from tests.scenario.oracles.statuses import status_of
-from tests.scenario.stage import Calm, Plan, play
+from tests.scenario.stage import Plan, play
 
 _OF_ITS_PAST = "Contested"
 """The reason that only somebody with a memory can have."""
@@ -32,12 +32,12 @@ def different_ending(plan: Plan, history: History) -> Iterator[str]:
             seed=plan.seed,
             worlds=plan.worlds,
             revision=calmed.revision,
-            steps=plan.steps[plan.steps.index(Calm()) :],
+            steps=plan.aftermath,
             begins_at=calmed.at,
             memories=calmed.memories,
         )
     )
-    ours, theirs = _last(history), _last(other)
+    ours, theirs = history.left, other.left
     for wish in calmed.revision.valid():
         here, there = status_of(wish, ours.statuses), status_of(wish, theirs.statuses)
         if here is None or there is None:
@@ -53,10 +53,6 @@ def different_ending(plan: Plan, history: History) -> Iterator[str]:
             is_same = standing(here) == standing(there) or (are_over and had_limits(history, wish))
             if not is_same or not (are_over or _phase(here) == _phase(there)):
                 yield f"{wish.name} is {_told(here)}, and without trouble {_told(there)}"
-
-
-def _last(history: History) -> PassEnded:
-    return next(each for each in reversed(history.events) if isinstance(each, PassEnded))
 
 
 def _phase(tree: Tree) -> str:

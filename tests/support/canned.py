@@ -30,6 +30,7 @@ class Canned:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     bodies: list[object] = field(default_factory=list)
+    concealed: set[str] = field(default_factory=set)
 
     async def send(
         self,
@@ -47,6 +48,10 @@ class Canned:
         signature = {} if sign is None else sign(method, f"https://canned.example{path}", b"")
         self.headers = {**(headers or {}), **signature}
         return self.answers.pop(0)
+
+    def conceal(self, *secrets: str) -> None:
+        """Keep what no answer may show; what is canned shows none."""
+        self.concealed.update(secrets)
 
     def to_app(self, app: object) -> Transport:
         """Refuse: nothing that is canned runs an application."""

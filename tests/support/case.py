@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
-from reconciler.model.job import UNSET, Look, ObservedJob, Phase, Seen
+from reconciler.model.job import UNSET, Observation, Observed, ObservedJob, Phase
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobStatus
 
@@ -25,14 +25,14 @@ class Case:
     """All that a decision is made of."""
 
     subject: Subject
-    look: Look
+    look: Observation
     last: JobStatus | None
     now: datetime
 
     @property
     def job(self) -> ObservedJob | None:
         """The job that was seen."""
-        return self.look.job if isinstance(self.look, Seen) else None
+        return self.look.job if isinstance(self.look, Observed) else None
 
     @property
     def is_suspended(self) -> bool:
@@ -79,6 +79,18 @@ class Case:
         return isinstance(created, datetime) and as_of - created > limits.max_age
 
     @property
+    def is_limit_unjudged(self) -> bool:
+        """Whether nobody can tell if the job, as seen, is older than its spec allows: for want of two times."""
+        limits = self.subject.spec.limits
+        if limits is None or limits.max_age is None or self.job is None:
+            return False
+        if self.job.phase not in STOPPABLE | {Phase.CANCELLING}:
+            return False
+        known = self.last.job.created_at if self.last and self.last.job else None
+        created = known if self.job.created_at is UNSET else self.job.created_at
+        return self.as_of is None or not isinstance(created, datetime) or created > self.as_of
+
+    @property
     def is_cancel_wanted(self) -> bool:
         """Whether the job should be gone."""
         wanted = self.subject.spec.desired_state
@@ -96,6 +108,6 @@ class Case:
     def again(self, status: JobStatus, later: timedelta = timedelta(0)) -> Decision:
         """Decide on a status of our own, the world being as it was."""
         look, now = self.look, self.now + later
-        if isinstance(look, Seen) and look.job is not None and look.job.as_of is not None:
-            look = Seen(replace(look.job, as_of=look.job.as_of + later))
+        if isinstance(look, Observed) and look.job is not None and look.job.as_of is not None:
+            look = Observed(replace(look.job, as_of=look.job.as_of + later))
         return decide(self.subject, look, status, now)

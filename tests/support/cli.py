@@ -6,6 +6,7 @@ Nothing of the machine's own environment gets in: each process is given exactly 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,8 +19,12 @@ from typing import TextIO
 
 from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
+from tests.support.warm import Order, forge
 
-RECONCILE = (sys.executable, "-m", "reconciler")
+RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
+"""The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older one."""
+COLD = "RECONCILE_COLD"
+"""The variable that makes each run start an interpreter of its own. A long run of the tests sets it."""
 ENDS_WITHIN_S = 30
 PROVIDER = """\
 apiVersion: jobs.reconciler/v1
@@ -87,8 +92,13 @@ class Checkout:
         return Checkout(root, self.environ)
 
     def run(self, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str) -> Ran:
-        """Run one command to its end."""
-        with self.start(*arguments, stderr=subprocess.PIPE, program=program, **environ) as process:
+        """Run one command to its end; where nothing about its start is special, in a process that is forked."""
+        if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
+            order = Order("reconciler", arguments, self.root, {**_environment(self.root), **self.environ, **environ})
+            if packet := order.packet():
+                return Ran(*forge().run(packet, ENDS_WITHIN_S))
+        pipe = subprocess.PIPE
+        with self.start(*arguments, stdin=None, stdout=pipe, stderr=pipe, program=program, **environ) as process:
             try:
                 out, err = process.communicate(timeout=ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
@@ -99,6 +109,8 @@ class Checkout:
     def start(
         self,
         *arguments: str,
+        stdin: int | None = None,
+        stdout: int | TextIO = subprocess.PIPE,
         stderr: int | TextIO = subprocess.PIPE,
         program: Sequence[str] = RECONCILE,
         **environ: str,
@@ -108,7 +120,8 @@ class Checkout:
             [*program, *arguments],
             cwd=self.root,
             env={**_environment(self.root), **self.environ, **environ},
-            stdout=subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
             stderr=stderr,
             text=True,
         )
@@ -129,8 +142,12 @@ class Checkout:
 def run_doomed(checkout: Checkout, dies_before: int, *arguments: str) -> tuple[int, list[str]]:
     """Make a run that is killed before an effect; 0 lets it live. Returns the exit code, and the effects before."""
     log = checkout.root / "effects.log"
-    program = (sys.executable, "-m", "tests.support.doomed", str(dies_before), str(log))
-    code = checkout.run(*arguments, program=program, PYTHONPATH=str(Path(__file__).parents[2])).code
+    environ = {**_environment(checkout.root), **checkout.environ}
+    words = (str(dies_before), str(log), *arguments)
+    order = Order("tests.support.doomed", words, checkout.root, environ, path=[str(Path(__file__).parents[2])])
+    packet = order.packet()
+    assert packet
+    code, _, _ = forge().run(packet, ENDS_WITHIN_S)
     return code, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
 

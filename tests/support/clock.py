@@ -6,7 +6,11 @@ Use it under `looptime`, where a sleep costs nothing. Outside a running loop it 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import looptime
 
 BASE = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 
@@ -31,3 +35,9 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         """Return after that long in the loop's time."""
         await asyncio.sleep(seconds)
+
+
+def in_virtual_time(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test whose sleeps cost nothing."""
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main())

@@ -59,6 +59,7 @@ class ForgetfulDisk:
         self._safe_files: dict[str, _File] = {}
         self._safe_directories = {self._root}
         self._pending: dict[str, list[_Change]] = {}
+        self._temporary = 0
 
     def read(self, path: Path) -> bytes:
         """Return a file's bytes."""
@@ -73,8 +74,14 @@ class ForgetfulDisk:
         found += [Entry(_name(each), is_dir=True, is_file=False) for each in self._directories if _parent(each) == here]
         return sorted(found, key=lambda entry: entry.name)
 
-    def write(self, path: Path, data: bytes) -> None:
-        """Create or replace a file's bytes, making its directories; nothing of this is safe yet."""
+    def write_beside(self, target: Path, data: bytes) -> Path:
+        """Write bytes to a new file beside another; nothing of this is safe yet."""
+        self._temporary += 1
+        fresh = target.with_name(f".reconcile-{self._temporary:016x}.tmp")
+        self._write(fresh, data)
+        return fresh
+
+    def _write(self, path: Path, data: bytes) -> None:
         self._make(str(path.parent))
         if str(path) in self._files:
             self._files[str(path)].data = data
@@ -105,7 +112,7 @@ class ForgetfulDisk:
 
     def put(self, path: Path, data: bytes) -> None:
         """Do what a person's editor does: write and sync everything."""
-        self.write(path, data)
+        self._write(path, data)
         self.sync(path)
         self._sync_way_to(path)
 

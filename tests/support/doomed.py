@@ -15,11 +15,10 @@ from typing import Any
 
 from reconciler.cli import main
 from reconciler.git.command import Git
-from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.transport import HttpTransport
 
-DISK = ("write", "sync", "rename", "sync_dir", "remove")
+DISK = ("write_beside", "sync", "rename", "sync_dir", "remove")
 GIT = frozenset(
     {"init", "config", "fetch", "hash-object", "update-index", "write-tree", "commit-tree", "update-ref", "push"}
 )
@@ -69,15 +68,6 @@ class Doom:
 
         return counted
 
-    def of_published(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what puts a status that was published onto the disk, and counts."""
-
-        def counted(branch: StatusBranch, path: str, data: bytes) -> Any:
-            self.effect(f"put {path}")
-            return method(branch, path, data)
-
-        return counted
-
 
 def doomed(dies_before: int, log: Path) -> None:
     """Let everything that leaves this process pass the count first."""
@@ -85,7 +75,6 @@ def doomed(dies_before: int, log: Path) -> None:
     for name in DISK:
         setattr(LocalDisk, name, doom.of_disk(name, getattr(LocalDisk, name)))
     Git.run = doom.of_git(Git.run)  # type: ignore[method-assign]
-    StatusBranch._put = doom.of_published(StatusBranch._put)  # type: ignore[method-assign]  # noqa: SLF001
     HttpTransport.send = doom.of_transport(HttpTransport.send)  # type: ignore[method-assign]  # that is the point
 
 

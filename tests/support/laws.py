@@ -14,19 +14,26 @@ from itertools import takewhile
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
 from reconciler.core.schedule import INTERVALS_MAX
-from reconciler.core.settle import Answer, refused, settle
-from reconciler.model.job import Phase, Seen, Unseen
+from reconciler.core.settle import RequestOutcome, refused, settle
+from reconciler.model.action import Action, Progress
+from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import Action, Progress
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Outcome, Verb
 from tests.support.case import OVER, STARTED, STOPPABLE, Case
 from tests.support.conditions_oracle import violations
+from tests.support.subjects import a_subject
 
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)
 """The answers that leave a trace: whatever is unclear counts as asked."""
 NOT_ASKED = (Progress.NOT_DELIVERED, Progress.OVERTAKEN)
 REMIND_WITHIN = timedelta(hours=6)
+MOOT = {
+    Verb.CANCEL: (*sorted(OVER), Phase.CANCELLING),
+    Verb.PAUSE: (*sorted(OVER), Phase.PAUSED),
+    Verb.RESUME: (*sorted(OVER), Phase.RUNNING),
+}
+"""The phases in which a provider refuses a request because there is nothing left to do."""
 
 
 Law = Callable[[Case, Decision], bool]
@@ -69,7 +76,7 @@ def _is_contested(case: Case, verb: Verb) -> bool:
 
 
 def a_failed_look_changes_nothing_that_is_known(case: Case, decision: Decision) -> bool:
-    if not isinstance(case.look, Unseen):
+    if not isinstance(case.look, Unobserved):
         return True
     before = _known(case.last) if case.last else (None, (), Phase.UNKNOWN, False, None)
     return decision.action is None and _known(decision.status) == before
@@ -95,7 +102,7 @@ def _is_well_formed(status: JobStatus) -> bool:
 
 def a_receipt_stays_open_as_long_as_the_spec_wants_it_and_nothing_ended(case: Case, decision: Decision) -> bool:
     before = case.last.open_receipt if case.last else None
-    if before is None or not isinstance(case.look, Seen) or case.is_suspended:
+    if before is None or not isinstance(case.look, Observed) or case.is_suspended:
         return True
     after = decision.status.receipts[0]
     if case.is_cancel_wanted or case.is_limit_remembered:
@@ -112,7 +119,7 @@ def a_receipt_stays_open_as_long_as_the_spec_wants_it_and_nothing_ended(case: Ca
 def deciding_again_says_the_same_and_tokens_are_no_news(case: Case, decision: Decision) -> bool:
     if decision.status is case.last:
         return True
-    look = Seen(replace(case.job, trained_tokens=4711)) if case.job else case.look
+    look = Observed(replace(case.job, trained_tokens=4711)) if case.job else case.look
     return decide(case.subject, look, decision.status, case.now) == decision
 
 
@@ -139,7 +146,7 @@ def a_refused_change_is_refused_in_the_same_words(case: Case, decision: Decision
 
 def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
     """A wanted cancel: a terminal phase seen now, or before the job was forgotten; or accepted, and absent twice."""
-    if not decision.status.is_ready or not isinstance(case.look, Seen) or not case.is_cancel_wanted:
+    if not decision.status.is_ready or not isinstance(case.look, Observed) or not case.is_cancel_wanted:
         return True
     last = case.last
     if case.is_end_believed:
@@ -152,6 +159,15 @@ def it_is_ready_only_with_proof(case: Case, decision: Decision) -> bool:
     cancel = next((each for each in decision.status.receipts if each.verb is Verb.CANCEL), None)
     is_second_absence = last is not None and last.phase is Phase.ABSENT
     return is_second_absence and cancel is not None and cancel.accepted_at is not None
+
+
+def a_limit_that_cannot_be_judged_is_said(case: Case, decision: Decision) -> bool:
+    """And only such a one, where the job is else as its spec wants it."""
+    ready = decision.status.ready
+    if ready.reason is not Reason.AS_DESIRED or not isinstance(case.look, Observed) or case.is_end_believed:
+        return True
+    is_moot = case.subject.spec.desired_state is DesiredState.CANCELLED
+    return ("cannot be judged" in ready.message) == (case.is_limit_unjudged and not is_moot)
 
 
 def what_is_final_stays_final(case: Case, decision: Decision) -> bool:
@@ -183,7 +199,7 @@ def what_is_final_has_an_end_or_two_looks_that_agree(case: Case, decision: Decis
 def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Decision) -> bool:
     """The first one is remembered and changes nothing else; one that agrees with the end takes the doubt away."""
     last, status = case.last, decision.status
-    if last is None or not last.final or not isinstance(case.look, Seen):
+    if last is None or not last.final or not isinstance(case.look, Observed):
         return True
     if not case.is_end_believed:
         told = [status, *answers(case, decision, ASKED)]
@@ -195,7 +211,7 @@ def an_end_is_denied_only_by_two_looks_a_minute_apart(case: Case, decision: Deci
 
 def a_job_that_runs_again_is_found_out(case: Case, decision: Decision) -> bool:
     """Whatever is wanted of it: once it is doubted, a second look a minute later opens it again."""
-    if decision.status.doubted_at is None or not isinstance(case.look, Seen):
+    if decision.status.doubted_at is None or not isinstance(case.look, Observed):
         return True
     second = case.again(decision.status, timedelta(minutes=1))
     is_found = second.status.phase is not decision.status.phase
@@ -229,7 +245,56 @@ def answers(case: Case, decision: Decision, progresses: tuple[Progress, ...]) ->
 
 def _answer(case: Case, decision: Decision, action: Action, progress: Progress) -> JobStatus:
     intent = intend(decision.status, action, None, None, case.now)
-    return settle(intent, decision.status, action, Answer(progress, "so it was"), decision.last, case.now)
+    return settle(intent, decision.status, action, RequestOutcome(progress, "so it was"), decision.last, case.now)
+
+
+def refusals(case: Case, decision: Decision) -> list[tuple[ObservedJob, JobStatus]]:
+    """Return what the status becomes where the request is refused because the job is over, and how that is shown."""
+    if decision.action is None or case.job is None:
+        return []
+    intent = intend(decision.status, decision.action, None, None, case.now)
+    shown = [
+        replace(case.job, phase=phase, provider_status=str(phase), finished_at=end)
+        for phase in MOOT[decision.action.verb]
+        for end in ((case.now, None) if phase in OVER else (None,))
+    ]
+    return [(job, decide(case.subject, Observed(job), intent, case.now, is_refused=True).status) for job in shown]
+
+
+def a_refusal_of_what_is_over_accepts_nothing(case: Case, decision: Decision) -> bool:
+    """What the receipt said before of an acceptance, it says still."""
+    before = decision.status.open_receipt
+    told = before.accepted_at if before else None
+    return all(status.receipts[0].accepted_at == told for _, status in refusals(case, decision))
+
+
+def a_refusal_of_what_is_over_settles_it_at_once(case: Case, decision: Decision) -> bool:
+    """A later look at the same job changes nothing."""
+    for job, status in refusals(case, decision):
+        is_over = job.phase in OVER and not _is_hidden(case, job)
+        if is_over and (status.receipts[0].is_open or status.phase is not job.phase):
+            return False
+        if decide(case.subject, Observed(job), status, case.now).status != status or not _is_well_formed(status):
+            return False
+    return True
+
+
+def what_others_ended_before_our_first_request_is_not_our_doing(case: Case, decision: Decision) -> bool:
+    """Whether or not the spec changes its mind afterwards."""
+    if decision.action is None or not decision.action.is_first_attempt or decision.action.verb is not Verb.CANCEL:
+        return True
+    if any(each.verb is Verb.CANCEL for each in decision.status.receipts):
+        return True
+    keeps = a_subject("running", case.subject.capabilities)
+    return all(
+        decide(keeps, Observed(job), status, case.now).status.ready.reason is not Reason.CANCELLED_BY_US
+        for job, status in refusals(case, decision)
+        if job.phase in OVER and not _is_hidden(case, job)
+    )
+
+
+def _is_hidden(case: Case, job: ObservedJob) -> bool:
+    return job.phase is Phase.CANCELLED and job.finished_at is None and not case.subject.capabilities.confirms
 
 
 def _has_end(status: JobStatus) -> bool:
@@ -247,11 +312,15 @@ LAWS: tuple[Law, ...] = (
     what_is_not_final_is_looked_at_again,
     what_is_final_has_an_end_or_two_looks_that_agree,
     an_end_is_denied_only_by_two_looks_a_minute_apart,
+    a_limit_that_cannot_be_judged_is_said,
 )
 """Checked in every case."""
 LAWS_OF_WHAT_FOLLOWS: tuple[Law, ...] = (
     deciding_again_says_the_same_and_tokens_are_no_news,
     what_is_answered_stays_within_bounds_and_rules,
+    a_refusal_of_what_is_over_accepts_nothing,
+    a_refusal_of_what_is_over_settles_it_at_once,
+    what_others_ended_before_our_first_request_is_not_our_doing,
     what_was_asked_is_not_asked_twice,
     what_was_not_delivered_is_asked_again,
     a_refused_change_is_refused_in_the_same_words,

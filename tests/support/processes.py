@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 STARTS_WITHIN_S = 180
 _EVERY_S = 0.2
+_LOOKS_EVERY_S = 0.05
 
 
 def a_free_port() -> int:
@@ -23,7 +27,7 @@ def a_free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int, ready_path: str, log: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Run a server until the block ends; yields its address once it answers. What it says stands in the log."""
+    """Run a server until the block ends; yields its address once it is ready. What it says stands in the log."""
     with log.open("wb") as out, subprocess.Popen(command, env=environ, stdout=out, stderr=out) as process:
         try:
             _wait(process, port, ready_path, log)
@@ -46,7 +50,44 @@ def _answers(port: int, path: str) -> bool:
     with closing(HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
         try:
             connection.request("GET", path)
-            connection.getresponse().read()
-        except OSError:
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, HTTPException):
             return False
-    return True
+    return answer.status != HTTPStatus.SERVICE_UNAVAILABLE  # it listens, and says that it is still starting
+
+
+@dataclass(slots=True)
+class Memory:
+    """The most bytes that a process ever had together with all that it started, as far as looks showed it."""
+
+    peak: int = 0
+
+
+@contextmanager
+def memory_of(process: int) -> Iterator[Memory]:
+    """Look at the memory of a process, and of all that it starts, until the block ends."""
+    memory, is_over = Memory(), threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(_LOOKS_EVERY_S):
+            memory.peak = max(memory.peak, _memory(process))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _memory(process: int) -> int:
+    """Return the bytes that a process and all its descendants have now. What ends meanwhile counts as none."""
+    total = 0
+    with suppress(OSError):
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+        total += sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
+            total += sum(map(_memory, map(int, children.read_text(encoding="ascii").split())))
+    return total

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.model.job import Account, JobRef, Phase
+from reconciler.model.action import Action, Progress
+from reconciler.model.job import Account, JobRef, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import Action, Progress, Row
+from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import (
     Because,
@@ -20,8 +21,11 @@ from reconciler.model.status import (
     Receipt,
     Verb,
 )
+from reconciler.views.layout import Canvas
+from reconciler.views.render_context import RenderContext
 
 NOW = datetime(2026, 11, 23, 14, 15, tzinfo=UTC)
+CONTEXT = RenderContext(Canvas(), NOW)
 CREATED_AT = NOW - timedelta(hours=5, minutes=15)
 STARTED_AT = NOW - timedelta(hours=5, minutes=3)
 OPENAI = Account("openai", "https://api.openai.com/v1")
@@ -77,7 +81,7 @@ def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says onl
         wanted=DesiredState.RUNNING,
         status=status,
         before=None,
-        unseen=unseen,
+        unseen=None if unseen is None else Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, unseen),
     )
 
 

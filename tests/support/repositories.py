@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +38,41 @@ class Clone:
         return ran.stdout.rstrip("\n")
 
     def commit(self, message: str) -> str:
-        """Commit everything but statuses, and return the commit."""
-        self.git("add", "--all", "--", ":!specs/status")
+        """Commit everything but statuses and state, and return the commit."""
+        self.git("add", "--all", "--", ":!specs/status", ":!cache")
         self.git("commit", "--quiet", "--message", message)
         return self.git("rev-parse", "HEAD")
+
+    def forge(
+        self,
+        message: bytes,
+        *,
+        author: bytes = b"Ada <ada@example.org>",
+        date: bytes | None = None,
+        more: bytes = b"",
+        parents: Sequence[str] | None = None,
+    ) -> str:
+        """Commit everything but statuses as no porcelain would, byte for byte, and return the commit.
+
+        Args:
+            message: all of it.
+            author: who made it, and committed it.
+            date: when, as a commit has it; None is now.
+            more: further headers, each with its line break.
+            parents: None is what is checked out.
+        """
+        self.git("add", "--all", "--", ":!specs/status", ":!cache")
+        when = date or f"{int(time.time())} +0000".encode()
+        above = [self.git("rev-parse", "HEAD")] if parents is None else parents
+        lines = [f"tree {self.git('write-tree')}".encode(), *(f"parent {each}".encode() for each in above)]
+        lines += [b"author %b %b" % (author, when), b"committer %b %b" % (author, when)]
+        data = b"\n".join(lines) + b"\n" + more + b"\n" + message
+        command = ["git", "hash-object", "-t", "commit", "--literally", "-w", "--stdin"]
+        made = (
+            subprocess.run(command, cwd=self.root, input=data, capture_output=True, check=True).stdout.decode().strip()
+        )
+        self.git("update-ref", "HEAD", made)
+        return made
 
     def push(self) -> None:
         """Push the branch that is checked out."""

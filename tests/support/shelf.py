@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from reconciler.controller.observe import Looked, look
-from reconciler.errors import ProviderError
+from reconciler.controller.observe import ObservationGoal, Observations, observe_jobs
+from reconciler.core.absence import KnownBefore
 from reconciler.model.job import Capabilities, JobPage, JobRef, ListQuery, ObservedJob, Phase
-from tests.support.build import ACCOUNT
+from reconciler.ports import Rate
+from tests.support.build import ACCOUNT, NOW
 
 ROWS = Capabilities(has_whole_rows=True, page_size_max=100)
 
@@ -18,7 +20,9 @@ class Shelf:
     """An account in memory. What is broken is told by the job's id, or by `page 2`."""
 
     jobs: dict[str, ObservedJob]
-    broken: dict[str, ProviderError] = field(default_factory=dict)
+    broken: dict[str, Exception] = field(default_factory=dict)
+    hidden: dict[str, ObservedJob] = field(default_factory=dict)
+    """Jobs that no list shows."""
     asked: list[str] = field(default_factory=list)
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
@@ -32,7 +36,7 @@ class Shelf:
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return a job, or None if there is none of this id."""
         self.ask(ref.id)
-        return self.jobs.get(ref.id)
+        return self.jobs.get(ref.id) or self.hidden.get(ref.id)
 
     def ask(self, what: str) -> None:
         """Note a request, and raise what is broken about it."""
@@ -80,12 +84,16 @@ def looked(
     can: Capabilities = ROWS,
     *,
     ended: dict[str, Phase] | None = None,
-    may_vanish: tuple[str, ...] = (),
-) -> Looked:
-    refs = [JobRef(ACCOUNT, id_) for id_ in ids]
+    burst: int = 20,
+    is_part: bool = False,
+    **before: Any,
+) -> Observations:
+    """Look at these jobs of an account of which that was known; `before` has more of what `core.absence` reads."""
     over = {JobRef(ACCOUNT, id_): phase for id_, phase in (ended or {}).items()}
-    return asyncio.run(look(reader, refs, known or {}, can, ended=over, may_vanish=frozenset(may_vanish)))
+    was = KnownBefore(phases=known or {}, **before)
+    aim = ObservationGoal(refs=[JobRef(ACCOUNT, id_) for id_ in ids], before=was, ended=over, is_part=is_part)
+    return asyncio.run(observe_jobs(reader, aim, can, Rate(burst=burst), NOW))
 
 
-def seen(found: Looked, id_: str) -> object:
+def seen(found: Observations, id_: str) -> object:
     return found.looks[JobRef(ACCOUNT, id_)]

@@ -12,11 +12,11 @@ from typing import Any
 from reconciler.core.conditions import Stance, Verdict, conclude
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
-from reconciler.core.settle import Answer, settle
+from reconciler.core.settle import RequestOutcome, settle
 from reconciler.core.subject import Subject
-from reconciler.model.job import Capabilities, JobRef, Look, Phase, Seen, Unseen
+from reconciler.model.action import Progress
+from reconciler.model.job import Capabilities, JobRef, Observation, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.model.report import Progress
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import Because, HistoryEntry, JobFacts, JobStatus, Receipt, Verb
 from tests.support.build import ACCOUNT, NOW, a_job, a_spec, a_status
@@ -25,8 +25,8 @@ REF = JobRef(ACCOUNT, "ftjob-abc123")
 CAN_PAUSE = Capabilities(can_pause=True)
 CANNOT_PAUSE = Capabilities()
 HIDES_CANCELLING = Capabilities(can_pause=True, confirms=False)
-UNSEEN = Unseen(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
-ABSENT = Seen(None)
+UNSEEN = Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
+ABSENT = Observed(None)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -48,9 +48,9 @@ def a_subject(wanted: str = "cancelled", can: Capabilities = CAN_PAUSE, **rest: 
     )
 
 
-def a_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, **facts: Any) -> Seen:
+def a_look(phase: Phase = Phase.RUNNING, at: datetime = NOW, **facts: Any) -> Observed:
     """Return a look at a job that was created two hours before, by a provider whose clock is right."""
-    return Seen(a_job(phase, **{"created_at": at - 2 * HOUR, "as_of": at} | facts))
+    return Observed(a_job(phase, **{"created_at": at - 2 * HOUR, "as_of": at} | facts))
 
 
 def a_receipt(verb: Verb = Verb.CANCEL, age: timedelta = timedelta(0), **rest: Any) -> Receipt:
@@ -91,7 +91,7 @@ def a_past(
 
 
 def carried_out(
-    subject: Subject, look: Look, last: JobStatus | None, now: datetime, progress: Progress = Progress.ACCEPTED
+    subject: Subject, look: Observation, last: JobStatus | None, now: datetime, progress: Progress = Progress.ACCEPTED
 ) -> JobStatus:
     """Return the status after a decision and, if it asks for something, the answer to that."""
     return answered(decide(subject, look, last, now), now, progress)
@@ -102,4 +102,6 @@ def answered(decision: Decision, now: datetime, progress: Progress) -> JobStatus
     if decision.action is None:
         return decision.status
     intent = intend(decision.status, decision.action, None, None, now)
-    return settle(intent, decision.status, decision.action, Answer(progress, "as the test has it"), decision.last, now)
+    return settle(
+        intent, decision.status, decision.action, RequestOutcome(progress, "as the test has it"), decision.last, now
+    )

@@ -17,16 +17,18 @@ from reconciler.providers import NAMES, load
 from reconciler.views.explain_text import ADVICE, PLACES
 from reconciler.views.json_schema import field_notes
 from reconciler.views.providers_text import abilities
+from tests.support.architecture import decisions, drawing, layers
+from tests.support.tables_text import ROOT, table
 
-ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
 REFERENCE = ROOT / ".github" / "REFERENCE.md"
 OPERATIONS = ROOT / ".github" / "OPERATIONS.md"
+ARCHITECTURE = ROOT / ".github" / "ARCHITECTURE.md"
 OPTIONS = {name: load(name).options for name in NAMES}
 
 LONE = (
-    ("`reconcile`", "Watch the specs and the providers, and act, until somebody stops it."),
-    ("`reconcile --once --wait`", "Make one pass, and go on until nothing is on its way."),
+    ("`reconcile`", "Watch specs and providers, and reconcile, until stopped."),
+    ("`reconcile --once --wait`", "Reconcile once, and wait until no change is in progress."),
 )
 MET_FIRST = (
     Reason.CANCEL_PENDING,
@@ -42,30 +44,27 @@ MET_FIRST = (
 
 OTHER_VARIABLES = MappingProxyType(
     {
+        "RECONCILE_HEALTHCHECK_URL": "Where `healthcheck` asks, if not where `--listen` says.",
         "RECONCILE_GIT_TOKEN": "The token for `--git-url`, where no file holds it.",
-        "RECONCILE_TRUST": "Which hosts a credential may go to, such as `OPENAI_API_KEY=gateway.example.org`.",
+        "RECONCILE_TRUST": (
+            "Where a credential may go, such as `OPENAI_API_KEY=gateway.example.org`; commas separate pairs."
+        ),
         "NO_COLOR": "No colours, whatever it holds.",
         "XDG_CACHE_HOME": "Where `--state-dir` is if nothing says so.",
     }
 )
 
 
-def _table(*rows: tuple[str, ...]) -> str:
-    escaped = [[cell.replace("|", r"\|").replace("<", r"\<") for cell in row] for row in rows]
-    lines = [f"| {' | '.join(row)} |" for row in escaped]
-    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])
-
-
 def verbs() -> str:
     """The command itself, and each verb with its help's first sentence."""
     said = [(f"`reconcile {verb}`", text) for verb, text in VERBS.items()]
-    return _table(("Command", "What it does"), *LONE, *said)
+    return table(("Command", "What it does"), *LONE, *said)
 
 
 def exit_codes() -> str:
     """The exit codes in the words of `--help`."""
     said = re.findall(r"^ *(\d+)  (.+)$", EPILOG, re.MULTILINE)
-    return _table(("Code", "What it says"), *((f"`{code}`", text) for code, text in said))
+    return table(("Code", "What it says"), *((f"`{code}`", text) for code, text in said))
 
 
 def reasons() -> str:
@@ -74,7 +73,7 @@ def reasons() -> str:
     for place, advice in ADVICE.items():
         said = PLACES[place]
         rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in advice.items()]
-        parts.append(f"### {said[0].upper()}{said[1:]}\n\n" + _table(("Reason", "What it says", "What to do"), *rows))
+        parts.append(f"### {said[0].upper()}{said[1:]}\n\n" + table(("Reason", "What it says", "What to do"), *rows))
     return "\n\n".join(parts)
 
 
@@ -82,13 +81,13 @@ def reasons_met_first() -> str:
     """The few reasons that most people meet, and what to do about them."""
     to_do = {reason: what for advice in ADVICE.values() for reason, what in advice.items()}
     rows = [(f"`{reason}`", reason.paragraph, to_do[reason]) for reason in MET_FIRST]
-    return _table(("Reason", "What it says", "What to do"), *rows)
+    return table(("Reason", "What it says", "What to do"), *rows)
 
 
 def stalled() -> str:
     """Why a job is stalled, and what to do about each reason."""
     rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in ADVICE["Stalled"].items()]
-    return _table(("Reason", "What it says", "What to do"), *rows)
+    return table(("Reason", "What it says", "What to do"), *rows)
 
 
 def fields() -> str:
@@ -100,7 +99,7 @@ def fields() -> str:
         for note in notes
         if ".spec." in note.path and (note.path not in holders or note.type != "mapping")
     ]
-    return _table(("Field (* required)", "Value", "Meaning"), *rows)
+    return table(("Field (* required)", "Value", "Meaning"), *rows)
 
 
 def providers() -> str:
@@ -108,7 +107,7 @@ def providers() -> str:
     told = {name: abilities(load(name).capabilities) for name in sorted(NAMES)}
     titles = next(iter(told.values()))
     rows = [(f"`{name}`", *can.values()) for name, can in told.items()]
-    return _table(("Type", *(title.capitalize() for title in titles)), *rows)
+    return table(("Type", *(title.capitalize() for title in titles)), *rows)
 
 
 def provider_access() -> str:
@@ -117,19 +116,23 @@ def provider_access() -> str:
         (
             f"`{name}`",
             f"`{type_.key_variable}`" if type_.key_variable else "none needed",
-            f"`{type_.url_variable}`" if type_.url_variable else "",
+            ", ".join(f"`{each}`" for each in type_.url_variables),
+            "; ".join(
+                f"{option}: {', '.join(f'`{each}`' for each in variables)}"
+                for option, variables in type_.option_variables.items()
+            ),
         )
         for name, type_ in ((name, load(name)) for name in sorted(NAMES))
     ]
-    return _table(("Type", "Usual key", "Address, if not its own"), *rows)
+    return table(("Type", "Usual key", "Address, if not its own", "Options, with the usual key"), *rows)
 
 
-def environment() -> str:
+def policy() -> str:
     """The variable of each option, and those that are no option's."""
     shared = [param for param in reconcile.params if isinstance(param, Shared)]
     rows = [(f"`{param.envvar}`", f"`{param.opts[-1]}`", param.help or "") for param in shared]
     others = [(f"`{name}`", "", meaning) for name, meaning in OTHER_VARIABLES.items()]
-    return _table(("Variable", "Option", "Meaning"), *rows, *others)
+    return table(("Variable", "Option", "Meaning"), *rows, *others)
 
 
 TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
@@ -140,9 +143,10 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = MappingProxyType(
             "fields": fields,
             "reasons": reasons,
             "providers": provider_access,
-            "environment": environment,
+            "environment": policy,
         },
         OPERATIONS: {"stalled": stalled},
+        ARCHITECTURE: {"layers": layers, "pass": drawing, "decisions": decisions},
     }
 )
 """By document, what makes each of its tables. They stand between two comments with that name."""

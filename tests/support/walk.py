@@ -30,12 +30,12 @@ from typing import Any
 from reconciler.core.backoff import is_exhausted, next_attempt_at
 from reconciler.core.decide import Decision, decide
 from reconciler.core.subject import Subject
-from reconciler.model.job import UNSET, Capabilities, Look, Phase
+from reconciler.model.job import UNSET, Capabilities, Observation, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
 from tests.support.build import NOW
 from tests.support.case import Case
-from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Law, answers
+from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Law, answers, refusals
 from tests.support.subjects import ABSENT, UNSEEN, a_look, a_subject
 
 WANTED = ("running", "paused", "cancelled", "observed")
@@ -76,7 +76,7 @@ class World:
 
     name: str
     subjects: tuple[Subject, ...]
-    reaches: frozenset[Reason]
+    targets: frozenset[Reason]
     """What must turn up, or the walk is not the walk that it is taken for."""
     depth: int = 99
 
@@ -109,8 +109,8 @@ def every_spec(can: Capabilities) -> dict[str, Subject]:
     }
 
 
-def looks(now: datetime, *, has_limits: bool) -> Iterator[Look]:
-    """Unseen, absent, every phase; with and without an end time and a model's name.
+def looks(now: datetime, *, has_limits: bool) -> Iterator[Observation]:
+    """Unobserved, absent, every phase; with and without an end time and a model's name.
 
     Only a limit reads when a job was created and what the provider's clock says, so only with limits are they missing,
     left out, or wrong.
@@ -186,7 +186,8 @@ def _decide(case: Case, number: int, walked: Walked) -> list[JobStatus]:
         return []
     walked.followed.add(follow)
     _check(LAWS_OF_WHAT_FOLLOWS, case, decision, walked)
-    return [_with_some_attempts(each) for each in (decision.status, *answers(case, decision, ASKED))]
+    refused = (status for _, status in refusals(case, decision))
+    return [_with_some_attempts(each) for each in (decision.status, *answers(case, decision, ASKED), *refused)]
 
 
 def _check(laws: tuple[Law, ...], case: Case, decision: Decision, walked: Walked) -> None:
@@ -247,13 +248,15 @@ def _request(status: JobStatus, now: datetime) -> object:
         now >= next_attempt_at(receipt),
         is_exhausted(receipt, now),
         status.ready.reason is Reason.ACTION_FORBIDDEN,
+        receipt.is_refused,
     )
 
 
 def _newest_cancel(status: JobStatus, closed: list[Receipt]) -> object:
-    if status.open_receipt is not None and status.open_receipt.verb is Verb.CANCEL:
+    asked = status.open_receipt
+    if asked is not None and asked.verb is Verb.CANCEL and not asked.is_refused:
         return None
-    cancel = next((each for each in closed if each.verb is Verb.CANCEL), None)
+    cancel = next((each for each in closed if each.verb is Verb.CANCEL and not (each.is_moot or each.is_refused)), None)
     if cancel is None or cancel.outcome is Outcome.GONE:
         return cancel and (cancel.outcome, cancel.because)
     return cancel.because is Because.LIMIT_REACHED and cancel.outcome is Outcome.CANCELLED

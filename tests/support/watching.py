@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.cli import Checkout
+from tests.support.cli import RECONCILE, Checkout
 from tests.support.sandbox_corner import wait_for
 
 ENDS_WITHIN_S = 30
@@ -33,10 +33,17 @@ class Watching:
 
 
 @contextmanager
-def watching(checkout: Checkout, *arguments: str, **environ: str) -> Iterator[Watching]:
+def watching(
+    checkout: Checkout, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str
+) -> Iterator[Watching]:
     """Run a watch for as long as the body lasts, or until it is stopped there."""
     log = checkout.root / "watch.log"
-    with log.open("w", encoding="utf-8") as stream, checkout.start(*arguments, stderr=stream, **environ) as process:
+    with (
+        log.open("w", encoding="utf-8") as stream,
+        checkout.start(
+            *arguments, stdin=None, stdout=subprocess.PIPE, stderr=stream, program=program, **environ
+        ) as process,
+    ):
         try:
             wait_for(lambda: '"watching"' in log.read_text(encoding="utf-8") or process.poll() is not None, "it begins")
             yield Watching(process, log)

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.repositories import a_clone
-from tests.support.tables import README, ROOT
+from tests.support.tables import README
+from tests.support.tables_text import ROOT
 
 PLACEHOLDERS = ("OWNER/REPO", "COMMIT")
 ENDS_WITHIN_S = 300
-SHIPPED = ("reconciler", "pyproject.toml", "README.md", "LICENSE", ".github", ".gitignore", ".pre-commit-hooks.yaml")
+SHIPPED = (
+    *("reconciler", "pyproject.toml", "requirements.txt", "README.md", "LICENSE"),
+    *(".ci", ".github", ".gitignore", ".pre-commit-hooks.yaml"),
+)
 ACT, ACTIONLINT, ZIZMOR = (shutil.which(name) for name in ("act", "actionlint", "zizmor"))
 
 _BLOCK = re.compile(r"^```yml\n(# (\S+)\n.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -42,12 +46,12 @@ def filled_in(text: str, repository: str, commit: str) -> str:
     return text
 
 
-def ship_to(root: Path) -> None:
-    """Put what the action needs of this repository into another directory."""
+def ship_to(root: Path, source: Path = ROOT) -> None:
+    """Put what the action needs of this repository, or of another checkout of it, into another directory."""
     root.mkdir(exist_ok=True)
     for name in SHIPPED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, root / name)
+        copy = shutil.copytree if (source / name).is_dir() else shutil.copy
+        copy(source / name, root / name)
 
 
 @dataclass(frozen=True, slots=True)

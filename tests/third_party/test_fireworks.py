@@ -10,14 +10,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Phase
-from reconciler.model.report import ExitCode
 from reconciler.testing import served
 from tests.support.cli import Checkout
 
@@ -40,9 +41,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fireworks")
     source = shutil.copytree(EXAMPLE, root / "source")
     target = root / "site"
-    install = ["-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
-    done = subprocess.run([sys.executable, *install, str(source)], capture_output=True, text=True, check=False)
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(root)]
+    done = subprocess.run(build, cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    [wheel] = root.glob("*.whl")
+    with ZipFile(wheel) as files:
+        files.extractall(target)  # how a wheel without scripts is installed
     return target
 
 

@@ -1,25 +1,179 @@
-"""What is carried out of what was decided."""
+"""How a plan is carried out: what is on the disk before a request leaves, and what keeps one from leaving."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from reconciler.controller.plan import Case
-from reconciler.controller.send_request import Hands, carry_out
+import pytest
+
+from reconciler.controller.applied import Applied, ApplyContext
+from reconciler.controller.apply import LANES, apply_plan
+from reconciler.controller.plan import JobPlan
 from reconciler.core.decide import decide
-from reconciler.git.author import Signature
+from reconciler.core.guard import ChangeLimits, judge
+from reconciler.errors import Delivered, TransientError
+from reconciler.git.author import Author
 from reconciler.git.command import Git
 from reconciler.git.publisher import GitPublisher
 from reconciler.git.status_branch import StatusBranch
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
-from reconciler.local.status_store import StatusesDir
-from reconciler.model.job import Phase
-from reconciler.model.report import Progress
+from reconciler.local.status_store import StatusDirectory
+from reconciler.model.action import Progress
+from reconciler.model.job import Accepted, AlreadyOver, JobRef, Phase
+from reconciler.model.status import Origin
 from reconciler.ports import JobController
-from tests.support.build import NOW
-from tests.support.subjects import a_look, a_subject
+from tests.support.build import NOW, a_spec
+from tests.support.in_memory import World
+from tests.support.in_memory_accounts import (
+    InMemoryAccount,
+    PickyStatuses,
+    a_case,
+    a_context,
+    a_world,
+    an_account,
+    named_specs,
+)
+from tests.support.subjects import a_look, a_past, a_subject
+
+FULL = OSError(28, "No space left on device", "x.yaml")
+DOWN = TransientError("connection refused", delivered=Delivered.NO)
+
+
+def carried_out(account: InMemoryAccount, world: World, cases: Iterable[JobPlan], **rest: Any) -> dict[str, Applied]:
+    """Carry out a plan, and return what came of each spec, by name."""
+    done = asyncio.run(apply_plan(tuple(cases), lambda: account, a_context(world, **rest)))
+    return {each.case.subject.name: each for each in done}
+
+
+def two_cancels(**rest: Any) -> tuple[InMemoryAccount, World, list[JobPlan]]:
+    """Return two running jobs that are to be cancelled, and the world that they are in."""
+    specs = named_specs("chat", "code")
+    account = an_account("ftjob-chat", "ftjob-code")
+    return account, a_world(account, *specs), [a_case(spec, **rest) for spec in specs]
+
+
+def progress(done: dict[str, Applied]) -> dict[str, Progress | None]:
+    return {name: each.answer.progress if each.answer else None for name, each in done.items()}
+
+
+def receipts(world: World) -> dict[str, int]:
+    """Return how many receipts each status on the disk has."""
+    return {each.name: len(each.receipts) for each in world.statuses.jobs.values()}
+
+
+@dataclass
+class Onlooker(InMemoryAccount):
+    """An account that notes, at each cancel, for which jobs an intent is durable."""
+
+    world: World | None = None
+    found: list[set[str]] | None = None
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Look at the disk, and cancel."""
+        assert self.world is not None
+        opened = {each.name for each in self.world.statuses.jobs.values() if each.open_receipt is not None}
+        self.found = [*(self.found or []), opened & self.world.statuses.durable]
+        return await super().cancel_job(ref)
+
+
+def test_every_intent_is_durable_before_the_first_request_leaves() -> None:
+    account, world, cases = two_cancels()
+    onlooker = Onlooker(account.jobs, world=world)
+    done = carried_out(onlooker, world, cases)
+
+    assert onlooker.found == [{"chat", "code"}, {"chat", "code"}]
+    assert onlooker.changes == ["cancel ftjob-chat", "cancel ftjob-code"]
+    assert progress(done) == {"chat": Progress.ACCEPTED, "code": Progress.ACCEPTED}
+
+
+def test_a_receipt_names_the_commit_of_its_spec_and_what_approved_it() -> None:
+    account, world, (chat, code) = two_cancels()
+    world.specs.origins["bots.yaml"] = Origin("4be1f0c", "Ada")
+    done = carried_out(account, world, [replace(chat, approved_by="--allow-cancels 2"), code])
+
+    assert [(each.status.receipts[0].origin, each.status.receipts[0].approved_by) for each in done.values()] == [
+        (Origin("4be1f0c", "Ada"), "--allow-cancels 2"),
+        (Origin("4be1f0c", "Ada"), None),
+    ]
+
+
+def test_where_nothing_is_due_the_status_is_written_and_nothing_is_asked() -> None:
+    account, spec = an_account(), a_spec(desiredState="observed")
+    world, case = a_world(account, spec), a_case(spec)
+    done = carried_out(account, world, [case])
+
+    assert list(world.statuses.jobs.values()) == [case.decision.status]
+    assert account.asked == []
+    assert progress(done) == {"support-triage": None}
+
+
+@pytest.mark.parametrize("is_by_plan", [True, False], ids=["a pinned plan", "the guard"])
+def test_a_change_that_was_refused_is_not_asked_for_and_has_no_receipt(*, is_by_plan: bool) -> None:
+    account, world, (chat, code) = two_cancels()
+    refusal = judge("overall", ("chat",), 9, 1, ChangeLimits())
+    done = carried_out(
+        account, world, [replace(chat, is_unplanned=is_by_plan, refusal=None if is_by_plan else refusal), code]
+    )
+
+    assert account.changes == ["cancel ftjob-code"]
+    assert receipts(world) == {"chat": 0, "code": 1}
+    assert progress(done) == {"chat": None, "code": Progress.ACCEPTED}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(FULL, "No space left on device: x.yaml"), (KeyError("x"), "a bug: KeyError")],
+    ids=["disk", "bug"],
+)
+def test_a_job_whose_intent_cannot_be_written_is_not_asked_for_and_keeps_no_other_waiting(
+    error: Exception, said: str
+) -> None:
+    account, world, cases = two_cancels()
+    world.statuses = PickyStatuses(refuse=lambda name: error if name == "chat" else None)
+    done = carried_out(account, world, cases)
+    (problem,) = done["chat"].errors
+
+    assert account.changes == ["cancel ftjob-code"]
+    assert receipts(world) == {"code": 1}
+    assert progress(done) == {"chat": Progress.NOT_RECORDED, "code": Progress.ACCEPTED}
+    assert problem.startswith(f"chat: the intent could not be written, so nothing was asked: {said}")
+
+
+def test_a_job_whose_intent_cannot_be_written_stands_as_it_was_known() -> None:
+    account, spec = an_account(), a_spec()
+    last = a_past(a_subject("running"))
+    world = a_world(account, spec)
+    world.statuses = PickyStatuses(refuse=lambda _: FULL)
+    done = carried_out(account, world, [a_case(spec, last=last)])
+
+    assert done["support-triage"].status == last
+
+
+def test_a_bug_with_one_job_keeps_no_other_from_being_cancelled() -> None:
+    account, world, cases = two_cancels()
+    account.broken["cancel ftjob-chat"] = KeyError("status")
+    done = carried_out(account, world, cases)
+
+    assert progress(done) == {"chat": Progress.UNANSWERED, "code": Progress.ACCEPTED}
+    assert account.jobs["ftjob-code"].phase is Phase.CANCELLED
+
+
+def test_the_first_of_many_jobs_that_only_a_list_has_shown_is_cancelled_before_the_last_is_retrieved() -> None:
+    specs = named_specs(*(f"job-{number}" for number in range(3 * LANES)))
+    ids = [each.spec.job_id for each in specs]
+    account = an_account(*ids)
+    account.takes_s = dict.fromkeys(ids, 0.0)
+    carried_out(account, a_world(account, *specs), [a_case(spec, is_by_row=True) for spec in specs])
+    looks = [place for place, what in enumerate(account.asked) if " " not in what]
+    cancels = [place for place, what in enumerate(account.asked) if " " in what]
+
+    assert len(looks) == len(cancels) == len(specs)
+    assert cancels[0] < looks[LANES + 1]
 
 
 def nobody() -> JobController:
@@ -30,12 +184,12 @@ def nobody() -> JobController:
 def test_what_was_decided_before_others_published_is_left_to_the_next_pass(tmp_path: Path) -> None:
     """While a watch looks at a slow account, another account's pass may have fetched what a second machine asked."""
     subject = a_subject("cancelled")
-    case = Case(subject, None, decide(subject, a_look(Phase.RUNNING), None, NOW))
-    branch = StatusBranch(Git(tmp_path), "statuses", "", tmp_path, "origin", Signature("r", "r@example.org"), pulls=2)
+    case = JobPlan(subject, None, decide(subject, a_look(Phase.RUNNING), None, NOW))
+    branch = StatusBranch(Git(tmp_path), "statuses", "", tmp_path, "origin", Author("r", "r@example.org"), pulls=2)
     disk = LocalDisk(tmp_path)
-    specs, statuses = SpecsDir(tmp_path, tmp_path, disk, "specs"), StatusesDir(tmp_path, disk)
-    hands = Hands(specs, statuses, lambda: NOW, GitPublisher(branch), edition=1)
-    (done,) = asyncio.run(carry_out((case,), nobody, hands))
+    specs, statuses = SpecsDir(tmp_path, tmp_path, disk, "specs"), StatusDirectory(tmp_path, disk)
+    context = ApplyContext(specs, statuses, lambda: NOW, GitPublisher(branch), edition=1)
+    (done,) = asyncio.run(apply_plan((case,), nobody, context))
 
     assert case.decision.action is not None
     assert done.answer is not None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.model.action import Action, Progress
 from reconciler.model.action_record import ActionRecord
-from reconciler.model.report import Action, Progress
 from reconciler.model.status import Because, Origin, Verb
 from reconciler.telemetry.audit_log import AuditFile
 from tests.support.build import NOW

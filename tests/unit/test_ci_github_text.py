@@ -14,11 +14,13 @@ from reconciler.ci.github_text import (
     commands,
     harmless,
     output_text,
-    outputs,
     remarks,
 )
+from reconciler.ci.outputs import outputs
+from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.report import ExitCode, Progress, Report
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.report import Report
 from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
 
 HERE = Places(".", "specs")

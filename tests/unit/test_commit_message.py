@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.controller.publish import LINES_MAX, commit_message
-from reconciler.model.report import Progress, Report
+from reconciler.model.action import Progress
+from reconciler.model.report import Report
 from tests.support.reports import a_row, a_stalled_row, a_waiting_row, with_cancel
 
 NEWS = [replace(each, before=None) for each in (a_row("chat"), a_stalled_row("odd"), a_waiting_row("runaway"))]

@@ -108,11 +108,15 @@ def test_a_spec_that_cannot_be_acted_on_keeps_what_was_known_of_its_job() -> Non
     assert (status.name, status.source) == ("other-name", "moved.yaml")
     assert (status.job, status.phase, status.observed_spec) == (last.job, last.phase, last.observed_spec)
     assert (status.is_stalled, status.ready.reason) == (True, Reason.INVALID_SPEC)
+    assert status.history == (HistoryEntry(NOW + MINUTE, last.phase, Reason.INVALID_SPEC), *last.history)
+    again = stalled("other-name", "moved.yaml", status, Reason.INVALID_SPEC, "line 3: unknown key", NOW + HOUR)
+    assert (again.conditions, again.history) == (status.conditions, status.history)
 
 
 def test_a_spec_that_never_was_valid_has_a_status_too() -> None:
     status = stalled("new", "new.yaml", None, Reason.INVALID_SPEC, "line 3: unknown key", NOW)
 
+    assert (status.name, status.source) == ("new", "new.yaml")
     assert (status.observed_generation, status.observed_spec, status.job) == (0, None, None)
     assert (status.phase, status.final, status.is_stalled) == (Phase.UNKNOWN, False, True)
     assert violations(status) == []

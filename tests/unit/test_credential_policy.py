@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Kind, Permanent
+from reconciler.errors import Kind, PermanentError
 from reconciler.local.credential_policy import Trust, normalise_base_url
-from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials
+from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, named_file
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import Credentials
+from reconciler.ports import Credentials, NotBound
 from reconciler.providers import load
 
 OPENAI = load("openai")
@@ -27,7 +27,9 @@ def file(path: str) -> CredentialSource:
 
 
 def verdict(stated: str, source: CredentialSource | None, base_url: str, **environ: str) -> str | None:
-    return Trust.read({"RECONCILE_TRUST": stated, **environ}, {}).check(OPENAI, NO_OPTIONS, source, base_url)
+    trust = Trust.read({"RECONCILE_TRUST": stated, **environ}, {})
+    found = trust.check(OPENAI, NO_OPTIONS, source, base_url)
+    return None if found is None else found.told(())
 
 
 @pytest.mark.parametrize("source", [USUAL, env("OPENAI_API_KEY")])
@@ -117,9 +119,10 @@ def test_a_vendor_url_that_makes_no_sense_binds_nothing() -> None:
 @pytest.mark.parametrize(
     ("base_url", "needed"),
     [
-        ("https://evil.example/v1", "'OPENAI_API_KEY=evil.example'"),
-        ("https://evil.example:8443/v1", "'OPENAI_API_KEY=evil.example:8443'"),
-        ("http://evil.example/v1", "'OPENAI_API_KEY=http://evil.example'"),
+        ("https://evil.example/v1", "'OPENAI_API_KEY=evil.example/v1'"),
+        ("https://evil.example:8443/v1/", "'OPENAI_API_KEY=evil.example:8443/v1'"),
+        ("http://evil.example/v1", "'OPENAI_API_KEY=http://evil.example/v1'"),
+        ("https://evil.example", "'OPENAI_API_KEY=evil.example'"),
         ("http://localhost:4000", "'OPENAI_API_KEY=localhost:4000'"),
     ],
 )
@@ -131,8 +134,71 @@ def test_the_refusal_names_the_setting_that_would_allow_it(base_url: str, needed
     assert verdict(needed.strip("'"), USUAL, base_url) is None
 
 
-def test_a_type_that_needs_no_key_goes_anywhere() -> None:
-    assert Trust.read({}, {}).check(load("sandbox"), NO_OPTIONS, None, "http://sandbox.localhost/v1") is None
+@pytest.mark.parametrize(
+    ("stated", "base_url", "is_trusted"),
+    [
+        ("", "http://sandbox.localhost/v1", True),
+        ("", "http://169.254.169.254/latest", False),
+        ("", "http://[fe80::1]/v1", False),
+        ("", "https://intranet.example/v1", False),
+        ("sandbox=intranet.example", "https://intranet.example/v1", True),
+        ("sandbox=intranet.example/v1", "https://intranet.example/v2", False),
+    ],
+)
+def test_a_type_that_needs_no_key_goes_to_its_own_host_and_where_its_word_is_bound(
+    stated: str, base_url: str, *, is_trusted: bool
+) -> None:
+    trust = Trust.read({"RECONCILE_TRUST": stated}, {})
+
+    assert (trust.check(load("sandbox"), NO_OPTIONS, None, base_url) is None) == is_trusted
+
+
+@pytest.mark.parametrize(
+    ("path", "is_trusted"),
+    [
+        ("/v1/acme", True),
+        ("/v1/acme/", True),
+        ("/v1/acme/openai", True),
+        ("/v1/evil", False),
+        ("/v1/acme-evil", False),
+        ("/v1/acm", False),
+        ("/v1/ACME", False),
+        ("/v1", False),
+        ("", False),
+        ("/evil/v1/acme", False),
+    ],
+)
+def test_a_binding_with_a_path_is_of_one_tenant(path: str, *, is_trusted: bool) -> None:
+    url = f"https://gateway.example{path}"
+
+    assert (verdict("OPENAI_API_KEY=gateway.example/v1/acme", USUAL, url) is None) == is_trusted
+    assert (verdict("OPENAI_API_KEY=gateway.example/v1/acme/", USUAL, url) is None) == is_trusted
+    assert (verdict("", USUAL, url, OPENAI_BASE_URL="https://gateway.example/v1/acme") is None) == is_trusted
+    assert verdict("OPENAI_API_KEY=gateway.example", USUAL, url) is None
+
+
+def test_a_credential_file_is_bound_by_where_its_links_lead(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "key").write_text(name, encoding="utf-8")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "b")
+    stated = f"{tmp_path}/a/key=api.openai.com"
+
+    assert verdict(stated, file(f"{tmp_path}/a/../a/key"), HOME) is None
+    assert verdict(stated, file(f"{tmp_path}/a/link/../key"), HOME)
+    assert verdict(stated, file(f"{tmp_path}/a/link/key"), HOME)
+    assert verdict(f"{tmp_path}/a/link/key=api.openai.com", file(f"{tmp_path}/b/key"), HOME) is None
+
+
+def test_what_several_accounts_lack_is_told_in_one_line() -> None:
+    one = NotBound("A is not bound", "RECONCILE_TRUST", "A=a.example")
+    told = one.told(["B=b.example", "A=a.example"])
+
+    assert told == (
+        "A is not bound; only if that is what is meant, the operator sets RECONCILE_TRUST='A=a.example,B=b.example', "
+        "besides what it holds already; commas separate its pairs"
+    )
+    assert "B=b.example" not in one.told(["B=b.example" * 100])
 
 
 def test_trust_files_add_bindings_and_hold_comments() -> None:
@@ -145,7 +211,17 @@ def test_trust_files_add_bindings_and_hold_comments() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["llm.example", "KEY=", "=llm.example", "KEY=llm.example/v1", "KEY=ftp://x", "KEY=a b", "KEY=x:99999"]
+    "line",
+    [
+        "llm.example",
+        "KEY=",
+        "=llm.example",
+        "KEY=llm.example/a//b",
+        "KEY=llm.example/../b",
+        "KEY=ftp://x",
+        "KEY=a b",
+        "KEY=x:99999",
+    ],
 )
 def test_a_line_that_is_no_binding_is_named_by_file_and_number(line: str) -> None:
     with pytest.raises(ValueError, match=r"^trust.txt:2: "):
@@ -211,7 +287,7 @@ def token(credentials: Credentials) -> str:
 
 
 def refusal(credentials: Credentials) -> str:
-    with pytest.raises(Permanent) as caught:
+    with pytest.raises(PermanentError) as caught:
         token(credentials)
     assert caught.value.kind is Kind.MISSING
     return str(caught.value)
@@ -281,6 +357,50 @@ def test_a_credential_file_that_is_none_is_said_so_in_words(tmp_path: Path) -> N
     assert "is empty" in said["empty"]
     assert "cannot be read" in said["loop"]
     assert "not a plain file" in said["."]
+
+
+def test_a_file_of_a_kubernetes_volume_keeps_its_name_when_the_volume_changes(tmp_path: Path) -> None:
+    for version in ("..1", "..2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "key").write_text(f"key{version}", encoding="utf-8")
+    (tmp_path / "key").symlink_to("..data/key")
+    named, read = [], []
+    for version in ("..1", "..2"):
+        (tmp_path / "..data").unlink(missing_ok=True)
+        (tmp_path / "..data").symlink_to(version)
+        named.append(named_file(f"{tmp_path}/key"))
+        read.append(token(FileCredentials(tmp_path / "key", (tmp_path,), named[0])))
+
+    assert named == [f"{tmp_path}/key"] * 2
+    assert read == ["key..1", "key..2"]
+
+
+def test_a_path_through_a_link_is_the_file_that_the_disk_makes_of_it(tmp_path: Path) -> None:
+    for name in ("a", "b/inner"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("a", "b"):
+        (tmp_path / name / "key").write_text(f"key-of-{name}", encoding="utf-8")
+    (tmp_path / "a/link").symlink_to("../b/inner")
+    (tmp_path / "a/other").symlink_to("../b/key")
+
+    assert named_file(f"{tmp_path}/a/link/../key") == f"{tmp_path}/b/key"
+    assert named_file(f"{tmp_path}/a/other") == f"{tmp_path}/b/key"
+    assert named_file(f"{tmp_path}/a//./key") == f"{tmp_path}/a/key"
+    assert named_file(f"{tmp_path}/a/none") == f"{tmp_path}/a/none"
+
+
+def test_a_path_that_leads_elsewhere_than_when_its_host_was_checked_is_not_read(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "key").write_text(f"key-of-{name}", encoding="utf-8")
+    (tmp_path / "link").symlink_to("a")
+    credentials = FileCredentials(tmp_path / "link/key", (tmp_path,), named_file(f"{tmp_path}/link/key"))
+    before = token(credentials)
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("b")
+
+    assert before == "key-of-a"
+    assert "leads elsewhere" in refusal(credentials)
 
 
 def test_no_credentials_are_the_empty_text() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.delaying_queue import DueQueue
+from reconciler.core.delaying_queue import DelayingQueue
 
 ADDED = st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 100)))
 
 
 @given(ADDED, st.floats(0, 100))
 def test_what_is_due_is_taken_out_once_and_everything_else_stays(added: list[tuple[str, float]], now: float) -> None:
-    queue: DueQueue[str] = DueQueue()
+    queue: DelayingQueue[str] = DelayingQueue()
     for key, at in added:
         queue.add(key, at)
     earliest = {key: min(at for each, at in added if each == key) for key, _ in added}
@@ -25,7 +25,7 @@ def test_what_is_due_is_taken_out_once_and_everything_else_stays(added: list[tup
 
 
 def test_a_later_time_never_delays_a_key_that_waits() -> None:
-    queue: DueQueue[str] = DueQueue()
+    queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a", 5)
     queue.add("a", 9)
 
@@ -34,7 +34,7 @@ def test_a_later_time_never_delays_a_key_that_waits() -> None:
 
 
 def test_a_key_that_was_dropped_is_not_due_and_can_come_back_later() -> None:
-    queue: DueQueue[str] = DueQueue()
+    queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a", 5)
     queue.drop("a")
     queue.add("a", 9)
@@ -45,7 +45,7 @@ def test_a_key_that_was_dropped_is_not_due_and_can_come_back_later() -> None:
 
 
 def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_alone() -> None:
-    queue: DueQueue[str] = DueQueue()
+    queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a1", 5)
     queue.add("a2", 9, may_from=4)
     queue.add("a3", 9, may_from=6)
@@ -57,3 +57,12 @@ def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_
     assert alone == frozenset()
     assert together == {"a1", "a2"}
     assert queue.next_at() == 9
+
+
+def test_a_key_that_was_dropped_keeps_no_other_one_company() -> None:
+    queue: DelayingQueue[str] = DelayingQueue()
+    queue.add("a1", 5)
+    queue.add("a2", 9, may_from=4)
+    queue.drop("a2")
+
+    assert queue.pop_due(5, kind=lambda key: key[0]) == {"a1"}

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.decide import decide
-from reconciler.core.facts import merge, recall
+from reconciler.core.facts import COUNT_MAX, merge, observation_from_status
 from reconciler.formats.status_parser import parse_status
 from reconciler.formats.status_writer import render_status
-from reconciler.model.job import UNSET, JobError, ObservedJob, Phase, Seen
-from reconciler.model.status import JobStatus
-from tests.support.build import NOW, a_job
+from reconciler.model.job import UNSET, JobError, Observed, ObservedJob, Phase
+from reconciler.model.status import JobFacts, JobStatus
+from tests.support.build import ACCOUNT, NOW, a_job
 from tests.support.subjects import (
     ABSENT,
     DAY,
@@ -69,6 +69,16 @@ def test_a_job_that_is_absent_keeps_what_was_known_of_it() -> None:
     assert merge(REF, None, last, NOW) == last.job
 
 
+def test_a_job_that_no_look_has_ever_shown_is_known_by_its_account_and_id_alone() -> None:
+    assert merge(REF, None, None, NOW) == JobFacts(account=str(ACCOUNT), id="ftjob-abc123")
+
+
+def test_a_job_that_a_look_shows_is_known_by_the_account_and_id_of_its_spec() -> None:
+    known = merge(REF, a_job(id="ftjob-other"), None, NOW)
+
+    assert (known.account, known.id) == (str(ACCOUNT), "ftjob-abc123")
+
+
 def test_the_first_sight_of_a_running_job_is_its_start_until_the_provider_knows_better() -> None:
     first = merge(REF, a_look().job, None, NOW)
     later = merge(REF, a_look(started_at=None).job, a_past(OBSERVED, started_at=NOW), NOW + HOUR)
@@ -86,12 +96,12 @@ def test_moments_are_kept_in_seconds() -> None:
 
 def test_what_a_status_recalls_is_decided_to_be_just_that_status() -> None:
     status = ended(Phase.SUCCEEDED, finished_at=NOW - MINUTE, fine_tuned_model="ft:a")
-    recalled = recall(status)
+    recalled = observation_from_status(status)
 
     assert recalled is not None
     assert recalled.phase is Phase.SUCCEEDED
-    assert decide(OBSERVED, Seen(recalled), status, NOW + DAY).status == status
-    assert recall(a_past(OBSERVED, Phase.ABSENT)) is None
+    assert decide(OBSERVED, Observed(recalled), status, NOW + DAY).status == status
+    assert observation_from_status(a_past(OBSERVED, Phase.ABSENT)) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
@@ -177,7 +187,7 @@ def test_a_job_that_the_provider_forgets_after_its_end_stays_as_it_was(phase: Ph
     )
 )
 def test_whatever_a_provider_says_is_a_status_that_can_be_read_back(job: ObservedJob) -> None:
-    status = decide(a_subject("running"), Seen(job), None, NOW).status
+    status = decide(a_subject("running"), Observed(job), None, NOW).status
     text = render_status(status)
 
     assert render_status(parse_status(text)) == text
@@ -189,3 +199,23 @@ def test_a_number_that_no_status_can_hold_counts_as_left_out(absurd: int) -> Non
 
     assert merge(REF, a_job(trained_tokens=absurd), known, NOW).trained_tokens == 7
     assert merge(REF, a_job(trained_tokens=10**18 - 1), known, NOW).trained_tokens == 10**18 - 1
+
+
+@pytest.mark.parametrize("count", [0, 1, COUNT_MAX])
+def test_a_number_that_a_status_can_hold_is_kept(count: int) -> None:
+    last = a_past(OBSERVED, **KNOWN)
+
+    assert merge(REF, a_look(trained_tokens=count).job, last, NOW).trained_tokens == count
+
+
+@pytest.mark.parametrize("field", KNOWN)
+def test_a_job_is_recalled_with_all_that_was_known_of_it(field: str) -> None:
+    recalled = observation_from_status(a_past(OBSERVED, Phase.SUCCEEDED, **KNOWN))
+
+    assert recalled is not None
+    assert (recalled.id, recalled.phase, recalled.provider_status) == (REF.id, Phase.SUCCEEDED, "succeeded")
+    assert getattr(recalled, field) == KNOWN[field]
+
+
+def test_a_job_that_was_never_seen_is_not_recalled() -> None:
+    assert observation_from_status(a_past(OBSERVED, Phase.ABSENT)) is None

@@ -4,52 +4,61 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from rich.console import Console
 
 from reconciler.cli.live_footer import agenda_text
 from reconciler.controller.build_report import PassResult
-from reconciler.controller.health import Lookout
-from reconciler.model.job import Phase
+from reconciler.controller.health import HealthTracker
+from reconciler.model.job import Account, JobRef, Phase, Unobserved
+from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
 from reconciler.model.status import JobStatus
-from reconciler.model.watch_status import Overview
+from reconciler.model.watch_status import WatchStatus, readiness_problems
 from tests.support.build import ACCOUNT, NOW, a_status
-from tests.support.subjects import REF, a_receipt
+from tests.support.subjects import MINUTE, REF, a_receipt
 from tests.unit.test_log import a_row
 
 RUNNING = a_status(phase=Phase.RUNNING, final=False)
 CANCELLING = replace(RUNNING, receipts=(a_receipt(),))
 
 
-def after_a_pass(status: JobStatus, unseen_reason: str | None = None) -> Overview:
-    lookout = Lookout.beginning(0.0, 60.0)
-    account = AccountReport(name="main", account=ACCOUNT, jobs=1, unseen_reason=unseen_reason)
-    report = Report(rows=(a_row(status),), accounts=(account,))
-    lookout.passed(PassResult(report, (), frozenset(), timedelta(seconds=60)), [(12.0, REF)], NOW)
-    return lookout.overview
+AWAY = Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait")
 
 
-def shown(overview: Overview, now: float) -> list[str]:
+def a_pass(status: JobStatus, unseen: Unobserved | None = None, ref: JobRef = REF) -> PassResult:
+    """Return a pass that looked at one job, and could see it or not."""
+    account = AccountReport(name="main", account=ref.account, jobs=1, unseen=unseen)
+    row = replace(a_row(status), name=ref.id, ref=ref, unseen=unseen)
+    wanted = frozenset() if status.final else frozenset({ref})
+    return PassResult(Report(rows=(row,), accounts=(account,)), (), frozenset({row.name}), MINUTE, wanted=wanted)
+
+
+def after_a_pass(status: JobStatus, unseen: Unobserved | None = None) -> WatchStatus:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.passed(a_pass(status, unseen), [(12.0, REF)], NOW)
+    return health.overview
+
+
+def shown(overview: WatchStatus, now: float) -> list[str]:
     stream = io.StringIO()
     Console(file=stream, width=80).print(agenda_text(overview, now))
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize(
-    ("status", "unseen_reason", "why"),
+    ("status", "unseen", "why"),
     [
         (RUNNING, None, "running, Cancelled"),
         (CANCELLING, None, "whether the cancel took effect"),
-        (CANCELLING, "RateLimited", "again, because the last look failed"),
+        (CANCELLING, AWAY, "again, because the last look failed"),
     ],
 )
-def test_what_is_due_next_is_told_with_why(status: JobStatus, unseen_reason: str | None, why: str) -> None:
-    overview = after_a_pass(status, unseen_reason)
+def test_what_is_due_next_is_told_with_why(status: JobStatus, unseen: Unobserved | None, why: str) -> None:
+    overview = after_a_pass(status, unseen)
 
-    assert f"in 2 s  support-triage  {why}" in shown(overview, 10.0)
+    assert f"in 2 s  {REF.id}  {why}" in shown(overview, 10.0)
 
 
 def test_what_is_wrong_with_the_watch_itself_is_told_below() -> None:
@@ -62,11 +71,115 @@ def test_an_account_whose_jobs_have_all_ended_is_not_missed_when_nobody_looks_at
 
 
 def test_an_account_that_was_never_seen_is_missed_since_it_was_first_wanted() -> None:
-    lookout = Lookout.beginning(0.0, 60.0)
-    account = AccountReport(name="main", account=ACCOUNT, jobs=1, unseen_reason="RateLimited")
-    report = Report(rows=(a_row(RUNNING),), accounts=(account,))
+    health = HealthTracker.beginning(0.0, 60.0)
     for minutes in (0, 40):
-        result = PassResult(report, (), frozenset(), timedelta(seconds=60))
-        lookout.passed(result, [], NOW + timedelta(minutes=minutes))
+        health.passed(a_pass(RUNNING, AWAY), [], NOW + minutes * MINUTE)
 
-    assert lookout.overview.seen_at == {str(ACCOUNT): NOW}
+    assert health.overview.seen_at == {str(ACCOUNT): NOW}
+
+
+def test_the_sight_of_one_job_does_not_make_another_one_seen() -> None:
+    health, other = HealthTracker.beginning(0.0, 60.0), JobRef(ACCOUNT, "ftjob-other")
+    both = frozenset({REF, other})
+    for minutes, ref in enumerate((REF, other, other, other)):
+        health.passed(replace(a_pass(RUNNING, ref=ref), wanted=both), [], NOW + minutes * MINUTE)
+
+    assert health.overview.seen_at == {str(ACCOUNT): NOW}
+
+
+def test_a_watch_is_ready_once_each_account_was_observed_or_said_why_not_and_later_ones_change_nothing() -> None:
+    health, slow = (
+        HealthTracker.beginning(0.0, 60.0),
+        JobRef(Account("openai", "https://slow.example.org"), "ftjob-slow"),
+    )
+    nothing = PassResult(Report(), (), frozenset(), MINUTE, wanted=frozenset({REF, slow}))
+    told = []
+    for result in (
+        nothing,
+        replace(a_pass(RUNNING), wanted=nothing.wanted),
+        replace(a_pass(RUNNING, AWAY, ref=slow), wanted=nothing.wanted),
+        replace(nothing, wanted=frozenset({JobRef(Account("openai", "https://new.example.org"), "ftjob-new")})),
+    ):
+        health.passed(result, [], NOW)
+        told.append(readiness_problems(health.overview))
+
+    assert told == [
+        (f"not observed yet: {ACCOUNT}, {slow.account}",),
+        (f"not observed yet: {slow.account}",),
+        (),
+        (),
+    ]
+
+
+def beaten(*, moved_at: float | None = None, is_watching: bool = True, pass_since: float | None = None) -> WatchStatus:
+    """Return what a watch shows at second 100 whose account has been at work since second 10."""
+    health = HealthTracker.beginning(0.0, 60.0)
+    if moved_at is not None:
+        health.moved(ACCOUNT, moved_at)
+    health.beat(100.0, {ACCOUNT: 10.0}, pass_since, is_watching=is_watching)
+    return health.overview
+
+
+def test_a_watch_that_rests_is_getting_on() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.beat(100.0, {}, None, is_watching=True)
+
+    assert (health.overview.beat_at, health.overview.progress_at, health.overview.watched_at) == (100.0, 100.0, 100.0)
+
+
+def test_an_account_at_work_has_got_on_when_its_last_request_ended() -> None:
+    assert beaten().progress_at == 10.0
+    assert beaten(moved_at=70.0).progress_at == 70.0
+    assert beaten(moved_at=5.0).progress_at == 10.0  # of a request before this work began
+
+
+def test_a_pass_under_way_is_as_old_as_its_beginning() -> None:
+    assert beaten(moved_at=70.0, pass_since=40.0).progress_at == 40.0
+
+
+def test_a_change_would_last_have_been_noticed_when_the_specs_were_watched() -> None:
+    assert beaten(is_watching=False).watched_at == 0.0
+
+
+def test_a_watch_that_somebody_wants_to_stop_says_so() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.stopping()
+
+    assert health.overview.is_stopping
+
+
+def test_a_job_that_was_seen_is_as_old_as_its_look_and_no_look_makes_it_older() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    ages = []
+    for seen_at in (NOW, NOW + 5 * MINUTE, NOW + 2 * MINUTE):
+        health.passed(replace(a_pass(RUNNING), seen_at={REF: seen_at}), [], NOW + 9 * MINUTE)
+        ages.append(health.overview.seen_at[str(ACCOUNT)])
+
+    assert ages == [NOW + 9 * MINUTE, NOW + 9 * MINUTE, NOW + 9 * MINUTE]
+    later = NOW + 30 * MINUTE
+    health.passed(replace(a_pass(RUNNING), seen_at={REF: later}), [], later)
+    assert health.overview.seen_at == {str(ACCOUNT): later}
+
+
+def test_a_job_that_is_not_wanted_any_more_is_not_looked_out_for() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.passed(a_pass(RUNNING), [], NOW)
+    health.passed(replace(a_pass(RUNNING), wanted=frozenset()), [], NOW + MINUTE)
+
+    assert health.overview.seen_at == {}
+
+
+def test_what_is_due_and_no_longer_named_by_a_spec_is_counted_and_not_told() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.passed(a_pass(RUNNING), [(12.0, REF), (5.0, JobRef(ACCOUNT, "ftjob-gone"))], NOW)
+
+    assert [(each.name, each.at) for each in health.overview.upcoming] == [(REF.id, 12.0)]
+    assert health.overview.waiting == 2
+
+
+def test_an_account_that_is_seen_again_is_no_longer_away() -> None:
+    health = HealthTracker.beginning(0.0, 60.0)
+    health.passed(a_pass(RUNNING, AWAY), [(12.0, REF)], NOW)
+    health.passed(a_pass(RUNNING), [(12.0, REF)], NOW)
+
+    assert [each.why for each in health.overview.upcoming] == ["running, Cancelled"]

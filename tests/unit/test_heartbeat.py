@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.ports import Rate
-from reconciler.telemetry.heartbeat import Heartbeat, origin_of
+from reconciler.telemetry.heartbeat import Heartbeat, check_url, secrets_of
 from reconciler.testing import served
-from reconciler.transport import Gate, HttpTransport
+from reconciler.transport import HttpTransport, Throttle
 
 
 def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
@@ -26,9 +26,9 @@ def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
         return Response(status_code=answers[len(heard) - 1])
 
     async def main(url: str) -> None:
-        gate = Gate(Rate(requests_per_second=1000, burst=1000))
-        async with HttpTransport(origin_of(url), gate) as transport:
-            heartbeat = Heartbeat(f"{url}/ping/canary?from=us", transport, told.append)
+        gate = Throttle(Rate(requests_per_second=1000, burst=1000))
+        async with HttpTransport(f"{url}//ping/canary?from=us&from=me", gate) as transport:
+            heartbeat = Heartbeat(transport, told.append)
             for count in range(1, len(answers) + 1):
                 heartbeat.beat()
                 heartbeat.beat()
@@ -36,14 +36,28 @@ def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
                     await asyncio.sleep(0.01)
             await heartbeat.stop()
 
-    with served(Starlette(routes=[Route("/ping/canary", hear)])) as url:
+    with served(Starlette(routes=[Route("/{path:path}", hear)])) as url:
         asyncio.run(main(url))
 
-    assert heard == ["GET /ping/canary?from=us"] * len(answers)
+    assert heard == ["GET //ping/canary?from=us&from=me"] * len(answers)
     assert told == ["the heartbeat was not heard: HTTP 500", "the heartbeat is heard again"]
 
 
-@pytest.mark.parametrize("url", ["", "example.org/ping", "ftp://example.org", "https://user:key@example.org/"])
+@pytest.mark.parametrize(
+    "url", ["", "http://[::1", "https://h:0/", "example.org/ping", "ftp://example.org", "https://user:key@example.org/"]
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="begins with http"):
-        origin_of(url)
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("https://hc.example/0f1e2d3c-aaaa-bbbb", {"/0f1e2d3c-aaaa-bbbb", "0f1e2d3c-aaaa-bbbb"}),
+        ("https://up.example/api/heartbeats//k3y?t=s3cret", {"/api/heartbeats//k3y", "k3y", "t=s3cret", "s3cret"}),
+        ("https://up.example/api/heartbeats", {"/api/heartbeats"}),
+    ],
+)
+def test_what_must_not_be_logged_of_a_url_is_its_path_and_what_is_no_word_in_it(url: str, secrets: set[str]) -> None:
+    assert {each for each in secrets_of(url) if each} == secrets

@@ -1,14 +1,15 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from reconciler.core.decide import decide
-from reconciler.core.limits import is_believable, next_at, reached, was_over_at_end
+from reconciler.core.limits import is_believable, next_at, reached, unjudged, was_over_at_end
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import Limits
-from reconciler.model.status import JobFacts
+from reconciler.model.status import HistoryEntry, JobFacts
 from tests.support.build import ACCOUNT, NOW
 from tests.support.subjects import (
     ABSENT,
@@ -20,6 +21,7 @@ from tests.support.subjects import (
     REF,
     SECOND,
     a_look,
+    a_past,
     a_subject,
     carried_out,
 )
@@ -156,3 +158,68 @@ def test_the_next_moment_of_a_limit_is_the_first_that_can_come() -> None:
     assert next_at(limits, facts(created_at=NOW), Phase.RUNNING) == NOW + 2 * HOUR
     assert next_at(limits, facts(), Phase.QUEUED) == NOW + 2 * HOUR
     assert next_at(None, facts(created_at=NOW), Phase.QUEUED) is None
+
+
+AHEAD = NOW + 5 * MINUTE + SECOND
+ALL = Limits(max_age=HOUR, max_queued=HOUR, not_after=NOW)
+
+
+@pytest.mark.parametrize(
+    ("created_at", "as_of", "said"),
+    [
+        (NOW - DAY, NOW, None),
+        (NOW - DAY, NOW + 5 * MINUTE, None),
+        (NOW, NOW, None),
+        (NOW - DAY, None, "notAfter and maxAge and maxQueued cannot be judged: the provider tells no time"),
+        (NOW - DAY, AHEAD, "notAfter and maxAge and maxQueued cannot be judged: the provider's clock and ours are"),
+        (None, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
+        (EPOCH, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
+        (NOW + SECOND, NOW, "maxAge and maxQueued cannot be judged: the provider gives a creation time in the future"),
+    ],
+)
+def test_a_limit_is_judged_by_two_times_and_without_one_of_them_says_which(
+    created_at: datetime | None, as_of: datetime | None, said: str | None
+) -> None:
+    told = unjudged(ALL, facts(created_at=created_at), Phase.QUEUED, as_of, NOW)
+
+    assert (told or "").startswith(f"its limits {said}" if said else "")
+    assert (told is None) == (said is None)
+
+
+def test_a_limit_that_cannot_be_reached_any_more_need_not_be_judged() -> None:
+    started = facts(created_at=None, started_at=NOW)
+
+    assert unjudged(Limits(max_queued=HOUR), facts(), Phase.RUNNING, None, NOW) is None
+    assert unjudged(Limits(max_queued=HOUR), started, Phase.QUEUED, None, NOW) is None
+    assert unjudged(Limits(max_queued=HOUR), facts(), Phase.QUEUED, None, NOW) is not None
+
+
+def test_a_limit_on_waiting_cannot_be_judged_once_what_was_known_of_the_job_is_lost() -> None:
+    known = facts(created_at=NOW - DAY)
+    told = unjudged(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW, may_have_started=True)
+
+    assert told == "its limit maxQueued cannot be judged: its status was lost, so it may have started before"
+
+
+def test_a_job_whose_status_was_lost_says_why_its_limit_on_waiting_cannot_be_judged() -> None:
+    subject = a_subject("running", limits={"maxQueued": "1h"})
+    lost = (HistoryEntry(NOW, Phase.QUEUED, Reason.STATUS_DISCARDED),)
+    status = carried_out(subject, a_look(Phase.QUEUED), replace(a_past(subject, Phase.QUEUED), history=lost), NOW)
+
+    assert status.ready.message == (
+        "queued at the provider; its limit maxQueued cannot be judged: "
+        "its status was lost, so it may have started before"
+    )
+    assert status.receipts == ()
+
+
+def test_what_is_said_of_a_limit_moves_only_with_the_facts() -> None:
+    subject = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
+    first = carried_out(subject, a_look(as_of=None), None, NOW)
+    later = carried_out(subject, a_look(at=NOW + DAY, as_of=None), first, NOW + DAY)
+    judged = carried_out(subject, a_look(created_at=NOW), first, NOW + MINUTE)
+
+    assert first.has_unjudged_limit
+    assert later.conditions == first.conditions
+    assert not judged.has_unjudged_limit
+    assert judged.history == first.history

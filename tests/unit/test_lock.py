@@ -4,7 +4,6 @@ import fcntl
 import os
 import signal
 import socket
-import stat
 import sys
 from asyncio import create_subprocess_exec, run
 from asyncio.subprocess import PIPE
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.local.lock import LockHeld, hold
-from reconciler.local.state_dir import StateDirRefused, default_state_dir, prepare_state_dir
+from reconciler.local.lock import LockHeldError, hold
 from tests.support.build import NOW
 
 HOLD_UNTIL_KILLED = """
@@ -32,7 +30,7 @@ def test_a_held_lock_says_who_holds_it(tmp_path: Path) -> None:
 
     with (
         hold(path, command="reconcile", since=NOW),
-        pytest.raises(LockHeld) as caught,
+        pytest.raises(LockHeldError) as caught,
         hold(path, command="reconcile --once", since=NOW),
     ):
         pass
@@ -60,7 +58,7 @@ def test_a_lock_dies_with_its_owner(tmp_path: Path) -> None:
         process = await create_subprocess_exec(sys.executable, "-c", HOLD_UNTIL_KILLED, str(path), stdout=PIPE)
         assert process.stdout is not None
         assert await process.stdout.readline() == b"held\n"
-        with pytest.raises(LockHeld) as caught, hold(path, command="reconcile", since=NOW):
+        with pytest.raises(LockHeldError) as caught, hold(path, command="reconcile", since=NOW):
             pass
         process.send_signal(signal.SIGKILL)
         await process.wait()
@@ -81,42 +79,5 @@ def test_a_holder_that_has_not_said_who_it_is_holds_all_the_same(tmp_path: Path,
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
 
-        with pytest.raises(LockHeld, match="is held by another process"), hold(path, command="x", since=NOW):
+        with pytest.raises(LockHeldError, match="is held by another process"), hold(path, command="x", since=NOW):
             pass
-
-
-# --- the directory that the lock is in -----------------------------------------------------------------------
-
-
-def test_each_specs_directory_has_a_state_directory_of_its_own(tmp_path: Path) -> None:
-    environ = {"XDG_CACHE_HOME": str(tmp_path)}
-    one, two = (default_state_dir(tmp_path / name, environ) for name in ("one", "two"))
-
-    assert one != two
-    assert one == default_state_dir(tmp_path / "two" / ".." / "one", environ)
-    assert one.is_relative_to(tmp_path)
-    assert default_state_dir(tmp_path, {}).is_absolute()
-
-
-def test_a_state_directory_is_this_users_alone(tmp_path: Path) -> None:
-    state = prepare_state_dir(tmp_path / "cache" / "state", tmp_path / "specs")
-
-    assert stat.S_IMODE(state.stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize("inside", [".", "state", "deep/../state", "link"])
-def test_a_state_directory_inside_the_specs_is_refused_in_words(tmp_path: Path, inside: str) -> None:
-    specs = tmp_path / "specs"
-    specs.mkdir()
-    (specs / "link").symlink_to(specs / "elsewhere")
-
-    with pytest.raises(StateDirRefused, match=r"is inside the specs directory .*: name another with --state-dir"):
-        prepare_state_dir(specs / inside, specs)
-    assert not (specs / "state").exists()
-
-
-def test_a_file_is_no_state_directory(tmp_path: Path) -> None:
-    (tmp_path / "state").write_text("")
-
-    with pytest.raises(StateDirRefused, match="is not a directory"):
-        prepare_state_dir(tmp_path / "state", tmp_path / "specs")

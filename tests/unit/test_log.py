@@ -7,12 +7,16 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from reconciler.model.job import Phase
-from reconciler.model.report import AccountReport, Report, Row
+from reconciler.model.job import Phase, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.report import AccountReport, Refusal, Report, Row
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
+from reconciler.redaction import KNOWN
 from reconciler.telemetry.log import PassLog, make_logger
+from reconciler.views.log_text import log_line
 from tests.support.build import ACCOUNT, a_status
+from tests.support.reports import a_stalled_row
 from tests.support.subjects import REF
 
 
@@ -28,17 +32,22 @@ def a_row(status: JobStatus, before: JobStatus | None = None) -> Row:
     )
 
 
-def logged(*reports: Report, secrets: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def logged(*reports: Report) -> list[dict[str, Any]]:
     stream = io.StringIO()
-    log = PassLog(make_logger(stream, is_json=True, secrets=secrets))
+    log = PassLog(make_logger(stream))
     for report in reports:
-        log.passed(report)
+        log.passed(report, [row.name for row in report.rows])
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def away(why: str | None) -> Report:
-    reason = "CannotObserveProvider" if why else None
-    return Report(accounts=(AccountReport(name="main", account=ACCOUNT, jobs=1, unseen_reason=reason, message=why),))
+    return Report(
+        accounts=(AccountReport(name="main", account=ACCOUNT, jobs=1, unseen=unobserved(why) if why else None),)
+    )
+
+
+def unobserved(why: str) -> Unobserved:
+    return Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, why)
 
 
 def test_a_transition_is_one_line_with_name_account_and_revision() -> None:
@@ -67,27 +76,93 @@ def test_an_outage_is_one_line_and_its_end_another() -> None:
     lines = logged(away("no answer"), away("no answer"), away("HTTP 500"), away(None), away(None))
 
     assert [line["message"] for line in lines] == [
-        "an account cannot be looked at",
-        "the account can be looked at again",
+        "cannot be observed: no answer",
+        "observed again",
     ]
 
 
 def test_what_is_wrong_is_said_once_and_again_only_after_it_was_right() -> None:
     wrong, right = Report(notices=("a status counts as none",)), Report()
 
-    assert len(logged(wrong, wrong, right, wrong)) == 2
+    assert [line["message"] for line in logged(wrong, wrong, right, wrong)] == [
+        "a status counts as none",
+        "over: a status counts as none",
+        "a status counts as none",
+    ]
+
+
+def test_a_refusal_lasts_while_its_jobs_are_refused_though_passes_are_about_others() -> None:
+    refusal = Refusal(
+        scope="overall",
+        requested=2,
+        earlier=0,
+        unfinished=2,
+        max_cancels=1,
+        max_cancel_percent=30,
+        max_cancels_absolute=20,
+        names=("one", "other"),
+    )
+    fewer = replace(refusal, requested=1, names=("one",))
+    one, other = (a_stalled_row(name, Reason.REFUSED_BY_GUARD, "refused") for name in refusal.names)
+    rows = tuple(replace(row, before=row.status) for row in (one, other))
+    calm = a_status(name="one")
+    lines = logged(
+        Report(rows=rows, refusals=(refusal,)),
+        Report(rows=rows),
+        Report(rows=rows, refusals=(refusal,)),
+        Report(rows=(rows[0],), refusals=(fewer,)),
+        Report(rows=(a_row(calm, calm),)),
+    )
+
+    assert [line["message"] for line in lines] == [str(refusal), str(fewer), f"over: {refusal}", f"over: {fewer}"]
 
 
 def test_no_secret_gets_past() -> None:
-    lines = logged(away("the key sk-canary-0123 was refused"), secrets=("sk-canary-0123",))
+    KNOWN.note("a test", "sk-canary-0123")
+    lines = logged(away("the key sk-canary-0123 was refused"))
 
     assert "canary" not in json.dumps(lines)
-    assert lines[0]["why"] == "the key [redacted] was refused"
+    assert lines[0]["message"] == "cannot be observed: the key [redacted] was refused"
 
 
-def test_for_people_a_line_begins_with_its_time_and_says_the_sentence() -> None:
+def test_an_account_is_back_only_when_all_that_could_not_be_seen_was_seen_again() -> None:
+    one, other = a_status(name="one", final=False), a_status(name="other", final=False)
+    rows = a_row(one, one), a_row(other, other)
+    down = replace(away("no answer"), rows=tuple(replace(row, unseen=unobserved("no answer")) for row in rows))
+    up = replace(away(None), rows=rows)
     stream = io.StringIO()
-    PassLog(make_logger(stream, is_json=False)).passed(Report(rows=(a_row(a_status()),)))
+    log = PassLog(make_logger(stream))
+    log.passed(down, ["one", "other"])
+    log.passed(up, ["one"])
+    after_a_part = stream.getvalue()
+    log.passed(up, ["other"])
 
-    assert "cancelled at the provider" in stream.getvalue()
-    assert "name=support-triage" in stream.getvalue()
+    assert "observed again" not in after_a_part
+    assert "observed again" in stream.getvalue()
+
+
+def test_many_jobs_that_are_seen_for_the_first_time_are_one_line() -> None:
+    rows = tuple(a_row(a_status(name=f"job-{number}")) for number in range(5000))
+    stalled = a_row(a_stalled_row("typo").status)
+    lines = logged(Report(rows=(*rows, stalled)))
+
+    assert [line["message"] for line in lines] == [
+        "5,000 jobs observed for the first time: 5,000 Cancelled",
+        "look for a typo",
+    ]
+
+
+def test_for_people_a_line_has_the_time_the_name_and_what_happened() -> None:
+    event = {
+        "event": "cancelled at the provider",
+        "level": "info",
+        "at": "2026-11-23T14:03:20Z",
+        "name": "support-triage",
+        "account": "openai https://api.openai.com/v1",
+        "revision": "4be1f0c",
+    }
+
+    assert log_line(event, is_verbose=False).plain == "14:03:20 support-triage  cancelled at the provider"
+    assert log_line(event, is_verbose=True).plain == (
+        "14:03:20 support-triage  cancelled at the provider  account=openai https://api.openai.com/v1 revision=4be1f0c"
+    )

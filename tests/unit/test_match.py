@@ -1,11 +1,13 @@
 from dataclasses import replace
 from typing import Any
 
-from reconciler.core.guard import count_earlier
-from reconciler.core.match import Claim, Matched, duplicates, match
+import pytest
+
+from reconciler.core.match import Claim, Hidden, Matched, duplicates, match
+from reconciler.core.past_attempts import PastAttempts
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.reason import Reason
-from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, Spent
+from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, RememberedAttempt
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import DAY, HOUR, MINUTE, a_receipt
 
@@ -13,12 +15,18 @@ OTHER = Account("openai", "https://eu.api.openai.com/v1")
 
 
 def claim(key: int, name: str, job: str | None, source: str = "bots.yaml", account: Account = ACCOUNT) -> Claim:
-    return Claim(key, name, source, JobRef(account, job) if job else None)
+    ref = JobRef(account, job) if job else None
+    return Claim(key, name, source, ref, ref)
 
 
 def status(name: str, job: str | None, account: Account = ACCOUNT, **rest: Any) -> JobStatus:
     facts = JobFacts(account=str(account), id=job, provider_status="running") if job else None
     return replace(a_status(name), job=facts, receipts=(a_receipt(),), **rest)
+
+
+def counted(*statuses: JobStatus) -> int:
+    """Return how many first attempts of the last hour the statuses tell of."""
+    return sum(PastAttempts(statuses).count((), NOW).values())
 
 
 def matched(claims: list[Claim], statuses: list[JobStatus]) -> Matched:
@@ -64,15 +72,15 @@ def test_what_the_guard_counts_of_a_job_outlives_that_its_spec_names_another() -
     old = replace(
         status("support", "ftjob-1"),
         receipts=(unapproved, by_commit, a_receipt(age=2 * HOUR), a_receipt(approved_by="--allow-cancels 9")),
-        spent=(Spent("elsewhere", NOW - MINUTE), Spent("elsewhere", NOW - 2 * HOUR)),
+        spent=(RememberedAttempt("elsewhere", NOW - MINUTE), RememberedAttempt("elsewhere", NOW - 2 * HOUR)),
     )
     found = match([claim(0, "support", "ftjob-2")], [old], NOW)
 
     assert found.last[0].receipts == ()
     assert found.last[0].spent == (
-        Spent("elsewhere", NOW - MINUTE),
-        Spent(str(ACCOUNT), unapproved.requested_at),
-        Spent(str(ACCOUNT), by_commit.requested_at, "Approve-Cancels 4be1f0c"),
+        RememberedAttempt("elsewhere", NOW - MINUTE),
+        RememberedAttempt(str(ACCOUNT), unapproved.requested_at),
+        RememberedAttempt(str(ACCOUNT), by_commit.requested_at, "Approve-Cancels 4be1f0c"),
     )
 
 
@@ -81,7 +89,7 @@ def test_what_the_guard_counts_of_a_status_that_is_written_over_goes_on_under_it
     found = match([claim(0, "one", "ftjob-2")], [over, mine], NOW)
 
     assert found.last[0].job == mine.job
-    assert count_earlier(found.last.values(), NOW) == count_earlier([over, mine], NOW) == 2
+    assert counted(*found.last.values()) == counted(over, mine) == 2
 
 
 def test_the_same_id_in_another_account_is_another_job() -> None:
@@ -147,3 +155,114 @@ def test_one_job_named_twice_puts_both_at_odds() -> None:
 
 def test_specs_that_cannot_be_resolved_are_at_odds_with_nobody() -> None:
     assert duplicates([claim(0, "one", None), claim(1, "two", None)]) == {}
+
+
+def test_a_status_that_could_not_be_read_makes_its_own_spec_unknown_and_no_other_that_has_one() -> None:
+    read = status("other", "ftjob-2")
+    claims = [claim(0, "support", "ftjob-1"), claim(1, "other", "ftjob-2")]
+    found = match(claims, [read], NOW, hidden=Hidden(names=frozenset({"support"})))
+
+    assert found.unknown == {0}
+    assert found.last == {1: read}
+
+
+def test_a_spec_without_a_status_is_unknown_while_any_was_not_read_for_that_may_be_its_own() -> None:
+    old = status("swapped", "ftjob-2")
+    claims = [claim(0, "new", "ftjob-1"), claim(1, "swapped", "ftjob-3")]
+    found = match(claims, [old], NOW, hidden=Hidden(names=frozenset({"support"})))
+
+    assert found.unknown == {0, 1}
+
+
+def test_a_folder_that_was_not_read_hides_the_specs_in_it_and_those_without_a_status() -> None:
+    here, there = status("here", "ftjob-1"), status("there", "ftjob-2")
+    claims = [
+        claim(0, "here", "ftjob-1", "team/bots.yaml"),
+        claim(1, "there", "ftjob-2", "teams/bots.yaml"),
+        claim(2, "new", "ftjob-3", "teams/new.yaml"),
+    ]
+    found = match(claims, [here, there], NOW, hidden=Hidden(folders=("team/",)))
+
+    assert found.unknown == {0, 2}
+
+
+def test_nothing_is_said_to_be_lost_where_it_could_only_not_be_read() -> None:
+    claims = [claim(0, "support", "ftjob-1")]
+    found = match(claims, [], NOW, discarded=["support"], hidden=Hidden(folders=("",)))
+
+    assert found.unknown == {0}
+    assert not found.last
+
+
+def test_one_job_under_two_accounts_that_are_one_puts_both_at_odds() -> None:
+    alias = Claim(1, "two", "bots.yaml", JobRef(OTHER, "ftjob-1"), JobRef(ACCOUNT, "ftjob-1"))
+
+    assert duplicates([claim(0, "one", "ftjob-1"), alias]).keys() == {0, 1}
+
+
+def outsider(key: int, name: str) -> Claim:
+    return Claim(key, name, "other/x.yaml", None, None, may_claim=False)
+
+
+def test_a_spec_that_may_not_name_its_account_puts_no_other_at_odds() -> None:
+    assert duplicates([outsider(0, "one"), claim(1, "one", "ftjob-1"), outsider(2, "one")]) == {}
+
+
+def test_a_spec_that_may_not_name_its_account_takes_no_status_that_another_has_the_name_of() -> None:
+    of_another_job = status("one", "ftjob-0")
+    found = matched([outsider(0, "one"), claim(1, "one", "ftjob-1")], [of_another_job])
+
+    assert found.last.keys() == {1}
+
+
+def test_of_two_specs_that_name_one_job_neither_takes_what_stands_under_the_name_of_the_other() -> None:
+    mine = status("mine", "ftjob-1")
+    found = matched([claim(0, "theirs", "ftjob-1"), claim(1, "mine", "ftjob-1")], [mine])
+
+    assert found.last == {1: mine}
+
+
+def test_of_many_specs_at_odds_each_names_a_few_others() -> None:
+    claims = [claim(number, f"bot-{number:02}", "ftjob-1", f"{number:02}.yaml") for number in range(20)]
+    found = duplicates(claims)
+
+    assert found[19] == (
+        "the job ftjob-1 is named by another spec too: bot-00, bot-01, bot-02, bot-03, bot-04 and 14 more"
+    )
+    assert found[0] == (
+        "the job ftjob-1 is named by another spec too: bot-01, bot-02, bot-03, bot-04, bot-05 and 14 more"
+    )
+
+
+def test_a_status_that_was_lost_is_told_of_now_and_says_what_is_lost() -> None:
+    last = match([claim(0, "support", "ftjob-1", "team.yaml")], [], NOW, discarded=["support"]).last[0]
+
+    assert (last.name, last.source) == ("support", "team.yaml")
+    assert (last.ready.reason, last.ready.message) == (Reason.STATUS_DISCARDED, "what was known of the job is lost")
+    assert last.ready.last_transition_time == NOW
+    assert last.history == (HistoryEntry(NOW, Phase.UNKNOWN, Reason.STATUS_DISCARDED),)
+
+
+def test_a_spec_that_has_its_status_keeps_none_from_those_after_it() -> None:
+    known, renamed = status("known", "ftjob-1"), status("other", None)
+    found = matched(
+        [claim(0, "known", "ftjob-1"), claim(1, "none", "ftjob-2"), claim(2, "other", None)], [known, renamed]
+    )
+
+    assert found.last == {0: known, 2: renamed}
+
+
+def test_a_status_that_one_spec_has_by_its_job_is_not_given_to_another_by_its_name() -> None:
+    one = status("one", "ftjob-1")
+    found = matched([claim(0, "two", "ftjob-1"), claim(1, "one", "ftjob-9")], [one])
+
+    assert found.last == {0: one}
+
+
+@pytest.mark.parametrize(("count", "rest"), [(6, ""), (7, " and 1 more")])
+def test_specs_at_odds_are_counted_once_they_are_more_than_five_others(count: int, rest: str) -> None:
+    claims = [claim(number, f"bot-{number}", "ftjob-1") for number in range(count)]
+
+    assert duplicates(claims)[0] == (
+        f"the job ftjob-1 is named by another spec too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}"
+    )

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.model.action_record import Sent
+from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
 from reconciler.model.status import Outcome
-from reconciler.model.watch_status import Overview, Result
+from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.telemetry.metrics import Metrics
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import a_receipt
@@ -25,7 +26,7 @@ class Board:
     """An overview that a test changes."""
 
     def __init__(self) -> None:
-        self.overview = Overview(interval_s=60, beat_at=100, progress_at=88, watched_at=100)
+        self.overview = WatchStatus(interval_s=60, beat_at=100, progress_at=88, watched_at=100)
         self.metrics = Metrics(lambda: self.overview, lambda: NOW)
 
     def value(self, series: str, /, **labels: str) -> float | None:
@@ -108,9 +109,21 @@ def test_ages_are_read_off_the_overview_at_the_scrape(board: Board) -> None:
     )
 
     assert board.value("workqueue_depth") == 7
+    assert board.value("interval_seconds") == board.overview.interval_s
     assert board.value("workqueue_longest_running_processor_seconds") == 12
     assert board.value("observation_age_seconds", provider=PROVIDER) == 30
     assert board.value("last_success_timestamp_seconds") == NOW.timestamp()
+
+
+def test_a_limit_that_cannot_be_judged_is_a_series_until_it_can_be(board: Board) -> None:
+    ready = a_status().ready
+    unjudged = replace(ready, reason=Reason.AS_DESIRED, message="running at the provider; its limit cannot be judged")
+    board.overview = replace(board.overview, report=Report(rows=(a_row(a_status(conditions=(unjudged,))),)))
+    while_unjudged = board.value("limit_not_judged", name="support-triage", provider=PROVIDER)
+    board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)))
+
+    assert while_unjudged == 1
+    assert board.value("limit_not_judged", name="support-triage", provider=PROVIDER) is None
 
 
 def test_only_gauges_name_a_job(board: Board) -> None:

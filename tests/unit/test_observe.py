@@ -1,15 +1,20 @@
+from itertools import chain, combinations
+
 import pytest
 
-from reconciler.controller.observe import PAGES_MAX, Looked
-from reconciler.errors import Delivered, Kind, Permanent, ProviderError, Transient
-from reconciler.model.job import Capabilities, Phase, Seen, Unseen
+from reconciler.controller.listing import PAGES_MAX
+from reconciler.controller.observe import Observations
+from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.job import Capabilities, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
 from tests.support.shelf import Circle, Endless, Shelf, looked, named, seen, shelf
 
 PARTS = Capabilities(has_whole_rows=False, page_size_max=100)
-DENIED = Permanent("401", kind=Kind.DENIED)
-DOWN = Transient("no answer", delivered=Delivered.UNKNOWN)
-SHUT = Transient("429", delivered=Delivered.NO, retry_after_s=7.0)
+DENIED = PermanentError("401", kind=Kind.DENIED)
+FORBIDDEN = PermanentError("403", kind=Kind.FORBIDDEN)
+GARBLED = PermanentError("no job", kind=Kind.INVALID)
+DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
+SHUT = TransientError("429", delivered=Delivered.NO, retry_after_s=7.0)
 
 
 def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None:
@@ -18,7 +23,7 @@ def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None
 
     assert sorted(reader.asked) == named(*range(0, 1000, 50))
     assert found.unseen is None
-    assert all(isinstance(each, Seen) and each.job for each in found.looks.values())
+    assert all(isinstance(each, Observed) and each.job for each in found.looks.values())
 
 
 def test_many_jobs_are_listed_by_the_largest_page() -> None:
@@ -43,7 +48,7 @@ def test_a_list_is_left_once_asking_for_the_rest_is_cheaper() -> None:
 
     assert reader.pages == 2
     assert reader.asked[2:] == named(990, 991)
-    assert all(isinstance(each, Seen) and each.job for each in found.looks.values())
+    assert all(isinstance(each, Observed) and each.job for each in found.looks.values())
 
 
 def test_a_row_without_every_field_will_do_only_where_nothing_changed() -> None:
@@ -61,18 +66,41 @@ def test_a_job_that_no_list_shows_is_absent_only_by_its_own_answer() -> None:
     found = looked(listed, named(*range(30)), dict.fromkeys(named(*range(30)), Phase.RUNNING))
 
     assert listed.asked == ["page 1", hidden]
-    assert seen(found, hidden) == Seen(None)
+    assert seen(found, hidden) == Observed(None)
 
 
-def test_a_list_that_breaks_off_is_no_look_at_anything() -> None:
+def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> None:
     reader = shelf(1000)
     reader.broken["page 2"] = DOWN
     found = looked(reader, named(*range(1000)))
 
     assert reader.asked == ["page 1", "page 2"]
-    assert {each.reason for each in found.looks.values() if isinstance(each, Unseen)} == {Reason.OBSERVATION_INCOMPLETE}
-    assert len(found.looks) == 1000
-    assert not any(isinstance(each, Seen) for each in found.looks.values())
+    assert [seen(found, id_) for id_ in named(*range(100))] == [
+        Observed(reader.jobs[id_]) for id_ in named(*range(100))
+    ]
+    assert {each.reason for each in found.looks.values() if isinstance(each, Unobserved)} == {
+        Reason.OBSERVATION_INCOMPLETE
+    }
+    assert sum(isinstance(each, Unobserved) for each in found.looks.values()) == 900
+    assert found.unseen is not None
+
+
+def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
+    reader = shelf(110)
+    reader.broken["page 2"] = DOWN
+    found = looked(reader, named(*range(95), 105))
+
+    assert reader.asked == ["page 1", "ftjob-0105"]
+    assert found.unseen is None
+
+
+def test_who_may_not_list_may_still_retrieve() -> None:
+    reader = shelf(25)
+    reader.broken["page 1"] = FORBIDDEN
+    found = looked(reader, named(*range(25)))
+
+    assert found.unseen is None
+    assert all(isinstance(each, Observed) and each.job for each in found.looks.values())
 
 
 def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
@@ -97,9 +125,9 @@ def test_a_list_without_end_is_given_up_at_the_bound() -> None:
     ("error", "reason"),
     [
         (DENIED, Reason.AUTHENTICATION_FAILED),
-        (Permanent("no key", kind=Kind.MISSING), Reason.AUTHENTICATION_FAILED),
+        (PermanentError("no key", kind=Kind.MISSING), Reason.AUTHENTICATION_FAILED),
         (SHUT, Reason.RATE_LIMITED),
-        (Transient("connection refused", delivered=Delivered.NO), Reason.CANNOT_OBSERVE_PROVIDER),
+        (TransientError("connection refused", delivered=Delivered.NO), Reason.CANNOT_OBSERVE_PROVIDER),
     ],
     ids=["denied", "no key", "too many requests", "refused connection"],
 )
@@ -130,8 +158,8 @@ def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
     found = looked(reader, named(*range(20)))
 
     assert found.unseen is None
-    assert isinstance(seen(found, "ftjob-0003"), Unseen)
-    assert sum(isinstance(each, Seen) for each in found.looks.values()) == 19
+    assert isinstance(seen(found, "ftjob-0003"), Unobserved)
+    assert sum(isinstance(each, Observed) for each in found.looks.values()) == 19
 
 
 def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
@@ -143,7 +171,7 @@ def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
     assert found.unseen.reason is Reason.CANNOT_OBSERVE_PROVIDER
 
 
-def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) -> tuple[Looked, Shelf]:
+def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) -> tuple[Observations, Shelf]:
     """Look at an account that knew so many unfinished jobs, of which so many are gone; and some finished ones."""
     reader = shelf(of + finished)
     known = dict.fromkeys(named(*range(of)), phase)
@@ -162,10 +190,12 @@ def test_jobs_that_vanish_all_at_once_are_a_wrong_key_until_shown_otherwise(
     gone: int, of: int, *, is_suspect: bool
 ) -> None:
     found, _ = vanish(gone, of)
+    looks = [seen(found, id_) for id_ in named(*range(of))]
 
     assert (found.unseen is not None) == is_suspect
     assert found.unseen is None or found.unseen.reason is Reason.OBSERVATION_SUSPECT
-    assert any(isinstance(each, Seen) for each in found.looks.values()) != is_suspect
+    assert looks[:gone] == [found.unseen or Observed(None)] * gone
+    assert all(isinstance(each, Observed) and each.job for each in looks[gone:])
 
 
 def test_the_only_unfinished_job_may_vanish_where_a_finished_one_is_still_listed() -> None:
@@ -192,7 +222,57 @@ def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
     found = looked(shelf(0), named(*range(5)))
 
     assert found.unseen is None
-    assert set(found.looks.values()) == {Seen(None)}
+    assert set(found.looks.values()) == {Observed(None)}
+
+
+@pytest.mark.parametrize("error", [FORBIDDEN, GARBLED, DOWN], ids=["forbidden", "garbled", "no answer"])
+@pytest.mark.parametrize("gone", [frozenset(), frozenset({4})], ids=["none gone", "one gone"])
+def test_whatever_jobs_cannot_be_seen_all_others_are(error: ProviderError, gone: frozenset[int]) -> None:
+    for troubled in map(frozenset, chain.from_iterable(combinations(range(4), count) for count in range(4))):
+        reader = shelf(5)
+        reader.broken = dict.fromkeys(named(*troubled), error)
+        for id_ in named(*gone):
+            del reader.jobs[id_]
+        found = looked(reader, named(*range(5)), dict.fromkeys(named(*range(5)), Phase.RUNNING))
+        well = named(*sorted(set(range(5)) - troubled - gone))
+
+        assert [seen(found, id_) for id_ in well] == [Observed(reader.jobs[id_]) for id_ in well]
+        assert [seen(found, id_) for id_ in named(*gone)] == [Observed(None)] * len(gone)
+        assert found.unseen is None
+
+
+@pytest.mark.parametrize(("is_part", "is_told"), [(False, True), (True, False)])
+def test_an_account_is_forbidden_where_all_its_jobs_are_and_not_where_some_are(*, is_part: bool, is_told: bool) -> None:
+    reader = shelf(2)
+    reader.broken = dict.fromkeys(named(0, 1), FORBIDDEN)
+    found = looked(reader, named(0, 1), is_part=is_part)
+
+    assert reader.asked == named(0, 1)
+    assert (found.unseen is not None) == is_told
+
+
+def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are_seen() -> None:
+    reader = shelf(2000)
+    ids = named(*range(2000))
+    for id_ in ids[:600]:
+        del reader.jobs[id_]
+    found = looked(reader, ids, dict.fromkeys(ids, Phase.RUNNING), burst=10)
+
+    assert len(reader.asked) <= 30
+    assert found.unseen is not None
+    assert found.unseen.message.startswith("600 of 2000 unfinished jobs are gone all at once")
+    assert all(seen(found, id_) == Observed(reader.jobs[id_]) for id_ in ids[600:])
+    assert all(isinstance(seen(found, id_), Unobserved) for id_ in ids[:600])
+
+
+def test_a_crowd_that_only_a_list_hides_is_retrieved_to_its_end() -> None:
+    whole, hiding = shelf(100), Shelf({id_: job for id_, job in shelf(100).jobs.items() if id_ >= "ftjob-0040"})
+    hiding.hidden = {id_: whole.jobs[id_] for id_ in named(*range(40))}
+    ids = named(*range(100))
+    found = looked(hiding, ids, dict.fromkeys(ids, Phase.RUNNING), burst=10)
+
+    assert found.unseen is None
+    assert all(seen(found, id_) == Observed(whole.jobs[id_]) for id_ in ids)
 
 
 def test_a_job_named_twice_is_asked_for_once() -> None:

@@ -2,20 +2,20 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from reconciler.controller.observe import Looked
-from reconciler.errors import Delivered, Transient
-from reconciler.model.job import JobRef, ObservedJob, Phase, Seen
+from reconciler.controller.observe import Observations
+from reconciler.errors import Delivered, TransientError
+from reconciler.model.job import JobRef, Observed, ObservedJob, Phase
 from reconciler.model.reason import Reason
 from tests.support.build import ACCOUNT
 from tests.support.shelf import Shelf, looked, named, seen, shelf
 
-DOWN = Transient("no answer", delivered=Delivered.UNKNOWN)
+DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
 OURS = "ftjob-0000"
 """A job whose cancel was accepted, so that it may be gone because of us."""
 
 
-def let_go(known: dict[str, Phase], shown: Shelf, wanted: list[str] | None = None) -> Looked:
-    return looked(shown, wanted or [OURS], {OURS: Phase.RUNNING, **known}, may_vanish=(OURS,))
+def let_go(known: dict[str, Phase], shown: Shelf, wanted: list[str] | None = None) -> Observations:
+    return looked(shown, wanted or [OURS], {OURS: Phase.RUNNING, **known}, may_vanish=frozenset({OURS}))
 
 
 def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_accepted() -> None:
@@ -23,7 +23,7 @@ def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_a
     found = let_go({}, reader)
 
     assert found.unseen is None
-    assert seen(found, OURS) == Seen(None)
+    assert seen(found, OURS) == Observed(None)
     assert reader.asked == [OURS]
 
 
@@ -41,18 +41,18 @@ def test_its_absence_is_believed_where_another_job_is_still_there(wanted: list[s
     found = let_go({"ftjob-0001": Phase.RUNNING}, others, wanted)
 
     assert found.unseen is None
-    assert seen(found, OURS) == Seen(None)
+    assert seen(found, OURS) == Observed(None)
 
 
 def test_a_second_absence_needs_a_witness_as_the_first_one_did() -> None:
-    found = looked(Shelf({}), [OURS], {OURS: Phase.ABSENT, "ftjob-0001": Phase.RUNNING}, may_vanish=(OURS,))
+    found = looked(Shelf({}), [OURS], {OURS: Phase.ABSENT, "ftjob-0001": Phase.RUNNING}, may_vanish=frozenset({OURS}))
 
     assert found.unseen is not None
 
 
 def test_with_it_other_jobs_may_not_vanish() -> None:
     ids = named(0, 1, 2)
-    found = looked(shelf(0), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=(OURS,))
+    found = looked(shelf(0), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset({OURS}))
 
     assert found.unseen is not None
 
@@ -60,13 +60,13 @@ def test_with_it_other_jobs_may_not_vanish() -> None:
 def test_two_that_may_vanish_do_so_where_a_third_is_there() -> None:
     ids = named(0, 1, 2)
     found = looked(
-        Shelf({ids[2]: shelf(3).jobs[ids[2]]}), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=(*ids[:2],)
+        Shelf({ids[2]: shelf(3).jobs[ids[2]]}), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset(ids[:2])
     )
 
     assert found.unseen is None
 
 
-def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> tuple[Looked, Shelf]:
+def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> tuple[Observations, Shelf]:
     """Look at many jobs beside one that has ended as cancelled, which a list shows otherwise."""
     reader = shelf(count)
     reader.jobs = {"ftjob-ended": ObservedJob(id="ftjob-ended", phase=shown, provider_status=str(shown)), **reader.jobs}
@@ -90,14 +90,14 @@ def test_a_list_row_that_denies_an_end_has_the_job_itself_asked_for() -> None:
     found, reader = with_an_end(Phase.RUNNING)
 
     assert reader.asked == ["page 1", "ftjob-ended"]
-    assert seen(found, "ftjob-ended") == Seen(reader.jobs["ftjob-ended"])
+    assert seen(found, "ftjob-ended") == Observed(reader.jobs["ftjob-ended"])
 
 
 def test_what_the_job_itself_says_counts_and_not_its_row() -> None:
     found, _ = with_an_end(Phase.RUNNING, as_told=Phase.CANCELLED)
     told = seen(found, "ftjob-ended")
 
-    assert isinstance(told, Seen)
+    assert isinstance(told, Observed)
     assert told.job is not None
     assert told.job.phase is Phase.CANCELLED
 

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.orphans import as_proven, is_outliving, outlive
-from reconciler.model.job import UNSET, Capabilities, Phase, Seen, Unset
+from reconciler.model.job import UNSET, Capabilities, Observed, Phase, Unset
 from reconciler.model.reason import Reason
-from reconciler.model.status import JobStatus, Outcome, Receipt
+from reconciler.model.spec import render_instant
+from reconciler.model.status import HistoryEntry, JobStatus, Outcome, Receipt
 from tests.support.build import NOW
 from tests.support.conditions_oracle import violations
 from tests.support.subjects import ABSENT, DAY, EDGES, HOUR, MINUTE, a_look, a_past, a_receipt, a_subject
@@ -29,18 +30,21 @@ def test_a_status_without_an_open_request_is_not_looked_at_without_its_spec(outc
     assert not is_outliving(left(), NOW)
 
 
-def outlived(status: JobStatus, look: Seen | None, now: datetime = NOW) -> JobStatus:
+def outlived(status: JobStatus, look: Observed | None, now: datetime = NOW) -> JobStatus:
     after = outlive(status, look, now)
     assert after is not None
     return after
 
 
 @pytest.mark.parametrize("look", [a_look(Phase.RUNNING), a_look(Phase.CANCELLING), a_look(Phase.UNKNOWN), ABSENT, None])
-def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Seen | None) -> None:
+def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Observed | None) -> None:
     status = outlived(left(ASKED), look)
 
     assert status.open_receipt == ASKED
     assert (status.is_reconciling, status.ready.reason) == (True, Reason.SPEC_DELETED)
+    assert status.ready.message == "the spec is gone while a request is open; nothing more is asked"
+    assert status.ready.last_transition_time == NOW
+    assert status.phase is (left().phase if look is None else look.job.phase if look.job else Phase.ABSENT)
     assert violations(status) == []
 
 
@@ -91,7 +95,10 @@ def test_what_the_guard_counts_stays_for_as_long_as_it_does(
     assert (status is not None) == (where == "just before")
     if status is not None:
         assert (status.is_ready, status.is_stalled, status.is_reconciling) == (False, False, False)
-        assert "until" in status.ready.message
+        assert status.ready.message == (
+            f"the spec is gone; the guard counts what was asked for until {render_instant(NOW - edge)}"
+        )
+        assert status.ready.last_transition_time == NOW
         assert violations(status) == []
         assert outlive(status, None, NOW) == status
 
@@ -101,3 +108,19 @@ def test_a_status_goes_with_its_spec_if_the_guard_counts_nothing_of_it() -> None
 
     assert outlive(left(), None, NOW) is None
     assert outlive(left(by_an_operator), None, NOW) is None
+
+
+def test_an_end_that_was_known_and_is_left_out_of_a_look_is_still_an_end() -> None:
+    hides = Capabilities(confirms=False)
+    ended = a_past(a_subject(), Phase.CANCELLING, ASKED, finished_at=NOW)
+    looks = [as_proven(a_look(Phase.CANCELLED), status, hides) for status in (ended, replace(ended, job=None))]
+
+    assert [look.job and look.job.phase for look in looks] == [Phase.CANCELLED, Phase.CANCELLING]
+
+
+def test_what_the_guard_counts_is_told_as_one_more_transition() -> None:
+    closed = a_receipt(age=MINUTE, outcome=Outcome.CANCELLED)
+    before = left(closed, phase=Phase.CANCELLED)
+    status = outlived(before, None)
+
+    assert status.history == (HistoryEntry(NOW, Phase.CANCELLED, Reason.SPEC_DELETED), *before.history)

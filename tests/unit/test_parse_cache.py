@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.formats.yaml_text import Unreadable, parse
+from reconciler.formats.yaml_text import YamlUnreadableError, parse
 from reconciler.local.disk import LocalDisk
 from reconciler.local.parse_cache import ParseCache
-from tests.support.repositories import Clone
 
 TEXT = "a: 1\nb: [x, {c: ~}]\n---\n- é\n- '0123'\n"
 TOLD = "wanted: cancelled\n"
@@ -71,17 +70,12 @@ def _be_somebody_elses(file: Path) -> None:
     file.write_text("not ours\n", encoding="utf-8")
 
 
-def _be_tracked(file: Path) -> None:
-    Clone(file.parent).git("init", "--quiet")
-    Clone(file.parent).git("add", file.name)
-
-
 def _be_gone(file: Path) -> None:
     file.unlink()
     file.mkdir()
 
 
-@pytest.mark.parametrize("harm", [_tear, _alter, _be_another_reader, _be_somebody_elses, _be_tracked, _be_gone])
+@pytest.mark.parametrize("harm", [_tear, _alter, _be_another_reader, _be_somebody_elses, _be_gone])
 def test_a_cache_that_cannot_be_trusted_counts_as_nothing(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     file = tmp_path / "parsed"
     kept(file, TOLD)
@@ -92,20 +86,12 @@ def test_a_cache_that_cannot_be_trusted_counts_as_nothing(tmp_path: Path, harm: 
     assert said(file) == "cancelled"
 
 
-def test_a_cache_in_a_checkout_that_does_not_track_it_is_used(tmp_path: Path) -> None:
-    Clone(tmp_path).git("init", "--quiet")
-    kept(tmp_path / "parsed", TOLD)
-    forge(tmp_path / "parsed")
-
-    assert said(tmp_path / "parsed") == "forged"
-
-
 def test_what_has_something_wrong_with_it_is_told_anew_each_time(tmp_path: Path) -> None:
     twice = "a: 1\na: 2\n"
     kept(tmp_path / "parsed", twice)
 
     assert opened(tmp_path / "parsed")(twice)[0].problems
-    with pytest.raises(Unreadable):
+    with pytest.raises(YamlUnreadableError):
         opened(tmp_path / "parsed")("a: [")
 
 

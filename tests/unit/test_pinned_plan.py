@@ -2,26 +2,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.controller.plan import Case, Ledger
+from reconciler.controller.current_specs import CurrentSpecs
+from reconciler.controller.plan import JobPlan, judge
 from reconciler.core.decide import decide
-from reconciler.core.guard import Approvals, Brakes
 from reconciler.model.job import JobRef
 from reconciler.model.pinned_plan import PinnedPlan
 from tests.support.build import ACCOUNT, NOW
 from tests.support.subjects import a_look, a_subject
 
 
-def a_case(name: str) -> Case:
+def a_case(name: str) -> JobPlan:
     """Return a running job whose spec wants it cancelled."""
     subject = replace(a_subject(), name=name, ref=JobRef(ACCOUNT, f"ftjob-{name}"))
-    return Case(subject, None, decide(subject, a_look(), None, NOW))
+    return JobPlan(subject, None, decide(subject, a_look(), None, NOW))
 
 
-def judged(cases: list[Case], pinned: PinnedPlan | None) -> tuple[dict[str, bool], int]:
+def judged(cases: list[JobPlan], pinned: PinnedPlan | None) -> tuple[dict[str, bool], int]:
     """Return whether each case is refused, and how many changes went through the guard."""
-    ledger = Ledger(Brakes(), Approvals(), (), (), pinned=pinned)
-    told, _ = ledger.judge(ACCOUNT, cases, NOW)
-    return {case.subject.name: case.is_refused for case in told}, ledger.let_through
+    told, _ = judge(CurrentSpecs(pinned=pinned), ACCOUNT, cases, NOW)
+    let_through = [case for case in told if case.is_counted and not case.is_refused]
+    return {case.subject.name: case.is_refused for case in told}, len(let_through)
 
 
 def test_without_a_plan_everything_may_be_asked() -> None:

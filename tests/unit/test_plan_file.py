@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.formats.plan_file import PlanUnreadable, plan_digest, read_plan, render_plan
+from reconciler.formats.plan_file import PlanUnreadableError, plan_digest, read_plan, render_plan
+from reconciler.model.action import Action
 from reconciler.model.job import Account, JobRef
 from reconciler.model.pinned_plan import PinnedPlan
-from reconciler.model.report import Action
 from reconciler.model.status import Because, Verb
 from tests.support.reports import OPENAI
 
@@ -88,10 +88,10 @@ def test_what_is_no_plan_is_refused_with_the_way_to_make_one(text: str, tmp_path
     path = tmp_path / "plan.json"
     path.write_text(text, encoding="utf-8")
 
-    with pytest.raises(PlanUnreadable, match="reconcile plan --out"):
+    with pytest.raises(PlanUnreadableError, match="reconcile plan --out"):
         read_plan(path)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlanUnreadable, match="No such file"):
+    with pytest.raises(PlanUnreadableError, match="No such file"):
         read_plan(tmp_path / "plan.json")

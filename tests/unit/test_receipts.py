@@ -1,13 +1,13 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from reconciler.core.decide import decide
-from reconciler.core.receipts import confirm, intend, is_contested, withdraw
+from reconciler.core.receipts import confirm, intend, is_contested, limit_asked_for, newest_cancel, withdraw
+from reconciler.model.action import Action
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
-from reconciler.model.report import Action
 from reconciler.model.status import Because, Origin, Outcome, Receipt, Verb
 from tests.support.build import NOW
 from tests.support.subjects import (
@@ -73,6 +73,14 @@ def test_only_the_five_newest_receipts_are_kept() -> None:
     status = intend(a_past(WANTED, Phase.RUNNING, *old), an_action(), None, None, NOW)
 
     assert [receipt.requested_at for receipt in status.receipts] == [NOW - hours * HOUR for hours in range(5)]
+    assert status.spent == ()
+
+
+def test_a_receipt_that_makes_room_for_a_newer_one_goes_on_being_counted() -> None:
+    old = tuple(a_receipt(age=minutes * MINUTE, outcome=Outcome.WITHDRAWN) for minutes in range(1, 6))
+    status = intend(a_past(WANTED, Phase.RUNNING, *old), an_action(), None, None, NOW)
+
+    assert [each.requested_at for each in status.spent] == [NOW - 5 * MINUTE]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,32 @@ def test_only_what_a_look_shows_closes_a_receipt(verb: Verb, phase: Phase, outco
     (receipt,) = confirm(status, phase, NOW, MINUTE)
 
     assert (receipt.outcome, receipt.confirmed_at) == (outcome, NOW if outcome else None)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "refusals", "is_ours"), [(1, 0, True), (1, 1, False), (2, 1, True), (2, 2, False)]
+)
+def test_an_end_confirms_a_receipt_unless_every_attempt_was_refused(
+    attempts: int,
+    refusals: int,
+    is_ours: bool,  # noqa: FBT001
+) -> None:
+    asked = replace(ASKED, attempts=attempts, refusals=refusals)
+    (ended,) = confirm(a_past(WANTED, Phase.RUNNING, asked), Phase.CANCELLED, NOW, MINUTE)
+    withdrawn = withdraw((asked,), None)
+
+    assert (ended.outcome, ended.confirmed_at) == (Outcome.CANCELLED, NOW if is_ours else None)
+    assert newest_cancel((ended,)) == (ended if is_ours else None)
+    assert newest_cancel(withdrawn) == (withdrawn[0] if is_ours else None)
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_job_that_is_being_cancelled_after_a_refusal_is_cancelled_by_others(is_refused: bool) -> None:  # noqa: FBT001
+    to_run = a_subject("running")
+    last = a_past(to_run, Phase.RUNNING, replace(ASKED, refusals=int(is_refused)))
+    status = decide(to_run, a_look(Phase.CANCELLING), last, NOW).status
+
+    assert status.ready.reason is (Reason.CANCELLING_ELSEWHERE if is_refused else Reason.CANCEL_PENDING)
 
 
 def test_a_closed_receipt_is_left_as_it_was() -> None:
@@ -142,6 +176,30 @@ def test_a_job_that_counted_as_gone_and_is_there_after_all_was_not_stopped() -> 
     assert back.status.open_receipt == TAKEN
     assert back.action is not None
     assert not decide(WANTED, ABSENT, back.status, NOW + HOUR).status.is_ready
+
+
+FOR_LIMIT = replace(ASKED, because=Because.LIMIT_REACHED, reason="maxAge 1h")
+GONE_FOR_LIMIT = replace(FOR_LIMIT, accepted_at=NOW - HOUR, confirmed_at=NOW, outcome=Outcome.GONE)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "is_still_meant", "limit"),
+    [
+        pytest.param((FOR_LIMIT,), True, "maxAge 1h", id="open"),
+        pytest.param((FOR_LIMIT,), False, None, id="open, and the spec has changed"),
+        pytest.param((replace(FOR_LIMIT, refusals=1),), True, "maxAge 1h", id="open, and refused so far"),
+        pytest.param((GONE_FOR_LIMIT,), False, "maxAge 1h", id="the job is gone for it"),
+        pytest.param((replace(FOR_LIMIT, outcome=Outcome.WITHDRAWN),), True, None, id="withdrawn"),
+        pytest.param((ASKED,), True, None, id="asked for by a person"),
+        pytest.param((), True, None, id="never asked for"),
+    ],
+)
+def test_a_limit_stays_asked_for_while_its_cancel_is_open_and_meant_or_once_the_job_is_gone_for_it(
+    receipts: tuple[Receipt, ...],
+    is_still_meant: bool,  # noqa: FBT001
+    limit: str | None,
+) -> None:
+    assert limit_asked_for(receipts, is_still_meant=is_still_meant) == limit
 
 
 def test_a_spec_that_changes_its_mind_withdraws_what_was_asked_and_asks_nothing_more() -> None:
@@ -199,3 +257,20 @@ def test_reversals_without_end_keep_five_receipts_and_one_open_at_most() -> None
     assert all(receipt.outcome is Outcome.PAUSED for receipt in status.receipts)
     assert status.ready.reason is Reason.AS_DESIRED
     assert now - status.receipts[0].requested_at == 9 * HOUR
+
+
+@pytest.mark.parametrize(("attempts", "confirmed_at"), [(1, None), (2, NOW)])
+def test_the_end_that_a_refusal_shows_is_our_doing_only_if_an_earlier_attempt_may_have_done_it(
+    attempts: int, confirmed_at: datetime | None
+) -> None:
+    status = a_past(WANTED, Phase.RUNNING, replace(ASKED, attempts=attempts))
+    (receipt,) = confirm(status, Phase.CANCELLED, NOW, MINUTE, is_refused=True)
+
+    assert (receipt.outcome, receipt.confirmed_at) == (Outcome.CANCELLED, confirmed_at)
+
+
+def test_another_attempt_leaves_older_receipts_as_they_are() -> None:
+    old = a_receipt(Verb.PAUSE, DAY, outcome=Outcome.PAUSED, confirmed_at=NOW - DAY)
+    status = intend(a_past(WANTED, Phase.RUNNING, ASKED, old), an_action(), None, None, NOW)
+
+    assert status.receipts == (replace(ASKED, attempts=ASKED.attempts + 1, last_attempt_at=NOW), old)

@@ -5,19 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.git.remote_credentials import GitAccess, split_url
+from reconciler.cli.url_password import without_password
+from reconciler.git.remote_credentials import RemoteCredentials, split_url
+from reconciler.local.credential_policy import Trust
 
 TOKEN = "canary-token-123456"  # noqa: S105  a canary
 
 
-def sent(access: GitAccess) -> str:
+def sent(access: RemoteCredentials) -> str:
     """Return the user and the token that Git is told to send."""
     header = access.environment()["GIT_CONFIG_VALUE_0"]
     return base64.b64decode(header.rpartition(" ")[2]).decode()
 
 
 def test_a_token_goes_by_the_environment_and_follows_no_redirect() -> None:
-    environment = GitAccess("https://git.example/specs.git", token=TOKEN).environment()
+    environment = RemoteCredentials("https://git.example/specs.git", token=TOKEN).environment()
 
     assert environment["GIT_CONFIG_COUNT"] == "2"
     assert environment["GIT_CONFIG_KEY_0"] == "http.extraHeader"
@@ -25,7 +27,7 @@ def test_a_token_goes_by_the_environment_and_follows_no_redirect() -> None:
 
 
 def test_settings_that_are_in_the_environment_stay() -> None:
-    environment = GitAccess("https://git.example/specs.git", token=TOKEN).environment(3)
+    environment = RemoteCredentials("https://git.example/specs.git", token=TOKEN).environment(3)
 
     assert environment["GIT_CONFIG_COUNT"] == "5"
     assert "GIT_CONFIG_KEY_2" not in environment
@@ -33,7 +35,7 @@ def test_settings_that_are_in_the_environment_stay() -> None:
 
 
 def test_without_a_secret_git_is_told_nothing() -> None:
-    assert GitAccess("git@git.example:specs.git").environment() == {}
+    assert RemoteCredentials("git@git.example:specs.git").environment() == {}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_a_secret_in_a_url_is_taken_out_of_it(url: str, token: str | None, expec
     bare, user, password = split_url(url)
 
     assert bare == "https://git.example/specs.git"
-    assert sent(GitAccess(bare, user, token=token or password)) == expected
+    assert sent(RemoteCredentials(bare, user, token=token or password)) == expected
 
 
 @pytest.mark.parametrize("url", ["git@git.example:specs.git", "ssh://git@git.example/specs.git", "/srv/specs.git"])
@@ -60,7 +62,7 @@ def test_other_urls_stay_as_they_are(url: str) -> None:
 
 def test_a_file_is_read_anew_so_that_a_renewed_token_is_used(tmp_path: Path) -> None:
     file = tmp_path / "token"
-    access = GitAccess("https://git.example/specs.git", file=file)
+    access = RemoteCredentials("https://git.example/specs.git", file=file)
     file.write_text("first\n")
     first = sent(access)
     file.write_text("second\n")
@@ -69,8 +71,61 @@ def test_a_file_is_read_anew_so_that_a_renewed_token_is_used(tmp_path: Path) -> 
 
 
 def test_what_a_remote_echoes_is_told_without_the_secret() -> None:
-    access = GitAccess("https://git.example/specs.git", token=TOKEN)
+    access = RemoteCredentials("https://git.example/specs.git", token=TOKEN)
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
     assert access.strike(f"remote: {TOKEN} or {basic}") == "remote: *** or ***"
     assert TOKEN not in repr(access)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (["--git-url", f"https://ada:{TOKEN}@git.example/a"], ["--git-url", "https://git.example/a"]),
+        ([f"--git-url=https://{TOKEN}@git.example/a"], ["--git-url=https://git.example/a"]),
+        ([f"--git-url=https://ada:{TOKEN}@git.example/a=b"], ["--git-url=https://git.example/a=b"]),
+    ],
+)
+def test_a_command_is_shown_without_what_opens_its_remote(given: list[str], shown: list[str]) -> None:
+    before, after = ["python", "-m", "reconciler", "--once"], ["--push"]
+
+    assert without_password([*before, *given, *after]) == (
+        [*before, *shown, *after],
+        given[-1].removeprefix("--git-url="),
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--git-url", "https://git.example/a"],
+        ["--git-url", "git@git.example:a"],
+        ["--git-url", "ssh://git@git.example/a"],
+        ["--git-url"],
+        ["--git-url=https://[/a@b"],
+        ["--heartbeat-url", "https://ada:b@git.example/a"],
+    ],
+)
+def test_any_other_command_is_left_as_it_is(given: list[str]) -> None:
+    assert without_password(given) == (given, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "bound", "may"),
+    [
+        ("https://git.example/a", "", True),
+        ("git@git.example:a", "", True),
+        ("http://127.0.0.1:8080/a", "", True),
+        ("http://localhost/a", "", True),
+        ("http://git.example/a", "", False),
+        ("http://git.example/a", "RECONCILE_GIT_TOKEN=git.example", False),
+        ("http://git.example/a", "RECONCILE_GIT_TOKEN=http://git.example", True),
+        ("http://git.example:3000/a%20b.git", "RECONCILE_GIT_TOKEN=http://git.example:3000", True),
+        ("http://git.example/a", "OPENAI_API_KEY=http://git.example", False),
+        ("http://[/a", "", False),
+    ],
+)
+def test_a_token_goes_over_plain_http_only_where_the_operator_says_so(url: str, bound: str, may: bool) -> None:  # noqa: FBT001
+    refused = Trust.read({"RECONCILE_TRUST": bound}, {}).check_plain("RECONCILE_GIT_TOKEN", url)
+
+    assert (refused is None) is may

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from reconciler.core.conditions import Stance, Verdict, conclude
 from reconciler.core.schedule import next_look
 from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
 from reconciler.model.spec import render_instant
 from reconciler.model.status import HistoryEntry, JobFacts, JobStatus
 from tests.support.build import ACCOUNT, NOW, a_status
@@ -83,6 +86,30 @@ def test_a_suspension_is_looked_at_when_it_ends(ahead_s: float, after_s: float) 
     assert after == timedelta(seconds=after_s)
 
 
+def test_a_job_of_which_a_change_is_wanted_that_could_not_be_asked_for_is_looked_at_every_interval() -> None:
+    status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
+    undecided = conclude(status, Verdict(Stance.BLIND, Reason.CANNOT_OBSERVE_PROVIDER, "away"), status, NOW)
+
+    assert next_look(a_subject(), undecided, NOW) == timedelta(seconds=60)
+
+
+def test_a_job_whose_change_the_guard_refuses_is_looked_at_every_interval() -> None:
+    status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
+    refused = conclude(status, Verdict(Stance.GIVE_UP, Reason.REFUSED_BY_GUARD, "too many"), status, NOW)
+
+    assert next_look(a_subject(), refused, NOW) == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("ahead_s", "after_s"), [(1, 1), (100, 100), (0, None), (-1, None)])
+def test_a_job_that_has_ended_is_decided_again_when_its_suspension_ends(ahead_s: float, after_s: float | None) -> None:
+    subject = a_subject("cancelled", suspend={"until": render_instant(NOW + timedelta(seconds=ahead_s))})
+    status = replace(a_job_in(Phase.CANCELLED, NOW - timedelta(days=1)), final=True)
+
+    after = next_look(subject, status, NOW)
+
+    assert after == (None if after_s is None else timedelta(seconds=after_s))
+
+
 @pytest.mark.parametrize(("age_s", "after_s"), [(0, 1), (3, 2), (4, 1), (30, 30), (3600, 60)])
 def test_a_request_without_an_answer_is_followed_up_when_its_next_attempt_is_due(age_s: float, after_s: float) -> None:
     receipt = a_receipt(age=timedelta(seconds=age_s))
@@ -91,3 +118,32 @@ def test_a_request_without_an_answer_is_followed_up_when_its_next_attempt_is_due
     after = next_look(a_subject(), status, NOW)
 
     assert after == timedelta(seconds=after_s)
+
+
+@pytest.mark.parametrize(("phase", "after_s"), [(Phase.RUNNING, 1), (Phase.CANCELLING, 5)])
+def test_a_request_is_followed_up_after_a_second_and_where_it_shows_already_after_five(
+    phase: Phase, after_s: float
+) -> None:
+    status = a_job_in(phase, NOW - timedelta(days=1), receipts=(a_receipt(accepted_at=NOW),))
+
+    assert next_look(a_subject(), status, NOW) == timedelta(seconds=after_s)
+
+
+@pytest.mark.parametrize(("phase", "after_s"), [(Phase.QUEUED, 101), (Phase.RUNNING, 300)])
+def test_a_limit_on_waiting_is_looked_at_only_while_a_job_waits(phase: Phase, after_s: float) -> None:
+    subject = a_subject("running", limits={"maxQueued": "1h"})
+    created_at = NOW - timedelta(hours=1) + timedelta(seconds=100)
+
+    after = next_look(subject, a_job_in(phase, NOW - timedelta(days=1), created_at), NOW)
+
+    assert after == timedelta(seconds=after_s)
+
+
+@pytest.mark.parametrize("limit", ["maxAge", "maxQueued"])
+def test_a_limit_since_the_creation_is_looked_at_right_after_its_moment(limit: str) -> None:
+    subject = a_subject("running", limits={limit: "1h"})
+    created_at = NOW - timedelta(hours=1) + timedelta(seconds=100)
+
+    after = next_look(subject, a_job_in(Phase.QUEUED, NOW - timedelta(days=1), created_at), NOW)
+
+    assert after == timedelta(seconds=101)

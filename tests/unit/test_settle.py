@@ -5,11 +5,11 @@ import pytest
 from reconciler.core.conditions import Stance, Verdict
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
-from reconciler.core.settle import Answer, refused, settle
+from reconciler.core.settle import RequestOutcome, halted, not_honoured, refused, settle
+from reconciler.model.action import Progress
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
-from reconciler.model.report import Progress
-from reconciler.model.status import JobStatus
+from reconciler.model.status import JobStatus, Verb
 from tests.support.build import NOW
 from tests.support.conditions_oracle import violations
 from tests.support.subjects import HOUR, MINUTE, SECOND, a_look, a_past, a_receipt, a_subject
@@ -25,7 +25,7 @@ def asked(last: JobStatus | None, progress: Progress, message: str = "") -> tupl
     decision = decide(SUBJECT, a_look(), last, NOW)
     assert decision.action is not None
     intent = intend(decision.status, decision.action, None, None, NOW)
-    return settle(intent, decision.status, decision.action, Answer(progress, message), last, LATER), decision
+    return settle(intent, decision.status, decision.action, RequestOutcome(progress, message), last, LATER), decision
 
 
 @pytest.mark.parametrize("progress", [Progress.NOT_DELIVERED, Progress.OVERTAKEN])
@@ -48,6 +48,7 @@ def test_whatever_may_have_arrived_counts_as_asked_and_a_look_will_tell(progress
     status, _ = asked(None, progress, "so it was")
 
     assert (status.ready.reason, status.ready.message) == (Reason.CANCEL_PENDING, words)
+    assert status.ready.last_transition_time == LATER
     assert status.is_reconciling
     assert status.open_receipt is not None
     assert status.open_receipt.accepted_at == (LATER if progress is Progress.ACCEPTED else None)
@@ -59,6 +60,15 @@ def test_a_forbidden_request_wants_a_person() -> None:
     assert status.is_stalled
     assert (status.ready.reason, status.ready.message) == (Reason.ACTION_FORBIDDEN, "the cancel is forbidden: 403")
     assert status.open_receipt is not None
+
+
+@pytest.mark.parametrize("progress", Progress)
+def test_only_a_refusal_counts_as_one(progress: Progress) -> None:
+    status, _ = asked(a_past(SUBJECT, Phase.RUNNING, a_receipt(age=HOUR, refusals=1)), progress)
+    expected = {Progress.REJECTED: 2, Progress.FORBIDDEN: 2}.get(progress, 1)
+
+    assert status.open_receipt is not None
+    assert status.open_receipt.refusals == expected
 
 
 def test_what_was_forbidden_stays_said_until_another_attempt_is_answered() -> None:
@@ -77,7 +87,24 @@ def test_a_reminder_does_not_unsay_that_five_attempts_were_not_honoured(progress
     status, _ = asked(last, progress)
 
     assert (status.is_stalled, status.ready.reason) == (True, Reason.CANCEL_NOT_HONOURED)
+    assert status.ready.message == "running at the provider, though it was asked 5 times to cancel"
+    assert status.ready.last_transition_time == LATER
     assert decide(SUBJECT, a_look(), status, LATER).status == status
+
+
+@pytest.mark.parametrize(("attempts", "reason"), [(4, Reason.CANCEL_PENDING), (5, Reason.CANCEL_NOT_HONOURED)])
+def test_the_fifth_attempt_is_waited_for_and_only_the_sixth_is_a_reminder(attempts: int, reason: Reason) -> None:
+    status, _ = asked(a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=attempts)), Progress.ACCEPTED)
+
+    assert status.ready.reason is reason
+
+
+def test_a_reminder_of_what_is_said_already_says_nothing_new() -> None:
+    said = not_honoured(Verb.CANCEL, Phase.RUNNING)
+    last = a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=6), age=7 * HOUR, verdict=said)
+    status, _ = asked(last, Progress.ACCEPTED)
+
+    assert (status.conditions, status.history) == (last.conditions, last.history)
 
 
 def test_a_reminder_that_is_forbidden_says_so() -> None:
@@ -108,3 +135,14 @@ def test_one_pass_is_told_as_one_transition() -> None:
     status, _ = asked(a_past(SUBJECT, Phase.QUEUED), Progress.ACCEPTED)
 
     assert [entry.phase for entry in status.history] == [Phase.RUNNING, Phase.QUEUED]
+
+
+def test_a_change_that_nothing_may_be_asked_for_is_stalled_with_the_reason_why() -> None:
+    decision = decide(SUBJECT, a_look(), None, NOW)
+    before = a_past(SUBJECT)
+    status = halted(decision.status, "the settings cannot be read", before, LATER)
+
+    assert (status.is_stalled, status.ready.reason) == (True, Reason.REVISION_NOT_TRUSTED)
+    assert (status.ready.message, status.ready.last_transition_time) == ("the settings cannot be read", LATER)
+    assert status.history[1:] == before.history
+    assert violations(status) == []

@@ -9,12 +9,13 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
-from reconciler.formats.validation_errors import flaws, near
-from reconciler.formats.yaml_text import DOCUMENTS_MAX
+from reconciler.formats.validation_errors import COUNTED_MAX, flaws, near
+from reconciler.formats.yaml_text import DOCUMENTS_MAX, PROBLEMS_MAX, parse
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Severity
-from reconciler.model.spec import KINDS, DesiredState
+from reconciler.model.kind import DOCUMENTS
+from reconciler.model.spec import DesiredState
 from reconciler.ports import Snapshot
 
 JOB = """\
@@ -328,9 +329,9 @@ def every_path(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
     return below(schema)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DOCUMENTS)
 def test_no_mistake_is_told_in_the_words_of_the_library(kind: str) -> None:
-    model = KINDS[kind]
+    model = DOCUMENTS[kind]
     told = set()
     for path, value in itertools.product(every_path(model), BAD_VALUES):
         document: Any = value
@@ -370,7 +371,7 @@ def names(snapshot: Snapshot) -> list[str]:
 def test_specs_are_read_at_any_depth_and_what_is_not_ours_is_not(tmp_path: Path) -> None:
     for index, place in enumerate(("a.yaml", "team/deep/b.yml", "team/status/c.yaml")):
         put(tmp_path / place, JOB.replace("bot", f"bot-{index}"))
-    for place in ("status/bot.yaml", ".git/x.yaml", "_drafts/x.yaml", "_x.yaml", ".x.yaml", "README.md", "x.json"):
+    for place in ("status/bot.yaml", ".github/x.yaml", "_drafts/x.yaml", "_x.yaml", ".x.yaml", "README.md", "x.json"):
         put(tmp_path / place, "not: ours: [")
 
     snapshot = specs_in(tmp_path).snapshot()
@@ -571,3 +572,46 @@ def test_a_provider_that_was_read_is_not_hidden_by_what_is_broken_beside_it() ->
 
     assert found.broken_files
     assert not found.may_hold_providers
+
+
+# --- what is kept of a text ----------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_document_are_found_by_their_paths_and_nothing_else_is() -> None:
+    (raw,) = parse("a:\n- b\n- {c: 1,\n   d: 2}\ne: {}\n")
+    lines = {("a",): 1, ("a", 0): 2, ("a", 1): 3, ("a", 1, "c"): 3, ("a", 1, "d"): 4, ("e",): 5}
+
+    assert raw.lines == lines
+    assert len(raw.lines) == len(lines)
+    assert [path in raw.lines for path in [(), ("a", 2), ("a", "b"), ("e", "f"), ("a", 0, "b"), (0,)]] == [False] * 6
+
+
+def test_mistakes_without_end_are_one_mistake_and_stop_the_whole_file() -> None:
+    found = read(JOB + "  limits: {" + "maxAge: 1h, " * (PROBLEMS_MAX + 2) + "}\n")
+
+    assert [str(each) for each in found.diagnostics] == [
+        f"specs/a.yaml:9: holds more than {PROBLEMS_MAX:,} mistakes: is this a spec?"
+    ]
+    assert found.broken_files == {"a.yaml"}
+
+
+def test_so_many_mistakes_that_nobody_reads_them_are_counted() -> None:
+    found = read(JOB + "".join(f"  k{number}: 1\n" for number in range(COUNTED_MAX + 1)))
+
+    assert [str(each) for each in found.diagnostics] == [
+        f"specs/a.yaml:1: {COUNTED_MAX + 1:,} things are wrong with it: is this a spec?"
+    ]
+    assert [each.name for each in found.broken_jobs] == ["bot"]
+
+
+def test_a_large_file_may_repeat_no_more_by_aliases_than_a_small_one() -> None:
+    repeated = "a: &a [" + "1," * 1000 + "]\nb: [" + "*a, " * 101 + "]\n"
+
+    assert only(f"{repeated}# {'x' * 1_000_000}\n").endswith("aliases repeat more than 100,000 values")
+
+
+def test_a_broken_file_with_more_kinds_than_a_file_can_hold_may_hold_anything() -> None:
+    found = read("kind: x\n" * (DOCUMENTS_MAX + 1) + "[")
+
+    assert found.may_hold_providers == {"a.yaml"}
+    assert found.is_settings_broken

@@ -9,7 +9,7 @@ from reconciler.formats.status_merge import merge
 from reconciler.formats.status_parser import parse_status
 from reconciler.formats.status_writer import render_status
 from reconciler.model.job import Phase
-from reconciler.model.status import RECEIPTS_MAX, JobStatus, Outcome, Receipt, Spent
+from reconciler.model.status import RECEIPTS_MAX, JobStatus, Outcome, Receipt, RememberedAttempt
 from tests.support.build import NOW, a_status
 from tests.support.subjects import HOUR, a_receipt
 
@@ -86,5 +86,5 @@ def test_what_we_asked_for_a_job_that_is_no_longer_meant_still_counts_for_the_gu
     theirs = replace(running(), job=replace(facts, id="ftjob-another"))
     after = merged(running(), mine, theirs)
 
-    assert after == replace(theirs, spent=(Spent(facts.account, ASKED.requested_at),))
+    assert after == replace(theirs, spent=(RememberedAttempt(facts.account, ASKED.requested_at),))
     assert merged(running(ASKED), running(TAKEN), theirs) == theirs

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,11 @@ import pytest
 
 from reconciler.formats.status_writer import render_status
 from reconciler.local.disk import LocalDisk
-from reconciler.local.status_store import StatusesDir
+from reconciler.local.status_store import StatusDirectory
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, ProviderStatus
-from reconciler.ports import StoredStatuses
+from reconciler.ports import Entry, StoredStatuses
 from tests.support.build import ACCOUNT, NOW, a_status
 
 AWAY = ProviderStatus(
@@ -27,14 +28,14 @@ class RecordingDisk(LocalDisk):
         super().__init__(root)
         self.calls: list[str] = []
 
-    def write(self, path: Path, data: bytes) -> None:
+    def write_beside(self, target: Path, data: bytes) -> Path:
         """Note it, and do it."""
-        self.calls.append(f"write {path.name}")
-        super().write(path, data)
+        self.calls.append(f"write beside {target.name}")
+        return super().write_beside(target, data)
 
     def sync(self, path: Path) -> None:
         """Note it, and do it."""
-        self.calls.append(f"sync {path.name}")
+        self.calls.append("sync")
         super().sync(path)
 
     def rename(self, source: Path, target: Path) -> None:
@@ -53,8 +54,35 @@ class RecordingDisk(LocalDisk):
         super().remove(path)
 
 
-def tree(root: Path) -> StatusesDir:
-    return StatusesDir(root, LocalDisk(root))
+class RefusingDisk(LocalDisk):
+    """The real disk, which refuses to give out some paths."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._root_path = root
+        self.refused: dict[str, int] = {}
+
+    def read(self, path: Path) -> bytes:
+        """Read, or refuse."""
+        self._refuse(path)
+        return super().read(path)
+
+    def list(self, path: Path) -> list[Entry]:
+        """List, or refuse."""
+        self._refuse(path)
+        return super().list(path)
+
+    def _refuse(self, path: Path) -> None:
+        number = self.refused.get(str(path.relative_to(self._root_path)))
+        if number is not None:
+            raise OSError(number, os.strerror(number), str(path))
+
+
+MOMENTARY = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES, errno.ENOMEM, errno.ETIMEDOUT)
+
+
+def tree(root: Path) -> StatusDirectory:
+    return StatusDirectory(root, LocalDisk(root))
 
 
 def files(root: Path) -> list[str]:
@@ -89,7 +117,7 @@ def test_a_tree_that_is_not_there_is_empty(tmp_path: Path) -> None:
 def test_no_news_is_not_written(tmp_path: Path) -> None:
     tree(tmp_path).write(a_status(), durable=False)
     disk = RecordingDisk(tmp_path)
-    statuses = StatusesDir(tmp_path, disk)
+    statuses = StatusDirectory(tmp_path, disk)
     statuses.load()
 
     assert not statuses.write(a_status(), durable=True)
@@ -101,14 +129,14 @@ def test_no_news_is_not_written(tmp_path: Path) -> None:
 def test_a_durable_status_is_safe_before_its_name_is_and_its_name_before_we_go_on(tmp_path: Path) -> None:
     root = tmp_path / "status"
     disk = RecordingDisk(root)
-    statuses = StatusesDir(root, disk)
+    statuses = StatusDirectory(root, disk)
     statuses.load()
 
     statuses.write(a_status(source="team/bots.yaml"), durable=True)
 
     assert disk.calls == [
-        "write .support-triage.yaml.tmp",
-        "sync .support-triage.yaml.tmp",
+        "write beside support-triage.yaml",
+        "sync",
         "rename support-triage.yaml",
         "sync_dir team",
         "sync_dir status",
@@ -119,15 +147,15 @@ def test_a_durable_status_is_safe_before_its_name_is_and_its_name_before_we_go_o
 def test_other_statuses_cost_no_sync(tmp_path: Path) -> None:
     disk = RecordingDisk(tmp_path)
 
-    StatusesDir(tmp_path, disk).write(a_status(), durable=False)
+    StatusDirectory(tmp_path, disk).write(a_status(), durable=False)
 
-    assert disk.calls == ["write .support-triage.yaml.tmp", "rename support-triage.yaml"]
+    assert disk.calls == ["write beside support-triage.yaml", "rename support-triage.yaml"]
 
 
 def test_the_status_of_a_spec_that_moved_moves_after_it(tmp_path: Path) -> None:
     tree(tmp_path).write(a_status(source="old/bots.yaml"), durable=False)
     disk = RecordingDisk(tmp_path)
-    statuses = StatusesDir(tmp_path, disk)
+    statuses = StatusDirectory(tmp_path, disk)
     statuses.load()
 
     statuses.write(a_status(source="new/bots.yaml"), durable=False)
@@ -318,3 +346,154 @@ def test_a_status_that_is_taken_back_leaves_all_as_it_was_though_a_pass_has_read
     statuses.restore(written)
 
     assert (tmp_path / "support-triage.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", MOMENTARY)
+def test_a_status_that_cannot_be_read_is_unknown_and_is_not_written_over_until_it_can_be(
+    tmp_path: Path, number: int
+) -> None:
+    tree(tmp_path).write(a_status(), durable=True)
+    before = (tmp_path / "support-triage.yaml").read_bytes()
+    disk = RefusingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    disk.refused["support-triage.yaml"] = number
+    hidden = statuses.load()
+    with pytest.raises(OSError, match="is not overwritten"):
+        statuses.write(a_status(final=False), durable=True)
+    stayed = (tmp_path / "support-triage.yaml").read_bytes()
+    disk.refused.clear()
+    found = statuses.load()
+
+    assert [(each.path, each.why) for each in hidden.unread] == [("support-triage.yaml", os.strerror(number))]
+    assert (hidden.jobs, hidden.discarded) == ((), ())
+    assert stayed == before
+    assert (found.jobs, found.unread) == ((a_status(),), ())
+
+
+@pytest.mark.parametrize("directory", [".", "team", "team/deep"])
+def test_a_directory_that_cannot_be_listed_may_hold_any_status_and_gets_none(tmp_path: Path, directory: str) -> None:
+    status = a_status(source="team/deep/bots.yaml")
+    tree(tmp_path).write(status, durable=True)
+    disk = RefusingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    disk.refused[directory] = errno.EIO
+    hidden = statuses.load()
+    with pytest.raises(OSError, match="is not overwritten"):
+        statuses.write(a_status(source="team/deep/bots.yaml", final=False), durable=True)
+
+    assert [each.path for each in hidden.unread] == ["" if directory == "." else f"{directory}/"]
+    assert hidden.unread[0].is_directory
+    assert tree(tmp_path).load().jobs == (status,)
+
+
+def test_what_this_process_wrote_itself_may_be_brought_up_to_date_though_it_cannot_be_read_again(
+    tmp_path: Path,
+) -> None:
+    disk = RefusingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    statuses.load()
+    statuses.write(a_status(final=False), durable=True)
+    disk.refused["support-triage.yaml"] = errno.EIO
+    statuses.load()
+
+    assert statuses.write(a_status(), durable=True)
+    assert tree(tmp_path).load().jobs == (a_status(),)
+
+
+def test_what_somebody_else_wrote_since_is_not_brought_up_to_date_where_it_cannot_be_read(tmp_path: Path) -> None:
+    disk = RefusingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    statuses.write(a_status(final=False), durable=True)
+    tree(tmp_path).write(a_status(phase=Phase.RUNNING, final=False), durable=True)
+    statuses.load()
+    disk.refused["support-triage.yaml"] = errno.EIO
+    statuses.load()
+
+    with pytest.raises(OSError, match="is not overwritten"):
+        statuses.write(a_status(), durable=True)
+
+
+def test_the_status_of_a_provider_that_cannot_be_read_is_neither_written_nor_removed(tmp_path: Path) -> None:
+    tree(tmp_path).write_provider(AWAY)
+    disk = RefusingDisk(tmp_path)
+    statuses = StatusDirectory(tmp_path, disk)
+    disk.refused["_providers"] = errno.EACCES
+    hidden = statuses.load()
+
+    assert not statuses.write_provider(replace(AWAY, message="something else"))
+    statuses.remove_provider("azure")
+    assert [each.is_of_jobs for each in hidden.unread] == [False]
+    assert tree(tmp_path).load().providers == (AWAY,)
+
+
+def test_a_file_that_went_between_two_moments_is_none(tmp_path: Path) -> None:
+    tree(tmp_path).write(a_status(), durable=True)
+    disk = RefusingDisk(tmp_path)
+    disk.refused["support-triage.yaml"] = errno.ENOENT
+
+    assert StatusDirectory(tmp_path, disk).load() == StoredStatuses()
+
+
+def test_a_file_that_is_larger_than_any_status_counts_as_none_and_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "support-triage.yaml").write_bytes(b"#" * 2000)
+    disk = LocalDisk(tmp_path, read_max_bytes=1999)
+
+    assert StatusDirectory(tmp_path, disk).load() == StoredStatuses(discarded=("support-triage.yaml",))
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path: Path) -> None:
+    statuses = tree(tmp_path)
+    statuses.write(a_status(), durable=True)
+    left = tmp_path / ".reconcile-0123456789abcdef.tmp"
+    left.write_text("half a status")
+    others = tmp_path / ".somebody-elses.tmp"
+    others.write_text("not ours")
+    later = tree(tmp_path)
+    later.load()
+    later.write(a_status(final=False), durable=True)
+
+    assert files(tmp_path) == [others.name, "support-triage.yaml"]
+
+
+@pytest.mark.parametrize("kind", ["symbolic", "hard"])
+def test_a_link_that_is_planted_at_a_temporary_name_is_not_written_through_and_blocks_nothing(
+    tmp_path: Path, kind: str
+) -> None:
+    root, precious = tmp_path / "status", tmp_path / "precious"
+    root.mkdir()
+    precious.write_text("keep")
+    for name in (".support-triage.yaml.tmp", ".reconcile-0000000000000000.tmp"):
+        (root / name).symlink_to(precious) if kind == "symbolic" else (root / name).hardlink_to(precious)
+    statuses = tree(root)
+    statuses.load()
+
+    assert statuses.write(a_status(), durable=True)
+    assert precious.read_text() == "keep"
+
+
+def test_in_a_tree_of_statuses_no_link_counts_not_even_one_that_stays_inside(tmp_path: Path) -> None:
+    root = tmp_path / "status"
+    tree(root).write(a_status(source="team/bots.yaml"), durable=True)
+    (root / "linked").symlink_to(root / "team")
+    (root / "again.yaml").symlink_to(root / "team" / "support-triage.yaml")
+    statuses = StatusDirectory(root, LocalDisk(root, follows_links=False))
+    stored = statuses.load()
+
+    with pytest.raises(OSError, match="this is a link"):
+        statuses.write(a_status("other", source="linked/bots.yaml"), durable=False)
+    assert stored.jobs == (a_status(source="team/bots.yaml"),)
+    assert files(root / "team") == ["support-triage.yaml"]
+
+
+def test_statuses_beside_the_specs_are_neither_read_nor_written_through_a_link_to_another_place(tmp_path: Path) -> None:
+    specs, elsewhere = tmp_path / "specs", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    specs.mkdir()
+    (specs / "status").symlink_to(elsewhere)
+    statuses = StatusDirectory(specs / "status", LocalDisk(specs, follows_links=False))
+    stored = statuses.load()
+
+    with pytest.raises(OSError, match=r"status"):
+        statuses.write(a_status(), durable=True)
+    assert [each.path for each in stored.unread] == [""]
+    assert not list(elsewhere.iterdir())

@@ -9,7 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.formats.status_parser import StatusTooNew, StatusUnreadable, parse_provider_status, parse_status
+from reconciler.formats.status_parser import (
+    StatusTooNewError,
+    StatusUnreadableError,
+    parse_provider_status,
+    parse_status,
+)
 from reconciler.formats.status_writer import clean, digest, render_provider_status, render_status
 from reconciler.model.job import JobError, Phase
 from reconciler.model.reason import Reason
@@ -25,7 +30,7 @@ from reconciler.model.status import (
     Outcome,
     ProviderStatus,
     Receipt,
-    Spent,
+    RememberedAttempt,
     Verb,
 )
 from tests.support.build import NOW, a_status
@@ -85,6 +90,7 @@ status:
     acceptedAt: null
     confirmedAt: null
     outcome: null
+    refusals: 1
   history:
   - {at: '2026-11-23T14:03:20Z', phase: cancelled, reason: Cancelled}
 """
@@ -116,6 +122,7 @@ def the_golden_status() -> JobStatus:
         requested_at=at(14, 1),
         last_attempt_at=at(14, 1),
         attempts=2,
+        refusals=1,
     )
     status = a_status(
         observed_generation=3, observed_spec="sha256:9f2c", source="team-a/bots.yaml", receipts=(receipt, older)
@@ -195,6 +202,7 @@ receipts = st.builds(
     confirmed_at=or_none(moments),
     outcome=or_none(st.sampled_from(Outcome)),
     approved_by=or_none(texts),
+    refusals=counts,
 )
 facts = st.builds(
     JobFacts,
@@ -224,7 +232,7 @@ statuses = st.builds(
     history=st.lists(st.builds(HistoryEntry, moments, st.sampled_from(Phase), st.sampled_from(Reason)), max_size=2).map(
         tuple
     ),
-    spent=st.lists(st.builds(Spent, texts, moments, or_none(texts)), max_size=2).map(tuple),
+    spent=st.lists(st.builds(RememberedAttempt, texts, moments, or_none(texts)), max_size=2).map(tuple),
 )
 
 
@@ -353,12 +361,12 @@ def forged(old: str, new: str) -> str:
     ],
 )
 def test_a_status_that_we_did_not_write_so_counts_as_none(text: str) -> None:
-    with pytest.raises(StatusUnreadable):
+    with pytest.raises(StatusUnreadableError):
         parse_status(text)
 
 
 def test_a_status_of_a_later_version_is_known_as_such() -> None:
-    with pytest.raises(StatusTooNew):
+    with pytest.raises(StatusTooNewError):
         parse_status(GOLDEN.replace("reconciler/v1", "reconciler/v2") + "digest: of another kind\n")
 
 
@@ -389,6 +397,22 @@ def test_an_account_that_is_away_has_a_status_of_its_own() -> None:
     assert parse_provider_status(text) == status
 
 
+def test_an_account_of_which_a_part_is_not_seen_says_which() -> None:
+    status = ProviderStatus(
+        name="openai",
+        account="openai https://api.openai.com/v1",
+        reason=Reason.OBSERVATION_SUSPECT,
+        message="gone",
+        since=NOW,
+        jobs=("ftjob-1", "0123"),
+    )
+
+    text = render_provider_status(status)
+
+    assert "  jobs:\n  - ftjob-1\n  - '0123'\n" in text
+    assert parse_provider_status(text) == status
+
+
 def test_a_jobs_status_is_not_an_accounts() -> None:
-    with pytest.raises(StatusUnreadable):
+    with pytest.raises(StatusUnreadableError):
         parse_provider_status(GOLDEN + digest(GOLDEN))

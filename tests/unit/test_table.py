@@ -7,7 +7,7 @@ import pytest
 from reconciler.core.conditions import verdict_of
 from reconciler.core.decide import Decision, decide
 from reconciler.core.table import TABLE, Situation
-from reconciler.model.job import Look, Phase
+from reconciler.model.job import Observation, Phase
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt
 from tests.support.build import NOW
@@ -21,7 +21,7 @@ FOR_LIMIT = replace(TAKEN, because=Because.LIMIT_REACHED, reason="maxAge 1h", ou
 ENDED: dict[str, Any] = {"finished_at": NOW - MINUTE, "fine_tuned_model": "ft:a"}
 
 # The design's table, section 4, word for word: what is seen, what was known, and what follows in each column.
-DESIGN: dict[str, tuple[Look, Phase | None, tuple[Receipt, ...], tuple[str, str, str, str]]] = {
+DESIGN: dict[str, tuple[Observation, Phase | None, tuple[Receipt, ...], tuple[str, str, str, str]]] = {
     "absent, never seen": (
         ABSENT,
         None,
@@ -97,6 +97,12 @@ DESIGN: dict[str, tuple[Look, Phase | None, tuple[Receipt, ...], tuple[str, str,
         (),
         ("give up JobFailed", "give up JobFailed", "hold FinishedBeforeCancel", "hold AsDesired"),
     ),
+    "failed, once our cancel was accepted": (
+        a_look(Phase.FAILED, **ENDED),
+        Phase.RUNNING,
+        (TAKEN,),
+        ("give up JobFailed", "give up JobFailed", "hold FinishedDespiteCancel", "hold AsDesired"),
+    ),
     "cancelled": (
         a_look(Phase.CANCELLED, **ENDED),
         Phase.RUNNING,
@@ -130,7 +136,7 @@ CELLS = [
 
 
 def decided(
-    look: Look, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, **spec: Any
+    look: Observation, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, **spec: Any
 ) -> tuple[Decision, JobStatus | None]:
     subject = a_subject(wanted, **spec)
     last = a_past(subject, known, *receipts, age=HOUR) if known else None
@@ -150,7 +156,7 @@ def test_the_table_has_a_row_for_every_situation_and_every_wanted_state() -> Non
 
 @pytest.mark.parametrize(("look", "known", "receipts", "wanted", "words"), CELLS)
 def test_every_cell_says_what_the_design_says(
-    look: Look, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, words: str
+    look: Observation, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, words: str
 ) -> None:
     decision, _ = decided(look, known, receipts, wanted)
 

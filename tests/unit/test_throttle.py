@@ -7,35 +7,35 @@ from itertools import pairwise
 
 import pytest
 
-from reconciler.errors import Delivered, Transient
+from reconciler.errors import Delivered, TransientError
 from reconciler.ports import Rate
-from reconciler.throttle import FAILURES_MAX, QUIET_MAX_S, Gate
-from tests.unit.test_transport_limits import in_virtual_time
+from reconciler.throttle import FAILURES_MAX, QUIET_MAX_S, Quiet, Throttle
+from tests.support.clock import in_virtual_time
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 
 
-async def ask(gate: Gate, *, is_well: bool | None) -> None:
+async def ask(gate: Throttle, *, is_well: bool | None) -> None:
     async with gate.turn() as turn:
         turn.is_well = is_well
 
 
-async def fail(gate: Gate, times: int) -> None:
+async def fail(gate: Throttle, times: int) -> None:
     for _ in range(times):
         await ask(gate, is_well=False)
 
 
 def test_after_five_failures_in_a_row_nothing_leaves_for_a_while_and_then_one_request() -> None:
     async def main() -> None:
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX)
-        with pytest.raises(Transient) as caught:
+        with pytest.raises(TransientError) as caught:
             await ask(gate, is_well=True)
         while_open = gate.requests
         await asyncio.sleep(1)
         probe = gate.turn()
         await probe.__aenter__()
-        with pytest.raises(Transient):
+        with pytest.raises(TransientError):
             await ask(gate, is_well=True)
         await probe.__aexit__(None, None, None)
 
@@ -44,12 +44,12 @@ def test_after_five_failures_in_a_row_nothing_leaves_for_a_while_and_then_one_re
         assert while_open == FAILURES_MAX
         assert gate.requests == FAILURES_MAX + 1
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_one_that_goes_well_closes_it_and_forgets_the_failures() -> None:
     async def main() -> None:
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX)
         await asyncio.sleep(1)
         await ask(gate, is_well=True)
@@ -58,32 +58,32 @@ def test_one_that_goes_well_closes_it_and_forgets_the_failures() -> None:
 
         assert gate.requests == 2 * FAILURES_MAX + 1
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_failures_that_are_not_in_a_row_open_nothing() -> None:
     async def main() -> None:
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         for _ in range(FAILURES_MAX):
             await fail(gate, FAILURES_MAX - 1)
             await ask(gate, is_well=True)
 
         assert gate.requests == FAILURES_MAX * FAILURES_MAX
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_a_week_of_outage_is_asked_less_and_less_and_at_least_every_quarter_of_an_hour() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX)
         moments = []
         while clock() < 7 * 86_400:
             try:
                 await fail(gate, 1)
                 moments.append(clock())
-            except Transient as error:
+            except TransientError as error:
                 await asyncio.sleep(error.retry_after_s or 0)
         gaps = [later - earlier for earlier, later in pairwise(moments)]
 
@@ -91,12 +91,12 @@ def test_a_week_of_outage_is_asked_less_and_less_and_at_least_every_quarter_of_a
         assert gaps[-1] == pytest.approx(QUIET_MAX_S)
         assert len(moments) < 7 * 86_400 / QUIET_MAX_S + 20
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_a_request_that_was_abandoned_says_nothing() -> None:
     async def main() -> None:
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX - 1)
         await ask(gate, is_well=None)
         await ask(gate, is_well=True)
@@ -105,12 +105,12 @@ def test_a_request_that_was_abandoned_says_nothing() -> None:
 
         assert gate.requests == 2 * FAILURES_MAX + 1
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way_goes_on() -> None:
     async def main() -> None:
-        gate = Gate(Rate(requests_per_second=0.01, burst=1, concurrency=1))
+        gate = Throttle(Rate(requests_per_second=0.01, burst=1, concurrency=1))
         ended = []
 
         async def long() -> None:
@@ -126,26 +126,75 @@ def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way
         gate.stop()
         turned_away = await asyncio.gather(*waiting, return_exceptions=True)
         at = asyncio.get_running_loop().time()
-        with pytest.raises(Transient):
+        with pytest.raises(TransientError):
             await ask(gate, is_well=True)
         await under_way
 
-        assert [type(each) for each in turned_away] == [Transient] * 3
+        assert [type(each) for each in turned_away] == [TransientError] * 3
         assert at == pytest.approx(2)
         assert ended == [pytest.approx(10)]
         assert gate.requests == 1
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
     async def main() -> None:
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX - 1)
         async with gate.turn() as turn:
             turn.is_well, turn.trouble = False, "cannot connect to llm.example"
 
-        with pytest.raises(Transient, match=r"the last: cannot connect to llm\.example"):
+        with pytest.raises(TransientError, match=r"the last: cannot connect to llm\.example"):
             await ask(gate, is_well=True)
 
-    in_virtual_time(main())
+    in_virtual_time(main)
+
+
+def test_accounts_with_one_credential_at_one_host_are_left_alone_together() -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        one, other, alone = Throttle(FREELY, quiet), Throttle(FREELY, quiet), Throttle(FREELY)
+        one.close_for(30)
+        for gate in (one, other):
+            with pytest.raises(TransientError) as caught:
+                await ask(gate, is_well=True)
+
+            assert caught.value.retry_after_s == pytest.approx(30)
+        await ask(alone, is_well=True)
+
+    in_virtual_time(main)
+
+
+def test_an_alias_that_fails_holds_no_account_that_works_and_each_tries_an_outage_only_once() -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        alias, victim, third = (Throttle(FREELY, quiet) for _ in range(3))
+        await fail(alias, FAILURES_MAX)
+        await fail(victim, 1)
+        for gate in (alias, victim):
+            with pytest.raises(TransientError):
+                await ask(gate, is_well=True)
+        await ask(third, is_well=True)
+        await ask(alias, is_well=True)
+
+        assert [each.requests for each in (alias, victim, third)] == [FAILURES_MAX + 1, 1, 1]
+
+    in_virtual_time(main)
+
+
+def test_each_account_goes_at_its_own_rate_whatever_an_alias_says() -> None:
+    async def main() -> None:
+        quiet = Quiet()
+        slow = Throttle(Rate(requests_per_second=0.1, burst=1, concurrency=1), quiet)
+        usual, fast = Throttle(Rate(requests_per_second=1, burst=1), quiet), Throttle(FREELY, quiet)
+        took = {}
+        for name, gate in (("slow", slow), ("usual", usual), ("fast", fast)):
+            begun = asyncio.get_running_loop().time()
+            for _ in range(3):
+                await ask(gate, is_well=True)
+            took[name] = round(asyncio.get_running_loop().time() - begun)
+
+        assert took == {"slow": 20, "usual": 2, "fast": 0}
+
+    in_virtual_time(main)

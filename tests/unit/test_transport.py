@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Delivered, Kind, Permanent, Transient
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.ports import Rate, Response
-from reconciler.transport import BODY_MAX, RETRY_AFTER_MAX_S, Deadlines, Gate, HttpTransport, http_date, retry_after_s
+from reconciler.time_headers import RETRY_AFTER_MAX_S, http_date, retry_after_s
+from reconciler.transport import BODY_MAX, Deadlines, HttpTransport, Throttle
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 SOON = Deadlines(connect_s=1, request_s=0.5)
@@ -56,7 +58,7 @@ async def listening(answer: bytes | None) -> AsyncIterator[Peer]:
 
 
 async def ask(address: str, deadlines: Deadlines = SOON) -> Response:
-    async with HttpTransport(f"http://{address}/v1", Gate(FREELY), deadlines) as transport:
+    async with HttpTransport(f"http://{address}/v1", Throttle(FREELY), deadlines) as transport:
         return await transport.send(
             "GET", "/jobs", query={"limit": "3"}, headers={"authorization": "Bearer canary-key"}
         )
@@ -67,7 +69,7 @@ def exchange(answer: bytes | None, deadlines: Deadlines = SOON) -> tuple[Peer, R
         async with listening(answer) as peer:
             try:
                 return peer, await ask(peer.address, deadlines)
-            except (Transient, Permanent) as error:
+            except (TransientError, PermanentError) as error:
                 return peer, error
 
     return asyncio.run(main())
@@ -108,8 +110,8 @@ def test_every_answer_is_returned_whatever_its_status(status: int) -> None:
 )
 def test_a_path_that_leaves_the_base_url_is_not_sent(path: str) -> None:
     async def main() -> int:
-        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Gate(FREELY)) as transport:
-            with pytest.raises(Permanent) as caught:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Throttle(FREELY)) as transport:
+            with pytest.raises(PermanentError) as caught:
                 await transport.send("GET", path)
             assert caught.value.kind is Kind.INVALID
             assert peer.heard == []
@@ -122,7 +124,7 @@ def test_a_path_that_leaves_the_base_url_is_not_sent(path: str) -> None:
 
 def test_a_quoted_id_reaches_the_provider_as_it_was_quoted() -> None:
     async def main() -> bytes:
-        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Gate(FREELY), SOON) as transport:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Throttle(FREELY), SOON) as transport:
             await transport.send("POST", "/jobs/a%2Fb%3A/cancel")
             return peer.heard[0]
 
@@ -133,11 +135,11 @@ def test_a_quoted_id_reaches_the_provider_as_it_was_quoted() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_never_followed(status: int) -> None:
-    async def main() -> tuple[list[bytes], Permanent]:
+    async def main() -> tuple[list[bytes], PermanentError]:
         async with listening(OK) as elsewhere:
             head = f"HTTP/1.1 {status} X\r\nLocation: http://user:pw@{elsewhere.address}/?token=t\r\n"
             async with listening(f"{head}Content-Length: 0\r\n\r\n".encode()) as peer:
-                with pytest.raises(Permanent) as caught:
+                with pytest.raises(PermanentError) as caught:
                     await ask(peer.address)
             return elsewhere.heard, caught.value
 
@@ -152,10 +154,10 @@ def test_a_redirect_is_refused_and_never_followed(status: int) -> None:
 
 
 def test_a_refused_connection_was_surely_not_delivered() -> None:
-    async def main() -> Transient:
+    async def main() -> TransientError:
         async with listening(OK) as peer:
             address = peer.address
-        with pytest.raises(Transient) as caught:
+        with pytest.raises(TransientError) as caught:
             await ask(address)
         return caught.value
 
@@ -166,9 +168,9 @@ def test_a_refused_connection_was_surely_not_delivered() -> None:
 
 
 def test_a_peer_that_speaks_no_tls_was_surely_not_delivered_to() -> None:
-    async def main() -> Transient:
-        async with listening(OK) as peer, HttpTransport(f"https://{peer.address}", Gate(FREELY)) as transport:
-            with pytest.raises(Transient) as caught:
+    async def main() -> TransientError:
+        async with listening(OK) as peer, HttpTransport(f"https://{peer.address}", Throttle(FREELY)) as transport:
+            with pytest.raises(TransientError) as caught:
                 await transport.send("GET", "/jobs")
             return caught.value
 
@@ -195,7 +197,7 @@ def test_without_a_whole_answer_nobody_knows_whether_it_was_delivered(answer: by
     peer, error = exchange(answer)
 
     assert len(peer.heard) == 1
-    assert isinstance(error, Transient)
+    assert isinstance(error, TransientError)
     assert error.delivered is Delivered.UNKNOWN
     assert peer.address in str(error)
 
@@ -203,7 +205,7 @@ def test_without_a_whole_answer_nobody_knows_whether_it_was_delivered(answer: by
 def test_no_error_carries_the_key_or_an_error_of_the_http_library() -> None:
     _, error = exchange(b"")
 
-    assert isinstance(error, Transient)
+    assert isinstance(error, TransientError)
     assert "canary-key" not in str(error)
     assert "limit" not in str(error)
     assert error.__cause__ is None
@@ -213,7 +215,7 @@ def test_no_error_carries_the_key_or_an_error_of_the_http_library() -> None:
 def test_an_answer_over_the_size_limit_is_not_read_to_its_end() -> None:
     _, error = exchange(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(BODY_MAX + 1), Deadlines())
 
-    assert isinstance(error, Permanent)
+    assert isinstance(error, PermanentError)
     assert error.kind is Kind.INVALID
 
 
@@ -226,7 +228,7 @@ def test_neither_a_netrc_file_nor_a_proxy_meddles_with_plain_http(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     async def main() -> bytes:
-        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Gate(FREELY), SOON) as transport:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Throttle(FREELY), SOON) as transport:
             await transport.send("GET", "/jobs")
             return peer.heard[0]
 
@@ -271,6 +273,116 @@ def test_a_date_that_is_none_is_no_date(text: str | None) -> None:
     assert http_date(text) is None
 
 
+BEARER = "canary-key-of-the-header"
+
+
+def told(answer: bytes, headers: dict[str, str], *, conceal: str = "") -> Response | PermanentError:
+    """Return what a peer's answer comes to, where a request with these headers went out."""
+
+    async def main() -> Response | PermanentError:
+        async with (
+            listening(answer) as peer,
+            HttpTransport(f"http://{peer.address}", Throttle(FREELY), SOON) as transport,
+        ):
+            transport.conceal(conceal)
+            try:
+                return await transport.send("GET", "/jobs", headers=headers)
+            except PermanentError as error:
+                return error
+
+    return asyncio.run(main())
+
+
+def saying(text: str) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nX-Said: {text}\r\nContent-Length: {len(text) + 2}\r\n\r\n[{text}]".encode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {BEARER}"},
+        {"Authorization": BEARER},
+        {"Proxy-Authorization": f"Basic {b64encode(f'user:{BEARER}'.encode()).decode()}"},
+        {"api-key": BEARER},
+        {"x-api-key": BEARER},
+        {"X-Auth-Token": BEARER},
+        {"cookie": BEARER},
+    ],
+)
+@pytest.mark.parametrize("guise", [str, str.upper, lambda key: b64encode(f"x{key}".encode()).decode()])
+def test_what_a_request_authorises_itself_with_is_struck_out_of_its_answer_and_its_headers(
+    headers: dict[str, str], guise: Callable[[str], str]
+) -> None:
+    response = told(saying(guise(BEARER)), headers)
+
+    assert isinstance(response, Response)
+    assert (response.body, response.headers["x-said"]) == (b"[[redacted]]", "[redacted]")
+
+
+def test_a_header_that_authorises_nothing_may_be_repeated() -> None:
+    response = told(saying("project-of-somebody"), {"openai-project": "project-of-somebody"})
+
+    assert isinstance(response, Response)
+    assert response.body == b"[project-of-somebody]"
+
+
+def test_what_an_adapter_conceals_is_struck_out_though_it_went_out_in_no_header() -> None:
+    response = told(saying("canary-that-signs"), {}, conceal="canary-that-signs")
+
+    assert isinstance(response, Response)
+    assert response.body == b"[[redacted]]"
+
+
+@pytest.mark.parametrize("value", ["canary\n", " canary", "cana\try", "canaryß", "cana\r\nx: ry", "canary\0"])
+@pytest.mark.parametrize("how", ["given", "signed"])
+def test_a_header_that_cannot_be_sent_is_told_by_its_name_and_nothing_leaves(how: str, value: str) -> None:
+    made = {"X-Token": value}
+
+    async def main() -> PermanentError:
+        async with HttpTransport("http://127.0.0.1:9/v1", Throttle(FREELY), SOON) as transport:
+            sent = (
+                transport.send("POST", "/jobs", headers=made)
+                if how == "given"
+                else transport.send("POST", "/jobs", sign=lambda *_: made)
+            )
+            with pytest.raises(PermanentError) as caught:
+                await sent
+        return caught.value
+
+    told = asyncio.run(main())
+
+    assert told.kind is Kind.MISSING
+    assert "the header x-token cannot be sent, so nothing was" in str(told)
+    assert "cana" not in str(told)
+
+
+def test_an_answer_that_is_no_text_is_the_same_bytes() -> None:
+    data = bytes(range(256))
+    response = told(b"HTTP/1.1 200 OK\r\nContent-Length: 256\r\n\r\n" + data, {"api-key": BEARER})
+
+    assert isinstance(response, Response)
+    assert response.body == data
+
+
+@pytest.mark.parametrize(
+    "host", [BEARER, BEARER.upper(), BEARER[:-2], "x.canary-k.ey-of.the-header", BEARER.encode().hex(), "canary-key"]
+)
+def test_a_redirect_to_a_host_that_is_made_of_the_key_does_not_show_it(host: str) -> None:
+    error = told(f"HTTP/1.1 307 X\r\nLocation: https://{host}.example/\r\n\r\n".encode(), {"api-key": BEARER})
+
+    assert isinstance(error, PermanentError)
+    assert "another host, whose name is not shown" in str(error)
+    assert host.lower() not in str(error)
+
+
+@pytest.mark.parametrize("host", ["a" * 50_000, "%1b%5b31m.example"])
+def test_a_redirect_shows_one_short_printable_name(host: str) -> None:
+    error = told(f"HTTP/1.1 307 X\r\nLocation: https://{host}/\r\n\r\n".encode("latin-1"), {})
+
+    assert len(str(error)) < 500
+    assert str(error).isprintable()
+
+
 def test_a_signature_is_asked_for_what_really_goes_out() -> None:
     asked: list[tuple[str, str, bytes]] = []
 
@@ -279,7 +391,7 @@ def test_a_signature_is_asked_for_what_really_goes_out() -> None:
         return {"authorization": "signed"}
 
     async def main() -> tuple[str, bytes]:
-        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Gate(FREELY)) as transport:
+        async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Throttle(FREELY)) as transport:
             await transport.send("POST", "/a%2Fb", query={"q": "x y/+"}, json={"é": 1}, sign=sign)
         return peer.address, peer.heard[0]
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 
 from reconciler.model.action_record import Sent
-from reconciler.throttle import Gate
+from reconciler.throttle import Throttle
 from reconciler.transport import HttpTransport
-from tests.unit.test_transport_limits import FREELY, in_virtual_time, say_ok
+from tests.support.clock import in_virtual_time
+from tests.unit.test_transport_limits import FREELY, say_ok
 
 
 def test_each_request_that_leaves_is_one_record_with_its_wait_and_its_time() -> None:
     sent: list[Sent] = []
 
     async def main() -> None:
-        gate = Gate(FREELY)
+        gate = Throttle(FREELY)
         transport = HttpTransport("http://sandbox.localhost/v1", gate, hooks=(sent.append,)).to_app(say_ok)
         await transport.send("GET", "/jobs")
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
     assert [(each.method, each.status) for each in sent] == [("GET", 200)]
     assert sent[0].waited_s == 0
@@ -31,9 +32,9 @@ def test_a_request_without_an_answer_is_a_record_too() -> None:
         await asyncio.Event().wait()
 
     async def main() -> None:
-        transport = HttpTransport("http://sandbox.localhost/v1", Gate(FREELY), hooks=(sent.append,)).to_app(hang)
+        transport = HttpTransport("http://sandbox.localhost/v1", Throttle(FREELY), hooks=(sent.append,)).to_app(hang)
         await asyncio.gather(transport.send("POST", "/jobs"), return_exceptions=True)
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
     assert [(each.method, each.status, round(each.took_s)) for each in sent] == [("POST", None, 45)]

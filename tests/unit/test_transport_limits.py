@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import looptime
 import pytest
 
-from reconciler.errors import Delivered, Permanent, Transient
+from reconciler.errors import Delivered, PermanentError, TransientError
 from reconciler.ports import Rate, Response
-from reconciler.transport import Gate, HttpTransport
+from reconciler.transport import HttpTransport, Throttle
+from tests.support.clock import in_virtual_time
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 
@@ -21,13 +21,8 @@ Send = Callable[[Scope], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        runner.run(main)
-
-
 def in_process(app: App, rate: Rate = FREELY) -> HttpTransport:
-    return HttpTransport("http://sandbox.localhost/v1", Gate(rate)).to_app(app)
+    return HttpTransport("http://sandbox.localhost/v1", Throttle(rate)).to_app(app)
 
 
 async def say_ok(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -35,7 +30,7 @@ async def say_ok(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"{}"})
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [400, 429, 503])
 def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -> None:
     calls = 0
 
@@ -50,7 +45,7 @@ def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -
         transport = in_process(busy_once)
         first = await transport.send("GET", "/jobs")
         await asyncio.sleep(10)
-        with pytest.raises(Transient) as caught:
+        with pytest.raises(TransientError) as caught:
             await transport.send("GET", "/jobs")
         calls_while_closed = calls
         await asyncio.sleep(20)
@@ -62,7 +57,7 @@ def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -
         assert calls_while_closed == 1
         assert last.status == 200
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_either() -> None:
@@ -76,10 +71,10 @@ def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_eithe
         sent = [asyncio.create_task(transport.send("GET", "/jobs")) for _ in range(3)]
         results = await asyncio.gather(*sent, return_exceptions=True)
 
-        assert [type(each) for each in results] == [Response, Transient, Transient]
+        assert [type(each) for each in results] == [Response, TransientError, TransientError]
         assert transport.requests == 1
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_an_account_is_asked_no_faster_than_its_rate() -> None:
@@ -92,7 +87,7 @@ def test_an_account_is_asked_no_faster_than_its_rate() -> None:
         assert took_s == pytest.approx(10, abs=0.01)
         assert transport.requests == 25
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
@@ -111,7 +106,7 @@ def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
         transport = in_process(slow, Rate(requests_per_second=100, burst=100, concurrency=3))
         await asyncio.gather(*(transport.send("GET", "/jobs") for _ in range(9)))
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
     assert most == 3
 
@@ -122,14 +117,14 @@ def test_an_application_that_hangs_meets_the_same_deadline_as_a_network() -> Non
 
     async def main() -> None:
         started = asyncio.get_running_loop().time()
-        with pytest.raises(Transient) as caught:
+        with pytest.raises(TransientError) as caught:
             await in_process(hang).send("GET", "/jobs")
         took_s = asyncio.get_running_loop().time() - started
 
         assert caught.value.delivered is Delivered.UNKNOWN
         assert took_s == pytest.approx(45)
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
@@ -143,7 +138,7 @@ def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
 
         assert [each.status for each in answers] == [200, 200, 200]
 
-    in_virtual_time(main())
+    in_virtual_time(main)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("canary"), ConnectionResetError(), AssertionError()])
@@ -151,7 +146,7 @@ def test_whatever_an_application_raises_is_a_broken_connection(error: Exception)
     async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise error
 
-    with pytest.raises(Transient) as caught:
+    with pytest.raises(TransientError) as caught:
         asyncio.run(in_process(broken).send("POST", "/jobs"))
 
     assert caught.value.delivered is Delivered.UNKNOWN
@@ -165,7 +160,7 @@ def test_an_answer_that_is_compressed_more_than_once_is_not_read() -> None:
         await send({"type": "http.response.body", "body": b"whatever"})
 
     async def main() -> None:
-        with pytest.raises(Permanent, match="compressed more than once"):
+        with pytest.raises(PermanentError, match="compressed more than once"):
             await in_process(squeeze).send("GET", "/jobs")
 
-    in_virtual_time(main())
+    in_virtual_time(main)

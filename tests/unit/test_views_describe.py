@@ -9,10 +9,11 @@ from reconciler.model.job import JobCheckpoint, JobEvent, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.status import HistoryEntry
-from reconciler.views.describe_text import describe_text
+from reconciler.views.describe_text import JobDescription, describe_text
 from reconciler.views.layout import Canvas
+from reconciler.views.render_context import RenderContext
 from tests.support.build import a_spec
-from tests.support.reports import CONFIRMED, NOW, a_row, a_stalled_row, a_waiting_row
+from tests.support.reports import CONFIRMED, CONTEXT, NOW, a_row, a_stalled_row, a_waiting_row
 
 LONG = "the provider does not know this id and never did: look for a typo, or for a wrong account"
 ROWS = (a_row("chat"), a_waiting_row(receipts=(CONFIRMED,)), a_stalled_row("odd", message=LONG))
@@ -21,7 +22,7 @@ ROWS = (a_row("chat"), a_waiting_row(receipts=(CONFIRMED,)), a_stalled_row("odd"
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_description_fits_and_says_all_words(row: Row, width: int) -> None:
-    text = describe_text(row, a_spec(row.name, reason=LONG), (), Canvas(width), NOW)
+    text = describe_text(JobDescription(row, a_spec(row.name, reason=LONG), ()), RenderContext(Canvas(width), NOW))
 
     assert max(map(len, text.splitlines())) <= width
     assert LONG in " ".join(text.split())
@@ -31,12 +32,12 @@ def test_what_happened_is_told_in_order_whoever_said_it() -> None:
     event = JobEvent(NOW - timedelta(minutes=12), "warn", "loss is \x1b[31mhigh")
     checkpoint = JobCheckpoint(NOW - timedelta(minutes=11), 1200, "ft:gpt-4o-mini:ckpt-step-1200")
     row = a_waiting_row(receipts=(CONFIRMED,))
-    text = describe_text(row, a_spec(), (event, checkpoint), Canvas(), NOW)
+    text = describe_text(JobDescription(row, a_spec(), (event, checkpoint)), CONTEXT)
     told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
 
     assert [" ".join(words) for words in told] == [
         "provider created",
-        "provider started",
+        "seen first seen running, or started by the provider's word",
         "asked cancel, the spec wants it",
         "log warn loss is \\x1b[31mhigh",
         "checkpoint step 1,200: ft:gpt-4o-mini:ckpt-step-1200",
@@ -51,8 +52,8 @@ def test_an_end_is_for_good_until_it_is_in_doubt() -> None:
     ended = replace(row, status=replace(row.status, final=True))
     doubted = replace(row, status=replace(ended.status, doubted_at=NOW))
 
-    assert "cancelled, for good" in describe_text(ended, a_spec(), (), Canvas(), NOW)
-    assert "cancelled, in doubt since 2026-11-23" in describe_text(doubted, a_spec(), (), Canvas(), NOW)
+    assert "cancelled, for good" in describe_text(JobDescription(ended, a_spec(), ()), CONTEXT)
+    assert "cancelled, in doubt since 2026-11-23" in describe_text(JobDescription(doubted, a_spec(), ()), CONTEXT)
 
 
 def test_causes_stand_before_effects_of_the_same_second() -> None:
@@ -64,7 +65,7 @@ def test_causes_stand_before_effects_of_the_same_second() -> None:
         HistoryEntry(NOW, Phase.RUNNING, Reason.CANCEL_PENDING),
     )
     row = replace(row, status=replace(row.status, job=job, history=history))
-    text = describe_text(row, a_spec(), (), Canvas(), NOW)
+    text = describe_text(JobDescription(row, a_spec(), ()), CONTEXT)
     told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
 
     assert [" ".join(words) for words in told] == [
@@ -83,7 +84,7 @@ def test_limits_and_a_suspension_are_said_as_they_are_written() -> None:
         limits={"maxAge": "24h", "notAfter": "2026-12-01T00:00:00Z"},
         suspend={"reason": "incident 7", "until": "2026-11-25T08:00:00Z"},
     )
-    text = describe_text(a_row(), spec, (), Canvas(), NOW)
+    text = describe_text(JobDescription(a_row(), spec, ()), CONTEXT)
 
     assert "limits    maxAge 1d, notAfter 2026-12-01T00:00:00Z" in text
     assert "suspend   until 2026-11-25 08:00 UTC: incident 7" in text

@@ -6,16 +6,19 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.job import Capabilities, Phase
+from reconciler.model.reason import Reason
 from reconciler.model.report import Row
 from reconciler.model.spec import DesiredState
-from reconciler.views.adopted_text import adopted_spec, adopted_text
+from reconciler.model.status import ConditionType
+from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec, adopted_text
 from reconciler.views.diff_text import change_text
-from reconciler.views.drift_text import Stranger, drift_json, drift_text
+from reconciler.views.drift_text import Drift, Stranger, drift_json, drift_text
 from reconciler.views.layout import Canvas
-from reconciler.views.providers_text import AccountLine, TypeLine, providers_text
+from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine, providers_text
+from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import is_drifting
 from tests.support.build import a_job
-from tests.support.reports import NOW, a_row, a_waiting_row, with_cancel
+from tests.support.reports import CONTEXT, NOW, a_row, a_waiting_row, with_cancel
 
 STRANGERS = [Stranger("demo", a_job(id=f"ftjob-{number:03}", created_at=NOW)) for number in range(60)]
 TYPES = (
@@ -30,9 +33,9 @@ ACCOUNTS = (
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_every_table_fits(width: int) -> None:
-    canvas = Canvas(width)
-    drift = drift_text([with_cancel(a_waiting_row())], STRANGERS, canvas, NOW, is_whole=True)
-    providers = providers_text(TYPES, ACCOUNTS, canvas)
+    context = RenderContext(Canvas(width), NOW)
+    drift = drift_text(Drift([with_cancel(a_waiting_row())], STRANGERS, is_whole=True), context)
+    providers = providers_text(ProviderListing(TYPES, ACCOUNTS), context)
 
     assert max(map(len, (drift + providers).splitlines())) <= width
     assert "HostNotTrusted" in providers
@@ -40,11 +43,11 @@ def test_every_table_fits(width: int) -> None:
 
 
 def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -> None:
-    text = drift_text([], STRANGERS, Canvas(), NOW, is_whole=True)
+    text = drift_text(Drift([], STRANGERS, is_whole=True), CONTEXT)
 
     assert "and 10 more: -o json lists them all" in text
     assert text.endswith("Drift: 0 jobs not as wanted; 60 without a spec, 60 unfinished.\n")
-    assert len(json.loads(drift_json([], STRANGERS))["strangers"]) == 60
+    assert len(json.loads(drift_json(Drift([], STRANGERS, is_whole=True), CONTEXT))["strangers"]) == 60
 
 
 @pytest.mark.parametrize(
@@ -60,10 +63,16 @@ def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -
         (DesiredState.OBSERVED, Phase.ABSENT, True),
     ],
 )
-def test_a_job_drifts_where_its_phase_is_not_what_its_spec_wants(
+def test_a_job_that_is_not_ready_drifts_where_its_phase_is_not_what_its_spec_wants(
     wanted: DesiredState, phase: Phase, *, drifts: bool
 ) -> None:
-    assert is_drifting(replace(a_row(phase=phase), wanted=wanted)) is drifts
+    row = a_row(phase=phase, reason=Reason.JOB_FAILED, also=ConditionType.STALLED)
+
+    assert is_drifting(replace(row, wanted=wanted)) is drifts
+
+
+def test_a_job_that_its_limit_cancelled_is_ready_and_does_not_drift() -> None:
+    assert not is_drifting(a_row(phase=Phase.CANCELLED, reason=Reason.LIMIT_REACHED))
 
 
 @pytest.mark.parametrize("row", [a_row(phase=Phase.PAUSED, unseen="no answer"), replace(a_row(), wanted=None)])
@@ -98,8 +107,7 @@ def test_an_adopted_spec_begins_with_what_a_reviewer_wants_to_know() -> None:
 
 
 def test_adopting_many_says_how_many() -> None:
-    text = adopted_text(
-        [(f"specs/{number}.yaml", "running") for number in range(41)], Canvas(), is_dry=False, is_whole=True
-    )
+    files = [(f"specs/{number}.yaml", "running") for number in range(41)]
+    text = adopted_text(AdoptedSpecs(files, is_dry=False, is_whole=True), CONTEXT)
 
     assert "and 1 more\nWrote 41 specs." in text

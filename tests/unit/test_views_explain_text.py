@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+import reconciler
 from reconciler.core.conditions import Stance
 from reconciler.core.table import TABLE
 from reconciler.model.reason import Reason
@@ -33,6 +36,14 @@ def test_a_reason_is_placed_as_the_table_of_decisions_uses_it() -> None:
     misplaced = {row.reason for row in TABLE.values() if row.reason not in ADVICE[PLACE_OF[row.stance]]}
 
     assert misplaced == set()
+
+
+def test_every_reason_that_is_explained_is_written_by_something() -> None:
+    house = Path(reconciler.__file__).parent
+    code = [path for path in house.rglob("*.py") if path.name != "reason.py" and path.parent.name != "views"]
+    used = set(re.findall(r"\bReason\.([A-Z_]+)\b", "\n".join(path.read_text(encoding="utf-8") for path in code)))
+
+    assert {reason.name for reason in Reason} - used == set()
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
+from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.report import ExitCode, Progress, Report, Row
-from reconciler.model.spec import DesiredState
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.report import Report, Row
+from reconciler.model.spec import DesiredState, FineTuningJob
 from reconciler.views.json_lines import report_lines
 from reconciler.views.status_json import get_json
-from tests.support.reports import CONFIRMED, NOW, a_row, a_stalled_row, a_waiting_row, with_cancel
+from tests.support.reports import CONFIRMED, CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 
 def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
-    text = report_lines(report, operation=operation, version="1.2.3", now=NOW)
+    text = report_lines(report, replace(CONTEXT, version="1.2.3", what=operation))
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -74,12 +76,12 @@ def test_a_diagnostic_has_its_place() -> None:
 def test_every_line_is_ascii_and_has_a_time() -> None:
     report = Report(rows=(with_cancel(a_waiting_row(), why="trop élevé \x1b[31m\u202e"),))
 
-    assert report_lines(report, operation="plan", version="1", now=NOW).isascii()
+    assert report_lines(report, replace(CONTEXT, what="plan")).isascii()
     assert {line["@timestamp"] for line in lines_of(report)} == {"2026-11-23T14:15:00Z"}
 
 
 def one(row: Row) -> dict[str, Any]:
-    found: list[dict[str, Any]] = json.loads(get_json([row]))
+    found: list[dict[str, Any]] = json.loads(get_json(Report(rows=(row,)), CONTEXT))
     return found[0]
 
 
@@ -102,5 +104,27 @@ def test_a_status_in_json_has_the_words_of_the_status_file() -> None:
     assert document["status"]["job"]["finishedAt"] is None
 
 
+def test_a_status_in_json_has_its_whole_spec_and_why_it_could_not_be_observed() -> None:
+    document = FineTuningJob.model_validate(
+        {
+            "apiVersion": "jobs.reconciler/v1",
+            "kind": "FineTuningJob",
+            "metadata": {"name": "support-triage", "labels": {"team": "support"}},
+            "spec": {
+                "provider": "openai",
+                "jobId": "ftjob-1",
+                "desiredState": "running",
+                "reason": "the best so far",
+                "limits": {"maxAge": "24h"},
+            },
+        }
+    )
+    told = one(replace(a_row(unseen="cannot connect"), document=document))
+
+    assert told["metadata"]["labels"] == {"team": "support"}
+    assert (told["spec"]["reason"], told["spec"]["limits"]) == ("the best so far", {"maxAge": "1d"})
+    assert told["unobserved"] == "cannot connect"
+
+
 def test_no_jobs_are_an_empty_array() -> None:
-    assert json.loads(get_json([])) == []
+    assert json.loads(get_json(Report(), CONTEXT)) == []

@@ -92,7 +92,7 @@ def test_every_field_is_listed_once_after_the_mapping_that_holds_it() -> None:
         ("FineTuningJob.spec.suspend", "true or false or mapping", False),
         ("FineTuningJob.spec.limits.notAfter", "time, as 2026-12-01T00:00:00Z", False),
         ("Provider.spec.allowedPaths", "list of text", False),
-        ("Provider.spec.rateLimit.requestsPerSecond", "number, more than 0, at most 1000", False),
+        ("Provider.spec.rateLimit.requestsPerSecond", "number, at least 0.1, at most 1000", False),
         ("Settings.spec.interval", "text, as 90s 15m 6h 7d", False),
         ("sandbox.faults", "list of mapping", False),
     ],

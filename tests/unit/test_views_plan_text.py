@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model.job import Account, Phase
-from reconciler.model.report import AccountReport, Progress, Report, Row
+from reconciler.model.action import Progress
+from reconciler.model.job import Account, Phase, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.report import AccountReport, Report, Row
 from reconciler.model.status import Because
 from reconciler.views.layout import UNFOLDED, Canvas
 from reconciler.views.plan_text import plan_text
+from reconciler.views.render_context import RenderContext
 from tests.support.build import a_job
 from tests.support.reports import (
     NOW,
@@ -32,7 +35,7 @@ MIXED = (
 
 
 def text_of(*rows: Row, width: int = 80, accounts: tuple[AccountReport, ...] = ()) -> str:
-    return plan_text(Report(rows=rows, accounts=accounts), Canvas(width), NOW)
+    return plan_text(Report(rows=rows, accounts=accounts), RenderContext(Canvas(width), NOW))
 
 
 def test_a_change_tells_what_why_since_when_and_where() -> None:
@@ -107,7 +110,7 @@ def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:
 
     assert "Refused: none of these" in text
     assert text.count("sweep-") == 25
-    assert "Plan: 0 to cancel; 0 as desired; 25 refused." in text
+    assert "Plan: 25 refused." in text
 
 
 def test_no_change_is_said_in_words() -> None:
@@ -119,10 +122,7 @@ def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> No
         name="azure-eastus",
         account=AZURE,
         jobs=2,
-        unseen_reason="RateLimited",
-        message="the provider asks us to wait",
-        is_transient=True,
-        retry_after_s=41.2,
+        unseen=Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait", retry_after_s=41.2),
     )
     text = text_of(*(a_row(name, account=AZURE, unseen="wait") for name in ("east-1", "east-2")), accounts=(report,))
 
@@ -135,7 +135,7 @@ def test_a_job_that_was_missed_at_an_account_that_answered_is_told_by_name() -> 
     answered = AccountReport(name="openai", account=OPENAI, jobs=1, requests=1)
     text = text_of(a_row("lost", unseen="no answer within 45 s"), accounts=(answered,))
 
-    assert "lost  CannotObserveProvider  could not look: no answer within 45 s" in text
+    assert "lost  CannotObserveProvider  could not observe: no answer within 45 s" in text
 
 
 def test_of_very_many_stalled_jobs_the_first_are_listed_and_the_rest_counted() -> None:
@@ -162,7 +162,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, times: int) -> None:
 
 def test_colours_are_there_only_when_asked_for() -> None:
     report = Report(rows=MIXED)
-    coloured = plan_text(report, Canvas(80, has_color=True), NOW)
+    coloured = plan_text(report, RenderContext(Canvas(80, has_color=True), NOW))
 
     assert "\x1b[1;31mcancel" in coloured
-    assert plan_text(report, Canvas(80), NOW).isascii()
+    assert plan_text(report, RenderContext(Canvas(80), NOW)).isascii()

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.model.diagnostic import Diagnostic, Severity
-from reconciler.model.report import Refusal, Report
+from reconciler.model.job import Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.report import Expired, ExpiredClock, Refusal, Report
 from reconciler.views.layout import Canvas
 from reconciler.views.problems import problems, problems_text, validation_text
-from tests.support.reports import a_waiting_row
+from reconciler.views.render_context import RenderContext
+from tests.support.reports import NOW, a_row, a_waiting_row
 
 MISSPELT = Diagnostic(
     file="specs/a.yaml",
@@ -81,10 +86,18 @@ def test_what_stopped_most_is_told_last() -> None:
     ]
 
 
-def test_running_out_of_time_says_how_many_are_on_their_way() -> None:
-    text = text_of(Report(rows=(a_waiting_row(),), is_timed_out=True))
+def test_running_out_of_time_says_which_clock_it_was_and_what_was_left() -> None:
+    rows = (a_waiting_row(), replace(a_row("chat"), unseen=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")))
+    waited = Expired(ExpiredClock.WAIT, 10.0, ("support-triage",))
+    failed = Expired(ExpiredClock.TIMEOUT, 300.0, ("chat",))
+    text = text_of(Report(rows=rows, expired=(waited, failed)))
 
-    assert text.startswith("error: time ran out with 1 job on the way\n")
+    assert text.splitlines() == [
+        "error: --wait=10s ran out with 1 job still on the way: support-triage",
+        "  Nothing is lost: the next pass goes on from here. To give it longer: --wait=1h",
+        "error: --timeout=5m ran out with 1 job not observed: chat",
+        "  Nothing is lost: the next pass goes on from here. To give it longer: --timeout=1h",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +109,7 @@ def test_running_out_of_time_says_how_many_are_on_their_way() -> None:
     ],
 )
 def test_a_validation_ends_in_a_verdict(found: tuple[Diagnostic, ...], verdict: str) -> None:
-    text = validation_text(Report(diagnostics=found), Canvas(80))
+    text = validation_text(Report(diagnostics=found), RenderContext(Canvas(80), NOW))
 
     assert text.splitlines()[-1] == verdict
     assert len(text.splitlines()) == 1 + len(found)

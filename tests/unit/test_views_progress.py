@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from reconciler.model.action import Progress
 from reconciler.model.job import Phase
-from reconciler.model.report import Progress, Report
+from reconciler.model.report import Report
 from reconciler.views.progress_text import news, standing_line
 from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.action import Progress
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
-from reconciler.model.report import Progress, Report
+from reconciler.model.report import Report
 from reconciler.views.layout import Canvas
+from reconciler.views.render_context import RenderContext
 from reconciler.views.result_text import FATES, FATES_OF_MANY, change_line, result_text
 from tests.support.reports import CONFIRMED, NOW, OPEN, a_row, a_stalled_row, a_waiting_row, with_cancel
 
@@ -35,7 +37,7 @@ def test_an_earlier_request_that_is_confirmed_now_is_news_once() -> None:
     open_before = replace(CANCELLED, before=a_waiting_row(receipts=(OPEN,)).status)
     closed_before = replace(CANCELLED, before=CANCELLED.status)
 
-    assert change_line(open_before) == "support-triage: cancel asked for earlier, confirmed cancelled"
+    assert change_line(open_before) == "support-triage: cancel requested earlier, confirmed cancelled"
     assert change_line(closed_before) is None
 
 
@@ -47,7 +49,7 @@ def test_a_rejected_request_tells_the_providers_words() -> None:
 
 def test_many_refusals_are_one_line_and_each_is_in_the_table() -> None:
     rows = [with_cancel(a_stalled_row(f"sweep-{number}"), progress=Progress.REFUSED) for number in range(7)]
-    text = result_text(Report(rows=tuple(rows)), Canvas(120), NOW)
+    text = result_text(Report(rows=tuple(rows)), RenderContext(Canvas(120), NOW))
 
     assert text.startswith(f"sweep-0, sweep-1, sweep-2, sweep-3, sweep-4 and 2 more: {FATES_OF_MANY}\n\nNAME")
     assert text.count("was refused") == 0
@@ -56,23 +58,23 @@ def test_many_refusals_are_one_line_and_each_is_in_the_table() -> None:
 
 def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
     rows = (with_cancel(CANCELLED, progress=Progress.ACCEPTED), a_row("chat"), a_stalled_row("old-run"))
-    lines = result_text(Report(rows=rows, removed=("gone",)), Canvas(120), NOW).splitlines()
+    lines = result_text(Report(rows=rows, removed=("gone",)), RenderContext(Canvas(120), NOW)).splitlines()
 
     assert lines[0] == "support-triage: cancel accepted, confirmed cancelled"
     assert [line.split()[0] for line in lines[2:6]] == ["NAME", "support-triage", "chat", "old-run"]
-    assert lines[-3] == "Forgot 1 deleted spec; the jobs were left alone: gone"
+    assert lines[-3] == "Removed the status of 1 deleted spec: gone"
     assert lines[-1] == "Asked: 1 to cancel. Now: 2 as desired; 1 stalled."
 
 
 def test_what_a_person_must_see_to_is_told_with_its_reason_and_what_to_do() -> None:
-    lines = result_text(Report(rows=(a_stalled_row("old-run"),)), Canvas(120), NOW).splitlines()
+    lines = result_text(Report(rows=(a_stalled_row("old-run"),)), RenderContext(Canvas(120), NOW)).splitlines()
 
     assert lines[3:5] == ["Stalled: a person must act", "  old-run  JobNotFound  look for a typo"]
 
 
 def test_of_very_many_jobs_those_that_are_as_desired_are_only_counted() -> None:
     rows = (*(a_row(f"job-{number:03}") for number in range(300)), a_stalled_row("old-run"))
-    text = result_text(Report(rows=rows), Canvas(120), NOW)
+    text = result_text(Report(rows=rows), RenderContext(Canvas(120), NOW))
 
     assert "old-run" in text
     assert "job-" not in text

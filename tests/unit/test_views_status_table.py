@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
+from reconciler.model.report import Report
 from reconciler.model.status import ConditionType
 from reconciler.views.layout import Canvas
-from reconciler.views.status_table import get_text
-from tests.support.reports import NOW, a_row, a_stalled_row
+from reconciler.views.render_context import RenderContext
+from reconciler.views.status_table import get_text, get_wide
+from tests.support.reports import CONTEXT, NOW, a_row, a_stalled_row
 
 LONG = "the provider does not know this id and never did: look for a typo, or for a wrong account"
 ROWS = (
@@ -18,7 +22,7 @@ ROWS = (
 
 
 def test_a_job_has_one_line() -> None:
-    text = get_text(ROWS[:2], Canvas(120), NOW, is_wide=False)
+    text = get_text(Report(rows=ROWS[:2]), RenderContext(Canvas(120), NOW))
 
     assert text.splitlines() == [
         "NAME       PROVIDER  WANTED   PHASE      READY  REASON     AGE",
@@ -28,14 +32,14 @@ def test_a_job_has_one_line() -> None:
 
 
 def test_a_narrow_terminal_gets_fewer_columns_and_no_folded_line() -> None:
-    text = get_text(ROWS, Canvas(66), NOW, is_wide=False)
+    text = get_text(Report(rows=ROWS), RenderContext(Canvas(66), NOW))
 
     assert text.splitlines()[0].split() == ["NAME", "WANTED", "PHASE", "READY", "REASON"]
     assert len(text.splitlines()) == 1 + len(ROWS)
 
 
 def test_wide_adds_where_the_job_is_and_what_is_said_of_it() -> None:
-    title, *lines = get_text(ROWS, Canvas(), NOW, is_wide=True).splitlines()
+    title, *lines = get_wide(Report(rows=ROWS), CONTEXT).splitlines()
 
     assert title.split()[7:] == ["JOB", "ID", "ACCOUNT", "SOURCE", "MESSAGE"]
     assert "ftjob-chat-v2" in lines[0]
@@ -43,16 +47,16 @@ def test_wide_adds_where_the_job_is_and_what_is_said_of_it() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-@pytest.mark.parametrize("is_wide", [False, True])
-def test_a_table_fits_and_loses_no_job(width: int, *, is_wide: bool) -> None:
-    text = get_text(ROWS, Canvas(width), NOW, is_wide=is_wide)
+@pytest.mark.parametrize("show", [get_text, get_wide])
+def test_a_table_fits_and_loses_no_job(width: int, show: Callable[[Report, RenderContext], str]) -> None:
+    text = show(Report(rows=ROWS), RenderContext(Canvas(width), NOW))
 
     assert max(map(len, text.splitlines())) <= width
     assert all(row.name in text for row in ROWS)
 
 
 def test_a_message_is_folded_in_its_own_column() -> None:
-    lines = get_text(ROWS, Canvas(90), NOW, is_wide=True).splitlines()
+    lines = get_wide(Report(rows=ROWS), RenderContext(Canvas(90), NOW)).splitlines()
     column = lines[0].index("MESSAGE")
     said = [line[column:] for line in lines[3:]]
 
@@ -61,17 +65,17 @@ def test_a_message_is_folded_in_its_own_column() -> None:
 
 
 def test_a_job_that_could_not_be_looked_at_is_not_called_ready() -> None:
-    text = get_text([a_row(unseen="no answer")], Canvas(), NOW, is_wide=False)
+    text = get_text(Report(rows=(a_row(unseen="no answer"),)), CONTEXT)
 
     assert "Unknown  CannotObserveProvider" in text
 
 
 def test_a_status_of_an_older_spec_is_shown_as_out_of_date() -> None:
     row = a_row(reason=Reason.OUT_OF_DATE, also=ConditionType.RECONCILING, unseen="the spec has changed")
-    text = get_text([row], Canvas(), NOW, is_wide=False)
+    text = get_text(Report(rows=(row,)), CONTEXT)
 
     assert "False  OutOfDate" in text
 
 
 def test_no_jobs_is_a_sentence() -> None:
-    assert get_text([], Canvas(), NOW, is_wide=False) == "No jobs found.\n"
+    assert get_text(Report(rows=()), CONTEXT) == "No jobs found.\n"

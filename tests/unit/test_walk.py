@@ -79,7 +79,7 @@ def test_every_case_keeps_every_law(world: World, record_property: Callable[[str
     )
 
     assert {law: len(cases) for law, cases in walked.broken.items()} == {}, _first(walked)
-    assert world.reaches <= walked.reasons
+    assert world.targets <= walked.reasons
 
 
 def _first(walked: Walked) -> str:

@@ -1,159 +1,253 @@
-"""The waker on a real directory: whatever way a file is saved, it wakes."""
+"""The watch, in virtual time over a world in memory: when it passes, what it looks at, and how it ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from reconciler.local.file_watcher import FileWaker, watching
+from reconciler.controller.watch import BEAT_S
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.model.job import Account, JobRef, Phase
+from reconciler.model.reason import Reason
+from tests.support.build import ACCOUNT, NOW
+from tests.support.clock import in_virtual_time
+from tests.support.documents import a_provider, located
+from tests.support.in_memory import World
+from tests.support.in_memory_accounts import (
+    a_world,
+    an_account,
+    named_specs,
+)
+from tests.support.in_memory_operator import Operator
+from tests.support.in_memory_watch import Dated, a_shift, observed
 
-WAKES_WITHIN_S = 5.0
-QUIET_S = 0.2
-
-
-def save_in_place(specs: Path) -> None:
-    (specs / "bots.yaml").write_text("b", encoding="utf-8")
-
-
-def save_atomically(specs: Path) -> None:
-    fresh = specs / ".bots.yaml.swp"
-    fresh.write_text("b", encoding="utf-8")
-    fresh.rename(specs / "bots.yaml")
-
-
-def swap_the_volume(specs: Path) -> None:
-    (specs / "..2").mkdir()
-    (specs / "..2" / "volume.yaml").write_text("b", encoding="utf-8")
-    (specs / "..data_tmp").symlink_to("..2")
-    (specs / "..data_tmp").rename(specs / "..data")
+HOUR_S = 3600.0
+SLOW = Account("openai", "https://slow.example.org/v1")
+NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 
 
-def make_a_folder(specs: Path) -> None:
-    (specs / "team").mkdir()
-    (specs / "team" / "new.yaml").write_text("n", encoding="utf-8")
+def test_a_watch_begins_with_a_pass_over_everything() -> None:
+    async def main() -> None:
+        async with a_shift(*named_specs("chat"), *observed("code")) as shift:
+            await asyncio.sleep(0.1)
+
+            assert shift.account.changes == ["cancel ftjob-chat"]
+            assert shift.reason("code") is Reason.AS_DESIRED
+            assert [row.name for row in shift.passes[0].report.rows] == ["chat", "code"]
+            assert shift.health.overview.finished_at == NOW
+
+    in_virtual_time(main)
 
 
-def remove_it(specs: Path) -> None:
-    (specs / "bots.yaml").unlink()
+def test_what_was_asked_for_is_looked_at_soon_and_no_more_once_it_has_happened() -> None:
+    async def main() -> None:
+        async with a_shift(*named_specs("chat")) as shift:
+            await asyncio.sleep(HOUR_S)
+
+            assert shift.reason("chat") is Reason.CANCELLED
+            assert shift.account.when("ftjob-chat") == [0.0, pytest.approx(1.0, abs=0.1)]
+
+    in_virtual_time(main)
 
 
-def write_a_status(specs: Path) -> None:
-    (specs / "status" / "bots.yaml").write_text("s", encoding="utf-8")
+def test_a_change_that_is_told_of_is_acted_on_at_once() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat", "code")) as shift:
+            await asyncio.sleep(1000.0)
+            shift.want(*named_specs("chat"), *observed("code"))
+            await asyncio.sleep(0.1)
+
+            assert shift.account.when("cancel ftjob-chat") == [pytest.approx(1000.0, abs=0.1)]
+
+    in_virtual_time(main)
 
 
-def a_directory(root: Path) -> Path:
-    specs = root / "specs"
-    (specs / "status").mkdir(parents=True)
-    (specs / "..1").mkdir()
-    (specs / "..1" / "volume.yaml").write_text("a", encoding="utf-8")
-    (specs / "..data").symlink_to("..1")
-    (specs / "volume.yaml").symlink_to("..data/volume.yaml")
-    (specs / "bots.yaml").write_text("a", encoding="utf-8")
-    return specs
+def test_a_change_that_nobody_tells_of_is_found_by_the_scan() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(1000.0)
+            shift.want(*named_specs("chat"), is_heard=False)
+            await asyncio.sleep(66.0)
+
+            assert shift.account.changes == ["cancel ftjob-chat"]
+
+    in_virtual_time(main)
 
 
-async def begun(waker: FileWaker) -> None:
-    """Return once it watches, and what the directory was made with has been told."""
-    async with asyncio.timeout(WAKES_WITHIN_S):
-        while not waker.is_alive:  # noqa: ASYNC110  the port has a flag and no event
-            await asyncio.sleep(0.02)
-    await is_woken(waker, QUIET_S)
+def test_every_file_is_read_once_an_interval_and_only_what_was_touched_in_between() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            for _ in range(10):
+                await asyncio.sleep(30.0)
+                shift.bell.ring()
+            await asyncio.sleep(0.2)
+
+            assert sum(shift.world.specs.reads) == 6  # at once, and then in each minute
+            assert len(shift.world.specs.reads) > 10
+
+    in_virtual_time(main)
 
 
-async def is_woken(waker: FileWaker, within_s: float) -> bool:
-    try:
-        async with asyncio.timeout(within_s):
-            await waker.wait()
-    except TimeoutError:
-        return False
-    return True
+def test_a_job_that_goes_on_and_on_is_looked_at_less_and_less() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(HOUR_S)
+            looks = shift.account.when("ftjob-chat")
+            rests = [later - earlier for earlier, later in pairwise(looks)]
+
+            assert rests[0] == pytest.approx(57.0, abs=1.0)  # an interval, less five of a hundred
+            assert rests[-1] == pytest.approx(285.0, abs=1.0)  # five of them
+
+    in_virtual_time(main)
 
 
-@pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
-@pytest.mark.parametrize("save", [save_in_place, save_atomically, swap_the_volume, make_a_folder, remove_it])
-def test_a_change_wakes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], None], *, is_polled: bool
-) -> None:
-    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1" if is_polled else "disable")
-    monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "50")
-    specs = a_directory(tmp_path)
+def test_an_account_that_fails_is_asked_less_and_less_and_seen_again_once_it_is_back() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            shift.account.broken["ftjob-chat"] = NO_ANSWER
+            await asyncio.sleep(HOUR_S)
+            looks = shift.account.when("ftjob-chat")
+            rests = [later - earlier for earlier, later in pairwise(looks)]
+            shift.account.broken.clear()
+            await asyncio.sleep(900.0)
 
-    async def main() -> bool:
-        async with watching(specs, specs / "status") as waker:
-            await begun(waker)
-            save(specs)
-            return await is_woken(waker, WAKES_WITHIN_S)
+            assert rests == sorted(rests)
+            assert rests[0] == pytest.approx(1.0)
+            assert rests[-1] == pytest.approx(225.5)  # of at most 900 seconds, with this jitter
+            assert shift.reason("chat") is Reason.AS_DESIRED
+            assert shift.world.statuses.providers == {}
 
-    assert asyncio.run(main())
-
-
-def test_each_of_two_saves_within_a_second_is_found_by_polling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1")
-    monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "20")
-    specs = a_directory(tmp_path)
-
-    async def main() -> list[bool]:
-        async with watching(specs, specs / "status") as waker:
-            await begun(waker)
-            woken = []
-            for text in ("one", "two", "six"):
-                (specs / "bots.yaml").write_text(text, encoding="utf-8")
-                woken.append(await is_woken(waker, WAKES_WITHIN_S))
-            return woken
-
-    assert asyncio.run(main()) == [True] * 3
+    in_virtual_time(main)
 
 
-@pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
-def test_it_wakes_when_it_begins_to_watch_for_nobody_knows_what_changed_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_polled: bool
-) -> None:
-    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1" if is_polled else "disable")
-    specs = a_directory(tmp_path)
+def test_the_jobs_of_an_account_that_is_away_are_looked_at_together() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat", "code", "talk")) as shift:
+            await asyncio.sleep(400.0)
+            shift.account.broken = dict.fromkeys(("ftjob-chat", "ftjob-code", "ftjob-talk", "page 1"), NO_ANSWER)
+            await asyncio.sleep(HOUR_S)
+            chat, code, talk = (shift.account.when(f"ftjob-{name}")[-5:] for name in ("chat", "code", "talk"))
 
-    async def main() -> bool:
-        async with watching(specs, specs / "status") as waker:
-            return await is_woken(waker, WAKES_WITHIN_S)
+            assert chat == code == talk
+            assert len(shift.world.statuses.providers) == 1
 
-    assert asyncio.run(main())
-
-
-def test_what_we_write_ourselves_wakes_nobody(tmp_path: Path) -> None:
-    specs = a_directory(tmp_path)
-
-    async def main() -> bool:
-        async with watching(specs, specs / "status") as waker:
-            await begun(waker)
-            write_a_status(specs)
-            return await is_woken(waker, QUIET_S)
-
-    assert not asyncio.run(main())
+    in_virtual_time(main)
 
 
-def test_a_burst_of_two_hundred_edits_wakes_a_few_times(tmp_path: Path) -> None:
-    specs = a_directory(tmp_path)
-
-    async def main() -> int:
-        async with watching(specs, specs / "status") as waker:
-            await begun(waker)
-            for number in range(200):
-                (specs / f"job-{number}.yaml").write_text("n", encoding="utf-8")
-                await asyncio.sleep(0)
-            wakes = 0
-            while await is_woken(waker, QUIET_S):
-                wakes += 1
-            return wakes
-
-    assert 1 <= asyncio.run(main()) <= 10
+def two_accounts() -> tuple[World, Dated]:
+    """Return a world with a second account, which takes 30 seconds for each answer."""
+    slow = Dated(an_account("ftjob-code").jobs)
+    slow.takes_s["ftjob-code"] = 30.0
+    code = named_specs("code", provider="slow")[0]
+    chat = observed("chat")[0]
+    world = a_world(slow, chat, code, providers=(located(a_provider("slow", baseUrl=SLOW.base_url), "slow.yaml"),))
+    world.operator = Operator({"RECONCILE_TRUST": "OPENAI_API_KEY=slow.example.org"})
+    world.accounts.readers = {SLOW: slow}
+    return world, slow
 
 
-def test_a_directory_that_is_gone_cannot_be_watched_and_says_so(tmp_path: Path) -> None:
-    async def main() -> bool:
-        async with watching(tmp_path / "gone", tmp_path / "gone" / "status") as waker:
-            await asyncio.sleep(QUIET_S)
-            return waker.is_alive
+def test_an_account_that_takes_long_delays_no_other() -> None:
+    async def main() -> None:
+        world, slow = two_accounts()
+        async with a_shift(*observed("chat"), world=world) as shift:
+            await asyncio.sleep(5.0)
+            (chat,) = named_specs("chat")
+            shift.want(chat, named_specs("code", provider="slow")[0])
+            await asyncio.sleep(0.1)
+            at_once = list(shift.account.changes)
+            await asyncio.sleep(60.0)
 
-    assert not asyncio.run(main())
+            assert at_once == ["cancel ftjob-chat"]
+            assert slow.when("cancel ftjob-code") == [pytest.approx(30.0, abs=0.3)]
+            assert shift.reason("code") is not Reason.AS_DESIRED
+
+    in_virtual_time(main)
+
+
+def test_a_slow_account_is_held_by_the_specs_of_now_and_not_by_those_that_it_began_with() -> None:
+    async def main() -> None:
+        world, slow = two_accounts()
+        async with a_shift(*observed("chat"), world=world) as shift:
+            await asyncio.sleep(5.0)
+            shift.want(*observed("chat"), named_specs("code", provider="slow", desiredState="running")[0])
+            await asyncio.sleep(100.0)
+
+            assert slow.changes == []
+            assert shift.reason("code") is Reason.AS_DESIRED
+
+    in_virtual_time(main)
+
+
+def test_a_person_who_wants_another_attempt_gets_it_within_a_beat_and_once() -> None:
+    async def main() -> None:
+        async with a_shift(*named_specs("chat")) as shift:
+            shift.account.broken["cancel ftjob-chat"] = PermanentError("not yet", kind=Kind.REFUSED)
+            await asyncio.sleep(400.0)
+            before = shift.account.when("cancel ftjob-chat")
+            shift.wishes.add("chat")
+            await asyncio.sleep(2 * BEAT_S)
+            after = shift.account.when("cancel ftjob-chat")
+
+            assert len(after) == len(before) + 1
+            assert after[-1] <= 400.0 + BEAT_S + 0.3
+
+    in_virtual_time(main)
+
+
+def test_a_wish_for_a_spec_that_is_not_there_is_dropped() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(100.0)
+            looks = len(shift.account.asked)
+            shift.wishes.add("nobody")
+            await asyncio.sleep(2 * BEAT_S)
+
+            assert len(shift.account.asked) == looks
+
+    in_virtual_time(main)
+
+
+def test_a_watch_says_all_the_time_that_it_runs_and_whether_it_would_notice_a_change() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(99.0)
+            shift.bell.is_alive = False
+            await asyncio.sleep(11.0)
+            overview = shift.health.overview
+
+            assert overview.beat_at == pytest.approx(110.0, abs=BEAT_S)
+            assert overview.watched_at == pytest.approx(99.0, abs=BEAT_S)
+            assert [each.name for each in overview.upcoming] == ["chat"]
+
+    in_virtual_time(main)
+
+
+def test_the_jobs_of_one_account_keep_each_other_company() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(8.0)
+            shift.account.jobs |= an_account("ftjob-code").jobs
+            shift.want(*observed("chat", "code"))
+            await asyncio.sleep(60.0)
+
+            assert shift.account.when("ftjob-chat")[1] == shift.account.when("ftjob-code")[1]
+
+    in_virtual_time(main)
+
+
+def test_a_job_that_ended_for_good_is_asked_for_no_more() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(10.0)
+            ended = replace(shift.account.jobs["ftjob-chat"], phase=Phase.FAILED, finished_at=NOW)
+            shift.account.jobs["ftjob-chat"] = ended
+            await asyncio.sleep(2 * HOUR_S)
+
+            assert len(shift.account.when("ftjob-chat")) == 2
+            assert shift.passes[-1].wanted == frozenset()
+            assert JobRef(ACCOUNT, "ftjob-chat") not in {each.ref for each in shift.passes[-1].due}
+
+    in_virtual_time(main)

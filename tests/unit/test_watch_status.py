@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.watch_status import Overview, ailments, obstacles
+from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
 from tests.support.build import NOW
 
-WELL = Overview(interval_s=60, beat_at=0, progress_at=0, watched_at=0)
+WELL = WatchStatus(interval_s=60, beat_at=0, progress_at=0, watched_at=0)
 SIGNS = {
     "beat_at": "the event loop is blocked: nothing runs, for 91 s",
     "progress_at": "a look hangs: no request of its account has ended, for 91 s",
@@ -19,30 +19,32 @@ SIGNS = {
 
 @pytest.mark.parametrize(("sign", "sentence"), SIGNS.items())
 def test_each_sign_that_fails_alone_is_told_within_two_intervals(sign: str, sentence: str) -> None:
-    def at(now: float) -> Overview:
+    def at(now: float) -> WatchStatus:
         moving = {each: now for each in SIGNS if each != sign}
-        return Overview(**{"interval_s": 60.0, sign: 0.0, **moving})  # type: ignore[arg-type]  # chosen by name
+        return WatchStatus(**{"interval_s": 60.0, sign: 0.0, **moving})  # type: ignore[arg-type]  # chosen by name
 
-    assert ailments(at(90.0), 90.0) == ()
-    assert ailments(at(91.0), 91.0) == (sentence,)
+    assert liveness_problems(at(90.0), 90.0) == ()
+    assert liveness_problems(at(91.0), 91.0) == (sentence,)
 
 
 def test_it_is_well_again_as_soon_as_the_sign_is_back() -> None:
-    ill = ailments(replace(WELL, beat_at=199), 200)
+    ill = liveness_problems(replace(WELL, beat_at=199), 200)
     back = replace(WELL, beat_at=199, progress_at=199, watched_at=199)
 
     assert len(ill) == 2
-    assert ailments(back, 200) == ()
+    assert liveness_problems(back, 200) == ()
 
 
 def test_a_blocked_loop_says_nothing_of_what_it_would_have_to_look_after() -> None:
-    assert ailments(WELL, 200) == ("the event loop is blocked: nothing runs, for 200 s",)
+    assert liveness_problems(WELL, 200) == ("the event loop is blocked: nothing runs, for 200 s",)
 
 
 def test_it_is_ready_after_the_first_pass_until_it_stops_or_the_documents_stop_everything() -> None:
     ready = replace(WELL, finished_at=NOW)
 
-    assert obstacles(WELL) == ("the first pass has not ended yet",)
-    assert obstacles(ready) == ()
-    assert obstacles(replace(ready, is_stopping=True)) == ("it is stopping",)
-    assert obstacles(replace(ready, is_halted=True)) == ("the documents hold an error that stops every action",)
+    assert readiness_problems(WELL) == ("the first pass has not ended yet",)
+    assert readiness_problems(ready) == ()
+    assert readiness_problems(replace(ready, is_stopping=True)) == ("it is stopping",)
+    assert readiness_problems(replace(ready, is_halted=True)) == (
+        "the documents hold an error that stops every action",
+    )

@@ -11,7 +11,7 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.serialization import events
 from reconciler.sandbox.store import open_world, save_world
 from reconciler.sandbox.timeline import REQUEUED_FOR
-from reconciler.sandbox.world import NotPossible, UnknownJob, World
+from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError, World
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ID = "ftjob-one"
@@ -172,7 +172,7 @@ def test_a_job_that_was_declared_paused_runs_when_it_is_resumed() -> None:
 @pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
 def test_nothing_can_be_asked_of_a_finished_job(verb: str, end: str) -> None:
     world = a_world(life=[{"phase": end}])
-    with pytest.raises(NotPossible, match=f"Cannot {verb}.*{end}"):
+    with pytest.raises(ImpossibleRequestError, match=f"Cannot {verb}.*{end}"):
         getattr(world, verb)(ID, BEGAN)
 
     assert world.changes == 0
@@ -184,7 +184,7 @@ def test_a_running_job_cannot_be_resumed_nor_a_paused_one_paused_nor_either_whil
     leaving = a_world(cancelTakes="5m")
     leaving.cancel(ID, BEGAN)
     for impossible in (running.resume, paused.pause, leaving.pause, leaving.resume):
-        with pytest.raises(NotPossible):
+        with pytest.raises(ImpossibleRequestError):
             impossible(ID, BEGAN)
 
     assert (running.changes, paused.changes, leaving.changes) == (0, 0, 1)
@@ -192,7 +192,7 @@ def test_a_running_job_cannot_be_resumed_nor_a_paused_one_paused_nor_either_whil
 
 def test_a_job_that_the_provider_forgets_is_neither_found_nor_listed() -> None:
     world = a_world(life=[{"phase": "running", "for": "1h"}, {"phase": "absent"}])
-    with pytest.raises(UnknownJob):
+    with pytest.raises(UnknownJobError):
         world.retrieve(ID, at(60))
 
     assert world.retrieve(ID, at(59)).phase is Phase.RUNNING

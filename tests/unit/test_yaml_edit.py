@@ -8,7 +8,7 @@ import re
 import pytest
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_edit import Edit, SpliceRefused, scalar, splice
+from reconciler.formats.yaml_edit import Edit, YamlEditError, scalar, splice
 
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: chat}\n"
 OTHER = HEAD.replace("chat", "other") + "spec: {provider: demo, jobId: ftjob-2, desiredState: running}\n"
@@ -223,7 +223,7 @@ def test_a_suspension_comes_and_goes_and_nothing_else_does(style: str) -> None:
     ],
 )
 def test_what_cannot_be_cut_cleanly_is_refused_in_words(text: str, edit: Edit, sentence: str) -> None:
-    with pytest.raises(SpliceRefused, match=re.escape(sentence)):
+    with pytest.raises(YamlEditError, match=re.escape(sentence)):
         splice(text.encode(errors="surrogatepass"), edit)
 
 

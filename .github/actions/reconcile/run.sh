@@ -1,31 +1,38 @@
 #!/usr/bin/env bash
-# One step of the action: install reconcile as it stands beside this file, so that the commit that pins the action pins
-# all of it, and run the command. Every input comes by the environment, and none is ever read as shell.
+# The second step of the action: run the command that `install.py` has installed. Every input comes by the environment,
+# and none is read as shell. The directory at hand is the user's checkout, which is data: no program is taken from it,
+# and Python neither imports from it nor reads a PYTHON* variable.
 set -euo pipefail
 
 token=$INPUT_GITHUB_TOKEN
 unset INPUT_GITHUB_TOKEN
 
-# Steps of one job share an installation, where they name the same commit and the same extras.
-install() {
-  local what venv
-  what=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)${INPUT_EXTRAS:+[$INPUT_EXTRAS]}
-  venv=$RUNNER_TEMP/reconcile-$(cksum <<< "$what" | cut -d ' ' -f 1)
-  if [ ! -x "$venv/bin/reconcile" ]; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$what"
-  fi
-  PATH=$venv/bin:$PATH
+# An empty or relative entry of the path would be a place in the checkout.
+absolute=
+IFS=: read -ra entries <<< "$PATH"
+for entry in "${entries[@]}"; do
+  if [[ $entry == /* ]]; then absolute+=${absolute:+:}$entry; fi
+done
+PATH=$absolute
+
+# setting NAME VALUE: for every Git that is started here, and by reconcile, in the environment alone
+setting() {
+  local number=${GIT_CONFIG_COUNT:-0}
+  export "GIT_CONFIG_KEY_$number=$1" "GIT_CONFIG_VALUE_$number=$2" "GIT_CONFIG_COUNT=$((number + 1))"
 }
+
+setting safe.directory "$GITHUB_WORKSPACE" # it is another user's, in a job with a container
+setting safe.directory "$PWD"
+setting safe.bareRepository explicit # a directory of the checkout that is laid out like a repository is none
 
 # Let Git use the token for GitHub alone, by the environment: no file keeps it, and no list of processes shows it.
 lend_git_the_token() {
   local server=${GITHUB_SERVER_URL:-https://github.com}
   [ -n "$token" ] && [[ $server == https://* ]] || return 0
-  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="http.$server/.extraheader"
-  GIT_CONFIG_VALUE_0="AUTHORIZATION: basic $(printf 'x-access-token:%s' "$token" | base64 | tr -d '\n')"
-  echo "::add-mask::${GIT_CONFIG_VALUE_0##* }"
-  export GIT_CONFIG_VALUE_0
+  local header
+  header=$(printf 'x-access-token:%s' "$token" | base64 | tr -d '\n')
+  echo "::add-mask::$header"
+  setting "http.$server/.extraheader" "AUTHORIZATION: basic $header"
 }
 
 # Put the statuses that are published where `plan` reads them: beside the checkout, which a shallow fetch would make
@@ -42,12 +49,16 @@ fetch_statuses() {
   esac
 }
 
-install
 lend_git_the_token
 if [ "$INPUT_COMMENT" = true ]; then export GITHUB_TOKEN=$token; else unset GITHUB_TOKEN; fi
 
 arguments=(--specs "$INPUT_SPECS")
-if [ -n "$INPUT_SELECTOR" ] && [ "$INPUT_COMMAND" != validate ]; then arguments+=(--selector "$INPUT_SELECTOR"); fi
+if [ -n "$INPUT_STATUS_DIR" ]; then arguments+=(--status-dir "$INPUT_STATUS_DIR"); fi
+if [ "$INPUT_COMMAND" != validate ]; then
+  if [ -n "$INPUT_SELECTOR" ]; then arguments+=(--selector "$INPUT_SELECTOR"); fi
+  if [ -n "$INPUT_PROVIDER" ]; then arguments+=(--provider "$INPUT_PROVIDER"); fi
+  if [ -n "$INPUT_ALLOW_CANCELS" ]; then arguments+=(--allow-cancels "$INPUT_ALLOW_CANCELS"); fi
+fi
 
 case $INPUT_COMMAND in
   validate)
@@ -59,14 +70,14 @@ case $INPUT_COMMAND in
     file=$RUNNER_TEMP/reconcile-plan.json
     arguments=(plan "${arguments[@]}" --out "$file")
     if [ "$INPUT_DETAILED_EXITCODE" = true ]; then arguments+=(--detailed-exitcode); fi
-    if [ -n "$INPUT_COMMIT_STATUS" ]; then
+    if [ -n "$INPUT_COMMIT_STATUS" ] && [ -z "$INPUT_STATUS_DIR" ]; then
       fetch_statuses "$RUNNER_TEMP/reconcile-status"
       arguments+=(--status-dir "$RUNNER_TEMP/reconcile-status")
     fi
     printf 'plan-file=%s\n' "$file" >> "$GITHUB_OUTPUT"
     ;;
   act)
-    arguments+=(--once "--wait=$INPUT_WAIT")
+    arguments+=(--once "--wait=$INPUT_WAIT" --timeout "$INPUT_TIMEOUT")
     if [ -n "$INPUT_PLAN" ]; then arguments+=(--plan "$INPUT_PLAN"); fi
     arguments+=(--push)
     if [ -n "$INPUT_COMMIT_STATUS" ]; then arguments+=(--status-branch "$INPUT_COMMIT_STATUS"); fi
@@ -78,6 +89,6 @@ case $INPUT_COMMAND in
 esac
 
 code=0
-reconcile "${arguments[@]}" || code=$?
+"$INSTALLED" -I -m reconciler "${arguments[@]}" || code=$?
 if [ "$code" = 2 ] && [ "$INPUT_COMMAND" = plan ]; then code=0; fi
 exit "$code"

@@ -20,8 +20,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.sandbox.requests import LIMIT_MAX
-from reconciler.sandbox.responses import ConnectionReset, Reset
-from reconciler.testing.transport_faults import Answer, answer_of
+from reconciler.sandbox.responses import ConnectionResetByFaultError, Reset
+from reconciler.testing.transport_faults import FaultyAnswer, answer_of
 
 Json = dict[str, Any]
 JOBS = "/fine_tuning/jobs"
@@ -78,7 +78,7 @@ class Front(ABC):
             return
         try:
             answer = await answer_of(self._api, self._inside(scope, question), _again(body, receive))
-        except ConnectionReset:
+        except ConnectionResetByFaultError:
             await Reset()(scope, receive, send)
             raise
         if question.refusal is not None:
@@ -100,7 +100,7 @@ class Front(ABC):
             inside["query_string"] = urlencode(question.query).encode()
         return inside
 
-    def _reworded(self, answer: Answer, request: Request, question: Question) -> Answer:
+    def _reworded(self, answer: FaultyAnswer, request: Request, question: Question) -> FaultyAnswer:
         try:
             body = json.loads(answer.body)
         except ValueError:
@@ -169,8 +169,10 @@ class Foreign(Front):
         if "error" in body and body.get("object") is None:
             return self.refusal(why(said), said.status, body["error"]["message"])
         if body["object"] == "list":
-            token = f"behind/{body['data'][-1]['id']}" if body["has_more"] and body["data"] else None
-            return Said(200, self.page([self.row(row) for row in body["data"]], token))
+            rows = body["data"]
+            last = next((row["id"] for row in reversed(rows) if is_row(row)), None)
+            token = f"behind/{last}" if body["has_more"] and last is not None else None
+            return Said(200, self.page([self.row(row) if is_row(row) else row for row in rows], token))
         if not question.path.endswith("/cancel"):
             return Said(200, self.job(body))
         if body["id"] in self._cancelling and body["status"] == "cancelling":
@@ -178,6 +180,11 @@ class Foreign(Front):
         if body["status"] == "cancelling":
             self._cancelling.add(body["id"])
         return Said(200, self.taken)
+
+
+def is_row(row: object) -> bool:
+    """Whether a row of a list is a job, and not garbled."""
+    return isinstance(row, dict) and "created_at" in row
 
 
 def listing(token: str | None, limit: int) -> Mapping[str, str]:
@@ -196,7 +203,8 @@ def moment(value: object, written: Callable[[datetime], object]) -> object:
 def each_job(body: Json, change: Mapping[str, str], **fields: object) -> Json:
     """Return a job, or a list of jobs, with other words for its status and other fields."""
     if body.get("object") == "list":
-        return {**body, "data": [each_job(row, change, **fields) for row in body["data"]]}
+        rows = [each_job(row, change, **fields) if is_row(row) else row for row in body["data"]]
+        return {**body, "data": rows}
     if "status" not in body:
         return body
     return {**body, **fields, "status": change.get(body["status"], body["status"])}

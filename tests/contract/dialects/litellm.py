@@ -1,6 +1,6 @@
 """The LiteLLM proxy's fine-tuning routes over the sandbox as its Azure upstream, and its pass-through.
 
-Sources: litellm 1.109.1 `proxy/fine_tuning_endpoints/endpoints.py`, `proxy/utils.py` (how an upstream's error is told).
+Sources: litellm 1.110.2 `proxy/fine_tuning_endpoints/endpoints.py`, `proxy/utils.py` (how an upstream's error is told).
 """
 
 from __future__ import annotations
@@ -49,12 +49,26 @@ class LiteLLM(Front):
         """Hide that a cancel is under way, and tell the upstream's errors as text."""
         status, body = said.status, said.body or {}
         if status != 200:
-            return Said(status, internal(status, f"Error code: {status} - {body}"))
+            return Said(status, self.told(status, body))
         if body["object"] == "list":
             return Said(status, each_job(body, {"queued": "pending", "cancelling": "canceling"}))
         if body["status"] in ("pausing", "paused"):
             return Said(500, internal(500, CANNOT_SHOW))
         return Said(status, each_job(body, {"cancelling": "cancelled"}))
+
+    def told(self, status: int, body: Json) -> Json:
+        """Return an upstream's error as openai 2.x lets the proxy tell it: its whole body, as Python writes it."""
+        return internal(status, f"Error code: {status} - {body}")
+
+
+class OverNewClient(LiteLLM):
+    """The same with openai 3.x inside, which repeats the message of an error and not its body."""
+
+    def told(self, status: int, body: Json) -> Json:
+        """Return the upstream's message, type and parameter, and the status in the place of its code."""
+        error = body.get("error") or {}
+        message = f"Error code: {status} - {error.get('message')}"
+        return {"error": {**error, "message": message, "code": str(status)}}
 
 
 class Unlicensed(LiteLLM):

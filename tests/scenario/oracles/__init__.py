@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.scenario.history import History
+from tests.scenario.oracles.doubt import asked_in_vain, kept_waiting, withheld
 from tests.scenario.oracles.ending import wrong_ending
+from tests.scenario.oracles.health import ailing, boastful, ready_too_soon, unready
+from tests.scenario.oracles.picture import misjudged, outdated, unpublished
 from tests.scenario.oracles.requests import (
     hasty,
     impatient,
@@ -15,6 +18,7 @@ from tests.scenario.oracles.requests import (
     uneconomical,
     unlooked,
 )
+from tests.scenario.oracles.sayings import said_accepted, said_by_whom, said_ended, unjudged
 from tests.scenario.oracles.statuses import (
     buggy,
     forgotten,
@@ -23,10 +27,14 @@ from tests.scenario.oracles.statuses import (
     malformed,
     thrown_away,
     ungrounded,
+    unremembered,
     untrue,
     wrongly_ready,
 )
 from tests.scenario.oracles.suspects import believed_suspects
+from tests.scenario.oracles.unread import written_over
+from tests.scenario.oracles.waits import hung, overlooked, unheeded, unstopped
+from tests.scenario.oracles.windows import tardy
 
 Oracle = Callable[[History], Iterator[str]]
 
@@ -43,13 +51,49 @@ ALWAYS: tuple[Oracle, ...] = (
     untrue,
     wrongly_ready,
     forgotten,
+    unremembered,
     lost,
     thrown_away,
     leaked,
     buggy,
+    withheld,
+    kept_waiting,
+    asked_in_vain,
+    said_accepted,
+    said_ended,
+    said_by_whom,
+    unjudged,
+    written_over,
 )
 SETTLED: tuple[Oracle, ...] = (restless, wrong_ending)
 """For runs that end with a calm that is long enough."""
+OF_PASSES: tuple[Oracle, ...] = (
+    unlooked,
+    ungrounded,
+    withheld,
+    kept_waiting,
+    asked_in_vain,
+    unjudged,
+    written_over,
+)
+"""What is told of whole passes. In a watch an account may be at work for longer than a pass, so that an answer of an
+earlier one is ground enough, and a pass is about some jobs alone."""
+IN_TIME: tuple[Oracle, ...] = (
+    tardy,
+    ready_too_soon,
+    unready,
+    boastful,
+    ailing,
+    outdated,
+    unpublished,
+    misjudged,
+    hung,
+    overlooked,
+    unheeded,
+    unstopped,
+)
+"""For watches: they think in time."""
+OF_A_WATCH = (*(each for each in ALWAYS if each not in OF_PASSES), *IN_TIME, wrong_ending)
 
 
 def verdict(history: History, oracles: tuple[Oracle, ...] = ALWAYS + SETTLED) -> list[str]:

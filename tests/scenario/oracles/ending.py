@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from reconciler.providers import load
-from tests.scenario.history import ABSENT, Crashed, Edited, Happened, History, PassEnded, Tampered
+from tests.scenario.history import ABSENT, Crashed, Edited, Ended, Happened, History, PassEnded, Tampered
+from tests.scenario.oracles.picture import ROUND
 from tests.scenario.oracles.reading import OVER, Tree, is_job, read, ready, standing
 from tests.scenario.oracles.requests import is_over_limit
 from tests.scenario.oracles.statuses import path_of, status_of
@@ -20,8 +22,11 @@ _OTHERS_ACT = "somebody"
 
 
 def wrong_ending(history: History) -> Iterator[str]:
-    """Tell the jobs whose last status is not what the last specs and the world call for."""
-    last = next(each for each in reversed(history.events) if isinstance(each, PassEnded))
+    """Tell the jobs whose last status is not what the last specs and the world call for.
+
+    A watch looks at a job that goes on once in five intervals, so that one which ends by itself may do so unseen.
+    """
+    last = history.left
     revision = next(each.revision for each in reversed(history.events) if isinstance(each, Edited))
     valid = set(revision.valid())
     for wish in revision.readable():
@@ -29,23 +34,45 @@ def wrong_ending(history: History) -> Iterator[str]:
         if tree is None:
             yield f"{wish.name} has no status"
             continue
-        said, phase = standing(tree), tree["status"]["phase"]
-        truth = history.truth(wish.account, wish.job_id, last.at)
         if wish not in valid:
+            said = standing(tree)
             if said != "Stalled" or ready(tree)["reason"] not in {"InvalidSpec", "InvalidProvider", "DuplicateJob"}:
                 yield f"{wish.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
             continue
-        if phase not in history.was(wish.account, wish.job_id, last.at) and not (truth == ABSENT and phase in OVER):
-            yield f"{wish.name} says {phase}, and its job is {truth}"
-        expected = _expected(history, revision, wish, phase, last)
-        if was_lost(tree, history):
-            expected = expected | _expected(history, revision, replace(wish, max_queued=None), phase, last)
-        if revision.is_settings_broken:
-            expected = expected or {"Stalled"}
-        is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
-        if said not in expected and not is_braked:
-            yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, not {expected}; its job is {truth}"
-    yield from _left_over(revision, last, is_braked=history.most_an_hour is not None)
+        yield from _wrong_status(history, revision, wish, tree)
+    is_braked = history.most_an_hour is not None
+    is_suspect = any(is_all_gone(history, revision, account, last.at) for account in revision.accounts)
+    for path in _left_over(revision, last, is_braked=is_braked):
+        if is_job(path) or not is_suspect:
+            yield f"{path} is left over"
+
+
+def _wrong_status(history: History, revision: Revision, wish: Wish, tree: Tree) -> Iterator[str]:
+    """Tell what a valid spec's status says that is not so, or not as it should have become."""
+    last, said, phase = history.left, standing(tree), tree["status"]["phase"]
+    truth = history.truth(wish.account, wish.job_id, last.at)
+    if truth == ABSENT and is_all_gone(history, revision, wish.account, last.at):
+        # Then nothing tells a wrong key from jobs that were deleted: they stay as they were.
+        return
+    truths = history.was(wish.account, wish.job_id, last.at)
+    if isinstance(last, Ended):
+        truths |= history.was(wish.account, wish.job_id, last.at - ROUND)
+    if phase not in truths and not (truth == ABSENT and phase in OVER):
+        yield f"{wish.name} says {phase}, and its job is {truth}"
+    expected = _expected(history, revision, wish, phase, last)
+    if was_lost(tree, history):
+        expected = expected | _expected(history, revision, replace(wish, max_queued=None), phase, last)
+    if revision.is_settings_broken:
+        expected = expected or {"Stalled"}
+    is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
+    if said not in expected and not is_braked:
+        yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, not {expected}; its job is {truth}"
+
+
+def is_all_gone(history: History, revision: Revision, account: str, at: datetime) -> bool:
+    """Whether an account shows none of the jobs that valid specs name."""
+    named = {each.job_id for each in revision.valid() if each.account == account}
+    return all(history.truth(account, job_id, at) == ABSENT for job_id in named)
 
 
 def was_lost(tree: Tree, history: History) -> bool:
@@ -54,7 +81,7 @@ def was_lost(tree: Tree, history: History) -> bool:
     return could_be and any(each["reason"] == "StatusDiscarded" for each in tree["status"]["history"])
 
 
-def _expected(history: History, revision: Revision, wish: Wish, phase: str, last: PassEnded) -> set[str]:
+def _expected(history: History, revision: Revision, wish: Wish, phase: str, last: PassEnded | Ended) -> set[str]:
     never_started = phase in {"validating_files", "queued"}
     limits = wish if never_started else replace(wish, max_queued=None)
     is_over_its_limit = limits.has_limits and is_over_limit(history, limits, last.at)
@@ -88,7 +115,7 @@ def had_limits(history: History, wish: Wish) -> bool:
     return any(each.has_limits and each.job_id == wish.job_id for revision in revisions for each in revision.wishes)
 
 
-def _left_over(revision: Revision, last: PassEnded, *, is_braked: bool) -> Iterator[str]:
+def _left_over(revision: Revision, last: PassEnded | Ended, *, is_braked: bool) -> Iterator[str]:
     """Tell the statuses whose spec is long gone."""
     if revision.unreadable_files():
         return
@@ -101,11 +128,11 @@ def _left_over(revision: Revision, last: PassEnded, *, is_braked: bool) -> Itera
         # A request that nothing came of is waited for a day, even without its spec. And a spoilt file counts as none:
         # nobody can tell what it was about, so nobody takes it away.
         if tree is not None and all(each["outcome"] for each in tree["status"].get("receipts", ())):
-            yield f"{path} is left over"
+            yield path
 
 
 def endings(history: History) -> dict[str, tuple[str, str]]:
     """Return phase and standing of every job that has a status at the end, by its path: to compare two runs."""
-    last = next(each for each in reversed(history.events) if isinstance(each, PassEnded))
+    last = history.left
     trees = {path: read(data) for path, data in last.statuses.items()}
     return {path: (tree["status"]["phase"], standing(tree)) for path, tree in trees.items() if tree}

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from tests.scenario.hindrances import RetryAsked
 from tests.scenario.history import (
     ABSENT,
     Called,
@@ -18,12 +19,14 @@ from tests.scenario.history import (
     Happened,
     History,
     PassBegun,
+    PassEnded,
     Put,
     Quiet,
     Served,
     Tampered,
 )
 from tests.scenario.oracles.reading import OVER
+from tests.scenario.provider import ODDLY_TAKEN
 from tests.scenario.repository import Revision, Wish
 
 BURST = 10
@@ -31,11 +34,14 @@ PER_SECOND = 5.0
 SKEW = timedelta(minutes=5)
 _TICK = timedelta(milliseconds=1)
 """Virtual time is counted in microseconds, and sums of them round."""
-_MAY = {
+MAY = {
     "cancel": {"validating_files", "queued", "running", "pausing", "paused"},
     "pause": {"validating_files", "queued", "running"},
     "resume": {"paused"},
 }
+_CLEAR = {None, *ODDLY_TAKEN}
+_TAKEN = {*_CLEAR, "lost-cancel", "late-cancel", "clocks disagree"}
+"""What a request may have met that was taken all the same: its answer is of 2xx."""
 _WANTS = {"cancel": "cancelled", "pause": "paused", "resume": "running"}
 
 
@@ -55,19 +61,27 @@ def unasked(history: History) -> Iterator[str]:
                 revision = new
             case PassBegun():
                 at_begin = revision
+            case Happened(kind="disk refuses", what=path):
+                at_begin = at_begin and at_begin.without(path)
             case Called() if revision is not None and at_begin is not None:
                 decided[event.account, event.job_id, event.verb] = (at_begin, revision)
             case Served(is_change=True, job_id=str(job_id)):
-                then, now = decided.get((event.account, job_id, event.verb), (None, None))
-                wish = then.wish_for(event.account, job_id) if then else None
-                if then is None or now is None or wish is None:
-                    yield f"{event.at:%T} {event.verb} of {job_id}, which no valid spec names"
-                elif _is_halted(then) or _is_halted(now) or wish.is_suspended(event.at):
-                    yield f"{event.at:%T} {event.verb} of {job_id}, though it is suspended"
-                elif wish not in now.readable():
-                    yield f"{event.at:%T} {event.verb} of {job_id}, whose spec changed meanwhile"
-                elif not _is_wanted(history, wish, event):
-                    yield f"{event.at:%T} {event.verb} of {job_id}, which its spec wants {wish.desired}"
+                why = _objection(history, event, decided.get((event.account, job_id, event.verb)))
+                if why is not None:
+                    yield f"{event.at:%T} {event.verb} of {job_id}, {why}"
+
+
+def _objection(history: History, request: Served, decided: tuple[Revision, Revision] | None) -> str | None:
+    """Tell why a request was wrong: `decided` is what the specs said when its pass began, and when it left."""
+    then, now = decided or (Revision(wishes=(), accounts={}), None)
+    wish = then.wish_for(request.account, str(request.job_id))
+    if now is None or wish is None:
+        return "which no valid spec names"
+    if _is_halted(then) or _is_halted(now) or wish.is_suspended(request.at):
+        return "though it is suspended"
+    if wish not in now.readable():
+        return "whose spec changed meanwhile"
+    return None if _is_wanted(history, wish, request) else f"which its spec wants {wish.desired}"
 
 
 def _is_halted(revision: Revision) -> bool:
@@ -92,26 +106,36 @@ def is_over_limit(history: History, wish: Wish, at: datetime) -> bool:
 
 
 def unlooked(history: History) -> Iterator[str]:
-    """Tell the requests before which the same pass had not seen the job in a phase that allows them."""
+    """Tell the requests before which the same pass had not retrieved the job in a phase that allows them.
+
+    A list may lag behind, so no request rests on its rows. Of several passes without an end between them, an account
+    may take longer than one.
+    """
     words: dict[tuple[str, str], str] = {}
+    is_ended = False
     used: set[tuple[str, str, str]] = set()
     for event in history.events:
         match event:
+            case PassEnded() | Crashed():
+                is_ended = True
             case PassBegun():
-                words.clear()
                 used.clear()
+                if is_ended:
+                    words.clear()
+                    is_ended = False
             case Served(is_change=True, job_id=str(job_id)):
                 word = words.get((event.account, job_id))
-                if word not in _MAY[event.verb]:
+                if word not in MAY[event.verb]:
                     yield f"{event.at:%T} {event.verb} of {job_id}, seen in this pass as {word}"
                 if (event.account, job_id, event.verb) in used:
                     yield f"{event.at:%T} {event.verb} of {job_id} twice in one pass"
                 used.add((event.account, job_id, event.verb))
-            case Served() if not _came_too_late(event):
+            case Served(verb="retrieve") if not came_too_late(event):
                 words.update({(event.account, job): word for job, word in event.words.items()})
 
 
-def _came_too_late(answer: Served) -> bool:
+def came_too_late(answer: Served) -> bool:
+    """Whether nobody waited for an answer any more."""
     return answer.ended_at - answer.at > timedelta(seconds=45)
 
 
@@ -132,8 +156,8 @@ def uneconomical(history: History) -> Iterator[str]:
                 key = (event.account, job_id)
                 posts[key] += 1
                 is_in_vain = history.truth(*key, event.ended_at + timedelta(seconds=1)) not in {*OVER, "cancelling"}
-                allowed[key] += event.status != 200 or event.fault is not None or is_in_vain
-            case Crashed() | Tampered() | Happened(kind="disk full"):
+                allowed[key] += not (event.is_well and event.fault in _CLEAR) or is_in_vain
+            case Crashed() | Tampered() | RetryAsked() | Happened(kind="disk full"):
                 everyone += 1
             case Edited(revision=revision):
                 for wish in revision.wishes:
@@ -185,7 +209,7 @@ def hasty(history: History) -> Iterator[str]:
     before: dict[tuple[str, str, str], Served] = {}
     for event in history.events:
         match event:
-            case Crashed() | Tampered() | Edited() | Happened(kind="disk full"):
+            case Crashed() | Tampered() | Edited() | RetryAsked() | Happened(kind="disk full"):
                 before.clear()
             case Served(is_change=True, job_id=str(job_id)):
                 key = (event.account, job_id, event.verb)
@@ -200,8 +224,7 @@ def hasty(history: History) -> Iterator[str]:
 def _patience(last: Served) -> timedelta:
     if last.status == 429:
         return timedelta(0)
-    is_taken = last.status == 200 and last.fault in {None, "lost-cancel", "late-cancel", "clocks disagree"}
-    return timedelta(minutes=10) - _TICK if is_taken else timedelta(seconds=4)
+    return timedelta(minutes=10) - _TICK if last.is_well and last.fault in _TAKEN else timedelta(seconds=4)
 
 
 def unbraked(history: History) -> Iterator[str]:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from tests.scenario.history import (
     ABSENT,
-    INTACT,
     Called,
     Crashed,
     Edited,
     Gone,
     Happened,
     History,
+    Logged,
     PassBegun,
     PassEnded,
     Put,
+    Reported,
     Served,
     Tampered,
 )
+from tests.scenario.oracles.absences import is_told_gone
 from tests.scenario.oracles.conditions import violations
 from tests.scenario.oracles.reading import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
 from tests.scenario.provider import KEY
 from tests.scenario.repository import Revision, Wish
+
+RECEIPTS_MAX = 5
+"""A status with more forgets the oldest."""
 
 
 def malformed(history: History) -> Iterator[str]:
@@ -40,17 +44,21 @@ def malformed(history: History) -> Iterator[str]:
 def ungrounded(history: History) -> Iterator[str]:
     """Tell the statuses that show a phase which no answer of this pass, and no earlier status, has shown.
 
-    After a crash any earlier status may be the one that is left.
+    After a crash any earlier status may be the one that is left, and an intent that nothing came of is taken back.
     """
     ever: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     known: dict[tuple[str, str], set[str]] = {}
+    before: dict[tuple[str, str], set[str]] = {}
     stood: dict[str, set[str]] = {}
     seen: defaultdict[str, set[str]] = defaultdict(set)
     for event in history.events:
         match event:
-            case PassBegun():
+            case PassEnded():
                 seen.clear()
+            case PassBegun():
+                before = dict(known)
             case Crashed():
+                seen.clear()
                 known = {job: set(phases) for job, phases in ever.items()}
             case Served():
                 for job_id, word in event.words.items():
@@ -58,7 +66,8 @@ def ungrounded(history: History) -> Iterator[str]:
             case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 phase = tree["status"]["phase"]
                 never_looked = phase == "unknown" and tree["status"]["job"]["providerStatus"] is None
-                if phase not in seen[job[1]] | known.get(job, set()) | stood.get(path, set()) and not never_looked:
+                grounds = seen[job[1]] | known.get(job, set()) | before.get(job, set()) | stood.get(path, set())
+                if phase not in grounds and not never_looked:
                     yield f"{event.at:%T} {path} says {phase}; the provider said {sorted(seen[job[1]])}"
                 known[job] = stood[path] = {phase}
                 ever[job].add(phase)
@@ -66,7 +75,7 @@ def ungrounded(history: History) -> Iterator[str]:
 
 def untrue(history: History) -> Iterator[str]:
     """Tell the statuses that call a job over which truly was not."""
-    accounts = _accounts(history)
+    accounts = history.accounts()
     for event in history.events:
         if not (isinstance(event, Put) and is_job(event.path) and (tree := read(event.data))):
             continue
@@ -79,44 +88,32 @@ def untrue(history: History) -> Iterator[str]:
             yield f"{event.at:%T} {event.path} says {phase}, and it is {truths}"
 
 
-def _accounts(history: History) -> dict[str, str]:
-    first = next(each for each in history.events if isinstance(each, Edited))
-    return first.revision.lines()
-
-
 def wrongly_ready(history: History) -> Iterator[str]:
     """Tell the wanted cancels that a pass left as Ready while the job was not over.
 
-    A spec that changed while the pass was under way is for the next pass to tell, and a disk that is full keeps what
-    stood there before. A job of which the provider took our cancel and then said twice, a minute apart, that there is
-    none may be called gone, whatever key it was that showed none.
+    A spec that changed while the pass was under way, or that could not be read, is for the next pass to tell, and a
+    disk that is full keeps what stood there before. A job of which the provider took our cancel and then said twice, a
+    minute apart, that there is none may be called gone, whatever key it was that showed none.
     """
     at_begin: Revision | None = None
     revision: Revision | None = None
+    is_hindered = False
     for event in history.events:
         match event:
             case Edited(revision=new):
                 revision = new
             case PassBegun():
-                at_begin = revision
-            case PassEnded() if revision is not None and at_begin is not None and not event.errors:
+                at_begin, is_hindered = revision, False
+            case Happened(kind="disk refuses"):
+                is_hindered = True
+            case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
                 for wish in set(revision.valid()) & set(at_begin.valid()):
                     if wish.desired == "cancelled" and _is_said_ready(event, wish):
                         truths = history.was(wish.account, wish.job_id, event.at)
-                        if truths.isdisjoint({*OVER, ABSENT}) and not _was_told_gone(history, wish, event.at):
+                        if truths.isdisjoint({*OVER, ABSENT}) and not is_told_gone(
+                            history, wish.account, wish.job_id, event.at
+                        ):
                             yield f"{event.at:%T} {wish.name} is Ready, and its job is {truths}"
-
-
-def _was_told_gone(history: History, wish: Wish, until: datetime) -> bool:
-    is_taken = False
-    absences: list[datetime] = []
-    for event in history.events:
-        if event.at > until or not isinstance(event, Served) or event.account != wish.account:
-            continue
-        is_taken = is_taken or (event.verb == "cancel" and event.job_id == wish.job_id and event.status == INTACT)
-        if (word := event.words.get(wish.job_id)) is not None:
-            absences = [*absences, event.at] if is_taken and word == ABSENT else []
-    return len(absences) > 1 and absences[-1] - absences[0] >= timedelta(minutes=1)
 
 
 def path_of(wish: Wish) -> str:
@@ -149,7 +146,7 @@ def lost(history: History) -> Iterator[str]:
                 revision = new
             case PassBegun():
                 at_begin, is_hindered = revision, False
-            case Happened(kind="disk full") | Crashed() | Tampered():
+            case Happened(kind="disk full" | "disk refuses") | Crashed() | Tampered():
                 is_hindered = True
             case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
                 names = {PurePosixPath(path).stem for path, data in event.statuses.items() if read(data)}
@@ -180,6 +177,27 @@ def forgotten(history: History) -> Iterator[str]:
 def _receipts(tree: Tree) -> list[Tree]:
     found: list[Tree] = tree["status"]["receipts"]
     return found
+
+
+def unremembered(history: History) -> Iterator[str]:
+    """Tell the receipts that a status lost from one pass to the next, though nobody spoilt it and nothing crashed."""
+    before: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for event in history.events:
+        match event:
+            case Crashed() | Tampered():
+                before = {}
+            case PassEnded(statuses=statuses):
+                trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
+                now: dict[tuple[str, str], set[tuple[str, str]]] = {}
+                for tree in trees:
+                    if (job := job_of(tree)) is not None:
+                        now.setdefault(job, set()).update(
+                            (each["verb"], each["requestedAt"]) for each in _receipts(tree)
+                        )
+                for job in now.keys() & before.keys():
+                    if len(now[job]) < RECEIPTS_MAX and (gone := before[job] - now[job]):
+                        yield f"{event.at:%T} {job[1]} lost its receipts {sorted(gone)}"
+                before = now
 
 
 def thrown_away(history: History) -> Iterator[str]:
@@ -221,16 +239,26 @@ def leaked(history: History) -> Iterator[str]:
         match event:
             case Put(path=path, data=data) if KEY.encode() in data:
                 yield f"{event.at:%T} {path} holds the key"
-            case PassEnded(report=report) if KEY in report:
-                yield f"{event.at:%T} the report holds the key"
-    yield from (f"a log line holds the key: {line}" for line in history.logs if KEY in line)
+            case PassEnded(report=told) | Reported(report=told) | Logged(message=told) if KEY in told:
+                yield f"{event.at:%T} the key stands in a {type(event).__name__}"
 
 
 def buggy(history: History) -> Iterator[str]:
-    """Tell the errors of our own that are no full disk."""
+    """Tell the errors of our own that are no disk's and no remote's."""
     for event in history.events:
-        if isinstance(event, PassEnded):
-            yield from (f"{event.at:%T} {each}" for each in event.errors if "No space left" not in each)
+        if isinstance(event, PassEnded | Reported):
+            yield from (
+                f"{event.at:%T} {each}" for each in event.errors if not any(words in each for words in _DISKS_WORDS)
+            )
+
+
+_DISKS_WORDS = (
+    "No space left",
+    "cannot be read: ",
+    "what is unknown is not overwritten",
+    "the remote cannot be reached",
+    "ValueError in process.py",
+)
 
 
 def stand(tree: Tree) -> tuple[str, str]:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from tests.scenario.history import ABSENT, Crashed, Edited, History, PassBegun, PassEnded, Put, Served, Tampered
 from tests.scenario.oracles.reading import UNFINISHED, Tree, is_job, job_of, read
 
 MANY = 2
+_LASTS = timedelta(minutes=59)
 
 
 def believed_suspects(history: History) -> Iterator[str]:
     """Tell what was asked for, or called absent, on a look in which all unfinished jobs of an account were gone.
 
-    What was known of the jobs is what the statuses said that were left when the pass began.
+    What was known of the jobs is what the statuses said that were left when the pass began. After an hour they may be
+    believed gone, if the account shows any other job.
     """
+    since: dict[str, datetime] = {}
     urls: Mapping[str, str] = {}
     statuses: dict[str, bytes] = {}
     words: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -33,25 +37,37 @@ def believed_suspects(history: History) -> Iterator[str]:
                 statuses.pop(path, None)
             case PassBegun():
                 words.clear()
-            case Served(is_change=True) if event.account in _suspects(urls, statuses, words):
+            case Served(is_change=True) if _is_rash(event, words, _suspects(urls, statuses, words)):
                 yield f"{event.at:%T} {event.verb} of {event.job_id}, though all jobs of the account were gone at once"
             case Served():
                 words[event.account].update(event.words)
+                since = {**dict.fromkeys(_suspects(urls, statuses, words), event.at), **since}
             case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 account = urls[job[0]]
                 is_news = tree["status"]["phase"] == ABSENT and job[1] in _known(account, urls, statuses)
-                if is_news and account in _suspects(urls, statuses, words):
+                lasted = event.at - since.get(account, event.at)
+                if is_news and account in _suspects(urls, statuses, words, lasted):
                     yield f"{event.at:%T} {path} says absent, though all jobs of the account were gone at once"
 
 
+def _is_rash(request: Served, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
+    """Whether a change was asked for of a job that such an account did not show. What it shows is a fact."""
+    word = words[request.account].get(request.job_id or "", ABSENT)
+    return request.account in suspects and word == ABSENT
+
+
 def _suspects(
-    urls: Mapping[str, str], statuses: Mapping[str, bytes], words: Mapping[str, Mapping[str, str]]
+    urls: Mapping[str, str],
+    statuses: Mapping[str, bytes],
+    words: Mapping[str, Mapping[str, str]],
+    lasted: timedelta = timedelta(0),
 ) -> set[str]:
-    """Return the accounts of which this pass saw nothing that it should have seen."""
+    """Return the accounts of which this pass saw nothing that it should have seen, for all that the doubt lasted."""
     found = set()
     for account, seen in words.items():
         known = [job for job in _known(account, urls, statuses) if job in seen]
-        if len(known) >= MANY and all(seen[job] == ABSENT for job in known):
+        may_be_believed = lasted >= _LASTS and any(word != ABSENT for word in seen.values())
+        if len(known) >= MANY and all(seen[job] == ABSENT for job in known) and not may_be_believed:
             found.add(account)
     return found
 

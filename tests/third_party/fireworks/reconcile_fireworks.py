@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
 from reconciler.plugin import (
+    Accepted,
     AccountConfig,
+    AlreadyOver,
     Capabilities,
     Credentials,
     Document,
@@ -28,7 +31,7 @@ from reconciler.plugin import (
     Kind,
     ListQuery,
     ObservedJob,
-    Permanent,
+    PermanentError,
     Phase,
     ProviderType,
     Rate,
@@ -37,17 +40,17 @@ from reconciler.plugin import (
     failure,
 )
 from reconciler.plugin.answers import (
+    acceptance,
+    already_over_or_raise,
     asked_for,
     cursor,
     field,
     instant,
+    jobs_of,
     json_object,
     name_of,
-    rows_of,
     text,
     unknown_job,
-    unless_moot,
-    without_secrets,
     word,
 )
 
@@ -88,8 +91,8 @@ class FireworksJobs:
         """Return one page."""
         window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
         body = json_object(_ok(await self._send("GET", "", window)))
-        jobs = tuple(_job(row, None) for row in rows_of(body, COLLECTION))
-        return JobPage(jobs, cursor(body.get("nextPageToken")))
+        jobs, garbled = jobs_of(body, COLLECTION, lambda row: _job(row, None))
+        return JobPage(jobs, cursor(body.get("nextPageToken")), garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
         """Return the job; None only for the provider's own not-found answer."""
@@ -98,23 +101,21 @@ class FireworksJobs:
             return None
         return asked_for(_job(json_object(_ok(response)), response.at), ref)
 
-    async def cancel_job(self, ref: JobRef) -> ObservedJob | None:
-        """Ask for a cancel; quiet if the job is over or being cancelled."""
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Ask for a cancel, which is moot for a job that is over or being cancelled."""
         response = await self._send("POST", f"/{quote(ref.id, safe='')}:cancel")
         if _says_there_is_no_job(response):
             raise unknown_job(_words(response))
         try:
-            json_object(_ok(response))
-        except Permanent as refusal:
-            return await unless_moot(self, ref, refusal)
-        return None
+            return acceptance(_ok(response))
+        except PermanentError as refusal:
+            return await already_over_or_raise(self, ref, refusal)
 
     async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
         key = await self._credentials.token()
         headers = {"accept": "application/json", "authorization": f"Bearer {key}"}
         body: dict[str, object] | None = {} if method == "POST" else None
-        response = await self._transport.send(method, self._jobs + path, query=query, json=body, headers=headers)
-        return without_secrets(response, key)
+        return await self._transport.send(method, self._jobs + path, query=query, json=body, headers=headers)
 
 
 def _job(row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
@@ -144,7 +145,7 @@ def _says_there_is_no_job(response: Response) -> bool:
 def _complaint(response: Response) -> Mapping[str, Any]:
     try:
         return json_object(response)
-    except Permanent:
+    except PermanentError:
         return {}
 
 
@@ -154,7 +155,7 @@ def _ok(response: Response) -> Response:
         return response
     if response.status == 404:
         msg = f"this is not Fireworks' answer ({_words(response)}): check the account and the base URL"
-        raise Permanent(msg, kind=Kind.INVALID)
+        raise PermanentError(msg, kind=Kind.INVALID)
     raise failure(response, f"Fireworks refused this ({_words(response)})")
 
 
@@ -170,7 +171,9 @@ class FireworksType:
     options = FireworksOptions
     id_pattern = rf"(accounts/[a-z0-9-]{{1,63}}/{COLLECTION}/)?[a-z0-9-]{{1,63}}"
     key_variable = "FIREWORKS_API_KEY"
-    url_variable = "FIREWORKS_BASE_URL"
+    has_whole_key = True
+    url_variables = ("FIREWORKS_BASE_URL",)
+    option_variables: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     finds_credentials = False
     capabilities = Capabilities(page_size_max=200, list_order="by name", filters=("an expression (AIP-160)",))
     rate = Rate()

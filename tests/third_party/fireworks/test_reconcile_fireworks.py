@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from reconciler.plugin import JobController, JobRef, Phase
-from reconciler.testing import RETRY_AFTER_S, Disturbed, Fault, ProviderContract, account_at, opened, served
+from reconciler.testing import RETRY_AFTER_S, Fault, FaultInjector, ProviderContract, account_at, opened, served
 
 ACCOUNT = "acme"
 ROOT = f"/v1/accounts/{ACCOUNT}/{COLLECTION}"
@@ -102,7 +102,7 @@ class FireworksStage:
     secret = SECRET
     capabilities = FIREWORKS.capabilities
 
-    def __init__(self, base_url: str, server: Fireworks, way: Disturbed) -> None:
+    def __init__(self, base_url: str, server: Fireworks, way: FaultInjector) -> None:
         self._base_url = base_url
         self._server = server
         self._way = way
@@ -129,10 +129,10 @@ class FireworksStage:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[tuple[str, Fireworks, Disturbed]]:
+def site() -> Iterator[tuple[str, Fireworks, FaultInjector]]:
     """Yield one server for all tests."""
     server = Fireworks()
-    way = Disturbed(server)
+    way = FaultInjector(server)
     with served(way) as url:
         yield url, server, way
 
@@ -141,7 +141,7 @@ class TestFireworks(ProviderContract):
     """`fireworks` keeps the contract."""
 
     @pytest.fixture
-    def stage(self, site: tuple[str, Fireworks, Disturbed]) -> FireworksStage:
+    def stage(self, site: tuple[str, Fireworks, FaultInjector]) -> FireworksStage:
         """Return the server, with its jobs as they were."""
         return FireworksStage(*site)
 

@@ -1,0 +1,43 @@
+"""One command from its words to its exit code, whatever becomes of its streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from reconciler.cli.group import reconcile
+from reconciler.cli.interrupts import INTERRUPTED
+from reconciler.cli.streams import close_streams, open_streams
+from reconciler.cli.url_password import hide_password
+from reconciler.views.text import did_you_mean
+
+
+def run_process() -> int:
+    """Run `reconcile` with the process's own arguments and streams, and return its exit code."""
+    hide_password()
+    open_streams()
+    try:
+        return run(None)
+    finally:
+        with suppress(KeyboardInterrupt):
+            close_streams()
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
+    try:
+        return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
+    except click.NoSuchOption as error:
+        hint = did_you_mean(error.option_name, error.possibilities or ())
+        click.UsageError(f"{error.message} {hint}".rstrip(), error.ctx).show()
+        return os.EX_USAGE
+    except click.ClickException as error:
+        error.show()
+        return os.EX_USAGE
+    except click.Abort as error:
+        if not error.args:
+            click.echo("Interrupted.", err=True)
+        return INTERRUPTED

@@ -1,0 +1,32 @@
+"""The outcome of one account worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.applied import Applied
+from reconciler.controller.plan import AccountPlan
+from reconciler.model.job import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOutcome:
+    """The outcome of one account worker. `plan` is None only if a bug kept the account from being planned."""
+
+    target: ResolvedAccount
+    alias: str
+    plan: AccountPlan | None
+    done: tuple[Applied, ...] = ()
+    error: str | None = None
+    orphans: Mapping[str, Observed] = field(default_factory=dict)
+    """The observations of the jobs of deleted specs, by name."""
+
+
+def applied_by_name(outcomes: Iterable[AccountOutcome]) -> dict[str, Applied]:
+    """Return what was applied, by the names of the specs.
+
+    If a spec moved between accounts and both workers handled it, the later outcome counts.
+    """
+    return {each.case.subject.name: each for outcome in outcomes for each in outcome.done}

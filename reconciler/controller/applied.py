@@ -1,0 +1,87 @@
+"""The outcome of one decision, and the function that writes its status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.controller.plan import JobPlan
+from reconciler.core.schedule import next_look
+from reconciler.core.settle import RequestOutcome
+from reconciler.core.subject import Subject
+from reconciler.errors import (
+    kind_of,
+)
+from reconciler.model.action_record import (
+    Audit,
+    Notify,
+    ReceiptClosed,
+    unheard,
+)
+from reconciler.model.status import JobStatus
+from reconciler.model.transition import closed_since
+from reconciler.ports import Journal, Publisher, SpecSource, StatusStore
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One case after it was applied: its status on disk, and the outcome of its request, if one was due."""
+
+    case: JobPlan
+    status: JobStatus
+    look_after: timedelta | None
+    """How long until the next poll; None if only a change of the spec can make one useful."""
+    answer: RequestOutcome | None = None
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyContext:
+    """The ports and checks that applying a plan needs."""
+
+    specs: SpecSource
+    statuses: StatusStore
+    now: Callable[[], datetime]
+    publisher: Publisher | None = None
+    audit: Audit | None = None
+    edition: int = 0
+    """The publisher's edition when the statuses were read that the decisions rest on."""
+    holds: Callable[[Subject], bool] = lambda _: True
+    """Returns whether the newest pass still allows a change for this spec."""
+    notify: Notify = unheard
+    journal: Journal | None = None
+
+
+def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: RequestOutcome | None = None) -> Applied:
+    """Write a status if it changed. The write is synced if a request is or was open in it, or was just sent."""
+    look_after = next_look(case.subject, status, moment(context), case.finish_at)
+    is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
+    try:
+        context.statuses.write(status, durable=is_open or answer is not None)
+    except Exception as error:  # noqa: BLE001  a status that cannot be written is its job's trouble alone
+        return Applied(
+            case,
+            status,
+            look_after,
+            answer,
+            (f"{case.subject.name}: the status could not be written: {disk_error(error)}",),
+        )
+    was_open = case.last.open_receipt if case.last is not None else None
+    for closed in closed_since(case.last, status):
+        # Receipts that were closed in the last status have been reported before.
+        if was_open is not None and closed.requested_at == was_open.requested_at:
+            context.notify(ReceiptClosed(case.subject.name, closed))
+    return Applied(case, status, look_after, answer)
+
+
+def moment(context: ApplyContext) -> datetime:
+    """Return the current time in whole seconds."""
+    return context.now().replace(microsecond=0)
+
+
+def disk_error(error: Exception) -> str:
+    """Return the message of a write error; any error but an `OSError` is reported as a bug."""
+    if not isinstance(error, OSError):
+        return f"a bug: {kind_of(error)}"
+    return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror or str(error)

@@ -1,0 +1,146 @@
+"""Apply the plan of one account: write every intent, send the requests, and write the outcomes.
+
+Rules: no request is sent before its intent is written and synced. Right before each request the spec is read again, and
+the request is dropped if the spec changed or the Settings forbid it. An error with one job does not keep another job
+from being cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+
+from reconciler.controller.applied import Applied, ApplyContext, disk_error, moment, write
+from reconciler.controller.plan import JobPlan
+from reconciler.controller.send_request import request_change
+from reconciler.core.past_attempts import still_counting
+from reconciler.core.receipts import intend
+from reconciler.core.settle import RequestOutcome
+from reconciler.errors import (
+    ConflictError,
+    PublishError,
+)
+from reconciler.model.action import Progress
+from reconciler.model.journal import Requested
+from reconciler.model.status import JobStatus
+from reconciler.ports import JobController, Publisher
+
+LANES = 4
+"""How many jobs that only a list has shown are confirmed and then changed at once."""
+
+
+async def apply_plan(
+    cases: tuple[JobPlan, ...], control: Callable[[], JobController], context: ApplyContext
+) -> list[Applied]:
+    """Write the decisions and send the requests that are due. Every intent is on disk before the first request."""
+    async with context.publisher.alone() if context.publisher is not None else nullcontext():
+        # Commits of others replaced statuses after ours were read, so these decisions may rest on old receipts.
+        if context.publisher is not None and context.publisher.edition != context.edition:
+            return [_overtaken(case) for case in cases]
+        done, intents = _write_all(cases, context)
+        obstacle: Exception | None = await _publish_intents(intents, context.publisher)
+    if obstacle is None:
+        counted, obstacle = _journalled(intents, context)
+    # A request must not follow an intent that other machines cannot see or that the journal does not count.
+    if obstacle is not None:
+        return done + [_not_recorded(case, obstacle, context) for case, _ in intents]
+    lanes = asyncio.Semaphore(LANES)
+    asked = await asyncio.gather(*(request_change(case, intent, control, context, lanes) for case, intent in intents))
+    # A first attempt that was never delivered must not use up the change budget.
+    if context.journal is not None:
+        context.journal.forget(counted[each.case.subject.name] for each in asked if _never_left(each, counted))
+    return done + asked
+
+
+async def _publish_intents(
+    intents: list[tuple[JobPlan, JobStatus]], publisher: Publisher | None
+) -> ConflictError | PublishError | None:
+    """Publish the intents if other machines act on the same statuses. Returns the error if that failed."""
+    if not intents or publisher is None or not publisher.is_shared:
+        return None
+    try:
+        await publisher.publish(_intention(case for case, _ in intents))
+    except (ConflictError, PublishError) as error:
+        return error
+    return None
+
+
+def _write_all(
+    cases: Iterable[JobPlan], context: ApplyContext
+) -> tuple[list[Applied], list[tuple[JobPlan, JobStatus]]]:
+    """Write every status. Returns the cases that need no request, and those that do, each with its intent."""
+    done: list[Applied] = []
+    intents: list[tuple[JobPlan, JobStatus]] = []
+    for case in cases:
+        if case.decision.action is None or case.is_refused:
+            done.append(write(case, case.decision.status, context))
+            continue
+        try:
+            origin = context.specs.origin(case.subject.source)
+            intent = intend(case.decision.status, case.decision.action, origin, case.approved_by, moment(context))
+            context.statuses.write(intent, durable=True)
+        except Exception as error:  # noqa: BLE001  any error: without an intent no request may be sent
+            answer = RequestOutcome(Progress.NOT_RECORDED, disk_error(error))
+            problem = f"{case.subject.name}: the intent could not be written, so nothing was asked: {disk_error(error)}"
+            done.append(Applied(case, case.last or case.decision.status, case.subject.interval, answer, (problem,)))
+        else:
+            intents.append((case, intent))
+    return done, intents
+
+
+def _journalled(
+    intents: Iterable[tuple[JobPlan, JobStatus]], context: ApplyContext
+) -> tuple[dict[str, Requested], OSError | None]:
+    """Record the first attempts in the journal. Returns them by spec name, and the error if that failed."""
+    found = {}
+    for case, intent in intents:
+        receipt, ref = intent.open_receipt, case.subject.ref
+        if case.is_counted and receipt is not None:
+            found[case.subject.name] = Requested(
+                name=case.subject.name,
+                account=str(ref.account),
+                job_id=ref.id,
+                verb=receipt.verb,
+                at=receipt.last_attempt_at,
+                receipt_at=receipt.requested_at,
+                approved_by=case.approved_by,
+            )
+    if found and context.journal is not None:
+        try:
+            still = still_counting(context.journal.requested(), context.statuses.known().jobs, context.now())
+            context.journal.record(found.values(), still)
+        except OSError as error:
+            return {}, error
+    return found, None
+
+
+def _never_left(done: Applied, counted: Collection[str]) -> bool:
+    """Whether the journal has a first attempt whose request was never delivered."""
+    is_unsent = done.answer is None or done.answer.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}
+    return is_unsent and done.case.subject.name in counted
+
+
+def _overtaken(case: JobPlan) -> Applied:
+    """Leave a case to the next pass, because others published over the statuses that it was decided on."""
+    answer = RequestOutcome(Progress.OVERTAKEN, "others were first")
+    return Applied(case, case.last or case.decision.status, case.subject.interval, answer)
+
+
+def _intention(cases: Iterable[JobPlan]) -> str:
+    names = sorted(f"{case.decision.action.verb} {case.subject.name}" for case in cases if case.decision.action)
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"reconcile: about to {names[0]}{more}"
+
+
+def _not_recorded(case: JobPlan, error: Exception, context: ApplyContext) -> Applied:
+    """Withdraw an intent that could not be published or journalled. No request was sent."""
+    if isinstance(error, ConflictError):
+        # Restored as published, so that this file has no change of ours and the others' version replaces it.
+        context.statuses.restore(case.decision.status)
+        return _overtaken(case)
+    where, why = ("journalled", disk_error(error)) if isinstance(error, OSError) else ("published", str(error))
+    done = write(case, case.decision.status, context, RequestOutcome(Progress.NOT_RECORDED, why))
+    problem = f"{case.subject.name}: the intent could not be {where}, so nothing was asked: {why}"
+    return replace(done, errors=(*done.errors, problem))

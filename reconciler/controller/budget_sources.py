@@ -1,0 +1,140 @@
+"""Collect the change budget of a pass from its sources, and record it again after the pass.
+
+Rules: a source that has less than before makes the count doubtful, not smaller. A source that cannot be read or written
+is an error of the pass, and never lets a first attempt through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.controller.account_outcome import AccountOutcome
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.run_options import ChangeRules
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.spec_resolver import ResolvedSpec
+from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
+from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget
+from reconciler.core.decide import is_suspended
+from reconciler.core.losses import doubt_of, lost_since, marks_of
+from reconciler.core.past_attempts import PastAttempts
+from reconciler.core.scope import AccountMap, ScopedLimits
+from reconciler.model.job import UNFINISHED
+from reconciler.model.journal import KnownStatuses, Lost, Requested
+from reconciler.model.reason import Reason
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import JobStatus
+from reconciler.ports import StoredStatuses
+
+
+@dataclass(frozen=True, slots=True)
+class PassBudget:
+    """The change budget of one pass, and the statuses that were lost before it."""
+
+    budget: ChangeBudget
+    known: KnownStatuses
+    lost: Mapping[str, Lost]
+    errors: tuple[str, ...] = ()
+    """A message for each source that could not be read."""
+
+
+def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runtime: Runtime) -> PassBudget:
+    """Return the change budget of a pass. A dry run uses up no approval."""
+    now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
+    journal, known, errors = _remembered(runtime)
+    limits = _limits(rules, desired)
+    lost = _lost(known, stored, now)
+    found = doubts(stored, desired.specs, runtime.policy)
+    gone = doubt_of(lost, known, limits.everywhere)
+    for why in (*errors, *filter(None, (gone, runtime.older.doubt))):
+        found.setdefault(EVERYWHERE, why)
+    claimed = [
+        (each, desired.last[key]) for key, each in enumerate(desired.specs) if each.subject and key in desired.last
+    ]
+    budget = ChangeBudget(
+        limits=limits,
+        approvals=replace(rules.approvals, commits=desired.snapshot.approvals),
+        past=PastAttempts(
+            stored.jobs,
+            journal,
+            runtime.older.statuses,
+            is_ours=runtime.publisher is not None and runtime.publisher.is_ours_alone,
+        ),
+        claimed=tuple(status for _, status in claimed),
+        atlas=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
+        known_unfinished=known.unfinished,
+        use=ApprovalUse() if runtime.control is None else use,
+        standing=dict(_standing(claimed, now)),
+        doubts=found,
+        hidden=most_attempts(stored),
+    )
+    return PassBudget(budget, known, lost, errors)
+
+
+def _limits(rules: ChangeRules, desired: DesiredSpecs) -> ScopedLimits:
+    """Return the operator's limits, tightened by the repository's Settings."""
+    limits = rules.limits.renamed(desired.resolved.names)
+    settings = desired.snapshot.settings[0].document.spec if desired.snapshot.settings else None
+    return limits.tightened(settings.safety) if settings else limits
+
+
+def remember(budget: PassBudget, outcomes: Iterable[AccountOutcome], runtime: Runtime) -> tuple[str, ...]:
+    """Record in the journal which statuses this pass leaves. Returns the errors, including those of `budget_of`."""
+    if runtime.control is None or runtime.journal is None or budget.errors:
+        return budget.errors
+    stored = runtime.statuses.known()
+    marks = marks_of(stored.jobs)
+    unfinished = _unfinished(budget.known, outcomes, marks)
+    if any(each.is_of_jobs for each in stored.unread):
+        # Statuses that could not be read in this pass are taken to be unchanged.
+        marks = {**budget.known.marks, **marks}
+        unfinished = {**budget.known.unfinished, **unfinished}
+    try:
+        runtime.journal.keep(KnownStatuses(marks=marks, unfinished=unfinished, lost=budget.lost))
+    except OSError as error:
+        return (f"the state directory could not be written: {error.strerror}: {error.filename}",)
+    return ()
+
+
+def _unfinished(
+    known: KnownStatuses, outcomes: Iterable[AccountOutcome], marks: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Return the jobs last seen unfinished, as account and id, by the names of their statuses."""
+    found = {name: job for name, job in known.unfinished.items() if name in marks}
+    for each in (each for outcome in outcomes for each in outcome.done if each.case.unseen is None):
+        name, job = each.case.subject.name, each.status.job
+        found.pop(name, None)
+        if each.status.phase in UNFINISHED and job is not None and name in marks:
+            found[name] = (job.account, job.id)
+    return found
+
+
+def _remembered(runtime: Runtime) -> tuple[tuple[Requested, ...], KnownStatuses, tuple[str, ...]]:
+    if runtime.journal is None:
+        return (), KnownStatuses(), ()
+    try:
+        return runtime.journal.requested(), runtime.journal.known(), ()
+    except OSError as error:
+        return (), KnownStatuses(), (f"{error.filename} cannot be read: {error.strerror}",)
+
+
+def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[str, Lost]:
+    unread = hidden(stored)
+    names = set(known.marks) if unread.folders else unread.names
+    too_new = {each.rpartition("/")[2].removesuffix(".yaml") for each in stored.too_new}
+    return lost_since(known, marks_of(stored.jobs), names | too_new, now.replace(microsecond=0))
+
+
+def _standing(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) -> Iterable[tuple[str, str]]:
+    """Yield the specs whose change was refused earlier and is still wanted, each with its account."""
+    for each, status in claimed:
+        subject = each.subject
+        if (
+            subject is not None
+            and status.ready.reason is Reason.REFUSED_BY_GUARD
+            and subject.spec.desired_state is not DesiredState.OBSERVED
+            and not is_suspended(subject, now)
+        ):
+            yield subject.name, str(subject.ref.account)

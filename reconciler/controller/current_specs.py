@@ -1,0 +1,83 @@
+"""The newest specs, Settings and change budget, which every account worker must obey.
+
+An account worker may still be running when its pass ends. After each wait it reads the `CurrentSpecs` of the newest
+pass, and requests no change for a job whose spec changed in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.spec_resolver import JobKey
+from reconciler.core.change_budget import ChangeBudget
+from reconciler.core.subject import Subject
+from reconciler.model.job import JobRef
+from reconciler.model.pinned_plan import PinnedPlan
+from reconciler.model.reason import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentSpecs:
+    """What the newest pass allows. Workers of every pass read it before they act."""
+
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
+    """The valid specs that the run selects, resolved, by name."""
+    named: frozenset[JobKey] = frozenset()
+    """The jobs that any spec names, including specs that cannot be acted on."""
+    budget: ChangeBudget = field(default_factory=ChangeBudget)
+    pinned: PinnedPlan | None = None
+    """The only changes that may be requested; None allows all."""
+    may_ask: bool = False
+    halt: str | None = None
+    """Why no change may be requested, if only a person can fix it; None otherwise."""
+    targets: Mapping[str, ResolvedAccount] = field(default_factory=dict)
+    """How to reach each account, by the account's text in statuses, such as `openai https://api.openai.com/v1`."""
+    suspect_since: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when an account has the condition `ObservationSuspect`, by the account's text in statuses."""
+
+    def may_act(self, subject: Subject) -> bool:
+        """Whether a change may still be requested for this spec."""
+        return self.may_ask and self.hold(subject)
+
+    def since(self, before: CurrentSpecs) -> frozenset[JobRef]:
+        """Return the jobs whose spec, account or permission to change differs from `before`: they must be observed."""
+        # A change of trust or of Settings concerns every job.
+        is_new = (self.may_ask, self.halt) != (before.may_ask, before.halt)
+        changed = {target.account for line, target in self.targets.items() if before.targets.get(line) != target}
+        return frozenset(
+            each.ref
+            for each in self.subjects.values()
+            if is_new or each.ref.account in changed or not before.hold(each)
+        )
+
+    def hold(self, subject: Subject) -> bool:
+        """Whether the newest revision has this spec unchanged. A retry by hand is not a change of the spec."""
+        now = self.subjects.get(subject.name)
+        return now is not None and (now is subject or replace(now, is_retry=subject.is_retry) == subject)
+
+
+def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPlan | None) -> CurrentSpecs:
+    """Return what this revision allows.
+
+    Args:
+        desired: the revision.
+        budget: how many changes may be requested.
+        pinned: the only changes that may be requested; None allows all.
+    """
+    chosen = (desired.specs[key] for key in desired.chosen)
+    return CurrentSpecs(
+        subjects={each.subject.name: each.subject for each in chosen if each.subject},
+        named=desired.resolved.named,
+        budget=budget,
+        pinned=pinned,
+        may_ask=desired.may_ask,
+        halt=desired.halt,
+        targets=desired.resolved.targets,
+        suspect_since={
+            each.account: each.since for each in desired.stored.providers if each.reason is Reason.OBSERVATION_SUSPECT
+        },
+    )

@@ -1,0 +1,169 @@
+"""The first step of a pass: read one revision of the specs, resolve it, and match it with the statuses.
+
+Rules: specs are read before statuses. A spec whose status was written by a later version is left out. A spec whose
+status could not be read in this pass is reported as `StatusUnknown`, and no change is requested for its job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.run_options import RunOptions
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.spec_resolver import ResolutionCache, Resolved, ResolvedSpec, resolve
+from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
+from reconciler.core.finality import is_settled
+from reconciler.core.match import Matched, match
+from reconciler.core.subject import INTERVAL
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.job import JobRef
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus
+from reconciler.ports import Snapshot, StoredStatuses
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredSpecs:
+    """One revision of the specs, and the statuses that were read right after it."""
+
+    snapshot: Snapshot
+    stored: StoredStatuses
+    resolved: Resolved
+    """Every spec, including those whose status was written by a later version."""
+    specs: tuple[ResolvedSpec, ...]
+    """The specs that this version handles, including invalid ones. Positions are indexes into this tuple."""
+    matched: Matched
+    selected: tuple[int, ...]
+    """The positions of the specs that the run's filter selects."""
+    unknown: Mapping[int, JobStatus]
+    """Placeholders for the statuses that could not be read, of selected specs, by position. They are never written."""
+    unfinished: frozenset[JobRef]
+    """The jobs that are not settled: the controller still polls them."""
+    is_whole: bool = True
+    """Whether the run selects every spec. Under a filter no status is removed."""
+    edition: int = 0
+    """The publisher's edition when the statuses were read."""
+
+    @property
+    def last(self) -> Mapping[int, JobStatus]:
+        """The last status of each spec that has one, by position."""
+        return self.matched.last
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """The positions of the selected specs whose status is known."""
+        return tuple(key for key in self.selected if key not in self.unknown)
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether changes may be requested: the Settings are valid and the revision is trusted."""
+        return not self.snapshot.is_settings_broken and self.snapshot.distrust is None
+
+    @property
+    def halt(self) -> str | None:
+        """Why no change may be requested, if only a person can fix it; None otherwise."""
+        if self.snapshot.is_settings_broken:
+            return "nothing is asked for any job until Settings are valid: run reconcile validate"
+        # A torn revision changed while it was read. The next scan follows at once, so there is nothing to fix.
+        return None if self.snapshot.is_torn else self.snapshot.distrust
+
+    @property
+    def unfinished_here(self) -> frozenset[JobRef]:
+        """The jobs of `unfinished` that the run's filter selects."""
+        return self.unfinished.intersection(each.ref for key in self.selected if (each := self.specs[key]).subject)
+
+    def interval(self, before: timedelta) -> timedelta:
+        """Return the poll interval of the Settings, or `before` if a file that may hold the Settings is unreadable."""
+        if self.snapshot.broken_files or self.snapshot.is_settings_broken:
+            return before
+        wanted = self.snapshot.settings[0].document.spec.interval if self.snapshot.settings else None
+        return wanted or INTERVAL
+
+    def new_orphans(self) -> tuple[JobStatus, ...]:
+        """Return the last statuses of deleted specs, except those that an earlier pass reported."""
+        if not self.is_whole:
+            return ()
+        return tuple(
+            status
+            for status in self.matched.orphans
+            if status.source not in self.snapshot.broken_files and status.ready.reason is not Reason.SPEC_DELETED
+        )
+
+    def diagnostics(self, policy: OperatorPolicy) -> tuple[Diagnostic, ...]:
+        """Return the problems of the documents, and one for each status file that a later version wrote."""
+        too_new = (
+            Diagnostic(file=policy.show_status(path), message="written by a later version of reconcile; left alone")
+            for path in self.stored.too_new
+        )
+        return (*self.snapshot.diagnostics, *self.resolved.diagnostics, *too_new)
+
+    def notices(self, policy: OperatorPolicy) -> tuple[str, ...]:
+        """Return the notices about the revision, and one for each status file that was discarded."""
+        distrust = self.snapshot.distrust
+        doubtful = (
+            f"{policy.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
+            for path in self.stored.discarded
+        )
+        told = () if distrust is None else (f"{distrust} ({Reason.REVISION_NOT_TRUSTED})",)
+        return (*self.snapshot.notices, *told, *doubtful)
+
+    def errors(self, policy: OperatorPolicy) -> tuple[str, ...]:
+        """Return a message for each status that could not be read: its effect and its fix."""
+        return tuple(complaints(self.stored, policy))
+
+
+def load_desired_specs(
+    runtime: Runtime, options: RunOptions, cache: ResolutionCache, *, by_content: bool
+) -> DesiredSpecs:
+    """Read one revision of the specs and the statuses, and match them.
+
+    Args:
+        runtime: the sources of specs and statuses.
+        options: the options of the run.
+        cache: the resolved documents of earlier passes; it is updated.
+        by_content: whether to read every file; if False, files with an unchanged stamp are not read again.
+    """
+    snapshot = runtime.specs.snapshot(by_content=by_content)
+    # Read before the statuses: if the publisher takes in commits of others in between, the edition is outdated, and
+    # `apply_plan` then requests no change.
+    edition = runtime.publisher.edition if runtime.publisher is not None else 0
+    stored = _load_statuses(runtime, by_content=by_content)
+    resolved = resolve(snapshot, runtime.policy, is_suspended=options.is_suspended, known=cache)
+    # A later version may have recorded requests in fields that this version cannot read, so their specs are left out.
+    specs = resolved.candidates
+    if stored.too_new:
+        specs = tuple(each for each in specs if not stored.is_left_alone(each.name, each.ref))
+    now = runtime.clock.now().replace(microsecond=0)
+    claims = [each.claim(key) for key, each in enumerate(specs)]
+    matched = match(claims, stored.jobs, now, stored.lost_names, hidden(stored))
+    is_selected = options.is_selected
+    selected = tuple(key for key, each in enumerate(specs) if is_selected is None or is_selected(each))
+    return DesiredSpecs(
+        snapshot=snapshot,
+        stored=stored,
+        resolved=resolved,
+        specs=specs,
+        matched=matched,
+        selected=selected,
+        unknown=unknown_statuses(specs, matched.unknown.intersection(selected), stored, now),
+        unfinished=frozenset(_unfinished(specs, matched.last)),
+        is_whole=is_selected is None,
+        edition=edition,
+    )
+
+
+def _load_statuses(runtime: Runtime, *, by_content: bool) -> StoredStatuses:
+    """Return the statuses, from memory where possible: under the lock only a publisher can change the files."""
+    # A file that could not be read last time may be readable now.
+    if by_content or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
+        return runtime.statuses.load(by_content=by_content)
+    return known
+
+
+def _unfinished(specs: tuple[ResolvedSpec, ...], last: Mapping[int, JobStatus]) -> Iterator[JobRef]:
+    for key, each in enumerate(specs):
+        if each.subject is not None and not is_settled(last.get(key)):
+            yield each.subject.ref

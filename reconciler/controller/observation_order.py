@@ -1,0 +1,175 @@
+"""The order in which the jobs of one account are observed: first the jobs that need a change, then all others.
+
+Rules: a change does not wait for the observation of other jobs. A request, and doubt about an accepted request, need
+an answer about the job itself. The job's row in a list is not enough, because lists may lag behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.current_specs import CurrentSpecs
+from reconciler.controller.observe import (
+    FEW,
+    LISTED_ONLY,
+    ObservationGoal,
+    Observations,
+    observe_jobs,
+    retrieve,
+    retrieve_some,
+)
+from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all
+from reconciler.core import limits
+from reconciler.core.absence import recalled
+from reconciler.core.decide import decide, is_suspended
+from reconciler.core.facts import observation_from_status
+from reconciler.core.finality import is_settled
+from reconciler.core.subject import Subject
+from reconciler.model.job import UNFINISHED, JobRef, Observed, Phase, Unobserved
+from reconciler.model.spec import DesiredState
+from reconciler.model.status import JobStatus
+from reconciler.ports import JobReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationRequest:
+    """The jobs to observe, and what earlier passes of this process found out about them."""
+
+    target: ResolvedAccount
+    asked: Sequence[TrackedJob]
+    """The jobs that this pass observes."""
+    resting: Sequence[TrackedJob] = ()
+    """The settled jobs of the account. They are decided again only if a list shows them in another phase."""
+    is_part: bool = False
+    """Whether the account has other jobs, which this pass does not observe."""
+    missed: frozenset[JobRef] = frozenset()
+    """The jobs that the last observation could not show. They are retrieved last."""
+    doubted: frozenset[JobRef] = frozenset()
+    """The jobs of `missed` whose absence was doubted."""
+
+    def without(self, refs: AbstractSet[JobRef]) -> ObservationRequest:
+        """Return the request without these jobs."""
+        return replace(self, asked=[pair for pair in self.asked if pair[0].ref not in refs])
+
+
+async def observe_wanted(
+    reader: JobReader, errand: ObservationRequest, rules: Callable[[], CurrentSpecs], now: Callable[[], datetime]
+) -> AccountPlan | None:
+    """Retrieve the jobs that need a change before all others, and return the plan for those that were shown.
+
+    Returns None if `observe_rest` should handle all jobs together: no job needs a change, there are few jobs in all, or
+    so many need a change that a list is cheaper. Also returns None if the guard refuses the changes, because their
+    share of the account is known only after all of its jobs were observed.
+    """
+    # More requests than the burst would wait for the rate limit, and a list is cheaper then.
+    few = min(FEW, errand.target.rate.burst)
+    begun_at = now()
+    urgent = [pair for pair in errand.asked if is_change_expected(*pair, begun_at)]
+    if not 0 < len(urgent) <= few < len(errand.asked):
+        return None
+    looks = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
+    pairs = [(subject, last) for subject, last in urgent if subject.ref in looks]
+    if not pairs:
+        return None
+    # Provisional, because the guard judges shares of the account and has not seen the rest of it yet.
+    survey = decide_all(errand.target.account, pairs, Observations(looks), rules(), now(), is_provisional=True)
+    return None if survey.refusals else replace(survey, begun_at=begun_at)
+
+
+def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:
+    """Whether this job probably needs a change, judged by its spec and its last status before it is observed."""
+    if is_settled(last) or is_suspended(subject, now):
+        return False
+    job = observation_from_status(last) if last is not None else None
+    if last is None or job is None:
+        return subject.spec.desired_state in {DesiredState.CANCELLED, DesiredState.PAUSED}
+    limit_at = limits.next_at(subject.spec.limits, last.job, last.phase) if last.job is not None else None
+    is_over = limit_at is not None and limit_at <= now and last.phase in UNFINISHED
+    return is_over or decide(subject, Observed(job), last, now.replace(microsecond=0)).action is not None
+
+
+async def observe_rest(
+    reader: JobReader,
+    errand: ObservationRequest,
+    rules: Callable[[], CurrentSpecs],
+    now: Callable[[], datetime],
+    *,
+    has_witness: bool = False,
+) -> AccountPlan:
+    """Observe the jobs of one account, and return the plan for all of them.
+
+    Args:
+        reader: the account.
+        errand: the jobs to observe.
+        rules: returns what the newest pass allows.
+        now: our clock.
+        has_witness: whether this pass has already seen a job of the account.
+    """
+    account, begun, begun_at = errand.target.account, rules(), now()
+    wanted = [subject for subject, last in errand.asked if not is_settled(last)]
+    looked = Observations({})
+    if wanted:
+        line = str(account)
+        aim = ObservationGoal(
+            # Jobs that failed last time come last, so that they do not use up `VAIN_MAX` before the others.
+            refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in errand.missed, ref)),
+            before=recalled(
+                account,
+                begun.budget.past.statuses,
+                now(),
+                doubted=errand.doubted,
+                doubted_since=begun.suspect_since.get(line),
+            ),
+            ended={
+                subject.ref: last.phase
+                for subject, last in (*errand.asked, *errand.resting)
+                if last is not None and is_settled(last)
+            },
+            is_part=errand.is_part,
+            has_witness=has_witness,
+        )
+        looked = await observe_jobs(
+            reader,
+            aim,
+            wanted[0].capabilities,
+            errand.target.rate,
+            now().replace(microsecond=0),
+            lambda: any(ref.account == account for ref in rules().since(begun)),
+        )
+    resting = [(subject, last) for subject, last in errand.resting if subject.ref in looked.looks]
+    survey = decide_all(account, [*errand.asked, *resting], looked, rules(), now(), has_looked=bool(wanted))
+    return replace(survey, begun_at=begun_at)
+
+
+async def confirm_accepted(
+    reader: JobReader, cases: tuple[JobPlan, ...], now: Callable[[], datetime]
+) -> tuple[JobPlan, ...]:
+    """Retrieve each job whose list row contradicts a request that the provider accepted, and decide it again."""
+    denied = {case.subject.ref for case in cases if case.is_by_row and _is_acceptance_denied(case)}
+    return tuple([await confirm_row(reader, case, now) if case.subject.ref in denied else case for case in cases])
+
+
+def _is_acceptance_denied(case: JobPlan) -> bool:
+    status = case.decision.status
+    is_open = status.open_receipt is not None and status.open_receipt.accepted_at is not None
+    return is_open and case.decision.action is None and status.phase is not Phase.CANCELLING
+
+
+async def confirm_row(reader: JobReader, case: JobPlan, now: Callable[[], datetime]) -> JobPlan:
+    """Retrieve a job that so far only a list has shown, and return its case with a new decision."""
+    (shown,) = await retrieve(reader, [case.subject.ref])
+    # The list shows the job and the retrieve does not: that is a contradiction, not an absence.
+    if shown == Observed(None):
+        shown = LISTED_ONLY
+    decision = decide(case.subject, shown, case.last, now().replace(microsecond=0))
+    before = case.decision.action
+    if decision.action is not None and (before is None or decision.action.verb is not before.verb):
+        # The change budget has approved another change, or none, so the new one must wait for the next pass.
+        decision = replace(decision, action=None)
+    if isinstance(shown, Unobserved):
+        return replace(case, decision=decision, unseen=shown, seen=None, is_by_row=False)
+    return replace(case, decision=decision, seen=shown.job, is_by_row=False)

@@ -1,0 +1,90 @@
+"""Accounts whose observation is bounded in time: an account that does not answer is given up.
+
+Rules: only observations are bounded. A request that changes a job keeps its own deadline, because an answer that is not
+awaited costs a second request. Each answer restarts the bound, so an account that is merely slow is observed to the
+end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.runtime import Accounts
+from reconciler.errors import Delivered, TransientError
+from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
+from reconciler.model.report import ExpiredClock
+from reconciler.ports import Clock, JobReader
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Bounds:
+    """How long an account is waited for: `silence_s` without an answer, and not beyond the run's deadline."""
+
+    clock: Clock
+    silence_s: float
+    until: float = math.inf
+    """The deadline of the run, in monotonic seconds."""
+    cut_by: ExpiredClock = ExpiredClock.TIMEOUT
+    """The kind of that deadline."""
+    answered_at: dict[Account, float] = field(default_factory=dict)
+    """When each account last answered."""
+
+    async def within(self, account: Account, work: Coroutine[Any, Any, R]) -> R:
+        """Return the result of the work. Raises `TransientError` if the account does not answer within the bounds."""
+        begun = self.clock.monotonic()
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                heard = max(begun, self.answered_at.get(account, begun))
+                left = min(heard + self.silence_s, self.until) - self.clock.monotonic()
+                if left <= 0:
+                    raise TransientError(self._silent(heard), delivered=Delivered.NO)
+                await asyncio.wait({task}, timeout=left)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        found = task.result()
+        self.answered_at[account] = self.clock.monotonic()
+        return found
+
+    def _silent(self, heard: float) -> str:
+        waited = f"no answer within {self.clock.monotonic() - heard:.0f} s"
+        return f"{waited}, then {self.cut_by} ran out" if self.until < heard + self.silence_s else waited
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedAccounts:
+    """The `Accounts` of a run with a deadline."""
+
+    accounts: Accounts
+    bounds: Bounds
+
+    async def open(self, target: ResolvedAccount) -> JobReader:
+        """Return an open account that only reads. Raises `PermanentError` or `TransientError` if that fails."""
+        reader = await self.bounds.within(target.account, self.accounts.open(target))
+        return _BoundedReader(target.account, reader, self.bounds)
+
+    def requests(self, account: Account) -> int:
+        """Return how many requests were sent to an account so far."""
+        return self.accounts.requests(account)
+
+
+@dataclass(frozen=True, slots=True)
+class _BoundedReader:
+    account: Account
+    reader: JobReader
+    bounds: Bounds
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        return await self.bounds.within(self.account, self.reader.list_page(query, cursor))
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        return await self.bounds.within(self.account, self.reader.get_job(ref))

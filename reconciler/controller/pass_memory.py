@@ -1,0 +1,28 @@
+"""The memory of one process between passes. A restart loses it without harm, because the next passes rebuild it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from reconciler.controller.current_specs import CurrentSpecs
+from reconciler.controller.spec_resolver import ResolutionCache
+from reconciler.controller.unobserved import UnobservedTracker
+from reconciler.controller.workers import WorkerPool
+from reconciler.core.change_budget import ApprovalUse
+from reconciler.core.subject import INTERVAL
+
+
+@dataclass(slots=True)
+class PassMemory:
+    """What one pass leaves for the next."""
+
+    unobserved: UnobservedTracker = field(default_factory=UnobservedTracker)
+    cache: ResolutionCache = field(default_factory=ResolutionCache)
+    workers: WorkerPool = field(default_factory=WorkerPool)
+    current: CurrentSpecs = field(default_factory=CurrentSpecs)
+    """What the newest pass allows. Workers of every pass read it."""
+    interval: timedelta = INTERVAL
+    """The poll interval of the last Settings that could be read."""
+    approvals: ApprovalUse = field(default_factory=ApprovalUse)
+    """The approvals that this process has used."""

@@ -1,0 +1,76 @@
+"""Which spec files may use which host and credential, by the operator's file and by the Provider documents.
+
+Rules: `allowedPaths` of a valid Provider document binds every file that uses the same credential at the same host, by
+whatever type, options, path or name. A file must match the `allowedPaths` of every such document. If the operator's
+file has a rule for a credential, that rule decides, and a document only narrows it for specs that name the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.core.globs import matches_any
+from reconciler.model.job import Account, CredentialScope
+from reconciler.model.scalar import quoted
+
+Globs = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The `allowedPaths` of one Provider document."""
+
+    name: str
+    """The name of the document."""
+    account: Account
+    globs: Globs
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The operator's rule on which files may use a credential."""
+
+    credential: str
+    host: str | None
+    """The host with its port; None means every host that the credential is bound to."""
+    globs: Globs
+
+
+class PathRules:
+    """All rules on which files may use which credential."""
+
+    def __init__(self, documents: Iterable[tuple[CredentialScope, Allowance]], rulings: Iterable[Ruling] = ()) -> None:
+        self._rulings: dict[str, tuple[Ruling, ...]] = {}
+        for ruling in rulings:
+            self._rulings[ruling.credential] = (*self._rulings.get(ruling.credential, ()), ruling)
+        self._by_scope: dict[CredentialScope, tuple[Allowance, ...]] = {}
+        for scope, allowance in documents:
+            self._by_scope[scope] = (*self._by_scope.get(scope, ()), allowance)
+
+    def of(self, scope: CredentialScope) -> tuple[object, ...]:
+        """Return every rule on a credential at a host."""
+        return (*self._rulings.get(scope.credential, ()), *self._by_scope.get(scope, ()))
+
+    def objection(self, file: str, provider: str, account: Account, scope: CredentialScope) -> str | None:
+        """Return why a spec file may not use an account under a provider's name, or None if it may."""
+        rulings = self._rulings.get(scope.credential)
+        if rulings is not None:
+            globs = tuple(glob for each in rulings if each.host in {None, scope.host} for glob in each.globs)
+            if not matches_any(file, globs):
+                whose = f"files that match {', '.join(globs)}" if globs else "no file there"
+                return f"provider {quoted(provider)} uses {scope}, which the operator's file gives to {whose}"
+        for each in self._by_scope.get(scope, ()):
+            if (each.name == provider or rulings is None) and not matches_any(file, each.globs):
+                return _told(provider, account, scope, each)
+        return None
+
+
+def _told(provider: str, account: Account, scope: CredentialScope, allowance: Allowance) -> str:
+    only = f"may be named only by files that match {', '.join(allowance.globs)}"
+    if allowance.name == provider:
+        return f"provider {quoted(provider)} {only}"
+    better = "the operator can decide that instead, with paths in the file of --config"
+    if allowance.account == account:
+        return f"provider {quoted(provider)} is the account of {quoted(allowance.name)}, and {only}; {better}"
+    return f"provider {quoted(provider)} uses {scope}, as {quoted(allowance.name)} does, which {only}; {better}"

@@ -1,0 +1,99 @@
+"""Write the statuses of accounts: why an account is unobserved, since when, and which of its jobs are affected.
+
+Rules: a status is written if an account or one of its jobs is unobserved and the failure lasts. An observation of some
+jobs does not clear a failure that concerns others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from reconciler.controller.account_outcome import AccountOutcome
+from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.prune import attempt
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.unobserved import UnobservedTracker, is_lasting
+from reconciler.model.job import Account, JobRef, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.status import ProviderStatus
+
+_PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
+"""One outage may cause both in turn, so both count as one condition."""
+_IN_PART = frozenset({Reason.OBSERVATION_SUSPECT, Reason.OBSERVATION_INCOMPLETE})
+"""The reasons that may concern a part of an account's jobs. Every other reason concerns the whole account."""
+
+
+def write_provider_statuses(
+    desired: DesiredSpecs, outcomes: Iterable[AccountOutcome], unobserved: UnobservedTracker, runtime: Runtime
+) -> tuple[str, ...]:
+    """Write the statuses of failing accounts, and remove those of recovered ones. Returns the write errors.
+
+    A transient failure is written after two observations in a row. `ObservationSuspect` is written at once, because the
+    hour after which the absences are believed starts with it. Under a filter, existing statuses are left unchanged.
+    """
+    known = {each.account: each for each in desired.stored.providers}
+    errors: tuple[str, ...] = ()
+    for each in outcomes:
+        account = each.target.account
+        before = known.get(str(account))
+        if each.plan is None or not each.plan.has_looked or (before is not None and not desired.is_whole):
+            continue
+        what = f"the status of the account {account}"
+        told = _told_of(account, unobserved, desired.unfinished)
+        if told is not None:
+            status = _provider_status(each, *told, before, runtime.clock.now())
+            errors += attempt(what, partial(runtime.statuses.write_provider, status))
+        elif before is not None and account not in unobserved.accounts:
+            errors += attempt(what, partial(runtime.statuses.remove_provider, before.name))
+    return errors
+
+
+def _told_of(
+    account: Account, unobserved: UnobservedTracker, wanted: Collection[JobRef]
+) -> tuple[Unobserved, tuple[str, ...]] | None:
+    """Return the failure of an account and the affected jobs (empty: all), or None if there is nothing to write."""
+    unseen, alone = unobserved.accounts.get(account), unobserved.alone(account)
+    if unseen is None:
+        return (next(iter(alone.values())), tuple(ref.id for ref in alone)) if alone else None
+    if not is_lasting(unseen, unobserved.troubles[account]):
+        return None
+    hidden = {*unobserved.hidden(account), *alone}
+    is_in_part = unseen.reason in _IN_PART and any(ref.account == account and ref not in hidden for ref in wanted)
+    return unseen, tuple(sorted(ref.id for ref in hidden)) if is_in_part else ()
+
+
+def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[str, ...]:
+    """Remove the statuses of accounts that have no unsettled job. Returns the errors."""
+    may_remove = desired.may_ask and desired.is_whole and not desired.snapshot.broken_files
+    if not desired.stored.providers or not may_remove:
+        return ()
+    is_open = {str(ref.account) for ref in desired.unfinished}
+    return tuple(
+        problem
+        for each in desired.stored.providers
+        if each.account not in is_open
+        for problem in attempt(
+            f"the status of the account {each.account}", partial(runtime.statuses.remove_provider, each.name)
+        )
+    )
+
+
+def _provider_status(
+    outcome: AccountOutcome, unseen: Unobserved, jobs: tuple[str, ...], before: ProviderStatus | None, now: datetime
+) -> ProviderStatus:
+    reason = unseen.reason
+    if before is not None and before.reason is reason:
+        return before if jobs == before.jobs else replace(before, message=unseen.message, jobs=jobs)
+    if before is not None and reason in _PASSING and before.reason in {*_PASSING, Reason.OBSERVATION_SUSPECT}:
+        return replace(before, jobs=jobs)
+    return ProviderStatus(
+        name=outcome.alias,
+        account=str(outcome.target.account),
+        reason=reason,
+        message=unseen.message,
+        since=now.replace(microsecond=0),
+        jobs=jobs,
+    )

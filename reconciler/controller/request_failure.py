@@ -1,0 +1,33 @@
+"""What a failed request means for its account and for its job."""
+
+from __future__ import annotations
+
+from reconciler.errors import DefectError, Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.job import Unobserved
+from reconciler.model.reason import Reason
+
+_DENIED = frozenset({Kind.DENIED, Kind.FORBIDDEN, Kind.MISSING})
+_OF_THE_ACCOUNT = frozenset({Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE})
+
+
+def unseen_by(error: ProviderError) -> Unobserved:
+    """Return the reason and message of a job that a failed request left unobserved."""
+    if isinstance(error, TransientError):
+        is_wait = error.delivered is Delivered.NO and error.retry_after_s is not None
+        reason = Reason.RATE_LIMITED if is_wait else Reason.CANNOT_OBSERVE_PROVIDER
+        return Unobserved(reason, str(error), error.retry_after_s)
+    kind = error.kind if isinstance(error, PermanentError) else None
+    reason = Reason.AUTHENTICATION_FAILED if kind in _DENIED else Reason.CANNOT_OBSERVE_PROVIDER
+    is_unset = kind in {Kind.MISSING, Kind.UNREACHABLE}
+    is_defect = isinstance(error, DefectError)
+    return Unobserved(reason, str(error), is_transient=False, is_configuration=is_unset, is_defect=is_defect)
+
+
+def is_of_account(error: ProviderError) -> bool:
+    """Whether every other request of the account would fail the same way: a throttle, credential, address or network.
+
+    A 403, an invalid answer and a timeout do not count, because they may concern one job alone.
+    """
+    if isinstance(error, TransientError):
+        return error.delivered is Delivered.NO
+    return isinstance(error, PermanentError) and error.kind in _OF_THE_ACCOUNT

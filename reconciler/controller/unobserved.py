@@ -1,0 +1,122 @@
+"""Which jobs and accounts the last observations of this process could not show.
+
+Rules: a failure of an account stands until every job that it hid was seen, even if other jobs of the account are seen
+earlier. A job that fails by itself says nothing about its account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.controller.plan import AccountPlan
+from reconciler.model.job import Account, JobRef, Unobserved
+from reconciler.model.reason import Reason
+
+TIMES_TOLD = 2
+"""A transient failure is reported after this many failed observations in a row."""
+
+
+def is_lasting(unseen: Unobserved, times: int) -> bool:
+    """Whether a failure that occurred `times` in a row is written to a status."""
+    return not unseen.is_transient or times >= TIMES_TOLD or unseen.reason is Reason.OBSERVATION_SUSPECT
+
+
+@dataclass(frozen=True, slots=True)
+class MissedJob:
+    """A job that its last observation could not show."""
+
+    times: int
+    """How many observations in a row failed."""
+    unseen: Unobserved
+    is_by_account: bool
+    """Whether the failure was of the whole account."""
+
+
+@dataclass(slots=True)
+class UnobservedTracker:
+    """The failed observations of one process. A restart loses them without harm: the next pass finds them again."""
+
+    jobs: dict[JobRef, MissedJob] = field(default_factory=dict)
+    accounts: dict[Account, Unobserved] = field(default_factory=dict)
+    """The failure of each account that still hides a job."""
+    failures: dict[Account, int] = field(default_factory=dict)
+    """How many observations in a row showed no job of an account."""
+    troubles: dict[Account, int] = field(default_factory=dict)
+    """How many observations in a row found an account failing, wholly or in part."""
+
+    def take_in(self, surveys: Iterable[AccountPlan], wanted: Collection[JobRef]) -> None:
+        """Record the results of a pass, and forget the jobs that are no longer wanted."""
+        looked_at = set()
+        for survey in surveys:
+            self._take_in_one(survey)
+            looked_at.add(survey.account)
+        self.jobs = {ref: missed for ref, missed in self.jobs.items() if ref in wanted}
+        for account in looked_at - self.accounts.keys():
+            self._add_up(account, {ref for ref in wanted if ref.account == account})
+        kept = {ref.account for ref, missed in self.jobs.items() if missed.is_by_account}
+        self.accounts = {account: unseen for account, unseen in self.accounts.items() if account in kept}
+
+    def after(self, survey: AccountPlan) -> Unobserved | None:
+        """Return the failure of an account that still stands after this plan, or None."""
+        if survey.unseen is not None or survey.account not in self.accounts:
+            return survey.unseen
+        seen = {case.subject.ref for case in survey.cases if case.unseen is None}
+        is_left = any(
+            missed.is_by_account and ref.account == survey.account and ref not in seen
+            for ref, missed in self.jobs.items()
+        )
+        return self.accounts[survey.account] if is_left else None
+
+    def doubted(self) -> frozenset[JobRef]:
+        """Return the jobs whose absence is doubted."""
+        return frozenset(ref for ref, each in self.jobs.items() if each.unseen.reason is Reason.OBSERVATION_SUSPECT)
+
+    def hidden(self, account: Account) -> frozenset[JobRef]:
+        """Return the jobs that the failure of their account hides."""
+        return frozenset(ref for ref, missed in self.jobs.items() if ref.account == account and missed.is_by_account)
+
+    def alone(self, account: Account) -> Mapping[JobRef, Unobserved]:
+        """Return the jobs that fail by themselves, permanently or repeatedly, each with its failure."""
+        return {
+            ref: missed.unseen
+            for ref, missed in sorted(self.jobs.items())
+            if ref.account == account and not missed.is_by_account and is_lasting(missed.unseen, missed.times)
+        }
+
+    def in_a_row(self, ref: JobRef) -> int:
+        """Return how many observations in a row failed to show a job."""
+        missed = self.jobs.get(ref)
+        return max(self.failures.get(ref.account, 0), missed.times if missed else 0)
+
+    def _take_in_one(self, survey: AccountPlan) -> None:
+        if not survey.has_looked:
+            return
+        account, wrong = survey.account, survey.unseen or self._still_wrong(survey)
+        self.failures[account] = self.failures.get(account, 0) + 1 if survey.is_blind else 0
+        self.troubles[account] = self.troubles.get(account, 0) + 1 if wrong is not None else 0
+        if wrong is not None:
+            self.accounts[account] = wrong
+        for case in survey.cases:
+            before = self.jobs.pop(case.subject.ref, None)
+            if case.unseen is not None:
+                is_by_account = wrong is not None and (survey.is_blind or case.unseen.reason is wrong.reason)
+                times = (before.times if before else 0) + 1
+                self.jobs[case.subject.ref] = MissedJob(times, case.unseen, is_by_account)
+
+    def _still_wrong(self, survey: AccountPlan) -> Unobserved | None:
+        """Return the standing failure of an account if every job of this plan failed for the same reason, else None."""
+        before = self.accounts.get(survey.account)
+        if before is None or not survey.cases:
+            return None
+        is_same = all(case.unseen is not None and case.unseen.reason is before.reason for case in survey.cases)
+        return before if is_same else None
+
+    def _add_up(self, account: Account, wanted: Collection[JobRef]) -> None:
+        """Mark an account as failing if each of its wanted jobs failed, even in separate observations of a few jobs."""
+        missed = [self.jobs[ref] for ref in sorted(wanted) if ref in self.jobs]
+        if not missed or len(missed) < len(wanted):
+            return
+        self.accounts[account] = missed[0].unseen
+        self.troubles[account] = min(each.times for each in missed)
+        self.jobs.update((ref, replace(self.jobs[ref], is_by_account=True)) for ref in wanted)

@@ -1,0 +1,81 @@
+"""Statuses that could not be read in this pass: which jobs they hold back, and how they are reported.
+
+Rules: an unread status is unknown, not missing. Its job is left alone, and so is every job that has no other status,
+because the unread file may be of that job. The change budget counts from statuses. It therefore lets no first attempt
+through in the account of an unread file, or in any account while a directory is unread, and elsewhere it counts as many
+attempts as the file can hold. Everything else continues. A file that was read and is damaged is not handled here: the
+status store discards it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.spec_resolver import ResolvedSpec
+from reconciler.core.change_budget import EVERYWHERE
+from reconciler.core.conditions import Stance, Verdict, conclude, stalled
+from reconciler.core.match import Hidden
+from reconciler.model.reason import Reason
+from reconciler.model.status import RECEIPTS_MAX, JobStatus
+from reconciler.ports import StoredStatuses, Unread
+
+
+def hidden(stored: StoredStatuses) -> Hidden:
+    """Return the files and directories of job statuses that could not be read."""
+    unread = [each for each in stored.unread if each.is_of_jobs]
+    return Hidden(
+        names=frozenset(_name(each) for each in unread if not each.is_directory),
+        folders=tuple(each.path for each in unread if each.is_directory),
+    )
+
+
+def doubts(stored: StoredStatuses, candidates: Iterable[ResolvedSpec], policy: OperatorPolicy) -> dict[str, str]:
+    """Return the accounts whose change budget cannot be counted, each with the reason; `EVERYWHERE` means all."""
+    lines = {each.name: str(each.ref.account) for each in candidates if each.ref is not None}
+    found: dict[str, str] = {}
+    for each in stored.unread:
+        if each.is_of_jobs:
+            scope = EVERYWHERE if each.is_directory else lines.get(_name(each), EVERYWHERE)
+            found.setdefault(scope, f"{policy.show_status(each.path)} cannot be read")
+    return found
+
+
+def most_attempts(stored: StoredStatuses) -> int:
+    """Return the most attempts that the unread files can hold. Unread directories are not counted."""
+    return RECEIPTS_MAX * sum(each.is_of_jobs and not each.is_directory for each in stored.unread)
+
+
+def unknown_statuses(
+    candidates: tuple[ResolvedSpec, ...], keys: Iterable[int], stored: StoredStatuses, now: datetime
+) -> Mapping[int, JobStatus]:
+    """Return placeholders for the unknown statuses, by the keys of their specs. They are shown and never written."""
+    why = "; ".join(dict.fromkeys(each.why for each in stored.unread if each.is_of_jobs))
+    return {key: unknown_status(candidates[key], why, now) for key in keys}
+
+
+def unknown_status(candidate: ResolvedSpec, why: str, now: datetime) -> JobStatus:
+    """Return the placeholder for a status that could not be read."""
+    draft = stalled(candidate.name, candidate.source, None, Reason.STATUS_UNKNOWN, "", now)
+    verdict = Verdict(Stance.BLIND, Reason.STATUS_UNKNOWN, f"its status cannot be read: {why}")
+    return conclude(replace(draft, conditions=()), verdict, None, now)
+
+
+def complaints(stored: StoredStatuses, policy: OperatorPolicy) -> Iterator[str]:
+    """Yield a message for each unread file or directory: the error, its effect, and the fix."""
+    for each in stored.unread:
+        place = policy.show_status(each.path)
+        if not each.is_of_jobs:
+            held = "the statuses of providers there are not overwritten"
+        elif each.is_directory:
+            held = "no first request is made for any job, and nothing there is overwritten"
+        else:
+            held = f"the job of {_name(each)} is left alone, and the file is not overwritten"
+        yield f"{place} cannot be read: {each.why}; until it can be, {held}. To mend it, {each.remedy}"
+
+
+def _name(unread: Unread) -> str:
+    return PurePosixPath(unread.path).stem

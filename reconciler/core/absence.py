@@ -1,0 +1,157 @@
+"""Decide when an absence is believed. No other module does: `core.table` only sees absences that passed here.
+
+With a wrong key, project or URL, a provider answers "not found" for every job. That must not look like deleted jobs,
+and no single answer can tell the two apart. So all absences in one observation of an account are weighed together.
+Rules:
+
+- A job that was shown is a fact, whatever else was not shown. Only absences are doubted.
+- A *witness* is a job that this observation shows and that a spec names or that was seen in this account before. It
+  proves that the key, project and URL are correct. Without a witness, no absence is believed if a job that was seen
+  before is among the absent. The exception: every job that was ever seen here may be gone because of our own cancels,
+  which the provider accepted.
+- With a witness an absence is believed, unless a *crowd* vanishes: at least two jobs, and more than 20 % of the
+  unfinished jobs that were observed, or of those that the account had an hour ago, because a crowd may vanish one by
+  one.
+- A crowd is doubted for an hour after the doubt was reported (`status/_providers/`). After that, an absence that the
+  provider repeats beside a witness is believed, so that deleted jobs are not doubted for ever. No change is requested
+  for an absent job, so a wrong belief ends with the next observation that shows the job.
+- Jobs that may be gone because of our own cancels do not count towards a crowd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.core.conditions import phase_since
+from reconciler.core.receipts import may_vanish, newest_cancel
+from reconciler.model.job import UNFINISHED, Account, JobRef, Phase, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus, Outcome
+
+CROWD_MIN = 2
+CROWD_PERCENT = 20
+DOUBT_LASTS = timedelta(hours=1)
+PERCENT = 100
+_PRESENT = UNFINISHED | {Phase.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBefore:
+    """What was known of an account before this observation, by job id."""
+
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+    """The last seen phase of each job, including finished jobs."""
+    may_vanish: frozenset[str] = frozenset()
+    """The jobs that may be gone because of our own cancels."""
+    doubted: frozenset[str] = frozenset()
+    """The jobs whose absence the last observation doubted."""
+    doubted_since: datetime | None = None
+    """Since when the account's status reports the doubt."""
+    lately_gone: int = 0
+    """How many jobs were believed gone within the last hour."""
+
+    @property
+    def unfinished(self) -> frozenset[str]:
+        """The jobs that were last seen in an unfinished or unknown phase."""
+        return frozenset(job_id for job_id, phase in self.phases.items() if phase in _PRESENT)
+
+    def vanished(self, absent: Collection[str]) -> frozenset[str]:
+        """Return the absent jobs that were unfinished and are not gone because of our own cancels."""
+        return frozenset(each for each in absent if self.phases.get(each) in _PRESENT) - self.may_vanish
+
+
+def recalled(
+    account: Account,
+    statuses: Iterable[JobStatus],
+    now: datetime,
+    *,
+    doubted: Collection[JobRef] = (),
+    doubted_since: datetime | None = None,
+) -> KnownBefore:
+    """Return what is known of an account, from the statuses and from earlier doubts."""
+    ours = [(each.job, each) for each in statuses if each.job is not None and each.job.account == str(account)]
+    return KnownBefore(
+        phases={job.id: each.phase for job, each in ours if job.was_seen},
+        may_vanish=frozenset(job.id for job, each in ours if may_vanish(each.receipts)),
+        doubted=frozenset(ref.id for ref in doubted if ref.account == account),
+        doubted_since=doubted_since,
+        lately_gone=sum(_is_lately_gone(each, now) for _, each in ours),
+    )
+
+
+def _is_lately_gone(status: JobStatus, now: datetime) -> bool:
+    since = phase_since(status, Phase.ABSENT)
+    cancel = newest_cancel(status.receipts)
+    is_ours = cancel is not None and (cancel.outcome is Outcome.GONE or may_vanish(status.receipts))
+    was_seen = status.job is not None and status.job.was_seen
+    return since is not None and was_seen and not is_ours and now - since < DOUBT_LASTS
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The absences that are not believed, and the reason to report for them."""
+
+    absent: frozenset[str]
+    unseen: Unobserved
+
+
+def is_crowd(gone: int, observed: int, before: KnownBefore, now: datetime) -> bool:
+    """Whether so many jobs vanished at once that a wrong key, project or URL is more likely.
+
+    Args:
+        gone: the number of jobs that vanished unexpectedly.
+        observed: the number of unfinished jobs that were observed.
+        before: what was known before.
+        now: our clock.
+    """
+    if before.doubted_since is not None and now - before.doubted_since >= DOUBT_LASTS:
+        return False
+    in_an_hour = gone + before.lately_gone
+    return _is_many(gone, observed) or _is_many(in_an_hour, len(before.unfinished) + before.lately_gone)
+
+
+def weigh(
+    absent: Collection[str],
+    shown: Collection[str],
+    before: KnownBefore,
+    now: datetime,
+    *,
+    has_witness: bool,
+    not_asked: Collection[str] = (),
+) -> Doubt | None:
+    """Return the doubted absences of one observation, or None.
+
+    Args:
+        absent: the jobs for which the provider answered "not found".
+        shown: the jobs that the provider showed.
+        before: what was known of the account before.
+        now: our clock, in whole seconds.
+        has_witness: whether a job was shown that a spec names or that was seen before.
+        not_asked: the jobs that a list did not show and that were not retrieved, because a crowd was already found.
+    """
+    vanished = before.vanished(absent)
+    expected = before.may_vanish.intersection(absent)
+    missing = vanished | before.vanished(not_asked)
+    if not has_witness:
+        is_sole_cancel = not missing and before.phases.keys() <= before.may_vanish
+        doubted = frozenset() if is_sole_cancel or not (missing or expected) else frozenset(absent)
+    else:
+        observed = len(before.unfinished.intersection({*absent, *shown, *not_asked}) - expected)
+        doubted = vanished if is_crowd(len(missing), observed, before, now) else frozenset()
+    if not doubted:
+        return None
+    gone = ((missing | before.doubted) - set(shown)) & before.unfinished | expected
+    return Doubt(doubted, _suspect(len(gone), len(before.unfinished | expected), has_witness=has_witness))
+
+
+def _suspect(gone: int, of: int, *, has_witness: bool) -> Unobserved:
+    likelier = "a wrong key, project or URL is likelier than that"
+    how = "if it lasts an hour, they count as deleted" if has_witness else "if they were deleted, remove their specs"
+    message = f"{gone} of {of} unfinished jobs are gone all at once: {likelier}; {how}"
+    return Unobserved(Reason.OBSERVATION_SUSPECT, message, is_transient=False)
+
+
+def _is_many(gone: int, of: int) -> bool:
+    return gone >= CROWD_MIN and gone * PERCENT > CROWD_PERCENT * of

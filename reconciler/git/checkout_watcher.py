@@ -1,0 +1,31 @@
+"""Wakes the watch of a checkout: when a file changes, and when Git has finished what kept it from being acted on.
+
+A command of a person that takes a moment, or a merge that is concluded, may change no spec. Without this the specs
+would be acted on only at the next interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from reconciler.git.checkout import CheckedOutSpecs
+from reconciler.local.file_watcher import FileWatcher, running, watching
+
+STEP_S = 0.5
+
+
+@asynccontextmanager
+async def watching_checkout(specs: CheckedOutSpecs, root: Path, not_ours: Path) -> AsyncIterator[FileWatcher]:
+    """Watch a directory of a checkout while the body runs; both paths are resolved."""
+    async with watching(root, not_ours) as waker, running(_follow(specs, waker)):
+        yield waker
+
+
+async def _follow(specs: CheckedOutSpecs, waker: FileWatcher) -> None:
+    while True:
+        await asyncio.sleep(STEP_S)
+        if await asyncio.to_thread(specs.has_settled):
+            waker.wake()

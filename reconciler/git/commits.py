@@ -1,0 +1,148 @@
+"""Commits as data: who made one and when, and what its message says.
+
+Rules: a message, a name, an address and a date are whatever their author wrote, so nothing in them separates anything,
+and none of them is read by more than its own field. What cannot be read is None, and never an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.git.command import Git
+from reconciler.model.status import Origin
+
+SIZE_MAX = 256 * 1024
+"""Of a commit that is read. A message that a person reviews is far below."""
+NAME_MAX = 200
+"""Characters of who made one."""
+_FIELD_MAX = 1024
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_FILES = frozenset({"100644", "100755"})
+_LAST = re.compile(r"commit ([0-9a-f]{40,64})\n([0-9a-f]{4,64})")
+_ENCODING = re.compile(rb"^encoding ([^\n]*)$", re.MULTILINE)
+_CHARSET = re.compile(r"[\w.-]{1,40}", re.ASCII)
+_ASCII = bytes(range(0x20, 0x7F))
+_AUTHOR = re.compile(rb"^author ([^<\n]*)<([^>\n]*)>", re.MULTILINE)
+_COMMITTER = re.compile(rb"^committer [^\n]*> ([0-9]{1,11}) [+-][0-9]{4}$", re.MULTILINE)
+_PARENT = re.compile(rb"^parent ([0-9a-f]{40}(?:[0-9a-f]{24})?)$", re.MULTILINE)
+_HIDING = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit, as far as it can be read."""
+
+    name: str
+    """The id, whole."""
+    parents: tuple[str, ...] = ()
+    author: str | None = None
+    """`Ada <ada@example.org>`, printable."""
+    email: str | None = None
+    """The author's address, as it is."""
+    committed_at: int | None = None
+    """Seconds since 1970."""
+    message: bytes | None = None
+    """None where a reader might be shown something else than what stands there."""
+
+
+def is_commit(text: str) -> bool:
+    """Return whether a text is a whole id, and nothing besides."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
+    """Yield commits, in the order of their ids. Raises `GitError`."""
+    sizes = git.sizes(names)
+    small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
+    found = dict(zip(small, git.read_objects("commit", small), strict=True)) if small else {}
+    yield from (_read(name, found[name]) if name in found else Commit(name) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file that a commit changed. An id is None where there was, or is, no regular file."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[str] = ()) -> dict[str, list[FileChange]]:
+    """Return what commits changed below these paths, or anywhere; one that changed nothing there is missing.
+
+    Args:
+        git: the repository.
+        commits: a commit each, or a commit and the parent to compare it with, separated by a blank.
+        paths: directories, from the top of the tree.
+        how: how merges are compared.
+
+    Raises `GitError`.
+    """
+    within = ("--", *paths) if all(paths) else ()
+    options = ("--stdin", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--root", *how)
+    listed = git.run("diff-tree", *options, *within, data="".join(f"{each}\n" for each in commits).encode("ascii"))
+    found: dict[str, list[FileChange]] = {}
+    changes: list[FileChange] = []
+    # Only what begins with a colon is followed by a path, so that a path can look like anything.
+    fields = iter(listed.decode("utf-8", "surrogateescape").split("\0")[:-1])
+    for each in fields:
+        if each.startswith(":"):
+            changes.append(_change(each, next(fields, "")))
+        else:
+            changes = found.setdefault(each, [])
+    return found
+
+
+def _change(facts: str, path: str) -> FileChange:
+    """Return what a raw line of `diff-tree` says: modes of the sides, then their ids, as many colons as parents."""
+    words = facts.lstrip(":").split(" ")
+    modes, ids = words[: len(words) // 2], words[len(words) // 2 : -1]
+    sides = [name if mode in _FILES else None for mode, name in zip(modes, ids, strict=True)]
+    return FileChange(path, sides[0], sides[-1])
+
+
+def read_origin(git: Git, revision: str, path: str) -> Origin | None:
+    """Return the commit that last changed a path, looking back from a revision, and its author. Raises `GitError`."""
+    found = _LAST.fullmatch(git.text("rev-list", "-1", "--format=%h", "--end-of-options", revision, "--", path))
+    if found is None:
+        return None
+    (commit,) = read_commits(git, [found[1]])
+    return None if commit.author is None else Origin(found[2], commit.author)
+
+
+def _read(name: str, data: bytes) -> Commit:
+    head, _, message = data.partition(b"\n\n")
+    author, committer = _AUTHOR.search(head), _COMMITTER.search(head)
+    encoding = _ENCODING.search(head)
+    charset = encoding[1].decode("ascii", "replace") if encoding else "utf-8"
+    who, email = (_text(part[:_FIELD_MAX], charset) for part in author.groups(b"")) if author else (None, None)
+    return Commit(
+        name=name,
+        parents=tuple(each.decode("ascii") for each in _PARENT.findall(head)),
+        author=None if who is None else printable(f"{who.strip()} <{email}>"),
+        email=email,
+        committed_at=int(committer[1]) if committer else None,
+        message=message if _shows_ascii(charset) and not _HIDING.search(message) else None,
+    )
+
+
+def _shows_ascii(charset: str) -> bool:
+    """Whether a line of ASCII is shown as it stands, by who goes by the encoding that a commit names."""
+    try:
+        return _CHARSET.fullmatch(charset) is not None and _ASCII.decode(charset) == _ASCII.decode("ascii")
+    except (LookupError, UnicodeError):
+        return False
+
+
+def _text(data: bytes, charset: str) -> str:
+    try:
+        return data.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
+    except (LookupError, UnicodeError):
+        return data.decode("utf-8", "replace")
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing moves a cursor or is hidden, cut to what a name may have."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)[:NAME_MAX]

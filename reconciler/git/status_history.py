@@ -1,0 +1,126 @@
+"""The statuses of the last day as commits had them: what a fresh state directory, as a CI's, can still know.
+
+Rules: both sides of each commit count, so that a commit which deletes a status, or one that claims to be of another
+year, hides nothing that a commit of ours had; a merge hides neither of its lines; where there is more than anybody
+reads, or Git fails, that is said, for then something may be hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, is_ours, parse_status
+from reconciler.git.checkout import find_checkout
+from reconciler.git.command import Git, GitError
+from reconciler.git.commits import FileChange, read_changes
+from reconciler.model.action import APPROVED_FOR
+from reconciler.model.journal import Older
+from reconciler.model.status import JobStatus
+
+COMMITS_MAX = 5_000
+FILES_MAX = 50_000
+UNREADABLE_MAX = 20
+"""How many commits may have trees that cannot be read, each of which costs some calls of Git."""
+SIZE_MAX = 256 * 1024
+BYTES_MAX = 64 * 1024 * 1024
+LATE_MAX = timedelta(hours=1)
+"""How long after its request a status may be committed at the latest."""
+
+
+class _TooMuchError(Exception):
+    """More than is read. The message says what."""
+
+
+def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> Older:
+    """Return the statuses that commits of the last day wrote or took away; none where they are in no checkout.
+
+    Args:
+        specs: the specs directory.
+        statuses: where statuses stand.
+        scratch: where Git's temporary files go.
+        now: the moment.
+    """
+    try:
+        checkout = find_checkout(specs, scratch=scratch)
+    except GitError:
+        return Older()  # nothing of such a checkout is acted on, which every pass says
+    real = statuses.resolve()
+    if checkout is None or not real.is_relative_to(checkout.git.directory):
+        return Older()
+    try:
+        if checkout.revision() is None:
+            return Older()  # nothing was committed yet
+        within = real.relative_to(checkout.git.directory).as_posix()
+        return Older(tuple(_parsed(checkout.git, _blobs(checkout.git, within, now - APPROVED_FOR - LATE_MAX))))
+    except (GitError, _TooMuchError) as error:
+        return Older(doubt=f"the last day's commits of statuses cannot be read ({error})")
+
+
+def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
+    """Return the ids of the files that they were. Raises `GitError`, and `_TooMuchError`."""
+    lines = (line.split() for line in _listed(git, within).splitlines())
+    pairs = [" ".join(line[1:3]) for line in lines if int(line[0]) >= oldest.timestamp()]
+    changes = _changes(git, pairs, within)
+    found = (name for each in changes.values() for change in each for name in (change.before, change.after))
+    names = list(dict.fromkeys(name for name in found if name is not None))
+    if len(pairs) > COMMITS_MAX or len(names) > FILES_MAX:
+        msg = f"more than {COMMITS_MAX:,}, or {FILES_MAX:,} files"
+        raise _TooMuchError(msg)
+    return names
+
+
+def _listed(git: Git, within: str) -> str:
+    """Return the commits that touched statuses, each with its parents; all commits, where a tree cannot be read."""
+    # Not only the newest so many: what is to be forgotten would be buried below commits of another year.
+    options = ("--full-history", "--timestamp", "--parents", "--end-of-options", "HEAD", "--")
+    try:
+        return git.find("rev-list", *options, within) or ""
+    except GitError as error:
+        if _is_cut_off(error):
+            raise
+        return git.find("rev-list", *options) or ""
+
+
+def _is_cut_off(error: GitError) -> bool:
+    """Return whether Git came to a bound of ours, of size, time or memory: a tree was too much, and not unreadable."""
+    return error.code is None or "out of memory" in str(error).lower()
+
+
+def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileChange]]:
+    """Return what commits changed. One whose tree cannot be read hides only what it changed itself.
+
+    A status that such a commit takes away is found in the commit that wrote it. Raises `_TooMuchError`, and `GitError`
+    where Git came to a bound.
+    """
+    found: dict[str, list[FileChange]] = {}
+    unreadable, waiting = 0, [pairs] if pairs else []
+    while waiting:
+        some = waiting.pop()
+        try:
+            found |= read_changes(git, some, within)
+        except GitError as error:
+            if _is_cut_off(error):
+                raise
+            # Git names no commit that it can be left out by, so the half that holds it is looked for.
+            middle = len(some) // 2
+            waiting += [some[middle:], some[:middle]] if middle else []
+            unreadable += not middle
+            if unreadable > UNREADABLE_MAX:
+                msg = f"more than {UNREADABLE_MAX} of them"
+                raise _TooMuchError(msg) from error
+    return found
+
+
+def _parsed(git: Git, names: list[str]) -> Iterator[JobStatus]:
+    sizes = git.sizes(names) if names else {}
+    small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
+    if sum(sizes[name] for name in small) > BYTES_MAX:
+        msg = f"they hold more than {BYTES_MAX // 1024**2} MiB"
+        raise _TooMuchError(msg)
+    for data in git.read_blobs(small) if small else ():
+        with suppress(StatusTooNewError, StatusUnreadableError, UnicodeDecodeError):
+            if is_ours(data):
+                yield parse_status(data.decode())

@@ -1,0 +1,77 @@
+"""A file that lines are appended to for months, and that `logrotate` or a person may move away meanwhile.
+
+Rules: before each line the name is compared with what is open, as `logging.handlers.WatchedFileHandler` does, so that a
+file that was moved or deleted is made anew; a line that did not fit on the disk never runs into the next one; a pipe
+that nobody reads is an error, and no wait.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from reconciler.local.file_writer import open_to_append
+from reconciler.redaction import KNOWN
+
+_CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
+"""What `fsync` says of a pipe or a terminal."""
+
+
+class AppendFile:
+    """A file that is open for appending. Opening it raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_line_begun = False
+        self._descriptor = self._open()
+
+    def append(self, line: bytes, *, is_durable: bool) -> None:
+        """Append a line that ends in a newline, without any known secret, in one write. Raises OSError.
+
+        Args:
+            line: what to write.
+            is_durable: return only once it is on the disk.
+        """
+        if self._is_elsewhere():
+            self.reopen()
+        shown = KNOWN.strike(line.decode(errors="replace")).encode()
+        data = b"\n" + shown if self._is_line_begun else shown
+        written = os.write(self._descriptor, data)
+        if written < len(data):
+            self._is_line_begun = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        self._is_line_begun = False
+        if is_durable:
+            self._sync()
+
+    def reopen(self) -> None:
+        """Open the file again by its name, and make it where it is not there. Raises OSError."""
+        descriptor = self._open()
+        self.close()
+        self._descriptor, self._is_line_begun = descriptor, False
+
+    def close(self) -> None:
+        """Close it. Whatever the system says to that, nothing is left to be written."""
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+    def _open(self) -> int:
+        # Without O_NONBLOCK, opening a named pipe would wait for its reader, and writing to it as well.
+        return open_to_append(self._path, 0o640, os.O_NONBLOCK | os.O_NOCTTY)
+
+    def _is_elsewhere(self) -> bool:
+        ours = os.fstat(self._descriptor)
+        try:
+            named = self._path.stat()
+        except FileNotFoundError:
+            return True
+        return (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino)
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_BE_SYNCED:
+                raise

@@ -1,0 +1,189 @@
+"""What the state directory remembers for the guard: first attempts, and which statuses the last pass left.
+
+Rules: what is recorded is on the disk before its request leaves; each file is replaced in one step and never half, and
+only where something in it changed; a journal that cannot be read is an error and never an empty one, for that would
+loosen the brakes. Who may write there is checked where the state directory is opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.model.journal import KnownStatuses, Lost, Requested
+from reconciler.model.spec import parse_instant, render_instant
+from reconciler.model.status import Verb
+from reconciler.ports import Disk
+
+REQUESTS = "requests.journal"
+STATUSES = "statuses.known"
+_FORMAT = "reconcile 1"
+
+
+class _TornError(OSError):
+    """A file that is not as we write it."""
+
+
+class StateJournal:
+    """The `Journal` of a state directory.
+
+    Args:
+        directory: the state directory.
+        disk: how it is read and written.
+        tree: where the statuses are that it knows of; those of another tree say nothing of these.
+        now: our clock.
+    """
+
+    def __init__(self, directory: Path, disk: Disk, tree: str, now: Callable[[], datetime]) -> None:
+        self._directory = directory
+        self._disk = disk
+        self._tree = tree
+        self._now = now
+        self._since: datetime | None = None
+        self._requested: tuple[Requested, ...] | None = None
+        self._known: KnownStatuses | None = None
+        self._is_stale = False
+        """Something was forgotten that the file still holds."""
+
+    def since(self) -> datetime:
+        """Return when it was begun: of what was asked for before, it knows nothing. Raises OSError."""
+        self.requested()
+        return self._since or self._now().replace(microsecond=0)
+
+    def requested(self) -> tuple[Requested, ...]:
+        """Return every first attempt that still counts, or vouches for a receipt. Raises OSError."""
+        if self._requested is None:
+            lines = self._read(REQUESTS)
+            self._since = self._parsed(REQUESTS, lambda row: parse_instant(row["since"]), lines[0]) if lines else None
+            self._requested = tuple(self._parsed(REQUESTS, _requested, each) for each in lines[1:])
+        return self._requested
+
+    def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
+        """Keep these, durably, and of the earlier ones those that must still be known. Raises OSError."""
+        kept = (*still, *requested)
+        self._write_requests(kept)
+
+    def forget(self, requested: Iterable[Requested]) -> None:
+        """Take back what never left. It is gone from the disk once the pass ends."""
+        gone = set(requested)
+        if gone:
+            self._requested = tuple(each for each in self.requested() if each not in gone)
+            self._is_stale = True
+
+    def known(self) -> KnownStatuses:
+        """Return the statuses as the last pass left them. What a crash left torn counts as none. Raises OSError."""
+        if self._known is None:
+            try:
+                self._known = self._read_known()
+            except _TornError:
+                self._known = KnownStatuses()
+        return self._known
+
+    def _read_known(self) -> KnownStatuses:
+        rows = self._read(STATUSES)
+        if not rows or rows[0] != {"tree": self._tree}:
+            return KnownStatuses()
+        known: KnownStatuses = self._parsed(STATUSES, _known, rows)
+        return known
+
+    def keep(self, known: KnownStatuses) -> None:
+        """Remember the statuses as this pass leaves them. Raises OSError."""
+        if self._is_stale or self._since is None:
+            self._write_requests(self.requested())
+        if known != self._known:
+            rows = [{"tree": self._tree}, *_rows(known)]
+            self._write(STATUSES, rows, is_durable=False)
+            self._known = known
+
+    def _write_requests(self, requested: tuple[Requested, ...]) -> None:
+        since = self.since()
+        rows = [{"since": render_instant(since)}, *map(_row, requested)]
+        self._write(REQUESTS, rows, is_durable=True)
+        self._since, self._requested, self._is_stale = since, requested, False
+
+    def _read(self, name: str) -> list[Any]:
+        """Return the rows of a file; none where it was never written. Raises OSError."""
+        try:
+            text = self._disk.read(self._directory / name).decode()
+        except FileNotFoundError:
+            return []
+        except UnicodeDecodeError:
+            raise self._broken(name) from None
+        head, *lines = text.splitlines() or [""]
+        if head != _FORMAT:
+            raise self._broken(name)
+        return [self._parsed(name, json.loads, each) for each in lines]
+
+    def _parsed(self, name: str, parse: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return parse(value)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise self._broken(name) from None
+
+    def _broken(self, name: str) -> _TornError:
+        why = "this version of reconcile did not write it; an hour after its last request it can be removed"
+        return _TornError(errno.EINVAL, why, str(self._directory / name))
+
+    def _write(self, name: str, rows: Iterable[object], *, is_durable: bool) -> None:
+        target = self._directory / name
+        lines = (json.dumps(each, ensure_ascii=True, separators=(",", ":")) for each in rows)
+        fresh = self._disk.write_beside(target, "".join(f"{each}\n" for each in (_FORMAT, *lines)).encode())
+        if is_durable:
+            self._disk.sync(fresh)
+        self._disk.rename(fresh, target)
+        if is_durable:
+            self._disk.sync_dir(self._directory)
+
+
+def _row(each: Requested) -> dict[str, str | None]:
+    return {
+        "name": each.name,
+        "account": each.account,
+        "job": each.job_id,
+        "verb": each.verb,
+        "at": render_instant(each.at),
+        "receipt": render_instant(each.receipt_at),
+        "by": each.approved_by,
+    }
+
+
+def _requested(row: Any) -> Requested:
+    return Requested(
+        name=str(row["name"]),
+        account=str(row["account"]),
+        job_id=str(row["job"]),
+        verb=Verb(row["verb"]),
+        at=parse_instant(row["at"]),
+        receipt_at=parse_instant(row["receipt"]),
+        approved_by=None if row["by"] is None else str(row["by"]),
+    )
+
+
+def _rows(known: KnownStatuses) -> Iterable[list[str]]:
+    """Yield a row for each status; the first word says what it tells."""
+    for name, mark in sorted(known.marks.items()):
+        yield ["known", name, mark]
+    for name, (account, job_id) in sorted(known.unfinished.items()):
+        yield ["unfinished", name, account, job_id]
+    for name, lost in sorted(known.lost.items()):
+        yield ["lost", name, render_instant(lost.at), lost.mark]
+
+
+def _known(rows: Any) -> KnownStatuses:
+    marks: dict[str, str] = {}
+    unfinished: dict[str, tuple[str, str]] = {}
+    lost: dict[str, Lost] = {}
+    for what, name, *rest in rows[1:]:
+        if what == "known":
+            (marks[name],) = rest
+        elif what == "unfinished":
+            account, job_id = rest
+            unfinished[name] = (account, job_id)
+        else:
+            at, mark = rest
+            lost[name] = Lost(parse_instant(at), mark)
+    return KnownStatuses(marks=marks, unfinished=unfinished, lost=lost)

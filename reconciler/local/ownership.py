@@ -1,0 +1,70 @@
+"""Who else can write a file, as far as this machine knows: what others can write says nothing certain.
+
+Rules: root can write everything, and is no other; a group that has this user as its only member is no others (user
+private groups; a volume's `fsGroup`); what is mounted to be read only is written by nobody.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from itertools import chain
+from pathlib import Path
+
+_ROOT = 0
+
+
+class MisplacedFileError(Exception):
+    """The file stands where somebody else can write. The message says who, and what to do."""
+
+
+def check_place(file: Path, *closed: Path) -> None:
+    """Raise `MisplacedFileError` where authors of specs, or other users, can write a file of the operator, and OSError.
+
+    Args:
+        file: the file.
+        closed: the directories that others write: specs and statuses.
+    """
+    real, named = file.resolve(strict=True), file.absolute()
+    for each in closed:
+        if any(path.is_relative_to(each.resolve()) for path in (real, named, file.parent.resolve())):
+            msg = f"{file} stands below {each}, where authors of specs write: keep what an operator says elsewhere"
+            raise MisplacedFileError(msg)
+    facts = real.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        msg = f"{file} is not a plain file"
+        raise MisplacedFileError(msg)
+    # Who can write to a directory can put another file, or another directory, in the place of what is there.
+    above = {each for each in chain(real.parents, named.parents) if _is_open(each, each.stat())}
+    is_foreign = facts.st_uid not in {os.geteuid(), _ROOT}
+    if is_foreign or above or _is_open(real, facts):
+        where = f"{file}, by {max(above)}," if above else f"{file}"
+        msg = f"{where} can be written to by other users, so it says nothing certain: chown it, and chmod go-w"
+        raise MisplacedFileError(msg)
+
+
+def _is_open(path: Path, facts: os.stat_result) -> bool:
+    """Whether somebody else can write a file, or take what stands in a directory away."""
+    if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
+        return False
+    by_others = facts.st_mode & stat.S_IWOTH
+    by_group = facts.st_mode & stat.S_IWGRP and facts.st_gid != _ROOT and not is_alone_in(facts.st_gid)
+    return bool(by_others or by_group) and not os.statvfs(path).f_flag & os.ST_RDONLY
+
+
+def is_alone_in(gid: int) -> bool:
+    """Whether a group of this process has no other member, as far as this machine knows."""
+    if gid not in {os.getegid(), *os.getgroups()}:
+        return False
+    try:
+        us = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        us = ""
+    try:
+        members = set(grp.getgrgid(gid).gr_mem)
+    except KeyError:
+        members = set()
+    members |= {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid and each.pw_uid != _ROOT}
+    return members <= {us, "root"}

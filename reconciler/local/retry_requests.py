@@ -1,0 +1,33 @@
+"""The names that `reconcile retry` leaves for a watch that holds the lock: a file each, in the state directory.
+
+Rules: only this user can write there, and all that a name can do is make the next attempt of its job due.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = "retry"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
+    """Leave names for the watch. Raises OSError."""
+    folder = state_dir / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name in names:
+        (folder / name).touch(mode=0o600)
+
+
+def take_retry_requests(state_dir: Path) -> frozenset[str]:
+    """Return the names that were left, and remove them. What cannot be read or removed waits."""
+    taken = set()
+    with suppress(OSError):
+        for path in (state_dir / FOLDER).iterdir():
+            if _NAME.fullmatch(path.name):
+                path.unlink()
+                taken.add(path.name)
+    return frozenset(taken)

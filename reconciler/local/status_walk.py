@@ -1,0 +1,84 @@
+"""Which files stand in a status tree, and what of it cannot be read.
+
+Rules: what could not be read this time is unknown, which is not none: it is named, and nobody may conclude anything
+from its absence; what is no file of ours by its name, its depth or its kind is left out; links count for nothing, for
+we make none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.local.file_writer import is_temporary
+from reconciler.ports import Disk, Unread
+
+DEPTH_MAX = 32
+"""Folders of specs are nested no deeper, and so are those of statuses."""
+STATUS_MAX_BYTES = 1024 * 1024
+_NEVER_OURS = frozenset({errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR})
+_TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM})
+
+StatusStamp = tuple[int, ...] | None
+
+
+@dataclass(slots=True)
+class Walked:
+    """A status tree, by name. Paths are relative to it, with `/`."""
+
+    files: list[tuple[str, StatusStamp]] = field(default_factory=list)
+    """The files that may be statuses, sorted."""
+    refused: dict[str, OSError] = field(default_factory=dict)
+    """The directories that could not be listed; each ends with `/`, and the tree itself is the empty path."""
+    temporary: list[str] = field(default_factory=list)
+    """Files of ours that never took the place of a status."""
+
+
+def walk(disk: Disk, root: Path) -> Walked:
+    """Return what stands in a status tree. Never raises for what stands there, or for a disk that refuses."""
+    found = Walked()
+    directories = [""]
+    while directories:
+        directory = directories.pop()
+        try:
+            entries = disk.list(root / directory)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                found.refused[directory] = error
+            continue
+        found.temporary += [f"{directory}{entry.name}" for entry in entries if is_temporary(entry.name)]
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        if directory.count("/") < DEPTH_MAX:
+            directories += [f"{directory}{entry.name}/" for entry in visible if entry.is_dir]
+        ours = [entry for entry in visible if entry.is_file and entry.name.endswith(".yaml")]
+        found.files.extend((f"{directory}{entry.name}", entry.stamp) for entry in ours)
+    found.files.sort(key=lambda file: file[0])
+    return found
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether a file that was listed a moment ago is no longer there."""
+    return error.errno == errno.ENOENT
+
+
+def is_never_ours(error: OSError) -> bool:
+    """Whether a file cannot be read because of what it is, and not because of the moment: we write no such file."""
+    return error.errno in _NEVER_OURS
+
+
+def unread(path: str, error: OSError) -> Unread:
+    """Return what to say of a path that could not be read."""
+    if error.errno in _NOT_ALLOWED:
+        remedy = f"let user {os.geteuid()} read it: check its owner and mode"
+    elif error.errno in _TOO_MANY_OPEN:
+        remedy = "raise the limit on open files (ulimit -n)"
+    elif error.errno == errno.ELOOP:
+        remedy = "put a directory in its place, or say with --status-dir where statuses are"
+    else:
+        remedy = "check the disk; the next pass reads it again"
+    return Unread(path, error.strerror or str(error), remedy)

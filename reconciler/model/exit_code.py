@@ -1,0 +1,37 @@
+"""How a command ends: the exit codes, and which one of several the process ends with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ends, as `sysexits.h` has it where it has a word for it."""
+
+    OK = 0
+    STALLED = 1
+    CHANGES_PENDING = 2
+    REFUSED = 3
+    USAGE = 64
+    INVALID_DOCUMENT = 65
+    PROVIDER_UNSEEN = 69
+    SOFTWARE = 70
+    TIMED_OUT = 75
+    CONFIGURATION = 78
+
+
+PRECEDENCE = (
+    ExitCode.SOFTWARE,
+    ExitCode.REFUSED,
+    ExitCode.CONFIGURATION,
+    ExitCode.INVALID_DOCUMENT,
+    ExitCode.STALLED,
+    ExitCode.PROVIDER_UNSEEN,
+    ExitCode.TIMED_OUT,
+    ExitCode.CHANGES_PENDING,
+)
+
+
+def worst(codes: frozenset[ExitCode]) -> ExitCode:
+    """Return the one that the process ends with, of several that hold."""
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

@@ -1,0 +1,78 @@
+"""The kinds of job that there are, one record each: what a spec of it is, and what can be expected of such a job.
+
+Whatever differs from kind to kind is read from here: the parsers, the writers, the schema, the decisions and the views
+name no kind of their own. A provider declares which kinds it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from reconciler.model.spec import FineTuningJob, Provider, Settings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+J = TypeVar("J", bound="DataclassInstance")
+
+JobDocument: TypeAlias = FineTuningJob
+"""A spec of any kind of job; with a second kind, the union of their models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
+    """One kind of job.
+
+    Args:
+        name: the word after `kind:` in specs and statuses, and of the operator's limits.
+        document: the model of its specs.
+        result: the attribute of an observed job that names what the job made.
+        promises_result: whether a job that has succeeded names its result, if only a little later.
+        can_be_paused: whether such a job can be paused at all; whether a provider does so, its capabilities say.
+        counted: the attribute of an observed job that counts what it has used up.
+        counts: what is counted, in a word.
+    """
+
+    name: str
+    document: type[JobDocument]
+    result: str
+    promises_result: bool
+    can_be_paused: bool
+    counted: str
+    counts: str
+
+    def result_of(self, job: Any) -> str | None:
+        """Return what a job made, as far as its provider names it."""
+        found = getattr(job, self.result)
+        return found if isinstance(found, str) else None
+
+    def count_of(self, job: Any) -> int | None:
+        """Return how much a job has used up, as far as its provider counts it."""
+        found = getattr(job, self.counted)
+        return found if isinstance(found, int) else None
+
+    def with_count_of(self, before: J, job: J) -> J:
+        """Return a job as if it had used up no more than before."""
+        return replace(job, **{self.counted: getattr(before, self.counted)})
+
+
+FINE_TUNING = JobKind(
+    name="FineTuningJob",
+    document=FineTuningJob,
+    result="fine_tuned_model",
+    promises_result=True,
+    can_be_paused=True,
+    counted="trained_tokens",
+    counts="tokens",
+)
+
+KINDS: Mapping[str, JobKind] = MappingProxyType({kind.name: kind for kind in (FINE_TUNING,)})
+"""Every kind of job, by its name."""
+
+DOCUMENTS: Mapping[str, type[JobDocument | Provider | Settings]] = MappingProxyType(
+    {**{name: kind.document for name, kind in KINDS.items()}, "Provider": Provider, "Settings": Settings}
+)
+"""The model of every kind of document below the specs directory, by its name."""

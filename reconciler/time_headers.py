@@ -1,0 +1,48 @@
+"""What an answer's headers say of time: when it was made, and how long its provider wants to be left alone.
+
+Rules: pure; what makes no sense is None, and a wish that is absurd is cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+RETRY_AFTER_MAX_S = 86_400.0
+"""A provider that asks for more than a day is not believed."""
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Return the moment that an HTTP date names, in UTC; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def retry_after_s(headers: Mapping[str, str], at: datetime | None) -> float | None:
+    """Return how long the provider wants to be left alone, in seconds.
+
+    `retry-after-ms` wins over `retry-after`, as in the official OpenAI client. A date counts from the answer's own
+    `Date`, so that our clock does not matter; without one it says nothing.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        seconds = milliseconds / 1000
+    elif (number := _number(headers.get("retry-after"))) is not None:
+        seconds = number
+    elif at is not None and (until := http_date(headers.get("retry-after"))) is not None:
+        seconds = (until - at).total_seconds()
+    else:
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_MAX_S)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

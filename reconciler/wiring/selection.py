@@ -1,0 +1,48 @@
+"""What to say of a selection that no spec matches: a typo must not look like a quiet day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.controller.run_options import Selection
+from reconciler.model.report import Report
+from reconciler.ports import Snapshot
+from reconciler.providers import known
+from reconciler.views.text import did_you_mean
+from reconciler.wiring.command_errors import UsageError
+
+
+def check_selected(report: Report, selection: Selection, snapshot: Snapshot) -> Report:
+    """Return the report, with a notice where the selection matched nothing. Raises `UsageError` as `why_nothing`."""
+    if report.rows or not (selection.labels or selection.provider):
+        return report
+    notice = why_nothing(selection, snapshot)
+    return replace(report, notices=(*report.notices, notice)) if notice else report
+
+
+def why_nothing(selection: Selection, snapshot: Snapshot) -> str | None:
+    """Return why no spec matches a selection; None where one does, or where nothing was selected.
+
+    Raises `UsageError` for a provider that neither a document nor a provider type is called.
+    """
+    provider, wanted = selection.provider, set(selection.labels)
+    if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):
+        hint = did_you_mean(provider, _providers(snapshot)) or "`reconcile providers` lists them all."
+        msg = f"no provider is called {provider!r}. {hint}"
+        raise UsageError(msg)
+    specs = [each.document for each in snapshot.jobs]
+    if not (provider or wanted) or any(
+        provider in (None, each.spec.provider) and wanted <= set(each.metadata.labels.items()) for each in specs
+    ):
+        return None
+    asked = [f"the provider {provider}"] if provider is not None else []
+    asked += [f"the label {key}={value}" for key, value in selection.labels]
+    pairs = {f"{key}={value}" for each in specs for key, value in each.metadata.labels.items()}
+    hints = (did_you_mean(f"{key}={value}", pairs) for key, value in selection.labels if f"{key}={value}" not in pairs)
+    return " ".join(filter(None, (f"nothing is selected: no spec has {' and '.join(asked)}.", *hints)))
+
+
+def _providers(snapshot: Snapshot) -> set[str]:
+    named = {each.document.metadata.name for each in snapshot.providers}
+    used = {each.document.spec.provider for each in snapshot.jobs}
+    return named | used | snapshot.broken_providers | set(known())

@@ -1,0 +1,191 @@
+"""`python -m tests.benchmarks.vanished`: what a crowd of jobs that vanishes costs, and how long a wanted cancel waits.
+
+An account has many jobs, each with a spec that observes it, and a part of them is gone at the next look. One job that
+is still there is wanted cancelled: before a pass begins, and while the first look of a watch goes on. The account is
+asked as fast as it is by default. `--build NAME=COMMAND`, as often as wanted, puts several builds into one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reconciler.sandbox.app import create_app
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.world import World
+from tests.support.cli import RECONCILE, Checkout
+from tests.support.sandbox_corner import STEP_S, Sandbox
+from tests.support.sandbox_server import serve
+
+NOT_FOUND = 404
+JOBS = "/v1/fine_tuning/jobs"
+ENDS_WITHIN_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was answered, and when by the monotonic clock it had arrived."""
+
+    at: float
+    method: str
+    path: str
+    status: int
+
+
+@dataclass(slots=True)
+class Account:
+    """A provider that has these jobs, and loses some."""
+
+    ids: Sequence[str]
+    app: ASGIApp = field(init=False)
+    answered: list[Answered] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin with all of them."""
+        self.lose(0)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from the world that there is now, and note it."""
+        at = time.monotonic()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.answered.append(Answered(at, scope["method"], scope["path"], message["status"]))
+            await send(message)
+
+        await self.app(scope, receive, noting)
+
+    def lose(self, number: int) -> None:
+        """Have the first so many jobs no more, and begin to count anew."""
+        jobs = [{"id": each, "age": "5h", "life": [{"phase": "running"}]} for each in self.ids[number:]]
+        self.app = create_app(World(SandboxOptions.model_validate({"jobs": jobs}), now()), now)
+        self.answered = []
+
+    def cancelled_at(self) -> float | None:
+        """Return when the first cancel arrived."""
+        return next((each.at for each in self.answered if each.method == "POST"), None)
+
+    def has_missed_one(self) -> bool:
+        """Whether somebody has asked for a job that is gone."""
+        return any(each.status == NOT_FOUND for each in self.answered)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long a cancel waited."""
+
+    lists: int
+    retrieves: int
+    seconds: float | None
+    """From the moment in which it was wanted until it left; None where it did not, in the time given."""
+    ended: str
+
+
+def now() -> datetime:
+    """Return this moment."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def an_account(root: Path, jobs: int, gone: int, program: Sequence[str]) -> Iterator[tuple[Account, Checkout]]:
+    """Serve so many jobs, let one pass see them all, and lose a part of them."""
+    account = Account([f"ftjob-{number:05}" for number in range(jobs)])
+    with serve(account) as url:
+        checkout = Checkout(root, Sandbox(url).environ)
+        for job_id in account.ids:
+            checkout.want(job_id, job_id, "observed", provider="openai")
+        with checkout.start("--once", stdin=None, program=program, stderr=subprocess.DEVNULL) as process:
+            process.communicate()
+        account.lose(gone)
+        yield account, checkout
+
+
+def by_a_pass(account: Account, checkout: Checkout, program: Sequence[str], bound_s: float) -> Waited:
+    """Want the cancel, and make a pass."""
+    wanted, begun = account.ids[-1], time.monotonic()
+    checkout.want(wanted, wanted, provider="openai")
+    with checkout.start("--once", stdin=None, program=program, stderr=subprocess.DEVNULL) as process:
+        try:
+            process.communicate(timeout=bound_s)
+            ended = f"exit {process.returncode} after {time.monotonic() - begun:.1f} s"
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=ENDS_WITHIN_S)
+            ended = f"stopped after {bound_s:.0f} s"
+    return waited(account, begun, ended)
+
+
+def beside_a_watch(account: Account, checkout: Checkout, program: Sequence[str], bound_s: float) -> Waited:
+    """Start a watch, and want the cancel once its first look has met a job that is gone."""
+    with checkout.start(stdin=None, program=program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_at_most(bound_s, account.has_missed_one)
+        wanted, begun = account.ids[-1], time.monotonic()
+        checkout.want(wanted, wanted, provider="openai")
+        wait_at_most(bound_s, account.cancelled_at)
+        found = waited(account, begun, "stopped then")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=ENDS_WITHIN_S)
+    return found
+
+
+def waited(account: Account, begun: float, ended: str) -> Waited:
+    """Return what was asked, and when the cancel left."""
+    asked, left_at = [each.path for each in account.answered if each.method == "GET"], account.cancelled_at()
+    return Waited(asked.count(JOBS), len(asked) - asked.count(JOBS), left_at and left_at - begun, ended)
+
+
+def wait_at_most(seconds: float, what: Callable[[], object]) -> None:
+    """Return once it is so, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not what() and time.monotonic() < deadline:
+        time.sleep(STEP_S)
+
+
+WAYS: dict[str, Callable[[Account, Checkout, Sequence[str], float], Waited]] = {
+    "a pass": by_a_pass,
+    "beside a watch": beside_a_watch,
+}
+
+
+def measure(builds: Mapping[str, Sequence[str]], jobs: int, gone: int, bound_s: float) -> Table:
+    """Return the table: each build, in each way."""
+    table = Table(
+        "build", "way", "lists", "retrieves", "until the cancel left", "ended", title=f"{gone} of {jobs} gone"
+    )
+    for name, program in builds.items():
+        for way, run in WAYS.items():
+            with tempfile.TemporaryDirectory() as root, an_account(Path(root), jobs, gone, program) as (account, place):
+                found = run(account, place, program, bound_s)
+            left = "never" if found.seconds is None else f"{found.seconds:.1f} s"
+            table.add_row(name, way, str(found.lists), str(found.retrieves), left, found.ended)
+    return table
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.vanished", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2000, help="how many the account has")
+    parser.add_argument("--gone", type=int, default=600, help="how many of them vanish")
+    parser.add_argument("--bound-s", type=float, default=900, help="how long to wait for a cancel")
+    parser.add_argument("--build", action="append", default=[], metavar="NAME=COMMAND", help="this one, if left out")
+    given = parser.parse_args()
+    pairs = [each.split("=", 1) for each in given.build]
+    builds: dict[str, Sequence[str]] = {name: shlex.split(command) for name, command in pairs}
+    Console().print(measure(builds or {"this": RECONCILE}, given.jobs, given.gone, given.bound_s))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,264 @@
+"""Attacks on the action, as an author of the checkout would make them: none of its files runs, and none sees a key.
+
+Each plant leaves a mark when it runs. In the first job they are only there; in the second one the environment of the
+workflow leads to them, as people set it for tools of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.action import ACTION, FOLDER, Ran, skip_without_index, use_action
+from tests.support.cli import Checkout
+from tests.support.repositories import Clone
+from tests.support.workflows import ship_to
+
+KEY, TOKEN = "sk-live-secret", "ghs_live_secret"
+PYTHON = Path(sys.executable)
+MARK = "import os; open({mark!r}, 'a').write(repr(dict(os.environ)) + chr(10))\n"
+SHADOW = """\
+import importlib, runpy, sys
+sys.path[:] = [each for each in sys.path if each not in ({root!r}, "", ".")]
+if __name__ == "__main__":
+    runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
+else:
+    del sys.modules[__name__]
+    sys.modules[__name__] = importlib.import_module(__name__)
+"""
+SETUP = "from setuptools import setup\nsetup(name={package!r}, version='99.0', py_modules=[])\n"
+PATH = f"{PYTHON.parent}:{os.environ['PATH']}"
+BARE = """\
+[core]
+\trepositoryformatversion = 1
+\tbare = true
+[extensions]
+\tpartialClone = origin
+[remote "origin"]
+\turl = {remote}
+\tuploadpack = {program}
+"""
+SHADOWED = ("venv", "ensurepip", "pip", "hatchling", "hashlib", "subprocess", "reconciler")
+REPLACED = ("git", "python3", "uv")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of a workflow: its checkout, its environment, and what planted files leave when they run."""
+
+    root: Path
+    environ: dict[str, str] = field(default_factory=lambda: {"OPENAI_API_KEY": KEY})
+
+    @property
+    def checkout(self) -> Path:
+        """The workspace."""
+        return self.root / "checkout"
+
+    def mark(self, name: str) -> Path:
+        """Return the file that a plant leaves."""
+        return self.root / "marks" / name
+
+    def marks(self) -> dict[str, str]:
+        """Return what was left, by the name of the plant: mostly the environment that it saw."""
+        return {path.name: path.read_text(encoding="utf-8") for path in (self.root / "marks").iterdir()}
+
+    def write(self, file: str, text: str) -> None:
+        """Put a file into the checkout, which may be run."""
+        path = self.checkout / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+
+    def shadow(self, module: str) -> None:
+        """Plant a module that stands before another one of its name, and does what that one does."""
+        text = MARK.format(mark=str(self.mark(module))) + SHADOW.format(root=str(self.checkout), module=module)
+        self.write(f"{module}.py", text)
+
+    def replace(self, program: str) -> None:
+        """Plant a program that stands before another one of its name, and does what that one does."""
+        real = shutil.which(program, path=PATH) or "false"
+        self.write(program, f'#!/bin/sh\nenv >> {self.mark(program)}\nexec {real} "$@"\n')
+
+    def sdist(self, package: str, folder: str) -> str:
+        """Plant the source of a newer version of a dependency, and return the folder that it is in."""
+        name = f"{package}-99.0"
+        setup = MARK.format(mark=str(self.mark(package))) + SETUP.format(package=package)
+        self.write(f"{folder}/{name}/setup.py", setup)
+        self.write(f"{folder}/{name}/PKG-INFO", f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
+        with tarfile.open(self.checkout / folder / f"{name}.tar.gz", "w:gz") as packed:
+            packed.add(self.checkout / folder / name, name)
+        return str(self.checkout / folder)
+
+    def validate(self, action: Path = ACTION, directory: str = ".") -> Ran:
+        """Use the action to validate, with a key and a token at hand."""
+        given = {"command": "validate", "github-token": TOKEN, "working-directory": directory}
+        return use_action(self.checkout, self.root / "temp", given, {"PATH": PATH, **self.environ}, action=action)
+
+
+def a_job(root: Path) -> Job:
+    job = Job(root)
+    (root / "marks").mkdir(parents=True)
+    Checkout(job.checkout).want("runaway", "ftjob-abc123", provider="openai")
+    Clone(job.checkout).git("init", "--quiet", "--initial-branch=main")
+    return job
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _index() -> None:
+    skip_without_index()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a job came to."""
+
+    ran: Ran
+    marks: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def with_files(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Run a job whose checkout holds everything that a tool might take from a directory."""
+    job = a_job(tmp_path_factory.mktemp("files"))
+    for module in SHADOWED:
+        job.shadow(module)
+    job.write("sitecustomize.py", MARK.format(mark=str(job.mark("sitecustomize"))))
+    job.write("usercustomize.py", MARK.format(mark=str(job.mark("usercustomize"))))
+    nowhere = "http://127.0.0.1:9/simple"
+    job.write("uv.toml", f'index-url = "{nowhere}"\n')
+    job.write("pyproject.toml", f'[tool.uv]\nindex-url = "{nowhere}"\n')
+    job.write("pip.conf", f"[global]\nindex-url = {nowhere}\n")
+    job.write("setup.cfg", f"[easy_install]\nindex_url = {nowhere}\n")
+    job.write(".env", f"UV_DEFAULT_INDEX={nowhere}\nOPENAI_API_KEY=another\n")
+    return Ended(job.validate(), job.marks())
+
+
+@pytest.fixture(scope="module")
+def with_variables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Run a job whose workflow has variables, for other tools, that lead into the checkout."""
+    job = a_job(tmp_path_factory.mktemp("variables"))
+    job.write("sitecustomize.py", MARK.format(mark=str(job.mark("PYTHONPATH"))))
+    job.write("startup.py", MARK.format(mark=str(job.mark("PYTHONSTARTUP"))))
+    job.write("pip.conf", f"[global]\nfind-links = {job.sdist('structlog', 'more')}\n")
+    for program in REPLACED:
+        job.replace(program)
+    job.environ.update(
+        PYTHONPATH=str(job.checkout),
+        PYTHONSTARTUP=str(job.checkout / "startup.py"),
+        PIP_CONFIG_FILE=str(job.checkout / "pip.conf"),
+        UV_FIND_LINKS=job.sdist("uvicorn", "uv-links"),
+        UV_INDEX="http://127.0.0.1:9/simple",
+        UV_CONFIG_FILE=str(job.checkout / "uv.toml"),
+        PATH=f":{PATH}:.",
+    )
+    job.write("uv.toml", "offline = true\n")
+    return Ended(job.validate(), job.marks())
+
+
+@pytest.mark.parametrize("plant", [*SHADOWED, "sitecustomize", "usercustomize"])
+def test_no_module_of_the_checkout_is_imported(with_files: Ended, plant: str) -> None:
+    assert plant not in with_files.marks
+
+
+@pytest.mark.parametrize("plant", ["PYTHONPATH", "PYTHONSTARTUP", "structlog", "uvicorn", *REPLACED])
+def test_no_variable_leads_the_action_into_the_checkout(with_variables: Ended, plant: str) -> None:
+    assert plant not in with_variables.marks
+
+
+def test_no_configuration_of_the_checkout_has_an_effect(with_files: Ended, with_variables: Ended) -> None:
+    assert (with_files.ran.code, with_variables.ran.code) == (0, 0), with_files.ran.log + with_variables.ran.log
+    assert "Everything is valid." in with_files.ran.log
+    assert "Everything is valid." in with_variables.ran.log
+
+
+def test_nothing_that_was_planted_saw_the_key(with_files: Ended, with_variables: Ended) -> None:
+    seen = {**with_files.marks, **with_variables.marks}
+
+    assert [name for name, said in seen.items() if KEY in said or TOKEN in said] == []
+
+
+def test_a_newer_release_beside_the_index_is_not_taken_and_would_see_no_key(tmp_path: Path) -> None:
+    job = a_job(tmp_path)
+    runtime = tmp_path / "tools"
+    runtime.mkdir()
+    (runtime / "uv").write_text(f'#!/bin/sh\nenv >> {tmp_path / "uv-saw"}\nexec {PYTHON.with_name("uv")} "$@"\n')
+    (runtime / "uv").chmod(0o755)
+    job.environ.update(PIP_FIND_LINKS=job.sdist("aiolimiter", "links"), PATH=f"{runtime}:{PATH}")
+    ran = job.validate()
+    saw = (tmp_path / "uv-saw").read_text(encoding="utf-8")
+
+    assert ran.code == 0, ran.log
+    assert job.marks() == {}
+    assert [secret for secret in (KEY, TOKEN) if secret in saw] == []
+
+
+def test_a_file_with_another_hash_than_the_locks_is_not_installed(tmp_path: Path) -> None:
+    ship_to(tmp_path / "theirs", ACTION.parents[2])
+    lock = tmp_path / "theirs" / "requirements.txt"
+    text = lock.read_text(encoding="utf-8")
+    first = re.sub(r"(?<=sha256:)[0-9a-f]{8}", "00000000", text.partition("annotated-types")[0])
+    lock.write_text(text.replace(text.partition("annotated-types")[0], first), encoding="utf-8")
+    ran = a_job(tmp_path / "job").validate(tmp_path / "theirs" / FOLDER)
+
+    assert ran.code != 0
+    assert "Hash mismatch" in ran.log
+    assert "Everything is valid." not in ran.log
+
+
+def test_a_runner_without_uv_takes_the_one_that_is_locked(tmp_path: Path) -> None:
+    runtime = tmp_path / "tools"
+    runtime.mkdir()
+    for name in ("bash", "git", "base64", "tr"):
+        (runtime / name).symlink_to(str(shutil.which(name)))
+    (runtime / "python3").write_text(f'#!/bin/sh\nexec {a_python_with_pip()} "$@"\n', encoding="utf-8")
+    (runtime / "python3").chmod(0o755)
+    job = a_job(tmp_path)
+    job.environ["PATH"] = str(runtime)
+    ran = job.validate()
+
+    assert ran.code == 0, ran.log
+    assert "Everything is valid." in ran.log
+
+
+def a_python_with_pip() -> str:
+    """Return a Python that can bootstrap, as a runner's can."""
+    for found in (PYTHON, Path(sys.base_prefix, "bin", "python3")):
+        if subprocess.run([found, "-I", "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+            return str(found)
+    pytest.skip("no Python here has pip")
+
+
+def test_a_python_that_is_too_old_is_told_apart_with_the_way_out(tmp_path: Path) -> None:
+    runtime = tmp_path / "tools"
+    runtime.mkdir()
+    (runtime / "python3").write_text(f'#!/bin/sh\ncase "$3" in *version_info*) exit 1;; esac\nexec {PYTHON} "$@"\n')
+    (runtime / "python3").chmod(0o755)
+    (runtime / "bash").symlink_to(str(shutil.which("bash")))
+    job = a_job(tmp_path)
+    job.environ["PATH"] = str(runtime)
+    ran = job.validate()
+
+    assert ran.code == 1
+    assert "::error::reconcile is not installed: it needs Python 3.11 or later, which actions/setup-python" in ran.log
+
+
+def test_a_repository_that_is_laid_out_in_the_working_directory_runs_nothing(tmp_path: Path) -> None:
+    job = a_job(tmp_path)
+    job.write("team/specs/runaway.yaml", (job.checkout / "specs" / "runaway.yaml").read_text(encoding="utf-8"))
+    job.write("team/fetch.sh", f"#!/bin/sh\ntouch {job.mark('uploadpack')}\nexit 1\n")
+    job.write("team/HEAD", "ref: refs/heads/main\n")
+    job.write("team/objects/keep", "")
+    job.write("team/refs/remotes/origin/main", f"{'1' * 40}\n")
+    job.write("team/config", BARE.format(program=job.checkout / "team" / "fetch.sh", remote=job.checkout))
+    job.environ["GITHUB_BASE_REF"] = "main"
+    job.validate(directory="team")
+
+    assert job.marks() == {}

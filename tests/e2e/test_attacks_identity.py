@@ -1,0 +1,559 @@
+"""What somebody who writes specs may try with the names of accounts, as it would be made, on the installed command.
+
+Each attack is a directory of specs as its author leaves it. What must hold is of the world afterwards: no job of
+another team was touched or blocked, no key went where nobody had bound it, and no text cost more than its length.
+`RECONCILE_COMMAND` runs the same attacks on another build.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import KEY
+from tests.support.cli import SPEC, Checkout, Ran
+from tests.support.plugins import install
+from tests.support.sandbox_corner import Sandbox
+
+SETTINGS = """\
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {{name: settings}}
+spec: {spec}
+"""
+PROVIDER = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: {name}}}
+spec: {spec}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A checkout in which one team has an account for itself: what it wants stands in `research`, and not elsewhere."""
+
+    checkout: Checkout
+    sandbox: Sandbox
+    job_id: str
+
+    def document(self, file: str, name: str, spec: str) -> None:
+        """Write a Provider document."""
+        self.checkout.write(file, PROVIDER.format(name=name, spec=spec))
+
+    def spec(self, file: str, provider: str, state: str = "cancelled", job_id: str = "", name: str = "") -> None:
+        """Write the spec of a job, by default of the team's; its name is the file's."""
+        wanted = job_id or self.job_id
+        self.checkout.write(
+            file, SPEC.format(name=name or Path(file).stem, provider=provider, job_id=wanted, state=state)
+        )
+
+    def run(self, *arguments: str, **environ: str) -> Ran:
+        """Run a pass."""
+        return self.checkout.run(*(arguments or ("--once",)), **environ)
+
+    def reason(self, file: str) -> str:
+        """Return the reason in a status."""
+        return str(self.checkout.status(file).ready.reason)
+
+    def cancels(self, *job_ids: str) -> list[str]:
+        """Return which cancels arrived, by default of the team's job."""
+        return self.sandbox.cancels(*(job_ids or (self.job_id,)))
+
+
+FAST = "rateLimit: {requestsPerSecond: 1000, burst: 1000, concurrency: 8}"
+
+
+@pytest.fixture
+def field(tmp_path: Path, sandbox: Sandbox) -> Field:
+    (job_id,) = sandbox.create(1)
+    found = Field(Checkout(tmp_path, sandbox.environ), sandbox, job_id)
+    found.document("research/provider.yaml", "research", f"{{type: openai, allowedPaths: [research/**], {FAST}}}")
+    return found
+
+
+# Another spelling of an account that another team has for itself.
+
+SPELLINGS = {
+    "the bare type": ("openai", ""),
+    "a project that is made up": ("evil", "{type: openai, options: {project: p0}}"),
+    "an organization that is made up": ("evil", "{type: openai, options: {organization: x}}"),
+    "another path": ("evil", "{type: openai, baseUrl: 'URL/x'}"),
+    "another case of the path": ("evil", "{type: openai, baseUrl: 'BASE/V1'}"),
+    "another type": ("evil", "{type: litellm-passthrough, baseUrl: 'BASE', credentials: {env: OPENAI_API_KEY}}"),
+    "another vendor's type": (
+        "evil",
+        "{type: azure-openai, baseUrl: 'BASE', credentials: {env: OPENAI_API_KEY}, options: {apiVersion: v1}}",
+    ),
+    "the same key in another variable": ("evil", "{type: openai, credentials: {env: OTHER_NAME}}"),
+    "the same key in a file": ("evil", "{type: openai, credentials: {file: SECRETS/key}}"),
+    "the same file by a link": ("evil", "{type: openai, credentials: {file: SECRETS/link}}"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_account_under_another_spelling_is_still_the_account_of_who_has_it(
+    field: Field, spelling: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "key").write_text(f"{KEY}\n", encoding="utf-8")
+    (secrets / "link").symlink_to("key")
+    url = field.sandbox.url
+    base = url.removesuffix("/v1")
+    name, document = SPELLINGS[spelling]
+    field.spec("research/wanted.yaml", "research", "observed")
+    field.spec("other/evil.yaml", name)
+    if document:
+        text = document.replace("URL", url).replace("BASE", base).replace("SECRETS", str(secrets))
+        field.document("other/provider.yaml", "evil", text)
+    host = base.removeprefix("http://")
+    bound = [f"{each}={host}" for each in ("OPENAI_API_KEY", "OTHER_NAME", secrets / "key", secrets / "link")]
+    operator = {"OTHER_NAME": KEY, "RECONCILE_TRUST": ",".join(bound), "RECONCILE_SECRETS_DIR": str(secrets)}
+    ran = field.run(**operator)
+
+    assert field.cancels() == []
+    assert ran.code == 65
+    assert field.reason("other/evil") == "InvalidSpec"
+    assert field.reason("research/wanted") == "AsDesired"
+    assert "research/**" in ran.out
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "{type: openai}",
+        "{type: openai, allowedPaths: [other/**]}",
+        "{type: openai, options: {project: p0}}",
+        "{type: openai, colour: blue}",
+        "{type: nonsense}",
+    ],
+)
+def test_a_second_document_of_a_name_takes_the_place_of_no_other(field: Field, second: str) -> None:
+    (mine,) = field.sandbox.create(1)
+    field.document("zzz/provider.yaml", "research", second)
+    field.spec("research/wanted.yaml", "research", "observed")
+    field.spec("research/mine.yaml", "research", job_id=mine)
+    field.spec("zzz/evil.yaml", "research")
+    ran = field.run()
+
+    assert field.cancels(field.job_id, mine) == []
+    assert ran.code == 65
+    assert field.reason("zzz/evil") == "InvalidProvider"
+    assert field.reason("research/mine") == "InvalidProvider"
+
+
+def test_a_second_document_that_cannot_be_read_takes_the_place_of_no_other(field: Field) -> None:
+    broken = PROVIDER.format(name="research", spec="{type: openai").replace("}", "")
+    field.checkout.write("zzz/provider.yaml", broken)
+    field.checkout.write("zzz/settings.yaml", SETTINGS.format(spec="{}"))
+    field.spec("research/wanted.yaml", "research")
+    ran = field.run()
+
+    assert field.cancels() == []
+    assert ran.code == 65
+    assert field.reason("research/wanted") == "InvalidProvider"
+
+
+def test_a_doubled_document_still_says_who_may_use_its_account(field: Field) -> None:
+    field.document("zzz/provider.yaml", "research", "{type: openai}")
+    field.spec("zzz/evil.yaml", "openai")
+    ran = field.run()
+
+    assert field.cancels() == []
+    assert ran.code == 65
+
+
+# The job of another team, blocked.
+
+OUTSIDERS = {
+    "names the job": ("other/evil.yaml", "research", "evil"),
+    "names the job by another spelling": ("other/evil.yaml", "openai", "evil"),
+    "takes the name": ("other/wanted.yaml", "research", "wanted"),
+    "takes the name, in a file that comes first": ("a/wanted.yaml", "openai", "wanted"),
+}
+
+
+@pytest.mark.parametrize("outsider", OUTSIDERS)
+def test_a_spec_that_may_not_name_an_account_blocks_nothing_there(field: Field, outsider: str) -> None:
+    file, provider, name = OUTSIDERS[outsider]
+    field.spec("research/wanted.yaml", "research")
+    field.spec(file, provider, "observed", name=name)
+    ran = field.run("--once", "--wait")
+    again = field.run("--once")
+
+    assert field.cancels() == [field.job_id]
+    assert field.reason("research/wanted") == "Cancelled"
+    assert field.checkout.status("research/wanted").receipts[0].outcome == "cancelled"
+    assert (ran.code, again.code) == (65, 65)
+
+
+def test_what_an_outsider_names_keeps_the_receipts_of_who_had_it_before(field: Field) -> None:
+    field.spec("research/wanted.yaml", "research")
+    field.run("--once", "--wait")
+    field.spec("a/evil.yaml", "openai")
+    field.run("--once")
+
+    assert field.reason("research/wanted") == "Cancelled"
+    assert len(field.checkout.status("research/wanted").receipts) == 1
+    assert field.checkout.status("a/evil").receipts == ()
+
+
+def test_an_outsider_does_not_keep_an_account_from_its_own_key(field: Field) -> None:
+    host = field.sandbox.url.removeprefix("http://").partition("/")[0]
+    field.document("research/provider.yaml", "research", "{type: openai, allowedPaths: [research/**]}")
+    field.document(
+        "zzz/provider.yaml", "evil", "{type: openai, credentials: {env: OTHER_KEY}, allowedPaths: [elsewhere/**]}"
+    )
+    field.spec("research/wanted.yaml", "research")
+    field.spec("zzz/evil.yaml", "evil")
+    ran = field.run("--once", OTHER_KEY="sk-of-another", RECONCILE_TRUST=f"OTHER_KEY={host}")
+
+    assert field.cancels() == [field.job_id]
+    assert ran.code == 65
+
+
+@pytest.mark.parametrize("spelling", [each for each in SPELLINGS if "file" not in each and "variable" not in each])
+def test_one_job_under_two_spellings_of_its_account_is_named_twice(field: Field, spelling: str) -> None:
+    url = field.sandbox.url
+    name, document = SPELLINGS[spelling]
+    field.document("research/provider.yaml", "research", f"{{type: openai, {FAST}, options: {{project: own}}}}")
+    field.spec("research/wanted.yaml", "research", "observed")
+    field.spec("other/evil.yaml", name)
+    if document:
+        text = document.replace("URL", url).replace("BASE", url.removesuffix("/v1"))
+        field.document("other/provider.yaml", "evil", text)
+    host = url.removeprefix("http://").partition("/")[0]
+    ran = field.run("--once", RECONCILE_TRUST=f"OPENAI_API_KEY={host}")
+
+    assert field.cancels() == []
+    assert ran.code == 65
+    assert {field.reason("research/wanted"), field.reason("other/evil")} == {"DuplicateJob"}
+
+
+# A key, sent where nobody had bound it.
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[socket.socket]:
+    """Yield a socket that listens where nothing should go, and never waits for anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        yield listener
+
+
+def url_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("tenant", ["/v1/evil-tenant", "/v1/acme-evil", "/v1/ACME", "/v1", ""])
+@pytest.mark.parametrize("bound", ["by the variable of the vendor", "by the operator"])
+def test_a_key_goes_to_no_other_tenant_of_a_gateway(
+    checkout: Checkout, elsewhere: socket.socket, tenant: str, bound: str
+) -> None:
+    ours = f"{url_of(elsewhere)}/v1/acme"
+    trust = f"OPENAI_API_KEY={ours.removeprefix('http://')}"
+    operator = {"OPENAI_BASE_URL": ours} if bound == "by the variable of the vendor" else {"RECONCILE_TRUST": trust}
+    checkout.name_provider("main", f"baseUrl: {url_of(elsewhere)}{tenant}")
+    checkout.want("runaway", "ftjob-1")
+    ran = checkout.run("--once", **operator)
+
+    assert ran.code == 78
+    assert checkout.status("runaway").ready.reason == "HostNotTrusted"
+    with pytest.raises(BlockingIOError):
+        elsewhere.accept()
+
+
+def test_a_credential_file_that_is_named_past_a_link_is_the_one_that_it_leads_to(
+    checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    secrets = tmp_path_factory.mktemp("secrets")
+    for team in ("a", "b"):
+        (secrets / team).mkdir()
+        (secrets / team / "key").write_text(f"sk-of-team-{team}", encoding="utf-8")
+    (secrets / "b" / "inner").mkdir()
+    (secrets / "a" / "link").symlink_to(secrets / "b" / "inner")
+    named = secrets / "a" / "link" / ".." / "key"
+    checkout.name_provider("main", f"baseUrl: {url_of(elsewhere)}/v1\n  credentials: {{file: {named}}}")
+    checkout.want("runaway", "ftjob-1")
+    trust = f"{secrets}/a/key={url_of(elsewhere).removeprefix('http://')}"
+    ran = checkout.run("--once", RECONCILE_TRUST=trust, RECONCILE_SECRETS_DIR=str(secrets))
+
+    assert ran.code == 78
+    assert f"{secrets}/b/key is not bound to" in ran.out + ran.err
+    with pytest.raises(BlockingIOError):
+        elsewhere.accept()
+
+
+def test_a_plug_in_that_claims_the_variable_of_a_type_that_ships_gets_no_key(
+    checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = tmp_path_factory.mktemp("site")
+    install(site, "cheeky", "OPENAI_API_KEY", f"{url_of(elsewhere)}/v1")
+    checkout.want("runaway", "ftjob-1", provider="cheeky")
+    ran = checkout.run("--once", PYTHONPATH=str(site))
+
+    assert ran.code == 65
+    assert "the provider type 'cheeky' of of_cheeky:TYPE claims OPENAI_API_KEY" in ran.out + ran.err
+    with pytest.raises(BlockingIOError):
+        elsewhere.accept()
+
+
+@pytest.mark.parametrize("address", ["", "http://169.254.169.254", "http://[fe80::1]"])
+def test_a_type_without_a_key_asks_no_address_that_a_spec_makes_up(
+    checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory, address: str
+) -> None:
+    site = tmp_path_factory.mktemp("site")
+    install(site, "keyless", None, "https://keyless.example/v1")
+    where = address or url_of(elsewhere)
+    text = f"{{type: keyless, baseUrl: '{where}/v1'}}"
+    checkout.write("provider.yaml", PROVIDER.format(name="evil", spec=text))
+    checkout.want("runaway", "ftjob-1", provider="evil")
+    ran = checkout.run("--once", "--timeout", "0s", PYTHONPATH=str(site))
+
+    assert ran.code == 78
+    assert f"keyless={'http://' if address else ''}{where.removeprefix('http://')}/v1" in ran.out + ran.err
+    with pytest.raises(BlockingIOError):
+        elsewhere.accept()
+
+
+def test_what_several_accounts_need_is_one_line_that_an_operator_can_take_over(checkout: Checkout) -> None:
+    for name in ("east", "west"):
+        text = f"{{type: openai, baseUrl: 'https://{name}.example/v1', credentials: {{env: {name.upper()}_KEY}}}}"
+        checkout.write(f"{name}/provider.yaml", PROVIDER.format(name=name, spec=text))
+        checkout.write(f"{name}/{name}.yaml", SPEC.format(name=name, provider=name, job_id="ftjob-1", state="observed"))
+    ran = checkout.run("--once")
+    line = "EAST_KEY=east.example/v1,WEST_KEY=west.example/v1"
+    mended = checkout.run("--once", "--timeout", "0s", RECONCILE_TRUST=line)
+
+    assert ran.code == 78
+    assert (ran.out + ran.err).count(f"RECONCILE_TRUST='{line}'") >= 2
+    assert "HostNotTrusted" not in mended.out + mended.err
+
+
+# Texts and numbers.
+
+
+def test_a_glob_of_many_stars_is_checked_as_fast_as_any_other(checkout: Checkout) -> None:
+    checkout.name_provider("main", f"allowedPaths: ['{'**/' * 24}x']")
+    checkout.write(
+        "/".join([*"abcdefghijk", "runaway.yaml"]),
+        SPEC.format(name="runaway", provider="main", job_id="ftjob-1", state="cancelled"),
+    )
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert "may be named only by files that match" in ran.out
+
+
+def test_a_document_cannot_have_more_globs_than_anybody_reads(checkout: Checkout) -> None:
+    checkout.name_provider("main", f"allowedPaths: [{', '.join(['a'] * 101)}]")
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert "spec.allowedPaths: must have at most 100 items" in ran.out
+
+
+@pytest.mark.parametrize("interval", ["36500d", "25h"])
+def test_settings_cannot_put_everything_to_sleep(checkout: Checkout, interval: str) -> None:
+    checkout.write("settings.yaml", SETTINGS.format(spec=f"{{interval: {interval}}}"))
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert "spec.interval: must be at least 15s and at most 1d" in ran.out
+
+
+@pytest.mark.parametrize("rate", ["0.000000001", "0.09"])
+def test_a_rate_cannot_put_an_account_to_sleep(checkout: Checkout, rate: str) -> None:
+    checkout.write(
+        "slow.yaml",
+        "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: slow}\n"
+        f"spec: {{type: openai, rateLimit: {{requestsPerSecond: {rate}}}}}\n",
+    )
+    ran = checkout.run("validate")
+
+    assert ran.code == 65
+    assert "spec.rateLimit.requestsPerSecond: must be at least 0.1" in ran.out
+
+
+@pytest.mark.parametrize("path", ["/v1;a=b", "/v1;", "/v%31", "/v1,x", "/v1/(a)", "/v1/'"])
+def test_one_account_has_one_address(checkout: Checkout, path: str) -> None:
+    host = checkout.environ["OPENAI_BASE_URL"].removesuffix("/v1")
+    checkout.name_provider("main", f'baseUrl: "{host}{path}"')
+    checkout.want("runaway", "ftjob-1")
+    ran = checkout.run("--once")
+
+    assert ran.code == 65
+    assert "spec.baseUrl: the path of a base URL" in ran.out + ran.err
+
+
+# What the operator rules, whatever stands in the repository.
+
+RULED = """\
+apiVersion: jobs.reconciler/v1
+kind: OperatorConfig
+spec:
+  paths: [{credential: OPENAI_API_KEY, specs: [research/**]}]
+"""
+
+
+def ruled(tmp_path_factory: pytest.TempPathFactory, text: str = RULED) -> str:
+    """Write the operator's file where no author of specs writes, and return its path."""
+    file = tmp_path_factory.mktemp("etc") / "operator.yaml"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("state", ["no document", "a broken document", "a doubled document", "another's document"])
+def test_what_the_operator_gives_to_a_folder_is_for_it_whatever_documents_say(
+    field: Field, tmp_path_factory: pytest.TempPathFactory, spelling: str, state: str
+) -> None:
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "key").write_text(f"{KEY}\n", encoding="utf-8")
+    (secrets / "link").symlink_to("key")
+    url = field.sandbox.url
+    base = url.removesuffix("/v1")
+    name, document = SPELLINGS[spelling]
+    if document:
+        text = document.replace("URL", url).replace("BASE", base).replace("SECRETS", str(secrets))
+        field.document("other/provider.yaml", "evil", text)
+    if state == "no document":
+        (field.checkout.specs / "research" / "provider.yaml").unlink()
+    elif state == "a broken document":
+        field.document("research/provider.yaml", "research", "{type: openai, colour: blue}")
+    elif state == "a doubled document":
+        field.document("zzz/provider.yaml", "research", "{type: openai}")
+    else:
+        field.document("research/provider.yaml", "research", "{type: openai}")
+        field.document("zzz/provider.yaml", "theirs", "{type: openai, allowedPaths: [other/**]}")
+    (mine,) = field.sandbox.create(1)
+    field.spec("research/mine.yaml", "openai", job_id=mine)
+    field.spec("other/evil.yaml", name)
+    host = base.removeprefix("http://")
+    bound = [f"{each}={host}" for each in ("OPENAI_API_KEY", "OTHER_NAME", secrets / "key", secrets / "link")]
+    operator = {"OTHER_NAME": KEY, "RECONCILE_TRUST": ",".join(bound), "RECONCILE_SECRETS_DIR": str(secrets)}
+    ran = field.run("--once", "--wait", "--config", ruled(tmp_path_factory), **operator)
+
+    assert field.cancels() == []
+    assert field.cancels(mine) == [mine]
+    assert ran.code == 65
+    assert field.reason("other/evil") == "InvalidSpec"
+    assert "which the operator's file gives to files that match research/**" in ran.out
+
+
+def test_an_operators_file_among_the_specs_is_refused_and_none_of_their_documents(field: Field) -> None:
+    field.spec("research/wanted.yaml", "research")
+    field.checkout.write("operator.yaml", RULED)
+    ran = field.run("--once", "--config", str(field.checkout.specs / "operator.yaml"))
+    alone = field.run("validate")
+
+    assert ran.code == 78
+    assert "where authors of specs write" in ran.err
+    assert field.cancels() == []
+    assert alone.code == 65
+    assert "operator.yaml:2: kind: 'OperatorConfig' is not one of FineTuningJob, Provider, Settings" in alone.out
+
+
+@pytest.mark.parametrize("where", ["among the specs", "where others write"])
+def test_bindings_in_a_file_that_somebody_else_can_write_are_not_believed(
+    field: Field, tmp_path_factory: pytest.TempPathFactory, where: str
+) -> None:
+    field.spec("research/wanted.yaml", "research")
+    directory = field.checkout.specs if where == "among the specs" else tmp_path_factory.mktemp("shared")
+    bindings = directory / "trust.txt"
+    bindings.write_text("OPENAI_API_KEY=gateway.example.org\n", encoding="utf-8")
+    if where == "where others write":
+        directory.chmod(0o777)
+    ran = field.run("--once", "--trust", str(bindings))
+
+    assert ran.code == 78
+    assert ("authors of specs write" if where == "among the specs" else "written to by other users") in ran.err
+    assert field.cancels() == []
+
+
+@pytest.mark.parametrize("verb", [("--once",), ("plan",), ("drift",), ("providers",)], ids=lambda verb: verb[0])
+def test_with_an_operators_file_that_is_not_valid_nothing_is_done(
+    field: Field, tmp_path_factory: pytest.TempPathFactory, verb: tuple[str, ...]
+) -> None:
+    field.spec("research/wanted.yaml", "research")
+    config = ruled(tmp_path_factory, RULED.replace("paths:", "path:"))
+    ran = field.run(*verb, "--config", config)
+    checked = field.run("validate", "--config", config)
+
+    assert ran.code == 78
+    assert f"{config}:4: spec.path: unknown key" in ran.err
+    assert field.cancels() == []
+    assert checked.code == 65
+    assert f"{config}:4: spec.path: unknown key" in checked.out
+    assert "did you mean 'paths'?" in checked.out
+
+
+def test_the_file_is_named_by_its_variable_too_and_suspends_what_settings_do_not(
+    field: Field, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    field.spec("research/wanted.yaml", "research")
+    field.checkout.write("settings.yaml", SETTINGS.format(spec="{suspend: false}"))
+    config = ruled(tmp_path_factory, f"{RULED}  suspend: true\n")
+    field.run("--once", RECONCILE_CONFIG=config)
+
+    assert field.cancels() == []
+    assert field.reason("research/wanted") == "Suspended"
+
+
+def test_limits_of_the_operators_file_are_tightened_by_settings_and_loosened_by_none(
+    field: Field, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    jobs = field.sandbox.create(6)
+    for number, job_id in enumerate(jobs):
+        field.spec(f"research/job-{number}.yaml", "research", job_id=job_id)
+    field.checkout.write(
+        "settings.yaml",
+        SETTINGS.format(spec="{safety: {maxCancels: 99, maxCancelPercent: 100, maxCancelsAbsolute: 99}}"),
+    )
+    limits = "  safety: {credentials: {OPENAI_API_KEY: {maxCancels: 2, maxCancelPercent: 0}}}\n"
+    ran = field.run("--once", "--config", ruled(tmp_path_factory, RULED + limits), "--max-cancels", "50")
+
+    assert ran.code == 3
+    assert field.cancels(*jobs) == []
+    assert "the limits are 2 and 0 % together" in ran.err
+
+
+def test_the_limits_of_a_credential_hold_for_it_by_any_name(
+    field: Field, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    jobs = field.sandbox.create(3)
+    field.document("other/provider.yaml", "evil", f"{{type: openai, credentials: {{env: A_NAME}}, {FAST}}}")
+    (field.checkout.specs / "research" / "provider.yaml").unlink()
+    for number, job_id in enumerate(jobs):
+        field.spec(f"other/job-{number}.yaml", "evil", job_id=job_id)
+    limits = "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec:\n"
+    limits += "  safety: {credentials: {OPENAI_API_KEY: {maxCancels: 2, maxCancelPercent: 0}}}\n"
+    host = field.sandbox.url.removeprefix("http://").partition("/")[0]
+    config = ruled(tmp_path_factory, limits)
+    ran = field.run("--once", "--config", config, A_NAME=KEY, RECONCILE_TRUST=f"A_NAME={host}")
+
+    assert ran.code == 3
+    assert field.cancels(*jobs) == []
+
+
+def test_trust_of_the_operators_file_is_as_good_as_the_variable(
+    checkout: Checkout, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (job_id,) = sandbox.create(1)
+    checkout.name_provider("main", f"baseUrl: {sandbox.url}\n  credentials: {{env: OTHER_KEY}}")
+    checkout.want("runaway", job_id)
+    host = sandbox.url.removeprefix("http://")
+    file = tmp_path_factory.mktemp("etc") / "operator.yaml"
+    file.write_text(
+        f"apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec: {{trust: {{OTHER_KEY: ['{host}']}}}}\n",
+        encoding="utf-8",
+    )
+    without = checkout.run("--once", OTHER_KEY=KEY)
+    ran = checkout.run("--once", "--wait", "--config", str(file), OTHER_KEY=KEY)
+
+    assert (without.code, ran.code) == (78, 0)
+    assert sandbox.cancels(job_id) == [job_id]

@@ -1,0 +1,187 @@
+"""Texts below `specs/` that are made to cost too much, given to the installed command; and what every text may cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import ENDS_WITHIN_S, RECONCILE, Checkout
+from tests.support.desk import Desk
+from tests.support.text_costs import (
+    HEAD,
+    JOB,
+    PER_BYTE,
+    SHAPES,
+    SIZES,
+    TEXTS,
+    TREES,
+    Cost,
+    costs,
+    least,
+    powers,
+    table_row,
+)
+
+POWER_MAX = 1.1
+"""How much faster than the text time and memory may grow. A power of 1 is linear, 2 is quadratic."""
+TRIES = 4
+"""A machine that is busy with something else makes a measurement larger; never smaller, so the smallest counts."""
+CONTAINER = 512 * 1024**2
+"""The memory that the shipped manifests allow."""
+MEMORY_MAX = 8 * CONTAINER
+"""So that a machine survives a test that fails."""
+LARGEST = SIZES[-1]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_time_and_memory_grow_no_faster_than_a_text(
+    shape: str, record_property: Callable[[str, object], None], pytestconfig: pytest.Config
+) -> None:
+    # The largest of four sizes, each twice the one before, takes as long as all others: a long run tries it as well.
+    sizes = 4 if pytestconfig.getoption("--long") else 3
+    found = costs(shape, sizes)
+    for _ in range(TRIES - 1):
+        if max(powers(found)) > POWER_MAX:
+            found = least(found, costs(shape, sizes))
+    record_property("time, memory", table_row(shape, found))
+
+    assert max(powers(found)) <= POWER_MAX, found
+    assert is_bounded(found), found
+
+
+def is_bounded(found: list[Cost]) -> bool:
+    """Whether the memory that a text took is within a fixed number of bytes for each of its own."""
+    return all(each.memory <= 16 * 1024**2 + PER_BYTE * 2 * each.size for each in found)
+
+
+# --- as it would be made ---------------------------------------------------------------------------------------
+
+
+ATTACKS = {
+    **{name: make(LARGEST) for name, make in TEXTS.items() if "long" not in name and "documents" not in name},
+    **{name: make(LARGEST) for name, make in TREES.items() if name.startswith(("spec", "the same"))},
+    "bomb of aliases": "a0: &a0 lol\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 40)),
+    "200,000 lists": "[" * 200_000 + "]" * 200_000,
+    "5 MiB": "a" * 5 * 1024**2,
+    "a scalar of 4 MiB": f"a: {'x' * LARGEST}",
+    "a number of a million digits": HEAD.format(kind="Settings", name="s") + f"spec: {{interval: {'9' * 10**6}s}}\n",
+    "an id of 4 MiB": JOB.format(kind="FineTuningJob", name="a", provider="openai", job="x" * LARGEST),
+    "a name of 4 MiB": JOB.format(kind="FineTuningJob", name="x" * (LARGEST - 500), provider="openai", job="ftjob-a"),
+    "a glob of a thousand stars": HEAD.format(kind="Provider", name="a")
+    + f"spec: {{type: openai, allowedPaths: ['{'**/' * 1000}x']}}\n",
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_hostile_text_is_told_of_and_costs_no_more_than_a_container_has(tmp_path: Path, name: str) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.write("hostile.yaml", ATTACKS[name])
+    checkout.want("good", "ftjob-good", "observed", provider="openai")
+
+    code, told, peak = bounded(checkout, "validate")
+
+    assert code in {0, 65}, told
+    assert "hostile.yaml" in told or code == 0
+    assert "Traceback" not in told
+    assert peak < CONTAINER
+
+
+MISLEADING = {
+    "a line separator": "\u2028",
+    "a paragraph separator": "\u2029",
+    "a next line": "\x85",
+    "a carriage return": "\r",
+    "letters from right to left": "\u202e",
+    "an isolate": "\u2067",
+}
+
+
+@pytest.mark.parametrize("what", MISLEADING)
+def test_a_spec_that_reads_otherwise_than_it_is_shown_is_refused(tmp_path: Path, what: str) -> None:
+    desk = Desk(tmp_path)
+    desk.declare("ftjob-a", "ftjob-b")
+    shown = f"  # as agreed{MISLEADING[what]}  desiredState: cancelled #"
+    desk.write("a.yaml", desk.want("a", "observed").read_text().replace("  desiredState:", f"{shown}\n  # was:"))
+    desk.write("b.yaml", desk.want("b", "cancelled").read_text().replace("\n", "\r\n"))
+    ran = Checkout(tmp_path).run("--once", "--state-dir", str(tmp_path / "state"))
+
+    assert ran.code == 65
+    assert f"holds U+{ord(MISLEADING[what]):04X}, so it may say something else than it shows" in ran.err
+    assert desk.asked() == [("cancel", "ftjob-b")]
+
+
+def test_a_spec_does_not_name_each_of_a_thousand_broken_files(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    for number in range(1000):
+        checkout.write(f"broken/{number}.yaml", f"kind: Provider\nmetadata: {{name: none{number}}}\nspec: [\n")
+        checkout.want(f"a{number}", f"ftjob-{number}", provider=f"none{number}")
+
+    code, told, peak = bounded(checkout, "get", "-o", "json")
+
+    assert code == 0
+    assert len(told) < 3 * 1024**2
+    assert peak < CONTAINER
+
+
+def test_a_tree_of_a_thousand_hostile_statuses_costs_no_more_than_a_container_has(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.want("good", "ftjob-good", "observed", provider="openai")
+    checkout.write("status/nested.yaml", "# jobs.reconciler/v1\n" + TEXTS["items, 95 lists deep"](1024**2 - 100))
+    for number in range(100):
+        checkout.write(f"status/large-{number}.yaml", "# jobs.reconciler/v1\n" + "x" * 2 * 1024**2)
+    for number in range(1000):
+        checkout.write(f"status/forged-{number}.yaml", FORGED)
+
+    code, told, peak = bounded(checkout, "get")
+
+    assert code in {0, 65, 70}, told
+    assert "Traceback" not in told
+    assert peak < CONTAINER
+
+
+FORGED = """\
+# Generated by reconcile. Do not edit: the next pass overwrites it.
+apiVersion: jobs.reconciler/v1
+kind: FineTuningJob
+metadata:
+  name: good
+status:
+  history: []
+digest: sha256:0
+"""
+
+
+MEASURED = """\
+import os, resource, subprocess, sys
+bytes_max, seconds_max, *command = sys.argv[1:]
+process = subprocess.Popen(command, stdout=sys.stdout, stderr=sys.stdout)
+for limit, most in ((resource.RLIMIT_AS, int(bytes_max)), (resource.RLIMIT_CPU, int(seconds_max))):
+    resource.prlimit(process.pid, limit, (most, most))
+code = process.wait()
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+"""
+"""A small process that starts the command: the peak of a process counts what its parent had when it was forked."""
+
+
+def bounded(checkout: Checkout, *arguments: str, **given: str) -> tuple[int, str, int]:
+    """Run a command with bounds on its memory and its processor time. Returns its code, words and peak memory."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(checkout.root), "XDG_CACHE_HOME": str(checkout.root / "cache")}
+    bounds = (str(MEMORY_MAX), str(ENDS_WITHIN_S))
+    log = checkout.root / "told"
+    with log.open("wb") as output:
+        ran = subprocess.run(
+            [sys.executable, "-c", MEASURED, *bounds, *RECONCILE, *arguments],
+            cwd=checkout.root,
+            env=environ | given,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    code, peak = map(int, ran.stderr.split())
+    return code, log.read_text(encoding="utf-8", errors="replace"), peak * 1024

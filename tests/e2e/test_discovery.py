@@ -1,0 +1,136 @@
+"""Which repository a directory is in: found by the `.git` above it, whatever stands in it or below."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.git.command import GitError
+from reconciler.git.discovery import Repository, find_repository, is_there
+from tests.support.repositories import Clone, a_clone, a_remote
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+    (clone.root / "team" / "specs").mkdir(parents=True)
+    (clone.root / "team" / "specs" / "a.yaml").write_text("a: b\n", encoding="utf-8")
+    clone.commit("Begin")
+    clone.push()
+    return clone
+
+
+def found(inside: Path) -> Repository:
+    repository = find_repository(inside)
+    assert repository is not None
+    return repository
+
+
+def test_a_directory_without_a_repository_above_it_is_in_none(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / ".git").mkdir()
+
+    assert find_repository(tmp_path / "specs") is None
+
+
+def test_the_nearest_one_above_is_meant_and_not_one_in_the_directory_itself(clone: Clone) -> None:
+    specs = clone.root / "team" / "specs"
+    subprocess.run(["git", "init", "--quiet", str(specs)], check=True)
+
+    assert found(specs).git.directory == clone.root
+    assert found(specs / "deeper").git.directory == specs
+
+
+def test_a_linked_working_tree_has_its_own_head_and_shares_its_branches(clone: Clone, tmp_path: Path) -> None:
+    clone.git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "linked"))
+    repository = found(tmp_path / "linked" / "team" / "specs")
+
+    assert repository.git.find("symbolic-ref", "HEAD") == "refs/heads/side"
+    assert repository.git.find("rev-parse", "--verify", "--quiet", "refs/heads/main") == clone.git("rev-parse", "HEAD")
+    assert repository.common_dir.resolve() == clone.root / ".git"
+
+
+def test_a_submodule_is_a_repository_of_its_own(clone: Clone, tmp_path: Path) -> None:
+    outer = a_clone(a_remote(tmp_path / "outer.git"), tmp_path / "outer")
+    remote = (tmp_path / "remote.git").as_uri()
+    outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", remote, "inner")
+    repository = found(outer.root / "inner" / "team" / "specs")
+
+    assert repository.git.directory == outer.root / "inner"
+    assert repository.git.find("rev-parse", "HEAD") == clone.git("rev-parse", "HEAD")
+
+
+def test_a_repository_whose_directory_is_elsewhere_is_found(clone: Clone, tmp_path: Path) -> None:
+    clone.git("init", "--quiet", "--separate-git-dir", str(tmp_path / "kept"))
+
+    assert found(clone.root / "team" / "specs").git.git_dir == tmp_path / "kept"
+
+
+@pytest.mark.parametrize("told", ["gitdir: team/specs/x\n", "gitdir: .\n", "nothing\n", "gitdir: a\0b\n", ""])
+def test_a_file_that_names_no_repository_or_one_among_the_specs_is_refused(clone: Clone, told: str) -> None:
+    specs = clone.root / "team" / "specs"
+    (clone.root / ".git").rename(specs / "x")
+    (clone.root / ".git").write_text(told, encoding="utf-8")
+
+    with pytest.raises(GitError):
+        find_repository(specs)
+
+
+def test_a_repository_in_a_format_that_is_not_known_is_refused(clone: Clone) -> None:
+    clone.git("config", "core.repositoryformatversion", "1")
+    clone.git("config", "extensions.noop", "true")
+    repository = found(clone.root / "team" / "specs")
+    (clone.root / ".git" / "config").write_text("[core]\nrepositoryformatversion = 1\n[extensions]\nnewer = true\n")
+
+    assert repository.git.find("rev-parse", "HEAD")
+    with pytest.raises(GitError, match="newer"):
+        find_repository(clone.root / "team" / "specs")
+
+
+def test_what_a_ci_puts_into_a_file_of_its_own_for_one_repository_is_read(clone: Clone, tmp_path: Path) -> None:
+    own = tmp_path / "credentials"
+    own.write_text('[http "https://example.org/"]\n\textraheader = AUTHORIZATION: basic eDp5\n', encoding="utf-8")
+    clone.git("config", f"includeIf.gitdir:{clone.root}/.git.path", str(own))
+    git = found(clone.root / "team" / "specs").git
+
+    assert git.find("config", "--get", "http.https://example.org/.extraheader") == "AUTHORIZATION: basic eDp5"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
+@pytest.mark.parametrize("whose", [".", ".git"])
+def test_a_repository_of_somebody_else_is_refused_unless_the_operator_calls_it_safe(
+    clone: Clone, tmp_path: Path, whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(clone.root / whose, 65532, 65532)
+    specs, home = clone.root / "team" / "specs", tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    with pytest.raises(GitError, match=f"git config --global --add safe.directory {clone.root}$"):
+        find_repository(specs)
+    answers = []
+    for safe in ([str(clone.root)], ["*"], [f"{clone.root.parent}/*"], ["*", ""], [str(specs)]):
+        lines = "".join(f'\tdirectory = "{each}"\n' for each in safe)
+        (home / ".gitconfig").write_text(f"[safe]\n{lines}", encoding="utf-8")
+        try:
+            answers.append(find_repository(specs) is not None)
+        except GitError:
+            answers.append(False)
+
+    assert answers == [True, True, True, False, False]
+    with (clone.root / ".git" / "config").open("a", encoding="utf-8") as config:
+        config.write("[safe]\n\tdirectory = *\n")
+    with pytest.raises(GitError):
+        find_repository(specs)
+
+
+def test_what_a_disk_cannot_tell_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("other")
+    (tmp_path / "other").symlink_to("one")
+
+    assert not is_there(tmp_path / "MERGE_HEAD")
+    with pytest.raises(GitError, match="MERGE_HEAD cannot be read"):
+        is_there(tmp_path / "one" / "MERGE_HEAD")

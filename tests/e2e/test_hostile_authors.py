@@ -1,0 +1,63 @@
+"""Authors of specs and commits at random, who do their worst: no tree and no message of theirs touches anything else.
+
+Each repository holds the trees and messages of a few authors, beside a team that has an account of its own. `--seed N`
+plays one of them again; `--long` tries ten times as many. `RECONCILE_COMMAND` names another build.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.cli import RECONCILE
+from tests.support.hostile_commits import MESSAGES
+from tests.support.hostile_ground import JOBS, Ground
+from tests.support.hostile_host import Host
+from tests.support.hostile_play import ALL, AUTHORS, WAYS, play
+from tests.support.hostile_provider import provider
+
+REPOSITORIES, LONG = 340, 3_340
+TREES_MIN = 2_000
+FAILED_MAX = 5
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with provider(JOBS) as accounts, Host(RECONCILE[: RECONCILE.index("-m")]) as host:
+        ground = Ground(tmp_path_factory.mktemp("ground"), accounts, host)
+        ground.lay_out()
+        yield ground
+
+
+def test_no_tree_and_no_message_of_an_author_touches_anything_else(
+    ground: Ground, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    one = pytestconfig.getoption("--seed")
+    count = pytestconfig.getoption("--seeds") or (LONG if pytestconfig.getoption("--long") else REPOSITORIES)
+    seeds = range(count) if one is None else [one]
+    begun = time.perf_counter()
+    failed: list[str] = []
+    kinds: Counter[str] = Counter()
+    ways: Counter[str] = Counter()
+    for seed in seeds:
+        played = play(ground, seed)
+        kinds.update(played.kinds)
+        ways[played.way] += 1
+        failed += [played.story()] if played.wrong else []
+        if len(failed) >= FAILED_MAX:
+            break
+
+    assert not failed, "\n\n".join(failed)
+    trees = len(seeds) * AUTHORS
+    record_property(
+        "hostile authors",
+        f"{trees:,} trees of {len(kinds)} kinds (each at least {min(kinds.values())} times) and {trees:,} messages of "
+        f"{len(MESSAGES)} kinds, in {len(seeds):,} repositories and {len(ways)} ways: no command run, no file changed, "
+        f"no key shown, no other team's job touched ({time.perf_counter() - begun:.0f} s)",
+    )
+    assert len(seeds) < REPOSITORIES or (
+        trees >= TREES_MIN and kinds.keys() == ALL.keys() and ways.keys() == WAYS.keys()
+    )

@@ -1,0 +1,171 @@
+"""A Git that is killed in the middle of a command, and what that leaves behind: the next run goes on from there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.formats.status_parser import parse_status
+from reconciler.git.clone import open_clone
+from reconciler.git.remote_credentials import RemoteCredentials
+from reconciler.model.status import Outcome
+from tests.support.cli import Checkout, Ran
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox
+
+EVERY = 30
+"""So manieth command is killed; with `--long` each."""
+KILLING = """\
+#!/bin/bash
+exec 9>> {here}/lock; flock 9
+n=$(($(cat {here}/count 2>/dev/null || echo 0) + 1)); echo $n > {here}/count
+flock -u 9
+[ $n = {number} ] || exec {git} "$@"
+case {when} in
+  before) kill -KILL $$ ;;
+  after) {git} "$@" > /dev/null; kill -KILL $$ ;;
+  *) {git} "$@" & sleep 0.00$((RANDOM % 10)); kill -KILL $!; kill -KILL $$ ;;
+esac
+"""
+WAYS = {
+    "a checkout": ("--push",),
+    "a checkout, a branch of its own": ("--push", "--status-branch", "s"),
+    "a remote": ("--git-url", "{url}", "--push", "--status-branch", "s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A remote with a spec that wants its job cancelled, and a machine that is to see to it."""
+
+    root: Path
+    sandbox: Sandbox
+    job_id: str
+    way: str
+
+    @property
+    def remote(self) -> Path:
+        """Where specs come from, and statuses go."""
+        return self.root / "remote.git"
+
+    def begin(self) -> None:
+        """Write the spec, and set the machine up."""
+        ada = a_clone(a_remote(self.remote), self.root / "ada")
+        written = Checkout(ada.root)
+        written.name_provider()
+        written.want("runaway", self.job_id)
+        ada.commit("Stop the runaway")
+        ada.push()
+        if "checkout" in self.way:
+            a_clone(self.remote, self.root / "machine")
+        else:
+            (self.root / "machine").mkdir()
+
+    def run(self, number: int = 0, when: str = "") -> Ran:
+        """Make a run in which this command of Git, the first being 1, is killed."""
+        here = self.root / f"bin-{number}-{when}"
+        here.mkdir()
+        script = KILLING.format(here=here, number=number, when=when, git=shutil.which("git"))
+        (here / "git").write_text(script, encoding="utf-8")
+        (here / "git").chmod(0o755)
+        options = [each.format(url=self.remote.as_uri()) for each in WAYS[self.way]]
+        machine = Checkout(self.root / "machine", self.sandbox.environ)
+        return machine.run("--once", "--wait", *options, PATH=f"{here}:{os.environ['PATH']}")
+
+    def commands(self) -> int:
+        """Return how many commands an undisturbed run takes, of ours and of Git's own on our behalf."""
+        return int((self.root / "bin-0-" / "count").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_git_that_is_killed_in_any_command_keeps_the_next_run_from_nothing(
+    way: str,
+    tmp_path: Path,
+    shared_sandbox: Sandbox,
+    pytestconfig: pytest.Config,
+    record_property: Callable[[str, object], None],
+) -> None:
+    (first,) = shared_sandbox.create(1)
+    lives = Story(tmp_path / "lives", shared_sandbox, first, way)
+    lives.begin()
+    assert lives.run().code == 0
+    step = 1 if pytestconfig.getoption("--long") else EVERY
+    points = [(n, when) for n in range(1, lives.commands() + 1, step) for when in ("before", "after", "during")]
+    for (number, when), job_id in zip(points, shared_sandbox.create(len(points)), strict=True):
+        story = Story(tmp_path / f"{when}-{number}", shared_sandbox, job_id, way)
+        story.begin()
+        died, again = story.run(number, when), story.run(0)
+        ref = "s:" if "s" in WAYS[way] else "main:specs/status/"
+        status = parse_status(Clone(story.remote).git("show", f"{ref}runaway.yaml") + "\n")
+        what = f"{when} {number}: {died} {again}"
+
+        assert "a bug in" not in died.err, what
+        assert again.code == 0, what
+        assert shared_sandbox.cancels(job_id) == [job_id], what
+        assert (status.final, status.receipts[0].outcome) == (True, Outcome.CANCELLED), what
+    record_property(f"a Git that was killed ({way})", f"{len(points)} times, before, in and after one of its commands")
+
+
+REMAINS: dict[str, Callable[[Path], object]] = {
+    "a locked branch": lambda clone: (clone / "refs/reconcile/specs.lock").write_text(""),
+    "locked packed references": lambda clone: (clone / "packed-refs.lock").write_text(""),
+    "a locked shallow file": lambda clone: (clone / "shallow.lock").write_text(""),
+    "half a pack": lambda clone: (clone / "objects/pack/tmp_pack_abc").write_bytes(b"PACK"),
+    "a pack that is kept": lambda clone: (clone / "objects/pack/pack-abc.keep").write_text(""),
+    "an empty HEAD": lambda clone: (clone / "HEAD").write_text(""),
+    "no HEAD": lambda clone: (clone / "HEAD").unlink(),
+    "no references": lambda clone: shutil.rmtree(clone / "refs"),
+    "no objects": lambda clone: shutil.rmtree(clone / "objects"),
+    "nothing at all": shutil.rmtree,
+    "a branch that is empty": lambda clone: (clone / "refs/reconcile/specs").write_text(""),
+    "a branch of nothing": lambda clone: (clone / "refs/reconcile/specs").write_text(f"{'1' * 40}\n"),
+    "torn objects": lambda clone: tear(*(file for file in (clone / "objects").rglob("*") if file.is_file())),
+    "torn blobs": lambda clone: tear(*(file for file in (clone / "objects").glob("??/*") if is_blob(clone, file))),
+    "torn settings": lambda clone: (clone / "config").write_text("[core\n"),
+    "settings of somebody else": lambda clone: (clone / "config").write_text("[core]\n\tsshCommand = touch x\n"),
+}
+
+
+def tear(*files: Path) -> None:
+    """Leave of files what a machine leaves that loses its power."""
+    for file in files:
+        file.chmod(0o644)
+        file.write_bytes(b"")
+
+
+def is_blob(clone: Path, file: Path) -> bool:
+    return Clone(clone).git("cat-file", "-t", f"{file.parent.name}{file.name}") == "blob"
+
+
+@pytest.mark.parametrize("what", REMAINS)
+def test_whatever_was_left_in_our_own_clone_is_made_good(what: str, tmp_path: Path, sandbox: Sandbox) -> None:
+    first, second = sandbox.create(2)
+    story = Story(tmp_path, sandbox, first, "a remote")
+    story.begin()
+    story.run(0)
+    (clone,) = (tmp_path / "machine" / "cache" / "reconcile").glob("*/remote")
+    REMAINS[what](clone)
+    ada = Checkout(tmp_path / "ada")
+    ada.want("another", second)
+    Clone(ada.root).commit("Stop another")
+    Clone(ada.root).push()
+    shutil.rmtree(tmp_path / "bin-0-")
+    ran = story.run(0)
+
+    assert ran.code == 0, ran.err
+    assert sandbox.cancels(second) == [second]
+
+
+def test_a_run_that_only_looks_removes_no_lock_that_may_be_anothers(tmp_path: Path) -> None:
+    remote = a_remote(tmp_path / "remote.git")
+    open_clone(tmp_path / "state" / "remote", RemoteCredentials(remote.as_uri()))
+    lock = tmp_path / "state" / "remote" / "shallow.lock"
+    lock.write_text("")
+    open_clone(tmp_path / "state" / "remote", RemoteCredentials(remote.as_uri()), is_alone=False)
+
+    assert lock.exists()

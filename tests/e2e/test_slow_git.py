@@ -1,0 +1,109 @@
+"""Git as it can be: slow to start, given more than a pipe holds, killed in the middle of a command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.git.command import Git, GitError
+from tests.support.cli import PROVIDER, SPEC, Checkout, started_sandbox
+from tests.support.repositories import a_clone, a_remote
+from tests.support.sandbox_corner import Sandbox
+
+SPECS = 5_000
+"""At 41 bytes a name, what `cat-file` reads is more than the 64 KiB that a pipe holds."""
+STARTS_AFTER_S = 1
+WORLD = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: world}}
+spec:
+  type: sandbox
+  options:
+    jobs: [{jobs}]
+"""
+
+
+def a_git(directory: Path, script: str) -> str:
+    """Put a Git of our own before the real one, and return the PATH that finds it."""
+    directory.mkdir()
+    wrapper = directory / "git"
+    wrapper.write_text(f'#!/bin/sh\n{script}\nexec {shutil.which("git")} "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    return f"{directory}:{os.environ['PATH']}"
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there, and not only its exit code."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("size", [10_000, 70_000, 300_000])
+def test_a_git_that_is_slow_to_start_reads_all_of_its_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+    names = [clone.git("hash-object", "-w", "--stdin", GIT_DIR=str(clone.root / ".git"))] * (size // 41)
+    monkeypatch.setenv("PATH", a_git(tmp_path / "bin", f"sleep {STARTS_AFTER_S}"))
+    begun = time.monotonic()
+    blobs = list(Git(clone.root / ".git").read_blobs(names))
+
+    assert blobs == [b""] * len(names)
+    assert time.monotonic() - begun < 30, "a command that waits for its input is ended after 60 s"
+
+
+def test_a_git_that_never_reads_its_input_is_ended_when_the_program_is_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", a_git(tmp_path / "bin", f"sleep 61 & echo $! > {tmp_path / 'pid'}; wait"))
+    begun = time.monotonic()
+    with pytest.raises(GitError, match="took too long"):
+        Git(tmp_path, is_stopping=lambda: True).run("hash-object", "--stdin", data=b"x" * 300_000)
+
+    assert time.monotonic() - begun < 25
+    assert not is_running(int((tmp_path / "pid").read_text()))
+
+
+def test_thousands_of_specs_are_read_cancelled_and_published_by_a_slow_git(
+    tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    if not pytestconfig.getoption("--long"):
+        pytest.skip("takes a minute or two: with --long")
+    clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+    jobs = ", ".join(f"{{id: ftjob-{number}, age: 1h, life: [{{phase: running}}]}}" for number in range(SPECS))
+    (tmp_path / "world.yaml").write_text(WORLD.format(jobs=jobs), encoding="utf-8")
+    (clone.root / "specs").mkdir()
+    (clone.root / "specs" / "main.yaml").write_text(PROVIDER.format(name="main", concurrency=8, more=""))
+    for number in range(SPECS):
+        spec = SPEC.format(name=f"job-{number}", provider="main", job_id=f"ftjob-{number}", state="observed")
+        (clone.root / "specs" / f"job-{number}.yaml").write_text(
+            spec if number else spec.replace("observed", "cancelled"), encoding="utf-8"
+        )
+    clone.commit("Watch them all, and stop one")
+    clone.push()
+    path = a_git(tmp_path / "bin", f"sleep {STARTS_AFTER_S}")
+    with started_sandbox(tmp_path, "--port", "0", "--jobs", "world.yaml") as url:
+        sandbox = Sandbox(url)
+        runner = Checkout(tmp_path / "runner", sandbox.environ)
+        runner.root.mkdir()
+        begun = time.monotonic()
+        arguments = ("--git-url", (tmp_path / "remote.git").as_uri(), "--push", "--status-branch", "statuses")
+        with runner.start("--once", "--wait", *arguments, PATH=path) as process:
+            out, err = process.communicate(timeout=600)
+        took_s = time.monotonic() - begun
+        cancels = sandbox.cancels("ftjob-0")
+    clone.git("fetch", "--quiet", "origin")
+    record_property(f"{SPECS:,} specs of a remote, by a Git that starts after {STARTS_AFTER_S} s", f"{took_s:.0f} s")
+
+    assert process.returncode == 0, err
+    assert cancels == ["ftjob-0"]
+    assert f"{SPECS:,} as desired" in out
+    assert len(clone.git("ls-tree", "-r", "--name-only", "origin/statuses").splitlines()) == SPECS

@@ -1,0 +1,42 @@
+"""What stands in a watch's way for a time, as a history tells it: oracles that think in time expect less meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+DEAF = "changes go unnoticed"
+"""The kind of a hindrance in which only the scan finds what has changed."""
+
+KEY_LOST = "key lost"
+"""The kind of one that is of every account, and of nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Something goes wrong from `at` until `until`, for one job, one account, or everything."""
+
+    at: datetime
+    kind: str
+    until: datetime
+    account: str | None = None
+    """None: everything."""
+    job_id: str | None = None
+    """None: every job of the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What others can read of the statuses from now on."""
+
+    at: datetime
+    statuses: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """A person wants the next attempt for a spec's job now."""
+
+    at: datetime
+    name: str

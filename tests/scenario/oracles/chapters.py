@@ -1,0 +1,184 @@
+"""A history cut into passes: what each knew as it began, what stood in its way, and what happened in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tests.scenario.history import (
+    Called,
+    Calmed,
+    Crashed,
+    Edited,
+    Event,
+    Gone,
+    Happened,
+    History,
+    PassBegun,
+    PassEnded,
+    Put,
+    Served,
+    Tampered,
+)
+from tests.scenario.oracles.requests import came_too_late
+from tests.scenario.provider import ODDLY_TAKEN, ONE_JOB, REFUSED_IN_200
+from tests.scenario.repository import Revision
+
+_BETWEEN = ("disk full", "disk refuses", "key changed")
+_NO_DOUBT = frozenset(
+    {
+        "clocks disagree",
+        "absurd-times",
+        "no-date",
+        "garbled-rows",
+        "list: stale-read",
+        "lost-cancel",
+        "late-cancel",
+        REFUSED_IN_200,
+        *ODDLY_TAKEN,
+    }
+)
+"""What says nothing of whether the account, or another job of it, can be seen."""
+_FAILURES_MAX = 5
+"""After so many requests in a row that went wrong an account is left alone for a time."""
+_BAD = (429, 500)
+
+
+@dataclass(slots=True)
+class Chapter:
+    """One pass over everything, from its snapshot to its end."""
+
+    at: datetime
+    revision: Revision
+    statuses: Mapping[str, bytes]
+    """As they stood when it began."""
+    resting: frozenset[str]
+    """The accounts that were left alone when it began or ended, because of what all requests met there."""
+    is_key_right: bool
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def is_hindered(self) -> bool:
+        """Whether people, or our own disk, came between."""
+        return any(map(is_hindrance, self.events))
+
+    def served(self, account: str) -> list[Served]:
+        """Return the requests of this pass to an account."""
+        return [each for each in self.events if isinstance(each, Served) and each.account == account]
+
+    def is_clear(self, account: str) -> bool:
+        """Whether nothing casts doubt on the account as a whole; on some of its jobs something may."""
+        return self.is_key_right and account not in self.resting and not any(map(casts_doubt, self.served(account)))
+
+    def calls(self) -> set[tuple[str, str, str]]:
+        """Return what was asked for: account, job and verb."""
+        return {(each.account, each.job_id, each.verb) for each in self.events if isinstance(each, Called)}
+
+
+def is_hindrance(event: Event) -> bool:
+    """Whether people, or our own disk, came between."""
+    return isinstance(event, Edited | Tampered) or (isinstance(event, Happened) and event.kind in _BETWEEN)
+
+
+def casts_doubt(answer: Served) -> bool:
+    """Whether an answer says something of its whole account, and not of one job."""
+    fault = answer.fault
+    if fault is not None and fault.startswith(ONE_JOB):
+        return False
+    if answer.retry_after_s is not None or (fault is not None and fault not in _NO_DOUBT):
+        return True
+    return came_too_late(answer) or (not answer.is_change and not answer.is_well and not answer.words)
+
+
+def chapters(history: History) -> Iterator[tuple[Chapter, PassEnded]]:
+    """Yield the passes over everything that came to their end, each with that."""
+    known = _Known()
+    chapter: Chapter | None = None
+    for event in history.events:
+        known.take_in(event)
+        match event:
+            case PassBegun(at=at):
+                chapter = known.begin(at)
+            case PassEnded():
+                if chapter is not None and event.is_one:
+                    chapter.resting |= known.quiet.accounts(event.at)
+                    yield chapter, event
+                chapter = None
+            case Crashed():
+                chapter = None
+            case _ if chapter is not None:
+                chapter.events.append(event)
+
+
+@dataclass(slots=True)
+class _Quiet:
+    """Which accounts may be left alone for a time: not for what single jobs met while others were answered well."""
+
+    until: dict[str, datetime] = field(default_factory=dict)
+    in_a_row: defaultdict[str, list[Served]] = field(default_factory=lambda: defaultdict(list))
+    is_well: dict[str, bool] = field(default_factory=dict)
+    """Whether any request of the newest pass went well."""
+
+    def take_in(self, answer: Served) -> None:
+        account = answer.account
+        if answer.retry_after_s is not None:
+            until = answer.ended_at + timedelta(seconds=answer.retry_after_s)
+            self.until[account] = max(until, self.until.get(account, until))
+        if answer.status is None or answer.status == _BAD[0] or answer.status >= _BAD[1] or came_too_late(answer):
+            self.in_a_row[account].append(answer)
+            self.is_well.setdefault(account, False)
+        else:
+            self.in_a_row.pop(account, None)
+            self.is_well[account] = True
+
+    def accounts(self, now: datetime) -> frozenset[str]:
+        """Return the accounts that are left alone now."""
+        closed = {account for account, until in self.until.items() if until > now}
+        failing = {account for account, row in self.in_a_row.items() if self._is_of_account(account, row)}
+        return frozenset(closed | failing)
+
+    def _is_of_account(self, account: str, row: list[Served]) -> bool:
+        is_of_jobs = self.is_well.get(account, False) and all((each.fault or "").startswith(ONE_JOB) for each in row)
+        return len(row) >= _FAILURES_MAX and not is_of_jobs
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a pass that begins now would know, and what would stand in its way."""
+
+    revision: Revision | None = None
+    statuses: dict[str, bytes] = field(default_factory=dict)
+    is_key_right: bool = True
+    quiet: _Quiet = field(default_factory=_Quiet)
+
+    def begin(self, at: datetime) -> Chapter | None:
+        if self.revision is None:
+            return None
+        resting = self.quiet.accounts(at)
+        self.quiet.is_well.clear()
+        return Chapter(at, self.revision, dict(self.statuses), resting, self.is_key_right)
+
+    def take_in(self, event: Event) -> None:
+        match event:
+            case Edited(revision=revision):
+                self.revision = revision
+            case Calmed() | Happened(kind="key changed"):
+                self.is_key_right = isinstance(event, Calmed) or event.what == "right"
+            case Served():
+                self.quiet.take_in(event)
+            case Crashed():
+                self.quiet = _Quiet()
+                self.statuses = dict(event.statuses)
+            case _:
+                self._take_in_statuses(event)
+
+    def _take_in_statuses(self, event: Event) -> None:
+        match event:
+            case PassEnded(statuses=left):
+                self.statuses = dict(left)
+            case Put(path=path, data=data) | Tampered(path=path, data=bytes(data)):
+                self.statuses[path] = data
+            case Gone(path=path) | Tampered(path=path):
+                self.statuses.pop(path, None)

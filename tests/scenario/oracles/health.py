@@ -1,0 +1,193 @@
+"""Whether what a watch says of itself is so, at each moment at which it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tests.scenario.hindrances import DEAF, KEY_LOST, Hindrance
+from tests.scenario.history import (
+    Began,
+    Calmed,
+    Crashed,
+    Edited,
+    Event,
+    Happened,
+    History,
+    PassBegun,
+    Put,
+    Served,
+    Shown,
+    StopWished,
+)
+from tests.scenario.oracles.clear import Span, clear_spans, common
+from tests.scenario.oracles.reading import OVER, is_job, job_of, read
+from tests.scenario.repository import Revision
+
+SOON = timedelta(seconds=90)
+"""After so long without trouble a watch is ready, and has heard of every edit."""
+TOLD_WITHIN = timedelta(seconds=125)
+"""Two intervals, and the moment until the next question."""
+LOOK = timedelta(seconds=2)
+"""How much later than it was a sight may be told, for the first pass is not waited for."""
+FIRST = timedelta(seconds=110)
+"""A job counts as seen when the first pass ended that knew of it. That may have published twice, in 50 s each."""
+_UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
+"""The kinds of hindrances for which an account is not even asked, and said to be unobserved all the same."""
+
+Job = tuple[str, str]
+
+
+def ready_too_soon(history: History) -> Iterator[str]:
+    """Tell where a watch called itself ready before each account with a job to look at had answered, or failed to."""
+    revision: Revision | None = None
+    heard: set[str | None] = set()
+    final: set[Job] = set()
+    accounts = history.accounts()
+    has_been_ready, began_at = True, history.began_at
+    for event in history.events:
+        match event:
+            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                (final.add if tree["status"]["final"] else final.discard)((accounts[job[0]], job[1]))
+            case Edited(revision=new):
+                revision = new
+            case Began():
+                began_at, heard, has_been_ready = event.at, set(), False
+            case Served(account=account):
+                heard.add(account)
+            case Shown(readiness_problems=()) if not has_been_ready and revision is not None:
+                has_been_ready = True
+                hindered = (each for each in _hindrances(history) if began_at <= each.until and each.at <= event.at)
+                excused = {each.account for each in hindered if each.kind in _UNASKED}
+                missing = sorted(_open(history, revision, event.at, final) - heard - excused)
+                if missing and None not in excused:
+                    yield f"{event.at:%T} ready, though nothing was heard of {missing} since it began"
+
+
+def _open(history: History, revision: Revision, at: datetime, final: set[Job]) -> set[str]:
+    """Return the accounts with a job that a spec names and that goes on, or may; what ended may be deleted later."""
+    named = {(each.account, each.job_id) for each in revision.valid()} - final
+    return {account for account, job_id in named if history.truth(account, job_id, at) not in OVER}
+
+
+def _hindrances(history: History) -> list[Hindrance]:
+    return [each for each in history.events if isinstance(each, Hindrance)]
+
+
+def unready(history: History) -> Iterator[str]:
+    """Tell where a watch was not ready though nothing stood in its way, or ready though the documents stop it."""
+    clear = _all_clear(history)
+    revision: Revision | None = None
+    edited_at = history.began_at
+    for event in history.events:
+        match event:
+            case Edited(revision=new):
+                if revision is None or new.is_settings_broken != revision.is_settings_broken:
+                    edited_at = event.at
+                revision = new
+            case Shown(at=at, readiness_problems=readiness_problems) if revision is not None and at - edited_at > SOON:
+                is_clear = any(each.since + SOON < at < each.until for each in clear)
+                if is_clear and bool(readiness_problems) is not revision.is_settings_broken:
+                    yield f"{at:%T} it says {'; '.join(readiness_problems) or 'ready'}"
+
+
+def _all_clear(history: History) -> list[Span]:
+    """Return the times in which nothing stands in the way of any account."""
+    clear = [Span(history.began_at, history.events[-1].at)]
+    for account in history.worlds:
+        clear = common(clear, clear_spans(history, account))
+    return clear
+
+
+def boastful(history: History) -> Iterator[str]:
+    """Tell where an account was said to have been seen later than the job was that has not been for the longest."""
+    known = _Known()
+    for event in history.events:
+        known.take(event)
+        if isinstance(event, Shown):
+            yield from (f"{event.at:%T} {each}" for each in known.denied(event))
+
+
+@dataclass(slots=True)
+class _Known:
+    """What one process can know of the jobs that it has to look at."""
+
+    revision: Revision | None = None
+    lines: dict[str, str] = field(default_factory=dict)
+    wanted_at: dict[Job, datetime] = field(default_factory=dict)
+    seen_at: dict[Job, datetime] = field(default_factory=dict)
+    final: set[Job] = field(default_factory=set)
+
+    def take(self, event: Event) -> None:
+        match event:
+            case Edited(revision=revision):
+                self.revision, self.lines = revision, revision.lines()
+            case Began():
+                self.wanted_at, self.seen_at = {}, {}
+            case PassBegun(at=at) if self.revision is not None:
+                self.wanted_at = {job: self.wanted_at.get(job, at) for job in _jobs(self.revision)}
+            case Happened(kind="disk refuses", what=path) if self.revision and not path.startswith("specs/status"):
+                # What could not be read is wanted once it can be.
+                left = _jobs(self.revision.without(path))
+                self.wanted_at = {job: at for job, at in self.wanted_at.items() if job in left}
+            case Served(account=account, words=words):
+                self.seen_at.update({(account, job_id): event.ended_at for job_id in words})
+            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                here = (self.lines[job[0]], job[1])
+                (self.final.add if tree["status"]["final"] else self.final.discard)(here)
+
+    def denied(self, shown: Shown) -> Iterator[str]:
+        for line, claim in shown.seen_at.items():
+            for job, wanted_at in self.wanted_at.items():
+                if job[0] != self.lines[line] or job in self.final:
+                    continue
+                seen_at = self.seen_at.get(job)
+                latest = wanted_at + FIRST if seen_at is None else max(seen_at, wanted_at + FIRST)
+                if claim > latest + LOOK:
+                    yield f"{job[0]} is said to be seen at {claim:%T}, and {job[1]} was at {latest:%T}"
+
+
+def _jobs(revision: Revision) -> set[Job]:
+    return {(each.account, each.job_id) for each in revision.valid()}
+
+
+def ailing(history: History) -> Iterator[str]:
+    """Tell where a watch called itself ill and was not, or well though changes were known to go unnoticed."""
+    hindrances = _hindrances(history)
+    deaf = [each for each in hindrances if each.kind.startswith(DEAF) and each.kind != DEAF]
+    git = [each for each in hindrances if each.kind.startswith("remote")]
+    excuses = {"the specs are not watched": deaf, "a look hangs": git, "the event loop is blocked": []}
+    for event in history.events:
+        if isinstance(event, Shown):
+            for ill in {each.split(":")[0] for each in event.liveness_problems}:
+                if not any(each.at < event.at <= each.until + SOON for each in excuses[ill]):
+                    yield f"{event.at:%T} it says: {ill}"
+    yield from _untold(history, deaf)
+
+
+def _untold(history: History, known: list[Hindrance]) -> Iterator[str]:
+    """Tell where for so long nobody was told that changes go unnoticed."""
+    deaf = [each for each in _hindrances(history) if each.kind.startswith(DEAF)]
+    calmed_at = next((each.at for each in history.events if isinstance(each, Calmed)), history.events[-1].at)
+    for each in known:
+        # The first that ends lets everything be heard again.
+        until = min([other.until for other in deaf if other.until > each.at] + [calmed_at])
+        for life in lives(history):
+            told_by = max(each.at, life.since) + TOLD_WITHIN
+            if told_by < min(until, life.until):
+                shown = [event for event in history.events if isinstance(event, Shown) and event.at <= told_by][-1]
+                if not any("not watched" in text for text in shown.liveness_problems):
+                    yield f"{told_by:%T} nobody was told that the specs are not watched"
+
+
+def lives(history: History) -> Iterator[Span]:
+    """Yield the lives of the processes that watch, until each ends or is to end."""
+    since: datetime | None = None
+    for event in history.events:
+        match event:
+            case Began(at=at):
+                since = at
+            case StopWished(at=at) | Crashed(at=at) if since is not None:
+                yield Span(since, at)
+                since = None

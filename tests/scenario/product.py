@@ -1,0 +1,165 @@
+"""The product, as a stage drives it: the one place that knows how its loop is begun, stopped and asked how it is.
+
+Rules: what the product tells goes into the history in the words of its users; only a stage knows this module, so that
+another loop can take this one's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from io import StringIO
+
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import HealthTracker
+from reconciler.controller.pass_memory import PassMemory
+from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.run_once import run_to_completion
+from reconciler.controller.run_options import ChangeRules, RunOptions
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.watch import Watch
+from reconciler.core.guard import ChangeLimits
+from reconciler.core.scope import ScopedLimits
+from reconciler.core.subject import INTERVAL
+from reconciler.errors import kind_of
+from reconciler.model.action_record import AccountAnswered, PassEvent
+from reconciler.model.report import Report
+from reconciler.model.watch_status import liveness_problems, readiness_problems
+from reconciler.ports import ChangeNotifier, Clock
+from reconciler.telemetry.log import PassLog, make_logger
+from tests.scenario.history import History, Logged, Reported, Shown
+from tests.scenario.process import Life, Machine, run
+
+QUESTIONED_EVERY_S = 20.0
+
+
+@dataclass(slots=True)
+class Product:
+    """One process of ours."""
+
+    runtime: Runtime
+    options: RunOptions
+    stop: asyncio.Event
+    jitter: Callable[[], float]
+    _witness: _Witness
+    _memory: PassMemory
+
+    async def make_pass(self) -> Report:
+        """Make one pass over everything."""
+        return (await reconcile_once(self.runtime, self.options, self._memory)).report
+
+    async def make_passes(self, within_s: float) -> Report:
+        """Make passes, as `--once --wait` makes them."""
+        return await run_to_completion(
+            self.runtime, self.options, wait_s=within_s, timeout_s=within_s, jitter=self.jitter
+        )
+
+    async def watch(self, waker: ChangeNotifier, asked: Callable[[], frozenset[str]]) -> None:
+        """Watch until it is to stop.
+
+        Args:
+            waker: tells of changes.
+            asked: the names of the specs whose next attempt a person wants now, once each.
+        """
+        witness = self._witness
+        questions = asyncio.ensure_future(witness.question_for_ever())
+        try:
+            await Watch(self.runtime, self.options, waker, self.jitter, witness.health, witness.passed, asked).run(
+                self.stop
+            )
+        except Exception as error:  # noqa: BLE001  that a watch dies of a bug is for the oracles to tell
+            witness.died(error)
+        finally:
+            questions.cancel()
+
+
+@asynccontextmanager
+async def started(
+    machine: Machine, life: Life, brakes: ChangeLimits, jitter: Callable[[], float]
+) -> AsyncIterator[Product]:
+    """Start a process, and let it go on until the body ends."""
+    stop, clock = asyncio.Event(), machine.clock
+    health = HealthTracker.beginning(clock.monotonic(), INTERVAL.total_seconds())
+    witness = _Witness(machine.history, clock, health)
+    async with run(machine, life, stop, witness.happened) as runtime:
+        yield Product(runtime, RunOptions(rules=ChangeRules(ScopedLimits(brakes))), stop, jitter, witness, PassMemory())
+
+
+class _Pages(StringIO):
+    """A stream whose lines go into the history."""
+
+    def __init__(self, history: History, clock: Clock) -> None:
+        super().__init__()
+        self._history = history
+        self._clock = clock
+
+    def write(self, text: str) -> int:
+        """Take in a line."""
+        for line in filter(None, text.splitlines()):
+            event = json.loads(line)
+            # The level and the moment are the same in each, or this machine's own.
+            message = " ".join(str(value) for key, value in sorted(event.items()) if key not in {"at", "level"})
+            self._history.events.append(Logged(self._clock.now(), message, event.get("account")))
+        return len(text)
+
+
+class _Witness:
+    """Keeps what a watch tells, wherever its users could read it."""
+
+    def __init__(self, history: History, clock: Clock, health: HealthTracker) -> None:
+        self.health = health
+        self._history = history
+        self._clock = clock
+        self._log = PassLog(make_logger(_Pages(history, clock)))
+        self._reported: tuple[str, ...] = ()
+        self._shown: Shown | None = None
+
+    def happened(self, event: PassEvent) -> None:
+        """Take in what happens within a pass."""
+        if isinstance(event, AccountAnswered):
+            self.health.moved(event.account, self._clock.monotonic())
+        self._log.happened(event)
+
+    def passed(self, result: PassResult, _: float) -> None:
+        """Take in a pass of a watch."""
+        report = result.report
+        self._log.passed(report, result.looked)
+        if report.errors != self._reported:
+            # Each pass of a day would be more than a machine remembers.
+            self._reported = report.errors
+            self._history.events.append(Reported(self._clock.now(), whole(report), report.errors))
+        self._question()
+
+    def died(self, error: Exception) -> None:
+        """Take in that the watch ended by itself."""
+        self._history.events.append(Reported(self._clock.now(), "", (f"the watch died: {kind_of(error)}",)))
+
+    async def question_for_ever(self) -> None:
+        """Ask the watch how it is, again and again."""
+        while True:
+            self._question()
+            await self._clock.sleep(QUESTIONED_EVERY_S)
+
+    def _question(self) -> None:
+        overview = self.health.overview
+        shown = Shown(
+            self._clock.now(),
+            readiness_problems(overview),
+            liveness_problems(overview, self._clock.monotonic()),
+            overview.seen_at,
+        )
+        before, self._shown = self._shown, shown
+        if before is None or _said(before) != _said(shown):
+            self._history.events.append(shown)
+
+
+def _said(shown: Shown) -> tuple[object, ...]:
+    return shown.readiness_problems, shown.liveness_problems, shown.seen_at
+
+
+def whole(report: Report) -> str:
+    """Return everything that a report could print: its own repr is only its size."""
+    return repr([getattr(report, each.name) for each in fields(report)])

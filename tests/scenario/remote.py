@@ -1,0 +1,83 @@
+"""The branch that statuses are published to, as one process reaches it: it may be away, or slow.
+
+Rules: what stands there is what others can read, and outlives every process; each push is an effect of its process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.errors import PublishError
+from reconciler.ports import Clock
+from tests.scenario.hindrances import Published
+from tests.scenario.history import History
+from tests.support.disk import ForgetfulDisk
+
+PUSH_S = 0.3
+
+
+@dataclass(slots=True)
+class Branch:
+    """What stands at the remote, and what is wrong with the way there."""
+
+    statuses: dict[str, bytes] = field(default_factory=dict)
+    is_away: bool = False
+    takes_s: float = PUSH_S
+    """How long a push takes, one in vain too."""
+
+    def mend(self) -> None:
+        """End what is wrong."""
+        self.is_away, self.takes_s = False, PUSH_S
+
+
+@dataclass(slots=True)
+class Remote:
+    """The `Publisher` of one process."""
+
+    branch: Branch
+    disk: ForgetfulDisk
+    root: Path
+    clock: Clock
+    history: History
+    effect: Callable[[str], None]
+    is_shared: bool = True
+    is_ours_alone: bool = True
+    edition: int = 0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def alone(self) -> AbstractAsyncContextManager[object]:
+        """Return what its holder publishes under."""
+        return self._lock
+
+    async def pull(self) -> None:
+        """Do nothing: only this process publishes here."""
+
+    async def publish(self, _: str) -> str | None:
+        """Push the statuses as they stand. Raises `PublishError`."""
+        self.effect("push")
+        pushed = statuses_on(self.disk, self.root)
+        await self.clock.sleep(self.branch.takes_s)
+        if self.branch.is_away:
+            msg = "the remote cannot be reached"
+            raise PublishError(msg)
+        if pushed == self.branch.statuses:
+            return None
+        self.branch.statuses = pushed
+        self.history.events.append(Published(self.clock.now(), pushed))
+        return "a revision"
+
+    async def publish_on_top(self, message: str) -> str | None:
+        """Push the statuses as they stand, once nobody else does. Raises `PublishError`."""
+        async with self._lock:
+            return await self.publish(message)
+
+
+def statuses_on(disk: ForgetfulDisk, root: Path) -> dict[str, bytes]:
+    """Return the status tree as it stands, by path below it."""
+    above = f"{root}/"
+    found = {path.removeprefix(above): data for path, data in disk.files().items() if path.startswith(above)}
+    return {path: data for path, data in found.items() if not path.rpartition("/")[2].startswith(".")}

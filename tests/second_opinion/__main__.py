@@ -1,0 +1,56 @@
+"""`python -m tests.second_opinion --runs N --seed S`: plays stories and tells what they found."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from tests.second_opinion.play import play
+from tests.second_opinion.report import Figures, account, transcript
+from tests.second_opinion.story import Story
+
+
+def tell(text: str) -> None:
+    """Print at once, for whoever follows a long run."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _tell_of(story: Story, figures: Figures, *, in_full: bool) -> None:
+    figures.add(story)
+    tell(f"seed {story.seed}: {len(story.runs)} commands, {len(story.violations)} violations")
+    if story.violations:
+        tell(account(story))
+    if in_full or story.violations:
+        tell(transcript(story))
+
+
+def main() -> int:
+    """Play the stories, print each that went wrong and the figures, and return 1 if there is a violation."""
+    parser = argparse.ArgumentParser(prog="python -m tests.second_opinion", description=__doc__)
+    parser.add_argument("--runs", type=int, default=10, metavar="N", help="how many stories")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="the first seed; each story takes the next")
+    parser.add_argument("--beside", type=int, default=1, metavar="K", help="so many stories at once")
+    parser.add_argument("--transcript", action="store_true", help="print all that happened in each story")
+    words = parser.parse_args()
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell lets what runs in its background ignore the first
+        signal.signal(each, signal.default_int_handler)
+    figures = Figures()
+    with ThreadPoolExecutor(words.beside) as pool:
+        playing = [
+            pool.submit(lambda seed: play(Story(seed)), seed) for seed in range(words.seed, words.seed + words.runs)
+        ]
+        try:
+            for ended in as_completed(playing):
+                _tell_of(ended.result(), figures, in_full=words.transcript)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            tell("Interrupted: these are the figures of the stories that have ended.")
+        tell(figures.text())
+    return 1 if figures.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

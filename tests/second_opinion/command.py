@@ -1,0 +1,145 @@
+"""The product as a process: started, waited for, ended by a signal, and all that it said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.second_opinion.clock import Clock
+
+GIVE_UP = 90.0
+"""Real seconds after which a command counts as hung, on a machine that has nothing else to do."""
+
+READS_ONLY = frozenset(
+    {
+        "plan",
+        "get",
+        "describe",
+        "validate",
+        "drift",
+        "providers",
+        "explain",
+        "schema",
+        "version",
+        "wait",
+        "set",
+        "suspend",
+        "unsuspend",
+    }
+)
+
+
+def command() -> list[str]:
+    """Return the words that start the product: RECONCILE_COMMAND, or what is installed beside this Python."""
+    if words := os.environ.get("RECONCILE_COMMAND"):
+        return words.split()
+    beside = Path(sys.executable).with_name("reconcile")
+    found = str(beside) if beside.exists() else shutil.which("reconcile")
+    assert found is not None, "reconcile is not installed"
+    return [found]
+
+
+@dataclass
+class Run:
+    """One run of the command: when, how it ended, what it said, and the files before and after."""
+
+    args: tuple[str, ...]
+    began: float
+    env: dict[str, str] = field(default_factory=dict)
+    ended: float = 0.0
+    code: int | None = None
+    out: str = ""
+    err: str = ""
+    killed: str | None = None
+    signalled: float | None = None
+    disturbed: bool = False
+    before: dict[str, bytes] = field(default_factory=dict)
+    after: dict[str, bytes] = field(default_factory=dict)
+    first: int = 0
+    last: int = 0
+    plan: str = ""
+    audit: str = ""
+    unpublished: tuple[str, ...] = ()
+    disk: float = 0.0
+    crowd: float = 1.0
+
+    @property
+    def verb(self) -> str:
+        """Return the verb; `watch` if there is none, `once` for --once."""
+        if self.args and not self.args[0].startswith("-"):
+            return self.args[0]
+        return "once" if "--once" in self.args else "watch"
+
+    @property
+    def may_change(self) -> bool:
+        """Say whether this command may ask for changes at all."""
+        return self.verb not in READS_ONLY and "--dry-run" not in self.args
+
+    def option(self, name: str) -> list[str]:
+        """Return the values that an option was given."""
+        spelled = [word.partition("=")[2] for word in self.args if word.startswith(f"{name}=")]
+        return spelled + [value for word, value in zip(self.args, self.args[1:], strict=False) if word == name]
+
+    def __str__(self) -> str:
+        """Return the command as a line of a transcript."""
+        killed = f" {self.killed}" if self.killed else ""
+        return f"reconcile {' '.join(self.args)} -> {self.code}{killed}"
+
+
+class Process:
+    """A command that runs. Its output goes to files, so that a full pipe never stops it."""
+
+    def __init__(self, args: tuple[str, ...], cwd: Path, env: dict[str, str], clock: Clock, scratch: Path) -> None:
+        self._clock = clock
+        self.run = Run(args, clock.now(), env)
+        scratch.mkdir(parents=True, exist_ok=True)
+        number = len(list(scratch.iterdir()))
+        self._out, self._err = scratch / f"{number:03}.out", scratch / f"{number:03}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self._process = subprocess.Popen(
+                [*command(), *args], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Say whether it still runs."""
+        return self._process.poll() is None
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        if self.alive:
+            self.run.killed, self.run.signalled = which.name, self._clock.now()
+            self._process.send_signal(which)
+
+    def end(self, give_up: float = GIVE_UP) -> Run:
+        """Wait until it has ended, kill it if it does not, and return the run."""
+        hung = False
+        try:
+            self._process.wait(give_up * crowded())
+        except subprocess.TimeoutExpired:
+            hung = True
+            self._process.send_signal(signal.SIGABRT)  # it says where it hangs: PYTHONFAULTHANDLER
+            wait_real(1)
+            self._process.kill()
+            self._process.wait(10)
+        self.run.ended, self.run.crowd = self._clock.now(), crowded()
+        self.run.code = None if hung else self._process.returncode
+        self.run.out = self._out.read_text("utf-8", "replace")
+        self.run.err = self._err.read_text("utf-8", "replace")
+        return self.run
+
+
+def crowded() -> float:
+    """Return how many times as long as on an idle machine everything may take now."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def wait_real(seconds: float) -> None:
+    """Let real time pass."""
+    time.sleep(seconds)

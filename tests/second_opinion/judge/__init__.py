@@ -1,0 +1,1 @@
+"""The judge: what the documents promise, checked against what the world received and what the files say."""

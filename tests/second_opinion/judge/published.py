@@ -1,0 +1,58 @@
+"""Whether what was published is so: each intent before its request leaves, and each status after a pass.
+
+README: with `--push`, each intent is pushed before its request leaves. OPERATIONS: while the remote is away, nothing is
+asked for with `--push`, because no intent can be published.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.second_opinion.record import Exchange
+from tests.second_opinion.statuses import Receipt, on_time, read
+
+if TYPE_CHECKING:
+    from tests.second_opinion.command import Run
+    from tests.second_opinion.story import Story
+
+FINISHED = (0, 1, 65)
+
+
+def intent(story: Story, request: Exchange) -> None:
+    """Blame a request that arrives at the provider while its remote knows of no open intent for it."""
+    if any(run.verb == "retry" for run in story.under_way):
+        return
+    receipts = [
+        receipt
+        for path, data in story.remote.published().items()
+        if "/_" not in path
+        for receipt in _receipts(story, path, data, request)
+    ]
+    sent = [each for each in story.world.record.changes() if _same(each, request) and each.status != 429]
+    known = any(
+        receipt.confirmed is None and receipt.attempts >= sum(each.at >= receipt.requested - 2 for each in sent)
+        for receipt in receipts
+    )
+    story.check("unpublished-intent", known, f"{request}: the remote knows of {receipts}", request.at)
+
+
+def _same(each: Exchange, other: Exchange) -> bool:
+    return (each.account, each.job, each.verb) == (other.account, other.job, other.verb)
+
+
+def _receipts(story: Story, path: str, data: bytes, request: Exchange) -> list[Receipt]:
+    try:
+        status = on_time(read(path, data), story.off)
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        return []
+    return [each for each in status.receipts if status.job == request.job and each.verb == request.verb]
+
+
+def judge(story: Story, run: Run) -> None:
+    """Blame a pass that ended by itself, over a remote that was well, and left a status unpublished."""
+    ended = run.verb == "once" and run.code in FINISHED and not (run.disturbed or run.killed or run.disk)
+    if ended and "--dry-run" not in run.args and story.remote.mode in ("commit", "push"):
+        said = "publish" in run.err or "git " in run.err
+        story.check("unpublished-status", said or not run.unpublished, f"{run}: {run.unpublished}, {run.err}")

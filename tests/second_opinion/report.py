@@ -1,0 +1,92 @@
+"""The figures of many stories, and the account of each that went wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.second_opinion.story import Story, Violation
+
+
+@dataclass
+class Figures:
+    """What was played and what was found, added up."""
+
+    runs: int = 0
+    edits: int = 0
+    skipped_hours: float = 0.0
+    commands: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    damages: int = 0
+    requests: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    effects: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    claims: Counter[str] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
+
+    def add(self, story: Story) -> None:
+        """Add one story."""
+        exchanges = story.world.record.all()
+        self.runs += 1
+        self.edits += story.repository.edits
+        self.commands.update(run.verb for run in story.runs)
+        self.codes.update(f"{run.killed or run.code}" for run in story.runs)
+        self.kills += sum(run.killed is not None for run in story.runs)
+        self.damages += len(story.damages)
+        self.requests.update(each.verb for each in exchanges)
+        self.changes.update(each.verb for each in exchanges if each.change)
+        self.effects += sum(each.effect for each in exchanges)
+        self.faults.update(each.fault for each in exchanges if each.fault is not None)
+        self.claims.update(story.checked)
+        self.modes[story.remote.mode] += 1
+        self.types.update(each.type for each in story.accounts)
+        self.violations.update(each.rule for each in story.violations)
+
+    def text(self) -> str:
+        """Return the figures as lines."""
+        rows = [
+            ("runs", str(self.runs)),
+            ("edits", str(self.edits)),
+            ("commands run", _counted(self.commands)),
+            ("ended with", _counted(self.codes)),
+            ("kills and signals", str(self.kills)),
+            ("statuses damaged", str(self.damages)),
+            ("requests", _counted(self.requests)),
+            ("change requests checked", f"{_counted(self.changes)}; {self.effects} took effect"),
+            ("faults by kind", _counted(self.faults)),
+            ("statuses published", _counted(self.modes)),
+            ("accounts", _counted(self.types)),
+            ("claims checked", _counted(self.claims)),
+            ("violations", _counted(self.violations)),
+        ]
+        return "\n".join(f"{name}: {value}" for name, value in rows)
+
+
+def _counted(counter: Counter[str]) -> str:
+    if not counter:
+        return "0"
+    return f"{counter.total()} ({', '.join(f'{name} {number}' for name, number in counter.most_common())})"
+
+
+def account(story: Story) -> str:
+    """Return what went wrong in a story, how to play it again, and its transcript."""
+    firsts: dict[str, Violation] = {}
+    for each in sorted(story.violations, key=lambda each: each.at):
+        firsts.setdefault(each.rule, each)
+    number = Counter(each.rule for each in story.violations)
+    lines = [
+        f"== seed {story.seed} went wrong: python -m tests.second_opinion --runs 1 --seed {story.seed} --transcript",
+        *(f"{number[rule]} times {each}" for rule, each in firsts.items()),
+    ]
+    return "\n".join(lines)
+
+
+def transcript(story: Story) -> str:
+    """Return all that happened in a story, requests included, in the order of time."""
+    requests = [(each.at, f"    {each}") for each in story.world.record.all()]
+    said = [(float(line.split(" ", 1)[0]), line) for line in story.lines if line[0].isdigit()]
+    return "\n".join(line for _, line in sorted(requests + said, key=lambda pair: pair[0]))

@@ -1,0 +1,45 @@
+"""A few stories on each run of the tests, many with --long, and each planted defect is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.second_opinion.plants import PLANTS, Plant
+from tests.second_opinion.play import play
+from tests.second_opinion.report import Figures, account, transcript
+from tests.second_opinion.story import Story
+
+FEW, MANY, BESIDE = 2, 60, 2
+TRIES = 15
+"""How many stories may pass before a planted defect meets its occasion: none has every command in it."""
+CHEAP = frozenset({"a cancel is sent twice"})
+
+
+def test_user_with_a_faulty_provider_gets_what_the_documents_promise(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
+    number = MANY if request.config.getoption("--long") else FEW
+    figures, wrong = Figures(), []
+    with ThreadPoolExecutor(BESIDE) as pool:
+        for story in pool.map(lambda seed: play(Story(seed)), range(1, number + 1)):
+            figures.add(story)
+            if story.violations:
+                wrong.append(f"{account(story)}\n{transcript(story)}")
+    record_property("second opinion", figures.text().replace("\n", "; "))
+    assert not wrong, "\n".join(wrong)
+    assert figures.changes.total() > number
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_judge_blames_a_planted_defect(plant: Plant, request: pytest.FixtureRequest) -> None:
+    if plant.name not in CHEAP and not request.config.getoption("--long"):
+        pytest.skip("planted with --long")
+    found: set[str] = set()
+    for seed in range(1, TRIES + 1):
+        found |= {each.rule for each in play(Story(seed, plant.tamper, plant.after_run, steps=3)).violations}
+        if found & plant.rules:
+            return
+    pytest.fail(f"{plant.name}: blamed were only {sorted(found)}")

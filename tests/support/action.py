@@ -1,0 +1,114 @@
+"""The action as GitHub runs a composite one: its steps in order, each by bash, with what `action.yml` hands it.
+
+Of expressions it knows what `action.yml` uses. `RECONCILE_ACTION` names another checkout of the action, to show that a
+test fails on an older one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.tables_text import ROOT
+
+FOLDER = ".github/actions/reconcile"
+ACTION = Path(os.environ.get("RECONCILE_ACTION", ROOT)) / FOLDER
+ENDS_WITHIN_S = 300
+NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "HTTPS_PROXY", "NO_PROXY", "UV_DEFAULT_INDEX", "PIP_INDEX_URL")
+"""How this machine reaches its package index: a runner has the same."""
+
+_EXPRESSION = re.compile(r"\$\{\{ *([\w.-]+) *\}\}")
+_OUTPUT = re.compile(r"^([\w-]+)(?:=(.*)|<<(\S+)\n(?s:(.*?))\n\3)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A use of the action that has ended: with the exit code of the step that failed, or 0."""
+
+    code: int
+    log: str
+    outputs: Mapping[str, str]
+
+
+def use_action(
+    checkout: Path, temp: Path, inputs: Mapping[str, str], environ: Mapping[str, str], *, action: Path = ACTION
+) -> Ran:
+    """Use the action in a checkout.
+
+    Args:
+        checkout: the workspace of the job.
+        temp: `RUNNER_TEMP`; what it holds is shared by the steps of one job.
+        inputs: those that the workflow gives.
+        environ: what the workflow and the runner set, the secrets of the job among it.
+        action: its directory.
+    """
+    described = yaml.safe_load((action / "action.yml").read_text(encoding="utf-8"))
+    temp.mkdir(exist_ok=True)
+    known = {"runner.temp": str(temp), "github.token": ""}
+    known |= {f"inputs.{name}": str(each.get("default", "")) for name, each in described["inputs"].items()}
+    known |= {f"inputs.{name}": value for name, value in inputs.items()}
+    log, outputs = "", {}
+    for number, step in enumerate(described["runs"]["steps"]):
+        output = temp / f"output-{number}"
+        output.touch()
+        runner = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(temp),
+            **{name: os.environ[name] for name in NETWORK if name in os.environ},
+            **environ,
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_ACTION_PATH": str(action),
+            "GITHUB_OUTPUT": str(output),
+            "GITHUB_WORKSPACE": str(checkout),
+            "RUNNER_TEMP": str(temp),
+        }
+        ran = _run_step(step, known, checkout, runner)
+        log += ran.stdout
+        outputs = _outputs(output)
+        known |= {f"steps.{step['id']}.outputs.{name}": value for name, value in outputs.items()}
+        if ran.returncode != 0:
+            return Ran(ran.returncode, log, outputs)
+    return Ran(0, log, outputs)
+
+
+def _run_step(
+    step: Mapping[str, Any], known: Mapping[str, str], checkout: Path, runner: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    def filled(text: object) -> str:
+        return _EXPRESSION.sub(lambda found: known.get(found[1], ""), str(text))
+
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", filled(step["run"])],
+        cwd=checkout / filled(step.get("working-directory", ".")),
+        env={**runner, **{name: filled(value) for name, value in step.get("env", {}).items()}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=ENDS_WITHIN_S,
+        check=False,
+    )
+
+
+def _outputs(path: Path) -> dict[str, str]:
+    text = path.read_text(encoding="utf-8")
+    return {name: line or block or "" for name, line, _, block in _OUTPUT.findall(text)}
+
+
+def skip_without_index() -> None:
+    """Skip a test where no package index can be reached; in CI there is one, so there it goes on and fails."""
+    index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
+    try:
+        urllib.request.urlopen(f"{index}/uv/", timeout=10).close()  # noqa: S310  the runner's own index
+    except (OSError, ValueError) as error:
+        if not os.environ.get("CI"):
+            pytest.skip(f"no package index: {error}")

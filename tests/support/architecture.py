@@ -1,0 +1,74 @@
+"""What ARCHITECTURE.md shows of the code: the layers, the drawing of a pass, the decision table. Made from the code."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise
+
+from reconciler.core.conditions import Stance
+from reconciler.core.table import TABLE, Situation, TableRow
+from reconciler.model.spec import DesiredState
+from tests.support.tables_text import ROOT, table
+
+CONTROLLER = ROOT / "reconciler" / "controller"
+_SAID = {Stance.HOLD: "Ready", Stance.WAIT: "Reconciling", Stance.GIVE_UP: "Stalled"}
+
+
+def layers() -> str:
+    """The layers of the import contract, each with what it may not be imported by: whatever stands below it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    found = next(each["layers"] for each in contracts if each["type"] == "layers")
+    rows = [(", ".join(f"`{name.strip()}`" for name in layer.split("|")),) for layer in found]
+    return table(("From top to bottom: a layer imports only what stands below it",), *rows)
+
+
+def decisions() -> str:
+    """The decision table: what is said, and what is requested, of a job in each situation."""
+    wanted = tuple(DesiredState)
+    rows = [(situation.value, *(_cell(TABLE[situation, state]) for state in wanted)) for situation in Situation]
+    return table(("The job is", *(f"wanted `{state}`" for state in wanted)), *rows)
+
+
+def _cell(row: TableRow) -> str:
+    verb = f"**{row.verb}**, " if row.verb else ""
+    return f"{verb}{_SAID[row.stance]} `{row.reason}`"
+
+
+def drawing() -> str:
+    """A pass as a flowchart: what `reconcile_once` calls, in order, and what each account's worker calls."""
+    steps = list(_calls("reconcile", "reconcile_once"))
+    inner = list(_calls("account_worker", "run_account"))
+    lines = ["```mermaid", "flowchart TB"]
+    lines += [f'  {name}["{name}<br/><i>{module}</i>"]' for name, module in steps]
+    lines += ["  subgraph account [for each account, by itself]", "    direction LR"]
+    lines += [f'    {name}["{name}<br/><i>{module}</i>"]' for name, module in inner]
+    lines += [f"    {before} --> {after}" for (before, _), (after, _) in pairwise(inner)]
+    lines += ["  end"]
+    lines += [f"  {before} --> {after}" for (before, _), (after, _) in pairwise(steps)]
+    lines += ["  start_workers -.-> account", "```"]
+    return "\n".join(lines)
+
+
+def _calls(module: str, function: str) -> Iterator[tuple[str, str]]:
+    """Yield the functions of other modules that one calls, in the order of the lines, each once with its module."""
+    tree = ast.parse((CONTROLLER / f"{module}.py").read_text(encoding="utf-8"))
+    homes = dict(_homes(tree, module))
+    body = next(each for each in ast.walk(tree) if isinstance(each, ast.AsyncFunctionDef) and each.name == function)
+    calls = [each.func for each in ast.walk(body) if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)]
+    named = sorted(calls, key=lambda each: (each.lineno, each.col_offset))
+    told = {each.id: homes[each.id] for each in named if each.id in homes and each.id[0].islower()}
+    yield from told.items()
+
+
+def _homes(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    """Yield each function that a module of the controller defines or imports from another one, and where it stands."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reconciler.controller."):
+            for alias in node.names:
+                yield alias.name, f"{(node.module or '').rpartition('.')[2]}.py"
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield node.name, f"{module}.py"

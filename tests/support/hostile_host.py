@@ -1,0 +1,159 @@
+"""The command, many times over: each run is a process of its own, forked from one that has imported all of it.
+
+Run as a script by the interpreter whose `reconciler` is to be tried, it needs nothing else of this repository. Each
+line that it reads is an order, each that it writes says how that ended. What a run imported besides is imported before
+the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+LIMIT_S = 30
+"""Of processor time, and of a clock for who waits and burns none."""
+MEMORY_MAX = 4 * 1024**3
+KILLED = 137
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is over."""
+
+    code: int
+    told: str
+    memory: int
+    """Its peak, in bytes."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it was killed for taking too long."""
+        return self.code == KILLED
+
+
+class Host:
+    """The other end: starts the process, and orders runs."""
+
+    def __init__(self, program: Sequence[str]) -> None:
+        clean = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            [*program, str(Path(__file__))],
+            cwd="/",
+            env=clean,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def run(self, arguments: Sequence[str], directory: Path, environ: Mapping[str, str], log: Path) -> Ended:
+        """Make one run; both streams go to the log, which is taken away again."""
+        order = {"arguments": [*arguments], "directory": str(directory), "environ": {**environ}, "log": str(log)}
+        pipe, answers = self._process.stdin, self._process.stdout
+        assert pipe is not None
+        assert answers is not None
+        pipe.write(f"{json.dumps(order)}\n")
+        pipe.flush()
+        answer = json.loads(answers.readline())
+        told = log.read_text(encoding="utf-8", errors="surrogateescape")
+        log.unlink()
+        return Ended(answer["code"], told, answer["memory"])
+
+
+def serve() -> None:
+    """Obey orders until there are no more."""
+    package = importlib.import_module("reconciler")
+    for each in pkgutil.walk_packages(package.__path__, "reconciler."):
+        if not each.name.endswith("__main__"):
+            _import(each.name)
+    for line in sys.stdin:
+        print(json.dumps(_obey(json.loads(line))), flush=True)  # noqa: T201 - that is the answer
+
+
+def _obey(order: Mapping[str, Any]) -> dict[str, int]:
+    gc.freeze()
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.setsid()
+        _run(order, writer)
+    os.close(writer)
+    status, memory = _wait(child)
+    with os.fdopen(reader, encoding="utf-8") as learned:
+        for name in learned.read().split():
+            _import(name)
+    return {"code": status, "memory": memory}
+
+
+def _wait(child: int) -> tuple[int, int]:
+    """Wait for a run, but no longer than it may take; whatever it started ends with it."""
+
+    def cut_off(*_: object) -> None:
+        os.killpg(child, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, cut_off)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
+    _, status, usage = os.wait4(child, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(status)
+    return KILLED if code < 0 else code, usage.ru_maxrss * 1024
+
+
+def _run(order: Mapping[str, Any], writer: int) -> None:
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(order["directory"])
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+    sys.argv = ["reconcile", *order["arguments"]]
+    before = set(sys.modules)
+    code = 1
+    try:
+        code = importlib.import_module("reconciler.cli").main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os.write(writer, "\n".join(set(sys.modules) - before).encode()[:60_000])
+        if sys.exc_info()[0] is not None:
+            sys.excepthook(*sys.exc_info())
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _import(name: str) -> None:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,123 @@
+"""The accounts that authors of specs may and may not touch, on a socket, and what arrived there.
+
+A job belongs to the key that comes along. Beside it is a socket that nobody should ever connect to.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+JOBS = "/v1/fine_tuning/jobs"
+
+
+@dataclass
+class Provider:
+    """What it knows, and what it was asked for since the last time that it forgot."""
+
+    jobs: Mapping[str, Sequence[str]]
+    """By key."""
+    nowhere: socket.socket
+    port: int = 0
+    cancels: list[str] = field(default_factory=list)
+    """The jobs that a change was asked for."""
+    strange: list[str] = field(default_factory=list)
+    """Changes of what is no job of the key that came along."""
+    _over: set[str] = field(default_factory=set)
+
+    @property
+    def host(self) -> str:
+        """Where it is."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def elsewhere(self) -> str:
+        """Where nothing should go."""
+        return f"127.0.0.1:{self.nowhere.getsockname()[1]}"
+
+    def forget(self) -> None:
+        """Begin anew: every job runs."""
+        self.cancels.clear()
+        self.strange.clear()
+        self._over.clear()
+
+    def was_elsewhere(self) -> bool:
+        """Whether anybody connected where nothing should go."""
+        try:
+            self.nowhere.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+    def answer(self, method: str, path: str, key: str) -> tuple[int, Any]:
+        """Answer a request."""
+        own = self.jobs.get(key, ())
+        rest = path.partition("?")[0].partition(JOBS)[2]
+        job, _, verb = rest.lstrip("/").partition("/")
+        if method == "POST":
+            (self.cancels if job in own else self.strange).append(job if job in own else path)
+            self._over.add(job)
+        if not rest:
+            return 200, {"object": "list", "data": [self._row(each) for each in own], "has_more": False}
+        if job not in own or verb not in {"", "cancel"}:
+            error = {"message": f"Could not find fine tune: {job}", "type": "invalid_request_error"}
+            return 404, {"error": {**error, "code": "fine_tune_not_found"}}
+        return 200, self._row(job)
+
+    def _row(self, job: str) -> dict[str, Any]:
+        now = int(time.time())
+        status, ended = ("cancelled", now) if job in self._over else ("running", None)
+        usual = {"object": "fine_tuning.job", "id": job, "status": status, "created_at": now - 7200, "model": "gpt-4o"}
+        return {**usual, "fine_tuned_model": None, "finished_at": ended}
+
+
+@contextmanager
+def provider(jobs: Mapping[str, Sequence[str]]) -> Iterator[Provider]:
+    """Serve these jobs for as long as the body lasts."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as nowhere:
+        nowhere.settimeout(0)
+        known = Provider(jobs, nowhere)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                self._answer()
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length", "0")))
+                self._answer()
+
+            def _answer(self) -> None:
+                key = self.headers.get("authorization", "").removeprefix("Bearer ")
+                status, told = known.answer(self.command, self.path, key)
+                body = json.dumps(told).encode()
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+        with Server(("127.0.0.1", 0), Handler) as server:
+            known.port = server.server_port
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            try:
+                yield known
+            finally:
+                server.shutdown()
+                thread.join()

@@ -1,0 +1,257 @@
+"""The world of a pass in memory. Each class keeps one Protocol of `reconciler.ports` or of the controller.
+
+Rules: what a test prepares is a field, and so is what it reads afterwards; nothing here knows what a stage makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.runtime import Runtime
+from reconciler.model.job import Account
+from reconciler.model.journal import KnownStatuses, Requested
+from reconciler.model.spec import FineTuningJob
+from reconciler.model.status import JobStatus, Origin, ProviderStatus
+from reconciler.ports import JobReader, Snapshot, StoredStatuses, Unread, status_path
+from tests.support.build import NOW
+from tests.support.in_memory_operator import Operator
+
+
+@dataclass
+class Specs:
+    """The `SpecSource`: one snapshot, which a test may replace by the next one."""
+
+    revision: Snapshot = field(default_factory=Snapshot)
+    reads: list[bool] = field(default_factory=list)
+    """Of each snapshot, whether every file was to be read."""
+    is_changed: bool = False
+    """Whether Settings say something else than the last snapshot read."""
+    origins: dict[str, Origin] = field(default_factory=dict)
+
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
+        """Return the revision."""
+        self.reads.append(by_content)
+        return self.revision
+
+    def current(self, file: str, name: str) -> FineTuningJob | None:
+        """Return the document that has this name in this file."""
+        named = (each.document for each in self.revision.jobs if each.file == file)
+        return next((each for each in named if each.metadata.name == name), None)
+
+    def is_as_read(self) -> bool:
+        """Return whether Settings are those of the last snapshot."""
+        return not self.is_changed
+
+    def origin(self, file: str) -> Origin | None:
+        """Return the commit that last changed a file."""
+        return self.origins.get(file)
+
+
+@dataclass
+class Statuses:
+    """The `StatusStore`: what stands on the disk by path, and what the process knows of it."""
+
+    jobs: dict[str, JobStatus] = field(default_factory=dict)
+    """By path, as `team-a/chat.yaml`."""
+    providers: dict[str, ProviderStatus] = field(default_factory=dict)
+    discarded: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    too_new: tuple[str, ...] = ()
+    too_new_jobs: frozenset[tuple[str, str]] = frozenset()
+    broken: OSError | None = None
+    """What every write and removal raises, if anything."""
+    reads: list[bool] = field(default_factory=list)
+    """Of each load, whether every file was to be read."""
+    durable: set[str] = field(default_factory=set)
+    """The names whose last write was synced."""
+    _known: StoredStatuses = field(default_factory=StoredStatuses)
+    _replaced: dict[str, JobStatus | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *statuses: JobStatus, **rest: Any) -> Statuses:
+        """Return a store in which each of these stands beside its spec; it has been loaded once."""
+        store = cls({status_path(each.source, each.name): each for each in statuses}, **rest)
+        store._keep()
+        return store
+
+    def load(self, *, by_content: bool = True) -> StoredStatuses:
+        """Return what stands on the disk."""
+        self.reads.append(by_content)
+        return self._keep()
+
+    def known(self) -> StoredStatuses:
+        """Return what was loaded last, and written since."""
+        return self._known
+
+    def write(self, status: JobStatus, *, durable: bool) -> bool:
+        """Put a status in its place, and return whether it is another one than stood there."""
+        self._check()
+        path = status_path(status.source, status.name)
+        before = self.jobs.get(path)
+        if before == status:
+            return False
+        self._replaced[path], self.jobs[path] = before, status
+        (self.durable.add if durable else self.durable.discard)(status.name)
+        self._keep()
+        return True
+
+    def remove(self, status: JobStatus) -> None:
+        """Remove a status, wherever it stands under its name."""
+        self._check()
+        for path in [path for path, each in self.jobs.items() if each.name == status.name]:
+            del self.jobs[path]
+        self._keep()
+
+    def restore(self, status: JobStatus) -> None:
+        """Put back what the last write of a status replaced."""
+        self._check()
+        path = status_path(status.source, status.name)
+        before = self._replaced.pop(path, None)
+        if before is None:
+            self.jobs.pop(path, None)
+        else:
+            self.jobs[path] = before
+        self._keep()
+
+    def discard(self, path: str) -> None:
+        """Remove a file that counts as none."""
+        self._check()
+        self.discarded = tuple(each for each in self.discarded if each != path)
+        self._keep()
+
+    def write_provider(self, status: ProviderStatus) -> bool:
+        """Put an account's status in its place, and return whether it is another one than stood there."""
+        self._check()
+        is_news = self.providers.get(status.name) != status
+        self.providers[status.name] = status
+        self._keep()
+        return is_news
+
+    def remove_provider(self, name: str) -> None:
+        """Remove an account's status."""
+        self._check()
+        self.providers.pop(name, None)
+        self._keep()
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+    def _keep(self) -> StoredStatuses:
+        self._known = StoredStatuses(
+            jobs=tuple(self.jobs.values()),
+            providers=tuple(self.providers.values()),
+            discarded=self.discarded,
+            unread=self.unread,
+            too_new=self.too_new,
+            too_new_jobs=self.too_new_jobs,
+        )
+        return self._known
+
+
+@dataclass
+class Notebook:
+    """The `Journal`."""
+
+    attempts: tuple[Requested, ...] = ()
+    statuses: KnownStatuses = field(default_factory=KnownStatuses)
+    broken: OSError | None = None
+    """What every read and write raises, if anything."""
+
+    def requested(self) -> tuple[Requested, ...]:
+        """Return the first attempts."""
+        self._check()
+        return self.attempts
+
+    def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
+        """Keep these beside those that must still be known."""
+        self._check()
+        self.attempts = (*still, *requested)
+
+    def forget(self, requested: Iterable[Requested]) -> None:
+        """Take back what never left."""
+        gone = set(requested)
+        self.attempts = tuple(each for each in self.attempts if each not in gone)
+
+    def known(self) -> KnownStatuses:
+        """Return the statuses as the last pass left them."""
+        self._check()
+        return self.statuses
+
+    def keep(self, known: KnownStatuses) -> None:
+        """Remember the statuses as this pass leaves them."""
+        self._check()
+        self.statuses = known
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+
+@dataclass
+class HandClock:
+    """The `Clock`: it stands still, and a sleep moves it at once."""
+
+    moment: datetime = NOW
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Return the moment."""
+        return self.moment
+
+    def monotonic(self) -> float:
+        """Return the seconds that were slept."""
+        return sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        """Be that much later."""
+        self.slept.append(seconds)
+        self.moment += timedelta(seconds=seconds)
+
+
+@dataclass
+class OpenAccounts:
+    """The `Accounts`: what each account opens as, or raises when it is opened."""
+
+    readers: Mapping[Account, JobReader | Exception] = field(default_factory=dict)
+    opened: list[Account] = field(default_factory=list)
+
+    async def open(self, target: ResolvedAccount) -> JobReader:
+        """Return the reader of an account; an account that a test does not name cannot be opened."""
+        self.opened.append(target.account)
+        reader = self.readers[target.account]
+        if isinstance(reader, Exception):
+            raise reader
+        return reader
+
+    def requests(self, account: Account) -> int:
+        """Return how often an account was opened, which stands for its requests."""
+        return self.opened.count(account)
+
+
+@dataclass
+class World:
+    """All of them, as a pass meets them."""
+
+    specs: Specs = field(default_factory=Specs)
+    statuses: Statuses = field(default_factory=Statuses)
+    operator: Operator = field(default_factory=Operator)
+    accounts: OpenAccounts = field(default_factory=OpenAccounts)
+    clock: HandClock = field(default_factory=HandClock)
+    journal: Notebook = field(default_factory=Notebook)
+
+    def runtime(self, **rest: Any) -> Runtime:
+        """Return what a pass works with; `rest` has what is not usual. Without `control` it is a dry run."""
+        usual: dict[str, Any] = {"control": None, "journal": self.journal}
+        return Runtime(
+            specs=self.specs,
+            statuses=self.statuses,
+            policy=self.operator,
+            accounts=self.accounts,
+            clock=self.clock,
+            **usual | rest,
+        )

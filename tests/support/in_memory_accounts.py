@@ -1,0 +1,208 @@
+"""Accounts in memory whose jobs can be changed, and what goes with a change: a shared branch, a picky disk.
+
+The rest of the world is in `in_memory`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.applied import ApplyContext
+from reconciler.controller.plan import JobPlan
+from reconciler.controller.runtime import Runtime
+from reconciler.core.decide import decide
+from reconciler.core.subject import Subject
+from reconciler.errors import ConflictError, PublishError
+from reconciler.model.job import (
+    TERMINAL,
+    Accepted,
+    Account,
+    AlreadyOver,
+    CredentialScope,
+    JobPage,
+    JobRef,
+    ListQuery,
+    Observed,
+    ObservedJob,
+    Phase,
+)
+from reconciler.model.spec import FineTuningJob, spec_digest
+from reconciler.model.status import JobStatus
+from reconciler.ports import Rate, Snapshot
+from reconciler.providers import load
+from reconciler.throttle import Throttle
+from tests.support.build import ACCOUNT, NOW, a_job, a_spec
+from tests.support.documents import located
+from tests.support.in_memory import OpenAccounts, Specs, Statuses, World
+from tests.support.in_memory_operator import Operator
+from tests.support.shelf import Shelf
+from tests.support.subjects import CAN_PAUSE, a_subject
+
+A = TypeVar("A", bound="InMemoryAccount")
+
+
+@dataclass
+class InMemoryAccount(Shelf):
+    """An account that cancels a job as soon as it is asked to. What is broken of that is told by `cancel ftjob-1`."""
+
+    takes_s: dict[str, float] = field(default_factory=dict)
+    """How long an answer takes, by the same words as what is broken."""
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return a page."""
+        await self._wait(f"page {int(cursor or 0) + 1}")
+        return await super().list_page(query, cursor)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return a job, or None if there is none of this id."""
+        await self._wait(ref.id)
+        return await super().get_job(ref)
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Cancel a job."""
+        return await self._become("cancel", ref, Phase.CANCELLED)
+
+    @property
+    def changes(self) -> list[str]:
+        """What was asked for that changes something, in order."""
+        return [each for each in self.asked if " " in each and not each.startswith("page")]
+
+    async def _become(self, verb: str, ref: JobRef, phase: Phase) -> Accepted | AlreadyOver:
+        await self._wait(f"{verb} {ref.id}")
+        async with Throttle(Rate()).turn():  # as every request of a real account does, so that it may be called off
+            self.ask(f"{verb} {ref.id}")
+        job = self.jobs[ref.id]
+        if job.phase in TERMINAL:
+            return AlreadyOver(job)
+        self.jobs[ref.id] = replace(job, phase=phase, provider_status=str(phase))
+        return Accepted()
+
+    async def _wait(self, what: str) -> None:
+        if what in self.takes_s:
+            await asyncio.sleep(self.takes_s[what])
+
+
+class PausableAccount(InMemoryAccount):
+    """An account that can pause, too."""
+
+    async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Pause a job."""
+        return await self._become("pause", ref, Phase.PAUSED)
+
+    async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Let a job go on."""
+        return await self._become("resume", ref, Phase.RUNNING)
+
+
+def an_account(*ids: str, phase: Phase = Phase.RUNNING) -> InMemoryAccount:
+    """Return an account with these jobs, all of one phase; without any, with the job of `a_spec`."""
+    return InMemoryAccount({id_: a_job(phase, id=id_) for id_ in ids or ("ftjob-abc123",)})
+
+
+def a_target(account: Account = ACCOUNT, rate: Rate | None = None) -> ResolvedAccount:
+    """Return an account, resolved as its type usually is."""
+    type_ = load(account.type)
+    scope = CredentialScope(account.host, type_.key_variable or "")
+    return ResolvedAccount(account, type_, type_.options(), rate or type_.rate, None, scope)
+
+
+@dataclass
+class SharedBranch:
+    """The `Publisher`: what was published, by the messages. `trouble` is raised in place of the next publications."""
+
+    is_shared: bool = True
+    is_ours_alone: bool = False
+    edition: int = 0
+    trouble: ConflictError | PublishError | None = None
+    messages: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[object]:
+        """Let nobody else publish meanwhile; in memory there is nobody else."""
+        yield None
+
+    async def pull(self) -> None:
+        """Do nothing: nobody else publishes."""
+
+    async def publish(self, message: str) -> str | None:
+        """Publish, and return the number of the commit."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.messages.append(message)
+        return f"commit-{len(self.messages)}"
+
+    async def publish_on_top(self, message: str) -> str | None:
+        """Publish, and return the number of the commit."""
+        return await self.publish(message)
+
+
+@dataclass
+class PickyStatuses(Statuses):
+    """Statuses that can be written but for some: `refuse` returns what writing or removing a name raises, if so."""
+
+    refuse: Callable[[str], Exception | None] = lambda _: None
+
+    def write(self, status: JobStatus, *, durable: bool) -> bool:
+        """Write a status."""
+        self._ask(status.name)
+        return super().write(status, durable=durable)
+
+    def remove(self, status: JobStatus) -> None:
+        """Remove a status."""
+        self._ask(status.name)
+        super().remove(status)
+
+    def _ask(self, name: str) -> None:
+        if (error := self.refuse(name)) is not None:
+            raise error
+
+
+def named_specs(*names: str, **spec: Any) -> list[FineTuningJob]:
+    """Return a spec of each name, whose job is `ftjob-` and that name."""
+    return [a_spec(name, **{"jobId": f"ftjob-{name}"} | spec) for name in names]
+
+
+def a_revision(*jobs: FineTuningJob, **rest: Any) -> Snapshot:
+    """Return a snapshot with these specs in one file; `rest` has more of its fields."""
+    return Snapshot(jobs=tuple(located(each, line=line) for line, each in enumerate(jobs, 1)), **rest)
+
+
+def a_world(account: InMemoryAccount, *jobs: FineTuningJob, **rest: Any) -> World:
+    """Return a world with one account and these specs; `rest` has more fields of the snapshot."""
+    return World(specs=Specs(a_revision(*jobs, **rest)), operator=Operator(), accounts=OpenAccounts({ACCOUNT: account}))
+
+
+def controlled(world: World, **rest: Any) -> Runtime:
+    """Return what a pass works with that may change something."""
+    readers: Mapping[Account, Any] = world.accounts.readers
+    return world.runtime(**{"control": readers.__getitem__} | rest)
+
+
+def subject_of(spec: FineTuningJob, source: str = "bots.yaml", account: Account = ACCOUNT) -> Subject:
+    """Return the subject that a spec of this account resolves to."""
+    return replace(
+        a_subject(str(spec.spec.desired_state), can=CAN_PAUSE),
+        name=spec.metadata.name,
+        source=source,
+        ref=JobRef(account, spec.spec.job_id),
+        spec=spec.spec,
+        digest=spec_digest(spec.spec, account),
+        suspension=spec.spec.suspend,
+    )
+
+
+def a_case(spec: FineTuningJob, phase: Phase = Phase.RUNNING, last: JobStatus | None = None, **rest: Any) -> JobPlan:
+    """Return what is decided about a spec whose job is seen in this phase; `rest` has more fields of the plan."""
+    job = a_job(phase, id=spec.spec.job_id, as_of=NOW)
+    subject = subject_of(spec)
+    return JobPlan(subject, last, decide(subject, Observed(job), last, NOW), **{"seen": job} | rest)
+
+
+def a_context(world: World, **rest: Any) -> ApplyContext:
+    """Return what carrying out needs, in this world."""
+    return ApplyContext(world.specs, world.statuses, world.clock.now, **rest)

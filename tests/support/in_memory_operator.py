@@ -1,0 +1,78 @@
+"""The operator of a test: his environment is a mapping, the provider types and the rule of trust are the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.local.credential_policy import Trust, name_of, normalise_base_url
+from reconciler.model.spec import CredentialSource
+from reconciler.ports import NotBound, ProviderType
+from reconciler.providers import load
+
+
+@dataclass(frozen=True)
+class Operator:
+    """The `OperatorPolicy` of an environment that a test writes down."""
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """The variables: keys, the vendors' addresses and options, and RECONCILE_TRUST."""
+    paths: tuple[tuple[str, str | None, tuple[str, ...]], ...] = ()
+    """Which files may use which credential, at which host with its port; None is any host."""
+    speaks_of: tuple[str, ...] = ()
+    """The credentials that the operator's file names besides."""
+
+    def provider_type(self, name: str) -> ProviderType:
+        """Return the real type."""
+        return load(name)
+
+    def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
+        """Return the written URL, the vendor's variable's, or the type's own. Raises ValueError without any."""
+        text = written or self._first(type_.url_variables) or type_.own_url(options)
+        if text is None:
+            msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
+            raise ValueError(msg)
+        return normalise_base_url(text)
+
+    def why_not_trusted(
+        self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
+    ) -> NotBound | None:
+        """Return what the product's own rule of RECONCILE_TRUST says."""
+        return Trust.read(self.environ, {}).check(type_, options, credentials, base_url)
+
+    def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
+        """Return a credential by its name; equal secrets have equal marks."""
+        return self._known(name_of(type_, source))
+
+    def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
+        """Return the options that variables give an account with the usual key."""
+        if source is not None and (source.env is None or source.env != type_.key_variable):
+            return {}
+        given = {option: next(filter(self.environ.get, each), "") for option, each in type_.option_variables.items()}
+        return {option: UsualOption(self.environ[each], each) for option, each in given.items() if each}
+
+    def named(self) -> Mapping[str, Credential]:
+        """Return the credentials that the operator's file speaks of."""
+        return {name: self._known(name) for name in (*(name for name, _, _ in self.paths), *self.speaks_of)}
+
+    def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
+        """Return which files may use which credential."""
+        return tuple((self._known(name), host, globs) for name, host, globs in self.paths)
+
+    def show(self, file: str) -> str:
+        """Return a spec's path."""
+        return f"specs/{file}"
+
+    def show_status(self, file: str) -> str:
+        """Return a status's path."""
+        return f"specs/status/{file}"
+
+    def _known(self, name: str) -> Credential:
+        secret = self.environ.get(name)
+        return Credential(name, secret.encode() if secret else None)
+
+    def _first(self, variables: Iterable[str]) -> str | None:
+        return next(filter(None, map(self.environ.get, variables)), None)

@@ -1,0 +1,44 @@
+"""Specs and statuses of a name, and what a pass that finds them starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.controller.desired_specs import DesiredSpecs, load_desired_specs
+from reconciler.controller.run_options import RunOptions, Selection
+from reconciler.controller.spec_resolver import ResolutionCache
+from reconciler.model.job import Phase
+from reconciler.model.spec import FineTuningJob
+from reconciler.model.status import JobFacts, JobStatus
+from reconciler.ports import Located, Snapshot
+from tests.support.build import ACCOUNT, a_spec, a_status
+from tests.support.documents import located
+from tests.support.in_memory import Specs, Statuses, World
+
+
+def a_named_spec(name: str, **spec: Any) -> Located[FineTuningJob]:
+    """Return a spec that wants its job cancelled, in a file of its name."""
+    return located(a_spec(name, **{"jobId": f"ftjob-{name}"} | spec), f"{name}.yaml")
+
+
+def a_named_status(name: str, **facts: Any) -> JobStatus:
+    """Return the status of the job that the spec of this name names; it was last seen running."""
+    job = JobFacts(account=str(ACCOUNT), id=f"ftjob-{name}", provider_status="running")
+    usual = {"source": f"{name}.yaml", "phase": Phase.RUNNING, "final": False, "job": job}
+    return a_status(name, **usual | facts)
+
+
+def a_world(*names: str, statuses: Statuses | None = None, **rest: Any) -> World:
+    """Return a world with a spec of each name; `rest` has more of the snapshot."""
+    jobs = tuple(map(a_named_spec, names))
+    return World(specs=Specs(Snapshot(jobs=jobs, **rest)), statuses=statuses or Statuses())
+
+
+def loaded(world: World, options: RunOptions | None = None, *, by_content: bool = True, **rest: Any) -> DesiredSpecs:
+    """Return what a pass in this world starts from; `rest` has more of the runtime."""
+    return load_desired_specs(world.runtime(**rest), options or RunOptions(), ResolutionCache(), by_content=by_content)
+
+
+def only(*names: str) -> RunOptions:
+    """Return what a run is asked to do that is about these specs alone."""
+    return RunOptions(is_selected=Selection(names=names).predicate())

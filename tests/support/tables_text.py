@@ -1,0 +1,14 @@
+"""How a table is written into a document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    """Return rows as a Markdown table, of which the first is the head."""
+    escaped = [[cell.replace("|", r"\|").replace("<", r"\<") for cell in row] for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in escaped]
+    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]])

@@ -1,0 +1,182 @@
+"""A module run as `python -m` runs it, in a process that is forked from one that has imported the product.
+
+A new interpreter imports for six tenths of a second before a command that takes one. Each run here is a process of its
+own all the same, with the arguments, directory, environment, streams and exit code that a new interpreter would have.
+What an interpreter does before the command cannot be seen here: a test of that starts a new one.
+
+As a script, it is the process that forks. Each packet that it reads is an order, and carries the streams of the run and
+the pipe for the answer: the line with the process id, then the exit code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ORDER_MAX = 100_000
+"""Bytes. A packet holds twice as much."""
+BEFORE_PYTHON = ("PYTHON", "LC_", "LANG", "LD_")
+"""What begins the names of variables that an interpreter, or the linker, obeys at its start."""
+_STREAMS = (("stdin", "r", "surrogateescape"), ("stdout", "w", "surrogateescape"), ("stderr", "w", "backslashreplace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A module to run as the main program, and where."""
+
+    module: str
+    arguments: Sequence[str]
+    directory: Path
+    environ: Mapping[str, str]
+    path: Sequence[str] = ()
+    """What `PYTHONPATH` would add to where modules are found."""
+
+    def packet(self) -> bytes | None:
+        """Return the order as a packet; None where only a new interpreter can obey it."""
+        if any(name.startswith(BEFORE_PYTHON) for name in self.environ):
+            return None
+        told = [self.module, [*self.arguments], str(self.directory), {**self.environ}, [*self.path]]
+        packet = json.dumps(told).encode()
+        return packet if len(packet) <= ORDER_MAX else None
+
+
+class Forge:
+    """The other end: starts the process that forks."""
+
+    def __init__(self) -> None:
+        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(__file__)), str(theirs.fileno())],
+                cwd="/",
+                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def end(self) -> None:
+        """End the process."""
+        self._orders.close()
+        self._process.wait()
+
+    def run(self, packet: bytes, within_s: float) -> tuple[int, str, str]:
+        """Obey an order, and return the exit code and what the run wrote to stdout and to stderr."""
+        with ExitStack() as stack:
+            pipes = [os.pipe() for _ in range(3)]
+            for reader, _ in pipes:
+                stack.callback(os.close, reader)
+            out, err, answer = (writer for _, writer in pipes)
+            socket.send_fds(self._orders, [packet], [0, out, err, answer])
+            for each in (out, err, answer):
+                os.close(each)
+            told = _read_all([reader for reader, _ in pipes], within_s)
+        text = [each.decode().replace("\r\n", "\n").replace("\r", "\n") for each in told]
+        return int(text[2].split()[1]), text[0], text[1]
+
+
+@cache
+def forge() -> Forge:
+    """Return the one of this process."""
+    made = Forge()
+    atexit.register(made.end)
+    return made
+
+
+def _read_all(readers: Sequence[int], within_s: float) -> list[bytes]:
+    """Return what each pipe brought until nobody had its other end any more. Kills the run that takes too long."""
+    told = {reader: bytearray() for reader in readers}
+    deadline = time.monotonic() + within_s
+    with selectors.DefaultSelector() as waiting:
+        for reader in readers:
+            waiting.register(reader, selectors.EVENT_READ)
+        while waiting.get_map():
+            ready = waiting.select(max(0, deadline - time.monotonic()))
+            if not ready:
+                os.kill(int(told[readers[-1]].split()[0]), signal.SIGKILL)
+                raise subprocess.TimeoutExpired(sys.argv[:1], within_s, *(bytes(told[each]) for each in readers[:2]))
+            for key, _ in ready:
+                if piece := os.read(key.fd, 65_536):
+                    told[key.fd] += piece
+                else:
+                    waiting.unregister(key.fd)
+    return [bytes(told[reader]) for reader in readers]
+
+
+def serve(orders: socket.socket) -> None:
+    """Fork a process for each order, until there are no more. Returns in such a process, once it is to run a module."""
+    own = {"LC_CTYPE": os.environ["LC_CTYPE"]} if "LC_CTYPE" in os.environ else {}  # as Python sets it for its children
+    package = importlib.import_module("reconciler")
+    for each in pkgutil.walk_packages(package.__path__, "reconciler."):
+        if not each.name.endswith("__main__"):
+            importlib.import_module(each.name)
+    gc.collect()
+    gc.freeze()
+    keepers: set[int] = set()
+    while True:
+        packet, descriptors, *_ = socket.recv_fds(orders, 2 * ORDER_MAX, 4)
+        keepers = {each for each in keepers if os.waitpid(each, 0 if not packet else os.WNOHANG)[0] == 0}
+        if not packet:
+            raise SystemExit
+        if (keeper := os.fork()) == 0:
+            *streams, answer = descriptors
+            if (child := os.fork()) == 0:
+                _become(json.loads(packet), own, streams)
+                return
+            _keep(child, streams, answer)
+        keepers.add(keeper)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _keep(child: int, streams: Sequence[int], answer: int) -> None:
+    """Wait for a run, and tell how it ended."""
+    for stream in streams:
+        os.close(stream)
+    os.write(answer, f"{child}\n".encode())
+    _, status = os.waitpid(child, 0)
+    os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _become(order: Sequence[object], own: Mapping[str, str], streams: Sequence[int]) -> None:
+    """Make this process one that was started for an order."""
+    module, arguments, directory, environ, path = order
+    assert isinstance(arguments, list)
+    assert isinstance(environ, dict)
+    assert isinstance(path, list)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(len(streams), 1024)
+    for number, (name, mode, errors) in enumerate(_STREAMS):
+        file = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115  for its life
+        setattr(sys, name, file)
+        setattr(sys, f"__{name}__", file)
+    sys.stderr.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # just made
+    os.chdir(str(directory))
+    os.environ.clear()
+    os.environ.update({**own, **environ})
+    time.tzset()
+    sys.argv = [str(module), *arguments]
+    sys.orig_argv = [sys.executable, "-m", str(module), *arguments]
+    sys.path[:1] = [str(directory), *path]
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

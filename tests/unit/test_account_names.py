@@ -1,0 +1,109 @@
+"""Names that may not be relied on: in doubt, at odds, or leading to one account with two keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.controller.account_resolver import AccountResolver, SpecProblem
+from reconciler.model.job import CredentialScope
+from reconciler.model.reason import Reason
+from tests.support.documents import a_provider, located
+from tests.support.in_memory_operator import Operator
+from tests.support.resolving import NOBODY, account_of, problem_of, revision, told
+
+
+def names_of_one_account(**environ: str) -> AccountResolver:
+    """Return the resolver of a spec for `first`, which has a key of its own, and of one for the usual key."""
+    first = located(a_provider("first", credentials={"env": "A_KEY"}), "p.yaml", 1, credentials=4)
+    operator = Operator({"RECONCILE_TRUST": "A_KEY=api.openai.com", **environ})
+    return AccountResolver(revision(first, uses=("first", "openai")), operator)
+
+
+def test_two_names_of_one_account_with_two_keys_stop_each_other() -> None:
+    resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="other secret")
+    how = "use one of them, or give each the options that tell its account apart"
+    same = "stands for the same account, with another key"
+
+    assert resolver.all() == {
+        "first": SpecProblem(
+            Reason.INVALID_PROVIDER, f"'openai' {same} (OPENAI_API_KEY): {how}", ("spec", "credentials")
+        ),
+        "openai": SpecProblem(Reason.INVALID_PROVIDER, f"'first' {same} (A_KEY): {how}", ("spec", "provider")),
+    }
+    assert told(resolver) == [f"specs/p.yaml:4: spec.credentials: 'openai' {same} (OPENAI_API_KEY): {how}"]
+
+
+def test_two_variables_that_hold_one_secret_are_one_credential_by_the_first_name() -> None:
+    resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="secret")
+    scopes = [account_of(resolver.of(name)).scope for name in ("first", "openai")]
+
+    assert scopes == [CredentialScope("api.openai.com:443", "A_KEY")] * 2
+
+
+def test_a_secret_goes_by_the_name_that_the_operators_file_calls_it() -> None:
+    operator = Operator({"OPENAI_API_KEY": "secret", "Z_KEY": "secret"}, speaks_of=("Z_KEY", "ABSENT"))
+    resolver = AccountResolver(revision(uses=("openai", "no-such-type")), operator)
+
+    assert account_of(resolver.of("openai")).scope.credential == "Z_KEY"
+    assert resolver.names() == {"Z_KEY": "Z_KEY", "ABSENT": "ABSENT"}
+
+
+def test_an_unused_document_stops_nobody_who_uses_another_key() -> None:
+    idle = located(a_provider("idle", credentials={"env": "A_KEY"}))
+    operator = Operator({"RECONCILE_TRUST": "A_KEY=api.openai.com"})
+    resolver = AccountResolver(revision(idle, uses=("openai",)), operator)
+
+    assert account_of(resolver.of("openai")).account == account_of(resolver.of("idle")).account
+
+
+def test_a_spec_that_may_not_use_a_document_cannot_bring_its_name_into_a_clash() -> None:
+    kept = located(a_provider("kept", credentials={"env": "A_KEY"}, allowedPaths=["team/**"]))
+    operator = Operator({"RECONCILE_TRUST": "A_KEY=api.openai.com"})
+    resolver = AccountResolver(revision(kept, uses=("kept", "openai")), operator)
+
+    assert account_of(resolver.of("openai")).account == account_of(resolver.of("kept")).account
+
+
+@pytest.mark.parametrize(
+    ("rest", "why"),
+    [
+        ({"broken_providers": frozenset({"openai"})}, "the Provider document 'openai' is not valid"),
+        (
+            {"may_hold_providers": frozenset({"b.yaml", "a.yaml"})},
+            "may stand in specs/a.yaml, specs/b.yaml, which must be mended first",
+        ),
+        (
+            {"may_hold_providers": frozenset(f"{number}.yaml" for number in range(1007))},
+            "in specs/0.yaml, specs/1.yaml, specs/10.yaml, specs/100.yaml, specs/1000.yaml and 1,002 more, which must",
+        ),
+    ],
+    ids=["a document that is not valid", "two files that cannot be read", "a thousand of them"],
+)
+def test_a_name_is_no_provider_type_while_a_document_of_that_name_may_be_meant(
+    rest: dict[str, frozenset[str]], why: str
+) -> None:
+    problem = problem_of(AccountResolver(revision(uses=("openai",), **rest), NOBODY).of("openai"))
+
+    assert problem.reason is Reason.INVALID_PROVIDER
+    assert why in problem.message
+
+
+@pytest.mark.parametrize(
+    ("copies", "rest"),
+    [
+        (2, {}),
+        (1, {"broken_providers": frozenset({"research"})}),
+        (1, {"may_name_providers": frozenset({"research"})}),
+    ],
+    ids=["two valid documents", "one of them not valid", "one of them not readable"],
+)
+def test_a_name_that_stands_twice_stands_for_no_account(copies: int, rest: dict[str, frozenset[str]]) -> None:
+    places = [located(a_provider("research"), f"{number}.yaml") for number in range(copies)]
+    resolver = AccountResolver(revision(*places, uses=("research", "openai"), **rest), NOBODY)
+    problem = problem_of(resolver.of("research"))
+
+    assert problem.message == (
+        "the Provider document 'research' stands more than once, so nobody can tell which one is meant"
+    )
+    assert problem.path == ()
+    account_of(resolver.of("openai"))

@@ -1,0 +1,266 @@
+"""Which account a provider's name stands for, and why one may not be spoken to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.controller.account_resolver import (
+    LOOKED_FOR_MAX,
+    AccountResolver,
+    SpecProblem,
+    accounts_by_name,
+    diagnose,
+)
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import Account, CredentialScope
+from reconciler.model.reason import Reason
+from reconciler.ports import PAIRS_MAX, Rate, Snapshot
+from tests.support.build import ACCOUNT
+from tests.support.documents import a_provider, located
+from tests.support.in_memory_operator import Operator
+from tests.support.resolving import NOBODY, account_of, problem_of, revision, told
+
+EU = "https://eu.example/v1"
+
+
+def test_a_types_own_word_stands_for_the_vendors_account_with_the_usual_key() -> None:
+    found = account_of(AccountResolver(revision(uses=("openai",)), NOBODY).of("openai"))
+
+    assert found.account == ACCOUNT
+    assert found.credentials is None
+    assert found.rate == found.type.rate
+    assert found.scope == CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
+
+
+def test_a_provider_document_says_where_its_account_is_and_how_gently_it_is_asked() -> None:
+    document = a_provider(
+        "research",
+        baseUrl="https://EU.example:443/v1/",
+        credentials={"env": "EU_KEY"},
+        options={"project": "proj_1"},
+        rateLimit={"burst": "3"},
+    )
+    operator = Operator({"RECONCILE_TRUST": "EU_KEY=eu.example"})
+    found = account_of(AccountResolver(revision(located(document)), operator).of("research"))
+
+    assert found.account == Account("openai", EU, found.type.scope(found.options))
+    assert found.credentials == document.spec.credentials
+    assert found.scope == CredentialScope("eu.example:443", "EU_KEY")
+    assert found.rate == Rate(
+        requests_per_second=found.type.rate.requests_per_second, burst=3, concurrency=found.type.rate.concurrency
+    )
+
+
+def test_a_name_that_nothing_has_used_yet_is_resolved_when_somebody_asks() -> None:
+    resolver = AccountResolver(Snapshot(), NOBODY)
+    before = resolver.all().keys() - {"nebius"}
+    found = account_of(resolver.of("nebius"))
+
+    assert before == set()
+    assert resolver.all() == {"nebius": found}
+    assert resolver.by_account() == {"nebius https://api.tokenfactory.nebius.com/v1": found}
+
+
+def test_an_account_that_cannot_be_reached_is_found_under_no_line() -> None:
+    resolver = AccountResolver(revision(uses=("openai", "azure-openai")), NOBODY)
+
+    assert list(resolver.by_account()) == [str(ACCOUNT)]
+
+
+def test_a_world_in_this_process_is_protected_by_itself_and_by_no_host() -> None:
+    worlds = [a_provider(name, type="sandbox", options={"world": name}) for name in ("first", "second")]
+    resolver = AccountResolver(revision(*map(located, worlds)), NOBODY)
+    first, second = (account_of(resolver.of(name)) for name in ("first", "second"))
+
+    assert first.scope.host == str(first.account) == "sandbox http://sandbox.localhost/v1 world=first"
+    assert first.scope != second.scope
+
+
+def test_every_name_that_a_document_declares_or_a_spec_uses_or_a_person_says_is_resolved() -> None:
+    snapshot = revision(located(a_provider("research")), uses=("openai",), broken_providers=frozenset({"spoilt"}))
+    found = accounts_by_name(snapshot, NOBODY, ["nebius"])
+
+    assert list(found) == ["nebius", "openai", "research", "spoilt"]
+    assert {name for name, each in found.items() if isinstance(each, SpecProblem)} == {"spoilt"}
+
+
+# What is wrong with a document is told at its place
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"type": "opnai"}, "specs/p.yaml:5: spec.type: 'opnai' is not a provider type; did you mean 'openai'?"),
+        (
+            {"type": "azure-openai"},
+            "specs/p.yaml:6: spec.baseUrl: azure-openai has no address of its own: say where it is, with spec.baseUrl",
+        ),
+        (
+            {"options": {"project": "a b"}},
+            "specs/p.yaml:7: spec.options.project: String should match pattern '^[A-Za-z0-9_-]{1,128}$'",
+        ),
+        ({"options": {"projekt": "a"}}, "specs/p.yaml:7: spec.options.projekt: Extra inputs are not permitted"),
+    ],
+    ids=["an unknown type", "no address", "an option's text", "an unknown option"],
+)
+def test_a_mistake_in_a_provider_document_is_told_once_at_its_line(spec: dict[str, Any], said: str) -> None:
+    document = located(a_provider("research", **spec), "p.yaml", 1, type=5, baseUrl=6, options=7)
+    resolver = AccountResolver(revision(document, uses=("research",)), NOBODY)
+
+    assert told(resolver) == [said]
+    assert problem_of(resolver.of("research")).reason is Reason.INVALID_PROVIDER
+
+
+def test_each_of_two_documents_of_one_name_is_told_its_own_mistake() -> None:
+    places = [located(a_provider("research", type=word), f"{word}.yaml") for word in ("opnai", "bedrok")]
+
+    assert [each.partition(": ")[0] for each in told(AccountResolver(revision(*places), NOBODY))] == [
+        "specs/opnai.yaml:1",
+        "specs/bedrok.yaml:1",
+    ]
+
+
+def test_a_variable_that_makes_no_sense_is_named_and_no_document_is_blamed() -> None:
+    resolver = AccountResolver(revision(located(a_provider("research"))), Operator({"OPENAI_ORG_ID": "a b"}))
+    problem = problem_of(resolver.of("research"))
+
+    assert problem.message.startswith("the variable OPENAI_ORG_ID: ")
+    assert told(resolver) == []
+
+
+def test_what_a_document_writes_counts_before_the_vendors_variable() -> None:
+    document = a_provider("research", options={"organization": "ours"})
+    operator = Operator({"OPENAI_ORG_ID": "a b", "OPENAI_PROJECT_ID": "theirs"})
+    found = account_of(AccountResolver(revision(located(document)), operator).of("research"))
+
+    assert found.options.model_dump() == {"organization": "ours", "project": "theirs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("reserch", "no provider is called 'reserch'; did you mean 'research'?"),
+        ("opnai", "'opnai' is not a provider type; did you mean 'openai'?"),
+    ],
+    ids=["like a document's", "like a type's"],
+)
+def test_a_spec_that_misspells_its_provider_is_told_the_nearest_one(name: str, said: str) -> None:
+    resolver = AccountResolver(revision(located(a_provider("research")), uses=(name,)), NOBODY)
+
+    assert resolver.of(name) == SpecProblem(Reason.INVALID_PROVIDER, said, ("spec", "provider"))
+
+
+def test_only_the_first_few_of_many_misspelt_names_are_looked_for() -> None:
+    names = [f"research-{number}" for number in range(LOOKED_FOR_MAX + 5)]
+    resolver = AccountResolver(revision(located(a_provider("research"))), NOBODY)
+    answers = [problem_of(resolver.of(name)).message for name in names]
+
+    assert sum("did you mean 'research'?" in each for each in answers) == LOOKED_FOR_MAX
+
+
+def test_a_type_that_has_no_address_is_mended_where_it_is_named_if_no_document_declares_it() -> None:
+    problem = problem_of(AccountResolver(revision(uses=("azure-openai",)), NOBODY).of("azure-openai"))
+
+    assert problem.path == ("spec", "provider")
+
+
+def test_a_diagnostic_stands_at_the_deepest_field_whose_line_is_known() -> None:
+    document = located(a_provider(), "p.yaml", 3, options=9)
+    deep = SpecProblem(Reason.INVALID_PROVIDER, "wrong", ("spec", "options", "project"))
+    other = SpecProblem(Reason.INVALID_PROVIDER, "wrong", ("metadata",))
+
+    assert str(diagnose(document, deep, NOBODY)) == "specs/p.yaml:9: spec.options.project: wrong"
+    assert str(diagnose(document, other, NOBODY)) == "specs/p.yaml:3: metadata: wrong"
+
+
+# Hosts that a credential is not bound to
+
+
+def test_a_host_that_the_operator_has_not_bound_is_configuration_and_nothing_is_sent_there() -> None:
+    far = a_provider("far", baseUrl=EU, credentials={"env": "EU_KEY"})
+    problem = problem_of(AccountResolver(revision(located(far)), NOBODY).of("far"))
+
+    assert problem.reason is Reason.HOST_NOT_TRUSTED
+    assert problem.unseen.exit_code is ExitCode.CONFIGURATION
+    assert not problem.unseen.is_transient
+    assert "the operator sets RECONCILE_TRUST='EU_KEY=eu.example/v1'" in problem.message
+
+
+def test_what_is_wrong_with_a_document_is_no_matter_of_configuration() -> None:
+    assert SpecProblem(Reason.INVALID_PROVIDER, "not valid").unseen.exit_code is ExitCode.INVALID_DOCUMENT
+
+
+def test_each_host_that_is_not_bound_is_told_with_all_others_so_that_one_line_binds_them() -> None:
+    far = [located(a_provider(name, baseUrl=f"https://{name}.example")) for name in ("a", "b")]
+    resolver = AccountResolver(revision(*far, uses=("openai",)), NOBODY)
+    line = "RECONCILE_TRUST='OPENAI_API_KEY=a.example,OPENAI_API_KEY=b.example', besides"
+
+    assert [line in problem_of(resolver.of(name)).message for name in ("a", "b")] == [True, True]
+    account_of(resolver.of("openai"))
+
+
+def test_where_no_message_has_room_for_all_hosts_each_tells_its_own() -> None:
+    names = [f"{'long-' * 20}{number}" for number in range(1 + PAIRS_MAX // 100)]
+    far = [located(a_provider(f"p-{name[-1]}", baseUrl=f"https://{name[:62]}{name[-1]}.example")) for name in names]
+    resolver = AccountResolver(revision(*far), NOBODY)
+    own = [each.document.spec.base_url.removeprefix("https://") for each in far if each.document.spec.base_url]
+
+    for number, host in enumerate(own):
+        message = problem_of(resolver.of(f"p-{number}")).message
+        assert message.endswith(f"RECONCILE_TRUST='OPENAI_API_KEY={host}'")
+
+
+# What a spec depends on
+
+
+def test_a_provider_that_stays_as_it_is_keeps_its_very_object_from_one_revision_to_the_next() -> None:
+    snapshot = revision(located(a_provider("research")), uses=("research",))
+    before, after = AccountResolver(snapshot, NOBODY), AccountResolver(snapshot, NOBODY)
+    kept = after.basis("research", before.all())[0]
+
+    assert kept is before.of("research")
+    assert after.of("research") is kept
+
+
+@pytest.mark.parametrize(
+    "later",
+    [{"options": {"project": "proj_2"}}, {"allowedPaths": ["team/**"]}, {"rateLimit": {"burst": "3"}}],
+    ids=["its account", "who may use it", "how gently it is asked"],
+)
+def test_a_provider_that_changes_is_another_basis_for_its_specs(later: dict[str, Any]) -> None:
+    before = AccountResolver(revision(located(a_provider("research"))), NOBODY)
+    after = AccountResolver(revision(located(a_provider("research", **later))), NOBODY)
+
+    assert after.basis("research", before.all()) != before.basis("research", {})
+
+
+def test_a_name_without_an_account_depends_on_no_path_rules() -> None:
+    resolver = AccountResolver(revision(uses=("azure-openai",)), NOBODY)
+
+    assert resolver.basis("azure-openai", {}) == (resolver.of("azure-openai"), None, ())
+
+
+# The ids of an account
+
+
+@pytest.mark.parametrize("text", ["ftjob/abc", "-ftjob", "ftjob..abc", "ftjob abc", ""])
+def test_what_is_no_id_of_the_type_is_told_with_the_pattern_and_without_its_lookaheads(text: str) -> None:
+    found = account_of(AccountResolver(Snapshot(), NOBODY).of("openai"))
+
+    with pytest.raises(ValueError, match="is not a job id of openai") as error:
+        found.canonical_id(text)
+
+    assert str(error.value).endswith(
+        "copy it as the provider shows it, which matches [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, without '..'"
+    )
+
+
+def test_an_id_that_has_two_spellings_is_known_by_one() -> None:
+    options = {"project": "acme-ml", "location": "europe-west4"}
+    document = a_provider("google", type="vertex-ai", options=options)
+    found = account_of(AccountResolver(revision(located(document)), NOBODY).of("google"))
+
+    assert found.canonical_id("projects/acme-ml/locations/europe-west4/tuningJobs/123") == "123"
+    assert found.canonical_id("123") == "123"

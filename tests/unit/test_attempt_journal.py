@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.local.attempt_journal import REQUESTS, STATUSES, StateJournal
+from reconciler.local.disk import LocalDisk
+from reconciler.model.journal import KnownStatuses, Lost, Requested
+from reconciler.model.status import Verb
+from reconciler.ports import Disk
+from tests.support.build import NOW
+from tests.support.disk import ForgetfulDisk
+
+ONE = Requested(
+    name="support",
+    account="openai https://api.openai.com/v1",
+    job_id="ftjob-1",
+    verb=Verb.CANCEL,
+    at=NOW,
+    receipt_at=NOW - timedelta(hours=3),
+    approved_by="Approve-Cancels 0123456789ab",
+)
+TWO = Requested(name="é\n\\", account="x", job_id="y", verb=Verb.PAUSE, at=NOW, receipt_at=NOW)
+KNOWN = KnownStatuses(
+    marks={"a": "00000001", "b": "00000002"}, unfinished={"a": ("x", "y")}, lost={"c": Lost(NOW, "00000003")}
+)
+
+
+def journal(directory: Path, disk: Disk | None = None, tree: str = "specs/status") -> StateJournal:
+    return StateJournal(directory, disk or LocalDisk(directory), tree, lambda: NOW)
+
+
+def test_what_was_recorded_and_kept_is_read_back_as_it_was(tmp_path: Path) -> None:
+    one = journal(tmp_path)
+    one.record([ONE, TWO], [])
+    one.keep(KNOWN)
+    read = journal(tmp_path)
+
+    assert (read.requested(), read.known(), read.since()) == ((ONE, TWO), KNOWN, NOW)
+
+
+def test_a_fresh_directory_knows_nothing_and_that_is_no_error(tmp_path: Path) -> None:
+    assert (journal(tmp_path).requested(), journal(tmp_path).known()) == ((), KnownStatuses())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_never_left_is_forgotten_once_the_pass_ends(tmp_path: Path) -> None:
+    one = journal(tmp_path)
+    one.record([ONE, TWO], [])
+    one.forget([ONE])
+    before = journal(tmp_path).requested()
+    one.keep(KnownStatuses())
+
+    assert one.requested() == (TWO,)
+    assert before == (ONE, TWO)
+    assert journal(tmp_path).requested() == (TWO,)
+
+
+def test_what_no_longer_counts_goes_with_the_next_record(tmp_path: Path) -> None:
+    one = journal(tmp_path)
+    one.record([ONE], [])
+    one.record([TWO], [])
+
+    assert journal(tmp_path).requested() == (TWO,)
+
+
+def test_a_pass_without_news_writes_nothing(tmp_path: Path) -> None:
+    journal(tmp_path).keep(KNOWN)
+    before = {each.name: each.stat().st_mtime_ns for each in tmp_path.iterdir()}
+    again = journal(tmp_path)
+    again.requested()
+    again.keep(again.known())
+
+    assert {each.name: each.stat().st_mtime_ns for each in tmp_path.iterdir()} == before
+
+
+def test_statuses_of_another_tree_say_nothing_of_these(tmp_path: Path) -> None:
+    journal(tmp_path).keep(KNOWN)
+
+    assert journal(tmp_path, tree="elsewhere").known() == KnownStatuses()
+
+
+@pytest.mark.parametrize("text", ["", "something else\n", "reconcile 1\n{", 'reconcile 1\n{"since":"x"}\n', "\xff"])
+def test_a_journal_that_is_not_ours_is_an_error_and_never_an_empty_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / REQUESTS).write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(OSError, match="did not write it") as caught:
+        journal(tmp_path).requested()
+    assert caught.value.filename == str(tmp_path / REQUESTS)
+
+
+@pytest.mark.parametrize("text", ["", "reconcile 1\n{", 'reconcile 1\n{"tree":"specs/status"}\n["known","a"]\n'])
+def test_what_a_crash_left_torn_of_the_statuses_counts_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / STATUSES).write_text(text, encoding="utf-8")
+
+    assert journal(tmp_path).known() == KnownStatuses()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_was_recorded_outlives_a_machine_that_goes_down(seed: int) -> None:
+    directory = Path("/state")
+    disk = ForgetfulDisk(directory)
+    one = journal(directory, disk)
+    one.record([ONE], [])
+    one.record([TWO], one.requested())
+    disk.crash(random.Random(seed))  # noqa: S311  to be told again, not to be secret
+
+    assert journal(directory, disk).requested() == (ONE, TWO)

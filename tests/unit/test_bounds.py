@@ -1,0 +1,54 @@
+"""Bounds of what a command may use: they hold for all that it has started, and raise nothing that was lower."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.git.bounds import bound
+
+MOST = 1024**3
+PARENT = "sleep 60 & echo $!; wait"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing else bounds a process that runs")
+
+
+def files_at_most(process: int) -> int:
+    line = next(line for line in Path(f"/proc/{process}/limits").read_text().splitlines() if "file size" in line)
+    return int(line.split()[3])
+
+
+def test_what_a_process_has_started_is_bounded_as_it_is() -> None:
+    with subprocess.Popen(["sh", "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        bound(parent.pid, {resource.RLIMIT_FSIZE: MOST})
+        found = files_at_most(parent.pid), files_at_most(child)
+        subprocess.run(["kill", str(child)], check=True)
+
+    assert found == (MOST, MOST)
+
+
+def test_a_bound_that_is_lower_already_stays() -> None:
+    command = ["sh", "-c", f"ulimit -f 1000; echo; {PARENT}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        child = int(parent.stdout.readline())
+        before = files_at_most(parent.pid)
+        bound(parent.pid, {resource.RLIMIT_FSIZE: MOST})
+        found = files_at_most(parent.pid), files_at_most(child)
+        subprocess.run(["kill", str(child)], check=True)
+
+    assert found == (before, before)
+
+
+def test_a_process_that_has_ended_is_let_be() -> None:
+    with subprocess.Popen(["true"]) as process:
+        pass
+
+    bound(process.pid, {resource.RLIMIT_FSIZE: MOST})

@@ -1,0 +1,245 @@
+"""What the guard counts in a pass, from the journal, the statuses and the documents, and what it remembers of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.controller.budget_sources import PassBudget
+from reconciler.controller.run_options import ChangeRules
+from reconciler.core.change_budget import ApprovalUse, Judged
+from reconciler.core.guard import Approvals, ChangeLimits
+from reconciler.core.losses import marks_of
+from reconciler.core.past_attempts import PlannedChange
+from reconciler.core.scope import ScopedLimits
+from reconciler.model.action import CommitApproval
+from reconciler.model.job import JobRef
+from reconciler.model.journal import KnownStatuses, Lost, Older, Requested
+from reconciler.model.reason import Reason
+from reconciler.model.status import JobStatus, Verb
+from reconciler.ports import Snapshot, Unread
+from tests.support.budgeting import DISK, UNREAD_FILE, budgeted, lost_world, names
+from tests.support.build import ACCOUNT, NOW
+from tests.support.documents import a_settings, located
+from tests.support.in_memory import Notebook, Specs, Statuses, World
+from tests.support.in_memory_accounts import SharedBranch
+from tests.support.in_memory_operator import Operator
+from tests.support.loading import a_named_spec, a_named_status, a_world
+from tests.support.subjects import HOUR, MINUTE, a_receipt
+
+UNREAD_FOLDER = Unread("team/", "Permission denied", "allow it to be read")
+
+
+def judged(found: PassBudget, *names: str, line: str = str(ACCOUNT)) -> Judged:
+    """Ask the guard for a first cancel of each of these jobs, which were just seen running."""
+    changes = [
+        PlannedChange(name, JobRef(ACCOUNT, f"ftjob-{name}"), Verb.CANCEL, is_first=True, is_unfinished=True)
+        for name in names
+    ]
+    return found.budget.judge(line, changes, NOW)
+
+
+def an_attempt(name: str, age: timedelta = MINUTE) -> Requested:
+    return Requested(
+        name=name, account=str(ACCOUNT), job_id=f"ftjob-{name}", verb=Verb.CANCEL, at=NOW - age, receipt_at=NOW - age
+    )
+
+
+def why_not(found: PassBudget) -> str | None:
+    """Return why the guard does not let one first attempt through, as a person reads it."""
+    refusals = judged(found, "a").refusals
+    return refusals[0].doubt if refusals else None
+
+
+# What counts
+
+
+def test_what_the_journal_tells_of_the_last_hour_counts_though_no_status_does() -> None:
+    world = a_world("a")
+    world.journal = Notebook(attempts=tuple(map(an_attempt, names(3))))
+
+    assert judged(budgeted(World(specs=world.specs)), "a").refused == frozenset()
+    assert judged(budgeted(world), "a").refused == {"a"}
+
+
+def test_what_statuses_tell_of_the_last_hour_counts_though_the_journal_is_empty() -> None:
+    asked = [a_named_status(name, receipts=(a_receipt(age=MINUTE),)) for name in names(3)]
+    world = a_world("a", *names(3), statuses=Statuses.of(*asked))
+
+    assert judged(budgeted(world), "a").refused == {"a"}
+
+
+def test_what_history_tells_counts_where_the_journal_is_younger() -> None:
+    older = Older(tuple(a_named_status(name, receipts=(a_receipt(age=MINUTE),)) for name in names(3)))
+
+    assert judged(budgeted(a_world("a"), older=older), "a").refused == {"a"}
+
+
+def test_a_status_vouches_for_its_receipt_only_where_nobody_else_writes() -> None:
+    asked = a_named_status("a", receipts=(a_receipt(age=HOUR),))
+    change = PlannedChange("a", JobRef(ACCOUNT, "ftjob-a"), Verb.CANCEL, receipts=asked.receipts)
+    world = a_world("a", statuses=Statuses.of(asked))
+
+    assert not budgeted(world, publisher=SharedBranch(is_ours_alone=True)).budget.past.is_first_attempt(change)
+    assert budgeted(world, publisher=SharedBranch()).budget.past.is_first_attempt(change)
+    assert budgeted(world).budget.past.is_first_attempt(change)
+
+
+def test_changes_are_a_share_of_the_jobs_that_valid_specs_claim_and_our_records_know_to_be_unfinished() -> None:
+    statuses = [a_named_status(name) for name in (*names(20), "no-spec")]
+    world = a_world("a", *names(20), statuses=Statuses.of(*statuses))
+    world.journal.statuses = KnownStatuses(
+        marks=marks_of(statuses), unfinished={name: (str(ACCOUNT), f"ftjob-{name}") for name in (*names(20), "no-spec")}
+    )
+    found = budgeted(world)
+    ten = judged(found, *(f"new-{number}" for number in range(10)))
+
+    assert {each.name for each in found.budget.claimed} == set(names(20))
+    assert [each.unfinished for each in ten.refusals] == [30]
+
+
+def test_a_spec_that_cannot_be_acted_on_makes_no_room_for_the_changes_of_others() -> None:
+    world = World(
+        specs=Specs(Snapshot(jobs=(a_named_spec("a", jobId="../x"),))), statuses=Statuses.of(a_named_status("a"))
+    )
+
+    assert budgeted(world).budget.claimed == ()
+
+
+def test_what_is_done_under_one_credential_counts_together_in_all_of_its_accounts() -> None:
+    found = budgeted(a_world("a"))
+
+    assert [str(each) for each in found.budget.atlas.place(str(ACCOUNT)).scopes()] == [
+        "openai https://api.openai.com/v1",
+        "api.openai.com:443 with OPENAI_API_KEY",
+        "overall",
+        "every FineTuningJob",
+    ]
+
+
+# Limits and approvals
+
+
+def test_settings_may_tighten_what_the_operator_allows_and_not_loosen_it() -> None:
+    rules = ChangeRules(ScopedLimits(ChangeLimits(5, 50, 10)))
+    settings = located(a_settings(safety={"maxCancels": "9", "maxCancelsAbsolute": "2"}))
+
+    assert budgeted(a_world("a"), rules).budget.limits.everywhere == ChangeLimits(5, 50, 10)
+    assert budgeted(a_world("a", settings=(settings,)), rules).budget.limits.everywhere == ChangeLimits(5, 50, 2)
+
+
+def test_the_operators_limit_of_a_credential_holds_under_the_name_that_the_secret_goes_by() -> None:
+    world = a_world("a")
+    world.operator = Operator({"A_KEY": "secret", "B_KEY": "secret"}, speaks_of=("A_KEY", "B_KEY"))
+    rules = ChangeRules(ScopedLimits(credentials={"B_KEY": ChangeLimits(1, 10, 1)}))
+
+    assert budgeted(world, rules).budget.limits.credentials == {"A_KEY": ChangeLimits(1, 10, 1)}
+
+
+def test_approvals_by_the_operator_and_by_commits_hold_together() -> None:
+    commit = CommitApproval(commit="0123456789ab", count=1, names=frozenset({"b"}), made_at=NOW - HOUR)
+    world = a_world("a", "b", approvals=(commit,))
+    found = budgeted(world, ChangeRules(approvals=Approvals(names=frozenset({"a"}))))
+
+    assert judged(found, "a", "b").approved == {"a": "--allow-cancel", "b": commit.label}
+
+
+def test_a_dry_run_uses_up_no_approval() -> None:
+    rules, use = ChangeRules(approvals=Approvals(names=frozenset({"a"}))), ApprovalUse()
+    dry = budgeted(a_world("a"), rules, use, control=None)
+    judged(dry, "a")
+    after_dry = set(use.names)
+    judged(budgeted(a_world("a"), rules, use), "a")
+
+    assert after_dry == set()
+    assert use.names == {"a"}
+
+
+# What was refused before
+
+
+def refused_before(name: str) -> JobStatus:
+    """Return the status of a job whose change the guard refused."""
+    status = a_named_status(name)
+    (ready,) = status.conditions
+    return replace(status, conditions=(replace(ready, reason=Reason.REFUSED_BY_GUARD),))
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_standing"),
+    [
+        ({}, True),
+        ({"desiredState": "observed"}, False),
+        ({"suspend": "true"}, False),
+        ({"jobId": "../x"}, False),
+    ],
+    ids=["wanted still", "only observed by now", "suspended by now", "not valid by now"],
+)
+def test_a_refused_change_stands_as_long_as_its_spec_wants_it(spec: dict[str, str], *, is_standing: bool) -> None:
+    world = World(
+        specs=Specs(Snapshot(jobs=(a_named_spec("a", **spec), a_named_spec("other")))),
+        statuses=Statuses.of(refused_before("a"), a_named_status("other")),
+    )
+
+    assert budgeted(world).budget.standing == ({"a": str(ACCOUNT)} if is_standing else {})
+
+
+# Doubt
+
+
+def test_a_journal_that_cannot_be_read_is_an_error_and_lets_no_first_attempt_through() -> None:
+    world = a_world("a")
+    world.journal.broken = DISK
+    found = budgeted(world)
+
+    assert found.errors == ("/state/journal cannot be read: Permission denied",)
+    assert found.known == KnownStatuses()
+    assert why_not(found) == "/state/journal cannot be read: Permission denied"
+
+
+def test_a_history_that_may_have_told_less_than_there_is_lets_no_first_attempt_through() -> None:
+    assert why_not(budgeted(a_world("a"), older=Older(doubt="the clone is shallow"))) == "the clone is shallow"
+
+
+def test_without_a_journal_nothing_is_remembered_and_nothing_is_doubted() -> None:
+    found = budgeted(a_world("a"), journal=None)
+
+    assert (found.known, found.errors, why_not(found)) == (KnownStatuses(), (), None)
+
+
+def test_a_status_that_cannot_be_read_holds_up_its_own_account_and_counts_in_all_others() -> None:
+    found = budgeted(a_world("a", "b", statuses=Statuses.of(unread=(UNREAD_FILE,))))
+    other = judged(found, "x", line="openai https://eu.example/v1")
+
+    assert why_not(found) == "specs/status/b.yaml cannot be read"
+    assert [(each.doubt, each.earlier) for each in other.refusals] == [(None, 5)]
+
+
+def test_statuses_that_are_gone_in_number_let_no_first_attempt_through() -> None:
+    found = budgeted(lost_world(*names(4)))
+
+    assert found.lost == dict.fromkeys(names(4), Lost(NOW, "0badcafe"))
+    assert str(why_not(found)).startswith("4 of 4 statuses were deleted or spoilt since they were written")
+
+
+def test_a_few_statuses_that_are_gone_are_an_accident() -> None:
+    found = budgeted(lost_world(*names(2)))
+
+    assert set(found.lost) == set(names(2))
+    assert why_not(found) is None
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"unread": (Unread("job-0.yaml", "Permission denied", ""),)},
+        {"unread": (UNREAD_FOLDER,)},
+        {"too_new": ("team/job-0.yaml",)},
+    ],
+    ids=["it cannot be read", "its folder may be the one that cannot be read", "a later version wrote it"],
+)
+def test_a_status_that_is_there_for_somebody_else_to_read_is_not_lost(rest: dict[str, Any]) -> None:
+    assert budgeted(lost_world("job-0", **rest)).lost == {}

@@ -1,0 +1,105 @@
+"""Whether accounts can be reached, as `validate --live` asks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.controller.check_accounts import Checked, check
+from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import JobPage, ListQuery
+from reconciler.model.reason import Reason
+from reconciler.ports import JobReader, Snapshot
+from tests.support.build import ACCOUNT, a_spec
+from tests.support.documents import a_provider, located
+from tests.support.in_memory import OpenAccounts, World
+from tests.support.shelf import Shelf, shelf
+
+DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
+MISSING = PermanentError("set OPENAI_API_KEY", kind=Kind.MISSING)
+DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
+BOTH = Snapshot(jobs=(located(a_spec()),), providers=(located(a_provider("far", baseUrl="https://far.example")),))
+
+
+class Sizes(Shelf):
+    """An account that notes how many rows it was asked for."""
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return a page."""
+        self.ask(f"{query.page_size} rows")
+        return await super().list_page(query, cursor)
+
+
+def checked(
+    reader: JobReader | Exception, snapshot: Snapshot = BOTH, *, is_asked: bool = True
+) -> tuple[dict[str, Checked], OpenAccounts]:
+    """Check the accounts of a revision; OpenAI's own opens as given. Return each by its name, and what was opened."""
+    accounts = OpenAccounts({ACCOUNT: reader})
+    found = asyncio.run(check(snapshot, World(accounts=accounts).runtime(), is_asked=is_asked))
+    return {each.name: each for each in found}, accounts
+
+
+def test_an_account_that_answers_one_row_of_its_list_can_be_used() -> None:
+    reader = shelf(250, kind=Sizes)
+    found, accounts = checked(reader)
+
+    assert found["openai"].unseen is None
+    assert found["openai"].exit_code is ExitCode.OK
+    assert found["openai"].target is not None
+    assert found["openai"].target.account == ACCOUNT
+    assert reader.asked == ["1 rows", "page 1"]
+    assert accounts.opened == [ACCOUNT]
+
+
+def test_a_host_that_is_not_trusted_is_told_and_nothing_is_sent_there() -> None:
+    found, accounts = checked(shelf(1))
+    far = found["far"]
+
+    assert (far.target, far.exit_code) == (None, ExitCode.CONFIGURATION)
+    assert far.unseen is not None
+    assert far.unseen.reason is Reason.HOST_NOT_TRUSTED
+    assert accounts.opened == [ACCOUNT]
+
+
+def test_unless_it_is_wanted_no_account_is_asked() -> None:
+    found, accounts = checked(DENIED, is_asked=False)
+
+    assert found["openai"].exit_code is ExitCode.OK
+    assert found["far"].exit_code is ExitCode.CONFIGURATION
+    assert accounts.opened == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "code"),
+    [
+        (DENIED, Reason.AUTHENTICATION_FAILED, ExitCode.PROVIDER_UNSEEN),
+        (MISSING, Reason.AUTHENTICATION_FAILED, ExitCode.CONFIGURATION),
+        (DOWN, Reason.CANNOT_OBSERVE_PROVIDER, ExitCode.PROVIDER_UNSEEN),
+    ],
+    ids=["the key is denied", "there is no key", "no answer"],
+)
+@pytest.mark.parametrize("is_at_opening", [True, False], ids=["when it is opened", "when it is asked"])
+def test_an_account_that_fails_says_why_and_what_the_command_ends_with(
+    error: ProviderError, reason: Reason, code: ExitCode, *, is_at_opening: bool
+) -> None:
+    reader = shelf(1)
+    reader.broken["page 1"] = error
+    found, _ = checked(error if is_at_opening else reader)
+
+    assert found["openai"].target is not None
+    assert found["openai"].unseen is not None
+    assert (found["openai"].unseen.reason, found["openai"].unseen.message) == (reason, str(error))
+    assert found["openai"].exit_code is code
+
+
+def test_a_document_that_is_not_valid_is_told_under_its_name() -> None:
+    found, _ = checked(shelf(1), Snapshot(broken_providers=frozenset({"spoilt"})))
+
+    assert list(found) == ["spoilt"]
+    assert found["spoilt"].exit_code is ExitCode.INVALID_DOCUMENT
+
+
+def test_without_any_account_there_is_nothing_to_check() -> None:
+    assert checked(DENIED, Snapshot())[0] == {}

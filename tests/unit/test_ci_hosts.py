@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+import pytest
+
+import reconciler
+from reconciler.ci import HOSTS, HostRow, harmless_everywhere, host_of
+from reconciler.ci.github import GitHub
+from reconciler.ci.no_host import NO_HOST
+from reconciler.cli.group import reconcile
+from reconciler.model.report import Report
+from reconciler.ports import CiHost
+
+PORT = {name for name in vars(CiHost) if not name.startswith("_")}
+HOUSE = Path(reconciler.__file__).parent
+SPEAKERS = sorted(path for package in ("cli", "wiring") for path in (HOUSE / package).glob("*.py"))
+BY_ROW = pytest.mark.parametrize("row", HOSTS, ids=lambda row: row.flag)
+
+
+@BY_ROW
+def test_a_row_opens_a_host_that_keeps_the_port_and_offers_nothing_in_an_empty_environment(row: HostRow) -> None:
+    host = row.opened({})
+
+    assert {name for name in PORT if hasattr(host, name)} == PORT
+    assert (host.summary_room, host.keeps_files, host.conversation) == (None, False, None)
+    assert host.annotations(Report(), Path("specs")) == ""
+
+
+@BY_ROW
+def test_a_host_is_found_by_its_flag_and_by_its_variable(row: HostRow) -> None:
+    name, value = row.variable
+
+    assert type(host_of({row.flag: True}, {})) is type(row.opened({}))
+    assert type(host_of({row.flag: False}, {name: value})) is type(row.opened({}))
+    assert host_of({row.flag: False}, {name: f"{value}?"}) is NO_HOST
+
+
+@BY_ROW
+@pytest.mark.parametrize("verb", ["plan", "validate", None])
+def test_a_host_is_an_option_of_each_command_that_reports_to_one(row: HostRow, verb: str | None) -> None:
+    command = reconcile if verb is None else reconcile.get_command(click.Context(reconcile), verb)
+
+    assert command is not None
+    assert [each.opts for each in command.params if each.name == row.flag] == [[f"--{row.flag}"]]
+
+
+def test_where_there_is_no_host_text_stays_as_it_is_and_nothing_is_offered() -> None:
+    host: CiHost = host_of({}, {})
+
+    assert host is NO_HOST
+    assert host.harmless("::error::x ##[y") == "::error::x ##[y"
+    assert not host.reads_both_streams
+    assert host.annotations(Report(), Path("specs")) == ""
+    assert (host.summary_room, host.keeps_files, host.conversation) == (None, False, None)
+    with pytest.raises(LookupError):
+        asyncio.run(host.put_comment("<!-- x -->", "y"))
+
+
+def test_a_row_that_names_no_class_fails_when_it_is_opened() -> None:
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        HostRow(host="nowhere:Nothing", flag="nowhere", help="", variable=("NOWHERE", "1")).opened({})
+
+
+def test_a_failure_is_harmless_on_every_host() -> None:
+    assert harmless_everywhere("::error::x ##[y") == "\\x3a:error::x ##\\u005by"
+
+
+def test_a_step_hands_on_by_the_files_of_its_runner(tmp_path: Path) -> None:
+    files = {"GITHUB_OUTPUT": "output", "GITHUB_STEP_SUMMARY": "summary", "RUNNER_TEMP": "."}
+    host: CiHost = GitHub({name: str(tmp_path / file) for name, file in files.items()})
+    room = host.summary_room
+    host.add_summary("two\n")
+    host.hand_on({"commit-sha": "abc"})
+
+    assert room is not None
+    assert host.summary_room == room - len("two\n")
+    assert host.keep("plan.md", "text").read_text(encoding="utf-8") == "text"
+    assert "commit-sha<<end-" in (tmp_path / "output").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", SPEAKERS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_no_command_and_no_wiring_names_a_host(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").lower()
+
+    assert not [row.flag for row in HOSTS if row.flag in text]

@@ -1,0 +1,110 @@
+"""When a row of a list is not enough, and what a retrieve makes of the case."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from reconciler.controller.observation_order import (
+    confirm_accepted,
+    confirm_row,
+)
+from reconciler.controller.plan import JobPlan
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.spec import FineTuningJob
+from reconciler.model.status import JobStatus, Verb
+from tests.support.build import NOW, a_spec
+from tests.support.in_memory_accounts import InMemoryAccount, a_case, an_account
+from tests.support.subjects import HOUR, MINUTE, a_receipt
+from tests.unit.test_observation_order import NO_ANSWER, past_of
+
+
+def by_row(spec: FineTuningJob, last: JobStatus | None = None, phase: Phase = Phase.RUNNING) -> JobPlan:
+    """Return the case of a job that only a list has shown."""
+    return a_case(spec, phase, last, is_by_row=True)
+
+
+def confirmed(account: InMemoryAccount, *cases: JobPlan) -> tuple[JobPlan, ...]:
+    return asyncio.run(confirm_accepted(account, cases, lambda: NOW))
+
+
+ACCEPTED = past_of(a_spec(), Phase.RUNNING, a_receipt(age=MINUTE, accepted_at=NOW - MINUTE))
+
+
+def test_a_row_that_denies_what_the_provider_accepted_is_not_believed_by_itself() -> None:
+    account = an_account(phase=Phase.CANCELLED)
+    (case,) = confirmed(account, by_row(a_spec(), ACCEPTED))
+
+    assert account.asked == ["ftjob-abc123"]
+    assert case.decision.status.ready.reason is Reason.CANCELLED
+    assert not case.is_by_row
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        by_row(a_spec(), ACCEPTED, Phase.CANCELLING),
+        by_row(a_spec(), past_of(a_spec(), Phase.RUNNING, a_receipt(age=HOUR))),
+        by_row(a_spec(desiredState="observed")),
+        a_case(a_spec(), last=ACCEPTED),
+    ],
+    ids=["cancelling", "not accepted", "nothing open", "its own answer"],
+)
+def test_any_other_row_is_believed(case: JobPlan) -> None:
+    account = an_account()
+
+    assert confirmed(account, case) == (case,)
+    assert account.asked == []
+
+
+def retrieved(account: InMemoryAccount, case: JobPlan, now: datetime = NOW) -> JobPlan:
+    return asyncio.run(confirm_row(account, case, lambda: now))
+
+
+def test_a_job_that_its_own_answer_shows_as_its_row_did_is_decided_as_before() -> None:
+    case = by_row(a_spec())
+    again = retrieved(an_account(), case)
+
+    assert again.decision.action == case.decision.action
+    assert again.seen == an_account().jobs["ftjob-abc123"]
+    assert not again.is_by_row
+
+
+def test_a_job_whose_own_answer_wants_another_change_is_left_to_the_next_pass() -> None:
+    spec = a_spec(desiredState="running")
+    case = by_row(spec, phase=Phase.RUNNING)
+    again = retrieved(an_account(phase=Phase.PAUSED), case)
+
+    assert case.decision.action is None
+    assert again.decision.action is None
+    assert again.decision.status.phase is Phase.PAUSED
+
+
+def test_a_job_whose_row_and_answer_want_the_same_change_keeps_it() -> None:
+    case = by_row(a_spec(desiredState="running"), phase=Phase.PAUSED)
+    again = retrieved(an_account(phase=Phase.PAUSED), case)
+
+    assert again.decision.action is not None
+    assert again.decision.action.verb is Verb.RESUME
+
+
+def test_a_job_that_a_list_shows_and_its_id_does_not_is_neither_there_nor_gone() -> None:
+    again = retrieved(InMemoryAccount({}), by_row(a_spec()))
+
+    assert again.unseen is not None
+    assert again.unseen.reason is Reason.OBSERVATION_INCOMPLETE
+    assert again.decision.action is None
+    assert again.seen is None
+
+
+def test_a_job_whose_own_answer_fails_is_not_acted_on() -> None:
+    account = an_account()
+    account.broken["ftjob-abc123"] = NO_ANSWER
+    again = retrieved(account, by_row(a_spec()))
+
+    assert again.unseen is not None
+    assert again.unseen.message == "no answer"
+    assert again.decision.action is None

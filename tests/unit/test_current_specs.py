@@ -1,0 +1,133 @@
+"""What holds for an account that is still at work when its pass has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.controller.current_specs import CurrentSpecs, current_specs
+from reconciler.core.change_budget import ChangeBudget
+from reconciler.core.subject import Subject
+from reconciler.model.job import JobRef
+from reconciler.model.pinned_plan import PinnedPlan
+from reconciler.model.reason import Reason
+from reconciler.model.status import ProviderStatus
+from reconciler.ports import Snapshot, Unread
+from tests.support.build import ACCOUNT, NOW
+from tests.support.documents import a_provider, located
+from tests.support.in_memory import Specs, Statuses, World
+from tests.support.loading import a_named_spec, a_world, loaded, only
+
+
+def holding(world: World, **rest: Any) -> CurrentSpecs:
+    """Return what holds from a pass in this world on."""
+    return current_specs(loaded(world, **rest), ChangeBudget(), None)
+
+
+def of(name: str, **spec: Any) -> CurrentSpecs:
+    """Return what holds in a world with this one spec."""
+    return holding(World(specs=Specs(Snapshot(jobs=(a_named_spec(name, **spec),)))))
+
+
+def subject(current: CurrentSpecs, name: str = "a") -> Subject:
+    return current.subjects[name]
+
+
+def ref(name: str) -> JobRef:
+    return JobRef(ACCOUNT, f"ftjob-{name}")
+
+
+def test_every_valid_spec_that_the_run_is_about_may_be_acted_on() -> None:
+    world = World(specs=Specs(Snapshot(jobs=(a_named_spec("a"), a_named_spec("b"), a_named_spec("c", jobId="../x")))))
+    current = current_specs(loaded(world, only("a", "c")), ChangeBudget(), None)
+
+    assert list(current.subjects) == ["a"]
+    assert current.may_act(subject(current))
+    assert {job for _, job in current.named} == {"ftjob-a", "ftjob-b"}
+
+
+def test_a_spec_whose_status_is_unknown_may_not_be_acted_on() -> None:
+    unread = Unread("a.yaml", "Permission denied", "allow it to be read")
+
+    assert holding(a_world("a", statuses=Statuses.of(unread=(unread,)))).subjects == {}
+
+
+@pytest.mark.parametrize("rest", [{"is_settings_broken": True}, {"distrust": "the branch was rewound"}])
+def test_under_broken_settings_or_a_distrusted_revision_no_spec_may_be_acted_on(rest: dict[str, Any]) -> None:
+    current = holding(a_world("a", **rest))
+
+    assert not current.may_act(subject(current))
+    assert current.hold(subject(current))
+    assert current.halt is not None
+
+
+@pytest.mark.parametrize(
+    "later",
+    [{"desiredState": "running"}, {"jobId": "ftjob-other"}, {"suspend": "true"}, {"reason": "another"}],
+    ids=["another state", "another job", "suspended", "another reason"],
+)
+def test_a_spec_that_says_something_else_by_now_does_not_hold(later: dict[str, str]) -> None:
+    assert not of("a", **later).hold(subject(of("a")))
+    assert of("a").hold(subject(of("a")))
+
+
+def test_a_spec_that_is_gone_does_not_hold() -> None:
+    assert not of("b").hold(subject(of("a")))
+
+
+def test_a_spec_that_a_person_retries_still_says_what_it_said() -> None:
+    assert of("a").hold(replace(subject(of("a")), is_retry=True))
+
+
+# What is to be looked at again
+
+
+def test_jobs_of_specs_that_are_new_or_say_something_else_are_looked_at_and_no_others() -> None:
+    jobs = (a_named_spec("same"), a_named_spec("other"))
+    before = holding(World(specs=Specs(Snapshot(jobs=jobs))))
+    later = (a_named_spec("same"), a_named_spec("other", desiredState="paused"), a_named_spec("new"))
+    after = holding(World(specs=Specs(Snapshot(jobs=later))))
+
+    assert after.since(before) == {ref("other"), ref("new")}
+    assert before.since(before) == frozenset()
+
+
+@pytest.mark.parametrize("rest", [{"is_settings_broken": True}, {"distrust": "the branch was rewound"}])
+def test_all_jobs_are_looked_at_once_changes_may_be_requested_again(rest: dict[str, Any]) -> None:
+    before, after = holding(a_world("a", "b", **rest)), holding(a_world("a", "b"))
+
+    assert after.since(before) == {ref("a"), ref("b")}
+
+
+def test_all_jobs_of_an_account_that_is_reached_another_way_are_looked_at() -> None:
+    gently = located(a_provider("openai", rateLimit={"burst": "3"}), "p.yaml")
+    before, after = holding(a_world("a", "b")), holding(a_world("a", "b", providers=(gently,)))
+
+    assert after.since(before) == {ref("a"), ref("b")}
+
+
+# What else holds
+
+
+def test_the_newest_budget_and_the_pinned_plan_hold() -> None:
+    budget, pinned = ChangeBudget(), PinnedPlan.of(())
+    current = current_specs(loaded(a_world("a")), budget, pinned)
+
+    assert current.budget is budget
+    assert current.pinned is pinned
+
+
+def test_an_account_whose_jobs_are_gone_all_at_once_is_suspect_since_that_was_first_told() -> None:
+    outages = {
+        name: ProviderStatus(name=name, account=f"line of {name}", reason=reason, message="", since=NOW)
+        for name, reason in (("suspect", Reason.OBSERVATION_SUSPECT), ("blind", Reason.CANNOT_OBSERVE_PROVIDER))
+    }
+
+    assert holding(a_world("a", statuses=Statuses.of(providers=outages))).suspect_since == {"line of suspect": NOW}
+
+
+def test_before_the_first_pass_nothing_may_be_acted_on() -> None:
+    assert not CurrentSpecs().may_act(subject(of("a")))
+    assert not CurrentSpecs(subjects=of("a").subjects).may_act(subject(of("a")))

@@ -1,0 +1,291 @@
+"""What a pass starts from: the specs of one revision, each with what was last known of its job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.controller.desired_specs import load_desired_specs
+from reconciler.controller.run_options import RunOptions
+from reconciler.controller.spec_resolver import ResolutionCache
+from reconciler.core.subject import INTERVAL
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.job import JobRef, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import ConditionStatus, JobStatus
+from reconciler.ports import Snapshot, StoredStatuses, Unread
+from tests.support.build import ACCOUNT, NOW, a_spec
+from tests.support.documents import a_settings, located
+from tests.support.in_memory import HandClock, Specs, Statuses
+from tests.support.in_memory_accounts import SharedBranch
+from tests.support.in_memory_operator import Operator
+from tests.support.loading import a_named_status, a_world, loaded, only
+
+NOBODY = Operator()
+FIVE_MINUTES = (located(a_settings(interval="5m")),)
+UNREAD_FILE = Unread("second.yaml", "Permission denied", "allow it to be read")
+
+
+def test_each_spec_has_the_last_status_of_its_job_and_what_no_spec_claims_is_an_orphan() -> None:
+    first, gone = a_named_status("first"), a_named_status("gone")
+    desired = loaded(a_world("first", "new", statuses=Statuses.of(first, gone)))
+
+    assert [each.name for each in desired.specs] == ["first", "new"]
+    assert desired.last == {0: first}
+    assert desired.matched.orphans == (gone,)
+    assert desired.selected == desired.chosen == (0, 1)
+    assert desired.is_whole
+
+
+def test_a_run_about_some_specs_chooses_those_and_is_not_whole() -> None:
+    desired = loaded(a_world("first", "second"), only("second"))
+
+    assert [desired.specs[key].name for key in desired.selected] == ["second"]
+    assert not desired.is_whole
+
+
+def test_a_run_whose_operator_suspends_everything_suspends_each_spec() -> None:
+    desired = loaded(a_world("first"), RunOptions(is_suspended=True))
+
+    assert desired.specs[0].subject is not None
+    assert desired.specs[0].subject.suspension is not None
+
+
+def test_a_spec_that_stays_as_it_is_is_resolved_once_for_all_passes() -> None:
+    runtime, cache = a_world("first").runtime(), ResolutionCache()
+    before, after = (load_desired_specs(runtime, RunOptions(), cache, by_content=True) for _ in range(2))
+
+    assert after.specs[0] is before.specs[0]
+
+
+# In which order the world is read
+
+
+@dataclass
+class BusySpecs(Specs):
+    """Specs during whose reading something happens."""
+
+    meanwhile: Callable[[], object] = lambda: None
+
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
+        """Return the revision, as it stood before that happened."""
+        found = super().snapshot(by_content=by_content)
+        self.meanwhile()
+        return found
+
+
+@dataclass
+class BusyStatuses(Statuses):
+    """Statuses during whose reading something happens."""
+
+    meanwhile: Callable[[], object] = lambda: None
+
+    def load(self, *, by_content: bool = True) -> StoredStatuses:
+        """Return what stands on the disk after that happened."""
+        self.meanwhile()
+        return super().load(by_content=by_content)
+
+
+def test_a_status_that_is_written_while_specs_are_read_is_found() -> None:
+    world = a_world("first")
+    first = a_named_status("first")
+    world.specs = BusySpecs(world.specs.revision, meanwhile=lambda: world.statuses.write(first, durable=True))
+
+    assert loaded(world).last == {0: first}
+
+
+def test_what_others_publish_while_statuses_are_read_makes_the_edition_an_old_one() -> None:
+    branch = SharedBranch(edition=4)
+
+    def publish() -> None:
+        branch.edition += 1
+
+    desired = loaded(a_world("first", statuses=BusyStatuses(meanwhile=publish)), publisher=branch)
+
+    assert desired.edition == 4
+    assert branch.edition == 5
+
+
+def test_without_a_publisher_every_pass_is_of_the_first_edition() -> None:
+    assert loaded(a_world("first")).edition == 0
+
+
+@pytest.mark.parametrize("by_content", [True, False])
+def test_where_others_publish_statuses_are_read_at_each_pass(*, by_content: bool) -> None:
+    world = a_world("first")
+    loaded(world, by_content=by_content, publisher=SharedBranch())
+
+    assert world.specs.reads == world.statuses.reads == [by_content]
+
+
+def test_where_only_this_process_writes_a_pass_that_reads_what_changed_reads_no_status() -> None:
+    world = a_world("first", statuses=Statuses.of(a_named_status("first")))
+    desired = loaded(world, by_content=False)
+
+    assert world.statuses.reads == []
+    assert desired.last == {0: a_named_status("first")}
+
+
+def test_a_status_that_could_not_be_read_is_tried_again_at_each_pass() -> None:
+    world = a_world("first", statuses=Statuses.of(unread=(UNREAD_FILE,)))
+    loaded(world, by_content=False)
+
+    assert world.statuses.reads == [False]
+
+
+# Statuses that tell less than usual
+
+
+def test_a_spec_whose_status_a_later_version_wrote_is_left_out_and_told() -> None:
+    by_name = Statuses.of(too_new=("first.yaml",))
+    by_job = Statuses.of(too_new=("old-name.yaml",), too_new_jobs=frozenset({(str(ACCOUNT), "ftjob-first")}))
+
+    for statuses in (by_name, by_job):
+        desired = loaded(a_world("first", "second", statuses=statuses))
+
+        assert [each.name for each in desired.specs] == ["second"]
+        assert [each.name for each in desired.resolved.candidates] == ["first", "second"]
+        assert [str(each) for each in desired.diagnostics(NOBODY)] == [
+            f"specs/status/{statuses.too_new[0]}: written by a later version of reconcile; left alone"
+        ]
+
+
+def test_a_spec_whose_status_could_not_be_read_is_shown_as_unknown_and_not_chosen() -> None:
+    statuses = Statuses.of(a_named_status("first"), unread=(UNREAD_FILE,))
+    desired = loaded(a_world("first", "second", "third", statuses=statuses))
+
+    # The job of `third` has no status that was read: the one that was not may be its.
+    assert desired.selected == (0, 1, 2)
+    assert desired.chosen == (0,)
+    assert {key: each.ready.reason for key, each in desired.unknown.items()} == dict.fromkeys(
+        (1, 2), Reason.STATUS_UNKNOWN
+    )
+    assert {each.ready.status for each in desired.unknown.values()} == {ConditionStatus.UNKNOWN}
+    assert [each.partition(":")[0] for each in desired.errors(NOBODY)] == ["specs/status/second.yaml cannot be read"]
+
+
+def test_an_unknown_status_of_a_spec_that_the_run_is_not_about_is_not_shown() -> None:
+    statuses = Statuses.of(a_named_status("first"), unread=(UNREAD_FILE,))
+
+    assert loaded(a_world("first", "second", statuses=statuses), only("first")).unknown == {}
+
+
+def test_a_status_that_was_spoilt_counts_as_none_and_its_loss_is_told_to_the_second() -> None:
+    world = a_world("first", statuses=Statuses.of(discarded=("first.yaml",)))
+    world.clock = HandClock(NOW.replace(microsecond=999_999))
+    desired = loaded(world)
+
+    assert desired.last[0].ready.reason is Reason.STATUS_DISCARDED
+    assert desired.last[0].ready.last_transition_time == NOW
+    assert desired.notices(NOBODY) == (
+        "specs/status/first.yaml: unreadable or edited by hand; it counts as none (StatusDiscarded)",
+    )
+
+
+# What is still wanted
+
+
+def test_a_job_is_unfinished_until_its_end_is_final_and_not_doubted() -> None:
+    statuses = Statuses.of(
+        a_named_status("running"),
+        a_named_status("over", phase=Phase.CANCELLED, final=True),
+        a_named_status("doubted", phase=Phase.CANCELLED, final=True, doubted_at=NOW),
+    )
+    world = a_world("running", "over", "doubted", "new", statuses=statuses)
+    refs = {name: JobRef(ACCOUNT, f"ftjob-{name}") for name in ("running", "doubted", "new")}
+    desired = loaded(world)
+
+    assert desired.unfinished == desired.unfinished_here == frozenset(refs.values())
+    assert loaded(world, only("new", "over")).unfinished_here == {refs["new"]}
+
+
+def test_a_spec_that_cannot_be_acted_on_has_no_unfinished_job() -> None:
+    world = a_world()
+    world.specs.revision = Snapshot(jobs=(located(a_spec(jobId="../x")),))
+
+    assert loaded(world).unfinished == frozenset()
+
+
+# Whether changes may be requested
+
+
+@pytest.mark.parametrize(
+    ("rest", "may_ask", "halt"),
+    [
+        ({}, True, None),
+        (
+            {"is_settings_broken": True},
+            False,
+            "nothing is asked for any job until Settings are valid: run reconcile validate",
+        ),
+        ({"distrust": "the branch was rewound"}, False, "the branch was rewound"),
+        ({"distrust": "it changed while it was read", "is_torn": True}, False, None),
+    ],
+    ids=["usually", "Settings are not valid", "the revision is not trusted", "it changed while it was read"],
+)
+def test_changes_are_requested_under_valid_settings_and_for_a_trusted_revision(
+    rest: dict[str, Any], *, may_ask: bool, halt: str | None
+) -> None:
+    desired = loaded(a_world("first", **rest))
+
+    assert (desired.may_ask, desired.halt) == (may_ask, halt)
+
+
+def test_a_distrusted_revision_and_what_else_is_to_be_known_of_it_are_told() -> None:
+    desired = loaded(a_world(distrust="the branch was rewound", notices=("the remote is away",)))
+
+    assert desired.notices(NOBODY) == ("the remote is away", "the branch was rewound (RevisionNotTrusted)")
+    assert loaded(a_world()).notices(NOBODY) == ()
+
+
+def test_what_is_wrong_with_documents_is_told_with_what_is_wrong_with_their_accounts() -> None:
+    unread = Diagnostic(file="specs/a.yaml", line=1, message="is not YAML")
+    world = a_world()
+    world.specs.revision = Snapshot(jobs=(located(a_spec(provider="opnai")),), diagnostics=(unread,))
+
+    assert [each.field for each in loaded(world).diagnostics(NOBODY)] == [None, "spec.provider"]
+
+
+# How often jobs are polled
+
+
+@pytest.mark.parametrize(
+    ("rest", "interval"),
+    [
+        ({}, INTERVAL),
+        ({"settings": (located(a_settings()),)}, INTERVAL),
+        ({"settings": FIVE_MINUTES}, timedelta(minutes=5)),
+        (
+            {"settings": (located(a_settings(interval="5m")),), "broken_files": frozenset({"x.yaml"})},
+            timedelta(hours=1),
+        ),
+        ({"is_settings_broken": True}, timedelta(hours=1)),
+    ],
+    ids=["without Settings", "where they leave it out", "as they say", "a file cannot be read", "Settings are broken"],
+)
+def test_the_interval_stays_as_it_was_while_settings_may_stand_where_nobody_can_read_them(
+    rest: dict[str, Any], interval: timedelta
+) -> None:
+    assert loaded(a_world(**rest)).interval(timedelta(hours=1)) == interval
+
+
+# Specs that are gone
+
+
+def told_gone(status: JobStatus) -> JobStatus:
+    """Return a status of which an earlier pass said that its spec is gone."""
+    (ready,) = status.conditions
+    return replace(status, conditions=(replace(ready, reason=Reason.SPEC_DELETED),))
+
+
+def test_a_spec_that_is_gone_is_told_once_and_not_while_its_file_cannot_be_read() -> None:
+    gone, spoilt = a_named_status("gone"), a_named_status("spoilt")
+    statuses = Statuses.of(gone, told_gone(a_named_status("told")), spoilt)
+    world = a_world("first", statuses=statuses, broken_files=frozenset({"spoilt.yaml"}))
+
+    assert loaded(world).new_orphans() == (gone,)
+    assert loaded(world, only("first")).new_orphans() == ()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import reconciler
+from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.status_parser import StatusUnreadableError, parse_status
+from reconciler.formats.status_writer import digest, render_status
+from reconciler.formats.yaml_edit import Edit, splice
+from reconciler.model.job import ObservedJob
+from reconciler.model.kind import DOCUMENTS, FINE_TUNING, KINDS, JobKind
+from reconciler.model.operator import KindName
+from reconciler.model.status import JobFacts
+from tests.support.reports import a_row
+from tests.unit.test_status_writer import the_golden_status
+
+HOUSE = Path(reconciler.__file__).parent
+NAMERS = {"model/kind.py", "model/operator.py", "model/spec.py", "cli/explain_command.py", "views/explain_text.py"}
+"""What names a kind: its models, what the schema must list, and examples for people."""
+BY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+SPEC = """\
+apiVersion: jobs.reconciler/v1
+kind: {kind}
+metadata:
+  name: a
+spec:
+  provider: demo
+  jobId: b
+  desiredState: running
+"""
+
+
+@BY_KIND
+def test_a_kind_names_attributes_that_observed_jobs_and_statuses_have(kind: JobKind) -> None:
+    for model in (ObservedJob, JobFacts):
+        assert {kind.result, kind.counted} <= {each.name for each in fields(model)}
+
+
+@BY_KIND
+def test_a_spec_of_a_kind_is_read_as_its_document_and_can_be_edited(kind: JobKind) -> None:
+    text = SPEC.format(kind=kind.name)
+    (located,) = read_documents(text.encode(), file="a.yaml", shown="specs/a.yaml").jobs
+
+    assert type(located.document) is kind.document is DOCUMENTS[kind.name]
+    assert "cancelled" in splice(text.encode(), Edit("a", ("desiredState",), "cancelled")).decode()
+
+
+@BY_KIND
+def test_a_status_of_a_kind_reads_back_as_one(kind: JobKind) -> None:
+    text = render_status(replace(the_golden_status(), kind=kind))
+
+    assert f"\nkind: {kind.name}\n" in text
+    assert parse_status(text).kind is kind
+
+
+def test_a_status_of_an_unknown_kind_counts_as_none() -> None:
+    body = (
+        render_status(the_golden_status()).replace("kind: FineTuningJob", "kind: Sourdough").rpartition("digest: ")[0]
+    )
+
+    with pytest.raises(StatusUnreadableError, match="not a status of kind FineTuningJob"):
+        parse_status(body + digest(body))
+
+
+def test_an_operator_can_limit_each_kind() -> None:
+    assert get_args(KindName) == tuple(KINDS)
+
+
+def test_what_a_job_made_and_used_up_is_what_its_kind_says() -> None:
+    job = a_row().status.job
+
+    assert job is not None
+    done = replace(job, fine_tuned_model="ft:x", trained_tokens=7)
+    assert (FINE_TUNING.result_of(done), FINE_TUNING.count_of(done)) == ("ft:x", 7)
+    assert FINE_TUNING.with_count_of(job, done) == replace(job, fine_tuned_model="ft:x")
+
+
+def test_no_other_module_names_a_kind() -> None:
+    found = {
+        str(path.relative_to(HOUSE))
+        for path in HOUSE.rglob("*.py")
+        if any(f'"{name}' in path.read_text(encoding="utf-8") for name in KINDS)
+    }
+
+    assert found == NAMERS - {"views/explain_text.py", "cli/explain_command.py"}

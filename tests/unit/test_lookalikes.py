@@ -1,0 +1,82 @@
+"""Names that look like a spec's, and are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.formats.lookalikes import meant
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
+from reconciler.model.diagnostic import Severity
+from reconciler.ports import Snapshot
+
+SPEC = """\
+apiVersion: jobs.reconciler/v1
+kind: FineTuningJob
+metadata: {name: bot}
+spec: {provider: openai, jobId: ftjob-1, desiredState: cancelled}
+"""
+
+
+def read(specs: Path) -> Snapshot:
+    return SpecsDir(specs, specs / "status", LocalDisk(specs), "specs").snapshot()
+
+
+@pytest.mark.parametrize(
+    "name", ["a.YAML", "a.Yml", "team/a.YML", "a.json", "a.JSON", "a.yaml.txt", "a.YAML.TXT", "a.yml.txt", "a.json.txt"]
+)
+def test_a_file_that_looks_like_a_spec_is_not_passed_over_in_silence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / name).write_text(SPEC)
+    found = read(tmp_path)
+
+    assert [str(each) for each in found.diagnostics] == [
+        f"specs/{name}: is not read: only names that end in .yaml or .yml are; rename it to a.yaml"
+    ]
+    assert [each.severity for each in found.diagnostics] == [Severity.WARNING]
+    assert (found.jobs, found.broken_files) == ((), frozenset())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.yaml~", "a.yaml.bak", "a.yaml.orig", "#a.yaml#", ".a.yaml.swp", "a.yaml.j2", "README.md", "yaml", "_a.YAML"],
+)
+def test_backups_templates_and_prose_are_no_specs_that_somebody_forgot(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(SPEC)
+
+    assert read(tmp_path).diagnostics == ()
+
+
+@pytest.mark.parametrize("name", ["train.json", "notes.yaml.txt"])
+def test_a_file_of_another_kind_is_one_only_if_it_holds_a_document_of_ours(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"epochs": 3}')
+
+    assert read(tmp_path).diagnostics == ()
+
+
+def test_a_warning_ends_with_the_file_and_comes_with_what_it_holds(tmp_path: Path) -> None:
+    specs = SpecsDir(tmp_path, tmp_path / "status", LocalDisk(tmp_path), "specs")
+    path = tmp_path / "a.json"
+    path.write_text("{}")
+    before = specs.snapshot(by_content=False)
+    path.write_text(SPEC)
+    during = specs.snapshot(by_content=False)
+    path.unlink()
+    after = specs.snapshot(by_content=False)
+
+    assert [len(each.diagnostics) for each in (before, during, after)] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.yml", "a", "", "a.txt"])
+def test_a_name_that_is_right_or_something_else_is_meant_as_nothing_else(name: str) -> None:
+    assert meant(name) is None
+
+
+def test_a_link_in_the_place_of_the_statuses_hides_no_specs(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "a.yaml").write_text(SPEC)
+    (tmp_path / "status").symlink_to("team")
+
+    assert [each.document.metadata.name for each in read(tmp_path).jobs] == ["bot"]

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from reconciler.local.operator_file import parse_rules
+from reconciler.local.ownership import MisplacedFileError, check_place
+from reconciler.model.operator import OPERATOR_KINDS, OperatorSpec
+from reconciler.views.json_schema import json_schema
+
+EXAMPLE = Path(__file__).parents[2] / ".github" / "deploy" / "operator.example.yaml"
+HEAD = "apiVersion: jobs.reconciler/v1\nkind: OperatorConfig\nspec:\n"
+
+
+def wrong(text: str) -> list[str]:
+    return [str(each) for each in parse_rules((HEAD + text).encode(), "operator.yaml").diagnostics]
+
+
+def test_the_example_is_valid_and_rules_what_it_says() -> None:
+    rules = parse_rules(EXAMPLE.read_bytes(), "example")
+
+    assert rules.diagnostics == ()
+    assert [(each.credential, str(each.endpoint), each.path) for each in rules.bindings] == [
+        ("OPENAI_API_KEY", "gateway.example.org", "/v1/acme"),
+        ("/run/secrets/research-key", "api.openai.com", ""),
+    ]
+    assert rules.hosts == ("api.openai.com:443", None)
+    assert rules.spec.paths[0].specs == ("research/**",)
+    assert rules.spec.safety.credentials["/run/secrets/research-key"].max_cancels == 1
+
+
+def test_the_example_fits_the_schema_for_editors() -> None:
+    schema = json.loads(json.dumps(json_schema({}, OPERATOR_KINDS)))
+
+    jsonschema.validate(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("  trst: {}\n", "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend; did you"),
+        ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL holds no blanks"),
+        ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL begins with https://"),
+        ("  trust: {KEY: x}\n", "operator.yaml:4: spec.trust.KEY: must be a list, but is 'x'"),
+        ("  paths: [{credential: K, specs: []}]\n", "operator.yaml:4: spec.paths[0].specs: must have at least 1"),
+        ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: is required"),
+        (
+            "  paths:\n  - {credential: K, host: 'a/b', specs: [a]}\n",
+            "operator.yaml:5: spec.paths[0].host: a host has no",
+        ),
+        ("  safety: {maxCancel: 3}\n", "did you mean 'maxCancels'?"),
+        ("  safety: {kinds: {FineTuning: {}}}\n", "operator.yaml:4: spec.safety.kinds.FineTuning: 'FineTuning' is not"),
+        ("  suspend: perhaps\n", "operator.yaml:4: spec.suspend: 'perhaps' is not true or false"),
+        ("  safety: {maxCancels: -1}\n", "'-1' is not a whole number"),
+    ],
+)
+def test_a_mistake_is_told_at_its_line_and_nothing_is_ruled(text: str, said: str) -> None:
+    found = wrong(text)
+
+    assert any(said in each for each in found), found
+    assert parse_rules((HEAD + text).encode(), "x").spec == OperatorSpec()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must hold exactly one document, of kind OperatorConfig, and holds 0"),
+        (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "and holds 2"),
+        ("- a\n", "a document must be a mapping"),
+        ("{", "is not YAML"),
+        (HEAD.replace("OperatorConfig", "Settings"), "kind: 'Settings' is not one of OperatorConfig"),
+        (HEAD.replace("OperatorConfig", "OperatorConfg"), "did you mean 'OperatorConfig'?"),
+        (HEAD.replace("v1", "v9"), "is newer than this reconcile"),
+        (HEAD + "  suspend: true\n  suspend: false\n", "suspend"),
+    ],
+)
+def test_what_is_no_operators_file_rules_nothing(text: str, said: str) -> None:
+    rules = parse_rules(text.encode(), "operator.yaml")
+
+    assert any(said in str(each) for each in rules.diagnostics), rules.diagnostics
+    assert rules.spec == OperatorSpec()
+
+
+@pytest.mark.parametrize("where", ["specs/operator.yaml", "specs/deep/er/operator.yaml", "status/operator.yaml"])
+def test_a_file_among_specs_or_statuses_is_refused(tmp_path: Path, where: str) -> None:
+    file = tmp_path / where
+    file.parent.mkdir(parents=True)
+    file.write_text(HEAD, encoding="utf-8")
+
+    with pytest.raises(MisplacedFileError, match="where authors of specs write"):
+        check_place(file, tmp_path / "specs", tmp_path / "status")
+
+
+def test_a_link_to_or_from_the_specs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "inner.yaml").write_text(HEAD, encoding="utf-8")
+    (tmp_path / "outer.yaml").write_text(HEAD, encoding="utf-8")
+    (tmp_path / "specs" / "link.yaml").symlink_to(tmp_path / "outer.yaml")
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "specs" / "inner.yaml")
+
+    check_place(tmp_path / "outer.yaml", tmp_path / "specs")
+    for file in (tmp_path / "specs" / "link.yaml", tmp_path / "link.yaml"):
+        with pytest.raises(MisplacedFileError, match="where authors of specs write"):
+            check_place(file, tmp_path / "specs")
+
+
+def a_place(root: Path) -> Path:
+    """Make a file two directories below."""
+    file = root / "outer" / "home" / "operator.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(HEAD, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("mode", [0o002, 0o020], ids=["everybody", "a group"])
+@pytest.mark.parametrize("above", [0, 1, 2], ids=["the file", "its directory", "the one above"])
+def test_a_file_that_other_users_can_write_or_replace_is_refused(tmp_path: Path, above: int, mode: int) -> None:
+    file = a_place(tmp_path)
+    place = (file, *file.parents)[above]
+    os.chown(place, -1, a_group_of_others())
+    place.chmod(place.stat().st_mode | mode)
+
+    with pytest.raises(MisplacedFileError, match="can be written to by other users"):
+        check_place(file, tmp_path / "specs")
+
+
+def test_a_link_that_other_users_can_replace_is_refused(tmp_path: Path) -> None:
+    file = a_place(tmp_path)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "operator.yaml").symlink_to(file)
+    check_place(shared / "operator.yaml", tmp_path / "specs")
+    shared.chmod(0o777)
+
+    with pytest.raises(MisplacedFileError, match=f"by {shared}, can be written to"):
+        check_place(shared / "operator.yaml", tmp_path / "specs")
+
+
+def test_a_directory_where_others_can_only_add_files_is_taken(tmp_path: Path) -> None:
+    file = a_place(tmp_path)
+    file.parent.chmod(0o1777)
+
+    check_place(file, tmp_path / "specs")
+
+
+def a_group_of_others() -> int:
+    """Return a group that is not of this user alone: one of root's, or none that this machine knows."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives a file to another group")
+    return 65_533

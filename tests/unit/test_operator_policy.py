@@ -1,0 +1,74 @@
+"""What the operator decides, by the product and by the operator of the tests: both answer alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.run_options import Paths
+from reconciler.local.credential_policy import Trust
+from reconciler.local.operator_file import OperatorRules
+from reconciler.model.spec import CredentialSource
+from reconciler.providers import NAMES, load
+from reconciler.wiring.run_setup import ConfiguredPolicy
+from tests.support.in_memory_operator import Operator
+
+SOURCES = (None, CredentialSource(env="TEAM_KEY"), CredentialSource(env="OPENAI_API_KEY"))
+WRITTEN = (None, "https://eu.example/v1/")
+
+
+def the_products() -> OperatorPolicy:
+    """Return what the product makes of this process's environment."""
+    return ConfiguredPolicy(Paths(Path("specs")), OperatorRules(), Trust.read(os.environ, {}))
+
+
+def answers(policy: OperatorPolicy, word: str, source: CredentialSource | None, written: str | None) -> list[object]:
+    """Return what a policy says of an account of this type, each question by itself."""
+    type_ = policy.provider_type(word)
+    options = type_.options.model_construct()
+    try:
+        url = policy.base_url(type_, options, written)
+    except ValueError as error:
+        return [str(error)]
+    return [
+        url,
+        policy.why_not_trusted(type_, options, source, url),
+        policy.credential(type_, source).name,
+        dict(policy.usual_options(type_, source)),
+    ]
+
+
+@pytest.mark.parametrize("word", [word for word in NAMES if word in {"openai", "nebius", "azure-openai", "litellm"}])
+@pytest.mark.parametrize("source", SOURCES, ids=["the usual key", "a team's key", "the usual key by its name"])
+@pytest.mark.parametrize("written", WRITTEN, ids=["its own address", "an address that is written"])
+def test_the_operator_of_the_tests_answers_as_the_product_does(
+    word: str, source: CredentialSource | None, written: str | None
+) -> None:
+    ours, theirs = Operator(os.environ), the_products()
+
+    assert ours.provider_type(word) is theirs.provider_type(word) is load(word)
+    assert answers(ours, word, source, written) == answers(theirs, word, source, written)
+
+
+def test_an_operator_who_has_no_file_rules_nothing_and_paths_are_shown_below_the_specs() -> None:
+    for policy in (Operator(os.environ), the_products()):
+        assert (policy.named(), policy.ruled()) == ({}, ())
+        assert policy.show("a.yaml") == "specs/a.yaml"
+        assert policy.show_status("a.yaml") == "specs/status/a.yaml"
+
+
+def test_equal_secrets_have_equal_marks_and_no_secret_has_none() -> None:
+    operator = Operator({"OPENAI_API_KEY": "secret", "TEAM_KEY": "secret", "OTHER_KEY": "another"})
+    type_ = load("openai")
+    usual, team, other, absent = (
+        operator.credential(type_, source)
+        for source in (None, *(CredentialSource(env=name) for name in ("TEAM_KEY", "OTHER_KEY", "NO_KEY")))
+    )
+
+    assert usual.mark == team.mark
+    assert usual.name != team.name
+    assert other.mark not in {usual.mark, None}
+    assert absent.mark is None

@@ -1,0 +1,121 @@
+"""Which spec files may use an account, by Provider documents and by the operator."""
+
+from __future__ import annotations
+
+from reconciler.controller.account_resolver import AccountResolver, SpecProblem
+from reconciler.controller.path_rules import Allowance, PathRules, Ruling
+from reconciler.model.job import Account, CredentialScope
+from reconciler.model.reason import Reason
+from reconciler.ports import Snapshot
+from tests.support.build import ACCOUNT, a_spec
+from tests.support.documents import a_provider, located
+from tests.support.in_memory_operator import Operator
+from tests.support.resolving import NOBODY, account_of
+
+
+def test_a_file_outside_the_allowed_paths_is_refused_under_every_name_of_the_account() -> None:
+    kept = located(a_provider("kept", allowedPaths=["team/**"]))
+    outside = [located(a_spec(provider=name), "elsewhere.yaml") for name in ("kept", "openai")]
+    inside = located(a_spec(provider="openai"), "team/a.yaml")
+    resolver = AccountResolver(Snapshot(providers=(kept,), jobs=(*outside, inside)), NOBODY)
+    by_name, by_type = (
+        resolver.refusal(each, account_of(resolver.of(each.document.spec.provider))) for each in outside
+    )
+
+    assert by_name == SpecProblem(
+        Reason.INVALID_SPEC,
+        "provider 'kept' may be named only by files that match team/**",
+        ("spec", "provider"),
+    )
+    assert by_type is not None
+    assert by_type.message.startswith("provider 'openai' is the account of 'kept', and may be named only by files")
+    assert resolver.refusal(inside, account_of(resolver.of("openai"))) is None
+
+
+def test_the_operators_file_says_which_files_may_use_a_secret_whatever_variable_they_name() -> None:
+    operator = Operator({"OPENAI_API_KEY": "secret", "A_KEY": "secret"}, paths=(("A_KEY", None, ("team/**",)),))
+    spec = located(a_spec(provider="openai"), "elsewhere.yaml")
+    resolver = AccountResolver(Snapshot(jobs=(spec,)), operator)
+    refusal = resolver.refusal(spec, account_of(resolver.of("openai")))
+
+    assert refusal is not None
+    assert refusal.message == (
+        "provider 'openai' uses api.openai.com:443 with A_KEY, which the operator's file gives to files that match "
+        "team/**"
+    )
+
+
+SCOPE = CredentialScope("api.openai.com:443", "KEY")
+
+
+def test_a_file_must_be_within_the_paths_of_every_document_that_uses_the_same_credential_there() -> None:
+    rules = PathRules([(SCOPE, Allowance(name, ACCOUNT, (f"{name}/**", "both/**"))) for name in ("a", "b")])
+
+    assert rules.objection("both/x.yaml", "openai", ACCOUNT, SCOPE) is None
+    assert rules.objection("a/x.yaml", "openai", ACCOUNT, SCOPE) is not None
+    assert rules.objection("b/x.yaml", "openai", ACCOUNT, SCOPE) is not None
+
+
+def test_a_document_says_nothing_of_another_credential_or_another_host() -> None:
+    rules = PathRules([(SCOPE, Allowance("a", ACCOUNT, ("a/**",)))])
+    others = [CredentialScope(SCOPE.host, "OTHER"), CredentialScope("eu.example:443", SCOPE.credential)]
+
+    assert [rules.objection("x.yaml", "a", ACCOUNT, each) for each in others] == [None, None]
+
+
+def test_who_reaches_the_same_credential_by_another_account_is_told_what_the_two_share() -> None:
+    rules = PathRules([(SCOPE, Allowance("research", ACCOUNT, ("a/**",)))])
+    other = Account("openai", "https://api.openai.com/v2")
+
+    assert rules.objection("x.yaml", "mine", other, SCOPE) == (
+        "provider 'mine' uses api.openai.com:443 with KEY, as 'research' does, which may be named only by files that "
+        "match a/**; the operator can decide that instead, with paths in the file of --config"
+    )
+
+
+def test_all_that_is_said_of_a_credential_and_its_host_is_what_its_specs_depend_on() -> None:
+    everywhere, here = Ruling("KEY", None, ("b/**",)), Ruling("KEY", SCOPE.host, ("c/**",))
+    allowance = Allowance("research", ACCOUNT, ("a/**",))
+    rules = PathRules([(SCOPE, allowance)], [everywhere, here, Ruling("OTHER", None, ())])
+
+    assert rules.of(SCOPE) == (everywhere, here, allowance)
+    assert rules.of(CredentialScope(SCOPE.host, "NO_KEY")) == ()
+    assert rules.objection("b/x.yaml", "openai", ACCOUNT, SCOPE) is None
+    assert rules.objection("c/x.yaml", "openai", ACCOUNT, SCOPE) is None
+    assert rules.objection("a/x.yaml", "openai", ACCOUNT, SCOPE) == (
+        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file gives to files that match "
+        "b/**, c/**"
+    )
+
+
+def objection(file: str, provider: str, *rulings: Ruling, allowed: str | None = None) -> str | None:
+    documents = [] if allowed is None else [(SCOPE, Allowance("research", ACCOUNT, (allowed,)))]
+    return PathRules(documents, rulings).objection(file, provider, ACCOUNT, SCOPE)
+
+
+def test_what_the_operator_rules_beats_what_documents_allow() -> None:
+    ruling = Ruling("KEY", None, ("research/**",))
+
+    assert objection("research/a.yaml", "openai", ruling, allowed="elsewhere/**") is None
+    assert objection("elsewhere/a.yaml", "openai", ruling, allowed="elsewhere/**") is not None
+    assert objection("research/a.yaml", "openai", allowed="elsewhere/**") is not None
+
+
+def test_a_document_may_narrow_what_names_it_and_nothing_else() -> None:
+    ruling = Ruling("KEY", None, ("research/**",))
+
+    assert objection("research/b/x.yaml", "research", ruling, allowed="research/a/**") is not None
+    assert objection("research/b/x.yaml", "openai", ruling, allowed="research/a/**") is None
+
+
+def test_a_credential_that_is_ruled_is_for_the_hosts_that_are_named_alone() -> None:
+    here = Ruling("KEY", "api.openai.com:443", ("a/**",))
+    there = Ruling("KEY", "eu.api.openai.com:443", ("b/**",))
+    other = Ruling("OTHER", None, ("c/**",))
+
+    assert objection("a/x.yaml", "openai", here, there, other) is None
+    assert objection("b/x.yaml", "openai", here, there, other) is not None
+    assert objection("b/x.yaml", "openai", there) == (
+        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file gives to no file there"
+    )
+    assert objection("c/x.yaml", "openai", other) is None

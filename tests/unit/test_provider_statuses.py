@@ -1,0 +1,248 @@
+"""When an account gets a status of its own, what that says, and when it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.controller.account_outcome import AccountOutcome
+from reconciler.controller.desired_specs import load_desired_specs
+from reconciler.controller.plan import AccountPlan
+from reconciler.controller.provider_statuses import prune_provider_statuses, write_provider_statuses
+from reconciler.controller.run_options import RunOptions
+from reconciler.controller.spec_resolver import ResolutionCache
+from reconciler.controller.unobserved import UnobservedTracker
+from reconciler.model.job import Phase, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.status import ProviderStatus
+from tests.support.build import ACCOUNT, NOW, a_spec
+from tests.support.in_memory import World
+from tests.support.in_memory_accounts import a_case, a_target, a_world, an_account, controlled, named_specs
+from tests.support.subjects import HOUR, MINUTE, a_past
+
+AWAY = Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
+SLOWED = Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait")
+DENIED = Unobserved(Reason.AUTHENTICATION_FAILED, "401", is_transient=False)
+SUSPECT = Unobserved(Reason.OBSERVATION_SUSPECT, "1 of 2 are gone")
+SAID = ProviderStatus(
+    name="openai", account=str(ACCOUNT), reason=Reason.AUTHENTICATION_FAILED, message="401", since=NOW - HOUR
+)
+
+
+@dataclass
+class Passes:
+    """Passes over the jobs `chat` and `code` of one account, a minute apart."""
+
+    world: World = field(default_factory=lambda: a_world(an_account(), *named_specs("chat", "code")))
+    unobserved: UnobservedTracker = field(default_factory=UnobservedTracker)
+    options: RunOptions = field(default_factory=RunOptions)
+    errors: tuple[str, ...] = ()
+
+    def look(self, account: Unobserved | None = None, **jobs: Unobserved | None) -> ProviderStatus | None:
+        """Make a pass in which this was seen; return what stands of the account afterwards."""
+        looks = {"chat": account, "code": account} | jobs
+        cases = tuple(a_case(named_specs(name)[0], unseen=unseen) for name, unseen in looks.items())
+        self.take(AccountPlan(ACCOUNT, cases, account, (), ()))
+        return self.world.statuses.providers.get("openai")
+
+    def take(self, plan: AccountPlan | None) -> None:
+        """Take in a plan, and write what is told of the account."""
+        runtime = controlled(self.world)
+        desired = load_desired_specs(runtime, self.options, ResolutionCache(), by_content=True)
+        self.unobserved.take_in([plan] if plan else [], desired.unfinished)
+        outcome = AccountOutcome(a_target(), "openai", plan)
+        self.errors = write_provider_statuses(desired, [outcome], self.unobserved, runtime)
+        self.world.clock.moment += MINUTE
+
+
+def told(status: ProviderStatus | None) -> tuple[Reason, tuple[str, ...], timedelta] | None:
+    """Return what is said of an account, of which jobs, and for how long by the beginning."""
+    return (status.reason, status.jobs, status.since - NOW) if status else None
+
+
+def test_an_account_that_can_be_seen_has_no_status() -> None:
+    passes = Passes()
+
+    assert passes.look() is None
+    assert passes.errors == ()
+
+
+def test_an_outage_that_may_pass_is_told_after_two_looks_in_a_row() -> None:
+    passes = Passes()
+
+    assert passes.look(AWAY) is None
+    assert passes.look(AWAY) == ProviderStatus(
+        name="openai",
+        account=str(ACCOUNT),
+        reason=Reason.CANNOT_OBSERVE_PROVIDER,
+        message="no answer",
+        since=NOW + MINUTE,
+    )
+
+
+@pytest.mark.parametrize("unseen", [DENIED, replace(AWAY, is_transient=False)])
+def test_what_does_not_pass_by_itself_is_told_at_once(unseen: Unobserved) -> None:
+    assert told(Passes().look(unseen)) == (unseen.reason, (), timedelta(0))
+
+
+def test_that_jobs_are_gone_all_at_once_is_told_at_once_with_their_ids() -> None:
+    assert told(Passes().look(SUSPECT, code=None)) == (Reason.OBSERVATION_SUSPECT, ("ftjob-chat",), timedelta(0))
+
+
+def test_where_all_jobs_are_hidden_no_ids_are_told() -> None:
+    assert told(Passes().look(SUSPECT)) == (Reason.OBSERVATION_SUSPECT, (), timedelta(0))
+
+
+def test_one_outage_that_shows_as_a_wait_in_turn_is_one_condition() -> None:
+    passes = Passes()
+    first = [passes.look(AWAY), passes.look(AWAY)][1]
+
+    assert passes.look(SLOWED) == first
+    assert passes.look(AWAY) == first
+
+
+def test_an_outage_after_jobs_were_gone_at_once_does_not_change_what_is_said() -> None:
+    passes = Passes()
+    first = passes.look(SUSPECT)
+    passes.look(AWAY)
+
+    assert passes.look(AWAY) == first
+
+
+def test_another_reason_is_another_condition_from_then_on() -> None:
+    passes = Passes()
+    passes.look(DENIED)
+
+    assert told(passes.look(SUSPECT)) == (Reason.OBSERVATION_SUSPECT, (), MINUTE)
+
+
+def test_other_jobs_that_are_gone_change_the_ids_and_the_message_and_not_the_beginning() -> None:
+    passes = Passes()
+    passes.look(SUSPECT, code=None)
+    status = passes.look(replace(SUSPECT, message="now the other"), chat=None)
+
+    assert told(status) == (Reason.OBSERVATION_SUSPECT, ("ftjob-code",), timedelta(0))
+    assert status is not None
+    assert status.message == "now the other"
+
+
+def test_a_status_goes_once_every_job_was_seen() -> None:
+    passes = Passes()
+    passes.look(DENIED)
+
+    assert passes.look() is None
+
+
+def test_a_job_that_lasts_in_not_being_seen_is_told_alone() -> None:
+    passes = Passes()
+    forbidden = Unobserved(Reason.AUTHENTICATION_FAILED, "403", is_transient=False)
+
+    assert told(passes.look(chat=forbidden)) == (Reason.AUTHENTICATION_FAILED, ("ftjob-chat",), timedelta(0))
+
+
+def test_an_account_of_which_every_job_is_forbidden_has_one_status_however_they_are_looked_at() -> None:
+    passes = Passes()
+    forbidden = Unobserved(Reason.AUTHENTICATION_FAILED, "403", is_transient=False)
+    said = []
+    for name in ("chat", "code") * 3:
+        case = a_case(named_specs(name)[0], unseen=forbidden)
+        passes.take(AccountPlan(ACCOUNT, (case,), None, (), ()))
+        said.append(told(passes.world.statuses.providers.get("openai")))
+
+    assert said[1:] == [(Reason.AUTHENTICATION_FAILED, (), timedelta(0))] * 5
+
+
+def test_a_status_stays_while_a_passing_trouble_is_too_young_to_be_told() -> None:
+    passes = Passes()
+    passes.world.statuses.providers["openai"] = SAID
+
+    assert passes.look(AWAY) == SAID
+
+
+def test_an_account_that_was_not_looked_at_keeps_its_status() -> None:
+    passes = Passes()
+    passes.world.statuses.providers["openai"] = SAID
+    passes.take(AccountPlan(ACCOUNT, (), None, (), (), has_looked=False))
+    passes.take(None)
+
+    assert passes.world.statuses.providers == {"openai": SAID}
+
+
+def test_under_a_filter_what_was_told_before_stays_as_it_is() -> None:
+    passes = Passes(options=RunOptions(is_selected=lambda spec: spec.name == "chat"))
+    passes.world.statuses.providers["openai"] = SAID
+
+    assert passes.look() == SAID
+
+
+def test_under_a_filter_what_is_new_is_told() -> None:
+    passes = Passes(options=RunOptions(is_selected=lambda spec: spec.name == "chat"))
+
+    assert told(passes.look(DENIED)) == (Reason.AUTHENTICATION_FAILED, (), timedelta(0))
+
+
+def test_a_status_that_cannot_be_written_is_an_error_of_the_pass() -> None:
+    passes = Passes()
+    passes.world.statuses.broken = OSError(28, "No space left on device")
+    passes.look(DENIED)
+
+    assert passes.errors == (f"the status of the account {ACCOUNT} could not be written: No space left on device",)
+
+
+def left_after_pruning(world: World, **options: Any) -> set[str]:
+    """Prune what is told of accounts, and return what is left."""
+    world.statuses.providers["openai"] = SAID
+    runtime = controlled(world)
+    desired = load_desired_specs(runtime, RunOptions(**options), ResolutionCache(), by_content=True)
+    assert prune_provider_statuses(desired, runtime) == ()
+    return set(world.statuses.providers)
+
+
+def elsewhere(**snapshot: Any) -> World:
+    """Return a world in which no job of the account is wanted any more."""
+    return a_world(an_account(), a_spec(provider="nobody"), **snapshot)
+
+
+def test_what_is_told_of_an_account_goes_once_no_spec_names_a_job_of_it() -> None:
+    assert left_after_pruning(elsewhere()) == set()
+
+
+def test_what_is_told_of_an_account_goes_once_all_its_jobs_have_ended_for_good() -> None:
+    world = a_world(an_account(), a_spec())
+    case = a_case(a_spec())
+    over = replace(a_past(case.subject, Phase.CANCELLED), final=True)
+    world.statuses.write(over, durable=False)
+
+    assert left_after_pruning(world) == set()
+
+
+def test_what_is_told_of_an_account_stays_while_a_job_of_it_is_wanted() -> None:
+    assert left_after_pruning(a_world(an_account(), a_spec())) == {"openai"}
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [{"broken_files": frozenset({"x.yaml"})}, {"distrust": "rewound"}, {"is_settings_broken": True}],
+    ids=["a broken file", "a distrusted revision", "broken Settings"],
+)
+def test_what_is_told_of_an_account_stays_where_not_everything_can_be_relied_on(snapshot: dict[str, Any]) -> None:
+    assert left_after_pruning(elsewhere(**snapshot)) == {"openai"}
+
+
+def test_what_is_told_of_an_account_stays_under_a_filter() -> None:
+    assert left_after_pruning(elsewhere(), is_selected=lambda _: True) == {"openai"}
+
+
+def test_what_cannot_be_removed_is_an_error() -> None:
+    world = elsewhere()
+    world.statuses.providers["openai"] = SAID
+    runtime = controlled(world)
+    desired = load_desired_specs(runtime, RunOptions(), ResolutionCache(), by_content=True)
+    world.statuses.broken = OSError(30, "Read-only file system")
+
+    assert prune_provider_statuses(desired, runtime) == (
+        f"the status of the account {ACCOUNT} could not be written: Read-only file system",
+    )

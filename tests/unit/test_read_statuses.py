@@ -1,0 +1,207 @@
+"""What `get` shows: the statuses, read against the specs as they are now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.controller.read_statuses import read_rows
+from reconciler.controller.run_options import Selection
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import Phase, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.report import Report, Row
+from reconciler.model.spec import DesiredState, FineTuningJob, spec_digest
+from reconciler.model.status import Condition, ConditionStatus, ConditionType, JobStatus, ProviderStatus
+from reconciler.ports import BrokenJob, Located, Snapshot, StoredStatuses, Unread
+from tests.support.build import ACCOUNT, NOW
+from tests.support.conditions_oracle import violations
+from tests.support.in_memory_operator import Operator
+from tests.support.loading import a_named_spec, a_named_status
+from tests.support.subjects import HOUR
+
+UNREAD_FILE = Unread("a.yaml", "Permission denied", "allow it to be read")
+OUTAGE = ProviderStatus(
+    name="openai", account=str(ACCOUNT), reason=Reason.CANNOT_OBSERVE_PROVIDER, message="no answer", since=NOW - HOUR
+)
+
+
+def read(snapshot: Snapshot, *statuses: JobStatus, only: tuple[str, ...] = (), **stored: Any) -> Report:
+    """Return what a reader is shown; `stored` has more of the status tree."""
+    tree = StoredStatuses(jobs=statuses, **stored)
+    return read_rows(snapshot, tree, Operator(), Selection(names=only).predicate(), NOW)
+
+
+def specs(*names: str, **spec: Any) -> Snapshot:
+    return Snapshot(jobs=tuple(a_named_spec(name, **spec) for name in names))
+
+
+def current(spec: Located[FineTuningJob], reason: Reason = Reason.AS_DESIRED, **facts: Any) -> JobStatus:
+    """Return a status that speaks of this very spec."""
+    digest = spec_digest(spec.document.spec, ACCOUNT)
+    status = a_named_status(spec.document.metadata.name, observed_spec=digest, **facts)
+    (ready,) = status.conditions
+    return replace(status, conditions=(replace(ready, reason=reason),))
+
+
+def stalled_too(status: JobStatus) -> JobStatus:
+    """Return a status that waits for a person."""
+    ready: Condition = status.ready
+    false = replace(ready, status=ConditionStatus.FALSE)
+    return replace(status, conditions=(false, replace(ready, type=ConditionType.STALLED, status=ConditionStatus.TRUE)))
+
+
+def the_row(report: Report) -> Row:
+    (row,) = report.rows
+    return row
+
+
+def test_a_status_that_speaks_of_the_spec_as_it_is_is_shown_as_it_is() -> None:
+    spec = a_named_spec("a")
+    status = current(spec)
+    row = the_row(read(specs("a"), status))
+
+    assert (row.status, row.before, row.unseen) == (status, status, None)
+    assert (row.name, row.source, row.provider, row.wanted) == ("a", "a.yaml", "openai", DesiredState.CANCELLED)
+    assert row.ref is not None
+    assert row.document == spec.document
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        ([a_named_status("a")], "the spec has changed since its job was looked at"),
+        ([current(a_named_spec("a"), Reason.SPEC_DELETED)], "the spec has changed since its job was looked at"),
+        ([], "its job has not been looked at yet"),
+    ],
+    ids=["an earlier spec", "the spec that was gone for a while", "no status"],
+)
+def test_a_status_of_another_spec_is_out_of_date_and_not_ready(statuses: list[JobStatus], said: str) -> None:
+    row = the_row(read(specs("a"), *statuses))
+
+    assert (row.status.ready.reason, row.status.ready.message) == (Reason.OUT_OF_DATE, said)
+    assert row.status.ready.status is ConditionStatus.UNKNOWN
+    assert row.unseen == Unobserved(Reason.OUT_OF_DATE, said)
+    assert row.status.phase is (Phase.RUNNING if statuses else Phase.UNKNOWN)
+    assert violations(row.status) == []
+
+
+def test_that_a_host_was_not_trusted_is_shown_until_a_pass_says_otherwise() -> None:
+    status = a_named_status("a")
+    (ready,) = status.conditions
+    untrusted = replace(status, conditions=(replace(ready, reason=Reason.HOST_NOT_TRUSTED),))
+
+    assert the_row(read(specs("a"), untrusted)).status == untrusted
+
+
+def test_a_spec_that_cannot_be_acted_on_waits_for_a_person_whatever_its_status_says() -> None:
+    row = the_row(read(specs("a", jobId="../x"), a_named_status("a")))
+
+    assert row.status.is_stalled
+    assert row.status.ready.reason is Reason.INVALID_SPEC
+
+
+def test_a_spec_that_is_not_valid_is_shown_with_its_name_alone() -> None:
+    broken = BrokenJob(name="a", file="a.yaml", diagnostics=())
+    row = the_row(read(Snapshot(broken_jobs=(broken,))))
+
+    assert (row.name, row.source, row.provider, row.ref, row.wanted, row.document) == (
+        "a",
+        "a.yaml",
+        None,
+        None,
+        None,
+        None,
+    )
+    assert row.status.is_stalled
+    assert row.status.ready.message == "the spec is not valid"
+
+
+def test_a_status_that_cannot_be_read_is_unknown_and_the_command_fails() -> None:
+    report = read(specs("a"), unread=(UNREAD_FILE,))
+
+    assert the_row(report).status.ready.reason is Reason.STATUS_UNKNOWN
+    assert report.exit_code is ExitCode.SOFTWARE
+    assert [each.partition(":")[0] for each in report.errors] == ["specs/status/a.yaml cannot be read"]
+
+
+def test_without_anything_wrong_the_command_succeeds() -> None:
+    report = read(specs("a"), current(a_named_spec("a")))
+
+    assert (report.exit_code, report.errors, report.diagnostics, report.accounts) == (ExitCode.OK, (), (), ())
+
+
+def test_what_is_wrong_with_documents_is_told() -> None:
+    assert [each.field for each in read(specs("a", provider="opnai")).diagnostics] == ["spec.provider"]
+
+
+def test_rows_stand_in_the_order_of_their_names_and_only_those_that_are_meant() -> None:
+    snapshot = specs("c", "a", "b")
+
+    assert [row.name for row in read(snapshot).rows] == ["a", "b", "c"]
+    assert [row.name for row in read(snapshot, only=("b", "c")).rows] == ["b", "c"]
+
+
+# Accounts that could not be observed
+
+
+def test_a_job_whose_account_could_not_be_observed_is_shown_as_not_observed() -> None:
+    status = current(a_named_spec("a"))
+    report = read(specs("a"), status, providers=(OUTAGE,))
+    (account,) = report.accounts
+
+    assert the_row(report).status == status
+    assert the_row(report).unseen == Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
+    assert (account.name, account.account, account.jobs, account.since) == ("openai", None, 1, NOW - HOUR)
+    assert account.unseen == Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer", is_transient=False)
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [replace(OUTAGE, account="openai https://eu.example/v1"), replace(OUTAGE, jobs=("ftjob-b",))],
+    ids=["another account", "another job of it"],
+)
+def test_an_outage_hides_no_job_that_it_is_not_about(outage: ProviderStatus) -> None:
+    report = read(specs("a"), current(a_named_spec("a")), providers=(outage,))
+
+    assert the_row(report).unseen is None
+    assert [each.jobs for each in report.accounts] == [0]
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        (current(a_named_spec("a"), phase=Phase.CANCELLED, final=True), 0),
+        (stalled_too(current(a_named_spec("a"), Reason.JOB_FAILED)), 1),
+    ],
+    ids=["it has ended for good", "it waits for a person"],
+)
+def test_what_no_look_would_change_is_shown_as_it_is_during_an_outage(status: JobStatus, counted: int) -> None:
+    report = read(specs("a"), status, providers=(OUTAGE,))
+
+    assert (the_row(report).status, the_row(report).unseen) == (status, None)
+    assert [each.jobs for each in report.accounts] == [counted]
+
+
+def test_a_spec_that_changed_says_so_though_its_account_could_not_be_observed_either() -> None:
+    row = the_row(read(specs("a"), a_named_status("a"), providers=(OUTAGE,)))
+
+    assert row.unseen is not None
+    assert row.unseen.reason is Reason.OUT_OF_DATE
+
+
+def test_a_spec_that_is_not_valid_stands_in_no_outage() -> None:
+    report = read(specs("a", jobId="../x"), providers=(OUTAGE,))
+
+    assert the_row(report).unseen is None
+
+
+def test_an_outage_that_is_about_no_job_that_is_meant_is_left_out() -> None:
+    snapshot = specs("a", "b")
+    only_b = replace(OUTAGE, jobs=("ftjob-b",))
+
+    assert read(snapshot, providers=(only_b,), only=("a",)).accounts == ()
+    assert len(read(snapshot, providers=(only_b,), only=("b",)).accounts) == 1
+    assert len(read(snapshot, providers=(only_b,)).accounts) == 1

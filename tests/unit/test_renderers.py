@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import get_type_hints
+
+import click
+import pytest
+
+import reconciler.cli
+from reconciler.cli.group import VERBS, reconcile
+from reconciler.cli.options import OneOf
+from reconciler.cli.options import output as output_option
+from reconciler.model.report import Report
+from reconciler.views.render_context import RenderContext
+from reconciler.views.renderers import RENDERERS, formats, named, render, renderer
+from tests.support.reports import CONTEXT, a_row
+
+COMMANDS = sorted(Path(reconciler.cli.__file__).parent.glob("*.py"))
+REDRAWN = [key for key, row in RENDERERS.items() if row.live is not None]
+UNCHOSEN = {"junit", "markdown"}
+"""Formats that --junit and a CI host ask for."""
+
+
+def the_result_that(function: str) -> object:
+    """Return the type of the first parameter of a renderer."""
+    return next(iter(get_type_hints(named(function)).values()))
+
+
+@pytest.mark.parametrize(("what", "format_"), RENDERERS)
+def test_a_renderer_makes_a_text_of_the_result_that_its_siblings_take(what: str, format_: str) -> None:
+    function = named(RENDERERS[what, format_].function)
+    first = next(row for (each, _), row in RENDERERS.items() if each == what)
+
+    assert inspect.getmodule(function).__name__.startswith("reconciler.views.")  # type: ignore[union-attr]
+    assert list(get_type_hints(function).values())[1:] == [RenderContext, str]
+    assert the_result_that(RENDERERS[what, format_].function) is the_result_that(first.function)
+
+
+@pytest.mark.parametrize("row", RENDERERS.values(), ids=lambda row: row.function)
+def test_the_problems_beside_a_text_are_a_function_of_the_report(row: object) -> None:
+    beside = named(row.beside)  # type: ignore[attr-defined]
+
+    assert next(iter(get_type_hints(beside).values())) is Report
+    assert beside(Report()) == ()
+
+
+@pytest.mark.parametrize(("what", "format_"), REDRAWN)
+def test_what_a_terminal_redraws_is_made_of_the_same_result(what: str, format_: str) -> None:
+    row = RENDERERS[what, format_]
+
+    assert the_result_that(str(row.live)) is the_result_that(row.function)
+    assert "chat" in str(row.redrawn(Report(rows=(a_row("chat"),)), CONTEXT))
+
+
+def test_a_format_that_cannot_be_redrawn_says_so() -> None:
+    with pytest.raises(LookupError, match="cannot be kept up to date"):
+        renderer("get", "json").redrawn(Report(), CONTEXT)
+
+
+def test_a_row_that_is_missing_is_named() -> None:
+    with pytest.raises(LookupError, match="nothing renders 'plan' as 'wax'"):
+        render("plan", "wax", Report(), CONTEXT)
+    with pytest.raises(LookupError, match="no format renders dance"):
+        formats("dance")
+    with pytest.raises(LookupError, match="no format renders get and describe"):
+        formats("get", "describe")
+
+
+def choices_of(command: click.Command) -> tuple[str, ...]:
+    found = [each.type for each in command.params if each.name == "output"]
+    return tuple(found[0].choices) if found and isinstance(found[0], OneOf) else ()
+
+
+def test_each_verb_offers_the_formats_of_its_result_and_the_first_is_its_default() -> None:
+    group = reconcile
+    context = click.Context(group)
+    offered = {verb: choices_of(found) for verb in VERBS if (found := group.get_command(context, verb)) is not None}
+    offered["apply"] = offered.pop("retry")
+    shown = {what for what, _ in RENDERERS}
+
+    assert {what: offered[what] for what in shown if offered[what]} == {
+        what: formats(what) for what in shown if len(formats(what)) > 1
+    }
+    assert choices_of(group) == formats("apply", "plan") == ("text", "json")
+    assert {format_ for (_, format_), row in RENDERERS.items() if not row.is_choice} == UNCHOSEN
+
+
+def test_a_result_with_one_format_has_no_option_for_it() -> None:
+    @output_option("describe")
+    @click.command
+    def one() -> None: ...
+
+    @output_option("get")
+    @click.command
+    def several() -> None: ...
+
+    assert choices_of(one) == ()
+    assert choices_of(several) == ("table", "wide", "json", "yaml")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
+def test_no_command_asks_which_format_is_wanted(path: Path) -> None:
+    words = {format_ for _, format_ in RENDERERS}
+    compared = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare) and "output" in ast.unparse(node)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Constant) and each.value in words
+    ]
+
+    assert compared == []

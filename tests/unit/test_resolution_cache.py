@@ -1,0 +1,63 @@
+"""What is resolved once: a document stays as it was found, as long as all that it depends on does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.controller.spec_resolver import ResolutionCache
+from tests.support.build import a_spec
+from tests.support.documents import a_provider, a_settings, located
+from tests.support.resolving import resolved
+
+
+def test_a_document_that_is_the_same_is_not_resolved_again() -> None:
+    cache = ResolutionCache()
+    document, other = located(a_spec()), located(a_spec("other", jobId="ftjob-2"), "b.yaml")
+    before = resolved(document, other, known=cache)
+    after = resolved(document, located(other.document, "b.yaml"), known=cache)
+
+    assert after.candidates[0] is before.candidates[0]
+    assert after.candidates[1] is not before.candidates[1]
+    assert after.candidates == before.candidates
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {"settings": (located(a_settings(suspend="true")),)},
+        {"settings": (located(a_settings(interval="5m")),)},
+        {"providers": (located(a_provider("openai", options={"project": "proj_2"}), "p.yaml"),)},
+        {"providers": (located(a_provider("openai", allowedPaths=["team/**"]), "p.yaml"),)},
+    ],
+    ids=["suspension", "interval", "account", "allowed paths"],
+)
+def test_a_document_is_resolved_again_when_something_that_it_depends_on_changes(rest: dict[str, Any]) -> None:
+    cache = ResolutionCache()
+    document = located(a_spec())
+    before = resolved(document, known=cache)
+    fresh = resolved(document, **rest)
+    after = resolved(document, known=cache, **rest)
+
+    assert after.candidates == fresh.candidates != before.candidates
+
+
+def test_what_is_no_longer_in_a_revision_is_forgotten() -> None:
+    cache = ResolutionCache()
+    document = located(a_spec())
+    resolved(document, known=cache)
+    resolved(known=cache)
+
+    assert (cache.found, dict(cache.targets)) == ({}, {})
+
+
+def test_a_clash_leaves_no_trace_once_it_is_over() -> None:
+    cache = ResolutionCache()
+    first, second = located(a_spec("first"), "a.yaml"), located(a_spec("second"), "b.yaml")
+    clash = resolved(first, second, known=cache)
+    (after,) = resolved(first, known=cache).candidates
+
+    assert clash.candidates[0].subject is None
+    assert after.problem is None
+    assert after.subject is not None

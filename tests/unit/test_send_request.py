@@ -1,0 +1,280 @@
+"""How one change is requested, and what each answer makes of the status that stands on the disk afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from reconciler.controller.applied import Applied
+from reconciler.controller.plan import JobPlan
+from reconciler.controller.send_request import request_change
+from reconciler.core.receipts import intend
+from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
+from reconciler.model.action import Progress
+from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestLeft
+from reconciler.model.job import Accepted, AlreadyOver, JobRef, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.status import Origin, Outcome
+from reconciler.ports import Rate
+from reconciler.throttle import Throttle
+from tests.support.build import NOW, a_job, a_spec
+from tests.support.in_memory import World
+from tests.support.in_memory_accounts import (
+    InMemoryAccount,
+    PausableAccount,
+    a_case,
+    a_context,
+    a_revision,
+    a_world,
+    an_account,
+)
+from tests.support.subjects import MINUTE
+
+CANCEL = "cancel ftjob-abc123"
+COMMIT = Origin("4be1f0c", "Ada")
+
+
+@dataclass
+class Errand:
+    """One request in a world of its own, and what was told of it."""
+
+    account: InMemoryAccount = field(default_factory=an_account)
+    case: JobPlan = field(default_factory=lambda: a_case(a_spec()))
+    world: World = field(init=False)
+    events: list[PassEvent] = field(default_factory=list)
+    records: list[ActionRecord] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Put the spec in its place."""
+        self.world = a_world(self.account, a_spec(**_keys(self.case)))
+
+    async def run(self, **rest: Any) -> Applied:
+        """Make the request whose intent is on the disk."""
+        action = self.case.decision.action
+        assert action is not None
+        intent = intend(self.case.decision.status, action, COMMIT, None, NOW)
+        self.world.statuses.write(intent, durable=True)
+        usual = {"notify": self.events.append, "audit": self.records.append}
+        context = a_context(self.world, **usual | rest)
+        return await request_change(self.case, intent, lambda: self.account, context, asyncio.Semaphore(1))
+
+    def send(self, **rest: Any) -> Applied:
+        """Make the request, and return what came of it."""
+        return asyncio.run(self.run(**rest))
+
+
+def _keys(case: JobPlan) -> dict[str, Any]:
+    return {"jobId": case.subject.ref.id, "desiredState": str(case.subject.spec.desired_state)}
+
+
+def test_an_accepted_cancel_is_on_the_disk_as_accepted_and_not_as_done() -> None:
+    errand = Errand()
+    done = errand.send()
+    (status,) = errand.world.statuses.jobs.values()
+
+    assert errand.account.changes == [CANCEL]
+    assert done.status == status
+    assert status.receipts[0].accepted_at == NOW
+    assert status.receipts[0].is_open
+    assert status.ready.reason is Reason.CANCEL_PENDING
+    assert "support-triage" in errand.world.statuses.durable
+
+
+def test_a_request_is_told_as_it_leaves_and_as_it_ends_and_recorded_with_its_commit() -> None:
+    errand = Errand()
+    errand.send()
+    action = errand.case.decision.action
+    assert action is not None
+
+    assert errand.events == [RequestLeft(action), RequestEnded(action, Progress.ACCEPTED, "")]
+    assert errand.records == [
+        ActionRecord(at=NOW, action=action, file="bots.yaml", origin=COMMIT, progress=Progress.ACCEPTED, message="")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "phase", "asked", "becomes"),
+    [
+        ("paused", Phase.RUNNING, "pause ftjob-abc123", "paused"),
+        ("running", Phase.PAUSED, "resume ftjob-abc123", "running"),
+    ],
+)
+def test_an_account_that_can_pause_is_asked_to_pause_and_to_resume(
+    wanted: str, phase: Phase, asked: str, becomes: str
+) -> None:
+    account = PausableAccount(an_account(phase=phase).jobs)
+    errand = Errand(account, a_case(a_spec(desiredState=wanted), phase))
+    done = errand.send()
+
+    assert account.changes == [asked]
+    assert account.jobs["ftjob-abc123"].phase == becomes
+    assert done.answer is not None
+    assert done.answer.progress is Progress.ACCEPTED
+
+
+def test_an_account_that_cannot_pause_is_not_asked_and_no_attempt_is_counted() -> None:
+    errand = Errand(case=a_case(a_spec(desiredState="paused")))
+    done = errand.send()
+
+    assert errand.account.asked == []
+    assert done.answer is not None
+    assert (done.answer.progress, done.answer.message) == (
+        Progress.NOT_DELIVERED,
+        "this provider cannot pause a job",
+    )
+    assert done.status.receipts == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "progress", "attempts", "reason"),
+    [
+        (
+            TransientError("429", delivered=Delivered.NO, retry_after_s=7.0),
+            Progress.NOT_DELIVERED,
+            0,
+            Reason.CANCEL_PENDING,
+        ),
+        (TransientError("no answer", delivered=Delivered.UNKNOWN), Progress.UNANSWERED, 1, Reason.CANCEL_PENDING),
+        (PermanentError("401", kind=Kind.DENIED), Progress.FORBIDDEN, 1, Reason.ACTION_FORBIDDEN),
+        (PermanentError("403", kind=Kind.FORBIDDEN), Progress.FORBIDDEN, 1, Reason.ACTION_FORBIDDEN),
+        (PermanentError("not now", kind=Kind.REFUSED), Progress.REJECTED, 1, Reason.CANCEL_PENDING),
+        (PermanentError("no key", kind=Kind.MISSING), Progress.NOT_DELIVERED, 0, Reason.CANCEL_PENDING),
+        (PermanentError("no route", kind=Kind.UNREACHABLE), Progress.NOT_DELIVERED, 0, Reason.CANCEL_PENDING),
+        (PermanentError("a page", kind=Kind.INVALID), Progress.UNANSWERED, 1, Reason.CANCEL_PENDING),
+    ],
+)
+def test_each_failure_of_a_provider_counts_as_an_attempt_unless_nothing_arrived(
+    error: ProviderError, progress: Progress, attempts: int, reason: Reason
+) -> None:
+    errand = Errand()
+    errand.account.broken[CANCEL] = error
+    done = errand.send()
+    (status,) = errand.world.statuses.jobs.values()
+
+    assert done.answer is not None
+    assert done.answer.progress is progress
+    assert done.answer.message == str(error)
+    assert done.answer.retry_after_s == getattr(error, "retry_after_s", None)
+    assert [each.attempts for each in status.receipts] == [1] * attempts
+    assert status.ready.reason is reason
+    assert all(each.accepted_at is None for each in status.receipts)
+    assert done.errors == ()
+
+
+def test_a_refusal_because_the_job_has_ended_closes_the_receipt_with_the_jobs_own_end() -> None:
+    errand = Errand(an_account(phase=Phase.SUCCEEDED))
+    ended = a_job(Phase.SUCCEEDED, finished_at=NOW - MINUTE, fine_tuned_model="ft:triage", as_of=NOW)
+    errand.account.jobs["ftjob-abc123"] = ended
+    done = errand.send()
+
+    assert done.case.seen == ended
+    assert done.answer is not None
+    assert done.answer.progress is Progress.ALREADY_OVER
+    assert done.answer.message == "refused: already succeeded"
+    assert done.status.ready.reason is Reason.FINISHED_BEFORE_CANCEL
+    assert [(each.outcome, each.accepted_at) for each in done.status.receipts] == [(Outcome.SUCCEEDED, None)]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"desiredState": "running"}, "wants something else"),
+        ({"jobId": "ftjob-other"}, "names another job"),
+        (None, "is gone"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_a_spec_that_changed_meanwhile_is_not_acted_on(change: dict[str, Any] | None, why: str) -> None:
+    del why
+    errand = Errand()
+    errand.world.specs.revision = a_revision(*([a_spec(**change)] if change else []))
+    done = errand.send()
+
+    assert errand.account.asked == []
+    assert errand.events == []
+    assert errand.records == []
+    assert done.answer is not None
+    assert (done.answer.progress, done.answer.message) == (Progress.OVERTAKEN, "the spec changed meanwhile")
+    assert [each.receipts for each in errand.world.statuses.jobs.values()] == [()]
+
+
+def test_a_spec_that_changed_in_its_labels_alone_is_acted_on() -> None:
+    errand = Errand()
+    errand.world.specs.revision = a_revision(a_spec(labels={"team": "support"}))
+    errand.send()
+
+    assert errand.account.changes == [CANCEL]
+
+
+def test_nothing_is_sent_once_settings_have_changed() -> None:
+    errand = Errand()
+    errand.world.specs.is_changed = True
+    errand.send()
+
+    assert errand.account.asked == []
+
+
+def test_nothing_is_sent_once_the_newest_pass_forbids_it() -> None:
+    errand = Errand()
+    errand.send(holds=lambda subject: subject.name != "support-triage")
+
+    assert errand.account.asked == []
+
+
+@dataclass
+class Door(InMemoryAccount):
+    """An account that makes a request for each of `before`, which happens while the request waits for its turn."""
+
+    before: list[Callable[[], object]] = field(default_factory=list)
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Cancel a job by these requests."""
+        gate = Throttle(Rate())
+        for happens in self.before:
+            happens()
+            async with gate.turn():
+                self.asked.append("a request")
+        return await super().cancel_job(ref)
+
+
+def test_a_spec_that_changes_while_its_request_waits_for_a_turn_is_not_acted_on() -> None:
+    door = Door(an_account().jobs)
+    errand = Errand(door)
+    door.before = [lambda: replace_specs(errand)]
+    done = errand.send()
+
+    assert door.asked == []
+    assert done.answer is not None
+    assert done.answer.progress is Progress.OVERTAKEN
+    assert done.status.receipts == ()
+    assert errand.events == []
+
+
+def test_what_is_no_longer_wanted_after_its_first_request_has_left_counts_as_unanswered() -> None:
+    door = Door(an_account().jobs)
+    errand = Errand(door)
+    door.before = [lambda: None, lambda: replace_specs(errand)]
+    done = errand.send()
+
+    assert door.asked == ["a request"]
+    assert done.answer is not None
+    assert done.answer.progress is Progress.UNANSWERED
+    assert [each.attempts for each in done.status.receipts] == [1]
+    assert [type(each) for each in errand.events] == [RequestLeft, RequestEnded]
+
+
+def test_a_cancel_of_several_requests_is_told_as_leaving_once() -> None:
+    door = Door(an_account().jobs, before=[lambda: None, lambda: None])
+    errand = Errand(door)
+    errand.send()
+
+    assert door.asked == ["a request", "a request", CANCEL]
+    assert [type(each) for each in errand.events] == [RequestLeft, RequestEnded]
+
+
+def replace_specs(errand: Errand) -> None:
+    errand.world.specs.revision = a_revision(a_spec(desiredState="running"))

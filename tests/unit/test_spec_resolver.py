@@ -1,0 +1,263 @@
+"""What each spec of a revision is resolved to: a subject, or the problem that keeps it from being acted on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.controller.account_resolver import SpecProblem
+from reconciler.controller.spec_resolver import ResolvedSpec, resolve
+from reconciler.core.match import Claim
+from reconciler.core.subject import INTERVAL
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.job import Account, CredentialScope, JobRef
+from reconciler.model.reason import Reason
+from reconciler.model.spec import FineTuningJob, Suspension, spec_digest
+from reconciler.ports import BrokenJob, Snapshot
+from reconciler.providers import load
+from tests.support.build import ACCOUNT, a_spec
+from tests.support.documents import a_provider, a_settings, located
+from tests.support.in_memory_operator import Operator
+from tests.support.resolving import resolved
+
+SCOPE = CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
+GOOGLE = located(
+    a_provider("google", type="vertex-ai", options={"project": "acme-ml", "location": "europe-west4"}), "p.yaml"
+)
+
+
+def one(spec: FineTuningJob, **rest: Any) -> ResolvedSpec:
+    """Resolve a revision with this one spec."""
+    (found,) = resolved(located(spec), **rest).candidates
+    return found
+
+
+def test_a_valid_spec_becomes_a_subject_with_its_job_and_its_digest() -> None:
+    document = a_spec(jobId="ftjob-1", desiredState="paused")
+    found = one(document)
+
+    assert found.problem is None
+    assert found.subject is not None
+    assert (found.subject.name, found.subject.source, found.subject.spec) == (
+        "support-triage",
+        "bots.yaml",
+        document.spec,
+    )
+    assert found.subject.ref == found.ref == JobRef(ACCOUNT, "ftjob-1")
+    assert found.subject.digest == spec_digest(document.spec, ACCOUNT)
+    assert found.subject.capabilities == load("openai").capabilities
+    assert (found.subject.suspension, found.subject.interval) == (None, INTERVAL)
+    assert found.job == (SCOPE, "ftjob-1")
+    assert found.claim(7) == Claim(7, "support-triage", "bots.yaml", found.ref, found.job)
+
+
+def test_two_spellings_of_one_job_have_one_digest() -> None:
+    long = "projects/acme-ml/locations/europe-west4/tuningJobs/123"
+    first, second = (one(a_spec(provider="google", jobId=text), providers=(GOOGLE,)) for text in (long, "123"))
+
+    assert first.subject is not None
+    assert second.subject is not None
+    assert first.subject.ref.id == "123"
+    assert first.subject.digest == second.subject.digest
+    assert first.subject.spec.job_id == long
+
+
+def test_the_same_spec_in_two_accounts_has_two_digests() -> None:
+    eu = located(a_provider("eu", options={"project": "proj_eu"}))
+    first, second = (one(a_spec(provider=name), providers=(eu,)) for name in ("openai", "eu"))
+
+    assert first.subject is not None
+    assert second.subject is not None
+    assert first.subject.digest != second.subject.digest
+
+
+# Suspension and interval
+
+
+@pytest.mark.parametrize(
+    ("is_suspended", "settings", "own", "reason"),
+    [
+        (True, True, {"reason": "audit"}, "everything is suspended"),
+        (False, True, {"reason": "audit"}, "everything is suspended, by Settings"),
+        (False, False, {"reason": "audit"}, "audit"),
+    ],
+    ids=["the operator", "else Settings", "else the spec"],
+)
+def test_the_widest_suspension_is_the_one_that_a_job_is_told(
+    *, is_suspended: bool, settings: bool, own: dict[str, str], reason: str
+) -> None:
+    snapshot = Snapshot(
+        jobs=(located(a_spec(suspend=own)),), settings=(located(a_settings(suspend=str(settings).lower())),)
+    )
+    (found,) = resolve(snapshot, Operator(), is_suspended=is_suspended).candidates
+
+    assert found.subject is not None
+    assert found.subject.suspension == Suspension(reason=reason)
+
+
+def test_every_job_is_polled_as_often_as_settings_say() -> None:
+    found = one(a_spec(), settings=(located(a_settings(interval="5m")),))
+
+    assert found.subject is not None
+    assert found.subject.interval == timedelta(minutes=5)
+
+
+# What keeps a spec from being acted on
+
+
+def test_an_id_that_its_type_does_not_allow_stops_the_spec_at_its_line_and_still_names_an_account() -> None:
+    found = resolved(located(a_spec(jobId="../jobs"), jobId=9))
+    (spec,) = found.candidates
+
+    assert spec.subject is None
+    assert spec.problem is not None
+    assert (spec.problem.reason, spec.problem.path) == (Reason.INVALID_SPEC, ("spec", "jobId"))
+    assert [(each.file, each.line, each.field) for each in found.diagnostics] == [("specs/bots.yaml", 9, "spec.jobId")]
+    assert spec.ref == JobRef(ACCOUNT, "../jobs")
+    assert spec.job is None
+
+
+def test_a_spec_whose_provider_document_is_wrong_is_stopped_and_only_the_document_is_told() -> None:
+    provider = located(a_provider("research", type="opnai"), "p.yaml")
+    found = resolved(located(a_spec(provider="research")), providers=(provider,))
+    (spec,) = found.candidates
+
+    assert spec.problem == SpecProblem(
+        Reason.INVALID_PROVIDER, "'opnai' is not a provider type; did you mean 'openai'?"
+    )
+    assert (spec.ref, spec.job) == (None, None)
+    assert [(each.file, each.field) for each in found.diagnostics] == [("specs/p.yaml", "spec.type")]
+
+
+def test_a_spec_that_names_no_provider_is_told_so_itself() -> None:
+    found = resolved(located(a_spec(provider="opnai"), provider=5))
+
+    assert found.diagnostics == (
+        Diagnostic(
+            file="specs/bots.yaml",
+            line=5,
+            field="spec.provider",
+            message="'opnai' is not a provider type; did you mean 'openai'?",
+        ),
+    )
+
+
+def test_a_spec_that_may_not_use_its_account_claims_no_job_of_it() -> None:
+    kept = located(a_provider("kept", allowedPaths=["team/**"]), "p.yaml")
+    inside, outside = located(a_spec("inside", provider="kept"), "team/a.yaml"), located(a_spec("outside"))
+    found = {each.name: each for each in resolved(inside, outside, providers=(kept,)).candidates}
+
+    assert found["inside"].problem is None
+    assert found["outside"].problem is not None
+    assert found["outside"].problem.path == ("spec", "provider")
+    assert not found["outside"].claim(0).may_claim
+    assert found["outside"].ref is None
+
+
+def test_a_document_that_is_not_valid_is_a_spec_with_its_first_mistake() -> None:
+    wrong = Diagnostic(file="specs/bots.yaml", line=4, field="spec.jobId", message="is required")
+    other = Diagnostic(file="specs/bots.yaml", line=1, message="is not YAML")
+    broken = (
+        BrokenJob(name="a", file="bots.yaml", diagnostics=(wrong, other)),
+        BrokenJob(name="b", file="bots.yaml", diagnostics=(other,)),
+        BrokenJob(name="c", file="bots.yaml", diagnostics=()),
+    )
+    found = resolved(broken_jobs=broken)
+
+    assert [(each.name, each.problem) for each in found.candidates] == [
+        ("a", SpecProblem(Reason.INVALID_SPEC, "spec.jobId: is required")),
+        ("b", SpecProblem(Reason.INVALID_SPEC, "is not YAML")),
+        ("c", SpecProblem(Reason.INVALID_SPEC, "the spec is not valid")),
+    ]
+    assert found.diagnostics == ()
+
+
+def test_two_specs_of_one_job_stop_each_other_whatever_they_call_its_account() -> None:
+    alias = located(a_provider("alias", options={"project": "proj_1"}), "p.yaml")
+    first, second = (
+        located(a_spec("first"), "a.yaml", 1, jobId=6),
+        located(a_spec("second", provider="alias"), "b.yaml"),
+    )
+    found = resolved(first, second, located(a_spec("third", jobId="ftjob-3"), "c.yaml"), providers=(alias,))
+    problems = {each.name: each.problem for each in found.candidates}
+
+    assert problems == {
+        "first": SpecProblem(
+            Reason.DUPLICATE_JOB, "the job ftjob-abc123 is named by another spec too: second", ("spec", "jobId")
+        ),
+        "second": SpecProblem(
+            Reason.DUPLICATE_JOB, "the job ftjob-abc123 is named by another spec too: first", ("spec", "jobId")
+        ),
+        "third": None,
+    }
+    assert [each.subject is None for each in found.candidates] == [True, True, False]
+    assert [(each.file, each.line) for each in found.diagnostics] == [("specs/a.yaml", 6), ("specs/b.yaml", 1)]
+
+
+def test_two_specs_of_one_name_stop_each_other_and_are_told_where_documents_are_read() -> None:
+    found = resolved(located(a_spec(jobId="ftjob-1"), "a.yaml"), located(a_spec(jobId="ftjob-2"), "b.yaml"))
+
+    assert [each.problem for each in found.candidates] == [
+        SpecProblem(Reason.DUPLICATE_JOB, f"the name 'support-triage' stands twice; the other is in {file}")
+        for file in ("b.yaml", "a.yaml")
+    ]
+    assert found.diagnostics == ()
+
+
+def test_a_spec_that_is_not_valid_says_so_though_another_one_has_its_name() -> None:
+    broken = BrokenJob(name="support-triage", file="b.yaml", diagnostics=())
+    valid, invalid = resolved(located(a_spec(), "a.yaml"), broken_jobs=(broken,)).candidates
+
+    assert valid.problem is not None
+    assert valid.problem.reason is Reason.DUPLICATE_JOB
+    assert invalid.problem is not None
+    assert invalid.problem.reason is Reason.INVALID_SPEC
+
+
+def test_a_spec_with_a_mistaken_id_stands_in_the_way_of_no_other() -> None:
+    wrong, right = resolved(located(a_spec("wrong", jobId="../x")), located(a_spec("right"), "b.yaml")).candidates
+
+    assert wrong.problem is not None
+    assert right.problem is None
+
+
+# A revision as a whole
+
+
+def test_the_jobs_that_a_revision_names_include_those_of_specs_that_are_stopped() -> None:
+    found = resolved(
+        located(a_spec("first"), "a.yaml"),
+        located(a_spec("second"), "b.yaml"),
+        located(a_spec("wrong", jobId="../x"), "c.yaml"),
+        broken_jobs=(BrokenJob(name="broken", file="d.yaml", diagnostics=()),),
+    )
+
+    assert found.named == {(SCOPE, "ftjob-abc123")}
+
+
+def test_diagnostics_stand_in_the_order_of_their_places() -> None:
+    late, early = (
+        located(a_spec("late", provider="x"), "b.yaml", 9),
+        located(a_spec("early", provider="y"), "b.yaml", 2),
+    )
+    provider = located(a_provider("z", type="w"), "a.yaml")
+
+    assert [(each.file, each.line) for each in resolved(late, early, providers=(provider,)).diagnostics] == [
+        ("specs/a.yaml", 1),
+        ("specs/b.yaml", 2),
+        ("specs/b.yaml", 9),
+    ]
+
+
+def test_a_revision_knows_every_account_that_a_document_stands_for_and_what_the_operator_calls_its_keys() -> None:
+    snapshot = Snapshot(
+        jobs=(located(a_spec()),), providers=(located(a_provider("eu", options={"project": "proj_eu"})),)
+    )
+    operator = Operator({"OPENAI_API_KEY": "secret", "TEAM_KEY": "secret"}, speaks_of=("TEAM_KEY", "OPENAI_API_KEY"))
+    found = resolve(snapshot, operator, is_suspended=False)
+    eu = Account("openai", ACCOUNT.base_url, (("project", "proj_eu"),))
+
+    assert {line: each.account for line, each in found.targets.items()} == {str(ACCOUNT): ACCOUNT, str(eu): eu}
+    assert found.names == {"TEAM_KEY": "OPENAI_API_KEY", "OPENAI_API_KEY": "OPENAI_API_KEY"}

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import get_args, get_type_hints
+
+import pytest
+
+from reconciler.formats.status_format import RECORDS, Form, Record
+from reconciler.formats.status_parser import parse_status
+from reconciler.formats.status_writer import render_status
+from tests.unit.test_status_writer import the_golden_status
+
+BY_RECORD = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.model.__name__)
+
+
+@BY_RECORD
+def test_a_record_names_each_attribute_of_its_model_once(record: Record) -> None:
+    written = [each.name for each in record.fields if each.constant is None]
+
+    assert sorted((*written, *record.elsewhere)) == sorted(each.name for each in fields(record.model))
+
+
+@BY_RECORD
+def test_a_field_has_a_record_where_its_value_is_one_and_is_a_list_where_it_is_a_tuple(record: Record) -> None:
+    hints = get_type_hints(record.model)
+    for each in record.fields:
+        if each.constant is None:
+            kinds = {hints[each.name], *get_args(hints[each.name])}
+            models = {found.model for found in RECORDS} & kinds
+            assert models == ({each.record.model} if each.record else set())
+            assert each.is_list == (Ellipsis in kinds)
+            assert (each.form in {Form.MAPPING, Form.FLOW}) == (each.record is not None)
+
+
+@BY_RECORD
+def test_what_is_left_out_has_a_default_to_be_read_as(record: Record) -> None:
+    assert all(record.default(each.name) in (None, (), 0) for each in record.fields if each.is_left_out)
+
+
+def test_each_key_of_the_format_stands_in_a_status_that_says_everything() -> None:
+    text = render_status(the_golden_status())
+    wanted = {each.key for record in RECORDS[:-2] for each in record.fields if not each.is_left_out}
+
+    assert {key for key in wanted if f"{key}:" not in text} == set()
+    assert render_status(parse_status(text)) == text
+
+
+def test_an_attribute_that_the_format_does_not_name_fails_with_its_name() -> None:
+    @dataclass(frozen=True)
+    class Growing:
+        new: str
+
+    with pytest.raises(LookupError, match=r"no field for .*Growing.new"):
+        Record(Growing, ()).field("new")

@@ -1,0 +1,163 @@
+"""The jobs of an account that no spec names: a whole list of them, or why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reconciler.controller.listing import PAGES_MAX
+from reconciler.controller.unmanaged import AccountListing, list_strangers
+from reconciler.errors import Kind, PermanentError, ProviderError
+from reconciler.model.job import Account, JobPage, ListQuery, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.ports import JobReader, Snapshot
+from tests.support.build import ACCOUNT, a_spec
+from tests.support.documents import a_provider, located
+from tests.support.in_memory import OpenAccounts, World
+from tests.support.in_memory_operator import Operator
+from tests.support.shelf import Circle, Endless, Shelf, named, shelf
+
+DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
+EU = Account("openai", ACCOUNT.base_url, (("project", "proj_eu"),))
+
+
+def spec_of(id_: str, name: str = "a", provider: str = "openai") -> Any:
+    return located(a_spec(name, jobId=id_, provider=provider), f"{name}.yaml")
+
+
+def listed(
+    snapshot: Snapshot, readers: dict[Account, JobReader | Exception], provider: str | None = None
+) -> tuple[AccountListing, ...]:
+    """List the accounts of a revision, each of which opens as given."""
+    runtime = World(operator=Operator(), accounts=OpenAccounts(readers)).runtime()
+    return asyncio.run(list_strangers(snapshot, runtime, provider))
+
+
+def the_one(reader: JobReader | Exception, *jobs: Any) -> AccountListing:
+    """List OpenAI's own account, which these specs name."""
+    (found,) = listed(Snapshot(jobs=jobs or (spec_of("ftjob-0000"),)), {ACCOUNT: reader})
+    return found
+
+
+def test_the_jobs_that_no_spec_names_are_strangers_in_the_accounts_order() -> None:
+    found = the_one(shelf(250), spec_of("ftjob-0001", "a"), spec_of("ftjob-0249", "b"))
+
+    assert (found.alias, found.account, found.jobs, found.unseen) == ("openai", ACCOUNT, 250, None)
+    assert [job.id for job in found.strangers] == named(0, *range(2, 249))
+
+
+def test_an_account_is_listed_by_the_largest_page_and_changed_by_nothing() -> None:
+    reader = shelf(250)
+    the_one(reader)
+
+    assert reader.asked == ["page 1", "page 2", "page 3"]
+
+
+def test_a_job_is_no_stranger_if_a_spec_names_it_by_another_of_its_ids() -> None:
+    reader = shelf(2)
+    first, second = reader.jobs.values()
+    reader.jobs[first.id] = replace(first, aliases=("ftjob-alias",))
+
+    assert the_one(reader, spec_of("ftjob-alias")).strangers == (second,)
+
+
+def test_a_job_of_a_spec_that_is_stopped_is_no_stranger() -> None:
+    found = the_one(shelf(2), spec_of("ftjob-0000", "a"), spec_of("ftjob-0000", "b"))
+
+    assert [job.id for job in found.strangers] == named(1)
+
+
+def test_an_account_without_any_job_has_been_listed_whole() -> None:
+    assert the_one(shelf(0)) == AccountListing("openai", ACCOUNT)
+
+
+# Which accounts are listed
+
+
+def test_an_account_is_listed_once_by_the_first_of_its_names() -> None:
+    eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
+    same = located(a_provider("alias"), "q.yaml")
+    snapshot = Snapshot(providers=(eu, same), jobs=(spec_of("ftjob-0000"),))
+    readers: dict[Account, JobReader | Exception] = {ACCOUNT: shelf(1), EU: shelf(3)}
+    found = listed(snapshot, readers)
+
+    assert [(each.alias, each.account, each.jobs) for each in found] == [("alias", ACCOUNT, 1), ("eu", EU, 3)]
+
+
+def test_a_person_may_name_one_account_alone_and_a_type_that_no_document_speaks_of() -> None:
+    eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
+    readers: dict[Account, JobReader | Exception] = {ACCOUNT: shelf(1), EU: shelf(3)}
+
+    assert [each.account for each in listed(Snapshot(providers=(eu,)), readers, "eu")] == [EU]
+    assert [each.account for each in listed(Snapshot(providers=(eu,)), readers, "openai")] == [ACCOUNT]
+
+
+def test_the_jobs_of_one_project_are_no_strangers_to_another_that_the_same_key_sees() -> None:
+    eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
+    snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0001", provider="eu"),))
+    (found,) = listed(snapshot, {ACCOUNT: shelf(2), EU: shelf(2)}, "openai")
+
+    assert [job.id for job in found.strangers] == named(0)
+
+
+# Lists that are none
+
+
+class Garbled(Shelf):
+    """A list with a row that nobody can read."""
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return a page."""
+        return replace(await super().list_page(query, cursor), garbled=2)
+
+
+@pytest.mark.parametrize(
+    ("reader", "message"),
+    [
+        (shelf(250, kind=Garbled), "2 rows of the list cannot be read"),
+        (shelf(250, kind=Circle), "the list has no end: 2 pages, and more to come"),
+        (shelf(0, kind=Endless), f"the list has no end: {PAGES_MAX} pages, and more to come"),
+    ],
+    ids=["rows that nobody can read", "back to where it was", "without an end"],
+)
+def test_a_list_that_does_not_come_whole_is_no_list(reader: Shelf, message: str) -> None:
+    assert the_one(reader) == AccountListing(
+        "openai", ACCOUNT, unseen=Unobserved(Reason.OBSERVATION_INCOMPLETE, message)
+    )
+
+
+def test_a_list_that_breaks_off_shows_no_stranger() -> None:
+    reader = shelf(250)
+    reader.broken["page 3"] = DENIED
+    found = the_one(reader)
+
+    assert (found.strangers, found.jobs) == ((), 0)
+    assert found.unseen is not None
+    assert (found.unseen.reason, found.unseen.message) == (Reason.AUTHENTICATION_FAILED, str(DENIED))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(DENIED, Reason.AUTHENTICATION_FAILED), (KeyError("bug"), Reason.CANNOT_OBSERVE_PROVIDER)],
+    ids=["no key", "a bug of its provider type"],
+)
+def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_listed(error: Exception, reason: Reason) -> None:
+    eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
+    snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0000"),))
+    first, second = listed(snapshot, {EU: error, ACCOUNT: shelf(1)})
+
+    assert first.unseen is not None
+    assert (first.unseen.reason, first.unseen.is_defect) == (reason, not isinstance(error, ProviderError))
+    assert (second.jobs, second.unseen) == (1, None)
+
+
+def test_a_name_that_stands_for_no_account_says_why() -> None:
+    (found,) = listed(Snapshot(), {}, "opnai")
+
+    assert (found.alias, found.account) == ("opnai", None)
+    assert found.unseen == Unobserved(
+        Reason.INVALID_PROVIDER, "'opnai' is not a provider type; did you mean 'openai'?", is_transient=False
+    )

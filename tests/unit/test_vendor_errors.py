@@ -1,0 +1,216 @@
+"""What the exceptions of the vendors' credential libraries mean: every one of them, and none of their words."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.providers import _aws_chain, _entra, _google
+from reconciler.providers._ambient_credentials import LOGGERS, silence_libraries
+from reconciler.providers._vendor_errors import AWS, AZURE, GOOGLE, Cause, as_code, cause_of, not_to_be_had
+
+CANARY = "canary-of-what-a-library-was-given"
+MODULES = (
+    ("botocore.exceptions", AWS),
+    ("google.auth.exceptions", GOOGLE),
+    ("azure.core.exceptions", AZURE),
+    ("azure.identity._exceptions", AZURE),
+)
+
+
+def exceptions_of(module: str) -> Iterator[str]:
+    """Yield the names of the exceptions that a module defines, warnings left out."""
+    for name, each in vars(pytest.importorskip(module)).items():
+        is_own = inspect.isclass(each) and each.__module__ == module
+        if is_own and issubclass(each, Exception) and not issubclass(each, Warning):
+            yield name
+
+
+@pytest.mark.parametrize(("module", "table"), MODULES, ids=[module for module, _ in MODULES])
+def test_every_exception_of_a_vendors_library_has_a_line_of_its_own(module: str, table: Mapping[str, Cause]) -> None:
+    assert sorted(set(exceptions_of(module)) - set(table)) == []
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_waiting_may_cure_is_transient_and_was_not_delivered_and_all_else_is_missing(cause: Cause) -> None:
+    error = not_to_be_had("AWS", cause, "Detail", "do this")
+
+    if cause is Cause.AWAY:
+        assert isinstance(error, TransientError)
+        assert error.delivered is Delivered.NO
+    else:
+        assert isinstance(error, PermanentError)
+        assert error.kind is Kind.MISSING
+        assert str(error).endswith("; do this")
+    assert "Detail" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(), Cause.AWAY),
+        (TimeoutError(), Cause.AWAY),
+        (socket.gaierror(), Cause.AWAY),
+        (FileNotFoundError(), Cause.BROKEN),
+        (KeyError(), Cause.BROKEN),
+        (RuntimeError(), Cause.BROKEN),
+    ],
+)
+@pytest.mark.parametrize("table", [AWS, AZURE, GOOGLE], ids=["aws", "azure", "google"])
+def test_an_exception_of_python_is_an_outage_only_where_it_is_about_the_network(
+    table: Mapping[str, Cause], error: Exception, cause: Cause
+) -> None:
+    assert cause_of(error, table) is cause
+
+
+@pytest.mark.parametrize("text", ["AccessDenied", "invalid_grant", "AADSTS7000215", "Client.Denied"])
+def test_a_code_is_told(text: str) -> None:
+    assert as_code(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a sentence", "sk-12345678", "a" * 65, "x=1", None, 3, {}])
+def test_what_is_no_code_is_not_told(text: object) -> None:
+    assert as_code(text) is None
+
+
+# --- AWS ---
+
+
+def refused(code: str, status: int = 400, operation: str = "AssumeRole") -> Exception:
+    """Return what botocore raises for an answer of STS or SSO."""
+    answer = {"Error": {"Code": code, "Message": CANARY}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error: Exception = pytest.importorskip("botocore.exceptions").ClientError(answer, operation)
+    return error
+
+
+@pytest.mark.parametrize("code", ["Throttling", "RequestLimitExceeded", "IDPCommunicationError", "ServiceUnavailable"])
+def test_aws_in_trouble_is_an_outage_whatever_the_status(code: str) -> None:
+    assert isinstance(_aws_chain.error_of(refused(code)), TransientError)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_aws_in_trouble_is_an_outage_whatever_the_code(status: int) -> None:
+    assert isinstance(_aws_chain.error_of(refused("Whatever", status)), TransientError)
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "ForbiddenException", "InvalidIdentityToken", "ExpiredTokenException"]
+)
+def test_a_refusal_of_aws_is_told_by_its_code_and_operation(code: str) -> None:
+    error = _aws_chain.error_of(refused(code, 403))
+
+    assert isinstance(error, PermanentError)
+    assert f"({code} of AssumeRole)" in str(error)
+    assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("provider", "words", "kind"),
+    [
+        ("custom-process", CANARY, PermanentError),
+        ("iam-role", "response did not contain: " + CANARY, TransientError),
+        ("container-role", f"Received non 200 response 500 from container metadata: {CANARY}", TransientError),
+        ("container-role", f"Received non 200 response 429 from container metadata: {CANARY}", TransientError),
+        ("container-role", f"Received non 200 response 403 from container metadata: {CANARY}", PermanentError),
+    ],
+)
+def test_what_gave_no_key_of_aws_is_known_by_who_should_have(provider: str, words: str, kind: type[Exception]) -> None:
+    exceptions = pytest.importorskip("botocore.exceptions")
+    error = _aws_chain.error_of(exceptions.CredentialRetrievalError(provider=provider, error_msg=words))
+
+    assert isinstance(error, kind)
+    assert CANARY not in str(error)
+
+
+# --- Google ---
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind", "told"),
+    [
+        (400, {"error": "invalid_grant", "error_description": CANARY}, PermanentError, "invalid_grant, HTTP 400"),
+        (
+            403,
+            f'{{"error": {{"status": "PERMISSION_DENIED", "message": "{CANARY}"}}}}',
+            PermanentError,
+            "PERMISSION_DENIED",
+        ),
+        (400, {"error": "temporarily_unavailable"}, TransientError, "temporarily_unavailable"),
+        (502, f"<html>{CANARY}</html>", TransientError, "HTTP 502"),
+        (429, {}, TransientError, "HTTP 429"),
+        (None, None, PermanentError, "RefreshError"),
+    ],
+)
+def test_a_refusal_of_google_is_known_by_status_and_code(
+    status: int | None, answer: Any, kind: type[Exception], told: str
+) -> None:
+    exceptions = pytest.importorskip("google.auth.exceptions")
+    error = _google.error_of(exceptions.RefreshError(CANARY, answer), status)
+
+    assert isinstance(error, kind)
+    assert told in str(error)
+    assert CANARY not in str(error)
+
+
+def test_google_away_behind_another_exception_is_an_outage() -> None:
+    exceptions = pytest.importorskip("google.auth.exceptions")
+    behind = exceptions.TransportError(CANARY)
+    error = exceptions.RefreshError(behind)
+    error.__cause__ = behind
+
+    assert isinstance(_google.error_of(error, None), TransientError)
+
+
+# --- Microsoft Entra ---
+
+
+def test_entra_away_at_one_place_is_an_outage_though_other_places_have_nothing() -> None:
+    azure = pytest.importorskip("azure.identity")
+    core = pytest.importorskip("azure.core.exceptions")
+    raised = [azure.CredentialUnavailableError(CANARY), core.ServiceRequestError(CANARY)]
+
+    assert isinstance(_entra.error_of(raised, [], had_one=False), TransientError)
+
+
+def test_a_refusal_of_entra_is_told_by_its_code() -> None:
+    core = pytest.importorskip("azure.core.exceptions")
+    raised = [core.ClientAuthenticationError(f"AADSTS7000215: Invalid client secret provided: {CANARY}")]
+    error = _entra.error_of(raised, [], had_one=True)
+
+    assert isinstance(error, PermanentError)
+    assert "AADSTS7000215" in str(error)
+    assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_entra_in_trouble_is_an_outage_though_the_library_says_that_there_is_nothing(status: int) -> None:
+    azure = pytest.importorskip("azure.identity")
+    error = _entra.error_of([azure.CredentialUnavailableError(CANARY)], [status], had_one=False)
+
+    assert isinstance(error, TransientError)
+    assert f"HTTP {status}" in str(error)
+
+
+@pytest.mark.parametrize(("had_one", "kind"), [(True, TransientError), (False, PermanentError)])
+def test_an_identity_that_is_gone_was_taken_away_for_a_moment(had_one: bool, kind: type[Exception]) -> None:  # noqa: FBT001
+    azure = pytest.importorskip("azure.identity")
+
+    assert isinstance(_entra.error_of([azure.CredentialUnavailableError(CANARY)], [], had_one=had_one), kind)
+
+
+# --- what they log ---
+
+
+@pytest.mark.parametrize("name", LOGGERS)
+def test_what_a_vendors_library_logs_is_not_written(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    silence_libraries()
+    logging.getLogger(f"{name}.below").error(CANARY)
+    logging.getLogger(name).error(CANARY)
+
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,82 @@
+"""What is told of a run while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model.action import Action, Progress
+from reconciler.model.action_record import (
+    AccountAnswered,
+    ObservationBegan,
+    ObservationEnded,
+    PassEvent,
+    ReceiptClosed,
+    RequestEnded,
+    RequestLeft,
+)
+from reconciler.model.job import Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.status import Because, Outcome, Verb
+from reconciler.views.activity import Activity
+from tests.support.build import ACCOUNT, NOW
+from tests.support.subjects import REF, a_receipt
+
+CANCEL = Action(
+    verb=Verb.CANCEL, ref=REF, name="one", because=Because.DESIRED_STATE, reason=None, is_first_attempt=True
+)
+BEGAN = ObservationBegan(account=ACCOUNT, name="main", jobs=3)
+SEEN = ObservationEnded(account=ACCOUNT, name="main")
+AWAY = replace(SEEN, unseen=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "cannot connect"))
+CLOSED = ReceiptClosed("one", replace(a_receipt(), confirmed_at=NOW, outcome=Outcome.CANCELLED))
+
+
+def told(*events: PassEvent) -> tuple[list[str], Activity]:
+    activity = Activity("reading the specs")
+    return [news.message for event in events if (news := activity.take_in(event)) is not None], activity
+
+
+@pytest.mark.parametrize(
+    ("events", "lines"),
+    [
+        ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")], ["one: cancel sent"]),
+        ([CLOSED], ["one: cancel confirmed: cancelled"]),
+        ([BEGAN, SEEN], []),
+        ([AWAY, AWAY], ["main: cannot be observed: cannot connect"]),
+        ([AWAY, SEEN, SEEN], ["main: cannot be observed: cannot connect", "main: observed again"]),
+        ([AWAY, replace(SEEN, has_looked=False)], ["main: cannot be observed: cannot connect"]),
+    ],
+)
+def test_an_event_is_a_line_where_it_is_news(events: list[PassEvent], lines: list[str]) -> None:
+    assert told(*events)[0] == lines
+
+
+@pytest.mark.parametrize("progress", sorted(set(Progress) - {Progress.ACCEPTED}))
+def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repeat(progress: Progress) -> None:
+    lines, activity = told(RequestLeft(CANCEL), RequestEnded(CANCEL, progress, "HTTP 500"))
+
+    assert len(lines) == 2
+    assert lines[1].startswith("one: cancel ")
+    assert activity.told == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([], "12s: reading the specs"),
+        ([BEGAN, AccountAnswered(ACCOUNT)], "12s: observing main (3 jobs, 1 answer so far)"),
+        ([RequestLeft(CANCEL)], "12s: sent, no answer yet: cancel of one"),
+        ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")], "12s: not confirmed yet: cancel of one"),
+        ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, ""), CLOSED], "12s: reading the specs"),
+        ([AWAY], "12s: not observed: main"),
+    ],
+)
+def test_what_is_waited_for_is_said_with_the_time_that_it_has_taken(events: list[PassEvent], line: str) -> None:
+    assert told(*events)[1].waiting(12.7) == line
+
+
+def test_an_interrupt_says_what_was_sent_and_what_is_open() -> None:
+    _, activity = told(RequestLeft(CANCEL), AWAY)
+
+    assert activity.interrupted(3) == "Interrupted after 3s: 1 request sent (one); 1 open (one); not observed: main"

@@ -1,0 +1,117 @@
+"""Waiting for jobs: what ends it, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from reconciler.controller.wait import Goal, judge, wait_for
+from reconciler.model.exit_code import ExitCode
+from reconciler.model.job import Phase
+from reconciler.model.reason import Reason
+from reconciler.model.report import Report, Row
+from reconciler.model.status import ConditionType
+from tests.support.in_memory import HandClock
+from tests.support.reports import a_row, a_stalled_row, a_suspended_row, a_waiting_row
+
+FAILED = a_row(phase=Phase.FAILED, reason=Reason.JOB_FAILED, also=ConditionType.STALLED)
+
+
+def ended(phase: Phase) -> Row:
+    """Return the row of a job that ended for good, as its spec wants it."""
+    row = a_row(phase=phase)
+    return replace(row, status=replace(row.status, final=True))
+
+
+def waited(
+    looks: Sequence[tuple[Row, ...]], goal: Goal, timeout_s: float = 60
+) -> tuple[ExitCode, list[float], list[Report]]:
+    """Wait for jobs that each look shows as given, and ever after as last. Return the end, the sleeps, the reports."""
+    left, clock, told = list(looks), HandClock(), list[Report]()
+
+    async def look() -> Report:
+        return Report(rows=left.pop(0) if len(left) > 1 else left[0])
+
+    report, code = asyncio.run(wait_for(look, goal, clock, interval_s=10, timeout_s=timeout_s, tell=told.append))
+
+    assert report is told[-1]
+    return code, clock.slept, told
+
+
+@pytest.mark.parametrize(
+    ("row", "goal", "answer"),
+    [
+        (a_row(), Goal.SETTLED, True),
+        (a_suspended_row("chat"), Goal.SETTLED, True),
+        (a_waiting_row(), Goal.SETTLED, None),
+        (a_stalled_row("chat"), Goal.SETTLED, False),
+        (a_row(unseen="no answer"), Goal.SETTLED, None),
+        (replace(FAILED, unseen=a_row(unseen="no answer").unseen), Goal.SUCCEEDED, None),
+        (a_row(phase=Phase.CANCELLED), Goal.CANCELLED, True),
+        (a_row(phase=Phase.RUNNING), Goal.CANCELLED, None),
+        (a_stalled_row("chat"), Goal.CANCELLED, False),
+        (FAILED, Goal.FAILED, True),
+        (FAILED, Goal.SUCCEEDED, False),
+        (ended(Phase.SUCCEEDED), Goal.SUCCEEDED, True),
+        (ended(Phase.SUCCEEDED), Goal.CANCELLED, False),
+        (a_row(phase=Phase.SUCCEEDED), Goal.CANCELLED, None),
+        (ended(Phase.ABSENT), Goal.CANCELLED, None),
+    ],
+    ids=[
+        "ready is settled",
+        "suspended is settled",
+        "a cancel on its way is not",
+        "stalled never will be",
+        "a look that failed says nothing",
+        "not even of a job that was stalled before",
+        "cancelled, as waited for",
+        "running, and may be cancelled yet",
+        "stalled, and will not be cancelled",
+        "failed, as waited for",
+        "failed, and will not succeed",
+        "succeeded for good, as waited for",
+        "succeeded for good, and will not be cancelled",
+        "succeeded, which is not believed for good yet",
+        "gone, which is no end that was seen",
+    ],
+)
+def test_a_job_is_there_or_on_its_way_or_never_will_be(row: Row, goal: Goal, answer: object) -> None:
+    assert judge(row, goal) is answer
+
+
+def test_waiting_ends_with_the_first_look_that_shows_it() -> None:
+    looks = [(a_waiting_row(),), (a_waiting_row(),), (a_row(phase=Phase.CANCELLED),)]
+    code, slept, told = waited(looks, Goal.CANCELLED)
+
+    assert (code, slept) == (ExitCode.OK, [10, 10])
+    assert [each.rows for each in told] == looks
+
+
+def test_waiting_ends_only_once_every_job_is_there() -> None:
+    there = a_row("a", phase=Phase.CANCELLED)
+    looks = [(there, a_waiting_row("b")), (there, a_row("b", phase=Phase.CANCELLED))]
+
+    assert waited(looks, Goal.CANCELLED)[:2] == (ExitCode.OK, [10])
+
+
+def test_waiting_ends_as_soon_as_one_job_is_stalled_though_others_are_on_their_way() -> None:
+    looks = [(a_waiting_row("a"), a_waiting_row("b")), (a_waiting_row("a"), a_stalled_row("b"))]
+
+    assert waited(looks, Goal.SETTLED)[:2] == (ExitCode.STALLED, [10])
+
+
+def test_waiting_for_no_job_is_over_at_once() -> None:
+    assert waited([()], Goal.SETTLED)[:2] == (ExitCode.OK, [])
+
+
+def test_time_runs_out_to_the_second() -> None:
+    assert waited([(a_waiting_row(),)], Goal.SETTLED, timeout_s=25)[:2] == (ExitCode.TIMED_OUT, [10, 10, 5])
+
+
+def test_without_any_time_there_is_one_look() -> None:
+    code, slept, told = waited([(a_waiting_row(),)], Goal.SETTLED, timeout_s=0)
+
+    assert (code, slept, len(told)) == (ExitCode.TIMED_OUT, [], 1)

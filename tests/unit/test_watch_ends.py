@@ -1,0 +1,96 @@
+"""How a watch ends: when somebody wants that, and when a bug does."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.watch import GRACE_S
+from reconciler.ports import Snapshot
+from tests.support.clock import in_virtual_time
+from tests.support.in_memory import Specs
+from tests.support.in_memory_accounts import (
+    named_specs,
+)
+from tests.support.in_memory_watch import a_shift, observed
+
+HOUR_S = 3600.0
+
+
+def test_a_wish_to_stop_lets_what_is_under_way_finish() -> None:
+    async def main() -> None:
+        async with a_shift(*named_specs("chat")) as shift:
+            shift.account.takes_s["cancel ftjob-chat"] = GRACE_S - 5.0
+            await asyncio.sleep(1.0)
+            shift.stop.set()
+            await shift.task
+
+            assert shift.account.changes == ["cancel ftjob-chat"]
+            assert shift.world.statuses.jobs["chat.yaml"].receipts[0].accepted_at is not None
+            assert shift.health.overview.is_stopping
+            assert asyncio.get_running_loop().time() == pytest.approx(GRACE_S - 5.0, abs=0.5)
+
+    in_virtual_time(main)
+
+
+def test_what_takes_longer_than_the_grace_is_abandoned_with_its_receipt_open() -> None:
+    async def main() -> None:
+        async with a_shift(*named_specs("chat")) as shift:
+            shift.account.takes_s["cancel ftjob-chat"] = HOUR_S
+            await asyncio.sleep(1.0)
+            shift.stop.set()
+            await shift.task
+
+            assert asyncio.get_running_loop().time() == pytest.approx(1.0 + GRACE_S, abs=0.5)
+            assert shift.world.statuses.jobs["chat.yaml"].open_receipt is not None
+            assert shift.account.changes == []
+
+    in_virtual_time(main)
+
+
+def test_a_watch_at_rest_stops_at_once() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat")) as shift:
+            await asyncio.sleep(100.0)
+            shift.stop.set()
+            await shift.task
+
+            assert asyncio.get_running_loop().time() == pytest.approx(100.0, abs=0.1)
+
+    in_virtual_time(main)
+
+
+def test_whoever_listens_and_fails_does_not_end_the_watch() -> None:
+    def fail(_: PassResult) -> None:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        async with a_shift(*observed("chat"), tell=fail) as shift:
+            await asyncio.sleep(200.0)
+
+            assert not shift.task.done()
+            assert len(shift.account.when("ftjob-chat")) > 1
+
+    in_virtual_time(main)
+
+
+class Torn(Specs):
+    """Specs that cannot be read, because of a bug, from the third time on."""
+
+    def snapshot(self, *, by_content: bool = True) -> Snapshot:
+        """Read them, or not."""
+        if len(self.reads) > 1:
+            raise ZeroDivisionError
+        return super().snapshot(by_content=by_content)
+
+
+def test_a_bug_in_a_pass_ends_the_watch_and_is_raised() -> None:
+    async def main() -> None:
+        async with a_shift(*observed("chat"), specs_dir=Torn()) as shift:
+            await asyncio.sleep(500.0)
+            with pytest.raises(ZeroDivisionError):
+                await shift.task
+
+    in_virtual_time(main)
