@@ -17,6 +17,7 @@ from reconciler.model.action_record import (
     Audit,
     Notify,
     ReceiptClosed,
+    ReceiptOpen,
     unheard,
 )
 from reconciler.model.status import JobStatus
@@ -67,12 +68,20 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
             answer,
             (f"{case.subject.name}: the status could not be written: {disk_error(error)}",),
         )
-    was_open = case.last.open_receipt if case.last is not None else None
-    for closed in closed_since(case.last, status):
-        # Receipts that were closed in the last status have been reported before.
-        if was_open is not None and closed.requested_at == was_open.requested_at:
-            context.notify(ReceiptClosed(case.subject.name, closed))
+    _tell_of_receipts(case, status, context)
     return Applied(case, status, look_after, answer)
+
+
+def _tell_of_receipts(case: JobPlan, status: JobStatus, context: ApplyContext) -> None:
+    """Tell what became of the receipt that was open before this pass. Others were told of when they were closed."""
+    was_open = case.last.open_receipt if case.last is not None else None
+    if was_open is None:
+        return
+    if status.open_receipt is not None and status.open_receipt.requested_at == was_open.requested_at:
+        context.notify(ReceiptOpen(case.subject.name, status.open_receipt))
+    for closed in closed_since(case.last, status):
+        if closed.requested_at == was_open.requested_at:
+            context.notify(ReceiptClosed(case.subject.name, closed))
 
 
 def moment(context: ApplyContext) -> datetime:

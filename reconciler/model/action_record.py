@@ -84,6 +84,14 @@ class RequestEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptOpen:
+    """A request of an earlier pass, of this run or of another one, that an observation did not confirm yet."""
+
+    name: str
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptClosed:
     """What became of a request, by a later look."""
 
@@ -91,7 +99,9 @@ class ReceiptClosed:
     receipt: Receipt
 
 
-PassEvent = ObservationBegan | ObservationEnded | AccountAnswered | RequestLeft | RequestEnded | ReceiptClosed
+PassEvent = (
+    ObservationBegan | ObservationEnded | AccountAnswered | RequestLeft | RequestEnded | ReceiptOpen | ReceiptClosed
+)
 """What happens within a pass, at the moment when it does."""
 Notify = Callable[[PassEvent], None]
 """Is told of it, and never raises."""

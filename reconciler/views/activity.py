@@ -13,6 +13,7 @@ from reconciler.model.action_record import (
     ObservationEnded,
     PassEvent,
     ReceiptClosed,
+    ReceiptOpen,
     RequestEnded,
     RequestLeft,
 )
@@ -56,6 +57,7 @@ class Activity:
                 self._answers[account] += 1
             case ObservationEnded():
                 self._observing.pop(event.account, None)
+                self.doing = "finishing the pass"
                 return self._observed(event) if event.has_looked else None
             case RequestLeft(action):
                 self.sent.append(action)
@@ -64,6 +66,8 @@ class Activity:
             case RequestEnded(action, progress, message):
                 self._unanswered.pop(action.name, None)
                 return self._answered(action, progress, message)
+            case ReceiptOpen(name, receipt):
+                self._unconfirmed[name] = receipt.verb
             case ReceiptClosed(name, receipt):
                 self._unconfirmed.pop(name, None)
                 self._confirmed.add(name)

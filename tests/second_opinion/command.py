@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.second_opinion.clock import Clock
+from tests.second_opinion.snapshot import duration
 
 GIVE_UP = 90.0
-"""Real seconds after which a command counts as hung, on a machine that has nothing else to do."""
+"""Real seconds beyond its own bounds after which a command counts as hung, on a machine that has nothing else to do."""
 
 READS_ONLY = frozenset(
     {
@@ -86,6 +87,11 @@ class Run:
         spelled = [word.partition("=")[2] for word in self.args if word.startswith(f"{name}=")]
         return spelled + [value for word, value in zip(self.args, self.args[1:], strict=False) if word == name]
 
+    @property
+    def bounds(self) -> float:
+        """Return the seconds that `--wait` and `--timeout` allow together."""
+        return sum(duration(text) for name in ("--wait", "--timeout") for text in self.option(name))
+
     def __str__(self) -> str:
         """Return the command as a line of a transcript."""
         killed = f" {self.killed}" if self.killed else ""
@@ -117,11 +123,11 @@ class Process:
             self.run.killed, self.run.signalled = which.name, self._clock.now()
             self._process.send_signal(which)
 
-    def end(self, give_up: float = GIVE_UP) -> Run:
+    def end(self) -> Run:
         """Wait until it has ended, kill it if it does not, and return the run."""
         hung = False
         try:
-            self._process.wait(give_up * crowded())
+            self._process.wait(self.run.bounds / self._clock.speed + GIVE_UP * crowded())
         except subprocess.TimeoutExpired:
             hung = True
             self._process.send_signal(signal.SIGABRT)  # it says where it hangs: PYTHONFAULTHANDLER

@@ -9,9 +9,9 @@ import pytest
 from reconciler.controller.applied import disk_error, moment, write
 from reconciler.core.settle import RequestOutcome
 from reconciler.model.action import Progress
-from reconciler.model.action_record import PassEvent, ReceiptClosed
+from reconciler.model.action_record import PassEvent, ReceiptClosed, ReceiptOpen
 from reconciler.model.job import Phase
-from reconciler.model.status import Outcome
+from reconciler.model.status import Outcome, Verb
 from tests.support.build import NOW, a_spec
 from tests.support.in_memory import Statuses, World
 from tests.support.in_memory_accounts import PickyStatuses, a_case, a_context
@@ -64,6 +64,16 @@ def test_what_became_of_a_request_is_told_once_its_receipt_is_closed_on_the_disk
 
     assert isinstance(event, ReceiptClosed)
     assert (event.name, event.receipt.outcome) == ("support-triage", Outcome.CANCELLED)
+
+
+def test_a_request_of_an_earlier_pass_that_is_not_confirmed_yet_is_told_as_open() -> None:
+    last = a_past(a_subject(), Phase.CANCELLING, a_receipt(accepted_at=NOW - MINUTE, age=MINUTE))
+    case, events = a_case(a_spec(), Phase.CANCELLING, last), list[PassEvent]()
+    write(case, case.decision.status, a_context(World(), notify=events.append))
+    (event,) = events
+
+    assert isinstance(event, ReceiptOpen)
+    assert (event.name, event.receipt.verb) == ("support-triage", Verb.CANCEL)
 
 
 def test_receipts_that_were_closed_before_are_not_told_again() -> None:

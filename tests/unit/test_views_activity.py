@@ -13,6 +13,7 @@ from reconciler.model.action_record import (
     ObservationEnded,
     PassEvent,
     ReceiptClosed,
+    ReceiptOpen,
     RequestEnded,
     RequestLeft,
 )
@@ -29,6 +30,7 @@ CANCEL = Action(
 BEGAN = ObservationBegan(account=ACCOUNT, name="main", jobs=3)
 SEEN = ObservationEnded(account=ACCOUNT, name="main")
 AWAY = replace(SEEN, unseen=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "cannot connect"))
+OPEN = ReceiptOpen("one", a_receipt())
 CLOSED = ReceiptClosed("one", replace(a_receipt(), confirmed_at=NOW, outcome=Outcome.CANCELLED))
 
 
@@ -69,6 +71,9 @@ def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repea
         ([RequestLeft(CANCEL)], "12s: sent, no answer yet: cancel of one"),
         ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")], "12s: not confirmed yet: cancel of one"),
         ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, ""), CLOSED], "12s: reading the specs"),
+        ([BEGAN, SEEN], "12s: finishing the pass"),
+        ([BEGAN, OPEN, SEEN], "12s: not confirmed yet: cancel of one"),
+        ([BEGAN, OPEN, SEEN, BEGAN, CLOSED, SEEN], "12s: finishing the pass"),
         ([AWAY], "12s: not observed: main"),
     ],
 )

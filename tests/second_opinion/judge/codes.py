@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.second_opinion.command import READS_ONLY, Run
-from tests.second_opinion.snapshot import duration
 from tests.second_opinion.statuses import all_of
 
 if TYPE_CHECKING:
@@ -53,9 +52,8 @@ def _code(story: Story, run: Run) -> None:
 
 def _in_time(story: Story, run: Run) -> None:
     """Blame a pass that went on far beyond what --wait and --timeout say together, by the requests that it made."""
-    bounds = [duration(text) for name in ("--wait", "--timeout") for text in run.option(name)]
     requests = story.world.record.all()[run.first : run.last]
-    if requests and requests[-1].at - requests[0].at > 1.5 * sum(bounds) + 60:
+    if requests and requests[-1].at - requests[0].at > 1.5 * run.bounds + 60:
         story.blame("overtime", f"{run} went on for {requests[-1].at - requests[0].at:.0f} s")
 
 
