@@ -87,6 +87,20 @@ def test_a_pass_that_waits_says_every_ten_seconds_how_long_and_for_what(checkout
     assert all(line.endswith("s: not confirmed yet: cancel of one") for line in waits)
 
 
+def test_a_run_that_waits_for_the_request_of_an_earlier_run_says_so(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    sandbox.break_with({"fault": "lost-cancel", "job": job_id})
+    checkout.want("one", job_id)
+    checkout.run("--once")
+
+    with in_a_pipe(checkout, "--once", "--wait=15s") as pipe:
+        pass
+    waits = [line for line in pipe.said if re.match(r"\d+s: ", line)]
+
+    assert pipe.process.returncode == 75
+    assert waits == ["10s: not confirmed yet: cancel of one"]
+
+
 def test_the_result_is_whole_where_stdout_is_read_by_itself(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
