@@ -15,8 +15,8 @@ from posixpath import join, normpath
 from reconciler.model.diagnostic import Severity
 from reconciler.model.report import Report, Row
 from reconciler.views.plan_text import TARGETS
-from reconciler.views.problems import Problem, problems, unjudged, unseen
-from reconciler.views.row_state import JobState, is_pending, outlook, why
+from reconciler.views.problems import Problem, problems, unjudged_limits, unobserved_accounts
+from reconciler.views.row_state import JobState, cause_text, is_pending, row_state
 from reconciler.views.text import clean
 
 ANNOTATIONS_MAX = 10
@@ -85,7 +85,10 @@ def harmless(text: str) -> str:
 def remarks(report: Report, places: Places) -> list[Annotation]:
     """Return what is to be said of a report, the worst first and never too many."""
     # From the end: what stopped everything stands last, for the end of a terminal is what is read.
-    told = [_of_problem(each, places) for each in reversed((*unjudged(report), *unseen(report), *problems(report)))]
+    told = [
+        _of_problem(each, places)
+        for each in reversed((*unjudged_limits(report), *unobserved_accounts(report), *problems(report)))
+    ]
     told += [found for row in report.rows if (found := _of_row(row, places)) is not None]
     return [each for level in Level for each in _first([found for found in told if found.level is level])]
 
@@ -129,13 +132,13 @@ def _of_problem(problem: Problem, places: Places) -> Annotation:
 
 
 def _of_row(row: Row, places: Places) -> Annotation | None:
-    look, file = outlook(row), places.spec(row.source)
-    if look.standing is JobState.STALLED:
+    look, file = row_state(row), places.spec(row.source)
+    if look.job_state is JobState.STALLED:
         return Annotation(
             level=Level.ERROR, title=look.reason, message=f"{row.name}: {look.message}", file=file, line=1
         )
     if row.action is not None and is_pending(row):
-        because = why(row.action.because, row.action.reason)
+        because = cause_text(row.action.because, row.action.reason)
         change = f"{row.name}: {row.status.phase} -> {TARGETS[row.action.verb]}, because {because}"
         return Annotation(level=Level.NOTICE, title=f"Would {row.action.verb}", message=change, file=file, line=1)
     return None

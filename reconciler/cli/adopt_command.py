@@ -24,7 +24,7 @@ from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.job import UNFINISHED
 from reconciler.ports import Snapshot
 from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec
-from reconciler.views.problems import Problem, diagnosed
+from reconciler.views.problems import Problem, document_problems
 
 
 @click.command(
@@ -49,7 +49,7 @@ def adopt(*, provider: str | None, unfinished: bool, **given: Any) -> int:
     is_begun = place(given).specs.exists()
     snapshot = wiring.read_specs(place(given)) if is_begun else Snapshot()
     if snapshot.broken_files or snapshot.broken_jobs:
-        screen.say(diagnosed(snapshot.diagnostics))
+        screen.say(document_problems(snapshot.diagnostics))
         screen.log("Nothing was adopted: a spec that cannot be read may speak of one of the jobs. Mend it first.")
         return ExitCode.INVALID_DOCUMENT
     with progress(screen, "listing the providers' jobs"):
@@ -65,8 +65,8 @@ def adopt(*, provider: str | None, unfinished: bool, **given: Any) -> int:
             adopted_spec(each.name, each.provider, each.job, screen.now()),
         )
     files = [(str(place(given).specs / each.file), str(each.job.phase)) for each in written]
-    is_whole = all(each.unseen is None for each in listed)
-    screen.show("adopt", output_of(given, "adopt"), AdoptedSpecs(files, given["dry_run"], is_whole))
+    is_complete = all(each.unseen is None for each in listed)
+    screen.show("adopt", output_of(given, "adopt"), AdoptedSpecs(files, given["dry_run"], is_complete))
     if written and not given["dry_run"]:
         screen.log("Commit them. `reconcile set NAME STATE` takes charge of one.")
     complain(screen, listed)

@@ -24,7 +24,7 @@ from reconciler.ports import CiHost, CommentRefusedError
 from reconciler.redaction import KNOWN
 from reconciler.views.markdown import bytes_of
 from reconciler.views.problems import Problem
-from reconciler.views.render_context import RenderContext, Room
+from reconciler.views.render_context import RenderContext, SizeLimit
 from reconciler.views.renderers import render
 
 WHOLE = 1 << 40
@@ -39,10 +39,10 @@ class CiReport:
     what: str
     plan: PinnedPlan | None = None
 
-    def text(self, format_: str, context: RenderContext, room: Room | None = None) -> str:
-        """Return the report in a format, without secrets; `room` is how large it may be, where it is cut."""
-        here = context if room is None else replace(context, room=room)
-        return KNOWN.strike(render(self.what, format_, self.report, here))
+    def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
+        """Return the report in a format, without secrets, cut to a size limit if there is one."""
+        limited = context if limit is None else replace(context, size_limit=limit)
+        return KNOWN.strike(render(self.what, format_, self.report, limited))
 
 
 def tell_ci(given: OptionValues, screen: ConsoleOutput, told: CiReport) -> None:
@@ -67,12 +67,12 @@ def _hand_over(host: CiHost, told: CiReport, context: RenderContext) -> None:
     if told.plan is not None:
         values |= {"plan-json": render_plan(told.plan).rstrip(), "plan-digest": plan_digest(told.plan)}
     if host.keeps_files:
-        kept = host.keep(f"reconcile-{told.what}.md", told.text("markdown", context, Room(WHOLE)))
+        kept = host.keep(f"reconcile-{told.what}.md", told.text("markdown", context, SizeLimit(WHOLE)))
         result = f"[{','.join(told.text('json', context).splitlines())}]"
         values |= {"summary-path": str(kept), "result-json": result}
         values["result-file"] = str(host.keep(f"reconcile-{told.what}.json", f"{result}\n"))
     if (room := host.summary_room) is not None:
-        host.add_summary(told.text("markdown", context, Room(room, bytes_of)))
+        host.add_summary(told.text("markdown", context, SizeLimit(room, bytes_of)))
     host.hand_on(values)
 
 
@@ -80,7 +80,7 @@ def _commented(given: OptionValues, host: CiHost, told: CiReport, context: Rende
     """Write the comment. Yields a warning where that does not work."""
     about = " ".join(str(each) for each in (place(given).specs, given["selector"], given["provider"]) if each)
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
-    text = told.text("markdown", context, Room(host.comment_max - len(marker) - 1))
+    text = told.text("markdown", context, SizeLimit(host.comment_max - len(marker) - 1))
     try:
         host.hand_on({"comment-id": asyncio.run(host.put_comment(marker, text))})
     except (CommentRefusedError, ProviderError, ValueError, OSError) as error:

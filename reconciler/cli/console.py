@@ -26,7 +26,7 @@ from reconciler.model.report import Report
 from reconciler.model.spec import render_instant
 from reconciler.ports import CiHost
 from reconciler.redaction import KNOWN
-from reconciler.views.activity import News
+from reconciler.views.activity import ActivityLine
 from reconciler.views.layout import UNFOLDED, Canvas, styled
 from reconciler.views.problems import Problem, problems_text
 from reconciler.views.render_context import RenderContext
@@ -61,9 +61,9 @@ class ConsoleOutput:
         """Return what may be drawn on a stream. In a pipe nothing is folded, so that a line stays a line."""
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_live(stream) and not self.is_colorless)
 
-    def context(self, told: Collection[str] = ()) -> RenderContext:
-        """Return what a renderer of a result may know; `told` names the jobs whose changes have been told already."""
-        return RenderContext(self.canvas(sys.stdout), self.now(), version_text(), told=told)
+    def context(self, reported: Collection[str] = ()) -> RenderContext:
+        """Return the input of a renderer. `reported` names the jobs whose changes were already printed."""
+        return RenderContext(self.canvas(sys.stdout), self.now(), version_text(), reported=reported)
 
     def is_live(self, stream: TextIO) -> bool:
         """Whether a person is watching the stream, on a terminal that can move its cursor."""
@@ -108,9 +108,9 @@ class ConsoleOutput:
         if text and self.is_live(sys.stderr) and not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(text, "dim")]))
 
-    def news(self, news: News) -> None:
-        """Tell one event of a run."""
-        self.log(news.message, level="warning" if news.is_trouble else "info", **news.fields)
+    def log_activity(self, line: ActivityLine) -> None:
+        """Log one line of a run's progress."""
+        self.log(line.message, level="warning" if line.is_warning else "info", **line.fields)
 
     @property
     def is_one_stream(self) -> bool:
@@ -132,7 +132,7 @@ class ConsoleOutput:
     def conclude(self, report: Report, what: str, output: str, told: Collection[str] = ()) -> int:
         """Print a report in a format; then the problems that it leaves out; and return the exit code."""
         self.result(render(what, output, report, self.context(told)))
-        self.say(renderer(what, output).problems_beside(report))
+        self.say(renderer(what, output).stderr_problems(report))
         return report.exit_code
 
     def _write(self, stream: TextIO, text: str) -> None:

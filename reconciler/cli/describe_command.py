@@ -60,7 +60,7 @@ def describe(*, name: str, events: bool, **given: Any) -> int:
         if why_not is not None:
             codes.add(why_not.exit_code)
             untold.append(_untold(row, why_not))
-    screen.say((*untold, *renderer("describe", wanted).problems_beside(report)))
+    screen.say((*untold, *renderer("describe", wanted).stderr_problems(report)))
     screen.note(last_pass_text(report, screen.now()))
     return worst(frozenset(codes))
 

@@ -13,7 +13,7 @@ from reconciler.cli.option_values import OptionValues, place, selection, trust
 from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.cli.progress_output import progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, complain, exit_codes, strangers_of
+from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, complain, exit_codes, unmanaged_jobs
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_options import SafetyOptions
@@ -22,7 +22,7 @@ from reconciler.model.action_record import Notify
 from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.report import Report
 from reconciler.views.drift_text import Drift
-from reconciler.views.problems import unseen
+from reconciler.views.problems import unobserved_accounts
 from reconciler.views.renderers import renderer
 from reconciler.views.row_state import is_drifting
 
@@ -46,14 +46,14 @@ def drift(*, unfinished: bool, output: str, **given: Any) -> int:
     with progress(screen, "reading the specs") as told:
         report, listed = asyncio.run(_look(given, told.happened))
     rows = [row for row in report.rows if is_drifting(row)]
-    strangers = [] if given["selector"] else strangers_of(listed, is_unfinished=unfinished)
-    is_whole = not unseen(report) and all(each.unseen is None for each in listed)
-    screen.show("drift", output, Drift(rows, strangers, is_whole))
-    screen.say(renderer("drift", output).problems_beside(report))
+    unmanaged = [] if given["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
+    is_complete = not unobserved_accounts(report) and all(each.unseen is None for each in listed)
+    screen.show("drift", output, Drift(rows, unmanaged, is_complete))
+    screen.say(renderer("drift", output).stderr_problems(report))
     unseen_accounts = {each.account for each in report.accounts if each.unseen}
     complain(screen, [each for each in listed if each.account not in unseen_accounts])
     codes = (report.exit_codes | exit_codes(listed)) - {ExitCode.STALLED}
-    return worst(codes | {ExitCode.CHANGES_PENDING} if rows or strangers else codes)
+    return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)
 
 
 async def _look(given: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:

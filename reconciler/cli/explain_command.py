@@ -10,7 +10,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import SCREEN, examples, options
 from reconciler.cli.schema_command import provider_options
 from reconciler.model.reason import Reason
-from reconciler.views.explain_text import explain_text, near, overview_text
+from reconciler.views.explain_text import explain_text, nearest_topic, overview_text
 from reconciler.views.json_schema import field_notes
 
 
@@ -42,7 +42,7 @@ def explain(*, topic: str | None, **given: object) -> int:
         return 0
     text = explain_text(topic, notes, canvas)
     if text is None:
-        meant = near(topic, notes)
+        meant = nearest_topic(topic, notes)
         hint = f"Did you mean {meant!r}?" if meant else "`reconcile explain` lists what there is."
         msg = f"There is no field or reason {topic!r}. {hint}"
         raise click.UsageError(msg)

@@ -60,7 +60,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **given
         return ExitCode.OK
     report = asyncio.run(_look(given, found, is_live=live))
     screen.long_result(render("get", output, report, screen.context()))
-    screen.say(renderer("get", output).problems_beside(report))
+    screen.say(renderer("get", output).stderr_problems(report))
     screen.note(last_pass_text(report, screen.now()))
     check_names(names, known, report.diagnostics)
     is_unread = not report.rows and any(each.severity is Severity.ERROR for each in report.diagnostics)

@@ -15,7 +15,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.controller.health import HealthTracker
 from reconciler.local.clock import SystemClock
 from reconciler.model.watch_status import WatchStatus, liveness_problems
-from reconciler.views.progress_text import standing_line
+from reconciler.views.progress_text import summary_line
 from reconciler.views.text import clean
 
 LINES_MAX = 5
@@ -43,4 +43,4 @@ def agenda_text(overview: WatchStatus, now: float) -> RenderableType:
     if more > 0:
         table.add_row("", f"and {more:,} more", "")
     problems = [Text(problem, style="bold red") for problem in liveness_problems(overview, now)]
-    return Group(Text(standing_line(overview.report), style="bold"), table, *problems)
+    return Group(Text(summary_line(overview.report), style="bold"), table, *problems)

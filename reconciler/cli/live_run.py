@@ -12,7 +12,7 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.progress_output import progress
 from reconciler.model.action_record import Notify
 from reconciler.model.report import Report
-from reconciler.views.activity import News
+from reconciler.views.activity import ActivityLine
 
 HAS_BEEN_TOLD = "has been told"
 Run = Callable[[Notify], Coroutine[Any, Any, Report]]
@@ -27,9 +27,9 @@ def act(screen: ConsoleOutput, doing: str, run: Run) -> tuple[Report, Collection
         try:
             report = asyncio.run(run(told.happened))
         except KeyboardInterrupt:
-            told.say(News(told.activity.interrupted(told.elapsed_s), {}))
-            told.say(News("What was sent is on record; the next pass goes on from there.", {}))
+            told.say(ActivityLine(told.activity.interrupted_text(told.elapsed_s), {}))
+            told.say(ActivityLine("What was sent is on record; the next pass goes on from there.", {}))
             raise click.Abort(HAS_BEEN_TOLD) from None
     if told.has_said and screen.is_one_stream and not screen.is_json_log:
         screen.log("")
-    return report, told.activity.told if screen.is_one_stream else ()
+    return report, told.activity.reported if screen.is_one_stream else ()

@@ -33,7 +33,7 @@ async def _in_place(screen: ConsoleOutput, look: LoadReport, every_s: float, out
         while not screen.is_gone(sys.stdout):
             report = await look()
             context = replace(screen.context(), canvas=Canvas(console.width - 1))
-            live.update(renderer("get", output).redrawn(report, context), refresh=True)
+            live.update(renderer("get", output).render_live(report, context), refresh=True)
             await asyncio.sleep(every_s)
 
 

@@ -18,8 +18,8 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.local.clock import SystemClock
 from reconciler.model.action_record import PassEvent
 from reconciler.model.report import Report
-from reconciler.views.activity import Activity, News
-from reconciler.views.progress_text import news
+from reconciler.views.activity import Activity, ActivityLine
+from reconciler.views.progress_text import changed_lines
 
 Tell = Callable[[Report], None]
 
@@ -33,7 +33,9 @@ SPINNER_WIDTH = len("| ") + 1
 class ProgressOutput:
     """What a run has done so far, and how it is told. Use `progress`, which keeps it telling."""
 
-    def __init__(self, screen: ConsoleOutput, doing: str, say: Callable[[News], None], *, has_events: bool) -> None:
+    def __init__(
+        self, screen: ConsoleOutput, doing: str, say: Callable[[ActivityLine], None], *, has_events: bool
+    ) -> None:
         self.activity = Activity(doing)
         self._screen = screen
         self._say = say
@@ -41,7 +43,7 @@ class ProgressOutput:
         self._clock = SystemClock()
         self._is_changing = Lock()
         self._begun_at = self._said_at = self._clock.monotonic()
-        self._tell = teller(lambda line: self.say(News(line, {})))
+        self._tell = teller(lambda line: self.say(ActivityLine(line, {})))
 
     @property
     def has_said(self) -> bool:
@@ -61,7 +63,7 @@ class ProgressOutput:
     def happened(self, event: PassEvent) -> None:
         """Take in an event of a pass, and tell it if it is news."""
         with self._is_changing:
-            found = self.activity.take_in(event)
+            found = self.activity.record(event)
         if found is not None and self._has_events:
             self.say(found)
 
@@ -69,7 +71,7 @@ class ProgressOutput:
         """Tell what is new in a report, compared with the one before."""
         self._tell(report)
 
-    def say(self, line: News) -> None:
+    def say(self, line: ActivityLine) -> None:
         """Print a line."""
         self._said_at = self._clock.monotonic()
         self._say(line)
@@ -77,7 +79,7 @@ class ProgressOutput:
     def wait(self) -> str:
         """Return what is being waited for."""
         with self._is_changing:
-            return self.activity.waiting(self.elapsed_s)
+            return self.activity.waiting_text(self.elapsed_s)
 
 
 @contextmanager
@@ -90,8 +92,10 @@ def progress(screen: ConsoleOutput, doing: str, *, has_events: bool = False) -> 
         has_events: whether events are lines of their own; otherwise they only say what is being waited for.
     """
     if screen.is_json_log or not screen.is_live(sys.stderr):
-        told = ProgressOutput(screen, doing, screen.news, has_events=has_events)
-        with _regularly(lambda: told.say(News(told.wait(), {})) if told.quiet_s > QUIET_S - STEP_S / 2 else None):
+        told = ProgressOutput(screen, doing, screen.log_activity, has_events=has_events)
+        with _regularly(
+            lambda: told.say(ActivityLine(told.wait(), {})) if told.quiet_s > QUIET_S - STEP_S / 2 else None
+        ):
             yield told
         return
     console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
@@ -130,7 +134,7 @@ def teller(say: Callable[[str], None], last: Report | None = None) -> Tell:
 
     def tell(report: Report) -> None:
         nonlocal last
-        for line in news(last, report):
+        for line in changed_lines(last, report):
             say(line)
         last = report
 

@@ -63,7 +63,7 @@ def _account(found: Checked, *, is_asked: bool) -> AccountLine:
         credential=_source(found.target),
         code=found.unseen.reason if found.unseen else state,
         message=found.unseen.message if found.unseen else None,
-        is_well=False if found.unseen else (True if is_asked else None),
+        is_working=False if found.unseen else (True if is_asked else None),
     )
 
 

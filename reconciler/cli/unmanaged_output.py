@@ -11,16 +11,16 @@ from reconciler.controller.unmanaged import AccountListing
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import UNFINISHED
-from reconciler.views.drift_text import Stranger
+from reconciler.views.drift_text import UnmanagedJob
 from reconciler.views.problems import Problem
 
 UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Of the unmanaged jobs, only unfinished ones.")
 
 
-def strangers_of(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[Stranger]:
+def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[UnmanagedJob]:
     """Return the jobs that no spec speaks of, account by account."""
     return [
-        Stranger(each.alias, job)
+        UnmanagedJob(each.alias, job)
         for each in listed
         for job in each.strangers
         if not is_unfinished or job.phase in UNFINISHED

@@ -74,7 +74,7 @@ def wait(*, names: tuple[str, ...], goal: str, live: bool, **given: Any) -> int:
         )
     wanted = output_of(given, "wait")
     jobs = tuple((row, judge(row, Goal(goal))) for row in report.rows)
-    screen.show("wait", wanted, WaitResult(goal, jobs, is_out_of_time=code is ExitCode.TIMED_OUT))
-    screen.say(renderer("wait", wanted).problems_beside(report))
+    screen.show("wait", wanted, WaitResult(goal, jobs, is_timed_out=code is ExitCode.TIMED_OUT))
+    screen.say(renderer("wait", wanted).stderr_problems(report))
     screen.note(last_pass_text(report, screen.now()))
     return code

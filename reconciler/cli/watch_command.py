@@ -26,7 +26,7 @@ from reconciler.model.exit_code import ExitCode
 from reconciler.telemetry.log import LogFile, PassLog, make_logger
 from reconciler.views.layout import UNFOLDED
 from reconciler.views.log_text import log_line
-from reconciler.views.problems import diagnosed
+from reconciler.views.problems import document_problems
 from reconciler.wiring.monitoring import MonitoringError, open_observers
 
 STOPS_WITHIN_S = 24.0
@@ -41,7 +41,7 @@ def watch(given: OptionValues) -> int:
     """
     where = place(given)
     if where.remote is None and not where.specs.exists():
-        ConsoleOutput.of(given).say(diagnosed(wiring.read_specs(where).diagnostics))
+        ConsoleOutput.of(given).say(document_problems(wiring.read_specs(where).diagnostics))
         return ExitCode.INVALID_DOCUMENT
     work_unattended(LAST_WORDS_PATIENCE_S)
     try:

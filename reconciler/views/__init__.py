@@ -1,5 +1,5 @@
-"""How it is shown: pure functions from a report to text and JSON.
+"""Views: pure functions that render a report as text, JSON, Markdown or XML.
 
-No view reads a clock, a terminal or the environment: `now` and the width are passed in. Text that came from a spec or a
-provider goes through `wording.clean` before it can reach a terminal.
+No view reads a clock, a terminal or the environment: `now` and the width are passed in. Text from a spec or a provider
+passes through `text.clean` before it can reach a terminal.
 """

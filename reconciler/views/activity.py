@@ -1,4 +1,4 @@
-"""What is going on within a run, by the events of its passes: a line for each that is news, and one for the waiting."""
+"""Progress of a run, built from the events of its passes: one line per notable event, and one line while it waits."""
 
 from __future__ import annotations
 
@@ -19,134 +19,140 @@ from reconciler.model.action_record import (
 )
 from reconciler.model.job import Account
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.result_text import FATES
+from reconciler.views.result_text import PROGRESS_TEXT
 from reconciler.views.text import clean, count, names, span_of_seconds
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """One line, and the same as fields for a log that machines read."""
+class ActivityLine:
+    """One line of progress, with the same content as fields for a JSON log."""
 
     message: str
     fields: dict[str, str]
-    is_trouble: bool = False
+    is_warning: bool = False
 
 
 @dataclass(slots=True)
 class Activity:
-    """The state of a run. `doing` says what it is about while no event has told more."""
+    """The state of a run, as its events report it."""
 
-    doing: str
+    current_step: str
+    """What the run does now, while no observation or request is pending."""
     sent: list[Action] = field(default_factory=list)
-    told: set[str] = field(default_factory=set)
-    """The names of the jobs of which a line has said how their change ended."""
+    reported: set[str] = field(default_factory=set)
+    """The names of the jobs for which a line has reported how their change ended."""
     _observing: dict[Account, ObservationBegan] = field(default_factory=dict)
-    _answers: Counter[Account] = field(default_factory=Counter)
+    _responses: Counter[Account] = field(default_factory=Counter)
     _unanswered: dict[str, Verb] = field(default_factory=dict)
     _unconfirmed: dict[str, Verb] = field(default_factory=dict)
     _confirmed: set[str] = field(default_factory=set)
-    _away: dict[Account, str] = field(default_factory=dict)
+    _unobserved: dict[Account, str] = field(default_factory=dict)
 
-    def take_in(self, event: PassEvent) -> News | None:
-        """Take an event in. Returns what a person should be told of it, if anything."""
+    def record(self, event: PassEvent) -> ActivityLine | None:
+        """Record an event. Returns the line to print for it, or None if the event is not worth one."""
         match event:
             case ObservationBegan():
                 self._observing[event.account] = event
-                self._answers.pop(event.account, None)
+                self._responses.pop(event.account, None)
             case AccountAnswered(account):
-                self._answers[account] += 1
+                self._responses[account] += 1
             case ObservationEnded():
                 self._observing.pop(event.account, None)
-                self.doing = "finishing the pass"
-                return self._observed(event) if event.has_looked else None
+                self.current_step = "finishing the pass"
+                return self._observation_line(event) if event.has_looked else None
             case RequestLeft(action):
                 self.sent.append(action)
                 self._unanswered[action.name] = action.verb
-                return _news(action, f"{action.verb} sent")
+                return _action_line(action, f"{action.verb} sent")
             case RequestEnded(action, progress, message):
                 self._unanswered.pop(action.name, None)
-                return self._answered(action, progress, message)
+                return self._response_line(action, progress, message)
             case ReceiptOpen(name, receipt):
                 self._unconfirmed[name] = receipt.verb
             case ReceiptClosed(name, receipt):
                 self._unconfirmed.pop(name, None)
                 self._confirmed.add(name)
-                self.told.add(name)
-                return _closed(name, receipt)
+                self.reported.add(name)
+                return _closed_line(name, receipt)
         return None
 
-    def waiting(self, elapsed_s: float) -> str:
-        """Return how long it has taken, and what is being waited for."""
-        return f"{span_of_seconds(int(elapsed_s))}: {'; '.join(self._waits()) or self.doing}"
+    def waiting_text(self, elapsed_s: float) -> str:
+        """Return the elapsed time and what the run waits for."""
+        return f"{span_of_seconds(int(elapsed_s))}: {'; '.join(self._pending()) or self.current_step}"
 
-    def interrupted(self, elapsed_s: float) -> str:
-        """Return what a run that was broken off has done, and what it leaves open."""
+    def interrupted_text(self, elapsed_s: float) -> str:
+        """Return what an interrupted run has done, and which requests it leaves open."""
+        confirmed = sorted(self._confirmed)
         open_ = [*self._unanswered, *(name for name in self._unconfirmed if name not in self._unanswered)]
         parts = [
-            f"{count(len(self.sent), 'request')} sent" + _named([each.name for each in self.sent]),
-            *([f"{len(self._confirmed)} confirmed" + _named(sorted(self._confirmed))] if self._confirmed else []),
-            *([f"{len(open_)} open" + _named(open_)] if open_ else []),
-            *self._absences(),
+            f"{count(len(self.sent), 'request')} sent" + _in_parentheses([action.name for action in self.sent]),
+            *([f"{len(confirmed)} confirmed" + _in_parentheses(confirmed)] if confirmed else []),
+            *([f"{len(open_)} open" + _in_parentheses(open_)] if open_ else []),
+            *self._unobserved_accounts(),
         ]
         return f"Interrupted after {span_of_seconds(int(elapsed_s))}: {'; '.join(parts)}"
 
-    def _observed(self, event: ObservationEnded) -> News | None:
-        was_away, name = event.account in self._away, clean(event.name)
+    def _observation_line(self, event: ObservationEnded) -> ActivityLine | None:
+        """Report an outage when it begins and when it ends; passes in between are silent."""
+        was_unobserved, name = event.account in self._unobserved, clean(event.name)
         fields = {"provider": event.name, "account": str(event.account)}
         if event.unseen is None:
-            self._away.pop(event.account, None)
-            return News(f"{name}: observed again", fields) if was_away else None
-        self._away[event.account] = event.name
+            self._unobserved.pop(event.account, None)
+            return ActivityLine(f"{name}: observed again", fields) if was_unobserved else None
+        self._unobserved[event.account] = event.name
+        if was_unobserved:
+            return None
         message = f"{name}: cannot be observed: {clean(event.unseen.message)}"
-        return None if was_away else News(message, {**fields, "reason": event.unseen.reason}, is_trouble=True)
+        return ActivityLine(message, {**fields, "reason": event.unseen.reason}, is_warning=True)
 
-    def _answered(self, action: Action, progress: Progress, message: str) -> News | None:
+    def _response_line(self, action: Action, progress: Progress, message: str) -> ActivityLine | None:
         if progress is Progress.ACCEPTED:
+            # No line yet: the confirmation, or the result of the run, reports it.
             self._unconfirmed[action.name] = action.verb
             return None
         if progress is Progress.UNANSWERED:
             self._unconfirmed[action.name] = action.verb
-        self.told.add(action.name)
+        self.reported.add(action.name)
         if progress is Progress.ALREADY_OVER:
             self._unconfirmed.pop(action.name, None)
-            return _news(action, f"{action.verb} {clean(message)}")
-        why = f": {clean(message)}" if message else ""
-        return _news(action, f"{action.verb} {FATES[progress]}{why}", is_trouble=True)
+            return _action_line(action, f"{action.verb} {clean(message)}")
+        detail = f": {clean(message)}" if message else ""
+        return _action_line(action, f"{action.verb} {PROGRESS_TEXT[progress]}{detail}", is_warning=True)
 
-    def _waits(self) -> Iterable[str]:
+    def _pending(self) -> Iterable[str]:
         if self._observing:
-            yield f"observing {', '.join(self._being_observed(each) for each in self._observing.values())}"
+            yield f"observing {', '.join(self._observation_text(begun) for begun in self._observing.values())}"
         if self._unanswered:
-            yield f"sent, no answer yet: {_requests(self._unanswered)}"
+            yield f"sent, no answer yet: {_requests_text(self._unanswered)}"
         if self._unconfirmed:
-            yield f"not confirmed yet: {_requests(self._unconfirmed)}"
-        yield from self._absences()
+            yield f"not confirmed yet: {_requests_text(self._unconfirmed)}"
+        yield from self._unobserved_accounts()
 
-    def _being_observed(self, begun: ObservationBegan) -> str:
-        answers = self._answers[begun.account]
-        return f"{clean(begun.name)} ({count(begun.jobs, 'job')}, {count(answers, 'answer')} so far)"
+    def _observation_text(self, begun: ObservationBegan) -> str:
+        responses = self._responses[begun.account]
+        return f"{clean(begun.name)} ({count(begun.jobs, 'job')}, {count(responses, 'answer')} so far)"
 
-    def _absences(self) -> Iterable[str]:
-        if self._away:
-            yield f"not observed: {names(sorted(set(self._away.values())))}"
+    def _unobserved_accounts(self) -> Iterable[str]:
+        if self._unobserved:
+            yield f"not observed: {names(sorted(set(self._unobserved.values())))}"
 
 
-def _news(action: Action, what: str, *, is_trouble: bool = False) -> News:
+def _action_line(action: Action, text: str, *, is_warning: bool = False) -> ActivityLine:
     fields = {"name": action.name, "verb": str(action.verb), "account": str(action.ref.account)}
-    return News(f"{clean(action.name)}: {what}", fields, is_trouble)
+    return ActivityLine(f"{clean(action.name)}: {text}", fields, is_warning)
 
 
-def _closed(name: str, receipt: Receipt) -> News:
+def _closed_line(name: str, receipt: Receipt) -> ActivityLine:
     end = "ended unconfirmed" if receipt.confirmed_at is None else "confirmed"
     fields = {"name": name, "verb": str(receipt.verb), "outcome": str(receipt.outcome)}
-    return News(f"{clean(name)}: {receipt.verb} {end}: {receipt.outcome}", fields)
+    return ActivityLine(f"{clean(name)}: {receipt.verb} {end}: {receipt.outcome}", fields)
 
 
-def _requests(verbs: dict[str, Verb]) -> str:
-    """Return `cancel of a, b`, for the verb that most are of."""
+def _requests_text(verbs: dict[str, Verb]) -> str:
+    """Return `cancel of a, b, pause of c` for jobs, given with the verb of each."""
     by_verb = {verb: [name for name, each in verbs.items() if each is verb] for verb in Verb}
     return ", ".join(f"{verb} of {names(found)}" for verb, found in by_verb.items() if found)
 
 
-def _named(all_names: list[str]) -> str:
+def _in_parentheses(all_names: list[str]) -> str:
     return f" ({names(all_names)})" if all_names else ""

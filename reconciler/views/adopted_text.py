@@ -1,4 +1,4 @@
-"""The spec that `adopt` writes for a job that had none, and what it says it did."""
+"""The spec that `adopt` writes for an unmanaged job, and the text that `adopt` prints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> str:
-    """Return the YAML of a spec that only observes a job. Its first line tells a reviewer what job that is."""
+    """Return the YAML of a spec that only observes a job. Its first line is a comment that identifies the job."""
     model = [clean(job.model)] if isinstance(job.model, str) else []
     created = [f"created {moment(job.created_at)}"] if isinstance(job.created_at, datetime) else []
     facts = ", ".join([*model, *created, f"{job.phase} when adopted on {now.astimezone(UTC):%Y-%m-%d}"])
@@ -40,25 +40,26 @@ def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> s
 
 @dataclass(frozen=True, slots=True)
 class AdoptedSpecs:
-    """What `adopt` wrote, or would write."""
+    """The specs that `adopt` wrote, or would write."""
 
     files: Sequence[tuple[str, str]]
-    """Each file, and the phase of its job."""
+    """Each file with the phase of its job."""
     is_dry: bool
-    is_whole: bool
+    is_complete: bool
     """Whether every account could be listed."""
 
 
 def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
-    """Return each file, and the phase of its job."""
+    """Return one line for each file, with the phase of its job, and the number of specs."""
     files, canvas = adopted.files, context.canvas
     if not files:
-        calm = "Every job has a spec: there is nothing to adopt." if adopted.is_whole else "Nothing was adopted."
-        return canvas.render([styled(calm, "bold")])
+        nothing = "Every job has a spec: there is nothing to adopt." if adopted.is_complete else "Nothing was adopted."
+        return canvas.render([styled(nothing, "bold")])
     lines = [(styled(file), styled(phase, "dim")) for file, phase in files[:LISTED_MAX]]
     more = [styled(f"and {len(files) - LISTED_MAX:,} more", "dim")] if len(files) > LISTED_MAX else []
-    did = "Would write" if adopted.is_dry else "Wrote"
-    last = styled(f"{did} {count(len(files), 'spec')}. They are `observed`: nothing is asked for their jobs.", "bold")
+    verb = "Would write" if adopted.is_dry else "Wrote"
+    summary = f"{verb} {count(len(files), 'spec')}. They are `observed`: no change is requested for their jobs."
+    last = styled(summary, "bold")
     return canvas.render([listing(lines, indent=0), *more, last])
 
 

@@ -1,4 +1,4 @@
-"""One job, whole: what its spec wants, where it stands, and what happened when, as one line of time."""
+"""The full description of one job: its spec, its status, and its history as one timeline."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from reconciler.model.spec import Limits, Suspension, render_duration, render_in
 from reconciler.model.status import JobFacts, JobStatus, Receipt
 from reconciler.views.layout import STYLES, listing, section, styled
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import outlook, why
-from reconciler.views.text import NOTHING, age, moment
+from reconciler.views.row_state import cause_text, row_state
+from reconciler.views.text import NO_VALUE, age, moment
 
-Happening = tuple[datetime | None, int, str, str]
-"""When; which comes first, of what happened in the same second; who or what; and what it did."""
-CREATED, STARTED, ASKED, ACCEPTED, SEEN, LOGGED, FINISHED, PROVEN, SEEN_ENDED = range(9)
+TimelineEntry = tuple[datetime | None, int, str, str]
+"""The time, the rank among entries of the same second, the source, and the text."""
+CREATED, STARTED, REQUESTED, ACCEPTED, OBSERVED, LOGGED, FINISHED, CONFIRMED, OBSERVED_ENDED = range(9)
+"""The ranks. Times have a resolution of one second, so causes rank before their effects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class JobDescription:
     """Everything that is known of one job.
 
     Args:
-        row: the job, read against today's spec.
-        document: its spec; None where that is not valid.
-        log: what the provider tells of its life, if somebody asked.
+        row: the job's status, compared with the current spec.
+        document: its spec; None if the spec is not valid.
+        log: the events and checkpoints that the provider has for the job; empty unless they were requested.
     """
 
     row: Row
@@ -40,34 +41,34 @@ class JobDescription:
 
 
 def describe_text(job: JobDescription, context: RenderContext) -> str:
-    """Return the job's spec, its status, and what happened when."""
+    """Return the job's spec, its status and its history."""
     row = job.row
-    look = outlook(row)
-    style = STYLES[look.standing]
-    where = [
-        (styled("ready", "dim"), styled(look.ready, style)),
-        (styled("reason", "dim"), styled(look.reason, style)),
-        (styled("said", "dim"), styled(look.message or NOTHING)),
+    state = row_state(row)
+    style = STYLES[state.job_state]
+    status_rows = [
+        (styled("ready", "dim"), styled(state.ready, style)),
+        (styled("reason", "dim"), styled(state.reason, style)),
+        (styled("message", "dim"), styled(state.message or NO_VALUE)),
         *_facts(_job_facts(row.status, context.now)),
     ]
     parts: list[RenderableType] = [
         styled(row.name, "bold"),
         Text(),
         section(f"Spec ({row.source})", listing(list(_facts(_spec(job.document))))),
-        section("Status", listing(where), style),
+        section("Status", listing(status_rows), style),
     ]
-    if happened := sorted((*_happened(row.status), *_logged(job.log)), key=_order):
-        parts.append(section("What happened (UTC)", listing([_line(each) for each in happened])))
+    if timeline := sorted((*_status_entries(row.status), *_log_entries(job.log)), key=_order):
+        parts.append(section("History (UTC)", listing([_line(entry) for entry in timeline])))
     return context.canvas.render(parts).rstrip() + "\n"
 
 
 def _facts(facts: Iterable[tuple[str, str | None]]) -> Iterator[tuple[Text, Text]]:
-    return ((styled(label, "dim"), styled(said)) for label, said in facts if said is not None)
+    return ((styled(label, "dim"), styled(value)) for label, value in facts if value is not None)
 
 
 def _spec(document: JobDocument | None) -> list[tuple[str, str | None]]:
     if document is None:
-        return [("", "not valid: `reconcile validate` says what is wrong")]
+        return [("", "not valid: `reconcile validate` shows what is wrong")]
     spec = document.spec
     labels = ", ".join(f"{key}={value}" for key, value in document.metadata.labels.items())
     return [
@@ -84,18 +85,18 @@ def _spec(document: JobDocument | None) -> list[tuple[str, str | None]]:
 def _limits(limits: Limits | None) -> str | None:
     if limits is None:
         return None
-    told = [
+    parts = [
         f"maxAge {render_duration(limits.max_age)}" if limits.max_age else "",
         f"maxQueued {render_duration(limits.max_queued)}" if limits.max_queued else "",
         f"notAfter {render_instant(limits.not_after)}" if limits.not_after else "",
     ]
-    return ", ".join(filter(None, told)) or None
+    return ", ".join(filter(None, parts)) or None
 
 
 def _suspension(suspension: Suspension | None) -> str | None:
     if suspension is None:
         return None
-    until = f"until {moment(suspension.until)}" if suspension.until else "until somebody ends it"
+    until = f"until {moment(suspension.until)}" if suspension.until else "until it is removed from the spec"
     return f"{until}: {suspension.reason}" if suspension.reason else until
 
 
@@ -103,12 +104,12 @@ def _job_facts(status: JobStatus, now: datetime) -> list[tuple[str, str | None]]
     job, kind = status.job, status.kind
     phase = str(status.phase)
     if status.final:
-        phase += f", in doubt since {moment(status.doubted_at)}" if status.doubted_at else ", for good"
+        phase += f", in doubt since {moment(status.doubted_at)}" if status.doubted_at else ", final"
     if job is None:
         return [("phase", phase)]
-    is_other_word = job.provider_status not in (None, status.phase.value)
+    has_own_word = job.provider_status not in (None, status.phase.value)
     return [
-        ("phase", f"{phase} (the provider says {job.provider_status!r})" if is_other_word else phase),
+        ("phase", f"{phase} (the provider reports {job.provider_status!r})" if has_own_word else phase),
         ("account", job.account),
         ("model", job.model),
         ("result", kind.result_of(job)),
@@ -124,29 +125,32 @@ def _error(job: JobFacts) -> str | None:
     return ": ".join(filter(None, (job.error.code, job.error.message)))
 
 
-def _happened(status: JobStatus) -> Iterator[Happening]:
-    sights = {each.at for each in status.history}
+def _status_entries(status: JobStatus) -> Iterator[TimelineEntry]:
+    observed_at = {entry.at for entry in status.history}
     if job := status.job:
         times = (
             (job.created_at, CREATED, "created"),
             (job.finished_at, FINISHED, "finished"),
         )
-        yield from ((at, rank, "provider", what) for at, rank, what in times if at is not None)
-        if job.started_at is not None and job.started_at not in sights:
-            # A status holds what the provider tells, or else our own first sight of it; nobody can tell which.
-            yield job.started_at, STARTED, "seen", "first seen running, or started by the provider's word"
+        yield from ((at, rank, "provider", text) for at, rank, text in times if at is not None)
+        if job.started_at is not None and job.started_at not in observed_at:
+            # The status holds the provider's start time, or else our first observation; the file does not say which.
+            yield job.started_at, STARTED, "observed", "first observed running, or the provider's start time"
     for receipt in status.receipts:
-        yield from _told(receipt)
-    for each in status.history:
-        yield each.at, SEEN_ENDED if each.phase in TERMINAL else SEEN, "seen", f"{each.phase}, {each.reason}"
+        yield from _receipt_entries(receipt)
+    for entry in status.history:
+        rank = OBSERVED_ENDED if entry.phase in TERMINAL else OBSERVED
+        yield entry.at, rank, "observed", f"{entry.phase}, {entry.reason}"
 
 
-def _told(receipt: Receipt) -> Iterator[Happening]:
-    who = f" (commit {receipt.origin.commit} by {receipt.origin.author})" if receipt.origin else ""
-    past = f" (let through by {receipt.approved_by})" if receipt.approved_by else ""
-    yield receipt.requested_at, ASKED, "asked", f"{receipt.verb}, {why(receipt.because, receipt.reason)}{who}{past}"
+def _receipt_entries(receipt: Receipt) -> Iterator[TimelineEntry]:
+    origin = f" (commit {receipt.origin.commit} by {receipt.origin.author})" if receipt.origin else ""
+    approval = f" (allowed by {receipt.approved_by})" if receipt.approved_by else ""
+    cause = cause_text(receipt.because, receipt.reason)
+    yield receipt.requested_at, REQUESTED, "requested", f"{receipt.verb}, {cause}{origin}{approval}"
     if receipt.attempts > 1:
-        yield receipt.last_attempt_at, ASKED, "asked", f"{receipt.verb} again, {receipt.attempts} times in all"
+        text = f"{receipt.verb} again, {receipt.attempts} times in all"
+        yield receipt.last_attempt_at, REQUESTED, "requested", text
     if receipt.accepted_at is not None:
         yield receipt.accepted_at, ACCEPTED, "provider", f"{receipt.verb} accepted"
     if receipt.is_refused:
@@ -154,24 +158,25 @@ def _told(receipt: Receipt) -> Iterator[Happening]:
     elif receipt.is_moot:
         yield receipt.last_attempt_at, ACCEPTED, "provider", f"{receipt.verb} refused: already {receipt.outcome}"
     if receipt.confirmed_at is not None:
-        yield receipt.confirmed_at, PROVEN, "proven", f"{receipt.verb}: a look showed it {receipt.outcome}"
+        yield receipt.confirmed_at, CONFIRMED, "confirmed", f"{receipt.verb}: the job was observed {receipt.outcome}"
 
 
-def _logged(log: Iterable[JobEvent | JobCheckpoint]) -> Iterator[Happening]:
-    for each in log:
-        if isinstance(each, JobEvent):
-            yield each.at, LOGGED, f"log {each.level}", each.message
+def _log_entries(log: Iterable[JobEvent | JobCheckpoint]) -> Iterator[TimelineEntry]:
+    for line in log:
+        if isinstance(line, JobEvent):
+            yield line.at, LOGGED, f"log {line.level}", line.message
         else:
-            step = "" if each.step is None else f"step {each.step:,}: "
-            yield each.at, LOGGED, "checkpoint", f"{step}{each.model}"
+            step = "" if line.step is None else f"step {line.step:,}: "
+            yield line.at, LOGGED, "checkpoint", f"{step}{line.model}"
 
 
-def _order(happening: Happening) -> tuple[bool, float, int]:
-    at, rank, *_ = happening
+def _order(entry: TimelineEntry) -> tuple[bool, float, int]:
+    """Sort by time; entries without a time come first."""
+    at, rank, *_ = entry
     return at is not None, at.timestamp() if at else 0.0, rank
 
 
-def _line(happening: Happening) -> tuple[Text, ...]:
-    at, _, who, what = happening
-    told = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else NOTHING
-    return styled(told, "dim"), styled(who), styled(what)
+def _line(entry: TimelineEntry) -> tuple[Text, ...]:
+    at, _, source, text = entry
+    time = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else NO_VALUE
+    return styled(time, "dim"), styled(source), styled(text)

@@ -1,4 +1,4 @@
-"""Edits of spec files, as the lines that change: what `set`, `suspend` and `unsuspend` print."""
+"""Edits of spec files as a unified diff, which `set`, `suspend` and `unsuspend` print."""
 
 from __future__ import annotations
 

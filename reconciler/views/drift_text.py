@@ -1,4 +1,4 @@
-"""Where the world is not what the specs say: jobs that stand elsewhere, and jobs that no spec speaks of."""
+"""Differences between specs and providers: jobs that are not in their desired state, and unmanaged jobs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from reconciler.model.report import Row
 from reconciler.model.spec import render_instant
 from reconciler.views.layout import STYLES, Column, section, styled, table
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, outlook
-from reconciler.views.text import NOTHING, age, count
+from reconciler.views.row_state import JobState, row_state
+from reconciler.views.text import NO_VALUE, age, count
 
 LISTED_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
-    """A job with no spec, at the account that goes by this name."""
+class UnmanagedJob:
+    """A job without a spec, and the name of the provider that has it."""
 
     provider: str
     job: ObservedJob
@@ -31,49 +31,52 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What drifts. Without `is_whole`, not everything could be seen."""
+    """The drifting jobs and the unmanaged jobs.
+
+    Args:
+        rows: the jobs that are not in their desired state.
+        unmanaged: the jobs that no spec names.
+        is_complete: whether every job was observed and every account was listed.
+    """
 
     rows: Sequence[Row]
-    strangers: Sequence[Stranger]
-    is_whole: bool
+    unmanaged: Sequence[UnmanagedJob]
+    is_complete: bool
 
 
 def drift_text(drift: Drift, context: RenderContext) -> str:
-    """Return what drifts, and in the last line how much of it."""
-    rows, strangers, canvas = drift.rows, drift.strangers, context.canvas
+    """Return the drifting and unmanaged jobs as tables, and their numbers in the last line."""
+    rows, unmanaged, canvas = drift.rows, drift.unmanaged, context.canvas
     parts: list[RenderableType] = []
     if rows:
-        parts.append(section("Not as the spec wants", _rows(rows, canvas.width), STYLES[JobState.STALLED]))
-    if strangers:
-        parts.append(
-            section("Without a spec", _strangers(strangers, canvas.width, context.now), STYLES[JobState.OUT_OF_DATE])
-        )
-    if len(strangers) > LISTED_MAX:
-        parts[-1:] = [
-            parts[-1],
-            styled(f"and {len(strangers) - LISTED_MAX:,} more: -o json lists them all", "dim"),
-            Text(),
-        ]
-    calm = "Nothing drifts." if drift.is_whole else "Nothing drifts, as far as could be seen."
-    unfinished = sum(each.job.phase in UNFINISHED for each in strangers)
-    told = f"{count(len(rows), 'job')} not as wanted; {len(strangers):,} without a spec, {unfinished:,} unfinished."
-    return canvas.render([*parts, styled(f"Drift: {told}" if rows or strangers else calm, "bold")])
+        parts.append(section("Not as the spec wants", _drifting_table(rows, canvas.width), STYLES[JobState.STALLED]))
+    if unmanaged:
+        table_ = _unmanaged_table(unmanaged, canvas.width, context.now)
+        parts.append(section("Without a spec", table_, STYLES[JobState.OUT_OF_DATE]))
+    if (more := len(unmanaged) - LISTED_MAX) > 0:
+        parts += [styled(f"and {more:,} more: -o json lists them all", "dim"), Text()]
+    if not (rows or unmanaged):
+        nothing = "Nothing drifts." if drift.is_complete else "Nothing drifts among the jobs that could be observed."
+        return canvas.render([styled(nothing, "bold")])
+    unfinished = sum(each.job.phase in UNFINISHED for each in unmanaged)
+    numbers = f"{count(len(rows), 'job')} not as wanted; {len(unmanaged):,} without a spec, {unfinished:,} unfinished."
+    return canvas.render([*parts, styled(f"Drift: {numbers}", "bold")])
 
 
 def drift_json(drift: Drift, _context: RenderContext) -> str:
-    """Return the same as one JSON object."""
+    """Return the drifting and unmanaged jobs as one JSON object."""
     drifting = [
         {
             "name": row.name,
             "source": row.source,
             "desiredState": row.wanted,
             "phase": row.status.phase,
-            "reason": outlook(row).reason,
+            "reason": row_state(row).reason,
             "action": row.action.verb if row.action else None,
         }
         for row in drift.rows
     ]
-    unknown = [
+    unmanaged = [
         {
             "provider": each.provider,
             "jobId": each.job.id,
@@ -81,37 +84,37 @@ def drift_json(drift: Drift, _context: RenderContext) -> str:
             "model": _text(each.job.model),
             "createdAt": render_instant(at) if (at := _created(each.job)) else None,
         }
-        for each in drift.strangers
+        for each in drift.unmanaged
     ]
-    return json.dumps({"drifting": drifting, "strangers": unknown}, indent=2) + "\n"
+    return json.dumps({"drifting": drifting, "strangers": unmanaged}, indent=2) + "\n"
 
 
-def _rows(rows: Sequence[Row], width: int) -> Text:
-    looks = [outlook(row) for row in rows]
+def _drifting_table(rows: Sequence[Row], width: int) -> Text:
+    states = [row_state(row) for row in rows]
     columns = [
         Column("NAME", [styled(row.name) for row in rows]),
-        Column("WANTED", [styled(row.wanted or NOTHING) for row in rows]),
+        Column("WANTED", [styled(row.wanted or NO_VALUE) for row in rows]),
         Column("PHASE", [styled(row.status.phase) for row in rows]),
-        Column("REASON", [styled(look.reason, STYLES[look.standing]) for look in looks]),
-        Column("NEXT PASS", [styled(row.action.verb if row.action else NOTHING) for row in rows]),
+        Column("REASON", [styled(state.reason, STYLES[state.job_state]) for state in states]),
+        Column("NEXT PASS", [styled(row.action.verb if row.action else NO_VALUE) for row in rows]),
     ]
     return table(columns, width, drop=("NEXT PASS",))
 
 
-def _strangers(strangers: Sequence[Stranger], width: int, now: datetime) -> Text:
-    shown = strangers[:LISTED_MAX]
+def _unmanaged_table(unmanaged: Sequence[UnmanagedJob], width: int, now: datetime) -> Text:
+    shown = unmanaged[:LISTED_MAX]
     columns = [
         Column("JOB ID", [styled(each.job.id) for each in shown]),
         Column("PROVIDER", [styled(each.provider) for each in shown]),
         Column("PHASE", [styled(each.job.phase) for each in shown]),
         Column("AGE", [Text(age(_created(each.job), now)) for each in shown]),
-        Column("MODEL", [styled(_text(each.job.model) or NOTHING) for each in shown]),
+        Column("MODEL", [styled(_text(each.job.model) or NO_VALUE) for each in shown]),
     ]
     return table(columns, width, drop=("MODEL", "PROVIDER"))
 
 
 def _text(value: object) -> str | None:
-    """A field that the provider left out is not known."""
+    """Return a field as text; None if the provider left it out."""
     return value if isinstance(value, str) else None
 
 

@@ -1,6 +1,6 @@
-"""What a word in a spec or a status means: pages for fields and for reasons, and which word was probably meant.
+"""The pages of `explain`: what a field of a document or a reason means, and suggestions for a misspelt topic.
 
-Rules: what a reason promises stands beside the reason; here is what a person does about it, for each of them.
+The meaning of each reason is documented in `model.reason`. This module adds what a person should do about it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         },
     }
 )
-"""What to do about each reason, by where it is said: with which condition, of a provider, or as a mark in a history."""
+"""What to do about each reason, by the place where it appears: a condition, a provider, or a mark in a history."""
 
 PLACES = MappingProxyType(
     {
@@ -100,11 +100,11 @@ PLACES = MappingProxyType(
         "History": "a mark in a status's history",
     }
 )
-"""What the places mean, in words."""
+"""What each place of `ADVICE` means."""
 
 
 def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
-    """Return what can be explained: kinds, provider types, reasons."""
+    """Return the list of topics: kinds, provider types and reasons."""
     roots = [note for note in notes if "." not in note.path]
     kinds = [note for note in roots if note.path in ALL_KINDS]
     types = [note for note in roots if note.path not in ALL_KINDS]
@@ -121,9 +121,9 @@ def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
 
 
 def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str | None:
-    """Return what a reason means, or every field of that name; None where there is neither.
+    """Return the page of a reason, or of every field with that name; None if there is neither.
 
-    A field is named by its path or the end of it, and case does not count.
+    A field is named by its path or the end of its path. Case is ignored.
     """
     wanted = topic.lower()
     reason = next((each for each in Reason if each.lower() == wanted), None)
@@ -134,8 +134,8 @@ def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str 
     return canvas.render([part for note in found for part in _field_page(note, notes)]) if found else None
 
 
-def near(topic: str, notes: Sequence[FieldNote]) -> str | None:
-    """Return the word that was probably meant: a reason, a field's path, or the end of one."""
+def nearest_topic(topic: str, notes: Sequence[FieldNote]) -> str | None:
+    """Return the most similar topic: a reason, a field's path, or the end of one. None if nothing is similar."""
     ends = (".".join(note.path.split(".")[start:]) for note in notes for start in range(note.path.count(".") + 1))
     words = {word.lower(): word for word in (*Reason, *ends)}
     found = get_close_matches(topic.lower(), words, n=1)
@@ -162,8 +162,8 @@ def _field_page(note: FieldNote, notes: Sequence[FieldNote]) -> list[RenderableT
     if note.path == OPTIONS:
         types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in ALL_KINDS)
         parts.append(_indented(f"They depend on spec.type: reconcile explain TYPE, for one of {types}."))
-    held = [each for each in notes if each.path.rpartition(".")[0] == note.path]
-    return [*parts, *([Text(), _lines(held)] if held else []), Text()]
+    children = [each for each in notes if each.path.rpartition(".")[0] == note.path]
+    return [*parts, *([Text(), _lines(children)] if children else []), Text()]
 
 
 def _described(notes: Sequence[FieldNote]) -> RenderableType:

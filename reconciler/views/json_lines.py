@@ -1,8 +1,8 @@
-"""Plans and results as NDJSON, one object a line, with OpenTofu's words where it has them.
+"""Plans and results as NDJSON: one JSON object per line, with the field names of OpenTofu where it has them.
 
-The first line is the version, then come the changes and what became of them, then problems, then the sum with every
-exit code that holds. ASCII only, so that no text in it can steer a terminal. Consumers skip types that they do not
-know; a change that breaks them moves `UI_VERSION`.
+The first line is the version. Then come the changes with their outcomes, then problems, then a summary with every exit
+code that applies. The output is ASCII only, so that no text in it can control a terminal. Consumers skip line types
+that they do not know. A change that breaks consumers increments `UI_VERSION`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from reconciler.model.exit_code import PRECEDENCE
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import render_instant
 from reconciler.model.status import JobStatus
-from reconciler.views.orphans_text import fate
-from reconciler.views.problems import Problem, problems, unjudged, unseen
+from reconciler.views.orphans_text import last_phase_text
+from reconciler.views.problems import Problem, problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import RenderContext
-from reconciler.views.result_text import ASKED, change_line
-from reconciler.views.row_state import is_drifting, is_pending, outlook, standings, told_verbs, verbs
-from reconciler.views.usage import finishes, tokens
+from reconciler.views.result_text import SENT, change_line
+from reconciler.views.row_state import count_by_state, count_by_verb, is_drifting, is_pending, planned_text, row_state
+from reconciler.views.usage import expected_end, trained_tokens
 
 UI_VERSION = "1.0"
 
@@ -30,16 +30,16 @@ Payload = dict[str, Any]
 
 
 def report_lines(report: Report, context: RenderContext) -> str:
-    """Return the report of a plan, a pass or a validation as NDJSON; the summary names which one it is."""
+    """Return the report of a plan, a pass or a validation as NDJSON; the summary names the operation."""
     version = context.version
     lines = (
         _line("version", f"reconcile {version}", {"reconcile": version, "ui": UI_VERSION}),
         *(line for row in report.rows for line in _row_lines(row)),
         *(_orphan(each) for each in report.orphans),
         *_diagnostics(problems(report)),
-        *_diagnostics(unseen(report)),
-        *_diagnostics(unjudged(report)),
-        _summary(report, context.what),
+        *_diagnostics(unobserved_accounts(report)),
+        *_diagnostics(unjudged_limits(report)),
+        _summary(report, context.result),
     )
     at = render_instant(context.now)
     return "".join(json.dumps({**line, "@timestamp": at}) + "\n" for line in lines)
@@ -50,7 +50,7 @@ def _line(type_: str, message: str, payload: Payload, level: str = "info") -> Pa
 
 
 def _row_lines(row: Row) -> Iterator[Payload]:
-    """What is to be changed about one job, and what became of it."""
+    """Yield the planned change of one job and its outcome, or its drift."""
     if row.action is None:
         if is_drifting(row):
             yield _line("drift", f"{row.name}: {row.status.phase}", {"change": {"resource": _resource(row)}})
@@ -59,8 +59,8 @@ def _row_lines(row: Row) -> Iterator[Payload]:
     yield _line("planned_change", f"{row.name}: {row.action.verb}", {"change": hook})
     if row.progress in (None, Progress.PLANNED, Progress.REFUSED):
         return
-    if row.progress in ASKED:
-        yield _line("apply_start", f"{row.name}: {row.action.verb} asked for", {"hook": hook})
+    if row.progress in SENT:
+        yield _line("apply_start", f"{row.name}: {row.action.verb} requested", {"hook": hook})
     message = change_line(row) or row.name
     if row.progress in {Progress.ACCEPTED, Progress.ALREADY_OVER}:
         yield _line("apply_complete", message, {"hook": hook})
@@ -69,7 +69,7 @@ def _row_lines(row: Row) -> Iterator[Payload]:
 
 
 def _orphan(status: JobStatus) -> Payload:
-    """A job that is no longer managed, because its spec is gone."""
+    """Return the line of a job that is no longer managed, because its spec was deleted."""
     resource = {
         "name": status.name,
         "source": status.source,
@@ -78,11 +78,12 @@ def _orphan(status: JobStatus) -> Payload:
         "phase": status.phase,
         "final": status.final,
     }
-    return _line("no_longer_managed", f"{status.name}: no longer managed; {fate(status)}", {"resource": resource})
+    message = f"{status.name}: no longer managed; {last_phase_text(status)}"
+    return _line("no_longer_managed", message, {"resource": resource})
 
 
 def _resource(row: Row) -> Payload:
-    look = outlook(row)
+    state = row_state(row)
     return {
         "name": row.name,
         "source": row.source,
@@ -92,10 +93,10 @@ def _resource(row: Row) -> Payload:
         "desiredState": row.wanted,
         "phase": row.status.phase,
         "createdAt": _moment(row.status.job.created_at if row.status.job else None),
-        "expectedEndAt": _moment(finishes(row)),
-        "trainedTokens": tokens(row),
-        "ready": look.ready,
-        "readyReason": look.reason,
+        "expectedEndAt": _moment(expected_end(row)),
+        "trainedTokens": trained_tokens(row),
+        "ready": state.ready,
+        "readyReason": state.reason,
     }
 
 
@@ -116,27 +117,27 @@ def _moment(at: datetime | None) -> str | None:
 
 def _diagnostics(found: Iterable[Problem]) -> Iterator[Payload]:
     for problem in found:
-        said: Payload = {"severity": problem.severity, "code": problem.code, "summary": problem.summary}
+        diagnostic: Payload = {"severity": problem.severity, "code": problem.code, "summary": problem.summary}
         if problem.hint is not None:
-            said["detail"] = problem.hint
+            diagnostic["detail"] = problem.hint
         if problem.file is not None:
-            said["range"] = {"filename": problem.file, "start": {"line": problem.line or 1}}
-        yield _line("diagnostic", problem.summary, {"diagnostic": said}, level=problem.severity)
+            diagnostic["range"] = {"filename": problem.file, "start": {"line": problem.line or 1}}
+        yield _line("diagnostic", problem.summary, {"diagnostic": diagnostic}, level=problem.severity)
 
 
 def _summary(report: Report, operation: str) -> Payload:
     if operation == "plan":
         counted = [row for row in report.rows if is_pending(row)]
     else:
-        counted = [row for row in report.rows if row.progress in ASKED]
-    changes = {str(verb): number for verb, number in verbs(counted).items()}
-    stand = {standing.replace(" ", "_"): number for standing, number in standings(report.rows).items()}
+        counted = [row for row in report.rows if row.progress in SENT]
+    changes = {str(verb): number for verb, number in count_by_verb(counted).items()}
+    jobs = {state.replace(" ", "_"): number for state, number in count_by_state(report.rows).items()}
     payload = {
         "changes": {**changes, "operation": operation},
-        "jobs": stand,
+        "jobs": jobs,
         "revision": report.revision,
         "removed": report.removed or [each.name for each in report.orphans if report.is_dry],
         "exitCode": report.exit_code,
         "exitCodes": [code for code in PRECEDENCE if code in report.exit_codes] or [report.exit_code],
     }
-    return _line("change_summary", f"{operation}: {told_verbs(counted) or 'nothing to change'}", payload)
+    return _line("change_summary", f"{operation}: {planned_text(counted) or 'nothing to change'}", payload)

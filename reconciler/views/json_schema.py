@@ -1,7 +1,7 @@
-"""The documents as one JSON Schema, and as a flat list of fields that `explain` and the README are made from.
+"""The documents as one JSON Schema, and as a flat list of fields for `explain` and the reference.
 
-Rules: everything comes from the models that read the documents, so that nothing is said twice. An editor knows YAML's
-numbers and booleans, so the schema speaks of those; the product itself also takes them quoted.
+Everything is derived from the pydantic models that read the documents, so that nothing is defined twice. The schema
+requires YAML numbers and booleans, because editors check those. `reconcile` itself also accepts them as quoted text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.model.kind import DOCUMENTS
 from reconciler.model.operator import OPERATOR_KINDS
 
 Kinds = Mapping[str, type[BaseModel]]
-"""The model of each kind of document, by its word."""
+"""The model of each kind of document, by the name of the kind."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ALL_KINDS: Kinds = MappingProxyType({**DOCUMENTS, **OPERATOR_KINDS})
 
@@ -26,11 +26,11 @@ Options = Mapping[str, type[BaseModel]]
 """The model of `spec.options`, by provider type."""
 
 _KEYWORDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
-"""pydantic gives a bound its own name where a validator stands before it."""
+"""JSON Schema's names for bounds. If a validator runs before the bound, pydantic writes its own name for it."""
 
 
 class _Untitled(GenerateJsonSchema):
-    """Titles made from a field's name say nothing that the name does not."""
+    """A schema generator without titles, because pydantic only derives them from the names of the fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Return False."""
@@ -40,7 +40,7 @@ class _Untitled(GenerateJsonSchema):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldNote:
-    """One field. `path` begins with a kind, or with a provider type where it is one of that type's options."""
+    """One field. `path` begins with a kind, or with a provider type if the field is one of that type's options."""
 
     path: str
     type: str
@@ -49,7 +49,7 @@ class FieldNote:
 
 
 def json_schema(options: Options, kinds: Kinds = DOCUMENTS) -> dict[str, Any]:
-    """Return the JSON Schema of one document of any of these kinds; a Provider's options are those of its type."""
+    """Return the JSON Schema of a document of any of these kinds. A Provider's options depend on its type."""
     options = options if "Provider" in kinds else {}
     references, definitions = _definitions(kinds, options)
     if options:
@@ -69,7 +69,7 @@ def json_schema(options: Options, kinds: Kinds = DOCUMENTS) -> dict[str, Any]:
 
 
 def field_notes(options: Options) -> tuple[FieldNote, ...]:
-    """Return every field, each mapping before what it holds: the kinds first, then the options of each type."""
+    """Return every field, each mapping before its own fields: the kinds first, then the options of each type."""
     references, definitions = _definitions(ALL_KINDS, options)
     return tuple(
         note
@@ -79,25 +79,25 @@ def field_notes(options: Options) -> tuple[FieldNote, ...]:
 
 
 def _definitions(kinds: Kinds, options: Options) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """The reference to each kind and each type's options, and all that they refer to."""
+    """Return the reference to each kind and to each type's options, and the definitions that they refer to."""
     models = {**kinds, **options}
     references, schema = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models.values())],
         by_alias=True,
         schema_generator=_Untitled,
     )
-    definitions = {name: _in_plain_words(definition) for name, definition in schema["$defs"].items()}
+    definitions = {name: _with_standard_keywords(definition) for name, definition in schema["$defs"].items()}
     return {name: references[model, "validation"] for name, model in models.items()}, definitions
 
 
-def _in_plain_words(node: Any) -> Any:
+def _with_standard_keywords(node: Any) -> Any:
     if isinstance(node, dict):
         return {
-            _KEYWORDS.get(key, key): _in_plain_words(value)
+            _KEYWORDS.get(key, key): _with_standard_keywords(value)
             for key, value in node.items()
             if not (key == "default" and value is None)
         }
-    return [_in_plain_words(each) for each in node] if isinstance(node, list) else node
+    return [_with_standard_keywords(each) for each in node] if isinstance(node, list) else node
 
 
 def _walk(path: str, node: dict[str, Any], definitions: dict[str, Any], *, is_required: bool) -> Iterator[FieldNote]:
@@ -116,7 +116,7 @@ def _walk(path: str, node: dict[str, Any], definitions: dict[str, Any], *, is_re
 
 
 def _choices(node: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a field may hold, but for null, which is as good as leaving it out."""
+    """Return the alternatives that a field accepts, without null, because null means the same as no field."""
     node = _resolved(node, definitions)
     alternatives = node.get("anyOf") or node.get("oneOf") or [node]
     return [_resolved(each, definitions) for each in alternatives if each.get("type") != "null"]
@@ -154,5 +154,5 @@ def _type(node: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 def _bounds(node: dict[str, Any]) -> str:
     words = {"exclusiveMinimum": "more than", "minimum": "at least", "maximum": "at most"}
-    told = [f"{word} {node[key]}" for key, word in words.items() if key in node]
-    return f", {', '.join(told)}" if told else ""
+    bounds = [f"{word} {node[key]}" for key, word in words.items() if key in node]
+    return f", {', '.join(bounds)}" if bounds else ""

@@ -1,7 +1,7 @@
-"""A report as JUnit XML, for CIs that show such: one case a job, and one for whatever else went wrong.
+"""A report as JUnit XML, for CI systems that display it: one test case for each job and for each other error.
 
-A job fails where a person must act, where it could not be looked at, and where its change was refused; it is skipped
-while it is suspended. Text that XML cannot hold is shown as its escape.
+The test case of a job fails if the job is stalled, could not be observed, or had its change refused. It is skipped
+while the job is suspended. Characters that XML does not allow are written as escapes.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from reconciler.model.diagnostic import Severity
 from reconciler.model.report import Report, Row
 from reconciler.model.spec import render_instant
-from reconciler.views.problems import Problem, problems, unseen
+from reconciler.views.problems import Problem, problems, unobserved_accounts
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, outlook
+from reconciler.views.row_state import JobState, row_state
 from reconciler.views.text import clean
 
-_FAILED = frozenset({JobState.STALLED, JobState.REFUSED, JobState.UNSEEN})
+_FAILED = frozenset({JobState.STALLED, JobState.REFUSED, JobState.UNOBSERVED})
 
 
 def junit_xml(report: Report, context: RenderContext) -> str:
     """Return the report of a plan, a pass or a validation as JUnit XML."""
-    found = [each for each in (*problems(report), *unseen(report)) if each.severity is Severity.ERROR]
-    suite = Element("testsuite", name=f"reconcile {context.what}", timestamp=render_instant(context.now))
+    found = [each for each in (*problems(report), *unobserved_accounts(report)) if each.severity is Severity.ERROR]
+    suite = Element("testsuite", name=f"reconcile {context.result}", timestamp=render_instant(context.now))
     for row in report.rows:
         _job(suite, row)
     for problem in found:
@@ -37,12 +37,12 @@ def junit_xml(report: Report, context: RenderContext) -> str:
 
 
 def _job(suite: Element, row: Row) -> None:
-    look = outlook(row)
+    state = row_state(row)
     case = SubElement(suite, "testcase", classname=clean(row.source), name=clean(row.name))
-    if look.standing in _FAILED:
-        SubElement(case, "failure", type=look.reason, message=clean(look.message))
-    elif look.standing is JobState.SUSPENDED:
-        SubElement(case, "skipped", message=clean(look.message))
+    if state.job_state in _FAILED:
+        SubElement(case, "failure", type=state.reason, message=clean(state.message))
+    elif state.job_state is JobState.SUSPENDED:
+        SubElement(case, "skipped", message=clean(state.message))
 
 
 def _problem(suite: Element, problem: Problem) -> None:

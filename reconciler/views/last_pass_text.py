@@ -1,4 +1,4 @@
-"""How fresh statuses are: when the last pass ended here, and which accounts it has not observed."""
+"""The age of statuses: when the last pass ended on this machine, and which accounts it did not observe."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from reconciler.model.report import Report
 from reconciler.views.text import NAMED_MAX, clean, span
 
 LATE = timedelta(minutes=1)
-"""An account that was observed so much earlier than the last pass is named."""
+"""An account is named if its last observation is more than this much older than the last pass."""
 
 
 def last_pass_text(report: Report, now: datetime) -> str:
-    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`; nothing where no pass is known here."""
+    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`. Empty if this machine made no pass."""
     last = report.last_pass
     if last is None:
         return ""

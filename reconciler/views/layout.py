@@ -1,7 +1,8 @@
-"""Where text is laid out, with `rich`. A canvas is a width, and whether it may be coloured.
+"""Layout of text with `rich`: tables, sections and listings for a given width.
 
-Layouts are ASCII without boxes or ellipses, so that they survive a log. Colours are the terminal's own basic ones,
-which its owner has made readable on light or dark, and no meaning hangs on them alone.
+Layouts are ASCII without boxes or ellipses, so that they stay readable in a log. Colours are the basic colours of the
+terminal, because their user has made them readable on a light or dark background. No information depends on colour
+alone.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from reconciler.views.text import clean
 
 GAP = 2
 FOLDED_MIN = 12
-"""A folded column is kept at least this wide, for words to fit, as long as anything else can give way."""
+"""A column that may fold keeps this width, so that words fit, while another such column can be made narrower."""
 UNFOLDED = 4096
-"""The width of a canvas that folds nothing: for pipes and files."""
+"""The width of a canvas that folds nothing, for pipes and files."""
 
 STYLES: dict[str, str] = {
     JobState.AS_DESIRED: "green",
@@ -33,24 +34,24 @@ STYLES: dict[str, str] = {
     JobState.SUSPENDED: "magenta",
     JobState.REFUSED: "red",
     JobState.OUT_OF_DATE: "yellow",
-    JobState.UNSEEN: "yellow",
+    JobState.UNOBSERVED: "yellow",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """How wide the text may be, and whether it may hold colours."""
+    """The width of the output, and whether it may have colours."""
 
     width: int = UNFOLDED
     has_color: bool = False
 
     def render(self, parts: Sequence[RenderableType]) -> str:
-        """Return the parts below one another, ending in a newline; nothing, for no parts."""
+        """Return the parts below one another, ending in a newline. Empty if there are no parts."""
         file = StringIO()
         console = Console(
             file=file,
             width=self.width,
-            height=24,  # where TERM is dumb, rich takes a width only together with a height
+            height=24,  # with TERM=dumb, rich ignores a width that comes without a height
             force_terminal=self.has_color,
             color_system="standard" if self.has_color else None,
             no_color=not self.has_color,
@@ -65,38 +66,38 @@ class Canvas:
 
 
 def styled(text: str, style: str = "") -> Text:
-    """Return foreign or own text, cleaned, as one styled piece."""
+    """Return text as one styled piece, cleaned of characters that control a terminal."""
     return Text(clean(text), style=style, overflow="fold")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table. With a `fold_at`, that many characters are enough to show it well."""
+    """One column of a table. With `fold_at`, its cells may be folded to that width before columns are dropped."""
 
     title: str
     cells: Sequence[Text]
     fold_at: int | None = None
 
     @property
-    def widest(self) -> int:
-        """The width that shows it without folding."""
+    def full_width(self) -> int:
+        """The width at which no cell is folded."""
         return max(cell_len(self.title), *(cell.cell_len for cell in self.cells), 0)
 
     @property
-    def needs(self) -> int:
-        """The width below which it cannot be shown well."""
-        return max(cell_len(self.title), min(self.widest, self.fold_at or self.widest))
+    def min_width(self) -> int:
+        """The width below which the table drops columns."""
+        return max(cell_len(self.title), min(self.full_width, self.fold_at or self.full_width))
 
 
 def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = ()) -> Text:
-    """Return the columns as a table; while it is too wide, those named in `drop` are left out, in that order.
+    """Return the columns as a table. While it is too wide, the columns in `drop` are left out, in that order.
 
-    What still does not fit is folded in its own column. (rich's own tables take a millisecond a row, and there are
-    people with ten thousand jobs.)
+    Cells that still do not fit are folded within their column. This function exists because rich's own tables take a
+    millisecond per row, which is too slow for ten thousand jobs.
     """
     kept = list(columns)
     for title in drop:
-        if sum(column.needs + GAP for column in kept) - GAP <= width:
+        if sum(column.min_width + GAP for column in kept) - GAP <= width:
             break
         kept = [column for column in kept if column.title != title]
     widths = _widths(kept, width)
@@ -109,8 +110,8 @@ def table(columns: Sequence[Column], width: int, *, drop: Sequence[str] = ()) ->
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """The columns' widths, made to fit: at the cost of those that may be folded, and only then of the widest."""
-    widths = [column.widest for column in columns]
+    """Return widths that fit: columns that may fold become narrower first, then the widest ones."""
+    widths = [column.full_width for column in columns]
     while sum(widths) + GAP * (len(widths) - 1) > width and max(widths) > 1:
         foldable = [at for at, column in enumerate(columns) if column.fold_at and widths[at] > FOLDED_MIN]
         widths[max(foldable or range(len(widths)), key=widths.__getitem__)] -= 1
@@ -130,7 +131,7 @@ def _folded(cell: Text, width: int) -> Sequence[Text]:
 
 
 def listing(rows: Sequence[tuple[Text, ...]], *, indent: int = 2) -> RenderableType:
-    """Return rows of cells below one another, without titles; the last cell folds within its own column."""
+    """Return rows of cells in columns, without titles. The last cell folds within its own column."""
     grid = Table.grid(padding=(0, GAP, 0, 0))
     for cells in rows:
         grid.add_row(*cells)
@@ -139,12 +140,12 @@ def listing(rows: Sequence[tuple[Text, ...]], *, indent: int = 2) -> RenderableT
 
 @dataclass(frozen=True, slots=True)
 class SentenceTable:
-    """Rows whose last cell is a sentence: in columns, or where one would not fit, each sentence below its row."""
+    """Rows whose last cell is a sentence: in columns, or with each sentence below its row if one does not fit."""
 
     rows: Sequence[tuple[Text, ...]]
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw them, as `rich` asks for it."""
+        """Yield what `rich` draws."""
         widths = (max(cell.cell_len for cell in column) for column in zip(*self.rows, strict=True))
         if sum(width + GAP for width in widths) <= options.max_width:
             yield listing(self.rows)
@@ -155,5 +156,5 @@ class SentenceTable:
 
 
 def section(title: str, body: RenderableType, style: str = "") -> RenderableType:
-    """Return a titled part, with an empty line after it."""
+    """Return a body below a title, followed by an empty line."""
     return Group(styled(title, f"bold {style}".strip()), body, Text())

@@ -1,7 +1,11 @@
-"""Markdown as GitHub shows it, in pieces.
+"""Parts of Markdown texts for GitHub.
 
-Rules: text from specs and providers cannot make markup, link anywhere, notify anybody or leave its cell, and can be
-copied as it was; what a person copies as a command is code; what is too long is cut between two lines, and says so.
+Rules:
+
+- Text from specs and providers cannot create markup or links, notify a user or break out of its table cell. Copied from
+  the page, it is unchanged.
+- Commands are formatted as code.
+- A text that is too long is cut between two lines, and a notice at the end says so.
 """
 
 from __future__ import annotations
@@ -11,14 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.model.report import Row
 from reconciler.views.problems import Problem
-from reconciler.views.render_context import Room
-from reconciler.views.row_state import outlook
+from reconciler.views.render_context import SizeLimit
+from reconciler.views.row_state import row_state
 from reconciler.views.text import clean
 
-CUT = "\n_This is cut here, after {kept:,} of {lines:,} lines: GitHub shows no more. `reconcile {verb}` shows all._\n"
+CUT = "\n_Cut after {kept:,} of {lines:,} lines, because GitHub shows no more. `reconcile {verb}` shows all lines._\n"
 
 _BREAK = "<!-- -->"
-"""Shows nothing and is not copied; GitHub looks for references in the text between two tags or comments."""
+"""An empty comment. It is neither shown nor copied, and it splits a reference, because GitHub finds none across it."""
 _SPECIAL = re.compile(
     r"""
       (?P<markup> [\\`*_\[\]<>|~&] )
@@ -33,15 +37,16 @@ _SPECIAL = re.compile(
     """,
     re.VERBOSE,
 )
-"""What is markup, and what GitHub links or notifies by, each up to where a break takes it apart
+"""Markup, and the beginnings of text that GitHub turns into links or notifications
 (https://docs.github.com/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls).
 """
 _SHORTER_THAN_A_SHA = 6
+"""Digits. GitHub links a commit from seven hexadecimal digits on."""
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def escaped(text: str) -> str:
-    """Return foreign text as one line of Markdown that shows it as it is, links nowhere and notifies nobody."""
+    """Return untrusted text as one line of Markdown that shows it unchanged, without links and notifications."""
     return _SPECIAL.sub(_harmless, clean(text))
 
 
@@ -58,7 +63,7 @@ def _harmless(found: re.Match[str]) -> str:
 
 
 def advice(text: str) -> str:
-    """Return a sentence of ours as Markdown: what stands between backticks is code, and all else is escaped."""
+    """Return one of our own sentences as Markdown: text in backticks is code, and the rest is escaped."""
     parts = _CODE.split(clean(text))
     return "".join(f"`{part}`" if at % 2 else escaped(part) for at, part in enumerate(parts))
 
@@ -69,25 +74,26 @@ def table_row(*cells: str) -> str:
 
 
 def bytes_of(text: str) -> int:
-    """Return a text's size where bytes are counted; `len` is it where characters are."""
+    """Return the size of a text in bytes. A limit in characters uses `len` instead."""
     return len(text.encode())
 
 
-def fitted(lines: Sequence[str], room: Room, verb: str) -> str:
-    """Return the lines as one text, cut where they are more than may be shown.
+def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
+    """Return the lines as one text, cut to a size limit.
 
     Args:
-        lines: what is to be shown, the most important first.
-        room: how large the text may be.
-        verb: the command that shows all of it.
+        lines: the lines, the most important first.
+        limit: how large the text may be.
+        verb: the command that shows all lines, for the notice.
     """
     whole = "\n".join(lines) + "\n"
-    if room.size(whole) <= room.most:
+    if limit.size_of(whole) <= limit.maximum:
         return whole
-    left = room.most - room.size(CUT.format(kept=len(lines), lines=len(lines), verb=verb))
+    # The longest notice that can be needed is reserved first, so that the text with the notice fits too.
+    left = limit.maximum - limit.size_of(CUT.format(kept=len(lines), lines=len(lines), verb=verb))
     kept = 0
     for line in lines:
-        left -= room.size(line) + 1
+        left -= limit.size_of(line) + 1
         if left < 0:
             break
         kept += 1
@@ -96,21 +102,21 @@ def fitted(lines: Sequence[str], room: Room, verb: str) -> str:
 
 
 def problem_lines(title: str, found: Iterable[Problem]) -> Iterator[str]:
-    """Yield the part that tells what went wrong; nothing where nothing did."""
-    told = list(found)
-    if told:
+    """Yield a list of problems with its title; nothing if there is no problem."""
+    problems = list(found)
+    if problems:
         yield from ("", f"#### {title}", "")
-    for problem in told:
+    for problem in problems:
         yield f"- {problem.severity}: {escaped(problem.summary)}"
         if problem.hint is not None and problem.file is None:
             yield f"  {advice(problem.hint)}"
 
 
-def standing_lines(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the part that tells where jobs stand and why; nothing for no jobs."""
+def state_lines(title: str, rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a table of jobs with the reason and message of each; nothing if there is no job."""
     if not rows:
         return
-    yield from ("", f"#### {title}", "", "| Job | Reason | What is said |", "|---|---|---|")
+    yield from ("", f"#### {title}", "", "| Job | Reason | Message |", "|---|---|---|")
     for row in rows:
-        look = outlook(row)
-        yield table_row(f"**{escaped(row.name)}**", look.reason, escaped(look.message))
+        state = row_state(row)
+        yield table_row(f"**{escaped(row.name)}**", state.reason, escaped(state.message))

@@ -1,4 +1,4 @@
-"""Jobs whose specs are gone: no longer managed, and perhaps still running."""
+"""Orphans: jobs whose specs were deleted. They are no longer managed, and may still run."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from reconciler.model.status import JobStatus
 from reconciler.views.layout import STYLES, SentenceTable, section, styled
 from reconciler.views.markdown import escaped, table_row
 from reconciler.views.row_state import JobState
-from reconciler.views.text import NOTHING
+from reconciler.views.text import NO_VALUE
 
-TITLE = "No longer managed: the spec is gone, and nothing is asked for the job"
+TITLE = "No longer managed: the spec was deleted, and no change is requested for the job"
 LISTED_MAX = 20
 
 
 def orphan_part(orphans: Sequence[JobStatus]) -> list[RenderableType]:
-    """Return the part of a plan or result that tells of them; none if there is none."""
+    """Return the section with the orphans for a plan or a result; an empty list if there is no orphan."""
     if not orphans:
         return []
     style = STYLES[JobState.OUT_OF_DATE]
-    lines = [(styled(each.name), styled(fate(each), style), styled(_job(each))) for each in orphans[:LISTED_MAX]]
+    lines = [
+        (styled(orphan.name), styled(last_phase_text(orphan), style), styled(_job_text(orphan)))
+        for orphan in orphans[:LISTED_MAX]
+    ]
     parts: list[RenderableType] = [SentenceTable(lines)]
     if (more := len(orphans) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more", "dim"))
@@ -30,21 +33,21 @@ def orphan_part(orphans: Sequence[JobStatus]) -> list[RenderableType]:
 
 
 def orphan_lines(orphans: Sequence[JobStatus]) -> Iterator[str]:
-    """Yield the same as Markdown."""
+    """Yield the orphans as a Markdown table; nothing if there is no orphan."""
     if not orphans:
         return
-    yield from ("", f"#### {TITLE}", "", "| Job | State | Which |", "|---|---|---|")
-    for each in orphans:
-        yield table_row(f"**{escaped(each.name)}**", escaped(fate(each)), escaped(_job(each)))
+    yield from ("", f"#### {TITLE}", "", "| Job | State | Job ID and account |", "|---|---|---|")
+    for orphan in orphans:
+        yield table_row(f"**{escaped(orphan.name)}**", escaped(last_phase_text(orphan)), escaped(_job_text(orphan)))
 
 
-def fate(status: JobStatus) -> str:
-    """Return what was last known of the job."""
+def last_phase_text(status: JobStatus) -> str:
+    """Return the last known phase of an orphan, and whether its job continues."""
     if status.final:
         return f"has ended: {status.phase}"
-    going_on = ", and goes on" if status.phase in UNFINISHED else ""
-    return f"last seen {status.phase}{going_on}"
+    continues = ", and continues" if status.phase in UNFINISHED else ""
+    return f"last seen {status.phase}{continues}"
 
 
-def _job(status: JobStatus) -> str:
-    return NOTHING if status.job is None else f"{status.job.id} at {status.job.account}"
+def _job_text(status: JobStatus) -> str:
+    return NO_VALUE if status.job is None else f"{status.job.id} at {status.job.account}"

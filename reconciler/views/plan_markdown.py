@@ -1,4 +1,7 @@
-"""A plan for a pull request: its comment, and the summary of a step. What matters most comes first: it is not cut."""
+"""A plan as Markdown, for a comment on a pull request and the summary of a CI step.
+
+The most important parts come first, because a text that is too long is cut at its end.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ from reconciler.views.markdown import (
     escaped,
     fitted,
     problem_lines,
-    standing_lines,
+    state_lines,
     table_row,
 )
 from reconciler.views.orphans_text import orphan_lines
 from reconciler.views.plan_text import REFUSED_TITLE, TARGETS, TITLES
-from reconciler.views.problems import problems, unjudged, unseen
+from reconciler.views.problems import problems, unjudged_limits, unobserved_accounts
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, is_pending, outlook, told_standings, told_verbs, why
-from reconciler.views.usage import age_of, left_of
+from reconciler.views.row_state import JobState, cause_text, is_pending, planned_text, row_state, states_text
+from reconciler.views.usage import job_age, time_left
 
 
 def plan_markdown(report: Report, context: RenderContext) -> str:
-    """Return the plan as GitHub's Markdown, cut to the room that there is."""
+    """Return the plan as GitHub Markdown, cut to the size limit of the context."""
     now = context.now
     pending = [row for row in report.rows if is_pending(row)]
     rest = [row for row in report.rows if not is_pending(row)]
@@ -31,21 +34,21 @@ def plan_markdown(report: Report, context: RenderContext) -> str:
     lines = [
         f"### Plan: {_title(pending, refused, len(report.orphans))}",
         "",
-        f"{told_standings(rest).capitalize()}.",
-        *problem_lines("Problems", (*problems(report), *unseen(report), *unjudged(report))),
+        f"{states_text(rest).capitalize()}.",
+        *problem_lines("Problems", (*problems(report), *unobserved_accounts(report), *unjudged_limits(report))),
         *_changes("Changes", pending, now),
         *_changes(REFUSED_TITLE, refused, now),
     ]
     lines += orphan_lines(report.orphans)
-    for standing, title in TITLES.items():
-        lines += standing_lines(title, [row for row in rest if outlook(row).standing is standing])
-    lines += standing_lines("Could not observe", [row for row in rest if outlook(row).standing is JobState.UNSEEN])
-    return fitted(lines, context.room, "plan")
+    for state, title in TITLES.items():
+        lines += state_lines(title, [row for row in rest if row_state(row).job_state is state])
+    lines += state_lines("Could not observe", [row for row in rest if row_state(row).job_state is JobState.UNOBSERVED])
+    return fitted(lines, context.size_limit, "plan")
 
 
 def _title(pending: list[Row], refused: list[Row], orphans: int) -> str:
     parts = (
-        told_verbs(pending),
+        planned_text(pending),
         f"{len(refused):,} refused" if refused else "",
         f"{orphans:,} no longer managed" if orphans else "",
     )
@@ -63,8 +66,8 @@ def _changes(title: str, rows: list[Row], now: datetime) -> Iterator[str]:
                 f"**{row.action.verb}** to {TARGETS[row.action.verb]}",
                 f"**{escaped(row.name)}**",
                 escaped(row.status.phase),
-                age_of(row, now),
-                left_of(row, now),
-                escaped(why(row.action.because, row.action.reason)),
+                job_age(row, now),
+                time_left(row, now),
+                escaped(cause_text(row.action.because, row.action.reason)),
                 escaped(row.source),
             )

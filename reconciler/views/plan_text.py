@@ -1,6 +1,6 @@
-"""What a pass would do, to be read in ten seconds: each change, why, at what cost so far; what needs a person; the sum.
+"""A plan as text: each change with its cause and its usage so far, then jobs that need a person, then the totals.
 
-Changes are always all listed, for a plan that hides one is a lie; of everything else only as much as helps.
+All changes are listed, however many, because a reader approves them. All other lists are cut at a maximum.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from reconciler.model.status import Receipt, Verb
 from reconciler.views.layout import STYLES, UNFOLDED, Canvas, Column, SentenceTable, listing, section, styled, table
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, RowState, is_pending, outlook, told_standings, told_verbs, why
+from reconciler.views.row_state import JobState, RowState, cause_text, is_pending, planned_text, row_state, states_text
 from reconciler.views.text import clean, count, moment
-from reconciler.views.unobserved_text import unseen_part
-from reconciler.views.usage import age_of, finishes, left, left_of, spent
+from reconciler.views.unobserved_text import unobserved_part
+from reconciler.views.usage import expected_end, job_age, time_left, time_left_text, usage_text
 
 EXPLAINED_MAX = 10
-"""More changes than this are told in one line each."""
+"""Up to this many changes get a block of lines each; more get one line each."""
 LISTED_MAX = 20
-"""Of jobs that do not change, this many of each standing are listed."""
+"""Of the jobs that do not change, this many in each state are listed."""
 
 DITTO = '"'
-"""As above: a sweep that is cancelled has one reason for all its jobs."""
+"""Replaces a reason that is the same as in the line above. All jobs of a cancelled sweep have one reason."""
 
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
-REFUSED_TITLE = "Refused: none of these will be asked for"
+REFUSED_TITLE = "Refused: none of these will be requested"
 UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {
     JobState.STALLED: "Stalled: a person must act",
     JobState.SUSPENDED: "Suspended: observed, no change is requested",
-    JobState.ON_THE_WAY: "On the way: asked before, not confirmed yet",
+    JobState.ON_THE_WAY: "On the way: requested earlier, not confirmed yet",
 }
 
 
@@ -49,29 +49,34 @@ def plan_text(report: Report, context: RenderContext) -> str:
     refused = [row for row in rest if row.progress is Progress.REFUSED]
     return canvas.render(
         [
-            *([] if pending or refused or (report.orphans and not report.rows) else [styled(_calm(report)), Text()]),
+            *(
+                []
+                if pending or refused or (report.orphans and not report.rows)
+                else [styled(_unchanged(report)), Text()]
+            ),
             *_changes(pending, canvas, now),
             *([section(REFUSED_TITLE, _brief(refused, canvas, now), "red")] if refused else []),
-            *(part for standing in TITLES for part in standing_part(rest, standing)),
-            *unjudged_part(rest),
+            *(part for state in TITLES for part in state_part(rest, state)),
+            *unjudged_limits_part(rest),
             *orphan_part(report.orphans),
-            *unseen_part(report),
-            styled(f"Plan: {_sum(pending, rest, len(report.orphans))}.", "bold"),
+            *unobserved_part(report),
+            styled(f"Plan: {_totals(pending, rest, len(report.orphans))}.", "bold"),
         ]
     )
 
 
-def _sum(pending: list[Row], rest: list[Row], orphans: int) -> str:
-    told = [told_verbs(pending)] if pending else []
-    told += [told_standings(rest)] if rest or not (pending or orphans) else []
-    return "; ".join([*told, *([f"{orphans:,} no longer managed"] if orphans else [])])
+def _totals(pending: list[Row], rest: list[Row], orphans: int) -> str:
+    parts = [planned_text(pending)] if pending else []
+    parts += [states_text(rest)] if rest or not (pending or orphans) else []
+    return "; ".join([*parts, *([f"{orphans:,} no longer managed"] if orphans else [])])
 
 
-def _calm(report: Report) -> str:
+def _unchanged(report: Report) -> str:
+    """Return the sentence for a plan without a change."""
     if not report.rows:
         return "No jobs found."
-    is_whole = not any(outlook(row).standing is JobState.UNSEEN for row in report.rows)
-    return "Nothing to change." if is_whole else "Nothing to change, as far as could be seen."
+    is_complete = not any(row_state(row).job_state is JobState.UNOBSERVED for row in report.rows)
+    return "Nothing to change." if is_complete else "Nothing to change among the jobs that could be observed."
 
 
 def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableType]:
@@ -81,67 +86,71 @@ def _changes(rows: list[Row], canvas: Canvas, now: datetime) -> list[RenderableT
 
 
 def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
-    """One change in full: a line to find it by, and under it what a person would ask next."""
+    """Return one change in full: a title line, and below it the facts that a reviewer needs."""
     title = Text.assemble(
         (action.verb, VERB_STYLES[action.verb]),
         " ",
         (clean(row.name), "bold"),
         f": {row.status.phase} -> {TARGETS[action.verb]}",
     )
-    known = (("why", why(action.because, action.reason)), ("spent", spent(row, now)), ("left", left(row, now)))
-    facts = [(label, said) for label, said in known if said is not None]
+    known = (
+        ("why", cause_text(action.because, action.reason)),
+        ("spent", usage_text(row, now)),
+        ("left", time_left_text(row, now)),
+    )
+    facts = [(label, value) for label, value in known if value is not None]
     if (receipt := row.status.open_receipt) is not None and not action.is_first_attempt:
-        facts.append(("again", _earlier(receipt)))
+        facts.append(("again", _attempts_text(receipt)))
     facts += [("job", f"{action.ref.id} at {action.ref.account}"), ("spec", row.source)]
-    return Group(title, listing([(styled(label, "dim"), styled(said)) for label, said in facts]), Text())
+    return Group(title, listing([(styled(label, "dim"), styled(value)) for label, value in facts]), Text())
 
 
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
     actions = [row.action for row in rows if row.action is not None]
-    reasons = [why(action.because, action.reason) for action in actions]
-    if canvas.width < UNFOLDED:  # in a pipe each line stands for itself
-        reasons = [DITTO if at and said == reasons[at - 1] else said for at, said in enumerate(reasons)]
+    reasons = [cause_text(action.because, action.reason) for action in actions]
+    if canvas.width < UNFOLDED:  # not in a pipe: a program reads each line alone
+        reasons = [DITTO if at and reason == reasons[at - 1] else reason for at, reason in enumerate(reasons)]
     columns = [
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),
         Column("NAME", [styled(row.name) for row in rows]),
         Column("PHASE", [Text(row.status.phase) for row in rows]),
-        Column("AGE", [Text(age_of(row, now)) for row in rows]),
-        *([Column("LEFT", [Text(left_of(row, now)) for row in rows])] if any(map(finishes, rows)) else []),
-        Column("WHY", [styled(said) for said in reasons], fold_at=24),
+        Column("AGE", [Text(job_age(row, now)) for row in rows]),
+        *([Column("LEFT", [Text(time_left(row, now)) for row in rows])] if any(map(expected_end, rows)) else []),
+        Column("WHY", [styled(reason) for reason in reasons], fold_at=24),
     ]
     return table(columns, canvas.width, drop=("LEFT", "AGE", "PHASE"))
 
 
-def _earlier(receipt: Receipt) -> str:
-    return f"asked {count(receipt.attempts, 'time')} before, last at {moment(receipt.last_attempt_at)}"
+def _attempts_text(receipt: Receipt) -> str:
+    return f"requested {count(receipt.attempts, 'time')} before, last at {moment(receipt.last_attempt_at)}"
 
 
-def standing_part(rows: Iterable[Row], standing: JobState) -> list[RenderableType]:
-    """Return the part of a plan or result that tells of the rows that stand so, and why; none if none does."""
-    looks = [(row, look) for row in rows if (look := outlook(row)).standing is standing]
-    if not looks:
+def state_part(rows: Iterable[Row], job_state: JobState) -> list[RenderableType]:
+    """Return the section with the jobs in one state, for a plan or a result; an empty list if there is none."""
+    found = [(row, state) for row in rows if (state := row_state(row)).job_state is job_state]
+    if not found:
         return []
-    style = STYLES[standing]
-    parts: list[RenderableType] = [SentenceTable([_told(row, look, style) for row, look in looks[:LISTED_MAX]])]
-    if (more := len(looks) - LISTED_MAX) > 0:
+    style = STYLES[job_state]
+    lines = [_state_line(row, state, style) for row, state in found[:LISTED_MAX]]
+    parts: list[RenderableType] = [SentenceTable(lines)]
+    if (more := len(found) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get` lists them all", "dim"))
-    return [section(TITLES[standing], Group(*parts), style)]
+    return [section(TITLES[job_state], Group(*parts), style)]
 
 
-def unjudged_part(rows: Iterable[Row]) -> list[RenderableType]:
-    """Return the part that tells of the limits that cannot be judged, and why; none if all can be."""
+def unjudged_limits_part(rows: Iterable[Row]) -> list[RenderableType]:
+    """Return the section with the limits that cannot be judged, and why; an empty list if there is none."""
     found = [row for row in rows if row.unseen is None and row.status.has_unjudged_limit]
     if not found:
         return []
-    told = [(styled(row.name), styled(row.status.ready.message)) for row in found[:LISTED_MAX]]
-    parts: list[RenderableType] = [SentenceTable(told)]
+    lines = [(styled(row.name), styled(row.status.ready.message)) for row in found[:LISTED_MAX]]
+    parts: list[RenderableType] = [SentenceTable(lines)]
     if (more := len(found) - LISTED_MAX) > 0:
         parts.append(styled(f"  and {more:,} more: `reconcile get -o wide` lists them all", "dim"))
     return [section(UNJUDGED_TITLE, Group(*parts), STYLES[JobState.OUT_OF_DATE])]
 
 
-def _told(row: Row, look: RowState, style: str) -> tuple[Text, ...]:
-    """The reason is left out where the title has said it."""
-    is_said = look.standing is JobState.SUSPENDED
-    reason = () if is_said else (styled(look.reason, style),)
-    return (styled(row.name), *reason, styled(look.message))
+def _state_line(row: Row, state: RowState, style: str) -> tuple[Text, ...]:
+    # A suspended job has no other reason than the one in the title of the section.
+    reason = () if state.job_state is JobState.SUSPENDED else (styled(state.reason, style),)
+    return (styled(row.name), *reason, styled(state.message))

@@ -1,6 +1,6 @@
-"""What went wrong or should be known, as data: for people on stderr, and for programs as `diagnostic` lines.
+"""Errors and warnings of a report as data: for people on stderr, and for programs as `diagnostic` lines.
 
-The order is from what is merely good to know to what stopped everything, for the end of a terminal is what is read.
+They are ordered from a mere notice to the error that stopped everything, because people read the end of a terminal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing to know. `code` is a word to search for; `hint` says how to go on."""
+    """One error or warning. `code` is a word to search for; `hint` is what to do about it."""
 
     severity: Severity
     code: str
@@ -38,51 +38,51 @@ class Problem:
 
 
 def problems(report: Report) -> tuple[Problem, ...]:
-    """Return everything but what could not be seen, which stands in the result itself."""
+    """Return all problems except unobserved accounts and unjudged limits, which the text output shows itself."""
     return (
         *(_notice(text) for text in report.notices),
-        *_lateness(report),
-        *diagnosed(report.diagnostics),
+        *_expired_clocks(report),
+        *document_problems(report.diagnostics),
         *_refused(report.refusals),
         *_unplanned(report.unplanned),
-        *(_bug(text) for text in report.errors),
+        *(_internal_error(text) for text in report.errors),
     )
 
 
 def every_problem(report: Report) -> tuple[Problem, ...]:
-    """Return all problems, for a format that holds none of them where a person reads."""
-    return (*unjudged(report), *problems_beside_status(report))
+    """Return all problems, for formats that show none of them to a person."""
+    return (*unjudged_limits(report), *problems_outside_status(report))
 
 
-def problems_beside_status(report: Report) -> tuple[Problem, ...]:
-    """Return the problems that a job's whole status does not hold."""
-    return (*unseen(report), *problems(report))
+def problems_outside_status(report: Report) -> tuple[Problem, ...]:
+    """Return the problems that the full status of a job does not show."""
+    return (*unobserved_accounts(report), *problems(report))
 
 
-def problems_beside_documents(report: Report) -> tuple[Problem, ...]:
-    """Return the problems that are none of a document."""
+def problems_outside_documents(report: Report) -> tuple[Problem, ...]:
+    """Return the problems that do not concern a document."""
     return problems(replace(report, diagnostics=()))
 
 
-def unseen(report: Report) -> tuple[Problem, ...]:
-    """Return one problem for each account that could not be looked at."""
+def unobserved_accounts(report: Report) -> tuple[Problem, ...]:
+    """Return one problem for each account that could not be observed."""
     return tuple(_account(each, each.unseen) for each in report.accounts if each.unseen is not None)
 
 
-def unjudged(report: Report) -> tuple[Problem, ...]:
-    """Return one problem for each thing that keeps limits from being judged, with the names of their jobs."""
-    by_why: dict[str, list[str]] = {}
+def unjudged_limits(report: Report) -> tuple[Problem, ...]:
+    """Return one problem for each cause that keeps limits from being judged, with the names of the jobs."""
+    by_cause: dict[str, list[str]] = {}
     for row in report.rows:
         if row.unseen is None and row.status.has_unjudged_limit:
-            by_why.setdefault(row.status.ready.message.partition("; ")[2], []).append(row.name)
+            by_cause.setdefault(row.status.ready.message.partition("; ")[2], []).append(row.name)
     return tuple(
-        Problem(severity=Severity.WARNING, code="LimitNotJudged", summary=f"{names(found)}: {why}")
-        for why, found in by_why.items()
+        Problem(severity=Severity.WARNING, code="LimitNotJudged", summary=f"{names(found)}: {cause}")
+        for cause, found in by_cause.items()
     )
 
 
-def diagnosed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
-    """Return what is wrong with documents, by file and line."""
+def document_problems(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
+    """Return one problem for each diagnostic of a document, sorted by file and line."""
     ordered = sorted(diagnostics, key=lambda each: (each.file, each.line or 0, each.field or "", each.message))
     return tuple(
         Problem(
@@ -98,24 +98,24 @@ def diagnosed(diagnostics: Iterable[Diagnostic]) -> tuple[Problem, ...]:
 
 
 def problems_text(found: Iterable[Problem], canvas: Canvas) -> str:
-    """Return problems as lines such as `specs/a.yaml:7: ...`, which editors can follow, and `error: ...`."""
+    """Return problems as lines such as `error: ...`, or `specs/a.yaml:7: ...`, which editors can open."""
     return canvas.render([line for problem in found for line in _lines(problem)])
 
 
 def validation_text(report: Report, context: RenderContext) -> str:
-    """Return what `validate` found, and how much of it."""
-    found = diagnosed(report.diagnostics)
+    """Return what `validate` found, and the number of errors and warnings in the last line."""
+    found = document_problems(report.diagnostics)
     errors = sum(problem.severity is Severity.ERROR for problem in found)
     files = len({problem.file for problem in found})
-    told = f"{count(errors, 'error')} and {count(len(found) - errors, 'warning')} in {count(files, 'file')}."
-    verdict = styled(told if found else "Everything is valid.", "bold red" if errors else "bold green")
+    totals = f"{count(errors, 'error')} and {count(len(found) - errors, 'warning')} in {count(files, 'file')}."
+    verdict = styled(totals if found else "Everything is valid.", "bold red" if errors else "bold green")
     return problems_text(found, context.canvas) + context.canvas.render([verdict])
 
 
 def _lines(problem: Problem) -> list[RenderableType]:
     style = f"bold {STYLES[problem.severity]}"
     if problem.file is not None:
-        # never folded, however long: a line with a place is read by machines too
+        # Never folded, however long, because editors and CI systems parse lines with a file and line number.
         mark = " (warning)" if problem.severity is Severity.WARNING else ""
         text = Text(f"{clean(problem.summary)}{mark}", no_wrap=True, overflow="ignore")
         place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
@@ -129,41 +129,43 @@ def _notice(text: str) -> Problem:
     return Problem(severity=Severity.WARNING, code="Notice", summary=text)
 
 
-def _bug(text: str) -> Problem:
+def _internal_error(text: str) -> Problem:
     return Problem(severity=Severity.ERROR, code="InternalError", summary=text)
 
 
-def _lateness(report: Report) -> list[Problem]:
-    """Which clock ran out, and what was left."""
-    unseen_names = {row.name for row in report.rows if row.unseen is not None}
-    return [_expired(each, unseen_names) for each in report.expired]
+def _expired_clocks(report: Report) -> list[Problem]:
+    """Return one problem for each timeout that expired, with the jobs that were left."""
+    unobserved = {row.name for row in report.rows if row.unseen is not None}
+    return [_expired(each, unobserved) for each in report.expired]
 
 
-def _expired(expired: Expired, unseen_names: Collection[str]) -> Problem:
-    unseen = [name for name in expired.names if name in unseen_names]
-    on_the_way = [name for name in expired.names if name not in unseen_names]
+def _expired(expired: Expired, all_unobserved: Collection[str]) -> Problem:
+    unobserved = [name for name in expired.names if name in all_unobserved]
+    on_the_way = [name for name in expired.names if name not in all_unobserved]
     left = [
         *([f"{count(len(on_the_way), 'job')} still on the way: {names(on_the_way)}"] if on_the_way else []),
-        *([f"{count(len(unseen), 'job')} not observed: {names(unseen)}"] if unseen else []),
+        *([f"{count(len(unobserved), 'job')} not observed: {names(unobserved)}"] if unobserved else []),
     ]
     return Problem(
         severity=Severity.ERROR,
         code="TimedOut",
         summary=f"{expired.clock}={span_of_seconds(expired.length_s)} ran out with {' and '.join(left)}",
-        hint=f"Nothing is lost: the next pass goes on from here. To give it longer: {expired.clock}=1h",
+        hint=f"Nothing is lost: the next pass continues from here. To allow more time: {expired.clock}=1h",
     )
 
 
 def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
-    """The guard's verdicts; the way to go on is the same for all, and covers all."""
+    """Return one problem for each refusal of the guard. The hint is the same for all, so the last one has it."""
     wanted = {name for refusal in refusals for name in refusal.names}
-    hint = (
-        f"Nothing was asked for {names(sorted(wanted))}. If this is meant, go on with `--allow-cancels {len(wanted)}`, "
-        f"with `--allow-cancel NAME` for some of them, or in CI with the line `Approve-Cancels: {len(wanted)}` in the "
-        "message of the commit that wants it."
-    )
+    hint = f"No change was requested for {names(sorted(wanted))}. "
     if all(refusal.doubt is not None for refusal in refusals):
-        hint = f"Nothing was asked for {names(sorted(wanted))}. It goes on by itself once that is over."
+        hint += "A pass requests them once the changes of the last hour can be counted again."
+    else:
+        hint += (
+            f"If every change is intended, run with `--allow-cancels {len(wanted)}`, or with `--allow-cancel NAME` for "
+            f"some of them. In CI, add the line `Approve-Cancels: {len(wanted)}` to the message of the commit that "
+            "wants the changes."
+        )
     return [
         Problem(
             severity=Severity.ERROR,
@@ -176,13 +178,13 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
 
 
 def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
-    """What the pinned plan does not hold, each by name; the way to go on is the same for all."""
-    hint = "Nothing was asked for what the plan does not hold. Make a new plan, and let it be approved."
+    """Return one problem for each change that the pinned plan lacks. The hint is the same for all."""
+    hint = "No change outside the plan was requested. Make a new plan, and have it approved."
     return [
         Problem(
             severity=Severity.ERROR,
             code="NotInPlan",
-            summary=f"the plan does not hold this: {action.verb} {action.name} ({action.ref.id} at "
+            summary=f"not in the plan: {action.verb} {action.name} ({action.ref.id} at "
             f"{action.ref.account}), because of {action.because}",
             hint=hint if action is actions[-1] else None,
         )
@@ -192,11 +194,11 @@ def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
 
 def _account(account: AccountReport, unseen: Unobserved) -> Problem:
     if account.since is not None:
-        about = f"{account.name}: not observed since {moment(account.since)}: {unseen.message}"
+        outage = f"{account.name}: not observed since {moment(account.since)}: {unseen.message}"
         return Problem(
             severity=Severity.WARNING,
             code=unseen.reason,
-            summary=f"{about} ({count(account.jobs, 'job')})",
+            summary=f"{outage} ({count(account.jobs, 'job')})",
         )
     return Problem(
         severity=Severity.ERROR,

@@ -1,6 +1,6 @@
-"""Provider types and what they can do; accounts, where their credential comes from, and whether they answer.
+"""Provider types with their capabilities, and accounts with the source of their credential and their state.
 
-Rule: a credential is named by its place, never shown.
+Rule: a credential is named by its source and never shown.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from reconciler.model.job import Capabilities
 from reconciler.views.layout import STYLES, Column, listing, section, styled, table
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import JobState
-from reconciler.views.text import NOTHING
+from reconciler.views.text import NO_VALUE
 
 
 @dataclass(frozen=True, slots=True)
 class TypeLine:
-    """One provider type. `problem` says why it cannot be used here."""
+    """One provider type. `problem` is the reason why it cannot be used here; `variable` usually has its credential."""
 
     name: str
     capabilities: Capabilities | None = None
@@ -31,27 +31,27 @@ class TypeLine:
 
 @dataclass(frozen=True, slots=True)
 class AccountLine:
-    """One account under one of its names. `code` is a reason's word, or says that all is well."""
+    """One account under one of its names. `code` is a reason, `Works` or `NotChecked`."""
 
     name: str
     account: str | None
     credential: str
     code: str
     message: str | None
-    is_well: bool | None
-    """None where nobody asked."""
+    is_working: bool | None
+    """None if the account was not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderListing:
-    """What `providers` shows."""
+    """The provider types and accounts that `providers` shows."""
 
     types: Sequence[TypeLine]
     accounts: Sequence[AccountLine]
 
 
-def abilities(can: Capabilities) -> Mapping[str, str]:
-    """Return everything that a type's capabilities say, in words, by what it is about."""
+def capabilities_text(can: Capabilities) -> Mapping[str, str]:
+    """Return the capabilities of a type as words, by capability."""
     cancel = "at once" if can.cancel_is_immediate else "best effort"
     return {
         "cancel": cancel if can.confirms else f"{cancel}; only an end time proves it",
@@ -67,12 +67,12 @@ def abilities(can: Capabilities) -> Mapping[str, str]:
 
 
 def providers_text(shown: ProviderListing, context: RenderContext) -> str:
-    """Return both tables, and below them what is wrong with an account."""
+    """Return both tables, and below them the problem of each account that has one."""
     return _parts(shown, context, [_types(shown.types, context.canvas.width), Text()])
 
 
 def providers_wide(shown: ProviderListing, context: RenderContext) -> str:
-    """Return the same with everything that a type can do."""
+    """Return the same with all capabilities of each type."""
     return _parts(shown, context, _whole(shown.types))
 
 
@@ -80,15 +80,15 @@ def _parts(shown: ProviderListing, context: RenderContext, parts: list[Renderabl
     canvas, accounts = context.canvas, shown.accounts
     parts += [styled(f"{each.name}: {each.problem}") for each in shown.types if each.problem]
     parts.append(_accounts(accounts, canvas.width) if accounts else styled("No spec and no document names an account."))
-    wrong = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
-    if wrong:
-        parts += [Text(), listing(wrong, indent=0)]
+    messages = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
+    if messages:
+        parts += [Text(), listing(messages, indent=0)]
     return canvas.render(parts)
 
 
 def providers_json(shown: ProviderListing, _context: RenderContext) -> str:
-    """Return the same as one JSON object."""
-    told = {
+    """Return the types and accounts as one JSON object."""
+    shown_as_json = {
         "types": [{"name": each.name, **_can(each.capabilities), "problem": each.problem} for each in shown.types],
         "accounts": [
             {
@@ -101,7 +101,7 @@ def providers_json(shown: ProviderListing, _context: RenderContext) -> str:
             for each in shown.accounts
         ],
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(shown_as_json, indent=2) + "\n"
 
 
 def _can(can: Capabilities | None) -> Mapping[str, object]:
@@ -129,8 +129,8 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
         Column("PROVEN BY", [Text("its phase" if can.confirms else "an end time") for _, can in usable]),
         Column("PAUSE", [Text(_yes(is_so=can.can_pause)) for _, can in usable]),
         Column("EVENTS", [Text(_yes(is_so=can.can_list_events)) for _, can in usable]),
-        Column("USUAL CREDENTIAL", [styled(each.variable or NOTHING) for each, _ in usable]),
-        Column("ENDS", [styled(can.ends_on or NOTHING) for _, can in usable], fold_at=24),
+        Column("USUAL CREDENTIAL", [styled(each.variable or NO_VALUE) for each, _ in usable]),
+        Column("ENDS", [styled(can.ends_on or NO_VALUE) for _, can in usable], fold_at=24),
     ]
     return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS"))
 
@@ -139,19 +139,19 @@ def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
     styles = {True: STYLES[JobState.AS_DESIRED], False: STYLES[JobState.STALLED], None: ""}
     columns = [
         Column("PROVIDER", [styled(each.name) for each in accounts]),
-        Column("STATE", [styled(each.code, styles[each.is_well]) for each in accounts]),
+        Column("STATE", [styled(each.code, styles[each.is_working]) for each in accounts]),
         Column("CREDENTIAL", [styled(each.credential) for each in accounts]),
-        Column("ACCOUNT", [styled(each.account or NOTHING) for each in accounts], fold_at=24),
+        Column("ACCOUNT", [styled(each.account or NO_VALUE) for each in accounts], fold_at=24),
     ]
     return table(columns, width, drop=("ACCOUNT",))
 
 
 def _whole(types: Sequence[TypeLine]) -> list[RenderableType]:
     return [
-        section(each.name, listing([(Text(about), styled(words)) for about, words in told.items()]))
+        section(each.name, listing([(Text(capability), styled(value)) for capability, value in facts.items()]))
         for each in types
         if each.capabilities is not None
-        for told in [{**abilities(each.capabilities), "usual credential": each.variable or "needs none"}]
+        for facts in [{**capabilities_text(each.capabilities), "usual credential": each.variable or "needs none"}]
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a renderer may know besides the result that it shows."""
+"""The input of a renderer besides the result that it shows."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from datetime import datetime
 from reconciler.views.layout import Canvas
 
 COMMENT_MAX = 65_536
-"""Characters that GitHub takes as one comment."""
+"""The maximum length of a GitHub comment, in characters."""
 
-Size = Callable[[str], int]
+SizeOf = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """How large a text may be, and how that is measured: `len` counts characters."""
+class SizeLimit:
+    """The maximum size of a text, and the function that measures a text; `len` counts characters."""
 
-    most: int = COMMENT_MAX
-    size: Size = len
+    maximum: int = COMMENT_MAX
+    size_of: SizeOf = len
 
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """Where, when and for whom a result is shown.
+    """The width, the time and the limits for a rendered result.
 
     Args:
-        canvas: how wide the text may be, and whether it may hold colours.
-        now: the moment to count ages from.
+        canvas: the width of the output, and whether it may have colours.
+        now: the time that ages are counted to.
         version: the version of `reconcile`.
-        what: the result that is shown, as `RENDERERS` names it; of a report, the operation.
-        told: names of the jobs whose changes the reader of this text has been told already.
-        room: how large a text may be that is cut.
+        result: the name of the result in `RENDERERS`; for a report, its operation.
+        reported: the names of jobs whose changes were already printed while the run went on.
+        size_limit: the maximum size of a Markdown text.
     """
 
     canvas: Canvas
     now: datetime
     version: str = "unknown"
-    what: str = ""
-    told: Collection[str] = ()
-    room: Room = field(default_factory=Room)
+    result: str = ""
+    reported: Collection[str] = ()
+    size_limit: SizeLimit = field(default_factory=SizeLimit)

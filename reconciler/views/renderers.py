@@ -1,8 +1,8 @@
-"""Every form that a result can be printed in: the function that renders it, by what is shown and in which format.
+"""The renderers: for each result and output format, the function that renders it.
 
-A command looks its renderer up here, and its `-o` offers the formats that stand here, the first as the default. A new
-format is a module of this package and a row. Functions stand here by name, and are imported when they are used:
-`reconcile --help` reads the words and must not load what draws.
+A command finds its renderer in `RENDERERS`, and its option `-o` offers the formats of the table; the first one is the
+default. A new format is a module of this package and a row. Functions are named as text and imported when they are
+used, because `reconcile --help` needs the formats and must not import the modules.
 """
 
 from __future__ import annotations
@@ -29,90 +29,92 @@ class Renderer:
     Args:
         function: `module:function` below `reconciler.views`. The function takes the result and a `RenderContext`, and
             returns the text.
-        beside: the function that returns the problems of a report that the text leaves out. They go to stderr.
-        live: the function that returns what a terminal shows in place of the text while it is kept up to date; None
-            where the format cannot be.
-        is_choice: whether `-o` offers the format; otherwise only a CI host or an option of its own asks for it.
+        problems: the function that returns the problems of a report that the text leaves out. They go to stderr.
+        live: the function that draws the result on a terminal that is updated in place; None if the format has none.
+        is_choice: whether `-o` offers the format; otherwise only a CI host or another option selects it.
     """
 
     function: str
-    beside: str = "problems:problems"
+    problems: str = "problems:problems"
     live: str | None = None
     is_choice: bool = True
 
-    def text(self, shown: Any, context: RenderContext) -> str:
+    def render(self, shown: Any, context: RenderContext) -> str:
         """Return the result as text."""
-        render: Callable[[Any, RenderContext], str] = named(self.function)
-        return render(shown, context)
+        function: Callable[[Any, RenderContext], str] = load_function(self.function)
+        return function(shown, context)
 
-    def problems_beside(self, report: Report) -> tuple[Problem, ...]:
+    def stderr_problems(self, report: Report) -> tuple[Problem, ...]:
         """Return the problems that the text leaves out."""
-        leave_out: Callable[[Report], tuple[Problem, ...]] = named(self.beside)
-        return leave_out(report)
+        function: Callable[[Report], tuple[Problem, ...]] = load_function(self.problems)
+        return function(report)
 
-    def redrawn(self, shown: Any, context: RenderContext) -> RenderableType:
-        """Return what a terminal shows while it is kept up to date. Raises `LookupError` where `live` is None."""
+    def render_live(self, shown: Any, context: RenderContext) -> RenderableType:
+        """Return the result for a terminal that is updated in place. Raises `LookupError` if `live` is None."""
         if self.live is None:
-            msg = f"{self.function} cannot be kept up to date"
+            msg = f"{self.function} cannot be updated in place"
             raise LookupError(msg)
-        draw: Callable[[Any, RenderContext], RenderableType] = named(self.live)
-        return draw(shown, context)
+        function: Callable[[Any, RenderContext], RenderableType] = load_function(self.live)
+        return function(shown, context)
 
 
 RENDERERS: Mapping[tuple[str, str], Renderer] = {
     ("plan", "text"): Renderer("plan_text:plan_text"),
-    ("plan", "json"): Renderer("json_lines:report_lines", beside=EVERY_PROBLEM),
+    ("plan", "json"): Renderer("json_lines:report_lines", problems=EVERY_PROBLEM),
     ("plan", "markdown"): Renderer("plan_markdown:plan_markdown"),
     ("plan", "junit"): Renderer("junit:junit_xml", is_choice=False),
     ("apply", "text"): Renderer("result_text:result_text"),
-    ("apply", "json"): Renderer("json_lines:report_lines", beside=EVERY_PROBLEM),
+    ("apply", "json"): Renderer("json_lines:report_lines", problems=EVERY_PROBLEM),
     ("apply", "markdown"): Renderer("result_markdown:result_markdown", is_choice=False),
     ("apply", "junit"): Renderer("junit:junit_xml", is_choice=False),
-    ("validate", "text"): Renderer("problems:validation_text", beside="problems:problems_beside_documents"),
-    ("validate", "json"): Renderer("json_lines:report_lines", beside=EVERY_PROBLEM),
+    ("validate", "text"): Renderer("problems:validation_text", problems="problems:problems_outside_documents"),
+    ("validate", "json"): Renderer("json_lines:report_lines", problems=EVERY_PROBLEM),
     ("validate", "markdown"): Renderer("result_markdown:validation_markdown", is_choice=False),
     ("validate", "junit"): Renderer("junit:junit_xml", is_choice=False),
-    ("get", "table"): Renderer("status_table:get_text", beside=EVERY_PROBLEM, live="status_table:live_table"),
-    ("get", "wide"): Renderer("status_table:get_wide", beside=EVERY_PROBLEM, live="status_table:live_wide_table"),
-    ("get", "json"): Renderer("status_json:get_json", beside=EVERY_PROBLEM),
-    ("get", "yaml"): Renderer("status_yaml:get_yaml", beside=EVERY_PROBLEM),
-    ("describe", "text"): Renderer("describe_text:describe_text", beside="problems:problems_beside_status"),
-    ("drift", "text"): Renderer("drift_text:drift_text", beside=EVERY_PROBLEM),
-    ("drift", "json"): Renderer("drift_text:drift_json", beside=EVERY_PROBLEM),
-    ("wait", "text"): Renderer("wait_text:wait_text", beside="problems:unseen"),
+    ("get", "table"): Renderer("status_table:get_text", problems=EVERY_PROBLEM, live="status_table:live_table"),
+    ("get", "wide"): Renderer("status_table:get_wide", problems=EVERY_PROBLEM, live="status_table:live_wide_table"),
+    ("get", "json"): Renderer("status_json:get_json", problems=EVERY_PROBLEM),
+    ("get", "yaml"): Renderer("status_yaml:get_yaml", problems=EVERY_PROBLEM),
+    ("describe", "text"): Renderer("describe_text:describe_text", problems="problems:problems_outside_status"),
+    ("drift", "text"): Renderer("drift_text:drift_text", problems=EVERY_PROBLEM),
+    ("drift", "json"): Renderer("drift_text:drift_json", problems=EVERY_PROBLEM),
+    ("wait", "text"): Renderer("wait_text:wait_text", problems="problems:unobserved_accounts"),
     ("adopt", "text"): Renderer("adopted_text:adopted_text"),
     ("providers", "text"): Renderer("providers_text:providers_text"),
     ("providers", "wide"): Renderer("providers_text:providers_wide"),
     ("providers", "json"): Renderer("providers_text:providers_json"),
 }
-"""By what is shown (`plan`, `apply` and `validate` are the operations that a report is of) and by the format's word."""
+"""By result and format. `plan`, `apply` and `validate` are the operations that a report can be of."""
 
 
-def renderer(what: str, format_: str) -> Renderer:
-    """Return the row for a result and a format. Raises `LookupError` where there is none."""
-    found = RENDERERS.get((what, format_))
+def renderer(result: str, format_: str) -> Renderer:
+    """Return the row for a result and a format. Raises `LookupError` if there is none."""
+    found = RENDERERS.get((result, format_))
     if found is None:
-        msg = f"nothing renders {what!r} as {format_!r}: RENDERERS has no such row"
+        msg = f"nothing renders {result!r} as {format_!r}: RENDERERS has no such row"
         raise LookupError(msg)
     return found
 
 
-def render(what: str, format_: str, shown: Any, context: RenderContext) -> str:
-    """Return a result in a format. Raises `LookupError` where no row has it."""
-    return renderer(what, format_).text(shown, replace(context, what=what))
+def render(result: str, format_: str, shown: Any, context: RenderContext) -> str:
+    """Return a result as text in a format. Raises `LookupError` if there is no row for it."""
+    return renderer(result, format_).render(shown, replace(context, result=result))
 
 
-def formats(*whats: str) -> tuple[str, ...]:
+def formats(*results: str) -> tuple[str, ...]:
     """Return the formats that `-o` offers for all of these results, the default first. Raises `LookupError` if none."""
-    first, *others = ([f for (each, f), row in RENDERERS.items() if each == what and row.is_choice] for what in whats)
-    common = tuple(each for each in first if all(each in other for other in others))
+    first, *others = (
+        [format_ for (name, format_), row in RENDERERS.items() if name == result and row.is_choice]
+        for result in results
+    )
+    common = tuple(format_ for format_ in first if all(format_ in other for other in others))
     if not common:
-        msg = f"no format renders {' and '.join(whats)}: RENDERERS has no such row"
+        msg = f"no format renders {' and '.join(results)}: RENDERERS has no such row"
         raise LookupError(msg)
     return common
 
 
-def named(function: str) -> Any:
-    """Return a function of this package by `module:function`."""
+def load_function(function: str) -> Any:
+    """Import and return a function of this package, named as `module:function`."""
     module, _, name = function.partition(":")
     return getattr(import_module(f"reconciler.views.{module}"), name)

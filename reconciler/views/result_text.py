@@ -1,6 +1,6 @@
-"""What a pass did: each change and what became of it, where every job stands, what a person must see to, the sum.
+"""The result of a pass as text: each change with its outcome, the state of every job, stalled jobs, and the totals.
 
-Beyond `LISTED_MAX` jobs those that are as desired are counted, not listed.
+If there are more than `LISTED_MAX` jobs, those in their desired state are counted and not listed.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from reconciler.model.status import Receipt
 from reconciler.model.transition import closed_since
 from reconciler.views.layout import Canvas, styled
 from reconciler.views.orphans_text import orphan_part
-from reconciler.views.plan_text import standing_part, unjudged_part
+from reconciler.views.plan_text import state_part, unjudged_limits_part
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import JobState, outlook, told_standings, told_verbs
+from reconciler.views.row_state import JobState, requested_text, row_state, states_text
 from reconciler.views.status_table import rows_table
 from reconciler.views.text import clean, count, names
-from reconciler.views.unobserved_text import unseen_part
+from reconciler.views.unobserved_text import unobserved_part
 
 LISTED_MAX = 50
 REFUSED_MAX = 5
+"""Up to this many refused changes get a line each; more get one line together."""
 
-FATES = {
+PROGRESS_TEXT = {
     Progress.PLANNED: "is pending: not sent in this pass",
     Progress.REFUSED: "was refused: not sent",
     Progress.ACCEPTED: "accepted",
@@ -39,68 +40,66 @@ FATES = {
     Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
     Progress.OVERTAKEN: "was not sent: its spec, or what is published, changed meanwhile",
 }
-FATES_OF_MANY = "all were refused: none was sent"
-ASKED = frozenset(
-    {Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER}
-)
-"""What became of a request that the provider may have got."""
+ALL_REFUSED_TEXT = "all were refused: none was sent"
+SENT = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER})
+"""The outcomes of requests that may have reached the provider."""
 
 
 def result_text(report: Report, context: RenderContext) -> str:
-    """Return the result of a pass as text, without what became of the changes that have been told already."""
-    changes = list(_change_lines(report, context.told))
+    """Return the result of a pass as text, without changes that were already printed during the run."""
+    changes = list(_change_lines(report, context.reported))
     parts: list[RenderableType] = [styled(line) for line in changes]
     if changes:
         parts.append(Text())
-    parts += unseen_part(report)
+    parts += unobserved_part(report)
     parts += _table(report, context.canvas, context.now)
-    parts += standing_part(report.rows, JobState.STALLED)
-    parts += unjudged_part(report.rows)
+    parts += state_part(report.rows, JobState.STALLED)
+    parts += unjudged_limits_part(report.rows)
     if not report.rows:
         parts += [styled("No jobs found."), Text()]
     parts += orphan_part(report.orphans)
     if report.removed:
-        parts += [styled(_removed(report.removed)), Text()]
-    asked = [row for row in report.rows if row.progress in ASKED]
+        parts += [styled(_removed_text(report.removed)), Text()]
+    sent = [row for row in report.rows if row.progress in SENT]
     return context.canvas.render(
-        [*parts, styled(f"Asked: {told_verbs(asked) or 'nothing'}. Now: {told_standings(report.rows)}.", "bold")]
+        [*parts, styled(f"Requested: {requested_text(sent)}. Now: {states_text(report.rows)}.", "bold")]
     )
 
 
-def _change_lines(report: Report, is_said: Collection[str]) -> Iterator[str]:
-    """Each change with what became of it. Many that were refused are one line: the table has each of them."""
+def _change_lines(report: Report, reported: Collection[str]) -> Iterator[str]:
+    """Yield a line for each change. Many refused changes are one line, because the table lists each of them."""
     refused = [row for row in report.rows if row.progress is Progress.REFUSED]
     are_many = len(refused) > REFUSED_MAX
     for row in report.rows:
-        line = None if row.name in is_said else change_line(row)
+        line = None if row.name in reported else change_line(row)
         if line is not None and not (are_many and row.progress is Progress.REFUSED):
             yield line
     if are_many:
-        yield f"{names([row.name for row in refused])}: {FATES_OF_MANY}"
+        yield f"{names([row.name for row in refused])}: {ALL_REFUSED_TEXT}"
 
 
 def change_line(row: Row) -> str | None:
-    """Return what became of a job's change, in one line; None if nothing did."""
-    closed = _closed(row)
+    """Return the outcome of a job's change in one line; None if it has none in this pass."""
+    closed = _closed_receipt(row)
     if row.action is not None and row.progress is not None:
-        return f"{clean(row.name)}: {_fate(row, row.action, row.progress, closed)}"
+        return f"{clean(row.name)}: {_outcome(row, row.action, row.progress, closed)}"
     if closed is not None:
         return f"{clean(row.name)}: {closed.verb} requested earlier, {_end(closed)}"
     return None
 
 
-def _fate(row: Row, action: Action, progress: Progress, closed: Receipt | None) -> str:
-    fate = f"{action.verb} {FATES[progress]}"
+def _outcome(row: Row, action: Action, progress: Progress, closed: Receipt | None) -> str:
+    outcome = f"{action.verb} {PROGRESS_TEXT[progress]}"
     if progress is Progress.ACCEPTED:
-        return f"{fate}, {'not confirmed yet' if closed is None else _end(closed)}"
+        return f"{outcome}, {'not confirmed yet' if closed is None else _end(closed)}"
     if progress is Progress.REJECTED:
-        return f"{fate}: {clean(outlook(row).message)}"
+        return f"{outcome}: {clean(row_state(row).message)}"
     if progress is Progress.ALREADY_OVER:
-        return f"{fate} {row.status.phase}"
-    return fate
+        return f"{outcome} {row.status.phase}"
+    return outcome
 
 
-def _closed(row: Row) -> Receipt | None:
+def _closed_receipt(row: Row) -> Receipt | None:
     """Return the newest receipt, if it was closed in this pass."""
     closed = closed_since(row.before, row.status)
     return closed[0] if closed and closed[0] is row.status.receipts[0] else None
@@ -113,12 +112,12 @@ def _end(receipt: Receipt) -> str:
 def _table(report: Report, canvas: Canvas, now: datetime) -> list[RenderableType]:
     rows = report.rows
     if len(rows) > LISTED_MAX:
-        rows = tuple(row for row in rows if outlook(row).standing is not JobState.AS_DESIRED)
+        rows = tuple(row for row in rows if row_state(row).job_state is not JobState.AS_DESIRED)
     parts: list[RenderableType] = [rows_table(rows, canvas.width, now), Text()] if rows else []
     if hidden := len(report.rows) - len(rows):
         parts[1:] = [styled(f"and {count(hidden, 'job')} as desired: `reconcile get` lists them all", "dim"), Text()]
     return parts
 
 
-def _removed(removed: tuple[str, ...]) -> str:
+def _removed_text(removed: tuple[str, ...]) -> str:
     return f"Removed the status of {count(len(removed), 'deleted spec')}: {names(removed)}"

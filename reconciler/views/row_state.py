@@ -1,6 +1,7 @@
-"""How a row is to be read: where its job stands, and what its `Ready` says to this reader.
+"""The state of a row, as every view shows it: the state of its job, and the `Ready` condition for this reader.
 
-A status tells what was last known. Whoever could not look must not call that ready; this is the one place that says so.
+A status holds what was last observed. If the last observation failed, the job must not be shown as ready. This module
+is the only place that decides so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from reconciler.model.status import Because, ConditionStatus, Verb
 
 
 class JobState(StrEnum):
-    """Where a job stands; every row has exactly one. The values are the words of the summary line."""
+    """The state of a job in the summary line. Every row has exactly one.
+
+    The values are printed, and they are keys of the JSON output, so they must not change.
+    """
 
     AS_DESIRED = "as desired"
     ON_THE_WAY = "on the way"
@@ -27,42 +31,44 @@ class JobState(StrEnum):
     SUSPENDED = "suspended"
     REFUSED = "refused"
     OUT_OF_DATE = "out of date"
-    UNSEEN = "not seen"
+    UNOBSERVED = "not seen"
 
 
-AT_HOME: dict[DesiredState, frozenset[Phase]] = {
+DESIRED_PHASES: dict[DesiredState, frozenset[Phase]] = {
     DesiredState.RUNNING: frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED}),
     DesiredState.PAUSED: frozenset({Phase.PAUSED, Phase.SUCCEEDED}),
     DesiredState.CANCELLED: TERMINAL,
     DesiredState.OBSERVED: frozenset(Phase) - {Phase.ABSENT, Phase.UNKNOWN},
 }
-"""The phases in which a job is where its spec wants it, or has ended well."""
+"""The phases that satisfy each desired state. A job that succeeded satisfies `running` and `paused` too."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """What a reader is told of a row."""
+    """The state of a row, as views show it."""
 
-    standing: JobState
+    job_state: JobState
     ready: ConditionStatus
     reason: str
     message: str
 
 
-def outlook(row: Row) -> RowState:
-    """Return how a row is to be read."""
+def row_state(row: Row) -> RowState:
+    """Return the state to show for a row."""
     ready = row.status.ready
+    # A status that is older than its spec stays OutOfDate: that is the reason why nothing was observed.
     if ready.reason is not Reason.OUT_OF_DATE and row.unseen is not None:
         return RowState(
-            JobState.UNSEEN,
+            JobState.UNOBSERVED,
             ConditionStatus.UNKNOWN,
             Reason.CANNOT_OBSERVE_PROVIDER,
             f"could not observe: {row.unseen.message}",
         )
-    return RowState(_standing(row), ready.status, ready.reason, ready.message)
+    return RowState(_job_state(row), ready.status, ready.reason, ready.message)
 
 
-def _standing(row: Row) -> JobState:
+def _job_state(row: Row) -> JobState:
+    """Return the first state that applies, in the order of importance to a reader."""
     if row.status.ready.reason is Reason.OUT_OF_DATE:
         return JobState.OUT_OF_DATE
     if row.progress is Progress.REFUSED:
@@ -70,52 +76,57 @@ def _standing(row: Row) -> JobState:
     if row.status.is_stalled:
         return JobState.STALLED
     if row.status.ready.status is ConditionStatus.UNKNOWN:
-        return JobState.UNSEEN
+        return JobState.UNOBSERVED
     if row.status.is_reconciling:
         return JobState.ON_THE_WAY
     if row.status.is_ready:
         return JobState.AS_DESIRED
-    return JobState.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else JobState.UNSEEN
+    return JobState.SUSPENDED if row.status.ready.reason is Reason.SUSPENDED else JobState.UNOBSERVED
 
 
-def why(because: Because, reason: str | None) -> str:
-    """Return why a change is wanted, with the words of the spec, or of the limit."""
-    told = "over its limit" if because is Because.LIMIT_REACHED else "the spec wants it"
-    return told if reason is None else f"{told}: {reason}"
+def cause_text(because: Because, reason: str | None) -> str:
+    """Return why a change is wanted: the spec or a limit, with the reason that the spec gives."""
+    cause = "over its limit" if because is Because.LIMIT_REACHED else "the spec wants it"
+    return cause if reason is None else f"{cause}: {reason}"
 
 
 def is_pending(row: Row) -> bool:
-    """Return whether a change is still to be made: one is due, and nothing stopped it."""
+    """Return whether a change is due and still to be requested."""
     return row.action is not None and row.progress in (None, Progress.PLANNED)
 
 
 def is_drifting(row: Row) -> bool:
-    """Return whether a job that could be seen is not where its spec wants it; a change that is due says so too.
+    """Return whether an observed job is not in the state that its spec wants, or has a change due.
 
-    What is ready does not drift, wherever it is: a job that its limit has cancelled is as its spec wants it.
+    A ready job does not drift, whatever its phase: a job that its limit cancelled is as its spec wants it.
     """
     if row.wanted is None or row.unseen is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
         return False
-    return row.action is not None or not (row.status.is_ready or row.status.phase in AT_HOME[row.wanted])
+    return row.action is not None or not (row.status.is_ready or row.status.phase in DESIRED_PHASES[row.wanted])
 
 
-def verbs(rows: Iterable[Row]) -> dict[Verb, int]:
-    """Return how many changes of each kind the rows hold; every verb is there."""
+def count_by_verb(rows: Iterable[Row]) -> dict[Verb, int]:
+    """Return the number of changes of each verb, including verbs without any."""
     found = Counter(row.action.verb for row in rows if row.action is not None)
     return {verb: found[verb] for verb in Verb}
 
 
-def standings(rows: Iterable[Row]) -> dict[JobState, int]:
-    """Return how many rows stand where; every standing is there, in a fixed order."""
-    found = Counter(outlook(row).standing for row in rows)
-    return {standing: found[standing] for standing in JobState}
+def count_by_state(rows: Iterable[Row]) -> dict[JobState, int]:
+    """Return the number of rows in each state, in a fixed order, including states without any."""
+    found = Counter(row_state(row).job_state for row in rows)
+    return {state: found[state] for state in JobState}
 
 
-def told_verbs(rows: Iterable[Row]) -> str:
-    """Return `1 to cancel, 2 to resume`; what there is none of is left out, and so it may be nothing."""
-    return ", ".join(f"{n:,} to {verb}" for verb, n in verbs(rows).items() if n)
+def planned_text(rows: Iterable[Row]) -> str:
+    """Return `1 to cancel, 2 to resume`, without verbs that have no change. Empty if there is no change."""
+    return ", ".join(f"{n:,} to {verb}" for verb, n in count_by_verb(rows).items() if n)
 
 
-def told_standings(rows: Iterable[Row]) -> str:
-    """Return `3 as desired; 1 stalled`; what there is none of is left out."""
-    return "; ".join(f"{n:,} {word}" for word, n in standings(rows).items() if n) or "no jobs"
+def requested_text(rows: Iterable[Row]) -> str:
+    """Return `1 cancel, 2 resume`, without verbs that have no request; `nothing` if there is no request."""
+    return ", ".join(f"{n:,} {verb}" for verb, n in count_by_verb(rows).items() if n) or "nothing"
+
+
+def states_text(rows: Iterable[Row]) -> str:
+    """Return `3 as desired; 1 stalled`, without states that have no job."""
+    return "; ".join(f"{n:,} {state}" for state, n in count_by_state(rows).items() if n) or "no jobs"

@@ -1,6 +1,7 @@
-"""Statuses as JSON: what the status files say, key by key, with the spec beside it.
+"""Statuses as JSON: the content of the status files with the same keys, and the spec of each job.
 
-`unobserved` is there only where the job could not be observed, and says why: the status is then what was known before.
+The key `unobserved` is present only if the job could not be observed. It has the reason, and `status` is then the last
+known one.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ _camel = cache(to_camel)
 
 
 def get_json(report: Report, _context: RenderContext) -> str:
-    """Return a JSON array with one object a job, as `get -o json` prints it."""
+    """Return a JSON array with one object per job, as `get -o json` prints it."""
     return json.dumps([_document(row) for row in report.rows], indent=2) + "\n"
 
 
 def _document(row: Row) -> dict[str, Any]:
     status = {_camel(each.name): _plain(getattr(row.status, each.name)) for each in fields(row.status)}
     name, _ = status.pop("name"), status.pop("kind")
-    told = {
+    document = {
         "apiVersion": API_VERSION,
         "kind": row.status.kind.name,
         "metadata": {"name": name, **_labels(row)},
@@ -36,11 +37,11 @@ def _document(row: Row) -> dict[str, Any]:
             "provider": row.provider,
             "jobId": row.ref.id if row.ref else None,
             "desiredState": row.wanted,
-            **_written(row),
+            **_spec(row),
         },
         "status": status,
     }
-    return told if row.unseen is None else {**told, "unobserved": row.unseen.message}
+    return document if row.unseen is None else {**document, "unobserved": row.unseen.message}
 
 
 def _labels(row: Row) -> dict[str, Any]:
@@ -48,15 +49,15 @@ def _labels(row: Row) -> dict[str, Any]:
     return {"labels": labels} if labels else {}
 
 
-def _written(row: Row) -> dict[str, Any]:
-    """Return the spec as it is written; the id of the job is then its author's spelling."""
+def _spec(row: Row) -> dict[str, Any]:
+    """Return the spec as its author wrote it, including the author's spelling of the job id."""
     if row.document is None:
         return {}
     return row.document.spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
 
 
 def _plain(value: object) -> object:
-    """Frozen data as JSON has it: camelCase keys in the order of the fields, moments as RFC 3339 text."""
+    """Return frozen data as JSON values: camelCase keys in the order of the fields, times as RFC 3339 text."""
     if isinstance(value, datetime):
         return render_instant(value)
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Statuses as YAML: what the status files hold, one document a job."""
+"""Statuses as YAML: the content of the status files, one document per job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How single values are said: foreign text, numbers, spans and moments. ASCII, one line, no markup."""
+"""Formatting of single values: untrusted text, numbers, names, spans and times. Each is one line without markup."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from difflib import SequenceMatcher, get_close_matches
 NAMED_MAX = 5
 NEAREST_MAX = 3
 _NUMBER = re.compile(r"\d+")
-NOTHING = "-"
+NO_VALUE = "-"
+"""What a table shows for a missing value."""
 
 
 def clean(text: str) -> str:
-    r"""Return foreign text as one line that cannot steer a terminal.
+    r"""Return untrusted text as one line that cannot control a terminal.
 
-    White space becomes a space; whatever else does not print (escapes, direction marks, lone surrogates) is shown as
-    its escape, such as `\x1b`, so that it can be seen.
+    White space becomes a space. Every other character that does not print, such as an escape, a direction mark or a
+    lone surrogate, is shown as an escape sequence such as `\x1b`.
     """
     if text.isprintable():
         return text
@@ -32,19 +33,19 @@ def _shown(char: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 job`, `2,000 jobs`."""
+    """Return `1 job` or `2,000 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def names(all_names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
+    """Return the first names, and the number of those left out: `a, b, c, d, e and 3 more`."""
     shown = ", ".join(clean(name) for name in all_names[:NAMED_MAX])
     rest = len(all_names) - NAMED_MAX
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
 def span(length: timedelta) -> str:
-    """Return the two largest units of a span: `3d4h`, `5h3m`, `42s`. Less than nothing is nothing."""
+    """Return the two largest units of a span: `3d4h`, `5h3m`, `42s`. A negative span is `0s`."""
     seconds = max(0, int(length.total_seconds()))
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     units = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s"))
@@ -58,17 +59,17 @@ def moment(at: datetime) -> str:
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """Return how long ago that was, or a dash where nobody knows."""
-    return NOTHING if since is None else span(now - since)
+    """Return how long ago a time is, or a dash if the time is not known."""
+    return NO_VALUE if since is None else span(now - since)
 
 
 def span_of_seconds(seconds: float) -> str:
-    """Return a number of seconds as a span, never shorter than it is."""
+    """Return a number of seconds as a span, rounded up to whole seconds."""
     return span(timedelta(seconds=math.ceil(seconds)))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `Did you mean 'a', 'b' or 'c'?` with the words that are like this one; nothing, where none is."""
+    """Return `Did you mean 'a', 'b' or 'c'?` with similar words. Empty if no known word is similar."""
     found = [repr(each) for each in nearest(word, known)]
     if not found:
         return ""
@@ -76,9 +77,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return up to `NEAREST_MAX` words that are like this one, the likeliest first.
+    """Return up to `NEAREST_MAX` similar words, the most similar first.
 
-    Of words that differ in their numbers alone, the nearest number comes first: `job-5` is `job-05`, not `job-15`.
+    If words differ only in their numbers, the nearest number comes first: for `job-5`, `job-05` before `job-15`.
     """
     found = get_close_matches(word, set(known), n=10)
     return tuple(sorted(found, key=lambda each: (*_distance(word, each), each))[:NEAREST_MAX])

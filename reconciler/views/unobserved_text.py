@@ -1,4 +1,4 @@
-"""What a pass could not see: one line an account, and one for each job that was missed at an account that answered."""
+"""What a pass could not observe: a line for each unobserved account, and for each other unobserved job."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from rich.text import Text
 from reconciler.model.job import Unobserved
 from reconciler.model.report import Report
 from reconciler.views.layout import STYLES, SentenceTable, section, styled
-from reconciler.views.row_state import JobState, outlook
+from reconciler.views.row_state import JobState, row_state
 from reconciler.views.text import count, span_of_seconds
 
 TITLE = "Could not observe: the last known status stays, and no change is requested"
 
 
-def unseen_part(report: Report) -> list[RenderableType]:
-    """Return the part of a plan or result that tells of it; none if everything was seen."""
-    style = STYLES[JobState.UNSEEN]
+def unobserved_part(report: Report) -> list[RenderableType]:
+    """Return the section for a plan or a result; an empty list if everything was observed."""
+    style = STYLES[JobState.UNOBSERVED]
     lines: list[tuple[Text, ...]] = [
         (
             styled(account.name),
@@ -26,16 +26,16 @@ def unseen_part(report: Report) -> list[RenderableType]:
         for account in report.accounts
         if account.unseen is not None
     ]
-    told = {account.account for account in report.accounts if account.unseen is not None}
+    listed = {account.account for account in report.accounts if account.unseen is not None}
     for row in report.rows:
-        look = outlook(row)
-        if look.standing is JobState.UNSEEN and (row.ref is None or row.ref.account not in told):
-            lines.append((styled(row.name), styled(look.reason, style), styled(look.message)))
+        state = row_state(row)
+        if state.job_state is JobState.UNOBSERVED and (row.ref is None or row.ref.account not in listed):
+            lines.append((styled(row.name), styled(state.reason, style), styled(state.message)))
     return [section(TITLE, SentenceTable(lines), style)] if lines else []
 
 
 def account_message(unseen: Unobserved, jobs: int) -> str:
-    """Return what happened at an account, how many jobs it concerns, and whether waiting helps."""
+    """Return why an account is unobserved, the number of its jobs, and whether a retry can help."""
     parts = [unseen.message, count(jobs, "job")]
     if unseen.retry_after_s is not None:
         parts.append(f"again in {span_of_seconds(unseen.retry_after_s)}")

@@ -1,4 +1,4 @@
-"""How a `wait` ended: a line for each job that it waited for."""
+"""The result of `wait`: a line for each job."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass
 
 from reconciler.model.report import Row
 from reconciler.views.render_context import RenderContext
-from reconciler.views.row_state import outlook
+from reconciler.views.row_state import row_state
 from reconciler.views.text import clean
 
 
 @dataclass(frozen=True, slots=True)
 class WaitResult:
-    """How a wait ended."""
+    """The outcome of a wait."""
 
     goal: str
-    """The state that was waited for."""
+    """The state to wait for."""
     jobs: tuple[tuple[Row, bool | None], ...]
-    """Each job, and whether it is there: False if it cannot get there any more, None if it still may."""
-    is_out_of_time: bool
+    """Each job, and whether it reached the goal: False if it no longer can, None if it still can."""
+    is_timed_out: bool
 
 
 def wait_text(result: WaitResult, _context: RenderContext) -> str:
-    """Return a line for each job: that it is there, or what keeps it."""
+    """Return a line for each job: its state, and why it is not in the goal."""
     return "".join(f"{line}\n" for line in _lines(result))
 
 
 def _lines(result: WaitResult) -> Iterator[str]:
-    for row, is_there in result.jobs:
-        look = outlook(row)
-        name, state = clean(row.name), f"{row.status.phase}, {look.reason}"
-        if is_there:
-            yield f"{name}: {state}"
-        elif is_there is False:
-            yield f"{name}: will not be {result.goal}: {state}: {clean(look.message)}"
-        elif result.is_out_of_time:
-            yield f"{name}: not {result.goal} in time: {state}: {clean(look.message)}"
+    for row, has_reached_goal in result.jobs:
+        state = row_state(row)
+        name, summary = clean(row.name), f"{row.status.phase}, {state.reason}"
+        if has_reached_goal:
+            yield f"{name}: {summary}"
+        elif has_reached_goal is False:
+            yield f"{name}: will not be {result.goal}: {summary}: {clean(state.message)}"
+        elif result.is_timed_out:
+            yield f"{name}: not {result.goal} in time: {summary}: {clean(state.message)}"
         else:
-            yield f"{name}: not {result.goal} yet: {state}"
+            yield f"{name}: not {result.goal} yet: {summary}"

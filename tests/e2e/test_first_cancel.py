@@ -67,7 +67,7 @@ def test_a_second_run_changes_no_byte_and_no_mtime(reconciled: tuple[Checkout, R
     again = clone.run("--once", "--wait")
 
     assert again.code == 0
-    assert "Asked: nothing" in again.out
+    assert "Requested: nothing" in again.out
     assert clone.traces() == before
 
 

@@ -160,7 +160,7 @@ def test_a_plan_of_five_hundred_changes_stays_within_every_limit(
     assert all(re.match(r"::notice (file=[^:]*,line=1,)?title=[^:]*::", line) for line in commands)
     assert not any("##[" in line for line in lines if line not in commands)
     assert len(body) <= BODY_MAX
-    assert "_This is cut here, after" in body
+    assert "_Cut after" in body
     assert last.endswith("| all.yaml |")
     assert "job-499" in summary(step)
     assert len(summary(step).encode()) <= SUMMARY_MAX

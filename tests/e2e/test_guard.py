@@ -32,7 +32,7 @@ def test_too_many_at_once_are_refused_with_the_numbers_and_nothing_is_sent(
     assert ran.code == 3
     assert "25" in ran.err
     assert "--allow-cancels 25" in ran.err
-    assert "Asked: nothing" in ran.out
+    assert "Requested: nothing" in ran.out
     assert sandbox.cancels(*ids) == []
     assert checkout.status("job-00").ready.reason == "RefusedByGuard"
     assert checkout.status("job-00").receipts == ()

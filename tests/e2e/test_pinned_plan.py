@@ -37,7 +37,7 @@ def test_a_new_candidate_is_refused_by_name_and_nothing_at_all_is_done(
     ran = checkout.run(*ACT)
 
     assert ran.code == 3
-    assert f"error: the plan does not hold this: cancel job-2 ({jobs[2]} at" in ran.err
+    assert f"error: not in the plan: cancel job-2 ({jobs[2]} at" in ran.err
     assert "job-0" not in ran.err
     assert sandbox.cancels(*jobs) == []
     assert not checkout.status_dir.exists()

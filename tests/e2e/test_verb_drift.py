@@ -115,7 +115,7 @@ def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(desk: Desk) ->
 
     assert ran.code == 78
     assert "could not list the jobs of hosted: OPENAI_API_KEY is not bound to elsewhere.example" in ran.err
-    assert ran.out == "Nothing drifts, as far as could be seen.\n"
+    assert ran.out == "Nothing drifts among the jobs that could be observed.\n"
 
 
 def test_without_a_document_that_names_an_account_adopt_asks_which_one(tmp_path: Path) -> None:

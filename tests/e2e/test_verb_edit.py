@@ -86,8 +86,8 @@ def test_a_suspended_job_is_not_cancelled_until_it_is_released(desk: Desk) -> No
     desk.run("unsuspend", "chat")
     released = desk.run("--once")
 
-    assert "Asked: nothing" in while_suspended.out
-    assert "Asked: 1 to cancel" in released.out
+    assert "Requested: nothing" in while_suspended.out
+    assert "Requested: 1 cancel" in released.out
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_suspension_that_is_over_gives_way_to_one_that_holds(desk: Desk, argum
 
     assert suspended.code == 0
     assert f"+  {left}" in suspended.out
-    assert "Asked: nothing" in ran.out
+    assert "Requested: nothing" in ran.out
 
 
 def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_one(desk: Desk) -> None:
@@ -118,7 +118,7 @@ def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_o
     ran = desk.run("--once")
 
     assert "+  suspend: true" in suspended.out
-    assert "Asked: nothing" in ran.out
+    assert "Requested: nothing" in ran.out
 
 
 def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:

@@ -26,13 +26,14 @@ def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(desk: Desk
 
     ran = desk.run("describe", "chat")
     lines = ran.out.splitlines()
-    told = [line.split(maxsplit=2)[2] for line in lines[lines.index("What happened (UTC)") + 1 :]]
+    told = [line.split(maxsplit=2)[2] for line in lines[lines.index("History (UTC)") + 1 :]]
 
     assert ran.code == 0
     assert lines[:3] == ["chat", "", "Spec (chat.yaml)"]
     assert "  why       too dear" in lines
-    assert told.index("asked     cancel, the spec wants it: too dear") < told.index("provider  cancel accepted")
-    assert told.index("provider  cancel accepted") < told.index("proven    cancel: a look showed it cancelled")
+    accepted = told.index("provider   cancel accepted")
+    assert told.index("requested  cancel, the spec wants it: too dear") < accepted
+    assert accepted < told.index("confirmed  cancel: the job was observed cancelled")
 
 
 def test_describe_asks_the_provider_for_its_log_only_if_told_to(desk: Desk) -> None:
@@ -70,7 +71,7 @@ def test_describe_of_a_broken_spec_says_so(desk: Desk) -> None:
 
     ran = desk.run("describe", "broken")
 
-    assert "not valid: `reconcile validate` says what is wrong" in ran.out
+    assert "not valid: `reconcile validate` shows what is wrong" in ran.out
     assert "InvalidSpec" in ran.out
 
 

@@ -131,7 +131,7 @@ def test_a_plan_says_of_a_deleted_spec_that_its_job_goes_on_and_is_no_longer_man
     after = wanted.run("plan")
 
     assert f"{running} at openai {sandbox.url}" in text
-    assert ", and goes on" in text
+    assert ", and continues" in text
     assert "has ended: cancelled" in text
     assert text.endswith("Plan: 1 as desired; 2 no longer managed.\n")
     assert markdown.startswith("### Plan: 2 no longer managed\n")

@@ -148,7 +148,7 @@ def invents(story: Story) -> None:
 def miscounts(story: Story) -> None:
     """Tell of one cancel more than was asked for."""
     run = story.runs[-1]
-    counted = re.compile(r"(^Asked: |\"cancel\": )(\d+)", re.MULTILINE)
+    counted = re.compile(r"(^Requested: |\"cancel\": )(\d+)", re.MULTILINE)
     run.out = counted.sub(lambda found: f"{found[1]}{int(found[2]) + 1}", run.out)
 
 

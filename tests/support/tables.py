@@ -16,7 +16,7 @@ from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
 from reconciler.views.explain_text import ADVICE, PLACES
 from reconciler.views.json_schema import field_notes
-from reconciler.views.providers_text import abilities
+from reconciler.views.providers_text import capabilities_text
 from tests.support.architecture import decisions, drawing, layers
 from tests.support.tables_text import ROOT, table
 
@@ -104,7 +104,7 @@ def fields() -> str:
 
 def providers() -> str:
     """What each provider type that ships can do, as `reconcile providers -o wide` tells it."""
-    told = {name: abilities(load(name).capabilities) for name in sorted(NAMES)}
+    told = {name: capabilities_text(load(name).capabilities) for name in sorted(NAMES)}
     titles = next(iter(told.values()))
     rows = [(f"`{name}`", *can.values()) for name, can in told.items()]
     return table(("Type", *(title.capitalize() for title in titles)), *rows)

@@ -145,11 +145,11 @@ def walk(world: World) -> Walked:
         ahead: dict[object, tuple[JobStatus, datetime]] = {}
         for last, since in here:
             for now in (since + step for step in STEPS):
-                if (outlook := _outlook(last, now)) not in met:
-                    met.add(outlook)
+                if (row_state := _outlook(last, now)) not in met:
+                    met.add(row_state)
                     for after in _cases(world, last, now, walked):
                         ahead.setdefault(_outlook(after, now), (after, now))
-        here = [place for outlook, place in ahead.items() if outlook not in known]
+        here = [place for row_state, place in ahead.items() if row_state not in known]
         known.update(ahead)
         walked.depth += 1
     walked.statuses = len(met)

@@ -14,7 +14,7 @@ from reconciler.cli.options import OneOf
 from reconciler.cli.options import output as output_option
 from reconciler.model.report import Report
 from reconciler.views.render_context import RenderContext
-from reconciler.views.renderers import RENDERERS, formats, named, render, renderer
+from reconciler.views.renderers import RENDERERS, formats, load_function, render, renderer
 from tests.support.reports import CONTEXT, a_row
 
 COMMANDS = sorted(Path(reconciler.cli.__file__).parent.glob("*.py"))
@@ -25,12 +25,12 @@ UNCHOSEN = {"junit", "markdown"}
 
 def the_result_that(function: str) -> object:
     """Return the type of the first parameter of a renderer."""
-    return next(iter(get_type_hints(named(function)).values()))
+    return next(iter(get_type_hints(load_function(function)).values()))
 
 
 @pytest.mark.parametrize(("what", "format_"), RENDERERS)
 def test_a_renderer_makes_a_text_of_the_result_that_its_siblings_take(what: str, format_: str) -> None:
-    function = named(RENDERERS[what, format_].function)
+    function = load_function(RENDERERS[what, format_].function)
     first = next(row for (each, _), row in RENDERERS.items() if each == what)
 
     assert inspect.getmodule(function).__name__.startswith("reconciler.views.")  # type: ignore[union-attr]
@@ -40,10 +40,10 @@ def test_a_renderer_makes_a_text_of_the_result_that_its_siblings_take(what: str,
 
 @pytest.mark.parametrize("row", RENDERERS.values(), ids=lambda row: row.function)
 def test_the_problems_beside_a_text_are_a_function_of_the_report(row: object) -> None:
-    beside = named(row.beside)  # type: ignore[attr-defined]
+    problems = load_function(row.problems)  # type: ignore[attr-defined]
 
-    assert next(iter(get_type_hints(beside).values())) is Report
-    assert beside(Report()) == ()
+    assert next(iter(get_type_hints(problems).values())) is Report
+    assert problems(Report()) == ()
 
 
 @pytest.mark.parametrize(("what", "format_"), REDRAWN)
@@ -51,12 +51,12 @@ def test_what_a_terminal_redraws_is_made_of_the_same_result(what: str, format_: 
     row = RENDERERS[what, format_]
 
     assert the_result_that(str(row.live)) is the_result_that(row.function)
-    assert "chat" in str(row.redrawn(Report(rows=(a_row("chat"),)), CONTEXT))
+    assert "chat" in str(row.render_live(Report(rows=(a_row("chat"),)), CONTEXT))
 
 
 def test_a_format_that_cannot_be_redrawn_says_so() -> None:
-    with pytest.raises(LookupError, match="cannot be kept up to date"):
-        renderer("get", "json").redrawn(Report(), CONTEXT)
+    with pytest.raises(LookupError, match="cannot be updated in place"):
+        renderer("get", "json").render_live(Report(), CONTEXT)
 
 
 def test_a_row_that_is_missing_is_named() -> None:

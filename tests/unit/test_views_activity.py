@@ -36,7 +36,7 @@ CLOSED = ReceiptClosed("one", replace(a_receipt(), confirmed_at=NOW, outcome=Out
 
 def told(*events: PassEvent) -> tuple[list[str], Activity]:
     activity = Activity("reading the specs")
-    return [news.message for event in events if (news := activity.take_in(event)) is not None], activity
+    return [news.message for event in events if (news := activity.record(event)) is not None], activity
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repea
 
     assert len(lines) == 2
     assert lines[1].startswith("one: cancel ")
-    assert activity.told == {"one"}
+    assert activity.reported == {"one"}
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,12 @@ def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repea
     ],
 )
 def test_what_is_waited_for_is_said_with_the_time_that_it_has_taken(events: list[PassEvent], line: str) -> None:
-    assert told(*events)[1].waiting(12.7) == line
+    assert told(*events)[1].waiting_text(12.7) == line
 
 
 def test_an_interrupt_says_what_was_sent_and_what_is_open() -> None:
     _, activity = told(RequestLeft(CANCEL), AWAY)
 
-    assert activity.interrupted(3) == "Interrupted after 3s: 1 request sent (one); 1 open (one); not observed: main"
+    assert (
+        activity.interrupted_text(3) == "Interrupted after 3s: 1 request sent (one); 1 open (one); not observed: main"
+    )

@@ -33,17 +33,17 @@ def test_what_happened_is_told_in_order_whoever_said_it() -> None:
     checkpoint = JobCheckpoint(NOW - timedelta(minutes=11), 1200, "ft:gpt-4o-mini:ckpt-step-1200")
     row = a_waiting_row(receipts=(CONFIRMED,))
     text = describe_text(JobDescription(row, a_spec(), (event, checkpoint)), CONTEXT)
-    told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
+    told = [line.split()[2:] for line in text.split("History (UTC)\n")[1].splitlines()]
 
     assert [" ".join(words) for words in told] == [
         "provider created",
-        "seen first seen running, or started by the provider's word",
-        "asked cancel, the spec wants it",
+        "observed first observed running, or the provider's start time",
+        "requested cancel, the spec wants it",
         "log warn loss is \\x1b[31mhigh",
         "checkpoint step 1,200: ft:gpt-4o-mini:ckpt-step-1200",
-        "asked cancel again, 2 times in all",
+        "requested cancel again, 2 times in all",
         "provider cancel accepted",
-        "proven cancel: a look showed it cancelled",
+        "confirmed cancel: the job was observed cancelled",
     ]
 
 
@@ -52,7 +52,7 @@ def test_an_end_is_for_good_until_it_is_in_doubt() -> None:
     ended = replace(row, status=replace(row.status, final=True))
     doubted = replace(row, status=replace(ended.status, doubted_at=NOW))
 
-    assert "cancelled, for good" in describe_text(JobDescription(ended, a_spec(), ()), CONTEXT)
+    assert "cancelled, final" in describe_text(JobDescription(ended, a_spec(), ()), CONTEXT)
     assert "cancelled, in doubt since 2026-11-23" in describe_text(JobDescription(doubted, a_spec(), ()), CONTEXT)
 
 
@@ -66,16 +66,16 @@ def test_causes_stand_before_effects_of_the_same_second() -> None:
     )
     row = replace(row, status=replace(row.status, job=job, history=history))
     text = describe_text(JobDescription(row, a_spec(), ()), CONTEXT)
-    told = [line.split()[2:] for line in text.split("What happened (UTC)\n")[1].splitlines()]
+    told = [line.split()[2:] for line in text.split("History (UTC)\n")[1].splitlines()]
 
     assert [" ".join(words) for words in told] == [
         "provider created",
-        "asked cancel, the spec wants it",
+        "requested cancel, the spec wants it",
         "provider cancel accepted",
-        "seen running, CancelPending",
+        "observed running, CancelPending",
         "provider finished",
-        "proven cancel: a look showed it cancelled",
-        "seen cancelled, Cancelled",
+        "confirmed cancel: the job was observed cancelled",
+        "observed cancelled, Cancelled",
     ]
 
 

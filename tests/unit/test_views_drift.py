@@ -12,7 +12,7 @@ from reconciler.model.spec import DesiredState
 from reconciler.model.status import ConditionType
 from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec, adopted_text
 from reconciler.views.diff_text import change_text
-from reconciler.views.drift_text import Drift, Stranger, drift_json, drift_text
+from reconciler.views.drift_text import Drift, UnmanagedJob, drift_json, drift_text
 from reconciler.views.layout import Canvas
 from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine, providers_text
 from reconciler.views.render_context import RenderContext
@@ -20,21 +20,21 @@ from reconciler.views.row_state import is_drifting
 from tests.support.build import a_job
 from tests.support.reports import CONTEXT, NOW, a_row, a_waiting_row, with_cancel
 
-STRANGERS = [Stranger("demo", a_job(id=f"ftjob-{number:03}", created_at=NOW)) for number in range(60)]
+UNMANAGED = [UnmanagedJob("demo", a_job(id=f"ftjob-{number:03}", created_at=NOW)) for number in range(60)]
 TYPES = (
     TypeLine("openai", Capabilities(can_pause=True, ends_on="2027-01-06: no new jobs from then on"), "OPENAI_API_KEY"),
     TypeLine("vertex-ai", problem="needs the extra google"),
 )
 ACCOUNTS = (
-    AccountLine("main", "openai https://api.openai.com/v1", "variable OPENAI_API_KEY", "Works", None, is_well=True),
-    AccountLine("other", None, "-", "HostNotTrusted", "it is not bound to evil.example", is_well=False),
+    AccountLine("main", "openai https://api.openai.com/v1", "variable OPENAI_API_KEY", "Works", None, is_working=True),
+    AccountLine("other", None, "-", "HostNotTrusted", "it is not bound to evil.example", is_working=False),
 )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_every_table_fits(width: int) -> None:
     context = RenderContext(Canvas(width), NOW)
-    drift = drift_text(Drift([with_cancel(a_waiting_row())], STRANGERS, is_whole=True), context)
+    drift = drift_text(Drift([with_cancel(a_waiting_row())], UNMANAGED, is_complete=True), context)
     providers = providers_text(ProviderListing(TYPES, ACCOUNTS), context)
 
     assert max(map(len, (drift + providers).splitlines())) <= width
@@ -43,11 +43,11 @@ def test_every_table_fits(width: int) -> None:
 
 
 def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -> None:
-    text = drift_text(Drift([], STRANGERS, is_whole=True), CONTEXT)
+    text = drift_text(Drift([], UNMANAGED, is_complete=True), CONTEXT)
 
     assert "and 10 more: -o json lists them all" in text
     assert text.endswith("Drift: 0 jobs not as wanted; 60 without a spec, 60 unfinished.\n")
-    assert len(json.loads(drift_json(Drift([], STRANGERS, is_whole=True), CONTEXT))["strangers"]) == 60
+    assert len(json.loads(drift_json(Drift([], UNMANAGED, is_complete=True), CONTEXT))["strangers"]) == 60
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,6 @@ def test_an_adopted_spec_begins_with_what_a_reviewer_wants_to_know() -> None:
 
 def test_adopting_many_says_how_many() -> None:
     files = [(f"specs/{number}.yaml", "running") for number in range(41)]
-    text = adopted_text(AdoptedSpecs(files, is_dry=False, is_whole=True), CONTEXT)
+    text = adopted_text(AdoptedSpecs(files, is_dry=False, is_complete=True), CONTEXT)
 
     assert "and 1 more\nWrote 41 specs." in text

@@ -11,7 +11,7 @@ from reconciler.core.conditions import Stance
 from reconciler.core.table import TABLE
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
-from reconciler.views.explain_text import ADVICE, PLACES, explain_text, near, overview_text
+from reconciler.views.explain_text import ADVICE, PLACES, explain_text, nearest_topic, overview_text
 from reconciler.views.json_schema import field_notes
 from reconciler.views.layout import Canvas
 
@@ -90,9 +90,9 @@ def test_the_overview_names_every_kind_type_and_reason() -> None:
 )
 def test_a_near_miss_is_answered_with_what_was_meant(typed: str, meant: str) -> None:
     assert explain_text(typed, NOTES, Canvas()) is None
-    assert near(typed, NOTES) == meant
+    assert nearest_topic(typed, NOTES) == meant
 
 
 def test_what_is_like_nothing_is_answered_with_nothing() -> None:
     assert explain_text("zzz", NOTES, Canvas()) is None
-    assert near("zzz", NOTES) is None
+    assert nearest_topic("zzz", NOTES) is None

@@ -17,7 +17,7 @@ from tests.support.reports import CONFIRMED, CONTEXT, a_row, a_stalled_row, a_wa
 
 
 def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
-    text = report_lines(report, replace(CONTEXT, version="1.2.3", what=operation))
+    text = report_lines(report, replace(CONTEXT, version="1.2.3", result=operation))
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -76,7 +76,7 @@ def test_a_diagnostic_has_its_place() -> None:
 def test_every_line_is_ascii_and_has_a_time() -> None:
     report = Report(rows=(with_cancel(a_waiting_row(), why="trop élevé \x1b[31m\u202e"),))
 
-    assert report_lines(report, replace(CONTEXT, what="plan")).isascii()
+    assert report_lines(report, replace(CONTEXT, result="plan")).isascii()
     assert {line["@timestamp"] for line in lines_of(report)} == {"2026-11-23T14:15:00Z"}
 
 

@@ -13,7 +13,7 @@ from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_suspended_row
 def test_each_job_is_a_case_that_fails_where_a_person_must_act() -> None:
     refused = with_cancel(a_waiting_row("dear"), progress=Progress.REFUSED)
     report = Report(rows=(a_row("chat"), a_stalled_row("odd"), a_suspended_row("held"), refused))
-    suite = parseString(junit_xml(report, replace(CONTEXT, what="plan"))).getElementsByTagName("testsuite")[0]  # noqa: S318 - our own
+    suite = parseString(junit_xml(report, replace(CONTEXT, result="plan"))).getElementsByTagName("testsuite")[0]  # noqa: S318 - our own
     cases = suite.getElementsByTagName("testcase")
     failed = [case.getAttribute("name") for case in cases if case.getElementsByTagName("failure")]
     skipped = [case.getAttribute("name") for case in cases if case.getElementsByTagName("skipped")]
@@ -25,7 +25,7 @@ def test_each_job_is_a_case_that_fails_where_a_person_must_act() -> None:
 
 def test_a_wrong_document_is_a_case_of_its_file() -> None:
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong", suggestion="mend it")
-    text = junit_xml(Report(diagnostics=(found,)), replace(CONTEXT, what="validate"))
+    text = junit_xml(Report(diagnostics=(found,)), replace(CONTEXT, result="validate"))
 
     assert '<testcase classname="specs/a.yaml" name="InvalidDocument, line 7">' in text
     assert 'message="specs/a.yaml:7: is wrong; mend it"' in text
@@ -33,7 +33,7 @@ def test_a_wrong_document_is_a_case_of_its_file() -> None:
 
 def test_text_that_xml_cannot_hold_is_shown_as_its_escape() -> None:
     text = junit_xml(
-        Report(rows=(a_stalled_row("odd", message="\x00 <b> & \ufffe \x1b"),)), replace(CONTEXT, what="plan")
+        Report(rows=(a_stalled_row("odd", message="\x00 <b> & \ufffe \x1b"),)), replace(CONTEXT, result="plan")
     )
     (failure,) = parseString(text).getElementsByTagName("failure")  # noqa: S318 - our own
 

@@ -73,7 +73,7 @@ def test_a_comment_is_never_too_long_and_is_cut_between_rows(jobs: int) -> None:
 
     assert len(text) <= COMMENT_MAX
     assert last.endswith("|")
-    assert ("_This is cut here" in text) is (f"job-{jobs - 1:04}" not in text)
+    assert ("_Cut after" in text) is (f"job-{jobs - 1:04}" not in text)
 
 
 def test_what_is_wrong_comes_before_what_may_be_cut() -> None:

@@ -86,7 +86,7 @@ def test_a_limit_and_an_earlier_attempt_are_told() -> None:
 
     assert "why    over its limit: maxAge 24h" in text
     assert "spent  5h15m since it was created, 2026-11-23 09:00 UTC\n" in text
-    assert "again  asked 2 times before, last at 2026-11-23 14:05 UTC" in text
+    assert "again  requested 2 times before, last at 2026-11-23 14:05 UTC" in text
 
 
 def test_of_many_changes_none_is_left_out() -> None:

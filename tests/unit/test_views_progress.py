@@ -3,26 +3,26 @@ from __future__ import annotations
 from reconciler.model.action import Progress
 from reconciler.model.job import Phase
 from reconciler.model.report import Report
-from reconciler.views.progress_text import news, standing_line
+from reconciler.views.progress_text import changed_lines, summary_line
 from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
 
 ASKED = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))
 
 
 def test_of_the_first_report_only_what_was_done_is_news() -> None:
-    assert news(None, ASKED) == ("support-triage: cancel accepted, not confirmed yet",)
+    assert changed_lines(None, ASKED) == ("support-triage: cancel accepted, not confirmed yet",)
 
 
 def test_the_same_again_is_no_news() -> None:
-    assert news(ASKED, ASKED) == ()
+    assert changed_lines(ASKED, ASKED) == ()
 
 
 def test_a_phase_that_moved_is_news() -> None:
     moved = Report(rows=(ASKED.rows[0], a_row("chat", phase=Phase.PAUSED)))
 
-    assert news(ASKED, moved) == ("chat: paused, AsDesired",)
+    assert changed_lines(ASKED, moved) == ("chat: paused, AsDesired",)
 
 
 def test_where_everything_stands_is_one_short_line() -> None:
-    assert standing_line(ASKED) == "1 as desired, 1 on the way; waiting for support-triage"
-    assert standing_line(Report()) == "nothing to look after"
+    assert summary_line(ASKED) == "1 as desired, 1 on the way; waiting for support-triage"
+    assert summary_line(Report()) == "no jobs"

@@ -9,7 +9,7 @@ from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.report import Report
 from reconciler.views.markdown import bytes_of, fitted
-from reconciler.views.render_context import Room
+from reconciler.views.render_context import SizeLimit
 from reconciler.views.result_markdown import result_markdown, validation_markdown
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
 
@@ -18,7 +18,7 @@ def test_a_result_tells_what_was_done_and_where_each_job_stands() -> None:
     done = with_cancel(a_waiting_row(), progress=Progress.ACCEPTED)
     text = result_markdown(Report(rows=(done, a_row("chat"))), CONTEXT)
 
-    assert text.startswith("### Asked: 1 to cancel\n\nNow: 1 as desired; 1 on the way.")
+    assert text.startswith("### Requested: 1 cancel\n\nNow: 1 as desired; 1 on the way.")
     assert "- support-triage: cancel accepted, not confirmed yet" in text
     assert "| chat | running | running | True | AsDesired | 5h15m |" in text
 
@@ -43,16 +43,16 @@ def test_a_validation_lists_what_is_wrong() -> None:
 
 def test_a_summary_of_very_many_jobs_stays_within_its_bytes() -> None:
     rows = tuple(a_stalled_row(f"job-{number}", message="長い話" * 100) for number in range(2000))
-    text = result_markdown(Report(rows=rows), replace(CONTEXT, room=Room(SUMMARY_MAX, bytes_of)))
+    text = result_markdown(Report(rows=rows), replace(CONTEXT, size_limit=SizeLimit(SUMMARY_MAX, bytes_of)))
 
     assert SUMMARY_MAX - 2_000 < len(text.encode()) <= SUMMARY_MAX
-    assert "_This is cut here, after " in text
+    assert "_Cut after " in text
 
 
 @pytest.mark.parametrize("most", [160, 161, 200, 1_000])
 def test_a_text_is_cut_between_two_lines(most: int) -> None:
     lines = [f"line {number}" for number in range(1_000)]
-    text = fitted(lines, Room(most), "plan")
+    text = fitted(lines, SizeLimit(most), "plan")
     kept = [line for line in text.splitlines() if line.startswith("line")]
 
     assert len(text) <= most

@@ -10,7 +10,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import Report
 from reconciler.views.layout import Canvas
 from reconciler.views.render_context import RenderContext
-from reconciler.views.result_text import FATES, FATES_OF_MANY, change_line, result_text
+from reconciler.views.result_text import ALL_REFUSED_TEXT, PROGRESS_TEXT, change_line, result_text
 from tests.support.reports import CONFIRMED, NOW, OPEN, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 CANCELLED = a_row(phase=Phase.CANCELLED, reason=Reason.CANCELLED, receipts=(CONFIRMED,))
@@ -21,7 +21,7 @@ def test_whatever_becomes_of_a_change_is_said(progress: Progress) -> None:
     line = change_line(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=progress))
 
     assert line is not None
-    assert line.startswith(f"support-triage: cancel {FATES[progress]}")
+    assert line.startswith(f"support-triage: cancel {PROGRESS_TEXT[progress]}")
 
 
 def test_a_cancel_is_called_confirmed_only_when_its_receipt_is_closed() -> None:
@@ -51,7 +51,7 @@ def test_many_refusals_are_one_line_and_each_is_in_the_table() -> None:
     rows = [with_cancel(a_stalled_row(f"sweep-{number}"), progress=Progress.REFUSED) for number in range(7)]
     text = result_text(Report(rows=tuple(rows)), RenderContext(Canvas(120), NOW))
 
-    assert text.startswith(f"sweep-0, sweep-1, sweep-2, sweep-3, sweep-4 and 2 more: {FATES_OF_MANY}\n\nNAME")
+    assert text.startswith(f"sweep-0, sweep-1, sweep-2, sweep-3, sweep-4 and 2 more: {ALL_REFUSED_TEXT}\n\nNAME")
     assert text.count("was refused") == 0
     assert all(f"\nsweep-{number} " in text for number in range(7))
 
@@ -63,7 +63,7 @@ def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
     assert lines[0] == "support-triage: cancel accepted, confirmed cancelled"
     assert [line.split()[0] for line in lines[2:6]] == ["NAME", "support-triage", "chat", "old-run"]
     assert lines[-3] == "Removed the status of 1 deleted spec: gone"
-    assert lines[-1] == "Asked: 1 to cancel. Now: 2 as desired; 1 stalled."
+    assert lines[-1] == "Requested: 1 cancel. Now: 2 as desired; 1 stalled."
 
 
 def test_what_a_person_must_see_to_is_told_with_its_reason_and_what_to_do() -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tests.second_opinion.command import Run
     from tests.second_opinion.story import Story
 
-SUM = re.compile(r"^Asked: (?P<asked>[^.]*)\. ", re.MULTILINE)
-PART = re.compile(r"(\d+) to (cancel|pause|resume)")
+SUM = re.compile(r"^Requested: (?P<asked>[^.]*)\. ", re.MULTILINE)
+PART = re.compile(r"(\d+) (cancel|pause|resume)")
 STEP = re.compile(
     r"^(?P<name>\S+): (?P<verb>cancel|pause|resume) (?P<what>sent|confirmed: (?P<word>\w+))$", re.MULTILINE
 )
