@@ -24,12 +24,12 @@ from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
 from reconciler.controller.prune import observe_orphans
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.unobserved import UnobservedTracker
-from reconciler.core.decide import is_news
+from reconciler.core.decide import must_observe
 from reconciler.core.finality import is_settled
-from reconciler.core.orphans import is_outliving
+from reconciler.core.orphans import has_recent_request
 from reconciler.core.settle import halted
 from reconciler.errors import kind_of
-from reconciler.model.action_record import ObservationBegan, ObservationEnded
+from reconciler.model.action_record import ObservationEnded, ObservationStarted
 from reconciler.model.job import Account, JobRef
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobReader
@@ -82,7 +82,7 @@ def partition_by_account(
         subject, target, before = desired.specs[key].subject, desired.specs[key].target, desired.last.get(key)
         if subject is None or target is None:
             continue
-        if due is None or subject.ref in due or is_news(subject, before):
+        if due is None or subject.ref in due or must_observe(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in retry else subject
             work.setdefault(target.account, Work(target)).pairs.append((asked, before))
         # A settled job costs no request. A list that is walked for other jobs may still contradict it.
@@ -108,7 +108,7 @@ def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime
     """Add the orphans that have an open request, if a spec still describes how to reach their account."""
     for status in desired.matched.orphans:
         targets = desired.resolved.targets
-        target = targets.get(status.job.account) if status.job and is_outliving(status, now) else None
+        target = targets.get(status.job.account) if status.job and has_recent_request(status, now) else None
         if target is not None:
             work.setdefault(target.account, Work(target)).orphans.append(status)
 
@@ -134,7 +134,7 @@ async def run_account(
     """
     target, pairs = task.target, task.pairs
     run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)
-    runtime.notify(ObservationBegan(account=target.account, name=run.alias, jobs=len(pairs)))
+    runtime.notify(ObservationStarted(account=target.account, name=run.alias, jobs=len(pairs)))
     try:
         reader = await open_or_unavailable(runtime.accounts, target)
         errand = ObservationRequest(

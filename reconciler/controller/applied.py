@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.controller.plan import JobPlan
-from reconciler.core.schedule import next_look
+from reconciler.core.schedule import next_poll
 from reconciler.core.settle import RequestOutcome
 from reconciler.core.subject import Subject
 from reconciler.errors import (
@@ -18,7 +18,7 @@ from reconciler.model.action_record import (
     Notify,
     ReceiptClosed,
     ReceiptOpen,
-    unheard,
+    ignore_event,
 )
 from reconciler.model.status import JobStatus
 from reconciler.model.transition import closed_since
@@ -50,13 +50,13 @@ class ApplyContext:
     """The publisher's edition when the statuses were read that the decisions rest on."""
     holds: Callable[[Subject], bool] = lambda _: True
     """Returns whether the newest pass still allows a change for this spec."""
-    notify: Notify = unheard
+    notify: Notify = ignore_event
     journal: Journal | None = None
 
 
 def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: RequestOutcome | None = None) -> Applied:
     """Write a status if it changed. The write is synced if a request is or was open in it, or was just sent."""
-    look_after = next_look(case.subject, status, moment(context), case.finish_at)
+    look_after = next_poll(case.subject, status, moment(context), case.finish_at)
     is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
     try:
         context.statuses.write(status, durable=is_open or answer is not None)

@@ -18,11 +18,11 @@ from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.controller.unread_statuses import doubts, hidden, most_attempts
 from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget
 from reconciler.core.decide import is_suspended
-from reconciler.core.losses import doubt_of, lost_since, marks_of
+from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.core.scope import AccountMap, ScopedLimits
 from reconciler.model.job import UNFINISHED
-from reconciler.model.journal import KnownStatuses, Lost, Requested
+from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus
@@ -35,7 +35,7 @@ class PassBudget:
 
     budget: ChangeBudget
     known: KnownStatuses
-    lost: Mapping[str, Lost]
+    lost: Mapping[str, LostStatus]
     errors: tuple[str, ...] = ()
     """A message for each source that could not be read."""
 
@@ -47,7 +47,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runti
     limits = _limits(rules, desired)
     lost = _lost(known, stored, now)
     found = doubts(stored, desired.specs, runtime.policy)
-    gone = doubt_of(lost, known, limits.everywhere)
+    gone = why_uncountable(lost, known, limits.everywhere)
     for why in (*errors, *filter(None, (gone, runtime.older.doubt))):
         found.setdefault(EVERYWHERE, why)
     claimed = [
@@ -63,7 +63,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runti
             is_ours=runtime.publisher is not None and runtime.publisher.is_ours_alone,
         ),
         claimed=tuple(status for _, status in claimed),
-        atlas=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
+        account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),
         known_unfinished=known.unfinished,
         use=ApprovalUse() if runtime.control is None else use,
         standing=dict(_standing(claimed, now)),
@@ -120,7 +120,7 @@ def _remembered(runtime: Runtime) -> tuple[tuple[Requested, ...], KnownStatuses,
         return (), KnownStatuses(), (f"{error.filename} cannot be read: {error.strerror}",)
 
 
-def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[str, Lost]:
+def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[str, LostStatus]:
     unread = hidden(stored)
     names = set(known.marks) if unread.folders else unread.names
     too_new = {each.rpartition("/")[2].removesuffix(".yaml") for each in stored.too_new}

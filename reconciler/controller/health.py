@@ -35,7 +35,7 @@ class HealthTracker:
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> HealthTracker:
         """Return the tracker of a watch that begins now."""
-        return cls(WatchStatus(interval_s=interval_s, beat_at=now, progress_at=now, watched_at=now))
+        return cls(WatchStatus(interval_s=interval_s, heartbeat_at=now, progress_at=now, watched_at=now))
 
     def beat(
         self, now: float, at_work: Mapping[Account, float], pass_since: float | None, *, is_watching: bool
@@ -53,7 +53,7 @@ class HealthTracker:
             progress.append(pass_since)
         self.overview = replace(
             self.overview,
-            beat_at=now,
+            heartbeat_at=now,
             progress_at=min(progress, default=now),
             watched_at=now if is_watching else self.overview.watched_at,
         )

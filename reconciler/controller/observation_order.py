@@ -24,7 +24,7 @@ from reconciler.controller.observe import (
 )
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all
 from reconciler.core import limits
-from reconciler.core.absence import recalled
+from reconciler.core.absence import known_before
 from reconciler.core.decide import decide, is_suspended
 from reconciler.core.facts import observation_from_status
 from reconciler.core.finality import is_settled
@@ -117,7 +117,7 @@ async def observe_rest(
         aim = ObservationGoal(
             # Jobs that failed last time come last, so that they do not use up `VAIN_MAX` before the others.
             refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in errand.missed, ref)),
-            before=recalled(
+            before=known_before(
                 account,
                 begun.budget.past.statuses,
                 now(),

@@ -200,7 +200,7 @@ class _Look:
         shown = {ref.id for ref, seen in self.looks.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.aim.has_witness or bool(shown or self.listing.rows)
         not_asked = [ref.id for ref in self.not_asked]
-        weighed = partial(weigh, absent, shown, self.aim.before, self.now, not_asked=not_asked)
+        weighed = partial(weigh, absent, shown, self.aim.before, self.now, not_retrieved=not_asked)
         doubt = weighed(has_witness=has_witness)
         if doubt is None or has_witness or self.listing.has_answered:
             return doubt

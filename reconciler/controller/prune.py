@@ -22,7 +22,7 @@ from reconciler.controller.desired_specs import DesiredSpecs
 from reconciler.controller.runtime import Runtime
 from reconciler.core.conditions import stalled
 from reconciler.core.guard import ChangeLimits, judge
-from reconciler.core.orphans import as_proven, is_outliving, outlive
+from reconciler.core.orphans import has_recent_request, orphan_status, with_confirmed_phase
 from reconciler.errors import ProviderError
 from reconciler.model.job import JobRef, Observed
 from reconciler.model.reason import Reason
@@ -65,7 +65,7 @@ async def observe_orphans(
         with suppress(ProviderError):
             look = Observed(await reader.get_job(JobRef(target.account, status.job.id)))
             if look.job is not None or not are_absences_doubted:
-                found[status.name] = as_proven(look, status, target.type.capabilities)
+                found[status.name] = with_confirmed_phase(look, status, target.type.capabilities)
     return found
 
 
@@ -81,7 +81,7 @@ def prune_statuses(
     orphans = _sorted_out([each for each in desired.matched.orphans if each.name not in busy], desired.snapshot, now)
     told, notices = _believed(orphans, desired, limits)
     seen = dict(chain.from_iterable(each.orphans.items() for each in outcomes))
-    after = {status.name: outlive(status, seen.get(status.name), now) for status in told}
+    after = {status.name: orphan_status(status, seen.get(status.name), now) for status in told}
     errors = write_all([*orphans.kept, *filter(None, after.values())], runtime)
     # In a revision that is not trusted, a missing spec does not prove that it was deleted.
     if not desired.may_ask:
@@ -129,7 +129,7 @@ def _sorted_out(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime)
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
-        elif is_outliving(status, now) or status.ready.reason is Reason.SPEC_DELETED:
+        elif has_recent_request(status, now) or status.ready.reason is Reason.SPEC_DELETED:
             told.append(status)
         else:
             new.append(status)

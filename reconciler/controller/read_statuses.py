@@ -9,7 +9,7 @@ from datetime import datetime
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.spec_resolver import ResolvedSpec, resolve
 from reconciler.controller.unread_statuses import complaints, hidden, unknown_statuses
-from reconciler.core.conditions import Stance, Verdict, conclude, stalled
+from reconciler.core.conditions import Readiness, Verdict, conclude, stalled
 from reconciler.core.match import match
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Unobserved
@@ -98,4 +98,4 @@ def _status(candidate: ResolvedSpec, last: JobStatus | None, now: datetime) -> J
         return last
     draft = replace(stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now), conditions=())
     message = "the spec has changed since its job was looked at" if last else "its job has not been looked at yet"
-    return conclude(draft, Verdict(Stance.BLIND, Reason.OUT_OF_DATE, message), last, now)
+    return conclude(draft, Verdict(Readiness.UNOBSERVED, Reason.OUT_OF_DATE, message), last, now)

@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar
 from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.errors import DefectError, ProviderError
-from reconciler.model.action_record import Audit, Notify, unheard
+from reconciler.model.action_record import Audit, Notify, ignore_event
 from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
-from reconciler.model.journal import Older
+from reconciler.model.journal import EarlierStatuses
 from reconciler.ports import (
     Clock,
     JobController,
@@ -56,9 +56,9 @@ class Runtime:
     audit: Audit | None = None
     journal: Journal | None = None
     """The record of first attempts, beside the statuses; None if there is no state directory to keep it in."""
-    older: Older = field(default_factory=Older)
+    older: EarlierStatuses = field(default_factory=EarlierStatuses)
     """Earlier statuses from Git history, for the part of the guard's hour that the journal does not cover."""
-    notify: Notify = unheard
+    notify: Notify = ignore_event
     """Receives the events of a pass as they happen."""
 
 

@@ -32,7 +32,7 @@ from reconciler.model.action import Action, Progress
 from reconciler.model.action_record import (
     ActionRecord,
     RequestEnded,
-    RequestLeft,
+    RequestStarted,
 )
 from reconciler.model.job import AlreadyOver, Observed
 from reconciler.model.spec import spec_digest
@@ -144,7 +144,7 @@ class _PreflightCheck:
     def __call__(self) -> bool:
         is_wanted, action = self.is_wanted(), self.case.decision.action
         if is_wanted and not self.has_let_through and action is not None:
-            self.context.notify(RequestLeft(action))
+            self.context.notify(RequestStarted(action))
         self.has_let_through |= is_wanted
         return is_wanted
 

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from reconciler.controller.operator_policy import OperatorPolicy
 from reconciler.controller.spec_resolver import ResolvedSpec
 from reconciler.core.change_budget import EVERYWHERE
-from reconciler.core.conditions import Stance, Verdict, conclude, stalled
+from reconciler.core.conditions import Readiness, Verdict, conclude, stalled
 from reconciler.core.match import Hidden
 from reconciler.model.reason import Reason
 from reconciler.model.status import RECEIPTS_MAX, JobStatus
@@ -60,7 +60,7 @@ def unknown_statuses(
 def unknown_status(candidate: ResolvedSpec, why: str, now: datetime) -> JobStatus:
     """Return the placeholder for a status that could not be read."""
     draft = stalled(candidate.name, candidate.source, None, Reason.STATUS_UNKNOWN, "", now)
-    verdict = Verdict(Stance.BLIND, Reason.STATUS_UNKNOWN, f"its status cannot be read: {why}")
+    verdict = Verdict(Readiness.UNOBSERVED, Reason.STATUS_UNKNOWN, f"its status cannot be read: {why}")
     return conclude(replace(draft, conditions=()), verdict, None, now)
 
 

@@ -159,9 +159,9 @@ class Watch:
         for due in result.due:
             backoff_s, planned_s = self._delays(due)
             # Only resting jobs may come early. Backoffs and confirmations keep their time.
-            may_from = now + (1 - COMPANY) * due.after.total_seconds() if due.pace is RequeueReason.RESTING else None
+            earliest = now + (1 - COMPANY) * due.after.total_seconds() if due.pace is RequeueReason.RESTING else None
             self._queue.drop(due.ref)
-            self._queue.add(due.ref, now + max(backoff_s, planned_s), may_from)
+            self._queue.add(due.ref, now + max(backoff_s, planned_s), earliest)
             if self._memory.unobserved.failures.get(due.ref.account):
                 delays.setdefault(due.ref.account, []).append((backoff_s, planned_s))
         for row in result.report.rows:

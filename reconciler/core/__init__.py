@@ -1,1 +1,1 @@
-"""What is decided: pure functions over the model, without I/O, clock, randomness, logging or asyncio."""
+"""The decisions: pure functions over the model, without I/O, clock, randomness, logging or event loop."""

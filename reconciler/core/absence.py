@@ -1,20 +1,21 @@
-"""Decide when an absence is believed. No other module does: `core.table` only sees absences that passed here.
+"""Decide whether an absent job is believed to be gone. `core.table` only sees absences that passed here.
 
-With a wrong key, project or URL, a provider answers "not found" for every job. That must not look like deleted jobs,
-and no single answer can tell the two apart. So all absences in one observation of an account are weighed together.
+Theory: with a wrong key, project or URL, a provider answers "not found" for every job. No single answer distinguishes
+that from a deleted job. Therefore all absences in one observation of an account are weighed together.
+
 Rules:
 
-- A job that was shown is a fact, whatever else was not shown. Only absences are doubted.
+- A job that was shown is a fact, whatever else is missing. Only absences are doubted.
 - A *witness* is a job that this observation shows and that a spec names or that was seen in this account before. It
   proves that the key, project and URL are correct. Without a witness, no absence is believed if a job that was seen
-  before is among the absent. The exception: every job that was ever seen here may be gone because of our own cancels,
-  which the provider accepted.
-- With a witness an absence is believed, unless a *crowd* vanishes: at least two jobs, and more than 20 % of the
-  unfinished jobs that were observed, or of those that the account had an hour ago, because a crowd may vanish one by
-  one.
-- A crowd is doubted for an hour after the doubt was reported (`status/_providers/`). After that, an absence that the
-  provider repeats beside a witness is believed, so that deleted jobs are not doubted for ever. No change is requested
-  for an absent job, so a wrong belief ends with the next observation that shows the job.
+  before is among the absent. There is one exception: the provider accepted our cancels for every job that was ever seen
+  in this account, so all of them may be gone.
+- With a witness, an absence is believed unless a *crowd* vanished. A crowd is at least two jobs and more than 20 % of
+  the unfinished jobs that were observed. Jobs may also vanish one by one, so the jobs that vanished within the last
+  hour are compared with those that the account had an hour ago.
+- A crowd is doubted until an hour after the doubt was first reported (`status/_providers/`). After that hour, an
+  absence that the provider repeats beside a witness is believed, so that deleted jobs are not doubted forever. A wrong
+  belief does no harm: no change is requested for an absent job, and the next observation that shows the job ends it.
 - Jobs that may be gone because of our own cancels do not count towards a crowd.
 """
 
@@ -31,15 +32,18 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Outcome
 
 CROWD_MIN = 2
+"""One vanished job is no crowd. People delete single jobs."""
 CROWD_PERCENT = 20
+"""A larger share of the unfinished jobs makes a crowd."""
 DOUBT_LASTS = timedelta(hours=1)
+"""How long a crowd is doubted: time for a person to notice the report and correct a wrong key, project or URL."""
 PERCENT = 100
 _PRESENT = UNFINISHED | {Phase.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBefore:
-    """What was known of an account before this observation, by job id."""
+    """What earlier observations showed of an account, by job id."""
 
     phases: Mapping[str, Phase] = field(default_factory=dict)
     """The last seen phase of each job, including finished jobs."""
@@ -48,7 +52,7 @@ class KnownBefore:
     doubted: frozenset[str] = frozenset()
     """The jobs whose absence the last observation doubted."""
     doubted_since: datetime | None = None
-    """Since when the account's status reports the doubt."""
+    """When the account's status first reported the doubt."""
     lately_gone: int = 0
     """How many jobs were believed gone within the last hour."""
 
@@ -62,7 +66,7 @@ class KnownBefore:
         return frozenset(each for each in absent if self.phases.get(each) in _PRESENT) - self.may_vanish
 
 
-def recalled(
+def known_before(
     account: Account,
     statuses: Iterable[JobStatus],
     now: datetime,
@@ -70,7 +74,7 @@ def recalled(
     doubted: Collection[JobRef] = (),
     doubted_since: datetime | None = None,
 ) -> KnownBefore:
-    """Return what is known of an account, from the statuses and from earlier doubts."""
+    """Return what the statuses and earlier doubts record about an account."""
     ours = [(each.job, each) for each in statuses if each.job is not None and each.job.account == str(account)]
     return KnownBefore(
         phases={job.id: each.phase for job, each in ours if job.was_seen},
@@ -91,19 +95,19 @@ def _is_lately_gone(status: JobStatus, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The absences that are not believed, and the reason to report for them."""
+    """The absences that are not believed, and the observation to report for them."""
 
     absent: frozenset[str]
     unseen: Unobserved
 
 
 def is_crowd(gone: int, observed: int, before: KnownBefore, now: datetime) -> bool:
-    """Whether so many jobs vanished at once that a wrong key, project or URL is more likely.
+    """Whether so many jobs vanished at once that a wrong key, project or URL is the more likely cause.
 
     Args:
         gone: the number of jobs that vanished unexpectedly.
         observed: the number of unfinished jobs that were observed.
-        before: what was known before.
+        before: what earlier observations showed.
         now: our clock.
     """
     if before.doubted_since is not None and now - before.doubted_since >= DOUBT_LASTS:
@@ -119,26 +123,26 @@ def weigh(
     now: datetime,
     *,
     has_witness: bool,
-    not_asked: Collection[str] = (),
+    not_retrieved: Collection[str] = (),
 ) -> Doubt | None:
     """Return the doubted absences of one observation, or None.
 
     Args:
         absent: the jobs for which the provider answered "not found".
         shown: the jobs that the provider showed.
-        before: what was known of the account before.
+        before: what earlier observations showed of the account.
         now: our clock, in whole seconds.
         has_witness: whether a job was shown that a spec names or that was seen before.
-        not_asked: the jobs that a list did not show and that were not retrieved, because a crowd was already found.
+        not_retrieved: jobs missing from a list that were not retrieved one by one, because a crowd was already found.
     """
     vanished = before.vanished(absent)
     expected = before.may_vanish.intersection(absent)
-    missing = vanished | before.vanished(not_asked)
+    missing = vanished | before.vanished(not_retrieved)
     if not has_witness:
         is_sole_cancel = not missing and before.phases.keys() <= before.may_vanish
         doubted = frozenset() if is_sole_cancel or not (missing or expected) else frozenset(absent)
     else:
-        observed = len(before.unfinished.intersection({*absent, *shown, *not_asked}) - expected)
+        observed = len(before.unfinished.intersection({*absent, *shown, *not_retrieved}) - expected)
         doubted = vanished if is_crowd(len(missing), observed, before, now) else frozenset()
     if not doubted:
         return None
@@ -147,9 +151,9 @@ def weigh(
 
 
 def _suspect(gone: int, of: int, *, has_witness: bool) -> Unobserved:
-    likelier = "a wrong key, project or URL is likelier than that"
-    how = "if it lasts an hour, they count as deleted" if has_witness else "if they were deleted, remove their specs"
-    message = f"{gone} of {of} unfinished jobs are gone all at once: {likelier}; {how}"
+    likelier = "a wrong key, project or URL is more likely than that"
+    then = "after an hour they count as deleted" if has_witness else "if they were deleted, remove their specs"
+    message = f"{gone} of {of} unfinished jobs disappeared at once: {likelier}; {then}"
     return Unobserved(Reason.OBSERVATION_SUSPECT, message, is_transient=False)
 
 

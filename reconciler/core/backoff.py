@@ -1,7 +1,11 @@
-"""When to repeat a request, and when to repeat a failed observation. Pure: it computes delays and never sleeps.
+"""Delays before a repeated request and before a repeated observation. The functions compute and never sleep.
 
-The two are separate. A request is repeated by its receipt, which survives a restart (`next_attempt_at`). A failed
-observation is repeated by `failure_delay`, and a restart forgets it.
+The two kinds of retry are independent:
+
+- A change request is repeated by its receipt (`next_attempt_at`). The receipt is in the status file, so the retry
+  survives a restart. Regular attempts back off up to `ATTEMPTS_MAX`; after those, a reminder is sent every
+  `REMIND_EVERY`.
+- A failed observation is repeated after `failure_delay`. A restart resets the count of failures.
 """
 
 from __future__ import annotations
@@ -14,15 +18,19 @@ ATTEMPTS_MAX = 5
 """After this many requests without effect a cancel counts as not honoured."""
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_MAX = timedelta(minutes=5)
+"""Bounds of the delay after an attempt that the provider did not accept. The delay doubles with each attempt."""
 HONOUR_WITHIN = timedelta(minutes=10)
 """How long an accepted request may have no effect before it is repeated."""
 REMIND_EVERY = timedelta(hours=6)
+"""The delay between requests after all regular attempts were used."""
 SKEW_MAX = timedelta(minutes=5)
 """How far in the future a recorded time may be before it is ignored as wrong."""
 CONFIRM_FIRST = timedelta(seconds=1)
 CONFIRM_MAX = timedelta(seconds=60)
+"""Bounds of the delay before an open request is checked again."""
 FAILURE_FIRST_S = 1.0
 FAILURE_MAX_S = 900.0
+"""Bounds of the delay after failed observations in a row, in seconds."""
 
 
 def is_last_attempt_accepted(receipt: Receipt) -> bool:
@@ -30,7 +38,7 @@ def is_last_attempt_accepted(receipt: Receipt) -> bool:
     return receipt.accepted_at is not None and receipt.accepted_at >= receipt.last_attempt_at
 
 
-def _patience(receipt: Receipt) -> timedelta:
+def _attempt_timeout(receipt: Receipt) -> timedelta:
     if is_last_attempt_accepted(receipt):
         return HONOUR_WITHIN
     doublings = min(max(0, receipt.attempts - 1), ATTEMPTS_MAX)
@@ -40,7 +48,7 @@ def _patience(receipt: Receipt) -> timedelta:
 def is_exhausted(receipt: Receipt, now: datetime) -> bool:
     """Whether all regular attempts are used up and the last one has timed out."""
     if receipt.attempts == ATTEMPTS_MAX:
-        return now >= receipt.last_attempt_at + _patience(receipt)
+        return now >= receipt.last_attempt_at + _attempt_timeout(receipt)
     return receipt.attempts > ATTEMPTS_MAX
 
 
@@ -48,11 +56,11 @@ def next_attempt_at(receipt: Receipt) -> datetime:
     """Return when the request may be repeated, if an observation still shows no effect."""
     if receipt.attempts >= ATTEMPTS_MAX:
         return receipt.last_attempt_at + REMIND_EVERY
-    return receipt.last_attempt_at + _patience(receipt)
+    return receipt.last_attempt_at + _attempt_timeout(receipt)
 
 
 def is_attempt_due(receipt: Receipt, now: datetime) -> bool:
-    """Whether to repeat the request now. A receipt from the far future is due, because its clock was wrong."""
+    """Whether to repeat the request now. A receipt from the far future is due, because a wrong clock dated it."""
     return now >= next_attempt_at(receipt) or receipt.last_attempt_at - now > SKEW_MAX
 
 
@@ -69,5 +77,6 @@ def failure_delay(failures: int, jitter: float, retry_after_s: float | None = No
         jitter: a number in [0, 1) from the caller's random source.
         retry_after_s: the provider's `Retry-After`; the backoff is never shorter.
     """
+    # The shift is capped, because a count of failures is unbounded and the power would become a huge number.
     ceiling = min(FAILURE_FIRST_S * (1 << min(failures, 30)), FAILURE_MAX_S)
     return max(FAILURE_FIRST_S / 2 + ceiling * jitter / 2, retry_after_s or 0.0)

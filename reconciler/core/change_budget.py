@@ -1,10 +1,12 @@
-"""The change budget: how many changes one pass may still request, over all accounts.
+"""The change budget: which changes of a pass may be requested, counted over all accounts.
 
-Rules: `judge` collects the first attempts, applies the approvals, adds the standing refusals, judges each scope, and
-records what was used. A batch is refused as a whole. Refusals that still stand belong to every later batch of their
-account, so a refused batch cannot pass in parts. Percentages are of the jobs that were seen unfinished or that the
-journal knows to be unfinished. A status alone is no evidence, because an author of specs may have forged it;
-`_unfinished` has the exceptions.
+`judge` takes the changes of one account and works in this order: it collects the first attempts, applies the approvals,
+adds the earlier refusals that still stand, judges each scope, and records which approvals were used.
+
+Rules: a batch is refused as a whole. A refusal that still stands belongs to every later batch of its account, so a
+refused batch cannot pass in parts. Percentages are of the jobs that were seen unfinished or that the journal knows to
+be unfinished. A status alone is no evidence, because an author of specs may have forged it; `_unfinished` has the
+exceptions.
 """
 
 from __future__ import annotations
@@ -22,26 +24,26 @@ from reconciler.model.report import Refusal
 from reconciler.model.status import JobStatus, Verb
 
 EVERYWHERE = "everywhere"
-"""Stands for all accounts where a key is an account."""
+"""The key that stands for all accounts in a mapping by account."""
 
 
 @dataclass(slots=True)
 class ApprovalUse:
-    """The operator's approvals that a run has used. They count once for the run, not for each pass."""
+    """The operator's approvals that a run has used. They are valid once for the run, not once for each pass."""
 
     used: int = 0
-    """How many changes of `--allow-cancels N` were used."""
+    """How many changes `--allow-cancels N` has approved so far."""
     names: set[str] = field(default_factory=set)
     _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """When and by what each request was approved. Until it has a receipt, the request was not sent."""
+    """The time and label of each approval, by request. The request was not sent as long as its receipt is missing."""
 
     def granted(self, change: PlannedChange) -> str | None:
-        """Return the approval of a request that was never sent, and still may be; None if there is none."""
+        """Return the approval of a request that was approved earlier and not sent yet, or None."""
         at, by = self._granted.get((change.ref, change.verb), (None, None)) if change.verb else (None, None)
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
 
     def grant(self, change: PlannedChange, by: str, now: datetime) -> None:
-        """Record that a request was approved."""
+        """Record that a request was approved, unless an approval of it is still unused."""
         if change.verb is None or self.granted(change) is not None:
             return
         self._granted[change.ref, change.verb] = now, by
@@ -72,7 +74,7 @@ class ChangeBudget:
     past: PastAttempts = field(default_factory=PastAttempts)
     claimed: tuple[JobStatus, ...] = ()
     """The last statuses of valid specs. Percentages are of their jobs."""
-    atlas: AccountMap = field(default_factory=AccountMap)
+    account_map: AccountMap = field(default_factory=AccountMap)
     known_unfinished: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """The jobs that the journal knows to be unfinished: account and id, by spec name."""
     use: ApprovalUse = field(default_factory=ApprovalUse)
@@ -82,7 +84,7 @@ class ChangeBudget:
     """Why the counts are incomplete, by account or `EVERYWHERE`. There no first attempt is allowed."""
     hidden: int = 0
     """The most attempts of the last hour that unread files may hold."""
-    _let_through: Counter[str] = field(default_factory=Counter)
+    _allowed: Counter[str] = field(default_factory=Counter)
     """How many first attempts this pass allowed, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
     """The approvals of commits that this pass used."""
@@ -96,7 +98,7 @@ class ChangeBudget:
 
         A provisional refusal is not recorded, because the whole account has not been observed yet.
         """
-        self._take_in(account, changes)
+        self._record_seen(account, changes)
         first = self._first_attempts(changes)
         counted = frozenset(each.name for each in first)
         batch = [each for each in first if not each.is_unplanned]
@@ -107,20 +109,20 @@ class ChangeBudget:
         refusals = self._refusals(account, batch, tuple(here), now) if asked else ()
         if is_provisional and refusals:
             return Judged(refused=counted, refusals=refusals[:1])
-        self._note(first, approved, others, now)
+        self._record_approvals(first, approved, others, now)
         self.standing = others | (dict.fromkeys(asked, account) if refusals else {})
         if refusals:
             return Judged(counted, approved, asked, refusals[:1])
-        self._let_through[account] += len(asked)
+        self._allowed[account] += len(asked)
         return Judged(counted, approved)
 
     def _standing_elsewhere(self, changes: Iterable[PlannedChange]) -> dict[str, str]:
-        """Return the standing refusals of jobs outside this batch. Those in the batch are judged again."""
+        """Return the standing refusals of jobs outside this batch. Jobs in the batch are judged again."""
         seen = {each.name for each in changes if each.is_unfinished is not None}
-        return {name: line for name, line in self.standing.items() if name not in seen}
+        return {name: account for name, account in self.standing.items() if name not in seen}
 
-    def _take_in(self, account: str, changes: Collection[PlannedChange]) -> None:
-        """Record which jobs were seen."""
+    def _record_seen(self, account: str, changes: Collection[PlannedChange]) -> None:
+        """Record which jobs this pass saw, and whether each was unfinished."""
         self._seen.update(
             (each.name, (account, each.is_unfinished)) for each in changes if each.is_unfinished is not None
         )
@@ -130,11 +132,11 @@ class ChangeBudget:
         return [each for each in changes if self.past.is_first_attempt(each)]
 
     def _approved(self, batch: list[PlannedChange], others: Mapping[str, str], now: datetime) -> dict[str, str]:
-        """Return the approval of each name. A request that was approved and never sent is not counted again."""
+        """Return the approval of each approved name. One that was approved and not sent yet is not counted again."""
         granted = {each.name: by for each in batch if (by := self.use.granted(each)) is not None}
         left = replace(self.approvals, names=self.approvals.names - self.use.names)
         if self.doubts:
-            left = replace(left, commits=())  # an unread file may record that they were used
+            left = replace(left, commits=())  # an unread file may record that these approvals were used
         rest = [name for name in (*(each.name for each in batch), *others) if name not in granted]
         own = {(each.name, receipt.requested_at) for each in batch if (receipt := each.open_receipt) is not None}
         used = {each for each in self.past.uses() if (each.name, each.at) not in own} | self._used
@@ -142,14 +144,14 @@ class ChangeBudget:
 
     def _held(self, account: str, others: Mapping[str, str], approved: Mapping[str, str]) -> list[str]:
         """Return the standing refusals of this account. Refusals of other accounts do not delay it."""
-        return [name for name, line in others.items() if line == account and name not in approved]
+        return [name for name, its_account in others.items() if its_account == account and name not in approved]
 
     def _refusals(
         self, account: str, batch: list[PlannedChange], names: tuple[str, ...], now: datetime
     ) -> tuple[Refusal, ...]:
         """Return a refusal for each scope whose limit the batch exceeds."""
-        place, doubt = self.atlas.place(account), self.doubts.get(account) or self.doubts.get(EVERYWHERE)
-        earlier, unfinished = self.past.count(batch, now) + self._let_through, self._unfinished(account)
+        place, doubt = self.account_map.place(account), self.doubts.get(account) or self.doubts.get(EVERYWHERE)
+        earlier, unfinished = self.past.count(batch, now) + self._allowed, self._unfinished(account)
         verdicts = (
             judge(
                 str(scope),
@@ -164,28 +166,28 @@ class ChangeBudget:
         return tuple(each for each in verdicts if each is not None)
 
     def _sum(self, by_account: Mapping[str, int], scope: Scope) -> int:
-        return sum(count for line, count in by_account.items() if self.atlas.is_in(line, scope))
+        return sum(count for account, count in by_account.items() if self.account_map.is_in(account, scope))
 
     def _unfinished(self, account: str) -> Counter[str]:
         """Return the number of jobs that are known to be unfinished, by account.
 
-        A status alone counts only for another account of which a job was seen in this pass. Such an account is still
-        being observed, and the first account to finish should not be refused because of that.
+        A status alone counts only for another account of which this pass saw a job. That account is still being
+        observed, and without its statuses the first account to finish would be refused for want of a total.
         """
-        found = Counter(line for line, is_so in self._seen.values() if is_so)
-        believed = {line for line, _ in self._seen.values()} - {account}
+        found = Counter(seen_in for seen_in, is_unfinished in self._seen.values() if is_unfinished)
+        believed = {seen_in for seen_in, _ in self._seen.values()} - {account}
         for status in self.claimed:
             job = status.job
             if job is None or status.name in self._seen:
                 continue
-            is_told = (self.past.is_ours or job.account in believed) and status.phase in UNFINISHED
-            found[job.account] += is_told or self.known_unfinished.get(status.name) == (job.account, job.id)
+            is_believed = (self.past.is_ours or job.account in believed) and status.phase in UNFINISHED
+            found[job.account] += is_believed or self.known_unfinished.get(status.name) == (job.account, job.id)
         return found
 
-    def _note(
+    def _record_approvals(
         self, first: list[PlannedChange], approved: Mapping[str, str], others: Mapping[str, str], now: datetime
     ) -> None:
-        """Record which approvals were used."""
+        """Record the approvals that this batch uses."""
         self._used.update(UsedApproval(by, name, now) for name, by in approved.items() if name not in others)
         for each in first:
             by = approved.get(each.name)

@@ -1,7 +1,7 @@
 """Turn a verdict into conditions and history.
 
 Rules: `Ready` is always present. `Reconciling` and `Stalled` are present only while true, and never both. A transition
-time changes only if the condition's status, reason or message changes. Everything is relative to the last written
+time changes only if the condition's status, reason or message changes. All functions compare with the last *written*
 status, so several drafts in one pass leave one transition. Pure.
 """
 
@@ -24,55 +24,55 @@ from reconciler.model.status import (
 )
 
 
-class Stance(Enum):
-    """The relation of a job to its spec, which decides its conditions."""
+class Readiness(Enum):
+    """The readiness of a job, which decides its conditions."""
 
-    HOLD = "hold"
-    """Ready: no change is needed."""
-    WAIT = "wait"
-    """Reconciling: a change is in progress or due."""
-    GIVE_UP = "give up"
-    """Stalled: a person must act."""
+    READY = "ready"
+    """No change is needed."""
+    RECONCILING = "reconciling"
+    """A change is in progress or due."""
+    STALLED = "stalled"
+    """A person must act."""
     SUSPENDED = "suspended"
     """Neither ready, reconciling nor stalled: a person suspended the job."""
-    BLIND = "blind"
+    UNOBSERVED = "unobserved"
     """Unknown: the spec changed and the job could not be observed, or its status cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement about a job: its stance, a reason and a message."""
+    """The judgement about a job, from which its conditions follow."""
 
-    stance: Stance
+    readiness: Readiness
     reason: Reason
     message: str
 
 
-_READY = {
-    Stance.HOLD: ConditionStatus.TRUE,
-    Stance.WAIT: ConditionStatus.FALSE,
-    Stance.GIVE_UP: ConditionStatus.FALSE,
-    Stance.SUSPENDED: ConditionStatus.FALSE,
-    Stance.BLIND: ConditionStatus.UNKNOWN,
+_READY_STATUS = {
+    Readiness.READY: ConditionStatus.TRUE,
+    Readiness.RECONCILING: ConditionStatus.FALSE,
+    Readiness.STALLED: ConditionStatus.FALSE,
+    Readiness.SUSPENDED: ConditionStatus.FALSE,
+    Readiness.UNOBSERVED: ConditionStatus.UNKNOWN,
 }
-_BESIDES = {
-    Stance.WAIT: ConditionType.RECONCILING,
-    Stance.BLIND: ConditionType.RECONCILING,
-    Stance.GIVE_UP: ConditionType.STALLED,
+_SECOND_CONDITION = {
+    Readiness.RECONCILING: ConditionType.RECONCILING,
+    Readiness.UNOBSERVED: ConditionType.RECONCILING,
+    Readiness.STALLED: ConditionType.STALLED,
 }
 
 
 def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: datetime) -> JobStatus:
     """Return the draft with the conditions and history of the verdict, as one transition from `last`."""
-    said = [(ConditionType.READY, _READY[verdict.stance])]
-    if verdict.stance in _BESIDES:
-        said.append((_BESIDES[verdict.stance], ConditionStatus.TRUE))
+    wanted = [(ConditionType.READY, _READY_STATUS[verdict.readiness])]
+    if verdict.readiness in _SECOND_CONDITION:
+        wanted.append((_SECOND_CONDITION[verdict.readiness], ConditionStatus.TRUE))
     history = _history(draft.phase, verdict.reason, last, now)
     is_transition = last is None or history != last.history
     return replace(
         draft,
         conditions=tuple(
-            _condition(type_, status, verdict, draft.observed_generation, last, now) for type_, status in said
+            _condition(type_, status, verdict, draft.observed_generation, last, now) for type_, status in wanted
         ),
         history=history,
         spent=remembered(draft.spent, now) if is_transition else draft.spent,
@@ -80,21 +80,21 @@ def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: da
 
 
 def verdict_of(status: JobStatus) -> Verdict:
-    """Return the verdict that a status was concluded with."""
+    """Return the verdict that a status was made from: the inverse of `conclude`."""
     ready = status.ready
     if status.is_stalled:
-        stance = Stance.GIVE_UP
+        readiness = Readiness.STALLED
     elif ready.status is ConditionStatus.UNKNOWN:
-        stance = Stance.BLIND
+        readiness = Readiness.UNOBSERVED
     elif status.is_reconciling:
-        stance = Stance.WAIT
+        readiness = Readiness.RECONCILING
     else:
-        stance = Stance.HOLD if status.is_ready else Stance.SUSPENDED
-    return Verdict(stance, ready.reason, ready.message)
+        readiness = Readiness.READY if status.is_ready else Readiness.SUSPENDED
+    return Verdict(readiness, ready.reason, ready.message)
 
 
 def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
-    """Return since when a status has had this phase without a break; None if it has another."""
+    """Return when a status entered this phase, or None if it has another phase or its history does not reach back."""
     since = None
     for entry in status.history if status else ():
         if entry.phase is not phase:
@@ -104,7 +104,7 @@ def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
 
 
 def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, message: str, now: datetime) -> JobStatus:
-    """Return the status of a spec that cannot be acted on. The facts of its job are kept."""
+    """Return the status of a spec that cannot be acted on. It keeps the facts of the job from the last status."""
     draft = (
         replace(last, name=name, source=source)
         if last
@@ -119,7 +119,7 @@ def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, mess
             job=None,
         )
     )
-    return conclude(draft, Verdict(Stance.GIVE_UP, reason, message), last, now)
+    return conclude(draft, Verdict(Readiness.STALLED, reason, message), last, now)
 
 
 def _condition(
@@ -148,10 +148,11 @@ def _condition(
 
 def _history(phase: Phase, reason: Reason, last: JobStatus | None, now: datetime) -> tuple[HistoryEntry, ...]:
     entries = last.history if last else ()
-    told = [(entry.phase, entry.reason) for entry in entries[:2]]
-    if told[:1] == [(phase, reason)]:
+    newest = [(entry.phase, entry.reason) for entry in entries[:2]]
+    if newest[:1] == [(phase, reason)]:
         return entries
-    if told[1:] == [(phase, reason)]:
-        # To and fro: keep the newest of each kind, so that flapping does not push the rest out.
+    if newest[1:] == [(phase, reason)]:
+        # The job alternates between two states. Keep the newest entry of each, so that flapping does not push out the
+        # rest.
         entries = (entries[0], *entries[2:])
     return (HistoryEntry(now, phase, reason), *entries)[:HISTORY_MAX]

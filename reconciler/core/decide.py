@@ -1,6 +1,6 @@
-"""Decide one job: from its spec, an observation, the last status and the time to a new status and at most one action.
+"""Decide about one job: return its new status and at most one action.
 
-Rules, in this order:
+The input is a spec, an observation of its job, its last status and the time. These rules apply in this order:
 
 1. A failed observation changes nothing.
 2. An observation closes the open receipts whose outcome it shows.
@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.core import backoff
-from reconciler.core.conditions import Stance, Verdict, conclude, phase_since, verdict_of
+from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, verdict_of
 from reconciler.core.finality import is_final
 from reconciler.core.receipts import is_contested, open_for, withdraw
-from reconciler.core.schedule import estimated_finish, next_look
+from reconciler.core.schedule import estimated_finish, next_poll
 from reconciler.core.settle import not_honoured
 from reconciler.core.situation import Situated, situate, situation
 from reconciler.core.subject import Subject
@@ -33,13 +33,13 @@ from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState, render_instant
 from reconciler.model.status import Because, JobStatus, Receipt, Verb
 
-_LASTS = {
+_PHASE_TIMEOUTS = {
     Phase.UNKNOWN: timedelta(hours=24),
     Phase.CANCELLING: timedelta(hours=2),
     Phase.PAUSING: timedelta(minutes=30),
 }
-"""How long a job may wait in each phase before it is stalled."""
-_FROM_OUTSIDE = frozenset(
+"""How long a job may stay in each phase before it counts as stalled. Other phases may last for any time."""
+_SET_WITHOUT_OBSERVATION = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.INVALID_PROVIDER,
@@ -48,7 +48,7 @@ _FROM_OUTSIDE = frozenset(
         Reason.SPEC_DELETED,
     }
 )
-"""Reasons that are set without observing the job. Once the spec is fixed, the job is observed at once."""
+"""Reasons that are set without observing the job. The job is observed at once after the spec is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,60 +60,60 @@ class Decision:
     requeue: timedelta | None
     """The time until the next poll; None if only a change of the spec can make one useful."""
     last: JobStatus | None = field(default=None, compare=False)
-    """The last status as the decision used it, perhaps in part. Later changes of the status in this pass are made
-    relative to it."""
+    """The last status as the decision used it, perhaps in part (see `core.finality`). Later changes of the status in
+    this pass are made relative to it."""
 
 
 def decide(
-    subject: Subject, look: Observation, last: JobStatus | None, now: datetime, *, is_refused: bool = False
+    subject: Subject, observation: Observation, last: JobStatus | None, now: datetime, *, is_refused: bool = False
 ) -> Decision:
     """Return the decision about one job.
 
     Args:
         subject: the spec.
-        look: the observation.
+        observation: the observation.
         last: the last status that was written.
         now: the time, aware and in whole seconds.
         is_refused: whether the observation came with a refusal of the open receipt's request (`AlreadyOver`).
     """
-    if isinstance(look, Unobserved):
-        return _undecided(subject, last, now)
-    seen = situate(subject, look.job, last, now, is_refused=is_refused)
+    if isinstance(observation, Unobserved):
+        return _decide_unobserved(subject, last, now)
+    seen = situate(subject, observation.job, last, now, is_refused=is_refused)
     wanted = DesiredState.CANCELLED if _is_limit_in_force(subject, seen) else subject.spec.desired_state
     row = TABLE[situation(subject, seen, wanted), wanted]
-    is_left_alone = is_suspended(subject, now)
-    if not is_left_alone:
+    suspended = is_suspended(subject, now)
+    if not suspended:
         seen = replace(seen, receipts=withdraw(seen.receipts, _verb_of(row, wanted)))
     action = None
-    if is_left_alone:
-        verdict = Verdict(Stance.SUSPENDED, Reason.SUSPENDED, _suspended_message(subject))
+    if suspended:
+        verdict = Verdict(Readiness.SUSPENDED, Reason.SUSPENDED, _suspended_message(subject))
     elif row.verb is None:
-        verdict = _hold_or_wait(row, seen, wanted, now)
+        verdict = _without_request(row, seen, wanted, now)
     else:
         verdict, action = _request(subject, row, seen, wanted, now)
     status = _settled_draft(subject, seen, verdict, now)
-    return Decision(status, action, next_look(subject, status, now, estimated_finish(look)), seen.last)
+    return Decision(status, action, next_poll(subject, status, now, estimated_finish(observation)), seen.last)
 
 
-def is_news(subject: Subject, last: JobStatus | None) -> bool:
+def must_observe(subject: Subject, last: JobStatus | None) -> bool:
     """Whether the job must be observed at once: its spec changed, or its status was set without observing it."""
     return (
         last is None
         or (last.name, last.source, last.observed_spec) != (subject.name, subject.source, subject.digest)
-        or last.ready.reason in _FROM_OUTSIDE
+        or last.ready.reason in _SET_WITHOUT_OBSERVATION
     )
 
 
-def _undecided(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
-    """Return the decision for an unobserved job: the last status, or a note that the spec has changed since."""
+def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
+    """Return the decision about an unobserved job: the last status, or a note that the spec has changed since."""
     moved = replace(last, name=subject.name, source=subject.source) if last else None
-    if moved is not None and not is_news(subject, moved):
+    if moved is not None and not must_observe(subject, moved):
         return Decision(moved, None, subject.interval, last)
     draft = _draft(subject, last)
     verdict = Verdict(
-        Stance.BLIND,
+        Readiness.UNOBSERVED,
         Reason.CANNOT_OBSERVE_PROVIDER,
-        "the spec changed while the provider could not be looked at; nothing is done until it can be",
+        "the spec changed while the provider could not be observed; no change is requested until it can be",
     )
     return Decision(conclude(draft, verdict, last, now), None, subject.interval, last)
 
@@ -165,17 +165,18 @@ def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
     }.get(wanted)
 
 
-def _hold_or_wait(row: TableRow, seen: Situated, wanted: DesiredState, now: datetime) -> Verdict:
-    patience = _LASTS.get(seen.phase)
-    if row.stance is Stance.WAIT and patience is not None:
+def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: datetime) -> Verdict:
+    """Return the verdict of a row without a verb. A phase that outlasted its timeout is stalled."""
+    timeout = _PHASE_TIMEOUTS.get(seen.phase)
+    if row.readiness is Readiness.RECONCILING and timeout is not None:
         since = phase_since(seen.last, seen.phase)
         reason = Reason.CANCEL_STUCK if row.reason is Reason.CANCEL_PENDING else row.reason
-        lasting = Verdict(Stance.GIVE_UP, reason, f"still {seen.phase} at the provider after {_hours(patience)}")
-        # Kept once it was written: a flapping history loses its start time, and a clock may jump back.
-        is_said = seen.last is not None and verdict_of(seen.last) == lasting
-        if is_said or (since is not None and now - since >= patience):
+        lasting = Verdict(Readiness.STALLED, reason, f"still {seen.phase} at the provider after {_hours(timeout)}")
+        # Once written, the verdict stays. A flapping history loses its start time, and a clock may jump back.
+        is_written = seen.last is not None and verdict_of(seen.last) == lasting
+        if is_written or (since is not None and now - since >= timeout):
             return lasting
-    return Verdict(row.stance, row.reason, _message(row, seen, wanted))
+    return Verdict(row.readiness, row.reason, _message(row, seen, wanted))
 
 
 def _hours(span: timedelta) -> str:
@@ -190,15 +191,15 @@ def _message(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
         case Reason.JOB_VANISHED | Reason.JOB_GONE:
             return "the provider no longer knows this job"
         case Reason.CANCEL_PENDING if seen.phase is Phase.ABSENT:
-            return "the provider no longer knows this job; to be looked at once more"
+            return "the provider no longer knows this job; one more check will confirm it"
         case Reason.PHASE_NOT_UNDERSTOOD:
-            return f"the provider says {seen.facts.provider_status!r}, which this version does not know"
+            return f"the provider reports {seen.facts.provider_status!r}, a status that this version does not know"
         case Reason.JOB_FAILED if seen.facts.error is not None and seen.facts.error.message:
             return f"failed at the provider: {seen.facts.error.message}"
         case Reason.LIMIT_REACHED:
-            return "cancelled, being over a limit of its spec"
+            return "cancelled, because it exceeded a limit of its spec"
         case _ if seen.limit is not None and wanted is DesiredState.OBSERVED:
-            return f"{seen.phase} at the provider; over {seen.limit}, which on an observed job is only told"
+            return f"{seen.phase} at the provider; over {seen.limit}, which is only reported for an observed job"
         case Reason.AS_DESIRED if seen.unjudged is not None:
             return f"{seen.phase} at the provider; {seen.unjudged}"
         case _:
@@ -212,9 +213,9 @@ def _request(
     verb = row.verb
     assert verb is not None  # noqa: S101  the caller's branch; for the type checker
     receipt = open_for(seen.receipts, verb)
-    objection = _objection(subject, verb, seen, now)
-    if objection is not None:
-        return objection, None
+    forbidding = _forbidding(subject, verb, seen, now)
+    if forbidding is not None:
+        return forbidding, None
     verdict = _pending(row, verb, seen, receipt, now)
     is_limit = wanted is not subject.spec.desired_state
     is_due = receipt is None or subject.is_retry or backoff.is_attempt_due(receipt, now)
@@ -231,14 +232,14 @@ def _request(
     return verdict, action
 
 
-def _objection(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> Verdict | None:
-    """Return why this verb must not be requested for this job, or None. A cancel is always allowed."""
+def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> Verdict | None:
+    """Return the verdict that forbids this verb for this job, or None. A cancel is always allowed."""
     if verb is Verb.CANCEL:
         return None
     if not (subject.kind.can_be_paused and subject.capabilities.can_pause):
-        return Verdict(Stance.GIVE_UP, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job")
+        return Verdict(Readiness.STALLED, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job")
     if open_for(seen.receipts, verb) is None and is_contested(seen.receipts, verb, now):
-        return Verdict(Stance.GIVE_UP, Reason.CONTESTED, f"others have undone our {verb} three times within a day")
+        return Verdict(Readiness.STALLED, Reason.CONTESTED, f"others have undone our {verb} three times within a day")
     return None
 
 
@@ -251,11 +252,11 @@ def _pending(row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None,
             return before
         if backoff.is_exhausted(receipt, now):
             return not_honoured(verb, seen.phase)
-        if before.reason is row.reason and before.stance is Stance.WAIT:
+        if before.reason is row.reason and before.readiness is Readiness.RECONCILING:
             return before
     over = f", over {seen.limit}" if seen.limit else ""
-    is_asked = "was asked for" if receipt else "is due"
-    return Verdict(row.stance, row.reason, f"{seen.phase} at the provider{over}; {verb} {is_asked}")
+    progress = "was requested" if receipt else "is due"
+    return Verdict(row.readiness, row.reason, f"{seen.phase} at the provider{over}; {verb} {progress}")
 
 
 def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: datetime) -> JobStatus:
@@ -270,7 +271,7 @@ def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: date
     )
     status = conclude(draft, verdict, last, now)
     if last is not None and last.job is not None:
-        # A progress counter alone does not cause a write: it is written together with the next change.
+        # A progress counter alone causes no write. It is written together with the next change.
         as_before = replace(status, job=subject.kind.with_count_of(last.job, seen.facts))
         if as_before == last:
             return last

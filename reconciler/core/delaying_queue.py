@@ -1,9 +1,12 @@
-"""A queue of keys with due times. A key is in the queue at most once, and its earliest time wins.
+"""A queue of keys with due times. A key is in the queue at most once, and its earliest due time wins.
 
-When a key is due, other keys of its kind may be taken out early, each from its own earliest time on. One list request
+When a key is due, other keys of its kind may be taken out early, each from its own `earliest` time on. One list request
 can then serve several jobs.
 
 The queue reads no clock: times are numbers that the caller compares.
+
+Implementation: `_at` is the truth and `_heap` an index into it. Rescheduling leaves an outdated entry on the heap;
+`next_at` drops entries that no longer agree with `_at`.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ class DelayingQueue(Generic[K]):
     """Keys with the time at which each is due."""
 
     _at: dict[K, float] = field(default_factory=dict)
-    _may_from: dict[K, float] = field(default_factory=dict)
+    _earliest: dict[K, float] = field(default_factory=dict)
     _heap: list[tuple[float, int, K]] = field(default_factory=list)
     _count: int = 0
 
@@ -33,18 +36,18 @@ class DelayingQueue(Generic[K]):
         """Return whether a key is in the queue."""
         return key in self._at
 
-    def add(self, key: K, at: float, may_from: float | None = None) -> None:
-        """Schedule a key; an earlier time wins. From `may_from` on it may be taken with another key of its kind."""
+    def add(self, key: K, at: float, earliest: float | None = None) -> None:
+        """Schedule a key. An earlier schedule wins. From `earliest` on, another key of its kind may take it along."""
         if at < self._at.get(key, float("inf")):
             self._at[key] = at
-            self._may_from[key] = at if may_from is None else may_from
+            self._earliest[key] = at if earliest is None else earliest
             self._count += 1
             heappush(self._heap, (at, self._count, key))
 
     def drop(self, key: K) -> None:
         """Remove a key, if it is in the queue."""
         self._at.pop(key, None)
-        self._may_from.pop(key, None)
+        self._earliest.pop(key, None)
 
     def next_at(self) -> float | None:
         """Return when the next key is due, or None if the queue is empty."""
@@ -60,7 +63,7 @@ class DelayingQueue(Generic[K]):
             self.drop(self._heap[0][2])
         if due and kind is not None:
             kinds = set(map(kind, due))
-            due |= {key for key, may_from in self._may_from.items() if may_from <= now and kind(key) in kinds}
+            due |= {key for key, earliest in self._earliest.items() if earliest <= now and kind(key) in kinds}
             for key in due:
                 self.drop(key)
         return frozenset(due)

@@ -1,7 +1,8 @@
 """Merge an observation of a job with the facts of its last status.
 
-A field that the observation leaves out keeps its last value, and a null replaces it. Times are cut to whole seconds, as
-statuses have them. A number that a status cannot hold counts as left out, because every status must be readable again.
+Rules: a field that the observation leaves out keeps its last value, and a null replaces it. Times are cut to whole
+seconds, as in statuses. A number that a status cannot hold counts as left out, because every status must be readable
+again.
 """
 
 from __future__ import annotations
@@ -42,19 +43,19 @@ def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: dat
 
 
 def may_have_started(status: JobStatus | None) -> bool:
-    """Whether the job may have run without a record, because an earlier status of it was unreadable."""
+    """Whether the job may have started without a record of it, because an earlier status was unreadable."""
     ours = takewhile(lambda entry: entry.reason is not Reason.JOB_CHANGED, status.history if status else ())
     return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)
 
 
 def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
-    """Return the phase to believe. If a provider reports `cancelling` as `cancelled`, only an end time proves it."""
+    """Return the phase to believe. If `cancelling` is reported as `cancelled`, only an end time proves a cancel."""
     is_hidden = phase is Phase.CANCELLED and not capabilities.confirms and finished_at is None
     return Phase.CANCELLING if is_hidden else phase
 
 
 def observation_from_status(status: JobStatus) -> ObservedJob | None:
-    """Return the job as its status has it, which stands in for an observation of a settled job."""
+    """Return the job as its status records it. It stands in for an observation of a settled job."""
     if status.phase is Phase.ABSENT or status.job is None:
         return None
     facts = status.job
@@ -77,7 +78,7 @@ def _value(new: T | Unset, known: T) -> T:
 
 
 def _count(new: int | None | Unset, known: int | None) -> int | None:
-    # An adapter is not always ours, and may pass on whatever its provider says.
+    # Third-party adapters may pass on any value that their provider returns.
     is_count = new is None or (type(new) is int and 0 <= new <= COUNT_MAX)
     return _value(new, known) if is_count else known
 

@@ -1,8 +1,11 @@
 """When a terminal phase is final, and when it is doubted again.
 
-Rules: a final job is not polled. Only a list row that was read for other jobs may contradict it. The first
-contradicting observation is recorded and changes nothing else. A second one at least a minute later reopens the job,
-and one that agrees with the end clears the doubt. So a stale list alone reopens nothing.
+Theory: a final job is not polled, which saves most requests of a long-lived repository. The price is that a provider
+which revives a finished job is noticed only by a list that was read for other jobs.
+
+Rules: the first observation that contradicts the end is recorded and changes nothing else. A second one at least a
+minute later reopens the job. An observation that agrees with the end clears the doubt. Therefore a stale list alone
+reopens no job.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobFacts, JobStatus, Receipt
 
 AGREE_AFTER = timedelta(minutes=1)
-"""How far apart two observations must be to count as two."""
+"""How far apart two observations must be to count as independent."""
 NAME_WITHIN = timedelta(hours=1)
-"""How long a succeeded job may lack its model's name before it is final without it."""
+"""How long a succeeded job may lack the name of its model before it is final without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Assessment:
     job: ObservedJob | None
     last: JobStatus | None
     doubted_at: datetime | None = None
-    """When an observation first contradicted the end of a final job, if no second one has agreed yet."""
+    """When an observation first contradicted the end of a final job, until a second one agrees with it."""
 
 
 def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Assessment:
@@ -40,12 +43,12 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
     if last is None:
         return Assessment(job, None)
     if not last.final:
-        # A job that had ended and that the provider then forgot stays as it was.
+        # The job had ended before the provider forgot it, so its end stays as recorded.
         is_forgotten = job is None and last.phase in TERMINAL
         return Assessment(observation_from_status(last) if is_forgotten else job, last)
     if job is None or not is_contradicted(last.phase, job.phase):
         return Assessment(observation_from_status(last), last)
-    # A moment in the future was written by a clock that was wrong.
+    # A doubt from the future was dated by a wrong clock.
     doubted_at = min(last.doubted_at or now, now)
     if now - doubted_at < AGREE_AFTER:
         return Assessment(observation_from_status(last), last, doubted_at)
@@ -53,7 +56,7 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
 
 
 def is_contradicted(ended_as: Phase, shown: Phase) -> bool:
-    """Whether a final job is shown in another phase. An unknown phase is no contradiction."""
+    """Whether a final job is shown in another phase. An unknown phase contradicts nothing."""
     return shown is not ended_as and shown is not Phase.UNKNOWN
 
 
@@ -65,7 +68,7 @@ def is_settled(last: JobStatus | None) -> bool:
 def is_final(
     kind: JobKind, phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], last: JobStatus | None, now: datetime
 ) -> bool:
-    """Whether this phase is the final end of the job. An absent job was not seen to end."""
+    """Whether this phase is the final end of the job. It never is for an absent job, whose end was not seen."""
     if phase not in TERMINAL:
         return False
     if last is not None and last.final and last.phase is phase:
@@ -73,6 +76,7 @@ def is_final(
     since, ended_at = phase_since(last, phase), facts.finished_at
     if _is_result_missing(kind, phase, facts) and now - (ended_at or since or now) < NAME_WITHIN:
         return False
+    # A provider may correct a phase shortly after it first reported it, so an unproven end must last.
     has_lasted = since is not None and now - since >= AGREE_AFTER
     return has_lasted or _is_proven(phase, facts, receipts, now)
 

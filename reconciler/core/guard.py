@@ -1,4 +1,4 @@
-"""The guard: refuse too many changes at once.
+"""The guard: refuse too many changes at once. This module judges one batch; `core.change_budget` collects the numbers.
 
 Rules: the guard counts the first attempts of all three verbs in the last hour, so that neither a restart nor many small
 commits avoid it. Approved attempts are not counted. A batch is refused as a whole. Only requests are refused, never
@@ -23,7 +23,7 @@ BY_NAME = "--allow-cancel"
 
 @dataclass(frozen=True, slots=True)
 class ChangeLimits:
-    """The limits in force."""
+    """The limits in force, per scope and hour. Their meaning is that of the options of the same names."""
 
     max_cancels: int = 3
     max_cancel_percent: int = 30
@@ -64,7 +64,7 @@ class Approvals:
 def approve(
     batch: Iterable[str], approvals: Approvals, now: datetime, used: Collection[UsedApproval] = (), used_count: int = 0
 ) -> dict[str, str]:
-    """Return what approves each name of a batch; a name that is missing was not approved.
+    """Return the label of the approval of each approved name.
 
     Args:
         batch: the names whose first attempt is due.
@@ -88,48 +88,49 @@ def _by_commit(
     commit: CommitApproval, names: Iterable[str], approved: Mapping[str, str], used: Iterable[UsedApproval]
 ) -> dict[str, str]:
     """Return the further names that a commit approves: all of its names in the batch, or none."""
-    spent = _spent(commit, approved, used)
-    meant = [name for name in names if name in commit.names - spent and name not in approved]
-    return dict.fromkeys(meant, commit.label) if len(meant) + len(spent) <= commit.count else {}
+    used_for = _used_for(commit, approved, used)
+    further = [name for name in names if name in commit.names - used_for and name not in approved]
+    return dict.fromkeys(further, commit.label) if len(further) + len(used_for) <= commit.count else {}
 
 
-def _spent(commit: CommitApproval, approved: Mapping[str, str], used: Iterable[UsedApproval]) -> set[str]:
+def _used_for(commit: CommitApproval, approved: Mapping[str, str], used: Iterable[UsedApproval]) -> set[str]:
     """Return the names that a commit's approval was used for.
 
-    A change that two commits approve uses up both: what one approved since the other was made counts for the other too.
+    A change that two commits approve uses up both approvals. Otherwise two commits for three changes each would
+    together approve six. Therefore a use of one commit since the other was made also counts for the other.
     """
     used = list(used)
-    spent = {each.name for each in used if each.label == commit.label}
+    own = {each.name for each in used if each.label == commit.label}
     shared = {each.name for each in used if each.at >= commit.made_at and is_by_commit(each.label)}
     shared |= {name for name, label in approved.items() if is_by_commit(label)}
-    return spent | (shared & commit.names)
+    return own | (shared & commit.names)
 
 
 def judge(
-    scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, brakes: ChangeLimits, doubt: str | None = None
+    scope: str, batch: tuple[str, ...], earlier: int, unfinished: int, limits: ChangeLimits, doubt: str | None = None
 ) -> Refusal | None:
-    """Return why a batch must not be sent, or None if it may.
+    """Return the refusal of a batch, or None if it may be sent.
 
     Args:
         scope: an account, or `overall`.
         batch: the names whose first attempt is due and not approved.
         earlier: the number of first attempts in the last hour.
         unfinished: the number of jobs in the scope that are known to be unfinished.
-        brakes: the limits.
+        limits: the limits.
         doubt: why the last hour cannot be counted, if so. Then no batch is allowed.
     """
     total = earlier + len(batch)
-    is_many = total > brakes.max_cancels and total * PERCENT > brakes.max_cancel_percent * unfinished
-    if not batch or not (doubt or is_many or total > brakes.max_cancels_absolute):
+    is_many = total > limits.max_cancels and total * PERCENT > limits.max_cancel_percent * unfinished
+    if not batch or not (doubt or is_many or total > limits.max_cancels_absolute):
         return None
     return Refusal(
         scope=scope,
         requested=len(batch),
         earlier=earlier,
         unfinished=unfinished,
-        max_cancels=brakes.max_cancels,
-        max_cancel_percent=brakes.max_cancel_percent,
-        max_cancels_absolute=brakes.max_cancels_absolute,
+        max_cancels=limits.max_cancels,
+        max_cancel_percent=limits.max_cancel_percent,
+        max_cancels_absolute=limits.max_cancels_absolute,
         names=batch,
         doubt=doubt,
     )

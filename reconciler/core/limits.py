@@ -1,8 +1,8 @@
 """When a job is over a limit of its spec.
 
-A limit cancels, so it believes little: only the provider's clock counts, and only while it agrees with ours; a
-missing, zero or future time reaches no limit. A limit that cannot be judged for that is said, never left to look as if
-all were well.
+Theory: an exceeded limit cancels a job, so a limit needs more certainty than a report. Only the provider's clock
+counts, and only while it agrees with ours. A missing, zero or future time exceeds no limit. A limit that cannot be
+judged because of such a time is reported, so that it does not look satisfied.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from reconciler.model.spec import Limits, render_duration, render_instant
 from reconciler.model.status import NOT_JUDGED, JobFacts
 
 _WAITING = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.CANCELLING})
-"""Where a job may be that never started; the last one, so that our own cancel does not make the limit forgotten."""
+"""The phases of a job that may never have started. `cancelling` is one, so that our own cancel for `maxQueued` does not
+withdraw the reason for it."""
 
 
 def is_believable(as_of: datetime | None, now: datetime) -> bool:
-    """Whether the provider told its time, and ours agrees with it."""
+    """Whether the provider's clock is known and agrees with ours."""
     return as_of is not None and abs(now - as_of) <= SKEW_MAX
 
 
@@ -33,15 +34,15 @@ def reached(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return the limit that an unfinished job is over, as `maxAge 24h`, or None.
+    """Return the limit that an unfinished job is over, such as `maxAge 24h`, or None.
 
     Args:
-        limits: what the spec sets.
-        facts: what is known of the job.
+        limits: the limits of the spec.
+        facts: the facts of the job.
         phase: an unfinished phase.
-        as_of: the provider's clock at the look; None where it gave none, and then no limit is reached.
+        as_of: the provider's clock at the observation. If it is None, no limit is exceeded.
         now: our clock.
-        may_have_started: whether it may have run without that being among the facts.
+        may_have_started: whether the job may have run although the facts have no start.
     """
     if limits is None or as_of is None or not is_believable(as_of, now):
         return None
@@ -68,9 +69,9 @@ def unjudged(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return which limits of an unfinished job cannot be judged, and why; None where each can be.
+    """Return which limits of an unfinished job cannot be judged and why, or None if all can be.
 
-    It takes what `reached` takes. Nothing in it moves while the facts stand still.
+    The arguments are those of `reached`. The text stays the same while the facts do, so that it causes no writes.
     """
     if limits is None:
         return None
@@ -99,7 +100,7 @@ def _why_unjudged(
     name: str, facts: JobFacts, as_of: datetime | None, now: datetime, *, may_have_started: bool
 ) -> str | None:
     if as_of is None:
-        return "the provider tells no time"
+        return "the provider gives no time"
     if not is_believable(as_of, now):
         return "the provider's clock and ours are more than 5 minutes apart"
     if name == "notAfter":
@@ -131,7 +132,7 @@ def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
 
 
 def next_at(limits: Limits | None, facts: JobFacts, phase: Phase) -> datetime | None:
-    """Return the next moment at which a limit may be reached, to look again then."""
+    """Return the next time at which a limit may be exceeded, for the next poll."""
     if limits is None:
         return None
     moments = [limits.not_after]
@@ -148,6 +149,7 @@ def _is_older(created_at: datetime | None, span: timedelta, at: datetime) -> boo
 
 def _plus(moment: datetime, span: timedelta | None) -> datetime | None:
     try:
+        # A duration of up to 100 years can exceed the largest date.
         return None if span is None else moment + span
     except OverflowError:
         return None

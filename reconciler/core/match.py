@@ -4,11 +4,11 @@ Rules:
 
 - A status is matched by its job (account and id) first and by its name second, so a renamed or moved spec keeps its
   receipts.
-- A status that matches by name only and is of another job is reset, and its history records that. A discarded status is
-  handled alike.
+- A status that matches by name only and is of another job is reset, and its history records that. A spec whose status
+  was discarded starts with a placeholder in the same way.
 - A status belongs to at most one spec. The attempts that the guard counts are kept in every case.
 - A spec that may not use its account cannot take a status from another spec.
-- A status that could not be read in this pass is unknown, not missing: no spec that it may belong to gets a status.
+- A status that could not be read in this pass is unknown, not missing. No spec that it may belong to gets a status.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
 OTHERS_MAX = 5
-"""The most duplicates that a message names. Without a bound, each of many duplicates would name all others."""
+"""The most duplicates that a message names. Without a bound, each of many duplicates would name all the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Claim:
     job: Hashable | None = None
     """The identity of the job, which is equal for two specs that name one job by different provider names."""
     may_claim: bool = True
-    """Whether the spec may use its account. If not, it takes no status from another spec."""
+    """Whether the spec may use its account. Otherwise it takes no status from another spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Hidden:
     names: frozenset[str] = frozenset()
     """The unread files, by the names of their statuses."""
     folders: tuple[str, ...] = ()
-    """The unread directories, as folders of specs. Each ends with `/`; the empty one means all."""
+    """The unread directories, as folders of specs. Each ends with `/`; the empty string means all."""
 
     def may_hold(self, claim: Claim) -> bool:
         """Whether the status of this spec may be in an unread file or directory."""
@@ -88,16 +88,17 @@ def match(
         discarded: the names of discarded status files.
         hidden: the places of unread statuses.
     """
+    # Specs that may use their account choose first, so that no other spec can take their status.
     claims = sorted(claims, key=lambda claim: not claim.may_claim)
     free = list(statuses)
     last, taken = _take(claims, free, now)
     names = {claim.name for claim in claims}
     unknown = _unknown(claims, last, hidden)
-    without = (each for each in claims if each.key not in last.keys() | unknown)
-    last |= _forgotten(without, set(discarded), names, now)
+    unmatched = (each for each in claims if each.key not in last.keys() | unknown)
+    last |= _placeholders(unmatched, set(discarded), names, now)
     unclaimed, left = _left_over([each for each in free if id(each) not in taken], claims)
     superseded = _superseded(claims, last, left)
-    _keep_written_over(last, claims, (each for each in unclaimed if each.name in names), now)
+    _keep_overwritten_attempts(last, claims, (each for each in unclaimed if each.name in names), now)
     return Matched(
         last,
         unknown,
@@ -130,7 +131,7 @@ def _is_certain(claim: Claim, last: Mapping[int, JobStatus]) -> bool:
 
 
 def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list[JobStatus], list[JobStatus]]:
-    """Split the unmatched statuses into those of a job that no spec names, and those that a renamed spec left."""
+    """Split the unmatched statuses into those of jobs that no spec names, and those that renamed specs left behind."""
     jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
     unclaimed: list[JobStatus] = []
     left: list[JobStatus] = []
@@ -140,14 +141,14 @@ def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list
     return unclaimed, left
 
 
-def _keep_written_over(
+def _keep_overwritten_attempts(
     last: dict[int, JobStatus], claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime
 ) -> None:
     """Move the attempts of statuses that a spec will overwrite to that spec, so that the guard still counts them."""
     attempts_of = {each.name: remembered(attempts(each), now) for each in statuses}
     for claim in claims:
-        if claim.key in last and (spent := attempts_of.pop(claim.name, ())):
-            last[claim.key] = replace(last[claim.key], spent=(*last[claim.key].spent, *spent))
+        if claim.key in last and (attempts_left := attempts_of.pop(claim.name, ())):
+            last[claim.key] = replace(last[claim.key], spent=(*last[claim.key].spent, *attempts_left))
 
 
 def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[dict[int, JobStatus], set[int]]:
@@ -204,15 +205,15 @@ def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
         sources, names = of_name[claim.name], of_job[claim.job]
         if len(sources) > 1:
             others = _others(sources, claim.source)
-            found[claim.key] = f"the name {claim.name!r} stands twice; the other is in {others}"
+            found[claim.key] = f"the name {claim.name!r} is used twice; the other spec is in {others}"
         elif claim.ref is not None and claim.job is not None and len(names) > 1:
             others = _others(names, claim.name)
-            found[claim.key] = f"the job {claim.ref.id} is named by another spec too: {others}"
+            found[claim.key] = f"another spec names the job {claim.ref.id} too: {others}"
     return found
 
 
 def _others(texts: list[str], own: str) -> str:
-    """Return the texts except one's own, in order, at most `OTHERS_MAX` of them. `texts` is sorted and has `own`."""
+    """Return at most `OTHERS_MAX` of the texts, without `own`. `texts` is sorted and contains `own`."""
     begun = texts[: OTHERS_MAX + 2]
     if own in begun:
         begun.remove(own)
@@ -241,12 +242,12 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
     )
 
 
-def _forgotten(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
+def _placeholders(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
     """Return placeholder statuses that record that the earlier ones were discarded."""
-    message = "what was known of the job is lost"
+    message = "the earlier status of the job is lost"
     return {
         claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now)
         for claim in claims
-        # A discarded file under an unused name may be of any job, if its spec was renamed.
+        # If a spec was renamed, its status may be a discarded file under an unused name, so any job may be affected.
         if claim.name in lost or lost - names
     }

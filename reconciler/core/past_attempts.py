@@ -1,8 +1,10 @@
-"""What was asked for before, by the journal and by the statuses, each first attempt once.
+"""The first attempts of the past, from the journal and from the statuses, each counted once.
 
-Rules: whoever writes a status can leave an attempt out and make one up, so the journal counts with the statuses: what
-either tells of counts, and no attempt counts twice. An open receipt is vouched for by the journal, or by a place of
-statuses that only we write. What is in a batch at this moment is no part of the past.
+Theory: an author of specs who can write statuses can remove an attempt from one or forge an attempt. The journal is in
+the state directory, where only we write, but a fresh CI runner has none. Therefore both sources count.
+
+Rules: an attempt that either source records counts, and no attempt counts twice. An open receipt is believed if the
+journal records it, or if only we write statuses. The attempts of the batch that is being judged are not past attempts.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus, Receipt, Verb
 
 _Key = tuple[str, datetime]
-"""An account, and when something was asked of it first."""
+"""An account, and the time of a first attempt there."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsedApproval:
-    """An approval that let the change of a spec pass: once, and not again."""
+    """An approval that was used for the change of one spec, and cannot be used for it again."""
 
     label: str
     name: str
@@ -34,41 +36,43 @@ class UsedApproval:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One spec's part in what is decided about an account, as far as the guard goes."""
+    """One spec's part in the decisions about an account, as far as the guard needs it."""
 
     name: str
     ref: JobRef
     verb: Verb | None = None
-    """What is due; None where nothing is."""
+    """The verb that is due, or None."""
     is_first: bool = False
-    """It is the first attempt, by its status."""
+    """Whether it is the first attempt according to the status."""
     is_unplanned: bool = False
+    """Whether a pinned plan (`reconcile plan --out`) lacks the change, so that it is not requested."""
     receipts: tuple[Receipt, ...] = ()
-    """What the status told before."""
+    """The receipts of the last status."""
     is_unfinished: bool | None = None
-    """Whether the job was just seen unfinished; None where nobody saw it."""
+    """Whether this pass saw the job unfinished, or None if the job was not observed."""
 
     @property
     def open_receipt(self) -> Receipt | None:
-        """The receipt of an earlier attempt at what is due."""
+        """The open receipt of the verb that is due."""
         return None if self.verb is None else open_for(self.receipts, self.verb)
 
 
 @dataclass(frozen=True, slots=True)
 class PastAttempts:
-    """All that is told of earlier first attempts."""
+    """Every record of earlier first attempts."""
 
     statuses: tuple[JobStatus, ...] = ()
-    """As they stand, those of unselected and orphaned jobs included."""
+    """The statuses on disk, including those of unselected and orphaned jobs."""
     journal: tuple[Requested, ...] = ()
     older: tuple[JobStatus, ...] = ()
-    """As they stood before, where the journal is younger than what counts."""
+    """Earlier versions of statuses, if the journal is younger than the time that counts."""
     is_ours: bool = False
-    """Whether only we write the statuses, so that each vouches for itself."""
-    _told: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
+    """Whether only we write statuses, so that each is believed."""
+    _counts: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
+    """The result of `_by_moment`, computed once."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
-        """Whether what is due counts as a first attempt, also where an earlier one is told of and not vouched for."""
+        """Whether the change counts as a first attempt. It also does if its earlier receipt is not believed."""
         receipt = change.open_receipt
         if change.verb is None or receipt is None or self.is_ours:
             return change.verb is not None and change.is_first
@@ -79,9 +83,10 @@ class PastAttempts:
         )
 
     def count(self, batch: Collection[PlannedChange], now: datetime) -> Counter[str]:
-        """Return how many first attempts the last hour saw that nobody approved, by account, besides the batch's own.
+        """Return the number of unapproved first attempts of the last hour by account, without those of the batch.
 
-        One from the future counts too, if the clocks may just disagree: forgetting one would loosen the brakes.
+        An attempt from the near future counts too, because clocks may disagree, and forgetting an attempt would loosen
+        the limits.
         """
         in_statuses, in_journal = self._by_moment()
         in_statuses, in_journal = in_statuses.copy(), in_journal.copy()
@@ -97,22 +102,22 @@ class PastAttempts:
         return found
 
     def uses(self) -> frozenset[UsedApproval]:
-        """Return which approvals were used for which spec."""
-        told = {
+        """Return the approvals that were used, with their specs."""
+        in_statuses = {
             UsedApproval(attempt.approved_by, status.name, attempt.requested_at)
             for status in (*self.statuses, *self.older)
             for attempt in attempts(status)
             if attempt.approved_by is not None
         }
-        kept = {
+        in_journal = {
             UsedApproval(each.approved_by, each.name, each.at) for each in self.journal if each.approved_by is not None
         }
-        return frozenset(told | kept)
+        return frozenset(in_statuses | in_journal)
 
     def _of(self, change: PlannedChange) -> Iterable[_Key]:
-        """Yield what the journal has of this very change and its status does not tell of.
+        """Yield the attempts of this change that the journal records and its status does not.
 
-        It never left, or the status was taken away. Either way it is in the batch now.
+        Such a request was never sent, or its status was removed since. In both cases it is part of the batch now.
         """
         moments = {each.requested_at for each in change.receipts}
         for each in self.journal:
@@ -121,22 +126,23 @@ class PastAttempts:
                 yield each.account, each.at
 
     def _by_moment(self) -> tuple[Counter[_Key], Counter[_Key]]:
-        """Return how many unapproved attempts there were, by account and moment: by statuses, and by the journal."""
-        if not self._told:
+        """Return the number of unapproved attempts by account and time: from the statuses, and from the journal."""
+        if not self._counts:
             versions: dict[str, Counter[_Key]] = {}
             for status in (each for each in (*self.statuses, *self.older) if each.receipts or each.spent):
-                told = Counter((each.account, each.requested_at) for each in attempts(status) if not each.approved_by)
-                versions[status.name] = versions.get(status.name, Counter()) | told
+                found = Counter((each.account, each.requested_at) for each in attempts(status) if not each.approved_by)
+                # The versions of one status record the same attempts, so the union takes the maximum and not the sum.
+                versions[status.name] = versions.get(status.name, Counter()) | found
             in_statuses: Counter[_Key] = Counter()
             for each in versions.values():
                 in_statuses.update(each)
             in_journal = Counter((each.account, each.at) for each in self.journal if not each.approved_by)
-            self._told.append((in_statuses, in_journal))
-        return self._told[0]
+            self._counts.append((in_statuses, in_journal))
+        return self._counts[0]
 
 
 def still_counting(journal: Iterable[Requested], statuses: Iterable[JobStatus], now: datetime) -> tuple[Requested, ...]:
-    """Return what the journal must still hold: what counts, and what vouches for a receipt that is open."""
+    """Return the entries that the journal must keep: those that still count, and those that prove an open receipt."""
     is_open = {
         (status.job.account, status.job.id, receipt.verb, receipt.requested_at)
         for status in statuses

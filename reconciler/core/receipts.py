@@ -1,9 +1,12 @@
-"""The receipt protocol, one for the three verbs: requested, accepted, confirmed; or withdrawn; or moot.
+"""The receipt protocol of the three verbs: requested, accepted, confirmed; or withdrawn; or moot.
 
-A receipt is opened before its request is sent (`intend`). Only an observation closes it: a later one, which confirms
-it, or the one that came with a refusal. If the provider refused every attempt, the receipt is closed without a
-confirmation, because something else changed the job. At most one receipt is open, the newest. After a crash the open
-receipt keeps the request from being repeated before `backoff.next_attempt_at`.
+Theory: a crash may come between any two steps. A receipt is therefore opened and synced before its request is sent
+(`intend`), so that the next pass knows of a request that may have been sent. The open receipt keeps the request from
+being repeated before `backoff.next_attempt_at`.
+
+Rules: only an observation closes a receipt: a later one, which confirms it, or the one that came with a refusal. If the
+provider refused every attempt, the receipt is closed without a confirmation, because something else changed the job. At
+most one receipt is open, the newest.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Ou
 
 REVERSALS_MAX = 3
 REVERSALS_WITHIN = timedelta(days=1)
+"""A verb whose effect was undone this often within this time is contested."""
 
 _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 
@@ -27,7 +31,7 @@ _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 def confirm(
     status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta, *, is_refused: bool = False
 ) -> tuple[Receipt, ...]:
-    """Return the receipts of a status. The open one is closed if the observed phase is an outcome of its request.
+    """Return the receipts of a status after an observation, which closes the open one if the phase is an outcome of it.
 
     With `is_refused`, the provider has just refused that request and showed the job in this phase. The receipt is
     confirmed unless the provider refused all attempts, because any other attempt may have caused the outcome.
@@ -75,17 +79,17 @@ def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
 
 
 def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
-    """Whether the job may be gone because of us: the provider accepted our cancel, and its end was not seen yet."""
+    """Whether the job may be gone because of our cancel: the provider accepted it, and nothing showed the end."""
     cancel = newest_cancel(receipts)
     return cancel is not None and cancel.is_open and cancel.accepted_at is not None
 
 
-def limit_asked_for(receipts: tuple[Receipt, ...], *, is_still_meant: bool) -> str | None:
-    """Return the limit of the newest cancel, if its job is gone or if it is open and still wanted; else None."""
-    asked = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
-    if asked is None or asked.because is not Because.LIMIT_REACHED:
+def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:
+    """Return the limit that caused the newest cancel, if its job is gone or if the cancel is open and still wanted."""
+    cancel = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
+    if cancel is None or cancel.because is not Because.LIMIT_REACHED:
         return None
-    return asked.reason if asked.outcome is Outcome.GONE or (asked.is_open and is_still_meant) else None
+    return cancel.reason if cancel.outcome is Outcome.GONE or (cancel.is_open and is_still_wanted) else None
 
 
 def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:
@@ -111,8 +115,8 @@ def intend(
             attempts=1,
             approved_by=approved_by,
         )
-        kept, gone = status.receipts[: RECEIPTS_MAX - 1], status.receipts[RECEIPTS_MAX - 1 :]
-        spent = (*status.spent, *remembered(spent_by(status, gone), now))
+        kept, dropped = status.receipts[: RECEIPTS_MAX - 1], status.receipts[RECEIPTS_MAX - 1 :]
+        spent = (*status.spent, *remembered(spent_by(status, dropped), now))
         return replace(status, receipts=(opened, *kept), spent=spent)
     again = replace(receipt, attempts=receipt.attempts + 1, last_attempt_at=now)
     return replace(status, receipts=tuple(again if each is receipt else each for each in status.receipts))

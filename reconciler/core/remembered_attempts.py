@@ -1,8 +1,11 @@
-"""What must be remembered of first attempts though the spec or the job that they were for is another one by now.
+"""First attempts that a status remembers after their receipts were dropped.
 
-Rules: one that nobody approved counts against the brakes for an hour; one that used up a commit's approval is known
-for as long as that could approve it again; an operator's approval is used once, in his own run, and leaves nothing.
-What counts no longer is dropped together with some news, for bytes do not move by themselves.
+A receipt is dropped if its spec names another job, or if newer receipts push it out. The guard must still count it.
+
+Rules: an attempt that was not approved counts against the limits for an hour. One that used a commit's approval is
+remembered for as long as that commit can approve. One that an operator approved needs no memory, because the approval
+is valid in one run only. An attempt that no longer counts is dropped with the next change of its status, because the
+passing of time alone changes no bytes.
 """
 
 from __future__ import annotations
@@ -18,28 +21,28 @@ WINDOW = timedelta(hours=1)
 
 
 def attempts(status: JobStatus) -> tuple[RememberedAttempt, ...]:
-    """Return every first attempt that a status tells of."""
+    """Return every first attempt that a status records."""
     return (*status.spent, *spent_by(status, status.receipts))
 
 
 def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[RememberedAttempt, ...]:
-    """Return what is to be remembered of receipts of a status, if they go."""
+    """Return the attempts to remember of receipts that are dropped from a status."""
     account = status.job.account if status.job else ""
     return tuple(RememberedAttempt(account, each.requested_at, each.approved_by) for each in receipts)
 
 
 def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[RememberedAttempt, ...]:
-    """Return what must still be known. What is said to be of the future may be of a clock that is wrong."""
+    """Return the attempts that must still be remembered."""
     return tuple(each for each in spent if is_remembered(each.requested_at, each.approved_by, now))
 
 
 def known_until(spent: Iterable[RememberedAttempt]) -> datetime:
-    """Return when the last of these is forgotten."""
+    """Return when the last of these attempts is forgotten."""
     return max(each.requested_at + _span(each.approved_by) for each in spent)
 
 
 def is_remembered(at: datetime, approved_by: str | None, now: datetime) -> bool:
-    """Return whether an attempt must still be known."""
+    """Whether an attempt must still be remembered. One from the near future counts, because clocks may disagree."""
     return abs(now - at) < _span(approved_by)
 
 

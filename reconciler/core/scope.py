@@ -1,7 +1,8 @@
-"""What a limit on changes is about: an account, a credential at a host, a kind of job, everything.
+"""The scopes that limits on changes apply to: an account, a credential at a host, everything, a kind of job.
 
-Rules: an account counts in every scope that it is in, so that no other name for it, and no other account beside it,
-makes room for one change more. What is embedded in this process counts for itself alone: its jobs are make-believe.
+Rules: a change counts in every scope that its account is in. Therefore neither another name for the account nor another
+account beside it makes room for one more change. An embedded account counts only for itself, because its jobs exist in
+this process alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from reconciler.model.spec import Safety
 
 
 class Extent(StrEnum):
-    """How far a scope reaches, in the order in which a refusal is told."""
+    """The extent of a scope. The order is that in which refusals are reported."""
 
     ACCOUNT = "account"
     CREDENTIAL = "credential"
@@ -27,13 +28,13 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One of them."""
+    """One scope: its extent, and the account, credential or kind that it is of."""
 
     extent: Extent
     name: str = ""
 
     def __str__(self) -> str:
-        """Return it as it stands in a refusal."""
+        """Return the text of the scope in a refusal."""
         match self.extent:
             case Extent.OVERALL:
                 return "overall"
@@ -45,21 +46,21 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlace:
-    """Where a change is made."""
+    """The account that a change is made in, with what decides its scopes."""
 
     account: str
-    """As its line stands in statuses."""
+    """The line that names the account in statuses."""
     protection: CredentialScope | None = None
-    """The credential and its host; None where no document of today says."""
+    """The credential and its host. None if no current document describes the account."""
     kind: str = FINE_TUNING.name
 
     @property
     def is_embedded(self) -> bool:
-        """Whether it is in this process."""
+        """Whether the account is embedded in this process."""
         return self.account.partition(" ")[0] == EMBEDDED
 
     def scopes(self) -> tuple[Scope, ...]:
-        """Return every scope that a change here counts in."""
+        """Return every scope that a change in this account counts in."""
         own = Scope(Extent.ACCOUNT, self.account)
         if self.is_embedded:
             return (own,)
@@ -69,16 +70,16 @@ class ChangePlace:
 
 @dataclass(frozen=True, slots=True)
 class AccountMap:
-    """Where each account is, by its line. One that no document of today stands for counts with all at its host."""
+    """The credential scope of each account, by its line. An account without one counts with all others at its host."""
 
     protections: Mapping[str, CredentialScope] = field(default_factory=dict)
 
     def place(self, account: str) -> ChangePlace:
-        """Return where an account is."""
+        """Return the place of changes in an account."""
         return ChangePlace(account, self.protections.get(account))
 
     def is_in(self, account: str, scope: Scope) -> bool:
-        """Whether what was done in an account counts in a scope."""
+        """Whether the changes of an account count in a scope."""
         place = self.place(account)
         if scope in place.scopes():
             return True
@@ -90,12 +91,12 @@ class AccountMap:
 
 @dataclass(frozen=True, slots=True)
 class ScopedLimits:
-    """The limits in force: everywhere, and what an operator set for a kind or a credential in their place."""
+    """The limits in force: the general ones, and those that an operator set instead for a kind or a credential."""
 
     everywhere: ChangeLimits = field(default_factory=ChangeLimits)
     kinds: Mapping[str, ChangeLimits] = field(default_factory=dict)
     credentials: Mapping[str, ChangeLimits] = field(default_factory=dict)
-    """By the credential's name."""
+    """By the name of the credential."""
 
     def of(self, scope: Scope, place: ChangePlace) -> ChangeLimits:
         """Return the limits of a scope that a place is in."""
@@ -106,7 +107,7 @@ class ScopedLimits:
         return self.credentials.get(place.protection.credential, self.everywhere)
 
     def renamed(self, names: Mapping[str, str]) -> ScopedLimits:
-        """Return these limits by the names that credentials go by; of two that are one by now, the stricter holds."""
+        """Return these limits with other names for credentials. If two names become one, the stricter limits hold."""
         found: dict[str, ChangeLimits] = {}
         for written, limits in self.credentials.items():
             name = names.get(written, written)
@@ -114,7 +115,7 @@ class ScopedLimits:
         return ScopedLimits(self.everywhere, self.kinds, found)
 
     def tightened(self, safety: Safety) -> ScopedLimits:
-        """Return these limits, or the repository's where those are stricter."""
+        """Return these limits, tightened by the repository's Settings."""
         return ScopedLimits(
             self.everywhere.tightened(safety),
             {name: each.tightened(safety) for name, each in self.kinds.items()},

@@ -13,7 +13,7 @@ from datetime import datetime
 from reconciler.core import limits
 from reconciler.core.facts import confirmed_phase, may_have_started, merge
 from reconciler.core.finality import assess
-from reconciler.core.receipts import confirm, has_accepted_cancel, limit_asked_for, may_vanish, newest_cancel
+from reconciler.core.receipts import confirm, has_accepted_cancel, limit_of_cancel, may_vanish, newest_cancel
 from reconciler.core.subject import Subject
 from reconciler.core.table import Situation
 from reconciler.model.job import UNFINISHED, ObservedJob, Phase
@@ -23,45 +23,46 @@ from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Recei
 
 @dataclass(frozen=True, slots=True)
 class Situated:
-    """An observation after it was compared with the last status. `last` is that status, perhaps in part."""
+    """An observation after the comparison with the last status. `last` is that status, perhaps in part."""
 
     last: JobStatus | None
     phase: Phase
     facts: JobFacts
     receipts: tuple[Receipt, ...]
     limit: str | None
-    """The limit that the job exceeds, which selects the column `cancelled`; None if there is none."""
+    """The limit that the job exceeds, which selects the column `cancelled`, or None."""
     is_limit_remembered: bool
     """Whether the limit comes from an open receipt only, because this observation cannot check it."""
     doubted_at: datetime | None
     unjudged: str | None = None
-    """Which limits cannot be checked and why, if one of them could select the column `cancelled`."""
+    """The limits that cannot be checked and why, if one of them could select the column `cancelled`."""
 
 
 def situate(
     subject: Subject, job: ObservedJob | None, last: JobStatus | None, now: datetime, *, is_refused: bool = False
 ) -> Situated:
     """Compare a successful observation with the last status. `is_refused` is as in `decide`."""
-    belief = assess(job, last, now)
-    job, last = belief.job, belief.last
+    assessment = assess(job, last, now)
+    job, last = assessment.job, assessment.last
     as_of = job.as_of if job else None
     facts = merge(subject.ref, job, last, now)
     phase = confirmed_phase(job.phase if job else Phase.ABSENT, facts.finished_at, subject.capabilities)
     receipts = confirm(last, phase, now, subject.interval, is_refused=is_refused)
-    is_told = phase in UNFINISHED and limits.is_believable(as_of, now)
+    is_checked = phase in UNFINISHED and limits.is_believable(as_of, now)
     unjudged = None
     if phase in UNFINISHED and subject.spec.desired_state is not DesiredState.CANCELLED:
         unjudged = limits.unjudged(
             subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last)
         )
-    if is_told:
+    if is_checked:
         limit = limits.reached(subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last))
     else:
+        # This observation cannot check the limit. Our own cancel for a limit stays wanted until the spec changes.
         is_same_spec = last is not None and last.observed_spec == subject.digest
         is_observed = subject.spec.desired_state is DesiredState.OBSERVED
-        limit = limit_asked_for(receipts, is_still_meant=is_same_spec and not is_observed)
-    is_remembered = limit is not None and not is_told
-    return Situated(last, phase, facts, receipts, limit, is_remembered, belief.doubted_at, unjudged)
+        limit = limit_of_cancel(receipts, is_still_wanted=is_same_spec and not is_observed)
+    is_remembered = limit is not None and not is_checked
+    return Situated(last, phase, facts, receipts, limit, is_remembered, assessment.doubted_at, unjudged)
 
 
 def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situation:

@@ -25,5 +25,5 @@ class Subject:
     kind: JobKind = FINE_TUNING
     suspension: Suspension | None = None
     is_retry: bool = False
-    """Whether a person asked for the next attempt now."""
+    """Whether `reconcile retry` made the next attempt due now."""
     interval: timedelta = INTERVAL

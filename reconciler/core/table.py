@@ -1,8 +1,8 @@
 """The decision table, as data.
 
-Rules: `TABLE` alone decides which verb a situation and a desired state call for. It has a row for every situation and
-desired state, which a test proves. It uses no time, receipts or limits: `decide` turns those into a situation and a
-column first.
+Rules: `TABLE` alone decides which verb a situation and a desired state require. It has a row for every situation and
+desired state, which a test checks. It uses no time, receipts or limits: `situation` and `decide` turn those into a
+situation and a column first.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from reconciler.core.conditions import Stance
+from reconciler.core.conditions import Readiness
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import Verb
 
 
 class Situation(StrEnum):
-    """The situation of a job: its phase, and where it matters, whether we caused it."""
+    """The situation of a job: its phase, and if it matters, whether we caused it."""
 
     NEVER_SEEN = "absent, never seen"
     VANISHED = "absent, was seen unfinished"
@@ -28,14 +28,14 @@ class Situation(StrEnum):
     PAUSING = "pausing"
     PAUSED = "paused"
     CANCELLING = "cancelling"
-    CANCELLING_BY_US = "cancelling, asked for by us"
+    CANCELLING_BY_US = "cancelling, requested by us"
     SUCCEEDED = "succeeded"
     SUCCEEDED_DESPITE_CANCEL = "succeeded, after an accepted cancel"
     FAILED = "failed"
     FAILED_DESPITE_CANCEL = "failed, after an accepted cancel"
     CANCELLED = "cancelled"
     CANCELLED_BY_LIMIT = "cancelled, for a limit"
-    CANCELLED_BY_US = "cancelled, asked for by us"
+    CANCELLED_BY_US = "cancelled, requested by us"
     UNKNOWN = "unknown"
 
 
@@ -43,116 +43,116 @@ class Situation(StrEnum):
 class TableRow:
     """The condition to write and the verb to request."""
 
-    stance: Stance
+    readiness: Readiness
     reason: Reason
     verb: Verb | None = None
 
 
-def _hold(reason: Reason = Reason.AS_DESIRED) -> TableRow:
-    return TableRow(Stance.HOLD, reason)
+def _ready(reason: Reason = Reason.AS_DESIRED) -> TableRow:
+    return TableRow(Readiness.READY, reason)
 
 
-def _wait(reason: Reason) -> TableRow:
-    return TableRow(Stance.WAIT, reason)
+def _reconciling(reason: Reason) -> TableRow:
+    return TableRow(Readiness.RECONCILING, reason)
 
 
-def _give_up(reason: Reason) -> TableRow:
-    return TableRow(Stance.GIVE_UP, reason)
+def _stalled(reason: Reason) -> TableRow:
+    return TableRow(Readiness.STALLED, reason)
 
 
-_CANCEL = TableRow(Stance.WAIT, Reason.CANCEL_PENDING, Verb.CANCEL)
-_PAUSE = TableRow(Stance.WAIT, Reason.PAUSE_PENDING, Verb.PAUSE)
-_RESUME = TableRow(Stance.WAIT, Reason.RESUME_PENDING, Verb.RESUME)
+_CANCEL = TableRow(Readiness.RECONCILING, Reason.CANCEL_PENDING, Verb.CANCEL)
+_PAUSE = TableRow(Readiness.RECONCILING, Reason.PAUSE_PENDING, Verb.PAUSE)
+_RESUME = TableRow(Readiness.RECONCILING, Reason.RESUME_PENDING, Verb.RESUME)
 
 _COLUMNS = (DesiredState.RUNNING, DesiredState.PAUSED, DesiredState.CANCELLED, DesiredState.OBSERVED)
 _ROWS: dict[Situation, tuple[TableRow, TableRow, TableRow, TableRow]] = {
     # wanted:                 running, paused, cancelled (or over a limit), observed
     Situation.NEVER_SEEN: (
-        _give_up(Reason.JOB_NOT_FOUND),
-        _give_up(Reason.JOB_NOT_FOUND),
-        _give_up(Reason.JOB_NOT_FOUND),
-        _give_up(Reason.JOB_NOT_FOUND),
+        _stalled(Reason.JOB_NOT_FOUND),
+        _stalled(Reason.JOB_NOT_FOUND),
+        _stalled(Reason.JOB_NOT_FOUND),
+        _stalled(Reason.JOB_NOT_FOUND),
     ),
     Situation.VANISHED: (
-        _give_up(Reason.JOB_VANISHED),
-        _give_up(Reason.JOB_VANISHED),
-        _give_up(Reason.JOB_VANISHED),
-        _hold(Reason.JOB_GONE),
+        _stalled(Reason.JOB_VANISHED),
+        _stalled(Reason.JOB_VANISHED),
+        _stalled(Reason.JOB_VANISHED),
+        _ready(Reason.JOB_GONE),
     ),
     Situation.VANISHED_AFTER_CANCEL: (
-        _give_up(Reason.JOB_VANISHED),
-        _give_up(Reason.JOB_VANISHED),
-        _wait(Reason.CANCEL_PENDING),
-        _hold(Reason.JOB_GONE),
+        _stalled(Reason.JOB_VANISHED),
+        _stalled(Reason.JOB_VANISHED),
+        _reconciling(Reason.CANCEL_PENDING),
+        _ready(Reason.JOB_GONE),
     ),
     Situation.GONE_AFTER_CANCEL: (
-        _give_up(Reason.JOB_VANISHED),
-        _give_up(Reason.JOB_VANISHED),
-        _hold(Reason.JOB_GONE),
-        _hold(Reason.JOB_GONE),
+        _stalled(Reason.JOB_VANISHED),
+        _stalled(Reason.JOB_VANISHED),
+        _ready(Reason.JOB_GONE),
+        _ready(Reason.JOB_GONE),
     ),
-    Situation.PROGRESSING: (_hold(), _PAUSE, _CANCEL, _hold()),
-    Situation.PAUSING: (_wait(Reason.RESUME_PENDING), _wait(Reason.PAUSE_PENDING), _CANCEL, _hold()),
-    Situation.PAUSED: (_RESUME, _hold(), _CANCEL, _hold()),
+    Situation.PROGRESSING: (_ready(), _PAUSE, _CANCEL, _ready()),
+    Situation.PAUSING: (_reconciling(Reason.RESUME_PENDING), _reconciling(Reason.PAUSE_PENDING), _CANCEL, _ready()),
+    Situation.PAUSED: (_RESUME, _ready(), _CANCEL, _ready()),
     Situation.CANCELLING: (
-        _wait(Reason.CANCELLING_ELSEWHERE),
-        _wait(Reason.CANCELLING_ELSEWHERE),
-        _wait(Reason.CANCEL_PENDING),
-        _hold(),
+        _reconciling(Reason.CANCELLING_ELSEWHERE),
+        _reconciling(Reason.CANCELLING_ELSEWHERE),
+        _reconciling(Reason.CANCEL_PENDING),
+        _ready(),
     ),
     Situation.CANCELLING_BY_US: (
-        _wait(Reason.CANCEL_PENDING),
-        _wait(Reason.CANCEL_PENDING),
-        _wait(Reason.CANCEL_PENDING),
-        _hold(),
+        _reconciling(Reason.CANCEL_PENDING),
+        _reconciling(Reason.CANCEL_PENDING),
+        _reconciling(Reason.CANCEL_PENDING),
+        _ready(),
     ),
     Situation.SUCCEEDED: (
-        _hold(Reason.SUCCEEDED),
-        _hold(Reason.SUCCEEDED),
-        _hold(Reason.FINISHED_BEFORE_CANCEL),
-        _hold(Reason.SUCCEEDED),
+        _ready(Reason.SUCCEEDED),
+        _ready(Reason.SUCCEEDED),
+        _ready(Reason.FINISHED_BEFORE_CANCEL),
+        _ready(Reason.SUCCEEDED),
     ),
     Situation.SUCCEEDED_DESPITE_CANCEL: (
-        _hold(Reason.SUCCEEDED),
-        _hold(Reason.SUCCEEDED),
-        _hold(Reason.FINISHED_DESPITE_CANCEL),
-        _hold(Reason.SUCCEEDED),
+        _ready(Reason.SUCCEEDED),
+        _ready(Reason.SUCCEEDED),
+        _ready(Reason.FINISHED_DESPITE_CANCEL),
+        _ready(Reason.SUCCEEDED),
     ),
     Situation.FAILED: (
-        _give_up(Reason.JOB_FAILED),
-        _give_up(Reason.JOB_FAILED),
-        _hold(Reason.FINISHED_BEFORE_CANCEL),
-        _hold(),
+        _stalled(Reason.JOB_FAILED),
+        _stalled(Reason.JOB_FAILED),
+        _ready(Reason.FINISHED_BEFORE_CANCEL),
+        _ready(),
     ),
     Situation.FAILED_DESPITE_CANCEL: (
-        _give_up(Reason.JOB_FAILED),
-        _give_up(Reason.JOB_FAILED),
-        _hold(Reason.FINISHED_DESPITE_CANCEL),
-        _hold(),
+        _stalled(Reason.JOB_FAILED),
+        _stalled(Reason.JOB_FAILED),
+        _ready(Reason.FINISHED_DESPITE_CANCEL),
+        _ready(),
     ),
     Situation.CANCELLED: (
-        _give_up(Reason.CANCELLED_ELSEWHERE),
-        _give_up(Reason.CANCELLED_ELSEWHERE),
-        _hold(Reason.CANCELLED),
-        _hold(),
+        _stalled(Reason.CANCELLED_ELSEWHERE),
+        _stalled(Reason.CANCELLED_ELSEWHERE),
+        _ready(Reason.CANCELLED),
+        _ready(),
     ),
     Situation.CANCELLED_BY_LIMIT: (
-        _hold(Reason.LIMIT_REACHED),
-        _hold(Reason.LIMIT_REACHED),
-        _hold(Reason.CANCELLED),
-        _hold(),
+        _ready(Reason.LIMIT_REACHED),
+        _ready(Reason.LIMIT_REACHED),
+        _ready(Reason.CANCELLED),
+        _ready(),
     ),
     Situation.CANCELLED_BY_US: (
-        _give_up(Reason.CANCELLED_BY_US),
-        _give_up(Reason.CANCELLED_BY_US),
-        _hold(Reason.CANCELLED),
-        _hold(),
+        _stalled(Reason.CANCELLED_BY_US),
+        _stalled(Reason.CANCELLED_BY_US),
+        _ready(Reason.CANCELLED),
+        _ready(),
     ),
     Situation.UNKNOWN: (
-        _wait(Reason.PHASE_NOT_UNDERSTOOD),
-        _wait(Reason.PHASE_NOT_UNDERSTOOD),
-        _wait(Reason.PHASE_NOT_UNDERSTOOD),
-        _wait(Reason.PHASE_NOT_UNDERSTOOD),
+        _reconciling(Reason.PHASE_NOT_UNDERSTOOD),
+        _reconciling(Reason.PHASE_NOT_UNDERSTOOD),
+        _reconciling(Reason.PHASE_NOT_UNDERSTOOD),
+        _reconciling(Reason.PHASE_NOT_UNDERSTOOD),
     ),
 }
 

@@ -17,7 +17,7 @@ from reconciler.git.checkout import find_checkout
 from reconciler.git.command import Git, GitError
 from reconciler.git.commits import FileChange, read_changes
 from reconciler.model.action import APPROVED_FOR
-from reconciler.model.journal import Older
+from reconciler.model.journal import EarlierStatuses
 from reconciler.model.status import JobStatus
 
 COMMITS_MAX = 5_000
@@ -34,7 +34,7 @@ class _TooMuchError(Exception):
     """More than is read. The message says what."""
 
 
-def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> Older:
+def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:
     """Return the statuses that commits of the last day wrote or took away; none where they are in no checkout.
 
     Args:
@@ -46,17 +46,19 @@ def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) 
     try:
         checkout = find_checkout(specs, scratch=scratch)
     except GitError:
-        return Older()  # nothing of such a checkout is acted on, which every pass says
+        return EarlierStatuses()  # nothing of such a checkout is acted on, which every pass says
     real = statuses.resolve()
     if checkout is None or not real.is_relative_to(checkout.git.directory):
-        return Older()
+        return EarlierStatuses()
     try:
         if checkout.revision() is None:
-            return Older()  # nothing was committed yet
+            return EarlierStatuses()  # nothing was committed yet
         within = real.relative_to(checkout.git.directory).as_posix()
-        return Older(tuple(_parsed(checkout.git, _blobs(checkout.git, within, now - APPROVED_FOR - LATE_MAX))))
+        return EarlierStatuses(
+            tuple(_parsed(checkout.git, _blobs(checkout.git, within, now - APPROVED_FOR - LATE_MAX)))
+        )
     except (GitError, _TooMuchError) as error:
-        return Older(doubt=f"the last day's commits of statuses cannot be read ({error})")
+        return EarlierStatuses(doubt=f"the last day's commits of statuses cannot be read ({error})")
 
 
 def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reconciler.model.journal import KnownStatuses, Lost, Requested
+from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.spec import parse_instant, render_instant
 from reconciler.model.status import Verb
 from reconciler.ports import Disk
@@ -176,7 +176,7 @@ def _rows(known: KnownStatuses) -> Iterable[list[str]]:
 def _known(rows: Any) -> KnownStatuses:
     marks: dict[str, str] = {}
     unfinished: dict[str, tuple[str, str]] = {}
-    lost: dict[str, Lost] = {}
+    lost: dict[str, LostStatus] = {}
     for what, name, *rest in rows[1:]:
         if what == "known":
             (marks[name],) = rest
@@ -185,5 +185,5 @@ def _known(rows: Any) -> KnownStatuses:
             unfinished[name] = (account, job_id)
         else:
             at, mark = rest
-            lost[name] = Lost(parse_instant(at), mark)
+            lost[name] = LostStatus(parse_instant(at), mark)
     return KnownStatuses(marks=marks, unfinished=unfinished, lost=lost)

@@ -122,7 +122,7 @@ def _found(path: str, entry: Entry) -> Found | Lookalike | Trouble | None:
 def _trouble(path: str, entry: Entry) -> Trouble | None:
     may_hold_specs = entry.is_dir or entry.name.endswith(SUFFIXES)
     if may_hold_specs and not entry.name.isprintable():
-        return Trouble(path, "this name is not UTF-8, or holds control characters: rename it")
+        return Trouble(path, "this name is not UTF-8, or contains control characters: rename it")
     if entry.is_dir and path.count("/") >= DEPTH_MAX:
         return Trouble(path, f"directories are nested deeper than {DEPTH_MAX}")
     if entry.is_dir or entry.is_file:

@@ -1,1 +1,1 @@
-"""What is said: frozen data that everything else speaks in."""
+"""The model: frozen data that every other package uses. It imports no other package of the product."""

@@ -1,4 +1,4 @@
-"""A change that is wanted of a provider, what became of it, and what approves it."""
+"""A change to request from a provider, the progress of that request, and the commit that approves it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from reconciler.model.job import JobRef
 from reconciler.model.status import Because, Verb
 
 APPROVED_FOR = timedelta(hours=24)
-"""How long a commit's approval holds."""
+"""How long a commit's approval is valid."""
 _BY_COMMIT = "Approve-Cancels "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One request that should be made: data, to be compared, printed, refused or sent."""
+    """One change to request, as data: it can be compared, printed, refused or sent."""
 
     verb: Verb
     ref: JobRef
     name: str
     because: Because
     reason: str | None
-    """The spec's own words, or the limit that was reached."""
+    """The `reason` of the spec, or the limit that was exceeded."""
     is_first_attempt: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CommitApproval:
-    """The line `Approve-Cancels: N` of a commit message, for the jobs whose wanted state that commit changed."""
+    """The approval by a line `Approve-Cancels: N` of a commit message, for jobs whose desired state it changed."""
 
     commit: str
     made_at: datetime
@@ -38,17 +38,17 @@ class CommitApproval:
 
     @property
     def label(self) -> str:
-        """What a receipt says that was let through by it; counting those is what makes it work once."""
+        """The label of a receipt that this commit approved. Labels are counted, so that it approves only once."""
         return f"{_BY_COMMIT}{self.commit}"
 
 
 def is_by_commit(approved_by: str) -> bool:
-    """Whether what a receipt says that it was approved by is a commit."""
+    """Whether the label of an approval is that of a commit."""
     return approved_by.startswith(_BY_COMMIT)
 
 
 class Progress(StrEnum):
-    """What became of an action in this run."""
+    """The progress of an action in this run."""
 
     PLANNED = "planned"
     REFUSED = "refused"
@@ -58,7 +58,7 @@ class Progress(StrEnum):
     FORBIDDEN = "forbidden"
     REJECTED = "rejected"
     ALREADY_OVER = "already over"
-    """The provider refused it, because the job had ended or was on its way there already; nothing was accepted."""
+    """The provider refused the request, because the job had ended already or was about to."""
     NOT_RECORDED = "not recorded"
     OVERTAKEN = "overtaken"
-    """Its spec, or what is published, changed between the decision and the request; nothing was sent."""
+    """The spec or the published statuses changed between the decision and the request. Nothing was sent."""

@@ -1,4 +1,7 @@
-"""What is told of each request and action: one frozen record, that anybody may count, log or keep."""
+"""The records of requests and actions for the audit log, the metrics and the progress display.
+
+Each record is frozen. The sender does not know which hooks log or count it.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,19 @@ from reconciler.model.status import Origin, Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One request that left, and how it went."""
+    """One HTTP request that was sent, and its result."""
 
     method: str
     status: int | None
-    """None where there was no answer."""
+    """The HTTP status, or None if there was no answer."""
     took_s: float
     waited_s: float
-    """How long it waited for its turn before it left."""
+    """How long it waited for the rate limit before it was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRecord:
-    """One action that was carried out, or tried, and who wanted it."""
+    """One action that was attempted, with the commit that caused it."""
 
     at: datetime
     action: Action
@@ -36,16 +39,16 @@ class ActionRecord:
 
 
 Audit = Callable[[ActionRecord], None]
-"""Records what became of an action for good. Raises OSError where that cannot be made durable."""
+"""Writes an action to the audit log. Raises OSError if the record cannot be made durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObservationBegan:
-    """A pass begins to observe an account."""
+class ObservationStarted:
+    """A pass starts to observe an account."""
 
     account: Account
     name: str
-    """What a spec calls the account."""
+    """The provider name by which a spec refers to the account."""
     jobs: int
 
 
@@ -57,26 +60,26 @@ class ObservationEnded:
     name: str
     unseen: Unobserved | None = None
     has_looked: bool = True
-    """False where there was nothing to look at, or the look was broken off by ourselves."""
+    """False if there was no job to observe, or if the run ended the observation itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountAnswered:
-    """One request to an account has ended, well or not."""
+    """One request to an account has ended, with or without success."""
 
     account: Account
 
 
 @dataclass(frozen=True, slots=True)
-class RequestLeft:
-    """A request that changes something is being sent."""
+class RequestStarted:
+    """A change request is about to be sent."""
 
     action: Action
 
 
 @dataclass(frozen=True, slots=True)
 class RequestEnded:
-    """What the provider answered to it, or that it did not."""
+    """A change request has ended: the provider's answer, or that there was none."""
 
     action: Action
     progress: Progress
@@ -85,7 +88,7 @@ class RequestEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptOpen:
-    """A request of an earlier pass, of this run or of another one, that an observation did not confirm yet."""
+    """A request of an earlier pass or run that no observation has confirmed yet."""
 
     name: str
     receipt: Receipt
@@ -93,19 +96,25 @@ class ReceiptOpen:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptClosed:
-    """What became of a request, by a later look."""
+    """A later observation showed the outcome of a request."""
 
     name: str
     receipt: Receipt
 
 
 PassEvent = (
-    ObservationBegan | ObservationEnded | AccountAnswered | RequestLeft | RequestEnded | ReceiptOpen | ReceiptClosed
+    ObservationStarted
+    | ObservationEnded
+    | AccountAnswered
+    | RequestStarted
+    | RequestEnded
+    | ReceiptOpen
+    | ReceiptClosed
 )
-"""What happens within a pass, at the moment when it does."""
+"""An event within a pass, reported when it happens."""
 Notify = Callable[[PassEvent], None]
-"""Is told of it, and never raises."""
+"""A callback that receives each event. It must not raise."""
 
 
-def unheard(_: PassEvent) -> None:
-    """Do nothing with an event."""
+def ignore_event(_: PassEvent) -> None:
+    """Ignore an event: the default callback."""

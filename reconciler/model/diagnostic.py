@@ -1,4 +1,4 @@
-"""What is wrong with a document, as data: many a run, each at its file and line."""
+"""Errors and warnings about documents, as data. A run may report many, each at its file and line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """Whether a diagnostic stops what it speaks of."""
+    """Whether a diagnostic makes its document invalid."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -27,5 +27,5 @@ class Diagnostic:
     def __str__(self) -> str:
         """Return `specs/a.yaml:7: spec.desiredState: message; suggestion`."""
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        said = self.message if self.suggestion is None else f"{self.message}; {self.suggestion}"
-        return ": ".join(part for part in (place, self.field, said) if part)
+        text = self.message if self.suggestion is None else f"{self.message}; {self.suggestion}"
+        return ": ".join(part for part in (place, self.field, text) if part)

@@ -1,4 +1,4 @@
-"""How a command ends: the exit codes, and which one of several the process ends with."""
+"""The exit codes of commands, and their precedence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ends, as `sysexits.h` has it where it has a word for it."""
+    """The exit code of a command. Codes from 64 on are those of `sysexits.h`."""
 
     OK = 0
     STALLED = 1
@@ -33,5 +33,5 @@ PRECEDENCE = (
 
 
 def worst(codes: frozenset[ExitCode]) -> ExitCode:
-    """Return the one that the process ends with, of several that hold."""
+    """Return the exit code of the process, if several conditions hold."""
     return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

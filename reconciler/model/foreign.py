@@ -1,26 +1,27 @@
-"""Text that others wrote, where it becomes part of a message.
+"""Clean text from providers and other sources before it becomes part of a message.
 
-Rules: each function takes time that is linear in the text, whatever the text is; a pattern that would try again from
-each place is therefore not used here.
+Rules: each function takes time that is linear in the text, whatever its content. Therefore no regular expression that
+backtracks is used here.
 """
 
 from __future__ import annotations
 
-RAW_MAX = 8
-"""How many times longer than what is kept of it a text may be before it is cut: white space and queries take room."""
+RAW_FACTOR = 8
+"""How many times longer than the result a text may be before it is cut. White space and queries, which are removed,
+take room."""
 
 
 def one_line(text: str, length: int) -> str:
-    """Return a text as one printable line of at most `length` characters, URLs cut at `?`.
+    """Return a text as one printable line of at most `length` characters, with URLs cut at `?`.
 
-    What stands after `RAW_MAX` times the length is dropped unread, so that an endless text costs nothing.
+    The text after `RAW_FACTOR` times the length is dropped unread, so that an endless text costs nothing.
     """
-    printable = "".join(each if each.isprintable() else " " for each in text[: RAW_MAX * length])
+    printable = "".join(each if each.isprintable() else " " for each in text[: RAW_FACTOR * length])
     return without_queries(printable)[:length].rstrip()
 
 
 def without_queries(text: str) -> str:
-    """Return the words of a text, one space between them, each URL cut at its `?`, since a query may hold a secret."""
+    """Return the words of a text separated by spaces. URLs are cut at `?`, because a query may hold a secret."""
     return " ".join(map(_cut, text.split()))
 
 

@@ -1,7 +1,7 @@
-"""What a provider reports of a job, in words shared by all providers.
+"""What a provider reports about a job, in terms shared by all providers.
 
-Nothing here judges. An unknown status word, a null and a missing field each keep their own value, so that
-the decision core, not an adapter, says what they mean.
+Nothing here judges. An unknown status, a null and a missing field each keep their own value, so that the core and not
+an adapter decides what they mean.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reconciler.model.reason import Reason
 
 
 class Phase(StrEnum):
-    """Where a job stands. Eight words of the field, and two of ours: `unknown` and `absent`."""
+    """The phase of a job. `unknown` and `absent` are ours; the others are common among providers."""
 
     VALIDATING_FILES = "validating_files"
     QUEUED = "queued"
@@ -27,9 +27,9 @@ class Phase(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """A word that we do not know: never terminal, never a reason to act."""
+    """The provider reports a status that the adapter does not know. It is never terminal and never causes an action."""
     ABSENT = "absent"
-    """The provider's own not-found answer for this very id."""
+    """The provider answered "not found" for this id."""
 
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
@@ -46,7 +46,7 @@ UNFINISHED = frozenset(
 
 
 class Unset(Enum):
-    """The mark of a field that an answer left out. Left out is not null: the last value stays."""
+    """The value of a field that an answer left out. It differs from null: the last known value stays."""
 
     UNSET = "unset"
 
@@ -55,12 +55,12 @@ UNSET = Unset.UNSET
 
 
 EMBEDDED = "sandbox"
-"""The provider type whose jobs are in this process."""
+"""The provider type whose jobs exist in this process alone."""
 _PORTS = {"https": 443, "http": 80}
 
 
 def host_of(base_url: str) -> str:
-    """Return where a normalised base URL leads, with the port."""
+    """Return the host of a normalised base URL, with the port."""
     scheme, _, rest = base_url.partition("://")
     host = rest.partition("/")[0]
     return host if host.rpartition(":")[2].isdecimal() else f"{host}:{_PORTS.get(scheme, scheme)}"
@@ -68,9 +68,9 @@ def host_of(base_url: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
-    """Whom we speak to: a provider type, its normalised base URL, its scoping options.
+    """An account at a provider: a provider type, its normalised base URL, and its scoping options.
 
-    A Provider document's name is only an alias of this; two documents may name one account.
+    The name of a Provider document is only an alias of it. Two documents may name one account.
     """
 
     type: str
@@ -78,41 +78,41 @@ class Account:
     scope: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        """Return the one line that stands in status files, e.g. `openai https://api.openai.com/v1`."""
+        """Return the line that names the account in status files, such as `openai https://api.openai.com/v1`."""
         return " ".join([self.type, self.base_url, *(f"{key}={value}" for key, value in self.scope)])
 
     @property
     def host(self) -> str:
-        """Where its base URL leads, with the port."""
+        """The host of its base URL, with the port."""
         return host_of(self.base_url)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether its jobs exist in this process alone, so that no other account can be meant by it."""
+        """Whether its jobs exist in this process alone, so that it cannot be another name of a real account."""
         return self.type == EMBEDDED
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class CredentialScope:
-    """What protects an account: the host that is asked, and the credential that is sent there.
+    """The host that requests go to, and the credential that they carry.
 
-    An author of specs can spell one account in many ways. This is what all of them have in common, so everything that
-    protects goes by it: allowed paths, the guard, `DuplicateJob`, the circuit.
+    An author of specs can spell one account in many ways. All spellings share this scope. Therefore every protection
+    uses it: allowed paths, the guard, `DuplicateJob`, the circuit breaker.
     """
 
     host: str
-    """With the port; of an embedded account, its whole line."""
+    """With the port. For an embedded account, its whole line."""
     credential: str
-    """As an operator would write it: a variable, or a file's path after its links."""
+    """As an operator writes it: a variable, or the path of a file with links resolved."""
 
     def __str__(self) -> str:
-        """Return it as it stands in messages."""
+        """Return the text of the scope in messages."""
         return f"{self.host} with {self.credential}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class JobRef:
-    """A job's identity: its account, and the id that the provider gave it."""
+    """The identity of a job: its account, and the id that the provider gave it."""
 
     account: Account
     id: str
@@ -120,7 +120,7 @@ class JobRef:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why a job failed, in the provider's words."""
+    """The error of a failed job, as the provider reports it."""
 
     code: str | None = None
     message: str | None = None
@@ -131,9 +131,9 @@ class JobError:
 class ObservedJob:
     """One job as one answer of the provider showed it.
 
-    `id` is the one that was asked for, or the one that a list gives. `aliases` are the other ids that the provider
-    takes for this job. `phase` is the adapter's translation of `provider_status`, the provider's own word. `as_of` is
-    the provider's clock (the answer's `Date`), where it gave one.
+    `id` is the requested id, or the one in a list row. `aliases` are the other ids that the provider accepts for this
+    job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the answer's
+    `Date`), if the answer had one.
     """
 
     id: str
@@ -152,20 +152,20 @@ class ObservedJob:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Every id that names it."""
+        """Every id of the job."""
         return frozenset({self.id, *self.aliases})
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took a request for a change. Only a later observation shows whether it took effect."""
+    """The provider accepted a change request. Only a later observation shows whether it took effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyOver:
-    """The provider took nothing, because the job is where the request would bring it already: over, or on its way.
+    """The provider refused a request, because the job is in the requested state or about to be.
 
-    `job` is the job as the provider showed it after that: an observation, which is believed as one.
+    `job` is the job as the provider showed it afterwards. It counts as an observation.
     """
 
     job: ObservedJob
@@ -173,7 +173,7 @@ class AlreadyOver:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of a list. `next_cursor` is None on the last one; `garbled` rows show no job that can be told."""
+    """One page of a list. `next_cursor` is None on the last page. `garbled` counts rows that are no readable job."""
 
     jobs: tuple[ObservedJob, ...]
     next_cursor: str | None
@@ -182,14 +182,14 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What to list. `page_size` is at most the adapter's `Capabilities.page_size_max`."""
+    """The parameters of a list. `page_size` is at most the adapter's `Capabilities.page_size_max`."""
 
     page_size: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """A line of a job's own log at the provider."""
+    """A line of a job's log at the provider."""
 
     at: datetime | None
     level: str
@@ -198,7 +198,7 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class JobCheckpoint:
-    """A model that a job has left on its way, and that can be used."""
+    """A usable model that a job saved before its end."""
 
     at: datetime | None
     step: int | None
@@ -207,31 +207,31 @@ class JobCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider can do. The default is *cannot*: an adapter declares, nobody probes."""
+    """The capabilities of a provider. Each defaults to *cannot*. An adapter declares them; no code probes."""
 
     cancel_is_immediate: bool = False
-    """A cancel that was accepted has happened; otherwise it is best effort and takes a while."""
+    """Whether an accepted cancel has taken effect. Otherwise it is best effort and takes a while."""
     confirms: bool = True
-    """False where `cancelling` is hidden behind `cancelled`: then only an end time confirms."""
+    """False if the provider reports `cancelling` as `cancelled`. Then only an end time confirms a cancel."""
     cancel_loses: str | None = None
-    """What of a cancelled job's work is lost, where the provider's documents say so."""
+    """The work that a cancelled job loses, if the provider documents it."""
     can_pause: bool = False
     can_list_events: bool = False
     can_list_checkpoints: bool = False
     has_whole_rows: bool = False
-    """A list row carries every field that a retrieve does."""
+    """Whether a list row has every field of a retrieved job."""
     page_size_max: int = 20
     list_order: str | None = None
-    """In which order a list comes, where that is promised or asked for."""
+    """The order of a list, if the provider promises it or the adapter requests it."""
     filters: tuple[str, ...] = ()
-    """What the service itself can filter a list by."""
+    """The filters that the service offers for a list."""
     ends_on: str | None = None
     """The announced end of the service, with its source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A look that worked. `job` is None where the provider said, in its own words, that there is none."""
+    """A successful observation. `job` is None if the provider answered that it does not exist."""
 
     job: ObservedJob | None
 

@@ -1,4 +1,4 @@
-"""What the state directory remembers for the guard: whoever writes statuses must not be able to make it forget."""
+"""The records that the state directory keeps for the guard, so that writing statuses cannot make the guard forget."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from reconciler.model.status import JobStatus, Verb
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """One first attempt that the guard let through."""
+    """One first attempt that the guard allowed."""
 
     name: str
-    """The spec's."""
+    """The name of the spec."""
     account: str
-    """As its line stands in statuses."""
+    """The line that names the account in statuses."""
     job_id: str
     verb: Verb
     at: datetime
     """When the guard counted it."""
     receipt_at: datetime
-    """Since when its receipt is open: the same moment, but for a receipt that nobody vouched for until then."""
+    """When its receipt was opened. It differs from `at` only for a receipt that the journal did not record then."""
     approved_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """A status that was there at the end of one pass, and gone or unreadable at the beginning of the next."""
+class LostStatus:
+    """A status that the last pass left and that was missing or unreadable at the beginning of the next."""
 
     at: datetime
-    """When that was noticed."""
+    """When the loss was noticed."""
     mark: str
-    """What it was known by: with the same mark, it is back."""
+    """The mark of its last known version (`core.losses.mark_of`). A status with the same mark is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +41,16 @@ class KnownStatuses:
     """The statuses as the last pass left them."""
 
     marks: Mapping[str, str] = field(default_factory=dict)
-    """By name, what each is known by."""
+    """The mark of each status, by name."""
     unfinished: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """The jobs that we saw unfinished when we last saw them: account and id, by the name of the spec."""
-    lost: Mapping[str, Lost] = field(default_factory=dict)
+    """The jobs that were unfinished when they were last seen: account and id, by spec name."""
+    lost: Mapping[str, LostStatus] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Older:
-    """What a history tells of statuses as they stood before."""
+class EarlierStatuses:
+    """Earlier versions of statuses, from the Git history."""
 
     statuses: tuple[JobStatus, ...] = ()
     doubt: str | None = None
-    """Why it may have told less than there is."""
+    """Why the history may be incomplete, if so."""

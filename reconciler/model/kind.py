@@ -1,7 +1,7 @@
-"""The kinds of job that there are, one record each: what a spec of it is, and what can be expected of such a job.
+"""The kinds of job, one record each: the model of its spec, and what such a job can do.
 
-Whatever differs from kind to kind is read from here: the parsers, the writers, the schema, the decisions and the views
-name no kind of their own. A provider declares which kinds it has.
+Rule: everything that differs from kind to kind is read from here. Parsers, writers, the schema, decisions and views
+name no kind themselves. A provider declares which kinds it has.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class JobKind:
     """One kind of job.
 
     Args:
-        name: the word after `kind:` in specs and statuses, and of the operator's limits.
+        name: the word after `kind:` in specs and statuses, and the kind in the operator's limits.
         document: the model of its specs.
-        result: the attribute of an observed job that names what the job made.
-        promises_result: whether a job that has succeeded names its result, if only a little later.
-        can_be_paused: whether such a job can be paused at all; whether a provider does so, its capabilities say.
-        counted: the attribute of an observed job that counts what it has used up.
-        counts: what is counted, in a word.
+        result: the attribute of an observed job that names its result.
+        promises_result: whether a succeeded job names its result, perhaps a little later.
+        can_be_paused: whether the kind can be paused. A provider's capabilities must allow it too.
+        counted: the attribute of an observed job that counts its usage.
+        counts: the unit of that usage.
     """
 
     name: str
@@ -45,17 +45,17 @@ class JobKind:
     counts: str
 
     def result_of(self, job: Any) -> str | None:
-        """Return what a job made, as far as its provider names it."""
+        """Return the name of a job's result, if the provider gives one."""
         found = getattr(job, self.result)
         return found if isinstance(found, str) else None
 
     def count_of(self, job: Any) -> int | None:
-        """Return how much a job has used up, as far as its provider counts it."""
+        """Return the usage of a job, if the provider counts it."""
         found = getattr(job, self.counted)
         return found if isinstance(found, int) else None
 
     def with_count_of(self, before: J, job: J) -> J:
-        """Return a job as if it had used up no more than before."""
+        """Return a job with the usage of `before`, so that two jobs can be compared without their usage."""
         return replace(job, **{self.counted: getattr(before, self.counted)})
 
 

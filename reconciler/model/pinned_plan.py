@@ -1,7 +1,7 @@
 """A plan that was approved: the set of changes that a later pass may make, and no others.
 
-Rules: a change is pinned by its account, id, verb and cause, so that an approval for one is none for another. A change
-that is no longer wanted refuses nothing. Asking again for what was asked for before needs no new approval.
+Rules: a change is pinned by its account, id, verb and cause, so an approval of one change does not apply to another. A
+pinned change that is no longer wanted refuses nothing. Repeating an earlier request needs no new approval.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.model.status import Because, Verb
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Pin:
-    """One change. Its name is for people, and is not compared: a spec may be renamed."""
+    """One change. Its name is for readers and is not compared, because a spec may be renamed."""
 
     account: str
     id: str
@@ -26,7 +26,7 @@ class Pin:
 
     @classmethod
     def of(cls, action: Action) -> Self:
-        """Return what pins an action."""
+        """Return the pin of an action."""
         return cls(
             account=str(action.ref.account),
             id=action.ref.id,
@@ -38,13 +38,13 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class PinnedPlan:
-    """The whole set."""
+    """The set of pinned changes."""
 
     pins: frozenset[Pin]
 
     @classmethod
     def of(cls, actions: Iterable[Action]) -> Self:
-        """Return the plan that holds these actions."""
+        """Return the plan of these actions."""
         return cls(frozenset(map(Pin.of, actions)))
 
     def allows(self, action: Action) -> bool:

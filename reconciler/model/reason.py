@@ -1,4 +1,4 @@
-"""The closed list of reasons, each with its paragraph. Reasons are API: `explain` and the README are made from here."""
+"""The closed list of reasons, each with its paragraph. Reasons are API; `explain` and the reference print them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """Why a status says what it says. One PascalCase word each, never renamed."""
+    """The reason in a condition: one PascalCase word, never renamed."""
 
     paragraph: str
 
     def __new__(cls, value: str, paragraph: str) -> Self:
-        """Make a member that is its word and carries its paragraph."""
+        """Return a member whose value is the word and which has the paragraph."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.paragraph = paragraph
@@ -44,7 +44,7 @@ class Reason(StrEnum):
     RESUME_PENDING = "ResumePending", "A resume is due, requested or accepted, and not confirmed yet."
     CANCELLING_ELSEWHERE = (
         "CancellingElsewhere",
-        "The job is being cancelled by somebody else, against its desired state.",
+        "The job is being cancelled, but not by us, against its desired state.",
     )
     PHASE_NOT_UNDERSTOOD = (
         "PhaseNotUnderstood",
@@ -67,7 +67,7 @@ class Reason(StrEnum):
     )
     JOB_VANISHED = "JobVanished", "The job was observed unfinished, and the provider no longer knows it."
     JOB_FAILED = "JobFailed", "The job failed at the provider. Declare it `observed` once you have dealt with that."
-    CANCELLED_ELSEWHERE = "CancelledElsewhere", "Somebody else cancelled the job, against its desired state."
+    CANCELLED_ELSEWHERE = "CancelledElsewhere", "The job was cancelled, but not by us, against its desired state."
     CANCELLED_BY_US = (
         "CancelledByUs",
         "reconcile cancelled the job before its desired state changed. A cancel cannot be undone.",
@@ -90,7 +90,7 @@ class Reason(StrEnum):
         "Five cancel requests had no effect. The request is repeated every six hours, or by `reconcile retry`.",
     )
     CANCEL_STUCK = "CancelStuck", "The job has been `cancelling` for two hours. It is still polled."
-    CONTESTED = "Contested", "Somebody undid the requested change three times within a day. It is not requested again."
+    CONTESTED = "Contested", "The requested change was undone three times within a day. It is not requested again."
     REVISION_NOT_TRUSTED = (
         "RevisionNotTrusted",
         (
@@ -103,7 +103,7 @@ class Reason(StrEnum):
         "Suspended",
         "The spec, or everything by Settings, is suspended. The job is observed, and no change is requested.",
     )
-    # A provider that cannot be seen
+    # A provider that cannot be observed
     CANNOT_OBSERVE_PROVIDER = (
         "CannotObserveProvider",
         "The provider could not be observed. The last known status stays, and no change is requested.",
@@ -132,7 +132,7 @@ class Reason(StrEnum):
         ),
     )
     PHASE_WENT_BACK = "PhaseWentBack", "A job that had ended runs again, as two observations agree."
-    # Said by readers only, never written
+    # Shown by commands that read statuses, never written to a status
     OUT_OF_DATE = "OutOfDate", "The spec has changed since the status was written."
     STATUS_UNKNOWN = (
         "StatusUnknown",

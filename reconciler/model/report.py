@@ -1,4 +1,4 @@
-"""What a pass found, would do, or did: what `plan`, `--once` and their views are made of."""
+"""The report of a pass: what it observed and what it did or would do. `plan`, `--once` and their views read it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reconciler.model.transition import Transition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One spec: what it wants, what is, and what was done or would be."""
+    """One spec in a pass: its desired state, the status of its job, and the action."""
 
     name: str
     source: str
@@ -31,15 +31,15 @@ class Row:
     action: Action | None = None
     progress: Progress | None = None
     seen: ObservedJob | None = None
-    """The job as this pass saw it, with what moves by itself and is in no status; None where nobody looked."""
+    """The job as this pass observed it, including values that no status has, or None if it was not observed."""
     unseen: Unobserved | None = None
-    """Why the job could not be observed, if so; `status` is then what was known before."""
+    """Why the job could not be observed, if so. `status` is then the last known one."""
     document: JobDocument | None = None
-    """The spec itself; None where it is not valid."""
+    """The spec, or None if it is not valid."""
 
 
 def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return rows in the order of their names, which is where a reader looks for one."""
+    """Return rows sorted by name, so that a reader finds one."""
     return tuple(sorted(rows, key=lambda row: (row.name, row.source)))
 
 
@@ -52,42 +52,43 @@ class AccountReport:
     jobs: int
     requests: int = 0
     has_looked: bool = True
-    """Whether there was anything to look at."""
+    """Whether there was a job to observe."""
     has_failed: bool = False
-    """Whether this pass found what is wrong with it; otherwise it is from an earlier look, at other jobs of it."""
+    """Whether this pass failed to observe it. Otherwise `unseen` is from an earlier pass, about other jobs of the
+    account."""
     unseen: Unobserved | None = None
     """Why the account, or some of its jobs, could not be observed."""
     since: datetime | None = None
-    """Since when it has not been observed, where that is what a status tells, and not a pass."""
+    """When the failure was first reported, if that is known from a status and not from a pass."""
 
     @property
     def is_seen(self) -> bool:
-        """Whether it was looked at, and seen."""
+        """Whether all of its jobs were observed."""
         return self.has_looked and self.unseen is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A batch that the guard stopped, with the numbers."""
+    """A batch that the guard refused, with the numbers."""
 
     scope: str
     """An account, or `overall`."""
     requested: int
+    """The first attempts of the batch."""
     earlier: int
+    """The first attempts of the last hour before it."""
     unfinished: int
     max_cancels: int
     max_cancel_percent: int
     max_cancels_absolute: int
     names: tuple[str, ...]
     doubt: str | None = None
-    """Why the last hour could not be counted, if so: then no number of changes is few enough."""
+    """Why the last hour could not be counted, if so. Then no number of changes is allowed."""
 
     def __str__(self) -> str:
-        """Return the sentence with the numbers in it, or why there are none."""
+        """Return the sentence that reports the refusal."""
         if self.doubt is not None:
-            return (
-                f"{self.requested} changes wanted ({self.scope}), and the last hour's cannot be counted: {self.doubt}"
-            )
+            return f"{self.requested} changes wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
         total = self.requested + self.earlier
         share = f"{total * 100 // self.unfinished} %" if self.unfinished else "all"
         earlier = f" and {self.earlier} in the last hour" if self.earlier else ""
@@ -99,22 +100,22 @@ class Refusal:
 
 
 class ExpiredClock(StrEnum):
-    """What bounds a run, by the option that sets it."""
+    """A time limit of a run, by the option that sets it."""
 
     WAIT = "--wait"
-    """How long what is on its way is waited for."""
+    """How long to wait for pending changes."""
     TIMEOUT = "--timeout"
-    """How long something may fail."""
+    """How long failures may last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A clock that ran out."""
+    """A time limit that a run reached."""
 
     clock: ExpiredClock
     length_s: float
     names: tuple[str, ...]
-    """The jobs that were left."""
+    """The jobs that were still pending or failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,54 +125,54 @@ class LastPass:
     at: datetime
     command: str
     observed_at: Mapping[str, datetime]
-    """By the line that stands in statuses."""
+    """By the line that names the account in statuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One pass, whole."""
+    """The result of one pass."""
 
     rows: tuple[Row, ...] = ()
     accounts: tuple[AccountReport, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     unplanned: tuple[Action, ...] = ()
-    """What is wanted now and the pinned plan does not hold, so that it was not asked for."""
+    """The wanted changes that the pinned plan lacks, so that they were not requested."""
     diagnostics: tuple[Diagnostic, ...] = ()
     errors: tuple[str, ...] = ()
-    """Bugs and disks: what went wrong on our side."""
+    """Errors on our side: bugs, and files that could not be written."""
     notices: tuple[str, ...] = ()
-    """What a person should know once, such as a status that was discarded."""
+    """Messages to report once, such as a discarded status."""
     revision: str | None = None
     published: str | None = None
-    """The last commit that statuses were published as, if they were."""
+    """The last commit in which statuses were published, if any."""
     removed: tuple[str, ...] = ()
-    """The names of the deleted specs whose statuses went in this run."""
+    """The names of the deleted specs whose statuses this run removed."""
     orphans: tuple[JobStatus, ...] = ()
-    """What was last known of the jobs whose specs are gone, where that is news: nothing is asked for them any more."""
+    """The last statuses of jobs whose specs were deleted, if that is new. No further change is requested for them."""
     is_dry: bool = False
     last_pass: LastPass | None = None
-    """Of a report that was made from statuses, where it is known."""
+    """The last pass, in a report that was made from statuses alone, if it is known."""
     expired: tuple[Expired, ...] = ()
-    """Which clocks of this run ran out, and what was left then."""
+    """The time limits that this run reached, with the jobs that were left."""
     exit_codes: frozenset[ExitCode] = field(default_factory=frozenset)
 
     def __repr__(self) -> str:
-        """Return its size only: `asyncio.run` has its task, and so the result, shown whenever it ends."""
+        """Return the size only: `asyncio.run` prints its task, and thereby this result, when it is interrupted."""
         return f"<Report of {len(self.rows)} rows>"
 
     @property
     def exit_code(self) -> ExitCode:
-        """The one that the process ends with."""
+        """The exit code of the process."""
         return worst(self.exit_codes)
 
     @property
     def is_timed_out(self) -> bool:
-        """Whether something was still on its way when `--wait` ran out."""
+        """Whether changes were still pending when `--wait` ended."""
         return any(each.clock is ExpiredClock.WAIT for each in self.expired)
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
-        """What is news: the jobs whose status is another one than before."""
+        """The jobs whose status changed in this pass."""
         return tuple(
             Transition(
                 name=row.name,
@@ -187,5 +188,5 @@ class Report:
 
     @property
     def changes(self) -> tuple[Row, ...]:
-        """The rows for which something is to be asked of a provider."""
+        """The rows with a change request."""
         return tuple(row for row in self.rows if row.action is not None)

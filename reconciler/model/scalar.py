@@ -1,7 +1,7 @@
-"""What the texts in a document mean: durations, moments, numbers, names.
+"""Parse and render the scalars of documents: durations, times, numbers, names.
 
-Every scalar arrives as the text that stands in the file. What is wrong with it is a `ValueError` whose sentence is for
-the person who wrote it, and which never repeats what may be a secret.
+Rules: every scalar arrives as the text in the file, so no YAML reader guesses its type. An invalid scalar raises
+`ValueError` with a sentence for the author of the document. The sentence never repeats a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 REASON_MAX = 1024
 QUOTED_MAX = 80
 DURATION_MAX = timedelta(days=36_500)
-"""Far beyond any job, and near enough that adding it to a moment cannot overflow."""
+"""Longer than any job, and short enough that adding it to a time of our century cannot overflow."""
 
 
 def quoted(text: str) -> str:
-    """Return a text as it can stand in a message: quoted, without control characters, cut at 80."""
+    """Return a text quoted for a message: without control characters, and cut at 80 characters."""
     return repr(text if len(text) <= QUOTED_MAX else f"{text[: QUOTED_MAX - 1]}…")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return what `90s`, `15m`, `6h` or `7d` means. Raises ValueError with a sentence for people."""
+    """Return the duration of a text such as `90s`, `15m`, `6h` or `7d`. Raises ValueError with a sentence."""
     match = _DURATION.fullmatch(text)
     if match is None:
         msg = f"{quoted(text)} is not a duration: write a whole number and one of s, m, h, d, such as 90s or 6h"
@@ -54,7 +54,7 @@ def render_duration(span: timedelta) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the moment that an RFC 3339 text with a zone names, in UTC. Raises ValueError."""
+    """Return the time of an RFC 3339 text with a zone, in UTC. Raises ValueError with a sentence."""
     if _INSTANT.fullmatch(text) is None:
         msg = f"{quoted(text)} is not a time with a zone: write it as 2026-12-01T00:00:00Z"
         raise ValueError(msg)
@@ -66,12 +66,12 @@ def parse_instant(text: str) -> datetime:
 
 
 def render_instant(moment: datetime) -> str:
-    """Return a moment as UTC seconds with `Z`, the only form that we write."""
+    """Return a time in UTC seconds with `Z`, the only form that we write."""
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def read_flag(value: object) -> object:
-    """Return what `true` or `false` means, and anything but a text as it is. Raises ValueError."""
+    """Return the bool of `true` or `false`, and any value that is no text unchanged. Raises ValueError."""
     if isinstance(value, str):
         try:
             return {"true": True, "false": False}[value]
@@ -103,9 +103,9 @@ def _moment(value: object) -> object:
     return parse_instant(value) if isinstance(value, str) else value
 
 
-def _within_reason(span: timedelta) -> timedelta:
+def _in_range(span: timedelta) -> timedelta:
     if not timedelta(0) < span <= DURATION_MAX:
-        msg = f"must be longer than nothing and at most {render_duration(DURATION_MAX)}"
+        msg = f"must be longer than 0s and at most {render_duration(DURATION_MAX)}"
         raise ValueError(msg)
     return span
 
@@ -122,7 +122,7 @@ def _matching(pattern: re.Pattern[str], sentence: str) -> Callable[[str], str]:
 
 def _printable(value: str) -> str:
     if _CONTROL.search(value):
-        msg = "holds control characters"
+        msg = "contains control characters"
         raise ValueError(msg)
     return value
 
@@ -135,7 +135,7 @@ def _one_line(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    # The value is not repeated: what makes it wrong may be a password in it.
+    # The message omits the value, because a password in it may be what makes it invalid.
     if _ADDRESS.fullmatch(value) is None:
         msg = "must be an address such as https://host/path, without a user, a query or a fragment"
         raise ValueError(msg)
@@ -143,7 +143,7 @@ def _address(value: str) -> str:
 
 
 def _variable(value: str) -> str:
-    # The value is not repeated: it may be the secret itself.
+    # The message omits the value, because it may be the secret itself.
     if _VARIABLE.fullmatch(value) is None:
         msg = "must be the name of an environment variable"
         raise ValueError(msg)
@@ -151,14 +151,14 @@ def _variable(value: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text can be a document's name."""
+    """Whether a text can be the name of a document."""
     return _LABEL.fullmatch(text) is not None
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_span),
-    AfterValidator(_within_reason),
+    AfterValidator(_in_range),
     PlainSerializer(render_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}[smhd]$", "examples": ["90s", "15m", "6h", "7d"]}),
 ]

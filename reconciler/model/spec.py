@@ -1,8 +1,8 @@
 """The documents that users write: `FineTuningJob`, `Provider`, `Settings`.
 
-Every scalar arrives here as the text that stands in the file, and `scalar` says what that text means, so that
-YAML 1.1's surprises (`no`, `0123`, `1:30`) cannot happen. Unknown keys are errors. Whoever needs a
-document's place in a file has it in `Located`, not here.
+Rules: every scalar arrives as the text in the file, and `model.scalar` parses it. Therefore the surprises of YAML 1.1
+(`no`, `0123`, `1:30`) cannot happen. Unknown keys are errors. The position of a document in its file is in
+`ports.Located`, not here.
 """
 
 from __future__ import annotations
@@ -70,14 +70,15 @@ __all__ = [
 API_VERSION = "jobs.reconciler/v1"
 INTERVAL_MIN = timedelta(seconds=15)
 INTERVAL_MAX = timedelta(days=1)
-"""Health, readiness and every look go by the interval: a longer one would put everything to sleep."""
+"""Health, readiness and every poll depend on the interval. With a longer one a watch would notice nothing in time."""
 RATE_MIN = 0.1
-"""Requests a second: a document that asks for less would stop an account without saying so."""
+"""Requests per second. A document with a lower rate would in effect stop its account without a report."""
 GLOBS_MAX = 100
+"""The most globs of one list. Each is matched against every spec."""
 
 
 class DesiredState(StrEnum):
-    """What a spec can want of its job."""
+    """The desired state of a job."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -85,7 +86,7 @@ class DesiredState(StrEnum):
     OBSERVED = "observed"
 
 
-def _often_enough(span: timedelta) -> timedelta:
+def _valid_interval(span: timedelta) -> timedelta:
     if not INTERVAL_MIN <= span <= INTERVAL_MAX:
         msg = f"must be at least {render_duration(INTERVAL_MIN)} and at most {render_duration(INTERVAL_MAX)}"
         raise ValueError(msg)
@@ -93,7 +94,7 @@ def _often_enough(span: timedelta) -> timedelta:
 
 
 class Document(BaseModel):
-    """Base of everything a user writes: frozen, camelCase in the file, unknown keys refused."""
+    """Base of all documents: frozen, camelCase in the file, unknown keys refused."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -107,7 +108,7 @@ class Document(BaseModel):
 
 
 class Metadata(Document):
-    """Who the document is."""
+    """The name and labels of a document."""
 
     name: Name = Field(description="A DNS-1123 label, unique in the repository.")
     labels: dict[LabelKey, LabelValue] = Field(
@@ -116,7 +117,7 @@ class Metadata(Document):
 
 
 class Limits(Document):
-    """An unfinished job over any of these is treated as if `cancelled` were wanted."""
+    """Limits of an unfinished job. A job over any of them is treated as if its desired state were `cancelled`."""
 
     max_age: Duration | None = Field(None, description="Longest life since the provider created the job.")
     max_queued: Duration | None = Field(None, description="Longest life without ever having started.")
@@ -124,14 +125,14 @@ class Limits(Document):
 
 
 class Suspension(Document):
-    """Change nothing, and say so."""
+    """Suspends a job: it is observed, and no change is requested."""
 
     reason: Text | None = Field(None, description="Why; shown in plan and status.")
     until: Instant | None = Field(None, description="When the suspension ends by itself.")
 
 
 def _suspension(value: object) -> object:
-    """Read `suspend: true` and `suspend: false` as what they are short for."""
+    """Expand the short forms `suspend: true` and `suspend: false`."""
     if isinstance(value, dict):
         return value
     flag = read_flag(value)
@@ -141,24 +142,24 @@ def _suspension(value: object) -> object:
 
 
 class JobSpec(Document):
-    """What should be true of one job."""
+    """The desired state of one job."""
 
     provider: Word = Field(description="A Provider document's name, or a provider type that needs none.")
     job_id: Word = Field(description="The id that the provider gave the job.")
-    desired_state: DesiredState = Field(description="What should be true of the job.")
+    desired_state: DesiredState = Field(description="The desired state of the job.")
     reason: Text | None = Field(None, description="Why; shown in plan and status.")
-    limits: Limits | None = Field(None, description="When an unfinished job must be cancelled by itself.")
+    limits: Limits | None = Field(None, description="When an unfinished job is cancelled automatically.")
     suspend: Annotated[
         Suspension | None, BeforeValidator(_suspension, json_schema_input_type=bool | Suspension | None)
-    ] = Field(None, description="true, or a reason and an end: change nothing for this job, and say so.")
+    ] = Field(None, description="true, or a reason and an end: no change is requested for this job.")
 
 
 class CredentialSource(Document):
-    """Where a credential is. Never the credential itself."""
+    """The place of a credential, never the credential itself."""
 
-    env: Variable | None = Field(None, description="The environment variable that holds it.")
+    env: Variable | None = Field(None, description="The environment variable with the credential.")
     file: Word | None = Field(
-        None, description="The file that holds it, below /run/secrets or where the operator says."
+        None, description="The file with the credential, below /run/secrets or a directory that the operator allows."
     )
 
     @model_validator(mode="after")
@@ -170,7 +171,7 @@ class CredentialSource(Document):
 
 
 class RateLimit(Document):
-    """How gently an account is asked. All jobs of the account share it."""
+    """The rate limit of an account, which all of its jobs share."""
 
     requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = None
     burst: Annotated[Count, Field(ge=1, le=10_000)] | None = None
@@ -178,48 +179,48 @@ class RateLimit(Document):
 
 
 class ProviderSpec(Document):
-    """How one account of one provider type is reached."""
+    """How to reach one account of a provider type."""
 
     type: Word = Field(description="The provider type.")
-    base_url: Address | None = Field(None, description="Where its API is, if not at the type's own address.")
-    credentials: CredentialSource | None = Field(None, description="Where the credential is; never the credential.")
+    base_url: Address | None = Field(None, description="The address of its API, if it is not the type's own.")
+    credentials: CredentialSource | None = Field(None, description="Where the credential is, never the credential.")
     allowed_paths: Annotated[tuple[Word, ...], Field(max_length=GLOBS_MAX)] | None = Field(
         None,
         description="At most 100 globs below the specs directory: only files that match may use this credential at "
         "this host, under any provider's name.",
     )
-    rate_limit: RateLimit = Field(default_factory=RateLimit, description="How gently the account is asked.")
-    options: dict[str, Any] = Field(default_factory=dict, description="The type's own options.")
+    rate_limit: RateLimit = Field(default_factory=RateLimit, description="The rate limit of the account.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the provider type.")
 
 
 class Safety(Document):
-    """Brakes on too many changes at once. May only tighten what the operator set."""
+    """The guard: limits on changes per hour. They may only tighten the operator's."""
 
     max_cancels: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="Changes an hour, together with the percentage."
+        None, description="Changes per hour that are allowed whatever the percentage."
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
-        None, description="Share of the unfinished jobs."
+        None, description="Changes per hour as a percentage of the unfinished jobs, if that is more than maxCancels."
     )
     max_cancels_absolute: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="Changes an hour, whatever the share."
+        None, description="Changes per hour that are never exceeded."
     )
 
 
 class SettingsSpec(Document):
-    """What holds for the whole repository."""
+    """Settings of the whole repository."""
 
-    interval: Annotated[Duration, AfterValidator(_often_enough)] | None = Field(
+    interval: Annotated[Duration, AfterValidator(_valid_interval)] | None = Field(
         None,
-        description="How often a watch reads all specs anew; from 15s to 1d. A job is observed when something is "
-        "expected of it, and at least once in five intervals until it has ended.",
+        description="How often a watch reads all specs again; from 15s to 1d. A job is observed when a change is "
+        "expected, and at least once in five intervals until it has ended.",
     )
-    suspend: Flag = Field(default=False, description="true: nothing anywhere is changed.")
-    safety: Safety = Field(default_factory=Safety, description="Brakes; they may only tighten the operator's.")
+    suspend: Flag = Field(default=False, description="true: no change is requested anywhere.")
+    safety: Safety = Field(default_factory=Safety, description="The guard's limits; they only tighten the operator's.")
 
 
 class FineTuningJob(Document):
-    """A job that exists at a provider, and what should be true of it."""
+    """A job that exists at a provider, and its desired state."""
 
     api_version: Literal["jobs.reconciler/v1"]
     kind: Literal["FineTuningJob"]
@@ -237,7 +238,7 @@ class Provider(Document):
 
 
 class Settings(Document):
-    """What holds for the whole repository. At most one."""
+    """Settings of the whole repository. At most one such document is allowed."""
 
     api_version: Literal["jobs.reconciler/v1"]
     kind: Literal["Settings"]
@@ -246,10 +247,11 @@ class Settings(Document):
 
 
 def spec_digest(spec: JobSpec, account: Account) -> str:
-    """Return the digest by which a status names the spec that it speaks of.
+    """Return the digest that identifies a spec in its status.
 
-    It is of the canonical JSON of what was written, values normalised and unset fields left out, without the
-    words that change nothing (`reason`), and of the account. Golden digests pin it: it must never change.
+    It is of the account and of the canonical JSON of the spec: values normalised, unset fields left out, and without
+    `reason`, which changes no behaviour. It must never change, because a new digest would look like a changed spec in
+    every status. Golden digests in the tests pin it.
     """
     written = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     written.pop("reason", None)

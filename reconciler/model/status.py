@@ -1,4 +1,4 @@
-"""What we say of a job: the status that stands beside its spec. All of it is frozen; `core` makes new ones."""
+"""The status of a job, which is written beside its spec. All records are frozen; `core` makes new ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ RECEIPTS_MAX = 5
 HISTORY_MAX = 10
 MESSAGE_MAX = 1024
 NOT_JUDGED = "cannot be judged"
-"""What `Ready` says, with why, of a limit that nobody can tell whether it is reached."""
+"""The phrase in `Ready`'s message for a limit that cannot be judged."""
 
 
 class Verb(StrEnum):
-    """What we can ask of a provider."""
+    """The change requests that exist."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -26,14 +26,14 @@ class Verb(StrEnum):
 
 
 class Because(StrEnum):
-    """Why we asked."""
+    """The cause of a request."""
 
     DESIRED_STATE = "DesiredState"
     LIMIT_REACHED = "LimitReached"
 
 
 class Outcome(StrEnum):
-    """How a request ended: the phase that a later look showed, or `gone`, or `withdrawn`."""
+    """The outcome of a request: the phase that a later observation showed, or `gone`, or `withdrawn`."""
 
     CANCELLED = "cancelled"
     SUCCEEDED = "succeeded"
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """`Ready` is always there; the other two only while they are true, and never both."""
+    """The condition types. `Ready` is always present. The others are present only while true, and never both."""
 
     READY = "Ready"
     RECONCILING = "Reconciling"
@@ -53,7 +53,7 @@ class ConditionType(StrEnum):
 
 
 class ConditionStatus(StrEnum):
-    """Kubernetes's three values, as text."""
+    """The three values of Kubernetes, as text."""
 
     TRUE = "True"
     FALSE = "False"
@@ -62,7 +62,7 @@ class ConditionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition; the fields are Kubernetes's."""
+    """One condition, with the fields of Kubernetes."""
 
     type: ConditionType
     status: ConditionStatus
@@ -74,7 +74,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The commit that last changed the spec, and who wrote it."""
+    """The commit that last changed the spec, and its author."""
 
     commit: str
     author: str
@@ -82,7 +82,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One request of ours: on disk before it is sent, closed by what a later look shows."""
+    """One change request of ours. It is on disk before it is sent, and a later observation closes it."""
 
     verb: Verb
     because: Because
@@ -95,30 +95,30 @@ class Receipt:
     confirmed_at: datetime | None = None
     outcome: Outcome | None = None
     approved_by: str | None = None
-    """What let it past the guard, if something had to; such a receipt does not count against later ones."""
+    """The label of its approval, if it had one. An approved receipt does not count against later ones."""
     refusals: int = 0
-    """How many of its attempts the provider refused while the job went on."""
+    """How many of its attempts the provider refused while the job continued."""
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody knows yet how it ended."""
+        """Whether its outcome is not known yet."""
         return self.outcome is None
 
     @property
     def is_refused(self) -> bool:
-        """Whether the provider refused every attempt while the job went on: none of them had an effect."""
+        """Whether the provider refused every attempt while the job continued, so that none had an effect."""
         return self.accepted_at is None and self.refusals >= self.attempts
 
     @property
     def is_moot(self) -> bool:
-        """Whether the job ended and the provider had taken nothing: how it ended is none of our doing."""
+        """Whether the job ended without the provider accepting the request, so that the request is not the cause."""
         is_ended = self.outcome not in {None, Outcome.WITHDRAWN}
         return is_ended and self.accepted_at is None and self.confirmed_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:
-    """A first attempt whose receipt is no longer there, because its spec names another job now; the guard counts it."""
+    """A first attempt whose receipt was dropped, and which the guard still counts."""
 
     account: str
     requested_at: datetime
@@ -136,7 +136,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFacts:
-    """What the provider last said of the job, and its identity."""
+    """The facts that the provider last reported about the job, and its identity."""
 
     account: str
     id: str
@@ -157,7 +157,7 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """The whole status of one job, but for its digest, which is of the bytes that it is written as."""
+    """The status of one job, without its digest, which is of the bytes of the file."""
 
     name: str
     observed_generation: int
@@ -170,27 +170,28 @@ class JobStatus:
     receipts: tuple[Receipt, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     doubted_at: datetime | None = None
-    """When a look first contradicted a final phase, while no second one has."""
+    """When an observation first contradicted a final phase, until a second one agrees."""
     spent: tuple[RememberedAttempt, ...] = ()
+    """The attempts of dropped receipts. `spent` is their key in the file."""
     kind: JobKind = FINE_TUNING
 
     def condition(self, type_: ConditionType) -> Condition | None:
-        """Return the condition of that type, if it is there."""
+        """Return the condition of a type, or None."""
         return next((each for each in self.conditions if each.type is type_), None)
 
     @property
     def ready(self) -> Condition:
-        """The `Ready` condition; every status has one."""
+        """The `Ready` condition, which every status has."""
         return next(each for each in self.conditions if each.type is ConditionType.READY)
 
     @property
     def is_ready(self) -> bool:
-        """Whether the job is as its spec wants it."""
+        """Whether the job is in its desired state."""
         return self.ready.status is ConditionStatus.TRUE
 
     @property
     def has_unjudged_limit(self) -> bool:
-        """Whether the job is as its spec wants it, but for a limit that cannot be judged."""
+        """Whether the job is in its desired state, with a limit that cannot be judged."""
         return self.is_ready and self.ready.reason is Reason.AS_DESIRED and NOT_JUDGED in self.ready.message
 
     @property
@@ -200,18 +201,18 @@ class JobStatus:
 
     @property
     def is_reconciling(self) -> bool:
-        """Whether it is on its way."""
+        """Whether a change is in progress or due."""
         return self.condition(ConditionType.RECONCILING) is not None
 
     @property
     def open_receipt(self) -> Receipt | None:
-        """The request whose end nobody knows yet; there is at most one, and it is the newest."""
+        """The request whose outcome is not known yet. There is at most one, the newest."""
         return next((each for each in self.receipts if each.is_open), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderStatus:
-    """What is wrong with one account, in `status/_providers/`: one condition, not three hundred job files."""
+    """Why an account cannot be observed, in `status/_providers/`: one condition instead of one per job."""
 
     name: str
     account: str
@@ -219,8 +220,8 @@ class ProviderStatus:
     message: str
     since: datetime
     jobs: tuple[str, ...] = ()
-    """The ids of the jobs that it keeps from being seen, where it does not keep all."""
+    """The ids of the jobs that cannot be observed. Empty means all jobs of the account."""
 
     def hides(self, account: str, job_id: str) -> bool:
-        """Whether it keeps a job from being seen."""
+        """Whether a job cannot be observed because of it."""
         return account == self.account and (not self.jobs or job_id in self.jobs)

@@ -1,4 +1,4 @@
-"""What is news of one job: the one record that the log, the metrics, the commit message and notifications read."""
+"""The change of one job's status: the record that the log, the metrics, the commit message and notifications read."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from reconciler.model.status import JobStatus, Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A job whose status changed: from what, to what, and what was requested."""
+    """The change of a job's status, and the action that was requested."""
 
     name: str
     ref: JobRef | None
     before: JobStatus | None
-    """None where the job had no status."""
+    """None if the job had no status."""
     after: JobStatus
     action: Action | None = None
     progress: Progress | None = None
 
     @property
     def is_first_sight(self) -> bool:
-        """Whether the job was only observed for the first time, and nothing is wrong with it."""
+        """Whether the job was observed for the first time, and is fine."""
         return self.before is None and self.action is None and not self.after.is_stalled
 
     @property
@@ -33,11 +33,11 @@ class Transition:
 
     @property
     def closed(self) -> tuple[Receipt, ...]:
-        """The receipts that were closed by it, newest first."""
+        """The receipts that this transition closed, newest first."""
         return closed_since(self.before, self.after)
 
 
 def closed_since(before: JobStatus | None, after: JobStatus) -> tuple[Receipt, ...]:
-    """Return the receipts of a status that are closed, and that were not in the status before it."""
+    """Return the receipts of a status that were not closed in the status before."""
     was_closed = {each.requested_at for each in before.receipts if not each.is_open} if before is not None else set()
     return tuple(each for each in after.receipts if not each.is_open and each.requested_at not in was_closed)

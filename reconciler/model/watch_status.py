@@ -1,7 +1,8 @@
-"""The watch at one moment, as everybody else may see it: one immutable value, replaced whole.
+"""The state of a watch at one moment: an immutable value that is replaced as a whole.
 
-The thread that serves it only reads it, so it never sees half of anything, and a watch that hangs cannot keep it from
-answering. Moments in `float` are monotonic seconds; `liveness_problems` says what is wrong by their age.
+Theory: the HTTP server for health and metrics runs in its own thread and only reads this value. It never sees a partial
+state, and a watch that hangs cannot stop it from answering. Times of type `float` are monotonic seconds. The functions
+below derive problems from the ages of these times, because a watch that hangs cannot report that it hangs.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from enum import StrEnum
 
 from reconciler.model.report import Report
 
-PATIENCE = 1.5
-"""In intervals: what has not moved for so long is ill, so that everybody knows within two."""
+STALE_AFTER_INTERVALS = 1.5
+"""In intervals: no progress for this long counts as a problem. A probe then notices it within two intervals."""
 
 
 class Result(StrEnum):
-    """How one job came out of one pass, as controller-runtime counts it."""
+    """The result of one pass for one job, in the terms of controller-runtime."""
 
     SUCCESS = "success"
     ERROR = "error"
     REQUEUE = "requeue"
-    """Something failed, and it is tried again soon."""
+    """A failure, which is retried soon."""
     REQUEUE_AFTER = "requeue_after"
+    """The next poll is scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """A job that will be looked at."""
+    """A job whose next poll is scheduled."""
 
     name: str
     at: float
@@ -38,52 +40,51 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStatus:
-    """What a watch knows of itself and of its jobs."""
+    """The state of a watch and of its jobs."""
 
     interval_s: float
-    beat_at: float
-    """When the event loop last got round to saying so."""
+    heartbeat_at: float
+    """The last heartbeat of the event loop."""
     progress_at: float
-    """When a pass last moved (a request that ended, a pass that did), or was not under way at all."""
+    """When a pass last made progress (a request or the pass ended), or no pass was running."""
     watched_at: float
-    """When a change of the specs would last have been noticed."""
+    """The last time at which a change of the specs would have been noticed."""
     finished_at: datetime | None = None
     """When the last pass ended."""
     is_stopping: bool = False
     is_halted: bool = False
-    """The documents hold an error that stops every action."""
+    """Whether an error in the documents stops every change."""
     report: Report = field(default_factory=Report)
-    """Of the last pass; its rows are of all specs."""
+    """The report of the last pass, with rows for all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """When the job of an account that has not been seen for the longest was last seen, or first wanted; by the line
-    that stands in statuses."""
+    """By account line: when its job that was not observed for the longest time was last observed, or first wanted."""
     unobserved: tuple[str, ...] = ()
-    """The accounts that have neither been observed since the watch began nor said why not."""
+    """The accounts that were neither observed since the watch started nor reported as unobservable."""
     upcoming: tuple[Upcoming, ...] = ()
-    """What is due next, the earliest first; not all of it."""
+    """The next polls, earliest first. The list is cut."""
     waiting: int = 0
-    """How many jobs are due at some time."""
+    """The number of jobs with a scheduled poll."""
 
 
-def liveness_problems(overview: WatchStatus, now: float) -> tuple[str, ...]:
-    """Return a sentence for each thing that is wrong with the watch itself; none while it is well."""
-    limit, beat_at = PATIENCE * overview.interval_s, overview.beat_at
-    if now - beat_at > limit:
-        # The other signs are told with each beat: how they are, nobody knows now.
-        return (f"the event loop is blocked: nothing runs, for {now - beat_at:.0f} s",)
+def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
+    """Return a sentence for each problem of the watch itself, or nothing if it works."""
+    limit, heartbeat_at = STALE_AFTER_INTERVALS * watch.interval_s, watch.heartbeat_at
+    if now - heartbeat_at > limit:
+        # The other times are updated with each heartbeat, so they say nothing now.
+        return (f"the event loop is blocked: nothing runs, for {now - heartbeat_at:.0f} s",)
     signs = {
-        "a look hangs: no request of its account has ended": overview.progress_at,
-        "the specs are not watched: a change is found only by the scan": overview.watched_at,
+        "a request hangs: no request of its account has ended": watch.progress_at,
+        "the specs are not watched: only the periodic scan finds changes": watch.watched_at,
     }
-    return tuple(f"{what}, for {now - at:.0f} s" for what, at in signs.items() if beat_at - at > limit)
+    return tuple(f"{what}, for {now - at:.0f} s" for what, at in signs.items() if heartbeat_at - at > limit)
 
 
-def readiness_problems(overview: WatchStatus) -> tuple[str, ...]:
-    """Return a sentence for each reason why the watch is not ready to be relied on; none once it is."""
+def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:
+    """Return a sentence for each reason why the watch is not ready, or nothing if it is."""
     found = {
-        "it is stopping": overview.is_stopping,
-        "the first pass has not ended yet": overview.finished_at is None,
-        f"not observed yet: {', '.join(overview.unobserved)}": bool(overview.unobserved),
-        "the documents hold an error that stops every action": overview.is_halted,
+        "it is stopping": watch.is_stopping,
+        "the first pass has not ended yet": watch.finished_at is None,
+        f"not observed yet: {', '.join(watch.unobserved)}": bool(watch.unobserved),
+        "an error in the documents stops every change": watch.is_halted,
     }
     return tuple(what for what, is_so in found.items() if is_so)

@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from reconciler.local.append_file import AppendFile
 from reconciler.model.action import Progress
-from reconciler.model.action_record import PassEvent, RequestLeft
+from reconciler.model.action_record import PassEvent, RequestStarted
 from reconciler.model.reason import Reason
 from reconciler.model.report import Refusal, Report, Row
 from reconciler.model.transition import Transition
@@ -136,7 +136,7 @@ class PassLog:
 
     def happened(self, event: PassEvent) -> None:
         """Log that a request leaves: what becomes of it, its pass tells."""
-        if isinstance(event, RequestLeft):
+        if isinstance(event, RequestStarted):
             action = event.action
             self._logger.info("%s sent", action.verb, name=action.name, account=str(action.ref.account))
 

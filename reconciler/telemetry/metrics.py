@@ -134,7 +134,7 @@ class _Gauges(Collector):
         yield _gauge(
             "workqueue_longest_running_processor_seconds",
             "How long the pass under way has not moved; 0 between passes.",
-            value=max(0.0, overview.beat_at - overview.progress_at),
+            value=max(0.0, overview.heartbeat_at - overview.progress_at),
         )
         yield _gauge("interval_seconds", "How often everything is looked at.", value=overview.interval_s)
         finished_at = overview.finished_at.timestamp() if overview.finished_at else 0.0

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from reconciler.model.action import Action, Progress
 from reconciler.model.action_record import (
     AccountAnswered,
-    ObservationBegan,
     ObservationEnded,
+    ObservationStarted,
     PassEvent,
     ReceiptClosed,
     ReceiptOpen,
     RequestEnded,
-    RequestLeft,
+    RequestStarted,
 )
 from reconciler.model.job import Account
 from reconciler.model.status import Receipt, Verb
@@ -41,7 +41,7 @@ class Activity:
     sent: list[Action] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
     """The names of the jobs for which a line has reported how their change ended."""
-    _observing: dict[Account, ObservationBegan] = field(default_factory=dict)
+    _observing: dict[Account, ObservationStarted] = field(default_factory=dict)
     _responses: Counter[Account] = field(default_factory=Counter)
     _unanswered: dict[str, Verb] = field(default_factory=dict)
     _unconfirmed: dict[str, Verb] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Activity:
     def record(self, event: PassEvent) -> ActivityLine | None:
         """Record an event. Returns the line to print for it, or None if the event is not worth one."""
         match event:
-            case ObservationBegan():
+            case ObservationStarted():
                 self._observing[event.account] = event
                 self._responses.pop(event.account, None)
             case AccountAnswered(account):
@@ -60,7 +60,7 @@ class Activity:
                 self._observing.pop(event.account, None)
                 self.current_step = "finishing the pass"
                 return self._observation_line(event) if event.has_looked else None
-            case RequestLeft(action):
+            case RequestStarted(action):
                 self.sent.append(action)
                 self._unanswered[action.name] = action.verb
                 return _action_line(action, f"{action.verb} sent")
@@ -128,7 +128,7 @@ class Activity:
             yield f"not confirmed yet: {_requests_text(self._unconfirmed)}"
         yield from self._unobserved_accounts()
 
-    def _observation_text(self, begun: ObservationBegan) -> str:
+    def _observation_text(self, begun: ObservationStarted) -> str:
         responses = self._responses[begun.account]
         return f"{clean(begun.name)} ({count(begun.jobs, 'job')}, {count(responses, 'answer')} so far)"
 

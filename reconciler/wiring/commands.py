@@ -32,7 +32,7 @@ from reconciler.git.command import GitError
 from reconciler.git.status_audit import edited_statuses, foreign_commits
 from reconciler.local.clock import SystemClock
 from reconciler.local.retry_requests import leave_retry_requests, take_retry_requests
-from reconciler.model.action_record import Notify, unheard
+from reconciler.model.action_record import Notify, ignore_event
 from reconciler.model.report import Report
 from reconciler.ports import (
     ProviderType,
@@ -61,7 +61,7 @@ async def run_once(
     dry_run: bool,
     patience: Timeouts,
     publishing: Publishing = NOT_PUBLISHED,
-    notify: Notify = unheard,
+    notify: Notify = ignore_event,
 ) -> Report:
     """Make passes until done: see `loop.until`. Raises the three errors above."""
     rules = rules_of(place)
@@ -128,7 +128,7 @@ def ask_watch_to_retry(place: Paths, names: Iterable[str]) -> None:
 
 
 async def make_plan(
-    place: Paths, selection: Selection, brakes: SafetyOptions, trust: TrustSources, notify: Notify = unheard
+    place: Paths, selection: Selection, brakes: SafetyOptions, trust: TrustSources, notify: Notify = ignore_event
 ) -> Report:
     """Look at everything and say what would be done. Nothing here can change anything."""
     async with reading(place, trust, notify) as runtime:
@@ -137,7 +137,7 @@ async def make_plan(
 
 
 @asynccontextmanager
-async def reading(place: Paths, trust: TrustSources, notify: Notify = unheard) -> AsyncIterator[Runtime]:
+async def reading(place: Paths, trust: TrustSources, notify: Notify = ignore_event) -> AsyncIterator[Runtime]:
     """Open everything to look at it. Nothing here can change anything at a provider."""
     rules = rules_of(place)
     with state_of(place, is_locked=False) as state_dir:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.errors import Kind, PermanentError, kind_of
 from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, named_file
-from reconciler.model.action_record import AccountAnswered, Notify, Sent, unheard
+from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore_event
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
@@ -38,7 +38,7 @@ class OpenAccounts:
     secret_dirs: tuple[Path, ...]
     now: Now
     observers: Observers | None = None
-    notify: Notify = unheard
+    notify: Notify = ignore_event
     _opened: dict[Account, _Opened] = field(default_factory=dict)
     _gates: dict[Account, Throttle] = field(default_factory=dict)
     _quiets: dict[CredentialScope, Quiet] = field(default_factory=dict)

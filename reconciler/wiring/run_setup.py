@@ -24,7 +24,7 @@ from reconciler.local.lock import PATIENCE_S, LockHeldError, hold
 from reconciler.local.operator_file import OperatorRules
 from reconciler.local.parse_cache import ParseCache
 from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
-from reconciler.model.action_record import Audit, Notify, unheard
+from reconciler.model.action_record import Audit, Notify, ignore_event
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import (
     NotBound,
@@ -83,7 +83,7 @@ async def open_tools(
     may_change: bool,
     rules: OperatorRules,
     watch: tuple[asyncio.Event, Observers] | None = None,
-    notify: Notify = unheard,
+    notify: Notify = ignore_event,
 ) -> AsyncIterator[Runtime]:
     """Open everything. A watch brings the wish to stop, and those who are told what happens."""
     bound = trust_of(place, trust.files, rules)

@@ -32,7 +32,7 @@ from reconciler.local.file_watcher import watching
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusDirectory
 from reconciler.local.status_walk import STATUS_MAX_BYTES
-from reconciler.model.journal import Older
+from reconciler.model.journal import EarlierStatuses
 from reconciler.ports import (
     ChangeNotifier,
     SpecSource,
@@ -130,16 +130,16 @@ async def _fetched(specs: RemoteSpecs, *, may_be_away: bool) -> RemoteSpecs:
     return specs
 
 
-def older_statuses(place: Paths, state_dir: Path, journal: StateJournal) -> Older:
+def older_statuses(place: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
     """Return what Git knows of earlier statuses, where the state directory is too young to know what counts itself."""
     now = SystemClock().now()
     if place.remote is not None:
-        return Older()
+        return EarlierStatuses()
     try:
         is_known = now - journal.since() >= WINDOW
     except OSError:
-        return Older()  # that it cannot be read is told in each pass
-    return Older() if is_known else earlier_statuses(place.specs, place.statuses, state_dir, now)
+        return EarlierStatuses()  # that it cannot be read is told in each pass
+    return EarlierStatuses() if is_known else earlier_statuses(place.specs, place.statuses, state_dir, now)
 
 
 def waking(specs: SpecSource, place: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:

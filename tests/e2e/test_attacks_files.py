@@ -141,7 +141,7 @@ def test_a_link_in_the_place_of_the_statuses_hides_no_other_teams_specs(field: F
     (field.specs / "status").symlink_to("team-b")
     ran = field.run("validate")
 
-    assert "named by another spec too" in ran.out
+    assert "another spec names the job" in ran.out
 
 
 def test_a_folder_of_statuses_that_is_a_link_outside_is_not_written_through(field: Field) -> None:

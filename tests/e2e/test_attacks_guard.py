@@ -177,7 +177,7 @@ def test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_wh
 
     assert held == []
     assert (refused.code, again.code) == (3, 3)
-    assert "8 of 12 statuses were deleted or spoilt since they were written" in refused.err
+    assert "8 of 12 statuses were deleted or damaged since they were written" in refused.err
     assert "--allow-cancels" in refused.err
     assert restored.code == 0
     assert len(field.cancelled()) == 1

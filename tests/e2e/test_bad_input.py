@@ -147,8 +147,8 @@ CASES: dict[str, Case] = {
         _two_specs,
         65,
         (
-            "specs/again.yaml:6: spec.jobId: the job ftjob-bad is named by another spec too: bad",
-            "specs/bad.yaml:6: spec.jobId: the job ftjob-bad is named by another spec too: again",
+            "specs/again.yaml:6: spec.jobId: another spec names the job ftjob-bad too: bad",
+            "specs/bad.yaml:6: spec.jobId: another spec names the job ftjob-bad too: again",
         ),
     ),
     "wrong apiVersion": Case(
@@ -223,7 +223,9 @@ CASES: dict[str, Case] = {
         ("specs/round: is not read: a link to a directory that would be read twice (warning)",),
     ),
     "file name with escape codes": Case(
-        _odd_name, 65, ("specs/bad\\n\\x1b[31m.yaml: this name is not UTF-8, or holds control characters: rename it",)
+        _odd_name,
+        65,
+        ("specs/bad\\n\\x1b[31m.yaml: this name is not UTF-8, or contains control characters: rename it",),
     ),
     "two Settings": Case(
         _two_settings,
@@ -362,7 +364,7 @@ CASES: dict[str, Case] = {
         ("specs/bad.yaml:3: metadata.name: '\\x1b[31mbad' is not a name: use at most 63 of a-z, 0-9 and '-', be",),
     ),
     "reason with escape codes": Case(
-        with_spec(reason='"\\e[31mred"'), 65, ("specs/bad.yaml:8: spec.reason: holds control characters",)
+        with_spec(reason='"\\e[31mred"'), 65, ("specs/bad.yaml:8: spec.reason: contains control characters",)
     ),
     "no network": Case(
         _no_network,

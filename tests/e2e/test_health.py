@@ -24,7 +24,7 @@ from tests.support.sandbox_corner import Sandbox, wait_for
 from tests.support.watching import watching
 
 ROOT = Path(__file__).parents[2]
-WELL = WatchStatus(interval_s=60, beat_at=0, progress_at=0, watched_at=0, finished_at=NOW)
+WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0, finished_at=NOW)
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ def test_a_watch_that_stands_still_is_ill_and_one_that_moves_again_is_well() -> 
         well = server.get("/healthz")
         server.now = 120.0
         ill = server.get("/healthz")
-        server.overview = WatchStatus(interval_s=60, beat_at=119, progress_at=119, watched_at=119, finished_at=NOW)
+        server.overview = WatchStatus(interval_s=60, heartbeat_at=119, progress_at=119, watched_at=119, finished_at=NOW)
         again = server.get("/healthz")
 
     assert well == (200, "ok\n")
@@ -185,7 +185,7 @@ def a_mood(word: str) -> Callable[[Checkout], object]:
 
 TROUBLES = {
     "a blocked loop": Trouble(a_mood("block"), a_mood("well"), "the event loop is blocked: nothing runs"),
-    "a hung look": Trouble(a_mood("hang"), a_mood("well"), "a look hangs: no request of its account has ended"),
+    "a hung look": Trouble(a_mood("hang"), a_mood("well"), "a request hangs: no request of its account has ended"),
     "a dead watcher": Trouble(
         lambda checkout: checkout.specs.rename(checkout.root / "away"),
         lambda checkout: (checkout.root / "away").rename(checkout.specs),

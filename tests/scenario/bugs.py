@@ -86,16 +86,16 @@ BUGS = (
     Bug(
         "absence is done",
         "core/table.py",
-        "    Situation.VANISHED: (\n" + "        _give_up(Reason.JOB_VANISHED),\n" * 3,
+        "    Situation.VANISHED: (\n" + "        _stalled(Reason.JOB_VANISHED),\n" * 3,
         "    Situation.VANISHED: (\n"
-        + "        _give_up(Reason.JOB_VANISHED),\n" * 2
-        + "        _hold(Reason.JOB_GONE),\n",
+        + "        _stalled(Reason.JOB_VANISHED),\n" * 2
+        + "        _ready(Reason.JOB_GONE),\n",
     ),
     Bug(
         "limits on finished jobs",
         "core/situation.py",
-        "    is_told = phase in UNFINISHED and limits.is_believable(as_of, now)\n",
-        "    is_told = limits.is_believable(as_of, now)\n",
+        "    is_checked = phase in UNFINISHED and limits.is_believable(as_of, now)\n",
+        "    is_checked = limits.is_believable(as_of, now)\n",
     ),
     Bug(
         "forget that a status was lost, and take its job for one that never started",
@@ -154,8 +154,8 @@ BUGS = (
     Bug(
         "a guard that judges only what is due",
         "core/change_budget.py",
-        "for name, line in self.standing.items() if name not in seen}",
-        "for name, line in self.standing.items() if name not in seen and not line}",
+        "for name, account in self.standing.items() if name not in seen}",
+        "for name, account in self.standing.items() if name not in seen and not account}",
     ),
     Bug(
         "a guard that forgets a deleted spec",

@@ -412,7 +412,7 @@ def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_
             await asyncio.sleep(400)
 
             assert well == ()
-            assert [each.split(":")[0] for each in ill] == ["a look hangs", "the specs are not watched"]
+            assert [each.split(":")[0] for each in ill] == ["a request hangs", "the specs are not watched"]
             assert liveness_problems(shift.health.overview, clock()) == ()
 
     in_virtual_time(main)
@@ -611,7 +611,7 @@ def test_a_pass_over_other_jobs_does_not_make_a_crowd_that_vanished_seen_again(t
                 each.unseen and each.unseen.reason for result in shift.passes[-8:] for each in result.report.accounts
             }
 
-            assert "30 of 40 unfinished jobs are gone all at once" in told
+            assert "30 of 40 unfinished jobs disappeared at once" in told
             assert set(shift.jobs.cancels.values()) == {1}
             assert len(shift.jobs.cancels) == 3
             assert len(set(seen_at)) == 1

@@ -7,13 +7,13 @@ import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 
-from reconciler.core.conditions import Stance
+from reconciler.core.conditions import Readiness
 from reconciler.core.table import TABLE, Situation, TableRow
 from reconciler.model.spec import DesiredState
 from tests.support.tables_text import ROOT, table
 
 CONTROLLER = ROOT / "reconciler" / "controller"
-_SAID = {Stance.HOLD: "Ready", Stance.WAIT: "Reconciling", Stance.GIVE_UP: "Stalled"}
+_SAID = {Readiness.READY: "Ready", Readiness.RECONCILING: "Reconciling", Readiness.STALLED: "Stalled"}
 
 
 def layers() -> str:
@@ -35,7 +35,7 @@ def decisions() -> str:
 
 def _cell(row: TableRow) -> str:
     verb = f"**{row.verb}**, " if row.verb else ""
-    return f"{verb}{_SAID[row.stance]} `{row.reason}`"
+    return f"{verb}{_SAID[row.readiness]} `{row.reason}`"
 
 
 def drawing() -> str:

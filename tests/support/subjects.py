@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.core.conditions import Stance, Verdict, conclude
+from reconciler.core.conditions import Readiness, Verdict, conclude
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
 from reconciler.core.settle import RequestOutcome, settle
@@ -85,7 +85,7 @@ def a_past(
         receipts=receipts,
         history=(),
     )
-    said = verdict or Verdict(Stance.WAIT, Reason.CANCEL_PENDING, f"{phase} at the provider")
+    said = verdict or Verdict(Readiness.RECONCILING, Reason.CANCEL_PENDING, f"{phase} at the provider")
     status = conclude(draft, said, None, NOW - age)
     return replace(status, history=(HistoryEntry(NOW - age, phase, said.reason),))
 

@@ -124,8 +124,8 @@ WEAKNESSES = (
         Bug(
             "take any number of lost statuses for an accident",
             "core/losses.py",
-            'if judge("statuses", tuple(lost), 0, total, brakes) is None:',
-            'if judge("statuses", (), 0, total, brakes) is None:',
+            'if judge("statuses", tuple(lost), 0, total, limits) is None:',
+            'if judge("statuses", (), 0, total, limits) is None:',
         ),
         "guard",
         "test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_why",

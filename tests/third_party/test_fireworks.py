@@ -108,7 +108,7 @@ def test_every_verb_knows_it_as_it_knows_those_that_ship(
     assert "fireworks" in checkout.run("explain", "fireworks").out
     assert '"fireworks"' in checkout.run("schema").out
     assert invalid.code == ExitCode.INVALID_DOCUMENT
-    assert "is named by another spec too" in " ".join((invalid.out + invalid.err).split())
+    assert "another spec names the job" in " ".join((invalid.out + invalid.err).split())
 
 
 def test_its_own_tests_pass_with_the_suite_that_ships(site: Path) -> None:

@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from reconciler.core.absence import Doubt, KnownBefore, recalled, weigh
+from reconciler.core.absence import Doubt, KnownBefore, known_before, weigh
 from reconciler.model.job import JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import HistoryEntry, JobFacts, JobStatus, Outcome
@@ -118,8 +118,8 @@ def test_a_doubt_is_told_with_the_numbers_of_the_whole_account() -> None:
     assert doubt.unseen.reason is Reason.OBSERVATION_SUSPECT
     assert doubt.unseen.is_transient is False
     assert doubt.unseen.message == (
-        "4 of 8 unfinished jobs are gone all at once: a wrong key, project or URL is likelier than that; "
-        "if it lasts an hour, they count as deleted"
+        "4 of 8 unfinished jobs disappeared at once: a wrong key, project or URL is more likely than that; "
+        "after an hour they count as deleted"
     )
 
 
@@ -157,7 +157,7 @@ def gone_for(age: timedelta, outcome: Outcome | None = None) -> JobStatus:
     ids=["a minute ago", "less than an hour ago", "an hour ago", "because of us", "never seen"],
 )
 def test_what_counts_as_lately_gone_is_of_the_last_hour_and_not_our_doing(status: JobStatus, count: int) -> None:
-    assert recalled(ACCOUNT, [status], NOW).lately_gone == count
+    assert known_before(ACCOUNT, [status], NOW).lately_gone == count
 
 
 def test_of_an_account_only_its_own_jobs_and_doubts_are_recalled() -> None:
@@ -167,12 +167,12 @@ def test_of_an_account_only_its_own_jobs_and_doubts_are_recalled() -> None:
     never_seen = replace(asked, job=replace(asked.job, id="never-seen", provider_status=None)) if asked.job else asked
     doubted = [JobRef(ACCOUNT, "doubted"), JobRef(elsewhere, "doubted-elsewhere")]
 
-    assert recalled(
+    assert known_before(
         ACCOUNT, [asked, theirs, never_seen, replace(asked, job=None)], NOW, doubted=doubted
     ) == KnownBefore(
         phases={"ftjob-abc123": Phase.RUNNING},
         may_vanish=frozenset({"ftjob-abc123", "never-seen"}),
         doubted=frozenset({"doubted"}),
     )
-    assert recalled(ACCOUNT, [a_past(a_subject(), Phase.RUNNING, a_receipt())], NOW).may_vanish == frozenset()
-    assert recalled(ACCOUNT, [], NOW, doubted_since=NOW) == KnownBefore(doubted_since=NOW)
+    assert known_before(ACCOUNT, [a_past(a_subject(), Phase.RUNNING, a_receipt())], NOW).may_vanish == frozenset()
+    assert known_before(ACCOUNT, [], NOW, doubted_since=NOW) == KnownBefore(doubted_since=NOW)

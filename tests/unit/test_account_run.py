@@ -14,7 +14,7 @@ from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.core.change_budget import ChangeBudget
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.model.action import Progress
-from reconciler.model.action_record import ObservationBegan, ObservationEnded, PassEvent
+from reconciler.model.action_record import ObservationEnded, ObservationStarted, PassEvent
 from reconciler.model.job import JobRef, Observed, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import FineTuningJob
@@ -77,7 +77,7 @@ def test_an_account_looks_and_cancels_what_should_not_run() -> None:
     assert progress(outcome) == {"chat": Progress.ACCEPTED, "code": None}
     assert part.reasons == {"chat": Reason.CANCEL_PENDING, "code": Reason.AS_DESIRED}
     assert outcome.alias == "openai"
-    assert part.events[0] == ObservationBegan(account=ACCOUNT, name="openai", jobs=2)
+    assert part.events[0] == ObservationStarted(account=ACCOUNT, name="openai", jobs=2)
     assert ObservationEnded(account=ACCOUNT, name="openai") in part.events
 
 

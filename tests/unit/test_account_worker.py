@@ -15,7 +15,7 @@ from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.run_options import RunOptions
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.spec_resolver import ResolutionCache
-from reconciler.model.action_record import ObservationBegan, PassEvent
+from reconciler.model.action_record import ObservationStarted, PassEvent
 from reconciler.model.job import Account, JobRef, Phase
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import JobStatus
@@ -209,7 +209,7 @@ def test_an_account_is_not_started_that(account: Account, name: str, begun: set[
         )
         assert set(memory.workers.begun_at) == begun | {account}
         await asyncio.sleep(0)
-        assert [each.account for each in told if isinstance(each, ObservationBegan)] == [SLOW]
+        assert [each.account for each in told if isinstance(each, ObservationStarted)] == [SLOW]
         await memory.workers.abandon()
 
     asyncio.run(main())

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.local.attempt_journal import REQUESTS, STATUSES, StateJournal
 from reconciler.local.disk import LocalDisk
-from reconciler.model.journal import KnownStatuses, Lost, Requested
+from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.status import Verb
 from reconciler.ports import Disk
 from tests.support.build import NOW
@@ -25,7 +25,7 @@ ONE = Requested(
 )
 TWO = Requested(name="é\n\\", account="x", job_id="y", verb=Verb.PAUSE, at=NOW, receipt_at=NOW)
 KNOWN = KnownStatuses(
-    marks={"a": "00000001", "b": "00000002"}, unfinished={"a": ("x", "y")}, lost={"c": Lost(NOW, "00000003")}
+    marks={"a": "00000001", "b": "00000002"}, unfinished={"a": ("x", "y")}, lost={"c": LostStatus(NOW, "00000003")}
 )
 
 

@@ -13,7 +13,7 @@ from reconciler.core.change_budget import ApprovalUse
 from reconciler.core.decide import decide
 from reconciler.core.losses import mark_of
 from reconciler.model.job import JobRef, Phase, Unobserved
-from reconciler.model.journal import KnownStatuses, Lost
+from reconciler.model.journal import KnownStatuses, LostStatus
 from reconciler.model.status import JobStatus
 from tests.support.budgeting import DISK, RULES, UNREAD_FILE, budgeted, lost_world, nobody
 from tests.support.build import ACCOUNT, NOW
@@ -65,7 +65,7 @@ def test_a_job_stays_known_as_unfinished_until_it_is_seen_to_have_ended_or_its_s
 
 
 def test_what_was_lost_is_remembered_with_when_that_was_noticed() -> None:
-    assert remembered(lost_world("job-0")).lost == {"job-0": Lost(NOW, "0badcafe")}
+    assert remembered(lost_world("job-0")).lost == {"job-0": LostStatus(NOW, "0badcafe")}
 
 
 def test_a_status_that_cannot_be_read_is_remembered_as_it_was() -> None:

@@ -17,7 +17,7 @@ from reconciler.core.past_attempts import PlannedChange
 from reconciler.core.scope import ScopedLimits
 from reconciler.model.action import CommitApproval
 from reconciler.model.job import JobRef
-from reconciler.model.journal import KnownStatuses, Lost, Older, Requested
+from reconciler.model.journal import EarlierStatuses, KnownStatuses, LostStatus, Requested
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import Snapshot, Unread
@@ -73,7 +73,7 @@ def test_what_statuses_tell_of_the_last_hour_counts_though_the_journal_is_empty(
 
 
 def test_what_history_tells_counts_where_the_journal_is_younger() -> None:
-    older = Older(tuple(a_named_status(name, receipts=(a_receipt(age=MINUTE),)) for name in names(3)))
+    older = EarlierStatuses(tuple(a_named_status(name, receipts=(a_receipt(age=MINUTE),)) for name in names(3)))
 
     assert judged(budgeted(a_world("a"), older=older), "a").refused == {"a"}
 
@@ -112,7 +112,7 @@ def test_a_spec_that_cannot_be_acted_on_makes_no_room_for_the_changes_of_others(
 def test_what_is_done_under_one_credential_counts_together_in_all_of_its_accounts() -> None:
     found = budgeted(a_world("a"))
 
-    assert [str(each) for each in found.budget.atlas.place(str(ACCOUNT)).scopes()] == [
+    assert [str(each) for each in found.budget.account_map.place(str(ACCOUNT)).scopes()] == [
         "openai https://api.openai.com/v1",
         "api.openai.com:443 with OPENAI_API_KEY",
         "overall",
@@ -201,7 +201,9 @@ def test_a_journal_that_cannot_be_read_is_an_error_and_lets_no_first_attempt_thr
 
 
 def test_a_history_that_may_have_told_less_than_there_is_lets_no_first_attempt_through() -> None:
-    assert why_not(budgeted(a_world("a"), older=Older(doubt="the clone is shallow"))) == "the clone is shallow"
+    assert (
+        why_not(budgeted(a_world("a"), older=EarlierStatuses(doubt="the clone is shallow"))) == "the clone is shallow"
+    )
 
 
 def test_without_a_journal_nothing_is_remembered_and_nothing_is_doubted() -> None:
@@ -221,8 +223,8 @@ def test_a_status_that_cannot_be_read_holds_up_its_own_account_and_counts_in_all
 def test_statuses_that_are_gone_in_number_let_no_first_attempt_through() -> None:
     found = budgeted(lost_world(*names(4)))
 
-    assert found.lost == dict.fromkeys(names(4), Lost(NOW, "0badcafe"))
-    assert str(why_not(found)).startswith("4 of 4 statuses were deleted or spoilt since they were written")
+    assert found.lost == dict.fromkeys(names(4), LostStatus(NOW, "0badcafe"))
+    assert str(why_not(found)).startswith("4 of 4 statuses were deleted or damaged since they were written")
 
 
 def test_a_few_statuses_that_are_gone_are_an_accident() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.core.change_budget import EVERYWHERE, ApprovalUse, ChangeBudget
 from reconciler.core.guard import Approvals, ChangeLimits, approve
-from reconciler.core.losses import doubt_of, lost_since, marks_of
+from reconciler.core.losses import lost_since, marks_of, why_uncountable
 from reconciler.core.past_attempts import PastAttempts, PlannedChange, UsedApproval, still_counting
 from reconciler.core.scope import AccountMap, ChangePlace, Extent, Scope, ScopedLimits
 from reconciler.model.action import CommitApproval
@@ -28,7 +28,7 @@ ALIAS = Account("openai", "https://api.openai.com/v1", (("project", "p0"),))
 ELSEWHERE = Account("openai", "https://eu.api.openai.com/v1")
 SANDBOX = Account("sandbox", "http://sandbox.localhost/v1", (("world", "w"),))
 KEY = CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
-ATLAS = AccountMap(
+ACCOUNT_MAP = AccountMap(
     {
         str(ACCOUNT): KEY,
         str(ALIAS): KEY,
@@ -77,7 +77,7 @@ def test_every_account_counts_for_itself_and_real_ones_for_all_that_they_share()
 
 def _counts(done: str, judged: str) -> set[Extent]:
     """Return in which scopes of one account it counts what was done in another."""
-    return {scope.extent for scope in ATLAS.place(judged).scopes() if ATLAS.is_in(done, scope)}
+    return {scope.extent for scope in ACCOUNT_MAP.place(judged).scopes() if ACCOUNT_MAP.is_in(done, scope)}
 
 
 @pytest.mark.parametrize(
@@ -93,18 +93,18 @@ def _counts(done: str, judged: str) -> set[Extent]:
     ],
 )
 def test_an_account_that_no_document_stands_for_counts_with_all_at_its_host(line: str, *, is_counted: bool) -> None:
-    assert ATLAS.is_in(line, Scope(Extent.CREDENTIAL, str(KEY))) == is_counted
+    assert ACCOUNT_MAP.is_in(line, Scope(Extent.CREDENTIAL, str(KEY))) == is_counted
 
 
 def test_an_account_of_another_credential_at_the_same_host_counts_for_itself() -> None:
     other = Account("openai", "https://api.openai.com/v1", (("project", "other"),))
-    atlas = AccountMap({str(ACCOUNT): KEY, str(other): CredentialScope(KEY.host, "OTHER_KEY")})
+    account_map = AccountMap({str(ACCOUNT): KEY, str(other): CredentialScope(KEY.host, "OTHER_KEY")})
 
-    assert not atlas.is_in(str(other), Scope(Extent.CREDENTIAL, str(KEY)))
+    assert not account_map.is_in(str(other), Scope(Extent.CREDENTIAL, str(KEY)))
 
 
 def test_each_batch_that_was_let_through_counts_for_the_next_one() -> None:
-    budget = ChangeBudget(atlas=ATLAS)
+    budget = ChangeBudget(account_map=ACCOUNT_MAP)
     judged = [budget.judge(str(ACCOUNT), changes(count, start=start), NOW) for count, start in ((2, 0), (1, 2), (1, 3))]
 
     assert [bool(each.refusals) for each in judged] == [False, False, True]
@@ -113,14 +113,14 @@ def test_each_batch_that_was_let_through_counts_for_the_next_one() -> None:
 
 
 def test_attempts_that_may_stand_where_nobody_could_read_count_as_made() -> None:
-    judged = ChangeBudget(atlas=ATLAS, hidden=3).judge(str(ACCOUNT), changes(1), NOW)
+    judged = ChangeBudget(account_map=ACCOUNT_MAP, hidden=3).judge(str(ACCOUNT), changes(1), NOW)
 
     assert judged.refused == {"job-000"}
     assert judged.refusals[0].earlier == 3
 
 
 def test_a_commits_approval_is_used_up_within_one_pass() -> None:
-    budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(commits=(A,)), atlas=ATLAS)
+    budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(commits=(A,)), account_map=ACCOUNT_MAP)
     first = budget.judge(str(ACCOUNT), [replace(change(number), name=name) for number, name in enumerate("xy")], NOW)
     second = budget.judge(str(ALIAS), [replace(change(9, ALIAS), name="z")], NOW)
 
@@ -129,7 +129,7 @@ def test_a_commits_approval_is_used_up_within_one_pass() -> None:
 
 
 def test_a_number_of_cancels_that_an_operator_allows_is_for_all_accounts_of_a_run() -> None:
-    budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(count=2), atlas=ATLAS)
+    budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(count=2), account_map=ACCOUNT_MAP)
     accounts = (ACCOUNT, ELSEWHERE, ALIAS)
     judged = [budget.judge(str(each), changes(1, each, number), NOW) for number, each in enumerate(accounts)]
 
@@ -161,7 +161,9 @@ def test_a_request_that_is_approved_each_pass_until_it_leaves_uses_up_one_of_the
 
 def test_a_job_that_this_pass_saw_at_its_end_is_not_counted_as_its_status_has_it() -> None:
     running = replace(told(7), phase=Phase.RUNNING, final=False, receipts=())
-    budget = ChangeBudget(past=PastAttempts(is_ours=True), claimed=(running, replace(running, job=None)), atlas=ATLAS)
+    budget = ChangeBudget(
+        past=PastAttempts(is_ours=True), claimed=(running, replace(running, job=None)), account_map=ACCOUNT_MAP
+    )
     ended = change(7, verb=None, is_first=False, is_unfinished=False)
     judged = budget.judge(str(ACCOUNT), [*changes(4, start=20), ended], NOW)
 
@@ -169,7 +171,7 @@ def test_a_job_that_this_pass_saw_at_its_end_is_not_counted_as_its_status_has_it
 
 
 def test_aliases_of_one_credential_share_one_hour() -> None:
-    budget = ChangeBudget(atlas=ATLAS)
+    budget = ChangeBudget(account_map=ACCOUNT_MAP)
     first = budget.judge(str(ACCOUNT), changes(3), NOW)
     second = budget.judge(str(ALIAS), changes(3, ALIAS, 10), NOW)
 
@@ -185,14 +187,14 @@ def test_what_was_done_in_another_account_of_the_credential_counts_whoever_tells
     removed = PastAttempts(journal=tuple(requested(number, gone) for number in range(50, 53)))
 
     for past in (by_journal, by_status, removed):
-        judged = ChangeBudget(past=past, atlas=ATLAS).judge(str(ACCOUNT), changes(1), NOW)
+        judged = ChangeBudget(past=past, account_map=ACCOUNT_MAP).judge(str(ACCOUNT), changes(1), NOW)
 
         assert [each.scope for each in judged.refusals] == [str(KEY)]
 
 
 def test_make_believe_jobs_make_no_room_and_take_none() -> None:
     padding = [change(number, SANDBOX, verb=None, is_first=False) for number in range(100, 200)]
-    budget = ChangeBudget(atlas=ATLAS)
+    budget = ChangeBudget(account_map=ACCOUNT_MAP)
     budget.judge(str(SANDBOX), padding, NOW)
     budget.judge(str(SANDBOX), changes(20, SANDBOX, 300), NOW)
     three = budget.judge(str(ACCOUNT), changes(3), NOW)
@@ -224,7 +226,7 @@ def test_each_scope_has_its_own_limits_and_a_repository_may_only_tighten_them() 
 
 
 def test_a_refusal_names_a_scope_by_what_it_reaches() -> None:
-    scopes = ATLAS.place(str(ACCOUNT)).scopes()
+    scopes = ACCOUNT_MAP.place(str(ACCOUNT)).scopes()
 
     assert [str(each) for each in scopes] == [str(ACCOUNT), str(KEY), "overall", "every FineTuningJob"]
 
@@ -272,7 +274,7 @@ def test_an_open_receipt_that_nobody_vouches_for_is_a_first_attempt() -> None:
 
 def test_forged_receipts_are_refused_as_one_batch() -> None:
     forged = [replace(again(), name=f"job-{number}", ref=JobRef(ACCOUNT, f"ftjob-{number}")) for number in range(30)]
-    judged = ChangeBudget(atlas=ATLAS).judge(str(ACCOUNT), forged, NOW)
+    judged = ChangeBudget(account_map=ACCOUNT_MAP).judge(str(ACCOUNT), forged, NOW)
 
     assert len(judged.refused) == 30
     assert judged.refusals[0].requested == 30
@@ -340,13 +342,15 @@ def statuses(account: Account, count: int, start: int) -> tuple[JobStatus, ...]:
 
 def test_the_share_is_of_what_was_seen_and_not_of_what_a_status_tells() -> None:
     made_up = statuses(ACCOUNT, 100, 100)
-    four = ChangeBudget(claimed=made_up, atlas=ATLAS).judge(str(ACCOUNT), changes(4), NOW)
-    ours = ChangeBudget(claimed=made_up, past=PastAttempts(is_ours=True), atlas=ATLAS).judge(
+    four = ChangeBudget(claimed=made_up, account_map=ACCOUNT_MAP).judge(str(ACCOUNT), changes(4), NOW)
+    ours = ChangeBudget(claimed=made_up, past=PastAttempts(is_ours=True), account_map=ACCOUNT_MAP).judge(
         str(ACCOUNT), changes(4), NOW
     )
     known = {each.name: (each.job.account, each.job.id) for each in made_up if each.job is not None}
-    kept = ChangeBudget(claimed=made_up, known_unfinished=known, atlas=ATLAS).judge(str(ACCOUNT), changes(4), NOW)
-    both = ChangeBudget(atlas=ATLAS).judge(str(ACCOUNT), [*changes(4), *seen(ACCOUNT, 10, 100)], NOW)
+    kept = ChangeBudget(claimed=made_up, known_unfinished=known, account_map=ACCOUNT_MAP).judge(
+        str(ACCOUNT), changes(4), NOW
+    )
+    both = ChangeBudget(account_map=ACCOUNT_MAP).judge(str(ACCOUNT), [*changes(4), *seen(ACCOUNT, 10, 100)], NOW)
 
     assert four.refusals[0].unfinished == 4
     assert [each.refusals for each in (ours, kept, both)] == [(), (), ()]
@@ -354,7 +358,7 @@ def test_the_share_is_of_what_was_seen_and_not_of_what_a_status_tells() -> None:
 
 def test_an_account_that_was_looked_at_first_is_not_refused_for_that() -> None:
     claimed = (*statuses(ACCOUNT, 10, 0), *statuses(ELSEWHERE, 10, 100))
-    budget = ChangeBudget(claimed=claimed, atlas=ATLAS)
+    budget = ChangeBudget(claimed=claimed, account_map=ACCOUNT_MAP)
     budget.judge(str(ELSEWHERE), changes(3, ELSEWHERE, 100), NOW)
     judged = budget.judge(str(ACCOUNT), [*changes(3), *seen(ACCOUNT, 7, 3)], NOW)
 
@@ -363,7 +367,7 @@ def test_an_account_that_was_looked_at_first_is_not_refused_for_that() -> None:
 
 def test_a_provisional_refusal_leaves_nothing_behind() -> None:
     approvals = Approvals(count=2)
-    budget = ChangeBudget(approvals=approvals, atlas=ATLAS)
+    budget = ChangeBudget(approvals=approvals, account_map=ACCOUNT_MAP)
     provisional = budget.judge(str(ACCOUNT), changes(4), NOW, is_provisional=True)
     whole = budget.judge(str(ACCOUNT), [*changes(4), *seen(ACCOUNT, 10, 100)], NOW)
 
@@ -421,7 +425,7 @@ def test_an_approval_is_used_up_by_what_the_journal_tells_of() -> None:
     used = PastAttempts(
         journal=tuple(requested(number, name=name, approved_by=A.label) for number, name in enumerate("xy"))
     )
-    budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(commits=(A,)), used, atlas=ATLAS)
+    budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(commits=(A,)), used, account_map=ACCOUNT_MAP)
     judged = budget.judge(str(ACCOUNT), [replace(change(9), name="z")], NOW)
 
     assert judged.refused == {"z"}
@@ -439,7 +443,7 @@ def test_statuses_that_are_lost_in_number_are_a_doubt_and_a_few_are_none(gone: i
     known, marks = left(12), marks_of(told(number) for number in range(gone, 12))
     lost = lost_since(known, marks, (), NOW)
 
-    assert (doubt_of(lost, known, ChangeLimits()) is not None) == is_doubt
+    assert (why_uncountable(lost, known, ChangeLimits()) is not None) == is_doubt
 
 
 def test_what_is_lost_is_lost_for_an_hour_and_what_is_back_as_it_was_is_not() -> None:
@@ -459,7 +463,7 @@ def test_what_could_not_be_read_for_a_moment_is_not_lost_and_make_believe_is_no_
 
 
 def test_a_doubt_lets_nothing_pass_but_what_a_person_allows() -> None:
-    doubted = ChangeBudget(atlas=ATLAS, doubts={EVERYWHERE: "why"})
+    doubted = ChangeBudget(account_map=ACCOUNT_MAP, doubts={EVERYWHERE: "why"})
     allowed = replace(doubted, approvals=Approvals(count=1))
 
     assert doubted.judge(str(ACCOUNT), changes(1), NOW).refused == {"job-000"}
@@ -467,7 +471,7 @@ def test_a_doubt_lets_nothing_pass_but_what_a_person_allows() -> None:
 
 
 def test_a_doubt_about_one_account_holds_back_that_one_and_is_told_of_it() -> None:
-    budget = ChangeBudget(atlas=ATLAS, doubts={str(ACCOUNT): "why"})
+    budget = ChangeBudget(account_map=ACCOUNT_MAP, doubts={str(ACCOUNT): "why"})
     doubted, other = (
         budget.judge(str(each), changes(1, each, start), NOW) for each, start in ((ACCOUNT, 0), (ELSEWHERE, 1))
     )
@@ -478,9 +482,9 @@ def test_a_doubt_about_one_account_holds_back_that_one_and_is_told_of_it() -> No
 
 def test_a_doubt_says_how_many_are_lost_and_until_when_that_counts() -> None:
     known = left(4)
-    doubt = doubt_of(lost_since(known, {}, (), NOW), known, ChangeLimits())
+    doubt = why_uncountable(lost_since(known, {}, (), NOW), known, ChangeLimits())
 
     assert doubt == (
-        "4 of 4 statuses were deleted or spoilt since they were written; put them back, wait until "
+        "4 of 4 statuses were deleted or damaged since they were written; put them back, wait until "
         f"{render_instant(NOW + HOUR)}, or run once with --allow-cancels or --allow-cancel"
     )

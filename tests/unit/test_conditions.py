@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.conditions import Stance, Verdict, conclude, phase_since, stalled, verdict_of
+from reconciler.core.conditions import Readiness, Verdict, conclude, phase_since, stalled, verdict_of
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import ConditionStatus, ConditionType, HistoryEntry, JobStatus
@@ -10,11 +10,11 @@ from tests.support.build import NOW, a_status
 from tests.support.conditions_oracle import violations
 from tests.support.subjects import HOUR, MINUTE
 
-HOLD = Verdict(Stance.HOLD, Reason.AS_DESIRED, "running at the provider")
-WAIT = Verdict(Stance.WAIT, Reason.CANCEL_PENDING, "cancel is due")
-GIVE_UP = Verdict(Stance.GIVE_UP, Reason.JOB_VANISHED, "the provider no longer knows this job")
-SUSPENDED = Verdict(Stance.SUSPENDED, Reason.SUSPENDED, "suspended")
-BLIND = Verdict(Stance.BLIND, Reason.CANNOT_OBSERVE_PROVIDER, "no look")
+HOLD = Verdict(Readiness.READY, Reason.AS_DESIRED, "running at the provider")
+WAIT = Verdict(Readiness.RECONCILING, Reason.CANCEL_PENDING, "cancel is due")
+GIVE_UP = Verdict(Readiness.STALLED, Reason.JOB_VANISHED, "the provider no longer knows this job")
+SUSPENDED = Verdict(Readiness.SUSPENDED, Reason.SUSPENDED, "suspended")
+BLIND = Verdict(Readiness.UNOBSERVED, Reason.CANNOT_OBSERVE_PROVIDER, "no look")
 DRAFT = replace(a_status(), phase=Phase.RUNNING, final=False, conditions=(), history=())
 
 

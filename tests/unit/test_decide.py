@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.conditions import Stance, Verdict, stalled
+from reconciler.core.conditions import Readiness, Verdict, stalled
 from reconciler.core.decide import decide
 from reconciler.core.situation import situate
 from reconciler.core.subject import Subject
@@ -114,7 +114,7 @@ def test_a_failed_look_never_leads_to_a_cancel_and_changes_nothing_known() -> No
 
 
 def test_a_spec_that_changed_while_nobody_could_look_is_neither_ready_nor_not() -> None:
-    hold = Verdict(Stance.HOLD, Reason.AS_DESIRED, "running")
+    hold = Verdict(Readiness.READY, Reason.AS_DESIRED, "running")
     running = a_past(a_subject("running"), Phase.RUNNING, a_receipt(age=HOUR), verdict=hold)
     decision = decide(WANTED, UNSEEN, running, NOW)
     status = decision.status
@@ -129,7 +129,7 @@ def test_a_spec_that_changed_while_nobody_could_look_is_neither_ready_nor_not() 
     assert (status.observed_generation, status.observed_spec) == (2, WANTED.digest)
     assert (status.job, status.phase, status.receipts) == (running.job, running.phase, running.receipts)
     assert status.ready.message == (
-        "the spec changed while the provider could not be looked at; nothing is done until it can be"
+        "the spec changed while the provider could not be observed; no change is requested until it can be"
     )
 
 
@@ -270,7 +270,7 @@ def test_a_request_that_was_made_is_not_said_to_be_due_after_a_suspension() -> N
     held = decide(a_subject("cancelled", suspend=True), a_look(), asked, NOW + SECOND).status
     status = decide(WANTED, a_look(), held, NOW + 2 * SECOND).status
 
-    assert status.ready.message == "running at the provider; cancel was asked for"
+    assert status.ready.message == "running at the provider; cancel was requested"
 
 
 def test_a_job_that_is_understood_again_is_told_as_it_is_now() -> None:
@@ -281,7 +281,7 @@ def test_a_job_that_is_understood_again_is_told_as_it_is_now() -> None:
     assert strange.ready.reason is Reason.PHASE_NOT_UNDERSTOOD
     assert (status.ready.reason, status.ready.message) == (
         Reason.CANCEL_PENDING,
-        "running at the provider; cancel was asked for",
+        "running at the provider; cancel was requested",
     )
 
 
@@ -292,7 +292,7 @@ def test_a_pause_that_was_stuck_is_not_said_to_be_stuck_once_the_job_runs_again(
     status = decide(paused, a_look(), stuck, NOW + MINUTE).status
 
     assert (stuck.is_stalled, stuck.ready.message) == (True, "still pausing at the provider after 30 min")
-    assert (status.is_reconciling, status.ready.message) == (True, "running at the provider; pause was asked for")
+    assert (status.is_reconciling, status.ready.message) == (True, "running at the provider; pause was requested")
 
 
 def test_progress_that_moves_by_itself_is_written_only_with_a_transition() -> None:
@@ -334,7 +334,7 @@ def test_a_look_that_found_nothing_is_no_job_at_all() -> None:
         (
             "running",
             a_look(Phase.UNKNOWN, provider_status="dreaming"),
-            "the provider says 'dreaming', which this version does not know",
+            "the provider reports 'dreaming', a status that this version does not know",
         ),
     ],
 )
@@ -350,7 +350,7 @@ def test_what_a_look_showed_is_told_in_one_sentence(wanted: str, look: Observed,
         (
             "cancelled",
             a_receipt(accepted_at=NOW),
-            "the provider no longer knows this job; to be looked at once more",
+            "the provider no longer knows this job; one more check will confirm it",
         ),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_limit_is_told_with_what_it_does_and_on_an_observed_job_that_it_does_n
 
     assert running.status.ready.message == "running at the provider, over maxAge 1h; cancel is due"
     assert observed.status.ready.message == (
-        "running at the provider; over maxAge 1h, which on an observed job is only told"
+        "running at the provider; over maxAge 1h, which is only reported for an observed job"
     )
     assert observed.action is None
     assert unjudged.status.ready.message.startswith("running at the provider; its limit maxAge ")
@@ -381,7 +381,7 @@ def test_a_job_that_a_limit_cancelled_says_so() -> None:
 
     assert (ended.ready.reason, ended.ready.message) == (
         Reason.LIMIT_REACHED,
-        "cancelled, being over a limit of its spec",
+        "cancelled, because it exceeded a limit of its spec",
     )
 
 

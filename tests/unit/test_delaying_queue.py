@@ -47,9 +47,9 @@ def test_a_key_that_was_dropped_is_not_due_and_can_come_back_later() -> None:
 def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_alone() -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a1", 5)
-    queue.add("a2", 9, may_from=4)
-    queue.add("a3", 9, may_from=6)
-    queue.add("b1", 9, may_from=4)
+    queue.add("a2", 9, earliest=4)
+    queue.add("a3", 9, earliest=6)
+    queue.add("b1", 9, earliest=4)
 
     alone = queue.pop_due(4, kind=lambda key: key[0])
     together = queue.pop_due(5, kind=lambda key: key[0])
@@ -62,7 +62,7 @@ def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_
 def test_a_key_that_was_dropped_keeps_no_other_one_company() -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a1", 5)
-    queue.add("a2", 9, may_from=4)
+    queue.add("a2", 9, earliest=4)
     queue.drop("a2")
 
     assert queue.pop_due(5, kind=lambda key: key[0]) == {"a1"}

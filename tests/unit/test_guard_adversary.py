@@ -54,7 +54,7 @@ class World:
         budget = ChangeBudget(
             past=PastAttempts(tuple(self.statuses.values()), self.journal),
             claimed=tuple(self.statuses.values()),
-            atlas=AccountMap({str(account): SCOPE, str(SANDBOX): CredentialScope(str(SANDBOX), "sandbox")}),
+            account_map=AccountMap({str(account): SCOPE, str(SANDBOX): CredentialScope(str(SANDBOX), "sandbox")}),
         )
         padding = [
             PlannedChange(f"pad-{number}", JobRef(SANDBOX, f"x{number}"), is_unfinished=True) for number in range(100)

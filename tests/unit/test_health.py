@@ -124,7 +124,11 @@ def test_a_watch_that_rests_is_getting_on() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     health.beat(100.0, {}, None, is_watching=True)
 
-    assert (health.overview.beat_at, health.overview.progress_at, health.overview.watched_at) == (100.0, 100.0, 100.0)
+    assert (health.overview.heartbeat_at, health.overview.progress_at, health.overview.watched_at) == (
+        100.0,
+        100.0,
+        100.0,
+    )
 
 
 def test_an_account_at_work_has_got_on_when_its_last_request_ended() -> None:

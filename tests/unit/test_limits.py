@@ -170,7 +170,7 @@ ALL = Limits(max_age=HOUR, max_queued=HOUR, not_after=NOW)
         (NOW - DAY, NOW, None),
         (NOW - DAY, NOW + 5 * MINUTE, None),
         (NOW, NOW, None),
-        (NOW - DAY, None, "notAfter and maxAge and maxQueued cannot be judged: the provider tells no time"),
+        (NOW - DAY, None, "notAfter and maxAge and maxQueued cannot be judged: the provider gives no time"),
         (NOW - DAY, AHEAD, "notAfter and maxAge and maxQueued cannot be judged: the provider's clock and ours are"),
         (None, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
         (EPOCH, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),

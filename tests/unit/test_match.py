@@ -139,8 +139,8 @@ def test_one_name_twice_puts_both_at_odds_and_nobody_else() -> None:
     claims = [claim(0, "same", "ftjob-1", "a.yaml"), claim(1, "same", "ftjob-2", "b.yaml"), claim(2, "own", "ftjob-3")]
 
     assert duplicates(claims) == {
-        0: "the name 'same' stands twice; the other is in b.yaml",
-        1: "the name 'same' stands twice; the other is in a.yaml",
+        0: "the name 'same' is used twice; the other spec is in b.yaml",
+        1: "the name 'same' is used twice; the other spec is in a.yaml",
     }
 
 
@@ -148,8 +148,8 @@ def test_one_job_named_twice_puts_both_at_odds() -> None:
     claims = [claim(0, "one", "ftjob-1"), claim(1, "two", "ftjob-1"), claim(2, "three", "ftjob-1", account=OTHER)]
 
     assert duplicates(claims) == {
-        0: "the job ftjob-1 is named by another spec too: two",
-        1: "the job ftjob-1 is named by another spec too: one",
+        0: "another spec names the job ftjob-1 too: two",
+        1: "another spec names the job ftjob-1 too: one",
     }
 
 
@@ -226,19 +226,15 @@ def test_of_many_specs_at_odds_each_names_a_few_others() -> None:
     claims = [claim(number, f"bot-{number:02}", "ftjob-1", f"{number:02}.yaml") for number in range(20)]
     found = duplicates(claims)
 
-    assert found[19] == (
-        "the job ftjob-1 is named by another spec too: bot-00, bot-01, bot-02, bot-03, bot-04 and 14 more"
-    )
-    assert found[0] == (
-        "the job ftjob-1 is named by another spec too: bot-01, bot-02, bot-03, bot-04, bot-05 and 14 more"
-    )
+    assert found[19] == ("another spec names the job ftjob-1 too: bot-00, bot-01, bot-02, bot-03, bot-04 and 14 more")
+    assert found[0] == ("another spec names the job ftjob-1 too: bot-01, bot-02, bot-03, bot-04, bot-05 and 14 more")
 
 
 def test_a_status_that_was_lost_is_told_of_now_and_says_what_is_lost() -> None:
     last = match([claim(0, "support", "ftjob-1", "team.yaml")], [], NOW, discarded=["support"]).last[0]
 
     assert (last.name, last.source) == ("support", "team.yaml")
-    assert (last.ready.reason, last.ready.message) == (Reason.STATUS_DISCARDED, "what was known of the job is lost")
+    assert (last.ready.reason, last.ready.message) == (Reason.STATUS_DISCARDED, "the earlier status of the job is lost")
     assert last.ready.last_transition_time == NOW
     assert last.history == (HistoryEntry(NOW, Phase.UNKNOWN, Reason.STATUS_DISCARDED),)
 
@@ -263,6 +259,4 @@ def test_a_status_that_one_spec_has_by_its_job_is_not_given_to_another_by_its_na
 def test_specs_at_odds_are_counted_once_they_are_more_than_five_others(count: int, rest: str) -> None:
     claims = [claim(number, f"bot-{number}", "ftjob-1") for number in range(count)]
 
-    assert duplicates(claims)[0] == (
-        f"the job ftjob-1 is named by another spec too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}"
-    )
+    assert duplicates(claims)[0] == (f"another spec names the job ftjob-1 too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}")

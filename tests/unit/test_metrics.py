@@ -26,7 +26,7 @@ class Board:
     """An overview that a test changes."""
 
     def __init__(self) -> None:
-        self.overview = WatchStatus(interval_s=60, beat_at=100, progress_at=88, watched_at=100)
+        self.overview = WatchStatus(interval_s=60, heartbeat_at=100, progress_at=88, watched_at=100)
         self.metrics = Metrics(lambda: self.overview, lambda: NOW)
 
     def value(self, series: str, /, **labels: str) -> float | None:

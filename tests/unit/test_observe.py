@@ -260,7 +260,7 @@ def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are
 
     assert len(reader.asked) <= 30
     assert found.unseen is not None
-    assert found.unseen.message.startswith("600 of 2000 unfinished jobs are gone all at once")
+    assert found.unseen.message.startswith("600 of 2000 unfinished jobs disappeared at once")
     assert all(seen(found, id_) == Observed(reader.jobs[id_]) for id_ in ids[600:])
     assert all(isinstance(seen(found, id_), Unobserved) for id_ in ids[:600])
 

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from reconciler.core.orphans import as_proven, is_outliving, outlive
+from reconciler.core.orphans import has_recent_request, orphan_status, with_confirmed_phase
 from reconciler.model.job import UNSET, Capabilities, Observed, Phase, Unset
 from reconciler.model.reason import Reason
 from reconciler.model.spec import render_instant
@@ -21,17 +21,17 @@ def left(*receipts: Receipt, phase: Phase = Phase.RUNNING, age: timedelta = HOUR
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
 def test_an_open_request_outlives_its_spec_for_a_day(edge: timedelta, where: str) -> None:
-    assert is_outliving(left(a_receipt(age=DAY + edge)), NOW) == (where == "just before")
+    assert has_recent_request(left(a_receipt(age=DAY + edge)), NOW) == (where == "just before")
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_a_status_without_an_open_request_is_not_looked_at_without_its_spec(outcome: Outcome) -> None:
-    assert not is_outliving(left(replace(ASKED, outcome=outcome)), NOW)
-    assert not is_outliving(left(), NOW)
+    assert not has_recent_request(left(replace(ASKED, outcome=outcome)), NOW)
+    assert not has_recent_request(left(), NOW)
 
 
 def outlived(status: JobStatus, look: Observed | None, now: datetime = NOW) -> JobStatus:
-    after = outlive(status, look, now)
+    after = orphan_status(status, look, now)
     assert after is not None
     return after
 
@@ -42,7 +42,7 @@ def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Obser
 
     assert status.open_receipt == ASKED
     assert (status.is_reconciling, status.ready.reason) == (True, Reason.SPEC_DELETED)
-    assert status.ready.message == "the spec is gone while a request is open; nothing more is asked"
+    assert status.ready.message == "the spec was deleted while a request is open; no further change is requested"
     assert status.ready.last_transition_time == NOW
     assert status.phase is (left().phase if look is None else look.job.phase if look.job else Phase.ABSENT)
     assert violations(status) == []
@@ -54,8 +54,8 @@ def test_a_look_that_shows_its_end_confirms_the_request_and_then_the_status_goes
     status = outlived(left(soon), a_look(phase))
 
     assert (status.open_receipt, status.receipts[0].outcome) == (None, Outcome(phase.value))
-    assert not is_outliving(status, NOW)
-    assert outlive(left(ASKED), a_look(phase), NOW) is None
+    assert not has_recent_request(status, NOW)
+    assert orphan_status(left(ASKED), a_look(phase), NOW) is None
 
 
 @pytest.mark.parametrize(("finished_at", "phase"), [(UNSET, Phase.CANCELLING), (NOW, Phase.CANCELLED)])
@@ -63,7 +63,7 @@ def test_where_cancelling_is_hidden_only_an_end_confirms_the_cancel(
     finished_at: datetime | Unset, phase: Phase
 ) -> None:
     hides = Capabilities(confirms=False)
-    look = as_proven(a_look(Phase.CANCELLED, finished_at=finished_at), left(ASKED), hides)
+    look = with_confirmed_phase(a_look(Phase.CANCELLED, finished_at=finished_at), left(ASKED), hides)
 
     assert look.job is not None
     assert look.job.phase is phase
@@ -79,7 +79,7 @@ def test_two_absences_confirm_an_accepted_cancel() -> None:
 def test_looking_again_without_news_changes_nothing() -> None:
     status = outlived(left(ASKED), a_look())
 
-    assert outlive(status, a_look(), NOW + HOUR) == status
+    assert orphan_status(status, a_look(), NOW + HOUR) == status
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
@@ -90,30 +90,32 @@ def test_what_the_guard_counts_stays_for_as_long_as_it_does(
     edge: timedelta, where: str, approved_by: str | None, span: timedelta
 ) -> None:
     closed = a_receipt(age=span + edge, outcome=Outcome.CANCELLED, approved_by=approved_by)
-    status = outlive(left(closed, phase=Phase.CANCELLED), None, NOW)
+    status = orphan_status(left(closed, phase=Phase.CANCELLED), None, NOW)
 
     assert (status is not None) == (where == "just before")
     if status is not None:
         assert (status.is_ready, status.is_stalled, status.is_reconciling) == (False, False, False)
         assert status.ready.message == (
-            f"the spec is gone; the guard counts what was asked for until {render_instant(NOW - edge)}"
+            f"the spec was deleted; the guard counts its requests until {render_instant(NOW - edge)}"
         )
         assert status.ready.last_transition_time == NOW
         assert violations(status) == []
-        assert outlive(status, None, NOW) == status
+        assert orphan_status(status, None, NOW) == status
 
 
 def test_a_status_goes_with_its_spec_if_the_guard_counts_nothing_of_it() -> None:
     by_an_operator = a_receipt(age=MINUTE, outcome=Outcome.CANCELLED, approved_by="--allow-cancels 5")
 
-    assert outlive(left(), None, NOW) is None
-    assert outlive(left(by_an_operator), None, NOW) is None
+    assert orphan_status(left(), None, NOW) is None
+    assert orphan_status(left(by_an_operator), None, NOW) is None
 
 
 def test_an_end_that_was_known_and_is_left_out_of_a_look_is_still_an_end() -> None:
     hides = Capabilities(confirms=False)
     ended = a_past(a_subject(), Phase.CANCELLING, ASKED, finished_at=NOW)
-    looks = [as_proven(a_look(Phase.CANCELLED), status, hides) for status in (ended, replace(ended, job=None))]
+    looks = [
+        with_confirmed_phase(a_look(Phase.CANCELLED), status, hides) for status in (ended, replace(ended, job=None))
+    ]
 
     assert [look.job and look.job.phase for look in looks] == [Phase.CANCELLED, Phase.CANCELLING]
 

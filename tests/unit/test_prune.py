@@ -185,7 +185,7 @@ def test_a_confirmed_request_closes_and_its_status_stays_for_as_long_as_the_guar
     assert told.removed == ()
     assert [each.outcome for each in status.receipts] == [Outcome.CANCELLED]
     assert status.ready.reason is Reason.SPEC_DELETED
-    assert status.ready.message.startswith("the spec is gone; the guard counts what was asked for until ")
+    assert status.ready.message.startswith("the spec was deleted; the guard counts its requests until ")
 
 
 def test_a_confirmed_request_that_the_guard_no_longer_counts_goes_with_its_status() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.core.decide import decide
-from reconciler.core.receipts import confirm, intend, is_contested, limit_asked_for, newest_cancel, withdraw
+from reconciler.core.receipts import confirm, intend, is_contested, limit_of_cancel, newest_cancel, withdraw
 from reconciler.model.action import Action
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
@@ -183,7 +183,7 @@ GONE_FOR_LIMIT = replace(FOR_LIMIT, accepted_at=NOW - HOUR, confirmed_at=NOW, ou
 
 
 @pytest.mark.parametrize(
-    ("receipts", "is_still_meant", "limit"),
+    ("receipts", "is_still_wanted", "limit"),
     [
         pytest.param((FOR_LIMIT,), True, "maxAge 1h", id="open"),
         pytest.param((FOR_LIMIT,), False, None, id="open, and the spec has changed"),
@@ -196,10 +196,10 @@ GONE_FOR_LIMIT = replace(FOR_LIMIT, accepted_at=NOW - HOUR, confirmed_at=NOW, ou
 )
 def test_a_limit_stays_asked_for_while_its_cancel_is_open_and_meant_or_once_the_job_is_gone_for_it(
     receipts: tuple[Receipt, ...],
-    is_still_meant: bool,  # noqa: FBT001
+    is_still_wanted: bool,  # noqa: FBT001
     limit: str | None,
 ) -> None:
-    assert limit_asked_for(receipts, is_still_meant=is_still_meant) == limit
+    assert limit_of_cancel(receipts, is_still_wanted=is_still_wanted) == limit
 
 
 def test_a_spec_that_changes_its_mind_withdraws_what_was_asked_and_asks_nothing_more() -> None:

@@ -12,7 +12,7 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.controller.applied import Applied
 from reconciler.controller.plan import AccountPlan
 from reconciler.controller.requeue import Requeue, RequeueReason, requeue_of, requeues
-from reconciler.core.conditions import Stance, Verdict
+from reconciler.core.conditions import Readiness, Verdict
 from reconciler.core.settle import RequestOutcome
 from reconciler.model.action import Progress
 from reconciler.model.job import Account, JobRef, Phase, Unobserved
@@ -52,7 +52,7 @@ def test_a_job_is_under_way_while_something_is_expected_of_it(status: JobStatus)
 
 
 def test_a_job_that_is_stalled_is_not_under_way() -> None:
-    verdict = Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, "asked five times")
+    verdict = Verdict(Readiness.STALLED, Reason.CANCEL_NOT_HONOURED, "asked five times")
 
     assert why(carried_out(a_past(a_subject(), Phase.RUNNING, a_receipt(), verdict=verdict))) is RequeueReason.RESTING
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.core.conditions import Stance, Verdict, conclude
-from reconciler.core.schedule import next_look
+from reconciler.core.conditions import Readiness, Verdict, conclude
+from reconciler.core.schedule import next_poll
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from reconciler.model.spec import render_instant
@@ -25,7 +25,7 @@ def a_job_in(phase: Phase, since: datetime, created_at: datetime | None = None, 
 
 
 def seconds_after(lasted_s: float, phase: Phase) -> float:
-    after = next_look(a_subject("running"), a_job_in(phase, NOW - timedelta(seconds=lasted_s)), NOW)
+    after = next_poll(a_subject("running"), a_job_in(phase, NOW - timedelta(seconds=lasted_s)), NOW)
     assert after is not None
     return after.total_seconds()
 
@@ -46,7 +46,7 @@ def test_a_job_that_is_cancelling_is_looked_at_after_five_seconds_and_then_ever_
 
 
 def test_a_job_that_ended_for_good_is_never_looked_at_again() -> None:
-    assert next_look(a_subject(), a_status(final=True), NOW) is None
+    assert next_poll(a_subject(), a_status(final=True), NOW) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.CANCELLED, Phase.FAILED, Phase.ABSENT, Phase.UNKNOWN])
@@ -61,7 +61,7 @@ def test_what_is_not_sure_yet_is_looked_at_every_interval(phase: Phase) -> None:
 def test_a_job_is_looked_at_when_it_is_thought_to_finish_and_then_ever_later(ahead_s: float, after_s: float) -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
 
-    after = next_look(a_subject("running"), status, NOW, NOW + timedelta(seconds=ahead_s))
+    after = next_poll(a_subject("running"), status, NOW, NOW + timedelta(seconds=ahead_s))
 
     assert after == timedelta(seconds=after_s)
 
@@ -71,7 +71,7 @@ def test_a_limit_is_looked_at_right_after_its_moment_and_then_every_interval(ahe
     at = NOW + timedelta(seconds=ahead_s)
     subject = a_subject("running", limits={"notAfter": render_instant(at)})
 
-    after = next_look(subject, a_job_in(Phase.RUNNING, NOW - timedelta(days=1)), NOW)
+    after = next_poll(subject, a_job_in(Phase.RUNNING, NOW - timedelta(days=1)), NOW)
 
     assert after == timedelta(seconds=after_s)
 
@@ -81,23 +81,23 @@ def test_a_suspension_is_looked_at_when_it_ends(ahead_s: float, after_s: float) 
     until = render_instant(NOW + timedelta(seconds=ahead_s))
     subject = a_subject("cancelled", suspend={"until": until})
 
-    after = next_look(subject, a_job_in(Phase.RUNNING, NOW - timedelta(days=1)), NOW)
+    after = next_poll(subject, a_job_in(Phase.RUNNING, NOW - timedelta(days=1)), NOW)
 
     assert after == timedelta(seconds=after_s)
 
 
 def test_a_job_of_which_a_change_is_wanted_that_could_not_be_asked_for_is_looked_at_every_interval() -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
-    undecided = conclude(status, Verdict(Stance.BLIND, Reason.CANNOT_OBSERVE_PROVIDER, "away"), status, NOW)
+    undecided = conclude(status, Verdict(Readiness.UNOBSERVED, Reason.CANNOT_OBSERVE_PROVIDER, "away"), status, NOW)
 
-    assert next_look(a_subject(), undecided, NOW) == timedelta(seconds=60)
+    assert next_poll(a_subject(), undecided, NOW) == timedelta(seconds=60)
 
 
 def test_a_job_whose_change_the_guard_refuses_is_looked_at_every_interval() -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
-    refused = conclude(status, Verdict(Stance.GIVE_UP, Reason.REFUSED_BY_GUARD, "too many"), status, NOW)
+    refused = conclude(status, Verdict(Readiness.STALLED, Reason.REFUSED_BY_GUARD, "too many"), status, NOW)
 
-    assert next_look(a_subject(), refused, NOW) == timedelta(seconds=60)
+    assert next_poll(a_subject(), refused, NOW) == timedelta(seconds=60)
 
 
 @pytest.mark.parametrize(("ahead_s", "after_s"), [(1, 1), (100, 100), (0, None), (-1, None)])
@@ -105,7 +105,7 @@ def test_a_job_that_has_ended_is_decided_again_when_its_suspension_ends(ahead_s:
     subject = a_subject("cancelled", suspend={"until": render_instant(NOW + timedelta(seconds=ahead_s))})
     status = replace(a_job_in(Phase.CANCELLED, NOW - timedelta(days=1)), final=True)
 
-    after = next_look(subject, status, NOW)
+    after = next_poll(subject, status, NOW)
 
     assert after == (None if after_s is None else timedelta(seconds=after_s))
 
@@ -115,7 +115,7 @@ def test_a_request_without_an_answer_is_followed_up_when_its_next_attempt_is_due
     receipt = a_receipt(age=timedelta(seconds=age_s))
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1), receipts=(receipt,))
 
-    after = next_look(a_subject(), status, NOW)
+    after = next_poll(a_subject(), status, NOW)
 
     assert after == timedelta(seconds=after_s)
 
@@ -126,7 +126,7 @@ def test_a_request_is_followed_up_after_a_second_and_where_it_shows_already_afte
 ) -> None:
     status = a_job_in(phase, NOW - timedelta(days=1), receipts=(a_receipt(accepted_at=NOW),))
 
-    assert next_look(a_subject(), status, NOW) == timedelta(seconds=after_s)
+    assert next_poll(a_subject(), status, NOW) == timedelta(seconds=after_s)
 
 
 @pytest.mark.parametrize(("phase", "after_s"), [(Phase.QUEUED, 101), (Phase.RUNNING, 300)])
@@ -134,7 +134,7 @@ def test_a_limit_on_waiting_is_looked_at_only_while_a_job_waits(phase: Phase, af
     subject = a_subject("running", limits={"maxQueued": "1h"})
     created_at = NOW - timedelta(hours=1) + timedelta(seconds=100)
 
-    after = next_look(subject, a_job_in(phase, NOW - timedelta(days=1), created_at), NOW)
+    after = next_poll(subject, a_job_in(phase, NOW - timedelta(days=1), created_at), NOW)
 
     assert after == timedelta(seconds=after_s)
 
@@ -144,6 +144,6 @@ def test_a_limit_since_the_creation_is_looked_at_right_after_its_moment(limit: s
     subject = a_subject("running", limits={limit: "1h"})
     created_at = NOW - timedelta(hours=1) + timedelta(seconds=100)
 
-    after = next_look(subject, a_job_in(Phase.QUEUED, NOW - timedelta(days=1), created_at), NOW)
+    after = next_poll(subject, a_job_in(Phase.QUEUED, NOW - timedelta(days=1), created_at), NOW)
 
     assert after == timedelta(seconds=101)

@@ -15,7 +15,7 @@ from reconciler.controller.send_request import request_change
 from reconciler.core.receipts import intend
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.model.action import Progress
-from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestLeft
+from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestStarted
 from reconciler.model.job import Accepted, AlreadyOver, JobRef, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import Origin, Outcome
@@ -90,7 +90,7 @@ def test_a_request_is_told_as_it_leaves_and_as_it_ends_and_recorded_with_its_com
     action = errand.case.decision.action
     assert action is not None
 
-    assert errand.events == [RequestLeft(action), RequestEnded(action, Progress.ACCEPTED, "")]
+    assert errand.events == [RequestStarted(action), RequestEnded(action, Progress.ACCEPTED, "")]
     assert errand.records == [
         ActionRecord(at=NOW, action=action, file="bots.yaml", origin=COMMIT, progress=Progress.ACCEPTED, message="")
     ]
@@ -264,7 +264,7 @@ def test_what_is_no_longer_wanted_after_its_first_request_has_left_counts_as_una
     assert done.answer is not None
     assert done.answer.progress is Progress.UNANSWERED
     assert [each.attempts for each in done.status.receipts] == [1]
-    assert [type(each) for each in errand.events] == [RequestLeft, RequestEnded]
+    assert [type(each) for each in errand.events] == [RequestStarted, RequestEnded]
 
 
 def test_a_cancel_of_several_requests_is_told_as_leaving_once() -> None:
@@ -273,7 +273,7 @@ def test_a_cancel_of_several_requests_is_told_as_leaving_once() -> None:
     errand.send()
 
     assert door.asked == ["a request", "a request", CANCEL]
-    assert [type(each) for each in errand.events] == [RequestLeft, RequestEnded]
+    assert [type(each) for each in errand.events] == [RequestStarted, RequestEnded]
 
 
 def replace_specs(errand: Errand) -> None:

@@ -11,7 +11,7 @@ from reconciler.controller.send_request import request_change
 from reconciler.core.receipts import intend
 from reconciler.errors import Delivered, TransientError
 from reconciler.model.action import Progress
-from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestLeft
+from reconciler.model.action_record import ActionRecord, PassEvent, RequestEnded, RequestStarted
 from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from tests.support.build import NOW, a_spec
@@ -112,7 +112,7 @@ def test_an_answer_that_cannot_be_written_is_an_error_beside_the_answer() -> Non
     store = PickyStatuses()
 
     def fill_the_disk(event: PassEvent) -> None:
-        if isinstance(event, RequestLeft):
+        if isinstance(event, RequestStarted):
             store.refuse = lambda _: OSError(28, "No space left on device", "x.yaml")
 
     errand.world.statuses = store

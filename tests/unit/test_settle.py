@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.core.conditions import Stance, Verdict
+from reconciler.core.conditions import Readiness, Verdict
 from reconciler.core.decide import Decision, decide
 from reconciler.core.receipts import intend
 from reconciler.core.settle import RequestOutcome, halted, not_honoured, refused, settle
@@ -16,8 +16,8 @@ from tests.support.subjects import HOUR, MINUTE, SECOND, a_look, a_past, a_recei
 
 SUBJECT = a_subject("cancelled")
 LATER = NOW + SECOND
-STALLED = Verdict(Stance.GIVE_UP, Reason.CANCEL_NOT_HONOURED, "as it was")
-FORBIDDEN = Verdict(Stance.GIVE_UP, Reason.ACTION_FORBIDDEN, "as it was")
+STALLED = Verdict(Readiness.STALLED, Reason.CANCEL_NOT_HONOURED, "as it was")
+FORBIDDEN = Verdict(Readiness.STALLED, Reason.ACTION_FORBIDDEN, "as it was")
 
 
 def asked(last: JobStatus | None, progress: Progress, message: str = "") -> tuple[JobStatus, Decision]:
@@ -39,8 +39,8 @@ def test_a_request_that_surely_did_not_arrive_leaves_no_trace(progress: Progress
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
-        (Progress.ACCEPTED, "the provider accepted the cancel; a look will tell whether it took effect"),
-        (Progress.UNANSWERED, "the cancel was sent and not answered; a look will tell whether it arrived"),
+        (Progress.ACCEPTED, "the provider accepted the cancel; the next check will show whether it took effect"),
+        (Progress.UNANSWERED, "the cancel was sent and not answered; the next check will show whether it arrived"),
         (Progress.REJECTED, "the provider refused the cancel: so it was"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_reminder_does_not_unsay_that_five_attempts_were_not_honoured(progress
     status, _ = asked(last, progress)
 
     assert (status.is_stalled, status.ready.reason) == (True, Reason.CANCEL_NOT_HONOURED)
-    assert status.ready.message == "running at the provider, though it was asked 5 times to cancel"
+    assert status.ready.message == "running at the provider after 5 requests to cancel"
     assert status.ready.last_transition_time == LATER
     assert decide(SUBJECT, a_look(), status, LATER).status == status
 

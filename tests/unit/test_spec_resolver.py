@@ -185,10 +185,10 @@ def test_two_specs_of_one_job_stop_each_other_whatever_they_call_its_account() -
 
     assert problems == {
         "first": SpecProblem(
-            Reason.DUPLICATE_JOB, "the job ftjob-abc123 is named by another spec too: second", ("spec", "jobId")
+            Reason.DUPLICATE_JOB, "another spec names the job ftjob-abc123 too: second", ("spec", "jobId")
         ),
         "second": SpecProblem(
-            Reason.DUPLICATE_JOB, "the job ftjob-abc123 is named by another spec too: first", ("spec", "jobId")
+            Reason.DUPLICATE_JOB, "another spec names the job ftjob-abc123 too: first", ("spec", "jobId")
         ),
         "third": None,
     }
@@ -200,7 +200,7 @@ def test_two_specs_of_one_name_stop_each_other_and_are_told_where_documents_are_
     found = resolved(located(a_spec(jobId="ftjob-1"), "a.yaml"), located(a_spec(jobId="ftjob-2"), "b.yaml"))
 
     assert [each.problem for each in found.candidates] == [
-        SpecProblem(Reason.DUPLICATE_JOB, f"the name 'support-triage' stands twice; the other is in {file}")
+        SpecProblem(Reason.DUPLICATE_JOB, f"the name 'support-triage' is used twice; the other spec is in {file}")
         for file in ("b.yaml", "a.yaml")
     ]
     assert found.diagnostics == ()

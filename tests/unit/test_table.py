@@ -26,106 +26,116 @@ DESIGN: dict[str, tuple[Observation, Phase | None, tuple[Receipt, ...], tuple[st
         ABSENT,
         None,
         (),
-        ("give up JobNotFound", "give up JobNotFound", "give up JobNotFound", "give up JobNotFound"),
+        ("stalled JobNotFound", "stalled JobNotFound", "stalled JobNotFound", "stalled JobNotFound"),
     ),
     "absent, was seen unfinished": (
         ABSENT,
         Phase.RUNNING,
         (),
-        ("give up JobVanished", "give up JobVanished", "give up JobVanished", "hold JobGone"),
+        ("stalled JobVanished", "stalled JobVanished", "stalled JobVanished", "ready JobGone"),
     ),
     "absent, a cancel asked for and not accepted": (
         ABSENT,
         Phase.ABSENT,
         (ASKED,),
-        ("give up JobVanished", "give up JobVanished", "give up JobVanished", "hold JobGone"),
+        ("stalled JobVanished", "stalled JobVanished", "stalled JobVanished", "ready JobGone"),
     ),
     "absent once, after an accepted cancel": (
         ABSENT,
         Phase.RUNNING,
         (TAKEN,),
-        ("give up JobVanished", "give up JobVanished", "wait CancelPending", "hold JobGone"),
+        ("stalled JobVanished", "stalled JobVanished", "reconciling CancelPending", "ready JobGone"),
     ),
     "absent twice, after an accepted cancel": (
         ABSENT,
         Phase.ABSENT,
         (TAKEN,),
-        ("give up JobVanished", "give up JobVanished", "hold JobGone", "hold JobGone"),
+        ("stalled JobVanished", "stalled JobVanished", "ready JobGone", "ready JobGone"),
     ),
     "validating_files": (
         a_look(Phase.VALIDATING_FILES),
         None,
         (),
-        ("hold AsDesired", "pause", "cancel", "hold AsDesired"),
+        ("ready AsDesired", "pause", "cancel", "ready AsDesired"),
     ),
-    "queued": (a_look(Phase.QUEUED), None, (), ("hold AsDesired", "pause", "cancel", "hold AsDesired")),
-    "running": (a_look(Phase.RUNNING), None, (), ("hold AsDesired", "pause", "cancel", "hold AsDesired")),
+    "queued": (a_look(Phase.QUEUED), None, (), ("ready AsDesired", "pause", "cancel", "ready AsDesired")),
+    "running": (a_look(Phase.RUNNING), None, (), ("ready AsDesired", "pause", "cancel", "ready AsDesired")),
     "pausing": (
         a_look(Phase.PAUSING),
         None,
         (),
-        ("wait ResumePending", "wait PausePending", "cancel", "hold AsDesired"),
+        ("reconciling ResumePending", "reconciling PausePending", "cancel", "ready AsDesired"),
     ),
-    "paused": (a_look(Phase.PAUSED), None, (), ("resume", "hold AsDesired", "cancel", "hold AsDesired")),
+    "paused": (a_look(Phase.PAUSED), None, (), ("resume", "ready AsDesired", "cancel", "ready AsDesired")),
     "cancelling": (
         a_look(Phase.CANCELLING),
         Phase.RUNNING,
         (),
-        ("wait CancellingElsewhere", "wait CancellingElsewhere", "wait CancelPending", "hold AsDesired"),
+        (
+            "reconciling CancellingElsewhere",
+            "reconciling CancellingElsewhere",
+            "reconciling CancelPending",
+            "ready AsDesired",
+        ),
     ),
     "cancelling, ours": (
         a_look(Phase.CANCELLING),
         Phase.RUNNING,
         (TAKEN,),
-        ("wait CancelPending", "wait CancelPending", "wait CancelPending", "hold AsDesired"),
+        ("reconciling CancelPending", "reconciling CancelPending", "reconciling CancelPending", "ready AsDesired"),
     ),
     "succeeded": (
         a_look(Phase.SUCCEEDED, **ENDED),
         Phase.RUNNING,
         (ASKED,),
-        ("hold Succeeded", "hold Succeeded", "hold FinishedBeforeCancel", "hold Succeeded"),
+        ("ready Succeeded", "ready Succeeded", "ready FinishedBeforeCancel", "ready Succeeded"),
     ),
     "succeeded, once our cancel was accepted": (
         a_look(Phase.SUCCEEDED, **ENDED),
         Phase.RUNNING,
         (TAKEN,),
-        ("hold Succeeded", "hold Succeeded", "hold FinishedDespiteCancel", "hold Succeeded"),
+        ("ready Succeeded", "ready Succeeded", "ready FinishedDespiteCancel", "ready Succeeded"),
     ),
     "failed": (
         a_look(Phase.FAILED, **ENDED),
         Phase.RUNNING,
         (),
-        ("give up JobFailed", "give up JobFailed", "hold FinishedBeforeCancel", "hold AsDesired"),
+        ("stalled JobFailed", "stalled JobFailed", "ready FinishedBeforeCancel", "ready AsDesired"),
     ),
     "failed, once our cancel was accepted": (
         a_look(Phase.FAILED, **ENDED),
         Phase.RUNNING,
         (TAKEN,),
-        ("give up JobFailed", "give up JobFailed", "hold FinishedDespiteCancel", "hold AsDesired"),
+        ("stalled JobFailed", "stalled JobFailed", "ready FinishedDespiteCancel", "ready AsDesired"),
     ),
     "cancelled": (
         a_look(Phase.CANCELLED, **ENDED),
         Phase.RUNNING,
         (),
-        ("give up CancelledElsewhere", "give up CancelledElsewhere", "hold Cancelled", "hold AsDesired"),
+        ("stalled CancelledElsewhere", "stalled CancelledElsewhere", "ready Cancelled", "ready AsDesired"),
     ),
     "cancelled, ours and withdrawn": (
         a_look(Phase.CANCELLED, **ENDED),
         Phase.RUNNING,
         (WITHDRAWN,),
-        ("give up CancelledByUs", "give up CancelledByUs", "hold Cancelled", "hold AsDesired"),
+        ("stalled CancelledByUs", "stalled CancelledByUs", "ready Cancelled", "ready AsDesired"),
     ),
     "cancelled, for a limit": (
         a_look(Phase.CANCELLED, **ENDED),
         Phase.CANCELLED,
         (FOR_LIMIT,),
-        ("hold LimitReached", "hold LimitReached", "hold Cancelled", "hold AsDesired"),
+        ("ready LimitReached", "ready LimitReached", "ready Cancelled", "ready AsDesired"),
     ),
     "unknown": (
         a_look(Phase.UNKNOWN, provider_status="resting"),
         Phase.RUNNING,
         (),
-        ("wait PhaseNotUnderstood", "wait PhaseNotUnderstood", "wait PhaseNotUnderstood", "wait PhaseNotUnderstood"),
+        (
+            "reconciling PhaseNotUnderstood",
+            "reconciling PhaseNotUnderstood",
+            "reconciling PhaseNotUnderstood",
+            "reconciling PhaseNotUnderstood",
+        ),
     ),
 }
 CELLS = [
@@ -147,7 +157,7 @@ def words_of(decision: Decision) -> str:
     if decision.action is not None:
         return str(decision.action.verb)
     verdict = verdict_of(decision.status)
-    return f"{verdict.stance.value} {verdict.reason}"
+    return f"{verdict.readiness.value} {verdict.reason}"
 
 
 def test_the_table_has_a_row_for_every_situation_and_every_wanted_state() -> None:
@@ -180,7 +190,7 @@ def test_a_limit_on_an_observed_job_is_only_told(seen: str) -> None:
     look, known, receipts, _ = DESIGN[seen]
     decision, _ = decided(look, known, receipts, "observed", limits={"maxAge": "1h"})
 
-    assert words_of(decision) == "hold AsDesired"
+    assert words_of(decision) == "ready AsDesired"
     assert "over maxAge 1h" in decision.status.ready.message
 
 
@@ -201,4 +211,4 @@ def test_what_a_provider_cannot_do_is_said_and_not_asked_for(wanted: str) -> Non
     from_one_that_cannot = replace(a_subject(wanted), capabilities=replace(a_subject().capabilities, can_pause=False))
     decision = decide(from_one_that_cannot, a_look(phase), None, NOW)
 
-    assert words_of(decision) == "give up NotSupported"
+    assert words_of(decision) == "stalled NotSupported"

@@ -9,13 +9,13 @@ import pytest
 from reconciler.model.action import Action, Progress
 from reconciler.model.action_record import (
     AccountAnswered,
-    ObservationBegan,
     ObservationEnded,
+    ObservationStarted,
     PassEvent,
     ReceiptClosed,
     ReceiptOpen,
     RequestEnded,
-    RequestLeft,
+    RequestStarted,
 )
 from reconciler.model.job import Unobserved
 from reconciler.model.reason import Reason
@@ -27,7 +27,7 @@ from tests.support.subjects import REF, a_receipt
 CANCEL = Action(
     verb=Verb.CANCEL, ref=REF, name="one", because=Because.DESIRED_STATE, reason=None, is_first_attempt=True
 )
-BEGAN = ObservationBegan(account=ACCOUNT, name="main", jobs=3)
+BEGAN = ObservationStarted(account=ACCOUNT, name="main", jobs=3)
 SEEN = ObservationEnded(account=ACCOUNT, name="main")
 AWAY = replace(SEEN, unseen=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "cannot connect"))
 OPEN = ReceiptOpen("one", a_receipt())
@@ -42,7 +42,7 @@ def told(*events: PassEvent) -> tuple[list[str], Activity]:
 @pytest.mark.parametrize(
     ("events", "lines"),
     [
-        ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")], ["one: cancel sent"]),
+        ([RequestStarted(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")], ["one: cancel sent"]),
         ([CLOSED], ["one: cancel confirmed: cancelled"]),
         ([BEGAN, SEEN], []),
         ([AWAY, AWAY], ["main: cannot be observed: cannot connect"]),
@@ -56,7 +56,7 @@ def test_an_event_is_a_line_where_it_is_news(events: list[PassEvent], lines: lis
 
 @pytest.mark.parametrize("progress", sorted(set(Progress) - {Progress.ACCEPTED}))
 def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repeat(progress: Progress) -> None:
-    lines, activity = told(RequestLeft(CANCEL), RequestEnded(CANCEL, progress, "HTTP 500"))
+    lines, activity = told(RequestStarted(CANCEL), RequestEnded(CANCEL, progress, "HTTP 500"))
 
     assert len(lines) == 2
     assert lines[1].startswith("one: cancel ")
@@ -68,9 +68,12 @@ def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repea
     [
         ([], "12s: reading the specs"),
         ([BEGAN, AccountAnswered(ACCOUNT)], "12s: observing main (3 jobs, 1 answer so far)"),
-        ([RequestLeft(CANCEL)], "12s: sent, no answer yet: cancel of one"),
-        ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")], "12s: not confirmed yet: cancel of one"),
-        ([RequestLeft(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, ""), CLOSED], "12s: reading the specs"),
+        ([RequestStarted(CANCEL)], "12s: sent, no answer yet: cancel of one"),
+        (
+            [RequestStarted(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")],
+            "12s: not confirmed yet: cancel of one",
+        ),
+        ([RequestStarted(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, ""), CLOSED], "12s: reading the specs"),
         ([BEGAN, SEEN], "12s: finishing the pass"),
         ([BEGAN, OPEN, SEEN], "12s: not confirmed yet: cancel of one"),
         ([BEGAN, OPEN, SEEN, BEGAN, CLOSED, SEEN], "12s: finishing the pass"),
@@ -82,7 +85,7 @@ def test_what_is_waited_for_is_said_with_the_time_that_it_has_taken(events: list
 
 
 def test_an_interrupt_says_what_was_sent_and_what_is_open() -> None:
-    _, activity = told(RequestLeft(CANCEL), AWAY)
+    _, activity = told(RequestStarted(CANCEL), AWAY)
 
     assert (
         activity.interrupted_text(3) == "Interrupted after 3s: 1 request sent (one); 1 open (one); not observed: main"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import reconciler
-from reconciler.core.conditions import Stance
+from reconciler.core.conditions import Readiness
 from reconciler.core.table import TABLE
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
@@ -16,7 +16,7 @@ from reconciler.views.json_schema import field_notes
 from reconciler.views.layout import Canvas
 
 NOTES = field_notes({name: load(name).options for name in NAMES})
-PLACE_OF = {Stance.HOLD: "Ready", Stance.WAIT: "Reconciling", Stance.GIVE_UP: "Stalled"}
+PLACE_OF = {Readiness.READY: "Ready", Readiness.RECONCILING: "Reconciling", Readiness.STALLED: "Stalled"}
 
 
 def page(topic: str) -> str:
@@ -33,7 +33,7 @@ def test_every_reason_has_its_advice_in_one_place() -> None:
 
 
 def test_a_reason_is_placed_as_the_table_of_decisions_uses_it() -> None:
-    misplaced = {row.reason for row in TABLE.values() if row.reason not in ADVICE[PLACE_OF[row.stance]]}
+    misplaced = {row.reason for row in TABLE.values() if row.reason not in ADVICE[PLACE_OF[row.readiness]]}
 
     assert misplaced == set()
 

@@ -218,7 +218,7 @@ def test_a_watch_says_all_the_time_that_it_runs_and_whether_it_would_notice_a_ch
             await asyncio.sleep(11.0)
             overview = shift.health.overview
 
-            assert overview.beat_at == pytest.approx(110.0, abs=BEAT_S)
+            assert overview.heartbeat_at == pytest.approx(110.0, abs=BEAT_S)
             assert overview.watched_at == pytest.approx(99.0, abs=BEAT_S)
             assert [each.name for each in overview.upcoming] == ["chat"]
 

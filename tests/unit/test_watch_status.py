@@ -9,11 +9,11 @@ import pytest
 from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
 from tests.support.build import NOW
 
-WELL = WatchStatus(interval_s=60, beat_at=0, progress_at=0, watched_at=0)
+WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0)
 SIGNS = {
-    "beat_at": "the event loop is blocked: nothing runs, for 91 s",
-    "progress_at": "a look hangs: no request of its account has ended, for 91 s",
-    "watched_at": "the specs are not watched: a change is found only by the scan, for 91 s",
+    "heartbeat_at": "the event loop is blocked: nothing runs, for 91 s",
+    "progress_at": "a request hangs: no request of its account has ended, for 91 s",
+    "watched_at": "the specs are not watched: only the periodic scan finds changes, for 91 s",
 }
 
 
@@ -28,8 +28,8 @@ def test_each_sign_that_fails_alone_is_told_within_two_intervals(sign: str, sent
 
 
 def test_it_is_well_again_as_soon_as_the_sign_is_back() -> None:
-    ill = liveness_problems(replace(WELL, beat_at=199), 200)
-    back = replace(WELL, beat_at=199, progress_at=199, watched_at=199)
+    ill = liveness_problems(replace(WELL, heartbeat_at=199), 200)
+    back = replace(WELL, heartbeat_at=199, progress_at=199, watched_at=199)
 
     assert len(ill) == 2
     assert liveness_problems(back, 200) == ()
@@ -45,6 +45,4 @@ def test_it_is_ready_after_the_first_pass_until_it_stops_or_the_documents_stop_e
     assert readiness_problems(WELL) == ("the first pass has not ended yet",)
     assert readiness_problems(ready) == ()
     assert readiness_problems(replace(ready, is_stopping=True)) == ("it is stopping",)
-    assert readiness_problems(replace(ready, is_halted=True)) == (
-        "the documents hold an error that stops every action",
-    )
+    assert readiness_problems(replace(ready, is_halted=True)) == ("an error in the documents stops every change",)

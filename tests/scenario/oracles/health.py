@@ -157,7 +157,7 @@ def ailing(history: History) -> Iterator[str]:
     hindrances = _hindrances(history)
     deaf = [each for each in hindrances if each.kind.startswith(DEAF) and each.kind != DEAF]
     git = [each for each in hindrances if each.kind.startswith("remote")]
-    excuses = {"the specs are not watched": deaf, "a look hangs": git, "the event loop is blocked": []}
+    excuses = {"the specs are not watched": deaf, "a request hangs": git, "the event loop is blocked": []}
     for event in history.events:
         if isinstance(event, Shown):
             for ill in {each.split(":")[0] for each in event.liveness_problems}:

@@ -198,7 +198,7 @@ def unjudged(history: History) -> Iterator[str]:
             tellings = {_is_timely(each) for each in answers}
             phase = tree["status"]["phase"]
             message, is_running = ready(tree)["message"], phase in UNFINISHED and answers
-            if is_running and tellings == {False} and _NOT_JUDGED not in message and "only told" not in message:
+            if is_running and tellings == {False} and _NOT_JUDGED not in message and "only reported" not in message:
                 yield f"{end.at:%T} {wish.name} says {message!r}, and its provider told no time to judge its limit by"
             is_sound = all(each.fault is None for each in answers)
             if is_running and tellings == {True} and is_sound and f"maxAge {_NOT_JUDGED}" in message:
