@@ -1,8 +1,8 @@
-"""What can go wrong at a provider, in the only two words that the loop needs.
+"""The errors of providers, of publishing, and of requests that lost their purpose.
 
-An error says what happens next, and it is decided once, where it is raised: `TransientError` comes again,
-`PermanentError` wants a person. An adapter raises nothing else; what one raises nevertheless is a `DefectError`. A
-message never holds a secret.
+Rules: an error decides what happens next, and whoever raises it makes that decision once. `TransientError` is retried;
+`PermanentError` needs a person. An adapter raises nothing else on purpose; any other exception of an adapter becomes a
+`DefectError`. A message never holds a secret.
 """
 
 from __future__ import annotations
@@ -11,51 +11,52 @@ from enum import StrEnum
 
 
 class Delivered(StrEnum):
-    """Whether the provider may have acted on the request that failed."""
+    """Whether the provider may have acted on a request that failed."""
 
     NO = "no"
-    """Surely not: the connection was refused, or the provider said 429."""
+    """Certainly not: the connection was refused, or the provider answered 429."""
     UNKNOWN = "unknown"
-    """No answer, or an answer that leaves it open (5xx)."""
+    """Unclear: there was no answer, or one that does not tell (5xx)."""
 
 
 class Kind(StrEnum):
-    """Why asking again will not help."""
+    """Why a retry will not help."""
 
     DENIED = "denied"
-    """401: the credential is not accepted, whatever it is used for."""
+    """401: the credential is not accepted for any request."""
     FORBIDDEN = "forbidden"
-    """403: the credential may not do this, which may be about one job alone."""
+    """403: the credential is not allowed to do this, perhaps for one job only."""
     REFUSED = "refused"
-    """The provider understood and said no."""
+    """The provider understood the request and refused it."""
     INVALID = "invalid"
-    """The answer is not one that this provider gives: wrong URL, a proxy's page, another dialect."""
+    """The answer is not one of this provider's: wrong URL, a page of a proxy, another dialect."""
     MISSING = "missing"
-    """A credential, an extra or a setting that is needed is not there."""
+    """A credential, an extra or a setting is missing."""
     UNREACHABLE = "unreachable"
-    """What this machine says of proxies or certificates makes no connection possible."""
+    """The proxy or certificate settings of this machine make a connection impossible."""
 
 
-def kind_of(error: BaseException) -> str:
-    """Return the name of an error's class and where it was raised, such as `KeyError in mine.py, line 40`.
+def error_location(error: BaseException) -> str:
+    """Return the class of an error and the place where it was raised, such as `KeyError in mine.py, line 40`.
 
-    What it says is left out, because a library may quote what it was given; only the system's own words are kept.
+    The error's message is left out, because a library may quote its input in it. Only the operating system's text is
+    kept.
     """
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    said = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    why = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
     file = frame.tb_frame.f_code.co_filename.rpartition("/")[2] if frame is not None else ""
     where = f" in {file}, line {frame.tb_lineno}" if frame is not None else ""
-    return f"{type(error).__name__}{where}{said}"
+    return f"{type(error).__name__}{where}{why}"
 
 
 class ProviderError(Exception):
-    """Base of the two below; not raised itself."""
+    """The base of the errors of adapters. It is not raised itself."""
 
 
 class TransientError(ProviderError):
-    """May work later. `retry_after_s` is the provider's own lower bound, in seconds."""
+    """An error that a retry may overcome. `retry_after_s` is the provider's own lower bound, in seconds."""
 
     def __init__(self, message: str, *, delivered: Delivered, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -64,7 +65,7 @@ class TransientError(ProviderError):
 
 
 class PermanentError(ProviderError):
-    """Will not work until a person changes something."""
+    """An error that lasts until a person changes something."""
 
     def __init__(self, message: str, *, kind: Kind) -> None:
         super().__init__(message)
@@ -72,18 +73,18 @@ class PermanentError(ProviderError):
 
 
 class DefectError(PermanentError):
-    """A bug in an adapter, met while a question was answered. It says nothing of the provider."""
+    """A bug in an adapter. It says nothing about the provider."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(f"a bug in its provider type: {kind_of(error)}", kind=Kind.INVALID)
+        super().__init__(f"a bug in its provider type: {error_location(error)}", kind=Kind.INVALID)
 
 
 class ConflictError(Exception):
-    """Somebody else published statuses first: what was decided must be decided again, on what is there now."""
+    """Another writer published statuses first. Decisions must be made again from the statuses that it published."""
 
 
 class SupersededError(Exception):
-    """What was to be asked for is no longer wanted: the request did not leave."""
+    """A change was no longer wanted when its request was about to be sent, so it was not sent."""
 
 
 class PublishError(Exception):

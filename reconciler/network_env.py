@@ -1,8 +1,7 @@
-"""How this machine reaches other hosts: by which proxy, and whose certificates it believes.
+"""The proxy and the certificate authorities that this machine's environment configures.
 
-Rules: the variables are those that curl and the vendors' clients read. No proxy's address is ever repeated but for its
-host, since it may hold a password. What cannot be used raises ValueError or OSError with a sentence that names the
-variable.
+Rules: the variables are those that curl and the vendors' clients read. Messages name a proxy by its host only, because
+its address may hold a password. Unusable settings raise ValueError or OSError with a sentence that names the variable.
 
 Sources: curl(1), "Environment"; golang.org/x/net/http/httpproxy; OpenSSL, SSL_CTX_load_verify_locations(3).
 """
@@ -22,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""Each names a file or a directory; the authorities of all that are set are believed."""
+"""Each names a file or a directory. The certificates of all variables that are set are trusted."""
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 NO_ADDRESS = (
     "HTTPS_PROXY or ALL_PROXY is not an address such as http://proxy.example.org:3128 "
@@ -30,7 +29,7 @@ NO_ADDRESS = (
 )
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-"""How OpenSSL finds a certificate in a directory; without such names, every file there is read."""
+"""The file names by which OpenSSL finds a certificate in a directory. Without such names, every file there is read."""
 _ADDRESS = re.compile(
     r"(?P<scheme>[A-Za-z0-9]+)://([^@/?#\\\s]*@)?([A-Za-z0-9._-]+|\[(?P<numbers>[^\[\]@]+)\])(:[0-9]{1,5})?/?"
 )
@@ -39,26 +38,26 @@ _PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy, as an HTTP library wants it."""
+    """A proxy, by the URL that an HTTP library takes."""
 
     url: str
 
     @property
     def host(self) -> str:
-        """Its host, which may be shown."""
+        """Its host, which messages may contain."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Its password, as it is written and as it is meant."""
+        """Its password, percent-encoded as in the URL, and decoded."""
         password = urlsplit(self.url).password or ""
         return password, unquote(password)
 
 
 def proxy_to(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy on the way to a base URL. Raises ValueError where its address makes no sense.
+    """Return the proxy for a base URL, or None. Raises ValueError if its address is invalid.
 
-    Over plain http a proxy would read the key, so that there is none.
+    A plain http URL has no proxy, because the proxy could read the key.
     """
     target = urlsplit(base_url)
     host = (target.hostname or "").lower()
@@ -75,7 +74,7 @@ def proxy_to(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _is_address(url: str) -> bool:
-    """Whether it is all of an address and nothing more. Else a part of a password could pass for the host."""
+    """Whether a text is a complete address. In a partial one, a piece of a password could be taken for the host."""
     shape = _ADDRESS.fullmatch(url)
     if shape is None or shape["scheme"].lower() not in PROXY_SCHEMES:
         return False
@@ -87,10 +86,10 @@ def _is_address(url: str) -> bool:
 
 
 def is_direct(host: str, port: int, environ: Mapping[str, str]) -> bool:
-    """Return whether a host is reached without a proxy: by `NO_PROXY`, or because it is this machine.
+    """Whether a host is reached without a proxy: by `NO_PROXY`, or because it is this machine.
 
-    An entry is `*`, a domain (its subdomains too, with or without a leading dot), an address of either family, with
-    brackets or without, or a range of them; all but a range may have a port. What makes no sense matches nothing.
+    An entry is `*`, a domain (with its subdomains, and with or without a leading dot), an IPv4 or IPv6 address (with or
+    without brackets), or a range of addresses. All but a range may have a port. An invalid entry matches nothing.
     """
     with suppress(ValueError):
         if host == "localhost" or ip_address(host).is_loopback:
@@ -122,26 +121,29 @@ def _split_port(entry: str) -> tuple[str, int | None]:
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext | None:
-    """Return what believes the authorities that the environment names; None where it names none. Raises OSError."""
+    """Return a TLS context that trusts the authorities of the environment, or None if it names none. Raises OSError."""
     named = tuple((name, environ[name]) for name in AUTHORITIES if environ.get(name))
     return _context(named) if named else None
 
 
 @lru_cache(maxsize=4)
 def _context(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
-    """Read the certificates, once for all accounts: it takes longer than a pass over few jobs."""
+    """Return a TLS context with these certificates.
+
+    They are read once for all accounts, because that takes longer than a pass over few jobs.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for variable, text in named:
         try:
             for place in text.split(":") if variable == "SSL_CERT_DIR" else [text]:
-                _believe(context, Path(place))
+                _trust(context, Path(place))
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise OSError(error.errno, f"{variable} names no certificates that can be read: {why}") from None
     return context
 
 
-def _believe(context: ssl.SSLContext, place: Path) -> None:
+def _trust(context: ssl.SSLContext, place: Path) -> None:
     if not place.is_dir():
         context.load_verify_locations(cafile=place)
         return
@@ -149,12 +151,12 @@ def _believe(context: ssl.SSLContext, place: Path) -> None:
     if any(_HASHED.fullmatch(each.name) for each in files):
         context.load_verify_locations(capath=place)
         return
-    believed = [each for each in files if _is_believed(context, each)]
-    if not believed:
-        raise OSError(errno.ENOENT, "the directory holds no certificate")
+    trusted = [each for each in files if _is_trusted(context, each)]
+    if not trusted:
+        raise OSError(errno.ENOENT, "the directory has no certificate")
 
 
-def _is_believed(context: ssl.SSLContext, file: Path) -> bool:
+def _is_trusted(context: ssl.SSLContext, file: Path) -> bool:
     try:
         context.load_verify_locations(cafile=file)
     except ssl.SSLError:

@@ -1,7 +1,7 @@
-"""An adapter, as the rest of the product sees it: nothing that it returns or raises holds a secret.
+"""A wrapper around adapters that redacts every secret in what they return or raise.
 
-Rules: it goes around every adapter, also one that speaks to its provider in a way of its own; it has the methods that
-the adapter has, and no others.
+Rules: it wraps every adapter, including one that brings its own HTTP client and thus bypasses `transport`. It has the
+methods of the adapter and no others.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from typing import Any, TypeVar, cast
 from reconciler.errors import ProviderError
 from reconciler.model.job import Accepted, AlreadyOver, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.ports import JobController, SupportsCheckpoints, SupportsEvents, SupportsPause
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 T = TypeVar("T")
 
 
-def guarded(controller: JobController) -> JobController:
-    """Return the adapter with every secret struck out of what comes from it."""
-    able: list[type[_Guarded]] = []
-    able += [_Pausing] * isinstance(controller, SupportsPause)
-    able += [_Logging] * isinstance(controller, SupportsEvents)
-    able += [_Leaving] * isinstance(controller, SupportsCheckpoints)
-    return cast("JobController", type("Guarded", (*able, _Guarded), {})(controller))
+def redacted(controller: JobController) -> JobController:
+    """Return an adapter whose results and errors hold no secret."""
+    # `isinstance` with a runtime protocol looks for methods, so the wrapper must not have one that the adapter lacks.
+    mixins: list[type[_Redacted]] = []
+    mixins += [_Pausing] * isinstance(controller, SupportsPause)
+    mixins += [_Logging] * isinstance(controller, SupportsEvents)
+    mixins += [_Checkpointing] * isinstance(controller, SupportsCheckpoints)
+    return cast("JobController", type("Redacted", (*mixins, _Redacted), {})(controller))
 
 
-class _Guarded:
+class _Redacted:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
@@ -41,7 +42,7 @@ class _Guarded:
         return await _without_secrets(self._inner.cancel_job(ref))
 
 
-class _Pausing(_Guarded):
+class _Pausing(_Redacted):
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         return await _without_secrets(self._inner.pause_job(ref))
 
@@ -49,12 +50,12 @@ class _Pausing(_Guarded):
         return await _without_secrets(self._inner.resume_job(ref))
 
 
-class _Logging(_Guarded):
+class _Logging(_Redacted):
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
         return await _without_secrets(self._inner.list_events(ref, limit))
 
 
-class _Leaving(_Guarded):
+class _Checkpointing(_Redacted):
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
         return await _without_secrets(self._inner.list_checkpoints(ref, limit))
 
@@ -63,18 +64,19 @@ async def _without_secrets(answer: Awaitable[T]) -> T:
     try:
         return without_secrets(await answer)
     except ProviderError as error:
-        error.args = (KNOWN.strike(str(error)),)
+        error.args = (KNOWN_SECRETS.redact(str(error)),)
+        # The cause and context may quote the request with its key.
         error.__cause__, error.__suppress_context__ = None, True
         raise
 
 
 def without_secrets(record: T) -> T:
-    """Return a record with each secret struck out of its texts; the same record where it holds none."""
-    return cast("T", _struck(record)) if KNOWN.is_in("\n".join(_texts(record))) else record
+    """Return a record with each secret in its texts redacted, or the same record if it has none."""
+    return cast("T", _redact_in(record)) if KNOWN_SECRETS.is_in("\n".join(_texts(record))) else record
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if type(value) is str:  # the words of an enum are our own
+    if type(value) is str:  # enum values are our own words
         yield value
     elif isinstance(value, tuple):
         for each in value:
@@ -84,11 +86,11 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(getattr(value, each.name))
 
 
-def _struck(value: Any) -> Any:
+def _redact_in(value: Any) -> Any:
     if type(value) is str:
-        return KNOWN.strike(value)
+        return KNOWN_SECRETS.redact(value)
     if isinstance(value, tuple):
-        return tuple(map(_struck, value))
+        return tuple(map(_redact_in, value))
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{each.name: _struck(getattr(value, each.name)) for each in fields(value)})
+        return replace(value, **{each.name: _redact_in(getattr(value, each.name)) for each in fields(value)})
     return value

@@ -1,13 +1,16 @@
-"""The secrets that this process knows, and how they are struck out of a text.
+"""The secrets that this process knows, and their redaction in texts.
 
-What comes from a provider passes here before anything else reads it (`transport`, `redacted_provider`), and every text
-that leaves the process passes here again: the streams, the log, the audit, statuses, pages, comments, commit messages.
+Answers of providers are redacted before other code reads them (`transport`, `redacted_provider`). Texts that leave the
+process are redacted again: streams, log, audit log, statuses, web pages, comments, commit messages.
 
-Rules: a secret is found as it is and in what others make of it: another case, reversed, split by white space or control
-characters, percent-encoded, as HTML entities or escapes (each up to three times over), in hex, and in either base64 at
-any place of a longer text. Its middle is what is searched for, which is in every run of `NEARLY` of its characters
-(and at least `RUN_MIN`), so that nearly all of a secret is found as well. The time is linear in the text; in one that
-holds no secret, each needle is searched for once, as bytes.
+Rules: a secret is found as it is and in its common transformations: in another case, reversed, split by white space or
+control characters, percent-encoded, as HTML entities or escapes (each up to three times over), in hex, and in base64 at
+any offset of a longer text. Most of a secret is found too: at least the share `NEARLY` of its characters in a row, and
+at least `RUN_MIN`.
+
+Implementation: the text is searched for *needles*. A needle is the middle of a transformed secret, because every run of
+the length above contains that middle. Texts and needles are compared in a canonical form (`_canonical`). The time is
+linear in the text. In a text without secrets, each needle is searched for once, as bytes.
 """
 
 from __future__ import annotations
@@ -18,29 +21,29 @@ import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from threading import Lock
 from urllib.parse import unquote
 
-STRUCK = "[redacted]"
+REDACTED = "[redacted]"
 SECRET_MIN = 8
-"""What is shorter is a placeholder such as `test`; to strike it out would spoil ids and words that hold it."""
+"""A shorter one is a placeholder such as `test`. Redacting it would damage ids and words that contain it."""
 RUN_MIN = 12
 NEARLY = 0.8
-LAST = 8
-"""How many secrets of one place are known at once: an answer may still repeat the one before a change."""
+"""The shortest run of a secret that is found: in characters, and as a share of the secret."""
+KEPT_PER_SOURCE = 8
+"""How many secrets of one source are known at once. After a rotation, an answer may still repeat the previous one."""
 ENCODED_TIMES = 3
 PIECE_MAX = 4096
-"""A longer text without a line's or a string's end that holds a secret is struck out whole."""
+"""A longer piece of a text (see `_ENDS_A_PIECE`) that holds a secret is redacted as a whole."""
 PIECES_MAX = 200
-"""In a long text, the lines and strings after so many that hold a secret are struck out whole."""
+"""In a long text, once this many pieces held a secret, further ones are redacted as a whole."""
 
 _CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
-_AS_ONE = bytes.maketrans(_CAPITALS + b"-_", _SMALL + b"+/")
-"""Case, and the two alphabets of base64, make no difference."""
-_UNSEEN = bytes(range(33)) + b"\x7f"
+_FOLDED = bytes.maketrans(_CAPITALS + b"-_", _SMALL + b"+/")
+"""Maps letters to one case, and the URL-safe alphabet of base64 to the usual one."""
+_INVISIBLE = bytes(range(33)) + b"\x7f"
 _PERCENT = r"%(?P<percent>[0-9A-Fa-f]{2})"
 _ENTITY = r"&(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});?"
 _BACKSLASHED = r"\\(?P<backslash>u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)"
@@ -53,67 +56,66 @@ _ESCAPES = tuple(
         ("%&\\", f"{_PERCENT}|{_ENTITY}|{_BACKSLASHED}"),
     )
 )
-"""Each by itself, because a secret may hold the sign of another one, and all together."""
+"""The escapes one by one, because a secret may contain the sign of another escape, and then all together."""
 _WHOLE_ESCAPE = re.compile(r"""\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/0abfnrtv])""")
 _ESCAPED_SPACE = frozenset("0abfnrtv")
-_AUTHORISES = re.compile(r"auth|cookie|credential|key|password|secret|token", re.IGNORECASE)
-"""What the name of a header holds whose value is a secret."""
 _ENDS_A_PIECE = re.compile(r'(["\n])')
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
-def _squeezed(text: str) -> bytes:
-    """Return what is compared: the ASCII that can be seen, in one case and one alphabet of base64."""
-    return text.encode("ascii", "ignore").translate(_AS_ONE, _UNSEEN)
+def _canonical(text: str) -> bytes:
+    """Return the form in which texts are compared: visible ASCII, in one case and one base64 alphabet."""
+    return text.encode("ascii", "ignore").translate(_FOLDED, _INVISIBLE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Needle:
-    """The middle of a secret in some guise, and what is struck out around it."""
+    """The middle of a secret in one transformation, and how to find the ends of the secret around it."""
 
     core: bytes
     before: bytes = b""
-    """What stands before it where the secret is whole, and as much of it as does is struck out."""
+    """What precedes the core in a complete secret. As much of it as matches is redacted too."""
     behind: bytes = b""
+    """What follows the core in a complete secret."""
     run: frozenset[str] = frozenset()
-    """The characters of an encoding: all of them are struck out that go on from the middle."""
+    """The alphabet of an encoding. All adjacent characters of it are redacted too."""
     spare: int = 0
-    """How many of them belong to the secret on each side, so that they are struck out over white space as well."""
+    """How many encoded characters belong to the secret on each side. That many are redacted even after white space."""
 
 
 def _needles(secret: str) -> Iterator[_Needle]:
-    """Yield what a secret looks like in each of the ways that can be searched for as they are."""
+    """Yield the needles of a secret, one for each transformation that is searched for directly."""
     spare = max(0, len(secret) - max(RUN_MIN, math.ceil(NEARLY * len(secret))))
     begin, end = spare, len(secret) - spare
     for text in (secret, secret[::-1]):
-        yield _Needle(_squeezed(text[begin:end]), _squeezed(text[:begin]), _squeezed(text[end:]))
+        yield _Needle(_canonical(text[begin:end]), _canonical(text[:begin]), _canonical(text[end:]))
     data = secret[begin:end].encode()
-    yield _Needle(_squeezed(data.hex()), run=_HEX, spare=2 * spare)
+    yield _Needle(_canonical(data.hex()), run=_HEX, spare=2 * spare)
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + data).decode()
-        # The first characters also depend on what stands before, and the last one on what stands behind.
+        # The first characters also depend on the text before the secret, and the last one on the text after it.
         first, last = math.ceil(8 * shift / 6), 8 * (shift + len(data)) // 6
-        yield _Needle(_squeezed(encoded[first:last]), run=_BASE64, spare=math.ceil(8 * (spare + 3) / 6))
+        yield _Needle(_canonical(encoded[first:last]), run=_BASE64, spare=math.ceil(8 * (spare + 3) / 6))
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A text, perhaps decoded, and where in the original each of its characters begins and ends."""
+    """A text, perhaps decoded, with the position in the original text where each of its characters begins and ends."""
 
     text: str
     begins: list[int]
     ends: list[int]
 
     def decoded(self, escape: re.Pattern[str]) -> _Form:
-        """Return it with what it stands for in the place of each escape."""
+        """Return this form with each escape decoded."""
         text, begins, ends, done = [], [], [], 0
         for match in escape.finditer(self.text):
             for at in range(done, match.start()):
                 text.append(self.text[at])
                 begins.append(self.begins[at])
                 ends.append(self.ends[at])
-            text.append(_meant(match))
+            text.append(_decoded_char(match))
             begins.append(self.begins[match.start()])
             ends.append(self.ends[match.end() - 1])
             done = match.end()
@@ -125,22 +127,22 @@ class _Form:
         )
 
     def spans(self, needles: Iterable[_Needle]) -> Iterator[tuple[int, int]]:
-        """Yield the places of the original that hold a secret."""
+        """Yield the spans of the original text that hold a secret."""
         places = [at for at, char in enumerate(self.text) if "!" <= char <= "~"]
-        squeezed = _squeezed(self.text)
+        canonical = _canonical(self.text)
         for needle in needles:
-            at = squeezed.find(needle.core)
+            at = canonical.find(needle.core)
             while at >= 0:
-                first, last = self._around(needle, squeezed, at, places)
+                first, last = self._around(needle, canonical, at, places)
                 yield self.begins[first], self.ends[last]
-                at = squeezed.find(needle.core, at + len(needle.core))
+                at = canonical.find(needle.core, at + len(needle.core))
 
-    def _around(self, needle: _Needle, squeezed: bytes, at: int, places: list[int]) -> tuple[int, int]:
-        """Return the first and the last character to strike out around a core that begins there."""
+    def _around(self, needle: _Needle, canonical: bytes, at: int, places: list[int]) -> tuple[int, int]:
+        """Return the first and the last character to redact around a core that begins at `at`."""
         end = at + len(needle.core)
         if not needle.run:
-            left = _shared(squeezed[max(0, at - len(needle.before)) : at][::-1], needle.before[::-1])
-            right = _shared(squeezed[end : end + len(needle.behind)], needle.behind)
+            left = _shared(canonical[max(0, at - len(needle.before)) : at][::-1], needle.before[::-1])
+            right = _shared(canonical[end : end + len(needle.behind)], needle.behind)
             return places[at - left], places[end + right - 1]
         first, last = places[at], places[end - 1]
         is_split = last - first > end - 1 - at
@@ -150,7 +152,7 @@ class _Form:
 
 
 def _length_of_run(text: str, needle: _Needle, *, is_split: bool) -> int:
-    """Return how many characters of a text go on with an encoding; of one that is split, also after white space."""
+    """Return how many characters of a text continue an encoding. One that is split continues after white space."""
     length, spare = 0, needle.spare
     for at, char in enumerate(text):
         if char in needle.run:
@@ -164,26 +166,26 @@ def _length_of_run(text: str, needle: _Needle, *, is_split: bool) -> int:
 
 
 def _shared(one: bytes, other: bytes) -> int:
-    """Return how many bytes two texts have in common from their beginning."""
+    """Return the length of the common prefix of two texts."""
     pairs = zip(one, other, strict=False)
     return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _meant(match: re.Match[str]) -> str:
-    """Return the one character that an escape stands for."""
+def _decoded_char(match: re.Match[str]) -> str:
+    """Return the character that an escape encodes."""
     kind, code = str(match.lastgroup), match[match.lastgroup or 0]
     if kind == "entity":
         from html import unescape  # noqa: PLC0415  few texts hold an entity
 
-        meant = unescape(f"&{code};")
-        return meant if len(meant) == 1 else " "
+        decoded = unescape(f"&{code};")
+        return decoded if len(decoded) == 1 else " "
     if kind == "percent" or len(code) > 1:
         return chr(int(code.lstrip("ux"), 16))
     return " " if code in _ESCAPED_SPACE else code
 
 
 class Secrets:
-    """A set of secrets, by where each comes from. Threads may share it."""
+    """A set of secrets, by their source. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -191,10 +193,10 @@ class Secrets:
         self._needles: tuple[_Needle, ...] = ()
         self._letters: tuple[str, ...] = ()
 
-    def note(self, place: Hashable, *secrets: str) -> None:
-        """Remember secrets of one place, such as an account's key. What is shorter than `SECRET_MIN` is none."""
+    def add(self, source: Hashable, *secrets: str) -> None:
+        """Add secrets of one source, such as an account's key. Texts shorter than `SECRET_MIN` are ignored."""
         with self._lock:
-            known = self._known.setdefault(place, deque(maxlen=LAST))
+            known = self._known.setdefault(source, deque(maxlen=KEPT_PER_SOURCE))
             fresh = [each for each in secrets if len(each) >= SECRET_MIN and each not in known]
             if not fresh:
                 return
@@ -209,30 +211,30 @@ class Secrets:
         needles = self._needles
         return bool(needles) and any(_holds(form, needles) for form in _forms(text))
 
-    def strike(self, text: str) -> str:
-        """Return the text with `STRUCK` in the place of each secret."""
+    def redact(self, text: str) -> str:
+        """Return the text with `REDACTED` instead of each secret."""
         if not self.is_in(text):
             return text
         if len(text) <= PIECE_MAX:
-            return self._struck(text)
-        careful = iter(range(PIECES_MAX))
+            return self._redact_text(text)
+        budget = iter(range(PIECES_MAX))
         pieces = (
-            each if not self.is_in(each) else self._struck_piece(each) if next(careful, None) is not None else STRUCK
+            each if not self.is_in(each) else self._redact_piece(each) if next(budget, None) is not None else REDACTED
             for each in _ENDS_A_PIECE.split(text)
         )
-        struck = "".join(pieces)
-        return STRUCK if self.is_in(struck) else struck  # a secret that goes on over the end of a piece
+        redacted = "".join(pieces)
+        return REDACTED if self.is_in(redacted) else redacted  # a secret may cross the border of two pieces
 
     def has_letters_of(self, name: str) -> bool:
-        """Whether a name, such as a host's, holds a secret or `SECRET_MIN` letters and digits of one in a row."""
+        """Whether a name, such as a host's, holds a secret, or `SECRET_MIN` letters and digits of one in a row."""
         letters = _letters(name)
         runs = [letters[at : at + SECRET_MIN] for at in range(len(letters) - SECRET_MIN + 1)]
         return any(run in each for each in self._letters for run in runs) or self.is_in(letters)
 
-    def _struck_piece(self, piece: str) -> str:
-        return self._struck(piece) if len(piece) <= PIECE_MAX else STRUCK
+    def _redact_piece(self, piece: str) -> str:
+        return self._redact_text(piece) if len(piece) <= PIECE_MAX else REDACTED
 
-    def _struck(self, text: str) -> str:
+    def _redact_text(self, text: str) -> str:
         plain = _Form(text, [*range(len(text))], [*range(1, len(text) + 1)])
         spans = [*plain.spans(self._needles)]
         for _, escape in _ESCAPES:
@@ -241,16 +243,16 @@ class Secrets:
                 form = form.decoded(escape)
                 spans += form.spans(self._needles)
         escapes = [match.span() for match in _WHOLE_ESCAPE.finditer(text)]
-        struck, done = [], 0
+        parts, done = [], 0
         for begin, end in sorted(_over_whole_escapes(span, escapes) for span in spans):
             if end > done:
-                struck.append(text[done:begin] + STRUCK if begin >= done else "")
+                parts.append(text[done:begin] + REDACTED if begin >= done else "")
                 done = end
-        return "".join(struck) + text[done:]
+        return "".join(parts) + text[done:]
 
 
 def _over_whole_escapes(span: tuple[int, int], escapes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return the span without half an escape at either end, which would spoil the text around it, such as JSON."""
+    """Return the span extended to whole escapes. Half an escape would break the text around it, such as JSON."""
     begin, end = span
     at = bisect_right(escapes, (begin, 0)) - 1
     if at >= 0 and escapes[at][0] < begin < escapes[at][1]:
@@ -261,38 +263,26 @@ def _over_whole_escapes(span: tuple[int, int], escapes: list[tuple[int, int]]) -
     return begin, end
 
 
-def secrets_in_header(name: str, value: str) -> list[str]:
-    """Return what is secret of a request's header: `Bearer` is not, nor is a signature, which fits one request only."""
-    scheme, _, rest = value.partition(" ")
-    if not _AUTHORISES.search(name) or " " in rest.strip():
-        return []
-    found = [rest.strip() or value]
-    if scheme.lower() == "basic":
-        with suppress(ValueError):
-            found += base64.b64decode(rest).decode().split(":", 1)
-    return found
-
-
 def _letters(text: str) -> str:
     return "".join(each for each in text.lower() if each.isascii() and each.isalnum())
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield a text, and what it means if its escapes are read once, twice, and so on."""
+    """Yield a text, and the text with its escapes decoded once, twice, and so on."""
     yield text
     for signs, escape in _ESCAPES:
         form = text
         for _ in range(ENCODED_TIMES):
             if sum(sign in form for sign in signs) < min(2, len(signs)):
                 break
-            form = unquote(form, "latin-1") if signs == "%" else escape.sub(_meant, form)
+            form = unquote(form, "latin-1") if signs == "%" else escape.sub(_decoded_char, form)
             yield form
 
 
 def _holds(text: str, needles: tuple[_Needle, ...]) -> bool:
-    squeezed = _squeezed(text)
-    return any(needle.core in squeezed for needle in needles)
+    canonical = _canonical(text)
+    return any(needle.core in canonical for needle in needles)
 
 
-KNOWN = Secrets()
-"""The secrets of this process. There is one set because a process has one output, which must show none of them."""
+KNOWN_SECRETS = Secrets()
+"""The secrets of this process. There is one set because every output of the process must be free of all of them."""

@@ -4,7 +4,7 @@ Rules:
 
 - Each account has its own rate and concurrency. Accounts with one credential at one host share the `Retry-After` pauses
   and the circuit breaker. The open circuit holds an account only after one of its own requests has failed.
-- A pause that the provider asked for is never shortened.
+- A pause that the provider requested is never shortened.
 - After `FAILURES_MAX` failed requests in a row the circuit opens. The pause grows until a probe request succeeds.
 - After a stop no request is sent.
 - A change that waited for its turn is checked again right before it is sent (`abort_unless`).
@@ -26,8 +26,9 @@ from reconciler.errors import Delivered, SupersededError, TransientError
 from reconciler.ports import Rate
 
 FAILURES_MAX = 5
-QUIET_FIRST_S = 1.0
-QUIET_MAX_S = 900.0
+PAUSE_FIRST_S = 1.0
+PAUSE_MAX_S = 900.0
+"""Bounds of the pause while the circuit is open, in seconds. It doubles with each failed probe."""
 
 _is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", default=None)
 
@@ -45,52 +46,52 @@ def abort_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
         _is_wanted.reset(token)
 
 
-class Quiet:
+class CircuitBreaker:
     """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
 
     The circuit opens after `FAILURES_MAX` failures in a row. It is then half open until one request succeeds.
     """
 
     def __init__(self) -> None:
-        self.closed_until = -math.inf
-        """The end of the pause that the provider asked for."""
+        self.paused_until = -math.inf
+        """The end of the pause that the provider requested."""
         self.openings = 0
         """How often the circuit opened since the last success."""
         self.opening = 0
         """The number of the last opening of the circuit."""
-        self.trouble = ""
+        self.last_error = ""
         """The message of the last failure, if it is known."""
         self._failures = 0
         self._opens_until = -math.inf
 
-    def close_for(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Send no request for this long. A shorter pause never shortens a longer one."""
-        self.closed_until = max(self.closed_until, asyncio.get_running_loop().time() + seconds)
+        self.paused_until = max(self.paused_until, asyncio.get_running_loop().time() + seconds)
 
     def remaining_s(self, now: float) -> float:
         """Return how long the circuit stays open, in seconds."""
         return max(0.0, self._opens_until - now) if self.openings else 0.0
 
-    def end(self, now: float, *, is_well: bool, trouble: str) -> None:
+    def end(self, now: float, *, succeeded: bool, error: str) -> None:
         """Record the outcome of a request."""
-        self.trouble = trouble or self.trouble
-        if is_well:
+        self.last_error = error or self.last_error
+        if succeeded:
             self._failures = self.openings = 0
             return
         self._failures += 1
         if self.openings or self._failures >= FAILURES_MAX:
             if now < self._opens_until:
                 return  # the request was sent before the circuit opened
-            self._opens_until = now + min(QUIET_FIRST_S * (1 << min(self.openings, 30)), QUIET_MAX_S)
+            self._opens_until = now + min(PAUSE_FIRST_S * (1 << min(self.openings, 30)), PAUSE_MAX_S)
             self.openings += 1
             self.opening += 1
 
 
 class Permit:
-    """A request that may be sent. The caller sets `is_well` to its outcome; None means unknown."""
+    """A request that may be sent. The caller sets `succeeded` to its outcome; None means unknown."""
 
-    is_well: bool | None = None
-    trouble: str = ""
+    succeeded: bool | None = None
+    last_error: str = ""
     """The message of the failure, if it is known."""
 
     def __init__(self, waited_s: float) -> None:
@@ -102,13 +103,13 @@ class Throttle:
 
     Args:
         rate: the rate limit of the account.
-        quiet: the pauses and circuit breaker that it shares with other accounts; None shares nothing.
+        breaker: the pauses and the circuit breaker that it shares with other accounts. None shares nothing.
     """
 
-    def __init__(self, rate: Rate, quiet: Quiet | None = None) -> None:
+    def __init__(self, rate: Rate, breaker: CircuitBreaker | None = None) -> None:
         self._slots = asyncio.Semaphore(rate.concurrency)
         self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
-        self._quiet = quiet or Quiet()
+        self._breaker = breaker or CircuitBreaker()
         self._is_probing = False
         self._failed_at = 0
         """The opening of the circuit during which this account failed last."""
@@ -117,7 +118,7 @@ class Throttle:
         self.requests = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Permit]:
+    async def acquire(self) -> AsyncIterator[Permit]:
         """Wait until a request may be sent, and hold a slot while the body runs.
 
         Raises `TransientError(no)` if no request may be sent now, and `SupersededError` as in `abort_unless`.
@@ -130,41 +131,41 @@ class Throttle:
             self._refuse_while_closed()
             _refuse_unwanted()
             self.requests += 1
-            self._is_probing = bool(self._quiet.openings)
-            turn = Permit(clock() - arrived)
+            self._is_probing = bool(self._breaker.openings)
+            permit = Permit(clock() - arrived)
             try:
-                yield turn
+                yield permit
             finally:
                 self._is_probing = False
-                if turn.is_well is not None:
-                    self._quiet.end(clock(), is_well=turn.is_well, trouble=turn.trouble)
-                if turn.is_well is False:
-                    self._failed_at = self._quiet.opening
+                if permit.succeeded is not None:
+                    self._breaker.end(clock(), succeeded=permit.succeeded, error=permit.last_error)
+                if permit.succeeded is False:
+                    self._failed_at = self._breaker.opening
 
-    async def once_more(self) -> None:
+    async def acquire_retry(self) -> None:
         """Wait until the request that holds a slot may be sent again. The rate limit counts it like any other."""
         await self._bucket.acquire()
         self.requests += 1
 
-    def close_for(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Send no request for this long to any account with the same host and credential."""
-        self._quiet.close_for(seconds)
+        self._breaker.pause_for(seconds)
 
     def stop(self) -> None:
         """Refuse every new and waiting request. Requests that were sent may finish."""
         self._is_stopped = True
-        for patience in self._waiting:
-            patience.reschedule(asyncio.get_running_loop().time())
+        for deadline in self._waiting:
+            deadline.reschedule(asyncio.get_running_loop().time())
 
     async def _wait(self, held: AsyncExitStack) -> None:
         try:
-            async with asyncio.timeout(None) as patience:
-                self._waiting.add(patience)
+            async with asyncio.timeout(None) as deadline:
+                self._waiting.add(deadline)
                 try:
                     await held.enter_async_context(self._slots)
                     await self._bucket.acquire()
                 finally:
-                    self._waiting.discard(patience)
+                    self._waiting.discard(deadline)
         except TimeoutError:
             self._refuse_while_closed()
 
@@ -173,24 +174,21 @@ class Throttle:
         if self._is_stopped:
             msg = "this process is about to stop, so this request was not sent"
             raise TransientError(msg, delivered=Delivered.NO)
-        if self._quiet.closed_until > now:
-            msg = "the provider asked to be left alone for a while, so this request was not sent"
-            raise TransientError(msg, delivered=Delivered.NO, retry_after_s=self._quiet.closed_until - now)
-        if (remaining_s := self._held_for_s(now)) > 0:
-            last = f" (the last: {self._quiet.trouble})" if self._quiet.trouble else ""
+        if self._breaker.paused_until > now:
+            msg = "the provider requested a pause (Retry-After), so this request was not sent"
+            raise TransientError(msg, delivered=Delivered.NO, retry_after_s=self._breaker.paused_until - now)
+        if (remaining_s := self._blocked_for_s(now)) > 0:
+            last = f" (last: {self._breaker.last_error})" if self._breaker.last_error else ""
             msg = f"{FAILURES_MAX} consecutive requests failed{last}, so no request is sent for a while"
             raise TransientError(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
 
-    def _held_for_s(self, now: float) -> float:
-        """Return how long the circuit holds this account, in seconds: 0 if the account has not failed since it opened.
-
-        While the circuit is half open, the account sends one probe request at a time.
-        """
-        if not self._quiet.openings:
+    def _blocked_for_s(self, now: float) -> float:
+        """Return how long the circuit blocks this account, in seconds: 0 if it has not failed since the opening."""
+        if not self._breaker.openings:
             return 0.0
         if self._is_probing:
-            return QUIET_FIRST_S
-        return self._quiet.remaining_s(now) if self._failed_at == self._quiet.opening else 0.0
+            return PAUSE_FIRST_S
+        return self._breaker.remaining_s(now) if self._failed_at == self._breaker.opening else 0.0
 
 
 def _refuse_unwanted() -> None:

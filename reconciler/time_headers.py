@@ -1,6 +1,6 @@
-"""What an answer's headers say of time: when it was made, and how long its provider wants to be left alone.
+"""Read the times in an answer's headers: `Date` and `Retry-After`.
 
-Rules: pure; what makes no sense is None, and a wish that is absurd is cut.
+Rules: pure. An invalid value is None, and an excessive pause is cut.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRY_AFTER_MAX_S = 86_400.0
-"""A provider that asks for more than a day is not believed."""
+"""A longer pause is cut to a day, because it is more likely a mistake than a wish."""
 
 
 def http_date(text: str | None) -> datetime | None:
-    """Return the moment that an HTTP date names, in UTC; None for anything else."""
+    """Return the time of an HTTP date in UTC, or None for any other text."""
     try:
         moment = parsedate_to_datetime(text or "")
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -24,10 +24,10 @@ def http_date(text: str | None) -> datetime | None:
 
 
 def retry_after_s(headers: Mapping[str, str], at: datetime | None) -> float | None:
-    """Return how long the provider wants to be left alone, in seconds.
+    """Return the pause that the provider requests, in seconds, or None.
 
-    `retry-after-ms` wins over `retry-after`, as in the official OpenAI client. A date counts from the answer's own
-    `Date`, so that our clock does not matter; without one it says nothing.
+    `retry-after-ms` wins over `retry-after`, as in the official OpenAI client. A date is relative to the answer's own
+    `Date`, so that our clock does not matter. Without a `Date` it is ignored.
     """
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         seconds = milliseconds / 1000

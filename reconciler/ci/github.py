@@ -22,7 +22,7 @@ from reconciler.local.credential_policy import normalise_base_url
 from reconciler.local.file_writer import append_text, replace_file
 from reconciler.model.report import Report
 from reconciler.ports import CommentRefusedError, Rate, Response, Transport
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 from reconciler.views.render_context import COMMENT_MAX
 
 API_URL = "https://api.github.com"
@@ -152,7 +152,7 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
         "accept": "application/vnd.github+json",
         "x-github-api-version": "2022-11-28",
     }
-    body = {"body": KNOWN.strike(f"{marker}\n{text}")}
+    body = {"body": KNOWN_SECRETS.redact(f"{marker}\n{text}")}
     known = await _find(transport, conversation, headers, marker)
     if known is not None:
         path = f"/repos/{runner.repository}/issues/comments/{known}"

@@ -21,7 +21,7 @@ from reconciler.model.diagnostic import Severity
 from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.report import Report
 from reconciler.ports import CiHost, CommentRefusedError
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 from reconciler.views.markdown import bytes_of
 from reconciler.views.problems import Problem
 from reconciler.views.render_context import RenderContext, SizeLimit
@@ -42,7 +42,7 @@ class CiReport:
     def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
         """Return the report in a format, without secrets, cut to a size limit if there is one."""
         limited = context if limit is None else replace(context, size_limit=limit)
-        return KNOWN.strike(render(self.what, format_, self.report, limited))
+        return KNOWN_SECRETS.redact(render(self.what, format_, self.report, limited))
 
 
 def tell_ci(given: OptionValues, screen: ConsoleOutput, told: CiReport) -> None:

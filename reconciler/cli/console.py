@@ -25,7 +25,7 @@ from reconciler.local.clock import SystemClock
 from reconciler.model.report import Report
 from reconciler.model.spec import render_instant
 from reconciler.ports import CiHost
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 from reconciler.views.activity import ActivityLine
 from reconciler.views.layout import UNFOLDED, Canvas, styled
 from reconciler.views.problems import Problem, problems_text
@@ -81,7 +81,7 @@ class ConsoleOutput:
         """Print what was asked for; on a terminal that is too low for it, through the pager (`PAGER`, else `less`)."""
         if self.is_live(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
             os.environ.setdefault("LESS", LESS)
-            click.echo_via_pager(KNOWN.strike(text).removesuffix("\n"))
+            click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
         else:
             self.result(text)
 

@@ -9,7 +9,7 @@ from reconciler.ci import harmless_everywhere
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import DISTRIBUTION
 from reconciler.cli.version_command import version_text
-from reconciler.errors import kind_of
+from reconciler.errors import error_location
 from reconciler.model.exit_code import ExitCode
 from reconciler.views.layout import styled
 from reconciler.views.text import clean
@@ -32,7 +32,7 @@ def tell_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
         return _said(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
     if is_verbose:
         sys.stderr.write("".join(f"{clean(line)}\n" for line in _traceback(error)))
-    what = kind_of(error)
+    what = error_location(error)
     how = "the lines above" if is_verbose else "what the same command prints with -v"
     return _said(f"a bug in {DISTRIBUTION} {version_text()}: {what}; please report it with {how}", ExitCode.SOFTWARE)
 

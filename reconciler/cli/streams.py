@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 ROOM = 256 * 1024
 """How many bytes wait for a slow reader at most."""
@@ -117,7 +117,8 @@ class ReaderProofStream(io.TextIOBase):
 
     def queue(self, data: bytes) -> None:
         """Queue bytes without any known secret, or drop them where there is no room for them."""
-        data = KNOWN.strike(data.decode(self._encoding, "surrogateescape")).encode(self._encoding, "surrogateescape")
+        text = KNOWN_SECRETS.redact(data.decode(self._encoding, "surrogateescape"))
+        data = text.encode(self._encoding, "surrogateescape")
         if self._size > ROOM:
             self._wait()
         with self._changed:

@@ -23,7 +23,7 @@ from reconciler.model.job import Account, CredentialScope, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.scalar import quoted
 from reconciler.model.spec import CredentialSource, FineTuningJob, Provider, ProviderSpec
-from reconciler.ports import PAIRS_MAX, Located, NotBound, ProviderType, Rate, Snapshot
+from reconciler.ports import BINDINGS_MAX, Located, NotBound, ProviderType, Rate, Snapshot
 
 PLACES_MAX = 5
 """The most files that a message names."""
@@ -222,10 +222,10 @@ class AccountResolver:
         """Make each unbound account's message name all missing bindings, so that one fix does not undo another."""
         lacking = {name: each.not_bound for name, each in self._known.items() if isinstance(each, SpecProblem)}
         pairs = {each.pair for each in lacking.values() if each is not None and each.pair}
-        if sum(map(len, pairs)) > PAIRS_MAX:
+        if sum(map(len, pairs)) > BINDINGS_MAX:
             pairs = set()  # no message has room for them, so each names its own
         told = {
-            name: SpecProblem(Reason.HOST_NOT_TRUSTED, each.told(pairs), not_bound=each)
+            name: SpecProblem(Reason.HOST_NOT_TRUSTED, each.message(pairs), not_bound=each)
             for name, each in lacking.items()
             if each is not None
         }
@@ -262,7 +262,7 @@ class AccountResolver:
             return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
         not_bound = self._environment.why_not_trusted(type_, options, spec.credentials, base_url)
         if not_bound is not None:
-            return SpecProblem(Reason.HOST_NOT_TRUSTED, not_bound.told(()), not_bound=not_bound)
+            return SpecProblem(Reason.HOST_NOT_TRUSTED, not_bound.message(()), not_bound=not_bound)
         account = Account(type_.name, base_url, type_.scope(options))
         scope = self._scope(account, type_, spec.credentials)
         return ResolvedAccount(account, type_, options, _rate(spec, type_), spec.credentials, scope)

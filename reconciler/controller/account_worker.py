@@ -28,7 +28,7 @@ from reconciler.core.decide import must_observe
 from reconciler.core.finality import is_settled
 from reconciler.core.orphans import has_recent_request
 from reconciler.core.settle import halted
-from reconciler.errors import kind_of
+from reconciler.errors import error_location
 from reconciler.model.action_record import ObservationEnded, ObservationStarted
 from reconciler.model.job import Account, JobRef
 from reconciler.model.status import JobStatus
@@ -168,7 +168,7 @@ async def run_account(
             run = replace(run, orphans=orphans)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
         runtime.notify(ObservationEnded(account=target.account, name=run.alias, has_looked=False))
-        run = replace(run, error=f"{target.account}: a bug: {kind_of(error)}")
+        run = replace(run, error=f"{target.account}: a bug: {error_location(error)}")
     return run
 
 

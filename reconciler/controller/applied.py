@@ -11,7 +11,7 @@ from reconciler.core.schedule import next_poll
 from reconciler.core.settle import RequestOutcome
 from reconciler.core.subject import Subject
 from reconciler.errors import (
-    kind_of,
+    error_location,
 )
 from reconciler.model.action_record import (
     Audit,
@@ -92,5 +92,5 @@ def moment(context: ApplyContext) -> datetime:
 def disk_error(error: Exception) -> str:
     """Return the message of a write error; any error but an `OSError` is reported as a bug."""
     if not isinstance(error, OSError):
-        return f"a bug: {kind_of(error)}"
+        return f"a bug: {error_location(error)}"
     return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror or str(error)

@@ -35,7 +35,7 @@ async def apply_plan(
     cases: tuple[JobPlan, ...], control: Callable[[], JobController], context: ApplyContext
 ) -> list[Applied]:
     """Write the decisions and send the requests that are due. Every intent is on disk before the first request."""
-    async with context.publisher.alone() if context.publisher is not None else nullcontext():
+    async with context.publisher.exclusive() if context.publisher is not None else nullcontext():
         # Commits of others replaced statuses after ours were read, so these decisions may rest on old receipts.
         if context.publisher is not None and context.publisher.edition != context.edition:
             return [_overtaken(case) for case in cases]

@@ -60,7 +60,7 @@ def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runti
             stored.jobs,
             journal,
             runtime.older.statuses,
-            is_ours=runtime.publisher is not None and runtime.publisher.is_ours_alone,
+            is_ours=runtime.publisher is not None and runtime.publisher.is_dedicated,
         ),
         claimed=tuple(status for _, status in claimed),
         account_map=AccountMap({line: target.scope for line, target in resolved.targets.items()}),

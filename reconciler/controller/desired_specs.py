@@ -60,7 +60,7 @@ class DesiredSpecs:
     @property
     def may_ask(self) -> bool:
         """Whether changes may be requested: the Settings are valid and the revision is trusted."""
-        return not self.snapshot.is_settings_broken and self.snapshot.distrust is None
+        return not self.snapshot.is_settings_broken and self.snapshot.why_not_trusted is None
 
     @property
     def halt(self) -> str | None:
@@ -68,7 +68,7 @@ class DesiredSpecs:
         if self.snapshot.is_settings_broken:
             return "nothing is asked for any job until Settings are valid: run reconcile validate"
         # A torn revision changed while it was read. The next scan follows at once, so there is nothing to fix.
-        return None if self.snapshot.is_torn else self.snapshot.distrust
+        return None if self.snapshot.is_torn else self.snapshot.why_not_trusted
 
     @property
     def unfinished_here(self) -> frozenset[JobRef]:
@@ -102,12 +102,12 @@ class DesiredSpecs:
 
     def notices(self, policy: OperatorPolicy) -> tuple[str, ...]:
         """Return the notices about the revision, and one for each status file that was discarded."""
-        distrust = self.snapshot.distrust
+        why_not_trusted = self.snapshot.why_not_trusted
         doubtful = (
             f"{policy.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
             for path in self.stored.discarded
         )
-        told = () if distrust is None else (f"{distrust} ({Reason.REVISION_NOT_TRUSTED})",)
+        told = () if why_not_trusted is None else (f"{why_not_trusted} ({Reason.REVISION_NOT_TRUSTED})",)
         return (*self.snapshot.notices, *told, *doubtful)
 
     def errors(self, policy: OperatorPolicy) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def load_desired_specs(
     # A later version may have recorded requests in fields that this version cannot read, so their specs are left out.
     specs = resolved.candidates
     if stored.too_new:
-        specs = tuple(each for each in specs if not stored.is_left_alone(each.name, each.ref))
+        specs = tuple(each for each in specs if not stored.is_of_later_version(each.name, each.ref))
     now = runtime.clock.now().replace(microsecond=0)
     claims = [each.claim(key) for key, each in enumerate(specs)]
     matched = match(claims, stored.jobs, now, stored.lost_names, hidden(stored))

@@ -16,7 +16,7 @@ from reconciler.core.past_attempts import PlannedChange
 from reconciler.core.schedule import estimated_finish
 from reconciler.core.settle import refused
 from reconciler.core.subject import Subject
-from reconciler.errors import kind_of
+from reconciler.errors import error_location
 from reconciler.model.action import Action
 from reconciler.model.job import UNFINISHED, Account, JobRef, Observation, Observed, ObservedJob, Unobserved
 from reconciler.model.pinned_plan import PinnedPlan
@@ -125,7 +125,7 @@ def decide_all(
         try:
             cases.append(_decided(subject, last, looked, twins.get(subject.ref), moment))
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
-            errors.append(f"{subject.name}: a bug: {kind_of(error)}")
+            errors.append(f"{subject.name}: a bug: {error_location(error)}")
     if looked.unseen is not None and looked.unseen.is_defect:
         errors.append(f"{account}: {looked.unseen.message}")
     else:

@@ -25,7 +25,7 @@ async def publish(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -
     A dry run and a pass over a revision that is not trusted publish nothing.
     """
     publisher = runtime.publisher
-    if publisher is None or runtime.control is None or desired.snapshot.distrust is not None:
+    if publisher is None or runtime.control is None or desired.snapshot.why_not_trusted is not None:
         return result
     try:
         commit = await publisher.publish_on_top(commit_message(result.report))

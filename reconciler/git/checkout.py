@@ -80,7 +80,7 @@ class UnreadableSpecsError:
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read everything, and say why it may not be acted on."""
         told = f"the checkout is read and not acted on, for Git cannot read it ({self.why})"
-        return replace(self.specs.snapshot(by_content=by_content), distrust=told)
+        return replace(self.specs.snapshot(by_content=by_content), why_not_trusted=told)
 
     def current(self, file: str, name: str) -> JobDocument | None:  # noqa: ARG002  the port's
         """Return None: nothing here is acted on."""
@@ -225,22 +225,22 @@ class CheckedOutSpecs:
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read everything, and say whether it may be acted on."""
-        before, distrust = self._standing()
+        before, why_not_trusted = self._standing()
         found = self.specs.snapshot(by_content=by_content)
         if self._flaw is not None:
             found = replace(found, diagnostics=(self._flaw, *found.diagnostics))
         is_torn = False
-        if distrust is None:
+        if why_not_trusted is None:
             first, found = found, self.specs.snapshot(by_content=by_content)
             is_torn = found != first or self._standing() != (before, None)
         if is_torn:
-            distrust = "it changed while it was read"
-        self._revision, self._doubt = before, distrust
-        told = f"the checkout is read and not acted on: {distrust}" if distrust else None
+            why_not_trusted = "it changed while it was read"
+        self._revision, self._doubt = before, why_not_trusted
+        told = f"the checkout is read and not acted on: {why_not_trusted}" if why_not_trusted else None
         return replace(
             found,
             revision=before,
-            distrust=told or found.distrust,
+            why_not_trusted=told or found.why_not_trusted,
             is_torn=is_torn,
             approvals=self._approvals.at(before, found.jobs) if before and not self.checkout.is_shallow() else (),
             notices=self._notices(),

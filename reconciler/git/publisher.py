@@ -32,7 +32,7 @@ class GitPublisher:
         return self.branch.remote is not None
 
     @property
-    def is_ours_alone(self) -> bool:
+    def is_dedicated(self) -> bool:
         """Whether the branch holds nothing else."""
         return not self.branch.prefix
 
@@ -41,7 +41,7 @@ class GitPublisher:
         """How often it was pulled."""
         return self.branch.pulls
 
-    def alone(self) -> asyncio.Lock:
+    def exclusive(self) -> asyncio.Lock:
         """Return what its holder publishes under."""
         return self._lock
 

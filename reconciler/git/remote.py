@@ -102,7 +102,8 @@ class RemoteSpecs:
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Read the newest commit that was fetched."""
         if self.head is None:
-            return Snapshot(broken_files=frozenset({""}), notices=self._notices(), distrust="nothing was fetched yet")
+            why = "nothing was fetched yet"
+            return Snapshot(broken_files=frozenset({""}), notices=self._notices(), why_not_trusted=why)
         commit = self.head
         try:
             self._disk.turn_to(commit)
@@ -111,19 +112,19 @@ class RemoteSpecs:
                 self._unreadable, self.head = commit, None
             said = Diagnostic(file=self.inside or ".", message=f"{commit[:12]} cannot be read: {error}")
             return Snapshot(
-                broken_files=frozenset({""}), revision=commit, diagnostics=(said,), distrust="it cannot be read"
+                broken_files=frozenset({""}), revision=commit, diagnostics=(said,), why_not_trusted="it cannot be read"
             )
         found = self._specs.snapshot(by_content=by_content)
         try:
-            distrust = self._rewound(commit)
-            if distrust is None and self.may_act:
+            why_not_trusted = self._rewound(commit)
+            if why_not_trusted is None and self.may_act:
                 replace_file(self.memory, f"{commit}\n".encode(), is_durable=True)
         except OSError as error:
-            distrust = f"which commit was acted on last cannot be kept: {error.strerror}: {self.memory}"
+            why_not_trusted = f"which commit was acted on last cannot be kept: {error.strerror}: {self.memory}"
         return replace(
             found,
             revision=commit,
-            distrust=distrust or found.distrust,
+            why_not_trusted=why_not_trusted or found.why_not_trusted,
             approvals=self._approvals.at(commit, found.jobs),
             notices=self._notices(),
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 _USER = "x-access-token"
 """For GitHub; other hosts take any name beside a token."""
@@ -57,7 +57,7 @@ class RemoteCredentials:
         if self.file is not None and not found:
             msg = "it is empty"
             raise ValueError(msg)
-        KNOWN.note(("git", self.url), found or "")
+        KNOWN_SECRETS.add(("git", self.url), found or "")
         return found
 
     def environment(self, count: int = 0) -> Mapping[str, str]:

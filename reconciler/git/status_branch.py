@@ -22,7 +22,7 @@ from reconciler.git.working_tree import WorkingTree
 from reconciler.local.disk import LocalDisk
 from reconciler.local.status_walk import STATUS_MAX_BYTES as STATUS_MAX
 from reconciler.local.status_walk import is_gone, is_never_ours, walk
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 TRIES = 5
 MARK = ".commit"
@@ -255,7 +255,8 @@ class StatusBranch:
         changed = {path: data for path, data in files.items() if self._published.get(path) != data}
         changes = {**gone, **{self._outside(path): data for path, data in changed.items()}}
         trailers = "\n".join(self.trailers)
-        text = KNOWN.strike("\n\n\n".join(part for part in (message, trailers) if part))  # as GitHub wants trailers
+        # GitHub reads the last paragraph as trailers.
+        text = KNOWN_SECRETS.redact("\n\n\n".join(part for part in (message, trailers) if part))
         return make_commit(self.git, parent, changes, f"{text}\n", self.signature)
 
     def _outside(self, path: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from reconciler.local.file_writer import open_to_append
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 _CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
 """What `fsync` says of a pipe or a terminal."""
@@ -36,7 +36,7 @@ class AppendFile:
         """
         if self._is_elsewhere():
             self.reopen()
-        shown = KNOWN.strike(line.decode(errors="replace")).encode()
+        shown = KNOWN_SECRETS.redact(line.decode(errors="replace")).encode()
         data = b"\n" + shown if self._is_line_begun else shown
         written = os.write(self._descriptor, data)
         if written < len(data):

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 _TEMPORARY = re.compile(r"\.reconcile-[0-9a-f]{16}\.tmp")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -91,7 +91,7 @@ def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
 def append_text(path: Path, text: str) -> None:
     """Append to a file that a runner shows, without any known secret. Raises OSError."""
     with os.fdopen(open_to_append(path), "w", encoding="utf-8", newline="\n") as file:
-        file.write(KNOWN.strike(text))
+        file.write(KNOWN_SECRETS.redact(text))
 
 
 def sync(path: Path, flag: int) -> None:

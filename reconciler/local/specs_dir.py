@@ -66,8 +66,9 @@ class SpecsDir:
                 troubles.append(Trouble(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
         whole = merge([*map(self._told, troubles), *(each.contents for each in parsed.values())])
-        distrust = next((f"{self._shown(each.path)} {HOLDS_GIT}" for each in troubles if each.is_repository), None)
-        return self._without_doubles(self._with_hidden_settings(replace(whole, distrust=distrust), parsed, troubles))
+        repositories = (f"{self._shown(each.path)} {HOLDS_GIT}" for each in troubles if each.is_repository)
+        whole = replace(whole, why_not_trusted=next(repositories, None))
+        return self._without_doubles(self._with_hidden_settings(whole, parsed, troubles))
 
     def current(self, file: str, name: str) -> JobDocument | None:
         """Read one file again, and return its job of that name, if there is exactly one and it is valid."""

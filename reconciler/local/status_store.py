@@ -28,7 +28,7 @@ from reconciler.local.status_walk import StatusStamp, is_gone, is_never_ours, un
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread, status_path
 from reconciler.redacted_provider import without_secrets
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 _Status = JobStatus | ProviderStatus | None  # None: somebody else's file
 
@@ -177,7 +177,7 @@ class StatusDirectory:
         path = f"{PROVIDERS}{status.name}.yaml"
         if path in self._too_new or self._is_hidden(path):
             return False
-        shown = replace(status, message=KNOWN.strike(status.message))
+        shown = replace(status, message=KNOWN_SECRETS.redact(status.message))
         return self._put(path, render_provider_status(shown).encode(), durable=False)
 
     def remove_provider(self, name: str) -> None:
@@ -259,7 +259,7 @@ class StatusDirectory:
 def _text_of(status: JobStatus) -> str:
     """Return the text of a status, without any known secret in what a provider or an author wrote."""
     text = render_status(status)
-    if not KNOWN.is_in(text):
+    if not KNOWN_SECRETS.is_in(text):
         return text
     job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
     texts = without_secrets((status.conditions, status.receipts))

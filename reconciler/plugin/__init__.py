@@ -1,8 +1,8 @@
-"""All that a provider may import, and nothing else: the port, its words, and two pure functions.
+"""The names that a provider may import: the port, its terms, and two pure functions.
 
-`reconciler.plugin.answers` reads JSON answers. Rules: importing this costs no HTTP library, for `validate` and `get`
-load provider types too. A name that is exported here is API, as every name of `answers` is: third parties build on it,
-and a test holds it against `tests/unit/public_api.txt`.
+`reconciler.plugin.answers` parses JSON answers. Rules: the import loads no HTTP library, because `validate` and `get`
+load provider types too. Every name that is exported here is API, as is every name of `answers`. Third parties use them,
+and a test compares them with `tests/unit/public_api.txt`.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ __all__ = [
 
 WORDS_MAX = 1024
 
-_LEAVES_IT_OPEN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+_UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
 
 def failure(response: Response, message: str) -> TransientError | PermanentError:
-    """Return the error that an answer of 400 or more means, for the caller to raise.
+    """Return the error for an answer with a status of 400 or more. The caller raises it.
 
-    A 4xx says that nothing was done; 408, 425 and every 5xx leave it open.
+    A 4xx means that the request had no effect. 408, 425 and every 5xx do not tell.
     """
     match response.status:
         case HTTPStatus.UNAUTHORIZED:
@@ -106,12 +106,12 @@ def failure(response: Response, message: str) -> TransientError | PermanentError
             return PermanentError(message, kind=Kind.FORBIDDEN)
         case HTTPStatus.TOO_MANY_REQUESTS:
             return TransientError(message, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
-        case status if status in _LEAVES_IT_OPEN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        case status if status in _UNCLEAR or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return TransientError(message, delivered=Delivered.UNKNOWN, retry_after_s=response.retry_after_s)
         case _:
             return PermanentError(message, kind=Kind.REFUSED)
 
 
 def clean(text: str, length: int = WORDS_MAX) -> str:
-    """Return a provider's words as one printable line of at most `length` characters, URLs cut at `?`."""
+    """Return a provider's text as one printable line of at most `length` characters, with URLs cut at `?`."""
     return one_line(text, length)

@@ -1,8 +1,8 @@
-"""Reading a provider's JSON answers, and what they mean for a request.
+"""Parse a provider's JSON answers, and decide what they mean for a request.
 
-Rules: a reader returns None for what is of another kind than it reads, and raises nothing; a field that is left out is
-`UNSET`. Every word of a provider is cleaned; secrets have been struck out before. What is not a JSON object
-at all is an error, never an absence.
+Rules: a reader returns None for a value of another type than it reads, and raises nothing. A field that is left out is
+`UNSET`. Every text is cleaned; secrets were redacted before. An answer that is not a JSON object is an error, never an
+absence.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ __all__ = [
     "MOOT_FOR_A_CANCEL",
     "acceptance",
     "already_over_or_raise",
-    "asked_for",
     "count",
     "cursor",
     "field",
-    "foreign_words",
+    "gateway_message",
     "instant",
     "jobs_of",
     "json_object",
     "name_of",
+    "require_same_job",
     "seconds",
     "text",
     "unknown_job",
@@ -53,15 +53,18 @@ T = TypeVar("T")
 
 _WORD_MAX = 64
 DETAILS_MAX = 3
+"""The most entries of a list of errors that a message repeats."""
 PLAIN_MAX = 4096
-_SAYS = ("message", "Message", "error_description", "detail", "error", "errors", "fault", "title")
+"""The most bytes of a plain text that are read for a message."""
+_MESSAGE_KEYS = ("message", "Message", "error_description", "detail", "error", "errors", "fault", "title")
+"""Keys under which gateways put the message for a person, the most specific first."""
 _YEAR_10000 = 253_402_300_800
 MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
-"""The phases in which a cancel has nothing to do any more."""
+"""The phases in which a cancel has nothing left to do."""
 
 
 def json_object(response: Response) -> Mapping[str, Any]:
-    """Return the answer's body. Raises `PermanentError(invalid)` where it is not a JSON object."""
+    """Return the body of an answer. Raises `PermanentError(invalid)` if it is not a JSON object."""
     body = response.json()
     if not isinstance(body, dict):
         msg = f"the answer (HTTP {response.status}) is not a JSON object: this is not the API that was expected"
@@ -72,10 +75,11 @@ def json_object(response: Response) -> Mapping[str, Any]:
 def jobs_of(
     body: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], ObservedJob]
 ) -> tuple[tuple[ObservedJob, ...], int]:
-    """Return the jobs of a list's answer, and how many of its rows are garbled: no objects, or without a name.
+    """Return the jobs in the answer to a list, and how many of its rows are garbled: not objects, or without a name.
 
-    A garbled row hides no other. `read` makes a job of a row; its `PermanentError(missing)` is about the account, and
-    is raised. Raises `PermanentError(invalid)` where the answer is not a list, or none of its rows is a job.
+    One garbled row hides no other row. `read` turns a row into a job. If it raises `PermanentError(missing)`, that is
+    about the account and is raised. Raises `PermanentError(invalid)` if the answer is not a list, or if none of its
+    rows is a job.
     """
     rows = body.get(key)
     jobs = [_readable(row, read) for row in rows] if isinstance(rows, list) else [None]
@@ -91,21 +95,21 @@ def _readable(row: Any, read: Callable[[Mapping[str, Any]], ObservedJob]) -> Obs
         return read(row) if isinstance(row, dict) else None
     except PermanentError as error:
         if error.kind is Kind.MISSING:
-            raise  # it is the account that is wrong, and not the row
+            raise  # the cause is the account, not the row
         return None
 
 
 def name_of(row: Mapping[str, Any], key: str) -> str:
-    """Return what names a job. Raises `PermanentError(invalid)` where nothing does."""
+    """Return the name of a job. Raises `PermanentError(invalid)` if there is none."""
     name = row.get(key)
     if not isinstance(name, str) or not name or not name.isprintable():
-        msg = "the provider gave something in place of a job that is none: it has no name"
+        msg = "the provider returned something that is not a job: it has no name"
         raise PermanentError(msg, kind=Kind.INVALID)
     return name
 
 
 def field(row: Mapping[str, Any], path: str, reader: Callable[[Any], T | None]) -> T | None | Unset:
-    """Return what stands at a dotted path, read; `UNSET` where that, or what leads there, is left out."""
+    """Return the value at a dotted path, as read by `reader`, or `UNSET` if the path is left out."""
     value: Any = row
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:
@@ -115,22 +119,22 @@ def field(row: Mapping[str, Any], path: str, reader: Callable[[Any], T | None]) 
 
 
 def text(value: Any) -> str | None:
-    """Read a text."""
+    """Read a text, cleaned. Any other value is None."""
     return clean(value) if isinstance(value, str) else None
 
 
 def word(value: Any) -> str:
-    """Return a status word as it stands, and what is not even a text as its JSON."""
+    """Return a status word, or the JSON of a value that is no text."""
     return clean(value if isinstance(value, str) else json.dumps(value), _WORD_MAX)
 
 
 def cursor(value: Any) -> str | None:
-    """Read the token of the next page; an empty one ends the list, as one that is left out."""
+    """Read the token of the next page. An empty or missing one ends the list."""
     return value if isinstance(value, str) and value else None
 
 
 def instant(value: Any) -> datetime | None:
-    """Read RFC 3339 with any fraction; what no job can have (no zone, 1970 or before) is None."""
+    """Read an RFC 3339 time with any fraction. A time that no job can have (no zone, 1970 or before) is None."""
     try:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo and moment.timestamp() > 0 else None
@@ -139,30 +143,30 @@ def instant(value: Any) -> datetime | None:
 
 
 def seconds(value: Any) -> datetime | None:
-    """Read Unix seconds with any fraction; what no job can have is None."""
+    """Read Unix seconds with any fraction. A time that no job can have is None."""
     if type(value) not in (int, float) or not 0 < value < _YEAR_10000:
         return None
     return datetime.fromtimestamp(value, UTC)
 
 
 def count(value: Any) -> int | None:
-    """Read a whole number; one below 0, a fraction and anything else is None."""
+    """Read a whole number. A negative number, a fraction and any other value are None."""
     return value if type(value) is int and value >= 0 else None
 
 
-def asked_for(job: ObservedJob, ref: JobRef) -> ObservedJob:
+def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:
     """Return the job under the id that was requested. Raises `PermanentError(invalid)` if it is another job."""
     if ref.id not in job.ids:
-        msg = "the provider answered with another job than the one that was asked for"
+        msg = "the provider answered with another job than the requested one"
         raise PermanentError(msg, kind=Kind.INVALID)
     return replace(job, id=ref.id, aliases=tuple(sorted(job.ids - {ref.id})))
 
 
-def foreign_words(response: Response) -> str | None:
-    """Return what an error says in a shape that is not the provider's own; None where it says nothing.
+def gateway_message(response: Response) -> str | None:
+    """Return the message of an error in a shape that is not the provider's own, or None.
 
-    That is plain text, or one of the shapes of gateways: API Management (`message`), FastAPI (`detail`, also a list),
-    RFC 7807 (`title`, `detail`), OAuth (`error`, `error_description`), Apigee (`fault`), and lists of `errors`.
+    Such an error is plain text, or it comes from a gateway: API Management (`message`), FastAPI (`detail`, also a
+    list), RFC 7807 (`title`, `detail`), OAuth (`error`, `error_description`), Apigee (`fault`), or a list of `errors`.
     """
     if response.headers.get("content-type", "").startswith("text/plain"):
         return text(response.body[:PLAIN_MAX].decode(errors="replace")) or None
@@ -170,22 +174,22 @@ def foreign_words(response: Response) -> str | None:
         body = json_object(response)
     except PermanentError:
         return None
-    return next(filter(None, (_said(body.get(key)) for key in _SAYS)), None)
+    return next(filter(None, (_message_in(body.get(key)) for key in _MESSAGE_KEYS)), None)
 
 
-def _said(value: Any) -> str | None:
-    """Return what stands in a field for people: a text, or an object that has one, or the first few of a list."""
+def _message_in(value: Any) -> str | None:
+    """Return the message in a value: a text, an object that has one, or the first few of a list."""
     match value:
         case str():
             return text(value)
         case dict():
-            said = next(
+            message = next(
                 filter(None, (text(value.get(key)) for key in ("message", "msg", "faultstring", "detail"))), None
             )
-            return ": ".join(filter(None, [_place(value.get("loc")), said])) if said else None
+            return ": ".join(filter(None, [_place(value.get("loc")), message])) if message else None
         case list():
             flat = [each for each in value[:DETAILS_MAX] if not isinstance(each, list)]
-            return "; ".join(filter(None, map(_said, flat))) or None
+            return "; ".join(filter(None, map(_message_in, flat))) or None
         case _:
             return None
 
@@ -194,22 +198,22 @@ def _place(value: Any) -> str | None:
     return clean(".".join(map(str, value)), _WORD_MAX) if isinstance(value, list) else None
 
 
-def unknown_job(said: str) -> PermanentError:
-    """Return the error for a request that is about a job which the provider does not know, in its own words."""
-    return PermanentError(f"the provider does not know this job: {said}", kind=Kind.REFUSED)
+def unknown_job(message: str) -> PermanentError:
+    """Return the error for a request about a job that the provider does not know, with the provider's message."""
+    return PermanentError(f"the provider does not know this job: {message}", kind=Kind.REFUSED)
 
 
 def acceptance(response: Response) -> Accepted:
-    """Return that an answer of less than 400 took the request, whatever it holds beside that.
+    """Return `Accepted` for an answer with a status below 400, whatever its content.
 
-    Services answer a cancel with 202 or 204, with nothing, or with words of their own, and none of this is a reason to
-    ask again. Raises `PermanentError(refused)` for an answer that holds an `error`, and `PermanentError(invalid)` for
-    one that is not JSON, which is a page of something in between.
+    Services answer a cancel with 202 or 204, without content, or with text of their own. None of this is a reason to
+    repeat the request. Raises `PermanentError(refused)` for an answer with an `error`, and `PermanentError(invalid)`
+    for one that is not JSON, which is a page of a proxy.
     """
     body = response.json() if response.body.strip() else None
     error = body.get("error") if isinstance(body, dict) else None
-    said = [error] if isinstance(error, str) else list(error.values()) if isinstance(error, dict) else []
-    if words := [text(each) or "" for each in said if each]:
+    parts = [error] if isinstance(error, str) else list(error.values()) if isinstance(error, dict) else []
+    if words := [text(each) or "" for each in parts if each]:
         msg = f"the provider refused this (HTTP {response.status}: {': '.join(filter(None, words))})"
         raise PermanentError(msg, kind=Kind.REFUSED)
     return Accepted()
@@ -218,9 +222,10 @@ def acceptance(response: Response) -> Accepted:
 async def already_over_or_raise(
     reader: JobReader, ref: JobRef, refusal: PermanentError, moot: frozenset[Phase] = MOOT_FOR_A_CANCEL
 ) -> AlreadyOver:
-    """Retrieve the job that a refusal is about, and return it if it is in a phase in which the request is moot.
+    """Return `AlreadyOver` if the job of a refused request is in a phase in which the request is moot.
 
-    Raises the refusal otherwise, also where the job cannot be seen, for then the refusal is the news.
+    The job is retrieved again for that. Raises the refusal otherwise, also if the job cannot be observed, because then
+    the refusal is the better report.
     """
     if refusal.kind is not Kind.REFUSED:
         raise refusal

@@ -1,12 +1,13 @@
-"""The Protocols: what the loop needs of the world, and what a provider is given.
+"""The Protocols: what the controller needs from its surroundings, and what a provider is given.
 
-Whoever implements one of these raises `TransientError` or `PermanentError` for a provider's failure, `OSError` for a
-disk's, and nothing else on purpose.
+Rule: an implementation raises `TransientError` or `PermanentError` for a provider's failure, OSError for a disk's, and
+no other exception on purpose.
 """
 
 from reconciler.ports.ci_host import CiHost, CommentRefusedError
+from reconciler.ports.machine import ChangeNotifier, Clock, Disk, Entry
 from reconciler.ports.provider import (
-    PAIRS_MAX,
+    BINDINGS_MAX,
     AccountConfig,
     Credentials,
     JobController,
@@ -22,27 +23,11 @@ from reconciler.ports.provider import (
     SupportsPause,
     Transport,
 )
-from reconciler.ports.system import (
-    PROVIDERS,
-    BrokenJob,
-    ChangeNotifier,
-    Clock,
-    D,
-    Disk,
-    Entry,
-    Journal,
-    Located,
-    Publisher,
-    Snapshot,
-    SpecSource,
-    StatusStore,
-    StoredStatuses,
-    Unread,
-    status_path,
-)
+from reconciler.ports.specs import BrokenJob, D, Located, Snapshot, SpecSource
+from reconciler.ports.statuses import PROVIDERS, Journal, Publisher, StatusStore, StoredStatuses, Unread, status_path
 
 __all__ = [
-    "PAIRS_MAX",
+    "BINDINGS_MAX",
     "PROVIDERS",
     "AccountConfig",
     "BrokenJob",

@@ -1,4 +1,4 @@
-"""What a CI host offers to the step that `reconcile` runs in."""
+"""The port of a CI host: what it offers to the step in which `reconcile` runs."""
 
 from __future__ import annotations
 
@@ -10,58 +10,59 @@ from reconciler.model.report import Report
 
 
 class CommentRefusedError(Exception):
-    """The comment could not be written; the message says why."""
+    """The comment could not be written. The message says why."""
 
 
 class CiHost(Protocol):
-    """A CI host, as one step meets it. A host that lacks a thing says so, and is then not asked for it."""
+    """A CI host during one step. A property says whether the host has a feature; a method is called only if it has."""
 
     @property
     def name(self) -> str:
-        """What people call the host; the code of its warnings."""
+        """The host's name, which its warnings start with."""
 
     @property
     def reads_both_streams(self) -> bool:
-        """Whether stdout and stderr are read together, as one log."""
+        """Whether the host reads stdout and stderr as one log."""
 
     def harmless(self, text: str) -> str:
-        """Return text in which the host finds no command, as it is printed on either stream."""
+        """Return text without workflow commands, as it is printed on stdout or stderr."""
 
     def annotations(self, report: Report, specs: Path) -> str:
-        """Return what is printed on stderr so that the host shows remarks on a report; nothing where it shows none.
+        """Return the text for stderr that makes the host show annotations for a report, or an empty text.
 
         Args:
-            report: what the remarks are of.
-            specs: the specs directory, as seen from the working directory.
+            report: the report.
+            specs: the specs directory, relative to the working directory.
         """
 
     @property
     def summary_room(self) -> int | None:
-        """How many bytes the step's summary still takes; None where there is no summary."""
+        """How many bytes the step's summary can still take, or None if there is no summary."""
 
     def add_summary(self, text: str) -> None:
-        """Add to the step's summary. Raises OSError."""
+        """Append to the step's summary. Raises OSError."""
 
     @property
     def keeps_files(self) -> bool:
-        """Whether there is a directory whose files later steps can read."""
+        """Whether files can be kept for later steps."""
 
     def keep(self, name: str, text: str) -> Path:
-        """Write a file for later steps, and return where it is. Raises OSError."""
+        """Write a file for later steps, and return its path. Raises OSError."""
 
     def hand_on(self, values: Mapping[str, str]) -> None:
-        """Add to what later steps can read by name. Raises OSError."""
+        """Set outputs that later steps can read by name. Raises OSError."""
 
     @property
     def conversation(self) -> str | None:
-        """What a comment would stand on, such as `pull request 7`; None where none can be written."""
+        """Where a comment would be written, such as `pull request 7`, or None if it cannot be."""
 
     @property
     def comment_max(self) -> int:
-        """How many characters one comment takes."""
+        """The most characters of a comment."""
 
     async def put_comment(self, marker: str, text: str) -> str:
-        """Make the one comment that begins with this marker say this, and return its id.
+        """Write the one comment that begins with this marker, and return its id.
 
-        Raises `CommentRefusedError`, ValueError for an address that no secret may go to, and the transport's errors.
+        Raises `CommentRefusedError`, ValueError for an address that no secret may be sent to, and the transport's
+        errors.
         """

@@ -1,4 +1,4 @@
-"""What a provider is given, and what it must be able to do."""
+"""The ports of a provider: what it is given, and what it must be able to do."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from reconciler.model.job import (
     ObservedJob,
 )
 
-PAIRS_MAX = 600
-"""So many letters of what is to be bound fit into a message, which a status cuts at 1,024."""
+BINDINGS_MAX = 600
+"""The most characters of bindings in a message. A status cuts a message at 1,024."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, whole. `headers` has lower-case names; `at` is its `Date`, where it had a valid one."""
+    """A complete answer. `headers` has lower-case names; `at` is its `Date`, if it had a valid one."""
 
     status: int
     headers: Mapping[str, str]
@@ -41,7 +41,7 @@ class Response:
     retry_after_s: float | None = None
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises `PermanentError(invalid)` where it is something else."""
+        """Return the body as JSON. Raises `PermanentError(invalid)` if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -51,36 +51,36 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class NotBound:
-    """Why a credential must not be sent to a host, and what an operator would write to allow it."""
+    """Why a credential must not be sent to a host, and the setting with which an operator could allow it."""
 
     why: str
     variable: str = ""
-    """The variable that holds what the operator binds."""
+    """The variable in which the operator lists bindings."""
     pair: str = ""
-    """What would have to stand there besides the rest; empty where nothing would help."""
+    """The binding that would allow it, or an empty text if none would."""
 
-    def told(self, pairs: Iterable[str]) -> str:
-        """Return the sentence that says what would allow this, together with all else that is not allowed yet."""
+    def message(self, other_pairs: Iterable[str]) -> str:
+        """Return the message, with one setting that allows this pair and all other pairs that are not bound yet."""
         if not self.pair:
             return self.why
-        line = ",".join(sorted({self.pair, *pairs}))
-        told = line if len(line) <= PAIRS_MAX else self.pair
-        how = f"the operator sets {self.variable}='{told}'"
-        more = ", besides what it holds already; commas separate its pairs" if "," in told else ""
-        return f"{self.why}; only if that is what is meant, {how}{more}"
+        line = ",".join(sorted({self.pair, *other_pairs}))
+        shown = line if len(line) <= BINDINGS_MAX else self.pair
+        how = f"the operator sets {self.variable}='{shown}'"
+        more = ", in addition to its current value; commas separate pairs" if "," in shown else ""
+        return f"{self.why}; to allow that, {how}{more}"
 
 
 Sign = Callable[[str, str, bytes], Mapping[str, str]]
-"""Given a request's method, whole URL and body, returns the headers that vouch for it."""
+"""Returns the headers that sign a request, given its method, complete URL and body."""
 
 
 class Transport(Protocol):
-    """How an adapter speaks to its account: bounded in time and rate, to that account's host only.
+    """The HTTP client of an adapter: limited in time and rate, and to the host of its account.
 
-    `send` returns every answer whatever its status. It raises `TransientError` where there is none, and
+    `send` returns every answer, whatever its status. It raises `TransientError` if there is no answer, and
     `PermanentError` for a redirect, for an answer over the size limit, and for a URL outside the account's base URL.
-    Known secrets are struck out of every answer: what credentials gave, what went out in a header that authorises, and
-    what `conceal` was told.
+    Known secrets are redacted in every answer: those from credentials, those in a header that authorises, and those
+    given to `conceal`.
     """
 
     async def send(
@@ -95,21 +95,21 @@ class Transport(Protocol):
     ) -> Response:
         """Send one request to `base_url + path`, and return the answer.
 
-        `sign` is asked when it is the request's turn, so that a signature is of what is sent, and fresh.
+        `sign` is called right before the request is sent, so that the signature is fresh and of the final request.
         """
         ...
 
     def conceal(self, *secrets: str) -> None:
-        """Remember secrets that go out in no header, such as one that signs, so that they are shown nowhere."""
+        """Redact further secrets that no header carries, such as a signing key."""
         ...
 
     def to_app(self, app: object) -> Transport:
-        """Return a transport with the same limits and deadlines that speaks to an ASGI application in this process."""
+        """Return a transport with the same limits and deadlines that calls an ASGI application in this process."""
         ...
 
 
 class Credentials(Protocol):
-    """Where an adapter gets its secret from, just before each request."""
+    """The source of an adapter's secret. It is called right before each request."""
 
     async def token(self) -> str:
         """Return the secret. Raises `PermanentError(missing)` with a sentence that says what to set."""
@@ -120,38 +120,38 @@ class Now(Protocol):
     """The wall clock."""
 
     def __call__(self) -> datetime:
-        """Return this moment, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountConfig:
-    """One account, resolved: what an adapter is opened with."""
+    """One resolved account, with which an adapter is opened."""
 
     account: Account
     options: BaseModel
     state_dir: Path | None
-    """Where the embedded sandbox keeps its world; None keeps it in memory."""
+    """Where the embedded sandbox keeps its state. None keeps it in memory."""
     now: Now
 
 
 class JobReader(Protocol):
-    """What an adapter can be asked without changing anything."""
+    """The requests of an adapter that change nothing."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page; the walk over pages is not the adapter's."""
+        """Return one page of the list. The caller requests the next ones."""
         ...
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only for the provider's own not-found answer for this id."""
+        """Return the job, or None only for the provider's own not-found answer for this id."""
         ...
 
 
 class JobController(JobReader, Protocol):
-    """A reader that can also stop a job."""
+    """A reader that can also cancel a job."""
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a cancel, and return what the provider made of it.
+        """Request a cancel, and return the provider's answer.
 
         An answer of 2xx without a job in it is `Accepted`. `AlreadyOver` is for a job that has ended or is being
         cancelled. Any other refusal raises `PermanentError`.
@@ -161,20 +161,20 @@ class JobController(JobReader, Protocol):
 
 @runtime_checkable
 class SupportsPause(Protocol):
-    """Only where `Capabilities.can_pause`."""
+    """Required if `Capabilities.can_pause`."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a pause. `AlreadyOver` is for a job that has ended, is paused or is pausing."""
+        """Request a pause. `AlreadyOver` is for a job that has ended, is paused or is pausing."""
         ...
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a resume. `AlreadyOver` is for a job that has ended or is not paused."""
+        """Request a resume. `AlreadyOver` is for a job that has ended or is not paused."""
         ...
 
 
 @runtime_checkable
 class SupportsEvents(Protocol):
-    """Only where `Capabilities.can_list_events`."""
+    """Required if `Capabilities.can_list_events`."""
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
         """Return the job's newest log lines, newest first."""
@@ -183,16 +183,16 @@ class SupportsEvents(Protocol):
 
 @runtime_checkable
 class SupportsCheckpoints(Protocol):
-    """Only where `Capabilities.can_list_checkpoints`."""
+    """Required if `Capabilities.can_list_checkpoints`."""
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest models that the job has left on its way, newest first."""
+        """Return the newest models that the job saved before its end, newest first."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """How gently an account is asked."""
+    """The rate limit of an account."""
 
     requests_per_second: float = 1.0
     burst: int = 10
@@ -200,7 +200,7 @@ class Rate:
 
 
 class ProviderType(Protocol):
-    """One kind of provider: everything that is true of it before an account is opened."""
+    """A provider type: everything that is known before an account is opened."""
 
     @property
     def name(self) -> str:
@@ -214,66 +214,67 @@ class ProviderType(Protocol):
 
     @property
     def id_pattern(self) -> str:
-        """A regular expression that every job id of this type matches whole. No `/`, `..`, `?` unless it must."""
+        """A regular expression that matches every complete job id. It allows `/`, `..` or `?` only if it must."""
         ...
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the one spelling of a job's id that the job goes by in this account; pure.
+        """Return the canonical spelling of a job id in this account; pure.
 
-        The id matches `id_pattern`. Where every job has one spelling, it is returned as it is. Raises ValueError with a
-        sentence for people where no job of this account can have it.
+        The id matches `id_pattern`. If each job has one spelling, the id is returned as it is. Raises ValueError with a
+        sentence if no job of this account can have it.
         """
         ...
 
     @property
     def key_variable(self) -> str | None:
-        """The variable that the vendor's SDK reads the secret from; None where no secret is needed."""
+        """The variable from which the vendor's SDK reads the secret, or None if no secret is needed."""
         ...
 
     @property
     def has_whole_key(self) -> bool:
-        """Whether `key_variable` holds all of the secret, and not a part of it or the path of a file."""
+        """Whether `key_variable` holds the complete secret, not a part of it or the path of a file."""
         ...
 
     @property
     def url_variables(self) -> tuple[str, ...]:
-        """The variables that the vendor's SDK reads the base URL from; the first that is set counts."""
+        """The variables from which the vendor's SDK reads the base URL. The first one that is set counts."""
         ...
 
     @property
     def option_variables(self) -> Mapping[str, tuple[str, ...]]:
-        """For some options, by their names in a document, the variables that the vendor's SDK reads them from.
+        """The variables from which the vendor's SDK reads options, by the options' names in a document.
 
-        They count where an account uses the usual key and its document leaves the option out.
+        They count if an account uses the usual key and its document leaves the option out.
         """
         ...
 
     @property
     def finds_credentials(self) -> bool:
-        """Whether the vendor's library finds the secret where a spec names none, and no variable holds the whole of it.
+        """Whether the vendor's library finds a secret that neither a spec names nor a variable holds completely.
 
-        It is then opened with credentials whose token is empty, and `key_variable` is what a binding calls that secret.
+        The account is then opened with credentials whose token is empty, and a binding calls the secret `key_variable`.
         """
         ...
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
+        """The capabilities of the type."""
         ...
 
     @property
     def rate(self) -> Rate:
-        """How gently to ask, unless the Provider document says otherwise."""
+        """The default rate limit. A Provider document may set another."""
         ...
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the options that are part of the account's identity, such as project and region."""
+        """Return the options that belong to the account's identity, such as project and region."""
         ...
 
     def own_url(self, options: BaseModel) -> str | None:
-        """Return the service's own address for these options; None where every account has its own.
+        """Return the service's own address for these options, or None if each account has its own.
 
-        The usual secret goes to its host without the operator saying so: no option may lead away from the vendor.
+        The usual secret is sent to this host without a binding of the operator. Therefore no option may lead to a host
+        that is not the vendor's.
         """
         ...
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import Delivered, Kind, PermanentError, Response, TransientError, clean, failure
-from reconciler.plugin.answers import foreign_words, json_object, text
+from reconciler.plugin.answers import gateway_message, json_object, text
 
 THROTTLED = frozenset(
     {
@@ -59,7 +59,7 @@ def error_code(response: Response) -> str | None:
 def error_words(response: Response) -> str:
     """Return the error as one line for people."""
     complaint = _complaint(response)
-    message = text(complaint.get("message")) or text(complaint.get("Message")) or foreign_words(response)
+    message = text(complaint.get("message")) or text(complaint.get("Message")) or gateway_message(response)
     return ": ".join(filter(None, [f"HTTP {response.status}", clean(error_code(response) or ""), message]))
 
 

@@ -26,7 +26,14 @@ from reconciler.plugin import (
     Response,
     Unset,
 )
-from reconciler.plugin.answers import acceptance, already_over_or_raise, asked_for, json_object, text, unknown_job
+from reconciler.plugin.answers import (
+    acceptance,
+    already_over_or_raise,
+    json_object,
+    require_same_job,
+    text,
+    unknown_job,
+)
 from reconciler.providers._aws import AwsApi, AwsOptions
 from reconciler.providers._aws_errors import error_words, raise_unless_ok
 
@@ -77,7 +84,7 @@ class AwsJobs(ABC):
         if self._says_there_is_no_job(response):
             return None
         raise_unless_ok(response)
-        return asked_for(self._job(json_object(response), response.at), ref)
+        return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Ask for a stop, which is moot for a job that is over or stopping."""

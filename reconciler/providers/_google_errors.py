@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import Kind, PermanentError, Response, TransientError, failure
-from reconciler.plugin.answers import foreign_words, json_object, text
+from reconciler.plugin.answers import gateway_message, json_object, text
 
 
 def complaint(response: Response) -> Mapping[str, Any]:
@@ -25,7 +25,7 @@ def complaint(response: Response) -> Mapping[str, Any]:
 def words(response: Response) -> str:
     """Return the status, and what Google says to it."""
     said = " ".join(filter(None, [text(complaint(response).get(key)) for key in ("status", "message")]))
-    said = said or foreign_words(response) or ""
+    said = said or gateway_message(response) or ""
     return f"HTTP {response.status}: {said}" if said else f"HTTP {response.status}"
 
 

@@ -40,11 +40,11 @@ from reconciler.plugin.answers import (
     MOOT_FOR_A_CANCEL,
     acceptance,
     already_over_or_raise,
-    asked_for,
     count,
     jobs_of,
     json_object,
     name_of,
+    require_same_job,
     seconds,
     text,
     unknown_job,
@@ -120,7 +120,7 @@ class OpenAIJobs:
         if says_there_is_no_job(response, ref):
             return None
         raise_unless_ok(response, self._dialect.sayings)
-        return asked_for(self._job(json_object(response), response.at), ref)
+        return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Ask for a cancel, which is moot for a job that is over or being cancelled."""
@@ -167,7 +167,7 @@ class OpenAIJobs:
     def _shown(self, response: Response, ref: JobRef) -> ObservedJob | None:
         """Return the job as the answer to a request for a change shows it; None where it shows another thing."""
         try:
-            return asked_for(self._job(json_object(response), response.at), ref)
+            return require_same_job(self._job(json_object(response), response.at), ref)
         except PermanentError:
             return None
 

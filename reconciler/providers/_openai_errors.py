@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import JobRef, Kind, PermanentError, Response, TransientError, failure
-from reconciler.plugin.answers import foreign_words, json_object, text
+from reconciler.plugin.answers import gateway_message, json_object, text
 
 _SPEAKS_OF_A_JOB = ("fine", "tun", "job")
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
@@ -70,7 +70,7 @@ def _is_a_missing_job(code: str) -> bool:
 def words(response: Response) -> str:
     """Return the status, and what the provider says to it."""
     complaint = _complaint(response) or {}
-    said = text(complaint.get("message")) or text(complaint.get("code")) or foreign_words(response)
+    said = text(complaint.get("message")) or text(complaint.get("code")) or gateway_message(response)
     return f"HTTP {response.status}: {said}" if said else f"HTTP {response.status}"
 
 

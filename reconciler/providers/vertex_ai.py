@@ -43,13 +43,13 @@ from reconciler.plugin import (
 from reconciler.plugin.answers import (
     acceptance,
     already_over_or_raise,
-    asked_for,
     cursor,
     field,
     instant,
     jobs_of,
     json_object,
     name_of,
+    require_same_job,
     text,
     unknown_job,
     word,
@@ -118,7 +118,7 @@ class VertexJobs:
         if _says_there_is_no_job(response, ref):
             return None
         raise_unless_ok(response)
-        return asked_for(_job(json_object(response), response.at, self._options), ref)
+        return require_same_job(_job(json_object(response), response.at, self._options), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Ask for a cancel, best effort, which is moot for a job that is over or being cancelled."""

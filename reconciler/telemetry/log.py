@@ -22,7 +22,7 @@ from reconciler.model.action_record import PassEvent, RequestStarted
 from reconciler.model.reason import Reason
 from reconciler.model.report import Refusal, Report, Row
 from reconciler.model.transition import Transition
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 AsText = Callable[[MutableMapping[str, Any]], str]
 """Returns a line for people, of an event's fields: `event`, `level` and `at` are always there."""
@@ -37,7 +37,7 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
     """
 
     def strike_out(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        return {key: KNOWN.strike(value) if isinstance(value, str) else value for key, value in event.items()}
+        return {key: KNOWN_SECRETS.redact(value) if isinstance(value, str) else value for key, value in event.items()}
 
     def to_text(_: object, __: str, event: MutableMapping[str, Any]) -> str:
         return as_text(event) if as_text is not None else ""

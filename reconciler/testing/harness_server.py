@@ -15,7 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from reconciler.plugin import Account, AccountConfig, JobController, ProviderType, Rate
-from reconciler.redacted_provider import guarded
+from reconciler.redacted_provider import redacted
 from reconciler.sandbox.serving import serve
 from reconciler.throttle import Throttle
 from reconciler.transport import Deadlines, HttpTransport
@@ -85,7 +85,7 @@ async def opened(
         HttpTransport(base_url, Throttle(FREELY), deadlines) as transport,
         type_.open(config, transport, _Secret(secret)) as controller,
     ):
-        yield guarded(controller)
+        yield redacted(controller)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 from reconciler.web.connections import ACCEPTED_AT_ONCE, HEAD_MAX, BoundedConnection
 from reconciler.web.hosts import KnownHosts
 
@@ -34,7 +34,7 @@ def create_app(
     """Return the application. `metrics` returns what a scrape is answered, and its content type."""
 
     def tell(problems: tuple[str, ...]) -> Response:
-        text = KNOWN.strike("\n".join(problems or ("ok",)) + "\n")
+        text = KNOWN_SECRETS.redact("\n".join(problems or ("ok",)) + "\n")
         return PlainTextResponse(text, status_code=503 if problems else 200)
 
     async def healthz(_: Request) -> Response:
@@ -45,7 +45,7 @@ def create_app(
 
     async def scrape(_: Request) -> Response:
         text, content_type = metrics()
-        return Response(KNOWN.strike(text.decode()), headers={"content-type": content_type})
+        return Response(KNOWN_SECRETS.redact(text.decode()), headers={"content-type": content_type})
 
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
 

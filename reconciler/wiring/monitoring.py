@@ -15,14 +15,14 @@ from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import HealthTracker
 from reconciler.controller.requeue import RequeueReason
 from reconciler.core.subject import INTERVAL
-from reconciler.errors import kind_of
+from reconciler.errors import error_location
 from reconciler.local.clock import SystemClock
 from reconciler.model.action_record import Notify, PassEvent, Sent
 from reconciler.model.job import Account
 from reconciler.model.report import Report
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.ports import Rate
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 
 
 class MonitoringError(Exception):
@@ -85,7 +85,7 @@ class Observers:
             if id(observer) not in self._failed:
                 self._failed.add(id(observer))
                 with suppress(Exception):
-                    self.complain(f"an observer of the watch failed, and goes on being called: {kind_of(error)}")
+                    self.complain(f"an observer of the watch failed, and goes on being called: {error_location(error)}")
 
 
 @asynccontextmanager
@@ -164,7 +164,7 @@ async def _send_heartbeats(
         msg = f"the heartbeat's URL cannot be used: {error}"
         raise MonitoringError(msg) from None
     for number, secret in enumerate(secrets_of(url)):
-        KNOWN.note(("heartbeat", number), secret)
+        KNOWN_SECRETS.add(("heartbeat", number), secret)
     transport = await stack.enter_async_context(HttpTransport(url, Throttle(Rate(requests_per_second=1, burst=5))))
     heartbeat = Heartbeat(transport, complain)
     stack.push_async_callback(heartbeat.stop)

@@ -17,15 +17,15 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from reconciler.controller.account_resolver import ResolvedAccount
-from reconciler.errors import Kind, PermanentError, kind_of
+from reconciler.errors import Kind, PermanentError, error_location
 from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, named_file
 from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore_event
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
-from reconciler.redacted_provider import guarded
-from reconciler.redaction import KNOWN
-from reconciler.throttle import Quiet, Throttle
+from reconciler.redacted_provider import redacted
+from reconciler.redaction import KNOWN_SECRETS
+from reconciler.throttle import CircuitBreaker, Throttle
 from reconciler.wiring.monitoring import Observers
 
 
@@ -41,7 +41,7 @@ class OpenAccounts:
     notify: Notify = ignore_event
     _opened: dict[Account, _Opened] = field(default_factory=dict)
     _gates: dict[Account, Throttle] = field(default_factory=dict)
-    _quiets: dict[CredentialScope, Quiet] = field(default_factory=dict)
+    _quiets: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
 
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account, to look at. Raises `PermanentError` where it cannot be opened.
@@ -74,7 +74,7 @@ class OpenAccounts:
     async def _open(self, target: ResolvedAccount) -> tuple[JobController, AsyncExitStack]:
         from reconciler.transport import HttpTransport  # noqa: PLC0415  httpx takes a fifth of a second
 
-        quiet = self._quiets.setdefault(target.scope, Quiet())
+        quiet = self._quiets.setdefault(target.scope, CircuitBreaker())
         gate = self._gates.setdefault(target.account, Throttle(target.rate, quiet))
         hooks = (lambda _: self.notify(AccountAnswered(target.account)), *self._observers_of(target.account))
         config = AccountConfig(account=target.account, options=target.options, state_dir=self.state_dir, now=self.now)
@@ -82,9 +82,9 @@ class OpenAccounts:
             transport = await own.enter_async_context(HttpTransport(target.account.base_url, gate, hooks=hooks))
             try:
                 opened = target.type.open(config, transport, self._credentials(target))
-                controller = guarded(await own.enter_async_context(opened))
+                controller = redacted(await own.enter_async_context(opened))
             except OSError as error:
-                msg = f"{target.account} cannot be opened: {error.strerror or kind_of(error)}"
+                msg = f"{target.account} cannot be opened: {error.strerror or error_location(error)}"
                 raise PermanentError(msg, kind=Kind.MISSING) from None
             kept = own.pop_all()
         self.stack.push_async_callback(kept.aclose)
@@ -125,5 +125,5 @@ class _Noted:
 
     async def token(self) -> str:
         secret = await self.inner.token()
-        KNOWN.note(self.place, secret, *secret.split(":"))
+        KNOWN_SECRETS.add(self.place, secret, *secret.split(":"))
         return secret

@@ -88,7 +88,7 @@ def _access(remote: GitRemote, trust: Trust) -> RemoteCredentials:
     access = RemoteCredentials(remote.url, remote.user, remote.token_file, os.environ.get(_TOKEN) or remote.password)
     refused = trust.check_plain(_TOKEN, remote.url) if access.is_given else None
     if refused is not None:
-        msg = f"the specs cannot be fetched: {refused.told(())}"
+        msg = f"the specs cannot be fetched: {refused.message(())}"
         raise ConfigurationError(msg)
     return access
 

@@ -196,13 +196,13 @@ CASES: dict[str, Case] = {
     ),
     "SOCKS proxy, without what it needs": Case(
         78,
-        ("the proxy is a SOCKS one, for which httpx needs its extra: pip install 'httpx[socks]'",),
+        ("httpx needs an extra for a SOCKS proxy: pip install 'httpx[socks]'",),
         {**NOWHERE, "ALL_PROXY": "socks5://127.0.0.1:9"},
         prepare=_no_socks,
     ),
     "bad certificate": Case(
         69,
-        ("was not accepted: certificate verify failed: self", "SSL_CERT_FILE can name the authority to believe"),
+        ("was not accepted: certificate verify failed: self", "SSL_CERT_FILE can name the authority to trust"),
         OPENAI,
         ("--timeout", "0s"),
         prepare=_self_signed,

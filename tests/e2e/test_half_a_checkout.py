@@ -206,5 +206,5 @@ def test_two_scans_that_differ_are_not_acted_on(clone: Clone) -> None:
         for disk in (LocalDisk(checkout.specs), BusyDisk(checkout.specs))
     )
 
-    assert quiet.distrust is None
-    assert "it changed while it was read" in str(busy.distrust)
+    assert quiet.why_not_trusted is None
+    assert "it changed while it was read" in str(busy.why_not_trusted)

@@ -179,7 +179,7 @@ def test_an_intent_is_published_by_nobody_but_who_wrote_it(team: Team, tmp_path:
 
     async def play() -> tuple[str, str | None]:
         await publisher.pull()
-        async with publisher.alone():
+        async with publisher.exclusive():
             directory.mkdir()
             (directory / "runaway.yaml").write_text("# jobs.reconciler/v1: an intent\n", encoding="utf-8")
             other = asyncio.ensure_future(publisher.publish_on_top("another account's news"))

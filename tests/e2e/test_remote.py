@@ -59,7 +59,7 @@ def test_a_commit_is_read_without_being_checked_out(ada: Clone, tmp_path: Path) 
 
     assert [each.document.metadata.name for each in found.jobs] == ["runaway"]
     assert found.revision == ada.git("rev-parse", "HEAD")
-    assert found.distrust is None
+    assert found.why_not_trusted is None
     assert not list((tmp_path / "state" / "remote").rglob("*.yaml"))
 
 
@@ -147,9 +147,9 @@ def test_a_branch_that_was_rewound_is_not_acted_on_until_somebody_accepts_it(ada
     again = the_remote(tmp_path).snapshot()
     accepted = the_remote(tmp_path, ada.git("rev-parse", "HEAD")[:12]).snapshot()
 
-    assert "was rewound" in str(rewound.distrust)
-    assert "--accept-revision" in str(again.distrust)
-    assert accepted.distrust is None
+    assert "was rewound" in str(rewound.why_not_trusted)
+    assert "--accept-revision" in str(again.why_not_trusted)
+    assert accepted.why_not_trusted is None
 
 
 def test_an_accepted_rewind_is_accepted_once_and_not_when_it_happens_again(ada: Clone, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_an_accepted_rewind_is_accepted_once_and_not_when_it_happens_again(ada: 
         ada.git("push", "--quiet", "--force", "origin", f"{first}:main")
         ada.git("reset", "--quiet", "--hard", first)
         specs.poll()
-        distrusts += [specs.snapshot().distrust, specs.snapshot().distrust]
+        distrusts += [specs.snapshot().why_not_trusted, specs.snapshot().why_not_trusted]
 
     assert distrusts[:2] == [None, None]
     assert all("was rewound" in str(each) for each in distrusts[2:])
@@ -187,7 +187,7 @@ def test_a_remote_that_was_never_reached_removes_nothing(tmp_path: Path) -> None
 
     assert found.jobs == ()
     assert found.broken_files == {""}
-    assert found.distrust is not None
+    assert found.why_not_trusted is not None
 
 
 def test_a_hostile_tree_is_only_data(ada: Clone, tmp_path: Path) -> None:

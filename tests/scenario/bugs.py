@@ -68,8 +68,8 @@ BUGS = (
     Bug(
         "drop Retry-After",
         "transport.py",
-        "self._gate.close_for(response.retry_after_s)",
-        "self._gate.close_for(0)",
+        "self._throttle.pause_for(response.retry_after_s)",
+        "self._throttle.pause_for(0)",
     ),
     Bug(
         "take a failed look for absence",
@@ -196,8 +196,8 @@ BUGS = (
     Bug(
         "act though Settings are broken",
         "controller/desired_specs.py",
-        "        return not self.snapshot.is_settings_broken and self.snapshot.distrust is None",
-        "        return self.snapshot.distrust is None",
+        "        return not self.snapshot.is_settings_broken and self.snapshot.why_not_trusted is None",
+        "        return self.snapshot.why_not_trusted is None",
     ),
     Bug(
         "take Settings that cannot be read for none",
@@ -401,8 +401,8 @@ BUGS = (
     Bug(
         "take an answer of 2xx that holds a refusal for an acceptance",
         "plugin/answers.py",
-        """    if words := [text(each) or "" for each in said if each]:\n""",
-        """    if words := [text(each) or "" for each in said if each is None]:\n""",
+        """    if words := [text(each) or "" for each in parts if each]:\n""",
+        """    if words := [text(each) or "" for each in parts if each is None]:\n""",
     ),
     Bug(
         "tell the audit that whatever was answered was accepted",
@@ -455,7 +455,7 @@ BUGS = (
     Bug(
         "send a question again without a turn of its own",
         "transport.py",
-        "        await self._gate.once_more()\n",
+        "        await self._throttle.acquire_retry()\n",
         "",
     ),
     Bug(

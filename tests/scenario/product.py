@@ -24,7 +24,7 @@ from reconciler.controller.watch import Watch
 from reconciler.core.guard import ChangeLimits
 from reconciler.core.scope import ScopedLimits
 from reconciler.core.subject import INTERVAL
-from reconciler.errors import kind_of
+from reconciler.errors import error_location
 from reconciler.model.action_record import AccountAnswered, PassEvent
 from reconciler.model.report import Report
 from reconciler.model.watch_status import liveness_problems, readiness_problems
@@ -135,7 +135,7 @@ class _Witness:
 
     def died(self, error: Exception) -> None:
         """Take in that the watch ended by itself."""
-        self._history.events.append(Reported(self._clock.now(), "", (f"the watch died: {kind_of(error)}",)))
+        self._history.events.append(Reported(self._clock.now(), "", (f"the watch died: {error_location(error)}",)))
 
     async def question_for_ever(self) -> None:
         """Ask the watch how it is, again and again."""

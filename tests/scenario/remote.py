@@ -45,11 +45,11 @@ class Remote:
     history: History
     effect: Callable[[str], None]
     is_shared: bool = True
-    is_ours_alone: bool = True
+    is_dedicated: bool = True
     edition: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def alone(self) -> AbstractAsyncContextManager[object]:
+    def exclusive(self) -> AbstractAsyncContextManager[object]:
         """Return what its holder publishes under."""
         return self._lock
 

@@ -25,7 +25,7 @@ from reconciler.git.discovery import find_repository
 from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef, ListQuery
 from reconciler.providers._openai import Dialect, OpenAIJobs
-from reconciler.redaction import KNOWN
+from reconciler.redaction import KNOWN_SECRETS
 from tests.support import git_objects
 from tests.support.canned import Canned, answer
 
@@ -33,7 +33,7 @@ Shape = tuple[Callable[[str], None], Callable[[int], str], Sequence[int]]
 SECRET = "canary-Vq81LmT4cWdZx93"  # noqa: S105 - a canary
 REF = JobRef(Account("openai", "https://api.example.org/v1"), "ftjob-0")
 ANSWERS = tuple(2**22 // part for part in (8, 4, 2, 1))
-STRUCK = tuple(each // 4 for each in ANSWERS)
+REDACTED = tuple(each // 4 for each in ANSWERS)
 """Of texts in which there is much to strike out."""
 GLOBS = tuple(2**19 // part for part in (8, 4, 2, 1))
 NAMES = tuple(each // 16 for each in GLOBS)
@@ -52,8 +52,8 @@ def _refused(text: str) -> None:
 
 
 def _answered(text: str, status: int, ask: Callable[[OpenAIJobs], object]) -> None:
-    KNOWN.note("a test", SECRET)
-    shown = KNOWN.strike(text).encode()
+    KNOWN_SECRETS.add("a test", SECRET)
+    shown = KNOWN_SECRETS.redact(text).encode()
 
     async def asked() -> None:
         await ask(OpenAIJobs(Canned([answer(shown, status)]), EnvCredentials("KEY", {"KEY": "k"}), Dialect()))  # type: ignore[misc]
@@ -98,12 +98,12 @@ def _committed(text: str) -> None:
 LINE = "Approve-Cancels: 1\n"
 FOREIGN: Mapping[str, Shape] = {
     "answer: rows": (_listed, _rows, ANSWERS),
-    "answer: rows with a key": (_listed, partial(_rows, model=SECRET), STRUCK),
-    "answer: rows with escapes": (_listed, partial(_rows, model="\u0416%25&amp;" * 4), STRUCK),
+    "answer: rows with a key": (_listed, partial(_rows, model=SECRET), REDACTED),
+    "answer: rows with escapes": (_listed, partial(_rows, model="\u0416%25&amp;" * 4), REDACTED),
     "answer: lists in lists": (_listed, lambda size: "[" * (size // 2) + "]" * (size // 2), ANSWERS),
     "answer: addresses": (_refused, partial(_message, "http://"), ANSWERS),
     "answer: addresses with queries": (_refused, partial(_message, "http://a?b "), ANSWERS),
-    "answer: escapes": (_refused, partial(_message, "%25%2541&#38;"), STRUCK),
+    "answer: escapes": (_refused, partial(_message, "%25%2541&#38;"), REDACTED),
     "glob: many stars": (_matched, lambda size: f"{'**/a/' * (size // 5)} {'a/' * 32}a", GLOBS),
     "glob: stars in a name": (_matched, lambda size: f"{'*a' * (size // 2)} {'a' * 200}", NAMES),
     "glob: a long path": (_matched, lambda size: f"**/a*a/**/**/*a*b/**/? {'a/' * (size // 2)}", GLOBS),

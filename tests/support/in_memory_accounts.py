@@ -74,7 +74,7 @@ class InMemoryAccount(Shelf):
 
     async def _become(self, verb: str, ref: JobRef, phase: Phase) -> Accepted | AlreadyOver:
         await self._wait(f"{verb} {ref.id}")
-        async with Throttle(Rate()).turn():  # as every request of a real account does, so that it may be called off
+        async with Throttle(Rate()).acquire():  # as every request of a real account does, so that it may be called off
             self.ask(f"{verb} {ref.id}")
         job = self.jobs[ref.id]
         if job.phase in TERMINAL:
@@ -116,13 +116,13 @@ class SharedBranch:
     """The `Publisher`: what was published, by the messages. `trouble` is raised in place of the next publications."""
 
     is_shared: bool = True
-    is_ours_alone: bool = False
+    is_dedicated: bool = False
     edition: int = 0
     trouble: ConflictError | PublishError | None = None
     messages: list[str] = field(default_factory=list)
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[object]:
+    async def exclusive(self) -> AsyncIterator[object]:
         """Let nobody else publish meanwhile; in memory there is nobody else."""
         yield None
 

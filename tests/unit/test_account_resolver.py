@@ -16,7 +16,7 @@ from reconciler.controller.account_resolver import (
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.reason import Reason
-from reconciler.ports import PAIRS_MAX, Rate, Snapshot
+from reconciler.ports import BINDINGS_MAX, Rate, Snapshot
 from tests.support.build import ACCOUNT
 from tests.support.documents import a_provider, located
 from tests.support.in_memory_operator import Operator
@@ -195,14 +195,14 @@ def test_what_is_wrong_with_a_document_is_no_matter_of_configuration() -> None:
 def test_each_host_that_is_not_bound_is_told_with_all_others_so_that_one_line_binds_them() -> None:
     far = [located(a_provider(name, baseUrl=f"https://{name}.example")) for name in ("a", "b")]
     resolver = AccountResolver(revision(*far, uses=("openai",)), NOBODY)
-    line = "RECONCILE_TRUST='OPENAI_API_KEY=a.example,OPENAI_API_KEY=b.example', besides"
+    line = "RECONCILE_TRUST='OPENAI_API_KEY=a.example,OPENAI_API_KEY=b.example', in addition"
 
     assert [line in problem_of(resolver.of(name)).message for name in ("a", "b")] == [True, True]
     account_of(resolver.of("openai"))
 
 
 def test_where_no_message_has_room_for_all_hosts_each_tells_its_own() -> None:
-    names = [f"{'long-' * 20}{number}" for number in range(1 + PAIRS_MAX // 100)]
+    names = [f"{'long-' * 20}{number}" for number in range(1 + BINDINGS_MAX // 100)]
     far = [located(a_provider(f"p-{name[-1]}", baseUrl=f"https://{name[:62]}{name[-1]}.example")) for name in names]
     resolver = AccountResolver(revision(*far), NOBODY)
     own = [each.document.spec.base_url.removeprefix("https://") for each in far if each.document.spec.base_url]

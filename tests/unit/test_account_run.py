@@ -137,7 +137,9 @@ def test_a_dry_run_decides_and_neither_asks_nor_writes() -> None:
 
 
 def test_a_halt_that_a_person_must_mend_leaves_what_was_due_stalled_and_all_else_as_it_is() -> None:
-    part = a_part(*named_specs("chat"), *named_specs("code", desiredState="running"), distrust="the branch was rewound")
+    part = a_part(
+        *named_specs("chat"), *named_specs("code", desiredState="running"), why_not_trusted="the branch was rewound"
+    )
     part.run()
 
     assert part.account.changes == []
@@ -145,7 +147,7 @@ def test_a_halt_that_a_person_must_mend_leaves_what_was_due_stalled_and_all_else
 
 
 def test_a_dry_run_tells_of_a_halt_too() -> None:
-    part = a_part(*named_specs("chat"), distrust="the branch was rewound")
+    part = a_part(*named_specs("chat"), why_not_trusted="the branch was rewound")
     (done,) = part.run(control=None).done
 
     assert done.status.ready.reason is Reason.REVISION_NOT_TRUSTED
@@ -153,7 +155,7 @@ def test_a_dry_run_tells_of_a_halt_too() -> None:
 
 
 def test_a_revision_that_changed_while_it_was_read_is_not_acted_on_and_stalls_nothing() -> None:
-    part = a_part(*named_specs("chat"), distrust="it changed while it was read", is_torn=True)
+    part = a_part(*named_specs("chat"), why_not_trusted="it changed while it was read", is_torn=True)
     part.run()
 
     assert part.account.changes == []

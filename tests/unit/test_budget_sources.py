@@ -83,7 +83,7 @@ def test_a_status_vouches_for_its_receipt_only_where_nobody_else_writes() -> Non
     change = PlannedChange("a", JobRef(ACCOUNT, "ftjob-a"), Verb.CANCEL, receipts=asked.receipts)
     world = a_world("a", statuses=Statuses.of(asked))
 
-    assert not budgeted(world, publisher=SharedBranch(is_ours_alone=True)).budget.past.is_first_attempt(change)
+    assert not budgeted(world, publisher=SharedBranch(is_dedicated=True)).budget.past.is_first_attempt(change)
     assert budgeted(world, publisher=SharedBranch()).budget.past.is_first_attempt(change)
     assert budgeted(world).budget.past.is_first_attempt(change)
 

@@ -233,7 +233,7 @@ def test_a_result_says_what_is_due_what_was_seen_when_and_what_is_wanted() -> No
 
 
 def test_a_pass_over_a_revision_that_is_not_trusted_is_halted() -> None:
-    result = built(a_small_world(distrust="the branch was rewound"))
+    result = built(a_small_world(why_not_trusted="the branch was rewound"))
 
     assert result.is_halted
     assert result.report.notices == ("the branch was rewound (RevisionNotTrusted)",)

@@ -29,7 +29,7 @@ def file(path: str) -> CredentialSource:
 def verdict(stated: str, source: CredentialSource | None, base_url: str, **environ: str) -> str | None:
     trust = Trust.read({"RECONCILE_TRUST": stated, **environ}, {})
     found = trust.check(OPENAI, NO_OPTIONS, source, base_url)
-    return None if found is None else found.told(())
+    return None if found is None else found.message(())
 
 
 @pytest.mark.parametrize("source", [USUAL, env("OPENAI_API_KEY")])
@@ -192,13 +192,13 @@ def test_a_credential_file_is_bound_by_where_its_links_lead(tmp_path: Path) -> N
 
 def test_what_several_accounts_lack_is_told_in_one_line() -> None:
     one = NotBound("A is not bound", "RECONCILE_TRUST", "A=a.example")
-    told = one.told(["B=b.example", "A=a.example"])
+    told = one.message(["B=b.example", "A=a.example"])
 
     assert told == (
-        "A is not bound; only if that is what is meant, the operator sets RECONCILE_TRUST='A=a.example,B=b.example', "
-        "besides what it holds already; commas separate its pairs"
+        "A is not bound; to allow that, the operator sets RECONCILE_TRUST='A=a.example,B=b.example', "
+        "in addition to its current value; commas separate pairs"
     )
-    assert "B=b.example" not in one.told(["B=b.example" * 100])
+    assert "B=b.example" not in one.message(["B=b.example" * 100])
 
 
 def test_trust_files_add_bindings_and_hold_comments() -> None:

@@ -54,7 +54,7 @@ def test_a_spec_whose_status_is_unknown_may_not_be_acted_on() -> None:
     assert holding(a_world("a", statuses=Statuses.of(unread=(unread,)))).subjects == {}
 
 
-@pytest.mark.parametrize("rest", [{"is_settings_broken": True}, {"distrust": "the branch was rewound"}])
+@pytest.mark.parametrize("rest", [{"is_settings_broken": True}, {"why_not_trusted": "the branch was rewound"}])
 def test_under_broken_settings_or_a_distrusted_revision_no_spec_may_be_acted_on(rest: dict[str, Any]) -> None:
     current = holding(a_world("a", **rest))
 
@@ -94,7 +94,7 @@ def test_jobs_of_specs_that_are_new_or_say_something_else_are_looked_at_and_no_o
     assert before.since(before) == frozenset()
 
 
-@pytest.mark.parametrize("rest", [{"is_settings_broken": True}, {"distrust": "the branch was rewound"}])
+@pytest.mark.parametrize("rest", [{"is_settings_broken": True}, {"why_not_trusted": "the branch was rewound"}])
 def test_all_jobs_are_looked_at_once_changes_may_be_requested_again(rest: dict[str, Any]) -> None:
     before, after = holding(a_world("a", "b", **rest)), holding(a_world("a", "b"))
 

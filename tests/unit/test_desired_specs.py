@@ -222,8 +222,8 @@ def test_a_spec_that_cannot_be_acted_on_has_no_unfinished_job() -> None:
             False,
             "nothing is asked for any job until Settings are valid: run reconcile validate",
         ),
-        ({"distrust": "the branch was rewound"}, False, "the branch was rewound"),
-        ({"distrust": "it changed while it was read", "is_torn": True}, False, None),
+        ({"why_not_trusted": "the branch was rewound"}, False, "the branch was rewound"),
+        ({"why_not_trusted": "it changed while it was read", "is_torn": True}, False, None),
     ],
     ids=["usually", "Settings are not valid", "the revision is not trusted", "it changed while it was read"],
 )
@@ -236,7 +236,7 @@ def test_changes_are_requested_under_valid_settings_and_for_a_trusted_revision(
 
 
 def test_a_distrusted_revision_and_what_else_is_to_be_known_of_it_are_told() -> None:
-    desired = loaded(a_world(distrust="the branch was rewound", notices=("the remote is away",)))
+    desired = loaded(a_world(why_not_trusted="the branch was rewound", notices=("the remote is away",)))
 
     assert desired.notices(NOBODY) == ("the remote is away", "the branch was rewound (RevisionNotTrusted)")
     assert loaded(a_world()).notices(NOBODY) == ()

@@ -46,7 +46,7 @@ REF = JobRef(Account("openai", "https://api.example.org/v1"), "ftjob-1")
 
 SECRET = "canary-0123456789abcdef"  # noqa: S105 - a canary
 KNOWING = Secrets()
-KNOWING.note("a test", SECRET)
+KNOWING.add("a test", SECRET)
 
 Work = Callable[[str], object]
 
@@ -113,7 +113,7 @@ READERS: Mapping[str, Work] = {
     "markdown.escaped": markdown.escaped,
     "github.harmless": github_text.harmless,
     "trust.parse_endpoint": parse_endpoint,
-    "redaction.strike": KNOWING.strike,
+    "redaction.strike": KNOWING.redact,
     "transport.http_date": http_date,
     "transport.retry_after_s": lambda text: retry_after_s({"retry-after": text, "retry-after-ms": text}, None),
     "openai: code": _wrapped(_openai_errors.says_there_is_no_job, REF, code="TEXT"),

@@ -167,7 +167,7 @@ def test_files_that_count_as_no_status_go_once_every_spec_has_one() -> None:
 
 
 def test_files_that_count_as_no_status_stay_while_the_revision_is_not_trusted() -> None:
-    world = a_world(an_account("ftjob-chat"), *named_specs("chat"), distrust="the branch was rewound")
+    world = a_world(an_account("ftjob-chat"), *named_specs("chat"), why_not_trusted="the branch was rewound")
     world.statuses = Statuses.of(a_status_of("chat"), discarded=("old.yaml",))
 
     assert written(controlled(world)).notices == ()

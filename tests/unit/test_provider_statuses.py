@@ -225,7 +225,7 @@ def test_what_is_told_of_an_account_stays_while_a_job_of_it_is_wanted() -> None:
 
 @pytest.mark.parametrize(
     "snapshot",
-    [{"broken_files": frozenset({"x.yaml"})}, {"distrust": "rewound"}, {"is_settings_broken": True}],
+    [{"broken_files": frozenset({"x.yaml"})}, {"why_not_trusted": "rewound"}, {"is_settings_broken": True}],
     ids=["a broken file", "a distrusted revision", "broken Settings"],
 )
 def test_what_is_told_of_an_account_stays_where_not_everything_can_be_relied_on(snapshot: dict[str, Any]) -> None:

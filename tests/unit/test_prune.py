@@ -113,7 +113,7 @@ def test_nothing_is_removed_while_any_file_cannot_be_read() -> None:
     assert list(world.statuses.jobs.values()) == [told]
 
 
-@pytest.mark.parametrize("why", [{"distrust": "the branch was rewound"}, {"is_settings_broken": True}], ids=str)
+@pytest.mark.parametrize("why", [{"why_not_trusted": "the branch was rewound"}, {"is_settings_broken": True}], ids=str)
 def test_nothing_is_removed_by_a_revision_that_may_not_be_acted_on(why: dict[str, object]) -> None:
     world = a_tree(Statuses.of(status_of("code")), *named_specs("chat"), **why)
 

@@ -58,7 +58,7 @@ def test_a_dry_run_publishes_nothing() -> None:
 
 def test_a_revision_that_is_not_trusted_publishes_nothing() -> None:
     branch = SharedBranch()
-    published(runtime_with(branch, distrust="the branch was rewound"))
+    published(runtime_with(branch, why_not_trusted="the branch was rewound"))
 
     assert branch.messages == []
 

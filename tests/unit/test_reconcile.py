@@ -112,10 +112,10 @@ def test_a_spec_that_changed_is_looked_at_though_nothing_is_due() -> None:
 
 def test_every_job_is_looked_at_once_a_halt_is_over() -> None:
     process = of_both()
-    process.world.specs.revision = replace(process.world.specs.revision, distrust="the branch was rewound")
+    process.world.specs.revision = replace(process.world.specs.revision, why_not_trusted="the branch was rewound")
     halted = process.make_pass()
     asked = list(process.account.changes)
-    process.world.specs.revision = replace(process.world.specs.revision, distrust=None)
+    process.world.specs.revision = replace(process.world.specs.revision, why_not_trusted=None)
     process.make_pass(NOTHING)
 
     assert halted.is_halted

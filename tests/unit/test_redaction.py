@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.job import JobError, JobPage, ObservedJob, Phase
 from reconciler.redacted_provider import without_secrets
-from reconciler.redaction import NEARLY, PIECE_MAX, RUN_MIN, SECRET_MIN, STRUCK, Secrets
+from reconciler.redaction import NEARLY, PIECE_MAX, REDACTED, RUN_MIN, SECRET_MIN, Secrets
 
 KEY = "sk-Proj/AbC+d_3f9Zq=="
 Guise = Callable[[str], str]
@@ -78,17 +78,17 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1
 
 def knowing(*secrets: str) -> Secrets:
     known = Secrets()
-    known.note("here", *secrets)
+    known.add("here", *secrets)
     return known
 
 
 @pytest.mark.parametrize("guise", GUISES)
 def test_a_secret_is_struck_out_in_every_guise_and_what_stands_around_it_stays(guise: str) -> None:
-    struck = knowing(KEY).strike(f"the key {GUISES[guise](KEY)} was refused")
+    struck = knowing(KEY).redact(f"the key {GUISES[guise](KEY)} was refused")
 
-    assert STRUCK in struck
+    assert REDACTED in struck
     assert struck.endswith("refused") or guise == "base64, wrapped"
-    assert len(struck) <= len(f"the key {STRUCK} was refused") or guise == "JSON in JSON"
+    assert len(struck) <= len(f"the key {REDACTED} was refused") or guise == "JSON in JSON"
     assert not knowing(KEY).is_in(struck)
 
 
@@ -96,10 +96,10 @@ def test_a_secret_is_struck_out_in_every_guise_and_what_stands_around_it_stays(g
 def test_no_secret_survives_whatever_it_is_and_stands_among(key: str, guise: str, before: str, behind: str) -> None:
     shown = GUISES[guise](key)
     text = f"{before} {shown} {behind}"
-    struck = knowing(key).strike(text)
+    struck = knowing(key).redact(text)
 
     assert not knowing(key).is_in(struck)
-    assert shown not in struck or shown in f"{before} {STRUCK} {behind}"
+    assert shown not in struck or shown in f"{before} {REDACTED} {behind}"
 
 
 @given(key=SECRETS.map(lambda text: "".join(dict.fromkeys(text))), begin=st.floats(0, 1))
@@ -108,9 +108,9 @@ def test_a_run_of_nearly_all_of_a_secret_is_struck_out(key: str, begin: float) -
     length = max(RUN_MIN, -int(-NEARLY * len(key) // 1))
     at = int(begin * (len(key) - length))
 
-    struck = knowing(key).strike(f"a {key[at : at + length]} b")
+    struck = knowing(key).redact(f"a {key[at : at + length]} b")
 
-    assert STRUCK in struck
+    assert REDACTED in struck
     assert not knowing(key).is_in(struck)
 
 
@@ -119,7 +119,7 @@ def test_json_stays_json(key: str, words: str, guise: str) -> None:
     said = json.dumps(
         {"message": f"{words} {GUISES[guise](key)}", "n": [1, None, words]}, ensure_ascii=len(words) % 2 == 0
     )
-    struck = json.loads(knowing(key).strike(said))
+    struck = json.loads(knowing(key).redact(said))
 
     assert list(struck) == ["message", "n"]
 
@@ -127,13 +127,13 @@ def test_json_stays_json(key: str, words: str, guise: str) -> None:
 def test_placeholders_are_no_secrets() -> None:
     known = knowing("test", "", "a" * (SECRET_MIN - 1))
 
-    assert known.strike("a test of aaaaaaaaaaaa") == "a test of aaaaaaaaaaaa"
+    assert known.redact("a test of aaaaaaaaaaaa") == "a test of aaaaaaaaaaaa"
 
 
 def test_a_text_without_a_secret_is_the_same_text() -> None:
     text = '{"a": "100 %25 &amp; \\u0041"}'
 
-    assert knowing(KEY).strike(text) is text
+    assert knowing(KEY).redact(text) is text
 
 
 @pytest.mark.parametrize("guise", ["as it is", "base64 of a header", "percent twice", "split by line breaks"])
@@ -141,28 +141,28 @@ def test_a_long_answer_keeps_all_but_the_strings_that_hold_a_secret(guise: str) 
     rows = [{"id": f"job-{number}", "status": "running"} for number in range(500)]
     rows[7]["status"] = f"x {GUISES[guise](KEY)}"
     text = json.dumps(rows)
-    shown = json.loads(knowing(KEY).strike(text))
+    shown = json.loads(knowing(KEY).redact(text))
 
     assert len(text) > PIECE_MAX
     assert [row for at, row in enumerate(shown) if at != 7] == [row for at, row in enumerate(rows) if at != 7]
-    assert STRUCK in shown[7]["status"]
+    assert REDACTED in shown[7]["status"]
 
 
 def test_one_endless_text_with_a_secret_in_it_is_struck_out_whole() -> None:
-    assert knowing(KEY).strike("x" * PIECE_MAX + KEY) == STRUCK
+    assert knowing(KEY).redact("x" * PIECE_MAX + KEY) == REDACTED
 
 
 def test_the_secret_before_a_change_is_known_a_while() -> None:
     known = knowing("first-key-0123456789")
-    known.note("here", "other-key-0123456789")
+    known.add("here", "other-key-0123456789")
 
-    assert known.strike("first-key-0123456789 other-key-0123456789") == f"{STRUCK} {STRUCK}"
+    assert known.redact("first-key-0123456789 other-key-0123456789") == f"{REDACTED} {REDACTED}"
 
 
 def test_secrets_that_change_for_ever_are_not_kept_for_ever() -> None:
     known = knowing("first-key-0123456789")
     for number in range(1000):
-        known.note("here", f"other-key-{number:010}")
+        known.add("here", f"other-key-{number:010}")
 
     assert not known.is_in("first-key-0123456789")
     assert known.is_in("other-key-0000000999")
@@ -185,7 +185,7 @@ def test_a_host_that_is_made_of_a_secret_is_known(name: str, is_made_of_it: bool
 
 
 def test_a_record_is_rid_of_secrets_in_every_text_and_stays_itself_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.redacted_provider.KNOWN", knowing(KEY))
+    monkeypatch.setattr("reconciler.redacted_provider.KNOWN_SECRETS", knowing(KEY))
     clean = ObservedJob(
         id="1", phase=Phase.FAILED, provider_status="failed", error=JobError(message="no"), aliases=("a",)
     )
@@ -195,5 +195,5 @@ def test_a_record_is_rid_of_secrets_in_every_text_and_stays_itself_without_one(m
     assert without_secrets(JobPage((clean,), None)).jobs[0] is clean
     assert without_secrets(page).jobs == (
         clean,
-        replace(clean, error=JobError(code=STRUCK, message=STRUCK), aliases=("a", STRUCK)),
+        replace(clean, error=JobError(code=REDACTED, message=REDACTED), aliases=("a", REDACTED)),
     )

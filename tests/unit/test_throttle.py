@@ -9,15 +9,15 @@ import pytest
 
 from reconciler.errors import Delivered, TransientError
 from reconciler.ports import Rate
-from reconciler.throttle import FAILURES_MAX, QUIET_MAX_S, Quiet, Throttle
+from reconciler.throttle import FAILURES_MAX, PAUSE_MAX_S, CircuitBreaker, Throttle
 from tests.support.clock import in_virtual_time
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 
 
 async def ask(gate: Throttle, *, is_well: bool | None) -> None:
-    async with gate.turn() as turn:
-        turn.is_well = is_well
+    async with gate.acquire() as turn:
+        turn.succeeded = is_well
 
 
 async def fail(gate: Throttle, times: int) -> None:
@@ -33,7 +33,7 @@ def test_after_five_failures_in_a_row_nothing_leaves_for_a_while_and_then_one_re
             await ask(gate, is_well=True)
         while_open = gate.requests
         await asyncio.sleep(1)
-        probe = gate.turn()
+        probe = gate.acquire()
         await probe.__aenter__()
         with pytest.raises(TransientError):
             await ask(gate, is_well=True)
@@ -88,8 +88,8 @@ def test_a_week_of_outage_is_asked_less_and_less_and_at_least_every_quarter_of_a
         gaps = [later - earlier for earlier, later in pairwise(moments)]
 
         assert gaps == sorted(gaps)
-        assert gaps[-1] == pytest.approx(QUIET_MAX_S)
-        assert len(moments) < 7 * 86_400 / QUIET_MAX_S + 20
+        assert gaps[-1] == pytest.approx(PAUSE_MAX_S)
+        assert len(moments) < 7 * 86_400 / PAUSE_MAX_S + 20
 
     in_virtual_time(main)
 
@@ -114,9 +114,9 @@ def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way
         ended = []
 
         async def long() -> None:
-            async with gate.turn() as turn:
+            async with gate.acquire() as turn:
                 await asyncio.sleep(10)
-                turn.is_well = True
+                turn.succeeded = True
                 ended.append(asyncio.get_running_loop().time())
 
         under_way = asyncio.create_task(long())
@@ -142,10 +142,10 @@ def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX - 1)
-        async with gate.turn() as turn:
-            turn.is_well, turn.trouble = False, "cannot connect to llm.example"
+        async with gate.acquire() as turn:
+            turn.succeeded, turn.last_error = False, "cannot connect to llm.example"
 
-        with pytest.raises(TransientError, match=r"the last: cannot connect to llm\.example"):
+        with pytest.raises(TransientError, match=r"last: cannot connect to llm\.example"):
             await ask(gate, is_well=True)
 
     in_virtual_time(main)
@@ -153,9 +153,9 @@ def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
 
 def test_accounts_with_one_credential_at_one_host_are_left_alone_together() -> None:
     async def main() -> None:
-        quiet = Quiet()
+        quiet = CircuitBreaker()
         one, other, alone = Throttle(FREELY, quiet), Throttle(FREELY, quiet), Throttle(FREELY)
-        one.close_for(30)
+        one.pause_for(30)
         for gate in (one, other):
             with pytest.raises(TransientError) as caught:
                 await ask(gate, is_well=True)
@@ -168,7 +168,7 @@ def test_accounts_with_one_credential_at_one_host_are_left_alone_together() -> N
 
 def test_an_alias_that_fails_holds_no_account_that_works_and_each_tries_an_outage_only_once() -> None:
     async def main() -> None:
-        quiet = Quiet()
+        quiet = CircuitBreaker()
         alias, victim, third = (Throttle(FREELY, quiet) for _ in range(3))
         await fail(alias, FAILURES_MAX)
         await fail(victim, 1)
@@ -185,7 +185,7 @@ def test_an_alias_that_fails_holds_no_account_that_works_and_each_tries_an_outag
 
 def test_each_account_goes_at_its_own_rate_whatever_an_alias_says() -> None:
     async def main() -> None:
-        quiet = Quiet()
+        quiet = CircuitBreaker()
         slow = Throttle(Rate(requests_per_second=0.1, burst=1, concurrency=1), quiet)
         usual, fast = Throttle(Rate(requests_per_second=1, burst=1), quiet), Throttle(FREELY, quiet)
         took = {}

@@ -42,13 +42,13 @@ from reconciler.plugin import (
 from reconciler.plugin.answers import (
     acceptance,
     already_over_or_raise,
-    asked_for,
     cursor,
     field,
     instant,
     jobs_of,
     json_object,
     name_of,
+    require_same_job,
     text,
     unknown_job,
     word,
@@ -99,7 +99,7 @@ class FireworksJobs:
         response = await self._send("GET", f"/{quote(ref.id, safe='')}")
         if _says_there_is_no_job(response):
             return None
-        return asked_for(_job(json_object(_ok(response)), response.at), ref)
+        return require_same_job(_job(json_object(_ok(response)), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
         """Ask for a cancel, which is moot for a job that is over or being cancelled."""

@@ -1,0 +1,117 @@
+"""Checks on requests and answers that need no HTTP library. `transport` applies them to everything that it sends.
+
+Rules: a request that fails a check is not sent, and the error repeats no value that may be a key. An answer is redacted
+before an adapter sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
+
+from reconciler.errors import Kind, PermanentError
+from reconciler.model.foreign import one_line
+from reconciler.ports import Response
+from reconciler.redaction import KNOWN_SECRETS
+from reconciler.time_headers import http_date, retry_after_s
+
+HOST_MAX = 253
+ERROR_TEXT_MAX = 200
+REDACT_IN_THREAD_ABOVE = 256 * 1024
+"""A longer answer is redacted in a thread, so that no other account waits."""
+
+_LIBRARY_NUMBERS = re.compile(r"\[(Errno|SSL)[^\[\]]*\] ?| ?\(_ssl\.c:\d+\)")
+_AUTHORISES = re.compile(r"auth|cookie|credential|key|password|secret|token", re.IGNORECASE)
+"""The names of headers whose values are secret."""
+
+
+def check_path(path: str) -> None:
+    """Raise `PermanentError(invalid)` unless a path stays below the base URL. The empty path is the base URL itself.
+
+    A gateway may decode percent-encoding before it resolves the path, so the decoded path is checked too.
+    """
+    segments = unquote(path).replace("\\", "/").split("/")
+    if path and (
+        not path.startswith("/")
+        or "//" in path
+        or not {".", ".."}.isdisjoint(segments)
+        or not path.isascii()
+        or not path.isprintable()
+        or not {" ", "\\", "?", "#"}.isdisjoint(path)
+    ):
+        msg = "the requested path is not below the base URL, so nothing was sent"
+        raise PermanentError(msg, kind=Kind.INVALID)
+
+
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers if all can be sent. Raises `PermanentError(missing)`, which names the header only."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            msg = (
+                f"the header {name.lower()} cannot be sent, so nothing was: its key, token or setting begins or ends "
+                "with a blank, or contains a line break or a character that is not ASCII"
+            )
+            raise PermanentError(msg, kind=Kind.MISSING)
+    return headers
+
+
+def secrets_in_header(name: str, value: str) -> list[str]:
+    """Return the secrets in a request header. A scheme such as `Bearer` and a signature, valid only once, are none."""
+    scheme, _, rest = value.partition(" ")
+    if not _AUTHORISES.search(name) or " " in rest.strip():
+        return []
+    found = [rest.strip() or value]
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            found += base64.b64decode(rest).decode().split(":", 1)
+    return found
+
+
+def redirect_host(location: str, own_host: str) -> str:
+    """Return the host of a redirect for a message, unless its name holds letters of a secret."""
+    try:
+        host = urlsplit(location).hostname or own_host
+    except ValueError:
+        return "an invalid address"
+    if KNOWN_SECRETS.has_letters_of(host):
+        return "another host, whose name is not shown because it holds letters of a secret"
+    return repr(one_line(host, HOST_MAX))
+
+
+def settings_error(host: str, error: Exception) -> PermanentError:
+    """Return the error for unusable proxy or certificate settings. It omits a proxy's address, which may be secret."""
+    match error:
+        case ImportError():
+            why = "httpx needs an extra for a SOCKS proxy: pip install 'httpx[socks]'"
+        case OSError():
+            why = error.strerror or type(error).__name__
+        case _:
+            why = str(error)
+    return PermanentError(f"no connection to {host} can be made: {why}", kind=Kind.UNREACHABLE)
+
+
+def text_of_error(error: Exception) -> str:
+    """Return the text of an error without its library's internal numbers."""
+    return KNOWN_SECRETS.redact(one_line(_LIBRARY_NUMBERS.sub("", str(error)), ERROR_TEXT_MAX))
+
+
+async def redacted_response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
+    """Return an answer without the known secrets."""
+    at = http_date(headers.get("date"))
+    text = body.decode(errors="replace")
+    if len(text) > REDACT_IN_THREAD_ABOVE:
+        redacted = await asyncio.to_thread(KNOWN_SECRETS.redact, text)
+    else:
+        redacted = KNOWN_SECRETS.redact(text)
+    return Response(
+        status=status,
+        headers={name: KNOWN_SECRETS.redact(value) for name, value in headers.items()},
+        # The original bytes stay if nothing was redacted: decoding may have replaced invalid ones.
+        body=body if redacted is text else redacted.encode(errors="replace"),
+        at=at,
+        retry_after_s=retry_after_s(headers, at),
+    )
