@@ -18,7 +18,7 @@ from reconciler.controller.applied import Applied, ApplyContext
 from reconciler.controller.apply import apply_plan
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.desired_specs import DesiredSpecs
-from reconciler.controller.observation_order import ObservationRequest, confirm_accepted, observe_rest, observe_wanted
+from reconciler.controller.observation_order import ObservationRequest, observe_rest, observe_wanted
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
 from reconciler.controller.prune import observe_orphans
@@ -32,7 +32,6 @@ from reconciler.errors import error_location
 from reconciler.model.action_record import ObservationEnded, ObservationStarted
 from reconciler.model.job import Account, JobRef
 from reconciler.model.status import JobStatus
-from reconciler.ports import JobReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ async def run_account(
         )
         urgent = await observe_wanted(reader, errand, rules, runtime.clock.now)
         if urgent is not None:
-            run = replace(run, plan=urgent, done=await apply_decisions(urgent, reader, target, rules, runtime, edition))
+            run = replace(run, plan=urgent, done=await apply_decisions(urgent, target, rules, runtime, edition))
             # These jobs were observed and decided, so this pass does not observe them again.
             errand = errand.without({case.subject.ref for case in urgent.cases})
         rest = await observe_rest(reader, errand, rules, runtime.clock.now, has_witness=urgent is not None)
@@ -160,7 +159,7 @@ async def run_account(
         run = replace(
             run,
             plan=whole,
-            done=(*run.done, *await apply_decisions(rest, reader, target, rules, runtime, edition)),
+            done=(*run.done, *await apply_decisions(rest, target, rules, runtime, edition)),
         )
         # The account of a blind plan cannot be reached, so requests for its orphans would fail too.
         if runtime.control is not None and not rest.is_blind:
@@ -174,7 +173,6 @@ async def run_account(
 
 async def apply_decisions(
     plan: AccountPlan,
-    reader: JobReader,
     target: ResolvedAccount,
     rules: Callable[[], CurrentSpecs],
     runtime: Runtime,
@@ -190,9 +188,6 @@ async def apply_decisions(
     if runtime.is_stopping():
         # An unobserved job may only be so because we are stopping: writing that to its status would be wrong.
         cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
-    else:
-        # Before the statuses are written, because a row that lags behind must not undo an accepted request.
-        cases = await confirm_accepted(reader, cases, runtime.clock.now)
     done = await apply_plan(
         cases,
         partial(runtime.control, target.account),

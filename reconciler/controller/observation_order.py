@@ -22,7 +22,7 @@ from reconciler.controller.observe import (
     retrieve,
     retrieve_some,
 )
-from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all
+from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all, judge_all
 from reconciler.core import limits
 from reconciler.core.absence import known_before
 from reconciler.core.decide import decide, is_suspended
@@ -76,7 +76,8 @@ async def observe_wanted(
     if not pairs:
         return None
     # Provisional, because the guard judges shares of the account and has not seen the rest of it yet.
-    survey = decide_all(errand.target.account, pairs, Observations(looks), rules(), now(), is_provisional=True)
+    decided = decide_all(errand.target.account, pairs, Observations(looks), rules(), now())
+    survey = judge_all(decided, rules(), now(), is_provisional=True)
     return None if survey.refusals else replace(survey, begun_at=begun_at)
 
 
@@ -141,8 +142,10 @@ async def observe_rest(
             lambda: any(ref.account == account for ref in rules().since(begun)),
         )
     resting = [(subject, last) for subject, last in errand.resting if subject.ref in looked.looks]
-    survey = decide_all(account, [*errand.asked, *resting], looked, rules(), now(), has_looked=bool(wanted))
-    return replace(survey, begun_at=begun_at)
+    decided = decide_all(account, [*errand.asked, *resting], looked, rules(), now(), has_looked=bool(wanted))
+    # A row that lags behind must not undo an accepted request. Before the budget judges, because this awaits answers.
+    cases = await confirm_accepted(reader, decided.cases, now)
+    return replace(judge_all(replace(decided, cases=cases), rules(), now()), begun_at=begun_at)
 
 
 async def confirm_accepted(

@@ -101,9 +101,8 @@ def decide_all(
     now: datetime,
     *,
     has_looked: bool = True,
-    is_provisional: bool = False,
 ) -> AccountPlan:
-    """Return the decision about each observed job, as far as the change budget allows.
+    """Return the decision about each observed job. The change budget has not judged them yet.
 
     Args:
         account: the account.
@@ -112,7 +111,6 @@ def decide_all(
         latest: what the newest pass allows.
         now: our clock.
         has_looked: whether there was a job to observe.
-        is_provisional: whether a refusal is dropped without a trace, because the whole account is planned after it.
     """
     # Statuses have whole seconds. A finer time would make unchanged statuses differ.
     moment = now.replace(microsecond=0)
@@ -130,8 +128,24 @@ def decide_all(
         errors.append(f"{account}: {looked.unseen.message}")
     else:
         errors += defects(cases)
-    judged, refusals = judge(latest, account, cases, moment, is_provisional=is_provisional)
-    return AccountPlan(account, tuple(judged), looked.unseen, refusals, tuple(errors), overtaken, has_looked)
+    return AccountPlan(account, tuple(cases), looked.unseen, (), tuple(errors), overtaken, has_looked)
+
+
+def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
+    """Return the plan as far as the change budget allows it.
+
+    Until the intents are written, only the publisher's lock may be awaited. A pass that began in between would build
+    its budget from statuses that lack these changes. The lock is safe, because a pass ends by publishing under it.
+
+    Args:
+        plan: the decisions.
+        latest: what the newest pass allows.
+        now: our clock.
+        is_provisional: whether a refusal is dropped without a trace, because the whole account is planned after it.
+    """
+    moment = now.replace(microsecond=0)
+    cases, refusals = judge(latest, plan.account, plan.cases, moment, is_provisional=is_provisional)
+    return replace(plan, cases=tuple(cases), refusals=refusals)
 
 
 def _decided(
