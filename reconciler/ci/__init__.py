@@ -55,9 +55,9 @@ HOSTS: tuple[HostRow, ...] = (
 )
 
 
-def host_of(given: Mapping[str, Any], environ: Mapping[str, str]) -> CiHost:
+def host_of(values: Mapping[str, Any], environ: Mapping[str, str]) -> CiHost:
     """Return the host that a flag asks for, else the one that the command runs on, else none."""
-    asked = next((row for row in HOSTS if given.get(row.flag)), None)
+    asked = next((row for row in HOSTS if values.get(row.flag)), None)
     found = asked or next((row for row in HOSTS if row.is_here(environ)), None)
     return NO_HOST if found is None else found.opened(environ)
 

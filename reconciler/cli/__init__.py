@@ -1,18 +1,21 @@
-"""The command line: parse, call wiring, print a view, return an exit code. One file a verb, imported when used."""
+"""The command line: parses arguments, calls `wiring`, prints a view and returns an exit code.
+
+Each verb has one module, which is imported when the verb is used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.cli.interrupts import INTERRUPTED, keep_interrupts
+from reconciler.cli.interrupts import INTERRUPTED, install_handlers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
+    """Run `reconcile` with these arguments (the arguments of the process if None) and return its exit code."""
     if argv is None:
-        keep_interrupts()
+        install_handlers()
     try:
-        # Later than the signals: all that is imported here takes a while, in which one may come.
+        # After the signal handlers are installed, because this import takes long enough for a signal to arrive.
         from reconciler.cli import program  # noqa: PLC0415
 
         return program.run_process() if argv is None else program.run(argv)

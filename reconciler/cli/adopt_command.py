@@ -1,4 +1,4 @@
-"""`reconcile adopt`: a spec for each job that has none."""
+"""`reconcile adopt`: writes a spec for each unmanaged job."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.option_values import OptionValues, output_of, place, trust
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, TRUST, examples, options, output
-from reconciler.cli.progress_output import progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, complain, exit_codes
+from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
+from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, TRUST, examples, options, output
+from reconciler.cli.progress_output import show_progress
+from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_unlisted_accounts
 from reconciler.controller.adopt import Adoption
 from reconciler.controller.adopt import adopt as make_adoptions
 from reconciler.controller.run_options import Selection
@@ -38,47 +38,47 @@ from reconciler.views.problems import Problem, document_problems
 )
 @UNFINISHED_ONLY
 @output("adopt")
-@options(DRY_RUN, PLACE, TRUST, SCREEN)
-def adopt(*, provider: str | None, unfinished: bool, **given: Any) -> int:
+@options(DRY_RUN, PATHS, TRUST, CONSOLE)
+def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
     """Write a spec for each unmanaged job.
 
-    It is `observed`, so that nothing is asked for its job until you say so, and stands in adopted/PROVIDER/ID.yaml
-    below the specs, which need not be there yet. What is there already is never overwritten.
+    Each spec is `observed`, so no change is requested for its job until you edit it. The files are
+    adopted/PROVIDER/ID.yaml below the specs directory, which is created if needed. An existing file is never
+    overwritten.
     """
-    screen = ConsoleOutput.of(given)
-    is_begun = place(given).specs.exists()
-    snapshot = wiring.read_specs(place(given)) if is_begun else Snapshot()
+    console = ConsoleOutput.of(values)
+    snapshot = wiring.read_specs(paths(values)) if paths(values).specs.exists() else Snapshot()
     if snapshot.broken_files or snapshot.broken_jobs:
-        screen.say(document_problems(snapshot.diagnostics))
-        screen.log("Nothing was adopted: a spec that cannot be read may speak of one of the jobs. Mend it first.")
+        console.show_problems(document_problems(snapshot.diagnostics))
+        console.log("Nothing was adopted: a spec that cannot be read may name one of the jobs. Correct it first.")
         return ExitCode.INVALID_DOCUMENT
-    with progress(screen, "listing the providers' jobs"):
-        listed, adoptions = asyncio.run(_find(given, snapshot, provider, is_unfinished=unfinished))
+    with show_progress(console, "listing the providers' jobs"):
+        listed, adoptions = asyncio.run(_find(values, snapshot, provider, is_unfinished=unfinished))
     if not listed:
-        msg = "no document names an account yet: say whose jobs are meant, as in --provider openai"
+        msg = "no document names an account yet: select one with an option such as --provider openai"
         raise wiring.UsageError(msg)
     written = [each for each in adoptions if each.problem is None]
-    for each in written if not given["dry_run"] else ():
+    for each in written if not values["dry_run"] else ():
         create(
-            place(given).specs,
-            place(given).specs / each.file,
-            adopted_spec(each.name, each.provider, each.job, screen.now()),
+            paths(values).specs,
+            paths(values).specs / each.file,
+            adopted_spec(each.name, each.provider, each.job, console.now()),
         )
-    files = [(str(place(given).specs / each.file), str(each.job.phase)) for each in written]
+    files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
     is_complete = all(each.unseen is None for each in listed)
-    screen.show("adopt", output_of(given, "adopt"), AdoptedSpecs(files, given["dry_run"], is_complete))
-    if written and not given["dry_run"]:
-        screen.log("Commit them. `reconcile set NAME STATE` takes charge of one.")
-    complain(screen, listed)
-    screen.say(_refusal(each) for each in adoptions if each.problem is not None)
+    console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete))
+    if written and not values["dry_run"]:
+        console.log("Commit them. To manage a job, set its desired state with `reconcile set NAME STATE`.")
+    show_unlisted_accounts(console, listed)
+    console.show_problems(_refusal(each) for each in adoptions if each.problem is not None)
     refused = {ExitCode.INVALID_DOCUMENT} if len(written) < len(adoptions) else set()
     return worst(exit_codes(listed) | refused)
 
 
 async def _find(
-    given: OptionValues, snapshot: Snapshot, provider: str | None, *, is_unfinished: bool
+    values: OptionValues, snapshot: Snapshot, provider: str | None, *, is_unfinished: bool
 ) -> tuple[tuple[AccountListing, ...], tuple[Adoption, ...]]:
-    async with wiring.reading(place(given), trust(given)) as runtime:
+    async with wiring.reading(paths(values), trust_sources(values)) as runtime:
         wiring.why_nothing(Selection(provider=provider), snapshot)
         listed = await list_strangers(snapshot, runtime, provider)
         if is_unfinished:

@@ -1,7 +1,7 @@
-"""What a CI is told besides the text: a JUnit file, and what its host offers: annotations, summary, outputs, a comment.
+"""Output for CI systems besides the text: a JUnit file, and the host's annotations, summary, outputs and comment.
 
-Rules: none of it changes the exit code; what the host does not take is a warning. A JUnit file that was asked for and
-cannot be written is a failure.
+None of it changes the exit code. If the host rejects something, that is a warning. If a requested JUnit file cannot be
+written, the command fails.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from reconciler.ci.no_host import NO_HOST
 from reconciler.ci.outputs import outputs
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.option_values import OptionValues, place
+from reconciler.cli.option_values import OptionValues, paths
 from reconciler.errors import ProviderError
 from reconciler.formats.plan_file import plan_digest, render_plan
 from reconciler.local.file_writer import replace_file
@@ -27,60 +27,64 @@ from reconciler.views.problems import Problem
 from reconciler.views.render_context import RenderContext, SizeLimit
 from reconciler.views.renderers import render
 
-WHOLE = 1 << 40
-"""More than any text is long."""
+UNLIMITED = 1 << 40
+"""A size limit that no text reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class CiReport:
-    """A report, and what it is of: `plan`, `apply` or `validate`."""
+    """A report and its operation: `plan`, `apply` or `validate`."""
 
     report: Report
-    what: str
+    operation: str
     plan: PinnedPlan | None = None
 
     def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
         """Return the report in a format, without secrets, cut to a size limit if there is one."""
         limited = context if limit is None else replace(context, size_limit=limit)
-        return KNOWN_SECRETS.redact(render(self.what, format_, self.report, limited))
+        return KNOWN_SECRETS.redact(render(self.operation, format_, self.report, limited))
 
 
-def tell_ci(given: OptionValues, screen: ConsoleOutput, told: CiReport) -> None:
-    """Tell whoever the options and the environment name."""
-    host, context = screen.host, screen.context()
-    if given["junit"] is not None:
-        replace_file(given["junit"], told.text("junit", context).encode())
+def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiReport) -> None:
+    """Write the JUnit file if it was requested, and report to the CI host if there is one."""
+    host, context = console.host, console.context()
+    if values["junit"] is not None:
+        replace_file(values["junit"], ci_report.text("junit", context).encode())
     if host is NO_HOST:
         return
-    screen.command(host.annotations(told.report, place(given).specs))
+    console.print_ci_command(host.annotations(ci_report.report, paths(values).specs))
     try:
-        _hand_over(host, told, context)
+        _write_summary_and_outputs(host, ci_report, context)
     except OSError as error:
-        screen.say([_warning(host, f"a file of the runner could not be written: {error}")])
-    if host.conversation is not None and told.what != "validate":
-        screen.say(_commented(given, host, told, context))
+        console.show_problems([_warning(host, f"a file of the runner could not be written: {error}")])
+    if host.conversation is not None and ci_report.operation != "validate":
+        console.show_problems(_write_comment(values, host, ci_report, context))
 
 
-def _hand_over(host: CiHost, told: CiReport, context: RenderContext) -> None:
-    """Give the host what a reader of the run and later steps want to know. Raises OSError."""
-    values = outputs(told.report) | {"version": context.version}
-    if told.plan is not None:
-        values |= {"plan-json": render_plan(told.plan).rstrip(), "plan-digest": plan_digest(told.plan)}
+def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: RenderContext) -> None:
+    """Write the job summary, the files that the host keeps, and the outputs for later steps. Raises OSError."""
+    step_outputs = outputs(ci_report.report) | {"version": context.version}
+    if ci_report.plan is not None:
+        step_outputs |= {"plan-json": render_plan(ci_report.plan).rstrip(), "plan-digest": plan_digest(ci_report.plan)}
     if host.keeps_files:
-        kept = host.keep(f"reconcile-{told.what}.md", told.text("markdown", context, SizeLimit(WHOLE)))
-        result = f"[{','.join(told.text('json', context).splitlines())}]"
-        values |= {"summary-path": str(kept), "result-json": result}
-        values["result-file"] = str(host.keep(f"reconcile-{told.what}.json", f"{result}\n"))
+        name = f"reconcile-{ci_report.operation}"
+        kept = host.keep(f"{name}.md", ci_report.text("markdown", context, SizeLimit(UNLIMITED)))
+        result = f"[{','.join(ci_report.text('json', context).splitlines())}]"
+        step_outputs |= {"summary-path": str(kept), "result-json": result}
+        step_outputs["result-file"] = str(host.keep(f"{name}.json", f"{result}\n"))
     if (room := host.summary_room) is not None:
-        host.add_summary(told.text("markdown", context, SizeLimit(room, bytes_of)))
-    host.hand_on(values)
+        host.add_summary(ci_report.text("markdown", context, SizeLimit(room, bytes_of)))
+    host.hand_on(step_outputs)
 
 
-def _commented(given: OptionValues, host: CiHost, told: CiReport, context: RenderContext) -> Iterator[Problem]:
-    """Write the comment. Yields a warning where that does not work."""
-    about = " ".join(str(each) for each in (place(given).specs, given["selector"], given["provider"]) if each)
+def _write_comment(
+    values: OptionValues, host: CiHost, ci_report: CiReport, context: RenderContext
+) -> Iterator[Problem]:
+    """Write the comment on the pull request. Yields a warning if that fails."""
+    # The marker finds the comment of an earlier run. Runs with different selections have a comment each.
+    about = " ".join(str(each) for each in (paths(values).specs, values["selector"], values["provider"]) if each)
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
-    text = told.text("markdown", context, SizeLimit(host.comment_max - len(marker) - 1))
+    text = ci_report.text("markdown", context, SizeLimit(host.comment_max - len(marker) - 1))
     try:
         host.hand_on({"comment-id": asyncio.run(host.put_comment(marker, text))})
     except (CommentRefusedError, ProviderError, ValueError, OSError) as error:

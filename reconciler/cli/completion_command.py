@@ -1,4 +1,4 @@
-"""`reconcile completion`: the shell's own file, as click writes it."""
+"""`reconcile completion`: prints the completion script that click generates for a shell."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ For example:
 @click.pass_context
 def completion(ctx: click.Context, /, shell: str) -> int:
     """Print a shell completion script."""
-    made = get_completion_class(shell)
+    completion_class = get_completion_class(shell)
     root = ctx.find_root()
-    if made is None:
+    if completion_class is None:
         ctx.fail(f"There is no completion for {shell}.")
-    click.echo(made(root.command, {}, "reconcile", "_RECONCILE_COMPLETE").source())
+    click.echo(completion_class(root.command, {}, "reconcile", "_RECONCILE_COMPLETE").source())
     return os.EX_OK

@@ -1,6 +1,6 @@
-"""What is printed where: the result goes to stdout, everything else to stderr. Nothing else in the product prints.
+"""All output of the command line: the result goes to stdout, everything else to stderr.
 
-What becomes of it where nobody reads is up to `streams`.
+No other module prints. `streams` handles slow and closed readers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import click
 from reconciler.ci import host_of
 from reconciler.ci.no_host import NO_HOST
 from reconciler.cli.option_values import OptionValues
-from reconciler.cli.streams import ReaderProofStream
+from reconciler.cli.streams import BackgroundStream
 from reconciler.cli.version_command import version_text
 from reconciler.local.clock import SystemClock
 from reconciler.model.report import Report
@@ -34,78 +34,79 @@ from reconciler.views.renderers import render, renderer
 
 WIDTH_MIN = 40
 LESS = "-FRX"
-"""As Git asks it to: in colours, and what was read stays on the screen."""
+"""The options that Git gives to `less`: quit if the text fits, keep colours, and leave the text on the screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleOutput:
-    """How this run speaks."""
+    """The output of one run: its log format, its colours and its CI host."""
 
     is_json_log: bool = False
     is_colorless: bool = False
     host: CiHost = NO_HOST
-    """The CI host that reads both streams, and may take some lines for commands."""
+    """The CI host that reads both streams, and may interpret some lines as commands."""
 
     @classmethod
-    def of(cls, given: OptionValues) -> Self:
-        """Return the screen that the options and the environment ask for (https://no-color.org)."""
-        is_colorless = given["no_color"] or bool(os.environ.get("NO_COLOR"))
-        is_json_log = given["log_format"] == "json"
-        return cls(is_json_log=is_json_log, is_colorless=is_colorless, host=host_of(given, os.environ))
+    def of(cls, values: OptionValues) -> Self:
+        """Return the console that the options and the environment select (https://no-color.org)."""
+        is_colorless = values["no_color"] or bool(os.environ.get("NO_COLOR"))
+        is_json_log = values["log_format"] == "json"
+        return cls(is_json_log=is_json_log, is_colorless=is_colorless, host=host_of(values, os.environ))
 
     def now(self) -> datetime:
-        """Return the moment that a view may call now."""
+        """Return the current time for views, which do not read a clock."""
         return SystemClock().now()
 
     def canvas(self, stream: TextIO) -> Canvas:
-        """Return what may be drawn on a stream. In a pipe nothing is folded, so that a line stays a line."""
-        return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_live(stream) and not self.is_colorless)
+        """Return the canvas for a stream. In a pipe nothing is folded, so that a program reads whole lines."""
+        return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
         """Return the input of a renderer. `reported` names the jobs whose changes were already printed."""
         return RenderContext(self.canvas(sys.stdout), self.now(), version_text(), reported=reported)
 
-    def is_live(self, stream: TextIO) -> bool:
-        """Whether a person is watching the stream, on a terminal that can move its cursor."""
+    def is_terminal(self, stream: TextIO) -> bool:
+        """Return whether the stream is a terminal that can move its cursor."""
         return stream.isatty() and os.environ.get("TERM") != "dumb"
 
-    def is_gone(self, stream: TextIO) -> bool:
-        """Whether the stream's reader has gone away, as far as writing to it has shown."""
-        return isinstance(stream, ReaderProofStream) and stream.is_over
+    def is_closed(self, stream: TextIO) -> bool:
+        """Return whether the stream's reader has closed it, as far as a write has shown."""
+        return isinstance(stream, BackgroundStream) and stream.is_closed
 
-    def result(self, text: str) -> None:
-        """Print what was asked for."""
+    def print_result(self, text: str) -> None:
+        """Print the result of the command to stdout."""
         self._write(sys.stdout, text)
 
-    def long_result(self, text: str) -> None:
-        """Print what was asked for; on a terminal that is too low for it, through the pager (`PAGER`, else `less`)."""
-        if self.is_live(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
+    def page_result(self, text: str) -> None:
+        """Print the result. If it is longer than the terminal, it goes through the pager (`PAGER`, else `less`)."""
+        if self.is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
             os.environ.setdefault("LESS", LESS)
             click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
         else:
-            self.result(text)
+            self.print_result(text)
 
-    def say(self, found: Iterable[Problem]) -> None:
-        """Tell what went wrong, or should be known."""
+    def show_problems(self, found: Iterable[Problem]) -> None:
+        """Print problems to stderr, or log them as JSON."""
         if not self.is_json_log:
             text = problems_text(found, self.canvas(sys.stderr))
-            is_below_result = self.is_live(sys.stdout) and self.is_live(sys.stderr)
+            # An empty line separates the problems from a result on the same terminal.
+            is_below_result = self.is_terminal(sys.stdout) and self.is_terminal(sys.stderr)
             self._write(sys.stderr, f"\n{text}" if text and is_below_result else text)
             return
         for problem in found:
             self.log(problem.summary, level=problem.severity, code=problem.code)
 
     def log(self, message: str, *, level: str = "info", **more: str) -> None:
-        """Tell one line of what is going on."""
+        """Write one line to stderr, as text or as JSON with these fields."""
         if not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(message)]))
             return
         line = {"at": render_instant(self.now()), "level": level, "message": message, **more}
         self._write(sys.stderr, json.dumps(line) + "\n")
 
-    def note(self, text: str) -> None:
-        """Tell a person, on a terminal, something beside the result that a program has no use for."""
-        if text and self.is_live(sys.stderr) and not self.is_json_log:
+    def show_hint(self, text: str) -> None:
+        """Print a hint for a person to stderr; nothing if stderr is not a terminal or the log is JSON."""
+        if text and self.is_terminal(sys.stderr) and not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(text, "dim")]))
 
     def log_activity(self, line: ActivityLine) -> None:
@@ -113,26 +114,26 @@ class ConsoleOutput:
         self.log(line.message, level="warning" if line.is_warning else "info", **line.fields)
 
     @property
-    def is_one_stream(self) -> bool:
-        """Whether stdout and stderr are read together, so that what was said on one need not be said on the other."""
+    def has_merged_streams(self) -> bool:
+        """Whether stdout and stderr have the same reader. A line on one need not be repeated on the other."""
         try:
             out, err = (os.fstat(stream.fileno()) for stream in (sys.stdout, sys.stderr))
         except OSError:
             return self.host.reads_both_streams
         return self.host.reads_both_streams or (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
 
-    def command(self, text: str) -> None:
-        """Tell the CI host something, by a line that is its command."""
+    def print_ci_command(self, text: str) -> None:
+        """Print lines that the CI host executes as commands. All other output is made harmless to the host."""
         _write(sys.stderr, text)
 
-    def show(self, what: str, output: str, shown: Any) -> None:
-        """Print a result in a format that `RENDERERS` has for it."""
-        self.result(render(what, output, shown, self.context()))
+    def show(self, result: str, format_: str, shown: Any) -> None:
+        """Print a result in a format of `RENDERERS`."""
+        self.print_result(render(result, format_, shown, self.context()))
 
-    def conclude(self, report: Report, what: str, output: str, told: Collection[str] = ()) -> int:
-        """Print a report in a format; then the problems that it leaves out; and return the exit code."""
-        self.result(render(what, output, report, self.context(told)))
-        self.say(renderer(what, output).stderr_problems(report))
+    def show_report(self, report: Report, operation: str, format_: str, reported: Collection[str] = ()) -> int:
+        """Print a report, then the problems that the format leaves out. Returns the exit code."""
+        self.print_result(render(operation, format_, report, self.context(reported)))
+        self.show_problems(renderer(operation, format_).stderr_problems(report))
         return report.exit_code
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -145,7 +146,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return how many columns a terminal has, by `COLUMNS` or by itself; what is no terminal has no edge."""
+    """Return the width of a terminal, from `COLUMNS` or from itself; `UNFOLDED` if the stream is no terminal."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except OSError:

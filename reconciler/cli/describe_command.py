@@ -1,4 +1,4 @@
-"""`reconcile describe`: one job, whole."""
+"""`reconcile describe`: shows one job in full."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAME, read_named
-from reconciler.cli.option_values import OptionValues, output_of, place, trust
-from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options, output
+from reconciler.cli.job_names import NAME, read_statuses_of
+from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
+from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options, output
 from reconciler.controller.account_resolver import SpecProblem, accounts_by_name
 from reconciler.controller.request_failure import unseen_by
 from reconciler.controller.runtime import open_or_unavailable
@@ -24,10 +24,10 @@ from reconciler.model.report import Report, Row
 from reconciler.ports import JobReader, SupportsCheckpoints, SupportsEvents
 from reconciler.views.describe_text import JobDescription
 from reconciler.views.last_pass_text import last_pass_text
-from reconciler.views.problems import Problem as Complaint
+from reconciler.views.problems import Problem
 from reconciler.views.renderers import renderer
 
-NEWEST_MAX = 20
+LOG_LINES_MAX = 20
 
 
 @click.command(
@@ -40,46 +40,49 @@ NEWEST_MAX = 20
 @click.option(
     "--events",
     is_flag=True,
-    help=f"Ask the provider for the newest {NEWEST_MAX} lines of the job's own log, and for its checkpoints.",
+    help=f"Query the provider for the newest {LOG_LINES_MAX} lines of the job's log, and for its checkpoints.",
 )
 @output("describe")
-@options(PLACE, TRUST, SCREEN)
-def describe(*, name: str, events: bool, **given: Any) -> int:
+@options(PATHS, TRUST, CONSOLE)
+def describe(*, name: str, events: bool, **values: Any) -> int:
     """Show one job: its spec, its status and its history.
 
-    From the files alone, but for --events, which needs the provider and its credential.
+    Reads only files, except with --events, which needs the provider and its credential.
     """
-    screen = ConsoleOutput.of(given)
-    report = _own(read_named(given, (name,)))
-    specs = {each.document.metadata.name: each.document for each in wiring.read_specs(place(given)).jobs}
-    wanted = output_of(given, "describe")
-    codes, untold = set(report.exit_codes), []
+    console = ConsoleOutput.of(values)
+    report = _without_other_files(read_statuses_of(values, (name,)))
+    specs = {each.document.metadata.name: each.document for each in wiring.read_specs(paths(values)).jobs}
+    wanted = output_format(values, "describe")
+    codes, log_problems = set(report.exit_codes), []
     for row in report.rows:
-        log, why_not = asyncio.run(_log(given, row)) if events else ((), None)
-        screen.show("describe", wanted, JobDescription(row, specs.get(name), log))
-        if why_not is not None:
-            codes.add(why_not.exit_code)
-            untold.append(_untold(row, why_not))
-    screen.say((*untold, *renderer("describe", wanted).stderr_problems(report)))
-    screen.note(last_pass_text(report, screen.now()))
+        log, failure = asyncio.run(_read_log(values, row)) if events else ((), None)
+        console.show("describe", wanted, JobDescription(row, specs.get(name), log))
+        if failure is not None:
+            codes.add(failure.exit_code)
+            log_problems.append(_log_problem(row, failure))
+    console.show_problems((*log_problems, *renderer("describe", wanted).stderr_problems(report)))
+    console.show_hint(last_pass_text(report, console.now()))
     return worst(frozenset(codes))
 
 
-def _own(report: Report) -> Report:
-    """Leave out what is wrong with other files: whoever describes one job asks about that one."""
+def _without_other_files(report: Report) -> Report:
+    """Leave out the diagnostics and accounts that do not concern the described job."""
     sources = tuple(f"/{row.source}" for row in report.rows)
-    own = tuple(each for each in report.diagnostics if each.file.endswith(sources))
+    diagnostics = tuple(each for each in report.diagnostics if each.file.endswith(sources))
     names = {row.provider for row in report.rows}
-    is_invalid = any(each.severity is Severity.ERROR for each in own)
+    is_invalid = any(each.severity is Severity.ERROR for each in diagnostics)
     codes = report.exit_codes - {ExitCode.INVALID_DOCUMENT} | ({ExitCode.INVALID_DOCUMENT} if is_invalid else set())
     accounts = tuple(each for each in report.accounts if each.name in names)
-    return replace(report, diagnostics=own, accounts=accounts, exit_codes=codes)
+    return replace(report, diagnostics=diagnostics, accounts=accounts, exit_codes=codes)
 
 
-async def _log(given: OptionValues, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unobserved | None]:
-    """Return what the provider tells of a job's life, or why it does not. Raises `UsageError` where it keeps none."""
-    async with wiring.reading(place(given), trust(given)) as runtime:
-        targets = accounts_by_name(wiring.read_specs(place(given)), runtime.policy)
+async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unobserved | None]:
+    """Return the provider's log of a job, and why it could not be read, if so.
+
+    Raises `UsageError` if the provider type has no log.
+    """
+    async with wiring.reading(paths(values), trust_sources(values)) as runtime:
+        targets = accounts_by_name(wiring.read_specs(paths(values)), runtime.policy)
         target = targets.get(row.provider or "")
         if isinstance(target, SpecProblem):
             return (), target.unseen
@@ -87,23 +90,23 @@ async def _log(given: OptionValues, row: Row) -> tuple[tuple[JobEvent | JobCheck
             return (), Unobserved(row.status.ready.reason, row.status.ready.message, is_transient=False)
         can = target.type.capabilities
         if not (can.can_list_events or can.can_list_checkpoints):
-            msg = f"{target.account.type} keeps no log of a job that can be read: leave --events out"
+            msg = f"{target.account.type} has no readable log of a job: omit --events"
             raise wiring.UsageError(msg)
         try:
-            return await _ask(await open_or_unavailable(runtime.accounts, target), row.ref, can), None
+            return await _request_log(await open_or_unavailable(runtime.accounts, target), row.ref, can), None
         except ProviderError as error:
             return (), unseen_by(error)
 
 
-async def _ask(reader: JobReader, ref: JobRef, can: Capabilities) -> tuple[JobEvent | JobCheckpoint, ...]:
-    told: list[JobEvent | JobCheckpoint] = []
+async def _request_log(reader: JobReader, ref: JobRef, can: Capabilities) -> tuple[JobEvent | JobCheckpoint, ...]:
+    log: list[JobEvent | JobCheckpoint] = []
     if can.can_list_events and isinstance(reader, SupportsEvents):
-        told += await reader.list_events(ref, NEWEST_MAX)
+        log += await reader.list_events(ref, LOG_LINES_MAX)
     if can.can_list_checkpoints and isinstance(reader, SupportsCheckpoints):
-        told += await reader.list_checkpoints(ref, NEWEST_MAX)
-    return tuple(told)
+        log += await reader.list_checkpoints(ref, LOG_LINES_MAX)
+    return tuple(log)
 
 
-def _untold(row: Row, why_not: Unobserved) -> Complaint:
-    summary = f"the log of {row.name} could not be read: {why_not.message}"
-    return Complaint(severity=Severity.ERROR, code=why_not.reason, summary=summary)
+def _log_problem(row: Row, failure: Unobserved) -> Problem:
+    summary = f"the log of {row.name} could not be read: {failure.message}"
+    return Problem(severity=Severity.ERROR, code=failure.reason, summary=summary)

@@ -1,4 +1,4 @@
-"""`reconcile drift`: where the world is not what the specs say."""
+"""`reconcile drift`: shows differences between specs and providers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.option_values import OptionValues, place, selection, trust
-from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
+from reconciler.cli.option_values import OptionValues, paths, selection, trust_sources
+from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
-from reconciler.cli.progress_output import progress
-from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, complain, exit_codes, unmanaged_jobs
+from reconciler.cli.progress_output import show_progress
+from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_unlisted_accounts, unmanaged_jobs
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_options import SafetyOptions
@@ -35,32 +35,33 @@ from reconciler.views.row_state import is_drifting
 )
 @UNFINISHED_ONLY
 @output_option("drift")
-@options(PLACE, SELECTION, TRUST, SCREEN)
-def drift(*, unfinished: bool, output: str, **given: Any) -> int:
+@options(PATHS, SELECTION, TRUST, CONSOLE)
+def drift(*, unfinished: bool, output: str, **values: Any) -> int:
     """Show differences between specs and providers; change nothing.
 
-    That is: jobs that are not in the state that their spec wants, and jobs at the same accounts that have no spec
-    (which a label cannot select). Exits with 2 if there is any.
+    Drift is a job that is not in its desired state, or an unmanaged job at one of the accounts. Labels select only
+    jobs with a spec, so --selector leaves unmanaged jobs out. Exits with 2 if there is drift.
     """
-    screen = ConsoleOutput.of(given)
-    with progress(screen, "reading the specs") as told:
-        report, listed = asyncio.run(_look(given, told.happened))
+    console = ConsoleOutput.of(values)
+    with show_progress(console, "reading the specs") as progress:
+        report, listed = asyncio.run(_observe(values, progress.on_event))
     rows = [row for row in report.rows if is_drifting(row)]
-    unmanaged = [] if given["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
+    unmanaged = [] if values["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
     is_complete = not unobserved_accounts(report) and all(each.unseen is None for each in listed)
-    screen.show("drift", output, Drift(rows, unmanaged, is_complete))
-    screen.say(renderer("drift", output).stderr_problems(report))
-    unseen_accounts = {each.account for each in report.accounts if each.unseen}
-    complain(screen, [each for each in listed if each.account not in unseen_accounts])
+    console.show("drift", output, Drift(rows, unmanaged, is_complete))
+    console.show_problems(renderer("drift", output).stderr_problems(report))
+    # An account that could not be observed is already among the problems of the report.
+    unobserved = {each.account for each in report.accounts if each.unseen}
+    show_unlisted_accounts(console, [each for each in listed if each.account not in unobserved])
     codes = (report.exit_codes | exit_codes(listed)) - {ExitCode.STALLED}
     return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)
 
 
-async def _look(given: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
-    async with wiring.reading(place(given), trust(given), notify) as runtime:
+async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
+    async with wiring.reading(paths(values), trust_sources(values), notify) as runtime:
         passed = await reconcile_once(
-            runtime, wiring.run_options_of(place(given), selection(given), SafetyOptions()), PassMemory()
+            runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
         )
         snapshot = runtime.specs.snapshot()
-        report = wiring.check_selected(passed.report, selection(given), snapshot)
-        return report, await list_strangers(snapshot, runtime, given["provider"])
+        report = wiring.check_selected(passed.report, selection(values), snapshot)
+        return report, await list_strangers(snapshot, runtime, values["provider"])

@@ -1,4 +1,4 @@
-"""How a command ends that could not do its work: one sentence, and the exit code that goes with it."""
+"""The end of a command that failed: one sentence on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -22,24 +22,26 @@ CODES: dict[type[Exception], ExitCode] = {
 }
 
 
-def tell_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
-    """Say on stderr what happened and how to go on, and return the exit code."""
+def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
+    """Print what happened and what to do about it on stderr, and return the exit code."""
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
     if code is not None:
-        return _said(str(error), code)
+        return _print_error(str(error), code)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename is not None else ""
-        return _said(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
+        return _print_error(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
     if is_verbose:
         sys.stderr.write("".join(f"{clean(line)}\n" for line in _traceback(error)))
+    # Only the type and place of the error: its message may hold a secret.
     what = error_location(error)
-    how = "the lines above" if is_verbose else "what the same command prints with -v"
-    return _said(f"a bug in {DISTRIBUTION} {version_text()}: {what}; please report it with {how}", ExitCode.SOFTWARE)
+    attachment = "the lines above" if is_verbose else "what the same command prints with -v"
+    sentence = f"a bug in {DISTRIBUTION} {version_text()}: {what}; please report it with {attachment}"
+    return _print_error(sentence, ExitCode.SOFTWARE)
 
 
-def _said(sentence: str, code: ExitCode) -> ExitCode:
-    screen = ConsoleOutput()
-    sys.stderr.write(screen.canvas(sys.stderr).render([styled(f"reconcile: {harmless_everywhere(clean(sentence))}")]))
+def _print_error(sentence: str, code: ExitCode) -> ExitCode:
+    console = ConsoleOutput()
+    sys.stderr.write(console.canvas(sys.stderr).render([styled(f"reconcile: {harmless_everywhere(clean(sentence))}")]))
     return code
 
 

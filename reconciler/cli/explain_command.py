@@ -1,4 +1,4 @@
-"""`reconcile explain`: what a field or a reason means."""
+"""`reconcile explain`: explains a field or a reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import click
 
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.options import SCREEN, examples, options
+from reconciler.cli.options import CONSOLE, examples, options
 from reconciler.cli.schema_command import provider_options
 from reconciler.model.reason import Reason
 from reconciler.views.explain_text import explain_text, nearest_topic, overview_text
@@ -28,23 +28,23 @@ def _complete_topic(_: click.Context, __: click.Parameter, incomplete: str) -> l
     )
 )
 @click.argument("topic", required=False, metavar="[FIELD|REASON]", shell_complete=_complete_topic)
-@options(SCREEN)
-def explain(*, topic: str | None, **given: object) -> int:
+@options(CONSOLE)
+def explain(*, topic: str | None, **values: object) -> int:
     """Explain a field of a document, or a reason in a status.
 
-    A field is named by its path or the end of it, and case does not count. Without a word it lists what there is.
+    A field is named by its path or the end of its path; case is ignored. Without an argument, lists all topics.
     """
-    screen = ConsoleOutput.of(given)
-    canvas = screen.canvas(sys.stdout)
+    console = ConsoleOutput.of(values)
+    canvas = console.canvas(sys.stdout)
     notes = field_notes(provider_options())
     if topic is None:
-        screen.long_result(overview_text(notes, canvas))
+        console.page_result(overview_text(notes, canvas))
         return 0
     text = explain_text(topic, notes, canvas)
     if text is None:
-        meant = nearest_topic(topic, notes)
-        hint = f"Did you mean {meant!r}?" if meant else "`reconcile explain` lists what there is."
+        nearest = nearest_topic(topic, notes)
+        hint = f"Did you mean {nearest!r}?" if nearest else "`reconcile explain` lists all topics."
         msg = f"There is no field or reason {topic!r}. {hint}"
         raise click.UsageError(msg)
-    screen.long_result(text)
+    console.page_result(text)
     return 0

@@ -1,4 +1,4 @@
-"""`reconcile get`: where jobs stand, from the status files: no key, no network; or live, from the providers."""
+"""`reconcile get`: lists jobs, from the status files without a credential, or with `--live` from the providers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import ANY_NAMES, check_names
 from reconciler.cli.live_table import watch_table
-from reconciler.cli.option_values import OptionValues, place, selection, trust
-from reconciler.cli.options import PLACE, SCREEN, SELECTION, TRUST, examples, options
+from reconciler.cli.option_values import OptionValues, paths, selection, trust_sources
+from reconciler.cli.options import CONSOLE, PATHS, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.controller.run_options import SafetyOptions
 from reconciler.model.diagnostic import Severity
@@ -21,8 +21,10 @@ from reconciler.model.report import Report
 from reconciler.views.last_pass_text import last_pass_text
 from reconciler.views.renderers import render, renderer
 
-FILES_EVERY_S = 1.0
-LOOKS_EVERY_S = 10.0
+READ_EVERY_S = 1.0
+"""With `--watch`, how often the status files are read."""
+QUERY_EVERY_S = 10.0
+"""With `--watch --live`, how often the providers are queried."""
 
 
 @click.command(
@@ -39,35 +41,37 @@ LOOKS_EVERY_S = 10.0
     "--watch", is_flag=True, help="Keep watching: a live table on a terminal, otherwise a line for each change."
 )
 @output_option("get")
-@options(PLACE, SELECTION, TRUST, SCREEN)
-def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **given: Any) -> int:
+@options(PATHS, SELECTION, TRUST, CONSOLE)
+def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **values: Any) -> int:
     """List jobs with their last recorded status.
 
-    A job whose spec has changed since its status was written is shown as OutOfDate. --live asks the providers instead;
-    with --watch it does so every ten seconds.
+    A job whose spec has changed since its status was written is shown as OutOfDate. With --live the providers are
+    queried instead; with --live and --watch, every ten seconds.
     """
-    screen = ConsoleOutput.of(given)
-    known = {row.name for row in wiring.read_statuses(place(given), selection(given)).rows}
+    console = ConsoleOutput.of(values)
+    known = {row.name for row in wiring.read_statuses(paths(values), selection(values)).rows}
     found = tuple(name for name in names if name in known)
+    # If some names are known, the result is shown before the unknown names are reported below.
     if watch or not found:
         check_names(names, known)
     if watch:
         if renderer("get", output).live is None:
-            msg = f"--watch shows a table; it does not go with -o {output}."
+            msg = f"--watch shows a table; it cannot be combined with -o {output}."
             raise click.UsageError(msg)
-        every_s = LOOKS_EVERY_S if live else FILES_EVERY_S
-        asyncio.run(watch_table(screen, lambda: _look(given, names, is_live=live), every_s, output))
+        every_s = QUERY_EVERY_S if live else READ_EVERY_S
+        asyncio.run(watch_table(console, lambda: _load_report(values, names, is_live=live), every_s, output))
         return ExitCode.OK
-    report = asyncio.run(_look(given, found, is_live=live))
-    screen.long_result(render("get", output, report, screen.context()))
-    screen.say(renderer("get", output).stderr_problems(report))
-    screen.note(last_pass_text(report, screen.now()))
+    report = asyncio.run(_load_report(values, found, is_live=live))
+    console.page_result(render("get", output, report, console.context()))
+    console.show_problems(renderer("get", output).stderr_problems(report))
+    console.show_hint(last_pass_text(report, console.now()))
     check_names(names, known, report.diagnostics)
+    # With no rows, an error in a document is the likely cause, so it must not exit with 0.
     is_unread = not report.rows and any(each.severity is Severity.ERROR for each in report.diagnostics)
     return worst(report.exit_codes | {ExitCode.INVALID_DOCUMENT}) if is_unread else report.exit_code
 
 
-async def _look(given: OptionValues, names: tuple[str, ...], *, is_live: bool) -> Report:
+async def _load_report(values: OptionValues, names: tuple[str, ...], *, is_live: bool) -> Report:
     if is_live:
-        return await wiring.make_plan(place(given), selection(given, names), SafetyOptions(), trust(given))
-    return wiring.read_statuses(place(given), selection(given, names))
+        return await wiring.make_plan(paths(values), selection(values, names), SafetyOptions(), trust_sources(values))
+    return wiring.read_statuses(paths(values), selection(values, names))

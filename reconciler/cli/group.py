@@ -1,7 +1,7 @@
-"""The command `reconcile` itself: its verbs by name, a pass with `--once`, and how every command ends.
+"""The command `reconcile`: its verbs, its own options, and the handling of errors of all verbs.
 
-Nothing heavy may be imported here: `reconcile --help` is to be there at once. A verb's module, and with it the rest of
-the product, is imported when that verb is used; its help line therefore stands here.
+This module must not import anything slow, because `reconcile --help` should start at once. The module of a verb, and
+with it the rest of the product, is imported when the verb is used. Therefore the help line of each verb is here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from click.core import ParameterSource
 
 from reconciler.cli.options import (
     AUDIT,
-    BRAKES,
     CI,
+    CONSOLE,
     DISTRIBUTION,
-    OBSERVING,
-    PLACE,
+    MONITORING,
+    PATHS,
     PUBLISHING,
     REMOTE,
-    SCREEN,
+    SAFETY,
     SELECTION,
     TRUST,
     Shared,
@@ -58,8 +58,8 @@ For example:
   reconcile --once --dry-run --selector team=support
   reconcile --listen 127.0.0.1:8080
 
-Every option --such-as-this can be set as RECONCILE_SUCH_AS_THIS; but --trust is RECONCILE_TRUST_FILES, for
-RECONCILE_TRUST holds the trusted hosts themselves.
+Every option --such-as-this can also be set as the variable RECONCILE_SUCH_AS_THIS. The exception is --trust, which is
+RECONCILE_TRUST_FILES, because RECONCILE_TRUST has the trusted hosts themselves.
 
 \b
 Exit codes, the first that holds:
@@ -89,39 +89,39 @@ class VerbGroup(click.Group):
         return cast("click.Command", getattr(import_module(f"reconciler.cli.{cmd_name}_command"), cmd_name))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the verbs before the options, for there are fewer of them, and they come first."""
+        """Write the verbs before the options, because a reader looks for a verb first."""
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the verbs into the help without importing any."""
+        """Write the verbs into the help without importing their modules."""
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the verb that the arguments begin with. Refuses options before it that mean nothing to it."""
+        """Return the verb that the arguments begin with. Options before it that it does not have are an error."""
         if args[0] not in VERBS:
             ctx.fail(f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS)}".rstrip())
         name, command, rest = super().resolve_command(ctx, args)
-        taken = {param.name for param in command.params} if command is not None else set()
+        accepted = {param.name for param in command.params} if command is not None else set()
         for param in self.params:
             is_given = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-            if is_given and param.name not in taken:
-                ctx.fail(f"{param.opts[-1]} does not go with the verb {name!r}.")
+            if is_given and param.name not in accepted:
+                ctx.fail(f"{param.opts[-1]} cannot be combined with the verb {name!r}.")
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. Whatever goes wrong in it ends as a sentence and an exit code."""
+        """Run the command. An exception ends it with a sentence on stderr and an exit code."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001 - the last place that can tell a person about it
-            from reconciler.cli.error_exit import tell_failure  # noqa: PLC0415 - only a failure needs it
+        except Exception as error:  # noqa: BLE001 - the last place that can report it to a person
+            from reconciler.cli.error_exit import report_failure  # noqa: PLC0415 - only a failure needs it
 
-            return tell_failure(error, is_verbose=bool(Shared.given(ctx, "verbose")))
+            return report_failure(error, is_verbose=bool(Shared.value_of(ctx, "verbose")))
 
 
 @click.group(
@@ -138,7 +138,7 @@ class VerbGroup(click.Group):
     is_flag=False,
     flag_value="30m",
     metavar="[DURATION]",
-    help="With --once: go on until nothing is on its way any more, at most so long; 30m, if no duration is given.",
+    help="With --once: continue until no change is in progress, at most this long; 30m if no duration is given.",
 )
 @click.option("--dry-run", cls=Shared, is_flag=True, help="With --once: observe and decide, but request no change.")
 @click.option(
@@ -147,36 +147,36 @@ class VerbGroup(click.Group):
     default="5m",
     show_default=True,
     metavar="DURATION",
-    help="With --once: how long something may fail or not answer before it is given up, with or without --wait.",
+    help="With --once: how long requests may fail or time out before they are given up, with or without --wait.",
 )
 @click.option(
     "--plan",
     cls=Shared,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="With --once: change nothing that this plan, written by plan --out, does not hold.",
+    help="With --once: request only changes that are in this plan, written by plan --out.",
 )
 @output("apply", "plan")
-@options(PLACE, REMOTE, SELECTION, BRAKES, TRUST, PUBLISHING, AUDIT, OBSERVING, CI, SCREEN)
+@options(PATHS, REMOTE, SELECTION, SAFETY, TRUST, PUBLISHING, AUDIT, MONITORING, CI, CONSOLE)
 @click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
 @click.pass_context
-def reconcile(ctx: click.Context, /, **given: Any) -> int | None:
+def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
     """Manage LLM fine-tuning jobs from a Git repository of specs.
 
     Each spec declares the state of one job. A pass compares it with what the provider reports, cancels what
     should not run, proves that the cancel took effect, and writes a status file for each job.
 
-    Without a verb it watches for ever, until SIGTERM or Ctrl-C; with --once it makes one pass.
+    Without a verb it watches until SIGTERM or Ctrl-C; with --once it makes one pass.
     """
     if ctx.invoked_subcommand is not None:
         return None
-    if not given["once"]:
-        needs_once = next((option for option in ("wait", "dry_run", "plan", "junit") if given[option]), None)
+    if not values["once"]:
+        needs_once = next((option for option in ("wait", "dry_run", "plan", "junit") if values[option]), None)
         if needs_once:
-            ctx.fail(f"--{needs_once.replace('_', '-')} goes with --once.")
+            ctx.fail(f"--{needs_once.replace('_', '-')} needs --once.")
         from reconciler.cli.watch_command import watch  # noqa: PLC0415 - as below
 
-        return watch(given)
-    from reconciler.cli.once_command import once  # noqa: PLC0415 - a verb but for its name: imported when it is used
+        return watch(values)
+    from reconciler.cli.once_command import once  # noqa: PLC0415 - imported when it is used, as a verb is
 
-    return once(given)
+    return once(values)

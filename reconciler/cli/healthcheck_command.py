@@ -1,4 +1,4 @@
-"""`reconcile healthcheck`: for a container's HEALTHCHECK, which has no other way to ask."""
+"""`reconcile healthcheck`: for the HEALTHCHECK of a container image, which has no HTTP client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.cli.options import LISTEN, examples, options
 from reconciler.model.exit_code import ExitCode
 
 LISTEN_DEFAULT = "127.0.0.1:8080"
-ANSWERS_WITHIN_S = 5
+TIMEOUT_S = 5
 
 
 @click.command(
@@ -27,34 +27,35 @@ ANSWERS_WITHIN_S = 5
     "--url",
     envvar="RECONCILE_HEALTHCHECK_URL",
     metavar="URL",
-    help=f"Where to ask. Without it: where --listen says, or {LISTEN_DEFAULT}.",
+    help=f"Health URL of the watch; by default that of --listen, or of {LISTEN_DEFAULT}.",
 )
 @options((LISTEN,))
 def healthcheck(*, url: str | None, listen: str | None) -> int:
     """Check the health of a watch that runs with --listen.
 
-    Ends with 0 if it is, and with 1 and a sentence if it is not, or does not answer within five seconds.
+    Exits with 0 if it is healthy. Exits with 1 and prints the problem if it is not, or if it does not answer within
+    five seconds.
     """
-    asked = url or health_url(listen or LISTEN_DEFAULT)
-    if not asked.startswith(("http://", "https://")):
-        msg = f"{asked!r} does not begin with http:// or https://"
+    target = url or health_url(listen or LISTEN_DEFAULT)
+    if not target.startswith(("http://", "https://")):
+        msg = f"{target!r} does not begin with http:// or https://"
         raise click.BadParameter(msg, param_hint="--url")
-    problem = _ask(asked)
+    problem = _health_problem(target)
     if problem is None:
         return os.EX_OK
     sys.stderr.write(f"reconcile: {problem.strip()}\n")
     return ExitCode.STALLED
 
 
-def _ask(url: str) -> str | None:
-    """Return what is wrong, or None."""
+def _health_problem(url: str) -> str | None:
+    """Return why the watch is not healthy; None if it is."""
     try:
-        # Not the transport, which is for providers: only a question is sent, and to this machine, so through no proxy.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=ANSWERS_WITHIN_S):
+        # urllib and not the transport, which has the rules for providers. The watch is local, so no proxy is used.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT_S):
             return None
     except urllib.error.HTTPError as error:
         with error:
             return error.read(1024).decode(errors="replace") or f"{url} answered HTTP {error.code}"
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        return f"nobody answers at {url}: {reason}"
+        return f"no answer from {url}: {reason}"

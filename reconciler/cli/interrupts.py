@@ -1,7 +1,8 @@
-"""Interrupts that are not lost.
+"""Handlers that keep interrupts from being lost.
 
-A signal becomes an exception wherever the interpreter happens to be. In a callback of its own, as each import has, it
-drops that exception, and the process would go on as if there had been no signal.
+Python raises an interrupt as an exception at the point of execution. If that is a callback of the interpreter itself,
+such as those of an import, the interpreter drops the exception. Without these handlers the process would then continue
+as if there had been no signal.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import signal
 import sys
 
-AGAIN_AFTER_S = 0.01
+RESEND_AFTER_S = 0.01
 INTERRUPTED = 130
-"""What a shell says of a process that Ctrl-C ended."""
+"""The exit code that a shell reports for a process that SIGINT ended (128 + 2)."""
 
 
-def keep_interrupts() -> None:
-    """Let SIGTERM interrupt as SIGINT does, and send an interrupt that the interpreter drops a moment later again."""
-    # Otherwise the first process of a container, which a CronJob's is, would not hear it at all.
+def install_handlers() -> None:
+    """Make SIGTERM interrupt as SIGINT does, and resend an interrupt that the interpreter drops."""
+    # The first process of a container, such as that of a CronJob, ignores SIGTERM unless it has a handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _on_dropped
 
@@ -26,4 +27,4 @@ def _on_dropped(dropped: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(dropped)
         return
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_AFTER_S)
+    signal.setitimer(signal.ITIMER_REAL, RESEND_AFTER_S)

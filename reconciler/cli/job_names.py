@@ -1,4 +1,4 @@
-"""Jobs by the names that a person types."""
+"""Arguments that name jobs: completion, checks, and the lookup of statuses and specs by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler import wiring
-from reconciler.cli.option_values import OptionValues, place
+from reconciler.cli.option_values import OptionValues, paths
 from reconciler.cli.options import Shared
 from reconciler.controller.run_options import Paths, Selection
 from reconciler.model.diagnostic import Diagnostic
@@ -20,8 +20,8 @@ from reconciler.views.text import did_you_mean
 
 
 def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the jobs that a shell may go on with: those that the specs name."""
-    specs = Shared.given(ctx, "specs")
+    """Return the names of jobs in the specs that begin with this text, for completion in a shell."""
+    specs = Shared.value_of(ctx, "specs")
     snapshot = wiring.read_specs(Paths(specs if isinstance(specs, Path) else Path(str(specs))))
     found = {each.document.metadata.name for each in snapshot.jobs} | {each.name for each in snapshot.broken_jobs}
     return sorted(name for name in found if name.startswith(incomplete))
@@ -32,29 +32,29 @@ NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...", shel
 ANY_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 
 
-def check_names(names: Sequence[str], known: Collection[str], wrong: Sequence[Diagnostic] = ()) -> None:
-    """Raise `UsageError` for a name that no spec has, with those that were probably meant.
+def check_names(names: Sequence[str], known: Collection[str], diagnostics: Sequence[Diagnostic] = ()) -> None:
+    """Raise `UsageError` for a name that no spec has, with similar names.
 
-    `wrong` is what is wrong with the documents: where nothing could be read, that is why the name is not known.
+    `diagnostics` are those of the documents. If no name is known at all, the first one is the likely cause.
     """
     for name in names:
         if name not in known:
-            why = f"{wrong[0]}." if wrong and not known else ""
-            hint = why or did_you_mean(name, known) or "`reconcile get` lists them all."
+            cause = f"{diagnostics[0]}." if diagnostics and not known else ""
+            hint = cause or did_you_mean(name, known) or "`reconcile get` lists them all."
             msg = f"no job is called {name!r}. {hint}"
             raise wiring.UsageError(msg)
 
 
-def read_named(given: OptionValues, names: Sequence[str]) -> Report:
-    """Return what the statuses say of these jobs. Raises `UsageError` for a name that no spec has."""
-    report = wiring.read_statuses(place(given), Selection())
+def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
+    """Return a report with the statuses of these jobs. Raises `UsageError` for a name that no spec has."""
+    report = wiring.read_statuses(paths(values), Selection())
     check_names(names, {row.name for row in report.rows}, report.diagnostics)
     return replace(report, rows=tuple(row for row in report.rows if row.name in names))
 
 
-def find_specs(given: OptionValues, names: Sequence[str]) -> list[Located[JobDocument]]:
-    """Return the spec of each name. Raises `UsageError` where there is not exactly one that is valid."""
-    snapshot = wiring.read_specs(place(given))
+def find_specs(values: OptionValues, names: Sequence[str]) -> list[Located[JobDocument]]:
+    """Return the spec of each name. Raises `UsageError` if a name has no valid spec, or more than one."""
+    snapshot = wiring.read_specs(paths(values))
     broken = {each.name: each for each in snapshot.broken_jobs}
     known = {each.document.metadata.name for each in snapshot.jobs} | set(broken)
     check_names(names, known, snapshot.diagnostics)
@@ -65,8 +65,8 @@ def find_specs(given: OptionValues, names: Sequence[str]) -> list[Located[JobDoc
             msg = f"the spec of {name!r} is not valid, so it is not edited: {broken[name].diagnostics[0]}"
             raise wiring.UsageError(msg)
         if len(specs) > 1:
-            places = " and ".join(f"{place(given).specs / each.file}:{each.line}" for each in specs)
-            msg = f"the name {name!r} stands at {places}: which one is meant?"
+            places = " and ".join(f"{paths(values).specs / each.file}:{each.line}" for each in specs)
+            msg = f"the name {name!r} is not unique: {places} have it"
             raise wiring.UsageError(msg)
         found += specs
     return found

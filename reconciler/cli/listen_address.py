@@ -1,15 +1,15 @@
-"""Where the health port is: one text for the watch that listens there and for the verb that asks it."""
+"""The address of the health port, for the watch that listens there and for the verb `healthcheck`."""
 
 from __future__ import annotations
 
 import click
 
 PORT_MAX = 65_535
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is listened to, and where it is asked
+LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  the address to query for one to listen on
 
 
 def split_address(text: str) -> tuple[str, int]:
-    """Return the host and port of `127.0.0.1:8080` or `[::1]:8080`. Raises click's usage error for anything else."""
+    """Return the host and port of `127.0.0.1:8080` or `[::1]:8080`. Raises `click.BadParameter` for anything else."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > PORT_MAX:
         msg = f"{text!r} is not an address: write it as 127.0.0.1:8080"
@@ -18,7 +18,7 @@ def split_address(text: str) -> tuple[str, int]:
 
 
 def health_url(listen: str) -> str:
-    """Return where to ask a watch that listens there, from the same machine."""
+    """Return the health URL of a watch that listens on this address of the same machine."""
     host, port = split_address(listen)
-    host = ANYWHERE.get(host, host)
+    host = LOOPBACK_FOR.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"

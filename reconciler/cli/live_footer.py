@@ -1,4 +1,4 @@
-"""What a watch will do next, and why, at the foot of a terminal; log lines scroll above it."""
+"""The footer of a watch on a terminal: what it does next, and why. Log lines scroll above it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ LINES_MAX = 5
 
 
 @contextmanager
-def agenda(health: HealthTracker, screen: ConsoleOutput) -> Iterator[None]:
-    """Show it, once a second, until the block ends."""
-    console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
+def live_footer(health: HealthTracker, console: ConsoleOutput) -> Iterator[None]:
+    """Show the footer until the block ends, and update it once a second."""
+    terminal = Console(file=sys.stderr, no_color=console.is_colorless, highlight=False)
     clock = SystemClock()
 
     def draw() -> RenderableType:
-        return agenda_text(health.overview, clock.monotonic())
+        return footer(health.overview, clock.monotonic())
 
-    with Live(get_renderable=draw, console=console, refresh_per_second=1, transient=True, redirect_stdout=False):
+    with Live(get_renderable=draw, console=terminal, refresh_per_second=1, transient=True, redirect_stdout=False):
         yield
 
 
-def agenda_text(overview: WatchStatus, now: float) -> RenderableType:
-    """Return where everything stands, what is due next and why, and what is wrong with the watch itself."""
+def footer(overview: WatchStatus, now: float) -> RenderableType:
+    """Return the summary of all jobs, the jobs that are due next and why, and the problems of the watch itself."""
     table = Table.grid(padding=(0, 2))
     for each in overview.upcoming[:LINES_MAX]:
         table.add_row(f"in {max(0.0, each.at - now):.0f} s", clean(each.name), each.why)

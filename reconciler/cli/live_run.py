@@ -1,4 +1,4 @@
-"""What `--once` and `retry` share: a run that changes something, told while it goes on, and where it is broken off."""
+"""A run that requests changes, for `--once` and `retry`: with progress lines, and a summary if it is interrupted."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from typing import Any
 import click
 
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.progress_output import progress
+from reconciler.cli.progress_output import show_progress
 from reconciler.model.action_record import Notify
 from reconciler.model.report import Report
 from reconciler.views.activity import ActivityLine
 
-HAS_BEEN_TOLD = "has been told"
+ALREADY_REPORTED = "the interrupt was reported"
 Run = Callable[[Notify], Coroutine[Any, Any, Report]]
 
 
-def act(screen: ConsoleOutput, doing: str, run: Run) -> tuple[Report, Collection[str]]:
-    """Return what a run did, and the jobs whose changes the reader of the result was told on the way.
+def run_with_progress(console: ConsoleOutput, current_step: str, run: Run) -> tuple[Report, Collection[str]]:
+    """Return the report of a run, and the jobs whose changes were already printed for the reader of the result.
 
-    An interrupt tells what was done and what is open, and raises `click.Abort` with an argument: it has been told.
+    An interrupt prints what was done and what is still open, and raises `click.Abort` with an argument. The argument
+    keeps `program.run` from printing the interrupt again.
     """
-    with progress(screen, doing, has_events=True) as told:
+    with show_progress(console, current_step, has_events=True) as progress:
         try:
-            report = asyncio.run(run(told.happened))
+            report = asyncio.run(run(progress.on_event))
         except KeyboardInterrupt:
-            told.say(ActivityLine(told.activity.interrupted_text(told.elapsed_s), {}))
-            told.say(ActivityLine("What was sent is on record; the next pass goes on from there.", {}))
-            raise click.Abort(HAS_BEEN_TOLD) from None
-    if told.has_said and screen.is_one_stream and not screen.is_json_log:
-        screen.log("")
-    return report, told.activity.reported if screen.is_one_stream else ()
+            progress.print_line(ActivityLine(progress.activity.interrupted_text(progress.elapsed_s), {}))
+            progress.print_line(ActivityLine("All requests are recorded; the next pass continues from there.", {}))
+            raise click.Abort(ALREADY_REPORTED) from None
+    if progress.has_printed and console.has_merged_streams and not console.is_json_log:
+        console.log("")  # an empty line between the progress and the result
+    return report, progress.activity.reported if console.has_merged_streams else ()

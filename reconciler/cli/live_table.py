@@ -1,4 +1,4 @@
-"""A table that is kept up to date: on a terminal in place, elsewhere as a line for each change."""
+"""The table of `get --watch`: updated in place on a terminal, otherwise followed by a line for each change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.progress_output import teller
+from reconciler.cli.progress_output import change_printer
 from reconciler.model.report import Report
 from reconciler.views.layout import Canvas
 from reconciler.views.renderers import renderer
@@ -19,28 +19,28 @@ from reconciler.views.renderers import renderer
 LoadReport = Callable[[], Awaitable[Report]]
 
 
-async def watch_table(screen: ConsoleOutput, look: LoadReport, every_s: float, output: str) -> None:
-    """Show where jobs stand until somebody ends it or its reader goes away, looking again every so many seconds."""
-    if screen.is_live(sys.stdout):
-        await _in_place(screen, look, every_s, output)
+async def watch_table(console: ConsoleOutput, load_report: LoadReport, every_s: float, output: str) -> None:
+    """Show the state of jobs until an interrupt, or until the reader closes the stream. Reloads every `every_s`."""
+    if console.is_terminal(sys.stdout):
+        await _update_in_place(console, load_report, every_s, output)
     else:
-        await _by_lines(screen, look, every_s, output)
+        await _print_changes(console, load_report, every_s, output)
 
 
-async def _in_place(screen: ConsoleOutput, look: LoadReport, every_s: float, output: str) -> None:
-    console = Console(no_color=screen.is_colorless, highlight=False)
-    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        while not screen.is_gone(sys.stdout):
-            report = await look()
-            context = replace(screen.context(), canvas=Canvas(console.width - 1))
+async def _update_in_place(console: ConsoleOutput, load_report: LoadReport, every_s: float, output: str) -> None:
+    terminal = Console(no_color=console.is_colorless, highlight=False)
+    with Live(console=terminal, auto_refresh=False, vertical_overflow="ellipsis") as live:
+        while not console.is_closed(sys.stdout):
+            report = await load_report()
+            context = replace(console.context(), canvas=Canvas(terminal.width - 1))
             live.update(renderer("get", output).render_live(report, context), refresh=True)
             await asyncio.sleep(every_s)
 
 
-async def _by_lines(screen: ConsoleOutput, look: LoadReport, every_s: float, output: str) -> None:
-    report = await look()
-    screen.show("get", output, report)
-    tell = teller(lambda line: screen.result(f"{line}\n"), report)
-    while not screen.is_gone(sys.stdout):
+async def _print_changes(console: ConsoleOutput, load_report: LoadReport, every_s: float, output: str) -> None:
+    report = await load_report()
+    console.show("get", output, report)
+    print_changes = change_printer(lambda line: console.print_result(f"{line}\n"), report)
+    while not console.is_closed(sys.stdout):
         await asyncio.sleep(every_s)
-        tell(await look())
+        print_changes(await load_report())

@@ -1,4 +1,4 @@
-"""`reconcile --once`: one pass, or with `--wait` as many as it takes until nothing is on its way."""
+"""`reconcile --once`: makes one pass, or with `--wait` passes until no change is in progress."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from functools import partial
 from pathlib import Path
 
 from reconciler import wiring
-from reconciler.cli.ci_report import CiReport, tell_ci
+from reconciler.cli.ci_report import CiReport, report_to_ci
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.live_run import act
-from reconciler.cli.option_values import OptionValues, brakes, patience, place, publishing, selection, trust
-from reconciler.cli.streams import work_unattended
+from reconciler.cli.live_run import run_with_progress
+from reconciler.cli.option_values import (
+    OptionValues,
+    paths,
+    publishing,
+    safety_options,
+    selection,
+    timeouts,
+    trust_sources,
+)
+from reconciler.cli.streams import detach_from_terminal
 from reconciler.controller.run_options import SafetyOptions
 from reconciler.formats.plan_file import PlanUnreadableError, read_plan
 from reconciler.model.action_record import Notify
@@ -19,32 +27,34 @@ from reconciler.model.pinned_plan import PinnedPlan
 from reconciler.model.report import Report
 
 
-def once(given: OptionValues) -> int:
-    """Make the pass, print what it did, and return the exit code."""
-    work_unattended()
-    screen = ConsoleOutput.of(given)
-    limits = brakes(given) if given["plan"] is None else replace(brakes(given), pinned=_approved(given["plan"]))
-    report, told = act(screen, "reading the specs", partial(_run, given, limits))
-    what = "plan" if report.is_dry else "apply"
-    code = screen.conclude(report, what, given["output"], told)
-    tell_ci(given, screen, CiReport(report, what))
+def once(values: OptionValues) -> int:
+    """Make the pass, print its result and return the exit code."""
+    detach_from_terminal()
+    console = ConsoleOutput.of(values)
+    safety = safety_options(values)
+    if values["plan"] is not None:
+        safety = replace(safety, pinned=_read_plan(values["plan"]))
+    report, reported = run_with_progress(console, "reading the specs", partial(_run, values, safety))
+    operation = "plan" if report.is_dry else "apply"
+    code = console.show_report(report, operation, values["output"], reported)
+    report_to_ci(values, console, CiReport(report, operation))
     return code
 
 
-async def _run(given: OptionValues, limits: SafetyOptions, notify: Notify) -> Report:
+async def _run(values: OptionValues, safety: SafetyOptions, notify: Notify) -> Report:
     return await wiring.run_once(
-        place(given),
-        selection(given),
-        limits,
-        trust(given),
-        dry_run=given["dry_run"],
-        patience=patience(given),
-        publishing=publishing(given),
+        paths(values),
+        selection(values),
+        safety,
+        trust_sources(values),
+        dry_run=values["dry_run"],
+        timeouts=timeouts(values),
+        publishing=publishing(values),
         notify=notify,
     )
 
 
-def _approved(path: Path) -> PinnedPlan:
+def _read_plan(path: Path) -> PinnedPlan:
     try:
         return read_plan(path)
     except PlanUnreadableError as error:

@@ -1,4 +1,4 @@
-"""What the options mean, in the loop's words."""
+"""Translation of the values of options into the records that `controller` and `wiring` take."""
 
 from __future__ import annotations
 
@@ -26,91 +26,97 @@ from reconciler.model.spec import parse_duration
 from reconciler.views.renderers import formats
 from reconciler.wiring.monitoring import Observing
 
-SHORTEST = 7
-_COMMIT = re.compile(rf"[0-9a-f]{{{SHORTEST},64}}")
+COMMIT_DIGITS_MIN = 7
+_COMMIT = re.compile(rf"[0-9a-f]{{{COMMIT_DIGITS_MIN},64}}")
 
 OptionValues = Mapping[str, Any]
-"""What click read, by parameter name."""
+"""The values that click parsed, by parameter name."""
 
 
-def output_of(given: OptionValues, what: str) -> str:
-    """Return the format that `-o` names, or the only one that a result has."""
-    return str(given.get("output", formats(what)[0]))
+def output_format(values: OptionValues, what: str) -> str:
+    """Return the format that `-o` selects, or the only format of a result."""
+    return str(values.get("output", formats(what)[0]))
 
 
-def place(given: OptionValues) -> Paths:
-    """Return where things are. Raises click's usage error for a place that a commit can lead elsewhere."""
-    remote = _remote(given) if given.get("git_url") else None
+def paths(values: OptionValues) -> Paths:
+    """Return the directories and files to work with.
+
+    Raises `click.BadParameter` for a directory that leaves the checkout through a link, because a commit could redirect
+    it.
+    """
+    remote = _remote(values) if values.get("git_url") else None
     for name in ("specs", "status_dir") if remote is None else ():
-        if given[name] is not None and (top := led_out_of(given[name])) is not None:
-            msg = f"{str(given[name])!r} leads out of the checkout {top} by a link: name the place where it leads"
+        if values[name] is not None and (top := led_out_of(values[name])) is not None:
+            msg = f"{str(values[name])!r} leads out of the checkout {top} by a link: use the path of the link's target"
             raise click.BadParameter(msg, param_hint=f"--{name.replace('_', '-')}")
     return Paths(
-        specs=given["specs"] if remote is None else Path(remote.path),
-        status_dir=given["status_dir"],
-        state_dir=given["state_dir"],
-        audit=given.get("audit"),
-        operator=given.get("config"),
+        specs=values["specs"] if remote is None else Path(remote.path),
+        status_dir=values["status_dir"],
+        state_dir=values["state_dir"],
+        audit=values.get("audit"),
+        operator=values.get("config"),
         remote=remote,
     )
 
 
-def _remote(given: OptionValues) -> GitRemote:
-    path = given["git_path"].strip("/")
+def _remote(values: OptionValues) -> GitRemote:
+    path = values["git_path"].strip("/")
     if ".." in path.split("/"):
         msg = "the specs directory cannot be above the top of the tree"
         raise click.BadParameter(msg, param_hint="--git-path")
-    accepted = given["accept_revision"]
+    accepted = values["accept_revision"]
     if accepted is not None and not _COMMIT.fullmatch(accepted):
-        msg = f"{accepted!r} is not a commit: write at least {SHORTEST} of its digits, as the warning shows them"
+        msg = (
+            f"{accepted!r} is not a commit: write at least {COMMIT_DIGITS_MIN} of its digits, as the warning shows them"
+        )
         raise click.BadParameter(msg, param_hint="--accept-revision")
     try:
-        url, user, password = split_url(given["git_url"])
+        url, user, password = split_url(values["git_url"])
         if user is None and password is None:
-            # Where it is the same, what opens it may stand in the variable, to be in no list of processes.
-            other, *opening = split_url(os.environ.get("RECONCILE_GIT_URL", ""))
-            user, password = opening if other == url else (None, None)
+            # `url_password` moves the credentials of this URL into the variable, out of the list of processes.
+            variable_url, *credentials = split_url(os.environ.get("RECONCILE_GIT_URL", ""))
+            user, password = credentials if variable_url == url else (None, None)
     except ValueError:
-        msg = "this is not a URL: its host makes no sense"
+        msg = "this is not a URL: its host is not valid"
         raise click.BadParameter(msg, param_hint="--git-url") from None
     return GitRemote(
         url=url,
         user=user,
         password=password,
-        ref=given["git_ref"],
+        ref=values["git_ref"],
         path="" if path == "." else path,
-        poll_s=seconds(given, "git_poll"),
-        token_file=given["git_token_file"],
+        poll_s=seconds(values, "git_poll"),
+        token_file=values["git_token_file"],
         accepted=accepted,
     )
 
 
-def selection(given: OptionValues, names: tuple[str, ...] = ()) -> Selection:
-    """Return which jobs are meant. Raises click's usage error for a selector that is none."""
-    return Selection(names=names, labels=_labels(given["selector"] or ""), provider=given["provider"])
+def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
+    """Return which jobs are selected. Raises `click.BadParameter` for an invalid selector."""
+    return Selection(names=names, labels=_labels(values["selector"] or ""), provider=values["provider"])
 
 
-def brakes(given: OptionValues) -> SafetyOptions:
-    """Return the limits on changes, and what may pass them."""
+def safety_options(values: OptionValues) -> SafetyOptions:
+    """Return the limits of the guard, and the changes that are allowed despite them."""
     return SafetyOptions(
-        allow_cancels=given["allow_cancels"],
-        allow_names=frozenset(given["allow_cancel"]),
-        max_cancels=given["max_cancels"],
-        max_cancel_percent=given["max_cancel_percent"],
-        max_cancels_absolute=given["max_cancels_absolute"],
-        suspend=given["suspend"],
+        allow_cancels=values["allow_cancels"],
+        allow_names=frozenset(values["allow_cancel"]),
+        max_cancels=values["max_cancels"],
+        max_cancel_percent=values["max_cancel_percent"],
+        max_cancels_absolute=values["max_cancels_absolute"],
+        suspend=values["suspend"],
     )
 
 
-def trust(given: OptionValues) -> TrustSources:
-    """Return where the operator says which hosts and files are trusted."""
-    return TrustSources(files=tuple(given["trust_files"]), secret_dirs=tuple(given["secrets_dir"]))
+def trust_sources(values: OptionValues) -> TrustSources:
+    """Return the files with trusted hosts, and the directories with credential files."""
+    return TrustSources(files=tuple(values["trust_files"]), secret_dirs=tuple(values["secrets_dir"]))
 
 
-def seconds(given: OptionValues, name: str) -> float:
-    """Return an option that is a duration. Raises click's usage error where it is none."""
+def seconds(values: OptionValues, name: str) -> float:
+    """Return the value of a duration option in seconds. Raises `click.BadParameter` for an invalid duration."""
     try:
-        return parse_duration(given[name]).total_seconds()
+        return parse_duration(values[name]).total_seconds()
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=f"--{name.replace('_', '-')}") from None
 
@@ -124,26 +130,26 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, _, value in pairs)
 
 
-def patience(given: OptionValues) -> Timeouts:
-    """Return how long a run goes on. Raises click's usage error for a duration that is none."""
-    wait_s = None if given["wait"] is None else seconds(given, "wait")
-    return Timeouts(timeout_s=seconds(given, "timeout"), wait_s=wait_s)
+def timeouts(values: OptionValues) -> Timeouts:
+    """Return how long a run may take. Raises `click.BadParameter` for an invalid duration."""
+    wait_s = None if values["wait"] is None else seconds(values, "wait")
+    return Timeouts(timeout_s=seconds(values, "timeout"), wait_s=wait_s)
 
 
-def observing(given: OptionValues) -> Observing:
-    """Return how the watch is to be followed. Raises click's usage error for an address that is none."""
-    listen = None if given["listen"] is None else split_address(given["listen"])
-    names = tuple(name.strip() for name in (given["listen_names"] or "").split(",") if name.strip())
-    return Observing(listen=listen, listen_names=names, heartbeat_url=given["heartbeat_url"])
+def monitoring_options(values: OptionValues) -> Observing:
+    """Return the monitoring of a watch. Raises `click.BadParameter` for an invalid address."""
+    listen = None if values["listen"] is None else split_address(values["listen"])
+    names = tuple(name.strip() for name in (values["listen_names"] or "").split(",") if name.strip())
+    return Observing(listen=listen, listen_names=names, heartbeat_url=values["heartbeat_url"])
 
 
-def publishing(given: OptionValues) -> Publishing:
-    """Return whether and where statuses become commits."""
+def publishing(values: OptionValues) -> Publishing:
+    """Return whether and where statuses are committed and pushed."""
     return Publishing(
-        is_committed=given["commit"],
-        is_pushed=given["push"],
-        status_branch=given["status_branch"],
-        remote=given["remote"],
-        author=given["commit_author"],
-        trailers=tuple(given["commit_trailer"]),
+        is_committed=values["commit"],
+        is_pushed=values["push"],
+        status_branch=values["status_branch"],
+        remote=values["remote"],
+        author=values["commit_author"],
+        trailers=tuple(values["commit_trailer"]),
     )

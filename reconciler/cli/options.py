@@ -1,6 +1,6 @@
-"""The options that several verbs share: each may stand before the verb or after it, or in `RECONCILE_<NAME>`.
+"""The options that several verbs share. Each can be before or after the verb, or in a variable `RECONCILE_<NAME>`.
 
-What they mean is in `given`, which is heavy to import; here is only how they are written.
+This module only declares them. `option_values` translates their values; it is separate because it is slow to import.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Decorator = Callable[[C], C]
 
 
 class Shared(click.Option):
-    """An option that may stand before the verb or after it. After wins; the variable comes last."""
+    """An option that can be before or after the verb. After the verb wins, then before it, then the variable."""
 
     def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
         super().__init__(param_decls, **settings)
         self.envvar = f"RECONCILE_{str(self.name).upper()}"
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Return what was said here, else what was said before the verb, else the variable or the default."""
+        """Return the value after the verb, else the value before it, else the variable or the default."""
         value, source = super().consume_value(ctx, opts)
         key = _key(self.name)
         if source is ParameterSource.COMMANDLINE:
@@ -40,27 +40,27 @@ class Shared(click.Option):
         return value, source
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
-        """Return what to call this option in an error: by its variable, where that is what was wrong."""
+        """Return the name of this option for an error, with its variable if the value came from there."""
         hint = super().get_error_hint(ctx)
         is_variable = ctx is not None and ctx.get_parameter_source(str(self.name)) is ParameterSource.ENVIRONMENT
         return f"{hint} (from the variable {self.envvar})" if is_variable else hint
 
     @staticmethod
-    def given(ctx: click.Context, name: str) -> object:
-        """Return the value of such an option wherever on the command line it stood, else the variable's."""
+    def value_of(ctx: click.Context, name: str) -> object:
+        """Return the value of a shared option, from before or after the verb, or from its variable."""
         return ctx.meta.get(_key(name), ctx.params.get(name))
 
 
 def _key(name: str | None) -> str:
-    """Contexts of a group and its verb share one `meta`; this is an option's place in it."""
+    """Return the key of an option in `ctx.meta`, which the contexts of the group and of its verb share."""
     return f"{__name__}.{name}"
 
 
 class OneOf(click.Choice[str]):
-    """One of a few words; says which was probably meant."""
+    """A choice of words, whose error suggests similar words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the word."""
+        """Return the value. Fails if it is not one of the choices."""
         if value not in self.choices:
             hint = did_you_mean(str(value), self.choices)
             self.fail(f"{value!r} is not one of {', '.join(self.choices)}. {hint}".rstrip(), param, ctx)
@@ -68,7 +68,7 @@ class OneOf(click.Choice[str]):
 
 
 def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
-    """Return a decorator that gives a command all options of these groups, in this order."""
+    """Return a decorator that adds all options of these groups to a command, in this order."""
 
     def decorate(command: Any) -> Any:
         for option in reversed([option for group in groups for option in group]):
@@ -79,12 +79,12 @@ def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
 
 
 def examples(*lines: str) -> str:
-    """Return what a verb's help ends with: commands that work as they stand."""
+    """Return the end of a verb's help: example commands that run as they are."""
     return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])
 
 
 def output(*shown: str) -> Decorator[Any]:
-    """Return the option `-o` with the formats that all of these results have; no option, where that is only one."""
+    """Return the option `-o` with the formats that all of these results have; no option if there is only one."""
     offered = formats(*shown)
     if len(offered) == 1:
         return lambda command: command
@@ -104,7 +104,7 @@ def _path(**settings: Any) -> click.Path:
 
 
 class _HiddenPath(click.Path):
-    """A path that no message repeats: somebody may have given the secret where its file was meant."""
+    """A path that error messages do not repeat, because a user may have passed the secret instead of its file."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -113,8 +113,8 @@ class _HiddenPath(click.Path):
             self.fail("it names no file that can be read.", param, ctx)
 
 
-def _limit(name: str, help_: str, most: int | None = None) -> Decorator[Any]:
-    return click.option(name, cls=Shared, type=click.IntRange(0, most), metavar="N", help=help_)
+def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
+    return click.option(name, cls=Shared, type=click.IntRange(0, maximum), metavar="N", help=help_)
 
 
 LISTEN: Decorator[Any] = click.option(
@@ -123,7 +123,7 @@ LISTEN: Decorator[Any] = click.option(
     metavar="HOST:PORT",
     help="Without --once: serve /healthz, /readyz and /metrics on this address, such as 127.0.0.1:8080.",
 )
-OBSERVING: tuple[Decorator[Any], ...] = (
+MONITORING: tuple[Decorator[Any], ...] = (
     LISTEN,
     click.option(
         "--listen-names",
@@ -154,7 +154,7 @@ AUDIT: tuple[Decorator[Any], ...] = (
         help="Append a JSON line to this file for each change request.",
     ),
 )
-PLACE: tuple[Decorator[Any], ...] = (
+PATHS: tuple[Decorator[Any], ...] = (
     click.option(
         "--specs", cls=Shared, type=_path(), default="specs", show_default=True, help="Directory of the specs."
     ),
@@ -215,7 +215,7 @@ SELECTION: tuple[Decorator[Any], ...] = (
     click.option("--selector", cls=Shared, metavar="KEY=VALUE,...", help="Only jobs that have all of these labels."),
     click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),
 )
-BRAKES: tuple[Decorator[Any], ...] = (
+SAFETY: tuple[Decorator[Any], ...] = (
     _limit("--allow-cancels", "Allow up to this many changes in this run, despite the guard."),
     click.option(
         "--allow-cancel",
@@ -232,7 +232,7 @@ BRAKES: tuple[Decorator[Any], ...] = (
     ),
 )
 TRUST: tuple[Decorator[Any], ...] = (
-    # `RECONCILE_TRUST` holds bindings, not a file's name: hence another name for this one's variable
+    # The parameter is `trust_files`, so that its variable is RECONCILE_TRUST_FILES: RECONCILE_TRUST has the bindings.
     click.option(
         "--trust",
         "trust_files",
@@ -284,7 +284,7 @@ CI: tuple[Decorator[Any], ...] = (
         "--junit", cls=Shared, type=_path(dir_okay=False), metavar="FILE", help="Write the result as JUnit XML."
     ),
 )
-SCREEN: tuple[Decorator[Any], ...] = (
+CONSOLE: tuple[Decorator[Any], ...] = (
     click.option(
         "-v", "--verbose", cls=Shared, count=True, help="Verbose output; shows tracebacks for internal errors."
     ),

@@ -1,4 +1,4 @@
-"""`reconcile plan`: what a pass would do."""
+"""`reconcile plan`: shows the changes that a pass would request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.cli.ci_report import CiReport, tell_ci
+from reconciler.cli.ci_report import CiReport, report_to_ci
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.option_values import brakes, place, selection, trust
-from reconciler.cli.options import BRAKES, CI, PLACE, SCREEN, SELECTION, TRUST, examples, options
+from reconciler.cli.option_values import paths, safety_options, selection, trust_sources
+from reconciler.cli.options import CI, CONSOLE, PATHS, SAFETY, SELECTION, TRUST, examples, options
 from reconciler.cli.options import output as output_option
-from reconciler.cli.progress_output import progress
+from reconciler.cli.progress_output import show_progress
 from reconciler.formats.plan_file import render_plan
 from reconciler.local.file_writer import replace_file
 from reconciler.model.exit_code import ExitCode
@@ -38,22 +38,23 @@ from reconciler.views.row_state import is_pending
     help="Write the plan to this file, for reconcile --once --plan FILE.",
 )
 @output_option("plan")
-@options(PLACE, SELECTION, BRAKES, TRUST, CI, SCREEN)
-def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **given: Any) -> int:
+@options(PATHS, SELECTION, SAFETY, TRUST, CI, CONSOLE)
+def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: Any) -> int:
     """Show which changes a pass would request, and request none.
 
-    Looks at the providers, and asks them for nothing but that. With -o markdown it is made for a comment on a pull
-    request.
+    Only reads from the providers. The format -o markdown is for comments on pull requests.
     """
-    screen = ConsoleOutput.of(given)
-    with progress(screen, "reading the specs") as told:
-        run = wiring.make_plan(place(given), selection(given), brakes(given), trust(given), told.happened)
+    console = ConsoleOutput.of(values)
+    with show_progress(console, "reading the specs") as progress:
+        run = wiring.make_plan(
+            paths(values), selection(values), safety_options(values), trust_sources(values), progress.on_event
+        )
         report = asyncio.run(run)
     if detailed_exitcode and any(is_pending(row) for row in report.rows):
         report = replace(report, exit_codes=report.exit_codes | {ExitCode.CHANGES_PENDING})
     pinned = PinnedPlan.of(row.action for row in report.changes if row.action is not None)
     if out is not None:
         replace_file(out, render_plan(pinned).encode())
-    code = screen.conclude(report, "plan", output)
-    tell_ci(given, screen, CiReport(report, "plan", pinned))
+    code = console.show_report(report, "plan", output)
+    report_to_ci(values, console, CiReport(report, "plan", pinned))
     return code

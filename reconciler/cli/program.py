@@ -1,4 +1,4 @@
-"""One command from its words to its exit code, whatever becomes of its streams."""
+"""One run of the program, from its arguments to its exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.views.text import did_you_mean
 
 
 def run_process() -> int:
-    """Run `reconcile` with the process's own arguments and streams, and return its exit code."""
+    """Run `reconcile` with the arguments and streams of the process, and return its exit code."""
     hide_password()
     open_streams()
     try:
@@ -27,7 +27,7 @@ def run_process() -> int:
 
 
 def run(argv: Sequence[str] | None) -> int:
-    """Run `reconcile` with these arguments (the process's own, if None) and return its exit code."""
+    """Run `reconcile` with these arguments (the arguments of the process if None) and return its exit code."""
     try:
         return int(reconcile.main(args=argv, prog_name="reconcile", standalone_mode=False) or os.EX_OK)
     except click.NoSuchOption as error:
@@ -38,6 +38,6 @@ def run(argv: Sequence[str] | None) -> int:
         error.show()
         return os.EX_USAGE
     except click.Abort as error:
-        if not error.args:
+        if not error.args:  # an abort with an argument has been reported, by `live_run`
             click.echo("Interrupted.", err=True)
         return INTERRUPTED

@@ -1,7 +1,7 @@
-"""What is going on while it goes on, on stderr: each event that is news, and what is being waited for.
+"""Progress of a running command on stderr: a line for each notable event, and what the command waits for.
 
-Rules: nothing is silent for long: on a terminal one line moves, elsewhere a line comes at least every `QUIET_S`, and
-each is passed on at once.
+On a terminal, one line with a spinner is updated every second. Elsewhere a line is printed at least every `QUIET_MAX_S`
+seconds, and each line is flushed at once.
 """
 
 from __future__ import annotations
@@ -21,121 +21,125 @@ from reconciler.model.report import Report
 from reconciler.views.activity import Activity, ActivityLine
 from reconciler.views.progress_text import changed_lines
 
-Tell = Callable[[Report], None]
+OnReport = Callable[[Report], None]
 
-QUIET_S = 10.0
-"""How long nothing is said at most, where no line moves."""
-STEP_S = 1.0
+QUIET_MAX_S = 10.0
+"""Without a terminal, the longest time without a line."""
+UPDATE_EVERY_S = 1.0
 SPINNER_WIDTH = len("| ") + 1
-"""What stands before the line, and the last column, which some terminals fold at."""
+"""The spinner, and the last column, because some terminals wrap a line that fills it."""
 
 
 class ProgressOutput:
-    """What a run has done so far, and how it is told. Use `progress`, which keeps it telling."""
+    """Collects the progress of a run and prints it. Use `show_progress`, which also updates it regularly."""
 
-    def __init__(
-        self, screen: ConsoleOutput, doing: str, say: Callable[[ActivityLine], None], *, has_events: bool
-    ) -> None:
-        self.activity = Activity(doing)
-        self._screen = screen
-        self._say = say
+    def __init__(self, current_step: str, print_line: Callable[[ActivityLine], None], *, has_events: bool) -> None:
+        self.activity = Activity(current_step)
+        self._print_line = print_line
         self._has_events = has_events
         self._clock = SystemClock()
-        self._is_changing = Lock()
-        self._begun_at = self._said_at = self._clock.monotonic()
-        self._tell = teller(lambda line: self.say(ActivityLine(line, {})))
+        # The thread of `_regularly` reads the activity while the event loop changes it.
+        self._activity_lock = Lock()
+        self._begun_at = self._printed_at = self._clock.monotonic()
+        self._print_changes = change_printer(lambda line: self.print_line(ActivityLine(line, {})))
 
     @property
-    def has_said(self) -> bool:
-        """Whether anything has been said so far."""
-        return self._said_at > self._begun_at
+    def has_printed(self) -> bool:
+        """Whether a line has been printed."""
+        return self._printed_at > self._begun_at
 
     @property
     def elapsed_s(self) -> float:
-        """How long it has taken so far."""
+        """The time since the start."""
         return self._clock.monotonic() - self._begun_at
 
     @property
     def quiet_s(self) -> float:
-        """How long nothing has been said."""
-        return self._clock.monotonic() - self._said_at
+        """The time since the last line."""
+        return self._clock.monotonic() - self._printed_at
 
-    def happened(self, event: PassEvent) -> None:
-        """Take in an event of a pass, and tell it if it is news."""
-        with self._is_changing:
-            found = self.activity.record(event)
-        if found is not None and self._has_events:
-            self.say(found)
+    def on_event(self, event: PassEvent) -> None:
+        """Record an event of a pass, and print a line for it if events have lines."""
+        with self._activity_lock:
+            line = self.activity.record(event)
+        if line is not None and self._has_events:
+            self.print_line(line)
 
-    def reported(self, report: Report) -> None:
-        """Tell what is new in a report, compared with the one before."""
-        self._tell(report)
+    def on_report(self, report: Report) -> None:
+        """Print what changed since the report before."""
+        self._print_changes(report)
 
-    def say(self, line: ActivityLine) -> None:
+    def print_line(self, line: ActivityLine) -> None:
         """Print a line."""
-        self._said_at = self._clock.monotonic()
-        self._say(line)
+        self._printed_at = self._clock.monotonic()
+        self._print_line(line)
 
-    def wait(self) -> str:
-        """Return what is being waited for."""
-        with self._is_changing:
+    def waiting_text(self) -> str:
+        """Return the elapsed time and what the run waits for."""
+        with self._activity_lock:
             return self.activity.waiting_text(self.elapsed_s)
 
 
 @contextmanager
-def progress(screen: ConsoleOutput, doing: str, *, has_events: bool = False) -> Iterator[ProgressOutput]:
-    """Show what is being done until the block ends.
+def show_progress(console: ConsoleOutput, current_step: str, *, has_events: bool = False) -> Iterator[ProgressOutput]:
+    """Show the progress of a run until the block ends.
 
     Args:
-        screen: where.
-        doing: what it is about, while nothing more is known.
-        has_events: whether events are lines of their own; otherwise they only say what is being waited for.
+        console: the output of the command.
+        current_step: what the run does while no event has reported anything else.
+        has_events: whether each event is a line of its own; otherwise events only change what the run waits for.
     """
-    if screen.is_json_log or not screen.is_live(sys.stderr):
-        told = ProgressOutput(screen, doing, screen.log_activity, has_events=has_events)
-        with _regularly(
-            lambda: told.say(ActivityLine(told.wait(), {})) if told.quiet_s > QUIET_S - STEP_S / 2 else None
-        ):
-            yield told
-        return
-    console = Console(file=sys.stderr, no_color=screen.is_colorless, highlight=False)
-    told = ProgressOutput(screen, doing, lambda line: console.print(Text(line.message)), has_events=has_events)
-    with console.status(Text(doing), spinner="line") as status:
+    if console.is_json_log or not console.is_terminal(sys.stderr):
+        progress = ProgressOutput(current_step, console.log_activity, has_events=has_events)
 
-        def move() -> None:
-            line = Text(told.wait())
-            line.truncate(console.width - SPINNER_WIDTH)
+        def print_if_quiet() -> None:
+            if progress.quiet_s > QUIET_MAX_S - UPDATE_EVERY_S / 2:
+                progress.print_line(ActivityLine(progress.waiting_text(), {}))
+
+        with _regularly(print_if_quiet):
+            yield progress
+        return
+    terminal = Console(file=sys.stderr, no_color=console.is_colorless, highlight=False)
+    progress = ProgressOutput(current_step, lambda line: terminal.print(Text(line.message)), has_events=has_events)
+    with terminal.status(Text(current_step), spinner="line") as status:
+
+        def update_status() -> None:
+            line = Text(progress.waiting_text())
+            line.truncate(terminal.width - SPINNER_WIDTH)
             status.update(line)
 
-        with _regularly(move):
-            yield told
+        with _regularly(update_status):
+            yield progress
 
 
 @contextmanager
 def _regularly(step: Callable[[], object]) -> Iterator[None]:
-    """Take a step every second while the body runs, in a thread of its own: also while the body is blocked."""
-    over = Event()
+    """Call a function every `UPDATE_EVERY_S` seconds while the body runs.
 
-    def go_on() -> None:
-        while not over.wait(STEP_S):
+    The calls are in a thread, so that they continue while the body is blocked.
+    """
+    is_done = Event()
+
+    def repeat() -> None:
+        while not is_done.wait(UPDATE_EVERY_S):
             step()
 
-    thread = Thread(target=go_on, name="progress", daemon=True)
+    thread = Thread(target=repeat, name="progress", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        is_done.set()
         thread.join()
 
 
-def teller(say: Callable[[str], None], last: Report | None = None) -> Tell:
-    """Return a function that says what is new in each report, compared with the one before."""
+def change_printer(print_line: Callable[[str], None], last: Report | None = None) -> OnReport:
+    """Return a function that prints what changed in each report since the one before."""
 
-    def tell(report: Report) -> None:
+    def print_changes(report: Report) -> None:
         nonlocal last
         for line in changed_lines(last, report):
-            say(line)
+            print_line(line)
         last = report
 
-    return tell
+    return print_changes

@@ -1,4 +1,4 @@
-"""`reconcile providers`: what each provider type can do, and whether each account can be used."""
+"""`reconcile providers`: shows the capabilities of each provider type, and whether each account works."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.option_values import OptionValues, place, trust
-from reconciler.cli.options import PLACE, SCREEN, TRUST, examples, options
+from reconciler.cli.option_values import OptionValues, paths, trust_sources
+from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options
 from reconciler.cli.options import output as output_option
 from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.check_accounts import Checked, check
@@ -26,27 +26,27 @@ from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLi
         "reconcile providers --check",
     )
 )
-@click.option("--check", "is_asked", is_flag=True, help="Test each credential with one small read request.")
+@click.option("--check", "is_checked", is_flag=True, help="Test each credential with one small read request.")
 @output_option("providers")
-@options(PLACE, TRUST, SCREEN)
-def providers(*, is_asked: bool, output: str, **given: Any) -> int:
+@options(PATHS, TRUST, CONSOLE)
+def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     """Show provider types, and the accounts that the specs use.
 
-    With -o wide everything is told that a type can do. A credential is named by where it comes from, never shown. With
-    --check each account is asked for one row of its
-    list: 69 says that one did not answer, 78 that a credential or a trusted host is missing.
+    With -o wide, all capabilities of each type are shown. A credential is named by its source and never shown. With
+    --check, one job of each account is listed: the exit code is 69 if an account did not answer, and 78 if a
+    credential or a trusted host is missing.
     """
-    screen = ConsoleOutput.of(given)
-    found = asyncio.run(_check(given, is_asked=is_asked))
+    console = ConsoleOutput.of(values)
+    found = asyncio.run(_check(values, is_checked=is_checked))
     types = [_type(name, type_) for name, type_ in wiring.provider_types().items()]
-    accounts = [_account(each, is_asked=is_asked) for each in found]
-    screen.show("providers", output, ProviderListing(types, accounts))
+    accounts = [_account(each, is_checked=is_checked) for each in found]
+    console.show("providers", output, ProviderListing(types, accounts))
     return worst(frozenset(each.exit_code for each in found))
 
 
-async def _check(given: OptionValues, *, is_asked: bool) -> tuple[Checked, ...]:
-    async with wiring.reading(place(given), trust(given)) as runtime:
-        return await check(runtime.specs.snapshot(), runtime, is_asked=is_asked)
+async def _check(values: OptionValues, *, is_checked: bool) -> tuple[Checked, ...]:
+    async with wiring.reading(paths(values), trust_sources(values)) as runtime:
+        return await check(runtime.specs.snapshot(), runtime, is_asked=is_checked)
 
 
 def _type(name: str, type_: ProviderType | str) -> TypeLine:
@@ -55,20 +55,20 @@ def _type(name: str, type_: ProviderType | str) -> TypeLine:
     return TypeLine(name, type_.capabilities, type_.key_variable)
 
 
-def _account(found: Checked, *, is_asked: bool) -> AccountLine:
-    state = "Works" if is_asked else "NotChecked"
+def _account(found: Checked, *, is_checked: bool) -> AccountLine:
+    state = "Works" if is_checked else "NotChecked"
     return AccountLine(
         name=found.name,
         account=str(found.target.account) if found.target else None,
         credential=_source(found.target),
         code=found.unseen.reason if found.unseen else state,
         message=found.unseen.message if found.unseen else None,
-        is_working=False if found.unseen else (True if is_asked else None),
+        is_working=False if found.unseen else (True if is_checked else None),
     )
 
 
 def _source(target: ResolvedAccount | None) -> str:
-    """Where a credential comes from."""
+    """Return where the credential of an account comes from."""
     if target is None:
         return "-"
     source = target.credentials

@@ -1,4 +1,4 @@
-"""`reconcile retry`: the next attempt of a job, now."""
+"""`reconcile retry`: makes the next attempt of a change now."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAMES, read_named
-from reconciler.cli.live_run import act
-from reconciler.cli.option_values import OptionValues, brakes, place, seconds, trust
-from reconciler.cli.options import BRAKES, PLACE, SCREEN, TRUST, examples, options, output
-from reconciler.cli.streams import work_unattended
+from reconciler.cli.job_names import NAMES, read_statuses_of
+from reconciler.cli.live_run import run_with_progress
+from reconciler.cli.option_values import OptionValues, paths, safety_options, seconds, trust_sources
+from reconciler.cli.options import CONSOLE, PATHS, SAFETY, TRUST, examples, options, output
+from reconciler.cli.streams import detach_from_terminal
 from reconciler.controller.run_options import Selection, Timeouts
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.report import Report
@@ -34,38 +34,38 @@ from reconciler.views.text import names as list_of
     help="How long to retry failing requests before giving up.",
 )
 @output("apply")
-@options(PLACE, BRAKES, TRUST, SCREEN)
-def retry(*, names: tuple[str, ...], **given: Any) -> int:
+@options(PATHS, SAFETY, TRUST, CONSOLE)
+def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
-    For a job that was asked to stop and still runs: it is asked again now, not in six hours. While a watch is at work
-    on these specs, the watch makes the attempt, within a few seconds.
+    If a job was requested to stop and still runs, the request is repeated now, not in six hours. While a watch runs
+    for these specs, the watch makes the attempt within a few seconds.
     """
-    work_unattended()
-    screen = ConsoleOutput.of(given)
-    read_named(given, names)
+    detach_from_terminal()
+    console = ConsoleOutput.of(values)
+    read_statuses_of(values, names)
     try:
-        report, told = _retry(given, screen, names)
+        report, reported = _retry(values, console, names)
     except wiring.BusyError as busy:
         if not busy.is_watch:
             raise
-        wiring.ask_watch_to_retry(place(given), names)
-        screen.result(f"A watch is at work: it makes the next attempt of {list_of(names)} now.\n")
+        wiring.ask_watch_to_retry(paths(values), names)
+        console.print_result(f"A watch is running: it makes the next attempt of {list_of(names)} now.\n")
         return ExitCode.OK
-    return screen.conclude(report, "apply", given["output"], told)
+    return console.show_report(report, "apply", values["output"], reported)
 
 
-def _retry(given: OptionValues, screen: ConsoleOutput, names: tuple[str, ...]) -> tuple[Report, Collection[str]]:
-    return act(
-        screen,
-        "asking again",
+def _retry(values: OptionValues, console: ConsoleOutput, names: tuple[str, ...]) -> tuple[Report, Collection[str]]:
+    return run_with_progress(
+        console,
+        "repeating the request",
         lambda notify: wiring.run_once(
-            place(given),
+            paths(values),
             Selection(names=names, is_retry=True),
-            brakes(given),
-            trust(given),
+            safety_options(values),
+            trust_sources(values),
             dry_run=False,
-            patience=Timeouts(timeout_s=seconds(given, "timeout")),
+            timeouts=Timeouts(timeout_s=seconds(values, "timeout")),
             notify=notify,
         ),
     )

@@ -1,4 +1,4 @@
-"""`reconcile sandbox`: a provider that costs nothing, spoken to as OpenAI's fine-tuning API is."""
+"""`reconcile sandbox`: serves a simulated provider with the API of OpenAI's fine-tuning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.options import SCREEN, examples, options
+from reconciler.cli.options import CONSOLE, examples, options
 
 PORT = 8765
 
@@ -35,7 +35,7 @@ PORT = 8765
     "--api-key-env", metavar="NAME", help="Variable with the only API key to accept; without it, any key is accepted."
 )
 @click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject, as YAML. May be repeated.")
-@options(SCREEN)
+@options(CONSOLE)
 def sandbox(
     *,
     host: str,
@@ -44,18 +44,18 @@ def sandbox(
     crowd: int,
     api_key_env: str | None,
     faults: tuple[str, ...],
-    **given: object,
+    **values: object,
 ) -> int:
     """Serve a simulated provider for trials.
 
-    It speaks the fine-tuning part of OpenAI's API, so that the official client works against it. Its address is printed
-    on stdout once it answers. Ctrl-C stops it.
+    It implements the fine-tuning part of OpenAI's API, so the official client works with it. Its address is printed on
+    stdout once it answers requests. Ctrl-C stops it.
     """
-    screen = ConsoleOutput.of(given)
+    console = ConsoleOutput.of(values)
 
     def on_ready(address: str) -> None:
-        screen.result(f"{address}/v1\n")
-        screen.log("The sandbox is listening; Ctrl-C stops it.")
+        console.print_result(f"{address}/v1\n")
+        console.log("The sandbox is listening; Ctrl-C stops it.")
 
     try:
         asyncio.run(wiring.serve_sandbox(host, port, jobs, crowd, _key(api_key_env), faults, on_ready))

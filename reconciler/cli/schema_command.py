@@ -1,4 +1,4 @@
-"""`reconcile schema`: one JSON Schema for every kind of document, for editors and other tools."""
+"""`reconcile schema`: prints the JSON Schema of the documents, for editors and other tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from pydantic import BaseModel
 
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.options import SCREEN, OneOf, examples, options
+from reconciler.cli.options import CONSOLE, OneOf, examples, options
 from reconciler.model.kind import DOCUMENTS
 from reconciler.providers import known, load
 from reconciler.views.json_schema import ALL_KINDS, json_schema
@@ -19,27 +19,27 @@ from reconciler.views.json_schema import ALL_KINDS, json_schema
     epilog=examples("reconcile schema > specs/.schema.json", "reconcile schema OperatorConfig > operator.schema.json")
 )
 @click.argument("kind", required=False, metavar="[KIND]", type=OneOf(list(ALL_KINDS)))
-@options(SCREEN)
-def schema(*, kind: str | None, **given: object) -> int:
+@options(CONSOLE)
+def schema(*, kind: str | None, **values: object) -> int:
     """Print one JSON Schema for every kind of document.
 
     With KIND, print the schema of that kind alone.
 
-    Editors that know YAML's language server complete and check a spec while it is typed, if its first line is
+    An editor with the YAML language server completes and checks a spec while you type, if the first line of the file is
     `# yaml-language-server: $schema=.schema.json`.
     """
-    ConsoleOutput.of(given).result(
+    ConsoleOutput.of(values).print_result(
         json.dumps(json_schema(provider_options(), {kind: ALL_KINDS[kind]} if kind else DOCUMENTS), indent=2) + "\n"
     )
     return 0
 
 
 def provider_options() -> Mapping[str, type[BaseModel]]:
-    """Return the options' model of each provider type that can be loaded here."""
+    """Return the model of the options of each provider type that can be loaded here."""
     found = {}
     for name in known():
         try:
             found[name] = load(name).options
         except LookupError:
-            continue  # what it needs is not installed: nothing can be said of its options
+            continue  # a package that it needs is not installed, so its options are unknown
     return found

@@ -1,4 +1,4 @@
-"""`reconcile set`: what should be true of a job, written into its spec."""
+"""`reconcile set`: writes the desired state of a job into its spec."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reconciler.cli.job_names import NAME
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, OneOf, examples, options
+from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, OneOf, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 from reconciler.model.kind import JobDocument
@@ -24,12 +24,12 @@ from reconciler.model.spec import DesiredState
 @NAME
 @click.argument("state", type=OneOf([str(each) for each in DesiredState]), metavar="STATE")
 @click.option("--reason", metavar="TEXT", help="Reason, shown in the plan and the status.")
-@options(DRY_RUN, PLACE, SCREEN)
-def set(*, name: str, state: str, reason: str | None, **given: Any) -> int:  # noqa: A001  the verb's name
+@options(DRY_RUN, PATHS, CONSOLE)
+def set(*, name: str, state: str, reason: str | None, **values: Any) -> int:  # noqa: A001  the verb's name
     """Set the desired state of a job in its spec.
 
-    STATE is running, paused, cancelled or observed. Only the file changes, and in it only that value; comments and
-    layout stay. Nothing is asked of a provider.
+    STATE is running, paused, cancelled or observed. Only this value in the file changes; comments and layout stay. No
+    request is sent to a provider.
     """
 
     def edits(spec: JobDocument) -> Iterator[Edit]:
@@ -37,4 +37,4 @@ def set(*, name: str, state: str, reason: str | None, **given: Any) -> int:  # n
         if reason is not None:
             yield Edit(spec.metadata.name, ("reason",), reason)
 
-    return edit_specs(given, (name,), edits)
+    return edit_specs(values, (name,), edits)

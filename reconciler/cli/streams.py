@@ -1,9 +1,14 @@
-"""Standard output and standard error, made so that their reader decides neither what is done nor how it ends.
+"""Standard output and standard error streams whose reader cannot block the command or change its exit code.
 
-Rules: a write never raises, and waits for a slow reader only as long as the command can afford; text that cannot be
-passed on is dropped and its lines are counted, and the count is written once the stream takes text again; a reader that
-is gone (a closed pipe, a lost terminal) is no error. A thread of its own makes each system call, because the
-descriptor may not be set to non-blocking: other processes share it.
+Rules:
+
+- A write never raises, and waits for a slow reader only as long as the command can afford.
+- Text that cannot be written is dropped and its lines are counted. The count is written once the stream accepts text
+  again.
+- A reader that has gone away (a closed pipe, a lost terminal) is not an error.
+
+A background thread makes each system call. The descriptor cannot be made non-blocking instead, because other processes
+share it.
 """
 
 from __future__ import annotations
@@ -24,75 +29,75 @@ if TYPE_CHECKING:
 
 from reconciler.redaction import KNOWN_SECRETS
 
-ROOM = 256 * 1024
-"""How many bytes wait for a slow reader at most."""
-PROGRESS_PATIENCE_S = 0.2
-"""How long standard error is waited for while there is work to do."""
-RESULT_PATIENCE_S = 10.0
-"""How long a command that has changed something waits for a reader that takes nothing, before it ends."""
-LAST_WORDS_PATIENCE_S = 1.0
-"""How long a watch waits for its reader when it ends."""
+QUEUE_MAX = 256 * 1024
+"""The maximum number of bytes that wait for a slow reader."""
+STDERR_TIMEOUT_S = 0.2
+"""How long a flush waits for the reader of standard error. Short, because it delays the work of the command."""
+RESULT_TIMEOUT_S = 10.0
+"""How long a command that changes something waits, before it exits, for a reader that reads nothing."""
+SHUTDOWN_TIMEOUT_S = 1.0
+"""How long a watch waits for its reader before it exits."""
 _CHUNK = select.PIPE_BUF
 _STDOUT, _STDERR = 1, 2
 
-Missing = Callable[[int], str]
-"""Returns the line that says how many lines are missing."""
+MissingText = Callable[[int], str]
+"""Returns the line that reports how many lines are missing."""
 
 
-def _missing(lines: int) -> str:
+def _missing_text(lines: int) -> str:
     return f"({lines:,} {'line is' if lines == 1 else 'lines are'} missing here: they could not be written)\n"
 
 
-class ReaderProofStream(io.TextIOBase):
-    """A text stream over a descriptor, whose writes return at once and whose `flush` waits, within limits.
+class BackgroundStream(io.TextIOBase):
+    """A text stream over a descriptor that a background thread writes. `write` returns at once; `flush` waits.
 
     Args:
-        descriptor: where the bytes go.
-        encoding: how text becomes bytes; a character that it does not have is written as its escape.
-        patience_s: how long `flush` waits while the reader takes nothing; None waits for ever.
+        descriptor: the file descriptor to write to.
+        encoding: the encoding of the text; a character that it does not have is written as an escape.
+        timeout_s: how long `flush` waits while the reader reads nothing; None waits forever.
     """
 
-    def __init__(self, descriptor: int, encoding: str, patience_s: float | None) -> None:
+    def __init__(self, descriptor: int, encoding: str, timeout_s: float | None) -> None:
         super().__init__()
-        self.patience_s = patience_s
-        self.missing: Missing = _missing
+        self.timeout_s = timeout_s
+        self.missing_text: MissingText = _missing_text
         self._descriptor = descriptor
         self._encoding = encoding
         self._is_terminal = os.isatty(descriptor)
         self._changed = Condition()
         self._queue: deque[bytes | int] = deque()
-        """Text to pass on; a number stands for that many lines for which there was no room."""
+        """The text to write. A number stands for that many dropped lines."""
         self._size = 0
         self._is_stalled = False
-        self._is_over = False
+        self._is_closed = False
         self._thread: Thread | None = None
-        self._begun = ""
-        """The beginning of a line whose end has not been written yet."""
+        self._partial_line = ""
+        """The beginning of a line whose end has not been queued yet."""
         self._lost_lines = 0
-        self._is_line_begun = False
-        """The last byte that was passed on is not the end of a line."""
+        self._is_mid_line = False
+        """Whether the last byte that was written is not a line end."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has a variable; it cannot be assigned to
-        """How text becomes bytes."""
+        """The encoding of the text."""
         return self._encoding
 
     @property
     def errors(self) -> str:  # type: ignore[override]  # as `encoding`
-        """What becomes of a character that the encoding does not have."""
+        """The error handler for a character that the encoding does not have."""
         return "backslashreplace"
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing written here can arrive any more; a reader that has closed its end is noticed at once."""
-        return self._is_over or _has_no_reader(self._descriptor)
+    def is_closed(self) -> bool:
+        """Whether text can no longer arrive. A closed reader is noticed at once, without a write."""
+        return self._is_closed or _has_no_reader(self._descriptor)
 
     def fileno(self) -> int:
         """Return the descriptor."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Return whether the descriptor is a terminal."""
         return self._is_terminal
 
     def writable(self) -> bool:
@@ -100,80 +105,80 @@ class ReaderProofStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Queue the whole lines of the text; the beginning of a line waits for its end or for `flush`."""
+        """Queue the complete lines of the text. The beginning of a line waits for its end or for `flush`."""
         with self._changed:
-            lines, end, rest = (self._begun + text).rpartition("\n")
-            self._begun = rest
+            lines, end, rest = (self._partial_line + text).rpartition("\n")
+            self._partial_line = rest
         self._queue_text(lines + end)
         return len(text)
 
     @property
     def buffer(self) -> BinaryIO:
-        """The same stream for bytes, which click looks for."""
+        """The same stream for bytes, which click uses."""
         return cast("BinaryIO", _Bytes(self))
 
     def _queue_text(self, text: str) -> None:
         self.queue(text.encode(self._encoding, self.errors))
 
     def queue(self, data: bytes) -> None:
-        """Queue bytes without any known secret, or drop them where there is no room for them."""
+        """Queue bytes, with known secrets removed. Drops them if the reader is stalled and the queue is full."""
         text = KNOWN_SECRETS.redact(data.decode(self._encoding, "surrogateescape"))
         data = text.encode(self._encoding, "surrogateescape")
-        if self._size > ROOM:
+        if self._size > QUEUE_MAX:
             self._wait()
         with self._changed:
-            if self._is_over or not data:
+            if self._is_closed or not data:
                 return
-            if self._is_stalled and self._size + len(data) > ROOM:
+            if self._is_stalled and self._size + len(data) > QUEUE_MAX:
                 self._drop(data.count(b"\n"))
                 return
             self._queue.extend(data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
             self._size += len(data)
             if self._thread is None:
-                self._thread = Thread(target=self._pass_on, name=f"stream {self._descriptor}", daemon=True)
+                self._thread = Thread(target=self._write_queue, name=f"stream {self._descriptor}", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Wait until everything has been passed on, or the reader has taken nothing for `patience_s`.
+        """Wait until everything is written, or until the reader has read nothing for `timeout_s`.
 
-        A reader that was too slow once is not waited for again until it has caught up.
+        After one timeout, later calls do not wait until the reader has caught up.
         """
         if sys.is_finalizing():
-            # The interpreter flushes once more when it has stopped all other threads, whichever lock they held.
+            # The interpreter flushes again after it has stopped all other threads, which may hold the lock.
             return
         with self._changed:
-            text, self._begun = self._begun, ""
+            text, self._partial_line = self._partial_line, ""
         self._queue_text(text)
         self._wait()
 
     def _wait(self) -> None:
         with self._changed:
-            while self._queue and not self._is_stalled and not self._is_over:
-                self._is_stalled = not self._changed.wait(self.patience_s)
+            while self._queue and not self._is_stalled and not self._is_closed:
+                self._is_stalled = not self._changed.wait(self.timeout_s)
 
-    def finish(self, patience_s: float | None) -> bool:
-        """Wait for the reader a last time, and drop what is written from then on. Returns whether it took all.
+    def finish(self, timeout_s: float | None) -> bool:
+        """Wait for the reader a last time, then drop all further text. Returns whether everything was written.
 
-        A reader that has been waited for as long already is not waited for again.
+        It does not wait again if an earlier flush already waited for the same time.
         """
         with self._changed:
-            self._is_stalled = self._is_stalled and patience_s == self.patience_s
-            self.patience_s = patience_s
+            self._is_stalled = self._is_stalled and timeout_s == self.timeout_s
+            self.timeout_s = timeout_s
             if self._lost_lines or (self._queue and isinstance(self._queue[-1], int)):
-                self._queue.append(b"")  # so that the count is written
+                self._queue.append(b"")  # makes the thread write the count of dropped lines
                 self._changed.notify_all()
         self.flush()
         with self._changed:
-            has_taken_all = not self._queue
+            is_all_written = not self._queue
             self._end()
-        return has_taken_all
+        return is_all_written
 
     def _drop(self, lines: int) -> None:
         last = self._queue.pop() if isinstance(self._queue[-1], int) else 0
         self._queue.append(lines + (last if isinstance(last, int) else 0))
 
-    def _pass_on(self) -> None:
+    def _write_queue(self) -> None:
         while True:
             with self._changed:
                 while not self._queue:
@@ -181,24 +186,25 @@ class ReaderProofStream(io.TextIOBase):
                     self._changed.notify_all()
                     self._changed.wait()
                 piece = self._queue[0]
-            problem = self._pass_on_one(piece)
+            problem = self._write_piece(piece)
             with self._changed:
-                if problem in _GONE or (problem == errno.EIO and self._is_terminal):
+                if problem in _READER_GONE or (problem == errno.EIO and self._is_terminal):
                     self._end()
-                if self._is_over:
+                if self._is_closed:
                     return
                 self._queue.popleft()
                 self._size -= 0 if isinstance(piece, int) else len(piece)
                 self._changed.notify_all()
 
-    def _pass_on_one(self, piece: bytes | int) -> int | None:
-        """Write a piece, after the count of what was lost before it. Returns the number of the error, if any."""
+    def _write_piece(self, piece: bytes | int) -> int | None:
+        """Write a piece, after the count of lines dropped before it. Returns the number of the error, if any."""
         if isinstance(piece, int):
             self._lost_lines += piece
             return None
         if self._lost_lines:
-            begun = "\n" if self._is_line_begun else ""
-            problem = self._write(f"{begun}{self.missing(self._lost_lines)}".encode(self._encoding, self.errors))
+            line_end = "\n" if self._is_mid_line else ""
+            notice = f"{line_end}{self.missing_text(self._lost_lines)}"
+            problem = self._write(notice.encode(self._encoding, self.errors))
             if problem is not None:
                 self._lost_lines += piece.count(b"\n")
                 return problem
@@ -208,28 +214,28 @@ class ReaderProofStream(io.TextIOBase):
         return problem
 
     def _write(self, data: bytes) -> int | None:
-        """Write all of it, however long that takes. Returns the number of the error, if there is one."""
+        """Write all of the data, however long that takes. Returns the number of the error, if any."""
         while data:
             try:
                 written = os.write(self._descriptor, data)
-            except BlockingIOError:  # another process that has this descriptor made it non-blocking
+            except BlockingIOError:  # another process that shares this descriptor made it non-blocking
                 _wait_until_writable(self._descriptor)
             except OSError as error:
                 return error.errno or errno.EIO
             else:
-                self._is_line_begun = data[:written][-1:] != b"\n"
+                self._is_mid_line = data[:written][-1:] != b"\n"
                 data = data[written:]
         return None
 
     def _end(self) -> None:
-        self._is_over = True
+        self._is_closed = True
         self._queue.clear()
         self._size = 0
         self._changed.notify_all()
 
 
 class _Bytes(io.RawIOBase):
-    def __init__(self, stream: ReaderProofStream) -> None:
+    def __init__(self, stream: BackgroundStream) -> None:
         super().__init__()
         self._stream = stream
 
@@ -245,53 +251,53 @@ class _Bytes(io.RawIOBase):
             self._stream.flush()
 
 
-_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.ENXIO, errno.ECONNRESET})
+_READER_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.ENXIO, errno.ECONNRESET})
 
 
 def _has_no_reader(descriptor: int) -> bool:
-    asked = select.poll()
-    asked.register(descriptor, 0)  # what is told without being asked for: an error, a hang-up, no such descriptor
-    return bool(asked.poll(0))
+    poll = select.poll()
+    poll.register(descriptor, 0)  # no events: poll always reports an error, a hang-up or an invalid descriptor
+    return bool(poll.poll(0))
 
 
 def _wait_until_writable(descriptor: int) -> None:
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLOUT)
-    waiting.poll()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
 
 
 def open_streams() -> None:
-    """Put such streams in the place of the process's own.
+    """Replace `sys.stdout` and `sys.stderr` by background streams.
 
-    A standard descriptor that the caller closed (`>&-`) leads nowhere from now on. Left free, it would be given to the
-    next file that is opened, and whatever a child process prints would end up in that file.
+    A standard descriptor that the caller closed (`>&-`) is opened to /dev/null. Otherwise the next opened file would
+    get its number, and the output of a child process would go into that file.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)  # noqa: FBT003  the signature of `os`
     os.close(descriptor)
     sys.stdout = _stream(_STDOUT, sys.stdout, None)
-    sys.stderr = _stream(_STDERR, sys.stderr, PROGRESS_PATIENCE_S)
+    sys.stderr = _stream(_STDERR, sys.stderr, STDERR_TIMEOUT_S)
 
 
 def close_streams() -> None:
-    """Wait for the readers a last time. Both streams together are given as long as the result."""
+    """Wait for the readers a last time. Both streams together wait at most as long as standard output alone."""
     out, err = sys.stdout, sys.stderr
-    if isinstance(out, ReaderProofStream) and isinstance(err, ReaderProofStream):
-        is_read = out.finish(out.patience_s)
-        err.finish(out.patience_s if is_read else LAST_WORDS_PATIENCE_S)
+    if isinstance(out, BackgroundStream) and isinstance(err, BackgroundStream):
+        is_read = out.finish(out.timeout_s)
+        err.finish(out.timeout_s if is_read else SHUTDOWN_TIMEOUT_S)
 
 
-def work_unattended(patience_s: float = RESULT_PATIENCE_S) -> None:
-    """Let no reader and no lost terminal keep this process from its work, nor from ending when that is done.
+def detach_from_terminal(timeout_s: float = RESULT_TIMEOUT_S) -> None:
+    """Limit how long this process waits for its reader, and ignore the loss of its terminal (SIGHUP).
 
-    For commands that change something. A command that only reads waits for its reader as long as any other program,
-    and ends with its terminal.
+    This is for commands that change something. A command that only reads waits for its reader without a limit, and
+    ends with its terminal, as other programs do.
     """
-    if isinstance(sys.stdout, ReaderProofStream):
-        sys.stdout.patience_s = patience_s
+    if isinstance(sys.stdout, BackgroundStream):
+        sys.stdout.timeout_s = timeout_s
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def _stream(descriptor: int, before: TextIO | None, patience_s: float | None) -> TextIO:
+def _stream(descriptor: int, before: TextIO | None, timeout_s: float | None) -> TextIO:
     encoding = before.encoding if before is not None else "utf-8"
-    return cast("TextIO", ReaderProofStream(descriptor, encoding, patience_s))
+    return cast("TextIO", BackgroundStream(descriptor, encoding, timeout_s))

@@ -1,4 +1,4 @@
-"""`reconcile suspend`: look at jobs, and ask for nothing, until somebody ends it or a moment comes."""
+"""`reconcile suspend`: suspends jobs in their specs, until a time or until `unsuspend`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli.job_names import NAMES
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
+from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 from reconciler.local.clock import SystemClock
@@ -30,29 +30,30 @@ from reconciler.model.spec import parse_duration, parse_instant, render_instant
     metavar="TIME",
     help="When the suspension ends: 4h, or 2026-12-01T08:00:00Z. Without it, it does not end by itself.",
 )
-@options(DRY_RUN, PLACE, SCREEN)
-def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **given: Any) -> int:
+@options(DRY_RUN, PATHS, CONSOLE)
+def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **values: Any) -> int:
     """Suspend jobs in their specs: observe them, and change nothing.
 
-    They are still looked at, and what was asked for before is still confirmed. Without --until it lasts until somebody
-    ends it, and the end that an earlier suspension had is taken out.
+    They are still observed, and earlier requests are still confirmed. Without --until the suspension lasts until
+    `reconcile unsuspend`, and the end of an earlier suspension is removed.
     """
-    given_now = {"reason": reason, "until": None if until is None else _moment(until)}
-    wanted = {key: value for key, value in given_now.items() if value is not None}
+    options_ = {"reason": reason, "until": None if until is None else _time(until)}
+    wanted = {key: value for key, value in options_.items() if value is not None}
 
     def edits(spec: JobDocument) -> Iterator[Edit]:
-        said = spec.spec.suspend
-        if until is None and said is not None and said.until is not None:
-            kept = {} if said.reason is None else {"reason": said.reason}
+        earlier = spec.spec.suspend
+        if until is None and earlier is not None and earlier.until is not None:
+            # Removing the key first also removes its `until`; a plain edit would keep it.
+            kept = {} if earlier.reason is None else {"reason": earlier.reason}
             yield Edit(spec.metadata.name, ("suspend",), None)
             yield Edit(spec.metadata.name, ("suspend",), {**kept, **wanted} or True)
-        elif wanted or said is None:
+        elif wanted or earlier is None:
             yield Edit(spec.metadata.name, ("suspend",), wanted or True)
 
-    return edit_specs(given, names, edits)
+    return edit_specs(values, names, edits)
 
 
-def _moment(text: str) -> str:
+def _time(text: str) -> str:
     with suppress(ValueError):
         return render_instant(SystemClock().now() + parse_duration(text))
     try:

@@ -1,4 +1,4 @@
-"""What `drift` and `adopt` have in common: the jobs without a spec, and the accounts that could not be listed."""
+"""Unmanaged jobs and accounts that could not be listed, for `drift` and `adopt`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Of the unmana
 
 
 def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[UnmanagedJob]:
-    """Return the jobs that no spec speaks of, account by account."""
+    """Return the jobs that no spec names, account by account."""
     return [
         UnmanagedJob(each.alias, job)
         for each in listed
@@ -27,9 +27,9 @@ def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> 
     ]
 
 
-def complain(screen: ConsoleOutput, listed: Iterable[AccountListing]) -> None:
-    """Tell which accounts could not be listed, and why."""
-    screen.say(
+def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListing]) -> None:
+    """Print which accounts could not be listed, and why."""
+    console.show_problems(
         Problem(
             severity=Severity.ERROR,
             code=each.unseen.reason,
@@ -41,5 +41,5 @@ def complain(screen: ConsoleOutput, listed: Iterable[AccountListing]) -> None:
 
 
 def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:
-    """Return what the accounts that could not be listed are cause for."""
+    """Return the exit codes of the accounts that could not be listed."""
     return frozenset(each.unseen.exit_code for each in listed if each.unseen)

@@ -1,4 +1,4 @@
-"""`reconcile unsuspend`: the end of a suspension."""
+"""`reconcile unsuspend`: ends a suspension."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reconciler.cli.job_names import NAMES
-from reconciler.cli.options import DRY_RUN, PLACE, SCREEN, examples, options
+from reconciler.cli.options import CONSOLE, DRY_RUN, PATHS, examples, options
 from reconciler.cli.spec_edits import edit_specs
 from reconciler.formats.yaml_edit import Edit
 
@@ -18,10 +18,10 @@ from reconciler.formats.yaml_edit import Edit
     )
 )
 @NAMES
-@options(DRY_RUN, PLACE, SCREEN)
-def unsuspend(*, names: tuple[str, ...], **given: Any) -> int:
+@options(DRY_RUN, PATHS, CONSOLE)
+def unsuspend(*, names: tuple[str, ...], **values: Any) -> int:
     """End the suspension of jobs in their specs.
 
-    What they want is asked for from the next pass on; the guard counts it like any other change.
+    The next pass requests the changes that their specs want; the guard counts them like any other change.
     """
-    return edit_specs(given, names, lambda spec: [Edit(spec.metadata.name, ("suspend",), None)])
+    return edit_specs(values, names, lambda spec: [Edit(spec.metadata.name, ("suspend",), None)])

@@ -1,8 +1,8 @@
-"""A password on the command line, taken out of it: every user of a machine can read the command lines of all others.
+"""Removal of a password from the command line, because every user of a machine can read all command lines.
 
-The process becomes itself again, with the same URL without the password, and the whole one in its environment, which
-only the same user can read. Until then it stands there for a moment, and it stays in the history of a shell: a token
-file or a variable is better.
+The process executes itself again with the URL without its password. The full URL is in the environment, which only the
+same user can read. The password is still visible for a moment at the start, and it stays in the shell's history; a
+token file or a variable is safer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OPTION, VARIABLE = "--git-url", "RECONCILE_GIT_URL"
 
 
 def hide_password() -> None:
-    """Begin anew without the password in `--git-url`, if there is one; returns only where there is none."""
+    """Execute the process again without the password in `--git-url`. Returns only if there is no password."""
     command, url = without_password(sys.orig_argv)
     if url is None or not sys.executable:
         return
@@ -27,18 +27,18 @@ def hide_password() -> None:
 
 
 def without_password(command: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return a command without what opens the remote in its URL, and the last URL that had that, or None."""
+    """Return a command without the credentials in its Git URLs, and the last URL that had some, or None."""
     shown, hidden = [], None
     for before, word in zip(("", *command), command, strict=False):
         head = f"{OPTION}=" if word.startswith(f"{OPTION}=") else ""
         url = word.removeprefix(head)
-        if (head or before == OPTION) and is_opening(url):
+        if (head or before == OPTION) and has_credentials(url):
             hidden, url = url, split_url(url)[0]
         shown.append(head + url)
     return shown, hidden
 
 
-def is_opening(url: str) -> bool:
+def has_credentials(url: str) -> bool:
     """Return whether a URL over HTTP holds a user or a password."""
     try:
         return urlsplit(url).scheme in {"http", "https"} and "@" in urlsplit(url).netloc

@@ -1,4 +1,4 @@
-"""`reconcile validate`: whether every document is valid."""
+"""`reconcile validate`: checks every document."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from reconciler import wiring
-from reconciler.cli.ci_report import CiReport, tell_ci
+from reconciler.cli.ci_report import CiReport, report_to_ci
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.option_values import place
-from reconciler.cli.options import AUTHOR, CI, PLACE, SCREEN, examples, options
+from reconciler.cli.option_values import paths
+from reconciler.cli.options import AUTHOR, CI, CONSOLE, PATHS, examples, options
 from reconciler.cli.options import output as output_option
 
 
@@ -24,17 +24,17 @@ from reconciler.cli.options import output as output_option
 @click.option(
     "--since",
     metavar="REV",
-    help="Also check each commit since: only reconcile may write statuses. It finds accidents: authors are free text.",
+    help="Also check that only reconcile wrote statuses in each later commit. Finds accidents; authors are free text.",
 )
-@options(PLACE, AUTHOR, CI, SCREEN)
-def validate(*, output: str, since: str | None, **given: Any) -> int:
+@options(PATHS, AUTHOR, CI, CONSOLE)
+def validate(*, output: str, since: str | None, **values: Any) -> int:
     """Check every document, without a credential or a network.
 
-    What is wrong stands on stdout as file:line: field: what, one line each. A status that was edited by hand is wrong;
-    whose commits are reconcile's own, --commit-author says.
+    Prints one line per problem to stdout: file:line: field: message. A status that was edited by hand is a problem.
+    Commits by --commit-author count as reconcile's own.
     """
-    screen = ConsoleOutput.of(given)
-    report = wiring.validate(place(given), since=since, author=given["commit_author"])
-    code = screen.conclude(report, "validate", output)
-    tell_ci(given, screen, CiReport(report, "validate"))
+    console = ConsoleOutput.of(values)
+    report = wiring.validate(paths(values), since=since, author=values["commit_author"])
+    code = console.show_report(report, "validate", output)
+    report_to_ci(values, console, CiReport(report, "validate"))
     return code

@@ -1,4 +1,4 @@
-"""`reconcile version`: which version this is."""
+"""`reconcile version`: prints the version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.cli.options import DISTRIBUTION, examples
 
 
 def version_text() -> str:
-    """Return the installed version; `unknown` where the code runs without being installed."""
+    """Return the installed version; `unknown` if the package is not installed."""
     try:
         return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:

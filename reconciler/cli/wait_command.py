@@ -1,4 +1,4 @@
-"""`reconcile wait`: until jobs are where they should be."""
+"""`reconcile wait`: waits until jobs reach a state."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.job_names import NAMES, read_named
-from reconciler.cli.option_values import output_of, place, seconds, trust
-from reconciler.cli.options import PLACE, SCREEN, TRUST, OneOf, examples, options, output
-from reconciler.cli.progress_output import progress
+from reconciler.cli.job_names import NAMES, read_statuses_of
+from reconciler.cli.option_values import output_format, paths, seconds, trust_sources
+from reconciler.cli.options import CONSOLE, PATHS, TRUST, OneOf, examples, options, output
+from reconciler.cli.progress_output import show_progress
 from reconciler.controller.run_options import SafetyOptions, Selection
 from reconciler.controller.wait import Goal, judge, wait_for
 from reconciler.local.clock import SystemClock
@@ -23,8 +23,10 @@ from reconciler.views.renderers import renderer
 from reconciler.views.text import names as list_of
 from reconciler.views.wait_text import WaitResult
 
-FILES_EVERY_S = 0.5
-LOOKS_EVERY_S = 10.0
+READ_EVERY_S = 0.5
+"""How often the status files are read."""
+QUERY_EVERY_S = 10.0
+"""With `--live`, how often the provider is queried."""
 
 
 @click.command(
@@ -45,36 +47,38 @@ LOOKS_EVERY_S = 10.0
 @click.option("--timeout", default="30m", show_default=True, metavar="DURATION", help="How long to wait.")
 @click.option("--live", is_flag=True, help="Query the provider every ten seconds instead of reading the statuses.")
 @output("wait")
-@options(PLACE, TRUST, SCREEN)
-def wait(*, names: tuple[str, ...], goal: str, live: bool, **given: Any) -> int:
+@options(PATHS, TRUST, CONSOLE)
+def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int:
     """Wait until jobs reach a state.
 
-    Reads the status files as another reconcile writes them. Ends with 0; with 1 as soon as one of the jobs is stalled
-    or can no longer get there; with 75 once time has run out.
+    Reads the status files that another reconcile writes. Exits with 0 once all jobs are in the state, with 1 as soon as
+    a job is stalled or can no longer reach it, and with 75 after the timeout.
     """
-    screen = ConsoleOutput.of(given)
-    read_named(given, names)
+    console = ConsoleOutput.of(values)
+    read_statuses_of(values, names)
     chosen = Selection(names=names)
 
-    async def look() -> Report:
+    async def load_report() -> Report:
         if live:
-            return await wiring.make_plan(place(given), chosen, SafetyOptions(), trust(given), told.happened)
-        return wiring.read_statuses(place(given), chosen)
+            options_ = SafetyOptions()
+            return await wiring.make_plan(paths(values), chosen, options_, trust_sources(values), progress.on_event)
+        return wiring.read_statuses(paths(values), chosen)
 
-    with progress(screen, f"waiting until {list_of(names)} {'is' if len(names) == 1 else 'are'} {goal}") as told:
+    step = f"waiting until {list_of(names)} {'is' if len(names) == 1 else 'are'} {goal}"
+    with show_progress(console, step) as progress:
         report, code = asyncio.run(
             wait_for(
-                look,
+                load_report,
                 Goal(goal),
                 SystemClock(),
-                interval_s=LOOKS_EVERY_S if live else FILES_EVERY_S,
-                timeout_s=seconds(given, "timeout"),
-                tell=told.reported,
+                interval_s=QUERY_EVERY_S if live else READ_EVERY_S,
+                timeout_s=seconds(values, "timeout"),
+                tell=progress.on_report,
             )
         )
-    wanted = output_of(given, "wait")
+    wanted = output_format(values, "wait")
     jobs = tuple((row, judge(row, Goal(goal))) for row in report.rows)
-    screen.show("wait", wanted, WaitResult(goal, jobs, is_timed_out=code is ExitCode.TIMED_OUT))
-    screen.say(renderer("wait", wanted).stderr_problems(report))
-    screen.note(last_pass_text(report, screen.now()))
+    console.show("wait", wanted, WaitResult(goal, jobs, is_timed_out=code is ExitCode.TIMED_OUT))
+    console.show_problems(renderer("wait", wanted).stderr_problems(report))
+    console.show_hint(last_pass_text(report, console.now()))
     return code

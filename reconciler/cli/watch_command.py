@@ -1,7 +1,7 @@
-"""`reconcile`: passes for ever, until SIGTERM or Ctrl-C; a second signal ends it at once.
+"""`reconcile` without a verb: watches until SIGTERM or Ctrl-C; a second signal ends it at once.
 
-Rules: one signal is enough, whatever the streams, the loop or a library do; SIGHUP opens the log and the audit anew, as
-daemons do, and so a lost terminal does not end it.
+One signal must be enough, whatever state the streams, the event loop or a library is in. SIGHUP reopens the log and the
+audit log, as for other daemons; so a lost terminal does not end the watch.
 """
 
 from __future__ import annotations
@@ -19,9 +19,17 @@ from typing import Any, TextIO, cast
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.live_footer import agenda
-from reconciler.cli.option_values import OptionValues, brakes, observing, place, publishing, selection, trust
-from reconciler.cli.streams import LAST_WORDS_PATIENCE_S, work_unattended
+from reconciler.cli.live_footer import live_footer
+from reconciler.cli.option_values import (
+    OptionValues,
+    monitoring_options,
+    paths,
+    publishing,
+    safety_options,
+    selection,
+    trust_sources,
+)
+from reconciler.cli.streams import SHUTDOWN_TIMEOUT_S, detach_from_terminal
 from reconciler.model.exit_code import ExitCode
 from reconciler.telemetry.log import LogFile, PassLog, make_logger
 from reconciler.views.layout import UNFOLDED
@@ -29,69 +37,69 @@ from reconciler.views.log_text import log_line
 from reconciler.views.problems import document_problems
 from reconciler.wiring.monitoring import MonitoringError, open_observers
 
-STOPS_WITHIN_S = 24.0
-"""When a process that was told to stop ends, though something still hangs: within 25 s, as is documented."""
+STOP_TIMEOUT_S = 24.0
+"""The process exits this long after the first signal even if something hangs. 25 s are documented."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def watch(given: OptionValues) -> int:
-    """Watch, tell what changes, and return the exit code.
+def watch(values: OptionValues) -> int:
+    """Watch, log what changes, and return the exit code.
 
-    A directory that goes away later is waited for; one that is not there at the beginning is a mistake.
+    If the specs directory is missing at the start, that is an error. If it disappears later, the watch waits for it.
     """
-    where = place(given)
+    where = paths(values)
     if where.remote is None and not where.specs.exists():
-        ConsoleOutput.of(given).say(document_problems(wiring.read_specs(where).diagnostics))
+        ConsoleOutput.of(values).show_problems(document_problems(wiring.read_specs(where).diagnostics))
         return ExitCode.INVALID_DOCUMENT
-    work_unattended(LAST_WORDS_PATIENCE_S)
+    detach_from_terminal(SHUTDOWN_TIMEOUT_S)
     try:
-        asyncio.run(_watch(given))
+        asyncio.run(_watch(values))
     except MonitoringError as error:
         raise wiring.ConfigurationError(str(error)) from None
     return os.EX_OK
 
 
-async def _watch(given: OptionValues) -> None:
-    screen = ConsoleOutput.of(given)
-    is_live = screen.is_live(sys.stderr) and not screen.is_json_log
+async def _watch(values: OptionValues) -> None:
+    console = ConsoleOutput.of(values)
+    is_live = console.is_terminal(sys.stderr) and not console.is_json_log
     stop = asyncio.Event()
     with ExitStack() as stack:
-        file = _log_file(given, stack)
-        is_json = file is not None or screen.is_json_log or not sys.stderr.isatty()
+        file = _log_file(values, stack)
+        is_json = file is not None or console.is_json_log or not sys.stderr.isatty()
         logger = make_logger(
             cast("TextIO", file or _Stderr()),
-            as_text=None if is_json else partial(_as_text, screen, is_verbose=bool(given["verbose"])),
+            as_text=None if is_json else partial(_as_text, console, is_verbose=bool(values["verbose"])),
         )
         log = PassLog(logger)
-        async with open_observers(observing(given), log.passed, logger.warning) as observers:
+        async with open_observers(monitoring_options(values), log.passed, logger.warning) as observers:
             observers.on_event.append(log.happened)
             if file is not None:
                 observers.on_reopen.append(file.reopen)
-            where = place(given)
-            told = {"listen": observers.address} if observers.address is not None else {}
-            logger.info("watching", specs=where.shown, **told)
-            _stop_at_signals(stop, lambda: logger.info("stopping: what is under way is finished first"))
-            _reopen_at_hangup(observers.reopen, lambda: logger.info("opened the log and the audit anew"))
-            with agenda(observers.health, screen) if is_live else nullcontext():
+            where = paths(values)
+            address = {"listen": observers.address} if observers.address is not None else {}
+            logger.info("watching", specs=where.shown, **address)
+            _stop_at_signals(stop, lambda: logger.info("stopping after the requests in progress"))
+            _reopen_at_hangup(observers.reopen, lambda: logger.info("reopened the log and the audit log"))
+            with live_footer(observers.health, console) if is_live else nullcontext():
                 await wiring.watch(
                     where,
-                    selection(given),
-                    brakes(given),
-                    trust(given),
+                    selection(values),
+                    safety_options(values),
+                    trust_sources(values),
                     stop=stop,
                     observers=observers,
-                    publishing=publishing(given),
+                    publishing=publishing(values),
                 )
         logger.info("stopped")
 
 
-def _as_text(screen: ConsoleOutput, event: Mapping[str, Any], *, is_verbose: bool) -> str:
-    canvas = screen.canvas(sys.stderr)
+def _as_text(console: ConsoleOutput, event: Mapping[str, Any], *, is_verbose: bool) -> str:
+    canvas = console.canvas(sys.stderr)
     return replace(canvas, width=UNFOLDED).render([log_line(event, is_verbose=is_verbose)]).rstrip("\n")
 
 
-def _log_file(given: OptionValues, stack: ExitStack) -> LogFile | None:
-    path = given["log_file"]
+def _log_file(values: OptionValues, stack: ExitStack) -> LogFile | None:
+    path = values["log_file"]
     if path is None:
         return None
     try:
@@ -102,7 +110,7 @@ def _log_file(given: OptionValues, stack: ExitStack) -> LogFile | None:
 
 
 class _Stderr:
-    """Standard error as it is at each moment: the agenda puts itself in its place, so that lines scroll above it."""
+    """The current `sys.stderr`. The footer replaces `sys.stderr`, so that log lines scroll above it."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -111,35 +119,36 @@ class _Stderr:
         sys.stderr.flush()
 
 
-def _stop_at_signals(stop: asyncio.Event, say: Callable[[], None]) -> None:
-    """Set the event at the first signal; the second one ends the process as if no handler were there.
+def _stop_at_signals(stop: asyncio.Event, log_stop: Callable[[], None]) -> None:
+    """Set the event at the first signal. The second signal ends the process as if it had no handler.
 
-    A handler of the interpreter's own, not the loop's, runs also while something blocks the loop.
+    This uses `signal.signal` and not the loop's handlers, because those do not run while something blocks the loop.
     """
     loop = asyncio.get_running_loop()
 
-    def wish() -> None:
+    def request_stop() -> None:
         stop.set()
-        say()
+        log_stop()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         for each in SIGNALS:
-            signal.signal(each, _end_at_once if os.getpid() == 1 else signal.SIG_DFL)
-        # A thread that hangs in a vendor's library, for one, would keep the interpreter from ending.
-        signal.signal(signal.SIGALRM, _end_as_asked)
-        signal.setitimer(signal.ITIMER_REAL, STOPS_WITHIN_S)
-        loop.call_soon_threadsafe(wish)
+            # The kernel ignores the default action of a signal for process 1, such as that of a container.
+            signal.signal(each, _exit_at_once if os.getpid() == 1 else signal.SIG_DFL)
+        # A hanging thread, for example in a vendor's library, would keep the interpreter from exiting.
+        signal.signal(signal.SIGALRM, _exit_after_timeout)
+        signal.setitimer(signal.ITIMER_REAL, STOP_TIMEOUT_S)
+        loop.call_soon_threadsafe(request_stop)
 
     for each in SIGNALS:
         signal.signal(each, on_signal)
 
 
-def _reopen_at_hangup(reopen: Callable[[], None], say: Callable[[], None]) -> None:
+def _reopen_at_hangup(reopen: Callable[[], None], log_reopen: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def on_hangup() -> None:
         reopen()
-        say()
+        log_reopen()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(on_hangup)
@@ -147,11 +156,11 @@ def _reopen_at_hangup(reopen: Callable[[], None], say: Callable[[], None]) -> No
     signal.signal(signal.SIGHUP, on_signal)
 
 
-def _end_at_once(number: int, _frame: FrameType | None) -> None:
-    """End as by a signal: the first process of a container has to do it itself."""
+def _exit_at_once(number: int, _frame: FrameType | None) -> None:
+    """Exit with the code of a process that a signal ended."""
     os._exit(128 + number)
 
 
-def _end_as_asked(_number: int, _frame: FrameType | None) -> None:
-    """End, with what is still under way: its receipts are on the disk."""
+def _exit_after_timeout(_number: int, _frame: FrameType | None) -> None:
+    """Exit although requests are in progress. Nothing is lost, because their receipts are on the disk."""
     os._exit(os.EX_OK)

@@ -53,27 +53,27 @@ NOT_PUBLISHED = Publishing()
 
 
 async def run_once(
-    place: Paths,
+    paths: Paths,
     selection: Selection,
-    brakes: SafetyOptions,
+    safety: SafetyOptions,
     trust: TrustSources,
     *,
     dry_run: bool,
-    patience: Timeouts,
+    timeouts: Timeouts,
     publishing: Publishing = NOT_PUBLISHED,
     notify: Notify = ignore_event,
 ) -> Report:
     """Make passes until done: see `loop.until`. Raises the three errors above."""
-    rules = rules_of(place)
-    with state_of(place, is_locked=not dry_run, may_begin_anew=publishing.status_branch is None) as state_dir:
-        there = published_place(place, publishing, state_dir)
+    rules = rules_of(paths)
+    with state_of(paths, is_locked=not dry_run, may_begin_anew=publishing.status_branch is None) as state_dir:
+        there = published_place(paths, publishing, state_dir)
         async with open_tools(there, trust, state_dir, may_change=not dry_run, rules=rules, notify=notify) as opened:
             runtime = await publishing_tools(opened, there, publishing, state_dir)
             report = await run_to_completion(
                 runtime,
-                run_options(selection, brakes, rules.spec),
-                wait_s=patience.wait_s,
-                timeout_s=patience.timeout_s,
+                run_options(selection, safety, rules.spec),
+                wait_s=timeouts.wait_s,
+                timeout_s=timeouts.timeout_s,
                 jitter=random.random,
             )
             if not dry_run:
@@ -83,9 +83,9 @@ async def run_once(
 
 
 async def watch(
-    place: Paths,
+    paths: Paths,
     selection: Selection,
-    brakes: SafetyOptions,
+    safety: SafetyOptions,
     trust: TrustSources,
     *,
     stop: asyncio.Event,
@@ -93,9 +93,9 @@ async def watch(
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
     """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
-    rules = rules_of(place)
-    with state_of(place, is_locked=True, may_begin_anew=publishing.status_branch is None) as state_dir:
-        there = published_place(place, publishing, state_dir)
+    rules = rules_of(paths)
+    with state_of(paths, is_locked=True, may_begin_anew=publishing.status_branch is None) as state_dir:
+        there = published_place(paths, publishing, state_dir)
         async with (
             open_tools(
                 there,
@@ -109,7 +109,7 @@ async def watch(
             waking(opened.specs, there) as waker,
         ):
             runtime = await publishing_tools(opened, there, publishing, state_dir, is_watch=True)
-            wanted = run_options(selection, brakes, rules.spec)
+            wanted = run_options(selection, safety, rules.spec)
             if wanted.is_selected is not None and (notice := why_nothing(selection, runtime.specs.snapshot())):
                 observers.complain(notice)
             notes = PassNotes(state_dir, command_line(), runtime.clock.now)
@@ -121,52 +121,52 @@ async def watch(
             await Watch(runtime, wanted, waker, random.random, health, observers.passed, asked).run(stop)
 
 
-def ask_watch_to_retry(place: Paths, names: Iterable[str]) -> None:
+def ask_watch_to_retry(paths: Paths, names: Iterable[str]) -> None:
     """Let the watch that holds the lock make the next attempt of these jobs now. Raises the errors above."""
-    with state_of(place, is_locked=False) as state_dir:
+    with state_of(paths, is_locked=False) as state_dir:
         leave_retry_requests(state_dir, names)
 
 
 async def make_plan(
-    place: Paths, selection: Selection, brakes: SafetyOptions, trust: TrustSources, notify: Notify = ignore_event
+    paths: Paths, selection: Selection, safety: SafetyOptions, trust: TrustSources, notify: Notify = ignore_event
 ) -> Report:
     """Look at everything and say what would be done. Nothing here can change anything."""
-    async with reading(place, trust, notify) as runtime:
-        report = (await reconcile_once(runtime, run_options_of(place, selection, brakes), PassMemory())).report
+    async with reading(paths, trust, notify) as runtime:
+        report = (await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())).report
         return check_selected(report, selection, runtime.specs.snapshot()) if not report.rows else report
 
 
 @asynccontextmanager
-async def reading(place: Paths, trust: TrustSources, notify: Notify = ignore_event) -> AsyncIterator[Runtime]:
+async def reading(paths: Paths, trust: TrustSources, notify: Notify = ignore_event) -> AsyncIterator[Runtime]:
     """Open everything to look at it. Nothing here can change anything at a provider."""
-    rules = rules_of(place)
-    with state_of(place, is_locked=False) as state_dir:
-        async with open_tools(place, trust, state_dir, may_change=False, rules=rules, notify=notify) as runtime:
+    rules = rules_of(paths)
+    with state_of(paths, is_locked=False) as state_dir:
+        async with open_tools(paths, trust, state_dir, may_change=False, rules=rules, notify=notify) as runtime:
             yield runtime
 
 
-def run_options_of(place: Paths, selection: Selection, brakes: SafetyOptions) -> RunOptions:
+def run_options_of(paths: Paths, selection: Selection, safety: SafetyOptions) -> RunOptions:
     """Return what a command line means for a pass, under what the operator's file rules."""
-    return run_options(selection, brakes, rules_of(place).spec)
+    return run_options(selection, safety, rules_of(paths).spec)
 
 
-def validate(place: Paths, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
+def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
     """Read every document and status and say what is wrong. No key, no network.
 
     Args:
-        place: where they are.
+        paths: where they are.
         since: a revision; each commit after it is checked too.
         author: whose commits may touch statuses.
     """
-    rules = checked_rules(place)
-    policy = ConfiguredPolicy(place, rules)
-    snapshot = specs_of(place).snapshot()
+    rules = checked_rules(paths)
+    policy = ConfiguredPolicy(paths, rules)
+    snapshot = specs_of(paths).snapshot()
     resolved = resolve(snapshot, policy, is_suspended=False)
     try:
-        stored = statuses_of(place).load()
+        stored = statuses_of(paths).load()
         places = {status_path(each.source, each.name) for each in resolved.candidates}
-        edited = edited_statuses(stored, place.statuses, places)
-        meddled = () if since is None else foreign_commits(place.specs, place.statuses, since, author)
+        edited = edited_statuses(stored, paths.statuses, places)
+        meddled = () if since is None else foreign_commits(paths.specs, paths.statuses, since, author)
     except (GitError, ValueError) as error:
         msg = f"the commits since {since} cannot be checked: {error}"
         raise UsageError(msg) from None
@@ -177,9 +177,9 @@ def validate(place: Paths, *, since: str | None = None, author: str = NOT_PUBLIS
     return replace(report, exit_codes=exit_codes(report))
 
 
-def read_specs(place: Paths) -> Snapshot:
+def read_specs(paths: Paths) -> Snapshot:
     """Return the documents as they stand. No key, no network."""
-    return specs_of(place).snapshot()
+    return specs_of(paths).snapshot()
 
 
 def provider_types() -> dict[str, ProviderType | str]:
@@ -193,11 +193,11 @@ def provider_types() -> dict[str, ProviderType | str]:
     return found
 
 
-def read_statuses(place: Paths, selection: Selection) -> Report:
+def read_statuses(paths: Paths, selection: Selection) -> Report:
     """Return what the statuses say, read against today's specs. No key, no network."""
-    stored = statuses_of(place).load()
-    snapshot = specs_of(place).snapshot()
-    policy = StatusReaderPolicy(place, rules_of(place), stored.jobs, snapshot.providers)
+    stored = statuses_of(paths).load()
+    snapshot = specs_of(paths).snapshot()
+    policy = StatusReaderPolicy(paths, rules_of(paths), stored.jobs, snapshot.providers)
     report = read_rows(snapshot, stored, policy, selection.predicate(), SystemClock().now())
-    report = replace(report, last_pass=last_pass_of(place), notices=(*report.notices, *policy.notices()))
+    report = replace(report, last_pass=last_pass_of(paths), notices=(*report.notices, *policy.notices()))
     return check_selected(report, selection, snapshot)

@@ -44,10 +44,10 @@ class PassNotes:
             write_last_pass(self.state_dir, LastPass(now, self.command, observed))
 
 
-def last_pass_of(place: Paths) -> LastPass | None:
+def last_pass_of(paths: Paths) -> LastPass | None:
     """Return what is known here of the last pass over these specs; nothing on a machine that made none."""
     try:
-        return read_last_pass(place.state_dir or default_state_dir(place.identity, os.environ))
+        return read_last_pass(paths.state_dir or default_state_dir(paths.identity, os.environ))
     except (StateDirUnsafeError, OSError):
         return None
 

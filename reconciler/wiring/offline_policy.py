@@ -30,12 +30,12 @@ class StatusReaderPolicy(ConfiguredPolicy):
 
     def __init__(
         self,
-        place: Paths,
+        paths: Paths,
         rules: OperatorRules,
         statuses: Iterable[JobStatus],
         providers: Iterable[Located[Provider]],
     ) -> None:
-        super().__init__(place, rules)
+        super().__init__(paths, rules)
         written = set(_written(providers))
         self._told: defaultdict[_Kind, set[str]] = defaultdict(set)
         self._scopes: defaultdict[str, set[str]] = defaultdict(set)

@@ -121,9 +121,9 @@ class _Noted:
     """Credentials whose secret is noted when it is given out, with each part of one that has several."""
 
     inner: Credentials
-    place: tuple[Account, str]
+    paths: tuple[Account, str]
 
     async def token(self) -> str:
         secret = await self.inner.token()
-        KNOWN_SECRETS.add(self.place, secret, *secret.split(":"))
+        KNOWN_SECRETS.add(self.paths, secret, *secret.split(":"))
         return secret

@@ -42,11 +42,11 @@ from reconciler.wiring.sources import older_statuses, source_of, statuses_of
 
 
 @contextmanager
-def state_of(place: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
+def state_of(paths: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
     """Prepare the state directory, and hold its lock where something may be changed."""
     try:
-        wanted = place.state_dir or default_state_dir(place.identity, os.environ)
-        state_dir = prepare_state_dir(wanted, place.specs, is_tracked=is_tracked)
+        wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)
+        state_dir = prepare_state_dir(wanted, paths.specs, is_tracked=is_tracked)
     except StateDirRefusedError as error:
         raise UsageError(str(error)) from None
     except StateDirUnsafeError as error:
@@ -54,7 +54,7 @@ def state_of(place: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> I
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
-    is_usual = place.state_dir is None and place.remote is None and may_begin_anew
+    is_usual = paths.state_dir is None and paths.remote is None and may_begin_anew
     try:
         with hold(
             state_dir / "lock",
@@ -62,7 +62,7 @@ def state_of(place: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> I
             since=SystemClock().now(),
             patience_s=PATIENCE_S if is_locked else 0,
         ):
-            if is_usual and not statuses_of(place).holds_anything():
+            if is_usual and not statuses_of(paths).holds_anything():
                 # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
                 forget_worlds(state_dir)
             if is_locked:
@@ -76,7 +76,7 @@ def state_of(place: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> I
 
 @asynccontextmanager
 async def open_tools(
-    place: Paths,
+    paths: Paths,
     trust: TrustSources,
     state_dir: Path,
     *,
@@ -86,7 +86,7 @@ async def open_tools(
     notify: Notify = ignore_event,
 ) -> AsyncIterator[Runtime]:
     """Open everything. A watch brings the wish to stop, and those who are told what happens."""
-    bound = trust_of(place, trust.files, rules)
+    bound = trust_of(paths, trust.files, rules)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stop, observers = watch or (asyncio.Event(), None)
@@ -96,10 +96,10 @@ async def open_tools(
         open_cache = partial(_parse_cache, stack, state_dir, is_kept=may_change and watch is None)
         stack.callback(stop.set)
         parse = open_cache("specs", has_lines=True)
-        journal = StateJournal(state_dir, LocalDisk(state_dir), str(place.statuses.resolve()), clock.now)
+        journal = StateJournal(state_dir, LocalDisk(state_dir), str(paths.statuses.resolve()), clock.now)
         yield Runtime(
             specs=await source_of(
-                place,
+                paths,
                 state_dir,
                 parse,
                 bound,
@@ -107,16 +107,16 @@ async def open_tools(
                 is_watch=watch is not None,
                 is_stopping=stop.is_set,
             ),
-            statuses=statuses_of(place, open_cache("statuses", has_lines=False)),
-            policy=ConfiguredPolicy(place, rules, bound, trust.secret_dirs),
+            statuses=statuses_of(paths, open_cache("statuses", has_lines=False)),
+            policy=ConfiguredPolicy(paths, rules, bound, trust.secret_dirs),
             accounts=accounts,
             clock=clock,
             control=accounts.control if may_change else None,
             is_stopping=stop.is_set,
-            audit=_audit(place, stack, observers) if may_change else None,
+            audit=_audit(paths, stack, observers) if may_change else None,
             notify=notify,
             journal=journal,
-            older=older_statuses(place, state_dir, journal),
+            older=older_statuses(paths, state_dir, journal),
         )
 
 
@@ -128,13 +128,13 @@ def _parse_cache(stack: AsyncExitStack, state_dir: Path, name: str, *, has_lines
     return cache
 
 
-def _audit(place: Paths, stack: AsyncExitStack, observers: Observers | None) -> Audit | None:
-    if place.audit is None:
+def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> Audit | None:
+    if paths.audit is None:
         return None
     try:
-        audit = stack.enter_context(AuditFile(place.audit))
+        audit = stack.enter_context(AuditFile(paths.audit))
     except OSError as error:
-        msg = f"the audit {place.audit} cannot be written: {error.strerror or error}"
+        msg = f"the audit {paths.audit} cannot be written: {error.strerror or error}"
         raise ConfigurationError(msg) from None
     if observers is not None:
         observers.on_reopen.append(audit.reopen)
@@ -146,13 +146,13 @@ class ConfiguredPolicy:
 
     def __init__(
         self,
-        place: Paths,
+        paths: Paths,
         rules: OperatorRules,
         trust: Trust | None = None,
         secret_dirs: tuple[Path, ...] = (),
     ) -> None:
         """Take what the operator's file rules, and whom he trusts: None where nothing is sent."""
-        self._place = place
+        self._place = paths
         self._rules = rules
         self._trust = trust
         self._secret_dirs = secret_dirs

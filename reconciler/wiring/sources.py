@@ -42,24 +42,24 @@ from reconciler.wiring.command_errors import ConfigurationError, UsageError
 _TOKEN = "RECONCILE_GIT_TOKEN"  # noqa: S105  the variable's name
 
 
-def specs_of(place: Paths, parse: Parse = parse) -> SpecsDir:
+def specs_of(paths: Paths, parse: Parse = parse) -> SpecsDir:
     """Return the specs directory as a source, without what Git knows of it."""
-    return SpecsDir(place.specs, place.statuses, LocalDisk(place.specs), str(place.specs), parse)
+    return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), parse)
 
 
-def statuses_of(place: Paths, parse: Parse = parse) -> StatusDirectory:
+def statuses_of(paths: Paths, parse: Parse = parse) -> StatusDirectory:
     """Return the statuses. Elsewhere the operator says where they are; beside the specs they come and go with these.
 
     Beside the specs no link counts on the way to them, nor do they bring back a specs directory that was removed.
     """
-    is_beside = place.status_dir is None
-    root = place.specs if is_beside else place.statuses
+    is_beside = paths.status_dir is None
+    root = paths.specs if is_beside else paths.statuses
     disk = LocalDisk(root, follows_links=False, read_max_bytes=STATUS_MAX_BYTES, makes_root=not is_beside)
-    return StatusDirectory(place.statuses, disk, parse)
+    return StatusDirectory(paths.statuses, disk, parse)
 
 
 async def source_of(
-    place: Paths,
+    paths: Paths,
     state_dir: Path,
     parse: Parse,
     trust: Trust,
@@ -69,16 +69,16 @@ async def source_of(
     is_stopping: Callable[[], bool],
 ) -> SpecSource:
     """Return the specs, with what Git knows of them where they are checked out or fetched."""
-    if place.remote is not None:
-        access = _access(place.remote, trust)
-        specs = _remote_specs(place.remote, access, state_dir, parse, is_stopping, may_change=may_change)
+    if paths.remote is not None:
+        access = _access(paths.remote, trust)
+        specs = _remote_specs(paths.remote, access, state_dir, parse, is_stopping, may_change=may_change)
         return await _fetched(specs, may_be_away=is_watch)
-    here = specs_of(place, parse)
+    here = specs_of(paths, parse)
     try:
-        checkout = find_checkout(place.specs, scratch=state_dir, is_stopping=is_stopping)
+        checkout = find_checkout(paths.specs, scratch=state_dir, is_stopping=is_stopping)
         if checkout is None:
             return here
-        return CheckedOutSpecs(here, place.specs, checkout, place.statuses, SystemClock().now, is_pinned=is_watch)
+        return CheckedOutSpecs(here, paths.specs, checkout, paths.statuses, SystemClock().now, is_pinned=is_watch)
     except GitError as error:
         return UnreadableSpecsError(here, str(error))
 
@@ -130,37 +130,37 @@ async def _fetched(specs: RemoteSpecs, *, may_be_away: bool) -> RemoteSpecs:
     return specs
 
 
-def older_statuses(place: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
+def older_statuses(paths: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
     """Return what Git knows of earlier statuses, where the state directory is too young to know what counts itself."""
     now = SystemClock().now()
-    if place.remote is not None:
+    if paths.remote is not None:
         return EarlierStatuses()
     try:
         is_known = now - journal.since() >= WINDOW
     except OSError:
         return EarlierStatuses()  # that it cannot be read is told in each pass
-    return EarlierStatuses() if is_known else earlier_statuses(place.specs, place.statuses, state_dir, now)
+    return EarlierStatuses() if is_known else earlier_statuses(paths.specs, paths.statuses, state_dir, now)
 
 
-def waking(specs: SpecSource, place: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
+def waking(specs: SpecSource, paths: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
     """Return what wakes a watch: the remote that is polled, or the directory that is watched."""
-    if isinstance(specs, RemoteSpecs) and place.remote is not None:
-        return polling(specs, place.remote.poll_s)
+    if isinstance(specs, RemoteSpecs) and paths.remote is not None:
+        return polling(specs, paths.remote.poll_s)
     if isinstance(specs, CheckedOutSpecs):
-        return watching_checkout(specs, place.specs.resolve(), place.statuses.resolve())
-    return watching(place.specs.resolve(), place.statuses.resolve())
+        return watching_checkout(specs, paths.specs.resolve(), paths.statuses.resolve())
+    return watching(paths.specs.resolve(), paths.statuses.resolve())
 
 
-def published_place(place: Paths, publishing: Publishing, state_dir: Path) -> Paths:
+def published_place(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
     """Return where statuses stand: those of a branch of their own are kept beside the other state."""
-    is_elsewhere = publishing.status_branch is not None or place.remote is not None
-    if not is_elsewhere or place.status_dir is not None:
-        return place
-    return replace(place, status_dir=state_dir / "published")
+    is_elsewhere = publishing.status_branch is not None or paths.remote is not None
+    if not is_elsewhere or paths.status_dir is not None:
+        return paths
+    return replace(paths, status_dir=state_dir / "published")
 
 
 async def publishing_tools(
-    runtime: Runtime, place: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
+    runtime: Runtime, paths: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
 ) -> Runtime:
     """Return the tools with a publisher, once what is published has been read back.
 
@@ -175,12 +175,12 @@ async def publishing_tools(
     try:
         if isinstance(runtime.specs, RemoteSpecs):
             publisher = publish_to_remote(
-                runtime.specs, place.statuses, publishing.status_branch, signature, publishing.trailers
+                runtime.specs, paths.statuses, publishing.status_branch, signature, publishing.trailers
             )
         else:
             publisher = open_publisher(
-                place.specs,
-                place.statuses,
+                paths.specs,
+                paths.statuses,
                 branch=publishing.status_branch,
                 remote=publishing.remote if publishing.is_pushed else None,
                 signature=signature,

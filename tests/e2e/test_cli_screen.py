@@ -8,8 +8,8 @@ import pytest
 
 from reconciler import wiring
 from reconciler.cli.console import ConsoleOutput
-from reconciler.cli.error_exit import tell_failure
-from reconciler.cli.progress_output import progress
+from reconciler.cli.error_exit import report_failure
+from reconciler.cli.progress_output import show_progress
 from reconciler.model.action import Progress
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.exit_code import ExitCode
@@ -26,7 +26,7 @@ REPORT = Report(
 
 
 def test_the_result_is_on_stdout_and_problems_are_on_stderr(capsys: Captured) -> None:
-    code = ConsoleOutput().conclude(REPORT, "plan", "text")
+    code = ConsoleOutput().show_report(REPORT, "plan", "text")
 
     told = capsys.readouterr()
     assert code == 65
@@ -35,7 +35,7 @@ def test_the_result_is_on_stdout_and_problems_are_on_stderr(capsys: Captured) ->
 
 
 def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
-    ConsoleOutput().conclude(REPORT, "plan", "json")
+    ConsoleOutput().show_report(REPORT, "plan", "json")
 
     told = capsys.readouterr()
     assert [json.loads(line)["type"] for line in told.out.splitlines()] == [
@@ -48,7 +48,7 @@ def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
 
 
 def test_a_json_log_is_one_object_a_line(capsys: Captured) -> None:
-    ConsoleOutput(is_json_log=True).conclude(REPORT, "plan", "text")
+    ConsoleOutput(is_json_log=True).show_report(REPORT, "plan", "text")
 
     line = json.loads(capsys.readouterr().err)
     assert (line["level"], line["code"], line["message"]) == ("error", "InvalidDocument", "specs/a.yaml:7: is wrong")
@@ -56,9 +56,9 @@ def test_a_json_log_is_one_object_a_line(capsys: Captured) -> None:
 
 def test_away_from_a_terminal_progress_is_a_line_for_each_news(capsys: Captured) -> None:
     accepted = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))
-    with progress(ConsoleOutput(), "looking") as told:
+    with show_progress(ConsoleOutput(), "looking") as shown:
         for report in (accepted, accepted):
-            told.reported(report)
+            shown.on_report(report)
 
     assert capsys.readouterr().err == "support-triage: cancel accepted, not confirmed yet\n"
 
@@ -68,7 +68,7 @@ import sys
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.streams import close_streams, open_streams
 open_streams()
-ConsoleOutput().result({text})
+ConsoleOutput().print_result({text})
 close_streams()
 sys.exit(5)
 """
@@ -108,7 +108,7 @@ def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
     ],
 )
 def test_a_failure_is_one_sentence_and_a_code(error: Exception, code: int, sentence: str, capsys: Captured) -> None:
-    ended = tell_failure(error, is_verbose=False)
+    ended = report_failure(error, is_verbose=False)
 
     told = capsys.readouterr().err
     assert ended == code
@@ -118,7 +118,7 @@ def test_a_failure_is_one_sentence_and_a_code(error: Exception, code: int, sente
 
 
 def test_only_a_verbose_run_tells_where_a_bug_is(capsys: Captured) -> None:
-    tell_failure(ValueError("odd"), is_verbose=True)
+    report_failure(ValueError("odd"), is_verbose=True)
 
     told = capsys.readouterr().err
     assert told.splitlines()[0] == "ValueError: odd"

@@ -105,7 +105,7 @@ def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_rec
     assert "(reconcile --once --wait --commit-trailer)" in second.err
     assert "canary" not in second.err
     assert first.returncode == 130
-    assert "What was sent is on record; the next pass goes on from there." in told
+    assert "All requests are recorded; the next pass continues from there." in told
     assert again.code == 0
     assert checkout.status("runaway").receipts[0].outcome is Outcome.CANCELLED
     assert len(sandbox.cancels(job_id)) == 1

@@ -36,7 +36,7 @@ def reconciled(checkout: Checkout) -> Report:
                 SafetyOptions(),
                 TrustSources(),
                 dry_run=False,
-                patience=Timeouts(timeout_s=0),
+                timeouts=Timeouts(timeout_s=0),
             )
         )
 

@@ -420,8 +420,8 @@ def test_watch_stops_in_time_though_a_credential_program_hangs(tmp_path: Path) -
 
 HOLDER = """\
 import sys, threading, time
-from reconciler.cli.streams import ReaderProofStream
-stream = sys.stdout = ReaderProofStream(1, "utf-8", 1.0)
+from reconciler.cli.streams import BackgroundStream
+stream = sys.stdout = BackgroundStream(1, "utf-8", 1.0)
 print("written", flush=True)
 held = threading.Event()
 

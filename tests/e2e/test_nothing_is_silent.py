@@ -141,7 +141,7 @@ def test_an_interrupted_pass_says_what_was_done_and_what_is_open(
     *_, told, ending = filter(None, pipe.said)
     sent = r"2 requests sent \((late, quick|quick, late)\)"
     assert re.fullmatch(rf"Interrupted after \d+s: {sent}; 1 confirmed \(quick\); 1 open \(late\)", told)
-    assert ending == "What was sent is on record; the next pass goes on from there."
+    assert ending == "All requests are recorded; the next pass continues from there."
 
 
 def test_a_json_log_has_the_same_as_records(checkout: Checkout, sandbox: Sandbox) -> None:

@@ -100,4 +100,4 @@ def test_a_plan_goes_with_once(checkout: Checkout) -> None:
     ran = checkout.run("--plan", "plan.json")
 
     assert ran.code == 64
-    assert "--plan goes with --once" in ran.err
+    assert "--plan needs --once" in ran.err

@@ -92,7 +92,7 @@ def test_nothing_is_adopted_while_a_spec_cannot_be_read(desk: Desk) -> None:
     ran = desk.run("adopt")
 
     assert ran.code == 65
-    assert "a spec that cannot be read may speak of one of the jobs" in ran.err
+    assert "a spec that cannot be read may name one of the jobs" in ran.err
     assert not (desk.specs / "adopted").exists()
 
 
@@ -122,7 +122,7 @@ def test_without_a_document_that_names_an_account_adopt_asks_which_one(tmp_path:
     ran = Desk(tmp_path).run("adopt")
 
     assert (ran.code, ran.out) == (64, "")
-    assert "say whose jobs are meant, as in --provider openai" in ran.err
+    assert "select one with an option such as --provider openai" in ran.err
 
 
 def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) -> None:

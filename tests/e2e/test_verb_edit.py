@@ -62,7 +62,7 @@ def test_what_is_so_already_is_not_written(desk: Desk) -> None:
 
     ran = desk.run("set", "chat", "running")
 
-    assert (ran.code, ran.out, ran.err) == (0, "", "No change: the spec already says so.\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", "No change: the spec already has these values.\n")
     assert (desk.specs / "chat.yaml").stat().st_mtime_ns == before
 
 
@@ -144,7 +144,10 @@ def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:
         ("set chat", "Missing argument"),
         ("suspend", "Missing argument"),
         ("suspend chat --until soon", "'soon' is neither a duration such as 4h nor a time with a zone"),
-        ("set twice running", "the name 'twice' stands at specs/t.yaml:1 and specs/t.yaml:9: which one is meant?"),
+        (
+            "set twice running",
+            "the name 'twice' is not unique: specs/t.yaml:1 and specs/t.yaml:9 have it",
+        ),
         ("set broken running", "the spec of 'broken' is not valid, so it is not edited: specs/broken.yaml:7"),
     ],
 )

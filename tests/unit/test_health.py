@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from reconciler.cli.live_footer import agenda_text
+from reconciler.cli.live_footer import footer
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import HealthTracker
 from reconciler.model.job import Account, JobRef, Phase, Unobserved
@@ -43,7 +43,7 @@ def after_a_pass(status: JobStatus, unseen: Unobserved | None = None) -> WatchSt
 
 def shown(overview: WatchStatus, now: float) -> list[str]:
     stream = io.StringIO()
-    Console(file=stream, width=80).print(agenda_text(overview, now))
+    Console(file=stream, width=80).print(footer(overview, now))
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
