@@ -78,8 +78,8 @@ def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
 async def _find(
     values: OptionValues, snapshot: Snapshot, provider: str | None, *, is_unfinished: bool
 ) -> tuple[tuple[AccountListing, ...], tuple[Adoption, ...]]:
-    async with wiring.reading(paths(values), trust_sources(values)) as runtime:
-        wiring.why_nothing(Selection(provider=provider), snapshot)
+    async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
+        wiring.why_no_match(Selection(provider=provider), snapshot)
         listed = await list_strangers(snapshot, runtime, provider)
         if is_unfinished:
             listed = tuple(

@@ -81,7 +81,7 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
 
     Raises `UsageError` if the provider type has no log.
     """
-    async with wiring.reading(paths(values), trust_sources(values)) as runtime:
+    async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         targets = accounts_by_name(wiring.read_specs(paths(values)), runtime.policy)
         target = targets.get(row.provider or "")
         if isinstance(target, SpecProblem):

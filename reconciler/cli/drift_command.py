@@ -58,10 +58,10 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
 
 
 async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[AccountListing, ...]]:
-    async with wiring.reading(paths(values), trust_sources(values), notify) as runtime:
+    async with wiring.open_read_only(paths(values), trust_sources(values), notify) as runtime:
         passed = await reconcile_once(
             runtime, wiring.run_options_of(paths(values), selection(values), SafetyOptions()), PassMemory()
         )
         snapshot = runtime.specs.snapshot()
-        report = wiring.check_selected(passed.report, selection(values), snapshot)
+        report = wiring.check_selection(passed.report, selection(values), snapshot)
         return report, await list_strangers(snapshot, runtime, values["provider"])

@@ -24,7 +24,7 @@ from reconciler.git.discovery import led_out_of
 from reconciler.git.remote_credentials import split_url
 from reconciler.model.spec import parse_duration
 from reconciler.views.renderers import formats
-from reconciler.wiring.monitoring import Observing
+from reconciler.wiring.monitoring import MonitoringOptions
 
 COMMIT_DIGITS_MIN = 7
 _COMMIT = re.compile(rf"[0-9a-f]{{{COMMIT_DIGITS_MIN},64}}")
@@ -136,11 +136,11 @@ def timeouts(values: OptionValues) -> Timeouts:
     return Timeouts(timeout_s=seconds(values, "timeout"), wait_s=wait_s)
 
 
-def monitoring_options(values: OptionValues) -> Observing:
+def monitoring_options(values: OptionValues) -> MonitoringOptions:
     """Return the monitoring of a watch. Raises `click.BadParameter` for an invalid address."""
     listen = None if values["listen"] is None else split_address(values["listen"])
     names = tuple(name.strip() for name in (values["listen_names"] or "").split(",") if name.strip())
-    return Observing(listen=listen, listen_names=names, heartbeat_url=values["heartbeat_url"])
+    return MonitoringOptions(listen=listen, listen_names=names, heartbeat_url=values["heartbeat_url"])
 
 
 def publishing(values: OptionValues) -> Publishing:

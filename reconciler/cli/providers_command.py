@@ -45,7 +45,7 @@ def providers(*, is_checked: bool, output: str, **values: Any) -> int:
 
 
 async def _check(values: OptionValues, *, is_checked: bool) -> tuple[Checked, ...]:
-    async with wiring.reading(paths(values), trust_sources(values)) as runtime:
+    async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         return await check(runtime.specs.snapshot(), runtime, is_asked=is_checked)
 
 

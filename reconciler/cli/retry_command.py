@@ -49,7 +49,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
     except wiring.BusyError as busy:
         if not busy.is_watch:
             raise
-        wiring.ask_watch_to_retry(paths(values), names)
+        wiring.request_retry_by_watch(paths(values), names)
         console.print_result(f"A watch is running: it makes the next attempt of {list_of(names)} now.\n")
         return ExitCode.OK
     return console.show_report(report, "apply", values["output"], reported)

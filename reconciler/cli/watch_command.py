@@ -71,8 +71,8 @@ async def _watch(values: OptionValues) -> None:
             as_text=None if is_json else partial(_as_text, console, is_verbose=bool(values["verbose"])),
         )
         log = PassLog(logger)
-        async with open_observers(monitoring_options(values), log.passed, logger.warning) as observers:
-            observers.on_event.append(log.happened)
+        async with open_observers(monitoring_options(values), log.log_pass, logger.warning) as observers:
+            observers.on_event.append(log.log_event)
             if file is not None:
                 observers.on_reopen.append(file.reopen)
             where = paths(values)

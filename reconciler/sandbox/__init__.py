@@ -1,1 +1,1 @@
-"""The embedded provider: a world with rules, and the OpenAI-shaped HTTP API over it."""
+"""The sandbox: a simulated provider with jobs and faults, and an HTTP API like OpenAI's on top of it."""

@@ -1,8 +1,9 @@
-"""The OpenAI fine-tuning API over a world, with faults on demand.
+"""The HTTP API of the sandbox: OpenAI's fine-tuning API over a world, with declared faults.
 
-One rule: whatever goes wrong here was declared. The moment comes from `now`, so the `Date` header follows a virtual
-clock. Beside the API stands the operator's own corner: `GET /sandbox/requests` tells what truly happened, `POST` and
-`DELETE /sandbox/faults` change what goes wrong.
+Every failure here was declared as a fault. The time comes from `now`, so the `Date` header follows a virtual clock.
+
+Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the requests that were received, and
+`POST` and `DELETE /sandbox/faults` change the faults.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from starlette.routing import Route
 
 from reconciler.model.spec import render_instant
 from reconciler.sandbox.faults import FAULTS, Fault, Operation, Slow
-from reconciler.sandbox.requests import ask, read
-from reconciler.sandbox.responses import NoAnswer, instead, refusal, spoilt
-from reconciler.sandbox.world import ImpossibleRequestError, Request, UnknownJobError, World
+from reconciler.sandbox.requests import handle, parse_request
+from reconciler.sandbox.responses import NoResponse, error_response, faulty_response, replacement_for
+from reconciler.sandbox.world import InvalidRequestError, Request, UnknownJobError, World
 
 JOBS = "/v1/fine_tuning/jobs"
 _ROUTES = (
@@ -50,22 +51,28 @@ def create_app(
     save: Callable[[str], None] | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Starlette:
-    """Return the API over a world.
+    """Return the application for a world.
 
-    Without `api_key` anyone may ask; with one, whoever does not bear it gets a 401. `save` is given the world's text
-    after each change, before the answer goes out. A call that meets a reset raises `ConnectionResetByFaultError` from
-    the application; a server closes the connection on it, in the middle of the answer.
+    Args:
+        world: the jobs and faults.
+        now: the clock.
+        api_key: the accepted key; other keys get a 401. With None, every key is accepted.
+        save: called with the state of the world after each change, before the response is sent.
+        sleep: how to wait; tests pass a virtual clock's.
+
+    A reset fault raises `ConnectionResetByFaultError` from the application. The server then closes the connection in
+    the middle of the response.
     """
     api = _Api(world=world, now=now, api_key=api_key, save=save, sleep=sleep)
     routes = [
         Route(f"{JOBS}{path}", partial(api.answer, operation), methods=[method]) for method, path, operation in _ROUTES
     ]
-    corner = [
-        Route("/sandbox/requests", api.tell_requests, methods=["GET"]),
+    control_routes = [
+        Route("/sandbox/requests", api.list_requests, methods=["GET"]),
         Route("/sandbox/faults", api.add_faults, methods=["POST"]),
         Route("/sandbox/faults", api.clear_faults, methods=["DELETE"]),
     ]
-    return Starlette(routes=routes + corner, exception_handlers={HTTPException: _no_such_url})
+    return Starlette(routes=routes + control_routes, exception_handlers={HTTPException: _no_such_url})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +85,7 @@ class _Api:
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     async def answer(self, operation: Operation, request: HttpRequest) -> Response:
-        """Answer one call of the API, and note it down."""
+        """Answer one request of the API, and record it."""
         body = await request.body()
         at = self.now()
         before = self.world.changes
@@ -94,7 +101,7 @@ class _Api:
                 verb=operation,
                 job_id=request.path_params.get("job_id"),
                 acted=has_acted,
-                status=None if isinstance(response, NoAnswer) else response.status_code,
+                status=None if isinstance(response, NoResponse) else response.status_code,
             )
         )
         response.headers["date"] = format_datetime(at.astimezone(UTC), usegmt=True)
@@ -106,43 +113,43 @@ class _Api:
     def _respond(
         self, operation: Operation, request: HttpRequest, body: bytes, at: datetime
     ) -> tuple[Response, Fault | None]:
-        """Return the answer, and the fault that the call met. Nothing here waits, so no other call comes between."""
+        """Return the response, and the fault that applied. It never awaits, so requests are handled one by one."""
         job_id = request.path_params.get("job_id")
         fault: Fault | None = None
         try:
             self._authenticate(request)
-            question = read(self.world, operation, job_id, at, request.query_params, body)
-            fault = self.world.faults.pick(question.call)
-            response = instead(fault) or spoilt(fault, ask(self.world, question, fault))
+            api_request = parse_request(self.world, operation, job_id, at, request.query_params, body)
+            fault = self.world.faults.pick(api_request.call)
+            response = replacement_for(fault) or faulty_response(fault, handle(self.world, api_request, fault))
         except _WrongKeyError as error:
-            response = refusal(401, str(error), code="invalid_api_key")
+            response = error_response(401, str(error), code="invalid_api_key")
         except UnknownJobError as error:
-            said = f"Could not find fine tune: {error}"
-            response = refusal(404, said, param="fine_tuning_job_id", code="fine_tune_not_found")
-        except ImpossibleRequestError as error:
-            response = refusal(400, str(error), param=error.param)
+            message = f"Could not find fine tune: {error}"
+            response = error_response(404, message, param="fine_tuning_job_id", code="fine_tune_not_found")
+        except InvalidRequestError as error:
+            response = error_response(400, str(error), param=error.param)
         return response, fault
 
-    async def tell_requests(self, _: HttpRequest) -> Response:
-        """Return every request that the API has seen, oldest first."""
-        told = [{**asdict(each), "at": render_instant(each.at)} for each in self.world.requests]
-        return JSONResponse({"requests": told})
+    async def list_requests(self, _: HttpRequest) -> Response:
+        """Return every request that the API has received, oldest first."""
+        rows = [{**asdict(each), "at": render_instant(each.at)} for each in self.world.requests]
+        return JSONResponse({"requests": rows})
 
     async def add_faults(self, request: HttpRequest) -> Response:
-        """Put one rule, or a list of them, behind those that are there."""
+        """Append one fault rule, or a list of them."""
         try:
             body = json.loads(await request.body())
             rules = FAULTS.validate_python(body if isinstance(body, list) else [body])
         except ValidationError as error:
-            said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            return refusal(422, said, code="invalid_fault")
+            message = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            return error_response(422, message, code="invalid_fault")
         except ValueError:
-            return refusal(422, "The body is not JSON.", code="invalid_fault")
+            return error_response(422, "The body is not JSON.", code="invalid_fault")
         self.world.faults.add(rules)
         return JSONResponse({"added": len(rules)})
 
     async def clear_faults(self, _: HttpRequest) -> Response:
-        """Heal everything, declared faults included."""
+        """Remove all fault rules, including those of the Provider document."""
         self.world.faults.clear()
         return Response(status_code=204)
 
@@ -158,4 +165,4 @@ class _WrongKeyError(Exception):
 
 async def _no_such_url(request: HttpRequest, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return refusal(status, f"Invalid URL ({request.method} {request.url.path})")
+    return error_response(status, f"Invalid URL ({request.method} {request.url.path})")

@@ -1,4 +1,4 @@
-"""What a Provider document of `type: sandbox` declares: jobs with a life, and what goes wrong.
+"""The options of a Provider document of `type: sandbox`: jobs with their phases over time, and faults.
 
 Every scalar arrives as text and is parsed here, as everywhere in the specs.
 """
@@ -16,28 +16,28 @@ from reconciler.model.spec import Document, Duration, Text, Word, parse_duration
 from reconciler.sandbox.faults import Fault
 
 JOB_ID_PATTERN = r"ftjob-[A-Za-z0-9_-]{1,64}"
-"""What every id in the sandbox looks like, whole."""
+"""The pattern of a job id in the sandbox; the whole id must match."""
 
 
-def _span(value: object) -> object:
+def _parsed_duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
 def _declarable(phase: Phase) -> Phase:
     if phase is Phase.UNKNOWN:
-        msg = "'unknown' is not a word of the provider's; use the fault unknown-word for that"
+        msg = "'unknown' is not a status of the provider; use the fault unknown-word instead"
         raise ValueError(msg)
     return phase
 
 
 Wait = Annotated[
     timedelta,
-    BeforeValidator(_span),
+    BeforeValidator(_parsed_duration),
     Field(ge=timedelta(0)),
     PlainSerializer(render_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}[smhd]$", "examples": ["0s", "30s"]}),
 ]
-"""A duration that may be `0s`, which means at once."""
+"""A duration; `0s` means at once."""
 JobId = Annotated[str, Field(pattern=f"^{JOB_ID_PATTERN}$")]
 
 
@@ -45,9 +45,9 @@ class DeclaredStage(Document):
     """One stage of a job's life."""
 
     phase: Annotated[Phase, AfterValidator(_declarable)] = Field(
-        description="The word that the job shows; absent: the provider has forgotten it."
+        description="The status of the job; with absent, the provider no longer has the job."
     )
-    for_: Duration | None = Field(None, alias="for", description="How long; the last stage lasts for ever.")
+    for_: Duration | None = Field(None, alias="for", description="Duration; the last stage has none: it never ends.")
 
 
 DEFAULT_LIFE = (
@@ -58,23 +58,23 @@ DEFAULT_LIFE = (
 )
 
 
-def _livable(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
+def _valid_life(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
     *before, last = life
     if last.for_ is not None:
-        msg = "the last stage lasts for ever: leave out its `for`"
+        msg = "the last stage never ends: remove its `for`"
         raise ValueError(msg)
     for stage, following in zip(before, life[1:], strict=True):
         if stage.for_ is None:
-            msg = f"the stage {stage.phase!s} is not the last one: say how long it takes, with `for`"
+            msg = f"the stage {stage.phase!s} is not the last one: set its duration with `for`"
             raise ValueError(msg)
         if stage.phase is Phase.ABSENT or (stage.phase in TERMINAL and following.phase is not Phase.ABSENT):
-            msg = f"nothing but absent comes after {stage.phase!s}"
+            msg = f"only absent can follow {stage.phase!s}"
             raise ValueError(msg)
     return life
 
 
 class JobFailure(Document):
-    """Why a job fails, in the provider's words."""
+    """The provider's error of a job that fails."""
 
     code: Word = "server_error"
     message: Text = "The sandbox declares that this job fails."
@@ -82,38 +82,38 @@ class JobFailure(Document):
 
 
 class DeclaredJob(Document):
-    """A job that the sandbox has."""
+    """A job of the sandbox."""
 
     id: JobId
     model: Word = "gpt-4o-mini-2024-07-18"
-    age: Duration | None = Field(None, description="How long before the world began it was created.")
-    life: Annotated[tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_livable)] = Field(
-        DEFAULT_LIFE, description="Which phase it shows for how long, if nobody asks anything of it."
+    age: Duration | None = Field(None, description="Age of the job when the sandbox is created.")
+    life: Annotated[tuple[DeclaredStage, ...], Field(min_length=1), AfterValidator(_valid_life)] = Field(
+        DEFAULT_LIFE, description="Phases of the job and their durations, if no change is requested."
     )
-    trained_tokens: int = Field(100_000, ge=0, description="Shown once it has succeeded.")
-    error: JobFailure = Field(default_factory=JobFailure, description="Shown once it has failed.")
+    trained_tokens: int = Field(100_000, ge=0, description="Reported once the job has succeeded.")
+    error: JobFailure = Field(default_factory=JobFailure, description="Reported once the job has failed.")
     suffix: Annotated[str, Field(max_length=64)] = Field("", description="A part of the fine-tuned model's name.")
     metadata: Annotated[dict[str, str], Field(max_length=16)] = Field(default_factory=dict)
     training_file: Word = "file-sandbox-training"
     validation_file: Word | None = None
     seed: int = Field(0, ge=0, le=2_147_483_647)
-    cancel_takes: Wait | None = Field(None, description="How long a cancel takes; the world's own if left out.")
-    pause_takes: Wait | None = Field(None, description="How long a pause takes; the world's own if left out.")
+    cancel_takes: Wait | None = Field(None, description="Duration of a cancel; by default that of the sandbox.")
+    pause_takes: Wait | None = Field(None, description="Duration of a pause; by default that of the sandbox.")
     cancel_word: Literal["cancelling"] | None = Field(
-        None, description="What a cancel under way shows; its phase goes on if left out, as at OpenAI."
+        None, description="Status during a cancel; by default the phase before it, as at OpenAI."
     )
 
 
 class SandboxOptions(Document):
-    """A world: its jobs, and what goes wrong in it."""
+    """The jobs and faults of a sandbox."""
 
     jobs: tuple[DeclaredJob, ...] = ()
-    cancel_takes: Wait = Field(timedelta(0), description="How long a cancel takes, unless the job says otherwise.")
-    pause_takes: Wait = Field(timedelta(0), description="How long a pause takes, unless the job says otherwise.")
+    cancel_takes: Wait = Field(timedelta(0), description="Duration of a cancel, for jobs without their own.")
+    pause_takes: Wait = Field(timedelta(0), description="Duration of a pause, for jobs without their own.")
     cancel_word: Literal["cancelling"] | None = Field(
-        None, description="What a cancel under way shows; its phase goes on if left out, as at OpenAI."
+        None, description="Status during a cancel; by default the phase before it, as at OpenAI."
     )
-    faults: tuple[Fault, ...] = Field((), description="What goes wrong; of several rules the first that matches acts.")
+    faults: tuple[Fault, ...] = Field((), description="Fault rules; the first that matches a request applies.")
 
     @model_validator(mode="after")
     def _has_each_id_once(self) -> Self:

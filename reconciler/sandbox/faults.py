@@ -1,8 +1,8 @@
-"""What can go wrong, declared: rules in order, of which the first that matches a call acts.
+"""Declared faults: an ordered list of rules, of which the first that matches a call applies.
 
-Nothing here is random and nothing here does anything: a rule says which calls it meets, and `app` does what its words
-promise. A rule that could never meet a call (`on: list` for a cancel that is lost) is refused, because a typo would
-look like health.
+Nothing here is random. A rule only selects the calls that it applies to; `requests` and `responses` implement its
+effect. A rule that can never match, such as a lost cancel with `on: list`, is invalid, because a test with that typo
+would pass without a fault.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.model.spec import Document, Duration, Word
 
 
 class Operation(StrEnum):
-    """What can be asked of the sandbox."""
+    """The operations of the API."""
 
     LIST = "list"
     CREATE = "create"
@@ -38,7 +38,7 @@ READS = frozenset({Operation.LIST, Operation.RETRIEVE})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, as far as a rule can tell requests apart. `page` counts from 1, and is always 1 but for a list."""
+    """The properties of a request that rules match. `page` counts from 1; only a list has other pages than 1."""
 
     operation: Operation
     job_id: str | None = None
@@ -46,109 +46,111 @@ class Call:
 
 
 class Rule(Document):
-    """Which calls a fault meets."""
+    """The calls that a fault applies to."""
 
-    meets: ClassVar[frozenset[Operation]] = ALL
+    applies_to: ClassVar[frozenset[Operation]] = ALL
 
-    on: Operation | Literal["any"] = Field("any", description="Which calls; any: all that the fault can meet.")
+    on: Operation | Literal["any"] = Field("any", description="Operation; any means all that the fault can apply to.")
     job: Word | None = Field(None, description="Only calls for this job.")
-    after: int = Field(0, ge=0, description="Let so many matching calls pass first.")
-    times: int | None = Field(None, ge=1, description="Act so many times; for ever if left out.")
+    after: int = Field(0, ge=0, description="Number of matching calls that pass first.")
+    times: int | None = Field(None, ge=1, description="Number of calls to apply to; all by default.")
 
     @model_validator(mode="after")
     def _can_meet_something(self) -> Self:
-        if self.on != "any" and self.on not in self.meets:
-            msg = f"this fault never meets {self.on!s}; use any or one of {', '.join(sorted(self.meets))}"
+        if self.on != "any" and self.on not in self.applies_to:
+            msg = f"this fault never applies to {self.on!s}; use any or one of {', '.join(sorted(self.applies_to))}"
             raise ValueError(msg)
         return self
 
     def matches(self, call: Call) -> bool:
-        """Return whether this rule is about such a call, leaving `after` and `times` aside."""
-        return call.operation in self.meets and self.on in ("any", call.operation) and self.job in (None, call.job_id)
+        """Return whether this rule matches a call, without `after` and `times`."""
+        return (
+            call.operation in self.applies_to and self.on in ("any", call.operation) and self.job in (None, call.job_id)
+        )
 
 
 class Status(Rule):
-    """An error status in the API's own envelope; the call does nothing."""
+    """A response with an error status in the API's error format; the call has no effect."""
 
     fault: Literal["status"]
     status: int = Field(ge=400, le=599)
-    code: Word | None = Field(None, description="The envelope's code, such as insufficient_quota.")
-    retry_after: Duration | None = Field(None, description="The Retry-After header.")
+    code: Word | None = Field(None, description="Error code, such as insufficient_quota.")
+    retry_after: Duration | None = Field(None, description="Value of the Retry-After header.")
 
 
 class PartialPage(Rule):
-    """A list that breaks off: this page, and no other, is a 500."""
+    """A list that fails: one page is a 500, and the others are served."""
 
-    meets: ClassVar[frozenset[Operation]] = LIST_ONLY
+    applies_to: ClassVar[frozenset[Operation]] = LIST_ONLY
 
     fault: Literal["partial-page"]
     page: int = Field(2, ge=1)
 
     def matches(self, call: Call) -> bool:
-        """Return whether it is a list's broken page."""
+        """Return whether the call is for the page that fails."""
         return super().matches(call) and call.page == self.page
 
 
 class Endless(Rule):
-    """A list that goes round: whatever comes after, it is the first page, and there is more."""
+    """A list that never ends: every page is the first page, with `has_more`."""
 
-    meets: ClassVar[frozenset[Operation]] = LIST_ONLY
+    applies_to: ClassVar[frozenset[Operation]] = LIST_ONLY
 
     fault: Literal["endless"]
 
 
 class StaleRead(Rule):
-    """An answer from a replica that lags: the world as it was `for` ago."""
+    """A response from a stale replica: the state of `for` ago."""
 
-    meets: ClassVar[frozenset[Operation]] = READS
+    applies_to: ClassVar[frozenset[Operation]] = READS
 
     fault: Literal["stale-read"]
     for_: Duration = Field(alias="for")
 
 
 class LostCancel(Rule):
-    """A cancel that is answered with 200 and the unchanged job, and forgotten."""
+    """A cancel that is answered with 200 and the unchanged job, and has no effect."""
 
-    meets: ClassVar[frozenset[Operation]] = CANCEL_ONLY
+    applies_to: ClassVar[frozenset[Operation]] = CANCEL_ONLY
 
     fault: Literal["lost-cancel"]
 
 
 class LateCancel(Rule):
-    """A cancel that is taken, and through only after `for`."""
+    """A cancel that is accepted, and takes effect only after `for`."""
 
-    meets: ClassVar[frozenset[Operation]] = CANCEL_ONLY
+    applies_to: ClassVar[frozenset[Operation]] = CANCEL_ONLY
 
     fault: Literal["late-cancel"]
     for_: Duration = Field(alias="for")
 
 
 class UnknownWord(Rule):
-    """A status word that nobody has heard of. In a list, a rule with `job` rewords only that row."""
+    """A status that is not documented. In a list, a rule with `job` changes only the row of that job."""
 
-    meets: ClassVar[frozenset[Operation]] = ALL - {Operation.EVENTS, Operation.CHECKPOINTS}
+    applies_to: ClassVar[frozenset[Operation]] = ALL - {Operation.EVENTS, Operation.CHECKPOINTS}
 
     fault: Literal["unknown-word"]
     word: Word = "reticulating"
 
     def matches(self, call: Call) -> bool:
-        """Return whether the answer shows a job that it rewords."""
+        """Return whether the response can have a job whose status is replaced."""
         return super().matches(call) or (call.operation is Operation.LIST and self.on in ("any", Operation.LIST))
 
 
 class Slow(Rule):
-    """The call does what it should at once, and is answered only after `for`."""
+    """The call takes effect at once, and is answered only after `for`."""
 
     fault: Literal["slow"]
     for_: Duration = Field(alias="for")
 
 
-class Plain(Rule):
-    """The faults that need no more words.
+class SimpleFault(Rule):
+    """The faults without parameters.
 
-    The call does nothing: `hang` (no answer, ever), `reset-before-acting`, `html` (a proxy's page with a 200) and
-    `wrong-body-404` (a 404 that is not the API's own). The call is done: `reset-after-acting`, `garbage` (JSON cut in
-    the middle) and `empty` (a 200 without a body).
+    The call has no effect: `hang` (no response), `reset-before-acting`, `html` (the page of a proxy, with a 200) and
+    `wrong-body-404` (a 404 that is not in the API's error format). The call takes effect: `reset-after-acting`,
+    `garbage` (half of the JSON) and `empty` (a 200 without a body).
     """
 
     fault: Literal[
@@ -157,56 +159,56 @@ class Plain(Rule):
 
 
 Fault = Annotated[
-    Status | PartialPage | Endless | StaleRead | LostCancel | LateCancel | UnknownWord | Slow | Plain,
+    Status | PartialPage | Endless | StaleRead | LostCancel | LateCancel | UnknownWord | Slow | SimpleFault,
     Field(discriminator="fault"),
 ]
 FAULTS: TypeAdapter[tuple[Fault, ...]] = TypeAdapter(tuple[Fault, ...])
 
 
-class Tally(Document):
-    """How many calls a rule has matched so far, so that `times` outlives a restart."""
+class RuleCount(Document):
+    """The number of calls that a rule has matched, so that `times` survives a restart."""
 
     rule: Fault
     matched: int
 
 
 class Faults:
-    """The rules in force, and how often each has been met."""
+    """The current rules, and the number of calls that each has matched."""
 
     def __init__(self, rules: Iterable[Fault] = ()) -> None:
         self._rules = list(rules)
         self._matched = [0] * len(self._rules)
 
     def add(self, rules: Iterable[Fault]) -> None:
-        """Put rules behind those that are there."""
+        """Append rules."""
         for rule in rules:
             self._rules.append(rule)
             self._matched.append(0)
 
     def clear(self) -> None:
-        """Heal everything, declared faults included."""
+        """Remove all rules."""
         self._rules.clear()
         self._matched.clear()
 
     def pick(self, call: Call) -> Fault | None:
-        """Count this call, and return the fault that it meets, if any."""
+        """Count a call, and return the fault that applies to it, if any."""
         for index, rule in enumerate(self._rules):
             if not rule.matches(call):
                 continue
             self._matched[index] += 1
-            met = self._matched[index] - rule.after
-            if met > 0 and (rule.times is None or met <= rule.times):
+            number = self._matched[index] - rule.after
+            if number > 0 and (rule.times is None or number <= rule.times):
                 return rule
         return None
 
-    def tallies(self) -> tuple[Tally, ...]:
+    def tallies(self) -> tuple[RuleCount, ...]:
         """Return the counts, for a restart."""
         return tuple(
-            Tally(rule=rule, matched=matched) for rule, matched in zip(self._rules, self._matched, strict=True)
+            RuleCount(rule=rule, matched=matched) for rule, matched in zip(self._rules, self._matched, strict=True)
         )
 
-    def restore(self, tallies: Iterable[Tally]) -> None:
-        """Take up the counts of those rules that still stand where they stood."""
+    def restore(self, tallies: Iterable[RuleCount]) -> None:
+        """Restore the counts of the rules that are still at the same position."""
         for index, (rule, tally) in enumerate(zip(self._rules, tallies, strict=False)):
             if rule == tally.rule:
                 self._matched[index] = tally.matched

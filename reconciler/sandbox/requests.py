@@ -1,7 +1,7 @@
-"""What a call asks, and what the world says to it. Still no HTTP: text comes in, JSON goes out.
+"""Parsing and handling of API requests, without HTTP: text comes in, and JSON goes out.
 
-Some faults live here, because they are about what the world is asked: a list that goes round, a replica that lags, a
-cancel that is lost or late.
+Some faults are implemented here, because they change how the world is queried: an endless list, a stale replica, and a
+lost or late cancel.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from datetime import datetime
 
 from reconciler.sandbox import serialization
 from reconciler.sandbox.faults import Call, Endless, Fault, LateCancel, LostCancel, Operation, StaleRead
-from reconciler.sandbox.world import ImpossibleRequestError, World
+from reconciler.sandbox.world import InvalidRequestError, World
 
 LIMIT_MAX = 100
 _LIMIT_DEFAULT = {Operation.LIST: 20, Operation.EVENTS: 20, Operation.CHECKPOINTS: 10}
-_NEEDED = ("model", "training_file")
-_TAKEN = (*_NEEDED, "validation_file", "suffix", "metadata", "seed")
+_REQUIRED_FIELDS = ("model", "training_file")
+_ACCEPTED_FIELDS = (*_REQUIRED_FIELDS, "validation_file", "suffix", "metadata", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A call, read. What its operation has no use for is empty."""
+class ApiRequest:
+    """A parsed request. Fields that its operation does not use are empty."""
 
     call: Call
     at: datetime
@@ -34,14 +34,14 @@ class Question:
     fields: Mapping[str, object]
 
 
-def read(
+def parse_request(
     world: World, operation: Operation, job_id: str | None, at: datetime, query: Mapping[str, str], body: bytes
-) -> Question:
-    """Return what is asked. Raises `ImpossibleRequestError` where that cannot be understood."""
+) -> ApiRequest:
+    """Return the parsed request. Raises `InvalidRequestError`."""
     after = query.get("after")
     limit = _limit(query.get("limit"), _LIMIT_DEFAULT.get(operation, LIMIT_MAX))
     is_list = operation is Operation.LIST
-    return Question(
+    return ApiRequest(
         call=Call(operation, job_id, world.page_number(after, limit) if is_list else 1),
         at=at,
         job_id=job_id or "",
@@ -52,54 +52,54 @@ def read(
     )
 
 
-def ask(world: World, question: Question, fault: Fault | None) -> serialization.Json:
-    """Return the world's answer. Raises `UnknownJobError` and `ImpossibleRequestError`."""
-    return _ANSWERS[question.call.operation](world, question, fault)
+def handle(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
+    """Return the JSON response of the world. Raises `UnknownJobError` and `InvalidRequestError`."""
+    return _HANDLERS[request.call.operation](world, request, fault)
 
 
-def _list(world: World, question: Question, fault: Fault | None) -> serialization.Json:
+def _list(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
     is_endless = isinstance(fault, Endless)
     found = world.list_jobs(
-        _as_of(question, fault),
-        after=None if is_endless else question.after,
-        limit=question.limit,
-        metadata=question.metadata,
+        _as_of(request, fault),
+        after=None if is_endless else request.after,
+        limit=request.limit,
+        metadata=request.metadata,
     )
     return serialization.page([serialization.job(view) for view in found.jobs], has_more=found.has_more or is_endless)
 
 
-def _create(world: World, question: Question, _: Fault | None) -> serialization.Json:
-    return serialization.job(world.create(question.at, question.fields))
+def _create(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
+    return serialization.job(world.create(request.at, request.fields))
 
 
-def _retrieve(world: World, question: Question, fault: Fault | None) -> serialization.Json:
-    return serialization.job(world.retrieve(question.job_id, _as_of(question, fault)))
+def _retrieve(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
+    return serialization.job(world.retrieve(request.job_id, _as_of(request, fault)))
 
 
-def _cancel(world: World, question: Question, fault: Fault | None) -> serialization.Json:
+def _cancel(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
     if isinstance(fault, LostCancel):
-        return _retrieve(world, question, fault)
+        return _retrieve(world, request, fault)
     takes = fault.for_ if isinstance(fault, LateCancel) else None
-    return serialization.job(world.cancel(question.job_id, question.at, takes=takes))
+    return serialization.job(world.cancel(request.job_id, request.at, takes=takes))
 
 
-def _pause(world: World, question: Question, _: Fault | None) -> serialization.Json:
-    return serialization.job(world.pause(question.job_id, question.at))
+def _pause(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
+    return serialization.job(world.pause(request.job_id, request.at))
 
 
-def _resume(world: World, question: Question, _: Fault | None) -> serialization.Json:
-    return serialization.job(world.resume(question.job_id, question.at))
+def _resume(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
+    return serialization.job(world.resume(request.job_id, request.at))
 
 
-def _events(world: World, question: Question, _: Fault | None) -> serialization.Json:
-    return _cut(serialization.events(world.retrieve(question.job_id, question.at)), question)
+def _events(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
+    return _page_of(serialization.events(world.retrieve(request.job_id, request.at)), request)
 
 
-def _checkpoints(world: World, question: Question, _: Fault | None) -> serialization.Json:
-    return _cut(serialization.checkpoints(world.retrieve(question.job_id, question.at)), question)
+def _checkpoints(world: World, request: ApiRequest, _: Fault | None) -> serialization.Json:
+    return _page_of(serialization.checkpoints(world.retrieve(request.job_id, request.at)), request)
 
 
-_ANSWERS: Mapping[Operation, Callable[[World, Question, Fault | None], serialization.Json]] = {
+_HANDLERS: Mapping[Operation, Callable[[World, ApiRequest, Fault | None], serialization.Json]] = {
     Operation.LIST: _list,
     Operation.CREATE: _create,
     Operation.RETRIEVE: _retrieve,
@@ -111,17 +111,17 @@ _ANSWERS: Mapping[Operation, Callable[[World, Question, Fault | None], serializa
 }
 
 
-def _as_of(question: Question, fault: Fault | None) -> datetime:
-    return question.at - fault.for_ if isinstance(fault, StaleRead) else question.at
+def _as_of(request: ApiRequest, fault: Fault | None) -> datetime:
+    return request.at - fault.for_ if isinstance(fault, StaleRead) else request.at
 
 
-def _cut(rows: list[serialization.Json], question: Question) -> serialization.Json:
-    """Return the page of rows that the question is about; an unknown cursor is the end."""
+def _page_of(rows: list[serialization.Json], request: ApiRequest) -> serialization.Json:
+    """Return the requested page of rows; after an unknown cursor there are none."""
     ids = [row["id"] for row in rows]
     start = 0
-    if question.after is not None:
-        start = ids.index(question.after) + 1 if question.after in ids else len(rows)
-    stop = start + question.limit
+    if request.after is not None:
+        start = ids.index(request.after) + 1 if request.after in ids else len(rows)
+    stop = start + request.limit
     return serialization.page(rows[start:stop], has_more=stop < len(rows))
 
 
@@ -130,12 +130,12 @@ def _limit(text: str | None, default: int) -> int:
         return default
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= LIMIT_MAX:
         msg = f"Invalid 'limit': expected a whole number from 1 to {LIMIT_MAX}, but got {text!r}."
-        raise ImpossibleRequestError(msg, param="limit")
+        raise InvalidRequestError(msg, param="limit")
     return int(text)
 
 
 def _metadata(query: Mapping[str, str]) -> Mapping[str, str] | None:
-    """Return the filter `metadata[k]=v`; `metadata=null` asks for the jobs that have none."""
+    """Return the filter `metadata[k]=v`; `metadata=null` selects the jobs without metadata."""
     if query.get("metadata") == "null":
         return {}
     wanted = {key[len("metadata[") : -1]: query[key] for key in query if key.startswith("metadata[") and key[-1] == "]"}
@@ -143,17 +143,17 @@ def _metadata(query: Mapping[str, str]) -> Mapping[str, str] | None:
 
 
 def _fields(body: bytes) -> Mapping[str, object]:
-    """Return what a request to create a job says, as far as the sandbox has a use for it."""
+    """Return the fields of a request to create a job that the sandbox uses."""
     try:
-        said = json.loads(body)
+        document = json.loads(body)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        document = None
+    if not isinstance(document, dict):
         msg = "The body is not a JSON object."
-        raise ImpossibleRequestError(msg)
-    fields = {key: said[key] for key in _TAKEN if said.get(key) is not None}
-    missing = next((key for key in _NEEDED if key not in fields), None)
+        raise InvalidRequestError(msg)
+    fields = {key: document[key] for key in _ACCEPTED_FIELDS if document.get(key) is not None}
+    missing = next((key for key in _REQUIRED_FIELDS if key not in fields), None)
     if missing is not None:
         msg = f"Missing required parameter: '{missing}'."
-        raise ImpossibleRequestError(msg, param=missing)
+        raise InvalidRequestError(msg, param=missing)
     return fields

@@ -1,7 +1,7 @@
-"""Answers as they go over the wire, the spoilt ones included.
+"""HTTP responses, including faulty ones.
 
-A fault either stands in for the answer (`instead`: the world is never asked) or spoils it (`spoilt`: the world has
-been asked, and whatever was wanted has happened).
+A fault either replaces the response (`replacement_for`: the request does not reach the world), or changes it
+(`faulty_response`: the request has taken effect).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from reconciler.sandbox import serialization
-from reconciler.sandbox.faults import Fault, PartialPage, Plain, Status, UnknownWord
+from reconciler.sandbox.faults import Fault, PartialPage, SimpleFault, Status, UnknownWord
 
 _SERVER_ERROR = 500
 _QUOTA = "insufficient_quota"
@@ -26,30 +26,30 @@ _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
 class ConnectionResetByFaultError(ConnectionResetError):
-    """The connection breaks in the middle of an answer, because a fault says so."""
+    """A fault breaks the connection in the middle of a response."""
 
 
-class NoAnswer(Response):
-    """What a client gets that never gets a whole answer."""
+class NoResponse(Response):
+    """A response that never arrives completely."""
 
 
-class Hang(NoAnswer):
-    """Silence, until the client goes away."""
+class Hang(NoResponse):
+    """No response until the client disconnects."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        """Wait."""
+        """Wait for the client to disconnect."""
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
-class Reset(NoAnswer):
-    """The beginning of an answer, and then a broken connection."""
+class Reset(NoResponse):
+    """The beginning of a response, and then a broken connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        """Begin, and break off.
+        """Send the head of a response, and raise.
 
-        Without the beginning the framework and the server would both answer the exception with a 500; after it, they
-        can only close the connection.
+        Without a head, the framework would turn the exception into a 500. After a head, the server can only close the
+        connection.
         """
         beginning = [*self.raw_headers, (b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": beginning})
@@ -57,41 +57,41 @@ class Reset(NoAnswer):
         raise ConnectionResetByFaultError(msg)
 
 
-def refusal(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:
-    """Return an error in OpenAI's envelope."""
+def error_response(status: int, message: str, *, param: str | None = None, code: str | None = None) -> Response:
+    """Return an error in OpenAI's format."""
     return JSONResponse(serialization.error(message, param=param, code=code), status)
 
 
-def instead(fault: Fault | None) -> Response | None:
-    """Return what is answered in place of asking the world; None where the world is asked."""
+def replacement_for(fault: Fault | None) -> Response | None:
+    """Return the response of a fault that replaces the request; None if the request reaches the world."""
     match fault:
         case Status():
             return _status(fault)
         case PartialPage():
             return _error(_SERVER_ERROR, "The server had an error while processing your request.")
-        case Plain(fault="hang"):
+        case SimpleFault(fault="hang"):
             return Hang()
-        case Plain(fault="reset-before-acting"):
+        case SimpleFault(fault="reset-before-acting"):
             return Reset()
-        case Plain(fault="html"):
+        case SimpleFault(fault="html"):
             return HTMLResponse("<!doctype html><title>Sign in</title><p>Sign in to continue.")
-        case Plain(fault="wrong-body-404"):
+        case SimpleFault(fault="wrong-body-404"):
             return JSONResponse({"detail": "Not Found"}, 404)
         case _:
             return None
 
 
-def spoilt(fault: Fault | None, body: serialization.Json) -> Response:
-    """Return the world's answer, or what a fault makes of it."""
+def faulty_response(fault: Fault | None, body: serialization.Json) -> Response:
+    """Return the response of the world, as a fault changes it."""
     match fault:
         case UnknownWord():
             return JSONResponse(_reworded(body, fault))
-        case Plain(fault="reset-after-acting"):
+        case SimpleFault(fault="reset-after-acting"):
             return Reset()
-        case Plain(fault="garbage"):
+        case SimpleFault(fault="garbage"):
             whole = bytes(JSONResponse(body).body)
             return Response(whole[: len(whole) // 2], media_type="application/json")
-        case Plain(fault="empty"):
+        case SimpleFault(fault="empty"):
             return Response(media_type="application/json")
         case _:
             return JSONResponse(body)

@@ -1,7 +1,7 @@
-"""How the sandbox's world is told in OpenAI's words: the objects of its published fine-tuning document, as plain JSON.
+"""The jobs of the sandbox as JSON objects of OpenAI's published fine-tuning API.
 
 Source: openai/openai-openapi, `openapi.yaml` 2.3.0. Times are Unix seconds. `paused` is in that document's example of a
-pause, though not in its list of statuses.
+pause, although it is not in its list of statuses.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def job(view: JobView) -> Json:
 
 
 def events(view: JobView) -> list[Json]:
-    """Return a job's `fine_tuning.job.event`s, newest first: its creation, and one for each phase."""
+    """Return the `fine_tuning.job.event` objects of a job, newest first: its creation, and one for each phase."""
     created = (view.created_at, "info", f"Created fine-tuning job: {view.job.id}")
     phases = [
         (step.at, "error", view.job.error.message)
@@ -65,7 +65,7 @@ def events(view: JobView) -> list[Json]:
         else (step.at, "info", _MESSAGES[step.phase])
         for step in view.steps
     ]
-    told = [
+    oldest_first = [
         {
             "object": "fine_tuning.job.event",
             "id": f"ftevent-{_tail(view)}-{number}",
@@ -77,11 +77,11 @@ def events(view: JobView) -> list[Json]:
         }
         for number, (at, level, message) in enumerate([created, *phases], start=1)
     ]
-    return told[::-1]
+    return oldest_first[::-1]
 
 
 def checkpoints(view: JobView) -> list[Json]:
-    """Return a job's `fine_tuning.job.checkpoint`s, newest first: one for each epoch, once it has succeeded."""
+    """Return the `fine_tuning.job.checkpoint` objects, newest first: one for each epoch of a job that succeeded."""
     if view.phase is not Phase.SUCCEEDED or view.finished_at is None:
         return []
     return [
@@ -99,7 +99,7 @@ def checkpoints(view: JobView) -> list[Json]:
 
 
 def page(rows: Sequence[Json], *, has_more: bool) -> Json:
-    """Return a `list`. The two ids are what the document has for checkpoints; clients pass over them elsewhere."""
+    """Return a `list` object. The document has the two ids only for checkpoints; clients ignore them elsewhere."""
     return {
         "object": "list",
         "data": list(rows),
@@ -110,7 +110,7 @@ def page(rows: Sequence[Json], *, has_more: bool) -> Json:
 
 
 def error(message: str, *, type_: str = "invalid_request_error", param: str | None = None, code: str | None) -> Json:
-    """Return the envelope of every error."""
+    """Return an error object."""
     return {"error": {"message": message, "type": type_, "param": param, "code": code}}
 
 

@@ -1,7 +1,7 @@
-"""Serving an application on a port, for the official clients and for people to try.
+"""Serves an application on a port, for the verb `sandbox` and for tests with official clients.
 
-The `Date` header is the application's own. A handler that breaks off (see `ConnectionResetByFaultError`) breaks its
-connection, and the server says nothing about it.
+The `Date` header comes from the application. If a handler raises `ConnectionResetByFaultError`, the connection is
+closed, and the server logs nothing.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _GRACE_S = 1
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, but it says when it is ready, and ends quietly on a signal instead of raising it once more."""
+    """A uvicorn server that calls `on_ready`, and that does not raise a signal again after it has handled it."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and call `on_ready`."""
         await super().startup(sockets)
         self._on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGINT or SIGTERM; only a process's main thread can be told of them."""
+        """Stop at SIGINT or SIGTERM. Only the main thread of a process can handle signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -56,13 +56,13 @@ async def serve(
     on_ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`; port 0 takes a free one.
+    """Serve until SIGINT, SIGTERM or `stop`. Port 0 selects a free port.
 
-    `on_ready` is given the address, such as `http://127.0.0.1:8080`, once it answers. Raises OSError where the address
-    cannot be had.
+    `on_ready` is called with the address, such as `http://127.0.0.1:8080`, once the server answers. Raises OSError if
+    the address is not available.
     """
     with socket.create_server((host, port)) as listener:
-        # asyncio does this only for sockets that name their protocol; without it every answer waits 40 ms for an ACK.
+        # asyncio sets this only on sockets with an explicit protocol. Without it, each response waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         address = f"http://{host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(

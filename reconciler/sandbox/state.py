@@ -1,4 +1,4 @@
-"""What a world remembers over a restart: all that does not follow from its options."""
+"""The state of a world that survives a restart: everything that does not follow from its options."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import AwareDatetime
 from reconciler.model.spec import Document
 from reconciler.model.status import Verb
 from reconciler.sandbox.config import DeclaredJob
-from reconciler.sandbox.faults import Tally
+from reconciler.sandbox.faults import RuleCount
 from reconciler.sandbox.timeline import Timeline
 
 
-class Act(Document):
-    """Something that was asked of a job, and taken."""
+class AcceptedRequest(Document):
+    """A cancel, pause or resume that the sandbox accepted."""
 
     verb: Verb
     job_id: str
@@ -23,8 +23,8 @@ class Act(Document):
     takes: timedelta = timedelta(0)
     shows_word: bool = False
 
-    def onto(self, life: Timeline) -> Timeline:
-        """Return the life of the job that this happened to."""
+    def applied_to(self, life: Timeline) -> Timeline:
+        """Return the timeline of the job after this request."""
         if self.verb is Verb.CANCEL:
             return life.cancelled(self.at, takes=self.takes, shows_word=self.shows_word)
         if self.verb is Verb.PAUSE:
@@ -33,18 +33,18 @@ class Act(Document):
 
 
 class Creation(Document):
-    """A job that was made through the API."""
+    """A job that was created through the API."""
 
     job: DeclaredJob
     at: AwareDatetime
 
 
 class WorldState(Document):
-    """The whole of it, as it stands in a file in the state directory."""
+    """The state as it is in the file. The names of the fields are its format."""
 
     kind: Literal["sandbox-world"] = "sandbox-world"
     version: Literal[1] = 1
     began_at: AwareDatetime
     created: tuple[Creation, ...] = ()
-    acts: tuple[Act, ...] = ()
-    tallies: tuple[Tally, ...] = ()
+    acts: tuple[AcceptedRequest, ...] = ()
+    tallies: tuple[RuleCount, ...] = ()

@@ -1,4 +1,4 @@
-"""A world in a file, so that `reconcile --once` finds it as the last run left it."""
+"""Stores a world in a file, so that the next `reconcile --once` continues with it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from reconciler.sandbox.world import World
 
 
 def open_world(options: SandboxOptions, path: Path, now: datetime) -> World:
-    """Return the world that the file holds; a missing, torn or foreign file begins a new one, and is replaced.
+    """Return the world in a file. If the file is missing or invalid, it is replaced by a new world.
 
-    Raises OSError where the file can be neither read nor written.
+    Raises OSError if the file can be neither read nor written.
     """
     try:
         return World.from_json(options, path.read_text(encoding="utf-8"))
@@ -24,14 +24,14 @@ def open_world(options: SandboxOptions, path: Path, now: datetime) -> World:
 
 
 def save_world(path: Path, text: str) -> None:
-    """Put the text in the file's place in one step, so that a reader finds the old world or the new one."""
+    """Replace the file atomically, so that a reader finds either the old world or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as beside:
-        beside.write(text)
-    Path(beside.name).replace(path)
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as temporary:
+        temporary.write(text)
+    Path(temporary.name).replace(path)
 
 
-def forget_worlds(directory: Path) -> None:
-    """Remove every world that a directory holds."""
+def remove_worlds(directory: Path) -> None:
+    """Remove every stored world in a directory."""
     for path in directory.glob("sandbox-*.json"):
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""A job's life: which phase it shows at which moment.
+"""The timeline of a job: its phase at each time.
 
-Two rules. A life is a function of time and of what was asked of the job, of nothing else. And nothing changes in
-place: asking gives a new timeline, so that what the job was a minute ago can still be told.
+A timeline depends only on the declared stages and on the accepted requests. It is immutable: a request returns a new
+timeline, so that the state of a minute ago is still known.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from reconciler.model.job import TERMINAL, Phase
 
 REQUEUED_FOR = timedelta(seconds=30)
-"""How long a resumed job is queued again; the published example of a resume answers `queued`."""
-ENDS = TERMINAL | {Phase.ABSENT}
+"""How long a resumed job is queued. OpenAI's published example of a resume returns `queued`."""
+END_PHASES = TERMINAL | {Phase.ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From this moment on, this phase."""
+    """The start of a phase."""
 
     at: datetime
     phase: Phase
@@ -27,74 +27,74 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Steps in the order of time; the first is the job's creation.
+    """Steps in the order of time; the first is the creation of the job.
 
-    `held` is the life that a pause interrupted, beginning at the pause itself. `is_cancel_asked` stays true once it is.
+    `held` has the steps that a pause postponed, from the pause on. `is_cancel_requested` stays true after a cancel.
     """
 
     steps: tuple[Step, ...]
     held: tuple[Step, ...] = ()
-    is_cancel_asked: bool = False
+    is_cancel_requested: bool = False
 
     @property
     def created_at(self) -> datetime:
-        """When the job came to be."""
+        """The time of the job's creation."""
         return self.steps[0].at
 
     @property
     def end(self) -> Step | None:
-        """The step that ends the life, if anything does."""
-        return next((step for step in self.steps if step.phase in ENDS), None)
+        """The step that ends the job; None if it never ends."""
+        return next((step for step in self.steps if step.phase in END_PHASES), None)
 
-    def until(self, moment: datetime) -> tuple[Step, ...]:
-        """Return the steps that have been taken by then; the last one is what the job shows."""
+    def steps_until(self, moment: datetime) -> tuple[Step, ...]:
+        """Return the steps up to a time; the last one has the phase at that time."""
         return tuple(step for step in self.steps if step.at <= moment)
 
     def phase_at(self, moment: datetime) -> Phase:
-        """Return what the job shows at a moment; before its creation it is absent."""
-        taken = self.until(moment)
+        """Return the phase at a time; before its creation a job is absent."""
+        taken = self.steps_until(moment)
         return taken[-1].phase if taken else Phase.ABSENT
 
     def cancelled(self, at: datetime, *, takes: timedelta, shows_word: bool) -> Timeline:
-        """Return the life of a job that is cancelled at `at`, where that takes a while.
+        """Return the timeline of a job that is cancelled at `at`, if the cancel takes this long.
 
-        A job that ends before the cancel is through ends as it would have. In the meantime the life goes on, or shows
-        `cancelling` where the provider has that word.
+        If the job ends before the cancel takes effect, its end is unchanged. During the cancel the job continues, or
+        is `cancelling` if the provider has that status.
         """
-        through_at = at + takes
+        effective_at = at + takes
         end = self.end
-        is_too_late = end is not None and end.at <= through_at
-        ending = self._from(end) if end is not None and is_too_late else (Step(through_at, Phase.CANCELLED),)
+        is_too_late = end is not None and end.at <= effective_at
+        ending = self._from(end) if end is not None and is_too_late else (Step(effective_at, Phase.CANCELLED),)
         if shows_word and takes:
-            meantime: tuple[Step, ...] = (Step(at, Phase.CANCELLING),)
+            during: tuple[Step, ...] = (Step(at, Phase.CANCELLING),)
         else:
-            meantime = tuple(step for step in self.steps if at < step.at < ending[0].at)
-        return Timeline((*self.until(at), *meantime, *ending), is_cancel_asked=True)
+            during = tuple(step for step in self.steps if at < step.at < ending[0].at)
+        return Timeline((*self.steps_until(at), *during, *ending), is_cancel_requested=True)
 
     def paused(self, at: datetime, *, takes: timedelta) -> Timeline:
-        """Return the life of a job that is frozen at `at`, and says `pausing` for as long as that takes."""
-        taken = self.until(at)
+        """Return the timeline of a job that is paused at `at`, and is `pausing` for this long."""
+        taken = self.steps_until(at)
         pausing = (Step(at, Phase.PAUSING),) if takes else ()
         held = (Step(at, taken[-1].phase), *self.steps[len(taken) :])
         return replace(self, steps=(*taken, *pausing, Step(at + takes, Phase.PAUSED)), held=held)
 
     def resumed(self, at: datetime) -> Timeline:
-        """Return the life of a job that is queued again at `at`, and then goes on where it was paused.
+        """Return the timeline of a job that is queued again at `at`, and then continues from its pause.
 
-        A life that was declared as paused goes on with the stage after that, or runs for ever if there is none.
+        A job that was declared as paused continues with its next stage, or runs forever if there is none.
         """
-        taken = self.until(at)
+        taken = self.steps_until(at)
         rest = self.held or self.steps[len(taken) :] or (Step(at, Phase.RUNNING),)
-        later_by = at + REQUEUED_FOR - rest[0].at
-        moved = tuple(Step(step.at + later_by, step.phase) for step in rest)
-        return replace(self, steps=(*taken, Step(at, Phase.QUEUED), *moved), held=())
+        delay = at + REQUEUED_FOR - rest[0].at
+        postponed = tuple(Step(step.at + delay, step.phase) for step in rest)
+        return replace(self, steps=(*taken, Step(at, Phase.QUEUED), *postponed), held=())
 
     def _from(self, first: Step) -> tuple[Step, ...]:
         return self.steps[self.steps.index(first) :]
 
 
-def planned(stages: Iterable[tuple[Phase, timedelta | None]], created_at: datetime) -> Timeline:
-    """Return the life that begins at `created_at` and stays in each phase for its span; the last one needs none."""
+def planned_timeline(stages: Iterable[tuple[Phase, timedelta | None]], created_at: datetime) -> Timeline:
+    """Return the timeline of declared stages, each a phase and its duration. The last stage needs no duration."""
     steps = []
     at = created_at
     for phase, span in stages:

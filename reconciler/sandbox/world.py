@@ -1,8 +1,10 @@
-"""The sandbox's world: which jobs there are, what they show, and what happens to them.
+"""The world of the sandbox: its jobs, their state, and the requests that change them.
 
-Three rules. The world has no clock: every question comes with its moment. It keeps what was asked, not what became of
-it, so the same questions give the same world, at any moment up to now. And it knows no HTTP: it refuses with
-`UnknownJobError` and `ImpossibleRequestError`.
+Rules:
+
+- The world has no clock. Every method takes the current time.
+- It stores accepted requests and not their effects, so it can return the state at any earlier time.
+- It does not depend on HTTP. It refuses a request with `UnknownJobError` or `InvalidRequestError`.
 """
 
 from __future__ import annotations
@@ -20,19 +22,19 @@ from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.status import Verb
 from reconciler.sandbox.config import DeclaredJob, SandboxOptions
 from reconciler.sandbox.faults import Faults, Operation
-from reconciler.sandbox.state import Act, Creation, WorldState
-from reconciler.sandbox.timeline import Step, Timeline, planned
+from reconciler.sandbox.state import AcceptedRequest, Creation, WorldState
+from reconciler.sandbox.timeline import Step, Timeline, planned_timeline
 
 REQUESTS_MAX = 50_000
 _NO_TIME = timedelta(0)
 
 
 class UnknownJobError(Exception):
-    """There is no such job, or not at that moment."""
+    """There is no such job at that time."""
 
 
-class ImpossibleRequestError(Exception):
-    """The question makes no sense, or not for this job. `param` names the argument that is wrong."""
+class InvalidRequestError(Exception):
+    """The request is invalid, or not possible for this job. `param` names the invalid argument."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -41,7 +43,7 @@ class ImpossibleRequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request as the provider saw it. `status` is None where it never gave an answer."""
+    """One request as the provider received it. `status` is None if it was not answered."""
 
     at: datetime
     method: str
@@ -54,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job at one moment. `steps` are those taken so far, oldest first."""
+    """A job at one time. `steps` are those up to that time, oldest first."""
 
     job: DeclaredJob
     steps: tuple[Step, ...]
@@ -62,77 +64,77 @@ class JobView:
 
     @property
     def phase(self) -> Phase:
-        """What it shows."""
+        """The phase of the job."""
         return self.steps[-1].phase
 
     @property
     def created_at(self) -> datetime:
-        """When it came to be."""
+        """The time of the job's creation."""
         return self.steps[0].at
 
     @property
     def finished_at(self) -> datetime | None:
-        """When it ended, if it has."""
+        """The time at which the job ended; None if it has not."""
         return next((step.at for step in self.steps if step.phase in TERMINAL), None)
 
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """One page, newest job first."""
+    """One page of jobs, newest first."""
 
     jobs: tuple[JobView, ...]
     has_more: bool
 
 
 class World:
-    """Jobs, and what is asked of them. Not for several threads at once."""
+    """The jobs and the accepted requests. Not thread-safe."""
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         self.began_at = began_at
         self.faults = Faults(options.faults)
         self.requests: deque[Request] = deque(maxlen=REQUESTS_MAX)
         self.changes = 0
-        """How many requests have changed this world since it was opened."""
+        """The number of requests that have changed this world since it was opened."""
         self._options = options
         self._jobs = {job.id: (job, began_at - (job.age or _NO_TIME)) for job in options.jobs}
         self._created: list[Creation] = []
-        self._acts: dict[str, list[Act]] = {}
+        self._acts: dict[str, list[AcceptedRequest]] = {}
         self._sort()
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
-        """Return the world that `to_json` told of, with today's options. Raises ValueError for any other text.
+        """Return the world of a `to_json` text, with the current options. Raises ValueError for any other text.
 
-        What was asked of a job that is no longer declared is forgotten.
+        Requests for a job that is no longer declared are dropped.
         """
-        memory = WorldState.model_validate_json(text)
-        world = cls(options, memory.began_at)
-        for creation in memory.created:
+        state = WorldState.model_validate_json(text)
+        world = cls(options, state.began_at)
+        for creation in state.created:
             world._add(creation)
         world._sort()
-        for act in memory.acts:
+        for act in state.acts:
             if act.job_id in world._jobs:
                 world._acts.setdefault(act.job_id, []).append(act)
-        world.faults.restore(memory.tallies)
+        world.faults.restore(state.tallies)
         return world
 
     def to_json(self) -> str:
-        """Return what the world remembers, for `from_json`."""
+        """Return the state of the world, for `from_json`."""
         acts = tuple(act for acts in self._acts.values() for act in acts)
-        memory = WorldState(
+        state = WorldState(
             began_at=self.began_at, created=tuple(self._created), acts=acts, tallies=self.faults.tallies()
         )
-        return memory.model_dump_json(by_alias=True)
+        return state.model_dump_json(by_alias=True)
 
     def list_jobs(
         self, now: datetime, *, after: str | None, limit: int, metadata: Mapping[str, str] | None = None
     ) -> JobList:
-        """Return the jobs behind `after`, newest first. An empty `metadata` selects the jobs that have none.
+        """Return the jobs after the cursor `after`, newest first. An empty `metadata` selects jobs without metadata.
 
-        Raises `ImpossibleRequestError` for a cursor that was never given out.
+        Raises `InvalidRequestError` for an unknown cursor.
         """
         found = []
-        for job_id in self._newest_first[self._place_behind(after) :]:
+        for job_id in self._newest_first[self._index_after(after) :]:
             view = self._view(job_id, now)
             if view is not None and _is_selected(view.job, metadata):
                 found.append(view)
@@ -141,8 +143,8 @@ class World:
         return JobList(tuple(found[:limit]), has_more=len(found) > limit)
 
     def page_number(self, after: str | None, limit: int) -> int:
-        """Return which page of a list this is, counted from 1."""
-        return self._place_behind(after) // limit + 1
+        """Return the number of a page of a list, counted from 1."""
+        return self._index_after(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:
         """Return one job. Raises `UnknownJobError`."""
@@ -152,7 +154,7 @@ class World:
         return view
 
     def create(self, now: datetime, fields: Mapping[str, object]) -> JobView:
-        """Make a job with a believable life. Raises `ImpossibleRequestError` for fields that no job has."""
+        """Create a job with the default stages. Raises `InvalidRequestError` for invalid fields."""
         ids = (f"ftjob-created-{number:06}" for number in count(len(self._created) + 1))
         new_id = next(each for each in ids if each not in self._jobs)
         try:
@@ -161,71 +163,71 @@ class World:
             first = error.errors()[0]
             param = ".".join(str(part) for part in first["loc"])
             msg = f"Invalid value for '{param}': {first['msg']}"
-            raise ImpossibleRequestError(msg, param=param) from None
+            raise InvalidRequestError(msg, param=param) from None
         self._add(Creation(job=job, at=now))
         self._sort()
         self.changes += 1
         return self.retrieve(job.id, now)
 
     def cancel(self, job_id: str, now: datetime, *, takes: timedelta | None = None) -> JobView:
-        """Cancel a job; asking again while that takes its time changes nothing.
+        """Cancel a job. A second request during the cancel has no effect.
 
-        Raises `UnknownJobError`, and `ImpossibleRequestError` if it is over.
+        Raises `UnknownJobError`, and `InvalidRequestError` if the job has ended.
         """
         job = self._unfinished(job_id, now, Verb.CANCEL).job
-        if not self._life(job_id, now).is_cancel_asked:
+        if not self._timeline(job_id, now).is_cancel_requested:
             shows_word = (job.cancel_word or self._options.cancel_word) is not None
             span = _first(takes, job.cancel_takes, self._options.cancel_takes)
-            self._act(Act(verb=Verb.CANCEL, job_id=job_id, at=now, takes=span, shows_word=shows_word))
+            self._record(AcceptedRequest(verb=Verb.CANCEL, job_id=job_id, at=now, takes=span, shows_word=shows_word))
         return self.retrieve(job_id, now)
 
     def pause(self, job_id: str, now: datetime) -> JobView:
-        """Pause a job. Raises `UnknownJobError`, and `ImpossibleRequestError` if it has ended or is paused already."""
+        """Pause a job. Raises `UnknownJobError`, and `InvalidRequestError` if it has ended or is already paused."""
         view = self._unfinished(job_id, now, Verb.PAUSE)
-        if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._life(job_id, now).is_cancel_asked:
-            raise _not_possible(view, Verb.PAUSE)
+        if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._timeline(job_id, now).is_cancel_requested:
+            raise _impossible(view, Verb.PAUSE)
         span = _first(view.job.pause_takes, self._options.pause_takes)
-        self._act(Act(verb=Verb.PAUSE, job_id=job_id, at=now, takes=span))
+        self._record(AcceptedRequest(verb=Verb.PAUSE, job_id=job_id, at=now, takes=span))
         return self.retrieve(job_id, now)
 
     def resume(self, job_id: str, now: datetime) -> JobView:
-        """Let a paused job go on. Raises `UnknownJobError`, and `ImpossibleRequestError` if it is not paused."""
+        """Resume a paused job. Raises `UnknownJobError`, and `InvalidRequestError` if it is not paused."""
         view = self._unfinished(job_id, now, Verb.RESUME)
-        if view.phase is not Phase.PAUSED or self._life(job_id, now).is_cancel_asked:
-            raise _not_possible(view, Verb.RESUME)
-        self._act(Act(verb=Verb.RESUME, job_id=job_id, at=now))
+        if view.phase is not Phase.PAUSED or self._timeline(job_id, now).is_cancel_requested:
+            raise _impossible(view, Verb.RESUME)
+        self._record(AcceptedRequest(verb=Verb.RESUME, job_id=job_id, at=now))
         return self.retrieve(job_id, now)
 
     def _unfinished(self, job_id: str, now: datetime, verb: Verb) -> JobView:
         view = self.retrieve(job_id, now)
         if view.finished_at is not None:
-            raise _not_possible(view, verb)
+            raise _impossible(view, verb)
         return view
 
     def _view(self, job_id: str, now: datetime) -> JobView | None:
         if job_id not in self._jobs:
             return None
-        life = self._life(job_id, now)
+        life = self._timeline(job_id, now)
         if life.phase_at(now) is Phase.ABSENT:
             return None
         end = life.end
         is_running = life.phase_at(now) is Phase.RUNNING
         return JobView(
             job=self._jobs[job_id][0],
-            steps=life.until(now),
+            steps=life.steps_until(now),
             estimated_finish_at=end.at if end is not None and is_running else None,
         )
 
-    def _life(self, job_id: str, as_of: datetime) -> Timeline:
-        """Return the life of a job as far as it was known at a moment."""
+    def _timeline(self, job_id: str, as_of: datetime) -> Timeline:
+        """Return the timeline of a job from the requests up to a time."""
         job, created_at = self._jobs[job_id]
-        life = planned(((stage.phase, stage.for_) for stage in job.life), created_at)
+        life = planned_timeline(((stage.phase, stage.for_) for stage in job.life), created_at)
         for act in self._acts.get(job_id, ()):
             if act.at <= as_of:
-                life = act.onto(life)
+                life = act.applied_to(life)
         return life
 
-    def _act(self, act: Act) -> None:
+    def _record(self, act: AcceptedRequest) -> None:
         self._acts.setdefault(act.job_id, []).append(act)
         self.changes += 1
 
@@ -234,18 +236,18 @@ class World:
         self._jobs[creation.job.id] = (creation.job, creation.at)
 
     def _sort(self) -> None:
-        """Put the newest first; of two of one age, the one that was declared later."""
+        """Sort the jobs, the newest first. Of two jobs of the same age, the one that was declared later comes first."""
         oldest_first = sorted(self._jobs, key=lambda job_id: self._jobs[job_id][1])
         self._newest_first = oldest_first[::-1]
-        self._places = {job_id: place for place, job_id in enumerate(self._newest_first)}
+        self._indexes = {job_id: place for place, job_id in enumerate(self._newest_first)}
 
-    def _place_behind(self, after: str | None) -> int:
+    def _index_after(self, after: str | None) -> int:
         if after is None:
             return 0
-        if after not in self._places:
+        if after not in self._indexes:
             msg = f"No fine-tuning job with the id {after!r} to list after."
-            raise ImpossibleRequestError(msg, param="after")
-        return self._places[after] + 1
+            raise InvalidRequestError(msg, param="after")
+        return self._indexes[after] + 1
 
 
 def _is_selected(job: DeclaredJob, metadata: Mapping[str, str] | None) -> bool:
@@ -258,5 +260,5 @@ def _first(*spans: timedelta | None) -> timedelta:
     return next((span for span in spans if span is not None), _NO_TIME)
 
 
-def _not_possible(view: JobView, verb: Verb) -> ImpossibleRequestError:
-    return ImpossibleRequestError(f"Cannot {verb} fine-tuning job {view.job.id}: its status is {view.phase}.")
+def _impossible(view: JobView, verb: Verb) -> InvalidRequestError:
+    return InvalidRequestError(f"Cannot {verb} fine-tuning job {view.job.id}: its status is {view.phase}.")

@@ -1,1 +1,1 @@
-"""What the watch reports to other systems: log, metrics, audit log, heartbeat."""
+"""Reports of a watch to other systems: the log, metrics, the audit log and a heartbeat."""

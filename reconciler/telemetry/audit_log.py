@@ -1,8 +1,8 @@
-"""The audit: one JSON line for each request that was to change something, by whom it was wanted, and its outcome.
+"""The audit log: one JSON line for each change request, with its author and its outcome.
 
-Rules: lines are only ever appended, and each is on the disk before anything else happens; a file that was rotated or
-deleted is made anew. What was sent when the power went is not here but in the job's receipt, which is written before
-the request.
+Lines are only appended, and each is synced to the disk before the next step. A file that was rotated or deleted is
+created again. A line is written after its request. If the machine fails in between, the request is only in the receipt
+of its job, which is written before the request.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from reconciler.model.spec import render_instant
 
 
 class AuditFile:
-    """The `Audit` of a file. Use it as a context manager; opening it raises OSError."""
+    """An `Audit` that appends to a file. Use it as a context manager. Opening it can raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self._file = AppendFile(path)
 
     def __enter__(self) -> Self:
-        """Keep the file open."""
+        """Return the open audit log."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the file."""
         self._file.close()
 
     def __call__(self, record: ActionRecord) -> None:
-        """Append a line, in one write, and make it durable. Raises OSError."""
+        """Append a line in one write, and sync it to the disk. Raises OSError."""
         self._file.append(audit_line(record).encode(errors="replace"), is_durable=True)
 
     def reopen(self) -> None:
-        """Open the file again by its name, and make it where it is not there. Raises OSError."""
+        """Open the file again by its name, and create it if it is missing. Raises OSError."""
         self._file.reopen()
 
 
 def audit_line(record: ActionRecord) -> str:
-    """Return the line, with its end."""
+    """Return the JSON line of a record, with a line end."""
     action, origin = record.action, record.origin
-    told = {
+    fields = {
         "at": render_instant(record.at.replace(microsecond=0)),
         "verb": action.verb,
         "account": str(action.ref.account),
@@ -56,4 +56,4 @@ def audit_line(record: ActionRecord) -> str:
         "outcome": record.progress,
         "message": record.message,
     }
-    return json.dumps(told, ensure_ascii=False) + "\n"
+    return json.dumps(fields, ensure_ascii=False) + "\n"

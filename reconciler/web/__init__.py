@@ -1,1 +1,1 @@
-"""How a running watch is asked from outside, over HTTP."""
+"""The HTTP port of a running watch: health, readiness and metrics."""

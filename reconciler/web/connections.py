@@ -1,7 +1,7 @@
-"""Connections of the health port: few at a time, each for a short while and one request.
+"""Connections of the health port: few at a time, each short and for one request.
 
-Rules: a new connection is always taken, so that a probe is answered; where there are too many, the oldest ends for it.
-So a stranger who opens hundreds of them takes no descriptor that the watch needs, and keeps no probe out.
+A new connection is always accepted, so that a probe is answered. If there are too many, the oldest is closed. Therefore
+a client that opens hundreds of connections can neither exhaust the file descriptors of the watch nor block a probe.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS_MAX = 32
 ACCEPTED_AT_ONCE = 32
-"""Of those that wait in the kernel: for one turn of the event loop they are descriptors beyond the number above."""
-LASTS_AT_MOST_S = 15.0
-"""For the request's head and body, and the answer: more than the 10 s after which Prometheus gives up."""
+"""The backlog of the socket. uvicorn accepts all of it in one turn of the event loop, beyond `CONNECTIONS_MAX`."""
+LIFETIME_MAX_S = 15.0
+"""The time for a request and its response. Longer than 10 s, the default timeout of a Prometheus scrape."""
 HEAD_MAX = 16 * 1024
-"""Bytes of a request's head."""
+"""The maximum size of the head of a request, in bytes."""
 
 
 class BoundedConnection(H11Protocol):
-    """One connection of uvicorn's own protocol, with an end."""
+    """A connection of uvicorn with a limited lifetime."""
 
     _made_at: float
     _timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Take the connection, in the place of the oldest one if there are too many."""
+        """Accept the connection, and close the oldest one if there are too many."""
         others = cast("set[BoundedConnection]", self.connections)
         live = [each for each in others if not each.transport.is_closing()]
         if len(live) >= CONNECTIONS_MAX:
@@ -35,9 +35,9 @@ class BoundedConnection(H11Protocol):
         super().connection_made(transport)
         loop = asyncio.get_running_loop()
         self._made_at = loop.time()
-        self._timer = loop.call_later(LASTS_AT_MOST_S, transport.abort)
+        self._timer = loop.call_later(LIFETIME_MAX_S, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Cancel the timer."""
         self._timer.cancel()
         super().connection_lost(exc)

@@ -1,9 +1,11 @@
-"""Health, readiness and metrics of a watch, served from a thread of their own.
+"""Health, readiness and metrics of a watch, served from a separate thread.
 
-Rules: nothing here changes anything, asks a provider or waits for the watch: it reads one immutable `WatchStatus`, and
-so it still answers when the watch does not. Whoever may reach the port may read it, so it listens on loopback unless
-told otherwise, says no secret, and answers to no name that it was not given. What a client does costs the watch little:
-connections are few and short.
+Rules:
+
+- The server changes nothing, sends no request to a provider, and does not wait for the watch. It reads one immutable
+  `WatchStatus`, so it answers even if the watch is blocked.
+- The port has no authentication. Therefore secrets are redacted, and only accepted host names are answered.
+- Clients cannot slow down the watch, because connections are few and short.
 """
 
 from __future__ import annotations
@@ -23,25 +25,25 @@ from starlette.types import ASGIApp
 from reconciler.model.watch_status import WatchStatus, liveness_problems, readiness_problems
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.web.connections import ACCEPTED_AT_ONCE, HEAD_MAX, BoundedConnection
-from reconciler.web.hosts import KnownHosts
+from reconciler.web.hosts import HostFilter
 
 _GRACE_S = 1
 
 
 def create_app(
-    overview: Callable[[], WatchStatus], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
+    watch_status: Callable[[], WatchStatus], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
 ) -> Starlette:
-    """Return the application. `metrics` returns what a scrape is answered, and its content type."""
+    """Return the application. `metrics` returns the text of a scrape and its content type."""
 
-    def tell(problems: tuple[str, ...]) -> Response:
+    def report(problems: tuple[str, ...]) -> Response:
         text = KNOWN_SECRETS.redact("\n".join(problems or ("ok",)) + "\n")
         return PlainTextResponse(text, status_code=503 if problems else 200)
 
     async def healthz(_: Request) -> Response:
-        return tell(liveness_problems(overview(), monotonic()))
+        return report(liveness_problems(watch_status(), monotonic()))
 
     async def readyz(_: Request) -> Response:
-        return tell(readiness_problems(overview()))
+        return report(readiness_problems(watch_status()))
 
     async def scrape(_: Request) -> Response:
         text, content_type = metrics()
@@ -52,21 +54,21 @@ def create_app(
 
 @contextmanager
 def serving(app: ASGIApp, host: str, port: int, names: Collection[str] = ()) -> Iterator[str]:
-    """Serve while the body runs; yields the address, such as `http://127.0.0.1:8080`.
+    """Serve an application while the body runs. Yields its address, such as `http://127.0.0.1:8080`.
 
     Args:
-        app: what answers.
-        host: where to listen; a name that is given here is also answered to.
-        port: 0 takes a free one.
-        names: others that are answered to, besides addresses and names without a dot.
+        app: the application.
+        host: the address or name to listen on; a name is also an accepted host name.
+        port: the port; 0 selects a free one.
+        names: further accepted host names, besides IP addresses and names without a dot.
 
     Raises:
-        OSError: where the address cannot be had.
+        OSError: the address is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         config = uvicorn.Config(
-            KnownHosts(app, (host, *names)),
+            HostFilter(app, (host, *names)),
             lifespan="off",
             log_config=None,
             log_level="critical",

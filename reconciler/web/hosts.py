@@ -1,9 +1,9 @@
-"""Which names the health port answers to.
+"""The host names that the health port accepts.
 
-A page on the internet can let its own name lead to an address of this machine (DNS rebinding), and have a browser here
-read what the port says. The browser then names that page's host, which nobody here has given the port. An address says
-nothing of the kind, and probes of Kubernetes and Prometheus use addresses. A name without a dot cannot be had on the
-internet.
+An attacker can point the name of a web page at an address of this machine (DNS rebinding), so that a browser here reads
+the health port for the page. Such a request has the name of the page in its `Host` header, so the port accepts only the
+names that it was given. IP addresses are accepted, because a page cannot have one as its name, and the probes of
+Kubernetes and Prometheus use them. Names without a dot are accepted, because they do not exist on the internet.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+(?:%[\w.%-]+)?\]|(?P<name>[^\s:\[\]]+))(?::[0-9]*)?", re.ASCII)
 
 
-class KnownHosts:
-    """An application that answers only requests for this machine's addresses and for names that it was given."""
+class HostFilter:
+    """An application that answers only requests for IP addresses, names without a dot, and given names."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
         self._names = frozenset(name.casefold().rstrip(".") for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse with 421 (RFC 9110, section 15.5.20)."""
+        """Answer the request, or refuse it with status 421 (RFC 9110, section 15.5.20)."""
         hosts = Headers(scope=scope).getlist("host")
-        if all(map(self.knows, hosts)):
+        if all(map(self.is_accepted, hosts)):
             await self._app(scope, receive, send)
             return
-        text = "this name is not one of mine; --listen-names says which are\n"
+        text = "this host name is not accepted; --listen-names lists accepted names\n"
         await PlainTextResponse(text, HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send)
 
-    def knows(self, host: str) -> bool:
-        """Return whether a request for this host, with or without a port, may be answered."""
+    def is_accepted(self, host: str) -> bool:
+        """Return whether a `Host` header, with or without a port, is accepted."""
         found = _HOST.fullmatch(host)
         if found is None:
             return False

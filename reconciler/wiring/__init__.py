@@ -1,40 +1,43 @@
-"""Puts the parts together: the only package that knows every concrete class.
+"""Assembles the parts of a command: the only package that imports every concrete class.
 
-Rules: whatever is opened here is closed here, by one exit stack a run; a plan is given accounts that it can only read;
-heavy parts are imported where they are needed, so that `--help` is quick.
+Rules:
+
+- Everything that is opened here is closed here, by one exit stack per run.
+- A plan gets accounts that it can only read.
+- Slow imports are made where they are needed, so that `--help` is fast.
 """
 
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
 from reconciler.wiring.commands import (
-    ask_watch_to_retry,
     make_plan,
+    open_read_only,
     provider_types,
     read_specs,
     read_statuses,
-    reading,
+    request_retry_by_watch,
     run_once,
     run_options_of,
     validate,
     watch,
 )
 from reconciler.wiring.sandbox_service import serve_sandbox
-from reconciler.wiring.selection import check_selected, why_nothing
+from reconciler.wiring.selection import check_selection, why_no_match
 
 __all__ = [
     "BusyError",
     "ConfigurationError",
     "UsageError",
-    "ask_watch_to_retry",
-    "check_selected",
+    "check_selection",
     "make_plan",
+    "open_read_only",
     "provider_types",
     "read_specs",
     "read_statuses",
-    "reading",
+    "request_retry_by_watch",
     "run_once",
     "run_options_of",
     "serve_sandbox",
     "validate",
     "watch",
-    "why_nothing",
+    "why_no_match",
 ]

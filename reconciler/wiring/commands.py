@@ -1,4 +1,4 @@
-"""What the command line can ask for."""
+"""One function for each operation of the command line. Each opens what the operation needs, and closes it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from reconciler.ports import (
 )
 from reconciler.providers import known, load
 from reconciler.wiring.command_errors import UsageError
-from reconciler.wiring.freshness import PassNotes, command_line, last_pass_of
+from reconciler.wiring.freshness import PassRecorder, command_line, last_pass_of
 from reconciler.wiring.monitoring import Observers
 from reconciler.wiring.offline_policy import StatusReaderPolicy
-from reconciler.wiring.operator_setup import checked_rules, rules_of
-from reconciler.wiring.run_setup import ConfiguredPolicy, open_tools, state_of
-from reconciler.wiring.selection import check_selected, why_nothing
-from reconciler.wiring.sources import published_place, publishing_tools, specs_of, statuses_of, waking
+from reconciler.wiring.operator_setup import operator_rules, read_operator_rules
+from reconciler.wiring.run_setup import ConfiguredPolicy, open_runtime, open_state_dir
+from reconciler.wiring.selection import check_selection, why_no_match
+from reconciler.wiring.sources import change_notifier, published_paths, specs_dir, status_store, with_publisher
 
 NOT_PUBLISHED = Publishing()
 
@@ -63,12 +63,15 @@ async def run_once(
     publishing: Publishing = NOT_PUBLISHED,
     notify: Notify = ignore_event,
 ) -> Report:
-    """Make passes until done: see `loop.until`. Raises the three errors above."""
-    rules = rules_of(paths)
-    with state_of(paths, is_locked=not dry_run, may_begin_anew=publishing.status_branch is None) as state_dir:
-        there = published_place(paths, publishing, state_dir)
-        async with open_tools(there, trust, state_dir, may_change=not dry_run, rules=rules, notify=notify) as opened:
-            runtime = await publishing_tools(opened, there, publishing, state_dir)
+    """Make passes until no change is in progress, and return the report. See `controller.run_once`.
+
+    Raises the errors of `command_errors`.
+    """
+    rules = operator_rules(paths)
+    with open_state_dir(paths, is_locked=not dry_run, may_reset_sandbox=publishing.status_branch is None) as state_dir:
+        paths = published_paths(paths, publishing, state_dir)
+        async with open_runtime(paths, trust, state_dir, may_change=not dry_run, rules=rules, notify=notify) as opened:
+            runtime = await with_publisher(opened, paths, publishing, state_dir)
             report = await run_to_completion(
                 runtime,
                 run_options(selection, safety, rules.spec),
@@ -77,9 +80,9 @@ async def run_once(
                 jitter=random.random,
             )
             if not dry_run:
-                is_whole = selection.predicate() is None
-                PassNotes(state_dir, command_line(), runtime.clock.now).note(report, is_whole=is_whole)
-            return check_selected(report, selection, runtime.specs.snapshot()) if not report.rows else report
+                is_complete = selection.predicate() is None
+                PassRecorder(state_dir, command_line(), runtime.clock.now).record(report, is_complete=is_complete)
+            return check_selection(report, selection, runtime.specs.snapshot()) if not report.rows else report
 
 
 async def watch(
@@ -92,98 +95,98 @@ async def watch(
     observers: Observers,
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
-    """Make passes until `stop`: see `loop.forever`. Raises the three errors above."""
-    rules = rules_of(paths)
-    with state_of(paths, is_locked=True, may_begin_anew=publishing.status_branch is None) as state_dir:
-        there = published_place(paths, publishing, state_dir)
+    """Make passes until `stop` is set. See `controller.watch`. Raises the errors of `command_errors`."""
+    rules = operator_rules(paths)
+    with open_state_dir(paths, is_locked=True, may_reset_sandbox=publishing.status_branch is None) as state_dir:
+        paths = published_paths(paths, publishing, state_dir)
         async with (
-            open_tools(
-                there,
+            open_runtime(
+                paths,
                 trust,
                 state_dir,
                 may_change=True,
                 rules=rules,
                 watch=(stop, observers),
-                notify=observers.happened,
+                notify=observers.notify_event,
             ) as opened,
-            waking(opened.specs, there) as waker,
+            change_notifier(opened.specs, paths) as notifier,
         ):
-            runtime = await publishing_tools(opened, there, publishing, state_dir, is_watch=True)
-            wanted = run_options(selection, safety, rules.spec)
-            if wanted.is_selected is not None and (notice := why_nothing(selection, runtime.specs.snapshot())):
-                observers.complain(notice)
-            notes = PassNotes(state_dir, command_line(), runtime.clock.now)
-            is_whole, health = wanted.is_selected is None, observers.health
+            runtime = await with_publisher(opened, paths, publishing, state_dir, is_watch=True)
+            options = run_options(selection, safety, rules.spec)
+            if options.is_selected is not None and (notice := why_no_match(selection, runtime.specs.snapshot())):
+                observers.warn(notice)
+            recorder = PassRecorder(state_dir, command_line(), runtime.clock.now)
+            is_complete, health = options.is_selected is None, observers.health
             observers.on_pass.append(
-                lambda result, _: notes.note(result.report, health.overview.seen_at, is_whole=is_whole)
+                lambda result, _: recorder.record(result.report, health.overview.seen_at, is_complete=is_complete)
             )
-            asked = partial(take_retry_requests, state_dir)
-            await Watch(runtime, wanted, waker, random.random, health, observers.passed, asked).run(stop)
+            retries = partial(take_retry_requests, state_dir)
+            await Watch(runtime, options, notifier, random.random, health, observers.notify_pass, retries).run(stop)
 
 
-def ask_watch_to_retry(paths: Paths, names: Iterable[str]) -> None:
-    """Let the watch that holds the lock make the next attempt of these jobs now. Raises the errors above."""
-    with state_of(paths, is_locked=False) as state_dir:
+def request_retry_by_watch(paths: Paths, names: Iterable[str]) -> None:
+    """Request that the watch which holds the lock makes the next attempt of these jobs now."""
+    with open_state_dir(paths, is_locked=False) as state_dir:
         leave_retry_requests(state_dir, names)
 
 
 async def make_plan(
     paths: Paths, selection: Selection, safety: SafetyOptions, trust: TrustSources, notify: Notify = ignore_event
 ) -> Report:
-    """Look at everything and say what would be done. Nothing here can change anything."""
-    async with reading(paths, trust, notify) as runtime:
+    """Observe all selected jobs and return the changes that a pass would request. Cannot change anything."""
+    async with open_read_only(paths, trust, notify) as runtime:
         report = (await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())).report
-        return check_selected(report, selection, runtime.specs.snapshot()) if not report.rows else report
+        return check_selection(report, selection, runtime.specs.snapshot()) if not report.rows else report
 
 
 @asynccontextmanager
-async def reading(paths: Paths, trust: TrustSources, notify: Notify = ignore_event) -> AsyncIterator[Runtime]:
-    """Open everything to look at it. Nothing here can change anything at a provider."""
-    rules = rules_of(paths)
-    with state_of(paths, is_locked=False) as state_dir:
-        async with open_tools(paths, trust, state_dir, may_change=False, rules=rules, notify=notify) as runtime:
+async def open_read_only(paths: Paths, trust: TrustSources, notify: Notify = ignore_event) -> AsyncIterator[Runtime]:
+    """Open a runtime that can only read from providers."""
+    rules = operator_rules(paths)
+    with open_state_dir(paths, is_locked=False) as state_dir:
+        async with open_runtime(paths, trust, state_dir, may_change=False, rules=rules, notify=notify) as runtime:
             yield runtime
 
 
 def run_options_of(paths: Paths, selection: Selection, safety: SafetyOptions) -> RunOptions:
-    """Return what a command line means for a pass, under what the operator's file rules."""
-    return run_options(selection, safety, rules_of(paths).spec)
+    """Return the options of a pass: those of the command line, limited by the operator's file."""
+    return run_options(selection, safety, operator_rules(paths).spec)
 
 
 def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
-    """Read every document and status and say what is wrong. No key, no network.
+    """Check every document and status, and return a report with their problems. Needs no credential and no network.
 
     Args:
-        paths: where they are.
+        paths: the directories of the documents and statuses.
         since: a revision; each commit after it is checked too.
-        author: whose commits may touch statuses.
+        author: the author whose commits may change statuses.
     """
-    rules = checked_rules(paths)
+    rules = read_operator_rules(paths)
     policy = ConfiguredPolicy(paths, rules)
-    snapshot = specs_of(paths).snapshot()
+    snapshot = specs_dir(paths).snapshot()
     resolved = resolve(snapshot, policy, is_suspended=False)
     try:
-        stored = statuses_of(paths).load()
-        places = {status_path(each.source, each.name) for each in resolved.candidates}
-        edited = edited_statuses(stored, paths.statuses, places)
-        meddled = () if since is None else foreign_commits(paths.specs, paths.statuses, since, author)
+        stored = status_store(paths).load()
+        expected = {status_path(each.source, each.name) for each in resolved.candidates}
+        edited = edited_statuses(stored, paths.statuses, expected)
+        foreign = () if since is None else foreign_commits(paths.specs, paths.statuses, since, author)
     except (GitError, ValueError) as error:
         msg = f"the commits since {since} cannot be checked: {error}"
         raise UsageError(msg) from None
     report = Report(
-        diagnostics=(*rules.diagnostics, *snapshot.diagnostics, *resolved.diagnostics, *edited, *meddled),
+        diagnostics=(*rules.diagnostics, *snapshot.diagnostics, *resolved.diagnostics, *edited, *foreign),
         errors=tuple(complaints(stored, policy)),
     )
     return replace(report, exit_codes=exit_codes(report))
 
 
 def read_specs(paths: Paths) -> Snapshot:
-    """Return the documents as they stand. No key, no network."""
-    return specs_of(paths).snapshot()
+    """Return the documents. Needs no credential and no network."""
+    return specs_dir(paths).snapshot()
 
 
 def provider_types() -> dict[str, ProviderType | str]:
-    """Return every provider type by its name, or why it cannot be used here."""
+    """Return every provider type by its name, or the reason why it cannot be used here."""
     found: dict[str, ProviderType | str] = {}
     for name in known():
         try:
@@ -194,10 +197,10 @@ def provider_types() -> dict[str, ProviderType | str]:
 
 
 def read_statuses(paths: Paths, selection: Selection) -> Report:
-    """Return what the statuses say, read against today's specs. No key, no network."""
-    stored = statuses_of(paths).load()
-    snapshot = specs_of(paths).snapshot()
-    policy = StatusReaderPolicy(paths, rules_of(paths), stored.jobs, snapshot.providers)
+    """Return a report of the statuses, compared with the current specs. Needs no credential and no network."""
+    stored = status_store(paths).load()
+    snapshot = specs_dir(paths).snapshot()
+    policy = StatusReaderPolicy(paths, operator_rules(paths), stored.jobs, snapshot.providers)
     report = read_rows(snapshot, stored, policy, selection.predicate(), SystemClock().now())
     report = replace(report, last_pass=last_pass_of(paths), notices=(*report.notices, *policy.notices()))
-    return check_selected(report, selection, snapshot)
+    return check_selection(report, selection, snapshot)

@@ -1,4 +1,7 @@
-"""How fresh statuses are: what each pass notes in the state directory, and what a reader finds there."""
+"""The age of statuses: each pass records in the state directory when it observed each account.
+
+`get` and other commands that read only files show these times.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +21,38 @@ from reconciler.ports import Now
 
 
 @dataclass(frozen=True, slots=True)
-class PassNotes:
-    """Notes of the passes of one process."""
+class PassRecorder:
+    """Records the passes of one process."""
 
     state_dir: Path
     command: str
     now: Now
 
-    def note(self, report: Report, seen_at: Mapping[str, datetime] | None = None, *, is_whole: bool = True) -> None:
-        """Note that a pass has ended. A disk that refuses costs the note, and no more.
+    def record(
+        self, report: Report, seen_at: Mapping[str, datetime] | None = None, *, is_complete: bool = True
+    ) -> None:
+        """Record that a pass has ended. If the disk fails, only the record is lost.
 
         Args:
-            report: of the pass.
-            seen_at: when the job of each account was seen that has not been for the longest; None where it was now.
-            is_whole: whether it was about all specs. A part of an account does not stand for the whole.
+            report: the report of the pass.
+            seen_at: for each account, the oldest of the last observations of its jobs; an account without a value was
+                observed now.
+            is_complete: whether the pass covered all specs. A pass over some jobs of an account leaves the account's
+                time as it is.
         """
         now = self.now()
         observed = _observed(read_last_pass(self.state_dir))
-        if is_whole:
-            wanted = {str(row.ref.account) for row in report.rows if row.ref is not None}
-            observed = {account: at for account, at in observed.items() if account in wanted}
-            seen = {str(each.account) for each in report.accounts if each.is_seen}
-            observed |= {account: (seen_at or {}).get(account, now) for account in seen}
+        if is_complete:
+            used = {str(row.ref.account) for row in report.rows if row.ref is not None}
+            observed = {account: at for account, at in observed.items() if account in used}
+            observed_now = {str(each.account) for each in report.accounts if each.is_seen}
+            observed |= {account: (seen_at or {}).get(account, now) for account in observed_now}
         with suppress(OSError):
             write_last_pass(self.state_dir, LastPass(now, self.command, observed))
 
 
 def last_pass_of(paths: Paths) -> LastPass | None:
-    """Return what is known here of the last pass over these specs; nothing on a machine that made none."""
+    """Return the record of the last pass over these specs on this machine; None if there is none."""
     try:
         return read_last_pass(paths.state_dir or default_state_dir(paths.identity, os.environ))
     except (StateDirUnsafeError, OSError):
@@ -53,7 +60,7 @@ def last_pass_of(paths: Paths) -> LastPass | None:
 
 
 def command_line() -> str:
-    """Return what others are told of our command line: no option's value, for it may be a URL with a secret in it."""
+    """Return this process's command line without the values of options, because a value may be a URL with a secret."""
     arguments = sys.argv[1:]
     verbs = arguments[:1] if arguments and not arguments[0].startswith("-") else []
     return " ".join(["reconcile", *verbs, *(each.partition("=")[0] for each in arguments if each.startswith("--"))])

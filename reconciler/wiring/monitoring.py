@@ -1,7 +1,7 @@
-"""Puts together what watches the watch: its overview, metrics, heartbeat and the port that tells them.
+"""Assembles the monitoring of a watch: its status, metrics, heartbeat and HTTP port.
 
-Rules: the watch runs the same without any of it; what fails here is a log line and no more, but for what an operator
-asked for and cannot have, which is said at once.
+The watch runs the same without monitoring. A failure in it is a log line and nothing else. Only at the start, a
+monitoring option that cannot be fulfilled is an error.
 """
 
 from __future__ import annotations
@@ -26,137 +26,137 @@ from reconciler.redaction import KNOWN_SECRETS
 
 
 class MonitoringError(Exception):
-    """What the operator asked for cannot be had; the text says what and why."""
+    """A monitoring option cannot be fulfilled; the message has the option and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Observing:
-    """How an operator wants to follow a watch."""
+class MonitoringOptions:
+    """The monitoring options of a watch."""
 
     listen: tuple[str, int] | None = None
     listen_names: tuple[str, ...] = ()
-    """The names that are answered to there, besides addresses and names without a dot."""
+    """The accepted host names, besides IP addresses and names without a dot."""
     heartbeat_url: str | None = None
 
 
 @dataclass(slots=True)
 class Observers:
-    """Everybody who is told something; whoever tells knows none of them.
+    """The functions that are called for requests, passes and events of a watch.
 
-    An observer that raises is reported once, and disturbs neither the others nor the watch.
+    A function that raises is reported once. The others are still called, and the watch continues.
     """
 
     health: HealthTracker
-    complain: Callable[[str], None]
-    """Is given what goes wrong with the observing itself."""
+    warn: Callable[[str], None]
+    """Logs a failure of the monitoring itself."""
     on_sent: list[Callable[[Account, Sent], None]] = field(default_factory=list)
     on_pass: list[Callable[[PassResult, float], None]] = field(default_factory=list)
     on_event: list[Notify] = field(default_factory=list)
     on_reopen: list[Callable[[], None]] = field(default_factory=list)
-    """Open files by their names again, because somebody has moved them."""
+    """Reopen log files by their names, after a log rotation."""
     address: str | None = None
-    """Where health and metrics are served, if they are."""
+    """The address of the HTTP port; None if there is none."""
     _failed: set[int] = field(default_factory=set)
 
-    def sent(self, account: Account, sent: Sent) -> None:
-        """Tell of a request."""
+    def notify_sent(self, account: Account, sent: Sent) -> None:
+        """Call the observers of requests."""
         for each in self.on_sent:
             self._call(each, account, sent)
 
-    def passed(self, result: PassResult, took_s: float) -> None:
-        """Tell of a pass."""
+    def notify_pass(self, result: PassResult, took_s: float) -> None:
+        """Call the observers of passes."""
         for each in self.on_pass:
             self._call(each, result, took_s)
 
-    def happened(self, event: PassEvent) -> None:
-        """Tell of what happens within a pass."""
+    def notify_event(self, event: PassEvent) -> None:
+        """Call the observers of events within a pass."""
         for each in self.on_event:
             self._call(each, event)
 
     def reopen(self) -> None:
-        """Open the files of logs anew."""
+        """Reopen the log files."""
         for each in self.on_reopen:
             self._call(each)
 
     def _call(self, observer: Callable[..., None], *arguments: object) -> None:
         try:
             observer(*arguments)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is a defect of the observer alone
+        except Exception as error:  # noqa: BLE001  any error is a defect of the observer alone
             if id(observer) not in self._failed:
                 self._failed.add(id(observer))
                 with suppress(Exception):
-                    self.complain(f"an observer of the watch failed, and goes on being called: {error_location(error)}")
+                    self.warn(f"an observer of the watch failed, and is still called: {error_location(error)}")
 
 
 @asynccontextmanager
 async def open_observers(
-    wanted: Observing,
-    tell: Callable[[Report, Collection[str]], None],
-    complain: Callable[[str], None],
+    options: MonitoringOptions,
+    log_pass: Callable[[Report, Collection[str]], None],
+    warn: Callable[[str], None],
 ) -> AsyncIterator[Observers]:
-    """Open what is wanted, for as long as the body runs. Raises `MonitoringError`.
+    """Open the monitoring while the body runs. Raises `MonitoringError`.
 
     Args:
-        wanted: what to open.
-        tell: is given each report, and the names of the jobs that its pass was about.
-        complain: is given what goes wrong with the observing itself.
+        options: what to open.
+        log_pass: called with each report, and with the names of the jobs that its pass covered.
+        warn: called with each failure of the monitoring itself.
     """
     clock = SystemClock()
     health = HealthTracker.beginning(clock.monotonic(), INTERVAL.total_seconds())
-    observers = Observers(health, complain)
+    observers = Observers(health, warn)
     observers.on_sent.append(lambda account, _: health.moved(account, clock.monotonic()))
-    observers.on_pass.append(lambda result, _: tell(result.report, result.looked))
+    observers.on_pass.append(lambda result, _: log_pass(result.report, result.looked))
     async with AsyncExitStack() as stack:
-        if wanted.listen is not None:
-            observers.address = _serve(wanted.listen, wanted.listen_names, observers, clock, stack)
-        if wanted.heartbeat_url is not None:
-            await _send_heartbeats(wanted.heartbeat_url, observers, complain, stack)
+        if options.listen is not None:
+            observers.address = _serve(options.listen, options.listen_names, observers, clock, stack)
+        if options.heartbeat_url is not None:
+            await _send_heartbeats(options.heartbeat_url, observers, warn, stack)
         yield observers
 
 
 def _serve(
     listen: tuple[str, int], names: tuple[str, ...], observers: Observers, clock: SystemClock, stack: AsyncExitStack
 ) -> str:
-    from reconciler.telemetry.metrics import Metrics  # noqa: PLC0415  the web framework, for who wants it only
+    from reconciler.telemetry.metrics import Metrics  # noqa: PLC0415  slow to import, and needed only with --listen
     from reconciler.web.health_server import create_app, serving  # noqa: PLC0415
 
-    def overview() -> WatchStatus:
+    def watch_status() -> WatchStatus:
         return observers.health.overview
 
-    metrics = Metrics(overview, clock.now)
+    metrics = Metrics(watch_status, clock.now)
 
-    observers.on_sent.append(lambda account, sent: metrics.sent(str(account), sent))
-    observers.on_pass.append(lambda result, took_s: metrics.passed(result.report, took_s, outcomes(result)))
+    observers.on_sent.append(lambda account, sent: metrics.count_request(str(account), sent))
+    observers.on_pass.append(lambda result, took_s: metrics.count_pass(result.report, took_s, job_results(result)))
     host, port = listen
     try:
-        return stack.enter_context(serving(create_app(overview, clock.monotonic, metrics.text), host, port, names))
+        return stack.enter_context(serving(create_app(watch_status, clock.monotonic, metrics.text), host, port, names))
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
-        msg = f"cannot listen on {host}:{port}: {why}"
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        msg = f"cannot listen on {host}:{port}: {reason}"
         raise MonitoringError(msg) from None
 
 
-def outcomes(result: PassResult) -> Iterator[tuple[str, Result]]:
-    """Yield how each job of a pass came out, by account."""
-    due = {each.ref: each for each in result.due}
+def job_results(result: PassResult) -> Iterator[tuple[str, Result]]:
+    """Yield the result of each job that a pass covered, with its account."""
+    requeues = {each.ref: each for each in result.due}
     for row in result.report.rows:
         if row.ref is None or row.name not in result.looked:
             continue
-        one = due.get(row.ref)
+        requeue = requeues.get(row.ref)
         if row.unseen is not None:
-            how = Result.ERROR
-        elif one is None:
-            how = Result.SUCCESS
+            outcome = Result.ERROR
+        elif requeue is None:
+            outcome = Result.SUCCESS
+        elif requeue.pace in {RequeueReason.AGAIN, RequeueReason.RETRY}:
+            outcome = Result.REQUEUE
         else:
-            how = Result.REQUEUE if one.pace in {RequeueReason.AGAIN, RequeueReason.RETRY} else Result.REQUEUE_AFTER
-        yield str(row.ref.account), how
+            outcome = Result.REQUEUE_AFTER
+        yield str(row.ref.account), outcome
 
 
-async def _send_heartbeats(
-    url: str, observers: Observers, complain: Callable[[str], None], stack: AsyncExitStack
-) -> None:
+async def _send_heartbeats(url: str, observers: Observers, warn: Callable[[str], None], stack: AsyncExitStack) -> None:
     from reconciler.telemetry.heartbeat import Heartbeat, check_url, secrets_of  # noqa: PLC0415  as below
-    from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes a fifth of a second
+    from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes 0.2 s to import
 
     try:
         check_url(url)
@@ -166,6 +166,6 @@ async def _send_heartbeats(
     for number, secret in enumerate(secrets_of(url)):
         KNOWN_SECRETS.add(("heartbeat", number), secret)
     transport = await stack.enter_async_context(HttpTransport(url, Throttle(Rate(requests_per_second=1, burst=5))))
-    heartbeat = Heartbeat(transport, complain)
+    heartbeat = Heartbeat(transport, warn)
     stack.push_async_callback(heartbeat.stop)
-    observers.on_pass.append(lambda *_: heartbeat.beat())
+    observers.on_pass.append(lambda *_: heartbeat.send())

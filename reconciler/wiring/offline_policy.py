@@ -1,7 +1,8 @@
-"""What specs mean to somebody who only reads their statuses, perhaps on another machine than the operator's.
+"""The policy of commands that only read statuses, perhaps on another machine than the operator's.
 
-Rules: where a document does not write an account's address or scope, the operator's environment does, and the reader
-may have another one; so what the statuses of the account's type tell is believed. Nothing is sent there.
+If a document does not have the address or the scope of an account, the environment of the operator has them. A reader
+may have another environment. Therefore this policy takes them from the statuses of that provider type. No request is
+sent to such an address.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from reconciler.model.status import JobStatus
 from reconciler.ports import Located, ProviderType
 from reconciler.wiring.run_setup import ConfiguredPolicy
 
-_Kind = tuple[str, str]
-"""A provider type, and the options that tell its accounts apart, as they stand in a status."""
+_TypeAndScope = tuple[str, str]
+"""A provider type, and the scope options of an account as a status has them."""
 
 
 class StatusReaderPolicy(ConfiguredPolicy):
-    """The operator's environment, as far as statuses tell of it."""
+    """A policy that takes addresses and scope options from statuses, before it takes them from the environment."""
 
     def __init__(
         self,
@@ -37,22 +38,22 @@ class StatusReaderPolicy(ConfiguredPolicy):
     ) -> None:
         super().__init__(paths, rules)
         written = set(_written(providers))
-        self._told: defaultdict[_Kind, set[str]] = defaultdict(set)
+        self._base_urls: defaultdict[_TypeAndScope, set[str]] = defaultdict(set)
         self._scopes: defaultdict[str, set[str]] = defaultdict(set)
         for status in statuses:
             type_, base_url, scope = _parts(status.job.account) if status.job is not None else ("", "", "")
             if base_url:
                 self._scopes[type_].add(scope)
             if base_url and base_url not in written:
-                self._told[type_, scope].add(base_url)
+                self._base_urls[type_, scope].add(base_url)
         self._notices: dict[str, str] = {}
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
-        """Return the options that all statuses of a type tell, where variables may give them; else this machine's."""
-        told = self._scopes.get(type_.name, set())
-        if len(told) != 1:
+        """Return the options that all statuses of a type agree on, or else those of this environment."""
+        scopes = self._scopes.get(type_.name, set())
+        if len(scopes) != 1:
             return super().usual_options(type_, source)
-        values = dict(each.split("=", 1) for each in next(iter(told)).split() if "=" in each)
+        values = dict(each.split("=", 1) for each in next(iter(scopes)).split() if "=" in each)
         names = {field.alias or name: name for name, field in type_.options.model_fields.items()}
         return {
             option: UsualOption(values[names[option]], "of the statuses")
@@ -61,32 +62,32 @@ class StatusReaderPolicy(ConfiguredPolicy):
         }
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the address that a document writes, else the one that statuses tell, else this machine's own."""
+        """Return the address in the document, else the one in the statuses, else the one of this environment."""
         scope = " ".join(f"{key}={value}" for key, value in type_.scope(options))
-        told = self._told.get((type_.name, scope), set())
-        if written is not None or len(told) != 1:
+        recorded = self._base_urls.get((type_.name, scope), set())
+        if written is not None or len(recorded) != 1:
             return super().base_url(type_, options, written)
-        (believed,) = told
+        (base_url,) = recorded
         try:
             here = super().base_url(type_, options, None)
-        except ValueError:  # there is none here
-            return believed
+        except ValueError:  # this environment has no address
+            return base_url
         variable = next(filter(self.is_set, type_.url_variables), None)
-        if here != believed and variable is not None:
+        if here != base_url and variable is not None:
             self._notices[type_.name] = (
-                f"{variable} is {here} here, but the statuses are about {believed}: they are shown as they are"
+                f"{variable} is {here} here, but the statuses are of {base_url}: they are shown unchanged"
             )
-        return believed
+        return base_url
 
     def notices(self) -> tuple[str, ...]:
-        """Return where this machine's environment says something else than the statuses."""
+        """Return a notice for each address of this environment that differs from the statuses."""
         return tuple(self._notices.values())
 
 
 def _written(providers: Iterable[Located[Provider]]) -> Iterator[str]:
     for each in providers:
         if each.document.spec.base_url is not None:
-            with suppress(ValueError):  # which is told where documents are read
+            with suppress(ValueError):  # an invalid address is reported where the documents are read
                 yield normalise_base_url(each.document.spec.base_url)
 
 

@@ -1,7 +1,10 @@
-"""Opens accounts, each once, with what the operator gives them: a gate, a transport, a credential, and who is told.
+"""Opens accounts, each once, with a throttle, a transport, a credential and the observers of its requests.
 
-Rules: an exit stack closes what was opened here; an account that cannot be opened leaves nothing open; a secret that
-goes through here is noted, so that nothing shows it.
+Rules:
+
+- An exit stack closes every account that was opened here.
+- An account that cannot be opened leaves nothing open.
+- Every secret that passes through here is registered for redaction.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from reconciler.wiring.monitoring import Observers
 
 @dataclass(frozen=True, slots=True)
 class OpenAccounts:
-    """The `loop.accounts.Accounts` of the real world."""
+    """The accounts that `controller.runtime.Runtime` opens, over HTTP."""
 
     stack: AsyncExitStack
     state_dir: Path
@@ -40,63 +43,66 @@ class OpenAccounts:
     observers: Observers | None = None
     notify: Notify = ignore_event
     _opened: dict[Account, _Opened] = field(default_factory=dict)
-    _gates: dict[Account, Throttle] = field(default_factory=dict)
-    _quiets: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
+    _throttles: dict[Account, Throttle] = field(default_factory=dict)
+    _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
+    """Shared by all accounts of a credential at one host, because a provider throttles them together."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return an open account, to look at. Raises `PermanentError` where it cannot be opened.
+        """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
 
-        One whose key or options were changed in the specs is closed, and opened anew.
+        If the credential or the options of an open account have changed in the specs, it is closed and opened again.
         """
-        way_in = (target.credentials, target.options)
+        access = (target.credentials, target.options)
         before = self._opened.get(target.account)
-        if before is None or before.way_in != way_in:
+        if before is None or before.access != access:
             if before is not None:
                 del self._opened[target.account]
-                await before.own.aclose()
-            self._opened[target.account] = _Opened(way_in, *await self._open(target))
+                await before.stack.aclose()
+            self._opened[target.account] = _Opened(access, *await self._open(target))
         return self._opened[target.account].controller
 
     def control(self, account: Account) -> JobController:
-        """Return an open account, to change something in it."""
+        """Return an open account for changes."""
         return self._opened[account].controller
 
     def requests(self, account: Account) -> int:
-        """Return how many requests have gone to it so far."""
-        return self._gates[account].requests if account in self._gates else 0
+        """Return how many requests were sent to an account so far."""
+        return self._throttles[account].requests if account in self._throttles else 0
 
     async def close_at(self, stop: asyncio.Event) -> None:
-        """Let nothing pass to any account once somebody wants to stop."""
+        """Refuse new requests to all accounts once `stop` is set."""
         await stop.wait()
-        for gate in self._gates.values():
-            gate.stop()
+        for throttle in self._throttles.values():
+            throttle.stop()
 
     async def _open(self, target: ResolvedAccount) -> tuple[JobController, AsyncExitStack]:
-        from reconciler.transport import HttpTransport  # noqa: PLC0415  httpx takes a fifth of a second
+        from reconciler.transport import HttpTransport  # noqa: PLC0415  httpx takes 0.2 s to import
 
-        quiet = self._quiets.setdefault(target.scope, CircuitBreaker())
-        gate = self._gates.setdefault(target.account, Throttle(target.rate, quiet))
+        circuit_breaker = self._circuit_breakers.setdefault(target.scope, CircuitBreaker())
+        throttle = self._throttles.setdefault(target.account, Throttle(target.rate, circuit_breaker))
         hooks = (lambda _: self.notify(AccountAnswered(target.account)), *self._observers_of(target.account))
         config = AccountConfig(account=target.account, options=target.options, state_dir=self.state_dir, now=self.now)
-        async with AsyncExitStack() as own:
-            transport = await own.enter_async_context(HttpTransport(target.account.base_url, gate, hooks=hooks))
+        async with AsyncExitStack() as opening:
+            transport = await opening.enter_async_context(HttpTransport(target.account.base_url, throttle, hooks=hooks))
             try:
                 opened = target.type.open(config, transport, self._credentials(target))
-                controller = redacted(await own.enter_async_context(opened))
+                controller = redacted(await opening.enter_async_context(opened))
             except OSError as error:
                 msg = f"{target.account} cannot be opened: {error.strerror or error_location(error)}"
                 raise PermanentError(msg, kind=Kind.MISSING) from None
-            kept = own.pop_all()
-        self.stack.push_async_callback(kept.aclose)
-        return controller, kept
+            # From here on the account stays open, until it is opened again or the run ends.
+            stack = opening.pop_all()
+        self.stack.push_async_callback(stack.aclose)
+        return controller, stack
 
     def _observers_of(self, account: Account) -> tuple[Callable[[Sent], None], ...]:
-        return (partial(self.observers.sent, account),) if self.observers else ()
+        return (partial(self.observers.notify_sent, account),) if self.observers else ()
 
     def _credentials(self, target: ResolvedAccount) -> Credentials:
-        return _Noted(self._usual_credentials(target), (target.account, target.scope.credential))
+        return _RegisteredCredentials(self._source_of(target), (target.account, target.scope.credential))
 
-    def _usual_credentials(self, target: ResolvedAccount) -> Credentials:
+    def _source_of(self, target: ResolvedAccount) -> Credentials:
+        """Return the credentials that the document names, else the type's variable, else the vendor's library."""
         source = target.credentials
         if source is not None and source.file is not None:
             return FileCredentials(Path(source.file), self.secret_dirs, named_file(source.file))
@@ -109,21 +115,22 @@ class OpenAccounts:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """An open account, by which key and options it was opened, and what closes it."""
+    """An open account, with the credential and options that it was opened with, and the stack that closes it."""
 
-    way_in: tuple[CredentialSource | None, BaseModel]
+    access: tuple[CredentialSource | None, BaseModel]
     controller: JobController
-    own: AsyncExitStack
+    stack: AsyncExitStack
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
-    """Credentials whose secret is noted when it is given out, with each part of one that has several."""
+class _RegisteredCredentials:
+    """Credentials that register their secret for redaction each time it is used."""
 
     inner: Credentials
-    paths: tuple[Account, str]
+    key: tuple[Account, str]
 
     async def token(self) -> str:
         secret = await self.inner.token()
-        KNOWN_SECRETS.add(self.paths, secret, *secret.split(":"))
+        # An AWS secret has parts, such as ID:SECRET. Each part is a secret by itself.
+        KNOWN_SECRETS.add(self.key, secret, *secret.split(":"))
         return secret

@@ -1,4 +1,4 @@
-"""The operator's file, as a run needs it: read once at the start, and nothing is done where it cannot be."""
+"""The operator's file and the trusted hosts, read once at the start of a run. If they are invalid, nothing is done."""
 
 from __future__ import annotations
 
@@ -13,44 +13,47 @@ from reconciler.local.ownership import MisplacedFileError, check_place
 from reconciler.wiring.command_errors import ConfigurationError
 
 
-def rules_of(paths: Paths) -> OperatorRules:
-    """Return what the operator's file rules. Raises `ConfigurationError` with every mistake in it, each at its line."""
-    rules = checked_rules(paths)
+def operator_rules(paths: Paths) -> OperatorRules:
+    """Return the rules of the operator's file. Raises `ConfigurationError` with every mistake and its line."""
+    rules = read_operator_rules(paths)
     if rules.diagnostics:
         msg = "\n".join(["the operator's file is not valid, so nothing is done:", *map(str, rules.diagnostics)])
         raise ConfigurationError(msg)
     return rules
 
 
-def trust_of(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Trust:
-    """Return whom the operator trusts, by his file, by files of bindings, and by the environment.
+def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Trust:
+    """Return the trusted hosts, from the operator's file, from files of bindings and from the environment.
 
-    Raises `ConfigurationError` where something of it is wrong, or stands where somebody else can write it.
+    Raises `ConfigurationError` if any of them is invalid, or is in a directory that authors of specs can write.
     """
     texts: dict[str, str] = {}
     try:
         for file in files:
-            check_place(file, *written_by_others(paths))
+            check_place(file, *written_by_authors(paths))
             texts[str(file)] = file.read_text(encoding="utf-8")
         return Trust.read(os.environ, texts, rules.bindings)
     except MisplacedFileError as error:
         raise ConfigurationError(str(error)) from None
     except (OSError, ValueError) as error:
-        msg = f"what may be trusted cannot be read: {error}"
+        msg = f"the trusted hosts cannot be read: {error}"
         raise ConfigurationError(msg) from None
 
 
-def written_by_others(paths: Paths) -> tuple[Path, ...]:
-    """Return the directories that authors of specs write."""
+def written_by_authors(paths: Paths) -> tuple[Path, ...]:
+    """Return the directories that authors of specs can write."""
     return (*([paths.specs] if paths.remote is None else []), paths.statuses)
 
 
-def checked_rules(paths: Paths) -> OperatorRules:
-    """Return what the operator's file rules, or what is wrong in it. Raises `ConfigurationError` for its place."""
+def read_operator_rules(paths: Paths) -> OperatorRules:
+    """Return the rules of the operator's file, with diagnostics of its mistakes.
+
+    Raises `ConfigurationError` if the file cannot be read, or if authors of specs can write it.
+    """
     if paths.operator is None:
         return OperatorRules()
     try:
-        check_place(paths.operator, *written_by_others(paths))
+        check_place(paths.operator, *written_by_authors(paths))
         return read_rules(paths.operator)
     except MisplacedFileError as error:
         raise ConfigurationError(str(error)) from None

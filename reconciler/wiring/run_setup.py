@@ -1,4 +1,4 @@
-"""What a pass works with, opened: state, environment, accounts."""
+"""Opens the state directory, the policy of the operator and the runtime of a pass."""
 
 from __future__ import annotations
 
@@ -31,19 +31,22 @@ from reconciler.ports import (
     ProviderType,
 )
 from reconciler.providers import load
-from reconciler.sandbox.store import forget_worlds
+from reconciler.sandbox.store import remove_worlds
 from reconciler.telemetry.audit_log import AuditFile
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError
 from reconciler.wiring.freshness import command_line
 from reconciler.wiring.monitoring import Observers
 from reconciler.wiring.open_accounts import OpenAccounts
-from reconciler.wiring.operator_setup import trust_of
-from reconciler.wiring.sources import older_statuses, source_of, statuses_of
+from reconciler.wiring.operator_setup import read_trust
+from reconciler.wiring.sources import older_statuses, open_specs, status_store
 
 
 @contextmanager
-def state_of(paths: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> Iterator[Path]:
-    """Prepare the state directory, and hold its lock where something may be changed."""
+def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = True) -> Iterator[Path]:
+    """Prepare the state directory while the body runs, and hold its lock if `is_locked`.
+
+    A command that only reads continues without the lock if another process holds it.
+    """
     try:
         wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)
         state_dir = prepare_state_dir(wanted, paths.specs, is_tracked=is_tracked)
@@ -54,7 +57,8 @@ def state_of(paths: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> I
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
-    is_usual = paths.state_dir is None and paths.remote is None and may_begin_anew
+    # With its own state directory, a remote or a status branch, missing statuses do not mean a fresh clone.
+    may_reset = paths.state_dir is None and paths.remote is None and may_reset_sandbox
     try:
         with hold(
             state_dir / "lock",
@@ -62,9 +66,9 @@ def state_of(paths: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> I
             since=SystemClock().now(),
             patience_s=PATIENCE_S if is_locked else 0,
         ):
-            if is_usual and not statuses_of(paths).holds_anything():
-                # The embedded sandbox begins anew where no status remembers it, as in a fresh clone at an old path.
-                forget_worlds(state_dir)
+            if may_reset and not status_store(paths).holds_anything():
+                # A fresh clone at an old path: the embedded sandbox starts again, because no status refers to its jobs.
+                remove_worlds(state_dir)
             if is_locked:
                 yield state_dir
                 return
@@ -75,7 +79,7 @@ def state_of(paths: Paths, *, is_locked: bool, may_begin_anew: bool = True) -> I
 
 
 @asynccontextmanager
-async def open_tools(
+async def open_runtime(
     paths: Paths,
     trust: TrustSources,
     state_dir: Path,
@@ -85,8 +89,8 @@ async def open_tools(
     watch: tuple[asyncio.Event, Observers] | None = None,
     notify: Notify = ignore_event,
 ) -> AsyncIterator[Runtime]:
-    """Open everything. A watch brings the wish to stop, and those who are told what happens."""
-    bound = trust_of(paths, trust.files, rules)
+    """Open everything that passes need. `watch` has the stop event and the observers of a watch."""
+    trusted = read_trust(paths, trust.files, rules)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stop, observers = watch or (asyncio.Event(), None)
@@ -98,17 +102,17 @@ async def open_tools(
         parse = open_cache("specs", has_lines=True)
         journal = StateJournal(state_dir, LocalDisk(state_dir), str(paths.statuses.resolve()), clock.now)
         yield Runtime(
-            specs=await source_of(
+            specs=await open_specs(
                 paths,
                 state_dir,
                 parse,
-                bound,
+                trusted,
                 may_change=may_change,
                 is_watch=watch is not None,
                 is_stopping=stop.is_set,
             ),
-            statuses=statuses_of(paths, open_cache("statuses", has_lines=False)),
-            policy=ConfiguredPolicy(paths, rules, bound, trust.secret_dirs),
+            statuses=status_store(paths, open_cache("statuses", has_lines=False)),
+            policy=ConfiguredPolicy(paths, rules, trusted, trust.secret_dirs),
             accounts=accounts,
             clock=clock,
             control=accounts.control if may_change else None,
@@ -121,7 +125,7 @@ async def open_tools(
 
 
 def _parse_cache(stack: AsyncExitStack, state_dir: Path, name: str, *, has_lines: bool, is_kept: bool) -> ParseCache:
-    """Open what is remembered of texts; only who holds the lock, and ends soon, writes it anew."""
+    """Open a cache of parsed files. It is saved only by a run that holds the lock and ends soon, so not by a watch."""
     cache = ParseCache(state_dir / f"{name}.parsed", LocalDisk(state_dir), has_lines=has_lines, is_kept=is_kept)
     if is_kept:
         stack.callback(cache.save)
@@ -134,7 +138,7 @@ def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> 
     try:
         audit = stack.enter_context(AuditFile(paths.audit))
     except OSError as error:
-        msg = f"the audit {paths.audit} cannot be written: {error.strerror or error}"
+        msg = f"the audit log {paths.audit} cannot be written: {error.strerror or error}"
         raise ConfigurationError(msg) from None
     if observers is not None:
         observers.on_reopen.append(audit.reopen)
@@ -142,7 +146,7 @@ def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> 
 
 
 class ConfiguredPolicy:
-    """What the operator decides, outside the specs."""
+    """The policy of the operator: the environment, the operator's file and the trusted hosts."""
 
     def __init__(
         self,
@@ -151,74 +155,77 @@ class ConfiguredPolicy:
         trust: Trust | None = None,
         secret_dirs: tuple[Path, ...] = (),
     ) -> None:
-        """Take what the operator's file rules, and whom he trusts: None where nothing is sent."""
-        self._place = paths
+        """Create the policy. `trust` is None for commands that send nothing."""
+        self._paths = paths
         self._rules = rules
         self._trust = trust
         self._secret_dirs = secret_dirs
         self._marks = Marks()
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return a type by its word. Raises LookupError."""
+        """Return a provider type by its name. Raises LookupError."""
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the spec's base URL, else the vendor's variable's, else the type's own. Raises ValueError."""
+        """Return the base URL of the document, else of the vendor's variable, else of the type. Raises ValueError."""
         usual = next(filter(None, map(os.environ.get, type_.url_variables)), None)
         text = written or usual or type_.own_url(options)
         if text is None:
-            msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
+            msg = f"{type_.name} has no default address: set spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
-        """Return the options that the vendor's variables give an account with the usual key."""
+        """Return the options from the vendor's variables, for an account that uses the type's usual credential."""
         if source is not None and (source.env is None or source.env != type_.key_variable):
             return {}
-        given = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
+        variables = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
         return {
-            option: UsualOption(_plain(os.environ[each]), each) for option, each in given.items() if each is not None
+            option: UsualOption(_as_yaml(os.environ[variable]), variable)
+            for option, variable in variables.items()
+            if variable is not None
         }
 
     def is_set(self, variable: str) -> bool:
-        """Whether the environment has a variable."""
+        """Return whether a variable is set and not empty."""
         return bool(os.environ.get(variable))
 
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not go there; None if it may."""
+        """Return why a credential must not be sent to a host; None if it may."""
         return self._trust.check(type_, options, credentials, base_url) if self._trust else None
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return what an operator calls a credential, and a mark of the secret that it holds at this moment."""
-        return self._known(name_of(type_, source))
+        """Return the operator's name of a credential, with a mark of its current secret."""
+        return self._marked(name_of(type_, source))
 
     def named(self) -> Mapping[str, Credential]:
-        """Return the credentials that the operator's file speaks of, by what it calls them."""
+        """Return the credentials that the operator's file names, by those names."""
         spec = self._rules.spec
         names = {*(rule.credential for rule in spec.paths), *spec.safety.credentials}
-        return {name: self._known(resolved(name)) for name in sorted(names)}
+        return {name: self._marked(resolved(name)) for name in sorted(names)}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return which files may use which credential at which host, where the operator's file says so."""
+        """Return the path rules of the operator's file: a credential, its host, and the spec files that may use it."""
         return tuple(
-            (self._known(resolved(rule.credential)), host, rule.specs)
+            (self._marked(resolved(rule.credential)), host, rule.specs)
             for rule, host in zip(self._rules.spec.paths, self._rules.hosts, strict=True)
         )
 
-    def _known(self, name: str) -> Credential:
+    def _marked(self, name: str) -> Credential:
+        """Return a credential with a mark of its secret: equal secrets under two names have equal marks."""
         return Credential(name, self._marks.of(present(name, os.environ, self._secret_dirs)))
 
     def show(self, file: str) -> str:
-        """Return a spec file's path as its user would type it."""
-        return str(self._place.specs / file)
+        """Return the path of a spec file as a user types it."""
+        return str(self._paths.specs / file)
 
     def show_status(self, file: str) -> str:
-        """Return a status file's path as its user would type it."""
-        return str(self._place.statuses / file)
+        """Return the path of a status file as a user types it."""
+        return str(self._paths.statuses / file)
 
 
-def _plain(text: str) -> str:
-    """Return a variable's text as a document would have it, where `True` is no flag."""
+def _as_yaml(text: str) -> str:
+    """Return the text of a variable as a document has it. `True` becomes `true`, because YAML 1.2 has no `True`."""
     return text.lower() if text.lower() in {"true", "false"} else text

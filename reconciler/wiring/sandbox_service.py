@@ -1,4 +1,4 @@
-"""Serves a sandbox to try things on."""
+"""Serves a sandbox over HTTP, for the verb `sandbox`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.formats.yaml_text import YamlUnreadableError, parse
 from reconciler.local.clock import SystemClock
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
-from reconciler.sandbox.sample_jobs import crowd
+from reconciler.sandbox.sample_jobs import sample_jobs
 from reconciler.wiring.command_errors import UsageError
 
 
@@ -23,8 +23,8 @@ async def serve_sandbox(
     faults: tuple[str, ...],
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve a sandbox until a signal; its world is in memory. Raises `UsageError`."""
-    from reconciler.sandbox.app import create_app  # noqa: PLC0415  the web framework, for this verb only
+    """Serve a sandbox with its state in memory until a signal arrives. Raises `UsageError`."""
+    from reconciler.sandbox.app import create_app  # noqa: PLC0415  slow to import, and needed for this verb only
     from reconciler.sandbox.serving import serve  # noqa: PLC0415
     from reconciler.sandbox.world import World  # noqa: PLC0415
 
@@ -38,13 +38,13 @@ async def serve_sandbox(
 
 
 def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
-    """Read what a sandbox is declared to be: the Provider documents of its type in a file, a crowd, faults as YAML."""
+    """Return the jobs and faults of a sandbox: from the Provider documents in a file, sample jobs, and YAML faults."""
     try:
-        declared = [] if jobs is None else _declared_worlds(jobs)
+        declared = [] if jobs is None else _declared_options(jobs)
         rules = [parse(fault)[0].value for fault in faults]
         options = [SandboxOptions.model_validate(each) for each in declared]
         return SandboxOptions(
-            jobs=(*(job for each in options for job in each.jobs), *crowd(size)),
+            jobs=(*(job for each in options for job in each.jobs), *sample_jobs(size)),
             faults=(*FAULTS.validate_python(rules), *(fault for each in options for fault in each.faults)),
         )
     except (OSError, ValueError, YamlUnreadableError) as error:
@@ -52,7 +52,7 @@ def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> S
         raise UsageError(msg) from None
 
 
-def _declared_worlds(file: Path) -> list[dict[str, object]]:
+def _declared_options(file: Path) -> list[dict[str, object]]:
     snapshot = read_documents(file.read_bytes(), file=file.name, shown=str(file))
     errors = [str(each) for each in snapshot.diagnostics]
     if errors:

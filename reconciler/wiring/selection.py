@@ -1,4 +1,4 @@
-"""What to say of a selection that no spec matches: a typo must not look like a quiet day."""
+"""Checks of a selection that no spec matches, because a typo must not look like a pass without work."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from reconciler.views.text import did_you_mean
 from reconciler.wiring.command_errors import UsageError
 
 
-def check_selected(report: Report, selection: Selection, snapshot: Snapshot) -> Report:
-    """Return the report, with a notice where the selection matched nothing. Raises `UsageError` as `why_nothing`."""
+def check_selection(report: Report, selection: Selection, snapshot: Snapshot) -> Report:
+    """Return the report, with a notice if the selection matched no spec. Raises `UsageError` as `why_no_match` does."""
     if report.rows or not (selection.labels or selection.provider):
         return report
-    notice = why_nothing(selection, snapshot)
+    notice = why_no_match(selection, snapshot)
     return replace(report, notices=(*report.notices, notice)) if notice else report
 
 
-def why_nothing(selection: Selection, snapshot: Snapshot) -> str | None:
-    """Return why no spec matches a selection; None where one does, or where nothing was selected.
+def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
+    """Return a sentence if no spec matches a selection; None if one does, or if there is no selection.
 
-    Raises `UsageError` for a provider that neither a document nor a provider type is called.
+    Raises `UsageError` for a provider that is the name of neither a document nor a provider type.
     """
     provider, wanted = selection.provider, set(selection.labels)
     if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):
@@ -35,11 +35,11 @@ def why_nothing(selection: Selection, snapshot: Snapshot) -> str | None:
         provider in (None, each.spec.provider) and wanted <= set(each.metadata.labels.items()) for each in specs
     ):
         return None
-    asked = [f"the provider {provider}"] if provider is not None else []
-    asked += [f"the label {key}={value}" for key, value in selection.labels]
+    criteria = [f"the provider {provider}"] if provider is not None else []
+    criteria += [f"the label {key}={value}" for key, value in selection.labels]
     pairs = {f"{key}={value}" for each in specs for key, value in each.metadata.labels.items()}
     hints = (did_you_mean(f"{key}={value}", pairs) for key, value in selection.labels if f"{key}={value}" not in pairs)
-    return " ".join(filter(None, (f"nothing is selected: no spec has {' and '.join(asked)}.", *hints)))
+    return " ".join(filter(None, (f"nothing is selected: no spec has {' and '.join(criteria)}.", *hints)))
 
 
 def _providers(snapshot: Snapshot) -> set[str]:

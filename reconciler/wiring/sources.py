@@ -1,4 +1,4 @@
-"""Where specs come from, and where statuses go: a directory, a checkout, or a Git remote."""
+"""Opens the source of the specs and the store of the statuses: a directory, a checkout, or a Git remote."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ from reconciler.wiring.command_errors import ConfigurationError, UsageError
 _TOKEN = "RECONCILE_GIT_TOKEN"  # noqa: S105  the variable's name
 
 
-def specs_of(paths: Paths, parse: Parse = parse) -> SpecsDir:
-    """Return the specs directory as a source, without what Git knows of it."""
+def specs_dir(paths: Paths, parse: Parse = parse) -> SpecsDir:
+    """Return the specs directory as a source without Git."""
     return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), parse)
 
 
-def statuses_of(paths: Paths, parse: Parse = parse) -> StatusDirectory:
-    """Return the statuses. Elsewhere the operator says where they are; beside the specs they come and go with these.
+def status_store(paths: Paths, parse: Parse = parse) -> StatusDirectory:
+    """Return the store of the statuses.
 
-    Beside the specs no link counts on the way to them, nor do they bring back a specs directory that was removed.
+    If the operator sets its directory, the store creates it. Otherwise it is below the specs directory: the store does
+    not recreate a specs directory that was removed. In both cases it follows no links.
     """
     is_beside = paths.status_dir is None
     root = paths.specs if is_beside else paths.statuses
@@ -58,7 +59,7 @@ def statuses_of(paths: Paths, parse: Parse = parse) -> StatusDirectory:
     return StatusDirectory(paths.statuses, disk, parse)
 
 
-async def source_of(
+async def open_specs(
     paths: Paths,
     state_dir: Path,
     parse: Parse,
@@ -68,23 +69,23 @@ async def source_of(
     is_watch: bool,
     is_stopping: Callable[[], bool],
 ) -> SpecSource:
-    """Return the specs, with what Git knows of them where they are checked out or fetched."""
+    """Return the source of the specs, with commits and authors from Git if they are in a checkout or a remote."""
     if paths.remote is not None:
-        access = _access(paths.remote, trust)
+        access = _remote_credentials(paths.remote, trust)
         specs = _remote_specs(paths.remote, access, state_dir, parse, is_stopping, may_change=may_change)
-        return await _fetched(specs, may_be_away=is_watch)
-    here = specs_of(paths, parse)
+        return await _fetch(specs, may_be_unreachable=is_watch)
+    directory = specs_dir(paths, parse)
     try:
         checkout = find_checkout(paths.specs, scratch=state_dir, is_stopping=is_stopping)
         if checkout is None:
-            return here
-        return CheckedOutSpecs(here, paths.specs, checkout, paths.statuses, SystemClock().now, is_pinned=is_watch)
+            return directory
+        return CheckedOutSpecs(directory, paths.specs, checkout, paths.statuses, SystemClock().now, is_pinned=is_watch)
     except GitError as error:
-        return UnreadableSpecsError(here, str(error))
+        return UnreadableSpecsError(directory, str(error))
 
 
-def _access(remote: GitRemote, trust: Trust) -> RemoteCredentials:
-    """Return what opens a remote, unless it would be readable by anyone on the way."""
+def _remote_credentials(remote: GitRemote, trust: Trust) -> RemoteCredentials:
+    """Return the credentials of a remote. Raises `ConfigurationError` if they would be sent without encryption."""
     access = RemoteCredentials(remote.url, remote.user, remote.token_file, os.environ.get(_TOKEN) or remote.password)
     refused = trust.check_plain(_TOKEN, remote.url) if access.is_given else None
     if refused is not None:
@@ -121,29 +122,29 @@ def _remote_specs(
     )
 
 
-async def _fetched(specs: RemoteSpecs, *, may_be_away: bool) -> RemoteSpecs:
-    """Return the specs of a Git remote, once it was asked. A watch waits for one that is away; one pass cannot."""
+async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs:
+    """Poll a Git remote once, and return its specs. A watch waits for an unreachable remote; a single pass fails."""
     await asyncio.to_thread(specs.poll)
-    if specs.head is None and not may_be_away:
+    if specs.head is None and not may_be_unreachable:
         msg = f"the specs cannot be fetched: {specs.away}"
         raise ConfigurationError(msg)
     return specs
 
 
 def older_statuses(paths: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
-    """Return what Git knows of earlier statuses, where the state directory is too young to know what counts itself."""
+    """Return earlier statuses from the Git history, if the journal is younger than the window of the guard."""
     now = SystemClock().now()
     if paths.remote is not None:
         return EarlierStatuses()
     try:
-        is_known = now - journal.since() >= WINDOW
+        is_covered = now - journal.since() >= WINDOW
     except OSError:
-        return EarlierStatuses()  # that it cannot be read is told in each pass
-    return EarlierStatuses() if is_known else earlier_statuses(paths.specs, paths.statuses, state_dir, now)
+        return EarlierStatuses()  # each pass reports that the journal cannot be read
+    return EarlierStatuses() if is_covered else earlier_statuses(paths.specs, paths.statuses, state_dir, now)
 
 
-def waking(specs: SpecSource, paths: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
-    """Return what wakes a watch: the remote that is polled, or the directory that is watched."""
+def change_notifier(specs: SpecSource, paths: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
+    """Return the notifier that wakes a watch: by polling the remote, or by watching the directory."""
     if isinstance(specs, RemoteSpecs) and paths.remote is not None:
         return polling(specs, paths.remote.poll_s)
     if isinstance(specs, CheckedOutSpecs):
@@ -151,31 +152,31 @@ def waking(specs: SpecSource, paths: Paths) -> AbstractAsyncContextManager[Chang
     return watching(paths.specs.resolve(), paths.statuses.resolve())
 
 
-def published_place(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
-    """Return where statuses stand: those of a branch of their own are kept beside the other state."""
-    is_elsewhere = publishing.status_branch is not None or paths.remote is not None
-    if not is_elsewhere or paths.status_dir is not None:
+def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
+    """Return the paths with the directory of the statuses: a status branch or a remote uses the state directory."""
+    is_separate = publishing.status_branch is not None or paths.remote is not None
+    if not is_separate or paths.status_dir is not None:
         return paths
     return replace(paths, status_dir=state_dir / "published")
 
 
-async def publishing_tools(
+async def with_publisher(
     runtime: Runtime, paths: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
 ) -> Runtime:
-    """Return the tools with a publisher, once what is published has been read back.
+    """Return the runtime with a publisher, after the published statuses have been read.
 
-    A watch waits for a remote that is away: until what is published has been read, nothing is asked for.
+    A watch continues if the remote is unreachable: until the published statuses have been read, it requests no change.
     """
     if not publishing.is_wanted:
         return runtime
     try:
-        signature = Author.parse(publishing.author)
+        author = Author.parse(publishing.author)
     except ValueError as error:
         raise UsageError(str(error)) from None
     try:
         if isinstance(runtime.specs, RemoteSpecs):
             publisher = publish_to_remote(
-                runtime.specs, paths.statuses, publishing.status_branch, signature, publishing.trailers
+                runtime.specs, paths.statuses, publishing.status_branch, author, publishing.trailers
             )
         else:
             publisher = open_publisher(
@@ -183,7 +184,7 @@ async def publishing_tools(
                 paths.statuses,
                 branch=publishing.status_branch,
                 remote=publishing.remote if publishing.is_pushed else None,
-                signature=signature,
+                signature=author,
                 trailers=publishing.trailers,
                 scratch=state_dir,
                 is_stopping=runtime.is_stopping,
@@ -195,7 +196,7 @@ async def publishing_tools(
                 raise
     except PublishError as error:
         if isinstance(error.__cause__, OSError):
-            raise error.__cause__ from None  # a disk is nothing that the operator has set
+            raise error.__cause__ from None  # a failed disk is not a mistake in the configuration
         msg = f"statuses cannot be published: {error}"
         raise ConfigurationError(msg) from None
     return replace(runtime, publisher=publisher)

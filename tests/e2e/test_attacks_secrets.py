@@ -229,7 +229,7 @@ def test_a_heartbeats_address_is_in_no_log(tmp_path: Path, url: str) -> None:
     with a_gateway() as gateway:
         checkout = a_checkout(tmp_path, gateway)
         with watching(checkout, f"--heartbeat-url={secret}") as watch:
-            wait_for(lambda: "heartbeat was not heard" in watch.said(), "the heartbeat is missed")
+            wait_for(lambda: "heartbeat failed" in watch.said(), "the heartbeat is missed")
             watch.stop()
 
     assert "0f1e2d3c4b5a6978" not in everything(tmp_path)

@@ -57,7 +57,7 @@ def test_a_heartbeat_that_nobody_hears_is_a_line_and_no_more(checkout: Checkout,
     checkout.want("one", job_id)
 
     with watching(checkout, "--heartbeat-url", f"{sandbox.url}/heartbeat/canary") as watch:
-        wait_for(lambda: "the heartbeat was not heard: HTTP 404" in watch.said(), "it is told")
+        wait_for(lambda: "the heartbeat failed: HTTP 404" in watch.said(), "it is told")
         wait_for(lambda: checkout.status("one").final, "it is proved")
         code = watch.stop()
 

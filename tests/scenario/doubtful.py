@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
-from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError
+from reconciler.sandbox.world import InvalidRequestError, UnknownJobError
 from tests.scenario.history import ABSENT
 from tests.scenario.oracles.reading import OVER, UNFINISHED
 from tests.scenario.provider import ODDLY_TAKEN, REFUSED_IN_200, Provider, Trick
@@ -136,7 +136,7 @@ def cancel_behind_a_list(stage: Stage) -> None:
         if each.account == provider.name and stage.history.truth(provider.name, each.job_id, now) not in {*OVER, ABSENT}
     ]
     for wish in stage.rng.sample(running, k=min(3, len(running))):
-        with suppress(UnknownJobError, ImpossibleRequestError):
+        with suppress(UnknownJobError, InvalidRequestError):
             provider.world.cut(wish.job_id, Phase.CANCELLED, now)
             stage.happen("somebody cancels", f"{provider.name}/{wish.job_id}")
         stage.edit(f"{wish.name}: cancelled", stage.revision.changed(wish.name, desired="cancelled"))
@@ -163,7 +163,7 @@ class RefusedThenCancelled:
     def cancel(self, stage: Stage) -> None:
         """Let somebody else cancel it."""
         if self._wish is not None:
-            with suppress(UnknownJobError, ImpossibleRequestError):
+            with suppress(UnknownJobError, InvalidRequestError):
                 provider = stage.providers[self._wish.account]
                 provider.world.cut(self._wish.job_id, Phase.CANCELLED, stage.clock.now())
                 stage.happen("somebody cancels after a refusal", f"{provider.name}/{self._wish.job_id}")

@@ -121,12 +121,12 @@ class _Witness:
         """Take in what happens within a pass."""
         if isinstance(event, AccountAnswered):
             self.health.moved(event.account, self._clock.monotonic())
-        self._log.happened(event)
+        self._log.log_event(event)
 
     def passed(self, result: PassResult, _: float) -> None:
         """Take in a pass of a watch."""
         report = result.report
-        self._log.passed(report, result.looked)
+        self._log.log_pass(report, result.looked)
         if report.errors != self._reported:
             # Each pass of a day would be more than a machine remembers.
             self._reported = report.errors

@@ -23,7 +23,7 @@ from reconciler.ports import Clock
 from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import Call, Fault, Faults
-from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError, World
+from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
 from tests.contract.dialects.services import Service
 from tests.scenario.history import ABSENT, INTACT, Called, Happened, History, Served
 from tests.scenario.returning import ReturningWorld
@@ -173,7 +173,7 @@ class Provider:
     def _overtake(self, job_id: str, verb: str) -> None:
         if verb == "cancel" and self.overtakers and not self.is_elsewhere:
             phase, now = self.overtakers.pop(0), self._clock.now()
-            with suppress(UnknownJobError, ImpossibleRequestError):
+            with suppress(UnknownJobError, InvalidRequestError):
                 self.world.cut(job_id, phase, now)
                 who = "somebody cancels" if phase is Phase.CANCELLED else "ended"
                 self._history.events.append(Happened(now, f"{who} before our cancel", f"{self.name}/{job_id}"))

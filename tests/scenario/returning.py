@@ -59,7 +59,7 @@ class ReturningWorld(World):
         """Let a job's life end now, in this phase; absent: it is deleted.
 
         Like any other end it comes too late for a job that is over, which can only be deleted. Raises
-        `UnknownJobError` and `ImpossibleRequestError`.
+        `UnknownJobError` and `InvalidRequestError`.
         """
         if phase is not Phase.ABSENT:
             self._unfinished(job_id, now, Verb.CANCEL)
@@ -74,19 +74,19 @@ class ReturningWorld(World):
         since, until = self.gone.get(job_id, (now, now))
         return None if since <= now < until else super()._view(job_id, now)
 
-    def _life(self, job_id: str, as_of: datetime) -> Timeline:
+    def _timeline(self, job_id: str, as_of: datetime) -> Timeline:
         life, back_at = self._uncut(job_id, as_of), self.back.get(job_id)
         for at, phase in self.cuts.get(job_id, ()):
             if at <= as_of and (back_at is None or as_of < back_at or at >= back_at):
-                life = replace(life, steps=(*life.until(at), Step(at, phase)), held=())
+                life = replace(life, steps=(*life.steps_until(at), Step(at, phase)), held=())
         return life
 
     def _uncut(self, job_id: str, as_of: datetime) -> Timeline:
         at = self.back.get(job_id)
         if at is None or as_of < at:
-            return super()._life(job_id, as_of)
+            return super()._timeline(job_id, as_of)
         life = Timeline((Step(self._jobs[job_id][1], Phase.RUNNING),))
         for act in self._acts.get(job_id, ()):
             if at < act.at <= as_of:
-                life = act.onto(life)
+                life = act.applied_to(life)
         return life

@@ -16,7 +16,7 @@ from typing import Any
 
 from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
-from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError
+from reconciler.sandbox.world import InvalidRequestError, UnknownJobError
 from tests.scenario.oracles.reading import OVER
 from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.provider import KEY, Provider, Trick
@@ -252,7 +252,7 @@ def act_behind_our_back(stage: Stage) -> None:
     if verb != "cancel" and Phase.PAUSED in provider.service.lacks:
         return
     act = {"cancel": provider.world.cancel, "pause": provider.world.pause, "resume": provider.world.resume}[verb]
-    with suppress(UnknownJobError, ImpossibleRequestError):
+    with suppress(UnknownJobError, InvalidRequestError):
         act(job_id, stage.clock.now())
         stage.happen(f"somebody {verb}s", f"{provider.name}/{job_id}")
 

@@ -174,7 +174,7 @@ def repeats(story: Story) -> None:
     """Log again and again that something is over."""
     run = story.runs[-1]
     if run.verb == "watch":
-        run.err += '{"message": "over: an outage"}\n' * 10_000
+        run.err += '{"message": "resolved: an outage"}\n' * 10_000
 
 
 def _one_status(story: Story) -> Path | None:

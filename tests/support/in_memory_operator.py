@@ -33,7 +33,7 @@ class Operator:
         """Return the written URL, the vendor's variable's, or the type's own. Raises ValueError without any."""
         text = written or self._first(type_.url_variables) or type_.own_url(options)
         if text is None:
-            msg = f"{type_.name} has no address of its own: say where it is, with spec.baseUrl"
+            msg = f"{type_.name} has no default address: set spec.baseUrl"
             raise ValueError(msg)
         return normalise_base_url(text)
 

@@ -95,7 +95,7 @@ def test_every_name_that_a_document_declares_or_a_spec_uses_or_a_person_says_is_
         ({"type": "opnai"}, "specs/p.yaml:5: spec.type: 'opnai' is not a provider type; did you mean 'openai'?"),
         (
             {"type": "azure-openai"},
-            "specs/p.yaml:6: spec.baseUrl: azure-openai has no address of its own: say where it is, with spec.baseUrl",
+            "specs/p.yaml:6: spec.baseUrl: azure-openai has no default address: set spec.baseUrl",
         ),
         (
             {"options": {"project": "a b"}},

@@ -112,7 +112,7 @@ def test_counts_outlive_a_restart_for_rules_that_still_stand_where_they_stood() 
         ({"fault": "hang", "for": "30s"}, "Extra inputs"),
         ({"fault": "hang", "times": "0"}, "greater than or equal to 1"),
         ({"fault": "hang", "on": "delete"}, "any"),
-        ({"fault": "lost-cancel", "on": "list"}, "this fault never meets list; use any or one of cancel"),
+        ({"fault": "lost-cancel", "on": "list"}, "this fault never applies to list; use any or one of cancel"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused_with_a_sentence(rule: dict[str, object], said: str) -> None:

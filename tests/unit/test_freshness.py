@@ -10,7 +10,7 @@ from reconciler.local.last_pass import read_last_pass
 from reconciler.model.job import Account, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
-from reconciler.wiring.freshness import PassNotes
+from reconciler.wiring.freshness import PassRecorder
 from tests.support.build import ACCOUNT, NOW, a_status
 from tests.support.subjects import REF
 from tests.unit.test_log import a_row
@@ -45,8 +45,8 @@ def observed(state_dir: Path) -> dict[str, datetime]:
 
 
 def test_a_pass_over_a_part_moves_no_accounts_time_and_forgets_none(tmp_path: Path) -> None:
-    PassNotes(tmp_path, "reconcile", lambda: NOW).note(a_report(ACCOUNT, OTHER))
-    PassNotes(tmp_path, "reconcile", lambda: LATER).note(a_report(ACCOUNT), is_whole=False)
+    PassRecorder(tmp_path, "reconcile", lambda: NOW).record(a_report(ACCOUNT, OTHER))
+    PassRecorder(tmp_path, "reconcile", lambda: LATER).record(a_report(ACCOUNT), is_complete=False)
     last = read_last_pass(tmp_path)
 
     assert last is not None
@@ -54,14 +54,14 @@ def test_a_pass_over_a_part_moves_no_accounts_time_and_forgets_none(tmp_path: Pa
 
 
 def test_an_account_was_observed_when_that_job_was_seen_that_has_not_been_for_the_longest(tmp_path: Path) -> None:
-    PassNotes(tmp_path, "reconcile", lambda: LATER).note(a_report(ACCOUNT, OTHER), {str(ACCOUNT): NOW})
+    PassRecorder(tmp_path, "reconcile", lambda: LATER).record(a_report(ACCOUNT, OTHER), {str(ACCOUNT): NOW})
 
     assert observed(tmp_path) == {str(ACCOUNT): NOW, str(OTHER): LATER}
 
 
 def test_what_could_not_be_observed_keeps_its_time_and_who_is_gone_is_forgotten(tmp_path: Path) -> None:
-    PassNotes(tmp_path, "reconcile", lambda: NOW).note(a_report(ACCOUNT, OTHER))
+    PassRecorder(tmp_path, "reconcile", lambda: NOW).record(a_report(ACCOUNT, OTHER))
     suspect = a_report(ACCOUNT, reason=Reason.OBSERVATION_SUSPECT)
-    PassNotes(tmp_path, "reconcile", lambda: LATER).note(suspect, {str(ACCOUNT): LATER})
+    PassRecorder(tmp_path, "reconcile", lambda: LATER).record(suspect, {str(ACCOUNT): LATER})
 
     assert observed(tmp_path) == {str(ACCOUNT): NOW}

@@ -30,9 +30,9 @@ def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
         async with HttpTransport(f"{url}//ping/canary?from=us&from=me", gate) as transport:
             heartbeat = Heartbeat(transport, told.append)
             for count in range(1, len(answers) + 1):
-                heartbeat.beat()
-                heartbeat.beat()
-                while len(heard) < count or heartbeat.is_under_way:  # noqa: ASYNC110  the server is no event
+                heartbeat.send()
+                heartbeat.send()
+                while len(heard) < count or heartbeat.is_sending:  # noqa: ASYNC110  the server is no event
                     await asyncio.sleep(0.01)
             await heartbeat.stop()
 
@@ -40,7 +40,7 @@ def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
         asyncio.run(main(url))
 
     assert heard == ["GET //ping/canary?from=us&from=me"] * len(answers)
-    assert told == ["the heartbeat was not heard: HTTP 500", "the heartbeat is heard again"]
+    assert told == ["the heartbeat failed: HTTP 500", "the heartbeat works again"]
 
 
 @pytest.mark.parametrize(

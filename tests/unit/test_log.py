@@ -36,7 +36,7 @@ def logged(*reports: Report) -> list[dict[str, Any]]:
     stream = io.StringIO()
     log = PassLog(make_logger(stream))
     for report in reports:
-        log.passed(report, [row.name for row in report.rows])
+        log.log_pass(report, [row.name for row in report.rows])
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_said_once_and_again_only_after_it_was_right() -> None:
 
     assert [line["message"] for line in logged(wrong, wrong, right, wrong)] == [
         "a status counts as none",
-        "over: a status counts as none",
+        "resolved: a status counts as none",
         "a status counts as none",
     ]
 
@@ -114,7 +114,12 @@ def test_a_refusal_lasts_while_its_jobs_are_refused_though_passes_are_about_othe
         Report(rows=(a_row(calm, calm),)),
     )
 
-    assert [line["message"] for line in lines] == [str(refusal), str(fewer), f"over: {refusal}", f"over: {fewer}"]
+    assert [line["message"] for line in lines] == [
+        str(refusal),
+        str(fewer),
+        f"resolved: {refusal}",
+        f"resolved: {fewer}",
+    ]
 
 
 def test_no_secret_gets_past() -> None:
@@ -132,10 +137,10 @@ def test_an_account_is_back_only_when_all_that_could_not_be_seen_was_seen_again(
     up = replace(away(None), rows=rows)
     stream = io.StringIO()
     log = PassLog(make_logger(stream))
-    log.passed(down, ["one", "other"])
-    log.passed(up, ["one"])
+    log.log_pass(down, ["one", "other"])
+    log.log_pass(up, ["one"])
     after_a_part = stream.getvalue()
-    log.passed(up, ["other"])
+    log.log_pass(up, ["other"])
 
     assert "observed again" not in after_a_part
     assert "observed again" in stream.getvalue()

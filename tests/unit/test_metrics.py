@@ -44,7 +44,7 @@ def a_report(**more: object) -> Report:
 
 
 def test_every_series_of_an_account_is_there_with_0_before_anything_happens(board: Board) -> None:
-    board.metrics.passed(a_report(), 0.1, [])
+    board.metrics.count_pass(a_report(), 0.1, [])
 
     assert [board.value("reconcile_total", provider=PROVIDER, result=each) for each in Result] == [0] * 4
     assert board.value("reconcile_errors_total", provider=PROVIDER) == 0
@@ -52,8 +52,8 @@ def test_every_series_of_an_account_is_there_with_0_before_anything_happens(boar
 
 
 def test_a_request_is_counted_with_its_time_and_its_wait(board: Board) -> None:
-    board.metrics.sent(PROVIDER, Sent(method="POST", status=429, took_s=0.2, waited_s=3))
-    board.metrics.sent(PROVIDER, Sent(method="POST", status=None, took_s=45, waited_s=0))
+    board.metrics.count_request(PROVIDER, Sent(method="POST", status=429, took_s=0.2, waited_s=3))
+    board.metrics.count_request(PROVIDER, Sent(method="POST", status=None, took_s=45, waited_s=0))
 
     assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="429") == 1
     assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="none") == 1
@@ -63,7 +63,7 @@ def test_a_request_is_counted_with_its_time_and_its_wait(board: Board) -> None:
 
 @pytest.mark.parametrize(("result", "errors", "retries"), [("error", 1, 1), ("requeue", 0, 1), ("success", 0, 0)])
 def test_a_job_is_counted_by_how_it_came_out(board: Board, result: str, errors: int, retries: int) -> None:
-    board.metrics.passed(a_report(), 0.1, [(PROVIDER, Result(result))])
+    board.metrics.count_pass(a_report(), 0.1, [(PROVIDER, Result(result))])
 
     assert board.value("reconcile_total", provider=PROVIDER, result=result) == 1
     assert board.value("reconcile_errors_total", provider=PROVIDER) == errors
@@ -75,8 +75,8 @@ def test_a_proved_cancel_is_observed_once(board: Board) -> None:
     proved = replace(asked, outcome=Outcome.CANCELLED, confirmed_at=NOW)
     before, after = a_status(receipts=(asked,)), a_status(receipts=(proved,))
 
-    board.metrics.passed(a_report(rows=(a_row(after, before),)), 0.1, [])
-    board.metrics.passed(a_report(rows=(a_row(after, after),)), 0.1, [])
+    board.metrics.count_pass(a_report(rows=(a_row(after, before),)), 0.1, [])
+    board.metrics.count_pass(a_report(rows=(a_row(after, after),)), 0.1, [])
 
     assert board.value("cancel_latency_seconds_count") == 1
     assert board.value("cancel_latency_seconds_sum") == 40
@@ -93,10 +93,10 @@ def test_the_series_of_a_spec_that_is_gone_are_gone_too(board: Board) -> None:
 
 
 def test_the_series_of_an_account_that_no_spec_names_any_more_are_gone(board: Board) -> None:
-    board.metrics.passed(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
-    board.metrics.passed(Report(rows=(a_row(a_status()),)), 0.1, [])
+    board.metrics.count_pass(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
+    board.metrics.count_pass(Report(rows=(a_row(a_status()),)), 0.1, [])
     while_named = board.value("reconcile_total", provider=PROVIDER, result="success")
-    board.metrics.passed(Report(), 0.1, [])
+    board.metrics.count_pass(Report(), 0.1, [])
 
     assert while_named == 1
     assert board.value("reconcile_total", provider=PROVIDER, result="success") is None
@@ -128,7 +128,7 @@ def test_a_limit_that_cannot_be_judged_is_a_series_until_it_can_be(board: Board)
 
 def test_only_gauges_name_a_job(board: Board) -> None:
     board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)))
-    board.metrics.passed(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
+    board.metrics.count_pass(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
     named = {
         family.type
         for family in board.metrics.registry.collect()
@@ -142,7 +142,7 @@ def test_only_gauges_name_a_job(board: Board) -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt install prometheus")
 def test_promtool_has_nothing_to_complain_about(board: Board) -> None:
     board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)), seen_at={PROVIDER: NOW})
-    board.metrics.passed(a_report(), 0.1, [(PROVIDER, Result.SUCCESS)])
+    board.metrics.count_pass(a_report(), 0.1, [(PROVIDER, Result.SUCCESS)])
     text, _ = board.metrics.text()
 
     ran = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)

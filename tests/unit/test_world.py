@@ -11,7 +11,7 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.serialization import events
 from reconciler.sandbox.store import open_world, save_world
 from reconciler.sandbox.timeline import REQUEUED_FOR
-from reconciler.sandbox.world import ImpossibleRequestError, UnknownJobError, World
+from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
 
 BEGAN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 ID = "ftjob-one"
@@ -172,7 +172,7 @@ def test_a_job_that_was_declared_paused_runs_when_it_is_resumed() -> None:
 @pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
 def test_nothing_can_be_asked_of_a_finished_job(verb: str, end: str) -> None:
     world = a_world(life=[{"phase": end}])
-    with pytest.raises(ImpossibleRequestError, match=f"Cannot {verb}.*{end}"):
+    with pytest.raises(InvalidRequestError, match=f"Cannot {verb}.*{end}"):
         getattr(world, verb)(ID, BEGAN)
 
     assert world.changes == 0
@@ -184,7 +184,7 @@ def test_a_running_job_cannot_be_resumed_nor_a_paused_one_paused_nor_either_whil
     leaving = a_world(cancelTakes="5m")
     leaving.cancel(ID, BEGAN)
     for impossible in (running.resume, paused.pause, leaving.pause, leaving.resume):
-        with pytest.raises(ImpossibleRequestError):
+        with pytest.raises(InvalidRequestError):
             impossible(ID, BEGAN)
 
     assert (running.changes, paused.changes, leaving.changes) == (0, 0, 1)
@@ -332,13 +332,13 @@ def test_a_torn_or_foreign_file_begins_a_new_world(tmp_path: Path, bytes_: bytes
         ({"id": "job-1"}, "pattern"),
         ({"id": "ftjob-a/../b"}, "pattern"),
         ({"life": []}, "at least 1"),
-        ({"life": [{"phase": "running"}, {"phase": "succeeded"}]}, "say how long"),
-        ({"life": [{"phase": "running", "for": "1h"}]}, "leave out its `for`"),
+        ({"life": [{"phase": "running"}, {"phase": "succeeded"}]}, "set its duration"),
+        ({"life": [{"phase": "running", "for": "1h"}]}, "remove its `for`"),
         (
             {"life": [{"phase": "succeeded", "for": "1h"}, {"phase": "running"}]},
-            "nothing but absent comes after succeeded",
+            "only absent can follow succeeded",
         ),
-        ({"life": [{"phase": "absent", "for": "1h"}, {"phase": "running"}]}, "nothing but absent comes after absent"),
+        ({"life": [{"phase": "absent", "for": "1h"}, {"phase": "running"}]}, "only absent can follow absent"),
         ({"life": [{"phase": "unknown"}]}, "unknown-word"),
         ({"life": [{"phase": "runing"}]}, "running"),
         ({"age": "three hours"}, "is not a duration"),

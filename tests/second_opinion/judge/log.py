@@ -20,7 +20,7 @@ def judge(story: Story, run: Run) -> None:
     if run.verb != "watch" or run.code is None:
         return
     lines = [json.loads(line) for line in run.err.splitlines() if line.startswith("{") and line.endswith("}")]
-    over = Counter(line["message"] for line in lines if line["message"].startswith("over: "))
+    over = Counter(line["message"] for line in lines if line["message"].startswith("resolved: "))
     edits = len(story.repository.during(run.began, run.ended)) - 1
     faults = sum(each.fault is not None for each in story.world.record.all()[run.first : run.last])
     for message, times in over.items():
