@@ -17,7 +17,7 @@ from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_un
 from reconciler.controller.adopt import Adoption
 from reconciler.controller.adopt import adopt as make_adoptions
 from reconciler.controller.run_options import Selection
-from reconciler.controller.unmanaged import AccountListing, list_strangers
+from reconciler.controller.unmanaged import AccountListing, list_unmanaged
 from reconciler.local.spec_editor import create
 from reconciler.model.diagnostic import Severity
 from reconciler.model.exit_code import ExitCode, worst
@@ -80,10 +80,10 @@ async def _find(
 ) -> tuple[tuple[AccountListing, ...], tuple[Adoption, ...]]:
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         wiring.why_no_match(Selection(provider=provider), snapshot)
-        listed = await list_strangers(snapshot, runtime, provider)
+        listed = await list_unmanaged(snapshot, runtime, provider)
         if is_unfinished:
             listed = tuple(
-                replace(each, strangers=tuple(job for job in each.strangers if job.phase in UNFINISHED))
+                replace(each, unmanaged=tuple(job for job in each.unmanaged if job.phase in UNFINISHED))
                 for each in listed
             )
         return listed, make_adoptions(snapshot, listed, runtime.policy)

@@ -13,8 +13,9 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.job_names import NAME, read_statuses_of
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
 from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options, output
-from reconciler.controller.account_resolver import SpecProblem, accounts_by_name
+from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.request_failure import unseen_by
+from reconciler.controller.resolved_account import SpecProblem
 from reconciler.controller.runtime import open_or_unavailable
 from reconciler.errors import ProviderError
 from reconciler.model.diagnostic import Severity

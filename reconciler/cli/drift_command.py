@@ -17,7 +17,7 @@ from reconciler.cli.unmanaged_output import UNFINISHED_ONLY, exit_codes, show_un
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
 from reconciler.controller.run_options import SafetyOptions
-from reconciler.controller.unmanaged import AccountListing, list_strangers
+from reconciler.controller.unmanaged import AccountListing, list_unmanaged
 from reconciler.model.action_record import Notify
 from reconciler.model.exit_code import ExitCode, worst
 from reconciler.model.report import Report
@@ -64,4 +64,4 @@ async def _observe(values: OptionValues, notify: Notify) -> tuple[Report, tuple[
         )
         snapshot = runtime.specs.snapshot()
         report = wiring.check_selection(passed.report, selection(values), snapshot)
-        return report, await list_strangers(snapshot, runtime, values["provider"])
+        return report, await list_unmanaged(snapshot, runtime, values["provider"])

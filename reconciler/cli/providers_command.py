@@ -13,8 +13,8 @@ from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.option_values import OptionValues, paths, trust_sources
 from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options
 from reconciler.cli.options import output as output_option
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.check_accounts import Checked, check
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.model.exit_code import worst
 from reconciler.ports import ProviderType
 from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine

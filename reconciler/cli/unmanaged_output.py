@@ -22,7 +22,7 @@ def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> 
     return [
         UnmanagedJob(each.alias, job)
         for each in listed
-        for job in each.strangers
+        for job in each.unmanaged
         if not is_unfinished or job.phase in UNFINISHED
     ]
 

@@ -73,7 +73,7 @@ def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int
                 SystemClock(),
                 interval_s=QUERY_EVERY_S if live else READ_EVERY_S,
                 timeout_s=seconds(values, "timeout"),
-                tell=progress.on_report,
+                on_report=progress.on_report,
             )
         )
     wanted = output_format(values, "wait")

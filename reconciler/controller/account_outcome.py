@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.applied import Applied
 from reconciler.controller.plan import AccountPlan
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.model.job import Observed
 
 

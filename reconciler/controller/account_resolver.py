@@ -8,68 +8,25 @@ chooses.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from pydantic import BaseModel, ValidationError
 
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
 from reconciler.controller.path_rules import Allowance, PathRules, Ruling
+from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose
 from reconciler.model.diagnostic import Diagnostic
-from reconciler.model.job import Account, CredentialScope, Unobserved
+from reconciler.model.job import Account, CredentialScope
 from reconciler.model.reason import Reason
-from reconciler.model.scalar import quoted
 from reconciler.model.spec import CredentialSource, FineTuningJob, Provider, ProviderSpec
-from reconciler.ports import BINDINGS_MAX, Located, NotBound, ProviderType, Rate, Snapshot
+from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Rate, Snapshot
 
 PLACES_MAX = 5
 """The most files that a message names."""
-LOOKED_FOR_MAX = 20
+SEARCHED_MAX = 20
 """The most unknown names for which a similar declared name is searched."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedAccount:
-    """An account and how to reach it."""
-
-    account: Account
-    type: ProviderType
-    options: BaseModel
-    rate: Rate
-    credentials: CredentialSource | None
-    scope: CredentialScope
-    """The host and credential by which the guard and the path rules know the account."""
-
-    def canonical_id(self, job_id: str) -> str:
-        """Return the canonical spelling of a job id. Raises ValueError with a message if the id is not valid."""
-        if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
-            # the look-aheads only exclude `..`, which the message says in words
-            pattern = re.sub(r"[(][?]![^)]*[)]", "", self.type.id_pattern)
-            how = f"copy it as the provider shows it, which matches {pattern}, without '..'"
-            msg = f"{quoted(job_id)} is not a job id of {self.type.name}: {how}"
-            raise ValueError(msg)
-        return self.type.canonical_id(job_id, self.options)
-
-
-@dataclass(frozen=True, slots=True)
-class SpecProblem:
-    """Why a spec cannot be acted on."""
-
-    reason: Reason
-    message: str
-    path: tuple[str, ...] = ()
-    """The field of the document to fix; empty if the fix is elsewhere."""
-    not_bound: NotBound | None = None
-    """The missing binding of the credential, if that is the only problem."""
-
-    @property
-    def unseen(self) -> Unobserved:
-        """The problem in the form of a failed observation."""
-        is_unset = self.reason is Reason.HOST_NOT_TRUSTED
-        return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)
 
 
 def accounts_by_name(
@@ -82,20 +39,6 @@ def accounts_by_name(
     return {name: targets.of(name) for name in sorted({*declared, *named, *also})}
 
 
-def diagnose(
-    located: Located[FineTuningJob] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
-) -> Diagnostic:
-    """Return a problem as a diagnostic at its field in the document."""
-    path = problem.path
-    lines = (located.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in located.lines)
-    return Diagnostic(
-        file=policy.show(located.file),
-        line=next(lines, located.line),
-        field=".".join(path),
-        message=problem.message,
-    )
-
-
 class AccountResolver:
     """Resolves each provider name of one revision once."""
 
@@ -105,9 +48,9 @@ class AccountResolver:
         self._doubled = _doubled(snapshot)
         self._broken = snapshot.broken_providers
         self._may_hold = sorted(snapshot.may_hold_providers)
-        self._looked_for = 0
+        self._searched = 0
         used = {each.document.spec.provider for each in snapshot.jobs}
-        self._alike = self._names_of_secrets(snapshot, used)
+        self._name_by_mark = self._names_of_secrets(snapshot, used)
         # Each document by itself, because the `allowedPaths` of a duplicate still apply.
         self._resolved = [(each, self._resolve(each.document.metadata.name, each)) for each in snapshot.providers]
         self._known: dict[str, ResolvedAccount | SpecProblem] = {
@@ -122,7 +65,7 @@ class AccountResolver:
         self._rights = PathRules(allowances, rulings)
         self._known |= {name: self._resolve(name, None) for name in used - self._known.keys()}
         self._known |= self._clashes(snapshot.jobs)
-        self._known = self._with_all_that_is_not_bound()
+        self._known = self._with_all_missing_bindings()
 
     def of(self, name: str) -> ResolvedAccount | SpecProblem:
         """Return the account of a provider name, or why it has none."""
@@ -195,7 +138,7 @@ class AccountResolver:
 
     def _name(self, credential: Credential) -> str:
         """Return the name of a credential. Credentials with the same secret have the same name."""
-        return self._alike.get(credential.mark, credential.name) if credential.mark else credential.name
+        return self._name_by_mark.get(credential.mark, credential.name) if credential.mark else credential.name
 
     def _clashes(self, jobs: Iterable[Located[FineTuningJob]]) -> dict[str, SpecProblem]:
         """Return the problem of each name whose account another name reaches with a different credential.
@@ -218,23 +161,23 @@ class AccountResolver:
                 found[name] = self._clash(name, *others[0])
         return found
 
-    def _with_all_that_is_not_bound(self) -> dict[str, ResolvedAccount | SpecProblem]:
+    def _with_all_missing_bindings(self) -> dict[str, ResolvedAccount | SpecProblem]:
         """Make each unbound account's message name all missing bindings, so that one fix does not undo another."""
         lacking = {name: each.not_bound for name, each in self._known.items() if isinstance(each, SpecProblem)}
         pairs = {each.pair for each in lacking.values() if each is not None and each.pair}
         if sum(map(len, pairs)) > BINDINGS_MAX:
             pairs = set()  # no message has room for them, so each names its own
-        told = {
+        complete = {
             name: SpecProblem(Reason.HOST_NOT_TRUSTED, each.message(pairs), not_bound=each)
             for name, each in lacking.items()
             if each is not None
         }
-        return self._known | told
+        return self._known | complete
 
     def _near(self, name: str) -> list[str]:
         """Return a similar declared name, or nothing. Only the first few are searched, because a search is slow."""
-        self._looked_for += 1
-        return get_close_matches(name, self._documents, n=1) if self._looked_for <= LOOKED_FOR_MAX else []
+        self._searched += 1
+        return get_close_matches(name, self._documents, n=1) if self._searched <= SEARCHED_MAX else []
 
     def _clash(self, name: str, key: str, other: str) -> SpecProblem:
         how = "use one of them, or give each the options that tell its account apart"
@@ -277,16 +220,14 @@ class AccountResolver:
     def _undeclared(self, name: str) -> SpecProblem | None:
         """Return why an undeclared name must not be taken for a provider type, or None."""
         if name in self._doubled:
-            message = f"the Provider document {name!r} stands more than once, so nobody can tell which one is meant"
+            message = f"the Provider document {name!r} occurs more than once, so it is not clear which one applies"
         elif name in self._broken:
             message = f"the Provider document {name!r} is not valid"
         elif self._may_hold:
             more = len(self._may_hold) - PLACES_MAX
             where = ", ".join(map(self._environment.show, self._may_hold[:PLACES_MAX]))
             where += f" and {more:,} more" if more > 0 else ""
-            message = (
-                f"no Provider document {name!r} can be read, and it may stand in {where}, which must be mended first"
-            )
+            message = f"no Provider document {name!r} can be read. It may be in {where}: correct that first"
         else:
             return None
         return SpecProblem(Reason.INVALID_PROVIDER, message)

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 
 from reconciler.controller.account_outcome import AccountOutcome
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.applied import Applied, ApplyContext
 from reconciler.controller.apply import apply_plan
 from reconciler.controller.current_specs import CurrentSpecs
@@ -22,6 +21,7 @@ from reconciler.controller.observation_order import ObservationRequest, observe_
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
 from reconciler.controller.prune import observe_orphans
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.core.decide import must_observe
@@ -136,7 +136,7 @@ async def run_account(
     runtime.notify(ObservationStarted(account=target.account, name=run.alias, jobs=len(pairs)))
     try:
         reader = await open_or_unavailable(runtime.accounts, target)
-        errand = ObservationRequest(
+        request = ObservationRequest(
             target=target,
             asked=pairs,
             resting=task.resting,
@@ -144,12 +144,12 @@ async def run_account(
             missed=frozenset(unobserved.jobs),
             doubted=unobserved.doubted(),
         )
-        urgent = await observe_wanted(reader, errand, rules, runtime.clock.now)
+        urgent = await observe_wanted(reader, request, rules, runtime.clock.now)
         if urgent is not None:
             run = replace(run, plan=urgent, done=await apply_decisions(urgent, target, rules, runtime, edition))
             # These jobs were observed and decided, so this pass does not observe them again.
-            errand = errand.without({case.subject.ref for case in urgent.cases})
-        rest = await observe_rest(reader, errand, rules, runtime.clock.now, has_witness=urgent is not None)
+            request = request.without({case.subject.ref for case in urgent.cases})
+        rest = await observe_rest(reader, request, rules, runtime.clock.now, has_witness=urgent is not None)
         if runtime.is_stopping() and rest.unseen is not None:
             # We stopped the observation ourselves, so its failure says nothing about the provider.
             rest = replace(rest, unseen=None, has_looked=False)

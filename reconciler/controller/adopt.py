@@ -54,7 +54,7 @@ def adopt(snapshot: Snapshot, listed: Iterable[AccountListing], policy: Operator
 def _named(listed: Iterable[AccountListing], taken: set[str]) -> Iterator[Adoption]:
     """Yield an unused name and file for each unmanaged job."""
     for account in listed:
-        for job in account.strangers:
+        for job in account.unmanaged:
             name = _name(job.id, account.alias, taken)
             taken.add(name)
             yield Adoption(name, f"{FOLDER}/{account.alias}/{name}.yaml", account.alias, job)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from reconciler.controller.account_resolver import ResolvedAccount, SpecProblem, accounts_by_name
+from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.request_failure import unseen_by
+from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.errors import ProviderError
 from reconciler.model.exit_code import ExitCode

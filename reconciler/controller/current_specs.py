@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.spec_resolver import JobKey
 from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.subject import Subject

@@ -107,8 +107,8 @@ class DesiredSpecs:
             f"{policy.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
             for path in self.stored.discarded
         )
-        told = () if why_not_trusted is None else (f"{why_not_trusted} ({Reason.REVISION_NOT_TRUSTED})",)
-        return (*self.snapshot.notices, *told, *doubtful)
+        distrust = () if why_not_trusted is None else (f"{why_not_trusted} ({Reason.REVISION_NOT_TRUSTED})",)
+        return (*self.snapshot.notices, *distrust, *doubtful)
 
     def errors(self, policy: OperatorPolicy) -> tuple[str, ...]:
         """Return a message for each status that could not be read: its effect and its fix."""

@@ -26,7 +26,7 @@ class Listing:
     """The wanted jobs that were shown, by each of their ids."""
     has_answered: bool = False
     """Whether at least one page was received."""
-    shut: Unobserved | None = None
+    account_failure: Unobserved | None = None
     """Why the whole account is unobserved; no further request is made."""
     broken: Unobserved | None = None
     """Why the list is incomplete, if it is."""
@@ -61,7 +61,7 @@ async def walk(
             if pages == 1:
                 return _without_a_page(page)
             if is_of_account(page):
-                return Listing({**passed, **found}, has_answered=True, shut=unseen_by(page))
+                return Listing({**passed, **found}, has_answered=True, account_failure=unseen_by(page))
             why = f"the list broke off at page {pages}: {page}"
             break
         found.update(_rows(page, wanted))
@@ -98,4 +98,4 @@ async def _page(reader: JobReader, page_size: int, cursor: str | None) -> JobPag
 def _without_a_page(error: ProviderError) -> Listing:
     """Return the listing after the first page failed. A credential that may not list may still retrieve jobs."""
     may_not_list = isinstance(error, PermanentError) and error.kind is Kind.FORBIDDEN
-    return Listing() if may_not_list else Listing(shut=unseen_by(error))
+    return Listing() if may_not_list else Listing(account_failure=unseen_by(error))

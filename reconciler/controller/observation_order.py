@@ -11,10 +11,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.observe import (
-    FEW,
+    LIST_ABOVE,
     LISTED_ONLY,
     ObservationGoal,
     Observations,
@@ -23,6 +22,7 @@ from reconciler.controller.observe import (
     retrieve_some,
 )
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all, judge_all
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.core import limits
 from reconciler.core.absence import known_before
 from reconciler.core.decide import decide, is_suspended
@@ -57,7 +57,7 @@ class ObservationRequest:
 
 
 async def observe_wanted(
-    reader: JobReader, errand: ObservationRequest, rules: Callable[[], CurrentSpecs], now: Callable[[], datetime]
+    reader: JobReader, request: ObservationRequest, rules: Callable[[], CurrentSpecs], now: Callable[[], datetime]
 ) -> AccountPlan | None:
     """Retrieve the jobs that need a change before all others, and return the plan for those that were shown.
 
@@ -66,19 +66,19 @@ async def observe_wanted(
     share of the account is known only after all of its jobs were observed.
     """
     # More requests than the burst would wait for the rate limit, and a list is cheaper then.
-    few = min(FEW, errand.target.rate.burst)
+    few = min(LIST_ABOVE, request.target.rate.burst)
     begun_at = now()
-    urgent = [pair for pair in errand.asked if is_change_expected(*pair, begun_at)]
-    if not 0 < len(urgent) <= few < len(errand.asked):
+    urgent = [pair for pair in request.asked if is_change_expected(*pair, begun_at)]
+    if not 0 < len(urgent) <= few < len(request.asked):
         return None
-    looks = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
-    pairs = [(subject, last) for subject, last in urgent if subject.ref in looks]
+    by_job = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
+    pairs = [(subject, last) for subject, last in urgent if subject.ref in by_job]
     if not pairs:
         return None
     # Provisional, because the guard judges shares of the account and has not seen the rest of it yet.
-    decided = decide_all(errand.target.account, pairs, Observations(looks), rules(), now())
-    survey = judge_all(decided, rules(), now(), is_provisional=True)
-    return None if survey.refusals else replace(survey, begun_at=begun_at)
+    decided = decide_all(request.target.account, pairs, Observations(by_job), rules(), now())
+    plan = judge_all(decided, rules(), now(), is_provisional=True)
+    return None if plan.refusals else replace(plan, begun_at=begun_at)
 
 
 def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:
@@ -95,7 +95,7 @@ def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) 
 
 async def observe_rest(
     reader: JobReader,
-    errand: ObservationRequest,
+    request: ObservationRequest,
     rules: Callable[[], CurrentSpecs],
     now: Callable[[], datetime],
     *,
@@ -105,44 +105,44 @@ async def observe_rest(
 
     Args:
         reader: the account.
-        errand: the jobs to observe.
+        request: the jobs to observe.
         rules: returns what the newest pass allows.
         now: our clock.
         has_witness: whether this pass has already seen a job of the account.
     """
-    account, begun, begun_at = errand.target.account, rules(), now()
-    wanted = [subject for subject, last in errand.asked if not is_settled(last)]
-    looked = Observations({})
+    account, begun, begun_at = request.target.account, rules(), now()
+    wanted = [subject for subject, last in request.asked if not is_settled(last)]
+    observations = Observations({})
     if wanted:
         line = str(account)
         aim = ObservationGoal(
-            # Jobs that failed last time come last, so that they do not use up `VAIN_MAX` before the others.
-            refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in errand.missed, ref)),
+            # Jobs that failed last time come last, so that they do not use up `FAILED_RETRIEVES_MAX` before the others.
+            refs=sorted((each.ref for each in wanted), key=lambda ref: (ref in request.missed, ref)),
             before=known_before(
                 account,
                 begun.budget.past.statuses,
                 now(),
-                doubted=errand.doubted,
+                doubted=request.doubted,
                 doubted_since=begun.suspect_since.get(line),
             ),
             ended={
                 subject.ref: last.phase
-                for subject, last in (*errand.asked, *errand.resting)
+                for subject, last in (*request.asked, *request.resting)
                 if last is not None and is_settled(last)
             },
-            is_part=errand.is_part,
+            is_part=request.is_part,
             has_witness=has_witness,
         )
-        looked = await observe_jobs(
+        observations = await observe_jobs(
             reader,
             aim,
             wanted[0].capabilities,
-            errand.target.rate,
+            request.target.rate,
             now().replace(microsecond=0),
             lambda: any(ref.account == account for ref in rules().since(begun)),
         )
-    resting = [(subject, last) for subject, last in errand.resting if subject.ref in looked.looks]
-    decided = decide_all(account, [*errand.asked, *resting], looked, rules(), now(), has_looked=bool(wanted))
+    resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
+    decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_looked=bool(wanted))
     # A row that lags behind must not undo an accepted request. Before the budget judges, because this awaits answers.
     cases = await confirm_accepted(reader, decided.cases, now)
     return replace(judge_all(replace(decided, cases=cases), rules(), now()), begun_at=begun_at)

@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Accounts
 from reconciler.errors import Delivered, TransientError
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob

@@ -28,11 +28,11 @@ from reconciler.model.job import Capabilities, JobRef, ListQuery, Observation, O
 from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Rate
 
-FEW = 20
+LIST_ABOVE = 20
 """The most jobs that are retrieved one by one. More jobs than this, or than the rate's burst, are listed first."""
-CROWD_SURE = 5
+CROWD_CERTAIN_AFTER = 5
 """After this many unexpected absences, stop retrieving if the jobs left would make the absences a crowd anyway."""
-VAIN_MAX = 20
+FAILED_RETRIEVES_MAX = 20
 """After this many failed retrieves, stop. The next observation begins with the jobs that are left."""
 CONTRADICTED_MAX = 20
 """The most settled jobs that one observation retrieves again because a list shows them in another phase."""
@@ -62,7 +62,7 @@ class ObservationGoal:
 class Observations:
     """The result of one observation of an account."""
 
-    looks: Mapping[JobRef, Observation]
+    by_job: Mapping[JobRef, Observation]
     """By job: every wanted job except those in `left`, and the settled jobs that were seen in another phase."""
     unseen: Unobserved | None = None
     """Why the account could not be observed, or why a crowd of absences is doubted; None if neither is so."""
@@ -74,7 +74,7 @@ class Observations:
 
 async def observe_jobs(
     reader: JobReader,
-    aim: ObservationGoal,
+    goal: ObservationGoal,
     capabilities: Capabilities,
     rate: Rate,
     now: datetime,
@@ -84,27 +84,27 @@ async def observe_jobs(
 
     Args:
         reader: the account.
-        aim: the jobs, and what was known of them before.
+        goal: the jobs, and what was known of them before.
         capabilities: what the provider supports.
         rate: the rate limit of the account.
         now: our clock, in whole seconds.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
     # Two specs may name one job, which is observed once.
-    refs, few, listing = list(dict.fromkeys(aim.refs)), min(FEW, rate.burst), Listing()
+    refs, few, listing = list(dict.fromkeys(goal.refs)), min(LIST_ABOVE, rate.burst), Listing()
     if len(refs) > few:
         # Rows of these jobs cost no further page: they are witnesses, or contradict a settled job.
-        also = {*aim.before.phases, *(ref.id for ref in aim.ended)}
+        also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, is_overtaken)
-    going_on = _Look(reader, aim, listing, few, rate.concurrency, now, is_overtaken)
-    going_on.take_rows(refs, capabilities)
+    run = _ObservationRun(reader, goal, listing, few, rate.concurrency, now, is_overtaken)
+    run.take_rows(refs, capabilities)
     # Jobs that the list showed come first: they can vouch for the account before any absence is weighed.
-    asked = sorted((ref for ref in refs if ref not in going_on.looks), key=lambda ref: ref.id not in listing.rows)
-    left = await going_on.retrieve(asked)
-    looked = await going_on.conclude(capabilities, left)
-    if looked.unseen is not None or left:
-        return looked
-    return replace(looked, looks={**await _contradictions(reader, listing.rows, aim.ended), **looked.looks})
+    requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
+    left = await run.retrieve(requested)
+    found = await run.conclude(capabilities, left)
+    if found.unseen is not None or left:
+        return found
+    return replace(found, by_job={**await _contradictions(reader, listing.rows, goal.ended), **found.by_job})
 
 
 async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observation]:
@@ -131,35 +131,35 @@ class _Answer:
 
 
 @dataclass(slots=True)
-class _Look:
+class _ObservationRun:
     """The state of one observation while its requests are being made."""
 
     reader: JobReader
-    aim: ObservationGoal
+    goal: ObservationGoal
     listing: Listing
     few: int
     at_once: int
     now: datetime
     is_overtaken: Callable[[], bool]
-    looks: dict[JobRef, Observation] = field(default_factory=dict)
+    by_job: dict[JobRef, Observation] = field(default_factory=dict)
     by_row: set[JobRef] = field(default_factory=set)
     failures: list[Unobserved] = field(default_factory=list)
     """One entry for each retrieve that failed."""
-    not_asked: Sequence[JobRef] = ()
-    shut: Unobserved | None = None
+    not_retrieved: Sequence[JobRef] = ()
+    account_failure: Unobserved | None = None
 
     def take_rows(self, refs: Sequence[JobRef], capabilities: Capabilities) -> None:
         """Record the jobs that the list showed, and mark the others unobserved if a broken list leaves too many."""
-        self.shut, rows = self.listing.shut, self.listing.rows
+        self.account_failure, rows = self.listing.account_failure, self.listing.rows
         for ref in refs:
             row = rows.get(ref.id)
             # A row that lacks fields is enough if the phase is unchanged. Otherwise the job is retrieved.
-            if row is not None and (capabilities.has_whole_rows or self.aim.before.phases.get(ref.id) is row.phase):
-                self.looks[ref] = Observed(row)
+            if row is not None and (capabilities.has_whole_rows or self.goal.before.phases.get(ref.id) is row.phase):
+                self.by_job[ref] = Observed(row)
                 self.by_row.add(ref)
         missing = [ref for ref in refs if ref.id not in rows]
         if self.listing.broken is not None and len(missing) > self.few:
-            self.looks.update(dict.fromkeys(missing, self.listing.broken))
+            self.by_job.update(dict.fromkeys(missing, self.listing.broken))
 
     async def retrieve(self, refs: Sequence[JobRef]) -> tuple[JobRef, ...]:
         """Retrieve jobs by id until more requests would be useless. Returns the jobs left to a later observation."""
@@ -167,40 +167,40 @@ class _Look:
         if self.listing.is_overtaken:
             return tuple(refs)
         for batch in _batches(refs, self.at_once, is_first_alone=not self.listing.has_answered):
-            if self.shut is not None or self._is_vain(rest):
+            if self.account_failure is not None or self._is_useless(rest):
                 break
             # One batch is always retrieved, so that a stream of changes cannot keep the account unobserved.
             if len(rest) < len(refs) and self.is_overtaken():
                 return tuple(rest)
             for ref, answer in zip(batch, await _retrieve_all(self.reader, batch), strict=True):
-                self.looks[ref] = answer.observation
+                self.by_job[ref] = answer.observation
                 if isinstance(answer.observation, Unobserved):
                     self.failures.append(answer.observation)
-                    self.shut = answer.observation if answer.is_of_account else self.shut
+                    self.account_failure = answer.observation if answer.is_of_account else self.account_failure
             rest = rest[len(batch) :]
-        self.not_asked = rest
+        self.not_retrieved = rest
         return ()
 
     async def conclude(self, capabilities: Capabilities, left: tuple[JobRef, ...]) -> Observations:
         """Return the result. Doubted absences become unobserved."""
         absent = self._absent()
-        doubt = await self._doubt(absent, capabilities)
+        doubt = await self._weigh_absences(absent, capabilities)
         if doubt is not None:
             self._replace(doubt.absent, doubt.unseen)
         self._replace(absent & self.listing.rows.keys(), LISTED_ONLY)
-        unseen = self.shut or (doubt.unseen if doubt is not None else None) or self._of_all()
-        if self.not_asked:
-            self.looks.update(dict.fromkeys(self.not_asked, unseen or self.failures[-1]))
-        if unseen is None and self.listing.broken in self.looks.values():
+        unseen = self.account_failure or (doubt.unseen if doubt is not None else None) or self._account_failure()
+        if self.not_retrieved:
+            self.by_job.update(dict.fromkeys(self.not_retrieved, unseen or self.failures[-1]))
+        if unseen is None and self.listing.broken in self.by_job.values():
             unseen = self.listing.broken
-        return Observations(self.looks, unseen, frozenset(self.by_row), left)
+        return Observations(self.by_job, unseen, frozenset(self.by_row), left)
 
-    async def _doubt(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
+    async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
         """Return which absences are doubted and why, or None. Without a witness, read one page of the list first."""
-        shown = {ref.id for ref, seen in self.looks.items() if isinstance(seen, Observed) and seen.job is not None}
-        has_witness = self.aim.has_witness or bool(shown or self.listing.rows)
-        not_asked = [ref.id for ref in self.not_asked]
-        weighed = partial(weigh, absent, shown, self.aim.before, self.now, not_retrieved=not_asked)
+        shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
+        has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
+        not_retrieved = [ref.id for ref in self.not_retrieved]
+        weighed = partial(weigh, absent, shown, self.goal.before, self.now, not_retrieved=not_retrieved)
         doubt = weighed(has_witness=has_witness)
         if doubt is None or has_witness or self.listing.has_answered:
             return doubt
@@ -208,15 +208,15 @@ class _Look:
         return weighed(has_witness=bool(self.listing.rows))
 
     def _replace(self, ids: Collection[str], observation: Observation) -> None:
-        self.looks.update((ref, observation) for ref in list(self.looks) if ref.id in ids)
+        self.by_job.update((ref, observation) for ref in list(self.by_job) if ref.id in ids)
 
-    def _is_vain(self, rest: Iterable[JobRef]) -> bool:
+    def _is_useless(self, rest: Iterable[JobRef]) -> bool:
         """Whether retrieving the rest would be useless: a crowd has vanished, or too many retrieves failed."""
-        if len(self.failures) >= VAIN_MAX:
+        if len(self.failures) >= FAILED_RETRIEVES_MAX:
             return True
-        before, observed = self.aim.before, set(self.looks)
+        before, observed = self.goal.before, set(self.by_job)
         vanished = before.vanished(self._absent())
-        if len(vanished) < CROWD_SURE:
+        if len(vanished) < CROWD_CERTAIN_AFTER:
             return False
         if self.listing.has_answered:
             observed.update(rest)
@@ -225,19 +225,19 @@ class _Look:
         return is_crowd(len(vanished), len(unfinished), before, self.now)
 
     def _absent(self) -> frozenset[str]:
-        return frozenset(ref.id for ref, seen in self.looks.items() if seen == Observed(None))
+        return frozenset(ref.id for ref, seen in self.by_job.items() if seen == Observed(None))
 
-    def _of_all(self) -> Unobserved | None:
+    def _account_failure(self) -> Unobserved | None:
         """Return why the account is unobserved if no job was seen. Permanent failures of only a part do not count."""
-        failures = [seen for seen in self.looks.values() if isinstance(seen, Unobserved)]
-        if not failures or len(failures) < len(self.looks):
+        failures = [seen for seen in self.by_job.values() if isinstance(seen, Unobserved)]
+        if not failures or len(failures) < len(self.by_job):
             return None
         is_passing = any(each.is_transient for each in failures)
-        return failures[0] if is_passing or not self.aim.is_part else None
+        return failures[0] if is_passing or not self.goal.is_part else None
 
     async def _first_rows(self, capabilities: Capabilities) -> dict[str, ObservedJob]:
         """Return, by id, the jobs on the first page of the list that a spec names or that were seen here before."""
-        known = {*self.aim.before.phases, *(ref.id for ref in self.aim.refs)}
+        known = {*self.goal.before.phases, *(ref.id for ref in self.goal.refs)}
         try:
             page = await self.reader.list_page(ListQuery(capabilities.page_size_max), None)
         except ProviderError:
@@ -250,11 +250,11 @@ async def _contradictions(
 ) -> dict[JobRef, Observation]:
     """Retrieve the settled jobs that the list shows in another phase. Failed retrieves are left out."""
     denied = [ref for ref, phase in ended.items() if ref.id in rows and is_contradicted(phase, rows[ref.id].phase)]
-    asked = sorted(denied)[:CONTRADICTED_MAX]
-    answers = await _retrieve_all(reader, asked)
+    requested = sorted(denied)[:CONTRADICTED_MAX]
+    answers = await _retrieve_all(reader, requested)
     return {
         ref: each.observation
-        for ref, each in zip(asked, answers, strict=True)
+        for ref, each in zip(requested, answers, strict=True)
         if isinstance(each.observation, Observed)
     }
 

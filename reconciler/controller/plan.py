@@ -96,7 +96,7 @@ class AccountPlan:
 def decide_all(
     account: Account,
     pairs: list[TrackedJob],
-    looked: Observations,
+    observations: Observations,
     latest: CurrentSpecs,
     now: datetime,
     *,
@@ -107,28 +107,28 @@ def decide_all(
     Args:
         account: the account.
         pairs: the specs, each with the last status of its job.
-        looked: what was observed.
+        observations: what was observed.
         latest: what the newest pass allows.
         now: our clock.
         has_looked: whether there was a job to observe.
     """
     # Statuses have whole seconds. A finer time would make unchanged statuses differ.
     moment = now.replace(microsecond=0)
-    left = frozenset(looked.left)
+    left = frozenset(observations.left)
     overtaken = tuple(subject.ref for subject, _ in pairs if subject.ref in left or not latest.hold(subject))
     pairs = [pair for pair in pairs if pair[0].ref not in overtaken] if overtaken else pairs
-    twins = _twins(looked.looks, latest)
+    twins = _twins(observations.by_job, latest)
     cases, errors = [], []
     for subject, last in pairs:
         try:
-            cases.append(_decided(subject, last, looked, twins.get(subject.ref), moment))
+            cases.append(_decided(subject, last, observations, twins.get(subject.ref), moment))
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
             errors.append(f"{subject.name}: a bug: {error_location(error)}")
-    if looked.unseen is not None and looked.unseen.is_defect:
-        errors.append(f"{account}: {looked.unseen.message}")
+    if observations.unseen is not None and observations.unseen.is_defect:
+        errors.append(f"{account}: {observations.unseen.message}")
     else:
         errors += defects(cases)
-    return AccountPlan(account, tuple(cases), looked.unseen, (), tuple(errors), overtaken, has_looked)
+    return AccountPlan(account, tuple(cases), observations.unseen, (), tuple(errors), overtaken, has_looked)
 
 
 def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
@@ -149,14 +149,14 @@ def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_prov
 
 
 def _decided(
-    subject: Subject, last: JobStatus | None, looked: Observations, twin: str | None, now: datetime
+    subject: Subject, last: JobStatus | None, observations: Observations, twin: str | None, now: datetime
 ) -> JobPlan:
     """Decide one job. A settled job without an observation is taken to be as its last status says."""
-    seen = looked.looks.get(subject.ref) or Observed(observation_from_status(last) if last else None)
+    seen = observations.by_job.get(subject.ref) or Observed(observation_from_status(last) if last else None)
     decision = decide(subject, seen, last, now) if twin is None else _twice_named(subject, twin, last, now)
     if isinstance(seen, Unobserved):
         return JobPlan(subject, last, decision, seen)
-    return JobPlan(subject, last, decision, seen=seen.job, is_by_row=subject.ref in looked.by_row)
+    return JobPlan(subject, last, decision, seen=seen.job, is_by_row=subject.ref in observations.by_row)
 
 
 def defects(cases: Iterable[JobPlan]) -> list[str]:
@@ -164,14 +164,14 @@ def defects(cases: Iterable[JobPlan]) -> list[str]:
     return [f"{each.subject.name}: {each.unseen.message}" for each in cases if each.unseen and each.unseen.is_defect]
 
 
-def _twins(looks: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[JobRef, str]:
+def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[JobRef, str]:
     """Return the jobs that two specs name by different ids, each with its other id.
 
     A job may have several ids, and only an observation shows that two ids are of one job.
     """
     return {
         ref: job_id
-        for ref, seen in looks.items()
+        for ref, seen in by_job.items()
         if isinstance(seen, Observed) and seen.job is not None and (target := rules.targets.get(str(ref.account)))
         for job_id in seen.job.ids - {ref.id}
         if (target.scope, job_id) in rules.named

@@ -42,16 +42,16 @@ def write_provider_statuses(
         if each.plan is None or not each.plan.has_looked or (before is not None and not desired.is_whole):
             continue
         what = f"the status of the account {account}"
-        told = _told_of(account, unobserved, desired.unfinished)
-        if told is not None:
-            status = _provider_status(each, *told, before, runtime.clock.now())
+        failure = _failure_to_report(account, unobserved, desired.unfinished)
+        if failure is not None:
+            status = _provider_status(each, *failure, before, runtime.clock.now())
             errors += attempt(what, partial(runtime.statuses.write_provider, status))
         elif before is not None and account not in unobserved.accounts:
             errors += attempt(what, partial(runtime.statuses.remove_provider, before.name))
     return errors
 
 
-def _told_of(
+def _failure_to_report(
     account: Account, unobserved: UnobservedTracker, wanted: Collection[JobRef]
 ) -> tuple[Unobserved, tuple[str, ...]] | None:
     """Return the failure of an account and the affected jobs (empty: all), or None if there is nothing to write."""

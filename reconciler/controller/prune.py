@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from reconciler.controller.account_outcome import AccountOutcome
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.desired_specs import DesiredSpecs
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.core.conditions import stalled
 from reconciler.core.guard import ChangeLimits, judge
@@ -63,9 +63,9 @@ async def observe_orphans(
     for status in orphans:
         assert status.job is not None  # noqa: S101  only orphans that name a job are observed
         with suppress(ProviderError):
-            look = Observed(await reader.get_job(JobRef(target.account, status.job.id)))
-            if look.job is not None or not are_absences_doubted:
-                found[status.name] = with_confirmed_phase(look, status, target.type.capabilities)
+            seen_now = Observed(await reader.get_job(JobRef(target.account, status.job.id)))
+            if seen_now.job is not None or not are_absences_doubted:
+                found[status.name] = with_confirmed_phase(seen_now, status, target.type.capabilities)
     return found
 
 
@@ -78,27 +78,27 @@ def prune_statuses(
 ) -> Pruned:
     """Write or remove the statuses that no spec claims, except those that an account worker holds (`busy`)."""
     now = runtime.clock.now().replace(microsecond=0)
-    orphans = _sorted_out([each for each in desired.matched.orphans if each.name not in busy], desired.snapshot, now)
-    told, notices = _believed(orphans, desired, limits)
+    orphans = _sorted([each for each in desired.matched.orphans if each.name not in busy], desired.snapshot, now)
+    reported, notices = _deleted(orphans, desired, limits)
     seen = dict(chain.from_iterable(each.orphans.items() for each in outcomes))
-    after = {status.name: orphan_status(status, seen.get(status.name), now) for status in told}
+    after = {status.name: orphan_status(status, seen.get(status.name), now) for status in reported}
     errors = write_all([*orphans.kept, *filter(None, after.values())], runtime)
     # In a revision that is not trusted, a missing spec does not prove that it was deleted.
     if not desired.may_ask:
         return Pruned(errors=errors)
-    errors += _remove(_told_elsewhere(desired.matched.superseded, busy, runtime), runtime)
-    gone = [each for each in told if after[each.name] is None] if _is_readable(desired) else []
+    errors += _remove(_renamed(desired.matched.superseded, busy, runtime), runtime)
+    gone = [each for each in reported if after[each.name] is None] if _is_readable(desired) else []
     return Pruned(tuple(each.name for each in gone), notices, errors + _remove(gone, runtime))
 
 
-def _believed(
+def _deleted(
     orphans: _Orphans, desired: DesiredSpecs, limits: ChangeLimits
 ) -> tuple[tuple[JobStatus, ...], tuple[str, ...]]:
     """Return the statuses whose specs count as deleted, and a notice if too many would count at once."""
     if not desired.may_ask or desired.snapshot.broken_files:
-        return orphans.told, ()
+        return orphans.reported, ()
     notices = _too_many([each.name for each in orphans.new], _count(desired.snapshot), limits)
-    return (orphans.told, notices) if notices else (orphans.told + orphans.new, ())
+    return (orphans.reported, notices) if notices else (orphans.reported + orphans.new, ())
 
 
 def _is_readable(desired: DesiredSpecs) -> bool:
@@ -116,24 +116,24 @@ class _Orphans:
 
     kept: tuple[JobStatus, ...]
     """The file of the spec cannot be read, so it may still hold the spec."""
-    told: tuple[JobStatus, ...]
+    reported: tuple[JobStatus, ...]
     """An earlier pass reported the spec as deleted, or a request for the job is not yet confirmed."""
     new: tuple[JobStatus, ...]
     """The spec disappeared since the last pass."""
 
 
-def _sorted_out(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> _Orphans:
-    kept, told, new = [], [], []
+def _sorted(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> _Orphans:
+    kept, reported, new = [], [], []
     for status in orphans:
         # An unreadable file may still hold the spec, so the spec does not count as deleted.
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
         elif has_recent_request(status, now) or status.ready.reason is Reason.SPEC_DELETED:
-            told.append(status)
+            reported.append(status)
         else:
             new.append(status)
-    return _Orphans(tuple(kept), tuple(told), tuple(new))
+    return _Orphans(tuple(kept), tuple(reported), tuple(new))
 
 
 def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: ChangeLimits, runtime: Runtime) -> Pruned:
@@ -141,14 +141,14 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
     names = {each.name for each in desired.resolved.candidates}
     left = _unneeded(desired, busy, runtime)
     # A discarded file may be the only record of a renamed spec's past until that spec has a status.
-    is_told = names <= {each.name for each in runtime.statuses.known().jobs}
-    if not (left and names) or desired.snapshot.broken_files or not is_told:
+    has_statuses = names <= {each.name for each in runtime.statuses.known().jobs}
+    if not (left and names) or desired.snapshot.broken_files or not has_statuses:
         return Pruned()
     if notices := _too_many([path for path in left if not path.startswith(PROVIDERS)], len(names), limits):
         return Pruned(notices=notices)
     errors = [attempt(f"{runtime.policy.show_status(path)}", partial(runtime.statuses.discard, path)) for path in left]
-    told = (f"{runtime.policy.show_status(path)}: removed, for no spec has this status" for path in left)
-    return Pruned(notices=tuple(told), errors=tuple(chain.from_iterable(errors)))
+    removals = (f"{runtime.policy.show_status(path)}: removed, for no spec has this status" for path in left)
+    return Pruned(notices=tuple(removals), errors=tuple(chain.from_iterable(errors)))
 
 
 def _unneeded(desired: DesiredSpecs, busy: Collection[str], runtime: Runtime) -> list[str]:
@@ -166,15 +166,15 @@ def _too_many(deleted: Collection[str], specs: int, limits: ChangeLimits) -> tup
     return (f"{len(deleted)} of {total} specs disappeared at once; their statuses are kept",)
 
 
-def _told_elsewhere(superseded: Iterable[JobStatus], busy: Collection[str], runtime: Runtime) -> list[JobStatus]:
+def _renamed(superseded: Iterable[JobStatus], busy: Collection[str], runtime: Runtime) -> list[JobStatus]:
     """Return the old statuses of renamed specs whose job has a status under another name."""
     old = {each.name: each for each in superseded if each.name not in busy}
     if not old:
         return []
-    told = {
+    tracked = {
         (each.job.account, each.job.id) for each in runtime.statuses.known().jobs if each.job and each.name not in old
     }
-    return [each for each in old.values() if each.job and (each.job.account, each.job.id) in told]
+    return [each for each in old.values() if each.job and (each.job.account, each.job.id) in tracked]
 
 
 def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:

@@ -40,12 +40,12 @@ def commit_message(report: Report) -> str:
 
     Jobs with a request come first, then stalled jobs, then all others.
     """
-    news = [each for each in report.transitions if each.progress is not Progress.OVERTAKEN]
-    lines = [f"{each.name}: {_told(each)}" for each in sorted(news, key=_weight)]
+    transitions = [each for each in report.transitions if each.progress is not Progress.OVERTAKEN]
+    lines = [f"{each.name}: {_change_text(each)}" for each in sorted(transitions, key=_weight)]
     lines += [f"{name}: its spec is gone" for name in report.removed]
     if len(lines) > LINES_MAX:
         lines[LINES_MAX:] = [f"and {len(lines) - LINES_MAX} more"]
-    more = f", and {len(news) + len(report.removed) - 1} more" if len(lines) > 1 else ""
+    more = f", and {len(transitions) + len(report.removed) - 1} more" if len(lines) > 1 else ""
     subject = f"reconcile: {lines[0]}{more}" if lines else "reconcile: statuses"
     origin = [f"with the specs of {report.revision[:12]}"] if report.revision else []
     return "\n\n".join(part for part in (subject, "\n".join(lines), *origin) if part)
@@ -55,7 +55,7 @@ def _weight(transition: Transition) -> int:
     return 0 if transition.is_of_a_request else 1 if transition.after.is_stalled else 2
 
 
-def _told(transition: Transition) -> str:
+def _change_text(transition: Transition) -> str:
     action, progress, after = transition.action, transition.progress, transition.after
     requested = f"{action.verb} {progress}, " if action and progress else ""
     return f"{requested}{after.phase} ({after.ready.reason})"

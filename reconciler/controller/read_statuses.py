@@ -91,11 +91,11 @@ def _status(candidate: ResolvedSpec, last: JobStatus | None, now: datetime) -> J
     if problem is not None or subject is None:
         reason, message = (problem.reason, problem.message) if problem else (Reason.INVALID_SPEC, "not valid")
         return stalled(candidate.name, candidate.source, last, reason, message, now)
-    told = last.ready.reason if last else None
-    is_known = last is not None and last.observed_spec == subject.digest and told is not Reason.SPEC_DELETED
+    last_reason = last.ready.reason if last else None
+    is_known = last is not None and last.observed_spec == subject.digest and last_reason is not Reason.SPEC_DELETED
     # This command sends nothing, so it repeats what the last pass said about trust.
-    if last is not None and (is_known or told is Reason.HOST_NOT_TRUSTED):
+    if last is not None and (is_known or last_reason is Reason.HOST_NOT_TRUSTED):
         return last
     draft = replace(stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now), conditions=())
-    message = "the spec has changed since its job was looked at" if last else "its job has not been looked at yet"
+    message = "the spec changed after the last observation of its job" if last else "its job has not been observed yet"
     return conclude(draft, Verdict(Readiness.UNOBSERVED, Reason.OUT_OF_DATE, message), last, now)

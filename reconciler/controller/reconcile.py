@@ -32,7 +32,7 @@ async def reconcile_once(
     due: frozenset[JobRef] | None = None,
     *,
     by_content: bool = True,
-    hurry: YieldSignal | None = None,
+    yield_signal: YieldSignal | None = None,
 ) -> PassResult:
     """Make one pass and return its result.
 
@@ -42,7 +42,7 @@ async def reconcile_once(
         memory: what this process keeps between passes.
         due: the jobs to observe; None observes all. A job whose spec changed is always observed.
         by_content: whether to read every file; if False, files with an unchanged stamp are not read again.
-        hurry: an awaitable that completes when the pass should stop waiting for slow accounts; None waits for all.
+        yield_signal: completes when the pass should stop waiting for slow accounts; None waits for all.
     """
     # Collected before the statuses are loaded, so that the load sees what these workers wrote.
     earlier = memory.workers.finished()
@@ -53,7 +53,7 @@ async def reconcile_once(
     before, memory.current = memory.current, current_specs(desired, budget.budget, options.pinned)
     work = assign_work(desired, options.retry, _with_overdue(due, earlier, before, memory.current), runtime)
     start_workers(work, runtime, memory, desired.edition)
-    outcomes = [*earlier, *await memory.workers.gather(hurry)]
+    outcomes = [*earlier, *await memory.workers.gather(yield_signal)]
     memory.unobserved.take_in((each.plan for each in outcomes if each.plan), desired.unfinished)
     # After the workers, because an orphan is judged by what its account worker observed.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)

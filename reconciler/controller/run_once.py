@@ -28,7 +28,7 @@ from reconciler.model.report import Report, Row
 
 AGAIN_S = 0.2
 """Longest pause before a job is decided again after a conflict, so that two processes do not collide in step."""
-SLOW_S = 5.0
+WORKERS_AWAITED_S = 5.0
 """How long a pass waits for its account workers. Slower workers keep running beside the next passes."""
 
 
@@ -66,7 +66,9 @@ async def run_to_completion(
     clock, clocks = runtime.clock, RunDeadlines(runtime.clock.monotonic(), wait_s, timeout_s)
     try:
         while True:
-            result = await reconcile_once(bounded, options, memory, ripe, hurry=partial(clock.sleep, SLOW_S))
+            result = await reconcile_once(
+                bounded, options, memory, ripe, yield_signal=partial(clock.sleep, WORKERS_AWAITED_S)
+            )
             # A retry makes one attempt due, and not one in each pass.
             options = replace(options, retry=frozenset())
             report = result.report if report is None else _merge(report, result)

@@ -186,8 +186,8 @@ class Publishing:
 
 def _least(usual: int, flag: int | None, *ruled: int | None) -> int:
     """Return the smaller of the flag and the first value that is `ruled`, or the default if neither is given."""
-    told = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
-    return min(told, default=usual)
+    given = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
+    return min(given, default=usual)
 
 
 def run_options(selection: Selection, brakes: SafetyOptions, operator: OperatorSpec | None = None) -> RunOptions:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.errors import DefectError, ProviderError
 from reconciler.model.action_record import Audit, Notify, ignore_event
 from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob

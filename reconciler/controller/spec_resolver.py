@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.controller.account_resolver import AccountResolver, ResolvedAccount, SpecProblem, diagnose
+from reconciler.controller.account_resolver import AccountResolver
 from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose
 from reconciler.core.match import Claim, duplicates
 from reconciler.core.subject import INTERVAL, Subject
 from reconciler.model.diagnostic import Diagnostic
@@ -127,8 +128,8 @@ def resolve(
         for each in snapshot.broken_jobs
     ]
     candidates = _without_duplicates(candidates)
-    told = {*targets.complaints(), *_diagnostics(candidates, policy)}
-    return Resolved(tuple(candidates), tuple(sorted(told, key=_place)), targets.by_account(), targets.names())
+    found = {*targets.complaints(), *_diagnostics(candidates, policy)}
+    return Resolved(tuple(candidates), tuple(sorted(found, key=_place)), targets.by_account(), targets.names())
 
 
 def _suspension(snapshot: Snapshot, *, is_suspended: bool) -> Suspension | None:

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.controller.account_resolver import ResolvedAccount, SpecProblem, accounts_by_name
+from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.listing import PAGES_MAX
 from reconciler.controller.request_failure import unseen_by
+from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import JobKey, resolve
 from reconciler.errors import ProviderError
@@ -27,37 +28,37 @@ class AccountListing:
 
     alias: str
     account: Account | None
-    strangers: tuple[ObservedJob, ...] = ()
+    unmanaged: tuple[ObservedJob, ...] = ()
     jobs: int = 0
     unseen: Unobserved | None = None
 
 
-async def list_strangers(
+async def list_unmanaged(
     snapshot: Snapshot, runtime: Runtime, provider: str | None = None
 ) -> tuple[AccountListing, ...]:
     """List every account that the documents name, or only the account of one provider name or type."""
     resolved = resolve(snapshot, runtime.policy, is_suspended=False)
-    spoken_of = {each.job for each in resolved.candidates if each.job is not None}
+    managed = {each.job for each in resolved.candidates if each.job is not None}
     targets = accounts_by_name(snapshot, runtime.policy, [provider] if provider else ())
     chosen = {provider: targets[provider]} if provider else targets
-    return tuple(await asyncio.gather(*(_list(alias, to, spoken_of, runtime) for alias, to in _each_once(chosen))))
+    return tuple(await asyncio.gather(*(_list(alias, to, managed, runtime) for alias, to in _each_once(chosen))))
 
 
 def _each_once(
     targets: Mapping[str, ResolvedAccount | SpecProblem],
 ) -> Iterable[tuple[str, ResolvedAccount | SpecProblem]]:
     """Yield each account once, under the first of its names."""
-    told: set[Account] = set()
+    listed: set[Account] = set()
     for alias, target in targets.items():
         if isinstance(target, ResolvedAccount):
-            if target.account in told:
+            if target.account in listed:
                 continue
-            told.add(target.account)
+            listed.add(target.account)
         yield alias, target
 
 
 async def _list(
-    alias: str, target: ResolvedAccount | SpecProblem, spoken_of: set[JobKey], runtime: Runtime
+    alias: str, target: ResolvedAccount | SpecProblem, managed: set[JobKey], runtime: Runtime
 ) -> AccountListing:
     if isinstance(target, SpecProblem):
         return AccountListing(alias, None, unseen=target.unseen)
@@ -65,10 +66,8 @@ async def _list(
     jobs = await _walk(reader, target.type.capabilities.page_size_max)
     if isinstance(jobs, Unobserved):
         return AccountListing(alias, target.account, unseen=jobs)
-    strangers = tuple(
-        job for job in jobs.values() if spoken_of.isdisjoint((target.scope, job_id) for job_id in job.ids)
-    )
-    return AccountListing(alias, target.account, strangers, len(jobs))
+    unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint((target.scope, job_id) for job_id in job.ids))
+    return AccountListing(alias, target.account, unmanaged, len(jobs))
 
 
 async def _walk(reader: JobReader, page_size: int) -> dict[str, ObservedJob] | Unobserved:

@@ -13,13 +13,13 @@ from reconciler.controller.plan import AccountPlan
 from reconciler.model.job import Account, JobRef, Unobserved
 from reconciler.model.reason import Reason
 
-TIMES_TOLD = 2
+REPORTED_AFTER = 2
 """A transient failure is reported after this many failed observations in a row."""
 
 
 def is_lasting(unseen: Unobserved, times: int) -> bool:
     """Whether a failure that occurred `times` in a row is written to a status."""
-    return not unseen.is_transient or times >= TIMES_TOLD or unseen.reason is Reason.OBSERVATION_SUSPECT
+    return not unseen.is_transient or times >= REPORTED_AFTER or unseen.reason is Reason.OBSERVATION_SUSPECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +45,28 @@ class UnobservedTracker:
     troubles: dict[Account, int] = field(default_factory=dict)
     """How many observations in a row found an account failing, wholly or in part."""
 
-    def take_in(self, surveys: Iterable[AccountPlan], wanted: Collection[JobRef]) -> None:
+    def take_in(self, plans: Iterable[AccountPlan], wanted: Collection[JobRef]) -> None:
         """Record the results of a pass, and forget the jobs that are no longer wanted."""
         looked_at = set()
-        for survey in surveys:
-            self._take_in_one(survey)
-            looked_at.add(survey.account)
+        for plan in plans:
+            self._take_in_one(plan)
+            looked_at.add(plan.account)
         self.jobs = {ref: missed for ref, missed in self.jobs.items() if ref in wanted}
         for account in looked_at - self.accounts.keys():
             self._add_up(account, {ref for ref in wanted if ref.account == account})
         kept = {ref.account for ref, missed in self.jobs.items() if missed.is_by_account}
         self.accounts = {account: unseen for account, unseen in self.accounts.items() if account in kept}
 
-    def after(self, survey: AccountPlan) -> Unobserved | None:
+    def after(self, plan: AccountPlan) -> Unobserved | None:
         """Return the failure of an account that still stands after this plan, or None."""
-        if survey.unseen is not None or survey.account not in self.accounts:
-            return survey.unseen
-        seen = {case.subject.ref for case in survey.cases if case.unseen is None}
+        if plan.unseen is not None or plan.account not in self.accounts:
+            return plan.unseen
+        seen = {case.subject.ref for case in plan.cases if case.unseen is None}
         is_left = any(
-            missed.is_by_account and ref.account == survey.account and ref not in seen
+            missed.is_by_account and ref.account == plan.account and ref not in seen
             for ref, missed in self.jobs.items()
         )
-        return self.accounts[survey.account] if is_left else None
+        return self.accounts[plan.account] if is_left else None
 
     def doubted(self) -> frozenset[JobRef]:
         """Return the jobs whose absence is doubted."""
@@ -89,27 +89,27 @@ class UnobservedTracker:
         missed = self.jobs.get(ref)
         return max(self.failures.get(ref.account, 0), missed.times if missed else 0)
 
-    def _take_in_one(self, survey: AccountPlan) -> None:
-        if not survey.has_looked:
+    def _take_in_one(self, plan: AccountPlan) -> None:
+        if not plan.has_looked:
             return
-        account, wrong = survey.account, survey.unseen or self._still_wrong(survey)
-        self.failures[account] = self.failures.get(account, 0) + 1 if survey.is_blind else 0
+        account, wrong = plan.account, plan.unseen or self._still_wrong(plan)
+        self.failures[account] = self.failures.get(account, 0) + 1 if plan.is_blind else 0
         self.troubles[account] = self.troubles.get(account, 0) + 1 if wrong is not None else 0
         if wrong is not None:
             self.accounts[account] = wrong
-        for case in survey.cases:
+        for case in plan.cases:
             before = self.jobs.pop(case.subject.ref, None)
             if case.unseen is not None:
-                is_by_account = wrong is not None and (survey.is_blind or case.unseen.reason is wrong.reason)
+                is_by_account = wrong is not None and (plan.is_blind or case.unseen.reason is wrong.reason)
                 times = (before.times if before else 0) + 1
                 self.jobs[case.subject.ref] = MissedJob(times, case.unseen, is_by_account)
 
-    def _still_wrong(self, survey: AccountPlan) -> Unobserved | None:
+    def _still_wrong(self, plan: AccountPlan) -> Unobserved | None:
         """Return the standing failure of an account if every job of this plan failed for the same reason, else None."""
-        before = self.accounts.get(survey.account)
-        if before is None or not survey.cases:
+        before = self.accounts.get(plan.account)
+        if before is None or not plan.cases:
             return None
-        is_same = all(case.unseen is not None and case.unseen.reason is before.reason for case in survey.cases)
+        is_same = all(case.unseen is not None and case.unseen.reason is before.reason for case in plan.cases)
         return before if is_same else None
 
     def _add_up(self, account: Account, wanted: Collection[JobRef]) -> None:

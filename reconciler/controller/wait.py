@@ -43,7 +43,7 @@ async def wait_for(
     *,
     interval_s: float,
     timeout_s: float,
-    tell: Callable[[Report], None],
+    on_report: Callable[[Report], None],
 ) -> tuple[Report, ExitCode]:
     """Wait and return the last report with an exit code: 0, 1 if a job cannot reach the goal, or 75 after the timeout.
 
@@ -53,12 +53,12 @@ async def wait_for(
         clock: tells the time and sleeps.
         interval_s: seconds between two reports.
         timeout_s: how long to wait, in seconds.
-        tell: receives each report.
+        on_report: receives each report.
     """
     until = clock.monotonic() + timeout_s
     while True:
         report = await look()
-        tell(report)
+        on_report(report)
         answers = [judge(row, goal) for row in report.rows]
         if False in answers:
             return report, ExitCode.STALLED

@@ -53,7 +53,7 @@ class Watch:
         waker: reports changes of the specs.
         jitter: returns random numbers in [0, 1).
         health: receives the state of the watch, every `BEAT_S` and after each pass.
-        tell: receives the result of each pass and its duration in seconds.
+        on_pass: receives the result of each pass and its duration in seconds.
         asked: returns the names of the specs that a person wants retried now. Each request is returned once.
     """
 
@@ -62,7 +62,7 @@ class Watch:
     waker: ChangeNotifier
     jitter: Callable[[], float]
     health: HealthTracker
-    tell: Callable[[PassResult, float], None]
+    on_pass: Callable[[PassResult, float], None]
     asked: Callable[[], frozenset[str]] = frozenset
     _queue: DelayingQueue[JobRef] = field(default_factory=DelayingQueue)
     _memory: PassMemory = field(default_factory=PassMemory)
@@ -76,15 +76,15 @@ class Watch:
         """Make passes until `stop` is set, then let running work finish within `GRACE_S`."""
         beside = [asyncio.ensure_future(each) for each in (self._beat(), self._listen())]
         stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-        going_on = asyncio.ensure_future(self._go_on(stop))
+        running = asyncio.ensure_future(self._go_on(stop))
         try:
-            await asyncio.wait([going_on, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
             self.health.stopping()
-            await asyncio.wait([going_on], timeout=GRACE_S)
-            if going_on.done():
-                going_on.result()
+            await asyncio.wait([running], timeout=GRACE_S)
+            if running.done():
+                running.result()
         finally:
-            await end([going_on, stopping, *beside])
+            await end([running, stopping, *beside])
             await self._memory.workers.abandon()
 
     async def _go_on(self, stop: asyncio.Event) -> None:
@@ -97,15 +97,17 @@ class Watch:
         if self._memory.workers.begun_at:
             await self._pass(frozenset(), None)
 
-    async def _pass(self, due: frozenset[JobRef] | None, hurry: YieldSignal | None) -> None:
-        """Make one pass and schedule the next poll of each job. After `hurry`, slow accounts are left running."""
+    async def _pass(self, due: frozenset[JobRef] | None, yield_signal: YieldSignal | None) -> None:
+        """Make one pass and schedule the next poll of each job. Leaves slow accounts running after the signal."""
         clock = self.runtime.clock
         self._pass_since = begun_at = clock.monotonic()
         if is_scan := begun_at >= self._scan_at:
             self._scan_at = math.inf
         # Cleared before the snapshot, so that a change during the pass wakes the watch again.
         self._changed.clear()
-        result = await reconcile_once(self.runtime, self.options, self._memory, due, by_content=is_scan, hurry=hurry)
+        result = await reconcile_once(
+            self.runtime, self.options, self._memory, due, by_content=is_scan, yield_signal=yield_signal
+        )
         self._pass_since = None
         if is_scan:
             interval_s = result.interval.total_seconds()
@@ -116,7 +118,7 @@ class Watch:
         self._schedule(result)
         self.health.passed(result, self._queue.waiting(), clock.now())
         with suppress(Exception):  # observers report their own failures, which must not end the watch
-            self.tell(result, clock.monotonic() - begun_at)
+            self.on_pass(result, clock.monotonic() - begun_at)
         self.runtime.statuses.known()  # parse what was written now, while no pass is waiting for it
 
     def _due(self) -> frozenset[JobRef]:

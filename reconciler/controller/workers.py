@@ -61,18 +61,18 @@ class WorkerPool:
         done = [account for account, each in self._at_work.items() if each.task.done()]
         return [self._at_work.pop(account).task.result() for account in done]
 
-    async def gather(self, hurry: YieldSignal | None) -> list[AccountOutcome]:
-        """Wait for the workers and return outcomes. With `hurry`, wait for new workers only, until it completes."""
-        hurrying = set() if hurry is None else {asyncio.ensure_future(hurry())}
+    async def gather(self, yield_signal: YieldSignal | None) -> list[AccountOutcome]:
+        """Wait for the workers and return outcomes. With a signal, wait only for new workers, until it completes."""
+        yielding = set() if yield_signal is None else {asyncio.ensure_future(yield_signal())}
         try:
-            while (left := self._awaited(hurry)) and not any(each.done() for each in hurrying):
-                await asyncio.wait(left | hurrying, return_when=FIRST_COMPLETED)
+            while (left := self._awaited(yield_signal)) and not any(each.done() for each in yielding):
+                await asyncio.wait(left | yielding, return_when=FIRST_COMPLETED)
         except asyncio.CancelledError:
             await self.abandon()
             raise
         finally:
             self._fresh.clear()
-            await end(hurrying)
+            await end(yielding)
         return self.finished()
 
     async def one(self) -> None:
@@ -85,8 +85,8 @@ class WorkerPool:
         """Cancel every worker. The requests that they sent are on record in receipts."""
         await end(each.task for each in self._at_work.values())
 
-    def _awaited(self, hurry: YieldSignal | None) -> set[asyncio.Task[AccountOutcome]]:
-        tasks = {each.task for each in self._at_work.values()} if hurry is None else self._fresh
+    def _awaited(self, yield_signal: YieldSignal | None) -> set[asyncio.Task[AccountOutcome]]:
+        tasks = {each.task for each in self._at_work.values()} if yield_signal is None else self._fresh
         return {each for each in tasks if not each.done()}
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.errors import Kind, PermanentError, error_location
 from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, named_file
 from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore_event

@@ -22,7 +22,7 @@ def test_wait_reads_what_another_pass_wrote(desk: Desk) -> None:
 
     assert (before.code, before.out) == (
         75,
-        "chat: not settled in time: unknown, OutOfDate: its job has not been looked at yet\n",
+        "chat: not settled in time: unknown, OutOfDate: its job has not been observed yet\n",
     )
     assert (after.code, after.out) == (0, "chat: cancelled, Cancelled\n")
 

@@ -50,8 +50,8 @@ BUGS = (
     Bug(
         "read a partial list as whole: what is not on it is gone",
         "controller/observe.py",
-        "self.looks.update(dict.fromkeys(missing, self.listing.broken))",
-        "self.looks.update(dict.fromkeys(missing, Observed(None)))",
+        "self.by_job.update(dict.fromkeys(missing, self.listing.broken))",
+        "self.by_job.update(dict.fromkeys(missing, Observed(None)))",
     ),
     Bug(
         "treat unknown as terminal",
@@ -232,14 +232,14 @@ BUGS = (
     Bug(
         "believe a list row that denies an end",
         "controller/observe.py",
-        "    answers = await _retrieve_all(reader, asked)\n",
-        "    answers = [_Answer(Observed(rows[ref.id])) for ref in asked]\n",
+        "    answers = await _retrieve_all(reader, requested)\n",
+        "    answers = [_Answer(Observed(rows[ref.id])) for ref in requested]\n",
     ),
     Bug(
         "never doubt an end",
         "controller/observe.py",
-        "    asked = sorted(denied)[:CONTRADICTED_MAX]\n",
-        "    asked = sorted(denied)[:0]\n",
+        "    requested = sorted(denied)[:CONTRADICTED_MAX]\n",
+        "    requested = sorted(denied)[:0]\n",
     ),
     Bug(
         "let any job vanish as if its cancel was accepted",
@@ -384,7 +384,7 @@ BUGS = (
         "let jobs that have vanished hide all others of their account",
         "controller/observe.py",
         "            self._replace(doubt.absent, doubt.unseen)\n",
-        "            self._replace([ref.id for ref in self.looks], doubt.unseen)\n",
+        "            self._replace([ref.id for ref in self.by_job], doubt.unseen)\n",
     ),
     Bug(
         "let one job without an answer hide its account",
@@ -395,7 +395,7 @@ BUGS = (
     Bug(
         "look at all others before a change that is wanted",
         "controller/observation_order.py",
-        "    if not 0 < len(urgent) <= few < len(errand.asked):\n",
+        "    if not 0 < len(urgent) <= few < len(request.asked):\n",
         "    if urgent or few:\n",
     ),
     Bug(
@@ -440,8 +440,8 @@ BUGS = (
     Bug(
         "ask for each job of a crowd that has vanished",
         "controller/observe.py",
-        "CROWD_SURE = 5\n",
-        "CROWD_SURE = 500\n",
+        "CROWD_CERTAIN_AFTER = 5\n",
+        "CROWD_CERTAIN_AFTER = 500\n",
         judge="asked_in_vain",
     ),
     Bug(
@@ -485,8 +485,8 @@ BUGS = (
     Bug(
         "tell of an account that is away only after twenty looks",
         "controller/unobserved.py",
-        "TIMES_TOLD = 2\n",
-        "TIMES_TOLD = 20\n",
+        "REPORTED_AFTER = 2\n",
+        "REPORTED_AFTER = 20\n",
     ),
     Bug(
         "wake for nothing but what is due",

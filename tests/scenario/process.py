@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import botocore.auth  # noqa: F401 - here, for to import it in virtual time would take none, and all patience
 from pydantic import BaseModel
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.operator_policy import Credential, UsualOption
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.credential_policy import Trust, name_of, normalise_base_url

@@ -11,9 +11,9 @@ from typing import Any
 import looptime
 import pytest
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.reconcile import reconcile_once
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.run_options import ChangeRules, RunOptions
 from reconciler.controller.runtime import Runtime, read_only
 from reconciler.core.scope import ScopedLimits

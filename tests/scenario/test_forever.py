@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.build_report import PassResult
 from reconciler.controller.health import HealthTracker
 from reconciler.controller.read_statuses import read_rows
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.run_options import ChangeRules, RunOptions
 from reconciler.controller.runtime import Runtime
 from reconciler.controller.watch import GRACE_S, Watch

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.controller.account_resolver import ResolvedAccount
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.model.job import Account
 from reconciler.model.journal import KnownStatuses, Requested

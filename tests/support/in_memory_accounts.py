@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from reconciler.controller.account_resolver import ResolvedAccount
 from reconciler.controller.applied import ApplyContext
 from reconciler.controller.plan import JobPlan
+from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.core.decide import decide
 from reconciler.core.subject import Subject

@@ -96,4 +96,4 @@ def looked(
 
 
 def seen(found: Observations, id_: str) -> object:
-    return found.looks[JobRef(ACCOUNT, id_)]
+    return found.by_job[JobRef(ACCOUNT, id_)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.controller.account_resolver import AccountResolver, SpecProblem
+from reconciler.controller.account_resolver import AccountResolver
+from reconciler.controller.resolved_account import SpecProblem
 from reconciler.model.job import CredentialScope
 from reconciler.model.reason import Reason
 from tests.support.documents import a_provider, located
@@ -70,11 +71,11 @@ def test_a_spec_that_may_not_use_a_document_cannot_bring_its_name_into_a_clash()
         ({"broken_providers": frozenset({"openai"})}, "the Provider document 'openai' is not valid"),
         (
             {"may_hold_providers": frozenset({"b.yaml", "a.yaml"})},
-            "may stand in specs/a.yaml, specs/b.yaml, which must be mended first",
+            "may be in specs/a.yaml, specs/b.yaml: correct that first",
         ),
         (
             {"may_hold_providers": frozenset(f"{number}.yaml" for number in range(1007))},
-            "in specs/0.yaml, specs/1.yaml, specs/10.yaml, specs/100.yaml, specs/1000.yaml and 1,002 more, which must",
+            "in specs/0.yaml, specs/1.yaml, specs/10.yaml, specs/100.yaml, specs/1000.yaml and 1,002 more: correct",
         ),
     ],
     ids=["a document that is not valid", "two files that cannot be read", "a thousand of them"],
@@ -103,7 +104,7 @@ def test_a_name_that_stands_twice_stands_for_no_account(copies: int, rest: dict[
     problem = problem_of(resolver.of("research"))
 
     assert problem.message == (
-        "the Provider document 'research' stands more than once, so nobody can tell which one is meant"
+        "the Provider document 'research' occurs more than once, so it is not clear which one applies"
     )
     assert problem.path == ()
     account_of(resolver.of("openai"))

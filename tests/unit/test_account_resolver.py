@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.account_resolver import (
-    LOOKED_FOR_MAX,
-    AccountResolver,
-    SpecProblem,
-    accounts_by_name,
-    diagnose,
-)
+from reconciler.controller.account_resolver import SEARCHED_MAX, AccountResolver, accounts_by_name
+from reconciler.controller.resolved_account import SpecProblem, diagnose
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.reason import Reason
@@ -153,11 +148,11 @@ def test_a_spec_that_misspells_its_provider_is_told_the_nearest_one(name: str, s
 
 
 def test_only_the_first_few_of_many_misspelt_names_are_looked_for() -> None:
-    names = [f"research-{number}" for number in range(LOOKED_FOR_MAX + 5)]
+    names = [f"research-{number}" for number in range(SEARCHED_MAX + 5)]
     resolver = AccountResolver(revision(located(a_provider("research"))), NOBODY)
     answers = [problem_of(resolver.of(name)).message for name in names]
 
-    assert sum("did you mean 'research'?" in each for each in answers) == LOOKED_FOR_MAX
+    assert sum("did you mean 'research'?" in each for each in answers) == SEARCHED_MAX
 
 
 def test_a_type_that_has_no_address_is_mended_where_it_is_named_if_no_document_declares_it() -> None:

@@ -17,7 +17,7 @@ from tests.support.resolving import NOBODY
 
 
 def adopted(*ids: str, snapshot: Snapshot | None = None, alias: str = "openai") -> tuple[Adoption, ...]:
-    """Return the specs for strangers with these ids in one account."""
+    """Return the specs for unmanaged with these ids in one account."""
     listing = AccountListing(alias, ACCOUNT, tuple(a_job(id=id_) for id_ in ids), len(ids))
     return adopt(snapshot or Snapshot(), [listing], NOBODY)
 

@@ -16,7 +16,7 @@ from reconciler.controller.observation_order import (
     observe_rest,
     observe_wanted,
 )
-from reconciler.controller.observe import FEW
+from reconciler.controller.observe import LIST_ABOVE
 from reconciler.controller.plan import AccountPlan, TrackedJob
 from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.past_attempts import PastAttempts
@@ -86,7 +86,7 @@ def names(plan: AccountPlan | None) -> list[str]:
 
 
 def test_jobs_of_which_a_change_is_wanted_are_looked_at_before_many_others() -> None:
-    pairs = tracked(*named_specs("chat"), *watched(FEW))
+    pairs = tracked(*named_specs("chat"), *watched(LIST_ABOVE))
     account = account_of(pairs)
     plan = wanted(account, pairs)
 
@@ -100,9 +100,9 @@ def test_jobs_of_which_a_change_is_wanted_are_looked_at_before_many_others() -> 
 @pytest.mark.parametrize(
     "pairs",
     [
-        tracked(*watched(FEW + 1)),
-        tracked(*named_specs("chat"), *watched(FEW - 1)),
-        tracked(*named_specs(*(f"job-{number}" for number in range(FEW + 1)))),
+        tracked(*watched(LIST_ABOVE + 1)),
+        tracked(*named_specs("chat"), *watched(LIST_ABOVE - 1)),
+        tracked(*named_specs(*(f"job-{number}" for number in range(LIST_ABOVE + 1)))),
     ],
     ids=["no change is wanted", "all jobs are few", "a list is cheaper"],
 )
@@ -114,7 +114,7 @@ def test_all_jobs_are_looked_at_together_where(pairs: list[TrackedJob]) -> None:
 
 
 def test_what_the_guard_would_refuse_waits_until_all_of_the_account_was_looked_at() -> None:
-    pairs = tracked(*named_specs("a", "b", "c", "d"), *watched(FEW))
+    pairs = tracked(*named_specs("a", "b", "c", "d"), *watched(LIST_ABOVE))
     rules = rules_for(pairs)
 
     assert wanted(account_of(pairs), pairs, rules) is None
@@ -122,7 +122,7 @@ def test_what_the_guard_would_refuse_waits_until_all_of_the_account_was_looked_a
 
 
 def test_a_wanted_job_that_cannot_be_shown_is_left_to_the_look_at_the_rest() -> None:
-    pairs = tracked(*named_specs("chat", "code"), *watched(FEW))
+    pairs = tracked(*named_specs("chat", "code"), *watched(LIST_ABOVE))
     account = account_of(pairs)
     account.broken["ftjob-code"] = NO_ANSWER
     one = wanted(account, pairs)
@@ -216,7 +216,7 @@ def test_where_all_jobs_have_ended_for_good_nothing_is_asked() -> None:
 
 def test_a_job_at_rest_is_decided_about_only_where_a_list_denies_its_end() -> None:
     denied, agreed = map(over, named_specs("denied", "agreed", desiredState="observed"))
-    pairs = tracked(*watched(FEW + 1))
+    pairs = tracked(*watched(LIST_ABOVE + 1))
     account = account_of([denied, agreed, *pairs])
     account.jobs["ftjob-agreed"] = replace(account.jobs["ftjob-agreed"], phase=Phase.SUCCEEDED)
     plan = rest(account, pairs, resting=[denied, agreed])

@@ -23,7 +23,7 @@ def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None
 
     assert sorted(reader.asked) == named(*range(0, 1000, 50))
     assert found.unseen is None
-    assert all(isinstance(each, Observed) and each.job for each in found.looks.values())
+    assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
 def test_many_jobs_are_listed_by_the_largest_page() -> None:
@@ -31,7 +31,7 @@ def test_many_jobs_are_listed_by_the_largest_page() -> None:
     found = looked(reader, named(*range(1000)))
 
     assert reader.asked == [f"page {number}" for number in range(1, 11)]
-    assert len(found.looks) == 1000
+    assert len(found.by_job) == 1000
 
 
 def test_a_list_is_left_as_soon_as_all_are_seen() -> None:
@@ -48,7 +48,7 @@ def test_a_list_is_left_once_asking_for_the_rest_is_cheaper() -> None:
 
     assert reader.pages == 2
     assert reader.asked[2:] == named(990, 991)
-    assert all(isinstance(each, Observed) and each.job for each in found.looks.values())
+    assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
 def test_a_row_without_every_field_will_do_only_where_nothing_changed() -> None:
@@ -78,10 +78,10 @@ def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> N
     assert [seen(found, id_) for id_ in named(*range(100))] == [
         Observed(reader.jobs[id_]) for id_ in named(*range(100))
     ]
-    assert {each.reason for each in found.looks.values() if isinstance(each, Unobserved)} == {
+    assert {each.reason for each in found.by_job.values() if isinstance(each, Unobserved)} == {
         Reason.OBSERVATION_INCOMPLETE
     }
-    assert sum(isinstance(each, Unobserved) for each in found.looks.values()) == 900
+    assert sum(isinstance(each, Unobserved) for each in found.by_job.values()) == 900
     assert found.unseen is not None
 
 
@@ -100,7 +100,7 @@ def test_who_may_not_list_may_still_retrieve() -> None:
     found = looked(reader, named(*range(25)))
 
     assert found.unseen is None
-    assert all(isinstance(each, Observed) and each.job for each in found.looks.values())
+    assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
 def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
@@ -140,7 +140,7 @@ def test_a_shut_door_is_knocked_at_once(error: ProviderError, reason: Reason, co
     assert len(reader.asked) == 1
     assert found.unseen is not None
     assert found.unseen.reason is reason
-    assert list(found.looks.values()) == [found.unseen] * count
+    assert list(found.by_job.values()) == [found.unseen] * count
 
 
 def test_a_providers_own_bound_is_handed_on() -> None:
@@ -159,7 +159,7 @@ def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
 
     assert found.unseen is None
     assert isinstance(seen(found, "ftjob-0003"), Unobserved)
-    assert sum(isinstance(each, Observed) for each in found.looks.values()) == 19
+    assert sum(isinstance(each, Observed) for each in found.by_job.values()) == 19
 
 
 def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
@@ -222,7 +222,7 @@ def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
     found = looked(shelf(0), named(*range(5)))
 
     assert found.unseen is None
-    assert set(found.looks.values()) == {Observed(None)}
+    assert set(found.by_job.values()) == {Observed(None)}
 
 
 @pytest.mark.parametrize("error", [FORBIDDEN, GARBLED, DOWN], ids=["forbidden", "garbled", "no answer"])

@@ -107,7 +107,7 @@ def test_a_row_that_does_not_deny_an_end_costs_nothing(phase: Phase) -> None:
     found, reader = with_an_end(phase)
 
     assert reader.asked == ["page 1"]
-    assert JobRef(ACCOUNT, "ftjob-ended") not in found.looks
+    assert JobRef(ACCOUNT, "ftjob-ended") not in found.by_job
 
 
 def test_a_few_jobs_are_not_listed_for_the_sake_of_one_that_has_ended() -> None:
@@ -123,7 +123,7 @@ def test_an_end_that_is_denied_and_cannot_be_asked_about_is_no_news() -> None:
     found = looked(reader, named(*range(30)), ended={"ftjob-ended": Phase.CANCELLED})
 
     assert found.unseen is None
-    assert JobRef(ACCOUNT, "ftjob-ended") not in found.looks
+    assert JobRef(ACCOUNT, "ftjob-ended") not in found.by_job
 
 
 def test_a_list_that_denies_every_end_costs_twenty_requests_at_most() -> None:

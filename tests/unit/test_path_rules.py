@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.controller.account_resolver import AccountResolver, SpecProblem
+from reconciler.controller.account_resolver import AccountResolver
 from reconciler.controller.path_rules import Allowance, PathRules, Ruling
+from reconciler.controller.resolved_account import SpecProblem
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.reason import Reason
 from reconciler.ports import Snapshot

@@ -72,9 +72,9 @@ def test_a_status_that_speaks_of_the_spec_as_it_is_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("statuses", "said"),
     [
-        ([a_named_status("a")], "the spec has changed since its job was looked at"),
-        ([current(a_named_spec("a"), Reason.SPEC_DELETED)], "the spec has changed since its job was looked at"),
-        ([], "its job has not been looked at yet"),
+        ([a_named_status("a")], "the spec changed after the last observation of its job"),
+        ([current(a_named_spec("a"), Reason.SPEC_DELETED)], "the spec changed after the last observation of its job"),
+        ([], "its job has not been observed yet"),
     ],
     ids=["an earlier spec", "the spec that was gone for a while", "no status"],
 )

@@ -184,7 +184,7 @@ def test_an_account_that_takes_long_is_taken_in_by_a_later_pass() -> None:
 
         async def make_pass() -> PassResult:
             return await reconcile_once(
-                runtime, RunOptions(), process.memory, NOTHING, hurry=lambda: asyncio.sleep(1.0)
+                runtime, RunOptions(), process.memory, NOTHING, yield_signal=lambda: asyncio.sleep(1.0)
             )
 
         first = await make_pass()
@@ -209,7 +209,7 @@ def test_what_a_slow_account_observed_in_vain_is_looked_at_by_the_pass_that_take
 
         async def make_pass() -> PassResult:
             return await reconcile_once(
-                runtime, RunOptions(), process.memory, NOTHING, hurry=lambda: asyncio.sleep(1.0)
+                runtime, RunOptions(), process.memory, NOTHING, yield_signal=lambda: asyncio.sleep(1.0)
             )
 
         await make_pass()

@@ -69,7 +69,7 @@ class TwoAccounts:
     async def make_pass(self, due: frozenset[JobRef] | None = frozenset()) -> PassResult:
         """Make a pass over what changed, and what is due; None is everything."""
         runtime = replace(controlled(self.world), clock=VirtualClock(NOW))
-        return await reconcile_once(runtime, OPTIONS, self.memory, due, hurry=lambda: asyncio.sleep(0.2))
+        return await reconcile_once(runtime, OPTIONS, self.memory, due, yield_signal=lambda: asyncio.sleep(0.2))
 
 
 def test_what_a_slow_account_is_about_to_ask_for_counts_in_the_pass_that_begins_meanwhile() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.controller.account_resolver import SpecProblem
+from reconciler.controller.resolved_account import SpecProblem
 from reconciler.controller.spec_resolver import ResolvedSpec, resolve
 from reconciler.core.match import Claim
 from reconciler.core.subject import INTERVAL

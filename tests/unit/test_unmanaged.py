@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.controller.listing import PAGES_MAX
-from reconciler.controller.unmanaged import AccountListing, list_strangers
+from reconciler.controller.unmanaged import AccountListing, list_unmanaged
 from reconciler.errors import Kind, PermanentError, ProviderError
 from reconciler.model.job import Account, JobPage, ListQuery, Unobserved
 from reconciler.model.reason import Reason
@@ -33,7 +33,7 @@ def listed(
 ) -> tuple[AccountListing, ...]:
     """List the accounts of a revision, each of which opens as given."""
     runtime = World(operator=Operator(), accounts=OpenAccounts(readers)).runtime()
-    return asyncio.run(list_strangers(snapshot, runtime, provider))
+    return asyncio.run(list_unmanaged(snapshot, runtime, provider))
 
 
 def the_one(reader: JobReader | Exception, *jobs: Any) -> AccountListing:
@@ -46,7 +46,7 @@ def test_the_jobs_that_no_spec_names_are_strangers_in_the_accounts_order() -> No
     found = the_one(shelf(250), spec_of("ftjob-0001", "a"), spec_of("ftjob-0249", "b"))
 
     assert (found.alias, found.account, found.jobs, found.unseen) == ("openai", ACCOUNT, 250, None)
-    assert [job.id for job in found.strangers] == named(0, *range(2, 249))
+    assert [job.id for job in found.unmanaged] == named(0, *range(2, 249))
 
 
 def test_an_account_is_listed_by_the_largest_page_and_changed_by_nothing() -> None:
@@ -61,13 +61,13 @@ def test_a_job_is_no_stranger_if_a_spec_names_it_by_another_of_its_ids() -> None
     first, second = reader.jobs.values()
     reader.jobs[first.id] = replace(first, aliases=("ftjob-alias",))
 
-    assert the_one(reader, spec_of("ftjob-alias")).strangers == (second,)
+    assert the_one(reader, spec_of("ftjob-alias")).unmanaged == (second,)
 
 
 def test_a_job_of_a_spec_that_is_stopped_is_no_stranger() -> None:
     found = the_one(shelf(2), spec_of("ftjob-0000", "a"), spec_of("ftjob-0000", "b"))
 
-    assert [job.id for job in found.strangers] == named(1)
+    assert [job.id for job in found.unmanaged] == named(1)
 
 
 def test_an_account_without_any_job_has_been_listed_whole() -> None:
@@ -100,7 +100,7 @@ def test_the_jobs_of_one_project_are_no_strangers_to_another_that_the_same_key_s
     snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0001", provider="eu"),))
     (found,) = listed(snapshot, {ACCOUNT: shelf(2), EU: shelf(2)}, "openai")
 
-    assert [job.id for job in found.strangers] == named(0)
+    assert [job.id for job in found.unmanaged] == named(0)
 
 
 # Lists that are none
@@ -134,7 +134,7 @@ def test_a_list_that_breaks_off_shows_no_stranger() -> None:
     reader.broken["page 3"] = DENIED
     found = the_one(reader)
 
-    assert (found.strangers, found.jobs) == ((), 0)
+    assert (found.unmanaged, found.jobs) == ((), 0)
     assert found.unseen is not None
     assert (found.unseen.reason, found.unseen.message) == (Reason.AUTHENTICATION_FAILED, str(DENIED))
 

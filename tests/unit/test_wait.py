@@ -35,7 +35,7 @@ def waited(
     async def look() -> Report:
         return Report(rows=left.pop(0) if len(left) > 1 else left[0])
 
-    report, code = asyncio.run(wait_for(look, goal, clock, interval_s=10, timeout_s=timeout_s, tell=told.append))
+    report, code = asyncio.run(wait_for(look, goal, clock, interval_s=10, timeout_s=timeout_s, on_report=told.append))
 
     assert report is told[-1]
     return code, clock.slept, told

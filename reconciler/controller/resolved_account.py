@@ -1,0 +1,71 @@
+"""A resolved account, or the problem of a spec that cannot be acted on, and how that problem is reported."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from reconciler.controller.operator_policy import OperatorPolicy
+from reconciler.model.diagnostic import Diagnostic
+from reconciler.model.job import Account, CredentialScope, Unobserved
+from reconciler.model.reason import Reason
+from reconciler.model.scalar import quoted
+from reconciler.model.spec import CredentialSource, FineTuningJob, Provider
+from reconciler.ports import Located, NotBound, ProviderType, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAccount:
+    """An account and how to reach it."""
+
+    account: Account
+    type: ProviderType
+    options: BaseModel
+    rate: Rate
+    credentials: CredentialSource | None
+    scope: CredentialScope
+    """The host and credential by which the guard and the path rules know the account."""
+
+    def canonical_id(self, job_id: str) -> str:
+        """Return the canonical spelling of a job id. Raises ValueError with a message if the id is not valid."""
+        if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
+            # the look-aheads only exclude `..`, which the message says in words
+            pattern = re.sub(r"[(][?]![^)]*[)]", "", self.type.id_pattern)
+            how = f"copy it as the provider shows it, which matches {pattern}, without '..'"
+            msg = f"{quoted(job_id)} is not a job id of {self.type.name}: {how}"
+            raise ValueError(msg)
+        return self.type.canonical_id(job_id, self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """Why a spec cannot be acted on."""
+
+    reason: Reason
+    message: str
+    path: tuple[str, ...] = ()
+    """The field of the document to fix; empty if the fix is elsewhere."""
+    not_bound: NotBound | None = None
+    """The missing binding of the credential, if that is the only problem."""
+
+    @property
+    def unseen(self) -> Unobserved:
+        """The problem in the form of a failed observation."""
+        is_unset = self.reason is Reason.HOST_NOT_TRUSTED
+        return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)
+
+
+def diagnose(
+    located: Located[FineTuningJob] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
+) -> Diagnostic:
+    """Return a problem as a diagnostic at its field in the document."""
+    path = problem.path
+    lines = (located.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in located.lines)
+    return Diagnostic(
+        file=policy.show(located.file),
+        line=next(lines, located.line),
+        field=".".join(path),
+        message=problem.message,
+    )
