@@ -107,8 +107,7 @@ class Throttle:
     """
 
     def __init__(self, rate: Rate, breaker: CircuitBreaker | None = None) -> None:
-        self._slots = asyncio.Semaphore(rate.concurrency)
-        self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
+        self._set_rate(rate)
         self._breaker = breaker or CircuitBreaker()
         self._is_probing = False
         self._failed_at = 0
@@ -116,6 +115,28 @@ class Throttle:
         self._waiting: set[asyncio.Timeout] = set()
         self._is_stopped = False
         self.requests = 0
+
+    def set_rate(self, rate: Rate) -> None:
+        """Apply a changed rate limit, also to requests that wait already. The new rate begins with a whole burst."""
+        if rate != self._rate:
+            self._set_rate(rate)
+            self._wake()
+
+    def set_breaker(self, breaker: CircuitBreaker) -> None:
+        """Share another circuit breaker, because the credential changed."""
+        if breaker is not self._breaker:
+            # The failures of the old credential say nothing about the new one.
+            self._breaker, self._failed_at = breaker, 0
+
+    def _wake(self) -> None:
+        """End the wait of every request that waits for its turn, so that each checks again whether it may be sent."""
+        for deadline in self._waiting:
+            deadline.reschedule(asyncio.get_running_loop().time())
+
+    def _set_rate(self, rate: Rate) -> None:
+        self._rate = rate
+        self._slots = asyncio.Semaphore(rate.concurrency)
+        self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Permit]:
@@ -154,20 +175,25 @@ class Throttle:
     def stop(self) -> None:
         """Refuse every new and waiting request. Requests that were sent may finish."""
         self._is_stopped = True
-        for deadline in self._waiting:
-            deadline.reschedule(asyncio.get_running_loop().time())
+        self._wake()
 
     async def _wait(self, held: AsyncExitStack) -> None:
-        try:
-            async with asyncio.timeout(None) as deadline:
-                self._waiting.add(deadline)
+        """Wait for a slot and for the rate limit. A changed rate limit begins the wait again."""
+        while True:
+            async with AsyncExitStack() as slot:
                 try:
-                    await held.enter_async_context(self._slots)
-                    await self._bucket.acquire()
-                finally:
-                    self._waiting.discard(deadline)
-        except TimeoutError:
-            self._refuse_while_closed()
+                    async with asyncio.timeout(None) as deadline:
+                        self._waiting.add(deadline)
+                        try:
+                            await slot.enter_async_context(self._slots)
+                            await self._bucket.acquire()
+                        finally:
+                            self._waiting.discard(deadline)
+                except TimeoutError:
+                    self._refuse_while_closed()
+                    continue
+                held.push_async_callback(slot.pop_all().aclose)
+                return
 
     def _refuse_while_closed(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -116,6 +116,8 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
     """Start a worker for each account that has none. Accounts whose specs another worker still holds are skipped."""
     workers = memory.workers
     for account, each in work.items():
+        # Before the check, because a worker that waits for its turn must get a raised limit too.
+        runtime.accounts.apply_rate(each.target)
         # A spec that moved to another account may still be held by the worker of its old account.
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
             # A function and not a value, because the worker must see the specs of later passes.

@@ -72,6 +72,10 @@ class BoundedAccounts:
         reader = await self.bounds.within(target.account, self.accounts.open(target))
         return _BoundedReader(target.account, reader, self.bounds)
 
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        """Apply a changed rate limit to an account that is open. Does nothing for any other."""
+        self.accounts.apply_rate(target)
+
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""
         return self.accounts.requests(account)

@@ -34,6 +34,10 @@ class Accounts(Protocol):
         """Return an open account for reading. Raises `PermanentError` if it cannot be opened."""
         ...
 
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        """Apply a changed rate limit to an account that is open. Does nothing for any other."""
+        ...
+
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""
         ...

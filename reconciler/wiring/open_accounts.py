@@ -50,7 +50,8 @@ class OpenAccounts:
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
 
-        If the credential or the options of an open account have changed in the specs, it is closed and opened again.
+        If the credential or the options of an open account have changed in the specs, it is closed and opened again. A
+        changed rate limit applies to it as it is.
         """
         access = (target.credentials, target.options)
         before = self._opened.get(target.account)
@@ -59,11 +60,17 @@ class OpenAccounts:
                 del self._opened[target.account]
                 await before.stack.aclose()
             self._opened[target.account] = _Opened(access, *await self._open(target))
+        self.apply_rate(target)
         return self._opened[target.account].controller
 
     def control(self, account: Account) -> JobController:
         """Return an open account for changes."""
         return self._opened[account].controller
+
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        """Apply a changed rate limit to an account that is open, also to requests that wait already."""
+        if target.account in self._throttles:
+            self._throttles[target.account].set_rate(target.rate)
 
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""
@@ -80,6 +87,7 @@ class OpenAccounts:
 
         circuit_breaker = self._circuit_breakers.setdefault(target.scope, CircuitBreaker())
         throttle = self._throttles.setdefault(target.account, Throttle(target.rate, circuit_breaker))
+        throttle.set_breaker(circuit_breaker)
         hooks = (lambda _: self.notify(AccountAnswered(target.account)), *self._observers_of(target.account))
         config = AccountConfig(account=target.account, options=target.options, state_dir=self.state_dir, now=self.now)
         async with AsyncExitStack() as opening:

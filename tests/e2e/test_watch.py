@@ -101,3 +101,23 @@ def test_an_account_that_hangs_delays_no_other(checkout: Checkout, sandbox: Sand
         watch.process.kill()
 
     assert sandbox.cancels(hanging, quick) == [quick]
+
+
+def test_a_rate_limit_that_is_raised_in_its_document_lets_a_running_watch_go_faster(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
+    cancelled, observed = sandbox.create(3), sandbox.create(5)
+    provider = checkout.specs / "main.yaml"
+    checkout.name_provider()
+    quick = provider.read_text(encoding="utf-8")
+    assert "requestsPerSecond: 1000, burst: 1000" in quick
+    provider.write_text(quick.replace("requestsPerSecond: 1000, burst: 1000", "requestsPerSecond: 0.1, burst: 1"))
+    for job_id in (*cancelled, *observed):
+        checkout.want(job_id, job_id, "cancelled" if job_id in cancelled else "observed")
+
+    with watching(checkout) as watch:
+        wait_for(lambda: len(sandbox.requests()) >= 1, "the first request has left")
+        provider.write_text(quick, encoding="utf-8")
+        # With the old limit, the first three retrieves alone take 20 s.
+        wait_for(lambda: set(sandbox.cancels(*cancelled)) == set(cancelled), "every cancel has left", within_s=15)
+        watch.stop()

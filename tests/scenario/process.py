@@ -304,10 +304,15 @@ class _Accounts:
     async def open(self, target: ResolvedAccount) -> JobReader:
         if target.account not in self._open:
             self._open[target.account] = await self._opened(target)
+        self.apply_rate(target)
         return self._open[target.account]
 
     def control(self, account: Account) -> JobController:
         return self._open[account]
+
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        if target.account in self._gates:
+            self._gates[target.account].set_rate(target.rate)
 
     def requests(self, account: Account) -> int:
         return self._gates[account].requests if account in self._gates else 0

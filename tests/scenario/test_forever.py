@@ -129,6 +129,9 @@ class TwoAccounts:
         """Return it."""
         return self._of(account)
 
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        """Take no notice: these accounts have no rate limit."""
+
     def requests(self, account: Account) -> int:
         """Return how many requests it got."""
         return len(self._of(account).asked_at)

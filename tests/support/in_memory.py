@@ -16,7 +16,7 @@ from reconciler.model.job import Account
 from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
-from reconciler.ports import JobReader, Snapshot, StoredStatuses, Unread, status_path
+from reconciler.ports import JobReader, Rate, Snapshot, StoredStatuses, Unread, status_path
 from tests.support.build import NOW
 from tests.support.in_memory_operator import Operator
 
@@ -219,6 +219,8 @@ class OpenAccounts:
 
     readers: Mapping[Account, JobReader | Exception] = field(default_factory=dict)
     opened: list[Account] = field(default_factory=list)
+    rates: dict[Account, Rate] = field(default_factory=dict)
+    """The newest rate limit of each account."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return the reader of an account; an account that a test does not name cannot be opened."""
@@ -227,6 +229,10 @@ class OpenAccounts:
         if isinstance(reader, Exception):
             raise reader
         return reader
+
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        """Keep the newest rate limit of an account."""
+        self.rates[target.account] = target.rate
 
     def requests(self, account: Account) -> int:
         """Return how often an account was opened, which stands for its requests."""

@@ -215,6 +215,23 @@ def test_an_account_is_not_started_that(account: Account, name: str, begun: set[
     asyncio.run(main())
 
 
+def test_an_account_at_work_gets_the_rate_limit_of_the_newest_documents() -> None:
+    world, memory = two_accounts(), PassMemory()
+    runtime = controlled(world)
+
+    async def main() -> None:
+        memory.workers.begin(ACCOUNT, {"chat"}, _forever(), 0.0)
+        work = assign_work(desired_in(runtime), frozenset(), None, runtime)
+        raised = replace(work[ACCOUNT].target.rate, requests_per_second=77.0)
+        work[ACCOUNT] = replace(work[ACCOUNT], target=replace(work[ACCOUNT].target, rate=raised))
+        start_workers(work, runtime, memory, 0)
+        await memory.workers.abandon()
+
+        assert world.accounts.rates[ACCOUNT] == raised
+
+    asyncio.run(main())
+
+
 async def _forever() -> AccountOutcome:
     await asyncio.Event().wait()
     raise AssertionError

@@ -198,3 +198,64 @@ def test_each_account_goes_at_its_own_rate_whatever_an_alias_says() -> None:
         assert took == {"slow": 20, "usual": 2, "fast": 0}
 
     in_virtual_time(main)
+
+
+def test_a_changed_rate_limit_holds_from_the_next_request_on() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        gate = Throttle(FREELY)
+        for _ in range(100):
+            await ask(gate, is_well=True)
+        before = clock()
+        gate.set_rate(Rate(requests_per_second=1, burst=1, concurrency=1))
+        for _ in range(4):
+            await ask(gate, is_well=True)
+
+        assert before == pytest.approx(0, abs=0.2)
+        assert clock() - before == pytest.approx(3, abs=0.1)
+        assert gate.requests == 104
+
+    in_virtual_time(main)
+
+
+def test_requests_that_wait_go_by_a_raised_rate_limit_at_once() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        gate = Throttle(Rate(requests_per_second=0.1, burst=1, concurrency=2))
+        waiting = [asyncio.create_task(ask(gate, is_well=True)) for _ in range(8)]
+        await asyncio.sleep(1)
+        sent_before = gate.requests
+        gate.set_rate(FREELY)
+        await asyncio.gather(*waiting)
+
+        assert sent_before == 1
+        assert clock() == pytest.approx(1, abs=0.1)
+        assert gate.requests == 8
+
+    in_virtual_time(main)
+
+
+def test_an_unchanged_rate_limit_gives_no_second_burst() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        slow = Rate(requests_per_second=1, burst=2, concurrency=1)
+        gate = Throttle(slow)
+        for _ in range(4):
+            gate.set_rate(slow)
+            await ask(gate, is_well=True)
+
+        assert clock() == pytest.approx(2, abs=0.1)
+
+    in_virtual_time(main)
+
+
+def test_the_circuit_of_an_old_credential_does_not_hold_the_new_one() -> None:
+    async def main() -> None:
+        gate = Throttle(FREELY)
+        await fail(gate, FAILURES_MAX)
+        gate.set_breaker(CircuitBreaker())
+        await ask(gate, is_well=True)
+
+        assert gate.requests == FAILURES_MAX + 1
+
+    in_virtual_time(main)
