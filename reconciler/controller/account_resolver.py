@@ -114,6 +114,10 @@ class AccountResolver:
         message = self._rights.objection(located.file, located.document.spec.provider, target.account, target.scope)
         return None if message is None else SpecProblem(Reason.INVALID_SPEC, message, ("spec", "provider"))
 
+    def may_use(self, file: str, target: ResolvedAccount) -> bool:
+        """Whether the path rules allow a spec file to use an account, under any name."""
+        return self._rights.objection(file, "", target.account, target.scope) is None
+
     def _names_of_secrets(self, snapshot: Snapshot, used: Iterable[str]) -> dict[bytes, str]:
         """Return one name for each secret, by its mark: the first of the names that lead to it."""
         sources = [(each.document.spec.type, each.document.spec.credentials) for each in snapshot.providers]

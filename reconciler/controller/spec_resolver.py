@@ -5,7 +5,7 @@ Rules: an invalid document blocks the jobs that depend on it and no others. The 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -127,7 +127,7 @@ def resolve(
         ResolvedSpec(each.name, each.file, None, None, None, SpecProblem(Reason.INVALID_SPEC, _first(each.diagnostics)))
         for each in snapshot.broken_jobs
     ]
-    candidates = _without_duplicates(candidates)
+    candidates = _without_duplicates(_without_outsiders(candidates, targets))
     found = {*targets.complaints(), *_diagnostics(candidates, policy)}
     return Resolved(tuple(candidates), tuple(sorted(found, key=_place)), targets.by_account(), targets.names())
 
@@ -192,6 +192,25 @@ def _candidate(
         interval=interval,
     )
     return ResolvedSpec(name, located.file, located, target, subject, None)
+
+
+def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver) -> list[ResolvedSpec]:
+    """Let a spec without an account claim nothing if its file may use no account of the specs that share its name.
+
+    Otherwise anybody could block another team's cancel with its name, in a document that cannot be resolved.
+    """
+    accounts: defaultdict[str, list[ResolvedAccount]] = defaultdict(list)
+    for each in candidates:
+        if each.target is not None:
+            accounts[each.name].append(each.target)
+    return [
+        replace(each, may_claim=False)
+        if each.target is None
+        and each.name in accounts
+        and not any(targets.may_use(each.source, target) for target in accounts[each.name])
+        else each
+        for each in candidates
+    ]
 
 
 def _without_duplicates(candidates: list[ResolvedSpec]) -> list[ResolvedSpec]:

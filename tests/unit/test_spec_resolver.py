@@ -216,6 +216,40 @@ def test_a_spec_that_is_not_valid_says_so_though_another_one_has_its_name() -> N
     assert invalid.problem.reason is Reason.INVALID_SPEC
 
 
+KEPT = located(a_provider("kept", allowedPaths=["team/**"]), "p.yaml")
+INSIDE = located(a_spec("stops", provider="kept"), "team/stops.yaml")
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        {"broken_jobs": (BrokenJob(name="stops", file="elsewhere/x.yaml", diagnostics=()),)},
+        {"also": located(a_spec("stops", provider="nowhere"), "elsewhere/x.yaml")},
+        {"also": located(a_spec("stops", provider="kept", jobId="ftjob-2"), "elsewhere/x.yaml")},
+    ],
+    ids=["is not valid", "names no provider that there is", "may not use the account"],
+)
+def test_nobody_stops_a_spec_by_its_name_in_a_document_of_a_folder_that_may_not_use_its_account_and_that(
+    outside: dict[str, Any],
+) -> None:
+    also = (outside.pop("also"),) if "also" in outside else ()
+    victim, other = resolved(INSIDE, *also, providers=(KEPT,), **outside).candidates
+
+    assert victim.problem is None
+    assert victim.subject is not None
+    assert other.problem is not None
+    assert other.problem.reason is not Reason.DUPLICATE_JOB
+    assert not other.may_claim
+
+
+def test_a_document_that_is_not_valid_still_stops_a_spec_of_its_name_in_a_folder_that_may_use_the_account() -> None:
+    broken = BrokenJob(name="stops", file="team/x.yaml", diagnostics=())
+    victim, _ = resolved(INSIDE, providers=(KEPT,), broken_jobs=(broken,)).candidates
+
+    assert victim.problem is not None
+    assert victim.problem.reason is Reason.DUPLICATE_JOB
+
+
 def test_a_spec_with_a_mistaken_id_stands_in_the_way_of_no_other() -> None:
     wrong, right = resolved(located(a_spec("wrong", jobId="../x")), located(a_spec("right"), "b.yaml")).candidates
 
