@@ -2,6 +2,9 @@
 
 Rules: while a worker runs, and until a pass has collected its outcome, nothing else uses its account or writes the
 statuses of its jobs. Cancelling a pass ends every worker.
+
+A worker cannot hang for ever: each exchange with a provider has a deadline (`Deadlines` in `transport.py`), and a stop
+cancels the workers after the watch's grace period. Meanwhile `health.py` reports a worker that takes too long.
 """
 
 from __future__ import annotations

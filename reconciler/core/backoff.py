@@ -24,13 +24,13 @@ HONOUR_WITHIN = timedelta(minutes=10)
 REMIND_EVERY = timedelta(hours=6)
 """The delay between requests after all regular attempts were used."""
 SKEW_MAX = timedelta(minutes=5)
-"""How far in the future a recorded time may be before it is ignored as wrong."""
+"""How far two clocks may differ: ours and the provider's, or ours and the one that wrote a recorded time."""
 CONFIRM_FIRST = timedelta(seconds=1)
 CONFIRM_MAX = timedelta(seconds=60)
 """Bounds of the delay before an open request is checked again."""
 FAILURE_FIRST_S = 1.0
-FAILURE_MAX_S = 900.0
-"""Bounds of the delay after failed observations in a row, in seconds."""
+FAILURE_MAX_S = 450.0
+"""Bounds of the delay after failed observations in a row, in seconds. The longest delay doubles with each failure."""
 
 
 def is_last_attempt_accepted(receipt: Receipt) -> bool:
@@ -78,5 +78,6 @@ def failure_delay(failures: int, jitter: float, retry_after_s: float | None = No
         retry_after_s: the provider's `Retry-After`; the backoff is never shorter.
     """
     # The shift is capped, because a count of failures is unbounded and the power would become a huge number.
-    ceiling = min(FAILURE_FIRST_S * (1 << min(failures, 30)), FAILURE_MAX_S)
-    return max(FAILURE_FIRST_S / 2 + ceiling * jitter / 2, retry_after_s or 0.0)
+    longest = min(FAILURE_FIRST_S * (1 << min(failures - 1, 30)), FAILURE_MAX_S)
+    # Any delay up to the longest, so that clients of a provider that comes back do not return in step.
+    return max(FAILURE_FIRST_S / 2 + longest * jitter, retry_after_s or 0.0)
