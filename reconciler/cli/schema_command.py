@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import CONSOLE, OneOf, examples, options
 from reconciler.model.kind import DOCUMENTS
-from reconciler.providers import known, load
+from reconciler.providers import load, provider_names
 from reconciler.views.json_schema import ALL_KINDS, json_schema
 
 
@@ -37,7 +37,7 @@ def schema(*, kind: str | None, **values: object) -> int:
 def provider_options() -> Mapping[str, type[BaseModel]]:
     """Return the model of the options of each provider type that can be loaded here."""
     found = {}
-    for name in known():
+    for name in provider_names():
         try:
             found[name] = load(name).options
         except LookupError:

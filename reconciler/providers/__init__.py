@@ -1,4 +1,4 @@
-"""How a provider is asked: one file each, loaded only when a spec names it."""
+"""The provider types: an adapter module for each, imported only when a spec uses it."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "vertex-ai": "reconciler.providers.vertex_ai:VERTEX_AI",
     }
 )
-"""The types that ship, by the word in `spec.type`; others come from the entry point group."""
+"""The built-in types, by the value of `spec.type`. Further types come from the entry point group."""
 
 
-def known() -> tuple[str, ...]:
-    """Return every name that `load` takes, sorted."""
+def provider_names() -> tuple[str, ...]:
+    """Return every name that `load` accepts, sorted."""
     return tuple(sorted({*NAMES, *_installed().names}))
 
 
 @cache
 def _installed() -> EntryPoints:
-    """Return what is installed besides, which is looked for once: it takes milliseconds, and each spec may ask."""
+    """Return the installed plug-ins. Cached, because the search takes milliseconds and each spec may need it."""
     return entry_points(group=ENTRY_POINTS)
 
 
 def load(name: str) -> ProviderType:
-    """Return the provider type of that name; one that ships wins over an entry point.
+    """Return the provider type of a name. A built-in type takes precedence over an entry point.
 
-    Raises LookupError with a sentence: the name is not known, or what it stands for cannot be imported.
+    Raises LookupError with a sentence if the name is unknown or its module cannot be imported.
     """
     if name in NAMES:
         found = EntryPoint(name, NAMES[name], ENTRY_POINTS)
     elif name in (installed := _installed()).names:
         found = installed[name]
     else:
-        near = get_close_matches(name, known(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known())}"
+        nearest = get_close_matches(name, provider_names(), n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(provider_names())}"
         msg = f"{name!r} is not a provider type; {hint}"
         raise LookupError(msg)
     try:
@@ -65,14 +65,14 @@ def load(name: str) -> ProviderType:
 
 
 def _check_variables(name: str, value: str, type_: ProviderType) -> None:
-    """Raise LookupError where a plug-in claims a variable of a type that ships: the key there is bound to that one."""
-    ours = [load(each) for each in NAMES]
-    taken = {variable for each in ours for variable in _variables(each)}
-    claimed = sorted({*_variables(type_)} & taken)
+    """Raise LookupError if a plug-in uses a variable of a built-in type, because its key is bound to that type."""
+    built_in = [load(each) for each in NAMES]
+    reserved = {variable for each in built_in for variable in _variables(each)}
+    claimed = sorted({*_variables(type_)} & reserved)
     if claimed:
         msg = (
-            f"the provider type {name!r} of {value} claims {' and '.join(claimed)}, which is of a type that "
-            "ships with reconcile: it needs a variable of its own"
+            f"the provider type {name!r} of {value} claims {' and '.join(claimed)}, which belongs to a built-in type: "
+            "it needs another variable"
         )
         raise LookupError(msg)
 

@@ -1,7 +1,11 @@
-"""Secrets that a vendor's own library finds: off the event loop, one search at a time, with an end to waiting.
+"""Secrets from a vendor's own library: obtained outside of the event loop, one search at a time, with a timeout.
 
-Rules: a library that hangs holds up neither another account nor the end of the process; what it logs is dropped,
-because it may quote what it was given. What its exceptions mean is in `_vendor_errors`.
+Rules:
+
+- A library that hangs blocks neither other accounts nor the end of the process.
+- The log messages of a library are dropped, because they can contain secrets.
+
+`_vendor_errors` classifies the exceptions of the libraries.
 """
 
 from __future__ import annotations
@@ -18,16 +22,16 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 T = TypeVar("T")
 
 DEADLINE_S = 20.0
-"""How long a request waits for its secret: a watch has to end within 25 s. The search itself goes on."""
+"""How long a request waits for its secret. Shorter than the 25 s in which a watch must stop. The search continues."""
 LOGGERS = ("azure", "botocore", "google", "msal", "requests", "urllib3")
-"""Libraries that log what they were given. Without a handler, Python writes that to standard error."""
+"""Libraries whose log messages can contain secrets. Without a handler, Python writes them to standard error."""
 
 
-class Ambient(Generic[T]):
-    """What `find` returns, asked anew for each request: it keeps what is still good, and refreshes it in time.
+class AmbientSecret(Generic[T]):
+    """A secret that `find` returns. It is called for each request; `find` itself caches and refreshes the secret.
 
-    `find` may block, is never run twice at once, and raises `TransientError` and `PermanentError` only. Who asks while
-    it runs gets what it finds.
+    `find` may block, and raises only `TransientError` and `PermanentError`. It never runs twice at once: a request
+    during a search waits for the result of that search.
     """
 
     def __init__(self, find: Callable[[], T]) -> None:
@@ -35,9 +39,9 @@ class Ambient(Generic[T]):
         self._search: asyncio.Future[T] | None = None
 
     async def get(self) -> T:
-        """Return the secret. Raises what `find` raises, and `TransientError` where that takes too long."""
+        """Return the secret. Raises the errors of `find`, and `TransientError` after the timeout."""
         if self._search is None or self._search.done():
-            self._search = _in_a_daemon(self._find)
+            self._search = _run_in_daemon_thread(self._find)
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return await asyncio.shield(self._search)
@@ -46,13 +50,12 @@ class Ambient(Generic[T]):
             raise TransientError(msg, delivered=Delivered.NO) from None
 
 
-def _in_a_daemon(find: Callable[[], T]) -> asyncio.Future[T]:
-    """Run it in a thread that the end of the process does not wait for, as it would for one of asyncio's own."""
+def _run_in_daemon_thread(find: Callable[[], T]) -> asyncio.Future[T]:
+    """Run `find` in a daemon thread, because the process would wait at its end for a thread of asyncio's executor."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[T] = loop.create_future()
-    found.add_done_callback(
-        lambda done: done.cancelled() or done.exception()
-    )  # also where nobody waits for it any more
+    # Retrieve the exception even if no request waits any more; otherwise asyncio logs it.
+    found.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def settle(value: T | None, error: Exception | None) -> None:
         if not found.done():
@@ -62,7 +65,7 @@ def _in_a_daemon(find: Callable[[], T]) -> asyncio.Future[T]:
         value, error = None, None
         try:
             value = find()
-        except Exception as raised:  # noqa: BLE001 - whatever it is, the one who asked must get it
+        except Exception as raised:  # noqa: BLE001 - the waiting request must get any error
             error = raised
         with suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(settle, value, error)
@@ -72,7 +75,7 @@ def _in_a_daemon(find: Callable[[], T]) -> asyncio.Future[T]:
 
 
 def silence_libraries() -> None:
-    """Let no library of a vendor log to standard error: what it logs may hold what it was given."""
+    """Drop the log messages of the vendors' libraries, because they can contain secrets."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(each, logging.NullHandler) for each in logger.handlers):

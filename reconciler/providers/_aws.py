@@ -1,7 +1,7 @@
 """Signed calls to one AWS service in one region.
 
-Rules: `botocore` (the extra `aws`) finds, refreshes and signs; nothing of AWS's authorisation is written here. The
-signature is of the very bytes that go out, made when it is the request's turn.
+`botocore` (the extra `aws`) finds and refreshes the credentials and signs the requests. A request is signed right
+before it is sent, over the bytes that are sent, because a signature has a time.
 
 Source: botocore 1.44.5 `auth.py`.
 """
@@ -18,25 +18,23 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from reconciler.plugin import Credentials, Document, Flag, Kind, PermanentError, Response, Transport
-from reconciler.providers._ambient_credentials import Ambient, missing_extra
-from reconciler.providers._aws_chain import Chain, Keys
+from reconciler.providers._ambient_credentials import AmbientSecret, missing_extra
+from reconciler.providers._aws_chain import CredentialChain, Keys
 
-_SIGNS = "botocore.auth"
+_SIGNING_MODULE = "botocore.auth"
 
 
 class AwsOptions(Document):
-    """Which region of which AWS account is meant."""
+    """The region and the AWS account of the jobs."""
 
     region: Annotated[str, Field(pattern=r"^[a-z]{2,5}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$")] = Field(
         description="Such as us-east-1."
     )
     account_id: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = Field(
-        None, description="The AWS account: tells two apart whose jobs are in one region."
+        None, description="AWS account id, if jobs of two AWS accounts are in one region."
     )
-    use_fips_endpoint: Flag = Field(
-        default=False, description="Ask the endpoint whose cryptography FIPS 140 has validated."
-    )
-    use_dualstack_endpoint: Flag = Field(default=False, description="Ask the endpoint that has IPv6 as well.")
+    use_fips_endpoint: Flag = Field(default=False, description="Use the endpoint with FIPS 140 validated cryptography.")
+    use_dualstack_endpoint: Flag = Field(default=False, description="Use the endpoint with IPv4 and IPv6.")
 
 
 class AwsApi:
@@ -47,7 +45,7 @@ class AwsApi:
         self._region = options.region
         self._transport = transport
         self._credentials = credentials
-        self._ambient = Ambient(Chain().keys)
+        self._ambient = AmbientSecret(CredentialChain().keys)
 
     async def send(
         self,
@@ -59,9 +57,9 @@ class AwsApi:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one signed request."""
-        written = await self._credentials.token()
-        signing = _signing() if _SIGNS in sys.modules else await asyncio.to_thread(_signing)
-        keys = _read(written) if written else await self._ambient.get()
+        given = await self._credentials.token()
+        signing = _signing() if _SIGNING_MODULE in sys.modules else await asyncio.to_thread(_signing)
+        keys = _parse_keys(given) if given else await self._ambient.get()
         headers = {"accept": "application/json", **(headers or {})}
         sign = partial(self._sign, signing, keys, headers)
         self._transport.conceal(keys.secret_key, keys.token or "")
@@ -78,7 +76,7 @@ class AwsApi:
 
 @dataclass(frozen=True, slots=True)
 class _Signing:
-    """The three classes of botocore that make a signature."""
+    """The three classes of botocore that create a signature."""
 
     auth: Any
     request: Any
@@ -96,9 +94,9 @@ def _signing() -> _Signing:
     return _Signing(SigV4Auth, AWSRequest, ReadOnlyCredentials)
 
 
-def _read(written: str) -> Keys:
-    """Read what a credential that a spec names holds: `id:secret`, or `id:secret:session token`."""
-    match written.split(":"):
+def _parse_keys(given: str) -> Keys:
+    """Return the keys of a credential that a spec names: `ID:SECRET`, or `ID:SECRET:SESSION_TOKEN`."""
+    match given.split(":"):
         case [access_key, secret_key]:
             return Keys(access_key, secret_key, None)
         case [access_key, secret_key, token]:

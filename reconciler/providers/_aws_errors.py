@@ -1,7 +1,7 @@
-"""What an answer of AWS means that is not what was asked for.
+"""Classification of error responses of AWS.
 
-Rules: an error is known by its code, in a header or in the body, and hardly by its status: much is a 400 that elsewhere
-is a 403, a 404 or a 429.
+An error is identified by its code, which is in a header or in the body. The status says little: AWS sends a 400 for
+many errors that are a 403, a 404 or a 429 elsewhere.
 
 Sources: botocore 1.44.5 `parsers.py`, `retries/standard.py`.
 """
@@ -31,7 +31,7 @@ THROTTLED = frozenset(
     }
 )
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
-"""What a policy says of one action on one resource."""
+"""A policy forbids one action on one resource. Other jobs may be unaffected."""
 _DENIED = frozenset(
     {
         "ExpiredToken",
@@ -51,40 +51,41 @@ _DENIED = frozenset(
 
 
 def error_code(response: Response) -> str | None:
-    """Return the code of AWS's own error, such as `ConflictException`; None if the answer has none."""
-    code = response.headers.get("x-amzn-errortype") or _complaint(response).get("__type")
+    """Return the code of an AWS error, such as `ConflictException`; None if the response has none."""
+    code = response.headers.get("x-amzn-errortype") or _error_object(response).get("__type")
     return code.partition(":")[0].rpartition("#")[2] if isinstance(code, str) and code else None
 
 
-def error_words(response: Response) -> str:
-    """Return the error as one line for people."""
-    complaint = _complaint(response)
-    message = text(complaint.get("message")) or text(complaint.get("Message")) or gateway_message(response)
+def error_text(response: Response) -> str:
+    """Return the status, the code and the message of an error as one line."""
+    error = _error_object(response)
+    message = text(error.get("message")) or text(error.get("Message")) or gateway_message(response)
     return ": ".join(filter(None, [f"HTTP {response.status}", clean(error_code(response) or ""), message]))
 
 
 def raise_unless_ok(response: Response) -> None:
-    """Raise what an answer of 400 or more means."""
+    """Raise the provider error for a response with a status of 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
-    code, said = error_code(response), error_words(response)
+    code, details = error_code(response), error_text(response)
     if response.status == HTTPStatus.NOT_FOUND and code is None:
-        msg = f"this is not an answer of AWS ({said}): check region and base URL"
+        msg = f"this is not an answer of AWS ({details}): check region and base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
     if code in THROTTLED:
-        msg = f"the provider asks for fewer requests ({code})"
+        msg = f"the provider throttles requests ({code})"
         raise TransientError(msg, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
     if code in _DENIED | _FORBIDDEN:
-        msg = f"the provider refused the credentials ({said})"
+        msg = f"the provider refused the credentials ({details})"
         raise PermanentError(msg, kind=Kind.DENIED if code in _DENIED else Kind.FORBIDDEN)
-    error = failure(response, f"the provider refused this ({said})")
+    error = failure(response, f"the provider refused this ({details})")
     if isinstance(error, TransientError):
-        # Its words hold request ids, so that the same trouble would look like news each time.
+        # The text of a temporary error has request ids. With it, the same outage would be logged as a new one each
+        # time.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error
 
 
-def _complaint(response: Response) -> Mapping[str, Any]:
+def _error_object(response: Response) -> Mapping[str, Any]:
     try:
         return json_object(response)
     except PermanentError:

@@ -1,4 +1,4 @@
-"""What the AWS services that train have in common: how a job is looked at and stopped, and what is true of a type."""
+"""The common parts of the AWS training services: retrieving and stopping a job, and the properties of the types."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from reconciler.plugin.answers import (
     unknown_job,
 )
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_errors import error_words, raise_unless_ok
+from reconciler.providers._aws_errors import error_text, raise_unless_ok
 
 STATUSES: Mapping[str, Phase] = {
     "InProgress": Phase.RUNNING,
@@ -53,15 +53,15 @@ DNS_SUFFIXES: Mapping[str, str] = {
     "us-isof-": "csp.hci.ic.gov",
     "eusc-": "amazonaws.eu",
 }
-"""The partitions that are not under `amazonaws.com`, by how their regions begin."""
+"""The DNS suffixes of the partitions outside of `amazonaws.com`, by the prefix of their regions."""
 DUALSTACK_SUFFIXES: Mapping[str, str] = {"cn-": "api.amazonwebservices.com.cn", "eusc-": "api.amazonwebservices.eu"}
-"""Those that are not under `api.aws` (botocore 1.44.8 `data/*/endpoint-rule-set-1.json`)."""
+"""The partitions whose dual-stack endpoints are outside of `api.aws` (botocore 1.44.8, `endpoint-rule-set-1.json`)."""
 
 
 class AwsJobs(ABC):
-    """The jobs of one service in one region. A stop is answered with nothing, and goes by way of `Stopping`.
+    """The jobs of one service in one region. A stop has an empty response, and the job is `Stopping` for a while.
 
-    Each answer names the AWS account in an ARN. Where the options say which one is meant, no other is believed.
+    Each response has the AWS account in an ARN. If the options set an AWS account, a job of another one is an error.
     """
 
     def __init__(self, api: AwsApi, options: AwsOptions) -> None:
@@ -69,28 +69,28 @@ class AwsJobs(ABC):
         self._account_id = options.account_id
 
     def _check_account(self, arn: str | None | Unset) -> None:
-        """Raise `PermanentError(missing)` where a job's ARN is of another AWS account than the options say."""
+        """Raise `PermanentError(missing)` if the ARN of a job has another AWS account than the options."""
         found = account_of(arn) if isinstance(arn, str) else None
         if None not in {found, self._account_id} and found != self._account_id:
             msg = (
-                f"the credential is of AWS account {found}, and options.accountId says {self._account_id}: correct one "
-                "of them"
+                f"the credential belongs to AWS account {found}, but options.accountId is {self._account_id}: correct "
+                "one of them"
             )
             raise PermanentError(msg, kind=Kind.MISSING)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only for AWS's own words that it has no such job."""
+        """Return the job; None only if AWS reports that there is no such job."""
         response = await self._retrieve(ref)
-        if self._says_there_is_no_job(response):
+        if self._is_job_not_found(response):
             return None
         raise_unless_ok(response)
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a stop, which is moot for a job that is over or stopping."""
+        """Request a stop. It is moot for a job that has ended or is stopping."""
         response = await self._stop(ref)
-        if self._says_there_is_no_job(response):
-            raise unknown_job(error_words(response))
+        if self._is_job_not_found(response):
+            raise unknown_job(error_text(response))
         try:
             raise_unless_ok(response)
             return acceptance(response)
@@ -99,7 +99,7 @@ class AwsJobs(ABC):
 
     @abstractmethod
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page."""
+        """Return one page of jobs."""
 
     @abstractmethod
     async def _retrieve(self, ref: JobRef) -> Response: ...
@@ -108,26 +108,26 @@ class AwsJobs(ABC):
     async def _stop(self, ref: JobRef) -> Response: ...
 
     @abstractmethod
-    def _says_there_is_no_job(self, response: Response) -> bool: ...
+    def _is_job_not_found(self, response: Response) -> bool: ...
 
     @abstractmethod
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob: ...
 
 
 def account_of(arn: str) -> str | None:
-    """Return the AWS account that an ARN is of; None for what is no ARN."""
+    """Return the AWS account in an ARN; None if the text is not an ARN."""
     found = _ARN.match(arn)
     return None if found is None else found["account"]
 
 
-def failure_of(value: Any) -> JobError | None:
-    """Read the sentence that AWS gives for why a job failed."""
+def job_error(value: Any) -> JobError | None:
+    """Return the error of a job from AWS's failure message."""
     message = text(value)
     return JobError(message=message) if message else None
 
 
 class AwsType:
-    """What is true of every AWS service before an account is opened."""
+    """The properties of every AWS provider type."""
 
     options = AwsOptions
     key_variable = "AWS_ACCESS_KEY_ID"
@@ -143,23 +143,23 @@ class AwsType:
     rate = Rate()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the id as it is: of a name and an ARN, only an answer tells that they are of one job.
+        """Return the id unchanged, because only a response shows that a name and an ARN are of one job.
 
         Raises ValueError for an ARN of another region or AWS account.
         """
         own, found = AwsOptions.model_validate(options), _ARN.match(job_id)
         if found is not None and (found["region"] != own.region or own.account_id not in {None, found["account"]}):
-            msg = f"{job_id!r} is of {found['region']} and AWS account {found['account']}, and not of this account"
+            msg = f"{job_id!r} is in {found['region']} of AWS account {found['account']}, not in this account"
             raise ValueError(msg)
         return job_id
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the region, and the AWS account where it is given: which endpoint is asked, the address tells."""
+        """Return the region, and the AWS account if it is set. The endpoint options are already in the address."""
         return tuple(sorted(options.model_dump(include={"region", "account_id"}, exclude_none=True).items()))
 
 
 def dns_suffix(options: AwsOptions) -> str:
-    """Return what the names of a region's endpoints end with."""
+    """Return the DNS suffix of a region's endpoints."""
     suffixes, usual = (
         (DUALSTACK_SUFFIXES, "api.aws") if options.use_dualstack_endpoint else (DNS_SUFFIXES, "amazonaws.com")
     )

@@ -1,7 +1,8 @@
-"""Microsoft Entra's access tokens, found and refreshed by `azure-identity` (the extra `azure`).
+"""Microsoft Entra access tokens, obtained and refreshed by `azure-identity` (the extra `azure`).
 
-Rules: the library asks one place after another and tells of all of them in one sentence, which is not repeated; what
-each place raised is therefore heard on its way. It opens no browser and asks no broker.
+The library tries one credential after another, and raises one exception whose message combines all failures. That
+message can contain secrets and is not used. Instead, the exception of each credential is recorded. No browser is
+opened, and no broker is used.
 
 Source: azure-identity 1.27.0 `_credentials/{default,chained}.py`.
 """
@@ -16,36 +17,37 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reconciler.plugin import PermanentError, TransientError
-from reconciler.providers._ambient_credentials import Ambient, missing_extra, silence_libraries
-from reconciler.providers._vendor_errors import AZURE, Cause, cause_of, cause_of_status, not_to_be_had
+from reconciler.providers._ambient_credentials import AmbientSecret, missing_extra, silence_libraries
+from reconciler.providers._vendor_errors import AZURE, Cause, cause_of, cause_of_status, credentials_error
 
 AUTHORITY = "AZURE_AUTHORITY_HOST"
-"""The variable that the library reads the cloud's login from."""
+"""The variable from which the library reads the login host."""
 SCOPE = "https://cognitiveservices.azure.{}/.default"
 CLOUDS: Mapping[str, str] = {"cn": "login.chinacloudapi.cn", "us": "login.microsoftonline.us"}
-"""The login of each cloud of its own, by the end of its names (azure-identity `_constants.py`); all else is public."""
+"""The login hosts of the national clouds, by the end of their names (azure-identity `_constants.py`)."""
 MARGIN_S = 300
-"""How long before its end a token is renewed."""
+"""How long before its expiry a token is renewed."""
 HINT = "set AZURE_CLIENT_ID and its companions, run `az login`, or name a key under credentials"
 _CODE = re.compile(r"AADSTS\d{4,9}")
-"""Entra's own code, which stands in the message only: learn.microsoft.com/entra/identity-platform."""
+"""Entra's error code, which is only in the message: learn.microsoft.com/entra/identity-platform."""
 
 
 class EntraCredentials:
-    """The token of this machine: a service principal's, a workload's or managed identity's, or that of `az login`."""
+    """The token of this machine: from a service principal, a workload or managed identity, or `az login`."""
 
     def __init__(self, now: Callable[[], datetime], base_url: str) -> None:
-        self._ambient = Ambient(_Finder(now, cloud_of(base_url, os.environ)).token)
+        self._ambient = AmbientSecret(_TokenCache(now, cloud_of(base_url, os.environ)).token)
 
     async def token(self) -> str:
-        """Return a token that holds for some minutes more. Raises `PermanentError(missing)` where nothing gives one."""
+        """Return a token that is valid for some more minutes. Raises `PermanentError(missing)` if there is none."""
         return await self._ambient.get()
 
 
 def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
-    """Return the end of the names of the Azure cloud that a resource is in: `com`, `us` or `cn`.
+    """Return the Azure cloud of a resource, as the end of its names: `com`, `us` or `cn`.
 
-    A resource's own name says it; where it is reached by another name, the login that the environment names does.
+    It is taken from the host of the resource. If the host is not an Azure name, it is taken from the login host in the
+    environment.
     """
     host = urlsplit(base_url).hostname or ""
     if host.endswith((".azure.com", ".azure.us", ".azure.cn")):
@@ -54,8 +56,8 @@ def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
     return next((cloud for cloud, each in CLOUDS.items() if login == each), "com")
 
 
-class _Finder:
-    """Keeps the token as well, for the library keeps not all: of `az` it asks each one anew, which takes a second."""
+class _TokenCache:
+    """Caches the token, because the library does not cache all of them: `az` takes a second for each request."""
 
     def __init__(self, now: Callable[[], datetime], cloud: str) -> None:
         self._now = now
@@ -67,10 +69,10 @@ class _Finder:
 
     def token(self) -> str:
         if self._last is None or self._last.expires_on - MARGIN_S <= self._now().timestamp():
-            self._last = self._renewed()
+            self._last = self._request_token()
         return str(self._last.token)
 
-    def _renewed(self) -> Any:
+    def _request_token(self) -> Any:
         try:
             from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:
@@ -82,12 +84,12 @@ class _Finder:
             if self._found is None:
                 self._found = self._chain(DefaultAzureCredential)
             return self._found.get_token(SCOPE.format(self._cloud))
-        except Exception as error:  # noqa: BLE001 - settings that make no sense are a ValueError
-            failure = error_of(self._raised or [error], self._statuses, had_one=self._last is not None)
+        except Exception as error:  # noqa: BLE001 - invalid settings raise a ValueError
+            failure = error_of(self._raised or [error], self._statuses, had_token=self._last is not None)
         raise failure
 
     def _chain(self, make: Callable[..., Any]) -> Any:
-        """Return the library's chain without what opens a browser or asks a broker, heard at each of its places."""
+        """Return the library's chain without a browser and a broker, with a recorder around each credential."""
         login = {} if os.environ.get(AUTHORITY) or self._cloud not in CLOUDS else {"authority": CLOUDS[self._cloud]}
         chain = make(
             **login,
@@ -95,43 +97,43 @@ class _Finder:
             exclude_broker_credential=True,
             raw_response_hook=lambda answer: self._statuses.append(answer.http_response.status_code),
         )
-        chain.credentials = tuple(_Heard(each, self._raised) for each in chain.credentials)
+        chain.credentials = tuple(_RecordingCredential(each, self._raised) for each in chain.credentials)
         return chain
 
 
-class _Heard:
-    """One place of the chain, and what it raised."""
+class _RecordingCredential:
+    """A credential of the chain that records its exceptions."""
 
-    def __init__(self, place: Any, raised: list[Exception]) -> None:
-        self._place = place
+    def __init__(self, credential: Any, raised: list[Exception]) -> None:
+        self._credential = credential
         self._raised = raised
 
     def get_token(self, *scopes: str, **named: Any) -> Any:
         try:
-            return self._place.get_token(*scopes, **named)
+            return self._credential.get_token(*scopes, **named)
         except Exception as error:
             self._raised.append(error)
             raise
 
 
-def error_of(raised: list[Exception], statuses: list[int], *, had_one: bool) -> TransientError | PermanentError:
-    """Return what the exceptions of a search mean, without a word of them.
+def error_of(raised: list[Exception], statuses: list[int], *, had_token: bool) -> TransientError | PermanentError:
+    """Return the provider error for the exceptions of one search, without their messages.
 
     Args:
-        raised: what the places raised, in their order.
-        statuses: the HTTP status of each answer; the library keeps few of them.
-        had_one: whether there was a token before; then a place that has none any more is away.
+        raised: the exceptions of the credentials, in the order of the chain.
+        statuses: the HTTP status of each response, because most exceptions do not have it.
+        had_token: whether there was a token before. Then a missing credential counts as temporarily unavailable.
     """
     causes = [cause_of(each, AZURE) for each in raised]
-    trouble = [each for each in statuses if cause_of_status(each) is Cause.AWAY]
-    lasting = [each for each in causes if each not in {Cause.AWAY, Cause.MISSING}]
-    if trouble or (not lasting and (had_one or Cause.AWAY in causes)):
-        cause = Cause.AWAY
+    temporary = [each for each in statuses if cause_of_status(each) is Cause.UNAVAILABLE]
+    permanent = [each for each in causes if each not in {Cause.UNAVAILABLE, Cause.MISSING}]
+    if temporary or (not permanent and (had_token or Cause.UNAVAILABLE in causes)):
+        cause = Cause.UNAVAILABLE
     else:
-        cause = lasting[-1] if lasting else Cause.MISSING
-    told = raised[causes.index(cause)] if cause in causes else raised[-1]
-    detail = f"{_detail(told)}, HTTP {trouble[-1]}" if trouble else _detail(told)
-    return not_to_be_had("Microsoft Entra", cause, detail, HINT)
+        cause = permanent[-1] if permanent else Cause.MISSING
+    error = raised[causes.index(cause)] if cause in causes else raised[-1]
+    detail = f"{_detail(error)}, HTTP {temporary[-1]}" if temporary else _detail(error)
+    return credentials_error("Microsoft Entra", cause, detail, HINT)
 
 
 def _detail(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""Google's Application Default Credentials, found and refreshed by `google-auth` (the extra `google`).
+"""Google's Application Default Credentials, obtained and refreshed by `google-auth` (the extra `google`).
 
-Rules: what a token endpoint answered is known by its status and its code; google-auth puts the rest of it into its
-words, which are not repeated.
+A failure of a token endpoint is classified by its status and its code. google-auth puts the rest of the response into
+its message, which can contain secrets and is not used.
 
 Sources: google-auth 2.63.0 `_default.py`, `pluggable.py`, `oauth2/_client.py`; RFC 6749, 5.2.
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.plugin import PermanentError, TransientError
-from reconciler.providers._ambient_credentials import Ambient, missing_extra, silence_libraries
-from reconciler.providers._vendor_errors import GOOGLE, Cause, as_code, cause_of, cause_of_status, not_to_be_had
+from reconciler.providers._ambient_credentials import AmbientSecret, missing_extra, silence_libraries
+from reconciler.providers._vendor_errors import GOOGLE, Cause, as_code, cause_of, cause_of_status, credentials_error
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -28,23 +28,23 @@ HINT = (
     "account is attached"
 )
 PATH_MAX = 1024
-"""What is longer is no path that anybody has written."""
+"""A longer value of the variable is not a path."""
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
-TROUBLE = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
-"""Codes of a token endpoint that pass by themselves."""
+TRANSIENT_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
+"""Error codes of temporary failures of a token endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An access token, and the project that is billed for its use where that is not the one that is asked."""
+    """An access token, and the project to bill, if that is not the project of the request."""
 
     token: str
     quota_project: str | None = None
 
 
-def application_default() -> Ambient[Access]:
-    """Return the access of this machine: by a key file, a workload identity, or the metadata server."""
-    return Ambient(_ApplicationDefault().access)
+def application_default() -> AmbientSecret[Access]:
+    """Return the access token of this machine: from a key file, a workload identity, or the metadata server."""
+    return AmbientSecret(_ApplicationDefault().access)
 
 
 class _ApplicationDefault:
@@ -52,7 +52,7 @@ class _ApplicationDefault:
         self._found: Any = None
 
     def access(self) -> Access:
-        """Return a token that holds for some minutes more; google-auth counts it as expired 3:45 before its time."""
+        """Return a token that is valid for some more minutes. google-auth renews it 3:45 min before it expires."""
         try:
             import google.auth  # noqa: PLC0415 - an extra, and slow to import
             from google.auth.transport.requests import Request  # noqa: PLC0415
@@ -60,20 +60,20 @@ class _ApplicationDefault:
             raise missing_extra(extra="google", what="Google's Application Default Credentials") from None
         silence_libraries()
         _check_variable()
-        request = _Heard(Request())
+        request = _RecordingRequest(Request())
         try:
             if self._found is None:
                 self._found, _ = google.auth.default(scopes=[SCOPE])
             if not self._found.valid:
                 self._found.refresh(request)
             return Access(str(self._found.token), getattr(self._found, "quota_project_id", None) or _quota_project())
-        except Exception as error:  # noqa: BLE001 - what a file of the user's raises is not google-auth's
+        except Exception as error:  # noqa: BLE001 - a file of the user can raise any exception
             failure = error_of(error, request.status)
         raise failure
 
 
-class _Heard:
-    """google-auth's way to ask, which remembers the status of the last answer."""
+class _RecordingRequest:
+    """A request function for google-auth that records the status of the last response."""
 
     def __init__(self, request: Any) -> None:
         self._request = request
@@ -90,31 +90,31 @@ class _Heard:
 
 
 def error_of(error: Exception, status: int | None) -> TransientError | PermanentError:
-    """Return what an exception out of google-auth means, without a word of it.
+    """Return the provider error for an exception of google-auth, without its message.
 
     Args:
         error: the exception.
-        status: the HTTP status of the last answer before it, if there was one.
+        status: the HTTP status of the last response before it, if there was one.
     """
     cause, code = cause_of(error, GOOGLE), next(_codes(error), None)
     if cause is Cause.MISSING and os.environ.get(VARIABLE):
-        cause = Cause.BROKEN  # it names a file, which is none that google-auth can use
-    answered = cause_of_status(status) if status is not None else None
-    is_away = any(cause_of(each, GOOGLE) is Cause.AWAY for each in _behind(error))
-    if answered is Cause.AWAY or code in TROUBLE or getattr(error, "retryable", False):
-        cause = Cause.AWAY
-    elif answered is Cause.REFUSED and cause is not Cause.PERSON:
+        cause = Cause.BROKEN  # the variable names a file that google-auth cannot use
+    status_cause = cause_of_status(status) if status is not None else None
+    is_unreachable = any(cause_of(each, GOOGLE) is Cause.UNAVAILABLE for each in _causes(error))
+    if status_cause is Cause.UNAVAILABLE or code in TRANSIENT_CODES or getattr(error, "retryable", False):
+        cause = Cause.UNAVAILABLE
+    elif status_cause is Cause.REFUSED and cause is not Cause.PERSON:
         cause = Cause.REFUSED
-    elif is_away and status is None:
-        cause = Cause.AWAY
+    elif is_unreachable and status is None:
+        cause = Cause.UNAVAILABLE
     elif cause is Cause.REFUSED and status is None:
-        cause = Cause.BROKEN  # nothing was asked: a file or a program that the settings name is at fault
+        cause = Cause.BROKEN  # no request was sent, so a file or a program in the settings is the cause
     detail = code or type(error).__name__
-    return not_to_be_had("Google", cause, f"{detail}, HTTP {status}" if answered else detail, HINT)
+    return credentials_error("Google", cause, f"{detail}, HTTP {status}" if status_cause else detail, HINT)
 
 
-def _behind(error: BaseException) -> Iterator[BaseException]:
-    """Yield what an exception was raised from, and what it was given in their place."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the causes of an exception: those it was raised from, and those among its arguments."""
     cause = error.__cause__
     while cause is not None:
         yield cause
@@ -123,19 +123,19 @@ def _behind(error: BaseException) -> Iterator[BaseException]:
 
 
 def _codes(error: Exception) -> Iterator[str]:
-    """Yield the codes in what the service answered, which google-auth hands on as text or read."""
-    for given in error.args[1:]:
-        answer = given
+    """Yield the codes in the response of the service, which google-auth passes as text or parsed."""
+    for argument in error.args[1:]:
+        response = argument
         with suppress(TypeError, ValueError):
-            answer = json.loads(given)
-        told = answer.get("error") if isinstance(answer, dict) else None
-        code = as_code(told.get("status") if isinstance(told, dict) else told)
+            response = json.loads(argument)
+        details = response.get("error") if isinstance(response, dict) else None
+        code = as_code(details.get("status") if isinstance(details, dict) else details)
         if code is not None:
             yield code
 
 
 def _quota_project() -> str | None:
-    """Return the project that the key file names for billing: google-auth reads it of users, and not of services."""
+    """Return the quota project in the key file. google-auth reads it only from the files of users, not of services."""
     with suppress(OSError, ValueError):
         written = json.loads(Path(os.environ.get(VARIABLE, "")).read_bytes())
         project = written.get("quota_project_id") if isinstance(written, dict) else None
@@ -144,7 +144,7 @@ def _quota_project() -> str | None:
 
 
 def _check_variable() -> None:
-    """Raise where the variable holds a key in the place of a path: google-auth would put it into its message."""
+    """Raise if the variable has a key instead of a path, because google-auth would put it into its message."""
     value = os.environ.get(VARIABLE, "")
     if not value:
         return
@@ -152,6 +152,6 @@ def _check_variable() -> None:
         if Path(value).is_file():
             return
     is_a_path = len(value) <= PATH_MAX and value.isprintable() and not value.lstrip().startswith("{")
-    how = "does not name a file" if is_a_path else "holds no path but something else, such as the key itself"
-    problem = not_to_be_had("Google", Cause.BROKEN, f"{VARIABLE} {how}", HINT)
+    mistake = "does not name a file" if is_a_path else "is not a path; perhaps it is the key itself"
+    problem = credentials_error("Google", Cause.BROKEN, f"{VARIABLE} {mistake}", HINT)
     raise problem

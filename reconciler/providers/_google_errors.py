@@ -1,6 +1,6 @@
-"""What an answer of Google's APIs means that is not what was asked for.
+"""Classification of error responses of Google's APIs.
 
-Source: google-genai 3.4.0 `errors.py`; the envelope is `{"error": {"code", "message", "status"}}`.
+Source: google-genai 3.4.0 `errors.py`. The error format is `{"error": {"code", "message", "status"}}`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from reconciler.plugin import Kind, PermanentError, Response, TransientError, fa
 from reconciler.plugin.answers import gateway_message, json_object, text
 
 
-def complaint(response: Response) -> Mapping[str, Any]:
-    """Return what stands in Google's own envelope; empty without one."""
+def error_object(response: Response) -> Mapping[str, Any]:
+    """Return the object in Google's error format; empty if the response has none."""
     try:
         error = json_object(response).get("error")
     except PermanentError:
@@ -22,23 +22,24 @@ def complaint(response: Response) -> Mapping[str, Any]:
     return error if isinstance(error, dict) and isinstance(error.get("status"), str) else {}
 
 
-def words(response: Response) -> str:
-    """Return the status, and what Google says to it."""
-    said = " ".join(filter(None, [text(complaint(response).get(key)) for key in ("status", "message")]))
-    said = said or gateway_message(response) or ""
-    return f"HTTP {response.status}: {said}" if said else f"HTTP {response.status}"
+def error_text(response: Response) -> str:
+    """Return the status and the message of an error as one line."""
+    message = " ".join(filter(None, [text(error_object(response).get(key)) for key in ("status", "message")]))
+    message = message or gateway_message(response) or ""
+    return f"HTTP {response.status}: {message}" if message else f"HTTP {response.status}"
 
 
 def raise_unless_ok(response: Response) -> None:
-    """Raise what an answer of 400 or more means."""
+    """Raise the provider error for a response with a status of 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
-    said = words(response)
+    details = error_text(response)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this is not an answer about a job of this account ({said}): check its options and base URL"
+        msg = f"this is not an answer about a job of this account ({details}): check its options and base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
-    error = failure(response, f"the provider refused this ({said})")
+    error = failure(response, f"the provider refused this ({details})")
     if isinstance(error, TransientError):
-        # Its words hold counters and request ids, so that the same trouble would look like news each time.
+        # The text of a temporary error has request ids. With it, the same outage would be logged as a new one each
+        # time.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error

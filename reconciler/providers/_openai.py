@@ -1,8 +1,12 @@
-"""The fine-tuning dialect that OpenAI made and others speak: list, retrieve, cancel, pause, resume, events.
+"""Adapter for OpenAI's fine-tuning API and compatible services: list, retrieve, cancel, pause, resume, events.
 
-Rules: it reports and obeys. Unknown words, nulls and missing fields pass through as such; a field of a wrong type
-counts as null; what is not a job at all is an error, never an absence. Every word of the provider is cleaned, and the
-key is struck out of every answer before anything else reads it. `Dialect` holds what differs between services.
+Rules:
+
+- The adapter reports what the provider returns, and decides nothing. Unknown status words, nulls and missing fields
+  pass through. A field of a wrong type counts as null.
+- A response that is not a job is an error and never an absence.
+- All text of the provider is cleaned, and the key is redacted in every response before it is read.
+- `Dialect` has the differences between the services.
 
 Sources: openai/openai-openapi `openapi.yaml` (2.3.0); openai-python 3.54.0 `resources/fine_tuning/jobs/jobs.py`.
 """
@@ -51,14 +55,14 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.plugin.answers import field as read
-from reconciler.providers._openai_errors import ErrorPattern, raise_unless_ok, says_there_is_no_job, words
+from reconciler.providers._openai_errors import ErrorPattern, error_text, is_job_not_found, raise_unless_ok
 
 STATUSES: Mapping[str, Phase] = {
     **{phase.value: phase for phase in sorted(UNFINISHED | TERMINAL)},
     "created": Phase.QUEUED,
 }
-"""The published six, `pausing` and `paused`, which the service also returns, and `created`, which a fresh job was shown
-as (alexrudall/ruby-openai, a recording of 2023-08-23). All others are the names of our phases."""
+"""The six documented words; `pausing` and `paused`, which the service also returns; and `created`, which a new job had
+(alexrudall/ruby-openai, a recording of 2023-08-23). All others are the names of our phases."""
 AZURE_STATUSES: Mapping[str, Phase] = {
     **STATUSES,
     "pending": Phase.QUEUED,
@@ -67,28 +71,28 @@ AZURE_STATUSES: Mapping[str, Phase] = {
     "canceling": Phase.CANCELLING,
     "canceled": Phase.CANCELLED,
 }
-"""The published words of Azure OpenAI, and those that clients have met there (litellm 1.109.1, Azure/azure-dev)."""
+"""The documented words of Azure OpenAI, and those that its clients handle (litellm 1.109.1, Azure/azure-dev)."""
 
 
 def bearer(token: str) -> Mapping[str, str]:
-    """Return the header that carries a key as OpenAI wants it."""
+    """Return the header with a key, as OpenAI requires it."""
     return {"authorization": f"Bearer {token}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What differs between the services that speak it.
+    """The differences between compatible services.
 
-    `query` goes with every request, `ask_body` with those that change something.
+    `query` is sent with every request, and `change_body` with requests that change a job.
     """
 
     jobs_path: str = "/fine_tuning/jobs"
     statuses: Mapping[str, Phase] = field(default_factory=lambda: STATUSES)
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
-    ask_body: Mapping[str, str] | None = None
+    change_body: Mapping[str, str] | None = None
     authorise: Callable[[str], Mapping[str, str]] = bearer
-    sayings: tuple[ErrorPattern, ...] = ()
+    error_patterns: tuple[ErrorPattern, ...] = ()
 
 
 class OpenAIJobs:
@@ -100,72 +104,81 @@ class OpenAIJobs:
         self._dialect = dialect
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. What makes the list doubtful is an error, never its end."""
+        """Return one page. An inconsistent page is an error, and never the end of the list."""
         window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
         response = await self._send("GET", "", window)
-        raise_unless_ok(response, self._dialect.sayings)
+        raise_unless_ok(response, self._dialect.error_patterns)
         body = json_object(response)
         jobs, garbled = jobs_of(body, "data", lambda row: self._job(row, response.at))
         has_more = body.get("has_more")
-        if jobs and has_more is not False:  # left out it says nothing: the official client asks on, too
+        if jobs and has_more is not False:  # without `has_more` the official client also requests the next page
             return JobPage(jobs, jobs[-1].id, garbled)
         if has_more is True:
-            msg = "the list says that it goes on after an empty page, so it is not whole"
+            msg = "the list is incomplete: a page is empty, but has_more is true"
             raise TransientError(msg, delivered=Delivered.NO)
         return JobPage(jobs, None, garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only for the provider's own words that it has no such job."""
+        """Return the job; None only if the provider itself reports that there is no such job."""
         response = await self._send("GET", _path(ref))
-        if says_there_is_no_job(response, ref):
+        if is_job_not_found(response, ref):
             return None
-        raise_unless_ok(response, self._dialect.sayings)
+        raise_unless_ok(response, self._dialect.error_patterns)
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a cancel, which is moot for a job that is over or being cancelled."""
-        return await self._ask(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
+        """Request a cancel. It is moot for a job that has ended or is being cancelled."""
+        return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a pause, which is moot for a job that is paused, or over."""
-        return await self._ask(ref, "pause", TERMINAL | {Phase.PAUSING, Phase.PAUSED})
+        """Request a pause. It is moot for a job that is paused or has ended."""
+        return await self._request_change(ref, "pause", TERMINAL | {Phase.PAUSING, Phase.PAUSED})
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a resume, which is moot for a job that goes on, or is over."""
-        return await self._ask(ref, "resume", TERMINAL | {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
+        """Request a resume. It is moot for a job that runs or has ended."""
+        return await self._request_change(
+            ref, "resume", TERMINAL | {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
+        )
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
         """Return the newest lines of the job's log, newest first."""
         response = await self._send("GET", f"{_path(ref)}/events", {"limit": str(limit)})
-        raise_unless_ok(response, self._dialect.sayings)
+        raise_unless_ok(response, self._dialect.error_patterns)
         return tuple(map(_event, _rows(response)))
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest models that the job has left on its way, newest first."""
+        """Return the newest checkpoints of the job, newest first."""
         response = await self._send("GET", f"{_path(ref)}/checkpoints", {"limit": str(limit)})
-        raise_unless_ok(response, self._dialect.sayings)
+        raise_unless_ok(response, self._dialect.error_patterns)
         return tuple(map(_checkpoint, _rows(response)))
 
-    async def _ask(
-        self, ref: JobRef, verb: str, moot: frozenset[Phase], in_vain: frozenset[Phase] = TERMINAL
+    async def _request_change(
+        self, ref: JobRef, verb: str, moot: frozenset[Phase], without_effect: frozenset[Phase] = TERMINAL
     ) -> Accepted | AlreadyOver:
-        """Ask for a change. `in_vain` are the phases that show, in an answer of 2xx, that nothing came of it."""
-        response = await self._send("POST", f"{_path(ref)}/{verb}", body=self._dialect.ask_body)
-        if says_there_is_no_job(response, ref):
-            raise unknown_job(words(response))
+        """Request a change.
+
+        Args:
+            ref: the job.
+            verb: the operation, as in the path.
+            moot: the phases in which a refused request had nothing left to do.
+            without_effect: the phases in a 2xx response that show that the request had no effect.
+        """
+        response = await self._send("POST", f"{_path(ref)}/{verb}", body=self._dialect.change_body)
+        if is_job_not_found(response, ref):
+            raise unknown_job(error_text(response))
         try:
-            raise_unless_ok(response, self._dialect.sayings)
-            job = self._shown(response, ref)
+            raise_unless_ok(response, self._dialect.error_patterns)
+            job = self._job_in(response, ref)
             if job is None:
                 return acceptance(response)
-            return AlreadyOver(job) if job.phase in in_vain else Accepted()
+            return AlreadyOver(job) if job.phase in without_effect else Accepted()
         except PermanentError as refusal:
-            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, which has nothing to do with the job
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left: a cause in the account, not the job
                 raise
             return await already_over_or_raise(self, ref, refusal, moot)
 
-    def _shown(self, response: Response, ref: JobRef) -> ObservedJob | None:
-        """Return the job as the answer to a request for a change shows it; None where it shows another thing."""
+    def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
+        """Return the job in the response to a change request; None if the response has something else."""
         try:
             return require_same_job(self._job(json_object(response), response.at), ref)
         except PermanentError:
@@ -210,7 +223,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _error(value: Any) -> JobError | None:
-    """Read a job's error; healthy jobs carry one too, with nothing but nulls in it."""
+    """Return the error of a job. A job without an error has an object of nulls."""
     if not isinstance(value, dict):
         return JobError(message=text(value)) if value and isinstance(value, str) else None
     error = JobError(code=text(value.get("code")), message=text(value.get("message")), param=text(value.get("param")))
@@ -218,7 +231,7 @@ def _error(value: Any) -> JobError | None:
 
 
 def _rows(response: Response) -> list[dict[str, Any]]:
-    """Return the rows of a list that nothing is decided by: what is no row is passed over."""
+    """Return the rows of a list that is only displayed; anything that is not an object is skipped."""
     rows = json_object(response).get("data")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 

@@ -1,4 +1,4 @@
-"""A service that speaks the OpenAI dialect, as data: what is true of it before an account is opened."""
+"""The provider type of an OpenAI-compatible service, as data."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
 
 
 class NoOptions(Document):
-    """Nothing is to be chosen."""
+    """A provider type without options."""
 
 
 def plain(_: BaseModel) -> Dialect:
-    """Return the dialect as OpenAI speaks it."""
+    """Return OpenAI's own dialect."""
     return Dialect()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIService:
-    """A `ProviderType` whose options all say whose jobs are meant, and so are part of the account."""
+    """A `ProviderType` whose options all select jobs, and therefore are part of the account."""
 
     name: str
     key_variable: str
@@ -35,7 +35,7 @@ class OpenAIService:
     capabilities: Capabilities
     options: type[BaseModel] = NoOptions
     dialect: Callable[[Any], Dialect] = plain
-    """How it is spoken to, given the options."""
+    """Returns the dialect for the options of an account."""
     id_pattern: str = ID_PATTERN
     option_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     has_whole_key: bool = True
@@ -43,15 +43,15 @@ class OpenAIService:
     rate: Rate = field(default_factory=Rate)
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the options that are given."""
+        """Return the options that are set."""
         return tuple(sorted(options.model_dump(exclude_none=True).items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id: a job has one."""
+        """Return the id unchanged, because a job has only one."""
         return job_id
 
     def own_url(self, options: BaseModel) -> str | None:  # noqa: ARG002 - the port's signature
-        """Return the service's address."""
+        """Return the address of the service."""
         return self.address
 
     @asynccontextmanager

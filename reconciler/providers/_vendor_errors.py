@@ -1,8 +1,8 @@
-"""What a failed credential library of a vendor means, for every exception that it has.
+"""Classification of the exceptions of the vendors' credential libraries.
 
-Rules: no word of a vendor's library is repeated, because it may quote what it was given, such as a key. What went wrong
-is told by a `Cause`, the name of the exception's class, and the service's own error code. A test walks the libraries'
-exceptions, so that a new one gets a line here.
+The message of such an exception is never used, because it can contain a secret. An error has a `Cause`, the name of the
+exception's class, and the error code of the service instead. A test lists all exceptions of the libraries, so that a
+new one must be added here.
 
 Sources: botocore 1.44.8 `exceptions.py`; google-auth 2.63.0 `exceptions.py`; azure-core 1.41.0 `exceptions.py`;
 azure-identity 1.27.0 `_exceptions.py`.
@@ -19,12 +19,12 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 
 
 class Cause(Enum):
-    """Why a vendor's library gave no secret, and what is said of it."""
+    """Why a vendor's library returned no secret. The value is the sentence for the error."""
 
-    AWAY = "the service that issues them cannot be reached, or is in trouble"
+    UNAVAILABLE = "the service that issues them is unreachable or failing"
     REFUSED = "the service that issues them refused"
-    EXPIRED = "they have expired, or the login that they come from has"
-    PERSON = "they need a person, for a code or in a browser, and reconcile never asks one"
+    EXPIRED = "they, or the login that they come from, have expired"
+    PERSON = "they need a person, for a code or a browser login, which reconcile does not support"
     PROGRAM = "the program that prints them failed, or printed something else"
     BROKEN = "the settings that they come from are incomplete or not valid"
     MISSING = "there are none on this machine"
@@ -33,16 +33,16 @@ class Cause(Enum):
 def _table(causes: Mapping[Cause, str]) -> Mapping[str, Cause]:
     python = {
         "Exception": Cause.BROKEN,
-        "ConnectionError": Cause.AWAY,
-        "TimeoutError": Cause.AWAY,
-        "gaierror": Cause.AWAY,
+        "ConnectionError": Cause.UNAVAILABLE,
+        "TimeoutError": Cause.UNAVAILABLE,
+        "gaierror": Cause.UNAVAILABLE,
     }
     return {**python, **{name: cause for cause, names in causes.items() for name in names.split()}}
 
 
 AWS: Mapping[str, Cause] = _table(
     {
-        Cause.AWAY: """
+        Cause.UNAVAILABLE: """
         CapacityNotAvailableError ConnectTimeoutError ConnectionClosedError ConnectionError
         EndpointConnectionError HTTPClientError IncompleteReadError MetadataRetrievalError ProxyConnectionError
         ReadTimeoutError ResponseStreamingError SSLError
@@ -56,7 +56,7 @@ AWS: Mapping[str, Cause] = _table(
         """,
         Cause.PERSON: "RefreshWithMFAUnsupportedError",
         Cause.MISSING: "NoCredentialsError",
-        # Those that no credentials can raise are about parameters and endpoints, and so about settings.
+        # The exceptions that no credential raises concern parameters and endpoints, and so settings.
         Cause.BROKEN: """
         AliasConflictParameterError ApiVersionNotFoundError AwsChunkedWrapperError BaseEndpointResolverError
         BotoCoreError ChecksumError ConfigNotFound ConfigParseError CredentialRetrievalError DataNotFoundError
@@ -80,11 +80,11 @@ AWS: Mapping[str, Cause] = _table(
         """,
     }
 )
-"""By the class's name, as in the other two; a class that is not here means what the nearest one above it does."""
+"""By the name of the class, as in the other two tables. A class without an entry has the cause of its nearest base."""
 
 GOOGLE: Mapping[str, Cause] = _table(
     {
-        Cause.AWAY: "ResponseError TimeoutError TransportError",
+        Cause.UNAVAILABLE: "ResponseError TimeoutError TransportError",
         Cause.REFUSED: "OAuthError RefreshError",
         Cause.PERSON: "ReauthFailError ReauthSamlChallengeFailError UserAccessTokenError",
         Cause.MISSING: "DefaultCredentialsError",
@@ -97,7 +97,7 @@ GOOGLE: Mapping[str, Cause] = _table(
 
 AZURE: Mapping[str, Cause] = _table(
     {
-        Cause.AWAY: """
+        Cause.UNAVAILABLE: """
         AzureError DecodeError IncompleteReadError ResponseNotReadError ServiceRequestError ServiceRequestTimeoutError
         ServiceResponseError ServiceResponseTimeoutError StreamClosedError StreamConsumedError
         """,
@@ -116,32 +116,32 @@ _PASSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatu
 
 
 def cause_of(error: BaseException, causes: Mapping[str, Cause]) -> Cause:
-    """Return what an exception means: by the name of its class, or of the nearest one above that has a line."""
+    """Return the cause of an exception, by its class or its nearest base class with an entry."""
     return next(causes[each.__name__] for each in type(error).__mro__ if each.__name__ in causes)
 
 
 def cause_of_status(status: int) -> Cause | None:
-    """Return what an answer of that HTTP status means; None for one that is no failure."""
+    """Return the cause of a response with this HTTP status; None if it is not a failure."""
     if status in _PASSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Cause.AWAY
+        return Cause.UNAVAILABLE
     return Cause.REFUSED if status >= HTTPStatus.BAD_REQUEST else None
 
 
 def as_code(value: object) -> str | None:
-    """Return an error code if the value looks like one, such as `AccessDenied`; None for any other text."""
+    """Return a value that looks like an error code, such as `AccessDenied`; None for anything else."""
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
-def not_to_be_had(whose: str, cause: Cause, detail: str, hint: str) -> TransientError | PermanentError:
-    """Return the error for credentials that a library did not give.
+def credentials_error(vendor: str, cause: Cause, detail: str, hint: str) -> TransientError | PermanentError:
+    """Return the provider error for credentials that a library did not return.
 
     Args:
-        whose: such as `AWS`.
-        cause: why not.
-        detail: the name of the exception's class, or the service's code; nothing else of what was said.
-        hint: what to do where waiting does not help.
+        vendor: the name of the vendor, such as `AWS`.
+        cause: why there are none.
+        detail: the name of the exception's class, or the service's code; never a message.
+        hint: what to do if the failure is not temporary.
     """
-    msg = f"{whose} credentials could not be obtained: {cause.value} ({detail})"
-    if cause is Cause.AWAY:
+    msg = f"{vendor} credentials could not be obtained: {cause.value} ({detail})"
+    if cause is Cause.UNAVAILABLE:
         return TransientError(msg, delivered=Delivered.NO)
     return PermanentError(f"{msg}; {hint}", kind=Kind.MISSING)

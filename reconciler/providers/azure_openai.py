@@ -1,8 +1,10 @@
-"""Azure OpenAI: the dialect below each resource's own endpoint, by the v1 path or the classic `api-version` one.
+"""Azure OpenAI: OpenAI's API at the endpoint of each resource, on the v1 path or on the classic `api-version` path.
 
-Rules: both paths show the same jobs, so which is taken is no part of the account. A key goes as `api-key`; without one
-in the spec or the usual variable, the machine's Microsoft Entra identity is used, as a Bearer token. A cancel takes a
-while (`canceling`); of a finished job it is refused, as `conflict` or `unexpectedEntityState`, so another look decides.
+- Both paths have the same jobs, so the path is not part of the account.
+- A key is sent as `api-key`. Without a key in the document or in the usual variable, the machine's Microsoft Entra
+  identity is used, as a Bearer token.
+- A cancel takes a while (`canceling`). A cancel of a finished job is refused with `conflict` or
+  `unexpectedEntityState`, so the job is retrieved again to decide what the refusal means.
 
 Sources: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json` and `OpenAI.v1`;
 openai-python 3.54.0 `lib/azure.py`.
@@ -39,26 +41,26 @@ V1 = "v1"
 
 
 class AzureOptions(Document):
-    """Which way the resource is asked."""
+    """The API version of a resource."""
 
     api_version: Annotated[str, Field(pattern=r"^(v1|20\d\d-\d\d-\d\d(-preview)?)$")] = Field(
-        V1, description="v1, or a date such as 2024-10-21 for the classic path, which can neither pause nor resume."
+        V1, description="v1, or a date such as 2024-10-21 for the classic path, which cannot pause or resume jobs."
     )
 
 
 class ClassicJobs(OpenAIJobs):
-    """The classic path, which has no pause."""
+    """Jobs on the classic path, which cannot pause or resume them."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:  # noqa: ARG002 - the port's signature
-        """Refuse."""
-        msg = "Azure pauses and resumes jobs by its v1 path only: set options.apiVersion to v1"
+        """Raise `PermanentError(refused)`."""
+        msg = "Azure pauses and resumes jobs on its v1 path only: set options.apiVersion to v1"
         raise PermanentError(msg, kind=Kind.REFUSED)
 
     resume_job = pause_job
 
 
 class AzureOpenAIType:
-    """Everything that is true of Azure OpenAI before an account is opened."""
+    """The provider type of Azure OpenAI."""
 
     name = "azure-openai"
     options = AzureOptions
@@ -72,22 +74,22 @@ class AzureOpenAIType:
     rate = Rate()
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature
-        """Return nothing: the resource is in the address."""
+        """Return nothing, because the resource is in the address."""
         return ()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id: a job has one."""
+        """Return the id unchanged, because a job has only one."""
         return job_id
 
     def own_url(self, options: BaseModel) -> None:  # noqa: ARG002 - the port's signature
-        """Return none: each resource has its own."""
+        """Return None, because each resource has its own address."""
         return
 
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAIJobs]:
-        """Open one account. Raises `PermanentError(missing)` where the credential that the spec names is not there."""
+        """Open one account. Raises `PermanentError(missing)` if the credential in the document is missing."""
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())
         dialect = Dialect(
@@ -103,7 +105,7 @@ class AzureOpenAIType:
 
 
 def _key_or_token(secret: str) -> Mapping[str, str]:
-    """Return the header for a key, or for a token of Entra's that somebody has fetched (three parts, as RFC 7519)."""
+    """Return the header for a key, or for an Entra token that was passed as the key (a JWT has three parts)."""
     is_token = secret.startswith("ey") and secret.count(".") == 2  # noqa: PLR2004
     return bearer(secret) if is_token else {"api-key": secret}
 

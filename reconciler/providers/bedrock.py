@@ -1,8 +1,8 @@
-"""Bedrock's model customization jobs, of one region.
+"""Bedrock's model customization jobs of one region.
 
-Rules: a spec names a job by its name or by its ARN, of which neither tells the other: each is an alias of the other in
-what is reported. A stop that comes too late is a Conflict, with HTTP 400. There is no queue to be seen, but what
-`statusDetails` tells of the steps before training.
+- A spec names a job by its name or its ARN. Neither can be computed from the other, so each is reported as an alias.
+- A stop that comes too late is a `ConflictException` with HTTP 400.
+- There is no queued status. `statusDetails` shows the steps before training.
 
 Sources: botocore 1.44.5 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock,
 API_StopModelCustomizationJob and userguide/model-customization-stop; moto 5.2.5, whose missing job is a 400 where the
@@ -35,7 +35,7 @@ from reconciler.plugin import (
 from reconciler.plugin.answers import cursor, field, instant, jobs_of, json_object, name_of, text, word
 from reconciler.providers._aws import AwsApi, AwsOptions
 from reconciler.providers._aws_errors import error_code, raise_unless_ok
-from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, failure_of
+from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, job_error
 
 _JOBS = "/model-customization-jobs"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9+.-]{0,62}"
@@ -46,7 +46,7 @@ class BedrockJobs(AwsJobs):
     """The model customization jobs of one region."""
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page; only a missing token ends the list."""
+        """Return one page. Only a missing token ends the list."""
         window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
         if cursor_ is not None:
             window["nextToken"] = cursor_
@@ -62,14 +62,14 @@ class BedrockJobs(AwsJobs):
     async def _stop(self, ref: JobRef) -> Response:
         return await self._api.send("POST", f"{_path(ref)}/stop")
 
-    def _says_there_is_no_job(self, response: Response) -> bool:
+    def _is_job_not_found(self, response: Response) -> bool:
         return error_code(response) == "ResourceNotFoundException"
 
     def _job(self, row: Mapping[str, Any], at: datetime | None) -> ObservedJob:
         status, arn = word(row.get("status")), field(row, "jobArn", text)
         self._check_account(arn)
         phase = STATUSES.get(status, Phase.UNKNOWN)
-        model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"  # a retrieve's, and a list's
+        model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"  # retrieved, or in a list
         return ObservedJob(
             id=name_of(row, "jobName"),
             phase=_before_training(row) or phase if phase is Phase.RUNNING else phase,
@@ -79,7 +79,7 @@ class BedrockJobs(AwsJobs):
             created_at=field(row, "creationTime", instant),
             started_at=field(row, "statusDetails.trainingDetails.creationTime", instant),
             finished_at=field(row, "endTime", instant),
-            error=field(row, "failureMessage", failure_of),
+            error=field(row, "failureMessage", job_error),
             as_of=at,
             aliases=(arn,) if isinstance(arn, str) else (),
         )
@@ -90,7 +90,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _before_training(row: Mapping[str, Any]) -> Phase | None:
-    """Return where a job in progress stands before it trains; None where it trains, or nothing tells."""
+    """Return the phase of a job before training; None if it trains or the row has no details."""
     if field(row, "statusDetails.trainingDetails.status", text) != "NotStarted":
         return None
     is_validating = field(row, "statusDetails.validationDetails.status", text) == "InProgress"
@@ -98,7 +98,7 @@ def _before_training(row: Mapping[str, Any]) -> Phase | None:
 
 
 class BedrockType(AwsType):
-    """Everything that is true of Bedrock before an account is opened."""
+    """The provider type of Bedrock."""
 
     name = "bedrock"
     id_pattern = f"{_NAME}|{_ARN}"
@@ -111,7 +111,7 @@ class BedrockType(AwsType):
     )
 
     def own_url(self, options: BaseModel) -> str:
-        """Return the region's own host at AWS."""
+        """Return the AWS endpoint of the region."""
         own = AwsOptions.model_validate(options)
         service = "bedrock-fips" if own.use_fips_endpoint else "bedrock"
         return f"https://{service}.{own.region}.{dns_suffix(own)}"
@@ -120,7 +120,7 @@ class BedrockType(AwsType):
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[BedrockJobs]:
-        """Open one account; without credentials of its own it uses what botocore finds."""
+        """Open one account. Without a credential in the document, botocore's chain is used."""
         options = AwsOptions.model_validate(config.options)
         yield BedrockJobs(AwsApi("bedrock", options, transport, credentials), options)
 

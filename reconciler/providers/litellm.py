@@ -1,10 +1,14 @@
-"""The LiteLLM proxy, by two ways: its own fine-tuning routes, and its pass-through to OpenAI.
+"""The LiteLLM proxy, as two provider types: its own fine-tuning routes, and its pass-through to OpenAI.
 
-Its own routes need an Enterprise licence. They take the upstream from the query, but for a cancel from the JSON body;
-without it they would silently ask OpenAI. They show a job that is still being cancelled as cancelled, so only an end
-time confirms. What a person must change comes as a 500, or as a 400 for a wrong key. An id swallows what follows it in
-the path, so there are no events; a pause is a 405. The pass-through needs no licence and changes nothing; where the
-proxy itself has an OPENAI_API_BASE, that must come without `/v1`.
+Its own routes:
+
+- need an Enterprise licence;
+- take the upstream from the query, and for a cancel from the JSON body; without it they use OpenAI;
+- report a job as cancelled while it is still being cancelled, so only an end time confirms a cancel;
+- report configuration errors as a 500, or as a 400 for a wrong key;
+- have no events, because the id in the path takes everything that follows it; a pause is a 405.
+
+The pass-through needs no licence and changes nothing. If the proxy has an OPENAI_API_BASE, it must not end in `/v1`.
 
 Sources: litellm 1.109.1 `proxy/fine_tuning_endpoints/endpoints.py`, `llms/{openai,azure}/fine_tuning/handler.py`,
 `llms/litellm_proxy/`; the answers were captured from litellm 1.106.2.
@@ -24,17 +28,17 @@ from reconciler.providers._openai_service import OpenAIService
 KEY_VARIABLE = "LITELLM_PROXY_API_KEY"
 URL_VARIABLE = "LITELLM_PROXY_API_BASE"
 LONG_ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:=-]{0,511}"
-"""Also that of the ids that it manages: base64 of a model's id and the upstream's (litellm `types/utils.py`)."""
+"""Also matches LiteLLM's managed ids: base64 of the id of a model and the upstream's id (litellm `types/utils.py`)."""
 
 WRONG_KEY = ErrorPattern(
     status=400,
-    words="No connected db",
+    message_part="No connected db",
     kind=Kind.DENIED,
-    meaning="the LiteLLM proxy does not take this key: it has no database, so it takes its master key only",
+    meaning="the LiteLLM proxy does not accept this key: it has no database, so it accepts only its master key",
 )
 NO_LICENCE = ErrorPattern(
     status=500,
-    words="Only premium users",
+    message_part="Only premium users",
     kind=Kind.REFUSED,
     meaning=(
         "LiteLLM's own fine-tuning routes need its Enterprise licence, and this proxy has none: use its pass-through, "
@@ -43,20 +47,20 @@ NO_LICENCE = ErrorPattern(
 )
 NO_SETTINGS = ErrorPattern(
     status=500,
-    words="fine_tuning_config is not set",
+    message_part="fine_tuning_config is not set",
     kind=Kind.REFUSED,
     meaning="the LiteLLM proxy has no finetune_settings in its configuration",
 )
 UNSHOWABLE = ErrorPattern(
     status=500,
-    words="validation error for LiteLLMFineTuningJob",
+    message_part="validation error for LiteLLMFineTuningJob",
     kind=Kind.INVALID,
     meaning="LiteLLM cannot show this job, as one that is paused: use its pass-through, type litellm-passthrough",
 )
 
 
 class LiteLLMOptions(Document):
-    """Which of the proxy's `finetune_settings` is meant."""
+    """The upstream, as in the `finetune_settings` of the proxy."""
 
     custom_llm_provider: Literal["openai", "azure"] = Field("openai", description="The upstream.")
 
@@ -65,15 +69,15 @@ def _native(options: LiteLLMOptions) -> Dialect:
     upstream = options.model_dump()
     return Dialect(
         jobs_path="/v1/fine_tuning/jobs",
-        statuses=AZURE_STATUSES,  # a list shows an Azure upstream's own, which a retrieve translates
+        statuses=AZURE_STATUSES,  # a list has the words of an Azure upstream, which a retrieve translates
         query=upstream,
-        ask_body=upstream,
-        sayings=(WRONG_KEY, NO_LICENCE, NO_SETTINGS, UNSHOWABLE),
+        change_body=upstream,
+        error_patterns=(WRONG_KEY, NO_LICENCE, NO_SETTINGS, UNSHOWABLE),
     )
 
 
 def _pass_through(_: Document) -> Dialect:
-    return Dialect(jobs_path="/openai/v1/fine_tuning/jobs", sayings=(WRONG_KEY,))
+    return Dialect(jobs_path="/openai/v1/fine_tuning/jobs", error_patterns=(WRONG_KEY,))
 
 
 LITELLM: ProviderType = OpenAIService(

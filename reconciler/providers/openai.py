@@ -1,7 +1,7 @@
-"""OpenAI, and compatible services with an address of their own.
+"""OpenAI, and compatible services with a fixed address.
 
-Each is a type, not an option of one: a key's variable and the host that it may go to belong together. A service that is
-not here is reached as `openai` with a `baseUrl`, and a credential that the operator has bound to its host.
+Each service is a separate type and not an option of one, because the variable of a key and its host belong together.
+Use another service as `openai` with a `baseUrl`, and a credential that the operator has bound to its host.
 
 Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.com/post-training/how-to-fine-tune.
 """
@@ -20,15 +20,15 @@ HeaderWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 
 
 class OpenAIOptions(Document):
-    """Whose jobs are meant, for a key that may see more than one project."""
+    """The organization and project of the jobs, for a key that has access to more than one."""
 
     organization: HeaderWord | None = Field(None, description="Sent as OpenAI-Organization.")
     project: HeaderWord | None = Field(None, description="Sent as OpenAI-Project.")
 
 
 def _dialect(options: OpenAIOptions) -> Dialect:
-    given = options.model_dump(exclude_none=True)
-    return Dialect(headers={f"openai-{option}": value for option, value in given.items()})
+    values = options.model_dump(exclude_none=True)
+    return Dialect(headers={f"openai-{option}": value for option, value in values.items()})
 
 
 OPENAI: ProviderType = OpenAIService(
@@ -56,7 +56,7 @@ NEBIUS: ProviderType = OpenAIService(
     key_variable="NEBIUS_API_KEY",
     url_variables=(),
     address="https://api.tokenfactory.nebius.com/v1",
-    # Its documents tell of list, retrieve and checkpoints; that it pages and cancels as OpenAI does is not confirmed.
+    # Its documentation has list, retrieve and checkpoints. That it pages and cancels as OpenAI does is not confirmed.
     capabilities=Capabilities(can_list_checkpoints=True),
 )
 """Nebius Token Factory."""

@@ -1,9 +1,10 @@
-"""SageMaker's training jobs, of one region.
+"""SageMaker's training jobs of one region.
 
-Rules: everything is a POST to `/` (JSON 1.1), and the operation stands in a header. A job is its name. A missing job is
-a 400, and so is a stop of one that is over. A page may be empty and still have a next one. A job that ran out of time
-also ends as `Stopped`: it failed, and nobody cancelled it. `Deleting` is no phase of ours: what the job was before is
-not told any more.
+- Every request is a POST to `/` (JSON 1.1) with the operation in a header.
+- A job is identified by its name. A missing job is a 400, and so is a stop of a job that has ended.
+- A page can be empty and still have a next page.
+- A job that ran out of time also ends as `Stopped`. It is reported as failed, because it was not cancelled.
+- `Deleting` is reported as unknown, because the phase before it is no longer available.
 
 Sources: botocore 1.44.5 `data/sagemaker/2017-07-24/service-2.json`; awslabs/benchmark-ai#928 (a stop that is refused);
 aws-samples/serverless-sagemaker-orchestration#2 (time-outs); moto 5.2.5.
@@ -35,13 +36,13 @@ from reconciler.plugin import (
 )
 from reconciler.plugin.answers import count, cursor, field, jobs_of, json_object, name_of, seconds, text, word
 from reconciler.providers._aws import AwsApi, AwsOptions
-from reconciler.providers._aws_errors import error_code, error_words, raise_unless_ok
-from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, failure_of
+from reconciler.providers._aws_errors import error_code, error_text, raise_unless_ok
+from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_suffix, job_error
 
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
 _OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 _EVALUATION = "Evaluation"
-"""The kind of a serverless training job that trains nothing. Only a description tells it, and no row of a list."""
+"""The type of a serverless training job that trains nothing. Only a described job has it, and no row of a list."""
 _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 
 
@@ -49,7 +50,7 @@ class SageMakerJobs(AwsJobs):
     """The training jobs of one region."""
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page, which may be empty; only a missing token ends the list."""
+        """Return one page, which may be empty. Only a missing token ends the list."""
         window = {"MaxResults": query.page_size, "SortBy": "CreationTime", "SortOrder": "Descending"}
         if cursor_ is not None:
             window["NextToken"] = cursor_
@@ -69,13 +70,13 @@ class SageMakerJobs(AwsJobs):
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": f"SageMaker.{operation}"}
         return await self._api.send("POST", "/", json=body, headers=headers)
 
-    def _says_there_is_no_job(self, response: Response) -> bool:
-        """Whether it is: the service model has a code for it, and the service says it as a ValidationException."""
+    def _is_job_not_found(self, response: Response) -> bool:
+        """Return whether there is no such job. The service model has a code for it; the service itself uses another."""
         match error_code(response):
             case "ResourceNotFound" | "ResourceNotFoundException":
                 return True
             case "ValidationException":
-                return _NO_SUCH_JOB.search(error_words(response)) is not None
+                return _NO_SUCH_JOB.search(error_text(response)) is not None
             case _:
                 return False
 
@@ -83,7 +84,7 @@ class SageMakerJobs(AwsJobs):
         self._check_account(field(row, "TrainingJobArn", text))
         status, detail = word(row.get("TrainingJobStatus")), field(row, "SecondaryStatus", text)
         phase = STATUSES.get(status, Phase.UNKNOWN)
-        error = field(row, "FailureReason", failure_of)
+        error = field(row, "FailureReason", job_error)
         if phase is Phase.RUNNING and detail in _BEFORE_TRAINING:
             phase = Phase.QUEUED
         if phase is Phase.CANCELLED and isinstance(detail, str) and detail in _OUT_OF_TIME:
@@ -108,7 +109,7 @@ class SageMakerJobs(AwsJobs):
 
 
 class SageMakerType(AwsType):
-    """Everything that is true of SageMaker before an account is opened."""
+    """The provider type of SageMaker."""
 
     name = "sagemaker"
     id_pattern = r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"
@@ -121,7 +122,7 @@ class SageMakerType(AwsType):
     )
 
     def own_url(self, options: BaseModel) -> str:
-        """Return the region's own host at AWS."""
+        """Return the AWS endpoint of the region."""
         own = AwsOptions.model_validate(options)
         suffix = dns_suffix(own)
         if not own.use_fips_endpoint:
@@ -133,7 +134,7 @@ class SageMakerType(AwsType):
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[SageMakerJobs]:
-        """Open one account; without credentials of its own it uses what botocore finds."""
+        """Open one account. Without a credential in the document, botocore's chain is used."""
         options = AwsOptions.model_validate(config.options)
         yield SageMakerJobs(AwsApi("sagemaker", options, transport, credentials), options)
 

@@ -1,4 +1,4 @@
-"""The embedded provider: a world declared in YAML, spoken to through the OpenAI dialect without leaving the process."""
+"""The sandbox as a provider: jobs declared in YAML, behind OpenAI's API, within this process."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DEFAULT_WORLD = "default"
 
 
 class SandboxTypeOptions(SandboxOptions):
-    """A world, and its name: Provider documents that name one world speak of one account."""
+    """A sandbox and the name of its world. Provider documents with the same world are one account."""
 
-    world: Name = Field(DEFAULT_WORLD, description="Which world; each has its own jobs and its own memory.")
+    world: Name = Field(DEFAULT_WORLD, description="Name of the world; each has its own jobs and state.")
 
 
 class SandboxType:
-    """Everything that is true of the sandbox before a world is opened."""
+    """The provider type of the sandbox."""
 
     name = "sandbox"
     options = SandboxTypeOptions
@@ -46,24 +46,24 @@ class SandboxType:
     rate = Rate(requests_per_second=200, burst=200, concurrency=8)
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the world's name, unless it is the default."""
+        """Return the name of the world, unless it is the default."""
         world = _own(options).world
         return () if world == DEFAULT_WORLD else (("world", world),)
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return the id: a job has one."""
+        """Return the id unchanged, because a job has only one."""
         return job_id
 
     def own_url(self, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
-        """Return an address that leads nowhere: what is sent there stays in this process."""
+        """Return a placeholder address. Requests to it do not leave this process."""
         return "http://sandbox.localhost/v1"
 
     @asynccontextmanager
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAIJobs]:
-        """Open a world, as the last run left it where there is a state directory. Raises OSError."""
-        # The web framework is needed here only, and `validate` and `get` load this module as well.
+        """Open a world, with the state of the last run if there is a state directory. Raises OSError."""
+        # Imported here because the web framework is slow, and `validate` and `get` import this module too.
         from reconciler.sandbox.app import create_app  # noqa: PLC0415
         from reconciler.sandbox.store import open_world, save_world  # noqa: PLC0415
         from reconciler.sandbox.world import World  # noqa: PLC0415
@@ -79,7 +79,7 @@ class SandboxType:
 
 
 def _own(options: BaseModel) -> SandboxTypeOptions:
-    """Return the options as what the port promises that they are."""
+    """Return the options with their type, which the port does not have."""
     return SandboxTypeOptions.model_validate(options)
 
 

@@ -1,7 +1,9 @@
-"""Vertex AI's tuning jobs: `tuningJobs` of one project in one location.
+"""Vertex AI's tuning jobs: the `tuningJobs` of one project in one location.
 
-Rules: a job goes by its bare id; a spec may also give the full resource name, if that is of the account's own project
-and location. A cancel is best effort: the answer is empty, and only a later look tells. Times are RFC 3339.
+- A job is identified by its bare id. A spec can also have the full resource name, with the project and location of the
+  account.
+- A cancel is best effort: its response is empty, and only a later observation shows its effect.
+- Times are RFC 3339.
 
 Sources: google-cloud-aiplatform 2.7.0 `aiplatform_v1/types/{genai_tuning_service,tuning_job}.py`; google-genai 3.4.0
 `tunings.py`; cloud.google.com/vertex-ai/docs/reference/rest/v1/JobState.
@@ -55,12 +57,12 @@ from reconciler.plugin.answers import (
     word,
 )
 from reconciler.providers._google import Access, application_default
-from reconciler.providers._google_errors import complaint, raise_unless_ok, words
+from reconciler.providers._google_errors import error_object, error_text, raise_unless_ok
 
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
 MULTI_REGIONS = frozenset({"eu", "us"})
-"""Locations whose hosts are named in another way (google-genai 3.6.1 `_api_client.py`)."""
+"""Locations with another form of host name (google-genai 3.6.1 `_api_client.py`)."""
 JOB_ID = r"[A-Za-z0-9_-]{1,63}"
 
 STATES: Mapping[str, Phase] = {
@@ -81,14 +83,14 @@ REFINEMENTS: Mapping[str, Phase] = {
     "TUNING_JOB_STATE_WAITING_FOR_CAPACITY": Phase.QUEUED,
     "TUNING_JOB_STATE_PROCESSING_DATASET": Phase.VALIDATING_FILES,
 }
-"""What `tuningJobState` tells of a job whose state is only that it runs."""
+"""The values of `tuningJobState` that refine the phase of a running job."""
 
 _PARENT = re.compile(rf"projects/(?P<project>{PROJECT})/locations/(?P<location>{LOCATION})")
-_SPEAKS_OF_A_JOB = re.compile(r"tuning ?job", re.IGNORECASE)
+_NAMES_A_JOB = re.compile(r"tuning ?job", re.IGNORECASE)
 
 
 class VertexOptions(Document):
-    """Where the jobs are: each project has its own in each location."""
+    """The project and location of the jobs."""
 
     project: Annotated[str, Field(pattern=f"^{PROJECT}$")] = Field(description="The project's id or number.")
     location: Annotated[str, Field(pattern=f"^{LOCATION}$")] = Field(description="Such as us-central1, or global.")
@@ -104,7 +106,7 @@ class VertexJobs:
         self._options = options
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page; an empty list leaves out `tuningJobs`."""
+        """Return one page. An empty list has no `tuningJobs`."""
         window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
         response = await self._send("GET", "", window)
         raise_unless_ok(response)
@@ -113,18 +115,18 @@ class VertexJobs:
         return JobPage(jobs, cursor(body.get("nextPageToken")), garbled)
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job; None only for Google's own words that it has no such job."""
+        """Return the job; None only if Google reports that there is no such job."""
         response = await self._send("GET", _path(ref))
-        if _says_there_is_no_job(response, ref):
+        if _is_job_not_found(response, ref):
             return None
         raise_unless_ok(response)
         return require_same_job(_job(json_object(response), response.at, self._options), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Ask for a cancel, best effort, which is moot for a job that is over or being cancelled."""
+        """Request a cancel. It is moot for a job that has ended or is being cancelled."""
         response = await self._send("POST", f"{_path(ref)}:cancel")
-        if _says_there_is_no_job(response, ref):
-            raise unknown_job(words(response))
+        if _is_job_not_found(response, ref):
+            raise unknown_job(error_text(response))
         try:
             raise_unless_ok(response)
             return acceptance(response)
@@ -132,8 +134,8 @@ class VertexJobs:
             return await already_over_or_raise(self, ref, refusal)
 
     async def _send(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Response:
-        written = await self._credentials.token()
-        access = Access(written) if written else await self._ambient.get()
+        given = await self._credentials.token()
+        access = Access(given) if given else await self._ambient.get()
         payer = {} if access.quota_project is None else {"x-goog-user-project": access.quota_project}
         return await self._transport.send(
             method,
@@ -152,10 +154,10 @@ def _path(ref: JobRef) -> str:
 
 
 def _own_id(name: str, options: VertexOptions) -> str:
-    """Return the bare id of a job by its resource name. Raises `PermanentError(missing)` for one of another project.
+    """Return the bare id of a job from its resource name. Raises `PermanentError(missing)` for another project.
 
-    Google may write a project's number for its id, of which neither tells the other; so only two numbers, or two ids,
-    can be at odds.
+    Google may use the number of a project instead of its id. Neither can be computed from the other, so only two
+    numbers or two ids are compared.
     """
     parent, _, bare = name.rpartition("/tuningJobs/")
     found = _PARENT.fullmatch(parent)
@@ -163,7 +165,7 @@ def _own_id(name: str, options: VertexOptions) -> str:
         is_comparable = found["project"].isdecimal() == options.project.isdecimal()
         is_other = is_comparable and found["project"] != options.project
         if is_other or found["location"] != options.location:
-            msg = f"the answer is about {clean(parent)}, and the account's options say {_parent(options)}: correct them"
+            msg = f"the answer is of {clean(parent)}, but the account's options are {_parent(options)}: correct them"
             raise PermanentError(msg, kind=Kind.MISSING)
     return bare
 
@@ -188,21 +190,21 @@ def _job(row: Mapping[str, Any], at: datetime | None, options: VertexOptions) ->
 
 
 def _error(value: Any) -> JobError | None:
-    """Read a `google.rpc.Status`; a cancelled job has one, too, with code 1."""
+    """Return the error of a job from a `google.rpc.Status`. A cancelled job has one too, with code 1."""
     if not isinstance(value, dict) or not value.get("code"):
         return None
     return JobError(code=word(value["code"]), message=text(value.get("message")))
 
 
-def _says_there_is_no_job(response: Response, ref: JobRef) -> bool:
-    """Whether this is NOT_FOUND, and of this job: a project or a location is also said to be not found."""
-    message = str(complaint(response).get("message"))
-    is_of_a_job = ref.id in message or _SPEAKS_OF_A_JOB.search(message) is not None
-    return complaint(response).get("status") == "NOT_FOUND" and is_of_a_job
+def _is_job_not_found(response: Response, ref: JobRef) -> bool:
+    """Return whether this is NOT_FOUND for this job. A project or a location can also be NOT_FOUND."""
+    message = str(error_object(response).get("message"))
+    names_a_job = ref.id in message or _NAMES_A_JOB.search(message) is not None
+    return error_object(response).get("status") == "NOT_FOUND" and names_a_job
 
 
 class VertexType:
-    """Everything that is true of Vertex AI before an account is opened."""
+    """The provider type of Vertex AI."""
 
     name = "vertex-ai"
     options = VertexOptions
@@ -218,27 +220,27 @@ class VertexType:
     rate = Rate()
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return project and location."""
+        """Return the project and the location."""
         return tuple(sorted(options.model_dump().items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
         """Return the bare id. Raises ValueError for a resource name of another project or location.
 
-        Google writes a project's number where the options may have its id. Only Google knows whether they are one, and
-        of another project it has no such job.
+        A resource name can have the number of a project where the options have its id. Only Google can compare them, so
+        such a name is accepted. If the project is another one, Google reports that the job does not exist.
         """
         own = VertexOptions.model_validate(options)
         parent, _, bare = job_id.rpartition("/tuningJobs/")
         project = parent.split("/")[1] if parent else own.project
-        is_in_other_words = project.isdigit() is not own.project.isdigit()
-        named = own.model_copy(update={"project": project}) if is_in_other_words else own
-        if parent not in ("", _parent(named)):
-            msg = f"{job_id!r} is not a job of {_parent(own)}, which is what this account's options say"
+        is_incomparable = project.isdigit() is not own.project.isdigit()
+        expected = own.model_copy(update={"project": project}) if is_incomparable else own
+        if parent not in ("", _parent(expected)):
+            msg = f"{job_id!r} is not a job of {_parent(own)}, the project and location in this account's options"
             raise ValueError(msg)
         return bare
 
     def own_url(self, options: BaseModel) -> str:
-        """Return the location's own host at Google."""
+        """Return Google's endpoint of the location."""
         location = VertexOptions.model_validate(options).location
         if location in MULTI_REGIONS:
             return f"https://aiplatform.{location}.rep.googleapis.com"
@@ -249,7 +251,7 @@ class VertexType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[VertexJobs]:
-        """Open one account; without credentials of its own it uses Application Default Credentials."""
+        """Open one account. Without a credential in the document, Application Default Credentials are used."""
         yield VertexJobs(transport, credentials, VertexOptions.model_validate(config.options))
 
 

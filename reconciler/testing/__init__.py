@@ -1,14 +1,16 @@
-"""The contract that every provider adapter must pass, for third parties too.
+"""The contract tests that every provider adapter must pass, including those of third parties.
 
-Subclass `ProviderContract` in a test module, and give it a `stage` fixture: see `Stage`. `served` puts the other end on
-a socket, `FaultInjector` spoils the way to it, `opened` opens the adapter on it. The only package that needs pytest.
-Its names are API, as those of `reconciler.plugin`.
+Subclass `ProviderContract` in a test module, and define a fixture `stage` that returns a `Stage`. `served` serves a
+simulated provider on a socket, `FaultInjector` adds faults in front of it, and `opened` opens the adapter on it.
+
+This is the only package that needs pytest. Its names are API, like those of `reconciler.plugin`.
 """
 
 import pytest
 
-# Before they are imported, so that a failing assert shows its values.
-pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("asking", "looking", "acting", "failing")))
+# Registered before the imports, so that a failing assert in these modules shows its values.
+_MODULES = ("calls", "read_contract", "write_contract", "failure_contract")
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
 from reconciler.testing.harness import RETRY_AFTER_S, Fault, Stage  # noqa: E402 - as above
 from reconciler.testing.harness_server import account_at, opened, served  # noqa: E402 - as above

@@ -1,4 +1,4 @@
-"""How a test of the contract puts its questions to an adapter."""
+"""Helpers of the contract tests: calls of an adapter, and the errors that a call must raise."""
 
 # ruff: noqa: S101 - these are tests, though they ship
 
@@ -23,44 +23,44 @@ from reconciler.plugin import (
 from reconciler.testing.harness import Fault, Stage
 
 T = TypeVar("T")
-Ask = Callable[[JobController, JobRef], Awaitable[object]]
+RequestFunction = Callable[[JobController, JobRef], Awaitable[object]]
 
 PAGES_MAX = 50
 PAGE = ListQuery(page_size=2)
 STOPPED = frozenset({Phase.CANCELLING, Phase.CANCELLED})
-LOOKS: dict[str, Ask] = {
+READS: dict[str, RequestFunction] = {
     "list": lambda controller, _: controller.list_page(PAGE, None),
     "retrieve": lambda controller, ref: controller.get_job(ref),
 }
-EVERYTHING: dict[str, Ask] = LOOKS | {"cancel": lambda controller, ref: controller.cancel_job(ref)}
+REQUESTS: dict[str, RequestFunction] = READS | {"cancel": lambda controller, ref: controller.cancel_job(ref)}
 
-each_look = pytest.mark.parametrize("request_", LOOKS.values(), ids=LOOKS)
-each_request = pytest.mark.parametrize("request_", EVERYTHING.values(), ids=EVERYTHING)
+for_each_read = pytest.mark.parametrize("request_", READS.values(), ids=READS)
+for_each_request = pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 
 
-class NeedsStage:
-    """What each part of the contract is a subclass of."""
+class ContractPart:
+    """The base class of each part of the contract."""
 
     @pytest.fixture
     def stage(self) -> Stage:
-        """Return a fresh stage for one test."""
+        """Return a new stage for one test."""
         msg = "a subclass of ProviderContract must have a fixture `stage` that returns a fresh reconciler.testing.Stage"
         raise NotImplementedError(msg)
 
 
-def asked(stage: Stage, question: Callable[[JobController], Awaitable[T]]) -> T:
-    """Open the adapter, put one question to it, close it, and return the answer."""
+def call(stage: Stage, function: Callable[[JobController], Awaitable[T]]) -> T:
+    """Open the adapter, call a function with it, close it, and return the result."""
 
     async def main() -> T:
         async with stage.open() as controller:
-            return await question(controller)
+            return await function(controller)
 
     return asyncio.run(main())
 
 
-def seen(stage: Stage, ref: JobRef) -> ObservedJob:
-    """Return the job as a retrieve shows it."""
-    job = asked(stage, lambda controller: controller.get_job(ref))
+def retrieved(stage: Stage, ref: JobRef) -> ObservedJob:
+    """Retrieve a job that must exist."""
+    job = call(stage, lambda controller: controller.get_job(ref))
     assert job is not None, f"{ref.id} is not there"
     return job
 
@@ -80,35 +80,35 @@ async def walk(controller: JobController) -> list[ObservedJob]:
 
 
 def skip_unless(*, can: bool) -> None:
-    """Skip the test of what the adapter's capabilities say that it cannot."""
+    """Skip the test if the adapter's capabilities do not have the tested one."""
     if not can:
-        pytest.skip("the adapter's capabilities say that it cannot")
+        pytest.skip("the adapter does not have this capability")
 
 
-def disturb(stage: Stage, fault: Fault) -> None:
-    """Let every request meet this fault; skip the test if the stage cannot."""
+def break_or_skip(stage: Stage, fault: Fault) -> None:
+    """Apply a fault to every request. Skip the test if the stage does not support the fault."""
     try:
         stage.break_with(fault)
     except NotImplementedError:
-        pytest.skip(f"this stage cannot have the fault {fault.name}")
+        pytest.skip(f"this stage does not support the fault {fault.name}")
 
 
-def error_of(stage: Stage, request_: Ask) -> ProviderError:
-    """Put the request for a running job, and return the error that it must raise."""
+def error_of(stage: Stage, request_: RequestFunction) -> ProviderError:
+    """Send the request for a running job, and return the error that it must raise."""
     with pytest.raises(ProviderError) as caught:
-        asked(stage, lambda controller: request_(controller, stage.job_in(Phase.RUNNING)))
+        call(stage, lambda controller: request_(controller, stage.job_in(Phase.RUNNING)))
     return caught.value
 
 
-def permanent_of(stage: Stage, request_: Ask) -> PermanentError:
-    """Return the error, which must be of that kind."""
+def permanent_of(stage: Stage, request_: RequestFunction) -> PermanentError:
+    """Send the request for a running job, and return the `PermanentError` that it must raise."""
     error = error_of(stage, request_)
     assert isinstance(error, PermanentError), repr(error)
     return error
 
 
-def transient_of(stage: Stage, request_: Ask) -> TransientError:
-    """Return the error, which must be of that kind."""
+def transient_of(stage: Stage, request_: RequestFunction) -> TransientError:
+    """Send the request for a running job, and return the `TransientError` that it must raise."""
     error = error_of(stage, request_)
     assert isinstance(error, TransientError), repr(error)
     return error

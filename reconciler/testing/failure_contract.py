@@ -1,4 +1,4 @@
-"""What must become of trouble: one of two errors, which say whether it was delivered, and never the key."""
+"""Contract of an adapter for failures: one of two errors, with the delivery of the request and without the key."""
 
 # ruff: noqa: S101 - these are tests, though they ship
 
@@ -8,120 +8,126 @@ import pytest
 
 from reconciler.plugin import Delivered, Kind, PermanentError, Phase, TransientError
 from reconciler.testing.calls import (
-    EVERYTHING,
+    REQUESTS,
     STOPPED,
-    Ask,
-    NeedsStage,
-    asked,
-    disturb,
-    each_look,
-    each_request,
+    ContractPart,
+    RequestFunction,
+    break_or_skip,
+    call,
     error_of,
+    for_each_read,
+    for_each_request,
     permanent_of,
-    seen,
+    retrieved,
     transient_of,
 )
-from reconciler.testing.harness import HARMLESS, REFUSALS, RETRY_AFTER_S, TAKEN, Fault, Stage
+from reconciler.testing.harness import ACCEPTED, HARMLESS, REFUSALS, RETRY_AFTER_S, Fault, Stage
 
 
-class FailureContract(NeedsStage):
-    """What must become of trouble: one of two errors, which say whether it was delivered, and never the key."""
+class FailureContract(ContractPart):
+    """Every failure is one of two errors, which has the delivery of the request and never the key."""
 
-    @each_request
-    def test_a_404_of_something_in_between_is_an_error_and_not_an_absence(self, stage: Stage, request_: Ask) -> None:
-        """A wrong URL must not look like jobs that have gone."""
+    @for_each_request
+    def test_a_404_of_something_in_between_is_an_error_and_not_an_absence(
+        self, stage: Stage, request_: RequestFunction
+    ) -> None:
+        """A wrong base URL must not look like deleted jobs."""
         stage.break_with(Fault.FOREIGN_NOT_FOUND)
 
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
-    @each_request
-    def test_a_key_that_is_not_accepted_is_denied(self, stage: Stage, request_: Ask) -> None:
-        """Asking again does not help, and neither does asking for another job."""
+    @for_each_request
+    def test_a_key_that_is_not_accepted_is_denied(self, stage: Stage, request_: RequestFunction) -> None:
+        """A retry does not help, and neither does a request for another job."""
         stage.break_with(Fault.UNAUTHORISED)
 
         assert permanent_of(stage, request_).kind is Kind.DENIED
 
-    @each_request
-    def test_what_a_key_may_not_do_is_forbidden(self, stage: Stage, request_: Ask) -> None:
-        """It may be about this one job, so that it says nothing of the others."""
+    @for_each_request
+    def test_what_a_key_may_not_do_is_forbidden(self, stage: Stage, request_: RequestFunction) -> None:
+        """It may concern only this job, so it does not affect other jobs."""
         stage.break_with(Fault.FORBIDDEN)
 
         assert permanent_of(stage, request_).kind is Kind.FORBIDDEN
 
-    @each_request
-    def test_too_many_requests_means_not_delivered_and_says_when_to_come_back(
-        self, stage: Stage, request_: Ask
+    @for_each_request
+    def test_too_many_requests_are_not_delivered_and_have_a_retry_time(
+        self, stage: Stage, request_: RequestFunction
     ) -> None:
-        """So the attempt does not count."""
+        """Therefore the attempt does not count."""
         stage.break_with(Fault.RATE_LIMITED)
         error = transient_of(stage, request_)
 
         assert error.delivered is Delivered.NO
         assert error.retry_after_s == pytest.approx(RETRY_AFTER_S)
 
-    @each_request
+    @for_each_request
     @pytest.mark.parametrize(
         "fault", [Fault.SERVER_ERROR, Fault.RESET_BEFORE_ACTING, Fault.RESET_AFTER_ACTING, Fault.SILENCE]
     )
     def test_without_an_answer_it_may_or_may_not_have_been_delivered(
-        self, stage: Stage, fault: Fault, request_: Ask
+        self, stage: Stage, fault: Fault, request_: RequestFunction
     ) -> None:
-        """A silent provider is given up at the deadline."""
+        """A request without a response fails at its deadline."""
         stage.break_with(fault)
 
         assert transient_of(stage, request_).delivered is Delivered.UNKNOWN
 
     @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_ACTING, Fault.RESET_AFTER_ACTING])
-    def test_a_later_look_tells_whether_a_broken_cancel_was_delivered(self, stage: Stage, fault: Fault) -> None:
-        """So that it need not be guessed."""
+    def test_a_later_retrieve_shows_whether_a_broken_cancel_was_delivered(self, stage: Stage, fault: Fault) -> None:
+        """The product relies on it, because the error itself does not show it."""
         ref = stage.job_in(Phase.RUNNING)
         stage.break_with(fault)
         with pytest.raises(TransientError):
-            asked(stage, lambda controller: controller.cancel_job(ref))
+            call(stage, lambda controller: controller.cancel_job(ref))
         stage.heal()
 
-        assert (seen(stage, ref).phase in STOPPED) is (fault is Fault.RESET_AFTER_ACTING)
+        assert (retrieved(stage, ref).phase in STOPPED) is (fault is Fault.RESET_AFTER_ACTING)
 
-    @each_look
-    @pytest.mark.parametrize("fault", [Fault.PAGE_OF_A_PROXY, Fault.CUT_SHORT, *sorted(TAKEN - HARMLESS)])
-    def test_a_200_that_is_not_the_providers_is_an_error(self, stage: Stage, fault: Fault, request_: Ask) -> None:
-        """It is neither an empty list nor a job that has gone."""
-        disturb(stage, fault)
+    @for_each_read
+    @pytest.mark.parametrize("fault", [Fault.PAGE_OF_A_PROXY, Fault.CUT_SHORT, *sorted(ACCEPTED - HARMLESS)])
+    def test_a_200_that_is_not_the_providers_is_an_error(
+        self, stage: Stage, fault: Fault, request_: RequestFunction
+    ) -> None:
+        """It is neither an empty list nor a deleted job."""
+        break_or_skip(stage, fault)
 
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
-    @each_request
+    @for_each_request
     @pytest.mark.parametrize("fault", sorted(REFUSALS))
-    def test_a_refusal_in_a_shape_of_its_own_is_a_refusal(self, stage: Stage, fault: Fault, request_: Ask) -> None:
-        """A gateway answers in its own way, and it is no absence, no success and no reason to ask again."""
-        disturb(stage, fault)
+    def test_a_refusal_in_a_shape_of_its_own_is_a_refusal(
+        self, stage: Stage, fault: Fault, request_: RequestFunction
+    ) -> None:
+        """A gateway has its own error format. Its error is not an absence, not a success, and not temporary."""
+        break_or_skip(stage, fault)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
-    @each_request
-    def test_a_redirect_is_refused_and_not_followed(self, stage: Stage, request_: Ask) -> None:
-        """The key would go along; had it been followed, nobody would have been there."""
-        disturb(stage, Fault.REDIRECTED)
+    @for_each_request
+    def test_a_redirect_is_refused_and_not_followed(self, stage: Stage, request_: RequestFunction) -> None:
+        """A redirect would send the key to another host. That host does not exist, so a followed redirect fails."""
+        break_or_skip(stage, Fault.REDIRECTED)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
-    @each_look
-    def test_an_answer_that_is_too_long_is_not_read_to_its_end(self, stage: Stage, request_: Ask) -> None:
-        """Also where it is small until it is unpacked; the deadline may come first."""
-        disturb(stage, Fault.HUGE)
+    @for_each_read
+    def test_an_answer_that_is_too_long_is_not_read_to_its_end(self, stage: Stage, request_: RequestFunction) -> None:
+        """This includes a compressed response that is small. The deadline may expire first."""
+        break_or_skip(stage, Fault.HUGE)
         error = error_of(stage, request_)
 
         assert isinstance(error, TransientError) or (isinstance(error, PermanentError) and error.kind is Kind.INVALID)
 
-    @each_request
+    @for_each_request
     @pytest.mark.parametrize("fault", sorted(set(Fault) - HARMLESS - REFUSALS))
-    def test_no_error_tells_the_key(self, stage: Stage, fault: Fault, request_: Ask) -> None:
-        """Nor does what stands behind the error."""
+    def test_no_error_contains_the_key(self, stage: Stage, fault: Fault, request_: RequestFunction) -> None:
+        """Neither do the exceptions that caused it."""
         if not stage.secret:
             pytest.skip("this adapter needs no key")
-        if fault in TAKEN and request_ is EVERYTHING["cancel"]:
-            pytest.skip("a cancel is taken by an answer of 2xx, whatever it shows")
-        disturb(stage, fault)
+        if fault in ACCEPTED and request_ is REQUESTS["cancel"]:
+            pytest.skip("a cancel is accepted by any 2xx response")
+        break_or_skip(stage, fault)
         error: BaseException | None = error_of(stage, request_)
 
         while error is not None:

@@ -1,4 +1,4 @@
-"""What the contract suite needs to be given: the other end of an adapter, with jobs on it and faults on demand."""
+"""The interface between the contract tests and an adapter: a simulated provider with jobs, and faults on demand."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import Protocol
 from reconciler.plugin import Capabilities, JobController, JobRef, Phase
 
 RETRY_AFTER_S = 7
-"""What `Fault.RATE_LIMITED` says in its Retry-After."""
+"""The value of Retry-After for `Fault.RATE_LIMITED`."""
 
 
 class Fault(StrEnum):
-    """What the other end does to every request from now on."""
+    """A fault of the simulated provider, for every request from then on."""
 
-    UNAUTHORISED = "401, in the provider's own words"
-    FORBIDDEN = "403, in the provider's own words"
-    RATE_LIMITED = "429 with a Retry-After of RETRY_AFTER_S"
-    SERVER_ERROR = "500"
-    RESET_BEFORE_ACTING = "does nothing, and breaks the connection"
-    RESET_AFTER_ACTING = "does what was asked, and breaks the connection"
-    SILENCE = "does nothing, and never answers"
-    PAGE_OF_A_PROXY = "200 with an HTML page"
-    CUT_SHORT = "200 with half an answer"
-    EMPTY = "200 with no body"
-    ACCEPTED_SILENTLY = "does what was asked, and answers 204 with no body"
-    ACCEPTED_IN_OWN_WORDS = "does what was asked, and answers 202 with words that show no job"
-    FOREIGN_NOT_FOUND = "404, but not in the provider's own words"
-    UNKNOWN_WORD = "answers with a status word that nobody has heard of"
-    ENDLESS_LIST = "gives the first page for every page of a list, and says that there is more"
-    GARBLED_ROW = "gives nonsense for the first job of each page of a list"
-    EMPTY_PAGE = "gives a list's page without its rows, and says whatever it says of more"
-    POINTS_ELSEWHERE = "gives, beside the answer, an address of the next page on another host"
-    FRACTIONAL_TIMES = "gives times with half a second"
-    NO_TIMES = "leaves every time out"
-    GZIPPED = "compresses each answer"
-    HUGE = "blows each answer up to more than anyone should read"
-    REDIRECTED = "307, to another host"
-    REFUSAL_AS_TEXT = "400, as plain text"
-    REFUSAL_AS_PAGE = "400, as an HTML page"
-    REFUSAL_AS_DETAIL = "400, as JSON with a `detail`"
-    REFUSAL_AS_STRING = "400, as JSON whose `error` is a text"
-    REFUSAL_AS_NULLS = "400, as JSON whose `error` is full of nulls"
-    REFUSED_ONCE = "400, as JSON, to the next request, which it does not do; all is well after that"
+    UNAUTHORISED = "a 401 in the provider's error format"
+    FORBIDDEN = "a 403 in the provider's error format"
+    RATE_LIMITED = "a 429 with a Retry-After of RETRY_AFTER_S"
+    SERVER_ERROR = "a 500"
+    RESET_BEFORE_ACTING = "the connection breaks, and the request has no effect"
+    RESET_AFTER_ACTING = "the connection breaks, and the request takes effect"
+    SILENCE = "no response, and the request has no effect"
+    PAGE_OF_A_PROXY = "a 200 with an HTML page"
+    CUT_SHORT = "a 200 with half of the body"
+    EMPTY = "a 200 without a body"
+    ACCEPTED_SILENTLY = "the request takes effect, and the response is a 204 without a body"
+    ACCEPTED_IN_OWN_WORDS = "the request takes effect, and the response is a 202 without a job"
+    FOREIGN_NOT_FOUND = "a 404 that is not in the provider's error format"
+    UNKNOWN_WORD = "an undocumented status word"
+    ENDLESS_LIST = "every page of a list is the first page, with a next page"
+    GARBLED_ROW = "the first row of each page of a list is not a job"
+    EMPTY_PAGE = "a page of a list without its rows, with the same next page"
+    POINTS_ELSEWHERE = "the response also has the address of a next page on another host"
+    FRACTIONAL_TIMES = "times have a fraction of a second"
+    NO_TIMES = "no times"
+    GZIPPED = "compressed responses"
+    HUGE = "responses that are too large to read"
+    REDIRECTED = "a 307 to another host"
+    REFUSAL_AS_TEXT = "a 400 as plain text"
+    REFUSAL_AS_PAGE = "a 400 as an HTML page"
+    REFUSAL_AS_DETAIL = "a 400 as JSON with a `detail`"
+    REFUSAL_AS_STRING = "a 400 as JSON whose `error` is a string"
+    REFUSAL_AS_NULLS = "a 400 as JSON whose `error` has only nulls"
+    REFUSED_ONCE = "a 400 as JSON for the next request, which has no effect; later requests succeed"
 
 
-OWN = frozenset(
+PROVIDER_FAULTS = frozenset(
     {
         Fault.UNAUTHORISED,
         Fault.FORBIDDEN,
@@ -56,10 +56,10 @@ OWN = frozenset(
         Fault.ENDLESS_LIST,
     }
 )
-"""What only the provider's own words can say."""
+"""The faults that need the provider's own formats, so that a stage has to implement them."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
-TAKEN = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
-"""Answers of 2xx that show no job: a request for a change was taken all the same."""
+ACCEPTED = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
+"""2xx responses without a job. A change request with such a response is accepted."""
 HARMLESS = frozenset(
     {
         Fault.ACCEPTED_IN_OWN_WORDS,
@@ -73,47 +73,47 @@ HARMLESS = frozenset(
         Fault.GZIPPED,
     }
 )
-"""With these a request may well work."""
+"""The faults with which a request can succeed."""
 
 
 class Stage(Protocol):
-    """A fresh world for one test.
+    """A new simulated provider for one test.
 
-    It has at least one job in each of the phases queued, running, succeeded, failed and cancelled, in paused too where
-    the provider can pause, and five jobs or more in all. Its deadlines are short: at most half a second.
+    It has at least five jobs, with at least one in each of the phases queued, running, succeeded, failed and cancelled,
+    and in paused if the provider can pause. Its deadlines are at most half a second.
     """
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the adapter says that it can do."""
+        """The capabilities that the adapter declares."""
         ...
 
     @property
     def secret(self) -> str:
-        """The key that the adapter is opened with, of eight characters or more; empty where it needs none."""
+        """The key that the adapter is opened with, of at least eight characters; empty if it needs none."""
         ...
 
     @property
     def job_ids(self) -> frozenset[str]:
-        """Every job there is."""
+        """The ids of all jobs."""
         ...
 
     def job_in(self, phase: Phase) -> JobRef:
-        """Return a job in that phase; for `absent`, an id that is well formed and was never given out."""
+        """Return a job in this phase; for `absent`, a valid id that no job has."""
         ...
 
     def break_with(self, fault: Fault) -> None:
-        """From now on, every request meets this fault.
+        """Apply a fault to every request from now on.
 
-        `OWN` are for the stage to do; `reconciler.testing.FaultInjector` does all others, for any application.
-        Raises NotImplementedError for a fault that this stage cannot have: the test is skipped.
+        The stage implements `PROVIDER_FAULTS`; `reconciler.testing.FaultInjector` implements all others, for any
+        application. Raises NotImplementedError for a fault that the stage does not support; the test is then skipped.
         """
         ...
 
     def heal(self) -> None:
-        """From now on, no request meets a fault."""
+        """Apply no fault from now on."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[JobController]:
-        """Open the adapter; a test does so more than once, and the world stays as it was left."""
+        """Open the adapter. A test opens it more than once; the simulated provider keeps its state."""
         ...

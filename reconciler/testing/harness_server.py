@@ -1,4 +1,4 @@
-"""The two ends of a stage: an application on a socket, and the adapter opened on its address as the product does."""
+"""Serves a simulated provider on a socket, and opens an adapter on its address as the product does."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from reconciler.transport import Deadlines, HttpTransport
 
 AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 STARTS_WITHIN_S = 10
-FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
-PATIENTLY = Deadlines(connect_s=5, request_s=5)
-"""Where nothing is silent, so that a busy machine spoils no test."""
-IMPATIENTLY = Deadlines(connect_s=0.25, request_s=0.25)
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+UNTHROTTLED = Rate(requests_per_second=1000, burst=1000, concurrency=8)
+LONG_DEADLINES = Deadlines(connect_s=5, request_s=5)
+"""For tests in which every request is answered, so that a busy machine fails no test."""
+SHORT_DEADLINES = Deadlines(connect_s=0.25, request_s=0.25)
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on a free loopback port for as long as the block lasts; yields `http://127.0.0.1:PORT`."""
+    """Serve an application on a free loopback port while the body runs. Yields `http://127.0.0.1:PORT`."""
     ready: Queue[str] = Queue()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -49,8 +49,8 @@ def served(app: ASGIApp) -> Iterator[str]:
         thread.join()
 
 
-def account_at(type_: ProviderType, base_url: str, options: Mapping[str, Any] = NOTHING) -> Account:
-    """Return the account that a Provider document with this address and these options would stand for."""
+def account_at(type_: ProviderType, base_url: str, options: Mapping[str, Any] = NO_OPTIONS) -> Account:
+    """Return the account of a Provider document with this address and these options."""
     return Account(type_.name, base_url, type_.scope(type_.options.model_validate(dict(options))))
 
 
@@ -58,20 +58,20 @@ def account_at(type_: ProviderType, base_url: str, options: Mapping[str, Any] = 
 async def opened(
     type_: ProviderType,
     base_url: str,
-    options: Mapping[str, Any] = NOTHING,
+    options: Mapping[str, Any] = NO_OPTIONS,
     *,
     secret: str = "",
     is_impatient: bool = False,
     now: Callable[[], datetime] = lambda: AT,
 ) -> AsyncIterator[JobController]:
-    """Open an account of a type, over the product's own transport.
+    """Open an account of a provider type, over the product's own transport.
 
     Args:
         type_: the provider type.
-        base_url: where its other end is.
-        options: as a Provider document has them.
-        secret: what its credential holds.
-        is_impatient: gives an answer a quarter of a second: for an end that never answers.
+        base_url: the address of the simulated provider.
+        options: the options, as in a Provider document.
+        secret: the secret of the credential.
+        is_impatient: whether the deadlines are a quarter of a second, for a provider that does not answer.
         now: the wall clock.
     """
     config = AccountConfig(
@@ -80,9 +80,9 @@ async def opened(
         state_dir=None,
         now=now,
     )
-    deadlines = IMPATIENTLY if is_impatient else PATIENTLY
+    deadlines = SHORT_DEADLINES if is_impatient else LONG_DEADLINES
     async with (
-        HttpTransport(base_url, Throttle(FREELY), deadlines) as transport,
+        HttpTransport(base_url, Throttle(UNTHROTTLED), deadlines) as transport,
         type_.open(config, transport, _Secret(secret)) as controller,
     ):
         yield redacted(controller)

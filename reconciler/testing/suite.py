@@ -1,7 +1,7 @@
-"""The whole contract of a provider adapter: it reports and obeys, and raises only two errors.
+"""The whole contract of a provider adapter.
 
-A test looks at the world that it leaves behind, through the adapter itself. Where an adapter cannot do something, its
-capabilities say so and the test is skipped.
+A test checks the effect of a request through the adapter itself. If an adapter does not declare a capability, the tests
+of that capability are skipped.
 """
 
 from __future__ import annotations

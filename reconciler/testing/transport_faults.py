@@ -1,7 +1,7 @@
-"""What goes wrong on the way, whatever the dialect: an ASGI application around the one that a stage serves.
+"""Faults between an adapter and any provider: an ASGI application in front of the one that a stage serves.
 
-Rules: it knows nothing of any provider's API; it sees JSON, times by the names that they usually have, and bytes. The
-faults that need more than that are `stage.OWN`.
+It does not depend on the API of a provider. It changes bytes, JSON, and the fields with usual names of times. Faults
+that need the formats of a provider are `harness.PROVIDER_FAULTS`.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 HUGE_BYTES = 17 * 1024 * 1024
-ELSEWHERE = "https://elsewhere.invalid/jobs?page=2"
+OTHER_HOST_URL = "https://elsewhere.invalid/jobs?page=2"
 
 _NAMES_A_TIME = re.compile(r".*(_at|At|Time|_finish)")
 _SECONDS = re.compile(r"(T\d\d:\d\d:\d\d)(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class FaultyAnswer:
-    """A whole answer."""
+class HttpResponse:
+    """A complete HTTP response."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
     async def send(self, send: Send) -> None:
-        """Send it, with its true length."""
+        """Send the response with its actual length."""
         headers = [(name, value) for name, value in self.headers if name.lower() != b"content-length"]
         length = (b"content-length", str(len(self.body)).encode())
         await send({"type": "http.response.start", "status": self.status, "headers": [*headers, length]})
         await send({"type": "http.response.body", "body": self.body})
 
 
-def _typed(status: int, kind: str, body: bytes) -> FaultyAnswer:
-    return FaultyAnswer(status, ((b"content-type", kind.encode()),), body)
+def _typed(status: int, kind: str, body: bytes) -> HttpResponse:
+    return HttpResponse(status, ((b"content-type", kind.encode()),), body)
 
 
 _REFUSAL = _typed(400, "application/json", b'{"error": {"message": "no"}, "message": "no"}')
 _NULLS = b'{"error": {"code": null, "message": null, "type": null}}'
 
 
-_INSTEAD: Mapping[Fault, FaultyAnswer] = {
+_REPLACEMENTS: Mapping[Fault, HttpResponse] = {
     Fault.PAGE_OF_A_PROXY: _typed(200, "text/html", b"<!doctype html><title>Sign in</title>"),
     Fault.FOREIGN_NOT_FOUND: _typed(404, "application/json", b'{"detail": "Not Found"}'),
-    Fault.REDIRECTED: FaultyAnswer(307, ((b"location", ELSEWHERE.encode()),), b""),
+    Fault.REDIRECTED: HttpResponse(307, ((b"location", OTHER_HOST_URL.encode()),), b""),
     Fault.REFUSAL_AS_TEXT: _typed(400, "text/plain", b"Bad Request"),
     Fault.REFUSAL_AS_PAGE: _typed(400, "text/html", b"<!doctype html><title>400 Bad Request</title>"),
     Fault.REFUSAL_AS_DETAIL: _typed(
@@ -63,11 +63,11 @@ _INSTEAD: Mapping[Fault, FaultyAnswer] = {
     Fault.REFUSAL_AS_STRING: _typed(400, "application/json", b'{"error": "no", "code": 400}'),
     Fault.REFUSAL_AS_NULLS: _typed(400, "application/json", _NULLS),
 }
-"""What is answered in the application's place: the request does not reach it."""
+"""The responses that replace that of the application. The request does not reach it."""
 
 
-async def answer_of(app: App, scope: Message, receive: Receive) -> FaultyAnswer:
-    """Return what an application answers. Raises what it raises."""
+async def response_of(app: App, scope: Message, receive: Receive) -> HttpResponse:
+    """Return the response of an application. Raises its exceptions."""
     start: Message = {}
     body = bytearray()
 
@@ -78,18 +78,18 @@ async def answer_of(app: App, scope: Message, receive: Receive) -> FaultyAnswer:
             body.extend(message.get("body", b""))
 
     await app(scope, receive, keep)
-    return FaultyAnswer(start["status"], tuple(start["headers"]), bytes(body))
+    return HttpResponse(start["status"], tuple(start["headers"]), bytes(body))
 
 
 class FaultInjector:
-    """An application, and what happens to its answers on the way, by `fault`; a fault that is not of the way passes."""
+    """An application with a fault in front of it. Faults of `PROVIDER_FAULTS` are ignored."""
 
     def __init__(self, app: App) -> None:
         self.fault: Fault | None = None
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request. One that is refused on the way does not reach the application."""
+        """Answer one request with the current fault."""
         match self.fault:
             case Fault.SILENCE:
                 while (await receive())["type"] != "http.disconnect":
@@ -97,42 +97,42 @@ class FaultInjector:
             case Fault.RESET_BEFORE_ACTING:
                 await _break_off(send)
             case Fault.RESET_AFTER_ACTING:
-                await answer_of(self._app, scope, receive)
+                await response_of(self._app, scope, receive)
                 await _break_off(send)
             case Fault.REFUSED_ONCE:
                 self.fault = None
                 await _REFUSAL.send(send)
-            case Fault() as fault if fault in _INSTEAD:
-                await _INSTEAD[fault].send(send)
+            case Fault() as fault if fault in _REPLACEMENTS:
+                await _REPLACEMENTS[fault].send(send)
             case Fault() as fault if fault in _CHANGES:
-                answer = await answer_of(self._app, scope, receive)
-                await _CHANGES[fault](answer).send(send)
+                response = await response_of(self._app, scope, receive)
+                await _CHANGES[fault](response).send(send)
             case _:
                 await self._app(scope, receive, send)
 
 
 async def _break_off(send: Send) -> None:
-    """Begin an answer, so that the server cannot put one of its own in its place, and break the connection."""
+    """Send the head of a response and raise. After a head, the server can only close the connection."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     msg = "the connection was to be broken"
     raise ConnectionResetError(msg)
 
 
-def _cut_short(answer: FaultyAnswer) -> FaultyAnswer:
-    return replace(answer, body=answer.body[: len(answer.body) // 2] or b"{")
+def _cut_short(response: HttpResponse) -> HttpResponse:
+    return replace(response, body=response.body[: len(response.body) // 2] or b"{")
 
 
-def _gzipped(answer: FaultyAnswer) -> FaultyAnswer:
-    headers = (*answer.headers, (b"content-encoding", b"gzip"))
-    return FaultyAnswer(answer.status, headers, gzip.compress(answer.body, compresslevel=1))
+def _gzipped(response: HttpResponse) -> HttpResponse:
+    headers = (*response.headers, (b"content-encoding", b"gzip"))
+    return HttpResponse(response.status, headers, gzip.compress(response.body, compresslevel=1))
 
 
-def _huge(answer: FaultyAnswer) -> FaultyAnswer:
-    return _gzipped(replace(answer, body=answer.body + b" " * HUGE_BYTES))
+def _huge(response: HttpResponse) -> HttpResponse:
+    return _gzipped(replace(response, body=response.body + b" " * HUGE_BYTES))
 
 
 def _pointing_elsewhere(body: Any) -> Any:
-    return {**body, "next": ELSEWHERE, "nextLink": ELSEWHERE, "next_page_url": ELSEWHERE}
+    return {**body, "next": OTHER_HOST_URL, "nextLink": OTHER_HOST_URL, "next_page_url": OTHER_HOST_URL}
 
 
 def _without_rows(body: Any) -> Any:
@@ -153,7 +153,7 @@ def _without_times(body: Any) -> Any:
 
 
 def _map_times(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the value with each time in it changed, and left out where that is to None."""
+    """Return the value with each time changed. A time that is changed to None is removed."""
     if isinstance(value, list):
         return [_map_times(each, change) for each in value]
     if not isinstance(value, dict):
@@ -165,17 +165,17 @@ def _map_times(value: Any, change: Callable[[Any], Any]) -> Any:
     return {key: each for key, each in changed.items() if each is not None or value[key] is None}
 
 
-def _to_json(change: Callable[[Any], Any]) -> Callable[[FaultyAnswer], FaultyAnswer]:
-    def changed(answer: FaultyAnswer) -> FaultyAnswer:
-        return replace(answer, body=json.dumps(change(json.loads(answer.body))).encode())
+def _to_json(change: Callable[[Any], Any]) -> Callable[[HttpResponse], HttpResponse]:
+    def changed(response: HttpResponse) -> HttpResponse:
+        return replace(response, body=json.dumps(change(json.loads(response.body))).encode())
 
     return changed
 
 
-_CHANGES: Mapping[Fault, Callable[[FaultyAnswer], FaultyAnswer]] = {
+_CHANGES: Mapping[Fault, Callable[[HttpResponse], HttpResponse]] = {
     Fault.CUT_SHORT: _cut_short,
-    Fault.EMPTY: lambda answer: replace(answer, status=200, body=b""),
-    Fault.ACCEPTED_SILENTLY: lambda _: FaultyAnswer(204, (), b""),
+    Fault.EMPTY: lambda response: replace(response, status=200, body=b""),
+    Fault.ACCEPTED_SILENTLY: lambda _: HttpResponse(204, (), b""),
     Fault.ACCEPTED_IN_OWN_WORDS: lambda _: _typed(202, "application/json", b'{"status": "success"}'),
     Fault.GZIPPED: _gzipped,
     Fault.HUGE: _huge,

@@ -39,7 +39,7 @@ from reconciler.ports import (
     Snapshot,
     status_path,
 )
-from reconciler.providers import known, load
+from reconciler.providers import load, provider_names
 from reconciler.wiring.command_errors import UsageError
 from reconciler.wiring.freshness import PassRecorder, command_line, last_pass_of
 from reconciler.wiring.monitoring import Observers
@@ -188,7 +188,7 @@ def read_specs(paths: Paths) -> Snapshot:
 def provider_types() -> dict[str, ProviderType | str]:
     """Return every provider type by its name, or the reason why it cannot be used here."""
     found: dict[str, ProviderType | str] = {}
-    for name in known():
+    for name in provider_names():
         try:
             found[name] = load(name)
         except LookupError as error:

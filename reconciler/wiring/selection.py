@@ -7,7 +7,7 @@ from dataclasses import replace
 from reconciler.controller.run_options import Selection
 from reconciler.model.report import Report
 from reconciler.ports import Snapshot
-from reconciler.providers import known
+from reconciler.providers import provider_names
 from reconciler.views.text import did_you_mean
 from reconciler.wiring.command_errors import UsageError
 
@@ -45,4 +45,4 @@ def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
 def _providers(snapshot: Snapshot) -> set[str]:
     named = {each.document.metadata.name for each in snapshot.providers}
     used = {each.document.spec.provider for each in snapshot.jobs}
-    return named | used | snapshot.broken_providers | set(known())
+    return named | used | snapshot.broken_providers | set(provider_names())

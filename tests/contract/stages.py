@@ -20,7 +20,7 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import World
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness import RETRY_AFTER_S
-from reconciler.testing.harness_server import AT, IMPATIENTLY, PATIENTLY
+from reconciler.testing.harness_server import AT, LONG_DEADLINES, SHORT_DEADLINES
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
 
@@ -151,7 +151,7 @@ class SandboxStage(WorldStage):
         """Open the world where the last opening left it."""
         options = self.type.options.model_validate({"jobs": JOBS, "faults": self._rules})
         config = AccountConfig(account=self.account, options=options, state_dir=self._state_dir, now=lambda: NOW)
-        deadlines = IMPATIENTLY if self.is_impatient else PATIENTLY
+        deadlines = SHORT_DEADLINES if self.is_impatient else LONG_DEADLINES
         async with (
             HttpTransport(self.account.base_url, Throttle(self.type.rate), deadlines) as transport,
             self.type.open(config, transport, NoCredentials()) as controller,

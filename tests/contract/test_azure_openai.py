@@ -12,7 +12,7 @@ from reconciler.model.job import Phase
 from reconciler.providers import load
 from reconciler.providers._entra import EntraCredentials
 from reconciler.testing import ProviderContract
-from reconciler.testing.calls import asked
+from reconciler.testing.calls import call
 from tests.contract.dialects.azure import API_VERSION
 from tests.contract.dialects.services import AZURE_CLASSIC, AZURE_V1
 from tests.contract.stages import NOW, Served, ServedStage
@@ -47,7 +47,7 @@ class TestClassic(ProviderContract):
 def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, verb: str) -> None:
     stage = ServedStage(served, AZURE_CLASSIC)
     with pytest.raises(PermanentError, match=r"set options\.apiVersion to v1") as caught:
-        asked(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
+        call(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
 
     assert caught.value.kind is Kind.REFUSED
 

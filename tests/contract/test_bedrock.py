@@ -198,10 +198,10 @@ def test_two_aws_accounts_in_one_region_can_be_told_apart() -> None:
 def test_an_account_id_that_the_answers_deny_is_found_out() -> None:
     ask_there = partial(ask, "bedrock", {**OPTIONS, "accountId": "999999999999"}, f"{ACCESS_KEY}:{SECRET}")
     row = {"jobName": "a", "jobArn": arn("a"), "status": "InProgress"}
-    with pytest.raises(PermanentError, match="the credential is of AWS account 123456789012") as one:
+    with pytest.raises(PermanentError, match="the credential belongs to AWS account 123456789012") as one:
         ask_there(Canned([answer(row)]), lambda controller: controller.get_job(a_job("a")))
     page = answer({"modelCustomizationJobSummaries": [row]})
-    with pytest.raises(PermanentError, match="the credential is of AWS account 123456789012") as listed:
+    with pytest.raises(PermanentError, match="the credential belongs to AWS account 123456789012") as listed:
         ask_there(Canned([page]), lambda controller: controller.list_page(ListQuery(9), None))
 
     assert {one.value.kind, listed.value.kind} == {Kind.MISSING}
@@ -209,7 +209,7 @@ def test_an_account_id_that_the_answers_deny_is_found_out() -> None:
 
 @pytest.mark.parametrize("options", [{"region": "eu-west-1"}, {"region": REGION, "accountId": "999999999999"}])
 def test_an_arn_of_another_region_or_account_is_no_job_of_this_one(options: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="AWS account 123456789012, and not of this account"):
+    with pytest.raises(ValueError, match="AWS account 123456789012, not in this account"):
         TYPE.canonical_id(arn("a"), TYPE.options.model_validate(options))
 
     assert TYPE.canonical_id(arn("a"), TYPE.options.model_validate(OPTIONS)) == arn("a")

@@ -9,7 +9,7 @@ from reconciler.model.job import Phase
 from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
-from reconciler.testing.calls import EVERYTHING, Ask, permanent_of, seen
+from reconciler.testing.calls import REQUESTS, RequestFunction, permanent_of, retrieved
 from tests.contract.dialects.litellm import OverNewClient, Unlicensed
 from tests.contract.dialects.services import LITELLM, PASS_THROUGH
 from tests.contract.stages import Served, ServedStage
@@ -47,8 +47,10 @@ class TestPassThrough(ProviderContract):
 # --- what the contract cannot know ---
 
 
-@pytest.mark.parametrize("request_", EVERYTHING.values(), ids=EVERYTHING)
-def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through(served: Served, request_: Ask) -> None:
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through(
+    served: Served, request_: RequestFunction
+) -> None:
     stage = ServedStage(served, replace(LITELLM, front=Unlicensed))
     error = permanent_of(stage, request_)
 
@@ -60,7 +62,7 @@ def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through
 def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
     stage = ServedStage(served, replace(LITELLM, lacks=frozenset()))
     with pytest.raises(PermanentError, match="LiteLLM cannot show this job") as caught:
-        seen(stage, stage.job_in(Phase.PAUSED))
+        retrieved(stage, stage.job_in(Phase.PAUSED))
 
     assert caught.value.kind is Kind.INVALID
 
@@ -68,7 +70,7 @@ def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> No
 @pytest.mark.parametrize("type_name", ["litellm", "litellm-passthrough"])
 def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> None:
     answer = complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
-    with pytest.raises(PermanentError, match="does not take this key") as caught:
+    with pytest.raises(PermanentError, match="does not accept this key") as caught:
         one_look(type_name, answer)
 
     assert caught.value.kind is Kind.DENIED

@@ -256,6 +256,6 @@ def test_a_job_of_another_project_is_found_out_by_its_name(name: str, project: s
     if is_ours:
         found()
         return
-    with pytest.raises(PermanentError, match="the account's options say") as caught:
+    with pytest.raises(PermanentError, match="the account's options are") as caught:
         found()
     assert caught.value.kind is Kind.MISSING

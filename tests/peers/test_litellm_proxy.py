@@ -84,7 +84,7 @@ def test_a_wrong_key_is_told_as_one(tmp_path: Path, proxy: dict[str, str]) -> No
     _, ran = reconciled(tmp_path, environ, "litellm-passthrough")
 
     assert ran.code != 0
-    assert "does not take this key" in ran.out + ran.err
+    assert "does not accept this key" in ran.out + ran.err
 
 
 def test_through_the_pass_through_one_command_cancels_and_proves_it(

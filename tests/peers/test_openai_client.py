@@ -9,7 +9,7 @@ import pytest
 from openai import AzureOpenAI, ConflictError, NotFoundError, OpenAI
 
 from reconciler.model.job import Phase
-from reconciler.testing.calls import seen
+from reconciler.testing.calls import retrieved
 from tests.contract.dialects.azure import API_VERSION, TOKEN
 from tests.contract.dialects.litellm import UPSTREAM
 from tests.contract.dialects.services import (
@@ -85,7 +85,7 @@ def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedSta
 
     assert (before.id, before.status) == (ref.id, "running")
     assert (answer.id, answer.status) == (ref.id, "cancelled")
-    assert seen(stage, ref).phase is Phase.CANCELLED
+    assert retrieved(stage, ref).phase is Phase.CANCELLED
 
 
 def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedStage, Any]) -> None:
@@ -118,4 +118,4 @@ def test_the_client_pauses_and_resumes_by_azures_v1_path(
     with connect(stage) as client:
         getattr(client.fine_tuning.jobs, verb)(ref.id)
 
-    assert seen(stage, ref).phase is after
+    assert retrieved(stage, ref).phase is after

@@ -80,7 +80,7 @@ BUGS = (
     Bug(
         "take any 404 for absence",
         "providers/_openai.py",
-        "        if says_there_is_no_job(response, ref):\n            return None\n",
+        "        if is_job_not_found(response, ref):\n            return None\n",
         "        if response.status == 404:\n            return None\n",
     ),
     Bug(

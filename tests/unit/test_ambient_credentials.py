@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from reconciler.providers._ambient_credentials import Ambient
+from reconciler.providers._ambient_credentials import AmbientSecret
 
 
 class Library:
@@ -29,7 +29,7 @@ class Library:
 
 def asked_at_once(find: Callable[[], str], times: int) -> list[str]:
     async def main() -> list[str]:
-        ambient = Ambient(find)
+        ambient = AmbientSecret(find)
         return await asyncio.gather(*(ambient.get() for _ in range(times)))
 
     return asyncio.run(main())

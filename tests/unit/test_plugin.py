@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.plugin import clean, failure
-from reconciler.providers import NAMES, known, load
+from reconciler.providers import NAMES, load, provider_names
 from tests.support.canned import answer
 
 
@@ -53,7 +53,7 @@ def test_cleaned_text_is_one_printable_line_and_cleaning_again_changes_nothing(t
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_every_type_that_ships_loads_by_its_own_name(name: str) -> None:
     assert load(name).name == name
-    assert name in known()
+    assert name in provider_names()
 
 
 @pytest.mark.parametrize(("name", "hint"), [("opnai", "did you mean 'openai'"), ("x", "there are azure-openai, ")])

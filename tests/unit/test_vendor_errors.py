@@ -13,7 +13,7 @@ import pytest
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.providers import _aws_chain, _entra, _google
 from reconciler.providers._ambient_credentials import LOGGERS, silence_libraries
-from reconciler.providers._vendor_errors import AWS, AZURE, GOOGLE, Cause, as_code, cause_of, not_to_be_had
+from reconciler.providers._vendor_errors import AWS, AZURE, GOOGLE, Cause, as_code, cause_of, credentials_error
 
 CANARY = "canary-of-what-a-library-was-given"
 MODULES = (
@@ -39,9 +39,9 @@ def test_every_exception_of_a_vendors_library_has_a_line_of_its_own(module: str,
 
 @pytest.mark.parametrize("cause", Cause)
 def test_what_waiting_may_cure_is_transient_and_was_not_delivered_and_all_else_is_missing(cause: Cause) -> None:
-    error = not_to_be_had("AWS", cause, "Detail", "do this")
+    error = credentials_error("AWS", cause, "Detail", "do this")
 
-    if cause is Cause.AWAY:
+    if cause is Cause.UNAVAILABLE:
         assert isinstance(error, TransientError)
         assert error.delivered is Delivered.NO
     else:
@@ -54,9 +54,9 @@ def test_what_waiting_may_cure_is_transient_and_was_not_delivered_and_all_else_i
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (ConnectionRefusedError(), Cause.AWAY),
-        (TimeoutError(), Cause.AWAY),
-        (socket.gaierror(), Cause.AWAY),
+        (ConnectionRefusedError(), Cause.UNAVAILABLE),
+        (TimeoutError(), Cause.UNAVAILABLE),
+        (socket.gaierror(), Cause.UNAVAILABLE),
         (FileNotFoundError(), Cause.BROKEN),
         (KeyError(), Cause.BROKEN),
         (RuntimeError(), Cause.BROKEN),
@@ -175,13 +175,13 @@ def test_entra_away_at_one_place_is_an_outage_though_other_places_have_nothing()
     core = pytest.importorskip("azure.core.exceptions")
     raised = [azure.CredentialUnavailableError(CANARY), core.ServiceRequestError(CANARY)]
 
-    assert isinstance(_entra.error_of(raised, [], had_one=False), TransientError)
+    assert isinstance(_entra.error_of(raised, [], had_token=False), TransientError)
 
 
 def test_a_refusal_of_entra_is_told_by_its_code() -> None:
     core = pytest.importorskip("azure.core.exceptions")
     raised = [core.ClientAuthenticationError(f"AADSTS7000215: Invalid client secret provided: {CANARY}")]
-    error = _entra.error_of(raised, [], had_one=True)
+    error = _entra.error_of(raised, [], had_token=True)
 
     assert isinstance(error, PermanentError)
     assert "AADSTS7000215" in str(error)
@@ -191,17 +191,17 @@ def test_a_refusal_of_entra_is_told_by_its_code() -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_entra_in_trouble_is_an_outage_though_the_library_says_that_there_is_nothing(status: int) -> None:
     azure = pytest.importorskip("azure.identity")
-    error = _entra.error_of([azure.CredentialUnavailableError(CANARY)], [status], had_one=False)
+    error = _entra.error_of([azure.CredentialUnavailableError(CANARY)], [status], had_token=False)
 
     assert isinstance(error, TransientError)
     assert f"HTTP {status}" in str(error)
 
 
-@pytest.mark.parametrize(("had_one", "kind"), [(True, TransientError), (False, PermanentError)])
-def test_an_identity_that_is_gone_was_taken_away_for_a_moment(had_one: bool, kind: type[Exception]) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("had_token", "kind"), [(True, TransientError), (False, PermanentError)])
+def test_an_identity_that_is_gone_was_taken_away_for_a_moment(had_token: bool, kind: type[Exception]) -> None:  # noqa: FBT001
     azure = pytest.importorskip("azure.identity")
 
-    assert isinstance(_entra.error_of([azure.CredentialUnavailableError(CANARY)], [], had_one=had_one), kind)
+    assert isinstance(_entra.error_of([azure.CredentialUnavailableError(CANARY)], [], had_token=had_token), kind)
 
 
 # --- what they log ---

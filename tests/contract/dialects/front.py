@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.sandbox.requests import LIMIT_MAX
 from reconciler.sandbox.responses import ConnectionResetByFaultError, Reset
-from reconciler.testing.transport_faults import FaultyAnswer, answer_of
+from reconciler.testing.transport_faults import HttpResponse, response_of
 
 Json = dict[str, Any]
 JOBS = "/fine_tuning/jobs"
@@ -77,7 +77,7 @@ class Front(ABC):
             await question(scope, receive, send)
             return
         try:
-            answer = await answer_of(self._api, self._inside(scope, question), _again(body, receive))
+            answer = await response_of(self._api, self._inside(scope, question), _again(body, receive))
         except ConnectionResetByFaultError:
             await Reset()(scope, receive, send)
             raise
@@ -100,7 +100,7 @@ class Front(ABC):
             inside["query_string"] = urlencode(question.query).encode()
         return inside
 
-    def _reworded(self, answer: FaultyAnswer, request: Request, question: Question) -> FaultyAnswer:
+    def _reworded(self, answer: HttpResponse, request: Request, question: Question) -> HttpResponse:
         try:
             body = json.loads(answer.body)
         except ValueError:
