@@ -1,1 +1,1 @@
-"""Text in, values out, and back: YAML, specs, statuses, pinned plans. Pure."""
+"""Parsers and writers of the file formats: YAML, specs, statuses, pinned plans. Pure."""

@@ -1,7 +1,7 @@
-"""What Git makes of a file's bytes when it checks the file out, undone.
+"""Undo the conversions that Git applies to a file when it checks the file out.
 
-`core.autocrlf`, and the attributes `text`, `eol`, `ident` and `working-tree-encoding` (gitattributes), let one commit
-stand in two working trees with different bytes. What we compare, or check a digest of, is what was committed.
+`core.autocrlf`, and the attributes `text`, `eol`, `ident` and `working-tree-encoding` (gitattributes), give one commit
+different bytes in two working trees. Digests and comparisons use the committed bytes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""By the mark that a file begins with; that of UTF-32 begins with that of UTF-16, so it comes first."""
+"""Encodings by their byte order mark. The mark of UTF-32 starts with that of UTF-16, so UTF-32 comes first."""
 _IDENT = re.compile(rb"\$Id: [0-9a-f]{40,64} \$")
 
 
 def as_committed(data: bytes) -> bytes:
-    """Return a text file's bytes as Git stores them: UTF-8, lines that end with a line feed, no `$Id$` filled in."""
+    """Return a text file's bytes as Git stores them: UTF-8, line feeds, and `$Id$` not expanded."""
     for mark, encoding in _ENCODINGS:
         if data.startswith(mark):
             try:

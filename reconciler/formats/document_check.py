@@ -1,4 +1,4 @@
-"""One document of a YAML text, checked against the model of its kind: what is wrong with it, each thing at its line."""
+"""Check one document of a YAML text against the model of its kind. Each error has its line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.formats.validation_errors import CREDENTIALS, FieldError, did_you_mean, flaws
+from reconciler.formats.validation_errors import CREDENTIALS, FieldError, did_you_mean, field_errors
+from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_positions import Path
-from reconciler.formats.yaml_text import MERGE, RawDocument
+from reconciler.formats.yaml_text import MERGE
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.scalar import quoted
 from reconciler.model.spec import API_VERSION
@@ -22,12 +23,12 @@ _PLAIN_KEY = re.compile(r"[\w./-]{1,80}")
 
 @dataclass(frozen=True, slots=True)
 class DocumentCheck:
-    """One document, and what it may be.
+    """The check of one document.
 
     Args:
         raw: the document.
         shown: its file as the user would type it.
-        kinds: the models, by the word for each kind.
+        kinds: the allowed kinds, with their models.
     """
 
     raw: RawDocument
@@ -35,52 +36,52 @@ class DocumentCheck:
     kinds: Mapping[str, type[BaseModel]]
 
     def problems(self) -> list[Diagnostic]:
-        """Return what is wrong with the YAML, and with a document that is no mapping."""
-        said = [self.diagnostic(each.path, each.message, line=each.line) for each in self.raw.problems]
+        """Return the errors of the YAML, and the error of a document that is no mapping."""
+        found = [self.diagnostic(each.path, each.message, line=each.line) for each in self.raw.problems]
         if not isinstance(self.raw.value, dict):
-            said.append(self.diagnostic((), "a document must be a mapping with apiVersion, kind, metadata and spec"))
-        return said
+            found.append(self.diagnostic((), "a document must be a mapping with apiVersion, kind, metadata and spec"))
+        return found
 
     def check_header(self, value: Mapping[str, Any]) -> list[Diagnostic]:
-        """Say what is wrong with `apiVersion` and `kind`; what it should say is then taken for granted."""
-        said = []
+        """Return the errors of `apiVersion` and `kind`. `validated` then assumes the correct values."""
+        found = []
         version, kind = value.get("apiVersion"), value.get("kind")
         if is_too_new(value):
             message = (
                 f"{quoted(str(version))} is newer than this reconcile, which reads {API_VERSION}: update reconcile"
             )
-            said.append(self.diagnostic(("apiVersion",), message))
+            found.append(self.diagnostic(("apiVersion",), message))
         elif version != API_VERSION:
-            said.append(self._wrong_word("apiVersion", version, (API_VERSION,)))
+            found.append(self._wrong_word("apiVersion", version, (API_VERSION,)))
         if not isinstance(kind, str) or kind not in self.kinds:
-            said.append(self._wrong_word("kind", kind, self.kinds))
-        return said
+            found.append(self._wrong_word("kind", kind, self.kinds))
+        return found
 
     def validated(self, kind: str, value: Mapping[str, Any]) -> tuple[BaseModel | None, list[Diagnostic]]:
-        """Return the document that a mapping is, or what is wrong with it."""
+        """Return the document of a mapping, or its errors."""
         model = self.kinds[kind]
         try:
-            told = {**value, "apiVersion": API_VERSION, "kind": kind}
-            return model.model_validate(told, by_alias=True, by_name=False), []
+            completed = {**value, "apiVersion": API_VERSION, "kind": kind}
+            return model.model_validate(completed, by_alias=True, by_name=False), []
         except ValidationError as error:
-            found = self._own(flaws(error, model))
-            return None, [self.diagnostic(flaw.path, flaw.message, flaw.suggestion) for flaw in found]
+            errors = self._without_merged(field_errors(error, model))
+            return None, [self.diagnostic(each.path, each.message, each.suggestion) for each in errors]
 
     def diagnostic(
         self, path: Path, message: str, suggestion: str | None = None, *, line: int | None = None
     ) -> Diagnostic:
-        """Return a diagnostic at that path's line, or at the line of the nearest thing around it that is there."""
-        path = path[:2] if path[:2] == CREDENTIALS else path  # a key below may be a secret in the wrong place
+        """Return a diagnostic at the line of a path, or at the line of the nearest enclosing value that exists."""
+        path = path[:2] if path[:2] == CREDENTIALS else path  # a key below it may be a misplaced secret
         around = (path[:length] for length in range(len(path), 0, -1))
         found = next((self.raw.lines[each] for each in around if each in self.raw.lines), self.raw.line)
         return Diagnostic(
             file=self.shown, line=line or found, field=_dotted(path), message=message, suggestion=suggestion
         )
 
-    def _own(self, found: Iterable[FieldError]) -> Iterator[FieldError]:
-        """Leave out what is missing only because a merge key was to bring it."""
+    def _without_merged(self, errors: Iterable[FieldError]) -> Iterator[FieldError]:
+        """Yield the errors except missing fields that a merge key would have set. The merge key has its own error."""
         merged = {each.path[:-1] for each in self.raw.problems if each.path[-1:] == (MERGE,)}
-        return (flaw for flaw in found if not (flaw.is_absence and flaw.path[:-1] in merged))
+        return (each for each in errors if not (each.is_absence and each.path[:-1] in merged))
 
     def _wrong_word(self, key: str, value: object, words: Iterable[str]) -> Diagnostic:
         if isinstance(value, str):

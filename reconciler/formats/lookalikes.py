@@ -1,8 +1,8 @@
-"""Files that look like specs, and are not read because of their names. Pure.
+"""Find files that look like specs and are not read because of their names. Pure.
 
-Rules: a name that only its letters' case keeps from being a spec's is one; a name that many other files have as well
-(`.json`, `.yaml.txt` as Windows' editors save it) is one only where the file holds a document of ours. Backups that an
-editor or a merge leaves beside a spec, and templates, are none: somebody made them, and knows.
+Rules: a file is reported if only the case of its suffix is wrong. A file with a common suffix (`.json`, or `.yaml.txt`,
+as editors on Windows save it) is reported only if it has a document of ours. Backups of editors and merges, and
+templates, are not reported, because their authors chose those names.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ _OTHERS = (".json", ".yaml.txt", ".yml.txt", ".json.txt")
 _MARK = b"jobs.reconciler/"
 
 
-def meant(path: str) -> str | None:
-    """Return the name that a file would be read under, if it looks as though it should be; else None."""
+def intended_name(path: str) -> str | None:
+    """Return the name under which a file would be read, if it looks like a spec but is not read; else None."""
     if path.endswith(SUFFIXES):
         return None
     name = PurePosixPath(path).name
@@ -24,16 +24,16 @@ def meant(path: str) -> str | None:
     return None if suffix is None else f"{name[: -len(suffix)]}.yaml"
 
 
-def is_certain(path: str) -> bool:
-    """Whether the name alone says that a file is meant as YAML; else what it holds decides."""
+def is_yaml_by_name(path: str) -> bool:
+    """Whether the name alone shows that a file is YAML. Otherwise its content decides."""
     return path.lower().endswith(SUFFIXES)
 
 
-def holds_documents(data: bytes) -> bool:
-    """Whether a file of another kind holds a document of ours."""
+def has_our_documents(data: bytes) -> bool:
+    """Whether a file of another type has a document of ours."""
     return _MARK in data
 
 
-def complaint(name: str) -> str:
-    """Return what to say of a file that should have this name."""
+def rename_hint(name: str) -> str:
+    """Return the message for a file that should have this name."""
     return f"is not read: only names that end in .yaml or .yml are; rename it to {name}"

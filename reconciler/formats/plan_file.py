@@ -1,6 +1,6 @@
-"""A pinned plan as a JSON file.
+"""Read and write a pinned plan as a JSON file.
 
-Rules: the same plan is the same bytes; a file that is not whole, or holds anything that we would not write, is refused.
+Rules: equal plans have equal bytes. A file that is incomplete, or that we would not write, is refused.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _FIELDS = {each.name for each in fields(Pin)}
 
 
 class PlanUnreadableError(Exception):
-    """A file that holds no pinned plan; the message says which and why."""
+    """A file is not a usable pinned plan. The message names the file and says why."""
 
 
 def render_plan(plan: PinnedPlan) -> str:
-    """Return the plan as JSON, one change a line."""
+    """Return the plan as JSON, with one change per line."""
     changes = ",\n".join(f"  {json.dumps(asdict(pin))}" for pin in sorted(plan.pins))
     listed = f"[\n{changes}\n]" if changes else "[]"
     return f'{{"apiVersion": {json.dumps(API_VERSION)}, "kind": "{_KIND}", "changes": {listed}}}\n'
 
 
 def plan_digest(plan: PinnedPlan) -> str:
-    """Return what tells two plans apart: the digest of the file's bytes."""
+    """Return the digest of a plan, which is of the bytes of its file."""
     return f"sha256:{hashlib.sha256(render_plan(plan).encode()).hexdigest()}"
 
 
@@ -62,4 +62,4 @@ def _pin(entry: Mapping[str, Any]) -> Pin:
 
 
 def _unreadable(path: Path, why: str) -> PlanUnreadableError:
-    return PlanUnreadableError(f"{path} holds no plan to act on: {why}. Make one with `reconcile plan --out {path}`")
+    return PlanUnreadableError(f"{path} is no usable plan: {why}. Create one with `reconcile plan --out {path}`")

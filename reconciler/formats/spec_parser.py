@@ -1,9 +1,12 @@
-"""A file's bytes to its documents, or to what is wrong with them. Pure.
+"""Parse the bytes of a spec file to documents, or to diagnostics. Pure.
 
-Rules: errors are data, as many as there are, each at its line; one invalid document stops that document alone, unless
-nobody can tell which one it is, and then its file counts as broken; a text that is not YAML stops all its documents.
-What a broken file seems to hold counts as held: Settings that nobody can read are not Settings that say nothing, nor is
-a Provider that nobody can read the type of its name.
+Rules:
+
+- Errors are data. All are reported, each at its line.
+- An invalid document stops only that document, unless its kind or name is unknown; then its file counts as broken. A
+  text that is not YAML stops all of its documents.
+- A broken file counts as holding what its bytes suggest. Unreadable Settings must not look like missing Settings, and
+  an unreadable Provider must not make its name free for the provider type of that name.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from reconciler.formats.document_check import DocumentCheck, is_too_new
-from reconciler.formats.validation_errors import near
-from reconciler.formats.yaml_text import DOCUMENTS_MAX, Parse, RawDocument, YamlUnreadableError, parse
+from reconciler.formats.validation_errors import closest
+from reconciler.formats.yaml_documents import Parse, RawDocument, YamlUnreadableError
+from reconciler.formats.yaml_text import DOCUMENTS_MAX, parse
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.kind import DOCUMENTS, KINDS, JobDocument
 from reconciler.model.scalar import is_name
@@ -34,54 +38,55 @@ from reconciler.model.spec import (
 from reconciler.ports import BrokenJob, D, Located, Snapshot
 
 FILE_MAX_BYTES = 4 * 1024 * 1024
-HIDES_SETTINGS = "it may hold Settings, so nothing is asked for any job until it can be read"
+MAY_HOLD_SETTINGS = "it may hold Settings, so no change is requested for any job until it can be read"
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028-\u202e\u2066-\u2069]")
-"""What ends a line for YAML and not on the page of a review, or is shown in another order than it stands."""
+"""Characters that end a line in YAML but not in a review, or that are displayed in another order than stored."""
 _KIND = re.compile(rb"""kind["']?\s*:\s*["']?([A-Za-z]{1,40})""")
 _NAMED = re.compile(rb"""name["']?[ \t]*:[ \t]*["']?([a-z0-9-]{1,63})""")
 
 
 def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) -> Snapshot:
-    """Return what stands in one file, as a snapshot of that file alone.
+    """Return the documents of one file, as a snapshot of that file.
 
     Args:
         data: the file's bytes.
         file: its path relative to the specs directory, with `/`.
         shown: its path as the user would type it, for diagnostics.
-        parse: makes documents of a text.
+        parse: the YAML parser.
     """
     try:
         documents = parse(decode(data))
     except YamlUnreadableError as error:
-        said = Diagnostic(file=shown, line=error.line, message=str(error))
-        found = Snapshot(broken_files=frozenset({file}), diagnostics=(said,))
+        diagnostic = Diagnostic(file=shown, line=error.line, message=str(error))
+        found = Snapshot(broken_files=frozenset({file}), diagnostics=(diagnostic,))
     else:
-        found = merge(_Reader(raw, file, shown).read() for raw in documents if raw.value is not None or raw.problems)
-    return _with_what_it_hides(found, data, file, shown) if found.broken_files else found
+        wanted = (raw for raw in documents if raw.value is not None or raw.problems)
+        found = merge_snapshots(_Reader(raw, file, shown).read() for raw in wanted)
+    return _with_suspected_contents(found, data, file, shown) if found.broken_files else found
 
 
-def _with_what_it_hides(found: Snapshot, data: bytes, file: str, shown: str) -> Snapshot:
-    """Add what a broken file seems to hold besides what was read, by the kinds that stand in its bytes."""
-    # Without the zeros that UTF-16 puts between letters.
+def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str) -> Snapshot:
+    """Return the snapshot with the documents that a broken file seems to hold, judged by the kinds in its bytes."""
+    # UTF-16 has a zero byte beside each ASCII letter.
     plain = data.replace(b"\0", b"")
     words = [each[1].decode() for each in islice(_KIND.finditer(plain), DOCUMENTS_MAX + 1)]
-    kinds = Counter(word if word in DOCUMENTS else near(word, DOCUMENTS) for word in words)
-    if len(words) > DOCUMENTS_MAX:  # more than a file can hold: it may as well hold anything
+    kinds = Counter(word if word in DOCUMENTS else closest(word, DOCUMENTS) for word in words)
+    if len(words) > DOCUMENTS_MAX:  # more than a file may have, so it may hold any kind
         kinds.update({"Provider": DOCUMENTS_MAX, "Settings": DOCUMENTS_MAX})
     if kinds["Provider"] > len(found.providers) + len(found.broken_providers):
         names = frozenset(each.decode() for each in _NAMED.findall(plain))
         found = replace(found, may_hold_providers=frozenset({file}), may_name_providers=names)
     if kinds["Settings"] > len(found.settings) and not found.is_settings_broken:
-        said = Diagnostic(file=shown, message=HIDES_SETTINGS)
-        found = replace(found, is_settings_broken=True, diagnostics=(*found.diagnostics, said))
+        diagnostic = Diagnostic(file=shown, message=MAY_HOLD_SETTINGS)
+        found = replace(found, is_settings_broken=True, diagnostics=(*found.diagnostics, diagnostic))
     return found
 
 
-def merge(parts: Iterable[Snapshot]) -> Snapshot:
-    """Return one snapshot of several, in their order."""
+def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
+    """Return the documents of several snapshots, in their order, as one."""
     parts = tuple(parts)
     return Snapshot(
         jobs=tuple(chain.from_iterable(each.jobs for each in parts)),
@@ -98,7 +103,7 @@ def merge(parts: Iterable[Snapshot]) -> Snapshot:
 
 
 def decode(data: bytes) -> str:
-    """Return a file's text. Raises `YamlUnreadableError` for what is not UTF-8, not plain text, or too much of it."""
+    """Return a file's text. Raises `YamlUnreadableError` if it is too large, not UTF-8, or misleading."""
     if len(data) > FILE_MAX_BYTES:
         msg = f"is larger than {FILE_MAX_BYTES // 1024**2} MiB: split the file"
         raise YamlUnreadableError(msg)
@@ -113,18 +118,18 @@ def decode(data: bytes) -> str:
         raise YamlUnreadableError(msg, line) from None
     bad = _NOT_YAML.search(text)
     if bad:
-        msg = f"holds the control character U+{ord(bad[0]):04X}: is this a text file?"
+        msg = f"contains the control character U+{ord(bad[0]):04X}: is this a text file?"
         raise YamlUnreadableError(msg, text.count("\n", 0, bad.start()) + 1)
     hidden = _MISLEADING.search(text)
     if hidden:
-        msg = f"holds U+{ord(hidden[0]):04X}, so it may say something else than it shows to a reader: take it out"
+        msg = f"contains U+{ord(hidden[0]):04X}, which makes a text look different from what it says: remove it"
         raise YamlUnreadableError(msg, text.count("\n", 0, hidden.start()) + 1)
     return text
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """One document of one file."""
+    """Reads one document of one file."""
 
     raw: RawDocument
     file: str
@@ -133,18 +138,18 @@ class _Reader:
     def read(self) -> Snapshot:
         """Return the document as a snapshot of its own, valid or broken."""
         value, check = self.raw.value, DocumentCheck(self.raw, self.shown, DOCUMENTS)
-        said = check.problems()
+        found = check.problems()
         if not isinstance(value, dict):
-            return self._broken(None, None, said)
-        said += check.check_header(value)
+            return self._broken(None, None, found)
+        found += check.check_header(value)
         kind = _kind(value)
         if kind is None:
-            return self._broken(_kind_by_keys(value), self._certain_name(value), said)
+            return self._broken(_kind_by_keys(value), self._certain_name(value), found)
         if is_too_new(value):
-            return self._broken(kind, self._certain_name(value), said)
-        document, wrong = check.validated(kind, value)
-        said += wrong
-        return self._valid(document) if not said else self._broken(kind, self._certain_name(value), said)
+            return self._broken(kind, self._certain_name(value), found)
+        document, errors = check.validated(kind, value)
+        found += errors
+        return self._valid(document) if not found else self._broken(kind, self._certain_name(value), found)
 
     def _valid(self, document: BaseModel | None) -> Snapshot:
         match document:
@@ -155,10 +160,10 @@ class _Reader:
             case _ if isinstance(document, JobDocument):
                 return Snapshot(jobs=(self._located(document),))
             case _:
-                raise AssertionError(document)  # DOCUMENTS has no other
+                raise AssertionError(document)  # no other kind is in DOCUMENTS
 
-    def _broken(self, kind: str | None, name: str | None, said: list[Diagnostic]) -> Snapshot:
-        diagnostics = tuple(sorted(said, key=lambda each: each.line or 0))
+    def _broken(self, kind: str | None, name: str | None, found: list[Diagnostic]) -> Snapshot:
+        diagnostics = tuple(sorted(found, key=lambda each: each.line or 0))
         if kind == "Settings":
             return Snapshot(is_settings_broken=True, diagnostics=diagnostics)
         if kind == "Provider" and name is not None:
@@ -169,7 +174,7 @@ class _Reader:
         return Snapshot(broken_files=frozenset({self.file}), diagnostics=diagnostics)
 
     def _certain_name(self, value: Mapping[str, Any]) -> str | None:
-        """Return the name, unless something in the YAML leaves open which document this is."""
+        """Return the name, or None if an error in the YAML makes it uncertain which document this is."""
         is_open = any(each.path[:1] in {(), ("kind",), ("metadata",)} for each in self.raw.problems)
         return None if is_open else _name(value)
 
@@ -178,17 +183,18 @@ class _Reader:
 
 
 def _kind(value: Mapping[str, Any]) -> str | None:
-    """Return the kind that a document is, or was probably meant to be."""
+    """Return the kind of a document, or the kind that was probably meant."""
     kind = value.get("kind")
     if not isinstance(kind, str):
         return None
-    return kind if kind in DOCUMENTS else near(kind, DOCUMENTS)
+    return kind if kind in DOCUMENTS else closest(kind, DOCUMENTS)
 
 
 def _kind_by_keys(value: Mapping[str, Any]) -> str | None:
-    """Return the kind of a document whose word for it says nothing, where it has keys of that kind alone.
+    """Return the kind of a document whose `kind` is unknown, if it has keys of one kind only.
 
-    To suspend is of jobs and of Settings; where nothing speaks for a job, Settings it is.
+    Both jobs and Settings have `suspend`. If no other key suggests a job, the document counts as Settings, because
+    mistaking Settings for a job would let changes pass.
     """
     spec = value.get("spec")
     keys = set(spec) if isinstance(spec, dict) else set()

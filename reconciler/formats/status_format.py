@@ -1,8 +1,8 @@
-"""What a status file holds: every field once, in the order in which it is written, with the form of its value.
+"""The fields of a status file, in the order in which they are written, each with the form of its value.
 
-The writer and the parser both read these records, so that a new field is a row here beside its attribute in the model.
-A key is the attribute's name in camel case. The type of a value is the model's, and so is whether a file may lack it:
-a field that has a default in the model may be missing in a file.
+The writer and the parser both read these records. A new field is one row here and one attribute in the model. The key
+is the attribute's name in camel case. The model decides the type of a value and whether a file may lack it: a field
+with a default may be missing.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from reconciler.model.status import (
 
 
 class Form(Enum):
-    """How a value is written. What is None is `null` in each of them."""
+    """How a value is written. None is `null` in each form."""
 
     WORD = auto()
-    """As it is: a number, or a word of ours that no reader of YAML takes for something else."""
+    """A number, or a word of ours that YAML reads as text."""
     QUOTED = auto()
-    """A word of ours that a reader would take for something else."""
+    """A word of ours that YAML would read as another type."""
     TEXT = auto()
-    """In quotes where it needs them."""
+    """A text, quoted if needed."""
     FOREIGN = auto()
-    """The same, cleaned: a text that a provider wrote, or that repeats one."""
+    """A text from a provider, or one that quotes it: cleaned, and quoted if needed."""
     MOMENT = auto()
     FLAG = auto()
     MAPPING = auto()
-    """A record, one field a line."""
+    """A record with one field per line."""
     FLOW = auto()
     """A record on one line."""
 
@@ -52,11 +52,11 @@ class Field:
 
     Args:
         name: the attribute of the model.
-        form: how its value is written; of a list, how each item is.
-        record: the fields of the value, or of each item, where that is a record.
-        is_list: whether the value is a tuple of such.
-        is_left_out: whether a value that is the default of the model is not written at all.
-        constant: what always stands there; the parser does not read it.
+        form: how its value is written, or each item of a list.
+        record: the fields of the value, or of each item, if that is a record.
+        is_list: whether the value is a tuple of them.
+        is_left_out: whether the model's default is not written at all.
+        constant: a constant value, which the parser ignores.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Record:
     Args:
         model: the class.
         fields: one for each of its attributes.
-        elsewhere: the attributes that a file holds elsewhere.
+        elsewhere: the attributes that are in another part of the file.
     """
 
     model: type[Any]
@@ -88,11 +88,11 @@ class Record:
     elsewhere: tuple[str, ...] = ()
 
     def default(self, attribute: str) -> object:
-        """Return the value that the model gives an attribute of which nothing is said."""
+        """Return the model's default of an attribute."""
         return next(each.default for each in fields(self.model) if each.name == attribute)
 
     def field(self, attribute: str) -> Field:
-        """Return the field of an attribute. Raises LookupError where the record does not name it."""
+        """Return the field of an attribute. Raises LookupError if the record has none."""
         found = next((each for each in self.fields if each.name == attribute), None)
         if found is None:
             msg = f"the format of a status has no field for {self.model.__name__}.{attribute}"
@@ -111,7 +111,7 @@ class ProviderCondition:
 
 @dataclass(frozen=True, slots=True)
 class ProviderTree:
-    """What a file holds of a `ProviderStatus`, which has one condition."""
+    """A `ProviderStatus` as its file has it, with a list of one condition."""
 
     account: str
     conditions: tuple[ProviderCondition, ...]
@@ -186,7 +186,7 @@ JOB_STATUS = Record(
     ),
     elsewhere=("name", "kind"),
 )
-"""`status` of a job's file. Its name and its kind stand above."""
+"""`status` of a job's file. The name and the kind are above it."""
 
 PROVIDER_CONDITION = Record(
     ProviderCondition,

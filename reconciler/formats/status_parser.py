@@ -1,8 +1,11 @@
-"""A status file's text back to the status that it was written from, if it can be trusted.
+"""Parse a status file's text to the status that it was written from, if it can be trusted.
 
-Rules: a status is input, and input is not trusted. What is not YAML, was edited (its digest says so) or holds anything
-that we would not write is `StatusUnreadableError`, and counts as none; what a later version wrote is
-`StatusTooNewError`, and is left alone. The fields are those of `status_format`. Pure.
+Rules: a status is untrusted input. A file that is not YAML, was edited (its digest does not match) or has anything that
+we would not write raises `StatusUnreadableError` and counts as no status. A file of a later version raises
+`StatusTooNewError` and stays untouched. The fields are those of `status_format`. Pure.
+
+Implementation: `_reader` builds one parser function per record from `status_format` and the model's type hints when
+this module is imported, so that reading many statuses looks up no types.
 """
 
 from __future__ import annotations
@@ -19,22 +22,23 @@ from typing import Any, get_args, get_type_hints
 from reconciler.formats.checkout_conversion import as_committed
 from reconciler.formats.status_format import JOB_STATUS, PROVIDER_STATUS, Field, ProviderTree, Record
 from reconciler.formats.status_writer import HEADER, digest
-from reconciler.formats.yaml_text import Parse, YamlUnreadableError, parse
+from reconciler.formats.yaml_documents import Parse, YamlUnreadableError
+from reconciler.formats.yaml_text import parse
 from reconciler.model.kind import KINDS
 from reconciler.model.scalar import is_name, parse_instant
 from reconciler.model.spec import API_VERSION
 from reconciler.model.status import ConditionType, JobStatus, ProviderStatus
 
 _VERSION = re.compile(r"jobs\.reconciler/v([0-9]{1,9})")
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class StatusUnreadableError(Exception):
-    """A status file that counts as none. The message says why."""
+    """A status file that counts as no status. The message says why."""
 
 
 class StatusTooNewError(Exception):
-    """A status file that a later version of reconcile wrote. `job` is the account and id that it names, if it does."""
+    """A status file of a later version of reconcile. `job` is its account and id, if they are readable."""
 
     def __init__(self, version: str, job: tuple[str, str] | None) -> None:
         super().__init__(version)
@@ -42,13 +46,13 @@ class StatusTooNewError(Exception):
 
 
 def as_written(data: bytes) -> bytes:
-    """Return a status file's bytes as they were written, where Git has checked them out as others; else as they are."""
+    """Return a status file's bytes as they were written, without the conversions of a Git checkout."""
     committed = as_committed(data)
-    return committed if committed != data and _is_whole(committed) and not _is_whole(data) else data
+    return committed if committed != data and _has_valid_digest(committed) and not _has_valid_digest(data) else data
 
 
-def _is_whole(data: bytes) -> bool:
-    """Whether a status has the digest of its text."""
+def _has_valid_digest(data: bytes) -> bool:
+    """Whether the digest of a status matches its text."""
     above, _, _ = data.rpartition(b"digest: ")
     try:
         return data == above + digest(above.decode()).encode()
@@ -56,8 +60,8 @@ def _is_whole(data: bytes) -> bool:
         return False
 
 
-def is_ours(data: bytes) -> bool:
-    """Whether a file among the statuses is one. The beginning of one counts: a disk that was cut off leaves such."""
+def is_status_file(data: bytes) -> bool:
+    """Whether a file is one of our status files. A truncated one counts, because a crash can leave it."""
     begin = HEADER.encode()
     return not data.strip() or data[: len(begin)] == begin[: len(data)] or b"jobs.reconciler/" in data
 
@@ -79,23 +83,23 @@ def parse_status(text: str, parse: Parse = parse) -> JobStatus:
 def parse_provider_status(text: str, parse: Parse = parse) -> ProviderStatus:
     """Return the status that `render_provider_status` wrote. Raises `StatusUnreadableError` or `StatusTooNewError`."""
     _, name, tree = _body(text, ("Provider",), parse)
-    told: ProviderTree = _read_provider(tree)
-    if len(told.conditions) != 1:
+    status: ProviderTree = _read_provider(tree)
+    if len(status.conditions) != 1:
         msg = "status.conditions: there must be one"
         raise StatusUnreadableError(msg)
-    (ready,) = told.conditions
+    (ready,) = status.conditions
     return ProviderStatus(
         name=name,
-        account=told.account,
+        account=status.account,
         reason=ready.reason,
         message=ready.message,
         since=ready.last_transition_time,
-        jobs=told.jobs,
+        jobs=status.jobs,
     )
 
 
 def _body(text: str, kinds: Collection[str], parse: Parse) -> tuple[str, str, Mapping[str, Any]]:
-    """Return a file's kind, name and `status`, once its frame is as it should be."""
+    """Return the kind, the name and the `status` of a file, after checking everything around them."""
     try:
         documents = parse(text)
     except YamlUnreadableError as error:
@@ -123,7 +127,7 @@ def _body(text: str, kinds: Collection[str], parse: Parse) -> tuple[str, str, Ma
 
 
 def _job_in(frame: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the job that a status names, where that still stands where it does in ours."""
+    """Return the job that a status of a later version names, if the keys are where ours are."""
     match frame:
         case {"status": {"job": {"account": str(account), "id": str(job_id)}}}:
             return account, job_id
@@ -134,7 +138,7 @@ _Reader = Callable[[Any], Any]
 
 
 def _reader_of(field: Field, kind: Any) -> _Reader:
-    """Return a reader of a field whose value the model wants to be of that type. It raises `StatusUnreadableError`."""
+    """Return a reader of a field whose type in the model is `kind`. It raises `StatusUnreadableError`."""
     wanted = next((each for each in get_args(kind) if each not in {Ellipsis, types.NoneType}), kind)
     read = _reader(field.record) if field.record else partial(_read_text, _PARSERS.get(wanted, wanted))
     if field.is_list:
@@ -143,7 +147,7 @@ def _reader_of(field: Field, kind: Any) -> _Reader:
 
 
 def _reader(record: Record) -> Callable[..., Any]:
-    """Return a reader of a record. Raises LookupError for an attribute that the format does not name."""
+    """Return a reader of a record. Raises LookupError if the format lacks an attribute of the model."""
     hints = get_type_hints(record.model)
     members = tuple(
         _Member(each.name, field.key, _reader_of(field, hints[each.name]), each.default is MISSING)
@@ -192,7 +196,7 @@ def _read_text(parse_text: Callable[[str], Any], value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A field of a dataclass, as it stands in a file."""
+    """An attribute of a dataclass, with its key in a file."""
 
     name: str
     key: str
@@ -200,17 +204,17 @@ class _Member:
     is_required: bool
 
 
-def _whole(value: str) -> int:
-    if _WHOLE.fullmatch(value) is None:
+def _integer(value: str) -> int:
+    if _INTEGER.fullmatch(value) is None:
         raise ValueError(value)
     return int(value)
 
 
 _PARSERS: Mapping[Any, Callable[[str], Any]] = {
     bool: {"true": True, "false": False}.__getitem__,
-    int: _whole,
+    int: _integer,
     datetime: parse_instant,
 }
-"""How a type's values are read; those of an enum, and texts, by the type itself."""
+"""The parser of each type. An enum's values and texts are parsed by the type itself."""
 _read_job = _reader(JOB_STATUS)
 _read_provider = _reader(PROVIDER_STATUS)

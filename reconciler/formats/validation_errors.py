@@ -1,7 +1,7 @@
-"""What pydantic finds wrong with a value, in words for the person who wrote it.
+"""Translate pydantic's errors to messages for the author of a document.
 
-Rules: no word of pydantic's reaches a user; a value is shown cut and without control characters; what
-stands where a credential does is not shown at all.
+Rules: no text of pydantic reaches a user. A value is shown without control characters and cut. A value in the place of
+a credential is not shown at all.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from pydantic_core import ErrorDetails
 
 from reconciler.model.scalar import quoted
 
-FLAWS_MAX = 50
-COUNTED_MAX = 5_000
-"""Of more than that, none is told by itself: to make the words of all takes far more room than the document."""
+ERRORS_MAX = 50
+LISTED_MAX = 5_000
+"""With more errors than this, only their number is reported. Formatting all of them takes far more memory than the
+document."""
 CREDENTIALS = ("spec", "credentials")
-_WHERE_IT_IS = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
-_KEY_MARK = "[key]"  # how pydantic says that it means a mapping's key, and not the value under it
+_CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
+_KEY_MARK = "[key]"  # pydantic's mark for the key of a mapping, not its value
 
-WORDS = {
+MESSAGES = {
     "missing": "is required",
     "model_type": "must be a mapping",
     "dict_type": "must be a mapping",
@@ -51,50 +52,50 @@ WORDS = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
 }
-"""Words by pydantic's error type. Those that name a type of value are followed by what stands there instead."""
+"""Messages by pydantic's error type. A message about the type of a value continues with the value."""
 
 
-_COUNTED = frozenset({"too_long", "too_short"})
-"""What is wrong with the number of items: to name the value, a list, would say nothing."""
+_ABOUT_SIZE = frozenset({"too_long", "too_short"})
+"""Errors about the number of items. Naming the value, a list, would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing that is wrong, and the path to it inside its document."""
+    """One error, with its path inside the document."""
 
     path: tuple[str | int, ...]
     message: str
     suggestion: str | None = None
     is_absence: bool = False
-    """Something that is required is not there."""
+    """Whether a required field is missing."""
 
 
-def near(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that was probably meant, if one is like the word; case does not count."""
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that was probably meant, if one is similar; case does not matter."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     found = difflib.get_close_matches(word[:80].lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the question that a diagnostic ends with, if there is something to ask."""
-    meant = near(word, candidates)
+    """Return the suggestion at the end of a diagnostic, if one candidate is similar."""
+    meant = closest(word, candidates)
     return None if meant is None else f"did you mean {meant!r}?"
 
 
-def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldError]:
-    """Yield what is wrong, each thing once, at most 50 of them. `model` is what the value was to be."""
-    if error.error_count() > COUNTED_MAX:
-        yield FieldError((), f"{error.error_count():,} things are wrong with it: is this a spec?")
+def field_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldError]:
+    """Yield each error once, at most 50. `model` is the model that the value failed."""
+    if error.error_count() > LISTED_MAX:
+        yield FieldError((), f"has {error.error_count():,} errors: is this a spec?")
         return
-    found = (_flaw(details, model) for details in error.errors(include_url=False))
-    yield from list(dict.fromkeys(found))[:FLAWS_MAX]
+    found = (_field_error(details, model) for details in error.errors(include_url=False))
+    yield from list(dict.fromkeys(found))[:ERRORS_MAX]
 
 
-def _flaw(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
+def _field_error(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     path = tuple(step for step in details["loc"] if step != _KEY_MARK)
     if path[:2] == CREDENTIALS:
-        return FieldError(CREDENTIALS, _WHERE_IT_IS)
+        return FieldError(CREDENTIALS, _CREDENTIAL_MESSAGE)
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "extra_forbidden":
         valid = _keys(model, path[:-1])
@@ -104,18 +105,18 @@ def _flaw(details: ErrorDetails, model: type[BaseModel]) -> FieldError:
     if kind == "value_error":
         return FieldError(path, str(context["error"]))
     if kind == "missing":
-        return FieldError(path, WORDS[kind], is_absence=True)
-    told = WORDS.get(kind, "is not valid").format_map(context)
-    return FieldError(path, told if kind in _COUNTED else f"{told}, but is {_what(value)}")
+        return FieldError(path, MESSAGES[kind], is_absence=True)
+    message = MESSAGES.get(kind, "is not valid").format_map(context)
+    return FieldError(path, message if kind in _ABOUT_SIZE else f"{message}, but is {_described(value)}")
 
 
 def _wrong_word(path: tuple[str | int, ...], value: object, words: list[str]) -> FieldError:
     if isinstance(value, str):
         return FieldError(path, f"{quoted(value)} is not one of {', '.join(words)}", did_you_mean(value, words))
-    return FieldError(path, f"must be one of {', '.join(words)}, but is {_what(value)}")
+    return FieldError(path, f"must be one of {', '.join(words)}, but is {_described(value)}")
 
 
-def _what(value: object) -> str:
+def _described(value: object) -> str:
     match value:
         case None | "":
             return "empty"
@@ -128,7 +129,7 @@ def _what(value: object) -> str:
 
 
 def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """Return the keys that may stand in the mapping at that path; a list's index does not change what they are."""
+    """Return the valid keys of the mapping at a path. The index of a list does not change them."""
     for step in path:
         field = next((each for name, each in model.model_fields.items() if step in {name, each.alias}), None)
         if field is not None:

@@ -1,8 +1,8 @@
-"""Edits of YAML that leave everything else as a person wrote it. Pure.
+"""Set one value in a YAML text and leave everything else as the author wrote it. Pure.
 
-Rules: the text is cut at the parser's marks, and only there; comments, quotes, line breaks, flow style and a byte order
-mark stay; the result is read again, and if anything but the wanted value has changed, or anything is no longer valid,
-the edit is refused in words. A round-trip dumper would reflow what people wrote.
+Rules: the text is cut only at the parser's positions. Comments, quotes, line breaks, flow style and a byte order mark
+stay. The result is parsed again. If anything but the wanted value changed, or the document became invalid, the edit is
+refused with a message. A round-trip dumper is not used, because it would reformat the author's text.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.formats.spec_parser import read_documents
+from reconciler.formats.yaml_documents import YamlUnreadableError
 from reconciler.formats.yaml_positions import Node, Path
-from reconciler.formats.yaml_text import YamlUnreadableError, locate, parse
+from reconciler.formats.yaml_text import locate, parse
 from reconciler.model.kind import KINDS
 
-NEXT_TO = "desiredState"
-"""A new key goes below this one where it is there, else below the last."""
+INSERT_AFTER = "desiredState"
+"""A new key is inserted below this one, or below the last key if it is missing."""
 
 Value = str | bool | Mapping[str, str] | None
-"""A text; true or false; a mapping of texts, which is laid over one that is there; or None to take the key away."""
+"""A text; true or false; a mapping of texts, which is merged into an existing one; or None to remove the key."""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _PLAIN = re.compile(r"[A-Za-z][\w ./@+()-]*[\w.)]|[A-Za-z]|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -31,12 +32,12 @@ _NOT_TEXT_ELSEWHERE = frozenset({"true", "false", "yes", "no", "on", "off", "nul
 
 
 class YamlEditError(Exception):
-    """The edit cannot be made here without a person. The message says why, and at which line."""
+    """The edit cannot be made automatically. The message says why, and at which line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One value to be set: below `spec`, in the job document of that name."""
+    """One value to set below `spec`, in the job document of that name."""
 
     name: str
     keys: tuple[str, ...]
@@ -44,14 +45,14 @@ class Edit:
 
     @property
     def path(self) -> Path:
-        """Where the value stands in its document."""
+        """The path of the value in its document."""
         return ("spec", *self.keys)
 
 
-def splice(data: bytes, edit: Edit) -> bytes:
-    """Return a file's bytes with one value set, added or taken away; the same bytes where it is so already.
+def set_value(data: bytes, edit: Edit) -> bytes:
+    """Return a file's bytes with one value set, added or removed, or the same bytes if there is nothing to change.
 
-    Raises `YamlEditError`, and nothing else.
+    Raises `YamlEditError`, and no other exception.
     """
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     try:
@@ -66,19 +67,19 @@ def splice(data: bytes, edit: Edit) -> bytes:
         return data
     if isinstance(edit.value, Mapping) and isinstance(current, dict) and current:
         for key, value in edit.value.items():
-            data = splice(data, Edit(edit.name, (*edit.keys, key), value))
+            data = set_value(data, Edit(edit.name, (*edit.keys, key), value))
         return data
-    after = _cut(text, _nodes(text, index, len(edit.path) + 1), edit)
+    after = _edited(text, _nodes(text, index, len(edit.path) + 1), edit)
     _check(after, [*before[:index], wanted, *before[index + 1 :]])
     result = mark + after.encode()
-    known = set(_flaws(data))
-    if flaws := [flaw for flaw in _flaws(result) if flaw not in known]:
-        raise YamlEditError("; ".join(flaws))
+    known = set(_diagnostics(data))
+    if new := [each for each in _diagnostics(result) if each not in known]:
+        raise YamlEditError("; ".join(new))
     return result
 
 
 def scalar(text: str, style: str | None = None) -> str:
-    """Return a text as a YAML scalar: in this quoting if it is one, else plain where no reader could mistake it."""
+    """Return a text as a YAML scalar: in the given quotes, or plain if no reader could take it for another type."""
     is_one_line = text.isprintable()
     if style == "'" and is_one_line:
         return "'" + text.replace("'", "''") + "'"
@@ -87,7 +88,7 @@ def scalar(text: str, style: str | None = None) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _flaws(data: bytes) -> list[str]:
+def _diagnostics(data: bytes) -> list[str]:
     found = read_documents(data, file="", shown="").diagnostics
     return [f"{each.field}: {each.message}" if each.field else each.message for each in found]
 
@@ -126,8 +127,8 @@ def _name(value: Mapping[str, Any]) -> object:
 
 
 def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
-    """Return what the document is to say, and what it says now in that place."""
-    document = json.loads(json.dumps(document))  # a copy in which nothing is shared, as aliases share it
+    """Return the edited document, and the current value at the path."""
+    document = json.loads(json.dumps(document))  # a copy without shared values, which aliases create
     inner = document
     for key in edit.path[:-1]:
         inner = inner.get(key)
@@ -142,7 +143,7 @@ def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
     return document, current
 
 
-def _cut(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
+def _edited(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
     node = nodes.get(edit.path)
     if node is None:
         return _added(text, nodes, edit)
@@ -157,7 +158,7 @@ def _cut(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
     header, _, _ = old.partition("\n")
     comment = f"  {header[header.index('#') :].rstrip()}" if node.style in {"|", ">"} and "#" in header else ""
     gap = " " if node.start == node.end else ""
-    return text[: node.start] + gap + _written(edit.value, node.style) + comment + text[node.end :]
+    return text[: node.start] + gap + _as_yaml(edit.value, node.style) + comment + text[node.end :]
 
 
 def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
@@ -165,10 +166,10 @@ def _added(text: str, nodes: Mapping[Path, Node], edit: Edit) -> str:
     siblings = [node for path, node in nodes.items() if path[:-1] == edit.path[:-1] and path]
     if around is None or around.is_alias or not siblings:
         raise _refused(text, around or nodes[()], edit.path[:-1], "is an alias of another value, or empty")
-    sibling = nodes.get((*edit.path[:-1], NEXT_TO), siblings[-1])
+    sibling = nodes.get((*edit.path[:-1], INSERT_AFTER), siblings[-1])
     quote = text[sibling.key] if text[sibling.key] in "'\"" else ""
     style = sibling.style if sibling.style in {"'", '"'} else None
-    member = f"{quote}{edit.path[-1]}{quote}: {_written(edit.value, style)}"
+    member = f"{quote}{edit.path[-1]}{quote}: {_as_yaml(edit.value, style)}"
     if around.is_flow:
         return f"{text[: sibling.end]}, {member}{text[sibling.end :]}"
     end, line_break = _line_end(text, sibling.end)
@@ -194,7 +195,7 @@ def _removed(text: str, nodes: Mapping[Path, Node], path: Path) -> str:
 
 
 def _line_end(text: str, position: int) -> tuple[int, str]:
-    """Return where the line ends that this position is in, and the break that its lines have."""
+    """Return the end of the line of a position, and the line break that the text uses."""
     found = _BREAK.search(text, position)
     if found is not None:
         return found.start(), found[0]
@@ -202,7 +203,7 @@ def _line_end(text: str, position: int) -> tuple[int, str]:
     return len(text), first[0] if first else "\n"
 
 
-def _written(value: Value, style: str | None) -> str:
+def _as_yaml(value: Value, style: str | None) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {scalar(each)}" for key, each in value.items()) + "}"
     return _text(value) if isinstance(value, bool) else scalar(value or "", style)

@@ -1,4 +1,4 @@
-"""What the YAML parser complains of, in words that say what to do."""
+"""Translate messages of the YAML parser to messages that say what to do."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import re
 from collections.abc import Sequence
 
 _INDENTED_BY_TAB = re.compile(r" *\t")
-_IN_WORDS = (
-    ("mapping values are not allowed", "a ':' stands where no key can be: quote a value that holds ': '"),
+_MESSAGES = (
+    ("mapping values are not allowed", "a ':' is not allowed here: quote a value that contains ': '"),
     ("cannot start any token", "a value cannot begin with this character: put the value in quotes"),
     ("unexpected end of stream", "a quote that is opened here is never closed"),
     ("expected node content", "a value is missing here, or a bracket is never closed"),
     ("expected the node content", "a value is missing here, or a bracket is never closed"),
     ("expected ',' or", "a ',' is missing here, or a bracket is never closed"),
-    ("expected key", "this does not go on from the lines above: look at the indentation and quotes"),
-    ("expected '-' indicator", "this does not go on from the lines above: look at the indentation and quotes"),
-    ("expected <block end>", "this does not go on from the lines above: look at the indentation and quotes"),
-    ("could not find expected ':'", "a key without its ':'"),
+    ("expected key", "this does not continue the lines above: check the indentation and quotes"),
+    ("expected '-' indicator", "this does not continue the lines above: check the indentation and quotes"),
+    ("expected <block end>", "this does not continue the lines above: check the indentation and quotes"),
+    ("could not find expected ':'", "a key has no ':'"),
 )
 
 
-def in_words(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
-    """Return what to tell a person about a problem, and the line to tell it of; lines count from 0.
+def explain_error(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
+    """Return the message for a parser's error and the line to report it at. Lines count from 0.
 
     Args:
-        problem: the parser's words.
-        found: the line where it noticed.
-        begun: the line where what it was reading began.
-        lines: the whole text.
+        problem: the parser's message.
+        found: the line where the parser noticed the error.
+        begun: the line where the value that it was reading begins.
+        lines: the lines of the text.
     """
-    # A quote that is never closed is noticed at the end of the file, and is of interest where it begins.
+    # The parser notices an open quote at the end of the file. The beginning of the quote is more useful.
     at = begun if "end of stream" in problem and begun is not None else found
     if at is not None and at < len(lines) and _INDENTED_BY_TAB.match(lines[at]):
-        return "a tab stands where YAML wants spaces: indent with spaces", at
-    return next((words for part, words in _IN_WORDS if part in problem), problem), at
+        return "YAML does not allow a tab here: indent with spaces", at
+    return next((words for part, words in _MESSAGES if part in problem), problem), at

@@ -1,7 +1,7 @@
-"""Where the values of a YAML document stand: at which line, or between which characters. Pure.
+"""The positions of values in a YAML document: their lines, or the characters between which they are. Pure.
 
-Rules: a place is found by its path, the keys and positions that lead to it; what is kept for all of a document takes
-room in proportion to the document, however deep it is.
+Rules: a position is found by its path, which is the keys and indexes that lead to it. The memory for a document is
+proportional to the document, however deep it is.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 Members = dict[str, Any] | list[Any]
-"""The lines of a mapping's keys, or of a list's items: each is a number, or a list of it and of the members below."""
+"""The lines of a mapping's keys or a list's items. Each is a number, or a list of the number and the members below."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines(Mapping[Path, int]):
-    """The line of each key and item of a document, by its path. The tree is plain enough to be written as JSON."""
+    """The line of each key and item of a document, by its path. The tree can be written as JSON."""
 
     tree: Members
 
     def __getitem__(self, path: Path) -> int:
-        """Return a line. Raises KeyError where nothing has that path."""
+        """Return the line of a path. Raises KeyError if there is no such path."""
         node: Any = [None, self.tree]
         for step in path:
             members: Any = node[1] if isinstance(node, list) else ()
@@ -36,11 +36,11 @@ class Lines(Mapping[Path, int]):
         return int(line)
 
     def __iter__(self) -> Iterator[Path]:
-        """Yield each path, from the outside in."""
+        """Yield each path, outer ones first."""
         yield from _paths((), self.tree)
 
     def __len__(self) -> int:
-        """Return how many keys and items there are."""
+        """Return the number of keys and items."""
         return sum(1 for _ in self)
 
 
@@ -54,19 +54,19 @@ def _paths(above: Path, members: Members) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where a value stands, as positions in the text: its first character, and the one after its last.
+    """The position of a value in the text: its first character, and the one after its last.
 
-    `style` is the parser's: `'`, `"`, `|`, `>` or None for a plain scalar; None for all that is no scalar.
+    `style` is the parser's: `'`, `"`, `|`, `>`, or None for a plain scalar and for every value that is no scalar.
     """
 
     start: int
     end: int
     key: int
-    """Where the key, or the item, begins."""
+    """The first character of the key or item."""
     column: int
     is_scalar: bool
     is_flow: bool
     is_alias: bool
     is_marked: bool
-    """It has an anchor or a tag, which stand at its beginning."""
+    """Whether it starts with an anchor or a tag."""
     style: str | None

@@ -1,17 +1,20 @@
-"""YAML as text: every scalar is the text that stands there, and every value knows its line.
+"""Parse YAML to dicts, lists and texts: every scalar stays the text in the file, and every value has its line.
 
-The only importer of `yaml`. Rules: nothing is guessed from a scalar's look, but that a plain `null`, `~` or nothing is
-None; aliases are followed, within a limit; merge keys and foreign tags are refused. Documents are built from the
-parser's events, because that is twice as fast as composing nodes, and because the composer written in C overflows the
-stack on deep nesting. What is kept of a text takes room in proportion to the text, whatever stands in it: lines are a
-tree and not a path for each node, aliases and mistakes are counted.
+This is the only module that imports `yaml`. Rules:
+
+- No type is guessed from a scalar. Only a plain `null`, `~` or empty scalar is None.
+- Aliases are followed, up to a limit. Merge keys and foreign tags are refused.
+- The memory for a text is proportional to the text, whatever it contains. Therefore lines are a tree instead of a path
+  per node, and aliases and errors are counted.
+
+Implementation: documents are built from the parser's events instead of its nodes. That is twice as fast, and the
+composer in C overflows the stack on deep nesting.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -27,16 +30,14 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.formats.yaml_errors import in_words
+from reconciler.formats.yaml_documents import Allowance, RawDocument, YamlProblem, YamlUnreadableError
+from reconciler.formats.yaml_errors import explain_error
 from reconciler.formats.yaml_positions import Lines, Members, Node, Path
 from reconciler.model.scalar import quoted
 
 DOCUMENTS_MAX = 10_000
 DEPTH_MAX = 100
 MERGE = "<<"
-REPEATED_NODES_MAX = 100_000
-PROBLEMS_MAX = 1_000
-"""More mistakes in one file are not told one by one."""
 
 _TOO_DEEP = f"is nested deeper than {DEPTH_MAX} levels"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is not in every build of PyYAML
@@ -47,39 +48,8 @@ _TAGS = frozenset(
 _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 
 
-class YamlUnreadableError(Exception):
-    """A text that cannot be read, as a whole. `line` counts from 1, where it is known."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(message)
-        self.line = line
-
-
-@dataclass(frozen=True, slots=True)
-class YamlProblem:
-    """One thing that is wrong inside a document that can otherwise be read."""
-
-    path: Path
-    line: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawDocument:
-    """A document as dicts, lists, texts and None. `lines` has the line of each key and item, by its path."""
-
-    value: Any
-    line: int
-    lines: Lines
-    problems: tuple[YamlProblem, ...]
-
-
-Parse = Callable[[str], tuple[RawDocument, ...]]
-"""What makes a text's documents of it: `parse`, or something that remembers what it made."""
-
-
 def parse(text: str) -> tuple[RawDocument, ...]:
-    """Return a text's documents; an empty one has the value None. Raises `YamlUnreadableError` in plain words."""
+    """Return the documents of a text. An empty one has the value None. Raises `YamlUnreadableError` in plain words."""
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
@@ -95,45 +65,45 @@ def parse(text: str) -> tuple[RawDocument, ...]:
 
 
 def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
-    """Return where the values of one document stand, for a text that `parse` can read.
+    """Return the positions of the values of one document, for a text that `parse` accepts.
 
-    What an alias stands for has no place of its own, and so no entry.
+    A value that an alias repeats has no position of its own, and no entry.
 
     Args:
         text: the text.
-        index: which document, in the order of `parse`.
-        depth: the longest path of interest.
+        index: the index of the document, in the order of `parse`.
+        depth: the longest path to return.
 
     Raises `YamlUnreadableError`.
     """
     try:
-        events = yaml.parse(text, Loader=yaml.BaseLoader)  # its marks count characters, whatever libyaml counts
+        events = yaml.parse(text, Loader=yaml.BaseLoader)  # its positions count characters; those of libyaml may not
         begun = (event for event in events if isinstance(event, DocumentStartEvent))
         next(islice(begun, index, None))
-        return _Surveyor(events, text, depth).document()
-    except yaml.YAMLError:  # it takes a little less than libyaml does
+        return _NodeLocator(events, text, depth).document()
+    except yaml.YAMLError:  # the pure Python parser accepts slightly less than libyaml
         msg = "uses a layout that this editor cannot change safely; edit it by hand"
         raise YamlUnreadableError(msg) from None
 
 
 def _documents(events: Iterator[Event]) -> Iterator[RawDocument]:
-    left = _Budget()
+    left = Allowance()
     count = 0
     for event in events:
         if isinstance(event, DocumentStartEvent):
             count += 1
             if count > DOCUMENTS_MAX:
-                msg = f"holds more than {DOCUMENTS_MAX:,} documents: split the file"
+                msg = f"contains more than {DOCUMENTS_MAX:,} documents: split the file"
                 raise YamlUnreadableError(msg, _line(event))
             yield _Builder(events, left).document()
 
 
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlUnreadableError:
     problem = error.problem or "cannot be understood"
-    if "nesting depth" in problem:  # libyaml's own limit, since 0.2.6, which it may notice before we count
+    if "nesting depth" in problem:  # libyaml has a limit of its own since 0.2.6, and may reach it before we count
         return YamlUnreadableError(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
     found, begun = (mark.line if mark else None for mark in (error.problem_mark, error.context_mark))
-    words, at = in_words(problem, found, begun, text.splitlines())
+    words, at = explain_error(problem, found, begun, text.splitlines())
     return YamlUnreadableError(f"is not YAML: {words}", None if at is None else at + 1)
 
 
@@ -141,8 +111,8 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
-class _Surveyor:
-    """Finds the places of one document's values, from the events that follow its start."""
+class _NodeLocator:
+    """Locates the values of one document, from the events that follow its start."""
 
     def __init__(self, events: Iterator[Event], text: str, depth: int) -> None:
         self._events = events
@@ -156,7 +126,7 @@ class _Surveyor:
         return self._nodes
 
     def _visit(self, event: Any, path: Path | None, key: Any) -> int:
-        """Note the value that begins with this event, where it has a path, and return its end."""
+        """Record the value that begins with this event, if it has a path, and return its end."""
         is_alias, is_scalar = isinstance(event, AliasEvent), isinstance(event, ScalarEvent)
         end = _end(event) if is_alias or is_scalar else self._visit_members(event, path)
         if path is None:
@@ -164,7 +134,7 @@ class _Surveyor:
         start = event.start_mark.index
         self._nodes[path] = Node(
             start=start,
-            end=start + len(self._text[start:end].rstrip()),  # a block scalar takes the empty lines after it along
+            end=start + len(self._text[start:end].rstrip()),  # a block scalar includes the empty lines after it
             key=key.start_mark.index,
             column=event.start_mark.column,
             is_scalar=is_scalar,
@@ -176,7 +146,7 @@ class _Surveyor:
         return end
 
     def _visit_members(self, event: Any, path: Path | None) -> int:
-        """Note what stands in a collection. One in block style ends with its last value, not where the next begins."""
+        """Record the members of a collection, and return its end. In block style it ends with its last value."""
         inside = path if path is not None and len(path) < self._depth else None
         count, end = 0, _end(event)
         while not isinstance(inner := next(self._events), SequenceEndEvent | MappingEndEvent):
@@ -191,37 +161,17 @@ def _end(event: Any) -> int:
     return int(event.end_mark.index)
 
 
-@dataclass(slots=True)
-class _Budget:
-    """What one file may still have of that which costs more than the characters that it takes."""
-
-    repeated_nodes: int = REPEATED_NODES_MAX
-    problems: int = PROBLEMS_MAX
-
-    def repeat(self, nodes: int, line: int) -> None:
-        self.repeated_nodes -= nodes
-        if self.repeated_nodes < 0:
-            msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values"
-            raise YamlUnreadableError(msg, line)
-
-    def complain(self, line: int) -> None:
-        self.problems -= 1
-        if self.problems < 0:
-            msg = f"holds more than {PROBLEMS_MAX:,} mistakes: is this a spec?"
-            raise YamlUnreadableError(msg, line)
-
-
 class _Builder:
-    """Makes one document from the events that follow its start."""
+    """Builds one document from the events that follow its start."""
 
-    def __init__(self, events: Iterator[Event], left: _Budget) -> None:
+    def __init__(self, events: Iterator[Event], left: Allowance) -> None:
         self._events = events
         self._left = left
         self._nodes = 0
-        """How many there were, aliases written out."""
+        """The number of nodes so far, counting repeated ones again."""
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._path: list[str | int | None] = []
-        """Where we are. None: at a key of the mapping above."""
+        """The path of the current value. None stands for a key of the mapping above."""
         self._last_line = 0
         self._problems: list[YamlProblem] = []
 
@@ -231,32 +181,32 @@ class _Builder:
         return RawDocument(value, _line(first), Lines(members or {}), tuple(self._problems))
 
     def _value(self, event: Any) -> tuple[Any, Members | None]:
-        """Return the value that begins with this event, and the lines of what is in it."""
+        """Return the value that begins with this event, and the lines of its members."""
         self._nodes += 1
         if isinstance(event, AliasEvent):
-            return self._repeated(event), None
+            return self._alias_value(event), None
         if event.anchor is None:
-            return self._fresh(event)
+            return self._new_value(event)
         self._anchors[event.anchor] = None
         before = self._nodes
-        value, members = self._fresh(event)
+        value, members = self._new_value(event)
         self._anchors[event.anchor] = value, self._nodes - before + 1
         return value, members
 
-    def _repeated(self, event: AliasEvent) -> Any:
+    def _alias_value(self, event: AliasEvent) -> Any:
         if event.anchor not in self._anchors:
             msg = f"the alias *{event.anchor} has no anchor &{event.anchor} before it in this document"
             raise YamlUnreadableError(msg, _line(event))
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            msg = f"the alias *{event.anchor} stands inside of what it names"
+            msg = f"the alias *{event.anchor} is inside the value that it names"
             raise YamlUnreadableError(msg, _line(event))
         value, size = anchored
         self._nodes += size
-        self._left.repeat(size, _line(event))
+        self._left.use_repeated_nodes(size, _line(event))
         return value
 
-    def _fresh(self, event: Any) -> tuple[Any, Members | None]:
+    def _new_value(self, event: Any) -> tuple[Any, Members | None]:
         if event.tag not in _TAGS:
             self._problem(event, f"the tag {quoted(event.tag)} is not allowed: write plain values")
         if isinstance(event, ScalarEvent):
@@ -290,7 +240,7 @@ class _Builder:
             line = self._line(event)
             if key in found:
                 first = lines[key][0] if isinstance(lines[key], list) else lines[key]
-                self._problem(event, f"this key stands twice: first on line {first}")
+                self._problem(event, f"this key is used twice: first on line {first}")
                 self._value(next(self._events))
                 continue
             value, members = self._value(next(self._events))
@@ -304,7 +254,7 @@ class _Builder:
 
     def _key(self, event: Event) -> str:
         if isinstance(event, CollectionStartEvent):
-            msg = "a key must be text, not a list or a mapping: quote a value that holds '{{'"
+            msg = "a key must be text, not a list or a mapping: quote a value that contains '{{'"
             raise YamlUnreadableError(msg, _line(event))
         key, _ = self._value(event)
         if isinstance(key, str):
@@ -313,7 +263,7 @@ class _Builder:
         return ""
 
     def _line(self, event: Event) -> int:
-        """Return the line of an event: the same object for all of a line, for there may be many on one."""
+        """Return the line of an event. Events of one line share one object, because a line may have many of them."""
         line = _line(event)
         if line != self._last_line:
             self._last_line = line
@@ -321,6 +271,6 @@ class _Builder:
 
     def _problem(self, event: Event, message: str) -> None:
         line = _line(event)
-        self._left.complain(line)
+        self._left.use_problem(line)
         path = tuple(step for step in self._path if step is not None)
         self._problems.append(YamlProblem(path, line, message))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_text import Parse, parse
+from reconciler.formats.yaml_documents import Parse
+from reconciler.formats.yaml_text import parse
 from reconciler.git.approvals import ReadApprovals
 from reconciler.git.author import Author
 from reconciler.git.clone import Clone

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors import ConflictError
-from reconciler.formats.status_merge import merge
-from reconciler.formats.status_parser import as_written, is_ours
+from reconciler.formats.status_merge import merge_statuses
+from reconciler.formats.status_parser import as_written, is_status_file
 from reconciler.git.author import Author
 from reconciler.git.command import FETCHED_MAX, Git, GitError
 from reconciler.git.commit_maker import make_commit
@@ -106,7 +106,7 @@ class StatusBranch:
         """Yield the statuses that tell of a request which the published ones do not tell of."""
         for path, data in found.items():
             theirs = self._published.get(path)
-            merged = data if data == theirs else merge(None, data, theirs)
+            merged = data if data == theirs else merge_statuses(None, data, theirs)
             if merged is not None:
                 yield path, merged
 
@@ -152,7 +152,7 @@ class StatusBranch:
     def publish_on_top(self, message: str) -> str | None:
         """Publish what changed on top of whatever is there by now: for what has happened, and must not be lost.
 
-        A status that somebody else changed too is what `merge` makes of both. Raises `GitError`.
+        A status that somebody else changed too is what `merge_statuses` makes of both. Raises `GitError`.
         """
         for _ in range(TRIES):
             if self.pulls == 0:
@@ -172,7 +172,7 @@ class StatusBranch:
         ours = {path: data for path, data in here.items() if before.get(path) != data}
         for path, data in ours.items():
             theirs = self._published.get(path)
-            merged = data if theirs == before.get(path) else merge(before.get(path), data, theirs)
+            merged = data if theirs == before.get(path) else merge_statuses(before.get(path), data, theirs)
             if merged not in (None, theirs):
                 self._put(path, merged)
         for path in before.keys() - here.keys():
@@ -215,7 +215,7 @@ class StatusBranch:
         found = [each for each in list_tree(self.git, commit, self.prefix) if _can_be_ours(each)]
         contents = self.git.read_blobs([each.name for each in found])
         pairs = zip(found, contents, strict=True)
-        yield from ((self._inside(each.path), data) for each, data in pairs if is_ours(data))
+        yield from ((self._inside(each.path), data) for each, data in pairs if is_status_file(data))
 
     def _inside(self, path: str) -> str:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
@@ -246,7 +246,7 @@ class StatusBranch:
                 if not (is_gone(error) or is_never_ours(error)):
                     hidden[path] = error
                 continue
-            if is_ours(written := as_written(data)):
+            if is_status_file(written := as_written(data)):
                 found[path] = written
         return found, hidden
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, is_ours, parse_status
+from reconciler.formats.status_parser import StatusTooNewError, StatusUnreadableError, is_status_file, parse_status
 from reconciler.git.checkout import find_checkout
 from reconciler.git.command import Git, GitError
 from reconciler.git.commits import FileChange, read_changes
@@ -124,5 +124,5 @@ def _parsed(git: Git, names: list[str]) -> Iterator[JobStatus]:
         raise _TooMuchError(msg)
     for data in git.read_blobs(small) if small else ():
         with suppress(StatusTooNewError, StatusUnreadableError, UnicodeDecodeError):
-            if is_ours(data):
+            if is_status_file(data):
                 yield parse_status(data.decode())

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from reconciler.formats.document_check import DocumentCheck, is_too_new
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, decode
-from reconciler.formats.yaml_text import YamlUnreadableError, parse
+from reconciler.formats.yaml_documents import YamlUnreadableError
+from reconciler.formats.yaml_text import parse
 from reconciler.local.credential_policy import Binding, binding_of, host_of
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSpec

@@ -15,9 +15,10 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from reconciler.formats import yaml_positions, yaml_text
+from reconciler.formats import yaml_documents, yaml_positions, yaml_text
+from reconciler.formats.yaml_documents import RawDocument
 from reconciler.formats.yaml_positions import Lines
-from reconciler.formats.yaml_text import RawDocument, parse
+from reconciler.formats.yaml_text import parse
 from reconciler.ports import Disk
 
 _FORMAT = "reconcile parse cache 1"
@@ -92,7 +93,7 @@ def _rows(text: str) -> Iterator[tuple[str, str]]:
 
 def _reader() -> str:
     """Return what tells this reader from every other: the text of its modules, and the parser below it."""
-    source = b"".join(Path(str(each.__file__)).read_bytes() for each in (yaml_text, yaml_positions))
+    source = b"".join(Path(str(each.__file__)).read_bytes() for each in (yaml_text, yaml_documents, yaml_positions))
     return f"{hashlib.sha256(source).hexdigest()[:16]} pyyaml-{version('pyyaml')}"
 
 

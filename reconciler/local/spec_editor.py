@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.formats.yaml_edit import Edit, YamlEditError, splice
+from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
 from reconciler.local.disk import LocalDisk
 from reconciler.local.file_writer import create_file, replace_file, told_of
 
@@ -36,7 +36,7 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
         if path not in before:
             before[path] = after[path] = disk.read(path)
         try:
-            after[path] = splice(after[path], edit)
+            after[path] = set_value(after[path], edit)
         except YamlEditError as refusal:
             msg = f"{path}: {edit.name}: {refusal}; edit it by hand"
             raise YamlEditError(msg) from None

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reconciler.formats.lookalikes import complaint, holds_documents, is_certain, meant
-from reconciler.formats.spec_parser import HIDES_SETTINGS, merge, read_documents
-from reconciler.formats.yaml_text import Parse, parse
+from reconciler.formats.lookalikes import has_our_documents, intended_name, is_yaml_by_name, rename_hint
+from reconciler.formats.spec_parser import MAY_HOLD_SETTINGS, merge_snapshots, read_documents
+from reconciler.formats.yaml_documents import Parse
+from reconciler.formats.yaml_text import parse
 from reconciler.local.specs_walk import HOLDS_GIT, Found, Lookalike, Stamp, Trouble, not_ours, walk
 from reconciler.model.diagnostic import Diagnostic, Severity
 from reconciler.model.kind import JobDocument
@@ -45,7 +46,7 @@ class SpecsDir:
         self._parsed_anew: dict[str, _Parsed] = {}
         """What requests rested on."""
         self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
-        """The stamps of files that look like specs, and whether they are meant to be."""
+        """The stamps of files that look like specs, and whether they are intended_name to be."""
         self._settings: dict[str, Snapshot] = {}
         """What the files held that hold Settings."""
 
@@ -65,7 +66,7 @@ class SpecsDir:
             except OSError as error:
                 troubles.append(Trouble(file, f"cannot be read: {error.strerror or error}", may_hold_anything=True))
         self._parsed = parsed
-        whole = merge([*map(self._told, troubles), *(each.contents for each in parsed.values())])
+        whole = merge_snapshots([*map(self._told, troubles), *(each.contents for each in parsed.values())])
         repositories = (f"{self._shown(each.path)} {HOLDS_GIT}" for each in troubles if each.is_repository)
         whole = replace(whole, why_not_trusted=next(repositories, None))
         return self._without_doubles(self._with_hidden_settings(whole, parsed, troubles))
@@ -98,17 +99,17 @@ class SpecsDir:
         for each in lookalikes:
             known = before.get(each.path)
             if known is None or each.stamp is None or known[0] != each.stamp:
-                known = each.stamp, is_certain(each.path) or self._holds_documents(each.path)
+                known = each.stamp, is_yaml_by_name(each.path) or self._holds_documents(each.path)
             self._lookalikes[each.path] = known
         return [
-            Trouble(path, complaint(meant(path) or ""), Severity.WARNING)
+            Trouble(path, rename_hint(intended_name(path) or ""), Severity.WARNING)
             for path, (_, is_one) in self._lookalikes.items()
             if is_one
         ]
 
     def _holds_documents(self, file: str) -> bool:
         try:
-            return holds_documents(self._disk.read(self._root / file))
+            return has_our_documents(self._disk.read(self._root / file))
         except OSError:
             return False  # nobody says that it is one of ours
 
@@ -159,7 +160,7 @@ class SpecsDir:
         # There is one Settings at most, so where one is read no other is looked for.
         unread = {each.path for each in troubles if each.may_hold_anything and not whole.settings}
         said = [
-            Diagnostic(file=self._shown(each), message=HIDES_SETTINGS)
+            Diagnostic(file=self._shown(each), message=MAY_HOLD_SETTINGS)
             for each in sorted(unread.union(hiding))
             if not whole.is_settings_broken
         ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.formats.lookalikes import SUFFIXES, meant
+from reconciler.formats.lookalikes import SUFFIXES, intended_name
 from reconciler.model.diagnostic import Severity
 from reconciler.ports import Disk, Entry
 
@@ -116,7 +116,7 @@ def _found(path: str, entry: Entry) -> Found | Lookalike | Trouble | None:
         return trouble
     if path.endswith(SUFFIXES):
         return Found(path, entry.stamp)
-    return None if meant(path) is None else Lookalike(path, entry.stamp)
+    return None if intended_name(path) is None else Lookalike(path, entry.stamp)
 
 
 def _trouble(path: str, entry: Entry) -> Trouble | None:

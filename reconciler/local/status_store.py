@@ -18,12 +18,13 @@ from reconciler.formats.status_parser import (
     StatusTooNewError,
     StatusUnreadableError,
     as_written,
-    is_ours,
+    is_status_file,
     parse_provider_status,
     parse_status,
 )
 from reconciler.formats.status_writer import render_provider_status, render_status
-from reconciler.formats.yaml_text import Parse, parse
+from reconciler.formats.yaml_documents import Parse
+from reconciler.formats.yaml_text import parse
 from reconciler.local.status_walk import StatusStamp, is_gone, is_never_ours, unread, walk
 from reconciler.model.status import JobStatus, ProviderStatus
 from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread, status_path
@@ -271,7 +272,7 @@ def _path(status: JobStatus) -> str:
 
 
 def _parse(path: str, data: bytes, parse: Parse) -> _Status:
-    if not is_ours(data):
+    if not is_status_file(data):
         return None
     read = parse_provider_status if path.startswith(PROVIDERS) else parse_status
     return read(data.decode(), parse)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_text import YamlUnreadableError, parse
+from reconciler.formats.yaml_documents import YamlUnreadableError
+from reconciler.formats.yaml_text import parse
 from reconciler.local.clock import SystemClock
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS

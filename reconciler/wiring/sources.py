@@ -13,7 +13,8 @@ from reconciler.controller.run_options import GitRemote, Paths, Publishing
 from reconciler.controller.runtime import Runtime
 from reconciler.core.remembered_attempts import WINDOW
 from reconciler.errors import PublishError
-from reconciler.formats.yaml_text import Parse, parse
+from reconciler.formats.yaml_documents import Parse
+from reconciler.formats.yaml_text import parse
 from reconciler.git.author import Author
 from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecsError, find_checkout
 from reconciler.git.checkout_watcher import watching_checkout

@@ -111,7 +111,7 @@ def test_a_spec_that_reads_otherwise_than_it_is_shown_is_refused(tmp_path: Path,
     ran = Checkout(tmp_path).run("--once", "--state-dir", str(tmp_path / "state"))
 
     assert ran.code == 65
-    assert f"holds U+{ord(MISLEADING[what]):04X}, so it may say something else than it shows" in ran.err
+    assert f"contains U+{ord(MISLEADING[what]):04X}, which makes a text look different" in ran.err
     assert desk.asked() == [("cancel", "ftjob-b")]
 
 

@@ -21,7 +21,7 @@ GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cance
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
 SUSPENDED = SETTINGS + "  suspend: true\n"
 LEFT_ALONE = "written by a later version of reconcile; left alone"
-HIDES_SETTINGS = "specs/bad.yaml: it may hold Settings, so nothing is asked for any job until it can be read"
+MAY_HOLD_SETTINGS = "specs/bad.yaml: it may hold Settings, so no change is requested for any job until it can be read"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -133,7 +133,7 @@ CASES: dict[str, Case] = {
         HEAD + "spec: {provider: demo, jobId: ftjob-bad}\n", 65, ("specs/bad.yaml:4: spec.desiredState: is required",)
     ),
     "duplicate key": Case(
-        GOOD + "  jobId: ftjob-2\n", 65, ("specs/bad.yaml:8: spec.jobId: this key stands twice: first on line 6",)
+        GOOD + "  jobId: ftjob-2\n", 65, ("specs/bad.yaml:8: spec.jobId: this key is used twice: first on line 6",)
     ),
     "duplicate name in two files": Case(
         _two_files,
@@ -179,7 +179,7 @@ CASES: dict[str, Case] = {
     "tab indentation": Case(
         GOOD.replace("  jobId", "\tjobId"),
         65,
-        ("specs/bad.yaml:6: is not YAML: a tab stands where YAML wants spaces: indent with spaces",),
+        ("specs/bad.yaml:6: is not YAML: YAML does not allow a tab here: indent with spaces",),
     ),
     "byte order mark": Case(b"\xef\xbb\xbf" + GOOD.encode(), 0, ("bad: cancel accepted",)),
     "CRLF": Case(GOOD.replace("\n", "\r\n"), 0, ("bad: cancel accepted",)),
@@ -202,7 +202,9 @@ CASES: dict[str, Case] = {
         ("specs/bad.yaml:8: is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8",),
     ),
     "NUL byte": Case(
-        GOOD.encode() + b"# \x00\n", 65, ("specs/bad.yaml:8: holds the control character U+0000: is this a text file?",)
+        GOOD.encode() + b"# \x00\n",
+        65,
+        ("specs/bad.yaml:8: contains the control character U+0000: is this a text file?",),
     ),
     "not YAML": Case(
         "spec: [\n", 65, ("specs/bad.yaml:2: is not YAML: a value is missing here, or a bracket is never closed",)
@@ -236,12 +238,14 @@ CASES: dict[str, Case] = {
         ),
         stops=True,
     ),
-    "Settings above a conflict": Case(SUSPENDED + "<<<<<<< HEAD\n", 65, (HIDES_SETTINGS,), stops=True),
-    "Settings above a bracket that is never closed": Case(SUSPENDED + "more: [\n", 65, (HIDES_SETTINGS,), stops=True),
-    "Settings with a misspelt kind, below a conflict": Case(
-        "<<<<<<< HEAD\n" + SUSPENDED.replace("Settings", "settngs"), 65, (HIDES_SETTINGS,), stops=True
+    "Settings above a conflict": Case(SUSPENDED + "<<<<<<< HEAD\n", 65, (MAY_HOLD_SETTINGS,), stops=True),
+    "Settings above a bracket that is never closed": Case(
+        SUSPENDED + "more: [\n", 65, (MAY_HOLD_SETTINGS,), stops=True
     ),
-    "Settings as UTF-16": Case(SUSPENDED.encode("utf-16"), 65, ("save it as UTF-8", HIDES_SETTINGS), stops=True),
+    "Settings with a misspelt kind, below a conflict": Case(
+        "<<<<<<< HEAD\n" + SUSPENDED.replace("Settings", "settngs"), 65, (MAY_HOLD_SETTINGS,), stops=True
+    ),
+    "Settings as UTF-16": Case(SUSPENDED.encode("utf-16"), 65, ("save it as UTF-8", MAY_HOLD_SETTINGS), stops=True),
     "Settings that are called Config": Case(
         SUSPENDED.replace("Settings", "Config"), 65, ("kind: 'Config' is not one of",), stops=True
     ),

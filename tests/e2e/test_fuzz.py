@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reconciler.cli.group import VERBS
 from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.status_writer import digest
-from reconciler.formats.yaml_edit import Edit, YamlEditError, splice
+from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
 from tests.support.cli import SPEC, Ran
 from tests.support.desk import Desk
 
@@ -180,7 +180,7 @@ def test_an_edit_changes_what_it_says_or_is_refused(fuzz: Fuzz[tuple[str, str]])
         data = text.encode(errors="replace")
         before = read_documents(data, file="", shown="")
         try:
-            after = read_documents(splice(data, Edit("odd", ("reason",), reason)), file="", shown="")
+            after = read_documents(set_value(data, Edit("odd", ("reason",), reason)), file="", shown="")
         except YamlEditError:
             return
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from reconciler import wiring
 from reconciler.controller.run_options import Paths, Selection
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
-from reconciler.formats.yaml_edit import Edit, YamlEditError, splice
-from reconciler.formats.yaml_text import YamlUnreadableError, parse
+from reconciler.formats.yaml_documents import YamlUnreadableError
+from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
+from reconciler.formats.yaml_text import parse
 from reconciler.local.parse_cache import _packed, _unpacked
 from tests.support.foreign_costs import FOREIGN
 
@@ -144,7 +145,7 @@ def _validate(text: str) -> None:
 
 def _edit(text: str) -> None:
     try:
-        splice(text.encode(), Edit("a", ("desiredState",), "running"))
+        set_value(text.encode(), Edit("a", ("desiredState",), "running"))
     except YamlEditError:
         return
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.formats.checkout_conversion import as_committed
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.status_parser import as_written, is_ours
+from reconciler.formats.status_parser import as_written, is_status_file
 from reconciler.formats.status_writer import render_status
 from reconciler.model.job import JobError
 from reconciler.model.spec import spec_digest
@@ -38,7 +38,7 @@ def test_a_status_is_read_as_it_was_written_however_it_was_checked_out(how: str)
 
     assert data != written.encode()
     assert as_written(data) == written.encode()
-    assert is_ours(as_written(data))
+    assert is_status_file(as_written(data))
 
 
 def test_a_status_that_holds_what_a_checkout_might_make_is_left_as_it_is() -> None:

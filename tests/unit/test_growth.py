@@ -108,7 +108,7 @@ READERS: Mapping[str, Work] = {
     "globs: a deep glob": lambda text: _matched("a/" * 32 + "a", "**/a/" * (len(text) // 5)),
     "globs: a long path": lambda text: _matched(text, "**/a*a/**/**/*a*b/**/?"),
     "plugin.clean": plugin.clean,
-    "status_text.clean": status_writer.clean,
+    "status_text.clean": status_writer.clean_text,
     "wording.clean": text.clean,
     "markdown.escaped": markdown.escaped,
     "github.harmless": github_text.harmless,

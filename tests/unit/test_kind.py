@@ -10,7 +10,7 @@ import reconciler
 from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.status_parser import StatusUnreadableError, parse_status
 from reconciler.formats.status_writer import digest, render_status
-from reconciler.formats.yaml_edit import Edit, splice
+from reconciler.formats.yaml_edit import Edit, set_value
 from reconciler.model.job import ObservedJob
 from reconciler.model.kind import DOCUMENTS, FINE_TUNING, KINDS, JobKind
 from reconciler.model.operator import KindName
@@ -46,7 +46,7 @@ def test_a_spec_of_a_kind_is_read_as_its_document_and_can_be_edited(kind: JobKin
     (located,) = read_documents(text.encode(), file="a.yaml", shown="specs/a.yaml").jobs
 
     assert type(located.document) is kind.document is DOCUMENTS[kind.name]
-    assert "cancelled" in splice(text.encode(), Edit("a", ("desiredState",), "cancelled")).decode()
+    assert "cancelled" in set_value(text.encode(), Edit("a", ("desiredState",), "cancelled")).decode()
 
 
 @BY_KIND

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.formats.lookalikes import meant
+from reconciler.formats.lookalikes import intended_name
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Severity
@@ -71,7 +71,7 @@ def test_a_warning_ends_with_the_file_and_comes_with_what_it_holds(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.yml", "a", "", "a.txt"])
 def test_a_name_that_is_right_or_something_else_is_meant_as_nothing_else(name: str) -> None:
-    assert meant(name) is None
+    assert intended_name(name) is None
 
 
 def test_a_link_in_the_place_of_the_statuses_hides_no_specs(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.formats.yaml_text import YamlUnreadableError, parse
+from reconciler.formats.yaml_documents import YamlUnreadableError
+from reconciler.formats.yaml_text import parse
 from reconciler.local.disk import LocalDisk
 from reconciler.local.parse_cache import ParseCache
 

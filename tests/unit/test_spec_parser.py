@@ -9,8 +9,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from reconciler.formats.spec_parser import FILE_MAX_BYTES, read_documents
-from reconciler.formats.validation_errors import COUNTED_MAX, flaws, near
-from reconciler.formats.yaml_text import DOCUMENTS_MAX, PROBLEMS_MAX, parse
+from reconciler.formats.validation_errors import LISTED_MAX, closest, field_errors
+from reconciler.formats.yaml_documents import PROBLEMS_MAX
+from reconciler.formats.yaml_text import DOCUMENTS_MAX, parse
 from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Severity
@@ -118,33 +119,33 @@ def test_fields_may_be_left_empty_where_they_are_optional() -> None:
     [
         (JOB.encode("utf-16"), "specs/a.yaml:1: is UTF-16 or UTF-32: save it as UTF-8"),
         (JOB.encode() + b"# caf\xe9\n", "specs/a.yaml:9: is not UTF-8: byte 0xe9 at offset 146; save it as UTF-8"),
-        (JOB.encode() + b"#\x00", "specs/a.yaml:9: holds the control character U+0000: is this a text file?"),
+        (JOB.encode() + b"#\x00", "specs/a.yaml:9: contains the control character U+0000: is this a text file?"),
         (b"#" * (FILE_MAX_BYTES + 1), "specs/a.yaml: is larger than 4 MiB: split the file"),
         (
             b"metadata:\n\tname: bot\n",
-            "specs/a.yaml:2: is not YAML: a tab stands where YAML wants spaces: indent with spaces",
+            "specs/a.yaml:2: is not YAML: YAML does not allow a tab here: indent with spaces",
         ),
         (
             b"reason: too high: see #412\n",
-            "specs/a.yaml:1: is not YAML: a ':' stands where no key can be: quote a value that holds ': '",
+            "specs/a.yaml:1: is not YAML: a ':' is not allowed here: quote a value that contains ': '",
         ),
         (b"a: 1\nb: 'open\nc: 2\n", "specs/a.yaml:2: is not YAML: a quote that is opened here is never closed"),
         (b"a: {b: 1\n", "specs/a.yaml:2: is not YAML: a ',' is missing here, or a bracket is never closed"),
         (
             b"- a\nb: 1\n",
-            "specs/a.yaml:2: is not YAML: this does not go on from the lines above: look at the indentation and quotes",
+            "specs/a.yaml:2: is not YAML: this does not continue the lines above: check the indentation and quotes",
         ),
         (b"a: @b\n", "specs/a.yaml:1: is not YAML: a value cannot begin with this character: put the value in quotes"),
         (b"a: *b\n", "specs/a.yaml:1: the alias *b has no anchor &b before it in this document"),
-        (b"a: &b [*b]\n", "specs/a.yaml:1: the alias *b stands inside of what it names"),
+        (b"a: &b [*b]\n", "specs/a.yaml:1: the alias *b is inside the value that it names"),
         (
             b"a: {{ name }}\n",
-            "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that holds '{{'",
+            "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that contains '{{'",
         ),
         (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a conflict of a Git merge is not resolved here"),
         (b"[" * 200_000, "specs/a.yaml:1: is nested deeper than 100 levels"),
-        (b"{" * 500, "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that holds '{{'"),
-        (b"--- x\n" * (DOCUMENTS_MAX + 1), "specs/a.yaml:10001: holds more than 10,000 documents: split the file"),
+        (b"{" * 500, "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that contains '{{'"),
+        (b"--- x\n" * (DOCUMENTS_MAX + 1), "specs/a.yaml:10001: contains more than 10,000 documents: split the file"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why_and_stops_all_its_documents(data: bytes, message: str) -> None:
@@ -205,7 +206,7 @@ def test_aliases_cannot_be_made_a_bomb() -> None:
         (
             "jobId: ftjob-1",
             "jobId: a\n  jobId: b",
-            "specs/a.yaml:8: spec.jobId: this key stands twice: first on line 7",
+            "specs/a.yaml:8: spec.jobId: this key is used twice: first on line 7",
         ),
         ("jobId: ftjob-1", "jobId: !Ref x", "specs/a.yaml:7: spec.jobId: the tag '!Ref' is not allowed"),
         ("jobId: ftjob-1", "jobId: ftjob-1\n  ~: x", "specs/a.yaml:8: spec: a key must be text"),
@@ -339,7 +340,7 @@ def test_no_mistake_is_told_in_the_words_of_the_library(kind: str) -> None:
             document = {key: document, "surplus": "x"}
         with pytest.raises(ValidationError) as caught:
             model.model_validate(document, by_alias=True, by_name=False)
-        told |= {each.message for each in flaws(caught.value, model)}
+        told |= {each.message for each in field_errors(caught.value, model)}
 
     assert len(told) > 10
     assert not [each for each in told if "nput should" in each or "is not valid" in each]
@@ -349,7 +350,7 @@ def test_no_mistake_is_told_in_the_words_of_the_library(kind: str) -> None:
     ("word", "meant"), [("canceled", "cancelled"), ("PAUSED", "paused"), ("xyz", None), ("", None)]
 )
 def test_only_a_word_that_is_like_another_is_taken_for_it(word: str, meant: str | None) -> None:
-    assert near(word, DesiredState) == meant
+    assert closest(word, DesiredState) == meant
 
 
 # --- a directory of them -------------------------------------------------------------------------------------
@@ -590,16 +591,16 @@ def test_mistakes_without_end_are_one_mistake_and_stop_the_whole_file() -> None:
     found = read(JOB + "  limits: {" + "maxAge: 1h, " * (PROBLEMS_MAX + 2) + "}\n")
 
     assert [str(each) for each in found.diagnostics] == [
-        f"specs/a.yaml:9: holds more than {PROBLEMS_MAX:,} mistakes: is this a spec?"
+        f"specs/a.yaml:9: contains more than {PROBLEMS_MAX:,} errors: is this a spec?"
     ]
     assert found.broken_files == {"a.yaml"}
 
 
 def test_so_many_mistakes_that_nobody_reads_them_are_counted() -> None:
-    found = read(JOB + "".join(f"  k{number}: 1\n" for number in range(COUNTED_MAX + 1)))
+    found = read(JOB + "".join(f"  k{number}: 1\n" for number in range(LISTED_MAX + 1)))
 
     assert [str(each) for each in found.diagnostics] == [
-        f"specs/a.yaml:1: {COUNTED_MAX + 1:,} things are wrong with it: is this a spec?"
+        f"specs/a.yaml:1: has {LISTED_MAX + 1:,} errors: is this a spec?"
     ]
     assert [each.name for each in found.broken_jobs] == ["bot"]
 

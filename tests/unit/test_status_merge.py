@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.formats.status_merge import merge
+from reconciler.formats.status_merge import merge_statuses
 from reconciler.formats.status_parser import parse_status
 from reconciler.formats.status_writer import render_status
 from reconciler.model.job import Phase
@@ -25,7 +25,7 @@ def running(*receipts: Receipt, source: str = "bots.yaml") -> JobStatus:
 
 def merged(before: JobStatus | None, ours: JobStatus, theirs: JobStatus) -> JobStatus:
     known = None if before is None else render_status(before).encode()
-    data = merge(known, render_status(ours).encode(), render_status(theirs).encode())
+    data = merge_statuses(known, render_status(ours).encode(), render_status(theirs).encode())
     assert data is not None
     return parse_status(data.decode())
 
@@ -52,7 +52,7 @@ def test_a_second_proof_of_the_same_is_no_news() -> None:
     theirs = render_status(a_status(receipts=(PROVEN,))).encode()
     ours = render_status(a_status(receipts=(later,))).encode()
 
-    assert merge(render_status(running(TAKEN)).encode(), ours, theirs) == theirs
+    assert merge_statuses(render_status(running(TAKEN)).encode(), ours, theirs) == theirs
 
 
 def test_an_attempt_that_one_side_made_is_counted_beside_the_answer_that_the_other_got() -> None:
@@ -74,9 +74,9 @@ def test_a_receipt_of_either_side_stays_and_there_are_never_too_many() -> None:
 def test_a_status_that_cannot_be_read_gives_way_to_ours() -> None:
     ours = render_status(running(TAKEN)).encode()
 
-    assert merge(render_status(running(ASKED)).encode(), ours, b"<<<<<<< ours\n") == ours
-    assert merge(render_status(running(ASKED)).encode(), ours, None) == ours
-    assert merge(render_status(running(ASKED)).encode(), render_status(running(ASKED)).encode(), None) is None
+    assert merge_statuses(render_status(running(ASKED)).encode(), ours, b"<<<<<<< ours\n") == ours
+    assert merge_statuses(render_status(running(ASKED)).encode(), ours, None) == ours
+    assert merge_statuses(render_status(running(ASKED)).encode(), render_status(running(ASKED)).encode(), None) is None
 
 
 def test_what_we_asked_for_a_job_that_is_no_longer_meant_still_counts_for_the_guard() -> None:

@@ -15,7 +15,7 @@ from reconciler.formats.status_parser import (
     parse_provider_status,
     parse_status,
 )
-from reconciler.formats.status_writer import clean, digest, render_provider_status, render_status
+from reconciler.formats.status_writer import clean_text, digest, render_provider_status, render_status
 from reconciler.model.job import JobError, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import (
@@ -168,7 +168,7 @@ texts = st.text(max_size=60) | st.sampled_from(
         "<<",
     ]
 )
-cleaned = texts.map(clean)
+cleaned = texts.map(clean_text)
 names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)).map(  # noqa: DTZ001  bounds are naive
     lambda moment: moment.replace(microsecond=0)
@@ -311,14 +311,14 @@ def test_a_text_stands_plain_only_where_no_reader_mistakes_it(text: str | None, 
     ],
 )
 def test_a_providers_text_is_one_harmless_line(text: str, result: str) -> None:
-    assert clean(text) == result
+    assert clean_text(text) == result
 
 
 @given(st.text() | st.text("ht:/?a \n…", max_size=40) | st.text("x ", min_size=1020, max_size=1030))
 def test_cleaning_what_is_clean_changes_nothing(text: str) -> None:
-    once = clean(text)
+    once = clean_text(text)
 
-    assert clean(once) == once
+    assert clean_text(once) == once
     assert len(once) <= 1024
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from reconciler.formats.spec_parser import read_documents
-from reconciler.formats.yaml_edit import Edit, YamlEditError, scalar, splice
+from reconciler.formats.yaml_edit import Edit, YamlEditError, scalar, set_value
 
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: chat}\n"
 OTHER = HEAD.replace("chat", "other") + "spec: {provider: demo, jobId: ftjob-2, desiredState: running}\n"
@@ -169,7 +169,7 @@ def test_only_the_wanted_value_changes(style: str, *, is_windows: bool) -> None:
     if is_windows:
         before, after = (codecs.BOM_UTF8 + each.replace(b"\n", b"\r\n") for each in (before, after))
 
-    assert splice(before, STATE) == after
+    assert set_value(before, STATE) == after
     assert not read_documents(after, file="a.yaml", shown="a.yaml").diagnostics
 
 
@@ -180,7 +180,7 @@ def test_a_new_key_is_one_line_in_the_files_own_style(style: str, *, is_windows:
     if is_windows:
         before, after = before.replace(b"\n", b"\r\n"), after.replace(b"\n", b"\r\n")
 
-    assert splice(before, REASON) == after
+    assert set_value(before, REASON) == after
 
 
 @pytest.mark.parametrize("style", SUSPENDED)
@@ -188,7 +188,7 @@ def test_a_suspension_comes_and_goes_and_nothing_else_does(style: str) -> None:
     marked, edit = SUSPENDED[style]
     before, after = before_and_after(marked)
 
-    assert splice(before, edit) == after
+    assert set_value(before, edit) == after
 
 
 @pytest.mark.parametrize(
@@ -224,20 +224,20 @@ def test_a_suspension_comes_and_goes_and_nothing_else_does(style: str) -> None:
 )
 def test_what_cannot_be_cut_cleanly_is_refused_in_words(text: str, edit: Edit, sentence: str) -> None:
     with pytest.raises(YamlEditError, match=re.escape(sentence)):
-        splice(text.encode(errors="surrogatepass"), edit)
+        set_value(text.encode(errors="surrogatepass"), edit)
 
 
 def test_what_is_so_already_leaves_every_byte() -> None:
     data = (HEAD + "spec:\n" + JOB + "  desiredState: &a   cancelled\n").encode()
 
-    assert splice(data, STATE) is data
+    assert set_value(data, STATE) is data
 
 
 def test_a_broken_neighbour_in_the_file_is_no_obstacle_and_stays_as_it_is() -> None:
     broken = OTHER.replace("running", "rnning")
     before, after = before_and_after(HEAD + "spec:\n" + JOB + "  desiredState: [[running|cancelled]]\n---\n" + broken)
 
-    assert splice(before, STATE) == after
+    assert set_value(before, STATE) == after
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The results of parsing a YAML text, and the limits on it. Pure.
+
+`yaml_text` makes these records. They are apart because most modules need the records and not the parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.formats.yaml_positions import Lines, Path
+
+REPEATED_NODES_MAX = 100_000
+"""The most nodes that aliases of one file may repeat, because each takes memory but hardly any characters."""
+PROBLEMS_MAX = 1_000
+"""A file with more errors than this is reported as a whole."""
+
+
+class YamlUnreadableError(Exception):
+    """A text that cannot be parsed. `line` counts from 1, if it is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class YamlProblem:
+    """One error in a document that can be parsed otherwise."""
+
+    path: Path
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawDocument:
+    """A document as dicts, lists, texts and None. `lines` has the line of each key and item, by path."""
+
+    value: Any
+    line: int
+    lines: Lines
+    problems: tuple[YamlProblem, ...]
+
+
+Parse = Callable[[str], tuple[RawDocument, ...]]
+"""A parser of texts: `yaml_text.parse`, or one with a cache."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What a file may still contain of things that cost more memory than the characters they take."""
+
+    repeated_nodes: int = REPEATED_NODES_MAX
+    problems: int = PROBLEMS_MAX
+
+    def use_repeated_nodes(self, nodes: int, line: int) -> None:
+        """Count nodes that an alias repeats. Raises `YamlUnreadableError` if none are left."""
+        self.repeated_nodes -= nodes
+        if self.repeated_nodes < 0:
+            msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values"
+            raise YamlUnreadableError(msg, line)
+
+    def use_problem(self, line: int) -> None:
+        """Count one error in a document. Raises `YamlUnreadableError` if none are left."""
+        self.problems -= 1
+        if self.problems < 0:
+            msg = f"contains more than {PROBLEMS_MAX:,} errors: is this a spec?"
+            raise YamlUnreadableError(msg, line)
