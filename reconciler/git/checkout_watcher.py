@@ -18,14 +18,14 @@ STEP_S = 0.5
 
 
 @asynccontextmanager
-async def watching_checkout(specs: CheckedOutSpecs, root: Path, not_ours: Path) -> AsyncIterator[FileWatcher]:
+async def watching_checkout(specs: CheckedOutSpecs, root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
     """Watch a directory of a checkout while the body runs; both paths are resolved."""
-    async with watching(root, not_ours) as waker, running(_follow(specs, waker)):
-        yield waker
+    async with watching(root, ignored) as watcher, running(_follow(specs, watcher)):
+        yield watcher
 
 
-async def _follow(specs: CheckedOutSpecs, waker: FileWatcher) -> None:
+async def _follow(specs: CheckedOutSpecs, watcher: FileWatcher) -> None:
     while True:
         await asyncio.sleep(STEP_S)
         if await asyncio.to_thread(specs.has_settled):
-            waker.wake()
+            watcher.notify()

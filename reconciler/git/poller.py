@@ -46,6 +46,6 @@ class RemotePoller:
 @asynccontextmanager
 async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemotePoller]:
     """Ask the remote every few seconds while the body runs."""
-    waker = RemotePoller(specs, every_s)
-    async with running(waker.follow()):
-        yield waker
+    poller = RemotePoller(specs, every_s)
+    async with running(poller.follow()):
+        yield poller

@@ -1,1 +1,1 @@
-"""What this machine holds: specs, statuses, the state directory, credentials, and the clock."""
+"""The resources of this machine: specs, statuses, the state directory, credentials, and the clock."""

@@ -1,8 +1,8 @@
-"""A file that lines are appended to for months, and that `logrotate` or a person may move away meanwhile.
+"""A file that lines are appended to for months, while `logrotate` or a person may move it away.
 
-Rules: before each line the name is compared with what is open, as `logging.handlers.WatchedFileHandler` does, so that a
-file that was moved or deleted is made anew; a line that did not fit on the disk never runs into the next one; a pipe
-that nobody reads is an error, and no wait.
+Rules: before each line, the file of that name is compared with the open one, as `logging.handlers.WatchedFileHandler`
+does. A file that was moved or deleted is created again. A line that did not fit on the disk never runs into the next
+one. A pipe without a reader is an error and does not block.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from reconciler.local.file_writer import open_to_append
 from reconciler.redaction import KNOWN_SECRETS
 
 _CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
-"""What `fsync` says of a pipe or a terminal."""
+"""The errors of `fsync` for a pipe or a terminal."""
 
 
 class AppendFile:
-    """A file that is open for appending. Opening it raises OSError."""
+    """A file that is open for appending. Opening it may raise OSError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,13 +28,13 @@ class AppendFile:
         self._descriptor = self._open()
 
     def append(self, line: bytes, *, is_durable: bool) -> None:
-        """Append a line that ends in a newline, without any known secret, in one write. Raises OSError.
+        """Append a line that ends in a newline, with known secrets redacted, in one write. Raises OSError.
 
         Args:
-            line: what to write.
-            is_durable: return only once it is on the disk.
+            line: the line.
+            is_durable: whether to return only once it is on the disk.
         """
-        if self._is_elsewhere():
+        if self._was_moved():
             self.reopen()
         shown = KNOWN_SECRETS.redact(line.decode(errors="replace")).encode()
         data = b"\n" + shown if self._is_line_begun else shown
@@ -47,21 +47,21 @@ class AppendFile:
             self._sync()
 
     def reopen(self) -> None:
-        """Open the file again by its name, and make it where it is not there. Raises OSError."""
+        """Open the file again by its name, and create it if it is missing. Raises OSError."""
         descriptor = self._open()
         self.close()
         self._descriptor, self._is_line_begun = descriptor, False
 
     def close(self) -> None:
-        """Close it. Whatever the system says to that, nothing is left to be written."""
+        """Close the file. An error is ignored, because nothing is left to be written."""
         with suppress(OSError):
             os.close(self._descriptor)
 
     def _open(self) -> int:
-        # Without O_NONBLOCK, opening a named pipe would wait for its reader, and writing to it as well.
+        # Without O_NONBLOCK, opening and writing to a named pipe would wait for its reader.
         return open_to_append(self._path, 0o640, os.O_NONBLOCK | os.O_NOCTTY)
 
-    def _is_elsewhere(self) -> bool:
+    def _was_moved(self) -> bool:
         ours = os.fstat(self._descriptor)
         try:
             named = self._path.stat()

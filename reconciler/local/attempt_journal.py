@@ -1,8 +1,8 @@
-"""What the state directory remembers for the guard: first attempts, and which statuses the last pass left.
+"""The guard's memory in the state directory: first attempts, and the statuses that the last pass left.
 
-Rules: what is recorded is on the disk before its request leaves; each file is replaced in one step and never half, and
-only where something in it changed; a journal that cannot be read is an error and never an empty one, for that would
-loosen the brakes. Who may write there is checked where the state directory is opened.
+Rules: an attempt is on the disk before its request is sent. Each file is replaced in one step, and only if its content
+changed. A journal that cannot be read is an error and never counts as empty, because that would loosen the limits.
+Other users cannot write the directory; `state_dir` checks that.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ STATUSES = "statuses.known"
 _FORMAT = "reconcile 1"
 
 
-class _TornError(OSError):
-    """A file that is not as we write it."""
+class _UnreadableError(OSError):
+    """A file that this version did not write, or not completely."""
 
 
 class StateJournal:
@@ -33,8 +33,8 @@ class StateJournal:
 
     Args:
         directory: the state directory.
-        disk: how it is read and written.
-        tree: where the statuses are that it knows of; those of another tree say nothing of these.
+        disk: the access to it.
+        tree: the status tree that it describes. Records about another tree are ignored.
         now: our clock.
     """
 
@@ -47,15 +47,15 @@ class StateJournal:
         self._requested: tuple[Requested, ...] | None = None
         self._known: KnownStatuses | None = None
         self._is_stale = False
-        """Something was forgotten that the file still holds."""
+        """Whether the file still has attempts that were forgotten."""
 
     def since(self) -> datetime:
-        """Return when it was begun: of what was asked for before, it knows nothing. Raises OSError."""
+        """Return when the journal was started. It has no attempts from before. Raises OSError."""
         self.requested()
         return self._since or self._now().replace(microsecond=0)
 
     def requested(self) -> tuple[Requested, ...]:
-        """Return every first attempt that still counts, or vouches for a receipt. Raises OSError."""
+        """Return every first attempt that still counts or that proves an open receipt. Raises OSError."""
         if self._requested is None:
             lines = self._read(REQUESTS)
             self._since = self._parsed(REQUESTS, lambda row: parse_instant(row["since"]), lines[0]) if lines else None
@@ -63,23 +63,23 @@ class StateJournal:
         return self._requested
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Keep these, durably, and of the earlier ones those that must still be known. Raises OSError."""
+        """Record new attempts durably, and keep the earlier ones in `still`. Raises OSError."""
         kept = (*still, *requested)
         self._write_requests(kept)
 
     def forget(self, requested: Iterable[Requested]) -> None:
-        """Take back what never left. It is gone from the disk once the pass ends."""
+        """Remove attempts that were not sent. The file changes at the end of the pass, in `keep`."""
         gone = set(requested)
         if gone:
             self._requested = tuple(each for each in self.requested() if each not in gone)
             self._is_stale = True
 
     def known(self) -> KnownStatuses:
-        """Return the statuses as the last pass left them. What a crash left torn counts as none. Raises OSError."""
+        """Return the statuses as the last pass left them, or none if a crash truncated the file. Raises OSError."""
         if self._known is None:
             try:
                 self._known = self._read_known()
-            except _TornError:
+            except _UnreadableError:
                 self._known = KnownStatuses()
         return self._known
 
@@ -91,7 +91,7 @@ class StateJournal:
         return known
 
     def keep(self, known: KnownStatuses) -> None:
-        """Remember the statuses as this pass leaves them. Raises OSError."""
+        """Record the statuses as this pass leaves them. Raises OSError."""
         if self._is_stale or self._since is None:
             self._write_requests(self.requested())
         if known != self._known:
@@ -106,7 +106,7 @@ class StateJournal:
         self._since, self._requested, self._is_stale = since, requested, False
 
     def _read(self, name: str) -> list[Any]:
-        """Return the rows of a file; none where it was never written. Raises OSError."""
+        """Return the rows of a file, or none if it was never written. Raises OSError."""
         try:
             text = self._disk.read(self._directory / name).decode()
         except FileNotFoundError:
@@ -124,9 +124,9 @@ class StateJournal:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise self._broken(name) from None
 
-    def _broken(self, name: str) -> _TornError:
+    def _broken(self, name: str) -> _UnreadableError:
         why = "this version of reconcile did not write it; an hour after its last request it can be removed"
-        return _TornError(errno.EINVAL, why, str(self._directory / name))
+        return _UnreadableError(errno.EINVAL, why, str(self._directory / name))
 
     def _write(self, name: str, rows: Iterable[object], *, is_durable: bool) -> None:
         target = self._directory / name
@@ -164,7 +164,7 @@ def _requested(row: Any) -> Requested:
 
 
 def _rows(known: KnownStatuses) -> Iterable[list[str]]:
-    """Yield a row for each status; the first word says what it tells."""
+    """Yield the rows of a file. The first word of each is its kind."""
     for name, mark in sorted(known.marks.items()):
         yield ["known", name, mark]
     for name, (account, job_id) in sorted(known.unfinished.items()):

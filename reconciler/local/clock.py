@@ -1,4 +1,4 @@
-"""The system's clock: the only place that reads it."""
+"""The system's clock. This is the only module that reads it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The `Clock` of the real world."""
+    """The `Clock` of this machine."""
 
     def now(self) -> datetime:
-        """Return this moment, aware, in UTC. It may jump: the system's clock can be set."""
+        """Return the current time, aware, in UTC. It may jump, because the system's clock can be set."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that only grow, from an arbitrary beginning."""
+        """Return seconds that never decrease, from an arbitrary start."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Return after that long."""
+        """Return after this many seconds."""
         await asyncio.sleep(seconds)

@@ -1,7 +1,7 @@
-"""Where a secret comes from, read anew for each request, so that a rotated one is used at once.
+"""The sources of secrets. A secret is read again for each request, so that a rotated one is used at once.
 
-Rules: nothing is remembered, and no message holds the secret or any part of it. Whether two credentials hold one secret
-is told by marks, which mean nothing outside this process.
+Rules: no secret is cached, and no message contains a secret or a part of it. Whether two credentials hold the same
+secret is decided by marks, which mean nothing outside this process.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pathlib import Path
 from reconciler.errors import Kind, PermanentError
 
 SECRETS_DIR = Path("/run/secrets")
-"""Where container platforms put secrets; the operator may name more directories."""
+"""The directory where container platforms put secrets. The operator may allow more directories."""
 
 _FILE_MAX = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AWS_KEY_ID = re.compile(r"[A-Z0-9]{16,128}(?=:)")
-"""What stands before the secret in AWS credentials that are written as one text: whose they are, it says alone."""
+"""The key id before the secret in AWS credentials that are written as one text. It alone identifies the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoCredentials:
-    """For an account that needs none."""
+    """The credentials of an account that needs none."""
 
     async def token(self) -> str:
-        """Return the empty text: no authorisation is sent."""
+        """Return an empty text: no authorisation is sent."""
         return ""
 
 
@@ -46,23 +46,23 @@ class EnvCredentials:
         """Return the secret. Raises `PermanentError(missing)`."""
         secret = self.environ.get(self.variable, "")
         if not secret:
-            msg = f"{self.variable} is not set: put the provider's key into this environment variable"
+            msg = f"{self.variable} is not set: set this environment variable to the provider's key"
             raise PermanentError(msg, kind=Kind.MISSING)
         return _sendable(secret, self.variable)
 
 
-def named_file(path: str) -> str:
-    """Return the name that a credential file goes by: bindings are compared by it.
+def canonical_file(path: str) -> str:
+    """Return the canonical path of a credential file, by which bindings are compared.
 
-    Links among directories are followed, so that `a/link/../key` is what the disk makes of it. A link to a file below
-    its own directory keeps its name, because the volumes of Kubernetes are made of such, and lead elsewhere after each
-    change; one that leads out of its directory is the file that it leads to.
+    Links among directories are followed, so that `a/link/../key` is resolved as the disk does. A link to a file below
+    its own directory keeps its name, because volumes of Kubernetes consist of such links and change their targets. A
+    link that leads out of its directory becomes the file that it leads to.
     """
-    return _followed(path)[0]
+    return _resolve(path)[0]
 
 
-def _followed(path: str) -> tuple[str, str]:
-    """Return the name of a file, and the path without links of the file that is there now."""
+def _resolve(path: str) -> tuple[str, str]:
+    """Return the canonical path of a file, and the path without links to the file that is there now."""
     directory, name = os.path.split(path)
     home, real = os.path.realpath(directory), os.path.realpath(path)
     is_at_home = name not in {"", ".", ".."} and real.startswith(f"{home.rstrip('/')}/")
@@ -71,13 +71,13 @@ def _followed(path: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class FileCredentials:
-    """A secret in a file below `SECRETS_DIR`, or below a directory that the operator names.
+    """A secret in a file below `SECRETS_DIR`, or below a directory that the operator allows.
 
     Args:
-        path: as a spec has it.
+        path: the path as a spec has it.
         allowed_dirs: the operator's directories.
-        name: what `named_file` said when the credential was compared with its binding; None where it was not. A path
-            that goes by another name by now is not read.
+        name: the canonical path when the credential was compared with its binding, or None if it was not. If the path
+            leads to another canonical path now, the file is not read.
     """
 
     path: Path
@@ -89,22 +89,22 @@ class FileCredentials:
         return _sendable(self.read(), str(self.path))
 
     def read(self) -> str:
-        """Return the same. Raises `PermanentError(missing)`."""
+        """Return the file's text without the line break at its end. Raises `PermanentError(missing)`."""
         try:
-            name, real = _followed(str(self.path))
+            name, real = _resolve(str(self.path))
             target = Path(real).resolve(strict=True)
             if not any(target.is_relative_to(each.resolve()) for each in (SECRETS_DIR, *self.allowed_dirs)):
                 msg = (
                     f"the credential file {self.path} is not below {SECRETS_DIR}, nor below a directory that the "
-                    "operator named: it is not read"
+                    "operator allowed: it is not read"
                 )
                 raise PermanentError(msg, kind=Kind.MISSING)
             if self.name not in (None, name):
-                msg = f"the credential file {self.path} leads elsewhere than when its host was checked: it is not read"
+                msg = f"the credential file {self.path} changed its target since its host was checked: it is not read"
                 raise PermanentError(msg, kind=Kind.MISSING)
             data = _bytes_of(target)
         except (OSError, RuntimeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "its links go round in a circle"
+            reason = error.strerror if isinstance(error, OSError) else "its links form a loop"
             msg = f"the credential file {self.path} cannot be read: {reason}"
             raise PermanentError(msg, kind=Kind.MISSING) from None
         if data is None:
@@ -118,9 +118,10 @@ class FileCredentials:
 
 
 def _bytes_of(target: Path) -> bytes | None:
-    """Return what is in a file whose path holds no link; None if it is too long, or no plain file. Raises OSError.
+    """Return the content of a file, or None if it is too long or no regular file. Raises OSError.
 
-    It is opened from directory to directory, so that a link that has been put into the path meanwhile is an error.
+    The path has no link. Each directory on it is opened from its parent, so that a link that was created meanwhile is
+    an error.
     """
     directory = os.open(target.anchor, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -138,13 +139,13 @@ def _bytes_of(target: Path) -> bytes | None:
     return data if len(data) <= _FILE_MAX else None
 
 
-def present(name: str, environ: Mapping[str, str], allowed_dirs: tuple[Path, ...] = ()) -> str:
-    """Return the secret that a credential holds at this moment, and nothing where it holds none that may be read.
+def current_secret(name: str, environ: Mapping[str, str], allowed_dirs: tuple[Path, ...] = ()) -> str:
+    """Return the current secret of a credential, or an empty text if it has none that may be read.
 
     Args:
         name: a variable, or a file's path.
         environ: the variables.
-        allowed_dirs: where files may be read, besides `SECRETS_DIR`.
+        allowed_dirs: directories where files may be read, in addition to `SECRETS_DIR`.
     """
     if "/" not in name:
         return environ.get(name, "")
@@ -155,13 +156,13 @@ def present(name: str, environ: Mapping[str, str], allowed_dirs: tuple[Path, ...
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """Tells whether secrets are equal, by marks that nobody can lead back to them: the key never leaves this object."""
+class SecretMarks:
+    """Marks by which secrets are compared. The key never leaves this object, so a mark reveals nothing."""
 
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def of(self, secret: str) -> bytes | None:
-        """Return a secret's mark; None for no secret."""
+        """Return the mark of a secret, or None for an empty one."""
         if not secret:
             return None
         whose = _AWS_KEY_ID.match(secret)
@@ -169,8 +170,8 @@ class Marks:
 
 
 def _sendable(secret: str, place: str) -> str:
-    """Return the secret if it can stand in a header, else raise without repeating it."""
+    """Return the secret if it can be in a header. Raises `PermanentError(missing)`, which does not repeat it."""
     if not secret.isascii() or not secret.isprintable() or " " in secret:
-        msg = f"the secret in {place} holds a blank, a line break or another character that no key has: check it"
+        msg = f"the secret in {place} contains a blank, a line break or another character that no key has: check it"
         raise PermanentError(msg, kind=Kind.MISSING)
     return secret

@@ -1,9 +1,10 @@
-"""The real disk, held to one root: a symbolic link counts only while it stays inside.
+"""The real disk, restricted to one root directory.
 
-A Kubernetes volume is made of links (`bots.yaml -> ..data/bots.yaml -> ..2026_11_23/bots.yaml`), so links are
-followed. But a repository must not make us read or write elsewhere, so one that leads out of the root is neither file
-nor directory, cannot be read, and is never written through. Below a linked directory no further link to a directory
-counts, and so no walk goes round for ever. In a tree that only we write, no link counts at all.
+Rules: a symbolic link counts only if it stays inside the root. A Kubernetes volume consists of links (`bots.yaml ->
+..data/bots.yaml -> ..2026_11_23/bots.yaml`), so links are followed. But a repository must not make us read or write
+elsewhere. Therefore a link that leads out of the root is neither file nor directory, cannot be read, and is never
+written through. Below a linked directory no further link to a directory counts, so that no walk loops. In a tree that
+only we write, no link counts at all.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ import os
 import stat
 from pathlib import Path
 
-from reconciler.local.file_writer import LINK, sync, told_of, write_beside
+from reconciler.local.file_writer import LINK_REFUSED, errors_naming, sync, write_beside
 from reconciler.ports import Entry
 
 READ_MAX_BYTES = 64 * 1024 * 1024
 
 
 class LocalDisk:
-    """The `Disk` below one root. What is outside of it raises `PermissionError`.
+    """The `Disk` below one root. A path outside raises `PermissionError`.
 
     Args:
         root: the directory.
-        follows_links: whether links inside of it count; else they are neither files nor directories.
+        follows_links: whether links inside of it count. Otherwise they are neither files nor directories.
         read_max_bytes: the largest file that is read.
-        makes_root: whether a write makes the root, if it is not there; else such a write fails.
+        makes_root: whether a write creates a missing root. Otherwise such a write fails.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class LocalDisk:
         self._makes_root = makes_root
 
     def read(self, path: Path) -> bytes:
-        """Return a regular file's bytes. Raises OSError, also for a pipe, a device, or a file that is too large."""
+        """Return a regular file's bytes. Raises OSError, also for a pipe, a device, and a file that is too large."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
@@ -59,7 +60,7 @@ class LocalDisk:
             return file.read()
 
     def list(self, path: Path) -> list[Entry]:
-        """Return what stands in a directory, sorted by name. Raises OSError."""
+        """Return the entries of a directory, sorted by name. Raises OSError."""
         here = self.resolved(path)
         is_linked = here != self._real_root / path.relative_to(self._root)
         with os.scandir(here) as entries:
@@ -67,7 +68,7 @@ class LocalDisk:
         return sorted(found, key=lambda entry: entry.name)
 
     def write_beside(self, target: Path, data: bytes) -> Path:
-        """Write bytes to a new file in the directory of another, which is made if need be; return the new file."""
+        """Write bytes to a new file in the directory of `target`, which is created if needed. Return the new file."""
         parent = self.resolved(target.parent)
         if not (self._makes_root or self._root.is_dir()):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
@@ -79,8 +80,8 @@ class LocalDisk:
         sync(path, os.O_NOFOLLOW)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Put a file in the place of another in one step; a link in its place is replaced, not followed."""
-        with told_of(target):
+        """Put a file in the place of another in one step. A link in its place is replaced, not followed."""
+        with errors_naming(target):
             source.rename(self.resolved(target.parent) / target.name)
 
     def sync_dir(self, path: Path) -> None:
@@ -88,7 +89,7 @@ class LocalDisk:
         sync(path, os.O_DIRECTORY)
 
     def remove(self, path: Path) -> None:
-        """Remove a file or a link, and nothing if there is none."""
+        """Remove a file or a link. Does nothing if there is none."""
         (self.resolved(path.parent) / path.name).unlink(missing_ok=True)
 
     @property
@@ -96,15 +97,15 @@ class LocalDisk:
         return self._root.resolve()
 
     def resolved(self, path: Path) -> Path:
-        """Return where a path leads, which is inside of the root. Raises OSError for one that leads elsewhere."""
+        """Return the target of a path, which is inside the root. Raises OSError if it is outside."""
         try:
             real = path.resolve()
-        except RuntimeError:  # pathlib's word for a loop, before Python 3.13
+        except RuntimeError:  # how pathlib reports a loop before Python 3.13
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
         if not real.is_relative_to(self._real_root):
             raise PermissionError(errno.EPERM, "a link leads outside", str(path))
         if not self._follows_links and real != self._real_root / path.relative_to(self._root):
-            raise OSError(errno.ELOOP, LINK, str(path))
+            raise OSError(errno.ELOOP, LINK_REFUSED, str(path))
         return real
 
     def _entry(self, entry: os.DirEntry[str], here: Path, *, is_linked: bool) -> Entry:
@@ -117,13 +118,13 @@ class LocalDisk:
         try:
             real = self.resolved(here / entry.name)
         except OSError as error:
-            why = "a link that goes round in a circle" if error.errno == errno.ELOOP else "a link that leads outside"
+            why = "a link in a loop" if error.errno == errno.ELOOP else "a link that leads outside"
             return Entry(entry.name, is_dir=False, is_file=False, why_neither=why)
-        goes_round = is_linked or here.is_relative_to(real)
+        is_loop = is_linked or here.is_relative_to(real)
         is_file = real.is_file()
         return Entry(
             entry.name,
-            is_dir=real.is_dir() and not goes_round,
+            is_dir=real.is_dir() and not is_loop,
             is_file=is_file,
             why_neither="a link to a directory that would be read twice" if real.is_dir() else "a link to nothing",
             stamp=_stamp(real) if is_file else None,
@@ -131,7 +132,7 @@ class LocalDisk:
 
 
 def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:
-    """Return what changes whenever a file's bytes do, but within one tick of a coarse clock; None if it is gone."""
+    """Return a stamp that changes with the file's bytes, within the resolution of the clock, or None if it is gone."""
     try:
         facts = path.stat(follow_symlinks=False)
     except OSError:

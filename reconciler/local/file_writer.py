@@ -1,10 +1,10 @@
-"""The one way in which a file of ours is written.
+"""Write files safely. Every file of ours is written here.
 
-Rules: the bytes first stand beside the file, under a name that nobody can guess and that nothing had, and then take
-its place in one step: a reader finds the old file or the new one, and a link that was planted is not written through;
-a link in the place of a file is never followed; what goes wrong is told with the path that the user knows. Devices and
-pipes are written to as they are. What is named below `/dev` and `/proc` is the kernel's, so `/dev/stdout` works, and a
-log file may be a link to it, as containers have it.
+Rules: the bytes are first written to a new file beside the target, under an unpredictable name, which then takes the
+target's place in one step. A reader sees the old file or the new one, and a link that an attacker created is not
+written through. A link in the place of the target is never followed. An error names the path that the user knows.
+Devices and pipes are written directly. Paths below `/dev` and `/proc` belong to the kernel. Therefore `/dev/stdout`
+works, and a log file may be a link to it, as in containers.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KERNELS = ("/dev/", "/proc/")
 _STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/full"})
 STALE_AFTER_NS = 3600 * 10**9
-"""A temporary file that is this much older than one of now belongs to a process that was killed."""
+"""A temporary file this much older than a new one was left by a killed process."""
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file has a name that only `write_beside` gives."""
+    """Whether a name is one that `write_beside` gives."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Path | None = None) -> Path:
-    """Return a new file with these bytes, in the directory where the target stands or will. Raises OSError.
+    """Return a new file with these bytes in the directory of the target. Raises OSError.
 
     Args:
-        target: the file that is to be replaced; errors name it.
+        target: the file that will be replaced. Errors name it.
         data: the bytes.
-        mode: the permissions, of which the umask takes its part.
-        directory: the target's directory where its links are resolved; None takes it as it is written.
+        mode: the permissions, before the umask.
+        directory: the target's directory with links resolved. None takes it as it is written.
     """
     fresh = (directory or target.parent) / f".reconcile-{secrets.token_hex(8)}.tmp"
-    with told_of(target):
+    with errors_naming(target):
         descriptor = os.open(fresh, _NEW, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -55,16 +55,16 @@ def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Pat
 
 
 def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
-    """Create a file or replace its bytes, in one step; its mode stays. Raises OSError with this path."""
+    """Create a file or replace its bytes in one step. Its mode stays. Raises OSError with this path."""
     if _is_stream(path):
-        with told_of(path), os.fdopen(open_to_append(path), "wb") as stream:
+        with errors_naming(path), os.fdopen(open_to_append(path), "wb") as stream:
             stream.write(data)
         return
-    with told_of(path):
-        before = _facts(path)
+    with errors_naming(path):
+        before = _replaceable(path)
     fresh = write_beside(path, data)
     try:
-        with told_of(path):
+        with errors_naming(path):
             if before is not None:
                 fresh.chmod(stat.S_IMODE(before.st_mode) & 0o777)
             if is_durable:
@@ -76,20 +76,20 @@ def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet. Raises OSError, FileExistsError too, with this path."""
-    with told_of(path), os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
+    """Create a file. Raises OSError with this path, and FileExistsError if it exists."""
+    with errors_naming(path), os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
         file.write(data)
 
 
 def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
-    """Return a descriptor that appends to a file, which is created if it is not there. Raises OSError."""
+    """Return a descriptor that appends to a file, which is created if it is missing. Raises OSError."""
     usual = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-    with told_of(path):
-        return os.open(path, usual | flags | (0 if _is_kernels(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
+    with errors_naming(path):
+        return os.open(path, usual | flags | (0 if _is_kernel_path(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append to a file that a runner shows, without any known secret. Raises OSError."""
+    """Append to a file that a CI runner shows, with known secrets redacted. Raises OSError."""
     with os.fdopen(open_to_append(path), "w", encoding="utf-8", newline="\n") as file:
         file.write(KNOWN_SECRETS.redact(text))
 
@@ -103,34 +103,34 @@ def sync(path: Path, flag: int) -> None:
         os.close(descriptor)
 
 
-def _is_kernels(path: Path) -> bool:
+def _is_kernel_path(path: Path) -> bool:
     return str(path).startswith(_KERNELS) or (path.is_symlink() and str(path.readlink()) in _STREAMS)
 
 
 def _is_stream(path: Path) -> bool:
-    if _is_kernels(path):
+    if _is_kernel_path(path):
         return True
     with suppress(OSError):
         return not stat.S_ISREG(mode := path.lstat().st_mode) and (stat.S_ISCHR(mode) or stat.S_ISFIFO(mode))
     return False
 
 
-def _facts(path: Path) -> os.stat_result | None:
-    """Return what stands in a file's place, or None. Raises OSError for what must not be replaced."""
+def _replaceable(path: Path) -> os.stat_result | None:
+    """Return the stat of a file, or None if there is none. Raises OSError if it must not be replaced."""
     try:
         facts = path.lstat()
     except FileNotFoundError:
         return None
     if stat.S_ISLNK(facts.st_mode):
-        raise OSError(errno.ELOOP, LINK, str(path))
+        raise OSError(errno.ELOOP, LINK_REFUSED, str(path))
     return facts
 
 
-LINK = "this is a link, and nothing is written through one: name the file or directory itself"
+LINK_REFUSED = "this is a link, and links are not written through: name the file or directory itself"
 
 
 def _remove_stale(fresh: Path) -> None:
-    """Remove what killed processes left beside a file that was written just now, and whose time is therefore now."""
+    """Remove the temporary files of killed processes beside a file that was just created, so its time is now."""
     now = fresh.stat().st_mtime_ns
     with suppress(OSError), os.scandir(fresh.parent) as entries:
         for entry in entries:
@@ -139,10 +139,10 @@ def _remove_stale(fresh: Path) -> None:
 
 
 @contextmanager
-def told_of(path: Path) -> Iterator[None]:
-    """Let an error name the file that the user knows, not a temporary one, and say of a link that it is one."""
+def errors_naming(path: Path) -> Iterator[None]:
+    """Raise OSErrors of the body with the path that the user knows instead of a temporary one, and explain a link."""
     try:
         yield
     except OSError as error:
-        why = LINK if error.errno in {errno.ELOOP, errno.EMLINK} else error.strerror
+        why = LINK_REFUSED if error.errno in {errno.ELOOP, errno.EMLINK} else error.strerror
         raise OSError(error.errno, why, str(path)) from None

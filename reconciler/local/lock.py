@@ -34,20 +34,20 @@ class LockHeldError(Exception):
         self.command = command
 
 
-PATIENCE_S = 1.0
+LOCK_WAIT_S = 1.0
 """How long to wait for the lock before it counts as held. A command that only reads holds it briefly."""
 
 
 @contextmanager
-def hold(path: Path, *, command: str, since: datetime, patience_s: float = PATIENCE_S) -> Iterator[None]:
+def hold(path: Path, *, command: str, since: datetime, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     """Hold the lock while the body runs. `command` and `since` are written to the file for other processes.
 
-    Raises `LockHeldError` if another process holds it for longer than `patience_s`, and OSError if the file cannot be
+    Raises `LockHeldError` if another process holds it for longer than `wait_s`, and OSError if the file cannot be
     created.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
-        if not any(_is_ours(file) or _rest() for _ in range(1 + round(patience_s / _POLL_S))):
+        if not any(_try_lock(file) or _pause() for _ in range(1 + round(wait_s / _POLL_S))):
             raise _held(path, file.read(4096))
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": render_instant(since), "command": command}
         file.truncate()
@@ -56,7 +56,7 @@ def hold(path: Path, *, command: str, since: datetime, patience_s: float = PATIE
         yield
 
 
-def _is_ours(file: TextIO) -> bool:
+def _try_lock(file: TextIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -66,8 +66,8 @@ def _is_ours(file: TextIO) -> bool:
     return True
 
 
-def _rest() -> bool:
-    """Wait for `_POLL_S` and return False."""
+def _pause() -> bool:
+    """Wait for `_POLL_S`, and return False so that `any` continues."""
     return Event().wait(_POLL_S)
 
 

@@ -1,7 +1,7 @@
-"""Who else can write a file, as far as this machine knows: what others can write says nothing certain.
+"""Check whether other users can write a file, as far as this machine knows. Such a file cannot be trusted.
 
-Rules: root can write everything, and is no other; a group that has this user as its only member is no others (user
-private groups; a volume's `fsGroup`); what is mounted to be read only is written by nobody.
+Rules: root can write every file and does not count. A group whose only member is this user does not count (user private
+groups; a volume's `fsGroup`). A read-only mount cannot be written.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _ROOT = 0
 
 
 class MisplacedFileError(Exception):
-    """The file stands where somebody else can write. The message says who, and what to do."""
+    """The file is in a place where others can write. The message says who, and what to do."""
 
 
 def check_place(file: Path, *closed: Path) -> None:
-    """Raise `MisplacedFileError` where authors of specs, or other users, can write a file of the operator, and OSError.
+    """Raise `MisplacedFileError` if authors of specs or other users can write a file of the operator, and OSError.
 
     Args:
         file: the file.
@@ -30,23 +30,23 @@ def check_place(file: Path, *closed: Path) -> None:
     real, named = file.resolve(strict=True), file.absolute()
     for each in closed:
         if any(path.is_relative_to(each.resolve()) for path in (real, named, file.parent.resolve())):
-            msg = f"{file} stands below {each}, where authors of specs write: keep what an operator says elsewhere"
+            msg = f"{file} is below {each}, where authors of specs write: move the operator's file elsewhere"
             raise MisplacedFileError(msg)
     facts = real.stat()
     if not stat.S_ISREG(facts.st_mode):
-        msg = f"{file} is not a plain file"
+        msg = f"{file} is not a regular file"
         raise MisplacedFileError(msg)
-    # Who can write to a directory can put another file, or another directory, in the place of what is there.
+    # Whoever can write to a directory can replace the files and directories in it.
     above = {each for each in chain(real.parents, named.parents) if _is_open(each, each.stat())}
     is_foreign = facts.st_uid not in {os.geteuid(), _ROOT}
     if is_foreign or above or _is_open(real, facts):
         where = f"{file}, by {max(above)}," if above else f"{file}"
-        msg = f"{where} can be written to by other users, so it says nothing certain: chown it, and chmod go-w"
+        msg = f"{where} is writable by other users, so it cannot be trusted: chown it, and chmod go-w"
         raise MisplacedFileError(msg)
 
 
 def _is_open(path: Path, facts: os.stat_result) -> bool:
-    """Whether somebody else can write a file, or take what stands in a directory away."""
+    """Whether others can write a file, or replace the entries of a directory."""
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
         return False
     by_others = facts.st_mode & stat.S_IWOTH
@@ -55,7 +55,7 @@ def _is_open(path: Path, facts: os.stat_result) -> bool:
 
 
 def is_alone_in(gid: int) -> bool:
-    """Whether a group of this process has no other member, as far as this machine knows."""
+    """Whether this user is the only member of a group of this process, as far as this machine knows."""
     if gid not in {os.getegid(), *os.getgroups()}:
         return False
     try:

@@ -1,9 +1,9 @@
-"""What texts were made of them by the YAML parser, kept on the disk: parsing is nearly all that reading costs.
+"""A disk cache of the YAML parser's results, because parsing takes most of the time of reading specs.
 
-Rules: a text is found by the digest of its characters, and only by the very reader that made the documents of it; what
-is foreign or torn counts as nothing; only what has nothing wrong with it is kept; the file is replaced in one step, and
-a disk that refuses it is no error, for it can be made again. It stands in the state directory, which nobody else can
-write to; and what a request rests on is parsed anew before it leaves, so that nothing here decides one.
+Rules: an entry is found by the digest of its text, and only by the same parser. A foreign or damaged cache counts as
+empty. Only documents without errors are cached. The file is replaced in one step. A write error is ignored, because the
+cache can be rebuilt. The cache is in the state directory, which other users cannot write. No request depends on it,
+because its spec is parsed again before it is sent.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _FORMAT = "reconcile parse cache 1"
 
 
 class ParseCache:
-    """A `Parse` that remembers.
+    """A `Parse` with a cache on disk.
 
     Args:
-        file: where it is kept.
-        disk: how it is read and written.
-        has_lines: whether anybody asks for the lines of what was parsed.
-        is_kept: whether it will be saved; otherwise each row is let go once it was used.
+        file: the file of the cache.
+        disk: the access to it.
+        has_lines: whether the lines of documents are cached.
+        is_kept: whether the cache will be saved. Otherwise each entry is dropped once it was used.
     """
 
     def __init__(self, file: Path, disk: Disk, *, has_lines: bool, is_kept: bool) -> None:
@@ -41,7 +41,7 @@ class ParseCache:
         self._is_kept = is_kept
         self._known = dict(_rows(self._read()))
         self._used: dict[str, str] = {}
-        self._is_news = False
+        self._is_changed = False
 
     def __call__(self, text: str) -> tuple[RawDocument, ...]:
         """Return a text's documents. Raises `YamlUnreadableError`, as `parse` does."""
@@ -53,7 +53,7 @@ class ParseCache:
         documents = parse(text)
         if self._is_kept and not any(each.problems for each in documents):
             self._keep(key, _packed(documents, has_lines=self._has_lines))
-            self._is_news = True
+            self._is_changed = True
         return documents
 
     def _keep(self, key: str, row: str) -> None:
@@ -61,27 +61,27 @@ class ParseCache:
             self._used[key] = row
 
     def save(self) -> None:
-        """Keep what was asked for since it was opened, and forget the rest."""
-        if not self._is_news and not self._known:
+        """Write the entries that were used since the cache was opened, and drop the rest."""
+        if not self._is_changed and not self._known:
             return
         rows = "".join(f"{key} {row}\n" for key, row in self._used.items())
-        body = f"{_FORMAT} {_reader()}\n{rows}".encode()
+        body = f"{_FORMAT} {_parser_id()}\n{rows}".encode()
         with suppress(OSError):
-            self._disk.rename(self._disk.write_beside(self._file, body + _seal(body)), self._file)
+            self._disk.rename(self._disk.write_beside(self._file, body + _checksum(body)), self._file)
 
     def _read(self) -> str:
         try:
             data = self._disk.read(self._file)
         except OSError:
             return ""
-        body, seal = data[: -len(_seal(b""))], data[-len(_seal(b"")) :]
-        head = f"{_FORMAT} {_reader()}\n".encode()
-        if seal != _seal(body) or not body.startswith(head):
+        body, checksum = data[: -len(_checksum(b""))], data[-len(_checksum(b"")) :]
+        head = f"{_FORMAT} {_parser_id()}\n".encode()
+        if checksum != _checksum(body) or not body.startswith(head):
             return ""
         return body.removeprefix(head).decode()
 
 
-def _seal(body: bytes) -> bytes:
+def _checksum(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
 
 
@@ -91,8 +91,8 @@ def _rows(text: str) -> Iterator[tuple[str, str]]:
         yield key, row
 
 
-def _reader() -> str:
-    """Return what tells this reader from every other: the text of its modules, and the parser below it."""
+def _parser_id() -> str:
+    """Return an identifier of this parser: of the text of its modules, and of the version of PyYAML."""
     source = b"".join(Path(str(each.__file__)).read_bytes() for each in (yaml_text, yaml_documents, yaml_positions))
     return f"{hashlib.sha256(source).hexdigest()[:16]} pyyaml-{version('pyyaml')}"
 

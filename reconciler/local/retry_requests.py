@@ -1,6 +1,6 @@
-"""The names that `reconcile retry` leaves for a watch that holds the lock: a file each, in the state directory.
+"""The retry requests of `reconcile retry` for a watch that holds the lock: one file per name in the state directory.
 
-Rules: only this user can write there, and all that a name can do is make the next attempt of its job due.
+Rules: only this user can write there. A name can only make the next attempt of its job due.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
-    """Leave names for the watch. Raises OSError."""
+    """Write a retry request for each name. Raises OSError."""
     folder = state_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in names:
@@ -23,7 +23,7 @@ def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
 
 
 def take_retry_requests(state_dir: Path) -> frozenset[str]:
-    """Return the names that were left, and remove them. What cannot be read or removed waits."""
+    """Return the requested names, and remove the requests. One that cannot be read or removed stays."""
     taken = set()
     with suppress(OSError):
         for path in (state_dir / FOLDER).iterdir():

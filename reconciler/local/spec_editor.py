@@ -1,7 +1,7 @@
-"""Edits of the spec files on disk: all that belong together, or none.
+"""Edit spec files on disk: either all edits of a command succeed, or none.
 
-Rules: every edit is made in memory first; a file is replaced in one step and keeps its mode; what is there already is
-never overwritten by a new file; a link is followed only to another file of the specs.
+Rules: all edits are made in memory first. A file is replaced in one step and keeps its mode. A new file never
+overwrites an existing one. A link is followed only to another file of the specs.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
 from reconciler.local.disk import LocalDisk
-from reconciler.local.file_writer import create_file, replace_file, told_of
+from reconciler.local.file_writer import create_file, errors_naming, replace_file
 
 
 @dataclass(frozen=True, slots=True)
 class SpecEdit:
-    """One file, before and after."""
+    """One file before and after its edits."""
 
     path: Path
     before: bytes
@@ -25,7 +25,7 @@ class SpecEdit:
 
 
 def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ...]:
-    """Return the files below the root that the edits change, in their order.
+    """Return the files below the root that the edits change, in order.
 
     Raises `YamlEditError` with the place, or OSError.
     """
@@ -44,20 +44,20 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
 
 
 def write(root: Path, changes: Iterable[SpecEdit]) -> None:
-    """Put the changed files below the root in place, each in one step. Raises OSError that names the file."""
+    """Write the changed files below the root, each in one step. Raises OSError that names the file."""
     disk = LocalDisk(root)
     for change in changes:
-        with told_of(change.path):
+        with errors_naming(change.path):
             replace_file(disk.resolved(change.path), change.after, is_durable=True)
 
 
 def create(root: Path, path: Path, text: str) -> None:
-    """Write a file below the root that is not there yet, and its directories.
+    """Create a file below the root, and its directories.
 
-    Raises OSError that names the file, FileExistsError too.
+    Raises OSError that names the file, and FileExistsError if it exists.
     """
     root.mkdir(parents=True, exist_ok=True)
     directory = LocalDisk(root).resolved(path.parent)
-    with told_of(path):
+    with errors_naming(path):
         directory.mkdir(parents=True, exist_ok=True)
         create_file(directory / path.name, text.encode())

@@ -1,7 +1,7 @@
-"""Which files below a specs directory are specs, by their names alone, and what on the way is not read.
+"""Find the spec files below a specs directory by their names, and the paths that cannot be read.
 
-Rules: every file that may hold specs is found, or named with why it is not read; what begins with `.` or `_` is none,
-nor is the tree of statuses; nothing is opened here but directories.
+Rules: every file that may be a spec is either found or reported with the reason why it is not read. A name that starts
+with `.` or `_` is ignored, and so is the tree of statuses. Only directories are opened.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from reconciler.ports import Disk, Entry
 
 FILES_MAX = 100_000
 DEPTH_MAX = 32
-NOT_THERE = "there is no such directory: make it, or say with --specs where the specs are"
-HOLDS_GIT = "holds a Git repository, and specs are only data: remove it, or keep the specs in a folder of the checkout"
-NO_DIRECTORY = "is no directory: name the one that the specs are in with --specs"
+NOT_THERE = "there is no such directory: create it, or name the directory of the specs with --specs"
+HOLDS_GIT = "contains a Git repository, but specs are data: remove it, or keep the specs in a folder of the checkout"
+NO_DIRECTORY = "is not a directory: name the directory of the specs with --specs"
 
 _WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}
 _HIDDEN = (".", "_")
 _LAYOUT = frozenset({"HEAD", "objects", "refs"})
-"""What Git takes a directory for a bare repository by."""
+"""The names by which Git recognises a bare repository."""
 
 Stamp = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that may hold specs, relative to the root."""
+    """A file that may be a spec, relative to the root."""
 
     path: str
     stamp: Stamp
@@ -45,40 +45,40 @@ class Lookalike:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something on the way that is not read."""
+class Skipped:
+    """A path that is not read, and why."""
 
     path: str
     message: str
     severity: Severity = Severity.ERROR
     may_hold_anything: bool = False
-    """It is there, and the disk does not give it out."""
+    """Whether it exists and could not be read, so that it may hold any document."""
     is_repository: bool = False
-    """It is a directory that Git would take for a repository, with settings that whoever wrote it chose."""
+    """Whether Git would take it for a repository, whose configuration an author of specs may have written."""
 
 
 def may_hold_specs(path: str) -> bool:
-    """Return whether a file below the specs directory is one of specs, by its path alone."""
+    """Whether a file below the specs directory is a spec, by its path alone."""
     parts = path.split("/")
     return path.endswith(SUFFIXES) and parts[0] != "status" and not any(part.startswith(_HIDDEN) for part in parts)
 
 
 def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
-    """Return what differs from before wherever a spec file was changed, within the limits of its stamp."""
-    return frozenset(walk(disk, root, not_ours(root, status_root)))
+    """Return a value that changes with every spec file, within the limits of stamps."""
+    return frozenset(walk(disk, root, ignored_folders(root, status_root)))
 
 
-def not_ours(root: Path, status_root: Path) -> frozenset[str]:
-    """Return which directories below the root hold no specs, whichever way the paths are written."""
+def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
+    """Return the directories below the root that have no specs, whichever way the paths are written."""
     if status_root == root / "status":
-        return frozenset({"status"})  # a link there leads nowhere that we follow, and hides no specs
+        return frozenset({"status"})  # a link of this name is not followed, and hides no specs
     real, statuses = root.resolve(), status_root.resolve()
     inside = {statuses.relative_to(real).as_posix()} if statuses.is_relative_to(real) else set()
     return frozenset({"status", *inside})
 
 
-def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lookalike | Trouble]:
-    """Yield each file that holds specs, or looks as though it should, and each trouble."""
+def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lookalike | Skipped]:
+    """Yield each spec file, each lookalike, and each path that is not read."""
     count = 0
     directories = [""]
     while directories:
@@ -88,11 +88,11 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
         except OSError as error:
             why = _WHY.get(type(error))
             unread = f"cannot be read: {error.strerror or error}"
-            yield Trouble(directory, why or unread, may_hold_anything=why is None)
+            yield Skipped(directory, why or unread, may_hold_anything=why is None)
             continue
         names = {entry.name for entry in entries}
         if ".git" in names or names >= _LAYOUT:
-            yield Trouble(directory, HOLDS_GIT, is_repository=True)
+            yield Skipped(directory, HOLDS_GIT, is_repository=True)
         for entry in entries:
             path = f"{directory}/{entry.name}" if directory else entry.name
             if entry.name.startswith(_HIDDEN) or path in without:
@@ -104,28 +104,28 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
                 count += isinstance(found, Found)
                 yield found
         if count > FILES_MAX:
-            said = f"holds more than {FILES_MAX:,} spec files; the rest is not read"
-            yield Trouble("", said, may_hold_anything=True)
+            message = f"contains more than {FILES_MAX:,} spec files; the rest is not read"
+            yield Skipped("", message, may_hold_anything=True)
             return
 
 
-def _found(path: str, entry: Entry) -> Found | Lookalike | Trouble | None:
-    """Return what a name in a directory is; None for a directory to go into, and for what is no matter of ours."""
-    trouble = _trouble(path, entry)
-    if trouble is not None or entry.is_dir:
-        return trouble
+def _found(path: str, entry: Entry) -> Found | Lookalike | Skipped | None:
+    """Return the result for an entry, or None for a directory to descend into and for an unrelated file."""
+    skipped = _skipped(path, entry)
+    if skipped is not None or entry.is_dir:
+        return skipped
     if path.endswith(SUFFIXES):
         return Found(path, entry.stamp)
     return None if intended_name(path) is None else Lookalike(path, entry.stamp)
 
 
-def _trouble(path: str, entry: Entry) -> Trouble | None:
+def _skipped(path: str, entry: Entry) -> Skipped | None:
     may_hold_specs = entry.is_dir or entry.name.endswith(SUFFIXES)
     if may_hold_specs and not entry.name.isprintable():
-        return Trouble(path, "this name is not UTF-8, or contains control characters: rename it")
+        return Skipped(path, "this name is not UTF-8, or contains control characters: rename it")
     if entry.is_dir and path.count("/") >= DEPTH_MAX:
-        return Trouble(path, f"directories are nested deeper than {DEPTH_MAX}")
+        return Skipped(path, f"directories are nested deeper than {DEPTH_MAX}")
     if entry.is_dir or entry.is_file:
         return None
     severity = Severity.ERROR if may_hold_specs else Severity.WARNING
-    return Trouble(path, f"is not read: {entry.why_neither}", severity)
+    return Skipped(path, f"is not read: {entry.why_neither}", severity)

@@ -1,8 +1,9 @@
-"""Where the lock, the journal, caches and the sandbox's world live: not in the repository, a directory a specs path.
+"""The state directory: it has the lock, the journal, caches and the sandbox's state, one directory per specs path.
 
-Rules: what stands there decides what is done, so it is believed only where nobody but this user, and root, can have
-written it; as with `~/.ssh`, one that others can write to is refused and not repaired, for what is in it may be theirs
-already. A group that has this user as its only member is no others (user private groups; a volume's `fsGroup`).
+Rules: it is not in the repository. Its content decides about requests, so it is trusted only if no other user except
+root can have written it. As with `~/.ssh`, a directory that others can write is refused and not repaired, because its
+content may be theirs already. A group whose only member is this user does not count (user private groups; a volume's
+`fsGroup`).
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ _ROOT = 0
 
 
 class StateDirRefusedError(Exception):
-    """The directory is no place for state. The message says why, and what to do."""
+    """The directory cannot be a state directory. The message says why, and what to do."""
 
 
 class StateDirUnsafeError(Exception):
-    """Somebody else can have written what stands in the directory. The message says who, and what to do."""
+    """Others can have written the content of the directory. The message says who, and what to do."""
 
 
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the state directory of a specs directory: below `XDG_CACHE_HOME`, else the platform's user cache.
+    """Return the default state directory of a specs directory: below `XDG_CACHE_HOME`, or the platform's user cache.
 
-    Raises `StateDirUnsafeError` where this user has no home.
+    Raises `StateDirUnsafeError` if this user has no home.
     """
     home = Path(environ.get("XDG_CACHE_HOME", ""))
-    # A relative one counts for nothing: https://specifications.freedesktop.org/basedir-spec/latest/
+    # The specification says to ignore a relative path:
     cache = Path(APPLICATION)
-    with suppress(RuntimeError):  # a user without an entry in the list of users, as containers have them
+    with suppress(RuntimeError):  # containers may run a user without an entry in the user database
         cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
     if not cache.is_absolute():
         msg = "this user has no home directory to keep state in: set HOME or XDG_CACHE_HOME, or name a --state-dir"
@@ -48,15 +49,7 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
 
 
 def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], bool]) -> Path:
-    """Create it, for this user only, and return it resolved.
-
-    Args:
-        path: the state directory.
-        specs: the specs directory that it belongs to.
-        is_tracked: whether Git tracks files in a directory.
-
-    Raises `StateDirRefusedError`, `StateDirUnsafeError`, or OSError.
-    """
+    """Create a state directory for this user only, and return its resolved path."""
     state = path.resolve()
     if state.is_relative_to(specs.resolve()):
         msg = f"the state directory {path} is inside the specs directory {specs}: {_ANOTHER}"
@@ -74,13 +67,13 @@ def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], b
                 raise StateDirUnsafeError(msg)
             _check(state / entry.name, entry.stat(follow_symlinks=False), place)
     if is_tracked(state):
-        msg = f"Git tracks files in the state directory {path}, so whoever commits can write them: {_ANOTHER}"
+        msg = f"Git tracks files in the state directory {path}, so every committer can write them: {_ANOTHER}"
         raise StateDirUnsafeError(msg)
     return state
 
 
 def _check(path: Path, facts: os.stat_result, place: str) -> None:
-    """Let nobody but this user write a file or directory. Raises `StateDirUnsafeError` where others could until now."""
+    """Make a file or directory writable by this user only. Raises `StateDirUnsafeError` if others could write it."""
     if facts.st_uid not in {os.geteuid(), _ROOT}:
         msg = f"{place} belongs to user {facts.st_uid}, and this is user {os.geteuid()}: remove it, or {_ANOTHER}"
         raise StateDirUnsafeError(msg)
@@ -89,7 +82,7 @@ def _check(path: Path, facts: os.stat_result, place: str) -> None:
         return
     if others & stat.S_IWOTH or not is_alone_in(facts.st_gid) or facts.st_uid != os.geteuid():
         msg = (
-            f"{place} can be written to by other users (mode {stat.S_IMODE(facts.st_mode):04o}), so what it holds may "
+            f"{place} is writable by other users (mode {stat.S_IMODE(facts.st_mode):04o}), so its content may "
             f"be theirs: empty it and run chmod go-w on it, or {_ANOTHER}, such as a new directory below it"
         )
         raise StateDirUnsafeError(msg)

@@ -1,9 +1,11 @@
-"""The status tree: one file a job, in the same folders as the spec that it speaks of.
+"""The status tree: one file per job, in the folders of the specs.
 
-Rules: a status whose bytes are there already is not written; a file is replaced in one step, and never half; what is in
-the tree and not ours is left alone; a file that counts as none is overwritten only by a status that belongs there, and
-one of a later version never is. A file that could not be read this time is unknown, not none: it is overwritten only
-with what follows from what this process wrote there itself.
+Rules:
+
+- A status is written only if its bytes change, and a file is replaced in one step.
+- Other files in the tree stay untouched.
+- A discarded file is overwritten only by the status that belongs there. A file of a later version is never overwritten.
+- A file that could not be read this time is unknown, not missing. It is overwritten only if this process wrote it.
 """
 
 from __future__ import annotations
@@ -31,12 +33,12 @@ from reconciler.ports import PROVIDERS, Disk, StoredStatuses, Unread, status_pat
 from reconciler.redacted_provider import without_secrets
 from reconciler.redaction import KNOWN_SECRETS
 
-_Status = JobStatus | ProviderStatus | None  # None: somebody else's file
+_Status = JobStatus | ProviderStatus | None  # None: not a file of ours
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """What one file held, and its stamp just before it was read."""
+    """The contents of one file, and its stamp just before it was read."""
 
     stamp: StatusStamp
     data: bytes
@@ -44,7 +46,7 @@ class _Parsed:
 
 
 class StatusDirectory:
-    """The `StatusStore` of a directory. What it knows of the files is what the last `load` saw, and what it wrote."""
+    """The `StatusStore` of a directory. Its knowledge is that of the last `load`, plus its own writes."""
 
     def __init__(self, root: Path, disk: Disk, parse: Parse = parse) -> None:
         self._root = root
@@ -52,22 +54,23 @@ class StatusDirectory:
         self._parse_text = parse
         self._bytes: dict[str, bytes] = {}
         self._replaced: dict[str, dict[str, bytes]] = {}
-        """By name, what the last `write` found there. A later `load` may find what that wrote."""
+        """By name, the files that the last `write` replaced. A later `load` may read the new files."""
         self._parsed: dict[str, _Parsed] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
         self._too_new: dict[str, tuple[str, str] | None] = {}
         self._unread: tuple[Unread, ...] = ()
         self._temporary: list[str] | None = None
-        """What earlier processes left half-written, until the first write takes it away."""
+        """Temporary files of killed processes, until the first write removes them."""
         self._written: dict[str, bytes] = {}
-        """What this process wrote, as far as nothing else was read there since."""
+        """The bytes that this process wrote, unless other bytes were read there since."""
         self._changed: set[str] = set()
-        """What we wrote or removed since it was last parsed."""
+        """The paths that were written or removed since they were last parsed."""
         self._was_there: bool | None = None
+        """Whether the tree existed before the first `load`."""
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
-        """Read the whole tree. Never raises for what stands there.
+        """Read the whole tree. Never raises because of a file's content.
 
         Without `by_content`, a file whose stamp has not changed is not read again.
         """
@@ -80,15 +83,15 @@ class StatusDirectory:
         for path, stamp in walked.files:
             known = parsed.get(path)
             if by_content or known is None or stamp is None or known.stamp != stamp:
-                self._take(path, stamp, known)
+                self._load_file(path, stamp, known)
             else:
                 self._parsed[path], self._bytes[path] = known, known.data
         if self._temporary is None:
             self._temporary = walked.temporary
-        return self._told()
+        return self._collected()
 
-    def _take(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> None:
-        """Read one file, and note what it is."""
+    def _load_file(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> None:
+        """Read one file, and record what it is."""
         try:
             self._parsed[path] = self._read(path, stamp, known)
         except StatusTooNewError as error:
@@ -102,12 +105,12 @@ class StatusDirectory:
                 self._unread += (unread(path, error),)
 
     def holds_anything(self) -> bool:
-        """Whether any file may be a status, those that cannot be read included."""
+        """Whether the tree has any file that may be a status, including unreadable ones."""
         walked = walk(self._disk, self._root)
         return bool(walked.files or walked.refused)
 
     def known(self) -> StoredStatuses:
-        """Return what the last `load` saw, and what was written since. The disk is not asked."""
+        """Return the statuses of the last `load`, with later writes. The disk is not read."""
         for path in sorted(self._changed):
             if (data := self._bytes.get(path)) is not None:
                 self._parsed[path] = _Parsed(None, data, _parse(path, data, self._parse_text))
@@ -115,9 +118,9 @@ class StatusDirectory:
                 self._parsed.pop(path, None)
         self._discarded = tuple(path for path in self._discarded if path not in self._changed)
         self._changed.clear()
-        return self._told()
+        return self._collected()
 
-    def _told(self) -> StoredStatuses:
+    def _collected(self) -> StoredStatuses:
         self._paths = defaultdict(set)
         jobs: dict[str, JobStatus] = {}
         providers: list[ProviderStatus] = []
@@ -139,64 +142,65 @@ class StatusDirectory:
         )
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
-        """Write a status if its bytes differ from those that are there. Returns whether it did. Raises OSError.
+        """Write a status if its bytes differ from those on disk. Returns whether it did. Raises OSError.
 
-        A file of this name in another folder, where the spec was before, goes once the new one is there.
+        After a rename or move of the spec, the file of this name in another folder is removed once the new one is
+        written.
         """
         path = _path(status)
         if path in self._too_new:
             return False
-        stood = {each: self._bytes[each] for each in {*self._paths[status.name], path} if each in self._bytes}
-        is_news = self._put(path, _text_of(status).encode(), durable=durable)
-        self._replaced[status.name] = stood
+        replaced = {each: self._bytes[each] for each in {*self._paths[status.name], path} if each in self._bytes}
+        is_changed = self._write_file(path, _text_of(status).encode(), durable=durable)
+        self._replaced[status.name] = replaced
         for other in self._paths[status.name] - {path}:
-            self._drop(other)
+            self._remove_file(other)
         self._paths[status.name] = {path}
-        return is_news
+        return is_changed
 
     def remove(self, status: JobStatus) -> None:
         """Remove a status file that was loaded."""
         for path in self._paths.pop(status.name, set()):
-            self._drop(path)
+            self._remove_file(path)
 
     def discard(self, path: str) -> None:
-        """Remove a file that counts as none."""
+        """Remove a discarded file."""
         if path in self._discarded:
-            self._drop(path)
+            self._remove_file(path)
 
     def restore(self, status: JobStatus) -> None:
-        """Put back what a status that was just written took the place of."""
-        written, stood = _path(status), self._replaced.pop(status.name, {})
-        for path, data in stood.items():
-            self._put(path, data, durable=True)
-        if written not in stood:
-            self._drop(written)
-        self._paths[status.name] = set(stood)
+        """Restore the files that the last write of this status replaced."""
+        written, replaced = _path(status), self._replaced.pop(status.name, {})
+        for path, data in replaced.items():
+            self._write_file(path, data, durable=True)
+        if written not in replaced:
+            self._remove_file(written)
+        self._paths[status.name] = set(replaced)
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write what is wrong with an account, if that is news. Returns whether it was. Raises OSError."""
+        """Write a provider's status if it changed. Returns whether it did. Raises OSError."""
         path = f"{PROVIDERS}{status.name}.yaml"
-        if path in self._too_new or self._is_hidden(path):
+        if path in self._too_new or self._is_unread(path):
             return False
         shown = replace(status, message=KNOWN_SECRETS.redact(status.message))
-        return self._put(path, render_provider_status(shown).encode(), durable=False)
+        return self._write_file(path, render_provider_status(shown).encode(), durable=False)
 
     def remove_provider(self, name: str) -> None:
-        """Remove it: the account can be seen again, or nobody looks at it any more."""
+        """Remove a provider's status, because its account is observed again or no job depends on it."""
         path = f"{PROVIDERS}{name}.yaml"
-        if not self._is_hidden(path):
-            self._drop(path)
+        if not self._is_unread(path):
+            self._remove_file(path)
 
     def _is_unknown(self, path: str) -> bool:
-        """Whether something may stand there that could not be read, and that this process did not write itself."""
-        return self._is_hidden(path) and path not in self._written
+        """Whether an unread file may be there that this process did not write itself."""
+        return self._is_unread(path) and path not in self._written
 
-    def _is_hidden(self, path: str) -> bool:
-        """Whether something may stand there that could not be read, so that whoever writes did not know of it."""
+    def _is_unread(self, path: str) -> bool:
+        """Whether an unread file may be there, which the writer's decision did not consider."""
         return any(path == each.path or (each.is_directory and path.startswith(each.path)) for each in self._unread)
 
     def _read(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> _Parsed:
-        """Return what is in a file; bytes that have not changed are not parsed twice."""
+        """Return the contents of a file. Unchanged bytes are not parsed twice."""
         data = as_written(self._disk.read(self._root / path))
         if self._written.get(path) not in {None, data}:
             del self._written[path]
@@ -205,12 +209,12 @@ class StatusDirectory:
             return known if known.stamp == stamp else replace(known, stamp=stamp)
         return _Parsed(stamp, data, _parse(path, data, self._parse_text))
 
-    def _put(self, path: str, data: bytes, *, durable: bool) -> bool:
+    def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:
         if self._bytes.get(path) == data:
             return False
         target = self._root / path
         if self._is_unknown(path):
-            raise OSError(errno.EAGAIN, "it could not be read, and what is unknown is not overwritten", str(target))
+            raise OSError(errno.EAGAIN, "it could not be read, and an unread file is not overwritten", str(target))
         self._remove_temporary()
         fresh = self._disk.write_beside(target, data)
         try:
@@ -225,11 +229,11 @@ class StatusDirectory:
         self._written[path] = data
         self._changed.add(path)
         if durable:
-            self._sync_way_to(target)
+            self._sync_parents(target)
         return True
 
-    def _sync_way_to(self, target: Path) -> None:
-        """Make a file's entry durable, and those of the directories on its way, which may be as new as itself."""
+    def _sync_parents(self, target: Path) -> None:
+        """Make a file's entry durable, and the entries of its parent directories, which may be new too."""
         last = self._root if self._was_there else self._root.parent
         for directory in target.parents:
             self._disk.sync_dir(directory)
@@ -245,7 +249,7 @@ class StatusDirectory:
             return True
         return True
 
-    def _drop(self, path: str) -> None:
+    def _remove_file(self, path: str) -> None:
         self._disk.remove(self._root / path)
         self._bytes.pop(path, None)
         self._written.pop(path, None)
@@ -258,10 +262,11 @@ class StatusDirectory:
 
 
 def _text_of(status: JobStatus) -> str:
-    """Return the text of a status, without any known secret in what a provider or an author wrote."""
+    """Return the text of a status, with known secrets redacted in texts of providers and authors."""
     text = render_status(status)
     if not KNOWN_SECRETS.is_in(text):
         return text
+    # The account and id are identifiers: redacting them would separate the status from its job.
     job = status.job and replace(without_secrets(status.job), account=status.job.account, id=status.job.id)
     texts = without_secrets((status.conditions, status.receipts))
     return render_status(replace(status, job=job, conditions=texts[0], receipts=texts[1]))
@@ -279,7 +284,7 @@ def _parse(path: str, data: bytes, parse: Parse) -> _Status:
 
 
 def _freshness(status: JobStatus) -> tuple[object, ...]:
-    """Order statuses of one name, which a crash while a spec moved can leave in two folders."""
+    """Return a sort key for two statuses of one name, which a crash during a move can leave in two folders."""
     moments = [each.last_transition_time for each in status.conditions]
     moments += [each.confirmed_at or each.last_attempt_at for each in status.receipts]
     return max(moments), status.observed_generation

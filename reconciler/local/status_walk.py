@@ -1,8 +1,8 @@
-"""Which files stand in a status tree, and what of it cannot be read.
+"""List the files of a status tree, and the paths in it that cannot be read.
 
-Rules: what could not be read this time is unknown, which is not none: it is named, and nobody may conclude anything
-from its absence; what is no file of ours by its name, its depth or its kind is left out; links count for nothing, for
-we make none.
+Rules: a path that could not be read this time is unknown, not missing. It is reported, and no absence below it may be
+concluded. A file that is none of ours by its name, depth or type is left out. Links do not count, because we create
+none.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from reconciler.local.file_writer import is_temporary
 from reconciler.ports import Disk, Unread
 
 DEPTH_MAX = 32
-"""Folders of specs are nested no deeper, and so are those of statuses."""
+"""The depth of folders, which is that of the specs."""
 STATUS_MAX_BYTES = 1024 * 1024
 _NEVER_OURS = frozenset({errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR})
+"""The errors for files that we never write, such as a link or a directory with the name of a status."""
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -27,18 +28,18 @@ StatusStamp = tuple[int, ...] | None
 
 @dataclass(slots=True)
 class Walked:
-    """A status tree, by name. Paths are relative to it, with `/`."""
+    """The names in a status tree. Paths are relative to it, with `/`."""
 
     files: list[tuple[str, StatusStamp]] = field(default_factory=list)
     """The files that may be statuses, sorted."""
     refused: dict[str, OSError] = field(default_factory=dict)
-    """The directories that could not be listed; each ends with `/`, and the tree itself is the empty path."""
+    """The directories that could not be listed. Each ends with `/`, and the tree itself is the empty path."""
     temporary: list[str] = field(default_factory=list)
-    """Files of ours that never took the place of a status."""
+    """Our temporary files that never replaced a status."""
 
 
 def walk(disk: Disk, root: Path) -> Walked:
-    """Return what stands in a status tree. Never raises for what stands there, or for a disk that refuses."""
+    """Return the names in a status tree. Never raises because of a file or a disk error."""
     found = Walked()
     directories = [""]
     while directories:
@@ -62,23 +63,23 @@ def walk(disk: Disk, root: Path) -> Walked:
 
 
 def is_gone(error: OSError) -> bool:
-    """Whether a file that was listed a moment ago is no longer there."""
+    """Whether a file that was just listed no longer exists."""
     return error.errno == errno.ENOENT
 
 
 def is_never_ours(error: OSError) -> bool:
-    """Whether a file cannot be read because of what it is, and not because of the moment: we write no such file."""
+    """Whether a file cannot be read because of its type or size. We write no such file."""
     return error.errno in _NEVER_OURS
 
 
 def unread(path: str, error: OSError) -> Unread:
-    """Return what to say of a path that could not be read."""
+    """Return the report of a path that could not be read."""
     if error.errno in _NOT_ALLOWED:
         remedy = f"let user {os.geteuid()} read it: check its owner and mode"
     elif error.errno in _TOO_MANY_OPEN:
         remedy = "raise the limit on open files (ulimit -n)"
     elif error.errno == errno.ELOOP:
-        remedy = "put a directory in its place, or say with --status-dir where statuses are"
+        remedy = "put a directory in its place, or name the directory of statuses with --status-dir"
     else:
         remedy = "check the disk; the next pass reads it again"
     return Unread(path, error.strerror or str(error), remedy)

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.errors import Kind, PermanentError, error_location
-from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, named_file
+from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, canonical_file
 from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore_event
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.spec import CredentialSource
@@ -113,7 +113,7 @@ class OpenAccounts:
         """Return the credentials that the document names, else the type's variable, else the vendor's library."""
         source = target.credentials
         if source is not None and source.file is not None:
-            return FileCredentials(Path(source.file), self.secret_dirs, named_file(source.file))
+            return FileCredentials(Path(source.file), self.secret_dirs, canonical_file(source.file))
         variable = source.env if source is not None else target.type.key_variable
         has_key = source is not None or (target.type.has_whole_key and bool(os.environ.get(variable or "")))
         if target.type.finds_credentials and not has_key:

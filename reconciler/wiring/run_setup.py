@@ -17,10 +17,10 @@ from reconciler.controller.runtime import Runtime
 from reconciler.git.discovery import is_tracked
 from reconciler.local.attempt_journal import StateJournal
 from reconciler.local.clock import SystemClock
-from reconciler.local.credential_policy import Trust, name_of, normalise_base_url, resolved
-from reconciler.local.credentials import Marks, present
+from reconciler.local.credential_policy import Trust, canonical_name, credential_name, normalise_base_url
+from reconciler.local.credentials import SecretMarks, current_secret
 from reconciler.local.disk import LocalDisk
-from reconciler.local.lock import PATIENCE_S, LockHeldError, hold
+from reconciler.local.lock import LOCK_WAIT_S, LockHeldError, hold
 from reconciler.local.operator_file import OperatorRules
 from reconciler.local.parse_cache import ParseCache
 from reconciler.local.state_dir import StateDirRefusedError, StateDirUnsafeError, default_state_dir, prepare_state_dir
@@ -64,7 +64,7 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
             state_dir / "lock",
             command=command_line(),
             since=SystemClock().now(),
-            patience_s=PATIENCE_S if is_locked else 0,
+            wait_s=LOCK_WAIT_S if is_locked else 0,
         ):
             if may_reset and not status_store(paths).holds_anything():
                 # A fresh clone at an old path: the embedded sandbox starts again, because no status refers to its jobs.
@@ -160,7 +160,7 @@ class ConfiguredPolicy:
         self._rules = rules
         self._trust = trust
         self._secret_dirs = secret_dirs
-        self._marks = Marks()
+        self._marks = SecretMarks()
 
     def provider_type(self, name: str) -> ProviderType:
         """Return a provider type by its name. Raises LookupError."""
@@ -198,24 +198,24 @@ class ConfiguredPolicy:
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
         """Return the operator's name of a credential, with a mark of its current secret."""
-        return self._marked(name_of(type_, source))
+        return self._marked(credential_name(type_, source))
 
     def named(self) -> Mapping[str, Credential]:
         """Return the credentials that the operator's file names, by those names."""
         spec = self._rules.spec
         names = {*(rule.credential for rule in spec.paths), *spec.safety.credentials}
-        return {name: self._marked(resolved(name)) for name in sorted(names)}
+        return {name: self._marked(canonical_name(name)) for name in sorted(names)}
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
         """Return the path rules of the operator's file: a credential, its host, and the spec files that may use it."""
         return tuple(
-            (self._marked(resolved(rule.credential)), host, rule.specs)
+            (self._marked(canonical_name(rule.credential)), host, rule.specs)
             for rule, host in zip(self._rules.spec.paths, self._rules.hosts, strict=True)
         )
 
     def _marked(self, name: str) -> Credential:
         """Return a credential with a mark of its secret: equal secrets under two names have equal marks."""
-        return Credential(name, self._marks.of(present(name, os.environ, self._secret_dirs)))
+        return Credential(name, self._marks.of(current_secret(name, os.environ, self._secret_dirs)))
 
     def show(self, file: str) -> str:
         """Return the path of a spec file as a user types it."""

@@ -104,7 +104,7 @@ def test_a_bare_repository_among_the_specs_runs_nothing(field: Field, verb: str)
     ran = field.run(*VERBS[verb])
 
     assert not field.canary.exists()
-    assert "holds a Git repository" in ran.out + ran.err
+    assert "contains a Git repository" in ran.out + ran.err
     assert ran.code != 0
     assert field.sandbox.cancels(field.job_id) == []
 
@@ -119,7 +119,7 @@ def test_a_git_directory_inside_a_specs_directory_that_is_no_checkout_runs_nothi
     ran = synced.run(*VERBS[verb])
 
     assert not field.canary.exists()
-    assert "holds a Git repository" in ran.out + ran.err
+    assert "contains a Git repository" in ran.out + ran.err
     assert ran.code != 0
     assert field.sandbox.cancels(field.job_id) == []
 
@@ -132,7 +132,7 @@ def test_a_watch_stops_acting_when_a_repository_appears_among_the_specs_and_goes
         wait_for(lambda: field.sandbox.cancels(field.job_id), "the first cancel")
         lay_out(field.checkout.specs / "x", field.command)
         field.checkout.want("another", other)
-        wait_for(lambda: "holds a Git repository" in watch.said(), "it is noticed")
+        wait_for(lambda: "contains a Git repository" in watch.said(), "it is noticed")
         asked = field.sandbox.cancels(other)
         subprocess.run(["rm", "-rf", str(field.checkout.specs / "x")], check=True)
         wait_for(lambda: field.sandbox.cancels(other), "it goes on")

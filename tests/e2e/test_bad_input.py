@@ -217,7 +217,7 @@ CASES: dict[str, Case] = {
     "a list": Case(
         "- a\n- b\n", 65, ("specs/bad.yaml:1: a document must be a mapping with apiVersion, kind, metadata and spec",)
     ),
-    "link that goes round": Case(_link_loop, 65, ("specs/bad.yaml: is not read: a link that goes round in a circle",)),
+    "link that goes round": Case(_link_loop, 65, ("specs/bad.yaml: is not read: a link in a loop",)),
     "link that leads outside": Case(_link_outside, 65, ("specs/bad.yaml: is not read: a link that leads outside",)),
     "folder that holds itself": Case(
         _folder_loop,
@@ -285,7 +285,7 @@ CASES: dict[str, Case] = {
     "missing variable": Case(
         _no_key,
         78,
-        ("NOBODY_SETS_THIS is not set: put the provider's key into this environment variable",),
+        ("NOBODY_SETS_THIS is not set: set this environment variable to the provider's key",),
         arguments=("--trust", "trust"),
     ),
     "host not trusted": Case(
@@ -390,7 +390,7 @@ CASES: dict[str, Case] = {
     ),
     "missing directory": Case("", 65, ("spcs: there is no such directory",), stops=True, arguments=("--specs", "spcs")),
     "a file in the place of the directory": Case(
-        "", 65, ("specs/chat.yaml: is no directory",), stops=True, arguments=("--specs", "specs/chat.yaml")
+        "", 65, ("specs/chat.yaml: is not a directory",), stops=True, arguments=("--specs", "specs/chat.yaml")
     ),
     "empty directory": Case("", 0, ("no jobs.",), stops=True, arguments=("--specs", "empty")),
 }

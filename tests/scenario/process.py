@@ -23,7 +23,7 @@ from reconciler.controller.operator_policy import Credential, UsualOption
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.local.attempt_journal import StateJournal
-from reconciler.local.credential_policy import Trust, name_of, normalise_base_url
+from reconciler.local.credential_policy import Trust, credential_name, normalise_base_url
 from reconciler.local.credentials import EnvCredentials
 from reconciler.local.file_writer import is_temporary
 from reconciler.local.specs_dir import SpecsDir
@@ -200,7 +200,7 @@ class Environment:
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
         """Return the credential by its name."""
-        return Credential(name_of(type_, source))
+        return Credential(credential_name(type_, source))
 
     def usual_options(self, *_: object) -> Mapping[str, UsualOption]:
         """Return none: a process of the simulator has no variables."""

@@ -204,11 +204,11 @@ def test_an_outage_is_as_old_as_it_was_while_what_is_told_of_it_cannot_be_read()
     refused = refusing(lambda asked: asked == STATUSES / "_providers", from_s=200.0, until_s=300.0)
     story = a_plan(a_wish(), steps=(Pass(), Rest(61.0)) * 6, happenings=[outage, *refused])
     history = play(story)
-    told_of = [each for each in history.events if isinstance(each, Put) and each.path == "_providers/one.yaml"]
+    errors_naming = [each for each in history.events if isinstance(each, Put) and each.path == "_providers/one.yaml"]
 
     assert not verdict(history, ALWAYS)
     assert [each for each in history.events if isinstance(each, Happened) and each.kind == "disk refuses"]
-    assert len(told_of) == 1, "what cannot be read is not overwritten"
+    assert len(errors_naming) == 1, "what cannot be read is not overwritten"
 
 
 def away_then(asked: Callable[[Path], bool]) -> list[Happening]:

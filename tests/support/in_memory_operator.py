@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from reconciler.controller.operator_policy import Credential, UsualOption
-from reconciler.local.credential_policy import Trust, name_of, normalise_base_url
+from reconciler.local.credential_policy import Trust, credential_name, normalise_base_url
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import NotBound, ProviderType
 from reconciler.providers import load
@@ -45,7 +45,7 @@ class Operator:
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
         """Return a credential by its name; equal secrets have equal marks."""
-        return self._known(name_of(type_, source))
+        return self._known(credential_name(type_, source))
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
         """Return the options that variables give an account with the usual key."""

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.errors import Kind, PermanentError
 from reconciler.local.credential_policy import Trust, normalise_base_url
-from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, named_file
+from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, canonical_file
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import Credentials, NotBound
 from reconciler.providers import load
@@ -368,7 +368,7 @@ def test_a_file_of_a_kubernetes_volume_keeps_its_name_when_the_volume_changes(tm
     for version in ("..1", "..2"):
         (tmp_path / "..data").unlink(missing_ok=True)
         (tmp_path / "..data").symlink_to(version)
-        named.append(named_file(f"{tmp_path}/key"))
+        named.append(canonical_file(f"{tmp_path}/key"))
         read.append(token(FileCredentials(tmp_path / "key", (tmp_path,), named[0])))
 
     assert named == [f"{tmp_path}/key"] * 2
@@ -383,10 +383,10 @@ def test_a_path_through_a_link_is_the_file_that_the_disk_makes_of_it(tmp_path: P
     (tmp_path / "a/link").symlink_to("../b/inner")
     (tmp_path / "a/other").symlink_to("../b/key")
 
-    assert named_file(f"{tmp_path}/a/link/../key") == f"{tmp_path}/b/key"
-    assert named_file(f"{tmp_path}/a/other") == f"{tmp_path}/b/key"
-    assert named_file(f"{tmp_path}/a//./key") == f"{tmp_path}/a/key"
-    assert named_file(f"{tmp_path}/a/none") == f"{tmp_path}/a/none"
+    assert canonical_file(f"{tmp_path}/a/link/../key") == f"{tmp_path}/b/key"
+    assert canonical_file(f"{tmp_path}/a/other") == f"{tmp_path}/b/key"
+    assert canonical_file(f"{tmp_path}/a//./key") == f"{tmp_path}/a/key"
+    assert canonical_file(f"{tmp_path}/a/none") == f"{tmp_path}/a/none"
 
 
 def test_a_path_that_leads_elsewhere_than_when_its_host_was_checked_is_not_read(tmp_path: Path) -> None:
@@ -394,13 +394,13 @@ def test_a_path_that_leads_elsewhere_than_when_its_host_was_checked_is_not_read(
         (tmp_path / name).mkdir()
         (tmp_path / name / "key").write_text(f"key-of-{name}", encoding="utf-8")
     (tmp_path / "link").symlink_to("a")
-    credentials = FileCredentials(tmp_path / "link/key", (tmp_path,), named_file(f"{tmp_path}/link/key"))
+    credentials = FileCredentials(tmp_path / "link/key", (tmp_path,), canonical_file(f"{tmp_path}/link/key"))
     before = token(credentials)
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("b")
 
     assert before == "key-of-a"
-    assert "leads elsewhere" in refusal(credentials)
+    assert "changed its target" in refusal(credentials)
 
 
 def test_no_credentials_are_the_empty_text() -> None:

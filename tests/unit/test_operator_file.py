@@ -44,8 +44,8 @@ def test_the_example_fits_the_schema_for_editors() -> None:
     ("text", "said"),
     [
         ("  trst: {}\n", "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend; did you"),
-        ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL holds no blanks"),
-        ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL begins with https://"),
+        ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL has no blanks"),
+        ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL starts with https://"),
         ("  trust: {KEY: x}\n", "operator.yaml:4: spec.trust.KEY: must be a list, but is 'x'"),
         ("  paths: [{credential: K, specs: []}]\n", "operator.yaml:4: spec.paths[0].specs: must have at least 1"),
         ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: is required"),
@@ -69,8 +69,8 @@ def test_a_mistake_is_told_at_its_line_and_nothing_is_ruled(text: str, said: str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "must hold exactly one document, of kind OperatorConfig, and holds 0"),
-        (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "and holds 2"),
+        ("", "must have exactly one document, of kind OperatorConfig, and has 0"),
+        (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "and has 2"),
         ("- a\n", "a document must be a mapping"),
         ("{", "is not YAML"),
         (HEAD.replace("OperatorConfig", "Settings"), "kind: 'Settings' is not one of OperatorConfig"),
@@ -125,7 +125,7 @@ def test_a_file_that_other_users_can_write_or_replace_is_refused(tmp_path: Path,
     os.chown(place, -1, a_group_of_others())
     place.chmod(place.stat().st_mode | mode)
 
-    with pytest.raises(MisplacedFileError, match="can be written to by other users"):
+    with pytest.raises(MisplacedFileError, match="is writable by other users"):
         check_place(file, tmp_path / "specs")
 
 
@@ -137,7 +137,7 @@ def test_a_link_that_other_users_can_replace_is_refused(tmp_path: Path) -> None:
     check_place(shared / "operator.yaml", tmp_path / "specs")
     shared.chmod(0o777)
 
-    with pytest.raises(MisplacedFileError, match=f"by {shared}, can be written to"):
+    with pytest.raises(MisplacedFileError, match=f"by {shared}, is writable"):
         check_place(shared / "operator.yaml", tmp_path / "specs")
 
 

@@ -407,7 +407,7 @@ def test_a_directory_that_is_not_there_is_an_error_and_not_an_empty_one(tmp_path
     snapshot = specs_in(tmp_path / "none").snapshot()
 
     assert [str(each) for each in snapshot.diagnostics] == [
-        "specs: there is no such directory: make it, or say with --specs where the specs are"
+        "specs: there is no such directory: create it, or name the directory of the specs with --specs"
     ]
     assert snapshot.broken_files
 

@@ -57,7 +57,7 @@ def test_a_state_directory_that_others_can_write_to_is_refused_for_what_is_in_it
     state.mkdir()
     state.chmod(0o777)
 
-    with pytest.raises(StateDirUnsafeError, match=r"can be written to by other users \(mode 0777\).*--state-dir"):
+    with pytest.raises(StateDirUnsafeError, match=r"is writable by other users \(mode 0777\).*--state-dir"):
         prepare(state, tmp_path / "specs")
 
 
@@ -67,7 +67,7 @@ def test_a_state_directory_that_a_group_of_others_can_write_to_is_refused(tmp_pa
     os.chown(state, -1, a_group_of_others())
     state.chmod(0o770)
 
-    with pytest.raises(StateDirUnsafeError, match="can be written to by other users"):
+    with pytest.raises(StateDirUnsafeError, match="is writable by other users"):
         prepare(state, tmp_path / "specs")
 
 
@@ -112,7 +112,7 @@ def test_a_file_in_it_that_others_can_write_to_is_not_believed(tmp_path: Path) -
     (state / "revision").write_text("a")
     (state / "revision").chmod(0o646)
 
-    with pytest.raises(StateDirUnsafeError, match="revision in the state directory can be written to by other users"):
+    with pytest.raises(StateDirUnsafeError, match="revision in the state directory is writable by other users"):
         prepare(state, tmp_path / "specs")
 
 

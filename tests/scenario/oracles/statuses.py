@@ -255,7 +255,7 @@ def buggy(history: History) -> Iterator[str]:
 _DISKS_WORDS = (
     "No space left",
     "cannot be read: ",
-    "what is unknown is not overwritten",
+    "an unread file is not overwritten",
     "the remote cannot be reached",
     "ValueError in process.py",
 )
