@@ -20,7 +20,7 @@ from reconciler.controller.run_options import (
     Timeouts,
     TrustSources,
 )
-from reconciler.git.discovery import led_out_of
+from reconciler.git.discovery import checkout_left_by
 from reconciler.git.remote_credentials import split_url
 from reconciler.model.spec import parse_duration
 from reconciler.views.renderers import formats
@@ -46,7 +46,7 @@ def paths(values: OptionValues) -> Paths:
     """
     remote = _remote(values) if values.get("git_url") else None
     for name in ("specs", "status_dir") if remote is None else ():
-        if values[name] is not None and (top := led_out_of(values[name])) is not None:
+        if values[name] is not None and (top := checkout_left_by(values[name])) is not None:
             msg = f"{str(values[name])!r} leads out of the checkout {top} by a link: use the path of the link's target"
             raise click.BadParameter(msg, param_hint=f"--{name.replace('_', '-')}")
     return Paths(

@@ -1,1 +1,1 @@
-"""Git as a source of specs, a place for statuses, and a record of who approved what."""
+"""Git as a source of specs, a store of statuses, and a record of approvals."""

@@ -1,6 +1,6 @@
-"""Read `Approve-Cancels: N` from commit messages, with which a reviewed commit lets a large change pass the guard.
+"""Read `Approve-Cancels: N` from commit messages. Such a line lets a reviewed commit pass a large change by the guard.
 
-Rules, all of which a commit must meet to count:
+A commit counts if it meets all of these rules:
 
 - It is on the first-parent line. Merge and squash commits are; the commits that a merge brings in are not.
 - It touches specs and no status.
@@ -69,7 +69,7 @@ class ReadApprovals:
     specs: str
     statuses: str | None
     now: Now
-    trouble: str | None = None
+    error: str | None = None
     """Why no commit could be read, if so."""
     _revision: str | None = None
     _found: tuple[Approving, ...] = ()
@@ -78,13 +78,13 @@ class ReadApprovals:
     def at(self, revision: str, jobs: Iterable[Located[JobDocument]]) -> tuple[CommitApproval, ...]:
         """Return the approvals at a revision for these specs. Never raises."""
         if revision != self._revision:
-            self._found, self._revision, self.trouble = (), None, None
+            self._found, self._revision, self.error = (), None, None
             try:
                 self._found, self._revision = tuple(self._approving(revision)), revision
             except GitError as error:
-                self.trouble = f"no commit approves anything: {error}"
-            except Exception as error:  # noqa: BLE001  a bug here costs approvals, and not the pass
-                self.trouble = f"no commit approves anything, by a bug in reading them ({type(error).__name__})"
+                self.error = f"no commit approves anything: {error}"
+            except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
+                self.error = f"no commit approves anything, by a bug in reading them ({type(error).__name__})"
         return in_force(self._found, jobs, self.now())
 
     def _approving(self, revision: str) -> Iterator[Approving]:
@@ -111,8 +111,8 @@ class ReadApprovals:
     def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
         """Return the commits of the last day with their Unix times and parents, the newest first."""
         options = ("--first-parent", "--timestamp", "--parents", f"--max-count={LISTED_MAX}", "--end-of-options")
-        told = self.git.text("rev-list", *options, revision)
-        found = filter(None, (_LISTED.fullmatch(line) for line in told.splitlines()))
+        output = self.git.text("rev-list", *options, revision)
+        found = filter(None, (_LISTED.fullmatch(line) for line in output.splitlines()))
         oldest = (self.now() - APPROVED_FOR).timestamp()
         return {each[2]: (int(each[1]), tuple(each[3].split())) for each in found if int(each[1]) >= oldest}
 

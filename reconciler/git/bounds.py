@@ -1,33 +1,39 @@
-"""What a command of Git may use of memory and disk, where the system can bound that, as Linux can.
+"""Limit the memory and disk that a Git command uses, on systems that can (Linux), and terminate a command.
 
-Rules: a bound holds for the command and for all that it starts. It is set once the command runs, for nothing may be
-done between a fork and what is executed then; so what the command has started by that time is looked for.
+Rules: a limit applies to the command and to every process that it starts. It is set after the command has started,
+because Python allows no code between fork and exec in a threaded process. Therefore the processes that the command has
+started by then are searched for.
 """
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+_ENDS_WITHIN_S = 2.0
 
-def bound(process: int, limits: Mapping[int, int]) -> None:
-    """Bound what a process may use, and each that it has started.
+
+def limit_resources(process: int, limits: Mapping[int, int]) -> None:
+    """Limit the resources of a process and of each process that it has started.
 
     Args:
-        process: its id.
-        limits: by the number of the limit (`resource.RLIMIT_…`), the most. A lower one that is set already stays.
+        process: the process id.
+        limits: the maximum by limit (`resource.RLIMIT_…`). A lower limit that is already set stays.
     """
     waiting = [process] if sys.platform == "linux" else []
     while waiting:
-        # One that has ended, or belongs to another user, is let be.
+        # The process may have ended, or belong to another user.
         with suppress(OSError):
             each = waiting.pop()
             for limit, most in limits.items():
                 _lower(each, limit, most)
-            # What it starts from now on is bounded by its own limits.
+            # Processes that it starts from now on inherit its limits.
             waiting += _started_by(each)
 
 
@@ -39,3 +45,17 @@ def _lower(process: int, limit: int, most: int) -> None:
 def _started_by(process: int) -> Iterator[int]:
     for children in Path(f"/proc/{process}/task").glob("*/children"):
         yield from map(int, children.read_text(encoding="ascii").split())
+
+
+def terminate(process: subprocess.Popen[bytes]) -> None:
+    """Terminate a command and its processes. SIGTERM comes first, so that Git removes its temporary files."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_ENDS_WITHIN_S)
+            break
+    with suppress(ChildProcessError):
+        # As the first process of a container we inherit orphans, which must be reaped.
+        while os.waitpid(-process.pid, os.WNOHANG)[0]:
+            pass

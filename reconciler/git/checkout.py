@@ -1,8 +1,8 @@
-"""The specs directory as part of a Git checkout: which revision it is, who wrote what, and when not to act on it.
+"""The specs directory in a Git checkout: its revision, the origin of each file, and when it must not be acted on.
 
-Rules: what is checked out is taken as it is; while a merge or a rebase is under way, while Git itself is at work, while
-a part of the specs is left out, or when two scans differ, it is read and not acted on. A watch is pinned to the branch
-it began on. In a shallow clone nobody can tell who wrote what, so nobody is named.
+Rules: the checked-out files count as they are. They are read but not acted on while a merge or rebase is unfinished,
+while Git is running, while a part of the specs is missing, or if two scans differ. A watch is pinned to its first
+branch. In a shallow clone the origin of a file is unknown, so none is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.formats.lookalikes import SUFFIXES
 from reconciler.git.approvals import ReadApprovals
 from reconciler.git.command import Git, GitError
 from reconciler.git.commits import is_commit, read_origin
-from reconciler.git.discovery import find_repository, is_there
+from reconciler.git.discovery import exists, find_repository
 from reconciler.git.reencoding import find_reencoded
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Diagnostic
@@ -24,74 +24,74 @@ from reconciler.model.kind import JobDocument
 from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot
 
-_UNDER_WAY = {
+_UNFINISHED = {
     "MERGE_HEAD": "a merge is under way",
     "CHERRY_PICK_HEAD": "a cherry-pick is under way",
     "REVERT_HEAD": "a revert is under way",
-    # Between two commits of several, nothing but the list of those to come is left.
+    # Between two commits of a series, only the list of the remaining ones exists.
     "sequencer": "a cherry-pick or revert is under way",
     "rebase-merge": "a rebase is under way",
     "rebase-apply/applying": "patches are being applied (git am)",
     "rebase-apply": "a rebase is under way",
     "BISECT_START": "a bisect is under way",
     "BISECT_LOG": "a bisect is under way",
-    "index.lock": "Git is at work in it",
+    "index.lock": "a Git command is running in it",
 }
-"""What Git keeps in a working tree's own directory as long as it has not finished, as `git status` tells it."""
+"""The files of an unfinished operation in a working tree's Git directory, as `git status` checks them."""
 _BRANCHES = "refs/heads/"
 _LEFT_OUT = "S "
-"""How `git ls-files -t` begins a file that a sparse checkout leaves out."""
+"""How `git ls-files -t` marks a file that a sparse checkout leaves out."""
 _SUBMODULE = "160000"
 """The mode of a submodule in a tree."""
 SHALLOW = (
     "this clone is shallow, so receipts name no commit and no commit approves anything: "
-    "fetch all of it (in GitHub Actions, actions/checkout with fetch-depth: 0)"
+    "fetch the whole history (in GitHub Actions, actions/checkout with fetch-depth: 0)"
 )
 
 PARTIAL = (
-    "this clone leaves files out (--filter), and they are not fetched: no commit approves a change of one of them, "
-    "and a receipt may name no commit. Clone all of it"
+    "this clone leaves files out (--filter), and they are not fetched: no commit approves a change of such a file, "
+    "and a receipt may name no commit. Clone the whole repository"
 )
 
 
 def find_checkout(
     specs: Path, *, scratch: Path | None = None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Checkout | None:
-    """Return the checkout that a directory is in, or None where it is in none.
+    """Return the checkout that a directory is in, or None.
 
     Args:
         specs: the specs directory.
-        scratch: where Git's temporary files go; None is the system's place for them.
-        is_stopping: whether the program is to end.
+        scratch: the directory for Git's temporary files. None is the system's.
+        is_stopping: whether the program is about to end.
 
-    Raises `GitError`, with what a person can do, where there is one that Git cannot read.
+    Raises `GitError`, which says what to do, if Git cannot read the checkout.
     """
     found = find_repository(specs, scratch=scratch, is_stopping=is_stopping) if specs.is_dir() else None
     return None if found is None else Checkout(found.git, found.common_dir, is_partial=found.is_partial)
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableSpecsError:
-    """The `SpecSource` of a directory in a checkout that Git cannot read: it may be half of one, so no action."""
+class UnreadableSpecs:
+    """The `SpecSource` of a directory in an unreadable checkout. It may be incomplete, so it is not acted on."""
 
     specs: SpecsDir
     why: str
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Read everything, and say why it may not be acted on."""
-        told = f"the checkout is read and not acted on, for Git cannot read it ({self.why})"
-        return replace(self.specs.snapshot(by_content=by_content), why_not_trusted=told)
+        """Return every document, and why they may not be acted on."""
+        why = f"the checkout is read and not acted on, because Git cannot read it ({self.why})"
+        return replace(self.specs.snapshot(by_content=by_content), why_not_trusted=why)
 
     def current(self, file: str, name: str) -> JobDocument | None:  # noqa: ARG002  the port's
-        """Return None: nothing here is acted on."""
+        """Return None, because nothing here is acted on."""
         return None
 
     def is_as_read(self) -> bool:
-        """Return False: nothing here is acted on."""
+        """Return False, because nothing here is acted on."""
         return False
 
     def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's
-        """Return None: nobody can tell."""
+        """Return None, because the history cannot be read."""
         return None
 
 
@@ -101,75 +101,76 @@ class Checkout:
 
     git: Git
     common_dir: Path
-    """Where the branches are, which linked working trees share."""
+    """The directory of the branches, which linked working trees share."""
     is_partial: bool = False
-    """Whether the clone left files out, so that what a commit changed cannot be read."""
+    """Whether the clone left files out, so that the changes of a commit cannot be read."""
 
     def revision(self) -> str | None:
         """Return the commit that is checked out, or None before the first one."""
-        # A watch asks at each change, and to start Git takes longer than a look at two small files.
+        # A watch calls this at each change, and two small files are faster to read than Git is to start.
         ref = self._head()
         loose = (_read(self.common_dir / ref) if ref else None) or ""
         return loose if is_commit(loose) else self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
 
     def branch(self) -> str | None:
-        """Return the branch that is checked out, or None where HEAD is detached, as CIs leave it."""
+        """Return the branch that is checked out, or None if HEAD is detached, as in CI."""
         ref = self._head()
         if ref is not None and ref.startswith(_BRANCHES):
             return ref.removeprefix(_BRANCHES)
         return self.git.find("symbolic-ref", "--short", "--quiet", "HEAD")
 
     def _head(self) -> str | None:
-        """Return the reference that HEAD is, where it is a plain file that says so."""
+        """Return the reference that HEAD names, if it is a regular file."""
         text = _read(self.git.git_dir / "HEAD") or ""
         ref = text.removeprefix("ref: ")
         return ref if ref != text and not ref.endswith(".invalid") else None
 
     def is_shallow(self) -> bool:
-        """Whether history was cut off, or may have been, so that nobody can tell which commit changed what."""
+        """Whether the history is cut off or may be, so that it does not show which commit changed a file."""
         try:
-            return is_there(self.common_dir / "shallow")
+            return exists(self.common_dir / "shallow")
         except GitError:
             return True
 
-    def under_way(self) -> str | None:
-        """Return what Git has not finished here, or None."""
+    def unfinished_operation(self) -> str | None:
+        """Return the operation that Git has not finished here, or None."""
         try:
-            told = next((told for name, told in _UNDER_WAY.items() if is_there(self.git.git_dir / name)), None)
-            if told is not None or not is_there(self.git.git_dir / "AUTO_MERGE"):
-                return told
-            # `git stash pop` and `git merge --squash` leave conflicts, but nothing that says that they are not done;
-            # and this file stays behind when the conflicts are gone.
+            found = next((what for name, what in _UNFINISHED.items() if exists(self.git.git_dir / name)), None)
+            if found is not None or not exists(self.git.git_dir / "AUTO_MERGE"):
+                return found
+            # `git stash pop` and `git merge --squash` leave conflicts but no mark of an unfinished operation, and
+            # AUTO_MERGE stays when the conflicts are resolved.
             return "it has files with conflicts" if self.git.text("ls-files", "--unmerged") else None
         except GitError as error:
             return str(error)
 
-    def left_out(self, within: str) -> Diagnostic | None:
-        """Return what of a folder is committed and not here, or None. What is not here is not deleted.
+    def missing_part(self, within: str) -> Diagnostic | None:
+        """Return the first committed file of a folder that is missing here, or None.
 
-        A sparse checkout leaves files out. A submodule leaves all of its own out until it is asked for.
+        A missing file is not a deleted one. A sparse checkout leaves files out, and a submodule has none until it is
+        initialised.
         """
         top = self.git.directory
-        if not is_there(self.git.git_dir / "info" / "sparse-checkout") and not is_there(top / ".gitmodules"):
+        if not exists(self.git.git_dir / "info" / "sparse-checkout") and not exists(top / ".gitmodules"):
             return None
         listed = self.git.text("ls-files", "-z", "-t", "--stage", "--", within)
         for entry in listed.split("\0")[:-1]:
             facts, _, path = entry.partition("\t")
-            if _SUBMODULE in facts.split() and not is_there(top / path / ".git"):
-                told = f"is a submodule, whose files are not here (git submodule update --init {path})"
-                return Diagnostic(file=path, message=told)
-            if facts.startswith(_LEFT_OUT) and path.endswith(SUFFIXES) and not is_there(top / path):
-                told = f"is left out of a sparse checkout (git sparse-checkout add {within})"
-                return Diagnostic(file=path, message=told)
+            if _SUBMODULE in facts.split() and not exists(top / path / ".git"):
+                message = f"is a submodule, whose files are not here (git submodule update --init {path})"
+                return Diagnostic(file=path, message=message)
+            if facts.startswith(_LEFT_OUT) and path.endswith(SUFFIXES) and not exists(top / path):
+                message = f"is left out of a sparse checkout (git sparse-checkout add {within})"
+                return Diagnostic(file=path, message=message)
         return None
 
     def origin(self, path: Path) -> Origin | None:
-        """Return the commit that last changed a file, and its author; None where it is not committed as it stands."""
+        """Return the commit that last changed a file and its author, or None if the file differs from its commit."""
         if self.is_shallow():
             return None
         try:
             within = path.resolve().relative_to(self.git.directory).as_posix()
-            # Not by `git status`, which asks filters, and waits for the index.
+            # `git status` would run filters and wait for the index.
             committed = self.git.run("cat-file", "blob", f"HEAD:{within}")
             is_as_committed = as_committed(path.read_bytes()) == as_committed(committed)
             return read_origin(self.git, "HEAD", within) if is_as_committed else None
@@ -189,12 +190,12 @@ class CheckedOutSpecs:
     """The `SpecSource` of a specs directory in a checkout.
 
     Args:
-        specs: the directory's own source.
+        specs: the source of the directory itself.
         root: the specs directory.
-        checkout: the checkout that it is in.
-        statuses: where statuses stand.
+        checkout: its checkout.
+        statuses: the directory of statuses.
         now: the wall clock.
-        is_pinned: whether only the branch that it began on is acted on; a detached HEAD is none.
+        is_pinned: whether only the first branch is acted on. A detached HEAD is no branch.
     """
 
     specs: SpecsDir
@@ -209,13 +210,13 @@ class CheckedOutSpecs:
     _approvals: ReadApprovals = field(init=False)
     _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
     _revision: str | None = None
-    _flaw: Diagnostic | None = None
-    """What of the working tree is not as it was committed, and not by a person's hand."""
-    _doubt: str | None = None
-    """Why the last snapshot may not be acted on, as far as Git is concerned."""
+    _mismatch: Diagnostic | None = None
+    """The first file of the working tree that is missing or re-encoded, other than by a person's edit."""
+    _distrust: str | None = None
+    """Git's reason why the last snapshot may not be acted on, if any."""
 
     def __post_init__(self) -> None:
-        """Remember the branch that it begins on, and where in its tree things stand."""
+        """Record the first branch, and the paths of specs and statuses in the tree."""
         self._branch = self.checkout.branch()
         git, statuses = self.checkout.git, self.statuses.resolve()
         self._within = self.root.resolve().relative_to(git.directory).as_posix()
@@ -224,65 +225,67 @@ class CheckedOutSpecs:
         self._approvals = ReadApprovals(git, self._within, self._statuses_within, self.now)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Read everything, and say whether it may be acted on."""
-        before, why_not_trusted = self._standing()
+        """Return every document, and whether they may be acted on."""
+        before, why_not_trusted = self._state()
         found = self.specs.snapshot(by_content=by_content)
-        if self._flaw is not None:
-            found = replace(found, diagnostics=(self._flaw, *found.diagnostics))
+        if self._mismatch is not None:
+            found = replace(found, diagnostics=(self._mismatch, *found.diagnostics))
         is_torn = False
         if why_not_trusted is None:
+            # A checkout is not read in one step. Two equal scans between two equal states show that nothing changed
+            # meanwhile.
             first, found = found, self.specs.snapshot(by_content=by_content)
-            is_torn = found != first or self._standing() != (before, None)
+            is_torn = found != first or self._state() != (before, None)
         if is_torn:
             why_not_trusted = "it changed while it was read"
-        self._revision, self._doubt = before, why_not_trusted
-        told = f"the checkout is read and not acted on: {why_not_trusted}" if why_not_trusted else None
+        self._revision, self._distrust = before, why_not_trusted
+        reported = f"the checkout is read and not acted on: {why_not_trusted}" if why_not_trusted else None
         return replace(
             found,
             revision=before,
-            why_not_trusted=told or found.why_not_trusted,
+            why_not_trusted=reported or found.why_not_trusted,
             is_torn=is_torn,
             approvals=self._approvals.at(before, found.jobs) if before and not self.checkout.is_shallow() else (),
             notices=self._notices(),
         )
 
     def has_settled(self) -> bool:
-        """Whether what was doubted at the last snapshot is over. No file need have changed for that."""
-        return self._doubt is not None and self._standing()[1] is None
+        """Whether the reason against the last snapshot is gone. That may happen without a changed file."""
+        return self._distrust is not None and self._state()[1] is None
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document as it stands now, unless Git is at work."""
-        return None if self.checkout.under_way() else self.specs.current(file, name)
+        """Return a job document as it is now, or None while a Git operation is unfinished."""
+        return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 
     def is_as_read(self) -> bool:
-        """Whether Git is not at work, nobody has left the branch, and Settings say what they said."""
-        return self._standing()[1] is None and self.specs.is_as_read()
+        """Whether the checkout may still be acted on, and its Settings are those of the last snapshot."""
+        return self._state()[1] is None and self.specs.is_as_read()
 
     def origin(self, file: str) -> Origin | None:
-        """Return who last changed a file."""
+        """Return the commit that last changed a file."""
         key = (self._revision, file)
         if key not in self._origins:
             self._origins[key] = self.checkout.origin(self.root / file)
         return self._origins[key]
 
     def _notices(self) -> tuple[str, ...]:
-        told = {SHALLOW: self.checkout.is_shallow(), PARTIAL: self.checkout.is_partial}
-        trouble = () if self._approvals.trouble is None else (self._approvals.trouble,)
-        return (*(notice for notice, is_so in told.items() if is_so), *trouble)
+        notices = {SHALLOW: self.checkout.is_shallow(), PARTIAL: self.checkout.is_partial}
+        errors = () if self._approvals.error is None else (self._approvals.error,)
+        return (*(notice for notice, is_so in notices.items() if is_so), *errors)
 
-    def _standing(self) -> tuple[str | None, str | None]:
-        """Return the commit that is checked out, and why nothing here may be acted on."""
+    def _state(self) -> tuple[str | None, str | None]:
+        """Return the commit that is checked out, and why nothing here may be acted on, if so."""
         try:
-            self._flaw, flawed = self.checkout.left_out(self._within), "a part of it is not here"
-            if self._flaw is None:
-                self._flaw = find_reencoded(self.checkout.git, self._within, self._statuses_within)
-                flawed = "a part of it is not as it was committed"
-            told = f"{flawed}: {self._flaw.file}" if self._flaw else None
-            return self.checkout.revision(), self.checkout.under_way() or self._strayed() or told
+            self._mismatch, what = self.checkout.missing_part(self._within), "a part of it is missing"
+            if self._mismatch is None:
+                self._mismatch = find_reencoded(self.checkout.git, self._within, self._statuses_within)
+                what = "a part of it differs from its commit"
+            why = f"{what}: {self._mismatch.file}" if self._mismatch else None
+            return self.checkout.revision(), self.checkout.unfinished_operation() or self._wrong_branch() or why
         except GitError as error:
             return None, str(error)
 
-    def _strayed(self) -> str | None:
+    def _wrong_branch(self) -> str | None:
         if not self.is_pinned:
             return None
         branch = self.checkout.branch()

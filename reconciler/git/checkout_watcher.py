@@ -1,7 +1,7 @@
-"""Wakes the watch of a checkout: when a file changes, and when Git has finished what kept it from being acted on.
+"""Notify the watch of a checkout when a file changes, and when Git finishes what kept it from being acted on.
 
-A command of a person that takes a moment, or a merge that is concluded, may change no spec. Without this the specs
-would be acted on only at the next interval.
+A slow Git command, or a merge that is concluded, may end without changing a spec. Without this module the specs would
+be acted on only at the next interval.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STEP_S = 0.5
 
 @asynccontextmanager
 async def watching_checkout(specs: CheckedOutSpecs, root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
-    """Watch a directory of a checkout while the body runs; both paths are resolved."""
+    """Watch a directory of a checkout, except `ignored`, while the body runs. Both paths are resolved."""
     async with watching(root, ignored) as watcher, running(_follow(specs, watcher)):
         yield watcher
 

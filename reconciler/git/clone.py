@@ -1,7 +1,7 @@
 """Our own clone of a remote: a bare repository in the state directory.
 
-Rules: nothing in it that cannot be fetched again, so one that is torn is made anew; its configuration is given to each
-command, and never read from it; what a command that was ended has left behind keeps no other from its work.
+Rules: everything in it can be fetched again, so a damaged one is created anew. Its configuration is passed to each
+command and never read from it. The leftovers of an interrupted command never block a later one.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from reconciler.git.command import FETCHED_MAX, SAID_MAX, Git, GitError
+from reconciler.git.command import FETCH_MAX, OUTPUT_MAX, Git, GitError
 from reconciler.git.commits import is_commit
 from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.git.settings import as_text
 
-_MOVING = frozenset({"fetch", "push"})
+_TRANSFERS = frozenset({"fetch", "push"})
 _LAYOUT = ("objects", "refs")
 _SETTINGS = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Clone(Git):
-    """A bare repository of our own, as a place for what is fetched: nothing in it that cannot be fetched again.
+    """A bare repository of our own for fetched objects.
 
-    One that holds the lock of the state directory is alone in it, and so may remove what was left by commands that
-    were ended.
+    If its process holds the lock of the state directory (`is_exclusive`), no other process works in it, so that
+    leftovers of interrupted commands can be removed.
     """
 
-    is_alone: bool = False
-    _moving: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+    is_exclusive: bool = False
+    _transfer_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def run(
         self,
@@ -41,47 +41,47 @@ class Clone(Git):
         data: bytes = b"",
         more: Mapping[str, str] = MappingProxyType({}),
         file_max: int | None = None,
-        said_max: int = SAID_MAX,
+        output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Return what a command prints; what one that failed has left behind is removed. Raises `GitError`."""
-        if verb not in _MOVING:
-            return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, said_max=said_max)
-        # Only these lock branches, one at a time: so a lock that is there after one has failed is nobody's.
-        with self._moving:
+        """Return the output of a command. If it fails, its leftovers are removed. Raises `GitError`."""
+        if verb not in _TRANSFERS:
+            return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)
+        # Only transfers lock branches, and they run one at a time. A lock that exists after a failed one is a leftover.
+        with self._transfer_lock:
             try:
                 return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max)
             except GitError as error:
-                if self.is_alone and self.remove_torn() >= FETCHED_MAX:
-                    msg = f"the branch brings more than {FETCHED_MAX // 1024**2} MiB, which is no branch of specs"
+                if self.is_exclusive and self.remove_leftovers() >= FETCH_MAX:
+                    msg = f"the branch needs more than {FETCH_MAX // 1024**2} MiB, so it is no branch of specs"
                     raise GitError(msg) from error
                 raise
 
-    def remove_torn(self) -> int:
-        """Remove what commands that were ended have left, and return the size of the largest pack among it.
+    def remove_leftovers(self) -> int:
+        """Remove the leftovers of interrupted commands, and return the size of the largest partial pack.
 
-        That is half a pack, a pack that is kept from housekeeping, a lock, and a branch that names no commit.
+        They are partial packs, packs that are kept from housekeeping, locks, and branches that name no commit.
         """
         packs = self.git_dir / "objects" / "pack"
-        torn = list(packs.glob("tmp_*"))
-        size = max((file.stat().st_size for file in torn), default=0)
+        partial = list(packs.glob("tmp_*"))
+        size = max((file.stat().st_size for file in partial), default=0)
         branches = [file for file in (self.git_dir / "refs").rglob("*") if file.is_file()]
         broken = [file for file in branches if not is_commit(file.read_text(encoding="latin-1").strip())]
-        for file in (*torn, *packs.glob("*.keep"), *self.git_dir.glob("*.lock"), *broken):
+        for file in (*partial, *packs.glob("*.keep"), *self.git_dir.glob("*.lock"), *broken):
             file.unlink(missing_ok=True)
         return size
 
-    def is_whole(self) -> bool:
-        """Whether it has what Git takes a repository by: one that was ended while it was made has not."""
+    def is_complete(self) -> bool:
+        """Whether it has the layout of a repository. One whose creation was interrupted has not."""
         head = self.git_dir / "HEAD"
         return head.is_file() and head.stat().st_size > 0 and all((self.git_dir / name).is_dir() for name in _LAYOUT)
 
-    def make(self) -> None:
-        """Make it anew, in one step, in the place of whatever is there. Raises `GitError`, or OSError."""
+    def create(self) -> None:
+        """Create the repository in one step, replacing an existing one. Raises `GitError`, or OSError."""
         fresh = self.git_dir.with_name(f"{self.git_dir.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        made = Git(fresh, is_stopping=self.is_stopping, scratch=self.scratch)
-        made.run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", ".")
+        new = Git(fresh, is_stopping=self.is_stopping, scratch=self.scratch)
+        new.run("init", "--quiet", "--bare", "--template=", "--initial-branch=none", ".")
         shutil.rmtree(self.git_dir, ignore_errors=True)
         fresh.rename(self.git_dir)
 
@@ -91,15 +91,15 @@ def open_clone(
     access: RemoteCredentials,
     is_stopping: Callable[[], bool] = lambda: False,
     *,
-    is_alone: bool = True,
+    is_exclusive: bool = True,
 ) -> Clone:
-    """Return a bare repository that has a remote for its origin. Raises `GitError`, or OSError.
+    """Return a bare repository with a remote as its origin. Raises `GitError`, or OSError.
 
     Args:
-        directory: where it is.
-        access: the remote, and what opens it.
-        is_stopping: whether the program is to end.
-        is_alone: whether no other process works in it.
+        directory: its directory.
+        access: the remote and its credentials.
+        is_stopping: whether the program is about to end.
+        is_exclusive: whether no other process works in it.
     """
     directory = directory.resolve()
     settings = _SETTINGS + as_text("remote.origin.url", access.url)
@@ -111,11 +111,11 @@ def open_clone(
         access=access,
         is_stopping=is_stopping,
         scratch=directory.parent,
-        is_alone=is_alone,
+        is_exclusive=is_exclusive,
     )
     directory.parent.mkdir(parents=True, exist_ok=True)
-    if not clone.is_whole():
-        clone.make()
-    elif is_alone:
-        clone.remove_torn()
+    if not clone.is_complete():
+        clone.create()
+    elif is_exclusive:
+        clone.remove_leftovers()
     return clone

@@ -1,7 +1,7 @@
-"""A commit that changes some files of the one before it, made without a working tree.
+"""Create a commit that changes some files of its parent, without a working tree.
 
-Rules: Git gets an index of its own, so that a person's is left alone; what is stored are the bytes that are given, and
-no file that stands anywhere; all other files stay as they are, also those that were left out of a clone.
+Rules: Git uses a separate index, so that a person's index is not touched. The given bytes are stored directly, not read
+from a working tree. All other files stay as they are, including those that a partial clone left out.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ from reconciler.git.author import Author
 from reconciler.git.command import Git
 
 
-def make_commit(
-    git: Git, parent: str | None, changes: Mapping[str, bytes | None], message: str, signature: Author
-) -> str:
-    """Return a new commit, which no branch is moved to. Raises `GitError`, or OSError.
+def make_commit(git: Git, parent: str | None, changes: Mapping[str, bytes | None], message: str, author: Author) -> str:
+    """Return a new commit. No branch moves. Raises `GitError`, or OSError.
 
     Args:
         git: the repository.
-        parent: the commit that it follows; None is the first of a branch.
-        changes: by their paths in the tree, what files hold now; None removes one.
-        message: its message.
-        signature: who makes it.
+        parent: the parent commit, or None for the first commit of a branch.
+        changes: the new contents of files by their paths in the tree. None removes a file.
+        message: the commit message.
+        author: the author and committer.
     """
     with tempfile.TemporaryDirectory(prefix="reconcile-", dir=git.scratch) as directory:
         index = {"GIT_INDEX_FILE": str(Path(directory) / "index")}
@@ -38,7 +36,7 @@ def make_commit(
         git.run("update-index", "-z", "--index-info", data=listing, more=index)
         tree = git.text("write-tree", "--missing-ok", more=index)
     parents = ["-p", parent] if parent else []
-    return git.text("commit-tree", tree, *parents, "-F", "-", data=message.encode(), more=signature.environment())
+    return git.text("commit-tree", tree, *parents, "-F", "-", data=message.encode(), more=author.environment())
 
 
 def _store(git: Git, contents: Sequence[bytes], directory: Path) -> list[str]:

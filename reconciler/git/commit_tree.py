@@ -1,8 +1,8 @@
-"""A commit's tree as a disk that can only be read.
+"""The tree of a commit as a read-only disk.
 
-Rules: nothing is checked out, so no hook, filter, link or submodule of a repository can do anything: a link and a
-submodule are neither file nor directory, and a name is only a name. One commit is read from beginning to end, whatever
-is fetched meanwhile. A blob that was left out of the clone for its size is too large to read, and is not fetched.
+Rules: nothing is checked out, so that no hook, filter, link or submodule of a repository has an effect. A link or
+submodule is neither file nor directory, and a name is only a name. One commit is read from beginning to end, whatever
+is fetched meanwhile. A blob that the clone left out for its size counts as too large, and is not fetched.
 """
 
 from __future__ import annotations
@@ -18,29 +18,31 @@ from reconciler.ports import Entry
 
 FILES_MAX = 200_000
 PATHS_MAX = 16 * 1024 * 1024
-"""Characters of the paths of all files, and of all directories that they are in, however often a tree is used."""
+"""The most characters of all paths of files and directories. One tree may be used many times."""
 BYTES_MAX = 128 * 1024 * 1024
-"""What is in all files of specs, however often a blob is used."""
+"""The most bytes of all spec files. One blob may be used many times."""
 BLOB_MAX = 8 * 1024 * 1024
-AT_ONCE = 32 * 1024 * 1024
+"""The most bytes of one file. Fetches leave out larger blobs (`--filter=blob:limit=8m`)."""
+BATCH_BYTES = 32 * 1024 * 1024
+"""How many bytes of blobs are read at once."""
 _FATAL = 128
-"""As Git itself ends where it comes upon a torn object."""
+"""Git's own exit code for a damaged object."""
 _FILES = ("100644", "100755")
 
 
 @dataclass(frozen=True, slots=True)
 class TreeListing:
-    """What stands in a commit's tree, at a path from its top."""
+    """An entry of a commit's tree, by its path from the top."""
 
     path: str
     mode: str
     name: str
     size: int | None
-    """None for what is no blob, and for a blob that was left out of the clone for its size."""
+    """None for an entry that is no blob, and for a blob that the clone left out for its size."""
 
 
 def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
-    """Return everything below a directory of a commit's tree, empty for its top. Raises `GitError`."""
+    """Return all entries below a directory of a commit's tree. An empty `inside` is the top. Raises `GitError`."""
     within = ["--", f"{inside}/"] if inside else []
     listed = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *within)
     if listed.count(b"\0") > FILES_MAX:
@@ -50,15 +52,15 @@ def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
     entries = [entry.partition("\t") for entry in text.split("\0") if entry]
     if not entries:
         return []
-    # Asking for the size of a blob that is not there would fetch it; this is the command that does not.
+    # Most commands would fetch a missing blob to find its size. This one does not.
     missing = ("--objects", "--missing=print", "--no-object-names", "--end-of-options")
     known = git.text("rev-list", *missing, f"{commit}:{inside}").split()
     here = {name for name in known if not name.startswith("?")}
     sizes = git.sizes(sorted(here))
     if sizes.keys() != here:
-        msg = "some of its objects are torn"
+        msg = "some of its objects are damaged"
         raise GitError(msg, _FATAL)
-    facts = [(path, *told.split()) for told, _, path in entries]
+    facts = [(path, *head.split()) for head, _, path in entries]
     return [
         TreeListing(path, mode, name, sizes.get(name) if kind == "blob" else None) for path, mode, kind, name in facts
     ]
@@ -72,11 +74,11 @@ class _Blob:
 
 @dataclass(slots=True)
 class TreeDisk:
-    """The `Disk` of one commit at a time, below `root`, which stands for a directory in its tree.
+    """The `Disk` of one commit at a time. `root` stands for a directory in its tree.
 
     Args:
         git: the repository.
-        inside: the directory in the tree, with `/`; empty for its top.
+        inside: the directory in the tree, with `/`. Empty for the top.
         root: the path that stands for that directory.
     """
 
@@ -87,11 +89,11 @@ class TreeDisk:
     _blobs: dict[str, _Blob] = field(default_factory=dict)
     _directories: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
-    """What was read of this commit and of those before it; a blob's name says what is in it."""
+    """Contents by blob name, from this commit and earlier ones. A blob's name identifies its content."""
     _paths_left: int = PATHS_MAX
 
-    def turn_to(self, commit: str) -> None:
-        """Read another commit from now on. Raises `GitError`, and then it is the one before still."""
+    def switch_to(self, commit: str) -> None:
+        """Switch to another commit. If this raises `GitError`, the current commit stays."""
         if commit == self.commit:
             return
         entries = list_tree(self.git, commit, self.inside)
@@ -110,10 +112,10 @@ class TreeDisk:
         self.commit = commit
 
     def _check_size(self) -> None:
-        """Raise `GitError` where there is more to read than anybody writes: one blob can stand for many files."""
+        """Raise `GitError` if the spec files are larger than any real ones. One blob can stand for many files."""
         sizes = (blob.size for path, blob in self._blobs.items() if may_hold_specs(path))
         if sum(size for size in sizes if size <= BLOB_MAX) > BYTES_MAX:
-            msg = f"its files of specs hold more than {BYTES_MAX // 1024**2} MiB"
+            msg = f"its spec files are larger than {BYTES_MAX // 1024**2} MiB together"
             raise GitError(msg)
 
     def read(self, path: Path) -> bytes:
@@ -131,7 +133,7 @@ class TreeDisk:
         return self._contents[blob.name]
 
     def list(self, path: Path) -> list[Entry]:
-        """Return what stands in a directory, sorted by name. Raises OSError."""
+        """Return the entries of a directory, sorted by name. Raises OSError."""
         entries = self._directories.get(self._key(path))
         if entries is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -158,14 +160,14 @@ class TreeDisk:
         raise _read_only(path)
 
     def _read_with(self, wanted: _Blob, suffix: str) -> None:
-        """Read a blob, and in one go the next ones of the same kind: whoever reads one reads them all."""
+        """Read a blob, and with it the next ones of its suffix, because callers usually read all of them."""
         total = 0
         names: dict[str, None] = {}
         for blob in (wanted, *(blob for path, blob in self._blobs.items() if path.endswith(suffix))):
             total += blob.size
             if blob.name in names or blob.name in self._contents or blob.size > BLOB_MAX:
                 continue
-            if total > AT_ONCE and names:
+            if total > BATCH_BYTES and names:
                 break
             names[blob.name] = None
         self._contents |= dict(zip(names, self.git.read_blobs(list(names)), strict=True))

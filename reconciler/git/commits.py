@@ -1,7 +1,7 @@
-"""Commits as data: who made one and when, and what its message says.
+"""Read commits as data: author, time, message and changes.
 
-Rules: a message, a name, an address and a date are whatever their author wrote, so nothing in them separates anything,
-and none of them is read by more than its own field. What cannot be read is None, and never an exception.
+Rules: message, names, addresses and dates are whatever the author wrote. Therefore no such text is used as a separator,
+and each is parsed from its own field only. An unreadable value is None and never an exception.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from reconciler.git.command import Git
 from reconciler.model.status import Origin
 
 SIZE_MAX = 256 * 1024
-"""Of a commit that is read. A message that a person reviews is far below."""
+"""The most bytes of a commit that is read. A message that a person reviews is far smaller."""
 NAME_MAX = 200
-"""Characters of who made one."""
+"""The most characters of an author's name with address."""
 _FIELD_MAX = 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FILES = frozenset({"100644", "100755"})
@@ -35,25 +35,25 @@ class Commit:
     """A commit, as far as it can be read."""
 
     name: str
-    """The id, whole."""
+    """The full id."""
     parents: tuple[str, ...] = ()
     author: str | None = None
     """`Ada <ada@example.org>`, printable."""
     email: str | None = None
-    """The author's address, as it is."""
+    """The author's address, unchanged."""
     committed_at: int | None = None
     """Seconds since 1970."""
     message: bytes | None = None
-    """None where a reader might be shown something else than what stands there."""
+    """None if a reviewer may have been shown another text than the bytes say."""
 
 
 def is_commit(text: str) -> bool:
-    """Return whether a text is a whole id, and nothing besides."""
+    """Whether a text is exactly one full commit id."""
     return _COMMIT.fullmatch(text) is not None
 
 
 def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
-    """Yield commits, in the order of their ids. Raises `GitError`."""
+    """Yield commits in the order of the given ids. Raises `GitError`."""
     sizes = git.sizes(names)
     small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
     found = dict(zip(small, git.read_objects("commit", small), strict=True)) if small else {}
@@ -62,7 +62,7 @@ def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file that a commit changed. An id is None where there was, or is, no regular file."""
+    """One file that a commit changed. An id is None if there is no regular file on that side."""
 
     path: str
     before: str | None
@@ -70,13 +70,13 @@ class FileChange:
 
 
 def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[str] = ()) -> dict[str, list[FileChange]]:
-    """Return what commits changed below these paths, or anywhere; one that changed nothing there is missing.
+    """Return the changes of commits below these paths, or anywhere. A commit without such changes is missing.
 
     Args:
         git: the repository.
         commits: a commit each, or a commit and the parent to compare it with, separated by a blank.
         paths: directories, from the top of the tree.
-        how: how merges are compared.
+        how: options for comparing merges.
 
     Raises `GitError`.
     """
@@ -85,7 +85,7 @@ def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[st
     listed = git.run("diff-tree", *options, *within, data="".join(f"{each}\n" for each in commits).encode("ascii"))
     found: dict[str, list[FileChange]] = {}
     changes: list[FileChange] = []
-    # Only what begins with a colon is followed by a path, so that a path can look like anything.
+    # Only a field that starts with a colon is followed by a path, so that a path may contain anything.
     fields = iter(listed.decode("utf-8", "surrogateescape").split("\0")[:-1])
     for each in fields:
         if each.startswith(":"):
@@ -96,7 +96,7 @@ def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[st
 
 
 def _change(facts: str, path: str) -> FileChange:
-    """Return what a raw line of `diff-tree` says: modes of the sides, then their ids, as many colons as parents."""
+    """Parse a raw line of `diff-tree`: the modes of all sides, then their ids, with one colon per parent."""
     words = facts.lstrip(":").split(" ")
     modes, ids = words[: len(words) // 2], words[len(words) // 2 : -1]
     sides = [name if mode in _FILES else None for mode, name in zip(modes, ids, strict=True)]
@@ -104,7 +104,7 @@ def _change(facts: str, path: str) -> FileChange:
 
 
 def read_origin(git: Git, revision: str, path: str) -> Origin | None:
-    """Return the commit that last changed a path, looking back from a revision, and its author. Raises `GitError`."""
+    """Return the commit that last changed a path before a revision, with its author, or None. Raises `GitError`."""
     found = _LAST.fullmatch(git.text("rev-list", "-1", "--format=%h", "--end-of-options", revision, "--", path))
     if found is None:
         return None
@@ -129,7 +129,7 @@ def _read(name: str, data: bytes) -> Commit:
 
 
 def _shows_ascii(charset: str) -> bool:
-    """Whether a line of ASCII is shown as it stands, by who goes by the encoding that a commit names."""
+    """Whether a viewer that uses the declared encoding of a commit shows ASCII unchanged."""
     try:
         return _CHARSET.fullmatch(charset) is not None and _ASCII.decode(charset) == _ASCII.decode("ascii")
     except (LookupError, UnicodeError):
@@ -144,5 +144,5 @@ def _text(data: bytes, charset: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing moves a cursor or is hidden, cut to what a name may have."""
+    """Return a text without control and hidden characters, cut to the length of a name."""
     return "".join(each if each.isprintable() else "\ufffd" for each in text)[:NAME_MAX]

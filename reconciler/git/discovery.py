@@ -1,9 +1,9 @@
-"""The repository that a directory is part of, found without Git.
+"""Find the repository of a directory without Git.
 
-Rules: what stands in the directory, or below it, is data of whoever writes there, so Git is never pointed at it and
-never discovers anything by itself. The repository is the nearest `.git` above: a directory, or a file that names one,
-as linked working trees and submodules have. It must be this user's, or one that the operator calls safe, by Git's own
-rule (`safe.directory` in git-config); only Git's discovery checks that, so it is checked here.
+Rules: files in the directory or below it are data of an author of specs. Therefore Git is never pointed at them and
+never discovers a repository itself. The repository is the nearest `.git` above: a directory, or a file that names one,
+as linked working trees and submodules have. It must belong to this user, or be one that the operator calls safe
+(`safe.directory` in git-config). Git checks that only during its own discovery, so it is checked here.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class Repository:
 
     git: Git
     common_dir: Path
-    """Where its branches are: the repository's own directory, or the one that a linked working tree is of."""
+    """The directory of its branches: the repository's own, or the main one of a linked working tree."""
     is_partial: bool
-    """Whether the clone left objects out, to be fetched later."""
+    """Whether the clone left objects out, to be fetched on demand."""
 
 
 def find_repository(
     inside: Path, *, scratch: Path | None = None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Repository | None:
-    """Return the repository whose working tree a directory is part of, or None where it is in none.
+    """Return the repository whose working tree includes a directory, or None.
 
     Args:
-        inside: the directory; what stands in it or below is not asked.
-        scratch: where Git's temporary files go; None is the system's place for them.
-        is_stopping: whether the program is to end.
+        inside: the directory. It is not searched itself.
+        scratch: the directory for Git's temporary files. None is the system's.
+        is_stopping: whether the program is about to end.
 
-    Raises `GitError`, with what a person can do, where there is one that cannot be used.
+    Raises `GitError`, which says what to do, if the repository cannot be used.
     """
     here = inside.resolve()
     found = next(((top, git_dir) for top in here.parents if (git_dir := _git_dir(top)) is not None), None)
@@ -64,15 +64,15 @@ def find_repository(
     return Repository(git, common_dir, is_partial=is_set(listed, ".promisor"))
 
 
-def led_out_of(directory: Path) -> Path | None:
-    """Return the checkout in which a directory is named, where a link that may be committed leads out of it."""
-    named = Path(os.path.abspath(directory))  # noqa: PTH100  `Path.absolute` keeps `..`, and so the way there
+def checkout_left_by(directory: Path) -> Path | None:
+    """Return the checkout whose path to a directory leaves it through a link, or None. Such a link may be committed."""
+    named = Path(os.path.abspath(directory))  # noqa: PTH100  `Path.absolute` would keep `..`
     top = next((each for each in named.parents if os.path.lexists(each / ".git")), None)
     return None if top is None or named.resolve().is_relative_to(top.resolve()) else top
 
 
 def _configuration(git: Git, common_dir: Path) -> str:
-    """Return the settings of a repository itself, with those of the files that it includes. Raises `GitError`."""
+    """Return the settings of a repository, including those of included files. Raises `GitError`."""
     listing = ("--includes", "--list", "-z")
     listed = git.find("config", "--file", str(common_dir / "config"), *listing) or ""
     if is_set(listed, "extensions.worktreeconfig"):
@@ -81,7 +81,7 @@ def _configuration(git: Git, common_dir: Path) -> str:
 
 
 def is_tracked(directory: Path) -> bool:
-    """Return whether a repository tracks files in a directory. One that cannot be used checks nothing out there."""
+    """Whether a repository tracks files in a directory. An unusable repository tracks none."""
     try:
         repository = find_repository(directory)
         return repository is not None and bool(repository.git.find("ls-files", "-z", "--", str(directory)))
@@ -90,7 +90,7 @@ def is_tracked(directory: Path) -> bool:
 
 
 def _git_dir(top: Path) -> Path | None:
-    """Return the repository that the `.git` in a directory is or names; None where there is none. Raises `GitError`."""
+    """Return the repository of the `.git` in a directory, or None if there is none. Raises `GitError`."""
     entry = top / ".git"
     try:
         mode = entry.stat().st_mode
@@ -99,14 +99,14 @@ def _git_dir(top: Path) -> Path | None:
     except OSError as error:
         raise _unreadable(entry, error) from None
     if stat.S_ISDIR(mode):
-        # As Git does, go on above one that is empty; but not above one that is closed to us.
+        # As Git does, continue above an empty one, but not above one that we may not read.
         return entry if _is_repository(entry) or not os.access(entry, os.X_OK) else None
-    told = _pointer(entry) if stat.S_ISREG(mode) else None
+    target = _pointer(entry) if stat.S_ISREG(mode) else None
     if (
-        told is None
-        or not told.startswith(_POINTER)
-        or "\0" in told
-        or not _is_repository(named := top / told.removeprefix(_POINTER))
+        target is None
+        or not target.startswith(_POINTER)
+        or "\0" in target
+        or not _is_repository(named := top / target.removeprefix(_POINTER))
     ):
         msg = f"{entry} is neither a repository nor names one"
         raise GitError(msg)
@@ -115,11 +115,11 @@ def _git_dir(top: Path) -> Path | None:
 
 def _is_repository(git_dir: Path) -> bool:
     common_dir = _common_dir(git_dir)
-    return is_there(git_dir / "HEAD") and all(is_there(common_dir / name) for name in _LAYOUT)
+    return exists(git_dir / "HEAD") and all(exists(common_dir / name) for name in _LAYOUT)
 
 
-def is_there(path: Path) -> bool:
-    """Return whether there is something, as far as this user may know. Raises `GitError` where the disk cannot tell."""
+def exists(path: Path) -> bool:
+    """Whether a path exists, as far as this user may see. Raises `GitError` for an error of the disk."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -130,12 +130,12 @@ def is_there(path: Path) -> bool:
 
 
 def _common_dir(git_dir: Path) -> Path:
-    told = _pointer(git_dir / "commondir")
-    return git_dir if told is None else git_dir / told
+    target = _pointer(git_dir / "commondir")
+    return git_dir if target is None else git_dir / target
 
 
 def _pointer(file: Path) -> str | None:
-    """Return the line in a small file of Git's that names something, or None if there is no such file."""
+    """Return the line of a small Git file that names a path, or None if there is no such file."""
     try:
         with file.open("rb") as opened:
             return os.fsdecode(opened.read(_POINTER_MAX).rstrip(b"\r\n"))
@@ -150,7 +150,7 @@ def _unreadable(path: Path, error: OSError) -> GitError:
 
 
 def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
-    """Raise `GitError` where somebody else made a repository, unless the operator calls it safe."""
+    """Raise `GitError` if another user owns the repository and the operator does not call it safe."""
     owners = {os.geteuid()}
     if os.geteuid() == 0 and (behind := os.environ.get("SUDO_UID", "")).isdecimal():
         owners.add(int(behind))
@@ -160,19 +160,19 @@ def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
         raise _unreadable(git_dir, error) from None
     if found <= owners or _is_safe(top, scratch):
         return
-    # Without a home there is no configuration of this user alone.
+    # Without a home there is no configuration of this user.
     scope = "--global" if os.environ.get("HOME") or os.environ.get("XDG_CONFIG_HOME") else "--system"
     msg = f"another user owns it; if it may be trusted: git config {scope} --add safe.directory {top}"
     raise GitError(msg)
 
 
 def _is_safe(top: Path, scratch: Path | None) -> bool:
-    """Return whether the operator's own configuration calls a directory safe."""
+    """Whether the operator's configuration calls a directory safe."""
     nowhere = Git(Path(os.devnull), Path("/"), scratch=scratch)
     listed = nowhere.find("config", "--get-all", "--type=path", "-z", "safe.directory") or ""
     is_safe = False
     for each in listed.split("\0")[:-1]:
         is_below = each.endswith("/*") and str(top).startswith(each.removesuffix("*"))
-        # An empty value takes back what was said before it.
+        # An empty value resets the list.
         is_safe = bool(each) and (is_safe or each == "*" or is_below or os.path.realpath(each) == str(top))
     return is_safe

@@ -1,6 +1,6 @@
-"""Asking a Git remote again and again where its branch is, which is how a watch of a remote wakes.
+"""Poll a Git remote for its branch, which notifies the watch of a remote.
 
-Rules: it asks off the event loop; that the remote does not answer is a piece of news like any other.
+Rules: polling runs outside the event loop. It also notifies when the remote becomes unreachable or reachable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.local.file_watcher import running
 
 @dataclass(slots=True)
 class RemotePoller:
-    """The `ChangeNotifier` of a remote: asks it every few seconds."""
+    """The `ChangeNotifier` of a remote, which it polls every few seconds."""
 
     specs: RemoteSpecs
     every_s: float
@@ -25,27 +25,27 @@ class RemotePoller:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the remote is asked at all; that it does not answer is no fault of the watch."""
+        """Whether polling is running. An unreachable remote is no failure of the watch."""
         return self._follower is not None and not self._follower.done()
 
     async def wait(self) -> None:
-        """Return after the branch has moved, or the remote has gone away or come back."""
+        """Return after the branch moved, or the remote became unreachable or reachable."""
         await self._changed.wait()
         self._changed.clear()
 
     async def follow(self) -> None:
-        """Ask for ever."""
+        """Poll forever."""
         self._follower = asyncio.current_task()
         while True:
             await asyncio.sleep(self.every_s)
-            was_away = self.specs.away
-            if await asyncio.to_thread(self.specs.poll) or (was_away is None) != (self.specs.away is None):
+            was_reachable = self.specs.unreachable is None
+            if await asyncio.to_thread(self.specs.poll) or was_reachable != (self.specs.unreachable is None):
                 self._changed.set()
 
 
 @asynccontextmanager
 async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemotePoller]:
-    """Ask the remote every few seconds while the body runs."""
+    """Poll the remote every few seconds while the body runs."""
     poller = RemotePoller(specs, every_s)
     async with running(poller.follow()):
         yield poller

@@ -1,4 +1,4 @@
-"""The `Publisher` over a status branch: one publication at a time, off the event loop, in the port's own words."""
+"""The `Publisher` of a status branch. Publications run one at a time and outside the event loop."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from reconciler.errors import PublishError
 from reconciler.git.author import Author
 from reconciler.git.checkout import find_checkout
 from reconciler.git.command import GitError
+from reconciler.git.remote import REF, WITHOUT_LARGE, RemoteSpecs
 from reconciler.git.status_branch import StatusBranch
 from reconciler.git.working_tree import WorkingTree
 
@@ -21,46 +22,46 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class GitPublisher:
-    """The `Publisher` of a status branch: one at a time, and off the event loop."""
+    """The `Publisher` of a status branch."""
 
     branch: StatusBranch
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def is_shared(self) -> bool:
-        """Whether it is pushed."""
+        """Whether the branch is pushed."""
         return self.branch.remote is not None
 
     @property
     def is_dedicated(self) -> bool:
-        """Whether the branch holds nothing else."""
+        """Whether the branch has statuses only."""
         return not self.branch.prefix
 
     @property
     def edition(self) -> int:
-        """How often it was pulled."""
+        """How often the branch was pulled."""
         return self.branch.pulls
 
     def exclusive(self) -> asyncio.Lock:
-        """Return what its holder publishes under."""
+        """Return the lock of publications."""
         return self._lock
 
     async def pull(self) -> None:
         """See `StatusBranch.pull`."""
         async with self._lock:
-            await _off_the_loop(self.branch.pull)
+            await _in_thread(self.branch.pull)
 
     async def publish(self, message: str) -> str | None:
         """See `StatusBranch.publish`."""
-        return await _off_the_loop(self.branch.publish, message)
+        return await _in_thread(self.branch.publish, message)
 
     async def publish_on_top(self, message: str) -> str | None:
         """See `StatusBranch.publish_on_top`."""
         async with self._lock:
-            return await _off_the_loop(self.branch.publish_on_top, message)
+            return await _in_thread(self.branch.publish_on_top, message)
 
 
-async def _off_the_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
     except GitError as error:
@@ -77,22 +78,22 @@ def open_publisher(
     *,
     branch: str | None,
     remote: str | None,
-    signature: Author,
+    author: Author,
     trailers: tuple[str, ...] = (),
     scratch: Path | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> GitPublisher:
-    """Return the publisher of the checkout that the specs are in. Raises `PublishError`.
+    """Return the publisher of the checkout of the specs. Raises `PublishError`.
 
     Args:
         specs: the specs directory.
-        directory: where the statuses stand.
-        branch: a branch that holds nothing else; None is the branch that is checked out.
-        remote: where to push; None keeps it here.
-        signature: who commits.
+        directory: the directory of statuses.
+        branch: a branch for statuses only. None is the branch that is checked out.
+        remote: the remote to push to. None keeps commits here.
+        author: the author of commits.
         trailers: lines at the end of each message.
-        scratch: where Git's temporary files go; None is the system's place for them.
-        is_stopping: whether the program is to end.
+        scratch: the directory for Git's temporary files. None is the system's.
+        is_stopping: whether the program is about to end.
     """
     try:
         checkout = find_checkout(specs, scratch=scratch, is_stopping=is_stopping)
@@ -105,7 +106,7 @@ def open_publisher(
     git, inside = checkout.git, directory.resolve()
     top = git.directory
     if branch is not None:
-        apart = StatusBranch(git, branch, "", inside, remote, signature, trailers, specs="HEAD")
+        apart = StatusBranch(git, branch, "", inside, remote, author, trailers, specs="HEAD")
         return GitPublisher(apart)
     if current is None:
         msg = "HEAD is detached, so there is no branch to commit to: check one out, or name a --status-branch"
@@ -114,5 +115,35 @@ def open_publisher(
         msg = f"{directory} is not in the checkout: name a --status-branch"
         raise PublishError(msg)
     prefix = inside.relative_to(top).as_posix()
-    shown = WorkingTree(git, current, prefix, inside)
-    return GitPublisher(StatusBranch(git, current, prefix, inside, remote, signature, trailers, shown))
+    working_tree = WorkingTree(git, current, prefix, inside)
+    return GitPublisher(StatusBranch(git, current, prefix, inside, remote, author, trailers, working_tree))
+
+
+def publish_to_remote(
+    specs: RemoteSpecs, directory: Path, branch: str | None, author: Author, trailers: tuple[str, ...]
+) -> GitPublisher:
+    """Return the publisher to the remote of the specs.
+
+    Args:
+        specs: the source of the specs.
+        directory: the directory of statuses on the disk.
+        branch: a branch for statuses only. None is the branch of the specs.
+        author: the author of commits.
+        trailers: lines at the end of each message.
+    """
+    prefix = "" if branch is not None else specs.statuses or "status"
+    return GitPublisher(
+        StatusBranch(
+            specs.git,
+            branch or specs.ref,
+            prefix,
+            directory.resolve(),
+            "origin",
+            author,
+            trailers,
+            refetch=specs.poll,
+            recreate_clone=specs.recreate_clone,
+            specs=None if branch is None else REF,
+            fetch_options=(WITHOUT_LARGE,),
+        )
+    )

@@ -1,7 +1,8 @@
-"""A branch of a Git remote as a source of specs: known by its URL alone, and never checked out.
+"""A branch of a Git remote as a source of specs. It is known by its URL only and never checked out.
 
-Rules: one commit at a time is read, whole; what is fetched is data. A branch that was rewound is read and not acted on
-until an operator accepts where it is now. A remote that is away is told, and the last commit goes on being read.
+Rules: one commit at a time is read completely. Fetched objects are data. A rewound branch is read but not acted on
+until an operator accepts its new commit. While the remote is unreachable, that is reported and the last commit stays in
+use.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.yaml_documents import Parse
 from reconciler.formats.yaml_text import parse
 from reconciler.git.approvals import ReadApprovals
-from reconciler.git.author import Author
 from reconciler.git.clone import Clone
-from reconciler.git.command import FETCHED_MAX, GitError
+from reconciler.git.command import FETCH_MAX, GitError
 from reconciler.git.commit_tree import TreeDisk
 from reconciler.git.commits import is_commit, read_origin
-from reconciler.git.publisher import GitPublisher
-from reconciler.git.status_branch import StatusBranch
 from reconciler.local.file_writer import replace_file
 from reconciler.local.specs_dir import SpecsDir
 from reconciler.model.diagnostic import Diagnostic
@@ -30,9 +28,9 @@ from reconciler.ports import Now, Snapshot
 
 REF = "refs/reconcile/specs"
 DEPTH = 1000
-"""How much history the first fetch brings; the rest comes once somebody needs it."""
-_WOULD_ASK = "terminal prompts disabled"
-_WITHOUT_LARGE = "--filter=blob:limit=8m"
+"""How many commits the first fetch brings. The rest is fetched when it is needed."""
+_WANTS_CREDENTIALS = "terminal prompts disabled"
+WITHOUT_LARGE = "--filter=blob:limit=8m"
 
 
 @dataclass(slots=True)
@@ -43,12 +41,12 @@ class RemoteSpecs:
         git: our clone of it.
         ref: the branch.
         inside: the specs directory in its tree.
-        statuses: where statuses stand in its tree, if they do.
-        memory: the file that remembers which commit was acted on last.
+        statuses: the directory of statuses in its tree, if it is there.
+        memory: the file that records the commit that was last acted on.
         now: the wall clock.
-        parse: how a file is read.
-        accepted: a commit that an operator accepts, though the branch was rewound to it; once.
-        may_act: whether what is read may be acted on; a run that only looks leaves no memory, and accepts nothing.
+        parse: the YAML parser.
+        accepted: a commit that the operator accepts once although the branch was rewound to it.
+        may_act: whether the specs may be acted on. A read-only run records no commit and accepts none.
     """
 
     git: Clone
@@ -62,58 +60,61 @@ class RemoteSpecs:
     may_act: bool = True
     head: str | None = None
     """The newest commit that was fetched."""
-    away: str | None = None
-    """Why the remote could not be asked the last time."""
+    unreachable: str | None = None
+    """Why the last poll failed, if so."""
     _disk: TreeDisk = field(init=False)
     _specs: SpecsDir = field(init=False)
     _approvals: ReadApprovals = field(init=False)
-    _is_whole: bool = False
-    """Whether all of the branch's history was asked for."""
+    _is_unshallow: bool = False
+    """Whether the whole history of the branch was requested."""
     _unreadable: str | None = None
-    """The commit that was fetched and could not be read: the clone may be torn."""
-    _made_for: str | None = None
-    """The one for which the clone was made anew, which helps once or never."""
+    """A commit that was fetched and could not be read. The clone may be damaged."""
+    _recreated_for: str | None = None
+    """The unreadable commit for which the clone was created anew. A second time would not help."""
     _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """Begin with nothing read."""
+        """Create the disk of the clone. Nothing is read yet."""
         root = Path("/", self.inside)
         self._disk = TreeDisk(self.git, self.inside, root)
         self._approvals = ReadApprovals(self.git, self.inside, self.statuses, self.now)
         self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.parse)
 
     def poll(self) -> bool:
-        """Ask the remote where the branch is, and fetch it if it moved. Returns whether it did; never raises."""
+        """Poll the remote, and fetch the branch if it moved. Returns whether it did. Never raises."""
         with self._polling:
             try:
-                tip = self._ask()
+                tip = self._fetch_tip()
             except GitError as error:
-                self.away = self._explained(str(error))
+                self.unreachable = self._explained(str(error))
                 return False
-            has_moved, self.head, self.away = tip != self.head, tip, None
+            has_moved, self.head, self.unreachable = tip != self.head, tip, None
             return has_moved
 
-    def renew(self) -> None:
-        """Make the clone anew, for something in it is torn. Raises `GitError`, or OSError."""
+    def recreate_clone(self) -> None:
+        """Create the clone anew, because it is damaged. Raises `GitError`, or OSError."""
         with self._polling:
-            self.git.make()
+            self.git.create()
             self.head = None
         self.poll()
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Read the newest commit that was fetched."""
+        """Return every document of the newest commit that was fetched."""
         if self.head is None:
             why = "nothing was fetched yet"
             return Snapshot(broken_files=frozenset({""}), notices=self._notices(), why_not_trusted=why)
         commit = self.head
         try:
-            self._disk.turn_to(commit)
+            self._disk.switch_to(commit)
         except GitError as error:
             if error.code is not None:
                 self._unreadable, self.head = commit, None
-            said = Diagnostic(file=self.inside or ".", message=f"{commit[:12]} cannot be read: {error}")
+            diagnostic = Diagnostic(file=self.inside or ".", message=f"{commit[:12]} cannot be read: {error}")
             return Snapshot(
-                broken_files=frozenset({""}), revision=commit, diagnostics=(said,), why_not_trusted="it cannot be read"
+                broken_files=frozenset({""}),
+                revision=commit,
+                diagnostics=(diagnostic,),
+                why_not_trusted="it cannot be read",
             )
         found = self._specs.snapshot(by_content=by_content)
         try:
@@ -121,7 +122,7 @@ class RemoteSpecs:
             if why_not_trusted is None and self.may_act:
                 replace_file(self.memory, f"{commit}\n".encode(), is_durable=True)
         except OSError as error:
-            why_not_trusted = f"which commit was acted on last cannot be kept: {error.strerror}: {self.memory}"
+            why_not_trusted = f"the commit that is acted on cannot be recorded: {error.strerror}: {self.memory}"
         return replace(
             found,
             revision=commit,
@@ -131,7 +132,7 @@ class RemoteSpecs:
         )
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document as the newest commit has it."""
+        """Return a job document of the newest commit."""
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
         try:
@@ -143,7 +144,7 @@ class RemoteSpecs:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Whether the newest commit has the Settings that were read."""
+        """Whether the newest commit has the Settings of the last snapshot."""
         paths, read = [self._path(each) for each in self._specs.settings_files], self._disk.commit
         if self.head == read or read is None or self.head is None or not paths:
             return True
@@ -156,7 +157,7 @@ class RemoteSpecs:
             return False
 
     def origin(self, file: str) -> Origin | None:
-        """Return who last changed a file."""
+        """Return the commit that last changed a file."""
         path = self._path(file)
         commit = self._disk.commit or REF
         try:
@@ -168,11 +169,11 @@ class RemoteSpecs:
         return None if found is None or self._is_cut_off(found.commit) else found
 
     def _path(self, file: str) -> str:
-        """Return where a spec file stands in the tree."""
+        """Return the path of a spec file in the tree."""
         return f"{self.inside}/{file}" if self.inside else file
 
-    def _ask(self) -> str:
-        """Return where the branch is, fetched. Raises `GitError`."""
+    def _fetch_tip(self) -> str:
+        """Return the commit of the branch after fetching it. Raises `GitError`."""
         name = f"refs/heads/{self.ref}"
         listed = self.git.text("ls-remote", "--", "origin", name).splitlines()
         tips = {ref: commit for commit, _, ref in (line.partition("\t") for line in listed) if is_commit(commit)}
@@ -188,7 +189,7 @@ class RemoteSpecs:
         return self.git.text("rev-parse", "--verify", REF)
 
     def _has_fetched(self) -> bool:
-        """Whether the branch as it was is here. What is torn, as a machine leaves it that loses its power, goes."""
+        """Whether the last fetched commit is here. A clone that a power failure damaged is created anew."""
         try:
             is_here = self.git.find("cat-file", "-e", f"{REF}^{{tree}}") is not None
         except GitError as error:
@@ -196,31 +197,31 @@ class RemoteSpecs:
                 raise
             is_here = False
         is_torn = not is_here and self.git.find("rev-parse", "--verify", "--quiet", REF) is not None
-        if self.git.is_alone and (is_torn or self._unreadable not in {None, self._made_for}):
-            self._made_for = self._unreadable
-            self.git.make()
+        if self.git.is_exclusive and (is_torn or self._unreadable not in {None, self._recreated_for}):
+            self._recreated_for = self._unreadable
+            self.git.create()
             return False
         return is_here
 
-    def _explained(self, complaint: str) -> str:
-        """Return what Git says, and what to do about it where Git would have asked a person."""
-        if _WOULD_ASK not in complaint:
-            return complaint
+    def _explained(self, message: str) -> str:
+        """Return Git's message, with the remedy if it wanted credentials."""
+        if _WANTS_CREDENTIALS not in message:
+            return message
         is_given = self.git.access is not None and self.git.access.is_given
-        told = "it refuses the token" if is_given else "it wants a token: --git-token-file, or RECONCILE_GIT_TOKEN"
-        return f"{told} ({complaint})"
+        why = "it refuses the token" if is_given else "it needs a token: --git-token-file, or RECONCILE_GIT_TOKEN"
+        return f"{why} ({message})"
 
     def _fetch(self, *how: str) -> None:
         wanted = f"+refs/heads/{self.ref}:{REF}"
-        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", _WITHOUT_LARGE)
-        self.git.run("fetch", *options, *how, "--", "origin", wanted, file_max=FETCHED_MAX)
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", WITHOUT_LARGE)
+        self.git.run("fetch", *options, *how, "--", "origin", wanted, file_max=FETCH_MAX)
 
     def _deepen(self) -> bool:
-        """Fetch the history that the first fetch left out. Returns whether it came."""
+        """Fetch the rest of the history. Returns whether it arrived."""
         with self._polling:
-            if self._is_whole:
+            if self._is_unshallow:
                 return False
-            self._is_whole = True
+            self._is_unshallow = True
             try:
                 self._fetch("--unshallow")
             except GitError:
@@ -228,7 +229,7 @@ class RemoteSpecs:
             return True
 
     def _is_cut_off(self, commit: str) -> bool:
-        """Whether history ends at a commit only because the rest was not fetched: it seems to have made everything."""
+        """Whether the history is cut off at a commit. It then seems to have created every file."""
         try:
             ends = (self.git.directory / "shallow").read_text(encoding="ascii").split()
         except FileNotFoundError:
@@ -246,11 +247,11 @@ class RemoteSpecs:
             return None
         return (
             f"the branch {self.ref} was rewound: {commit[:12]} does not come after {str(before)[:12]}; "
-            f"if that is meant, --accept-revision {commit[:12]}"
+            f"to accept that, --accept-revision {commit[:12]}"
         )
 
     def _remembered(self) -> str | None:
-        """Return the commit that was acted on last. Raises OSError where that cannot be read, which is not none."""
+        """Return the commit that was last acted on, or None. Raises OSError if the record cannot be read."""
         try:
             return self.memory.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:
@@ -260,38 +261,8 @@ class RemoteSpecs:
         try:
             return self.git.find("merge-base", "--is-ancestor", "--end-of-options", before, commit) is not None
         except GitError:
-            return False  # the earlier one is not here
+            return False  # the earlier commit is not here
 
     def _notices(self) -> tuple[str, ...]:
-        away = None if self.away is None else f"the spec repository cannot be fetched: {self.away}"
-        return tuple(each for each in (away, self._approvals.trouble) if each is not None)
-
-
-def publish_to_remote(
-    specs: RemoteSpecs, directory: Path, branch: str | None, signature: Author, trailers: tuple[str, ...]
-) -> GitPublisher:
-    """Return the publisher to the remote that the specs come from.
-
-    Args:
-        specs: that remote.
-        directory: where the statuses stand on the disk.
-        branch: a branch that holds nothing else; None is the specs' own.
-        signature: who commits.
-        trailers: lines at the end of each message.
-    """
-    prefix = "" if branch is not None else specs.statuses or "status"
-    return GitPublisher(
-        StatusBranch(
-            specs.git,
-            branch or specs.ref,
-            prefix,
-            directory.resolve(),
-            "origin",
-            signature,
-            trailers,
-            read_again=specs.poll,
-            renew=specs.renew,
-            specs=None if branch is None else REF,
-            fetching=(_WITHOUT_LARGE,),
-        )
-    )
+        unreachable = None if self.unreachable is None else f"the spec repository cannot be fetched: {self.unreachable}"
+        return tuple(each for each in (unreachable, self._approvals.error) if each is not None)

@@ -1,8 +1,8 @@
-"""What opens a Git remote: a token from a file, from a variable or from the URL, or else what Git finds by itself.
+"""The credentials of a Git remote: a token from a file, a variable or the URL, or else those that Git finds itself.
 
-Rules: a secret goes to Git by its environment, so that no list of processes, no file and no log shows it; it is read
-anew for each command, so that one that was renewed is used; it does not follow a redirect; what a remote says back is
-told without it. An ssh agent, a key or a credential helper is Git's own business.
+Rules: Git gets the secret by its environment, so that no list of processes, file or log shows it. It is read again for
+each command, so that a renewed one is used. No redirect is followed with it. It is redacted in the messages of a
+remote. An ssh agent, a key or a credential helper is found by Git.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from reconciler.redaction import KNOWN_SECRETS
 
 _USER = "x-access-token"
-"""For GitHub; other hosts take any name beside a token."""
+"""The user name for GitHub. Other hosts accept any name with a token."""
 
 
 def split_url(url: str) -> tuple[str, str | None, str | None]:
-    """Return a URL over HTTP without its user and password, and these two; any other URL as it is."""
+    """Return an HTTP URL without its user and password, and these two. Any other URL is returned unchanged."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
         return url, None, None
@@ -35,10 +35,10 @@ class RemoteCredentials:
     """A remote's URL without its secret, and the secret.
 
     Args:
-        url: as Git may see it.
-        user: who has the token; None is who hosts expect beside one.
-        file: the file that holds it.
-        token: the token, where no file does.
+        url: the URL for Git.
+        user: the user of the token. None is the usual one.
+        file: the file of the token.
+        token: the token, if there is no file.
     """
 
     url: str
@@ -48,11 +48,11 @@ class RemoteCredentials:
 
     @property
     def is_given(self) -> bool:
-        """Whether there is a token, though perhaps the wrong one."""
+        """Whether there is a token, which may be the wrong one."""
         return self.file is not None or self.token is not None
 
     def secret(self) -> str | None:
-        """Return the token as it is now. Raises OSError, or ValueError where the file holds none."""
+        """Return the current token, or None. Raises OSError, and ValueError if the file is empty."""
         found = self.token if self.file is None else self.file.read_text(encoding="utf-8").strip()
         if self.file is not None and not found:
             msg = "it is empty"
@@ -61,9 +61,9 @@ class RemoteCredentials:
         return found
 
     def environment(self, count: int = 0) -> Mapping[str, str]:
-        """Return what makes Git send the token to this remote, after `count` settings that are in the environment.
+        """Return the environment that makes Git send the token to this remote.
 
-        Raises what `secret` raises.
+        It continues the `count` settings that the environment already has. Raises the errors of `secret`.
         """
         secret = self.secret()
         if secret is None:
@@ -79,8 +79,8 @@ class RemoteCredentials:
         }
         return {"GIT_CONFIG_COUNT": str(count + len(settings)), **named}
 
-    def strike(self, text: str) -> str:
-        """Return a text without the secret."""
+    def redact(self, text: str) -> str:
+        """Return a text with the secret redacted."""
         with suppress(OSError, ValueError):
             secret = self.secret()
             for each in (secret, self._basic(secret)) if secret else ():

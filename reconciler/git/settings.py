@@ -1,18 +1,19 @@
-"""What Git is given besides its command: our settings and, of a repository's own, those that a list allows.
+"""The configuration and environment of Git commands: our settings, and an allow list of a repository's own.
 
-Rules: a repository is data. Git reads a stand-in for the repository's common directory: its objects, branches and tags
-by links, a `config` that holds the allowed settings only, an `info/attributes` that turns every filter and driver off,
-and no hooks. Of the environment, Git gets what an operator sets, and nothing that a hook or a parent Git sets.
+Theory: a repository is data, but its `.git/config` can name programs that Git runs. Therefore Git reads a stand-in for
+the repository's common directory. It has the objects, branches and tags by links, a `config` with the allowed settings
+only, an `info/attributes` that disables every filter and driver, and no hooks. From the environment Git gets the
+variables that an operator sets, and none that a hook or a parent Git sets.
 
 What the repository's own `.git/config` (with `config.worktree` and included files) can still do:
 
-- name remotes: their URLs and what is fetched of them. A push goes there, over https, http, ssh, git or a path;
-- add a header, a proxy or a certificate authority for http, as CIs do to hand over a token;
-- say how files stand in the working tree: line endings, modes, letter case, links, a sparse checkout;
-- say in which format objects and references are stored.
+- name remotes: their URLs and what is fetched from them. A push goes there, over https, http, ssh, git or a path;
+- add a header, a proxy or a certificate authority for http, as CIs do to pass a token;
+- set how files are in the working tree: line endings, modes, letter case, links, a sparse checkout;
+- set the format of objects and references.
 
-Nothing of it starts a program. A credential helper, an ssh command and a rewritten URL come from the operator's own
-global or system configuration, or from the environment.
+None of it starts a program. A credential helper, an ssh command and a rewritten URL come from the operator's own global
+or system configuration, or from the environment.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REMOTE_PROTOCOLS = "https:http:ssh:git:file"
-"""What a command that needs a remote may speak. A helper such as `ext::` would be a program of its own."""
+"""The protocols of a command with a remote. A helper such as `ext::` would be a program."""
 
-OURS = (
+OUR_SETTINGS = (
     "safe.bareRepository=explicit",
     "core.hooksPath=/dev/null",
     "core.attributesFile=/dev/null",
@@ -40,7 +41,7 @@ OURS = (
     "submodule.recurse=false",
     "push.recurseSubmodules=no",
     "gc.autoDetach=false",
-    # A large file of a remote passes through memory piece by piece, and little is kept there.
+    # Large files are streamed instead of loaded, and caches stay small.
     "core.bigFileThreshold=8m",
     "core.deltaBaseCacheLimit=16m",
     "pack.threads=2",
@@ -48,7 +49,7 @@ OURS = (
     "http.lowSpeedTime=20",
 )
 NO_HOUSEKEEPING = ("gc.auto=0", "maintenance.auto=false")
-"""For somebody's checkout: it is for his own Git to repack it, which knows of all its working trees."""
+"""For a person's checkout. Repacking it is left to the person's own Git, which knows all of its working trees."""
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -56,9 +57,9 @@ _ENVIRONMENT = {
     "GIT_EDITOR": "true",
     "GIT_ADVICE": "0",
     "GIT_ATTR_NOSYSTEM": "1",
-    # A path is a name, so that a file called `:(exclude)x` or `*.yaml` means itself.
+    # A path is literal, so that `:(exclude)x` or `*.yaml` can be the name of a file.
     "GIT_LITERAL_PATHSPECS": "1",
-    # `refs/replace` and grafts would show other commits than those that were reviewed.
+    # `refs/replace` and grafts would show other commits than the reviewed ones.
     "GIT_NO_REPLACE_OBJECTS": "1",
     "LC_ALL": "C",
 }
@@ -67,7 +68,7 @@ _OPERATORS = re.compile(
     r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|PROXY_COMMAND|EXEC_PATH|AUTHOR_DATE|COMMITTER_DATE"
     r"|CONFIG_(COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)|(SSL|PROXY_SSL|HTTP|TRACE|TRACE2)(_\w+)?)"
 )
-"""The variables of Git that an operator sets. All others say where a hook runs, or change what a command means."""
+"""Git's variables that an operator sets. All others are for hooks, or change the meaning of a command."""
 
 _ALLOWED: Mapping[str, frozenset[str]] = {
     "core": frozenset(
@@ -80,34 +81,34 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "remote": frozenset({"url", "pushurl", "fetch"}),
     "http": frozenset({"extraheader", "proxy", "proxyauthmethod", "sslcainfo", "sslcapath", "version", "postbuffer"}),
 }
-"""By their sections, with and without a subsection: the settings of a repository that Git gets."""
-_SET_ASIDE = frozenset({"worktreeconfig", "partialclone", "relativeworktrees"})
-"""Extensions that mean nothing beside a stand-in: what they concern was read already, or is fetched by nobody."""
+"""The settings of a repository that Git gets, by section, with and without a subsection."""
+_DROPPED_EXTENSIONS = frozenset({"worktreeconfig", "partialclone", "relativeworktrees"})
+"""Extensions without effect in a stand-in: their files were already read, or their objects are never fetched."""
 _WORD = re.compile(r"[a-z0-9]*")
 _URL = re.compile(r'^\turl = "(.*)"$', re.MULTILINE)
 _ELSEWHERE = re.compile(r"(https?|ssh|git)://|[^/]+:(?!//)")
-"""A URL, or a host with a path in the way of ssh."""
+"""A URL, or a host and path in the syntax of ssh."""
 
 LINKED = ("objects", "refs", "packed-refs", "shallow", "reftable", "logs")
 NO_PROGRAM = "* -filter -diff -merge\n"
-"""Attributes that turn off whatever a filter or a driver of the operator's own would run for files of a commit."""
+"""Attributes that disable every filter and driver of the operator's own configuration for files of commits."""
 
 
 class UnknownExtensionError(Exception):
-    """A repository is stored in a way that this program does not know, so that it might be read wrongly."""
+    """A repository uses a storage format that this program does not know and might misread."""
 
 
 def environment(given: Mapping[str, str], *, has_remote: bool) -> dict[str, str]:
-    """Return the environment of a command, of the one that this process has been given."""
+    """Return the environment of a command, made from that of this process."""
     ours = {name: value for name, value in given.items() if not name.startswith("GIT_") or _OPERATORS.fullmatch(name)}
     return {**ours, **_ENVIRONMENT, **({"GIT_ALLOW_PROTOCOL": REMOTE_PROTOCOLS} if has_remote else _OFFLINE)}
 
 
 def allowed_settings(listed: str) -> str:
-    """Return the text of a configuration file with the settings of a repository that are allowed.
+    """Return the text of a configuration file with the allowed settings of a repository.
 
     Args:
-        listed: what `git config --list -z` prints of its configuration.
+        listed: the output of `git config --list -z`.
 
     Raises `UnknownExtensionError`.
     """
@@ -115,19 +116,19 @@ def allowed_settings(listed: str) -> str:
 
 
 def is_set(listed: str, name: str) -> bool:
-    """Return whether a setting that is true or false is true; `name` may be the end of its name."""
+    """Whether a boolean setting is true. `name` may be the end of its name."""
     found = [value for key, value in _settings(listed) if key.endswith(name)]
     return bool(found) and (found[-1] or "true").lower() in {"true", "yes", "on", "1"}
 
 
 def is_elsewhere(text: str) -> bool:
-    """Return whether the remotes that a configuration names are all on other machines, as far as it says so."""
+    """Whether all remotes of a configuration are on other machines, as far as their URLs show."""
     urls = _URL.findall(text)
     return bool(urls) and all(map(_ELSEWHERE.match, urls))
 
 
 def _settings(listed: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each setting: its section and name are in lower case."""
+    """Yield each setting, with its section and name in lower case."""
     for each in listed.split("\0")[:-1]:
         key, has_value, value = each.partition("\n")
         yield key, value if has_value else None
@@ -135,7 +136,7 @@ def _settings(listed: str) -> Iterator[tuple[str, str | None]]:
 
 def _is_allowed(key: str, value: str | None) -> bool:
     section, name = key.partition(".")[0], key.rpartition(".")[2]
-    if section == "extensions" and name in _SET_ASIDE:
+    if section == "extensions" and name in _DROPPED_EXTENSIONS:
         return False
     is_known = name in _ALLOWED.get(section, ())
     if section == "extensions" and not (is_known and _WORD.fullmatch(value or "")):
@@ -145,7 +146,7 @@ def _is_allowed(key: str, value: str | None) -> bool:
 
 
 def as_text(key: str, value: str | None) -> str:
-    """Return a setting as it stands in a configuration file; None is one that is there without a value."""
+    """Return a setting as text of a configuration file. None is a setting without a value."""
     section, name = key.partition(".")[0], key.rpartition(".")[2]
     subsection = key[len(section) + 1 : -len(name) - 1]
     head = f'[{section} "{_escaped(subsection)}"]' if subsection else f"[{section}]"
@@ -158,18 +159,18 @@ def _escaped(text: str) -> str:
 
 @contextmanager
 def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | None) -> Iterator[Path]:
-    """Make the stand-in for a repository's common directory while the body runs. Raises OSError.
+    """Create the stand-in for a repository's common directory while the body runs. Raises OSError.
 
     Args:
         common_dir: the repository's own.
         settings: the text of its configuration.
-        attributes: what comes before the attributes that commits hold.
-        scratch: where to make it; None is the system's place for temporary files.
+        attributes: attributes with precedence over those in commits.
+        scratch: the directory to create it in. None is the system's for temporary files.
     """
     with tempfile.TemporaryDirectory(prefix="reconcile-", dir=scratch, ignore_cleanup_errors=True) as directory:
         here = Path(directory)
         for name in LINKED:
-            # Git makes the first ones where they are missing; through a link to nothing it cannot make a directory.
+            # Git creates the others if they are missing, but it cannot create a directory through a link to nothing.
             if name != "logs" or (common_dir / name).is_dir():
                 (here / name).symlink_to(common_dir / name)
         (here / "info").mkdir()
@@ -182,7 +183,7 @@ def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | N
 
 
 def _keep_shallow(link: Path, file: Path) -> None:
-    """Do with the file what Git did with its link: once history is whole, Git removes what says where it ends."""
+    """Apply to the file what Git did to its link. Git removes `shallow` once the history is complete."""
     if link.is_symlink():
         return
     if link.exists():

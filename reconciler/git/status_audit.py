@@ -1,8 +1,7 @@
-"""Statuses that somebody else wrote: by their digests, and by the commits that touched them.
+"""Find statuses that reconcile did not write, by their digests and by the commits that touched them.
 
-A digest finds what was edited by accident, and so do the commits: only those with reconcile's author may touch a
-status. Both guard against accidents alone. Who wants to can make a digest, and an author is free text: only the Git
-host knows who pushed.
+A digest reveals an edit by accident, and so does the author of a commit, because only reconcile's author may touch a
+status. Neither stops an attacker, who can compute a digest and choose an author. Only the Git host knows who pushed.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from reconciler.git.commits import is_commit, printable, read_changes, read_comm
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.ports import StoredStatuses
 
-_OVERWRITTEN = "take the edit back: statuses are generated, and the next pass overwrites this"
+_OVERWRITTEN = "revert the edit: statuses are generated, and the next pass overwrites this"
 _REMOVED = "remove it: no spec has this status, and the next pass that acts removes it"
-_SUGGESTION = "take it out of the commit: only reconcile writes statuses"
+_SUGGESTION = "remove it from the commit: only reconcile writes statuses"
 
 
 def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str]) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status file that is not as reconcile wrote it.
+    """Return a diagnostic for each status file that reconcile did not write.
 
     Args:
         found: the statuses.
-        statuses: the directory that they are in.
-        places: where in it specs have their statuses.
+        statuses: their directory.
+        places: the paths in it that belong to specs.
     """
     return tuple(
         Diagnostic(
@@ -41,15 +40,15 @@ def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str
 
 
 def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status that a commit touched which is not reconcile's own.
+    """Return a diagnostic for each status that a commit of another author touched.
 
     Args:
         specs: the specs directory.
-        statuses: where statuses stand.
-        since: the revision whose history is not looked at.
-        author: who reconcile commits as.
+        statuses: the directory of statuses.
+        since: the revision whose history is excluded.
+        author: the author of reconcile's commits.
 
-    Raises `GitError` where there is no such revision, and ValueError where there is no checkout or author.
+    Raises `GitError` if there is no such revision, and ValueError if there is no checkout or author.
     """
     checkout = find_checkout(specs)
     if checkout is None:
@@ -63,13 +62,13 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
     if not statuses.resolve().is_relative_to(top):
         return ()
     within = statuses.resolve().relative_to(top).as_posix()
-    return tuple(_meddled(checkout, base, within, ours))
+    return tuple(_foreign_changes(checkout, base, within, ours))
 
 
-def _meddled(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[Diagnostic]:
+def _foreign_changes(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[Diagnostic]:
     git = checkout.git
     commits = git.text("rev-list", "--end-of-options", f"{base}..HEAD").split()
-    # Of a merge, what none of its parents has.
+    # Of a merge, only changes that none of its parents has.
     changes = read_changes(git, commits, within, how=["-c"])
     for commit in read_commits(git, [each for each in commits if each in changes]):
         author = printable(commit.email or "") or commit.author or "an author that cannot be read"
@@ -78,11 +77,11 @@ def _meddled(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[
     head, fork = git.text("rev-parse", "--verify", "HEAD"), git.find("merge-base", "--end-of-options", base, "HEAD")
     if fork is None:
         return
-    # A merge that takes one side as it is changes nothing of its own, and takes back what the other side has.
+    # A merge that takes one side unchanged has no changes of its own, but may revert statuses of the other side.
     touched = {change.path for each in changes.values() for change in each}
     for change in read_changes(git, [f"{head} {fork}"], within).get(head, ()):
         if change.path not in touched:
-            yield _diagnostic(checkout, change.path, "a merge takes back what reconcile wrote there")
+            yield _diagnostic(checkout, change.path, "a merge reverts what reconcile wrote there")
 
 
 def _diagnostic(checkout: Checkout, path: str, message: str) -> Diagnostic:

@@ -1,8 +1,10 @@
-"""The statuses of the last day as commits had them: what a fresh state directory, as a CI's, can still know.
+"""Earlier versions of statuses, from the commits of the last day.
 
-Rules: both sides of each commit count, so that a commit which deletes a status, or one that claims to be of another
-year, hides nothing that a commit of ours had; a merge hides neither of its lines; where there is more than anybody
-reads, or Git fails, that is said, for then something may be hidden.
+They replace the journal where the state directory is new, as in CI.
+
+Rules: both sides of each commit count. Therefore a commit that deletes a status, or claims another date, hides nothing
+that a commit of ours had. A merge hides neither of its lines. If there is more than can be read, or Git fails, the
+result says so, because then something may be hidden.
 """
 
 from __future__ import annotations
@@ -23,36 +25,36 @@ from reconciler.model.status import JobStatus
 COMMITS_MAX = 5_000
 FILES_MAX = 50_000
 UNREADABLE_MAX = 20
-"""How many commits may have trees that cannot be read, each of which costs some calls of Git."""
+"""How many commits may have unreadable trees. Finding each takes several calls of Git."""
 SIZE_MAX = 256 * 1024
 BYTES_MAX = 64 * 1024 * 1024
 LATE_MAX = timedelta(hours=1)
-"""How long after its request a status may be committed at the latest."""
+"""How long after its request a status is committed at the latest."""
 
 
 class _TooMuchError(Exception):
-    """More than is read. The message says what."""
+    """There is more than can be read. The message says what."""
 
 
 def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:
-    """Return the statuses that commits of the last day wrote or took away; none where they are in no checkout.
+    """Return the statuses that commits of the last day wrote or removed, or none outside of a checkout.
 
     Args:
         specs: the specs directory.
-        statuses: where statuses stand.
-        scratch: where Git's temporary files go.
-        now: the moment.
+        statuses: the directory of statuses.
+        scratch: the directory for Git's temporary files.
+        now: our clock.
     """
     try:
         checkout = find_checkout(specs, scratch=scratch)
     except GitError:
-        return EarlierStatuses()  # nothing of such a checkout is acted on, which every pass says
+        return EarlierStatuses()  # such a checkout is not acted on, and every pass reports that
     real = statuses.resolve()
     if checkout is None or not real.is_relative_to(checkout.git.directory):
         return EarlierStatuses()
     try:
         if checkout.revision() is None:
-            return EarlierStatuses()  # nothing was committed yet
+            return EarlierStatuses()  # there is no commit yet
         within = real.relative_to(checkout.git.directory).as_posix()
         return EarlierStatuses(
             tuple(_parsed(checkout.git, _blobs(checkout.git, within, now - APPROVED_FOR - LATE_MAX)))
@@ -62,7 +64,7 @@ def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) 
 
 
 def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
-    """Return the ids of the files that they were. Raises `GitError`, and `_TooMuchError`."""
+    """Return the blob ids of the statuses. Raises `GitError`, and `_TooMuchError`."""
     lines = (line.split() for line in _listed(git, within).splitlines())
     pairs = [" ".join(line[1:3]) for line in lines if int(line[0]) >= oldest.timestamp()]
     changes = _changes(git, pairs, within)
@@ -75,8 +77,9 @@ def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
 
 
 def _listed(git: Git, within: str) -> str:
-    """Return the commits that touched statuses, each with its parents; all commits, where a tree cannot be read."""
-    # Not only the newest so many: what is to be forgotten would be buried below commits of another year.
+    """Return the commits that touched statuses, with their parents, or all commits if a tree cannot be read."""
+    # The number is not limited here. Otherwise commits with a false date could push out those that an attacker wants
+    # hidden.
     options = ("--full-history", "--timestamp", "--parents", "--end-of-options", "HEAD", "--")
     try:
         return git.find("rev-list", *options, within) or ""
@@ -87,15 +90,15 @@ def _listed(git: Git, within: str) -> str:
 
 
 def _is_cut_off(error: GitError) -> bool:
-    """Return whether Git came to a bound of ours, of size, time or memory: a tree was too much, and not unreadable."""
+    """Whether Git reached one of our limits (size, time or memory): the tree is too large, not unreadable."""
     return error.code is None or "out of memory" in str(error).lower()
 
 
 def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileChange]]:
-    """Return what commits changed. One whose tree cannot be read hides only what it changed itself.
+    """Return the changes of commits. One with an unreadable tree hides only its own changes.
 
-    A status that such a commit takes away is found in the commit that wrote it. Raises `_TooMuchError`, and `GitError`
-    where Git came to a bound.
+    A status that such a commit removes is found in the commit that wrote it. Raises `_TooMuchError`, and `GitError` if
+    Git reached a limit.
     """
     found: dict[str, list[FileChange]] = {}
     unreadable, waiting = 0, [pairs] if pairs else []
@@ -106,7 +109,7 @@ def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileC
         except GitError as error:
             if _is_cut_off(error):
                 raise
-            # Git names no commit that it can be left out by, so the half that holds it is looked for.
+            # Git does not name the unreadable commit, so it is found by bisection.
             middle = len(some) // 2
             waiting += [some[middle:], some[:middle]] if middle else []
             unreadable += not middle

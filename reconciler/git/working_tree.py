@@ -1,8 +1,8 @@
-"""The working tree that shows the branch which statuses are committed to, and in which a person works meanwhile.
+"""The working tree of the branch that statuses are committed to, in which a person may work at the same time.
 
-Rules: no file but a status is changed, unless the whole tree follows the branch; no filter runs for that. The index is
-a person's: it is made anew beside, and put in its place in one step, under Git's own lock, which is held for that step
-alone; while Git has that lock, the branch does not move either.
+Rules: only statuses are changed, unless the whole tree follows the branch. No filter runs for that. The index belongs
+to the person. A new index is prepared beside it and replaces it in one step, under Git's own lock, which is held for
+that step only. While Git holds that lock, the branch does not move.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from reconciler.git.command import Git, GitError
 from reconciler.git.commit_tree import list_tree
 from reconciler.local.file_writer import write_beside
 
-WAITS_AT_MOST_S = 10.0
-"""How long a command of a person is waited for: one that lasts has an editor open, or was ended."""
+GIT_WAIT_S = 10.0
+"""How long to wait for a person's Git command. A longer one has an editor open, or was killed."""
 _STEP_S = 0.05
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -33,9 +33,9 @@ class WorkingTree:
 
     Args:
         git: its repository.
-        branch: the branch that it showed when it was opened.
-        prefix: where in it the statuses stand.
-        directory: where that is on the disk.
+        branch: the branch that was checked out at first.
+        prefix: the path of the statuses in the tree.
+        directory: the same directory on the disk.
     """
 
     git: Git
@@ -43,33 +43,33 @@ class WorkingTree:
     prefix: str
     directory: Path
     _moved_to: str | None = None
-    """The commit that the branch was last known to be, and beyond which it has nothing of its own."""
+    """The last known commit of the branch, which has no commits of a person on top."""
     _is_index_behind: bool = field(default=True)
-    """Whether the index may not have what the branch has, as a run leaves it that was killed."""
+    """Whether the index may lack statuses of the branch, for example after a killed run."""
 
     @property
     def _ref(self) -> str:
         return f"refs/heads/{self.branch}"
 
-    def has_strayed(self) -> bool:
-        """Whether it shows another branch by now, which is not to get statuses of this one. Raises `GitError`."""
+    def is_on_other_branch(self) -> bool:
+        """Whether another branch is checked out by now, which must not get statuses of this one. Raises `GitError`."""
         return self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}
 
     def follow(self, base: str | None, paths: Iterable[str]) -> None:
-        """Let it have the specs of the commit that was fetched, where it is of this very branch. Raises `GitError`.
+        """Fast-forward to the fetched commit of this branch. Raises `GitError`.
 
         Args:
             base: that commit.
-            paths: of the statuses that stand here, below `directory`.
+            paths: the statuses on the disk, below `directory`.
         """
         head = self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
         if head is not None and base not in {None, head}:
-            self._forget_uncommitted(head, paths)
+            self._drop_uncommitted(head, paths)
             if self.git.find("merge-base", "--is-ancestor", "--end-of-options", str(base), head) is None:
                 self._merge(head, str(base))
         self._moved_to = base
 
-    def _forget_uncommitted(self, head: str, paths: Iterable[str]) -> None:
+    def _drop_uncommitted(self, head: str, paths: Iterable[str]) -> None:
         self.git.find("checkout", "--quiet", "HEAD", "--", self.prefix)
         committed = {each.path.removeprefix(f"{self.prefix}/") for each in list_tree(self.git, head, self.prefix)}
         for path in set(paths) - committed:
@@ -87,29 +87,29 @@ class WorkingTree:
             raise GitError(msg) from error
 
     def _check_filters(self, head: str, base: str) -> None:
-        """Raise `GitError` where the working tree gets files that a filter makes, as Git LFS does: none runs for us."""
+        """Raise `GitError` if a new file would need a filter, such as Git LFS. No filter is run here."""
         changed = self.git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", head, base)
-        asked = replace(self.git, attributes="").run("check-attr", "-z", "--stdin", "filter", data=changed)
-        if set(asked.split(b"\0")[2::3]) - {b"unspecified", b"unset"}:
+        output = replace(self.git, attributes="").run("check-attr", "-z", "--stdin", "filter", data=changed)
+        if set(output.split(b"\0")[2::3]) - {b"unspecified", b"unset"}:
             msg = "a filter would have to run"
             raise GitError(msg)
 
     def move(self, commit: str, base: str | None) -> None:
-        """Let the branch be a commit, if it is `base` still. Raises `GitError`, and then nothing has moved."""
+        """Move the branch to a commit if it is still at `base`. Raises `GitError`, and then nothing has moved."""
         self._wait()
         self.git.run("update-ref", "-m", "reconcile", self._ref, commit, base or "")
         self._moved_to, self._is_index_behind = commit, True
 
-    def move_along(self, commit: str) -> None:
-        """Let the branch be a commit that was pushed, unless it has something of its own. Raises `GitError`."""
+    def advance(self, commit: str) -> None:
+        """Move the branch to a commit that was pushed, unless a person committed to it. Raises `GitError`."""
         found = self.git.find("rev-parse", "--verify", "--quiet", self._ref)
         if found is not None and found == self._moved_to:
             self.move(commit, found)
 
-    def take_in(self) -> None:
-        """Let the index have the statuses that the branch has. Raises `GitError` where Git is at work all the time.
+    def update_index(self) -> None:
+        """Update the statuses in the index to those of the branch. Raises `GitError` if Git commands keep running.
 
-        Otherwise the next commit of a person would take the statuses back.
+        Without that, the next commit of a person would revert the statuses.
         """
         if not self._is_index_behind or self.git.find("symbolic-ref", "--quiet", "HEAD") != self._ref:
             return
@@ -117,7 +117,7 @@ class WorkingTree:
         if head is None:
             return
         index = (self.git.git_dir / "index").resolve()
-        for _ in self._patiently():
+        for _ in self._attempts():
             before = _stamp(index)
             with tempfile.TemporaryDirectory(prefix="reconcile-", dir=self.git.scratch) as directory:
                 fresh = Path(directory) / "index"
@@ -125,25 +125,25 @@ class WorkingTree:
                     fresh.write_bytes(index.read_bytes())
                 environ = {"GIT_INDEX_FILE": str(fresh)}
                 self.git.run("reset", "--quiet", head, "--", self.prefix, more=environ)
-                if _put_in_place(fresh, index, before):
+                if _replace_index(fresh, index, before):
                     self._is_index_behind = False
                     return
         msg = (
-            f"Git is at work in the checkout, so its index is behind: before you commit, git reset -- {self.prefix} "
-            f"(if no Git is running, remove {index}.lock)"
+            "Git keeps running in the checkout, so its index is outdated: before you commit, "
+            f"git reset -- {self.prefix} (if no Git is running, remove {index}.lock)"
         )
         raise GitError(msg)
 
     def _wait(self) -> None:
-        """Return once Git is not at work in the working tree. Raises `GitError` where it is all the time."""
+        """Return once no Git command runs in the working tree. Raises `GitError` if one keeps running."""
         lock = self.git.git_dir / "index.lock"
-        if not any(not lock.exists() for _ in self._patiently()):
-            msg = f"Git is at work in the checkout (if no Git is running, remove {lock})"
+        if not any(not lock.exists() for _ in self._attempts()):
+            msg = f"Git keeps running in the checkout (if no Git is running, remove {lock})"
             raise GitError(msg)
 
-    def _patiently(self) -> Iterable[None]:
-        """Yield at once, and again and again until that was long enough."""
-        for _ in range(int(WAITS_AT_MOST_S / _STEP_S)):
+    def _attempts(self) -> Iterable[None]:
+        """Yield at once, and then repeatedly until the time for waiting is over."""
+        for _ in range(int(GIT_WAIT_S / _STEP_S)):
             yield
             if self.git.is_stopping():
                 return
@@ -158,19 +158,20 @@ def _stamp(file: Path) -> _Stamp:
     return facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino, facts.st_mode
 
 
-def _put_in_place(fresh: Path, index: Path, before: _Stamp) -> bool:
-    """Put a new index in the place of one that is as it was. Returns False where Git is at work, or has been.
+def _replace_index(fresh: Path, index: Path, before: _Stamp) -> bool:
+    """Replace an index that is unchanged. Returns False if Git runs, or has run, in the working tree.
 
-    A command of Git gives up where it finds the lock, so that is held for one step of the disk: all else comes before.
+    A command of Git gives up if it finds the lock. Therefore the lock is held for a single rename, and everything else
+    is done before.
     """
     lock = index.with_name(f"{index.name}.lock")
     beside = write_beside(index, fresh.read_bytes())
     try:
         if before is not None:
             beside.chmod(stat.S_IMODE(before[-1]))
-        # Git doubts a file that is as new as its index, so the index must not seem newer than it is.
-        made = fresh.stat().st_mtime_ns
-        os.utime(beside, ns=(made, made))
+        # Git rereads a file that is as new as its index, so the index must not seem newer than it is.
+        created = fresh.stat().st_mtime_ns
+        os.utime(beside, ns=(created, created))
         try:
             os.close(os.open(lock, _NEW))
         except FileExistsError:

@@ -16,13 +16,13 @@ from reconciler.errors import PublishError
 from reconciler.formats.yaml_documents import Parse
 from reconciler.formats.yaml_text import parse
 from reconciler.git.author import Author
-from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecsError, find_checkout
+from reconciler.git.checkout import CheckedOutSpecs, UnreadableSpecs, find_checkout
 from reconciler.git.checkout_watcher import watching_checkout
 from reconciler.git.clone import open_clone
 from reconciler.git.command import GitError
 from reconciler.git.poller import polling
-from reconciler.git.publisher import open_publisher
-from reconciler.git.remote import RemoteSpecs, publish_to_remote
+from reconciler.git.publisher import open_publisher, publish_to_remote
+from reconciler.git.remote import RemoteSpecs
 from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.git.status_history import earlier_statuses
 from reconciler.local.attempt_journal import StateJournal
@@ -82,7 +82,7 @@ async def open_specs(
             return directory
         return CheckedOutSpecs(directory, paths.specs, checkout, paths.statuses, SystemClock().now, is_pinned=is_watch)
     except GitError as error:
-        return UnreadableSpecsError(directory, str(error))
+        return UnreadableSpecs(directory, str(error))
 
 
 def _remote_credentials(remote: GitRemote, trust: Trust) -> RemoteCredentials:
@@ -105,7 +105,7 @@ def _remote_specs(
     may_change: bool,
 ) -> RemoteSpecs:
     try:
-        git = open_clone(state_dir / "remote", access, is_stopping, is_alone=may_change)
+        git = open_clone(state_dir / "remote", access, is_stopping, is_exclusive=may_change)
     except (OSError, GitError) as error:
         msg = f"the specs cannot be fetched: {error}"
         raise ConfigurationError(msg) from None
@@ -127,7 +127,7 @@ async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs
     """Poll a Git remote once, and return its specs. A watch waits for an unreachable remote; a single pass fails."""
     await asyncio.to_thread(specs.poll)
     if specs.head is None and not may_be_unreachable:
-        msg = f"the specs cannot be fetched: {specs.away}"
+        msg = f"the specs cannot be fetched: {specs.unreachable}"
         raise ConfigurationError(msg)
     return specs
 
@@ -185,7 +185,7 @@ async def with_publisher(
                 paths.statuses,
                 branch=publishing.status_branch,
                 remote=publishing.remote if publishing.is_pushed else None,
-                signature=author,
+                author=author,
                 trailers=publishing.trailers,
                 scratch=state_dir,
                 is_stopping=runtime.is_stopping,

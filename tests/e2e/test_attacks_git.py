@@ -311,7 +311,7 @@ def test_a_spec_that_attributes_check_out_otherwise_than_a_review_shows_it_is_no
     assert 'said ", desiredState: cancelled} #' in (runner.root / "specs" / "shown.yaml").read_text(encoding="utf-8")
     assert field.sandbox.cancels(job_id) == []
     assert ran.code == 65
-    assert "is checked out otherwise than it is committed" in ran.err
+    assert "is not checked out as it is committed" in ran.err
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "/proc/self/environ", ".", "pipe"])

@@ -357,7 +357,7 @@ def test_validate_sees_a_merge_that_takes_back_what_reconcile_wrote(crime: Crime
     ran = crime.checkout.run("validate", "--since", "main")
 
     assert ran.code == 65, ran.err
-    assert "takes back what reconcile wrote" in ran.out
+    assert "reverts what reconcile wrote" in ran.out
 
 
 @pytest.mark.parametrize("file", ["--output=x.yaml", "-x.yaml", "a b.yaml", "é.yaml", "'\"$(touch x).yaml", "*.yaml"])

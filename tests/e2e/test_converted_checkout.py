@@ -183,7 +183,7 @@ def test_a_commit_that_cannot_be_made_because_git_is_at_work_is_told_and_made_by
     again = at_work.run("--once", "--commit")
 
     assert process.returncode == 70
-    assert f"Git is at work in the checkout (if no Git is running, remove {lock})" in err
+    assert f"Git keeps running in the checkout (if no Git is running, remove {lock})" in err
     assert unmoved == before
     assert again.code == 0, again.err
     assert clone.git("status", "--porcelain", "--", "specs/status") == ""

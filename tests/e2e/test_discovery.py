@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.git.command import GitError
-from reconciler.git.discovery import Repository, find_repository, is_there
+from reconciler.git.discovery import Repository, exists, find_repository
 from tests.support.repositories import Clone, a_clone, a_remote
 
 
@@ -131,6 +131,6 @@ def test_what_a_disk_cannot_tell_is_not_taken_for_nothing(tmp_path: Path) -> Non
     (tmp_path / "one").symlink_to("other")
     (tmp_path / "other").symlink_to("one")
 
-    assert not is_there(tmp_path / "MERGE_HEAD")
+    assert not exists(tmp_path / "MERGE_HEAD")
     with pytest.raises(GitError, match="MERGE_HEAD cannot be read"):
-        is_there(tmp_path / "one" / "MERGE_HEAD")
+        exists(tmp_path / "one" / "MERGE_HEAD")

@@ -129,7 +129,7 @@ def test_a_spec_that_a_sparse_checkout_leaves_out_is_not_deleted(clone: Clone, s
 
     assert ran.code == ExitCode.INVALID_DOCUMENT
     assert "specs/stopped.yaml: is left out of a sparse checkout (git sparse-checkout add specs)" in ran.err
-    assert "not acted on: a part of it is not here: specs/stopped.yaml (RevisionNotTrusted)" in ran.err
+    assert "not acted on: a part of it is missing: specs/stopped.yaml (RevisionNotTrusted)" in ran.err
     assert again.code == 0, again.err
     assert sandbox.cancels(stopped, other) == [stopped, other]
     assert checkout.status("stopped").receipts[0].confirmed_at is not None

@@ -257,5 +257,5 @@ def test_a_branch_that_would_fill_the_disk_is_refused(
     ran = reconcile(runner, enemy)
 
     assert ran.code == 78
-    assert "brings more than 512 MiB" in ran.err
+    assert "needs more than 512 MiB" in ran.err
     assert disk_of(runner) < DISK_AT_MOST

@@ -166,6 +166,6 @@ def test_a_run_that_only_looks_removes_no_lock_that_may_be_anothers(tmp_path: Pa
     open_clone(tmp_path / "state" / "remote", RemoteCredentials(remote.as_uri()))
     lock = tmp_path / "state" / "remote" / "shallow.lock"
     lock.write_text("")
-    open_clone(tmp_path / "state" / "remote", RemoteCredentials(remote.as_uri()), is_alone=False)
+    open_clone(tmp_path / "state" / "remote", RemoteCredentials(remote.as_uri()), is_exclusive=False)
 
     assert lock.exists()

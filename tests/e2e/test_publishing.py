@@ -200,7 +200,7 @@ def test_a_branch_of_specs_takes_no_statuses_among_them(team: Team, sandbox: San
     ran = team.checkout.run("--once", "--push", "--status-branch", branch)
 
     assert ran.code == 78
-    assert f"the branch {branch} is one of specs" in ran.err
+    assert f"the branch {branch} has specs" in ran.err
     assert team.clone.git("ls-remote", "origin") == before
     assert sandbox.cancels(team.job_id) == []
 

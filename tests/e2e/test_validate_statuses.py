@@ -44,7 +44,7 @@ def test_a_status_that_was_edited_by_hand_fails(begun: Checkout) -> None:
     ran = begun.run("validate")
 
     assert ran.code == 65
-    assert f"{STATUS}: unreadable or edited by hand; take the edit back" in ran.out
+    assert f"{STATUS}: unreadable or edited by hand; revert the edit" in ran.out
 
 
 def test_a_commit_that_removes_a_status_fails_by_its_author(begun: Checkout, clone: Clone) -> None:

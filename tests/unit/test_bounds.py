@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.git.bounds import bound
+from reconciler.git.bounds import limit_resources
 
 MOST = 1024**3
 PARENT = "sleep 60 & echo $!; wait"
@@ -26,7 +26,7 @@ def test_what_a_process_has_started_is_bounded_as_it_is() -> None:
     with subprocess.Popen(["sh", "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        bound(parent.pid, {resource.RLIMIT_FSIZE: MOST})
+        limit_resources(parent.pid, {resource.RLIMIT_FSIZE: MOST})
         found = files_at_most(parent.pid), files_at_most(child)
         subprocess.run(["kill", str(child)], check=True)
 
@@ -40,7 +40,7 @@ def test_a_bound_that_is_lower_already_stays() -> None:
         parent.stdout.readline()
         child = int(parent.stdout.readline())
         before = files_at_most(parent.pid)
-        bound(parent.pid, {resource.RLIMIT_FSIZE: MOST})
+        limit_resources(parent.pid, {resource.RLIMIT_FSIZE: MOST})
         found = files_at_most(parent.pid), files_at_most(child)
         subprocess.run(["kill", str(child)], check=True)
 
@@ -51,4 +51,4 @@ def test_a_process_that_has_ended_is_let_be() -> None:
     with subprocess.Popen(["true"]) as process:
         pass
 
-    bound(process.pid, {resource.RLIMIT_FSIZE: MOST})
+    limit_resources(process.pid, {resource.RLIMIT_FSIZE: MOST})

@@ -74,7 +74,7 @@ def test_what_a_remote_echoes_is_told_without_the_secret() -> None:
     access = RemoteCredentials("https://git.example/specs.git", token=TOKEN)
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
-    assert access.strike(f"remote: {TOKEN} or {basic}") == "remote: *** or ***"
+    assert access.redact(f"remote: {TOKEN} or {basic}") == "remote: *** or ***"
     assert TOKEN not in repr(access)
 
 
