@@ -62,7 +62,7 @@ Every option --such-as-this can also be set as the variable RECONCILE_SUCH_AS_TH
 RECONCILE_TRUST_FILES, because RECONCILE_TRUST has the trusted hosts themselves.
 
 \b
-Exit codes, the first that holds:
+Exit codes (the first that applies):
   70  an internal error, or a disk failed
    3  the guard or the approved plan refused the changes: none was requested
   78  a credential, a trusted host or a setting is missing

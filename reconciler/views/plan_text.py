@@ -35,7 +35,7 @@ VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: 
 REFUSED_TITLE = "Refused: none of these will be requested"
 UNJUDGED_TITLE = "Limits that cannot be judged: they cancel nothing"
 TITLES = {
-    JobState.STALLED: "Stalled: a person must act",
+    JobState.STALLED: "Stalled: manual action is needed",
     JobState.SUSPENDED: "Suspended: observed, no change is requested",
     JobState.ON_THE_WAY: "On the way: requested earlier, not confirmed yet",
 }

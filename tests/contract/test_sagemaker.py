@@ -177,6 +177,6 @@ def test_an_account_id_that_the_answers_deny_is_found_out(account_id: str, *, is
     if is_ours:
         assert ask_there(transport, lambda controller: controller.get_job(a_job("a"))) is not None
         return
-    with pytest.raises(PermanentError, match="accountId says 999999999999") as caught:
+    with pytest.raises(PermanentError, match="accountId is 999999999999") as caught:
         ask_there(transport, lambda controller: controller.get_job(a_job("a")))
     assert caught.value.kind is Kind.MISSING

@@ -44,13 +44,13 @@ MET_FIRST = (
 
 OTHER_VARIABLES = MappingProxyType(
     {
-        "RECONCILE_HEALTHCHECK_URL": "Where `healthcheck` asks, if not where `--listen` says.",
-        "RECONCILE_GIT_TOKEN": "The token for `--git-url`, where no file holds it.",
+        "RECONCILE_HEALTHCHECK_URL": "URL for `healthcheck`; by default that of `--listen`.",
+        "RECONCILE_GIT_TOKEN": "The token for `--git-url`, if there is no `--git-token-file`.",
         "RECONCILE_TRUST": (
-            "Where a credential may go, such as `OPENAI_API_KEY=gateway.example.org`; commas separate pairs."
+            "Hosts that credentials may be sent to, such as `OPENAI_API_KEY=gateway.example.org`; separated by commas."
         ),
-        "NO_COLOR": "No colours, whatever it holds.",
-        "XDG_CACHE_HOME": "Where `--state-dir` is if nothing says so.",
+        "NO_COLOR": "Disables colours if it is set.",
+        "XDG_CACHE_HOME": "Parent directory of the default `--state-dir`.",
     }
 )
 
@@ -64,7 +64,7 @@ def verbs() -> str:
 def exit_codes() -> str:
     """The exit codes in the words of `--help`."""
     said = re.findall(r"^ *(\d+)  (.+)$", EPILOG, re.MULTILINE)
-    return table(("Code", "What it says"), *((f"`{code}`", text) for code, text in said))
+    return table(("Code", "Meaning"), *((f"`{code}`", text) for code, text in said))
 
 
 def reasons() -> str:
@@ -73,7 +73,7 @@ def reasons() -> str:
     for place, advice in ADVICE.items():
         said = PLACES[place]
         rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in advice.items()]
-        parts.append(f"### {said[0].upper()}{said[1:]}\n\n" + table(("Reason", "What it says", "What to do"), *rows))
+        parts.append(f"### {said[0].upper()}{said[1:]}\n\n" + table(("Reason", "Meaning", "What to do"), *rows))
     return "\n\n".join(parts)
 
 
@@ -81,13 +81,13 @@ def reasons_met_first() -> str:
     """The few reasons that most people meet, and what to do about them."""
     to_do = {reason: what for advice in ADVICE.values() for reason, what in advice.items()}
     rows = [(f"`{reason}`", reason.paragraph, to_do[reason]) for reason in MET_FIRST]
-    return table(("Reason", "What it says", "What to do"), *rows)
+    return table(("Reason", "Meaning", "What to do"), *rows)
 
 
 def stalled() -> str:
     """Why a job is stalled, and what to do about each reason."""
     rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in ADVICE["Stalled"].items()]
-    return table(("Reason", "What it says", "What to do"), *rows)
+    return table(("Reason", "Meaning", "What to do"), *rows)
 
 
 def fields() -> str:
@@ -124,7 +124,7 @@ def provider_access() -> str:
         )
         for name, type_ in ((name, load(name)) for name in sorted(NAMES))
     ]
-    return table(("Type", "Usual key", "Address, if not its own", "Options, with the usual key"), *rows)
+    return table(("Type", "Usual key", "Variable of the address", "Variables of options, with the usual key"), *rows)
 
 
 def policy() -> str:

@@ -69,7 +69,7 @@ def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
 def test_what_a_person_must_see_to_is_told_with_its_reason_and_what_to_do() -> None:
     lines = result_text(Report(rows=(a_stalled_row("old-run"),)), RenderContext(Canvas(120), NOW)).splitlines()
 
-    assert lines[3:5] == ["Stalled: a person must act", "  old-run  JobNotFound  look for a typo"]
+    assert lines[3:5] == ["Stalled: manual action is needed", "  old-run  JobNotFound  look for a typo"]
 
 
 def test_of_very_many_jobs_those_that_are_as_desired_are_only_counted() -> None:
