@@ -1,7 +1,7 @@
-"""The CI hosts that the command runs in, one module for each, and the one list that they are found in.
+"""The CI hosts that the command can run in, one module each, and the table that finds them.
 
-A new host is a module with a class that keeps the port `CiHost`, and a row. Classes stand here by name, and are
-imported when a host is there: `reconcile --help` reads the rows and must not load what speaks to a host.
+A new host is a module with a class that implements the port `CiHost`, and a row here. The rows name the classes by text
+and import them when they are used, because `reconcile --help` reads the rows and must not load an HTTP client.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class HostRow:
 
     Args:
         host: `module:class` below `reconciler.ci`. The class takes the environment.
-        flag: the option `--flag` that asks for the host wherever the command runs.
-        help: the option's help.
-        variable: a variable of the environment and the value that it has on this host alone.
+        flag: the option `--flag` that selects the host wherever the command runs.
+        help: the help of the option.
+        variable: an environment variable and the value that only this host gives it.
     """
 
     host: str
@@ -39,7 +39,7 @@ class HostRow:
         return environ.get(name) == value
 
     def opened(self, environ: Mapping[str, str]) -> CiHost:
-        """Return the host as this environment describes it."""
+        """Return the host, configured by this environment."""
         module, _, name = self.host.partition(":")
         return cast("CiHost", getattr(import_module(f"reconciler.ci.{module}"), name)(environ))
 
@@ -48,22 +48,22 @@ HOSTS: tuple[HostRow, ...] = (
     HostRow(
         host="github:GitHub",
         flag="github",
-        help="Write annotations, summary and outputs, and with GITHUB_TOKEN a comment, as GitHub Actions has them; "
-        "it is so there.",
+        help="Write annotations, a job summary and outputs for GitHub Actions, and with GITHUB_TOKEN a comment. "
+        "On by default there.",
         variable=("GITHUB_ACTIONS", "true"),
     ),
 )
 
 
 def host_of(values: Mapping[str, Any], environ: Mapping[str, str]) -> CiHost:
-    """Return the host that a flag asks for, else the one that the command runs on, else none."""
-    asked = next((row for row in HOSTS if values.get(row.flag)), None)
-    found = asked or next((row for row in HOSTS if row.is_here(environ)), None)
+    """Return the host that a flag selects, else the one that the command runs on, else `NO_HOST`."""
+    selected = next((row for row in HOSTS if values.get(row.flag)), None)
+    found = selected or next((row for row in HOSTS if row.is_here(environ)), None)
     return NO_HOST if found is None else found.opened(environ)
 
 
-def harmless_everywhere(text: str) -> str:
-    """Return text in which no host finds a command, for a failure before it is known where the command runs."""
+def without_any_commands(text: str) -> str:
+    """Return text without the workflow commands of any host, for an error before the host is known."""
     for row in HOSTS:
-        text = row.opened({}).harmless(text)
+        text = row.opened({}).without_commands(text)
     return text

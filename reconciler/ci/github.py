@@ -1,8 +1,8 @@
-"""GitHub, as a step of a workflow meets it: the runner's files, and the one comment on a pull request.
+"""GitHub Actions, for a step of a workflow: the runner's files, and the one comment on a pull request.
 
-Rules: the token goes to the runner's own API address and nowhere else. A comment is ours if an app wrote it and it
-begins with our marker, so that a person's copy of the marker is left alone; it is changed in place. A person who looks
-at the pull request loses nothing if the comment cannot be written, so that is never more than a warning.
+Rules: the token is sent to the runner's own API address only. A comment counts as ours if an app wrote it and it starts
+with our marker, so that a person's copy of the marker stays. It is edited in place. The summary has everything that the
+comment has, so a comment that cannot be written is only a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
-from reconciler.ci.github_text import SUMMARY_MAX, Places, commands, harmless, output_text, remarks
+from reconciler.ci.github_text import SUMMARY_MAX, Places, annotations_of, commands, output_text, without_commands
 from reconciler.local.credential_policy import normalise_base_url
 from reconciler.local.file_writer import append_text, replace_file
 from reconciler.model.report import Report
@@ -36,7 +36,7 @@ _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """What a runner tells a step, by https://docs.github.com/actions/reference/workflows-and-actions/variables."""
+    """The variables of a runner, see https://docs.github.com/actions/reference/workflows-and-actions/variables."""
 
     workspace: Path | None
     output: Path | None
@@ -49,7 +49,7 @@ class Runner:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """Return what these variables say."""
+        """Return the runner that these variables describe."""
         repository = environ.get("GITHUB_REPOSITORY", "")
         return cls(
             workspace=_path(environ, "GITHUB_WORKSPACE"),
@@ -64,11 +64,11 @@ class Runner:
 
     @property
     def can_comment(self) -> bool:
-        """Whether there is a pull request to comment on, and a token to do it with."""
+        """Whether there are a pull request to comment on and a token."""
         return self.repository is not None and self.pull_request is not None and self.token is not None
 
     def base_url(self) -> str:
-        """Return the API's address. Raises ValueError where a token must not be sent there."""
+        """Return the address of the API. Raises ValueError if a token must not be sent there."""
         url = normalise_base_url(self.api_url)
         if url.startswith("http:") and not _LOOPBACK.match(url):
             msg = f"{url} is not https, and a token is not sent over plain http"
@@ -77,7 +77,7 @@ class Runner:
 
 
 class GitHub:
-    """GitHub Actions, as one step of a workflow meets it."""
+    """GitHub Actions during one step of a workflow."""
 
     name = "GitHub"
     reads_both_streams = True
@@ -90,24 +90,24 @@ class GitHub:
     def _runner(self) -> Runner:
         return Runner.of(self._environ)
 
-    def harmless(self, text: str) -> str:
-        """Return text in which a runner finds no command."""
-        return harmless(text)
+    def without_commands(self, text: str) -> str:
+        """Return text without workflow commands."""
+        return without_commands(text)
 
     def annotations(self, report: Report, specs: Path) -> str:
-        """Return the commands that annotate files of the workspace."""
+        """Return the workflow commands that annotate files of the workspace."""
         here, top = Path.cwd(), self._runner.workspace
         seen_from_top = here.relative_to(top) if top and here.is_relative_to(top) else Path()
-        return commands(remarks(report, Places(seen_from_top.as_posix(), str(specs))))
+        return commands(annotations_of(report, Places(seen_from_top.as_posix(), str(specs))))
 
     @property
-    def summary_room(self) -> int | None:
-        """How many bytes the step's summary still takes."""
+    def summary_bytes_left(self) -> int | None:
+        """How many bytes the step's summary can still take."""
         path = self._runner.summary
         return None if path is None else SUMMARY_MAX - (path.stat().st_size if path.exists() else 0)
 
     def add_summary(self, text: str) -> None:
-        """Add to the step's summary. Raises OSError."""
+        """Append to the step's summary. Raises OSError."""
         if self._runner.summary is not None:
             append_text(self._runner.summary, text)
 
@@ -116,24 +116,24 @@ class GitHub:
         """Whether the runner has a directory for the job's files."""
         return self._runner.temp is not None
 
-    def keep(self, name: str, text: str) -> Path:
-        """Write a file into the job's directory, and return where it is. Raises OSError."""
+    def write_file(self, name: str, text: str) -> Path:
+        """Write a file into the job's directory, and return its path. Raises OSError."""
         path = (self._runner.temp or Path()) / name
         replace_file(path, text.encode())
         return path
 
-    def hand_on(self, values: Mapping[str, str]) -> None:
-        """Add to the step's outputs. Raises OSError."""
+    def set_outputs(self, values: Mapping[str, str]) -> None:
+        """Set outputs of the step. Raises OSError."""
         if self._runner.output is not None:
             append_text(self._runner.output, output_text(values, lambda: f"end-{secrets.token_hex(16)}"))
 
     @property
-    def conversation(self) -> str | None:
-        """The pull request, where the runner has one and a token to comment on it."""
+    def comment_target(self) -> str | None:
+        """The pull request, if the runner has one and a token to comment on it."""
         return f"pull request {self._runner.pull_request}" if self._runner.can_comment else None
 
     async def put_comment(self, marker: str, text: str) -> str:
-        """Make the comment that begins with this marker say this, and return its id."""
+        """Write the comment that starts with this marker, and return its id."""
         from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes a fifth of a second
 
         throttle = Throttle(Rate(requests_per_second=5, burst=10))
@@ -142,25 +142,25 @@ class GitHub:
 
 
 async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> int:
-    """Make the comment that begins with this marker say this, and no second one; return its id.
+    """Write the comment that starts with this marker, creating it only once, and return its id.
 
-    Raises `CommentRefusedError`. The transport's own errors come through.
+    Raises `CommentRefusedError`, and the errors of the transport.
     """
-    conversation = f"/repos/{runner.repository}/issues/{runner.pull_request}/comments"
+    comment_target = f"/repos/{runner.repository}/issues/{runner.pull_request}/comments"
     headers = {
         "authorization": f"Bearer {runner.token}",
         "accept": "application/vnd.github+json",
         "x-github-api-version": "2022-11-28",
     }
     body = {"body": KNOWN_SECRETS.redact(f"{marker}\n{text}")}
-    known = await _find(transport, conversation, headers, marker)
+    known = await _find(transport, comment_target, headers, marker)
     if known is not None:
         path = f"/repos/{runner.repository}/issues/comments/{known}"
         answer = await transport.send("PATCH", path, json=body, headers=headers)
         if answer.status != HTTPStatus.NOT_FOUND:
             _check(answer)
             return known
-    return _id(_check(await transport.send("POST", conversation, json=body, headers=headers)).json())
+    return _id(_check(await transport.send("POST", comment_target, json=body, headers=headers)).json())
 
 
 async def _find(transport: Transport, path: str, headers: Mapping[str, str], marker: str) -> int | None:
@@ -204,9 +204,9 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _pull_request(event: Path | None) -> int | None:
-    """Return the number of the pull request that an event is about, if it is about one."""
+    """Return the number of the pull request of an event, if there is one."""
     try:
-        told = json.loads(event.read_text(encoding="utf-8")) if event else {}
-        return int(told["pull_request"]["number"])
+        payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
+        return int(payload["pull_request"]["number"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

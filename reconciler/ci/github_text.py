@@ -1,7 +1,7 @@
-"""What a step of GitHub Actions says: annotations, outputs, and text that is no command.
+"""The texts for GitHub Actions: annotations, outputs, and text without workflow commands.
 
-Rules: at most ten annotations of a level, which is all that GitHub shows of a step; the worst come first, and the last
-says how many there were. Text from specs and providers can end neither a command nor a value, nor begin one.
+Rules: at most ten annotations of a level are written, because GitHub shows no more of a step. The worst come first, and
+the last one has the number of the others. Text from specs and providers can neither start nor end a command or a value.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from reconciler.views.row_state import JobState, cause_text, is_pending, row_sta
 from reconciler.views.text import clean
 
 ANNOTATIONS_MAX = 10
-"""Of each level, in one step (https://github.com/orgs/community/discussions/26680)."""
+"""The most annotations of a level that GitHub shows of a step (https://github.com/orgs/community/discussions/26680)."""
 SUMMARY_MAX = 1024 * 1024
-"""Bytes of a step's summary; GitHub drops a larger one whole."""
+"""The most bytes of a step's summary. GitHub drops a larger one completely."""
 OUTPUT_MAX = 512 * 1024
-"""Characters of one output: half of what a job may hand on in all."""
+"""The most characters of one output: half of the limit for all outputs of a job."""
 
 _AT_ITS_BEGINNING = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _ANYWHERE = re.compile(r"##\[")
 
 
 class Level(StrEnum):
-    """What GitHub calls an annotation."""
+    """The level of an annotation."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -40,7 +40,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One remark, at its place where it has one."""
+    """One annotation, with its place if it has one."""
 
     level: Level
     title: str
@@ -49,56 +49,56 @@ class Annotation:
     line: int | None = None
 
     def __str__(self) -> str:
-        """Return the command that makes it."""
+        """Return the workflow command."""
         properties = {"file": self.file, "line": self.line, "title": self.title}
-        told = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
-        return f"::{self.level} {told}::{_data(clean(self.message))}"
+        joined = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None)
+        return f"::{self.level} {joined}::{_data(clean(self.message))}"
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where files stand, seen from the repository's top."""
+    """Directories relative to the top of the repository, to which annotations refer."""
 
     here: str
     """The working directory."""
     specs: str
-    """The specs directory, seen from the working directory."""
+    """The specs directory, relative to the working directory."""
 
     def file(self, shown: str) -> str:
-        """Return a file that is named as seen from the working directory."""
+        """Return the path of a file that is named relative to the working directory."""
         return normpath(join(self.here, shown))
 
     def spec(self, source: str) -> str:
-        """Return a file that is named as seen from the specs directory."""
+        """Return the path of a file that is named relative to the specs directory."""
         return self.file(join(self.specs, source))
 
 
-def harmless(text: str) -> str:
-    """Return text in which a runner finds no command.
+def without_commands(text: str) -> str:
+    """Return text without workflow commands.
 
-    `::` is one at the beginning of a line, and `##[` anywhere. The escapes are those of `clean`; the second one is also
-    JSON's own, so that a program reads what it would have read.
+    A command is `::` at the beginning of a line, or `##[` anywhere. The escapes are those of `views.text.clean`. The
+    second one is also an escape of JSON, so that a program reads the original text.
     """
     return _ANYWHERE.sub(r"##\\u005b", _AT_ITS_BEGINNING.sub(r"\1\\x3a", text))
 
 
-def remarks(report: Report, places: Places) -> list[Annotation]:
-    """Return what is to be said of a report, the worst first and never too many."""
-    # From the end: what stopped everything stands last, for the end of a terminal is what is read.
-    told = [
+def annotations_of(report: Report, places: Places) -> list[Annotation]:
+    """Return the annotations of a report, the worst first and not too many."""
+    # In the report, the problem that stopped everything is last, because a terminal shows the end. Here it comes first.
+    found = [
         _of_problem(each, places)
         for each in reversed((*unjudged_limits(report), *unobserved_accounts(report), *problems(report)))
     ]
-    told += [found for row in report.rows if (found := _of_row(row, places)) is not None]
-    return [each for level in Level for each in _first([found for found in told if found.level is level])]
+    found += [of_row for row in report.rows if (of_row := _of_row(row, places)) is not None]
+    return [each for level in Level for each in _first([each for each in found if each.level is level])]
 
 
 def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
-    """Return outputs as the file in `GITHUB_OUTPUT` takes them; a value that is too long is left empty.
+    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value that is too long becomes empty.
 
     Args:
-        values: by name.
-        delimiter: gives a word that nobody can guess, so that no value can end itself.
+        values: the values by name.
+        delimiter: returns an unpredictable word, so that no value can contain the end of itself.
     """
     return "".join(
         _output(name, value if len(value) <= OUTPUT_MAX else "", delimiter()) for name, value in values.items()
@@ -153,5 +153,5 @@ def _property(text: str) -> str:
 
 
 def commands(found: Iterable[Annotation]) -> str:
-    """Return annotations as a runner reads them, one a line."""
+    """Return annotations as workflow commands, one per line."""
     return "".join(f"{each}\n" for each in found)

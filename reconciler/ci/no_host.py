@@ -1,4 +1,4 @@
-"""Where no CI host is: a terminal, a cron job, a host that `reconcile` does not know."""
+"""The host outside of CI: a terminal, a cron job, or a CI host that `reconcile` does not know."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ class NoHost:
 
     name = "CI"
     reads_both_streams = False
-    summary_room = None
+    summary_bytes_left = None
     keeps_files = False
-    conversation = None
+    comment_target = None
     comment_max = 0
 
-    def harmless(self, text: str) -> str:
-        """Return the text: nothing here reads commands."""
+    def without_commands(self, text: str) -> str:
+        """Return the text unchanged, because no host reads commands here."""
         return text
 
     def annotations(self, _report: Report, _specs: Path) -> str:
-        """Return nothing."""
+        """Return an empty text."""
         return ""
 
     def add_summary(self, _text: str) -> None:
         """Raise LookupError: there is no summary."""
         raise LookupError(self.name)
 
-    def keep(self, _name: str, _text: str) -> Path:
+    def write_file(self, _name: str, _text: str) -> Path:
         """Raise LookupError: there is no later step."""
         raise LookupError(self.name)
 
-    def hand_on(self, _values: Mapping[str, str]) -> None:
+    def set_outputs(self, _values: Mapping[str, str]) -> None:
         """Do nothing: there is no later step."""
 
     async def put_comment(self, _marker: str, _text: str) -> str:

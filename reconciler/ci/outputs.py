@@ -1,4 +1,4 @@
-"""What later steps of a CI run may want to know of a report, by name, whatever host runs them."""
+"""The outputs of a report for later steps of a CI run, by name and the same on every host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SETTLED = frozenset({JobState.AS_DESIRED, JobState.SUSPENDED})
 
 
 def outputs(report: Report) -> dict[str, str]:
-    """Return what later steps may want to know of a report."""
+    """Return the outputs of a report by name."""
     counted = [row for row in report.rows if is_pending(row) or row.progress in SENT]
     cancels = sum(row.action is not None and row.action.verb == "cancel" for row in counted)
     is_converged = not report.exit_codes and all(row_state(row).job_state in _SETTLED for row in report.rows)

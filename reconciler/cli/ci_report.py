@@ -57,7 +57,7 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
         _write_summary_and_outputs(host, ci_report, context)
     except OSError as error:
         console.show_problems([_warning(host, f"a file of the runner could not be written: {error}")])
-    if host.conversation is not None and ci_report.operation != "validate":
+    if host.comment_target is not None and ci_report.operation != "validate":
         console.show_problems(_write_comment(values, host, ci_report, context))
 
 
@@ -68,13 +68,13 @@ def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: Rende
         step_outputs |= {"plan-json": render_plan(ci_report.plan).rstrip(), "plan-digest": plan_digest(ci_report.plan)}
     if host.keeps_files:
         name = f"reconcile-{ci_report.operation}"
-        kept = host.keep(f"{name}.md", ci_report.text("markdown", context, SizeLimit(UNLIMITED)))
+        kept = host.write_file(f"{name}.md", ci_report.text("markdown", context, SizeLimit(UNLIMITED)))
         result = f"[{','.join(ci_report.text('json', context).splitlines())}]"
         step_outputs |= {"summary-path": str(kept), "result-json": result}
-        step_outputs["result-file"] = str(host.keep(f"{name}.json", f"{result}\n"))
-    if (room := host.summary_room) is not None:
+        step_outputs["result-file"] = str(host.write_file(f"{name}.json", f"{result}\n"))
+    if (room := host.summary_bytes_left) is not None:
         host.add_summary(ci_report.text("markdown", context, SizeLimit(room, bytes_of)))
-    host.hand_on(step_outputs)
+    host.set_outputs(step_outputs)
 
 
 def _write_comment(
@@ -86,9 +86,9 @@ def _write_comment(
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
     text = ci_report.text("markdown", context, SizeLimit(host.comment_max - len(marker) - 1))
     try:
-        host.hand_on({"comment-id": asyncio.run(host.put_comment(marker, text))})
+        host.set_outputs({"comment-id": asyncio.run(host.put_comment(marker, text))})
     except (CommentRefusedError, ProviderError, ValueError, OSError) as error:
-        yield _warning(host, f"the comment on {host.conversation} could not be written: {error}")
+        yield _warning(host, f"the comment on {host.comment_target} could not be written: {error}")
 
 
 def _warning(host: CiHost, summary: str) -> Problem:

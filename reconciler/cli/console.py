@@ -123,7 +123,7 @@ class ConsoleOutput:
         return self.host.reads_both_streams or (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
 
     def print_ci_command(self, text: str) -> None:
-        """Print lines that the CI host executes as commands. All other output is made harmless to the host."""
+        """Print lines that the CI host executes as commands. All other output is made without_commands to the host."""
         _write(sys.stderr, text)
 
     def show(self, result: str, format_: str, shown: Any) -> None:
@@ -137,7 +137,7 @@ class ConsoleOutput:
         return report.exit_code
 
     def _write(self, stream: TextIO, text: str) -> None:
-        _write(stream, self.host.harmless(text))
+        _write(stream, self.host.without_commands(text))
 
 
 def _write(stream: TextIO, text: str) -> None:

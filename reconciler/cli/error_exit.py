@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from reconciler.ci import harmless_everywhere
+from reconciler.ci import without_any_commands
 from reconciler.cli.console import ConsoleOutput
 from reconciler.cli.options import DISTRIBUTION
 from reconciler.cli.version_command import version_text
@@ -41,7 +41,7 @@ def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
 
 def _print_error(sentence: str, code: ExitCode) -> ExitCode:
     console = ConsoleOutput()
-    sys.stderr.write(console.canvas(sys.stderr).render([styled(f"reconcile: {harmless_everywhere(clean(sentence))}")]))
+    sys.stderr.write(console.canvas(sys.stderr).render([styled(f"reconcile: {without_any_commands(clean(sentence))}")]))
     return code
 
 

@@ -94,7 +94,7 @@ def verdict_of(status: JobStatus) -> Verdict:
 
 
 def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
-    """Return when a status entered this phase, or None if it has another phase or its history does not reach back."""
+    """Return when a status entered this phase, or None if the newest entry of its history is of another phase."""
     since = None
     for entry in status.history if status else ():
         if entry.phase is not phase:

@@ -1,7 +1,7 @@
 """Our own clone of a remote: a bare repository in the state directory.
 
-Rules: everything in it can be fetched again, so a damaged one is created anew. Its configuration is passed to each
-command and never read from it. The leftovers of an interrupted command never block a later one.
+Rules: everything in it can be fetched again, so a damaged clone is deleted and created again. Its configuration is
+passed to each command and never read from it. The leftovers of an interrupted command never block a later one.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class RemoteSpecs:
     _unreadable: str | None = None
     """A commit that was fetched and could not be read. The clone may be damaged."""
     _recreated_for: str | None = None
-    """The unreadable commit for which the clone was created anew. A second time would not help."""
+    """The unreadable commit for which the clone was recreated. A second time would not help."""
     _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class RemoteSpecs:
             return has_moved
 
     def recreate_clone(self) -> None:
-        """Create the clone anew, because it is damaged. Raises `GitError`, or OSError."""
+        """Recreate the clone, because it is damaged. Raises `GitError`, or OSError."""
         with self._polling:
             self.git.create()
             self.head = None
@@ -189,7 +189,7 @@ class RemoteSpecs:
         return self.git.text("rev-parse", "--verify", REF)
 
     def _has_fetched(self) -> bool:
-        """Whether the last fetched commit is here. A clone that a power failure damaged is created anew."""
+        """Whether the last fetched commit is here. A clone that a power failure damaged is recreated."""
         try:
             is_here = self.git.find("cat-file", "-e", f"{REF}^{{tree}}") is not None
         except GitError as error:

@@ -46,7 +46,7 @@ class StatusBranch:
         trailers: lines at the end of each message.
         working_tree: the working tree in which this branch is checked out, which must follow it. None if there is none.
         refetch: fetches what else depends on the remote, after another writer was first.
-        recreate_clone: creates a damaged repository anew. None if the repository is not ours.
+        recreate_clone: recreates a damaged repository. None if the repository is not ours.
         specs: a revision of the specs, with which a dedicated branch must share no history. None for the branch of the
             specs.
         fetch_options: further options of a fetch.

@@ -24,7 +24,7 @@ class CiHost(Protocol):
     def reads_both_streams(self) -> bool:
         """Whether the host reads stdout and stderr as one log."""
 
-    def harmless(self, text: str) -> str:
+    def without_commands(self, text: str) -> str:
         """Return text without workflow commands, as it is printed on stdout or stderr."""
 
     def annotations(self, report: Report, specs: Path) -> str:
@@ -36,7 +36,7 @@ class CiHost(Protocol):
         """
 
     @property
-    def summary_room(self) -> int | None:
+    def summary_bytes_left(self) -> int | None:
         """How many bytes the step's summary can still take, or None if there is no summary."""
 
     def add_summary(self, text: str) -> None:
@@ -46,14 +46,14 @@ class CiHost(Protocol):
     def keeps_files(self) -> bool:
         """Whether files can be kept for later steps."""
 
-    def keep(self, name: str, text: str) -> Path:
+    def write_file(self, name: str, text: str) -> Path:
         """Write a file for later steps, and return its path. Raises OSError."""
 
-    def hand_on(self, values: Mapping[str, str]) -> None:
+    def set_outputs(self, values: Mapping[str, str]) -> None:
         """Set outputs that later steps can read by name. Raises OSError."""
 
     @property
-    def conversation(self) -> str | None:
+    def comment_target(self) -> str | None:
         """Where a comment would be written, such as `pull request 7`, or None if it cannot be."""
 
     @property

@@ -11,10 +11,10 @@ from reconciler.ci.github_text import (
     Annotation,
     Level,
     Places,
+    annotations_of,
     commands,
-    harmless,
     output_text,
-    remarks,
+    without_commands,
 )
 from reconciler.ci.outputs import outputs
 from reconciler.model.action import Progress
@@ -27,7 +27,7 @@ HERE = Places(".", "specs")
 
 
 def told(report: Report) -> list[str]:
-    return commands(remarks(report, HERE)).splitlines()
+    return commands(annotations_of(report, HERE)).splitlines()
 
 
 def test_a_diagnostic_stands_at_its_file_and_line() -> None:
@@ -107,13 +107,13 @@ def test_what_stopped_everything_comes_first() -> None:
     ],
 )
 def test_a_runner_finds_no_command_in_our_text(text: str, shown: str) -> None:
-    assert harmless(text) == shown
+    assert without_commands(text) == shown
 
 
 def test_a_program_reads_the_same_json() -> None:
     data = {"message": "::error::a ##[error]b \\##[c"}
 
-    assert json.loads(harmless(json.dumps(data))) == data
+    assert json.loads(without_commands(json.dumps(data))) == data
 
 
 def test_outputs_count_what_is_to_be_changed() -> None:

@@ -7,7 +7,7 @@ import click
 import pytest
 
 import reconciler
-from reconciler.ci import HOSTS, HostRow, harmless_everywhere, host_of
+from reconciler.ci import HOSTS, HostRow, host_of, without_any_commands
 from reconciler.ci.github import GitHub
 from reconciler.ci.no_host import NO_HOST
 from reconciler.cli.group import reconcile
@@ -25,7 +25,7 @@ def test_a_row_opens_a_host_that_keeps_the_port_and_offers_nothing_in_an_empty_e
     host = row.opened({})
 
     assert {name for name in PORT if hasattr(host, name)} == PORT
-    assert (host.summary_room, host.keeps_files, host.conversation) == (None, False, None)
+    assert (host.summary_bytes_left, host.keeps_files, host.comment_target) == (None, False, None)
     assert host.annotations(Report(), Path("specs")) == ""
 
 
@@ -51,10 +51,10 @@ def test_where_there_is_no_host_text_stays_as_it_is_and_nothing_is_offered() -> 
     host: CiHost = host_of({}, {})
 
     assert host is NO_HOST
-    assert host.harmless("::error::x ##[y") == "::error::x ##[y"
+    assert host.without_commands("::error::x ##[y") == "::error::x ##[y"
     assert not host.reads_both_streams
     assert host.annotations(Report(), Path("specs")) == ""
-    assert (host.summary_room, host.keeps_files, host.conversation) == (None, False, None)
+    assert (host.summary_bytes_left, host.keeps_files, host.comment_target) == (None, False, None)
     with pytest.raises(LookupError):
         asyncio.run(host.put_comment("<!-- x -->", "y"))
 
@@ -65,19 +65,19 @@ def test_a_row_that_names_no_class_fails_when_it_is_opened() -> None:
 
 
 def test_a_failure_is_harmless_on_every_host() -> None:
-    assert harmless_everywhere("::error::x ##[y") == "\\x3a:error::x ##\\u005by"
+    assert without_any_commands("::error::x ##[y") == "\\x3a:error::x ##\\u005by"
 
 
 def test_a_step_hands_on_by_the_files_of_its_runner(tmp_path: Path) -> None:
     files = {"GITHUB_OUTPUT": "output", "GITHUB_STEP_SUMMARY": "summary", "RUNNER_TEMP": "."}
     host: CiHost = GitHub({name: str(tmp_path / file) for name, file in files.items()})
-    room = host.summary_room
+    room = host.summary_bytes_left
     host.add_summary("two\n")
-    host.hand_on({"commit-sha": "abc"})
+    host.set_outputs({"commit-sha": "abc"})
 
     assert room is not None
-    assert host.summary_room == room - len("two\n")
-    assert host.keep("plan.md", "text").read_text(encoding="utf-8") == "text"
+    assert host.summary_bytes_left == room - len("two\n")
+    assert host.write_file("plan.md", "text").read_text(encoding="utf-8") == "text"
     assert "commit-sha<<end-" in (tmp_path / "output").read_text(encoding="utf-8")
 
 
