@@ -161,7 +161,9 @@ class _PreflightCheck:
 async def _send_if_wanted(action: Action, controller: JobController, preflight: _PreflightCheck) -> RequestOutcome:
     # Checked before the throttle too, so that a request that is no longer wanted does not wait for its turn.
     if not preflight.is_wanted():
-        return RequestOutcome(Progress.OVERTAKEN, "the spec changed meanwhile")
+        return RequestOutcome(
+            Progress.OVERTAKEN, "the change was no longer wanted or allowed when it was about to be sent"
+        )
     try:
         # The throttle may hold the request for a while, so it repeats the check right before sending.
         with abort_unless(preflight):

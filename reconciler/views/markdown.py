@@ -19,7 +19,7 @@ from reconciler.views.render_context import SizeLimit
 from reconciler.views.row_state import row_state
 from reconciler.views.text import clean
 
-CUT = "\n_Cut after {kept:,} of {lines:,} lines, because GitHub shows no more. `reconcile {verb}` shows all lines._\n"
+CUT = "\n_Cut after {kept:,} of {lines:,} lines, because there is no room for more. `reconcile {verb}` shows all._\n"
 
 _BREAK = "<!-- -->"
 """An empty comment. It is neither shown nor copied, and it splits a reference, because GitHub finds none across it."""

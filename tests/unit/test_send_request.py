@@ -198,7 +198,10 @@ def test_a_spec_that_changed_meanwhile_is_not_acted_on(change: dict[str, Any] | 
     assert errand.events == []
     assert errand.records == []
     assert done.answer is not None
-    assert (done.answer.progress, done.answer.message) == (Progress.OVERTAKEN, "the spec changed meanwhile")
+    assert (done.answer.progress, done.answer.message) == (
+        Progress.OVERTAKEN,
+        "the change was no longer wanted or allowed when it was about to be sent",
+    )
     assert [each.receipts for each in errand.world.statuses.jobs.values()] == [()]
 
 
