@@ -2,6 +2,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ TOP_LEVEL = {
     "specs",
     "tests",
 }
+LINES_MAX, SCREEN = 300, 60
 CONTRACTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -42,11 +44,26 @@ def test_the_import_contracts_hold() -> None:
 
 
 @pytest.mark.parametrize("path", HOUSE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_opens_with_its_rules_and_stays_within_a_few_screens(path: Path) -> None:
+def test_a_module_opens_with_its_rules_and_fits_in_300_lines_and_each_function_on_a_screen(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
 
-    assert ast.get_docstring(ast.parse(text))
-    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(tree)
+    assert len(text.splitlines()) <= LINES_MAX
+    assert [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= SCREEN] == []
+
+
+def test_no_two_modules_and_no_two_classes_have_one_name() -> None:
+    modules = Counter(path.stem for path in HOUSE if not path.stem.startswith("__"))
+    classes = Counter(
+        each.name
+        for path in HOUSE
+        for each in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(each, ast.ClassDef)
+    )
+
+    assert [name for name, count in (modules + classes).items() if count > 1] == []
 
 
 def test_no_module_is_named_for_nothing() -> None:

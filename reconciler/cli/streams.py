@@ -6,9 +6,7 @@ Rules:
 - Text that cannot be written is dropped and its lines are counted. The count is written once the stream accepts text
   again.
 - A reader that has gone away (a closed pipe, a lost terminal) is not an error.
-
-A background thread makes each system call. The descriptor cannot be made non-blocking instead, because other processes
-share it.
+- A background thread makes each system call. The descriptor is shared with other processes, so it stays blocking.
 """
 
 from __future__ import annotations
@@ -71,11 +69,9 @@ class BackgroundStream(io.TextIOBase):
         self._is_stalled = False
         self._is_closed = False
         self._thread: Thread | None = None
-        self._partial_line = ""
-        """The beginning of a line whose end has not been queued yet."""
+        self._partial_line = ""  # the beginning of a line whose end has not been queued yet
         self._lost_lines = 0
-        self._is_mid_line = False
-        """Whether the last byte that was written is not a line end."""
+        self._is_mid_line = False  # whether the last byte that was written is not a line end
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # typeshed has a variable; it cannot be assigned to

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pydantic import BaseModel, ValidationError
 
 from reconciler.controller.operator_policy import Credential, OperatorPolicy
-from reconciler.controller.path_rules import Allowance, PathRules, Ruling
+from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem, diagnose
 from reconciler.model.diagnostic import Diagnostic
 from reconciler.model.job import Account, CredentialScope
@@ -57,7 +57,7 @@ class AccountResolver:
             each.document.metadata.name: found for each, found in self._resolved
         } | {name: self._resolve(name, None) for name in self._doubled}
         allowances = [
-            (found.scope, Allowance(each.document.metadata.name, found.account, globs))
+            (found.scope, AllowedPaths(each.document.metadata.name, found.account, globs))
             for each, found in self._resolved
             if isinstance(found, ResolvedAccount) and (globs := each.document.spec.allowed_paths) is not None
         ]

@@ -18,7 +18,7 @@ Globs = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class AllowedPaths:
     """The `allowedPaths` of one Provider document."""
 
     name: str
@@ -40,11 +40,13 @@ class Ruling:
 class PathRules:
     """All rules on which files may use which credential."""
 
-    def __init__(self, documents: Iterable[tuple[CredentialScope, Allowance]], rulings: Iterable[Ruling] = ()) -> None:
+    def __init__(
+        self, documents: Iterable[tuple[CredentialScope, AllowedPaths]], rulings: Iterable[Ruling] = ()
+    ) -> None:
         self._rulings: dict[str, tuple[Ruling, ...]] = {}
         for ruling in rulings:
             self._rulings[ruling.credential] = (*self._rulings.get(ruling.credential, ()), ruling)
-        self._by_scope: dict[CredentialScope, tuple[Allowance, ...]] = {}
+        self._by_scope: dict[CredentialScope, tuple[AllowedPaths, ...]] = {}
         for scope, allowance in documents:
             self._by_scope[scope] = (*self._by_scope.get(scope, ()), allowance)
 
@@ -62,11 +64,11 @@ class PathRules:
                 return f"provider {quoted(provider)} uses {scope}, which the operator's file gives to {whose}"
         for each in self._by_scope.get(scope, ()):
             if (each.name == provider or rulings is None) and not matches_any(file, each.globs):
-                return _told(provider, account, scope, each)
+                return _objection_text(provider, account, scope, each)
         return None
 
 
-def _told(provider: str, account: Account, scope: CredentialScope, allowance: Allowance) -> str:
+def _objection_text(provider: str, account: Account, scope: CredentialScope, allowance: AllowedPaths) -> str:
     only = f"may be named only by files that match {', '.join(allowance.globs)}"
     if allowance.name == provider:
         return f"provider {quoted(provider)} {only}"

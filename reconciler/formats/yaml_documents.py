@@ -49,7 +49,7 @@ Parse = Callable[[str], tuple[RawDocument, ...]]
 
 
 @dataclass(slots=True)
-class Allowance:
+class ParseBudget:
     """What a file may still contain of things that cost more memory than the characters they take."""
 
     repeated_nodes: int = REPEATED_NODES_MAX

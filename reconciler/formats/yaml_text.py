@@ -30,7 +30,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.formats.yaml_documents import Allowance, RawDocument, YamlProblem, YamlUnreadableError
+from reconciler.formats.yaml_documents import ParseBudget, RawDocument, YamlProblem, YamlUnreadableError
 from reconciler.formats.yaml_errors import explain_error
 from reconciler.formats.yaml_positions import Lines, Members, Node, Path
 from reconciler.model.scalar import quoted
@@ -87,7 +87,7 @@ def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
 
 
 def _documents(events: Iterator[Event]) -> Iterator[RawDocument]:
-    left = Allowance()
+    left = ParseBudget()
     count = 0
     for event in events:
         if isinstance(event, DocumentStartEvent):
@@ -164,7 +164,7 @@ def _end(event: Any) -> int:
 class _Builder:
     """Builds one document from the events that follow its start."""
 
-    def __init__(self, events: Iterator[Event], left: Allowance) -> None:
+    def __init__(self, events: Iterator[Event], left: ParseBudget) -> None:
         self._events = events
         self._left = left
         self._nodes = 0

@@ -42,8 +42,8 @@ class SpecsDir:
         self._disk = disk
         self._display = display.rstrip("/")
         self._parse_text = parse
-        self._parsed: dict[str, _Parsed] = {}
-        self._parsed_uncached: dict[str, _Parsed] = {}
+        self._parsed: dict[str, _ParsedSpecs] = {}
+        self._parsed_uncached: dict[str, _ParsedSpecs] = {}
         """The files that were parsed without a cache, because a request depends on them."""
         self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
         """The stamps of files that look like specs, and whether each is reported."""
@@ -55,7 +55,7 @@ class SpecsDir:
         found = list(walk(self._disk, self._root, self._ignored_folders))
         skipped = [each for each in found if isinstance(each, Skipped)]
         skipped += self._lookalike_warnings([each for each in found if isinstance(each, Lookalike)])
-        parsed: dict[str, _Parsed] = {}
+        parsed: dict[str, _ParsedSpecs] = {}
         for each in sorted((each for each in found if isinstance(each, Found)), key=lambda each: each.path):
             file, before = each.path, self._parsed.get(each.path)
             if not by_content and before is not None and before.stamp is not None and before.stamp == each.stamp:
@@ -127,17 +127,17 @@ class SpecsDir:
         before = self._parsed_uncached.get(file)
         if before is None or before.digest != digest:
             contents = read_documents(data, file=file, shown=self._shown(file), parse=parse)
-            before = self._parsed_uncached[file] = _Parsed(digest, None, contents)
+            before = self._parsed_uncached[file] = _ParsedSpecs(digest, None, contents)
         return before.contents
 
-    def _parse(self, file: str, stamp: Stamp = None) -> _Parsed:
+    def _parse(self, file: str, stamp: Stamp = None) -> _ParsedSpecs:
         data = self._disk.read(self._root / file)
         digest = hashlib.sha256(data).digest()
         before = self._parsed.get(file)
         if before is not None and before.digest == digest:
             return replace(before, stamp=stamp)
         contents = read_documents(data, file=file, shown=self._shown(file), parse=self._parse_text)
-        return _Parsed(digest, stamp, contents)
+        return _ParsedSpecs(digest, stamp, contents)
 
     def _shown(self, path: str) -> str:
         readable = path if path.isprintable() else ascii(path)[1:-1]
@@ -149,7 +149,9 @@ class SpecsDir:
         hidden = broken if skipped.may_hold_anything else frozenset[str]()
         return Snapshot(broken_files=broken, may_hold_providers=hidden, diagnostics=(diagnostic,))
 
-    def _with_hidden_settings(self, whole: Snapshot, parsed: Mapping[str, _Parsed], skipped: list[Skipped]) -> Snapshot:
+    def _with_hidden_settings(
+        self, whole: Snapshot, parsed: Mapping[str, _ParsedSpecs], skipped: list[Skipped]
+    ) -> Snapshot:
         """Return the snapshot with Settings marked as broken if an unreadable file may hold them."""
         holding = {file: each.contents for file, each in parsed.items() if each.contents.settings}
         # A broken file that held Settings still counts as holding them.
@@ -198,7 +200,7 @@ _Place = tuple[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
+class _ParsedSpecs:
     """The contents of one file, with the digest of its bytes."""
 
     digest: bytes

@@ -37,7 +37,7 @@ _Status = JobStatus | ProviderStatus | None  # None: not a file of ours
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
+class _ParsedStatus:
     """The contents of one file, and its stamp just before it was read."""
 
     stamp: StatusStamp
@@ -55,7 +55,7 @@ class StatusDirectory:
         self._bytes: dict[str, bytes] = {}
         self._replaced: dict[str, dict[str, bytes]] = {}
         """By name, the files that the last `write` replaced. A later `load` may read the new files."""
-        self._parsed: dict[str, _Parsed] = {}
+        self._parsed: dict[str, _ParsedStatus] = {}
         self._paths: defaultdict[str, set[str]] = defaultdict(set)
         self._discarded: tuple[str, ...] = ()
         self._too_new: dict[str, tuple[str, str] | None] = {}
@@ -90,7 +90,7 @@ class StatusDirectory:
             self._temporary = walked.temporary
         return self._collected()
 
-    def _load_file(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> None:
+    def _load_file(self, path: str, stamp: StatusStamp, known: _ParsedStatus | None) -> None:
         """Read one file, and record what it is."""
         try:
             self._parsed[path] = self._read(path, stamp, known)
@@ -113,7 +113,7 @@ class StatusDirectory:
         """Return the statuses of the last `load`, with later writes. The disk is not read."""
         for path in sorted(self._changed):
             if (data := self._bytes.get(path)) is not None:
-                self._parsed[path] = _Parsed(None, data, _parse(path, data, self._parse_text))
+                self._parsed[path] = _ParsedStatus(None, data, _parse(path, data, self._parse_text))
             else:
                 self._parsed.pop(path, None)
         self._discarded = tuple(path for path in self._discarded if path not in self._changed)
@@ -199,7 +199,7 @@ class StatusDirectory:
         """Whether an unread file may be there, which the writer's decision did not consider."""
         return any(path == each.path or (each.is_directory and path.startswith(each.path)) for each in self._unread)
 
-    def _read(self, path: str, stamp: StatusStamp, known: _Parsed | None) -> _Parsed:
+    def _read(self, path: str, stamp: StatusStamp, known: _ParsedStatus | None) -> _ParsedStatus:
         """Return the contents of a file. Unchanged bytes are not parsed twice."""
         data = as_written(self._disk.read(self._root / path))
         if self._written.get(path) not in {None, data}:
@@ -207,7 +207,7 @@ class StatusDirectory:
         self._bytes[path] = data
         if known is not None and known.data == data:
             return known if known.stamp == stamp else replace(known, stamp=stamp)
-        return _Parsed(stamp, data, _parse(path, data, self._parse_text))
+        return _ParsedStatus(stamp, data, _parse(path, data, self._parse_text))
 
     def _write_file(self, path: str, data: bytes, *, durable: bool) -> bool:
         if self._bytes.get(path) == data:

@@ -1,7 +1,7 @@
 """The kinds of job, one record each: the model of its spec, and what such a job can do.
 
-Rule: everything that differs from kind to kind is read from here. Parsers, writers, the schema, decisions and views
-name no kind themselves. A provider declares which kinds it has.
+Rule: everything that differs from kind to kind is read from here. Parsers, writers, the schema and decisions name no
+kind themselves.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.controller.account_resolver import AccountResolver
-from reconciler.controller.path_rules import Allowance, PathRules, Ruling
+from reconciler.controller.path_rules import AllowedPaths, PathRules, Ruling
 from reconciler.controller.resolved_account import SpecProblem
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.reason import Reason
@@ -50,7 +50,7 @@ SCOPE = CredentialScope("api.openai.com:443", "KEY")
 
 
 def test_a_file_must_be_within_the_paths_of_every_document_that_uses_the_same_credential_there() -> None:
-    rules = PathRules([(SCOPE, Allowance(name, ACCOUNT, (f"{name}/**", "both/**"))) for name in ("a", "b")])
+    rules = PathRules([(SCOPE, AllowedPaths(name, ACCOUNT, (f"{name}/**", "both/**"))) for name in ("a", "b")])
 
     assert rules.objection("both/x.yaml", "openai", ACCOUNT, SCOPE) is None
     assert rules.objection("a/x.yaml", "openai", ACCOUNT, SCOPE) is not None
@@ -58,14 +58,14 @@ def test_a_file_must_be_within_the_paths_of_every_document_that_uses_the_same_cr
 
 
 def test_a_document_says_nothing_of_another_credential_or_another_host() -> None:
-    rules = PathRules([(SCOPE, Allowance("a", ACCOUNT, ("a/**",)))])
+    rules = PathRules([(SCOPE, AllowedPaths("a", ACCOUNT, ("a/**",)))])
     others = [CredentialScope(SCOPE.host, "OTHER"), CredentialScope("eu.example:443", SCOPE.credential)]
 
     assert [rules.objection("x.yaml", "a", ACCOUNT, each) for each in others] == [None, None]
 
 
 def test_who_reaches_the_same_credential_by_another_account_is_told_what_the_two_share() -> None:
-    rules = PathRules([(SCOPE, Allowance("research", ACCOUNT, ("a/**",)))])
+    rules = PathRules([(SCOPE, AllowedPaths("research", ACCOUNT, ("a/**",)))])
     other = Account("openai", "https://api.openai.com/v2")
 
     assert rules.objection("x.yaml", "mine", other, SCOPE) == (
@@ -76,7 +76,7 @@ def test_who_reaches_the_same_credential_by_another_account_is_told_what_the_two
 
 def test_all_that_is_said_of_a_credential_and_its_host_is_what_its_specs_depend_on() -> None:
     everywhere, here = Ruling("KEY", None, ("b/**",)), Ruling("KEY", SCOPE.host, ("c/**",))
-    allowance = Allowance("research", ACCOUNT, ("a/**",))
+    allowance = AllowedPaths("research", ACCOUNT, ("a/**",))
     rules = PathRules([(SCOPE, allowance)], [everywhere, here, Ruling("OTHER", None, ())])
 
     assert rules.of(SCOPE) == (everywhere, here, allowance)
@@ -90,7 +90,7 @@ def test_all_that_is_said_of_a_credential_and_its_host_is_what_its_specs_depend_
 
 
 def objection(file: str, provider: str, *rulings: Ruling, allowed: str | None = None) -> str | None:
-    documents = [] if allowed is None else [(SCOPE, Allowance("research", ACCOUNT, (allowed,)))]
+    documents = [] if allowed is None else [(SCOPE, AllowedPaths("research", ACCOUNT, (allowed,)))]
     return PathRules(documents, rulings).objection(file, provider, ACCOUNT, SCOPE)
 
 
