@@ -27,13 +27,13 @@ from reconciler.model.spec import render_instant
 from reconciler.ports import CiHost
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.views.activity import ActivityLine
-from reconciler.views.layout import UNFOLDED, Canvas, styled
+from reconciler.views.layout import UNLIMITED_WIDTH, Canvas, styled
 from reconciler.views.problems import Problem, problems_text
 from reconciler.views.render_context import RenderContext
 from reconciler.views.renderers import render, renderer
 
 WIDTH_MIN = 40
-LESS = "-FRX"
+LESS_OPTIONS = "-FRX"
 """The options that Git gives to `less`: quit if the text fits, keep colours, and leave the text on the screen."""
 
 
@@ -80,7 +80,7 @@ class ConsoleOutput:
     def page_result(self, text: str) -> None:
         """Print the result. If it is longer than the terminal, it goes through the pager (`PAGER`, else `less`)."""
         if self.is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
-            os.environ.setdefault("LESS", LESS)
+            os.environ.setdefault("LESS", LESS_OPTIONS)
             click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
         else:
             self.print_result(text)
@@ -146,10 +146,10 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return the width of a terminal, from `COLUMNS` or from itself; `UNFOLDED` if the stream is no terminal."""
+    """Return the width of a terminal, from `COLUMNS` or from itself; `UNLIMITED_WIDTH` if the stream is no terminal."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except OSError:
-        return UNFOLDED
+        return UNLIMITED_WIDTH
     wanted = os.environ.get("COLUMNS", "")
-    return (int(wanted) if wanted.isdecimal() else 0) or width or UNFOLDED
+    return (int(wanted) if wanted.isdecimal() else 0) or width or UNLIMITED_WIDTH

@@ -32,7 +32,7 @@ from reconciler.cli.option_values import (
 from reconciler.cli.streams import SHUTDOWN_TIMEOUT_S, detach_from_terminal
 from reconciler.model.exit_code import ExitCode
 from reconciler.telemetry.log import LogFile, PassLog, make_logger
-from reconciler.views.layout import UNFOLDED
+from reconciler.views.layout import UNLIMITED_WIDTH
 from reconciler.views.log_text import log_line
 from reconciler.views.problems import document_problems
 from reconciler.wiring.monitoring import MonitoringError, open_observers
@@ -95,7 +95,7 @@ async def _watch(values: OptionValues) -> None:
 
 def _as_text(console: ConsoleOutput, event: Mapping[str, Any], *, is_verbose: bool) -> str:
     canvas = console.canvas(sys.stderr)
-    return replace(canvas, width=UNFOLDED).render([log_line(event, is_verbose=is_verbose)]).rstrip("\n")
+    return replace(canvas, width=UNLIMITED_WIDTH).render([log_line(event, is_verbose=is_verbose)]).rstrip("\n")
 
 
 def _log_file(values: OptionValues, stack: ExitStack) -> LogFile | None:

@@ -112,7 +112,7 @@ AZURE: Mapping[str, Cause] = _table(
 )
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
-_PASSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_TRANSIENT_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 def cause_of(error: BaseException, causes: Mapping[str, Cause]) -> Cause:
@@ -122,7 +122,7 @@ def cause_of(error: BaseException, causes: Mapping[str, Cause]) -> Cause:
 
 def cause_of_status(status: int) -> Cause | None:
     """Return the cause of a response with this HTTP status; None if it is not a failure."""
-    if status in _PASSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Cause.UNAVAILABLE
     return Cause.REFUSED if status >= HTTPStatus.BAD_REQUEST else None
 

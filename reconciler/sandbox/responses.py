@@ -85,7 +85,7 @@ def faulty_response(fault: Fault | None, body: serialization.Json) -> Response:
     """Return the response of the world, as a fault changes it."""
     match fault:
         case UnknownWord():
-            return JSONResponse(_reworded(body, fault))
+            return JSONResponse(_with_unknown_status(body, fault))
         case SimpleFault(fault="reset-after-acting"):
             return Reset()
         case SimpleFault(fault="garbage"):
@@ -110,7 +110,7 @@ def _error(status: int, message: str, code: str | None = None) -> Response:
     return JSONResponse(serialization.error(message, type_=type_, code=code or _CODES.get(status)), status)
 
 
-def _reworded(body: serialization.Json, fault: UnknownWord) -> serialization.Json:
+def _with_unknown_status(body: serialization.Json, fault: UnknownWord) -> serialization.Json:
     if body["object"] == "list":
-        return {**body, "data": [_reworded(row, fault) for row in body["data"]]}
+        return {**body, "data": [_with_unknown_status(row, fault) for row in body["data"]]}
     return {**body, "status": fault.word} if fault.job in (None, body["id"]) else body

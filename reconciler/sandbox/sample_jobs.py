@@ -10,7 +10,7 @@ from reconciler.sandbox.config import DeclaredJob, DeclaredStage
 MODELS = ("gpt-4o-mini-2024-07-18", "gpt-4.1-mini-2025-04-14", "gpt-4o-2024-08-06")
 LONG = timedelta(days=3)
 SHORT = timedelta(minutes=20)
-RUNS = (
+RUNNING = (
     DeclaredStage(phase=Phase.QUEUED, for_=SHORT),
     DeclaredStage(phase=Phase.RUNNING, for_=LONG),
     DeclaredStage(phase=Phase.SUCCEEDED),
@@ -22,7 +22,7 @@ QUEUED = (
     DeclaredStage(phase=Phase.RUNNING, for_=LONG),
     DeclaredStage(phase=Phase.SUCCEEDED),
 )
-LIVES = (RUNS, SUCCEEDED, RUNS, SUCCEEDED, QUEUED, RUNS, FAILED, SUCCEEDED, RUNS, SUCCEEDED)
+TIMELINES = (RUNNING, SUCCEEDED, RUNNING, SUCCEEDED, QUEUED, RUNNING, FAILED, SUCCEEDED, RUNNING, SUCCEEDED)
 """Of ten jobs, four run, one is queued, four have succeeded and one has failed."""
 
 
@@ -34,7 +34,7 @@ def sample_jobs(size: int) -> tuple[DeclaredJob, ...]:
             id=f"ftjob-{number:0{digits}}",
             model=MODELS[number % len(MODELS)],
             age=timedelta(minutes=90) * number,
-            life=LIVES[number % len(LIVES)],
+            life=TIMELINES[number % len(TIMELINES)],
         )
         for number in range(1, size + 1)
     )

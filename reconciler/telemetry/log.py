@@ -61,7 +61,7 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
     return logger
 
 
-FIRST_MAX = 20
+FIRST_OBSERVED_MAX = 20
 """If a pass observes at most this many jobs for the first time, each is a line; more are one line together."""
 
 
@@ -118,7 +118,7 @@ class PassLog:
         changed = [each for each in report.transitions if self._last_states.get(each.name) != states[each.name]]
         self._last_states = states
         first = [each for each in changed if each.is_first_sight]
-        if len(first) > FIRST_MAX:
+        if len(first) > FIRST_OBSERVED_MAX:
             self._summarise(first)
             changed = [each for each in changed if not each.is_first_sight]
         for each in changed:

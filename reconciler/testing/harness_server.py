@@ -20,7 +20,7 @@ from reconciler.sandbox.serving import serve
 from reconciler.throttle import Throttle
 from reconciler.transport import Deadlines, HttpTransport
 
-AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 STARTS_WITHIN_S = 10
 UNTHROTTLED = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 LONG_DEADLINES = Deadlines(connect_s=5, request_s=5)
@@ -62,7 +62,7 @@ async def opened(
     *,
     secret: str = "",
     is_impatient: bool = False,
-    now: Callable[[], datetime] = lambda: AT,
+    now: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[JobController]:
     """Open an account of a provider type, over the product's own transport.
 

@@ -90,7 +90,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
 )
 """What to do about each reason, by the place where it appears: a condition, a provider, or a mark in a history."""
 
-PLACES = MappingProxyType(
+PLACE_TITLES = MappingProxyType(
     {
         "Ready": "Ready is True",
         "Reconciling": "Ready is False and Reconciling is True: a change is in progress",
@@ -100,7 +100,7 @@ PLACES = MappingProxyType(
         "History": "a mark in a status's history",
     }
 )
-"""What each place of `ADVICE` means."""
+"""How the page of a reason describes each place of `ADVICE`."""
 
 
 def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
@@ -145,7 +145,7 @@ def nearest_topic(topic: str, notes: Sequence[FieldNote]) -> str | None:
 def _reason_page(reason: Reason) -> list[RenderableType]:
     place = next(place for place, advice in ADVICE.items() if reason in advice)
     return [
-        Text.assemble((reason.value, "bold"), f": {PLACES[place]}"),
+        Text.assemble((reason.value, "bold"), f": {PLACE_TITLES[place]}"),
         Text(),
         _indented(reason.paragraph),
         Text(),

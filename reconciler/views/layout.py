@@ -24,7 +24,7 @@ from reconciler.views.text import clean
 GAP = 2
 FOLDED_MIN = 12
 """A column that may fold keeps this width, so that words fit, while another such column can be made narrower."""
-UNFOLDED = 4096
+UNLIMITED_WIDTH = 4096
 """The width of a canvas that folds nothing, for pipes and files."""
 
 STYLES: dict[str, str] = {
@@ -42,7 +42,7 @@ STYLES: dict[str, str] = {
 class Canvas:
     """The width of the output, and whether it may have colours."""
 
-    width: int = UNFOLDED
+    width: int = UNLIMITED_WIDTH
     has_color: bool = False
 
     def render(self, parts: Sequence[RenderableType]) -> str:

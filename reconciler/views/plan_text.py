@@ -14,7 +14,17 @@ from rich.text import Text
 from reconciler.model.action import Action, Progress
 from reconciler.model.report import Report, Row
 from reconciler.model.status import Receipt, Verb
-from reconciler.views.layout import STYLES, UNFOLDED, Canvas, Column, SentenceTable, listing, section, styled, table
+from reconciler.views.layout import (
+    STYLES,
+    UNLIMITED_WIDTH,
+    Canvas,
+    Column,
+    SentenceTable,
+    listing,
+    section,
+    styled,
+    table,
+)
 from reconciler.views.orphans_text import orphan_part
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import JobState, RowState, cause_text, is_pending, planned_text, row_state, states_text
@@ -108,7 +118,7 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
     actions = [row.action for row in rows if row.action is not None]
     reasons = [cause_text(action.because, action.reason) for action in actions]
-    if canvas.width < UNFOLDED:  # not in a pipe: a program reads each line alone
+    if canvas.width < UNLIMITED_WIDTH:  # not in a pipe: a program reads each line alone
         reasons = [DITTO if at and reason == reasons[at - 1] else reason for at, reason in enumerate(reasons)]
     columns = [
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),

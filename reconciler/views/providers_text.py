@@ -68,15 +68,15 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
 
 def providers_text(shown: ProviderListing, context: RenderContext) -> str:
     """Return both tables, and below them the problem of each account that has one."""
-    return _parts(shown, context, [_types(shown.types, context.canvas.width), Text()])
+    return _render(shown, context, [_types(shown.types, context.canvas.width), Text()])
 
 
 def providers_wide(shown: ProviderListing, context: RenderContext) -> str:
     """Return the same with all capabilities of each type."""
-    return _parts(shown, context, _whole(shown.types))
+    return _render(shown, context, _capability_sections(shown.types))
 
 
-def _parts(shown: ProviderListing, context: RenderContext, parts: list[RenderableType]) -> str:
+def _render(shown: ProviderListing, context: RenderContext, parts: list[RenderableType]) -> str:
     canvas, accounts = context.canvas, shown.accounts
     parts += [styled(f"{each.name}: {each.problem}") for each in shown.types if each.problem]
     parts.append(_accounts(accounts, canvas.width) if accounts else styled("No spec and no document names an account."))
@@ -146,7 +146,7 @@ def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
     return table(columns, width, drop=("ACCOUNT",))
 
 
-def _whole(types: Sequence[TypeLine]) -> list[RenderableType]:
+def _capability_sections(types: Sequence[TypeLine]) -> list[RenderableType]:
     return [
         section(each.name, listing([(Text(capability), styled(value)) for capability, value in facts.items()]))
         for each in types

@@ -20,11 +20,10 @@ from reconciler.sandbox.faults import FAULTS
 from reconciler.sandbox.world import World
 from reconciler.testing import Fault, FaultInjector, account_at, opened
 from reconciler.testing.harness import RETRY_AFTER_S
-from reconciler.testing.harness_server import AT, LONG_DEADLINES, SHORT_DEADLINES
+from reconciler.testing.harness_server import LONG_DEADLINES, NOW, SHORT_DEADLINES
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
 
-NOW = AT
 PHASES = (
     Phase.VALIDATING_FILES,
     Phase.QUEUED,

@@ -13,9 +13,10 @@ from reconciler.providers import load
 from reconciler.providers._entra import EntraCredentials
 from reconciler.testing import ProviderContract
 from reconciler.testing.calls import call
+from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.azure import API_VERSION
 from tests.contract.dialects.services import AZURE_CLASSIC, AZURE_V1
-from tests.contract.stages import NOW, Served, ServedStage
+from tests.contract.stages import Served, ServedStage
 from tests.support.canned import answer, complaint
 from tests.support.looks import one_look
 

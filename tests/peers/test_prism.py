@@ -19,7 +19,8 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from reconciler.testing import opened
 from reconciler.testing.calls import walk
-from tests.contract.stages import JOBS, NOW
+from reconciler.testing.harness_server import NOW
+from tests.contract.stages import JOBS
 from tests.support.processes import a_free_port, running
 from tests.support.sandbox_server import serve
 

@@ -14,7 +14,7 @@ from reconciler.cli.group import EPILOG, VERBS, reconcile
 from reconciler.cli.options import Shared
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
-from reconciler.views.explain_text import ADVICE, PLACES
+from reconciler.views.explain_text import ADVICE, PLACE_TITLES
 from reconciler.views.json_schema import field_notes
 from reconciler.views.providers_text import capabilities_text
 from tests.support.architecture import decisions, drawing, layers
@@ -71,7 +71,7 @@ def reasons() -> str:
     """Every reason, by where it is said, and what to do about it."""
     parts = []
     for place, advice in ADVICE.items():
-        said = PLACES[place]
+        said = PLACE_TITLES[place]
         rows = [(f"`{reason}`", reason.paragraph, what_to_do) for reason, what_to_do in advice.items()]
         parts.append(f"### {said[0].upper()}{said[1:]}\n\n" + table(("Reason", "Meaning", "What to do"), *rows))
     return "\n\n".join(parts)

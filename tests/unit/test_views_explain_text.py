@@ -11,7 +11,7 @@ from reconciler.core.conditions import Readiness
 from reconciler.core.table import TABLE
 from reconciler.model.reason import Reason
 from reconciler.providers import NAMES, load
-from reconciler.views.explain_text import ADVICE, PLACES, explain_text, nearest_topic, overview_text
+from reconciler.views.explain_text import ADVICE, PLACE_TITLES, explain_text, nearest_topic, overview_text
 from reconciler.views.json_schema import field_notes
 from reconciler.views.layout import Canvas
 
@@ -29,7 +29,7 @@ def test_every_reason_has_its_advice_in_one_place() -> None:
     counts = Counter(reason for advice in ADVICE.values() for reason in advice)
 
     assert counts == dict.fromkeys(Reason, 1)
-    assert ADVICE.keys() == PLACES.keys()
+    assert ADVICE.keys() == PLACE_TITLES.keys()
 
 
 def test_a_reason_is_placed_as_the_table_of_decisions_uses_it() -> None:

@@ -10,7 +10,7 @@ from reconciler.model.job import Account, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report, Row
 from reconciler.model.status import Because
-from reconciler.views.layout import UNFOLDED, Canvas
+from reconciler.views.layout import UNLIMITED_WIDTH, Canvas
 from reconciler.views.plan_text import plan_text
 from reconciler.views.render_context import RenderContext
 from tests.support.build import a_job
@@ -101,7 +101,7 @@ def test_one_reason_for_many_is_written_once_on_a_terminal_and_on_each_line_of_a
     rows = [with_cancel(a_waiting_row(f"sweep-{number:02}"), why="started twice") for number in range(12)]
 
     assert text_of(*rows).count("started twice") == 1
-    assert text_of(*rows, width=UNFOLDED).count("started twice") == 12
+    assert text_of(*rows, width=UNLIMITED_WIDTH).count("started twice") == 12
 
 
 def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:

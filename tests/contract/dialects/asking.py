@@ -10,7 +10,7 @@ from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load
-from tests.contract.stages import NOW
+from reconciler.testing.harness_server import NOW
 from tests.support.canned import Canned
 
 T = TypeVar("T")
