@@ -1,7 +1,7 @@
-"""Deliberate bugs, each a small change of one file: what `plant` puts into a copy of the package.
+"""Deliberate bugs, each a small change of one file, which `plant_in` makes in a copy of the package.
 
-Rules: each is a mistake that somebody could make, and one change; its text stands in its file exactly once, which a
-test checks, so that a bug moves along with the code that it is about.
+Rules: each bug is a mistake that a developer could make, and one change. Its old text is in its file exactly once. A
+test checks this, so a bug is updated together with the code that it changes.
 """
 
 from __future__ import annotations
@@ -12,43 +12,45 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """One change of one file. `old` stands there exactly once."""
+    """One change of one file. `old` is in the file exactly once."""
 
     name: str
     file: str
     old: str
     new: str
     judge: str | None = None
-    """The oracle that must notice it; None: any may."""
+    """The oracle that must detect it; None if any may."""
 
     def planted(self, text: str) -> str:
-        """Return the file's text with the bug in it. Raises ValueError where the bug no longer fits."""
+        """Return the file's text with the bug in it. Raises ValueError if `old` is not in it exactly once."""
         if text.count(self.old) != 1:
-            msg = f"{self.name}: its text stands {text.count(self.old)} times in {self.file}; mend the bug"
+            msg = (
+                f"{self.name}: the text is in {self.file} {text.count(self.old)} times instead of once; update the bug"
+            )
             raise ValueError(msg)
         return text.replace(self.old, self.new)
 
     def plant_in(self, package: Path) -> None:
-        """Put the bug into a copy of the package. Raises ValueError where it no longer fits."""
+        """Put the bug into a copy of the package. Raises ValueError if `old` is not in its file exactly once."""
         file = package / self.file
         file.write_text(self.planted(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 BUGS = (
     Bug(
-        "forget the intent",
+        "do not write the intent",
         "controller/apply.py",
         "            context.statuses.write(intent, durable=True)\n",
         "            pass\n",
     ),
     Bug(
-        "an intent that a crash may lose",
+        "write the intent without fsync",
         "controller/apply.py",
         "context.statuses.write(intent, durable=True)",
         "context.statuses.write(intent, durable=False)",
     ),
     Bug(
-        "read a partial list as whole: what is not on it is gone",
+        "take a partial list for complete, so that jobs not in it count as gone",
         "controller/observe.py",
         "self.by_job.update(dict.fromkeys(missing, self.listing.broken))",
         "self.by_job.update(dict.fromkeys(missing, Observed(None)))",
@@ -60,7 +62,7 @@ BUGS = (
         "TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.UNKNOWN})",
     ),
     Bug(
-        "ask again at once",
+        "retry without delay",
         "core/backoff.py",
         "    return now >= next_attempt_at(receipt) or receipt.last_attempt_at - now > SKEW_MAX\n",
         "    return True\n",
@@ -72,19 +74,19 @@ BUGS = (
         "self._throttle.pause_for(0)",
     ),
     Bug(
-        "take a failed look for absence",
+        "count a failed observation as absence",
         "controller/observe.py",
         "        return _Answer(unseen_by(error), is_of_account(error))\n",
         "        return _Answer(Observed(None))\n",
     ),
     Bug(
-        "take any 404 for absence",
+        "count any 404 as absence",
         "providers/_openai.py",
         "        if is_job_not_found(response, ref):\n            return None\n",
         "        if response.status == 404:\n            return None\n",
     ),
     Bug(
-        "absence is done",
+        "treat a vanished job as done",
         "core/table.py",
         "    Situation.VANISHED: (\n" + "        _stalled(Reason.JOB_VANISHED),\n" * 3,
         "    Situation.VANISHED: (\n"
@@ -92,19 +94,19 @@ BUGS = (
         + "        _ready(Reason.JOB_GONE),\n",
     ),
     Bug(
-        "limits on finished jobs",
+        "apply limits to finished jobs",
         "core/situation.py",
         "    is_checked = phase in UNFINISHED and limits.is_believable(as_of, now)\n",
         "    is_checked = limits.is_believable(as_of, now)\n",
     ),
     Bug(
-        "forget that a status was lost, and take its job for one that never started",
+        "treat a job whose status was lost as new",
         "core/facts.py",
         "    return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)\n",
         "    return ours is None\n",
     ),
     Bug(
-        "limits by a clock that is wrong",
+        "judge limits by a wrong clock",
         "core/limits.py",
         "    return as_of is not None and abs(now - as_of) <= SKEW_MAX\n",
         "    return as_of is not None\n",
@@ -116,336 +118,336 @@ BUGS = (
         "    if not text:\n",
     ),
     Bug(
-        "act on a spec that changed meanwhile",
+        "send a request although the spec has changed",
         "controller/send_request.py",
         "        return spec_digest(document.spec, account) == spec_digest(subject.spec, account)\n",
         "        return True\n",
     ),
     Bug(
-        "ask whether it is wanted before the wait for its turn, and not after",
+        "check whether a request is wanted before its turn in the rate limiter, and not after",
         "throttle.py",
         "    if is_wanted is not None and not is_wanted():\n",
         "    if is_wanted is not None and not is_wanted:\n",
     ),
     Bug(
-        "act though Settings suspended everything meanwhile",
+        "send a request although Settings have suspended everything",
         "controller/send_request.py",
         " or not specs.is_as_read():\n",
         ":\n",
     ),
     Bug(
-        "a guard that forgets the hour",
+        "guard: forget the changes of the last hour",
         "core/remembered_attempts.py",
         "WINDOW = timedelta(hours=1)",
         "WINDOW = timedelta(seconds=1)",
     ),
     Bug(
-        "a guard that forgets a job once its spec means another",
+        "guard: forget a job when its spec names another one",
         "core/match.py",
         "        spent=remembered(attempts(status), now),\n",
         "",
     ),
     Bug(
-        "a guard that forgets a status that is written over",
+        "guard: forget a status that is overwritten",
         "core/match.py",
         "attempts_of.pop(claim.name, ())",
         "attempts_of.pop(claim.name, ())[:0]",
     ),
     Bug(
-        "a guard that judges only what is due",
+        "guard: count only the changes that are due",
         "core/change_budget.py",
         "for name, account in self.standing.items() if name not in seen}",
         "for name, account in self.standing.items() if name not in seen and not account}",
     ),
     Bug(
-        "a guard that forgets a deleted spec",
+        "guard: forget a deleted spec",
         "core/orphans.py",
         "    if not counting:\n",
         "    if counting is not None:\n",
     ),
     Bug(
-        "never withdraw",
+        "never withdraw a request",
         "core/receipts.py",
         "replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt",
         "receipt",
     ),
     Bug(
-        "remove statuses though a file cannot be read",
+        "remove statuses although a spec file cannot be read",
         "controller/prune.py",
         "    return _count(desired.snapshot) > 0 and not desired.snapshot.broken_files\n",
         "    return _count(desired.snapshot) > 0\n",
     ),
     Bug(
-        "believe a suspect look",
+        "accept a doubtful absence",
         "core/absence.py",
         "    if not doubted:\n        return None\n",
         "    if absent:\n        return None\n",
     ),
     Bug(
-        "act on both of two specs for one job",
+        "act on both specs of one job",
         "core/match.py",
         "        elif claim.ref is not None and claim.job is not None and len(names) > 1:\n",
         "        elif claim.ref is not None and claim.job is not None and len(names) > 9:\n",
     ),
     Bug(
-        "act though it is suspended",
+        "act although the job is suspended",
         "core/decide.py",
         "    return suspension is not None and (suspension.until is None or now < suspension.until)\n",
         "    return suspension is not None and suspension.until is not None and now < suspension.until\n",
     ),
     Bug(
-        "act though Settings are broken",
+        "act although Settings are invalid",
         "controller/desired_specs.py",
         "        return not self.snapshot.is_settings_broken and self.snapshot.why_not_trusted is None",
         "        return self.snapshot.why_not_trusted is None",
     ),
     Bug(
-        "take Settings that cannot be read for none",
+        "treat unreadable Settings as absent",
         "formats/spec_parser.py",
         '    if kinds["Settings"] > len(found.settings)',
         '    if kinds["Settings"] > 9',
     ),
     Bug(
-        "a paused job is over",
+        "treat a paused job as final",
         "core/finality.py",
         "    if phase not in TERMINAL:\n        return False\n",
         "    if phase not in TERMINAL:\n        return phase is Phase.PAUSED\n",
     ),
     Bug(
-        "final at the first sight of an end",
+        "make a job final at the first observation of its end",
         "core/finality.py",
         "    has_lasted = since is not None and now - since >= AGREE_AFTER\n",
         "    has_lasted = True\n",
     ),
     Bug(
-        "what is gone is never looked at again",
+        "never observe an absent job again",
         "core/finality.py",
         "    if phase not in TERMINAL:\n        return False\n",
         "    if phase not in TERMINAL:\n        return phase is Phase.ABSENT\n",
     ),
     Bug(
-        "open a final job at the first look that denies its end",
+        "reopen a final job after one observation",
         "core/finality.py",
         "    if now - doubted_at < AGREE_AFTER:\n",
         "    if now < doubted_at:\n",
     ),
     Bug(
-        "believe a list row that denies an end",
+        "reopen a final job by a list row alone",
         "controller/observe.py",
         "    answers = await _retrieve_all(reader, requested)\n",
         "    answers = [_Answer(Observed(rows[ref.id])) for ref in requested]\n",
     ),
     Bug(
-        "never doubt an end",
+        "ignore list rows that show a final job as running",
         "controller/observe.py",
         "    requested = sorted(denied)[:CONTRADICTED_MAX]\n",
         "    requested = sorted(denied)[:0]\n",
     ),
     Bug(
-        "let any job vanish as if its cancel was accepted",
+        "accept the absence of any job, as if its cancel was accepted",
         "core/absence.py",
         "in _PRESENT) - self.may_vanish\n",
         "in _PRESENT) - self.phases.keys()\n",
     ),
     Bug(
-        "wait for ever for Settings to be mended",
+        "wait forever for valid Settings",
         "controller/account_worker.py",
         "    if halt is not None and decision.action is not None:\n",
         "    if halt is None and decision.action is not None:\n",
     ),
     Bug(
-        "a status with the time of the pass in it",
+        "write the time of the pass to the status",
         "core/conditions.py",
         "now if before is None or has_moved else before.last_transition_time",
         "now",
     ),
     Bug(
-        "an answer closes the receipt",
+        "close the receipt when the provider answers",
         "core/settle.py",
         "return replace(receipt, accepted_at=now)",
         'return replace(receipt, accepted_at=now, confirmed_at=now, outcome="cancelled")',
     ),
     Bug(
-        "take the refusal of a job that is over for an acceptance",
+        "treat `already over` as accepted",
         "controller/send_request.py",
         "        return RequestOutcome(Progress.ALREADY_OVER, "
         """f"refused: already {answer.job.phase}", job=answer.job)\n""",
         "        pass\n",
     ),
     Bug(
-        "take what others cancelled for our doing",
+        "report others' cancels as ours",
         "core/receipts.py",
         "None if receipt.refusals + is_refused >= receipt.attempts else now",
         "now",
     ),
     Bug(
-        "take an answer of 2xx that shows no job for none",
+        "do not accept a 2xx response without a job",
         "plugin/answers.py",
         "    body = response.json() if response.body.strip() else None\n",
         "    body = json_object(response)\n",
     ),
     Bug(
-        "let one job that is forbidden hide its account",
+        "let one forbidden job make its account unobserved",
         "controller/request_failure.py",
         "_OF_THE_ACCOUNT = frozenset({Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE})",
         "_OF_THE_ACCOUNT = frozenset(Kind)",
     ),
     Bug(
-        "let one garbled row hide its page",
+        "let one garbled row discard its page",
         "plugin/answers.py",
         "    if jobs and not read_jobs:\n",
         "    if len(read_jobs) < len(jobs):\n",
     ),
     Bug(
-        "act on a list that lags behind",
+        "act on a list row without a retrieve",
         "controller/send_request.py",
         "    if not case.is_by_row:\n",
         "    if case.decision.action:\n",
     ),
     Bug(
-        "believe at once that a crowd is gone",
+        "confirm at once that many jobs are gone",
         "core/absence.py",
         "    return gone >= CROWD_MIN and",
         "    return gone < CROWD_MIN and",
     ),
     Bug(
-        "doubt for ever that a crowd is gone",
+        "doubt forever that many jobs are gone",
         "core/absence.py",
         "DOUBT_LASTS = timedelta(hours=1)",
         "DOUBT_LASTS = timedelta(days=1000)",
     ),
     Bug(
-        "let a part of an account vouch for the whole",
+        "end an outage before all of its jobs were observed",
         "controller/unobserved.py",
         "kept = {ref.account for ref, missed in self.jobs.items() if missed.is_by_account}",
         "kept = set[Account]()",
     ),
     Bug(
-        "let the sight of one job make every job seen",
+        "record the observation of one job for every job",
         "controller/health.py",
         "            self._seen_at[ref] = max(result.seen_at[ref], self._seen_at[ref])\n",
         "            self._seen_at = dict.fromkeys(self._seen_at, result.seen_at[ref])\n",
     ),
     Bug(
-        "be ready before anything was observed",
+        "report ready before the first observation",
         "controller/health.py",
         "missing = {ref.account for ref in result.wanted} - self._looked_at",
         "missing = {ref.account for ref in result.wanted} - {ref.account for ref in result.wanted}",
     ),
     Bug(
-        "let a bug with one job end the look at its account",
+        "let an exception for one job end the observation of its account",
         "controller/runtime.py",
         "        raise DefectError(error) from error\n",
         "        raise\n",
     ),
     Bug(
-        "let a bug in one answer lose the others",
+        "let an exception for one response lose the others",
         "controller/send_request.py",
         "    except Exception as error:  # noqa: BLE001  as said above\n",
         "    except OSError as error:\n",
     ),
     Bug(
-        "say nothing of a limit that cannot be judged",
+        "do not report a limit that cannot be judged",
         "core/decide.py",
         "        case Reason.AS_DESIRED if seen.unjudged is not None:\n",
         "        case Reason.AS_DESIRED if seen.unjudged == '':\n",
     ),
     Bug(
-        "a key in a message",
+        "do not redact keys in messages",
         "redaction.py",
         "        if not self.is_in(text):\n            return text\n",
         "        return text\n",
     ),
     Bug(
-        "take a status that could not be read for none",
+        "treat an unreadable status as absent",
         "local/status_store.py",
         "            elif not is_gone(error):\n                self._unread += (unread(path, error),)\n",
         "            else:\n                self._discarded += (path,)\n",
     ),
     Bug(
-        "take a directory of statuses that could not be read for an empty one",
+        "treat an unreadable directory of statuses as empty",
         "local/status_walk.py",
         "            if error.errno != errno.ENAMETOOLONG:\n",
         "            if error.errno == errno.ENOTDIR:\n",
     ),
     Bug(
-        "let the guard count without the statuses that could not be read",
+        "guard: ignore unreadable statuses",
         "controller/budget_sources.py",
         "    found = doubts(stored, desired.specs, runtime.policy)\n",
         "    found: dict[str, str] = {}\n",
     ),
     Bug(
-        "let a pass wait for an account that takes long",
+        "let a pass wait for a slow account",
         "controller/watch.py",
         "await self._pass(due, partial(self._until_needed, within_s=PATIENCE_S))",
         "await self._pass(due, None)",
     ),
     Bug(
-        "let jobs that have vanished hide all others of their account",
+        "let vanished jobs make their account unobserved",
         "controller/observe.py",
         "            self._replace(doubt.absent, doubt.unseen)\n",
         "            self._replace([ref.id for ref in self.by_job], doubt.unseen)\n",
     ),
     Bug(
-        "let one job without an answer hide its account",
+        "let one job without a response make its account unobserved",
         "controller/request_failure.py",
         "        return error.delivered is Delivered.NO\n",
         "        return True\n",
     ),
     Bug(
-        "look at all others before a change that is wanted",
+        "observe all other jobs before one with a wanted change",
         "controller/observation_order.py",
         "    if not 0 < len(urgent) <= few < len(request.asked):\n",
         "    if urgent or few:\n",
     ),
     Bug(
-        "take an answer of 2xx that holds a refusal for an acceptance",
+        "treat a 2xx response with an error in it as accepted",
         "plugin/answers.py",
         """    if words := [text(each) or "" for each in parts if each]:\n""",
         """    if words := [text(each) or "" for each in parts if each is None]:\n""",
     ),
     Bug(
-        "tell the audit that whatever was answered was accepted",
+        "audit every answered request as accepted",
         "controller/send_request.py",
         "                progress=answer.progress,\n",
         "                progress=Progress.ACCEPTED if answer.job else answer.progress,\n",
     ),
     Bug(
-        "count a cancel that was refused as accepted",
+        "count a refused cancel as accepted",
         "core/receipts.py",
         "    return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)\n",
         "    return any(receipt.verb is Verb.CANCEL for receipt in receipts)\n",
     ),
     Bug(
-        "count an attempt that was refused as one that may have had an effect",
+        "count a refused attempt as one that may have had an effect",
         "core/settle.py",
         "refusals=receipt.refusals + 1",
         "refusals=receipt.refusals",
         judge="said_by_whom",
     ),
     Bug(
-        "call each end of a job that was asked to stop a cancel",
+        "report every end after a cancel request as a cancel",
         "core/receipts.py",
         "        return Outcome(phase.value)\n",
         "        return Outcome.CANCELLED if receipt.verb is Verb.CANCEL else Outcome(phase.value)\n",
         judge="said_ended",
     ),
     Bug(
-        "decide about jobs whose statuses could not be read",
+        "decide about jobs with unreadable statuses",
         "controller/desired_specs.py",
         "tuple(key for key in self.selected if key not in self.unknown)",
         "tuple(self.selected)",
         judge="written_over",
     ),
     Bug(
-        "ask for each job of a crowd that has vanished",
+        "retrieve each of many vanished jobs",
         "controller/observe.py",
         "CROWD_CERTAIN_AFTER = 5\n",
         "CROWD_CERTAIN_AFTER = 500\n",
         judge="asked_in_vain",
     ),
     Bug(
-        "look once a day at a job that has vanished",
+        "observe a vanished job only once a day",
         "core/schedule.py",
         "    since = phase_since(status, status.phase) or now\n",
         "    since = phase_since(status, status.phase) or now\n"
@@ -453,61 +455,61 @@ BUGS = (
         judge="outdated",
     ),
     Bug(
-        "send a question again without a turn of its own",
+        "repeat a read without waiting for the rate limiter",
         "transport.py",
         "        await self._throttle.acquire_retry()\n",
         "",
     ),
     Bug(
-        "never become ready",
+        "never report ready",
         "controller/health.py",
         "        self._looked_at.update(each.account for each in result.report.accounts)\n",
         "        pass\n",
     ),
     Bug(
-        "say that the specs are watched when they are not",
+        "report a dead file watcher as alive",
         "controller/health.py",
         "watched_at=now if is_watching else self.overview.watched_at,",
         "watched_at=now,",
     ),
     Bug(
-        "let a job that goes on rest for as long as it likes",
+        "never limit the delay of an unfinished job",
         "core/schedule.py",
         "INTERVALS_MAX = 5\n",
         "INTERVALS_MAX = 500\n",
     ),
     Bug(
-        "publish nothing but the first pass",
+        "publish only the first pass",
         "controller/reconcile.py",
         "    return await publish(result, desired, runtime)\n",
         "    return await publish(result, desired, runtime) if due is None else result\n",
     ),
     Bug(
-        "tell of an account that is away only after twenty looks",
+        "report an outage only after twenty observations",
         "controller/unobserved.py",
         "REPORTED_AFTER = 2\n",
         "REPORTED_AFTER = 20\n",
     ),
     Bug(
-        "wake for nothing but what is due",
+        "start a pass only for due jobs",
         "controller/watch.py",
         "min([self._scan_at, *free])",
         "min([math.inf, *free])",
     ),
     Bug(
-        "forget what a person wants to be tried again",
+        "drop the request of `retry`",
         "controller/watch.py",
         "replace(self.options, retry=self.options.retry | names)",
         "replace(self.options, retry=self.options.retry)",
     ),
     Bug(
-        "finish whatever is under way before it stops",
+        "finish all work in progress before stopping",
         "controller/watch.py",
         "GRACE_S = 20.0\n",
         "GRACE_S = 2000.0\n",
     ),
     Bug(
-        "let a wanted change rest as long as another job of its account that is away",
+        "delay a wanted change like another job of its unobserved account",
         "controller/watch.py",
         "first_planned_s = min(",
         "first_planned_s = max(",
