@@ -471,7 +471,7 @@ def test_bindings_in_a_file_that_somebody_else_can_write_are_not_believed(
     ran = field.run("--once", "--trust", str(bindings))
 
     assert ran.code == 78
-    assert ("authors of specs write" if where == "among the specs" else "written to by other users") in ran.err
+    assert ("authors of specs write" if where == "among the specs" else "writable by other users") in ran.err
     assert field.cancels() == []
 
 

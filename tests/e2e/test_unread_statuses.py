@@ -101,7 +101,7 @@ def test_every_reader_says_which_status_it_could_not_read(
     assert cancelling
     assert ran.code == code
     assert "specs/status/runaway.yaml cannot be read: Permission denied" in ran.err
-    assert "not been looked at yet" not in ran.out
+    assert "not been observed yet" not in ran.out
 
 
 def test_get_shows_a_job_of_an_unread_status_as_unknown(checkout: Checkout, cancelling: str) -> None:
