@@ -144,7 +144,10 @@ def _page(scheme: str) -> Callable[[Desk, ExitStack], dict[str, str]]:
 CASES: dict[str, Case] = {
     "unreadable file": Case(
         65,
-        ("specs/bad.yaml: cannot be read: Permission denied", "specs/bad.yaml: it may hold Settings, so nothing is"),
+        (
+            "specs/bad.yaml: cannot be read: Permission denied",
+            "specs/bad.yaml: it may hold Settings, so no change is requested",
+        ),
         prepare=_unreadable_file,
         prefix=NO_RIGHTS,
         stops=True,
@@ -157,7 +160,10 @@ CASES: dict[str, Case] = {
     ),
     "unreadable directory": Case(
         65,
-        ("specs/team: cannot be read: Permission denied", "specs/team: it may hold Settings, so nothing is asked"),
+        (
+            "specs/team: cannot be read: Permission denied",
+            "specs/team: it may hold Settings, so no change is requested",
+        ),
         prepare=_unreadable_directory,
         prefix=NO_RIGHTS,
         stops=True,
