@@ -5,7 +5,7 @@ Rules: an invalid document blocks the jobs that depend on it and no others. The 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -199,18 +199,18 @@ def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver)
 
     Otherwise anybody could block another team's cancel with its name, in a document that cannot be resolved.
     """
-    accounts: defaultdict[str, list[ResolvedAccount]] = defaultdict(list)
+    accounts: dict[str, list[ResolvedAccount]] = {each.name: [] for each in candidates if each.target is None}
+    if not accounts:
+        return candidates
     for each in candidates:
-        if each.target is not None:
+        if each.target is not None and each.name in accounts:
             accounts[each.name].append(each.target)
-    return [
-        replace(each, may_claim=False)
-        if each.target is None
-        and each.name in accounts
-        and not any(targets.may_use(each.source, target) for target in accounts[each.name])
-        else each
-        for each in candidates
-    ]
+
+    def is_outsider(spec: ResolvedSpec) -> bool:
+        rivals = accounts[spec.name] if spec.target is None else ()
+        return bool(rivals) and not any(targets.may_use(spec.source, target) for target in rivals)
+
+    return [replace(each, may_claim=False) if is_outsider(each) else each for each in candidates]
 
 
 def _without_duplicates(candidates: list[ResolvedSpec]) -> list[ResolvedSpec]:
