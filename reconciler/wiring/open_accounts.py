@@ -50,8 +50,7 @@ class OpenAccounts:
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
 
-        If the credential or the options of an open account have changed in the specs, it is closed and opened again. A
-        changed rate limit applies to it as it is.
+        If the credential or the options of an open account have changed in the specs, it is closed and opened again.
         """
         access = (target.credentials, target.options)
         before = self._opened.get(target.account)
@@ -60,7 +59,6 @@ class OpenAccounts:
                 del self._opened[target.account]
                 await before.stack.aclose()
             self._opened[target.account] = _Opened(access, *await self._open(target))
-        self.apply_rate(target)
         return self._opened[target.account].controller
 
     def control(self, account: Account) -> JobController:

@@ -304,7 +304,6 @@ class _Accounts:
     async def open(self, target: ResolvedAccount) -> JobReader:
         if target.account not in self._open:
             self._open[target.account] = await self._opened(target)
-        self.apply_rate(target)
         return self._open[target.account]
 
     def control(self, account: Account) -> JobController:
