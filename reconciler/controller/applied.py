@@ -21,7 +21,6 @@ from reconciler.model.action_record import (
     ignore_event,
 )
 from reconciler.model.status import JobStatus
-from reconciler.model.transition import closed_since
 from reconciler.ports import Journal, Publisher, SpecSource, StatusStore
 
 
@@ -68,20 +67,16 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
             answer,
             (f"{case.subject.name}: the status could not be written: {disk_error(error)}",),
         )
-    _tell_of_receipts(case, status, context)
+    _notify_of_receipt(case, status, context)
     return Applied(case, status, look_after, answer)
 
 
-def _tell_of_receipts(case: JobPlan, status: JobStatus, context: ApplyContext) -> None:
-    """Tell what became of the receipt that was open before this pass. Others were told of when they were closed."""
-    was_open = case.last.open_receipt if case.last is not None else None
-    if was_open is None:
-        return
-    if status.open_receipt is not None and status.open_receipt.requested_at == was_open.requested_at:
-        context.notify(ReceiptOpen(case.subject.name, status.open_receipt))
-    for closed in closed_since(case.last, status):
-        if closed.requested_at == was_open.requested_at:
-            context.notify(ReceiptClosed(case.subject.name, closed))
+def _notify_of_receipt(case: JobPlan, status: JobStatus, context: ApplyContext) -> None:
+    """Report the receipt that was open before this pass. All others were reported when they were closed."""
+    before = case.last.open_receipt if case.last is not None else None
+    now = next((each for each in status.receipts if before and each.requested_at == before.requested_at), None)
+    if now is not None:
+        context.notify((ReceiptOpen if now.is_open else ReceiptClosed)(case.subject.name, now))
 
 
 def moment(context: ApplyContext) -> datetime:
