@@ -1,8 +1,8 @@
 """The errors of providers, of publishing, and of requests that lost their purpose.
 
-Rules: an error decides what happens next, and whoever raises it makes that decision once. `TransientError` is retried;
-`PermanentError` needs a person. An adapter raises nothing else on purpose; any other exception of an adapter becomes a
-`DefectError`. A message never holds a secret.
+Rules: an error decides what happens next, and the code that raises it makes that decision once. `TransientError` is
+retried; `PermanentError` needs a person. An adapter raises nothing else on purpose; any other exception of an adapter
+becomes a `DefectError`. A message never holds a secret.
 """
 
 from __future__ import annotations

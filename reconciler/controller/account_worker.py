@@ -60,7 +60,7 @@ def assign_work(
 
     Args:
         desired: the revision.
-        retry: the names of the specs whose next attempt is due now, because a person asked for a retry.
+        retry: the names of the specs whose next attempt is due now, because a user requested a retry.
         due: the jobs to observe; None observes all.
         runtime: tells the time, and whether this is a dry run: a dry run leaves orphans out.
     """

@@ -34,7 +34,7 @@ class RunOptions:
     """The only changes that may be requested; None allows all."""
     is_suspended: bool = False
     retry: frozenset[str] = frozenset()
-    """The names of the specs whose next attempt is due now, because a person asked for it."""
+    """The names of the specs whose next attempt is due now, because a user requested it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Ca
 
 
 def observation_from_status(status: JobStatus) -> ObservedJob | None:
-    """Return the job as its status records it. It stands in for an observation of a settled job."""
+    """Return the job as its status records it. It replaces the observation of a settled job."""
     if status.phase is Phase.ABSENT or status.job is None:
         return None
     facts = status.job
