@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Checkout, started_sandbox
+from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox
 
 KEY = "sk-sandbox-only-this-one"
@@ -23,6 +24,12 @@ def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
     """Yield the sandbox, and heal it after the test."""
     yield shared_sandbox
     shared_sandbox.heal()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """Return a clone of an empty remote."""
+    return a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import RECONCILE, Checkout
-from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.repositories import Clone
 from tests.support.sandbox_corner import Sandbox
 
 VERBS = {
@@ -22,11 +22,6 @@ VERBS = {
     "a pass with a branch of statuses": ("--once", "--push", "--status-branch", "statuses"),
     "validate": ("validate", "--since", "HEAD"),
 }
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
-    return a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
 
 
 @pytest.fixture

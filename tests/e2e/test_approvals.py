@@ -9,15 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Checkout
-from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.repositories import Clone, a_clone
 from tests.support.sandbox_corner import Sandbox
 
 JOBS = 6
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
-    return a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
 
 
 def a_flip(clone: Clone, sandbox: Sandbox, message: str) -> tuple[Checkout, list[str]]:

@@ -84,14 +84,20 @@ def with_open_receipt(status: JobStatus) -> JobStatus:
 # Receipts that nobody vouches for.
 
 
-@pytest.mark.parametrize("is_ci", [False, True], ids=["on the same machine", "in a fresh CI"])
-def test_forged_open_receipts_let_no_batch_pass(tmp_path: Path, sandbox: Sandbox, *, is_ci: bool) -> None:
-    field = a_field(tmp_path, sandbox, MANY)
+def with_forged_receipts(root: Path, sandbox: Sandbox) -> Field:
+    """Return a field that wants a batch cancelled, in whose statuses each cancel seems to have been asked for."""
+    field = a_field(root, sandbox, MANY)
     field.want(range(MANY), "observed")
     assert field.checkout.run("--once").code == 0
     for number in range(MANY):
         field.forge(number, with_open_receipt)
     field.want(range(MANY))
+    return field
+
+
+@pytest.mark.parametrize("is_ci", [False, True], ids=["on the same machine", "in a fresh CI"])
+def test_forged_open_receipts_let_no_batch_pass(tmp_path: Path, sandbox: Sandbox, *, is_ci: bool) -> None:
+    field = with_forged_receipts(tmp_path, sandbox)
     ran = (field.as_in_ci() if is_ci else field.checkout).run("--once", "--wait")
 
     assert field.cancelled() == []
@@ -103,12 +109,7 @@ def test_forged_open_receipts_let_no_batch_pass(tmp_path: Path, sandbox: Sandbox
 def test_forged_receipts_of_statuses_that_were_never_written_let_no_batch_pass(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    field = a_field(tmp_path, sandbox, MANY)
-    field.want(range(MANY), "observed")
-    assert field.checkout.run("--once").code == 0
-    for number in range(MANY):
-        field.forge(number, with_open_receipt)
-    field.want(range(MANY))
+    field = with_forged_receipts(tmp_path, sandbox)
     for _ in range(3):
         field.as_in_ci().run("--once")
 

@@ -9,20 +9,11 @@ import pytest
 
 from reconciler.model.job import Phase
 from tests.e2e.conftest import a_checkout
-from tests.support.cli import SPEC, Checkout, Ran, started_sandbox
+from tests.support.cli import SPEC, WORLD, Checkout, Ran, started_sandbox
 from tests.support.sandbox_corner import Sandbox
 
 JOBS = 1_000
 UNFINISHED = 20
-WORLD = """\
-apiVersion: jobs.reconciler/v1
-kind: Provider
-metadata: {{name: world}}
-spec:
-  type: sandbox
-  options:
-    jobs: [{jobs}]
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,22 +11,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.git.command import Git, GitError
-from tests.support.cli import PROVIDER, SPEC, Checkout, started_sandbox
+from tests.support.cli import PROVIDER, SPEC, WORLD, Checkout, started_sandbox
 from tests.support.repositories import a_clone, a_remote
 from tests.support.sandbox_corner import Sandbox
 
 SPECS = 5_000
 """At 41 bytes a name, what `cat-file` reads is more than the 64 KiB that a pipe holds."""
 STARTS_AFTER_S = 1
-WORLD = """\
-apiVersion: jobs.reconciler/v1
-kind: Provider
-metadata: {{name: world}}
-spec:
-  type: sandbox
-  options:
-    jobs: [{jobs}]
-"""
 
 
 def a_git(directory: Path, script: str) -> str:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.cli import Checkout
-from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.repositories import Clone
 from tests.support.sandbox_corner import Sandbox
 
 STATUS = "specs/status/runaway.yaml"
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
-    return a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
 
 
 @pytest.fixture

@@ -35,6 +35,16 @@ spec:
   rateLimit: {{requestsPerSecond: 1000, burst: 1000, concurrency: {concurrency}}}
   {more}
 """
+WORLD = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {{name: world}}
+spec:
+  type: sandbox
+  options:
+    jobs: [{jobs}]
+"""
+"""A Provider document of a sandbox with jobs of its own."""
 SPEC = """\
 apiVersion: jobs.reconciler/v1
 kind: FineTuningJob
