@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from tests.support.tables_text import ROOT
+from tests.support.markdown_table import ROOT
 from tests.support.terminal import shown_on_a_terminal
 
 PICTURE = ROOT / ".github" / "terminal.svg"

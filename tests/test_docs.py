@@ -26,8 +26,8 @@ from reconciler.model.exit_code import PRECEDENCE, ExitCode
 from reconciler.views.json_schema import json_schema
 from tests.pictures import PICTURE, picture, said_by
 from tests.support.cli import started_sandbox
+from tests.support.markdown_table import ROOT
 from tests.support.tables import OPTIONS, README, TABLES, exit_codes, with_tables
-from tests.support.tables_text import ROOT
 from tests.support.workflows import readme_workflows
 
 SCHEMA = ROOT / "specs" / ".schema.json"

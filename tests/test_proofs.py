@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.scenario.bugs import BUGS, Bug
+from tests.scenario.fault_free_run import different_ending
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
-from tests.scenario.undisturbed import different_ending
 from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
-from tests.support.weakened import WEAKNESSES, Weakness
+from tests.support.security_mutants import WEAKNESSES, Weakness
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / ".github" / "PROOFS.md").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ def test_a_planted_bug_still_fits_the_code(bug: Bug) -> None:
 def test_every_planted_bug_was_caught_and_stands_in_the_table() -> None:
     table = {cells[0]: cells[2:] for cells in rows("Planted bugs")}
 
-    assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant --write"
+    assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant_bugs --write"
     assert [name for name, caught in table.items() if set(caught) == {"-"}] == []
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tests.benchmarks.world import Measured, at_work, measured, now
 from tests.support.cli import SPEC
-from tests.support.sandbox_corner import wait_for
+from tests.support.sandbox_client import wait_for
 
 BURST = 200
 

@@ -27,7 +27,7 @@ from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.support.cli import RECONCILE, Checkout
-from tests.support.sandbox_corner import STEP_S, Sandbox
+from tests.support.sandbox_client import STEP_S, Sandbox
 from tests.support.sandbox_server import serve
 
 NOT_FOUND = 404

@@ -17,9 +17,9 @@ from reconciler.sandbox.app import create_app
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.world import World
 from tests.support.cli import Checkout
-from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.sandbox_server import serve
-from tests.support.watching import Watching, watching
+from tests.support.watch_process import Watching, watching
 
 SETTLES_S = 2
 """What the first pass still has to do once it has written every status: a line of log for each, among others."""

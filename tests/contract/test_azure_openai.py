@@ -16,9 +16,9 @@ from reconciler.testing.calls import call
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.azure import API_VERSION
 from tests.contract.dialects.services import AZURE_CLASSIC, AZURE_V1
-from tests.contract.stages import Served, ServedStage
-from tests.support.canned import answer, complaint
-from tests.support.looks import one_look
+from tests.contract.harnesses import Served, ServedStage
+from tests.support.canned_transport import answer, complaint
+from tests.support.single_retrieve import one_look
 
 
 class TestV1(ProviderContract):

@@ -11,11 +11,11 @@ from reconciler.local.credential_policy import Trust
 from reconciler.model.job import UNSET, JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
-from tests.contract.dialects.asking import ask, job
+from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.bedrock import ACCESS_KEY, REGION, arn
 from tests.contract.dialects.services import BEDROCK
-from tests.contract.stages import Served, ServedStage
-from tests.support.canned import Canned, answer
+from tests.contract.harnesses import Served, ServedStage
+from tests.support.canned_transport import Canned, answer
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 

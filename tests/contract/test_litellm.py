@@ -12,9 +12,9 @@ from reconciler.testing import ProviderContract
 from reconciler.testing.calls import REQUESTS, RequestFunction, permanent_of, retrieved
 from tests.contract.dialects.litellm import OverNewClient, Unlicensed
 from tests.contract.dialects.services import LITELLM, PASS_THROUGH
-from tests.contract.stages import Served, ServedStage
-from tests.support.canned import complaint
-from tests.support.looks import one_look
+from tests.contract.harnesses import Served, ServedStage
+from tests.support.canned_transport import complaint
+from tests.support.single_retrieve import one_look
 
 
 class TestNative(ProviderContract):

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.services import NEBIUS, OPENAI
-from tests.contract.stages import Served, ServedStage
+from tests.contract.harnesses import Served, ServedStage
 
 
 class TestOpenAI(ProviderContract):

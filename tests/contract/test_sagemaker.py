@@ -8,11 +8,11 @@ from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.model.job import AlreadyOver, JobError, ListQuery, ObservedJob, Phase
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
-from tests.contract.dialects.asking import ask, job
+from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.sagemaker import ACCESS_KEY, REGION
 from tests.contract.dialects.services import SAGEMAKER
-from tests.contract.stages import Served, ServedStage
-from tests.support.canned import Canned, answer
+from tests.contract.harnesses import Served, ServedStage
+from tests.support.canned_transport import Canned, answer
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.testing import ProviderContract
-from tests.contract.stages import SandboxStage
+from tests.contract.harnesses import SandboxStage
 
 
 class TestSandbox(ProviderContract):

@@ -13,10 +13,10 @@ from reconciler.model.spec import CredentialSource
 from reconciler.ports import Response
 from reconciler.providers import load
 from reconciler.testing import ProviderContract
-from tests.contract.dialects.asking import ask, job
+from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.services import VERTEX_AI
-from tests.contract.stages import Served, ServedStage
-from tests.support.canned import Canned, answer
+from tests.contract.harnesses import Served, ServedStage
+from tests.support.canned_transport import Canned, answer
 
 TYPE = load("vertex-ai")
 OPTIONS = {"project": "p", "location": "us-central1"}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 KEY = "sk-sandbox-only-this-one"
 

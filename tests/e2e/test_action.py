@@ -12,7 +12,7 @@ import yaml
 from tests.support.action import ACTION, Ran, skip_without_index, use_action
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 SOMEBODY_ELSE = 12345
 

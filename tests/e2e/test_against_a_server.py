@@ -3,7 +3,7 @@ from __future__ import annotations
 from openai import OpenAI
 
 from tests.support.cli import Checkout
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 
 def test_one_command_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:

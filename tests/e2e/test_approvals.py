@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 JOBS = 6
 

@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.conftest import KEY
 from tests.support.cli import PROVIDER, Checkout
 from tests.support.plugins import install
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 CODES = {65, 78}
 """A document that is not valid, or what only an operator can allow."""

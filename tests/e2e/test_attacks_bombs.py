@@ -23,7 +23,7 @@ from tests.support.cli import RECONCILE, Checkout, Ran
 from tests.support.git_daemon import git_daemon
 from tests.support.processes import memory_of
 from tests.support.repositories import a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 MEMORY_MAX = 1024**3
 """Of addresses, and so more than a container has to give."""

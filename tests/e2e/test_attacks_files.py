@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Checkout, Ran
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 from tests.support.unprivileged import homeless, unprivileged
 
 CONFIGURATION, SOFTWARE = 78, 70

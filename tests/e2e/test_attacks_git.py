@@ -22,8 +22,8 @@ import pytest
 
 from tests.support.cli import SPEC, Checkout, Ran
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 MISSING = "1" * 40
 BARE_CONFIG = """\

@@ -23,7 +23,7 @@ from reconciler.model.status import Because, JobStatus, Receipt, Verb
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import SPEC, Checkout, started_sandbox
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 ALLOWED = 3
 """What the guard lets pass in an hour of a few jobs."""

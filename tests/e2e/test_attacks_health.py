@@ -15,8 +15,8 @@ import pytest
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import RECONCILE, Checkout
 from tests.support.processes import a_free_port
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 DESCRIPTORS = 256
 HALF_OPEN = 400

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.conftest import KEY
 from tests.support.cli import SPEC, Checkout, Ran
 from tests.support.plugins import install
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 SETTINGS = """\
 apiVersion: jobs.reconciler/v1

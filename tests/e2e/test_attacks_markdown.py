@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.cli import Checkout
 from tests.support.references import BREAK, REFERENCES
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 REASONS = {
     "an issue": "see #1",

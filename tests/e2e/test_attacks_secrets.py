@@ -26,8 +26,8 @@ from starlette.responses import JSONResponse, Response
 from reconciler.model.exit_code import ExitCode
 from tests.support.cli import Checkout, Ran
 from tests.support.jobs_api import Asked, JobsApi, a_row
-from tests.support.sandbox_corner import wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import wait_for
+from tests.support.watch_process import watching
 
 KEY = "canary-sk/Proj+0123456789abcdef=="
 HEX_KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import RECONCILE, SPEC, Checkout
-from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.sandbox_client import Sandbox, wait_for
 
 TEXTS = {
     "clears the screen": "\x1b[2J\x1b[Hall is well",

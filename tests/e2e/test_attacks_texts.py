@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ENDS_WITHIN_S, RECONCILE, Checkout
-from tests.support.desk import Desk
+from tests.support.in_process_command import Desk
 from tests.support.text_costs import (
     HEAD,
     JOB,

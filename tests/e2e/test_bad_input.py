@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.support.cli import SPEC, Ran
-from tests.support.desk import Desk
+from tests.support.in_process_command import Desk
 
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: bad}\n"
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")

@@ -16,7 +16,7 @@ import pytest
 
 from reconciler.model.status import JobStatus, Outcome
 from tests.support.cli import Checkout, Ran
-from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.sandbox_client import Sandbox, wait_for
 
 NAMES = ("done-unanswered", "never-sent", "swallowed")
 

@@ -11,7 +11,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Outcome
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import Checkout, Ran
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 NAMES = ("good", "misspelt", "deleted", "moved", "edited")
 

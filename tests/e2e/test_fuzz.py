@@ -19,7 +19,7 @@ from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.status_writer import digest
 from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
 from tests.support.cli import SPEC, Ran
-from tests.support.desk import Desk
+from tests.support.in_process_command import Desk
 
 T = TypeVar("T")
 Fuzz = Callable[[str, st.SearchStrategy[T], Callable[[T], None]], None]

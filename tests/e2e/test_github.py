@@ -14,7 +14,7 @@ import pytest
 from reconciler.ci.github_text import ANNOTATIONS_MAX, SUMMARY_MAX
 from tests.support.cli import Checkout
 from tests.support.github_api import BODY_MAX, GitHubApi, github_api
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 KEY = "ghs_sandbox_only"
 MARKER = "<!-- reconcile specs -->"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import Checkout
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 FLIPPED = 25
 

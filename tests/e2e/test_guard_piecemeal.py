@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from tests.support.cli import SPEC, Checkout
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 JOBS = 5
 

@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import SPEC, Checkout, Ran
 from tests.support.repositories import a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 ALLOWED = 3
 APPROVED = 5

@@ -18,10 +18,10 @@ from reconciler.model.watch_status import WatchStatus
 from reconciler.web.health_server import create_app, serving
 from tests.support.build import NOW
 from tests.support.cli import Checkout
-from tests.support.moody import MOOD, install
+from tests.support.outage_plugin import MOOD, install
 from tests.support.processes import a_free_port
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 ROOT = Path(__file__).parents[2]
 WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0, finished_at=NOW)

@@ -14,10 +14,10 @@ import pytest
 
 from tests.support.cli import RECONCILE
 from tests.support.hostile_commits import MESSAGES
-from tests.support.hostile_ground import JOBS, Ground
 from tests.support.hostile_host import Host
-from tests.support.hostile_play import ALL, AUTHORS, WAYS, play
 from tests.support.hostile_provider import provider
+from tests.support.hostile_repository import JOBS, Ground
+from tests.support.hostile_run import ALL, AUTHORS, WAYS, play
 
 REPOSITORIES, LONG = 340, 3_340
 TREES_MIN = 2_000

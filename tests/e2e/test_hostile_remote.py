@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.cli import SPEC, Checkout, Ran
 from tests.support.repositories import ADA, Clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 MANY = 100_000
 HUGE, HUGE_LONG = 64 * 1024**2, 1024**3

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.model.status import Outcome
 from tests.support.cli import Checkout, run_doomed
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 RUN = ("--once", "--wait")
 EVERY = 4

@@ -16,7 +16,7 @@ from reconciler.git.remote_credentials import RemoteCredentials
 from reconciler.model.status import Outcome
 from tests.support.cli import Checkout, Ran
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 EVERY = 30
 """So manieth command is killed; with `--long` each."""

@@ -16,7 +16,7 @@ from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus, Outcome
 from tests.support.cli import Checkout, run_doomed
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 EVERY = 9
 """So manieth effect is tried; with `--long` each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.cli import Checkout
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 ACT = ("--once", "--wait", "--plan", "plan.json")
 

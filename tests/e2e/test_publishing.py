@@ -18,8 +18,8 @@ from reconciler.git.status_branch import StatusBranch
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 BRANCH = "reconcile-status"
 ON_A_BRANCH = ("--once", "--wait", "--push", "--status-branch", BRANCH)

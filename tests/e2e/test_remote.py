@@ -21,8 +21,8 @@ from reconciler.git.remote import DEPTH, RemoteSpecs
 from reconciler.git.remote_credentials import RemoteCredentials
 from tests.support.cli import SPEC, Checkout
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 NOW = datetime.now(UTC)
 CANARY = "canary-of-the-remote-123456"

@@ -10,7 +10,7 @@ import pytest
 from reconciler.model.job import Phase
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import SPEC, WORLD, Checkout, Ran, started_sandbox
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 JOBS = 1_000
 UNFINISHED = 20

@@ -16,9 +16,9 @@ from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
 from tests.contract.dialects.services import SERVICES
 from tests.support.cli import Checkout, Ran
-from tests.support.desk import Desk
+from tests.support.in_process_command import Desk
 from tests.support.sandbox_server import serve
-from tests.support.services import Door, a_door, trust_in
+from tests.support.service_endpoints import Door, a_door, trust_in
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 

@@ -14,7 +14,7 @@ from reconciler.model.job import Phase
 from tests.contract.dialects.services import AZURE_V1, BEDROCK, LITELLM, OPENAI, SAGEMAKER, VERTEX_AI, Service
 from tests.support.cli import Checkout
 from tests.support.processes import a_free_port
-from tests.support.services import Door, a_door, trust_in
+from tests.support.service_endpoints import Door, a_door, trust_in
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 

@@ -13,7 +13,7 @@ import pytest
 from reconciler.git.command import Git, GitError
 from tests.support.cli import PROVIDER, SPEC, WORLD, Checkout, started_sandbox
 from tests.support.repositories import a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 SPECS = 5_000
 """At 41 bytes a name, what `cat-file` reads is more than the 64 KiB that a pipe holds."""

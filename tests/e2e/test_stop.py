@@ -11,8 +11,8 @@ import pytest
 from reconciler.model.reason import Reason
 from reconciler.model.status import Outcome
 from tests.support.cli import Checkout
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 SIGNAL_IN_A_CALLBACK = """
 import signal, sys, weakref

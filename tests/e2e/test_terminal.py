@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
-from tests.support.desk import Desk
+from tests.support.in_process_command import Desk
 from tests.support.terminal import shown_on_a_terminal
 
 CODE = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])")

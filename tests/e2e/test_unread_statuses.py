@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.cli import Checkout, Ran
 from tests.support.repositories import a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 from tests.support.unprivileged import out_of_reach, unprivileged
 
 SOFTWARE, REFUSED = 70, 3

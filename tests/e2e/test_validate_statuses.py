@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cli import Checkout
 from tests.support.repositories import Clone
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 STATUS = "specs/status/runaway.yaml"
 

@@ -28,9 +28,9 @@ from starlette.routing import Route
 
 from reconciler.model.exit_code import ExitCode
 from tests.support.cli import RECONCILE, Checkout, Ran
-from tests.support.sandbox_corner import wait_for
+from tests.support.sandbox_client import wait_for
 from tests.support.sandbox_server import serve
-from tests.support.watching import watching
+from tests.support.watch_process import watching
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 pytest.importorskip("google.auth", reason="pip install 'llm-job-reconciler[google]'")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.benchmarks.commit_to_cancel import SAVES
 from tests.support.cli import SPEC, Checkout
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 
 @pytest.mark.parametrize("way", SAVES)

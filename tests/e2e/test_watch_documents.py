@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from tests.support.cli import Checkout
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 
 def test_a_key_that_is_named_anew_in_a_spec_is_used_by_a_watch_at_once(checkout: Checkout, sandbox: Sandbox) -> None:

@@ -18,7 +18,7 @@ from reconciler.model.job import Phase
 from reconciler.model.reason import Reason
 from tests.e2e.conftest import a_checkout
 from tests.support.cli import Checkout, started_sandbox
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 
 WANTED = 25
 """More than are asked for one by one, so that a list is walked."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.stages import Served
+from tests.contract.harnesses import Served
 from tests.support.sandbox_server import serve
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from reconciler.model.job import Phase
 from tests.contract.dialects.azure import TOKEN
 from tests.contract.dialects.services import AZURE_V1
-from tests.contract.stages import Served, ServedStage
+from tests.contract.harnesses import Served, ServedStage
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
 

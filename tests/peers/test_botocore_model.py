@@ -16,10 +16,10 @@ from reconciler.sandbox.world import World
 from reconciler.testing import Fault
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.bedrock import STATUSES
-from tests.contract.dialects.front import Foreign
 from tests.contract.dialects.sagemaker import STATUSES as SAGEMAKER_STATUSES
 from tests.contract.dialects.services import SERVICES
-from tests.contract.stages import PHASES, RULES, the_world
+from tests.contract.dialects.translating_app import Foreign
+from tests.contract.harnesses import PHASES, RULES, the_world
 from tests.support.sandbox_server import serve
 
 pytest.importorskip("botocore", reason="pip install botocore")

@@ -24,10 +24,10 @@ from reconciler.git.remote import DEPTH
 from reconciler.model.status import JobStatus
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.git_http import git_over_http
-from tests.support.person import Person, forced, until
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.spec_committer import Person, forced, until
+from tests.support.watch_process import watching
 
 TOKEN = "canary-of-the-remote-123456"  # noqa: S105  a canary
 PUSHES = 20

@@ -12,7 +12,7 @@ from reconciler.sandbox.app import create_app
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.services import VERTEX_AI
 from tests.contract.dialects.vertex import LOCATION, PARENT, PROJECT, STATES, Vertex
-from tests.contract.stages import PHASES, the_world
+from tests.contract.harnesses import PHASES, the_world
 from tests.support.sandbox_server import serve
 
 pytest.importorskip("google.genai", reason="pip install google-genai")

@@ -15,7 +15,7 @@ from tests.support.containers import Container, Image, contained, size_of, unpac
 from tests.support.git_daemon import git_daemon
 from tests.support.processes import a_free_port
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox, wait_for
+from tests.support.sandbox_client import Sandbox, wait_for
 
 IMAGE, BASE = os.environ.get("RECONCILE_IMAGE"), os.environ.get("RECONCILE_IMAGE_BASE", "")
 STARTS_WITHIN_S = 60

@@ -21,7 +21,7 @@ from tests.contract.dialects.services import (
     PASS_THROUGH,
     Service,
 )
-from tests.contract.stages import Served, ServedStage
+from tests.contract.harnesses import Served, ServedStage
 
 Connect = Callable[[ServedStage], OpenAI]
 

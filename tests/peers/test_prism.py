@@ -20,7 +20,7 @@ from reconciler.sandbox.world import World
 from reconciler.testing import opened
 from reconciler.testing.calls import walk
 from reconciler.testing.harness_server import NOW
-from tests.contract.stages import JOBS
+from tests.contract.harnesses import JOBS
 from tests.support.processes import a_free_port, running
 from tests.support.sandbox_server import serve
 

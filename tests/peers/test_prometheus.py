@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.processes import a_free_port, running
-from tests.support.sandbox_corner import Sandbox, wait_for
-from tests.support.watching import watching
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 ALERTS = Path(__file__).parents[2] / ".github" / "alerts.yaml"

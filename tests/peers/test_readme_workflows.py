@@ -13,7 +13,7 @@ import pytest
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.github_api import GitHubApi, github_api
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
+from tests.support.sandbox_client import Sandbox
 from tests.support.tables import README
 from tests.support.workflows import (
     ACT,

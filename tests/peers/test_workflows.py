@@ -16,9 +16,9 @@ import yaml
 from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, started_sandbox
 from tests.support.github_api import GitHubApi, github_api
+from tests.support.markdown_table import ROOT
 from tests.support.repositories import Clone, a_clone, a_remote
-from tests.support.sandbox_corner import Sandbox
-from tests.support.tables_text import ROOT
+from tests.support.sandbox_client import Sandbox
 from tests.support.workflows import (
     ACT,
     ACTIONLINT,

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.sandbox.world import UnknownJobError
-from tests.scenario.hindrances import Hindrance, Published, RetryAsked
+from tests.scenario.disruptions import Hindrance, Published, RetryAsked
 from tests.scenario.repository import Revision
-from tests.scenario.returning import ReturningWorld
+from tests.scenario.reviving_world import ReturningWorld
 
 ABSENT = "absent"
 _MOMENT = timedelta(microseconds=1)

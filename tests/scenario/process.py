@@ -40,7 +40,7 @@ from tests.scenario.history import Audited, Gone, Happened, History, PassBegun, 
 from tests.scenario.provider import Provider
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
-from tests.support.disk import ForgetfulDisk
+from tests.support.non_durable_disk import ForgetfulDisk
 
 SPECS = Path("/repository/specs")
 STATUSES = SPECS / "status"

@@ -26,7 +26,7 @@ from reconciler.sandbox.faults import Call, Fault, Faults
 from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
 from tests.contract.dialects.services import Service
 from tests.scenario.history import ABSENT, INTACT, Called, Happened, History, Served
-from tests.scenario.returning import ReturningWorld
+from tests.scenario.reviving_world import ReturningWorld
 
 KEY = "sk-canary-0123456789abcdef"
 """The secret that must be found nowhere."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from reconciler.errors import PublishError
 from reconciler.ports import Clock
-from tests.scenario.hindrances import Published
+from tests.scenario.disruptions import Published
 from tests.scenario.history import History
-from tests.support.disk import ForgetfulDisk
+from tests.support.non_durable_disk import ForgetfulDisk
 
 PUSH_S = 0.3
 

@@ -10,9 +10,9 @@ from functools import cache
 import pytest
 
 from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.oracles.ending import endings
-from tests.scenario.small import a_plan, a_wish, cancels
-from tests.scenario.stage import Doom, Pass, Plan, Rest, Step, play
+from tests.scenario.oracles.convergence import endings
+from tests.scenario.short_runs import a_plan, a_wish, cancels
+from tests.scenario.simulation import Doom, Pass, Plan, Rest, Step, play
 
 STEPS: tuple[Step, ...] = (Pass(), Rest(2.0), Pass(), Rest(61.0), Pass(), Rest(61.0), Pass(), Rest(61.0))
 AFTER: tuple[Step, ...] = (Pass(), Rest(61.0), Pass(), Rest(61.0), Pass())

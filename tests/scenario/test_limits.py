@@ -7,8 +7,8 @@ import pytest
 
 from tests.scenario.history import PassBegun
 from tests.scenario.oracles import verdict
-from tests.scenario.small import a_plan, a_wish, cancels, every, last_status, reason, writes
-from tests.scenario.stage import Happening, Stage, Until, play
+from tests.scenario.short_runs import a_plan, a_wish, cancels, every, last_status, reason, writes
+from tests.scenario.simulation import Happening, Stage, Until, play
 
 DAY_S = 86_400.0
 PASSES_MAX = 400

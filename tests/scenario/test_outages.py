@@ -11,8 +11,17 @@ from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.process import PAGE_SIZE
 from tests.scenario.provider import KEY, Trick
 from tests.scenario.repository import KEY_VARIABLE, Wish
-from tests.scenario.small import a_plan, a_wish, cancels, every, fault, healed, reason, was_ever_ready_while_running
-from tests.scenario.stage import Happening, Pass, Plan, Rest, Stage, play
+from tests.scenario.short_runs import (
+    a_plan,
+    a_wish,
+    cancels,
+    every,
+    fault,
+    healed,
+    reason,
+    was_ever_ready_while_running,
+)
+from tests.scenario.simulation import Happening, Pass, Plan, Rest, Stage, play
 
 WISHES = tuple(a_wish(f"ftjob-{name}", "running") for name in "abcd")
 MANY = tuple(a_wish(f"ftjob-{number:02}", "running") for number in range(24))

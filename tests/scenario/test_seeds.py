@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.scenario.stage import play
-from tests.scenario.story import plan
-from tests.scenario.trial import complaint, complaints, judge_all, tell
+from tests.scenario.seed_runner import complaint, complaints, judge_all, tell
+from tests.scenario.seeded_run import plan
+from tests.scenario.simulation import play
 
 SEEDS = 200
 FAULTS_MIN = 2000

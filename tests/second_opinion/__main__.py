@@ -7,9 +7,9 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from tests.second_opinion.play import play
 from tests.second_opinion.report import Figures, account, transcript
-from tests.second_opinion.story import Story
+from tests.second_opinion.run_session import play
+from tests.second_opinion.session import Story
 
 
 def tell(text: str) -> None:

@@ -13,7 +13,7 @@ from tests.second_opinion.documents import JobDoc
 from tests.second_opinion.jobs import ENDED
 
 if TYPE_CHECKING:
-    from tests.second_opinion.acts import Acts
+    from tests.second_opinion.user_commands import Acts
 
 PASS = ("--once", "--wait=5m", "--timeout=2m", "--audit", "audit.jsonl", "-o", "json")
 ACCEPTED = frozenset({"CancelPending", "Cancelled", "FinishedBeforeCancel", "FinishedDespiteCancel"})

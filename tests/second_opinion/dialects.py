@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.second_opinion.answers import Answer, as_json
+from tests.second_opinion.faulty_responses import Answer, as_json
 
 Row = dict[str, Any]
 PAUSES = frozenset({"openai", "azure-openai", "litellm-passthrough"})

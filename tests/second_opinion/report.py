@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.second_opinion.story import Story, Violation
+from tests.second_opinion.session import Story, Violation
 
 
 @dataclass

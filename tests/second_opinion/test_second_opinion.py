@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.second_opinion.plants import PLANTS, Plant
-from tests.second_opinion.play import play
+from tests.second_opinion.planted_defects import PLANTS, Plant
 from tests.second_opinion.report import Figures, account, transcript
-from tests.second_opinion.story import Story
+from tests.second_opinion.run_session import play
+from tests.second_opinion.session import Story
 
 FEW, MANY, BESIDE = 2, 60, 2
 TRIES = 15

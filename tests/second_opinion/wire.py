@@ -13,8 +13,8 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from tests.second_opinion.answers import Answer
 from tests.second_opinion.clock import Clock
+from tests.second_opinion.faulty_responses import Answer
 from tests.second_opinion.world import World
 
 Handle = Callable[[str, str, dict[str, str]], tuple[Answer, Callable[[], None]]]

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.second_opinion import answers
-from tests.second_opinion.answers import Answer, Asked
+from tests.second_opinion import faulty_responses
 from tests.second_opinion.clock import Clock
 from tests.second_opinion.dialects import DIALECTS, Dialect
 from tests.second_opinion.faults import Fault
+from tests.second_opinion.faulty_responses import Answer, Asked
 from tests.second_opinion.jobs import Job
-from tests.second_opinion.record import CHANGES, Exchange, Record
+from tests.second_opinion.request_log import CHANGES, Exchange, Record
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class World:
             if exchange.change and self.before_change is not None:
                 self.before_change(exchange)
             if account is None:
-                answer = answers.error(401, "Incorrect API key provided", "invalid_api_key")
+                answer = faulty_responses.error(401, "Incorrect API key provided", "invalid_api_key")
             else:
                 asked = Asked(exchange.at, headers.get("authorization", ""), self.stranger, target)
                 answer = account.dialect.refusal(self._with_faults(exchange, account, asked))
@@ -101,11 +101,11 @@ class World:
         fault.left -= 1
         fault.met += 1
         exchange.fault = fault.kind
-        if fault.kind in answers.INSTEAD:
-            return answers.INSTEAD[fault.kind](fault, asked)
+        if fault.kind in faulty_responses.INSTEAD:
+            return faulty_responses.INSTEAD[fault.kind](fault, asked)
         answer = self._done(exchange, account, fault)
-        if fault.kind in answers.AFTER:
-            return answers.AFTER[fault.kind](answer, fault, asked)
+        if fault.kind in faulty_responses.AFTER:
+            return faulty_responses.AFTER[fault.kind](answer, fault, asked)
         return answer
 
     def _done(self, exchange: Exchange, account: Account, fault: Fault | None) -> Answer:
@@ -113,15 +113,15 @@ class World:
             return self._listed(exchange, account, fault)
         job = self.jobs.get((account.name, exchange.job or ""))
         if exchange.verb == "other" or job is None or job.is_gone(exchange.at) or job.created > exchange.at:
-            return answers.error(404, f"Could not find fine tune: {exchange.job}", "fine_tune_not_found")
+            return faulty_responses.error(404, f"Could not find fine tune: {exchange.job}", "fine_tune_not_found")
         if exchange.verb in CHANGES:
             return self._changed(exchange, account, job, fault)
         if exchange.verb in ("events", "checkpoints"):
-            return answers.as_json({"object": "list", "data": [], "has_more": False})
+            return faulty_responses.as_json({"object": "list", "data": [], "has_more": False})
         row = job.row(exchange.at)
-        if fault is not None and fault.kind in answers.ROWS:
-            row = answers.garbled(row, fault.kind)
-        return answers.as_json(account.dialect.said(_swapped(row, fault)))
+        if fault is not None and fault.kind in faulty_responses.ROWS:
+            row = faulty_responses.garbled(row, fault.kind)
+        return faulty_responses.as_json(account.dialect.said(_swapped(row, fault)))
 
     def _listed(self, exchange: Exchange, account: Account, fault: Fault | None) -> Answer:
         after, limit = account.dialect.paging(parse_qs(exchange.query))
@@ -130,20 +130,22 @@ class World:
         lag = fault.seconds if fault is not None and kind == "list-lags" else self.lag
         jobs = self.here(account.name, exchange.at - lag)
         rows = [job.row(exchange.at - lag) for job in jobs]
-        if fault is not None and kind in answers.ROWS:
-            rows = [answers.garbled(row, kind) if fault.job in (None, row["id"]) else row for row in rows]
-        shown = answers.listed(rows, kind, fault.job if fault else None) if kind else list(rows)
-        page = answers.page(shown, after, limit, kind)
+        if fault is not None and kind in faulty_responses.ROWS:
+            rows = [faulty_responses.garbled(row, kind) if fault.job in (None, row["id"]) else row for row in rows]
+        shown = faulty_responses.listed(rows, kind, fault.job if fault else None) if kind else list(rows)
+        page = faulty_responses.page(shown, after, limit, kind)
         if "data" in page:
             page["data"] = [account.dialect.said(row) if isinstance(row, dict) else row for row in page["data"]]
-        return answers.as_json(account.dialect.page(page))
+        return faulty_responses.as_json(account.dialect.page(page))
 
     def _changed(self, exchange: Exchange, account: Account, job: Job, fault: Fault | None) -> Answer:
         now, word = exchange.at, job.word(exchange.at)
         exchange.word_before = word
         if not _possible(exchange.verb, word):
             exchange.refused_as_ended = True
-            return answers.error(self.refuses_ended_with, f"Job {job.id} is {word}: it cannot be changed", None)
+            return faulty_responses.error(
+                self.refuses_ended_with, f"Job {job.id} is {word}: it cannot be changed", None
+            )
         if fault is not None and fault.kind == "ignored":
             return account.dialect.changed(job.row(now))
         takes = fault.seconds if fault is not None and fault.kind == "late" else self.takes

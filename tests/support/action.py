@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.tables_text import ROOT
+from tests.support.markdown_table import ROOT
 
 FOLDER = ".github/actions/reconcile"
 ACTION = Path(os.environ.get("RECONCILE_ACTION", ROOT)) / FOLDER

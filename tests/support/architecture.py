@@ -10,7 +10,7 @@ from itertools import pairwise
 from reconciler.core.conditions import Readiness
 from reconciler.core.table import TABLE, Situation, TableRow
 from reconciler.model.spec import DesiredState
-from tests.support.tables_text import ROOT, table
+from tests.support.markdown_table import ROOT, table
 
 CONTROLLER = ROOT / "reconciler" / "controller"
 _SAID = {Readiness.READY: "Ready", Readiness.RECONCILING: "Reconciling", Readiness.STALLED: "Stalled"}

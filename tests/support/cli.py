@@ -19,7 +19,7 @@ from typing import TextIO
 
 from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
-from tests.support.warm import Order, forge
+from tests.support.fork_server import Order, forge
 
 RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
 """The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older one."""
@@ -154,7 +154,9 @@ def run_doomed(checkout: Checkout, dies_before: int, *arguments: str) -> tuple[i
     log = checkout.root / "effects.log"
     environ = {**_environment(checkout.root), **checkout.environ}
     words = (str(dies_before), str(log), *arguments)
-    order = Order("tests.support.doomed", words, checkout.root, environ, path=[str(Path(__file__).parents[2])])
+    order = Order(
+        "tests.support.crashing_process", words, checkout.root, environ, path=[str(Path(__file__).parents[2])]
+    )
     packet = order.packet()
     assert packet
     code, _, _ = forge().run(packet, ENDS_WITHIN_S)

@@ -27,7 +27,7 @@ from reconciler.model.job import Account, JobRef, ListQuery
 from reconciler.providers._openai import Dialect, OpenAIJobs
 from reconciler.redaction import KNOWN_SECRETS
 from tests.support import git_objects
-from tests.support.canned import Canned, answer
+from tests.support.canned_transport import Canned, answer
 
 Shape = tuple[Callable[[str], None], Callable[[int], str], Sequence[int]]
 SECRET = "canary-Vq81LmT4cWdZx93"  # noqa: S105 - a canary

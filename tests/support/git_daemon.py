@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.processes import a_free_port
-from tests.support.sandbox_corner import wait_for
+from tests.support.sandbox_client import wait_for
 
 
 @contextmanager

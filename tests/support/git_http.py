@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.processes import a_free_port, running
-from tests.support.sandbox_corner import wait_for
+from tests.support.sandbox_client import wait_for
 
 NGINX, FCGIWRAP = shutil.which("nginx"), shutil.which("fcgiwrap")
 _BACKEND = "/usr/lib/git-core/git-http-backend"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.support.git_objects import FILE, LINK, MODULE, Tree, write
-from tests.support.hostile_ground import BATCH, Ground
+from tests.support.hostile_repository import BATCH, Ground
 
 
 @dataclass(frozen=True, slots=True)

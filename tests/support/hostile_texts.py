@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from tests.support.hostile_ground import COMMONS, COMMONS_ACCOUNT, PROVIDER
+from tests.support.hostile_repository import COMMONS, COMMONS_ACCOUNT, PROVIDER
 from tests.support.hostile_trees import NOBODYS, SETTINGS, TEXT_MAX, Author
 
 SMUGGLED = (

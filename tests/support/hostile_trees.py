@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 
 from tests.support.cli import SPEC
-from tests.support.hostile_ground import COMMONS, COMMONS_ACCOUNT, FAST, PROVIDER, RUNS, STOPS, Ground
+from tests.support.hostile_repository import COMMONS, COMMONS_ACCOUNT, FAST, PROVIDER, RUNS, STOPS, Ground
 
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {spec}\n"
 DEVICES = {"zero": (1, 5), "null": (1, 3), "random": (1, 9)}

@@ -40,7 +40,7 @@ from tests.support.build import ACCOUNT, NOW, a_job, a_spec
 from tests.support.documents import located
 from tests.support.in_memory import OpenAccounts, Specs, Statuses, World
 from tests.support.in_memory_operator import Operator
-from tests.support.shelf import Shelf
+from tests.support.read_only_account import Shelf
 from tests.support.subjects import CAN_PAUSE, a_subject
 
 A = TypeVar("A", bound="InMemoryAccount")

@@ -1,7 +1,7 @@
 """The laws of the decision, each a predicate over one case and what was decided.
 
-Nothing here is imported from `core` but the functions under test: what the design allows, `case` and this file tell
-once more, in its words, so that a wrong cell in the table cannot vouch for itself.
+Nothing here is imported from `core` but the functions under test: what the design allows, `decision_case` and this file
+tell once more, in its words, so that a wrong cell in the table cannot vouch for itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from reconciler.model.job import Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.spec import DesiredState
 from reconciler.model.status import JobStatus, Outcome, Verb
-from tests.support.case import OVER, STARTED, STOPPABLE, Case
 from tests.support.conditions_oracle import violations
+from tests.support.decision_case import OVER, STARTED, STOPPABLE, Case
 from tests.support.subjects import a_subject
 
 ASKED = (Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED, Progress.FORBIDDEN)

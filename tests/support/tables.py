@@ -18,7 +18,7 @@ from reconciler.views.explain_text import ADVICE, PLACE_TITLES
 from reconciler.views.json_schema import field_notes
 from reconciler.views.providers_text import capabilities_text
 from tests.support.architecture import decisions, drawing, layers
-from tests.support.tables_text import ROOT, table
+from tests.support.markdown_table import ROOT, table
 
 README = ROOT / "README.md"
 REFERENCE = ROOT / ".github" / "REFERENCE.md"

@@ -34,7 +34,7 @@ from reconciler.model.job import UNSET, Capabilities, Observation, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.status import Because, JobStatus, Outcome, Receipt, Verb
 from tests.support.build import NOW
-from tests.support.case import Case
+from tests.support.decision_case import Case
 from tests.support.laws import ASKED, LAWS, LAWS_OF_WHAT_FOLLOWS, Law, answers, refusals
 from tests.support.subjects import ABSENT, UNSEEN, a_look, a_subject
 

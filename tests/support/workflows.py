@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.markdown_table import ROOT
 from tests.support.repositories import a_clone
 from tests.support.tables import README
-from tests.support.tables_text import ROOT
 
 PLACEHOLDERS = ("OWNER/REPO", "COMMIT")
 ENDS_WITHIN_S = 300

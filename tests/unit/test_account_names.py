@@ -10,7 +10,7 @@ from reconciler.model.job import CredentialScope
 from reconciler.model.reason import Reason
 from tests.support.documents import a_provider, located
 from tests.support.in_memory_operator import Operator
-from tests.support.resolving import NOBODY, account_of, problem_of, revision, told
+from tests.support.spec_revisions import NOBODY, account_of, problem_of, revision, told
 
 
 def names_of_one_account(**environ: str) -> AccountResolver:

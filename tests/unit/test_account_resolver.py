@@ -15,7 +15,7 @@ from reconciler.ports import BINDINGS_MAX, Rate, Snapshot
 from tests.support.build import ACCOUNT
 from tests.support.documents import a_provider, located
 from tests.support.in_memory_operator import Operator
-from tests.support.resolving import NOBODY, account_of, problem_of, revision, told
+from tests.support.spec_revisions import NOBODY, account_of, problem_of, revision, told
 
 EU = "https://eu.example/v1"
 

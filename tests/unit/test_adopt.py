@@ -13,7 +13,7 @@ from reconciler.ports import BrokenJob, Snapshot
 from tests.support.build import ACCOUNT, a_job, a_spec
 from tests.support.documents import a_provider, located
 from tests.support.in_memory_operator import Operator
-from tests.support.resolving import NOBODY
+from tests.support.spec_revisions import NOBODY
 
 
 def adopted(*ids: str, snapshot: Snapshot | None = None, alias: str = "openai") -> tuple[Adoption, ...]:

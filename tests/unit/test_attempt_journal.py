@@ -12,7 +12,7 @@ from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.status import Verb
 from reconciler.ports import Disk
 from tests.support.build import NOW
-from tests.support.disk import ForgetfulDisk
+from tests.support.non_durable_disk import ForgetfulDisk
 
 ONE = Requested(
     name="support",

@@ -15,10 +15,10 @@ from reconciler.core.losses import mark_of
 from reconciler.model.job import JobRef, Phase, Unobserved
 from reconciler.model.journal import KnownStatuses, LostStatus
 from reconciler.model.status import JobStatus
-from tests.support.budgeting import DISK, RULES, UNREAD_FILE, budgeted, lost_world, nobody
+from tests.support.budget_worlds import DISK, RULES, UNREAD_FILE, budgeted, lost_world, nobody
 from tests.support.build import ACCOUNT, NOW
 from tests.support.in_memory import Statuses, World
-from tests.support.loading import a_named_spec, a_named_status, a_world, loaded
+from tests.support.named_specs import a_named_spec, a_named_status, a_world, loaded
 from tests.support.subjects import UNSEEN, a_look, a_subject
 
 

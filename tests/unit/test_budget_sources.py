@@ -21,13 +21,13 @@ from reconciler.model.journal import EarlierStatuses, KnownStatuses, LostStatus,
 from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import Snapshot, Unread
-from tests.support.budgeting import DISK, UNREAD_FILE, budgeted, lost_world, names
+from tests.support.budget_worlds import DISK, UNREAD_FILE, budgeted, lost_world, names
 from tests.support.build import ACCOUNT, NOW
 from tests.support.documents import a_settings, located
 from tests.support.in_memory import Notebook, Specs, Statuses, World
 from tests.support.in_memory_accounts import SharedBranch
 from tests.support.in_memory_operator import Operator
-from tests.support.loading import a_named_spec, a_named_status, a_world
+from tests.support.named_specs import a_named_spec, a_named_status, a_world
 from tests.support.subjects import HOUR, MINUTE, a_receipt
 
 UNREAD_FOLDER = Unread("team/", "Permission denied", "allow it to be read")

@@ -15,7 +15,7 @@ from reconciler.ports import JobReader, Snapshot
 from tests.support.build import ACCOUNT, a_spec
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import OpenAccounts, World
-from tests.support.shelf import Shelf, shelf
+from tests.support.read_only_account import Shelf, shelf
 
 DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
 MISSING = PermanentError("set OPENAI_API_KEY", kind=Kind.MISSING)

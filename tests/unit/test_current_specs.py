@@ -18,7 +18,7 @@ from reconciler.ports import Snapshot, Unread
 from tests.support.build import ACCOUNT, NOW
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import Specs, Statuses, World
-from tests.support.loading import a_named_spec, a_world, loaded, only
+from tests.support.named_specs import a_named_spec, a_world, loaded, only
 
 
 def holding(world: World, **rest: Any) -> CurrentSpecs:

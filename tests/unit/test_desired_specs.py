@@ -23,7 +23,7 @@ from tests.support.documents import a_settings, located
 from tests.support.in_memory import HandClock, Specs, Statuses
 from tests.support.in_memory_accounts import SharedBranch
 from tests.support.in_memory_operator import Operator
-from tests.support.loading import a_named_status, a_world, loaded, only
+from tests.support.named_specs import a_named_status, a_world, loaded, only
 
 NOBODY = Operator()
 FIVE_MINUTES = (located(a_settings(interval="5m")),)

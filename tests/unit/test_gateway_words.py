@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from reconciler.errors import PermanentError
-from tests.contract.dialects.asking import ask, job
-from tests.support.canned import Canned, answer
+from tests.contract.dialects.adapter_call import ask, job
+from tests.support.canned_transport import Canned, answer
 
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "openai": {},

@@ -30,7 +30,7 @@ from reconciler.providers import NAMES, _aws_errors, _google_errors, _openai_err
 from reconciler.redaction import Secrets
 from reconciler.time_headers import http_date, retry_after_s
 from reconciler.views import markdown, text
-from tests.support.canned import answer
+from tests.support.canned_transport import answer
 
 PACKAGE = Path(plugin.__file__).parents[1]
 METHODS = ("search", "match", "fullmatch", "sub", "findall", "finditer", "split")

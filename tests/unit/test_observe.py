@@ -7,7 +7,7 @@ from reconciler.controller.observe import Observations
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.model.job import Capabilities, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
-from tests.support.shelf import Circle, Endless, Shelf, looked, named, seen, shelf
+from tests.support.read_only_account import Circle, Endless, Shelf, looked, named, seen, shelf
 
 PARTS = Capabilities(has_whole_rows=False, page_size_max=100)
 DENIED = PermanentError("401", kind=Kind.DENIED)

@@ -7,7 +7,7 @@ from reconciler.errors import Delivered, TransientError
 from reconciler.model.job import JobRef, Observed, ObservedJob, Phase
 from reconciler.model.reason import Reason
 from tests.support.build import ACCOUNT
-from tests.support.shelf import Shelf, looked, named, seen, shelf
+from tests.support.read_only_account import Shelf, looked, named, seen, shelf
 
 DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
 OURS = "ftjob-0000"

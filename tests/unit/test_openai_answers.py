@@ -9,7 +9,7 @@ from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import TERMINAL, Accepted, Account, AlreadyOver, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import Response
 from reconciler.providers._openai import Dialect, OpenAIJobs
-from tests.support.canned import Canned, answer
+from tests.support.canned_transport import Canned, answer
 
 KEY = "canary-key-of-the-dialect"
 REF = JobRef(Account("openai", "https://api.openai.com/v1"), "ftjob-1")

@@ -13,7 +13,7 @@ from reconciler.model.job import TERMINAL, UNFINISHED, UNSET, Account, JobError,
 from reconciler.ports import AccountConfig, Credentials
 from reconciler.providers import load
 from reconciler.providers._openai import Dialect, OpenAIJobs
-from tests.support.canned import AT, Canned, answer
+from tests.support.canned_transport import AT, Canned, answer
 
 KEY = "canary-key-of-the-dialect"
 REF = JobRef(Account("openai", "https://api.openai.com/v1"), "ftjob-1")

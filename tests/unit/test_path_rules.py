@@ -11,7 +11,7 @@ from reconciler.ports import Snapshot
 from tests.support.build import ACCOUNT, a_spec
 from tests.support.documents import a_provider, located
 from tests.support.in_memory_operator import Operator
-from tests.support.resolving import NOBODY, account_of
+from tests.support.spec_revisions import NOBODY, account_of
 
 
 def test_a_file_outside_the_allowed_paths_is_refused_under_every_name_of_the_account() -> None:

@@ -10,7 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from reconciler.cli.options import DISTRIBUTION
-from tests.support.tables_text import ROOT
+from tests.support.markdown_table import ROOT
 
 LOCKS = ("requirements.txt", ".ci/build-requirements.txt", ".ci/uv-requirements.txt")
 HOOKS = ROOT / ".pre-commit-hooks.yaml"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
 from reconciler.plugin import clean, failure
 from reconciler.providers import NAMES, load, provider_names
-from tests.support.canned import answer
+from tests.support.canned_transport import answer
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from reconciler.ports import BrokenJob, Located, Snapshot, StoredStatuses, Unrea
 from tests.support.build import ACCOUNT, NOW
 from tests.support.conditions_oracle import violations
 from tests.support.in_memory_operator import Operator
-from tests.support.loading import a_named_spec, a_named_status
+from tests.support.named_specs import a_named_spec, a_named_status
 from tests.support.subjects import HOUR
 
 UNREAD_FILE = Unread("a.yaml", "Permission denied", "allow it to be read")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.markdown_table import ROOT
 from tests.support.tables import README
-from tests.support.tables_text import ROOT
 
 RELEASE = runpy.run_path(str(ROOT / ".ci" / "release.py"))
 CHANGELOG = """\

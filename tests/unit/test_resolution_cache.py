@@ -9,7 +9,7 @@ import pytest
 from reconciler.controller.spec_resolver import ResolutionCache
 from tests.support.build import a_spec
 from tests.support.documents import a_provider, a_settings, located
-from tests.support.resolving import resolved
+from tests.support.spec_revisions import resolved
 
 
 def test_a_document_that_is_the_same_is_not_resolved_again() -> None:

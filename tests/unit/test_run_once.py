@@ -30,7 +30,7 @@ from tests.support.in_memory_accounts import (
     named_specs,
 )
 from tests.support.in_memory_operator import Operator
-from tests.support.in_memory_watch import Dated
+from tests.support.watch_in_memory import Dated
 
 NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 SLOW = Account("openai", "https://slow.example.org/v1")

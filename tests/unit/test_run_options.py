@@ -16,7 +16,7 @@ from reconciler.model.spec import Safety
 from reconciler.ports import BrokenJob
 from tests.support.build import a_spec
 from tests.support.documents import located
-from tests.support.resolving import resolved
+from tests.support.spec_revisions import resolved
 
 REMOTE = GitRemote("https://git.example/acme/jobs", "main", "specs", poll_s=60, password="canary")  # noqa: S106
 SPECS = resolved(

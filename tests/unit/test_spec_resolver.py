@@ -20,7 +20,7 @@ from reconciler.providers import load
 from tests.support.build import ACCOUNT, a_spec
 from tests.support.documents import a_provider, a_settings, located
 from tests.support.in_memory_operator import Operator
-from tests.support.resolving import resolved
+from tests.support.spec_revisions import resolved
 
 SCOPE = CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
 GOOGLE = located(

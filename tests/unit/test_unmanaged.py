@@ -18,7 +18,7 @@ from tests.support.build import ACCOUNT, a_spec
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import OpenAccounts, World
 from tests.support.in_memory_operator import Operator
-from tests.support.shelf import Circle, Endless, Shelf, named, shelf
+from tests.support.read_only_account import Circle, Endless, Shelf, named, shelf
 
 DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
 EU = Account("openai", ACCOUNT.base_url, (("project", "proj_eu"),))

@@ -14,8 +14,8 @@ from reconciler.ports import BrokenJob, StoredStatuses, Unread
 from tests.support.build import ACCOUNT, NOW
 from tests.support.conditions_oracle import violations
 from tests.support.in_memory_operator import Operator
-from tests.support.loading import a_named_spec
-from tests.support.resolving import resolved
+from tests.support.named_specs import a_named_spec
+from tests.support.spec_revisions import resolved
 
 FILE = Unread("team/a.yaml", "Permission denied", "allow it to be read")
 FOLDER = Unread("team/", "Input/output error", "check the disk")

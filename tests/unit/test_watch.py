@@ -22,7 +22,7 @@ from tests.support.in_memory_accounts import (
     named_specs,
 )
 from tests.support.in_memory_operator import Operator
-from tests.support.in_memory_watch import Dated, a_shift, observed
+from tests.support.watch_in_memory import Dated, a_shift, observed
 
 HOUR_S = 3600.0
 SLOW = Account("openai", "https://slow.example.org/v1")

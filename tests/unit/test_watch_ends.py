@@ -14,7 +14,7 @@ from tests.support.in_memory import Specs
 from tests.support.in_memory_accounts import (
     named_specs,
 )
-from tests.support.in_memory_watch import a_shift, observed
+from tests.support.watch_in_memory import a_shift, observed
 
 HOUR_S = 3600.0
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.contract.dialects.front import JOBS, Front, Question, Said, complaint, each_job
+from tests.contract.dialects.translating_app import JOBS, Front, Question, Said, complaint, each_job
 
 API_VERSION = "2024-10-21"
 TOKEN = "canary-token-of-entra"  # noqa: S105 - a canary

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from tests.contract.dialects.front import Foreign, Json, Question, Said, Why, listing, moment
 from tests.contract.dialects.sigv4 import is_signed
+from tests.contract.dialects.translating_app import Foreign, Json, Question, Said, Why, listing, moment
 
 REGION = "us-east-1"
 ACCESS_KEY = "AKIACANARY"

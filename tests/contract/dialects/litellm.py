@@ -10,7 +10,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.front import JOBS, Front, Json, Question, Said, complaint, each_job
+from tests.contract.dialects.translating_app import JOBS, Front, Json, Question, Said, complaint, each_job
 
 UPSTREAM = "azure"
 LICENCE = "Only premium users can use this endpoint + You must be a LiteLLM Enterprise user to use this feature."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.contract.dialects.front import INSIDE, Front, Question, Said, complaint
+from tests.contract.dialects.translating_app import INSIDE, Front, Question, Said, complaint
 
 
 class OpenAI(Front):

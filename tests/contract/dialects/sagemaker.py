@@ -9,8 +9,8 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.front import Foreign, Json, Question, Said, Why, listing, moment
 from tests.contract.dialects.sigv4 import is_signed
+from tests.contract.dialects.translating_app import Foreign, Json, Question, Said, Why, listing, moment
 
 REGION = "eu-west-1"
 ACCESS_KEY = "AKIACANARY"

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model.job import Phase
 from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, vertex
-from tests.contract.dialects.front import Front
+from tests.contract.dialects.translating_app import Front
 
 FrontType = type[Front]
 SLOWLY = {"cancelTakes": "30s", "cancelWord": "cancelling"}

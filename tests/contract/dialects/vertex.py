@@ -9,7 +9,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.front import Foreign, Json, Question, Said, Why, listing, moment
+from tests.contract.dialects.translating_app import Foreign, Json, Question, Said, Why, listing, moment
 
 PROJECT, LOCATION = "p", "us-central1"
 PARENT = f"projects/{PROJECT}/locations/{LOCATION}"

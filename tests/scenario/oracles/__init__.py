@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.scenario.history import History
-from tests.scenario.oracles.doubt import asked_in_vain, kept_waiting, withheld
-from tests.scenario.oracles.ending import wrong_ending
+from tests.scenario.oracles.convergence import wrong_ending
+from tests.scenario.oracles.fault_isolation import asked_in_vain, kept_waiting, withheld
 from tests.scenario.oracles.health import ailing, boastful, ready_too_soon, unready
-from tests.scenario.oracles.picture import misjudged, outdated, unpublished
+from tests.scenario.oracles.liveness import hung, overlooked, unheeded, unstopped
+from tests.scenario.oracles.mass_disappearance import believed_suspects
+from tests.scenario.oracles.reported_outcomes import said_accepted, said_by_whom, said_ended, unjudged
+from tests.scenario.oracles.request_deadlines import tardy
 from tests.scenario.oracles.requests import (
     hasty,
     impatient,
@@ -18,7 +21,7 @@ from tests.scenario.oracles.requests import (
     uneconomical,
     unlooked,
 )
-from tests.scenario.oracles.sayings import said_accepted, said_by_whom, said_ended, unjudged
+from tests.scenario.oracles.status_freshness import misjudged, outdated, unpublished
 from tests.scenario.oracles.statuses import (
     buggy,
     forgotten,
@@ -31,10 +34,7 @@ from tests.scenario.oracles.statuses import (
     untrue,
     wrongly_ready,
 )
-from tests.scenario.oracles.suspects import believed_suspects
-from tests.scenario.oracles.unread import written_over
-from tests.scenario.oracles.waits import hung, overlooked, unheeded, unstopped
-from tests.scenario.oracles.windows import tardy
+from tests.scenario.oracles.unreadable_files import written_over
 
 Oracle = Callable[[History], Iterator[str]]
 

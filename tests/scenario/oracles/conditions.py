@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tests.scenario.oracles.reading import Tree
+from tests.scenario.oracles.status_yaml import Tree
 
 _NEGATIVE = ("Reconciling", "Stalled")
 _FIELDS = {"type", "status", "reason", "message", "observedGeneration", "lastTransitionTime"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.scenario.hindrances import DEAF, KEY_LOST, Hindrance
+from tests.scenario.disruptions import DEAF, KEY_LOST, Hindrance
 from tests.scenario.history import (
     Began,
     Calmed,
@@ -21,8 +21,8 @@ from tests.scenario.history import (
     Shown,
     StopWished,
 )
-from tests.scenario.oracles.clear import Span, clear_spans, common
-from tests.scenario.oracles.reading import OVER, is_job, job_of, read
+from tests.scenario.oracles.status_yaml import OVER, is_job, job_of, read
+from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common
 from tests.scenario.repository import Revision
 
 SOON = timedelta(seconds=90)

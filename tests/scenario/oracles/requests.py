@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from tests.scenario.hindrances import RetryAsked
+from tests.scenario.disruptions import RetryAsked
 from tests.scenario.history import (
     ABSENT,
     Called,
@@ -25,7 +25,7 @@ from tests.scenario.history import (
     Served,
     Tampered,
 )
-from tests.scenario.oracles.reading import OVER
+from tests.scenario.oracles.status_yaml import OVER
 from tests.scenario.provider import ODDLY_TAKEN
 from tests.scenario.repository import Revision, Wish
 

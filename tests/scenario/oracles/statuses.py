@@ -24,7 +24,7 @@ from tests.scenario.history import (
 )
 from tests.scenario.oracles.absences import is_told_gone
 from tests.scenario.oracles.conditions import violations
-from tests.scenario.oracles.reading import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
+from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
 from tests.scenario.provider import KEY
 from tests.scenario.repository import Revision, Wish
 

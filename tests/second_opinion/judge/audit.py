@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tests.second_opinion.record import Exchange
+from tests.second_opinion.request_log import Exchange
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.story import Story
+    from tests.second_opinion.session import Story
 
 CROWDED = 4.0
 """How many times slower a machine has to be for an answer to count as late, though it was sent at once."""

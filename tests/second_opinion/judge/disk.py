@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.story import Story
+    from tests.second_opinion.session import Story
 
 ALL_THE_TIME = 60.0
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from tests.second_opinion.command import Run
 from tests.second_opinion.dialects import PAUSES
-from tests.second_opinion.record import Exchange
+from tests.second_opinion.request_log import Exchange
 from tests.second_opinion.snapshot import Known
 
 if TYPE_CHECKING:
-    from tests.second_opinion.story import Story
+    from tests.second_opinion.session import Story
 
 GRACE = 3.0
 """Real seconds that an edit may take until a command that runs already must have heard of it."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.second_opinion.record import Exchange
+from tests.second_opinion.request_log import Exchange
 from tests.second_opinion.statuses import Receipt, on_time, read
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.story import Story
+    from tests.second_opinion.session import Story
 
 FINISHED = (0, 1, 65)
 

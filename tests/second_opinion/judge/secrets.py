@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.second_opinion.story import Story
+    from tests.second_opinion.session import Story
 
 
 def judge(story: Story) -> None:

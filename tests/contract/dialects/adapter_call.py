@@ -1,0 +1,41 @@
+"""How a test puts one question to an adapter whose answers are canned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from reconciler.local.credentials import EnvCredentials
+from reconciler.model.job import Account, JobRef
+from reconciler.ports import AccountConfig, JobController
+from reconciler.providers import load
+from reconciler.testing.harness_server import NOW
+from tests.support.canned_transport import Canned
+
+T = TypeVar("T")
+
+
+def ask(
+    type_name: str,
+    options: Mapping[str, Any],
+    key: str,
+    transport: Canned,
+    question: Callable[[JobController], Awaitable[T]],
+) -> T:
+    """Open the type over the canned answers, and put the question."""
+    type_ = load(type_name)
+    read = type_.options.model_validate(options)
+    account = Account(type_name, "https://canned.example", type_.scope(read))
+
+    async def main() -> T:
+        config = AccountConfig(account=account, options=read, state_dir=None, now=lambda: NOW)
+        async with type_.open(config, transport, EnvCredentials("KEY", {"KEY": key})) as controller:
+            return await question(controller)
+
+    return asyncio.run(main())
+
+
+def job(type_name: str, job_id: str) -> JobRef:
+    """Return the reference to a job of some account."""
+    return JobRef(Account(type_name, "https://canned.example"), job_id)

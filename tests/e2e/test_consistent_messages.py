@@ -1,0 +1,181 @@
+"""What the commands say is so: a typo is no quiet day, and the same cause ends in the same code everywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import PROVIDER, Checkout
+from tests.support.sandbox_client import Sandbox, wait_for
+from tests.support.watch_process import watching
+
+TIMED = "  suspend: {reason: incident 7, until: 2099-01-01T00:00:00Z}\n"
+
+
+@pytest.fixture
+def wanted(checkout: Checkout, sandbox: Sandbox) -> Checkout:
+    """Return a checkout with the spec `one`, labelled `team=support`, whose job is to be cancelled."""
+    (job_id,) = sandbox.create(1)
+    checkout.want("one", job_id)
+    spec = checkout.specs / "one.yaml"
+    spec.write_text(spec.read_text().replace("{name: one}", "{name: one, labels: {team: support}}"), encoding="utf-8")
+    return checkout
+
+
+@pytest.mark.parametrize("verb", ["--once", "--once --dry-run", "plan", "get", "drift", "adopt"])
+def test_a_provider_that_nothing_is_called_is_an_error_with_the_likely_name(wanted: Checkout, verb: str) -> None:
+    ran = wanted.run(*verb.split(), "--provider", "mian")
+
+    assert ran.code == 64
+    assert "no provider is called 'mian'. Did you mean 'main'?" in ran.err
+
+
+@pytest.mark.parametrize("verb", ["--once", "plan", "get", "drift"])
+def test_a_selector_that_matches_nothing_is_a_warning_with_the_likely_label(wanted: Checkout, verb: str) -> None:
+    ran = wanted.run(verb, "--selector", "team=suport")
+
+    assert ran.code == 0
+    assert "warning: nothing is selected: no spec has the label team=suport. Did you mean 'team=support'?\n" in ran.err
+
+
+def test_a_watch_that_selects_nothing_refuses_an_unknown_provider(wanted: Checkout) -> None:
+    ran = wanted.run("--provider", "mian")
+
+    assert ran.code == 64
+    assert "no provider is called 'mian'" in ran.err
+
+
+def test_events_and_plan_end_with_one_code_where_a_host_is_not_trusted(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, {"OPENAI_API_KEY": "any"})
+    checkout.write(
+        "main.yaml", PROVIDER.format(name="main", more="baseUrl: https://elsewhere.example.org/v1", concurrency=1)
+    )
+    checkout.want("one", "ftjob-1", "observed")
+
+    planned = checkout.run("plan")
+    described = checkout.run("describe", "one", "--events")
+
+    assert planned.code == described.code == 78
+    assert "the log of one could not be read" in described.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        ([], "  suspend: {reason: incident 7}\n"),
+        (["--until", "2098-01-01T00:00:00Z"], "until: 2098-01-01T00:00:00Z"),
+        (["--reason", "incident 8"], "  suspend: {reason: incident 8}\n"),
+    ],
+)
+def test_suspend_without_an_end_takes_out_the_end_of_a_timed_suspension(
+    wanted: Checkout, arguments: list[str], left: str
+) -> None:
+    spec = wanted.specs / "one.yaml"
+    spec.write_text(spec.read_text(encoding="utf-8") + TIMED, encoding="utf-8")
+
+    ran = wanted.run("suspend", "one", *arguments)
+
+    assert ran.code == 0
+    assert "No change" not in ran.err
+    assert left in spec.read_text(encoding="utf-8")
+
+
+def test_get_shows_the_jobs_that_there_are_and_complains_of_the_others(wanted: Checkout) -> None:
+    ran = wanted.run("get", "one", "nosuch")
+
+    assert ran.code == 64
+    assert "\none " in ran.out
+    assert "no job is called 'nosuch'" in ran.err
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_numbers(wanted: Checkout) -> None:
+    for number in (1, 4, 5, 15, 25):
+        wanted.want(f"east-{number:02}", f"ftjob-none-{number}", "observed")
+
+    ran = wanted.run("describe", "east-5")
+
+    assert "Did you mean 'east-05', 'east-04' or 'east-01'?" in ran.err
+
+
+def test_a_second_reconciler_is_offered_no_second_state_directory(wanted: Checkout) -> None:
+    nowhere = subprocess.DEVNULL
+    with wanted.start(stdin=None, stdout=nowhere, stderr=nowhere) as watch:
+        try:
+            while not (wanted.status_dir / "one.yaml").exists():
+                assert watch.poll() is None
+            ran = wanted.run("--once")
+        finally:
+            watch.terminate()
+
+    assert ran.code == 75
+    assert "Only one reconcile may change these specs' jobs at a time: wait for it, or stop it" in ran.err
+    assert "--state-dir" not in ran.err
+
+
+def test_a_plan_says_of_a_deleted_spec_that_its_job_goes_on_and_is_no_longer_managed(
+    wanted: Checkout, sandbox: Sandbox
+) -> None:
+    running, ended = sandbox.create(2)
+    wanted.want("running", running, "observed")
+    wanted.want("ended", ended)
+    wanted.run("--once", "--wait", "--allow-cancels", "5")
+    for name in ("running", "ended"):
+        (wanted.specs / f"{name}.yaml").unlink()
+
+    text, markdown, lines = (wanted.run("plan", "-o", output).out for output in ("text", "markdown", "json"))
+    records = [json.loads(line) for line in lines.splitlines()]
+    acted = wanted.run("--once")
+    after = wanted.run("plan")
+
+    assert f"{running} at openai {sandbox.url}" in text
+    assert ", and continues" in text
+    assert "has ended: cancelled" in text
+    assert text.endswith("Plan: 1 as desired; 2 no longer managed.\n")
+    assert markdown.startswith("### Plan: 2 no longer managed\n")
+    assert [each["resource"]["jobId"] for each in records if each["type"] == "no_longer_managed"] == [ended, running]
+    assert records[-1]["removed"] == ["ended", "running"]
+    assert f"{running} at openai {sandbox.url}" in acted.out
+    assert after.out.endswith("Plan: 1 as desired.\n")
+
+
+def test_a_plan_of_a_selection_says_nothing_of_deleted_specs(wanted: Checkout, sandbox: Sandbox) -> None:
+    wanted.want("gone", sandbox.create(1)[0], "observed")
+    wanted.run("--once", "--wait")
+    (wanted.specs / "gone.yaml").unlink()
+
+    assert "no longer managed" not in wanted.run("plan", "--selector", "team=support").out
+
+
+@pytest.mark.parametrize("verb", ["", "--once", "plan", "get", "validate", "drift"])
+def test_a_directory_of_specs_that_is_not_there_is_an_error_in_every_command(tmp_path: Path, verb: str) -> None:
+    ran = Checkout(tmp_path).run(*verb.split())
+
+    assert ran.code == 65
+    assert "specs: there is no such directory" in ran.out + ran.err
+
+
+@pytest.mark.parametrize("verb", ["wait one", "describe one", "set one running", "retry one"])
+def test_a_name_that_is_not_known_for_want_of_a_directory_is_told_so(tmp_path: Path, verb: str) -> None:
+    ran = Checkout(tmp_path).run(*verb.split())
+
+    assert ran.code == 64
+    assert "no job is called 'one'. specs: there is no such directory" in ran.err
+
+
+def test_retry_beside_a_watch_lets_the_watch_make_the_next_attempt(checkout: Checkout, sandbox: Sandbox) -> None:
+    (job_id,) = sandbox.create(1)
+    sandbox.break_with({"fault": "lost-cancel", "job": job_id, "times": 1})
+    checkout.want("one", job_id)
+    with watching(checkout) as watch:
+        wait_for(lambda: sandbox.cancels(job_id), "it is asked for, in vain")
+        wait_for(lambda: checkout.status("one").receipts[0].accepted_at, "that is on record")
+        ran = checkout.run("retry", "one")
+        wait_for(lambda: len(sandbox.cancels(job_id)) == 2, "it is asked for again")
+        wait_for(lambda: checkout.status("one").final, "it is proved")
+        code = watch.stop()
+
+    assert (ran.code, ran.out) == (0, "A watch is running: it makes the next attempt of one now.\n")
+    assert code == 0

@@ -1,0 +1,210 @@
+"""A checkout in which Git has not finished, or that changes while it is read: read, and not acted on."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.git.checkout import CheckedOutSpecs, find_checkout
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
+from reconciler.model.exit_code import ExitCode
+from tests.support.cli import Checkout
+from tests.support.repositories import Clone, a_clone, a_remote
+from tests.support.sandbox_client import Sandbox
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """Return a clone with one commit on a branch `side`, and the same specs on it as on `main`."""
+    clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
+    (clone.root / "notes.txt").write_text("one\n", encoding="utf-8")
+    clone.commit("Write notes")
+    clone.git("checkout", "--quiet", "-b", "side")
+    (clone.root / "notes.txt").write_text("two\n", encoding="utf-8")
+    clone.commit("Write other notes")
+    clone.git("checkout", "--quiet", "main")
+    return clone
+
+
+def stops(clone: Clone, *command: str) -> None:
+    """Run a command of Git that stops half way, as it does for a conflict or at a person's wish."""
+    with pytest.raises(subprocess.CalledProcessError):
+        clone.git(*command)
+
+
+def conflicts(clone: Clone, *command: str) -> None:
+    (clone.root / "notes.txt").write_text("three\n", encoding="utf-8")
+    clone.commit("Write yet others")
+    stops(clone, *command)
+
+
+def several(clone: Clone, *verb: str) -> None:
+    """Stop between two commits of several, where Git keeps nothing but the list of those to come."""
+    which = ["side"]
+    for number in range(2):
+        which.append(clone.git("commit-tree", "side^{tree}", "-p", which[-1], "-m", f"Say it again, {number}"))
+    conflicts(clone, *verb, *which)
+    (clone.root / "notes.txt").write_text("settled\n", encoding="utf-8")
+    clone.git("commit", "--quiet", "--all", "--message", "Settle it")
+
+
+def pop(clone: Clone) -> None:
+    (clone.root / "notes.txt").write_text("mine\n", encoding="utf-8")
+    clone.git("stash", "--quiet")
+    conflicts(clone, "stash", "pop")
+
+
+def patch(clone: Clone) -> None:
+    clone.git("format-patch", "--quiet", "-1", "side", "--output", str(clone.root.with_name("patch")))
+    conflicts(clone, "am", str(clone.root.with_name("patch")))
+
+
+def bisect(clone: Clone) -> None:
+    clone.git("bisect", "start", "HEAD", "HEAD~2")
+
+
+def linger(clone: Clone) -> None:
+    """Begin a bisect that has only begun: HEAD stays on its branch."""
+    clone.git("bisect", "start")
+
+
+SEVERAL = "a cherry-pick or revert"
+HALF: dict[str, tuple[str, Callable[[Clone], object]]] = {
+    "a merge": ("a merge is", lambda clone: clone.git("merge", "--quiet", "--no-ff", "--no-commit", "side")),
+    "a merge with conflicts": ("a merge is", lambda clone: conflicts(clone, "merge", "side")),
+    "a squash with conflicts": (
+        "it has files with conflicts",
+        lambda clone: conflicts(clone, "merge", "--squash", "side"),
+    ),
+    "a cherry-pick": ("a cherry-pick is", lambda clone: conflicts(clone, "cherry-pick", "side")),
+    "several cherry-picks": (f"{SEVERAL} is", lambda clone: several(clone, "cherry-pick")),
+    "a revert": ("a revert is", lambda clone: conflicts(clone, "revert", "--no-edit", "side")),
+    "several reverts": (f"{SEVERAL} is", lambda clone: several(clone, "revert", "--no-edit")),
+    "a rebase": ("a rebase is", lambda clone: stops(clone, "rebase", "--quiet", "--exec", "false", "HEAD~1")),
+    "a rebase by patches": ("a rebase is", lambda clone: conflicts(clone, "rebase", "--apply", "side")),
+    "git am": ("patches are being applied (git am)", patch),
+    "a bisect": ("a bisect is", bisect),
+    "a bisect that has only begun": ("a bisect is", linger),
+    "a stash that conflicts": ("it has files with conflicts", pop),
+}
+
+
+@pytest.mark.parametrize("where", ["a clone", "a linked working tree"])
+@pytest.mark.parametrize("what", HALF)
+def test_what_git_has_not_finished_is_not_acted_on(clone: Clone, sandbox: Sandbox, what: str, where: str) -> None:
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    clone.commit("Stop it")
+    if where == "a linked working tree":
+        clone.git("worktree", "add", "--quiet", "-b", "linked", str(clone.root.with_name("linked")))
+        clone = Clone(clone.root.with_name("linked"))
+    told, begin = HALF[what]
+    begin(clone)
+    ran = Checkout(clone.root, sandbox.environ).run("--once")
+
+    assert f"not acted on: {told}" in ran.err
+    assert "(RevisionNotTrusted)" in ran.err
+    assert sandbox.cancels(job_id) == []
+
+
+def test_a_spec_that_a_sparse_checkout_leaves_out_is_not_deleted(clone: Clone, sandbox: Sandbox) -> None:
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    stopped, other = sandbox.create(2)
+    checkout.want("stopped", stopped)
+    checkout.run("--once", "--wait")
+    checkout.want("other", other)
+    clone.commit("Stop one, and then another")
+    clone.git("sparse-checkout", "set", "--no-cone", "/*", "!/specs/stopped.yaml")
+    ran = checkout.run("--once")
+    clone.git("sparse-checkout", "disable")
+    again = checkout.run("--once", "--wait")
+
+    assert ran.code == ExitCode.INVALID_DOCUMENT
+    assert "specs/stopped.yaml: is left out of a sparse checkout (git sparse-checkout add specs)" in ran.err
+    assert "not acted on: a part of it is missing: specs/stopped.yaml (RevisionNotTrusted)" in ran.err
+    assert again.code == 0, again.err
+    assert sandbox.cancels(stopped, other) == [stopped, other]
+    assert checkout.status("stopped").receipts[0].confirmed_at is not None
+
+
+def test_specs_that_a_sparse_checkout_has_are_acted_on(clone: Clone, sandbox: Sandbox) -> None:
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    clone.commit("Stop it")
+    clone.git("sparse-checkout", "set", "specs")
+    ran = checkout.run("--once", "--wait", "--commit")
+
+    assert ran.code == 0, ran.err
+    assert sandbox.cancels(job_id) == [job_id]
+
+
+@pytest.mark.parametrize("where", ["specs", "specs/team"])
+def test_a_submodule_without_its_files_is_no_empty_folder(clone: Clone, sandbox: Sandbox, where: str) -> None:
+    inner = a_clone(a_remote(clone.root.with_name("inner.git")), clone.root.with_name("inner"))
+    (inner.root / "a.yaml").write_text("{}\n", encoding="utf-8")
+    inner.commit("Write a spec")
+    inner.push()
+    source = clone.root.with_name("inner.git").as_uri()
+    clone.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", source, where)
+    clone.git("commit", "--quiet", "--message", "Add the specs of a team")
+    clone.git("submodule", "--quiet", "deinit", "--force", where)
+    ran = Checkout(clone.root, sandbox.environ).run("--once")
+
+    assert ran.code == ExitCode.INVALID_DOCUMENT
+    assert f"{where}: is a submodule, whose files are not here" in ran.err
+
+
+def test_what_a_conflict_has_left_behind_stops_nothing(clone: Clone, sandbox: Sandbox) -> None:
+    checkout = Checkout(clone.root, sandbox.environ)
+    checkout.name_provider()
+    (job_id,) = sandbox.create(1)
+    checkout.want("runaway", job_id)
+    clone.commit("Stop it")
+    pop(clone)
+    clone.git("checkout", "--quiet", "HEAD", "--", "notes.txt")
+    ran = checkout.run("--once")
+
+    assert (clone.root / ".git" / "AUTO_MERGE").exists()
+    assert ran.code == 0, ran.err
+    assert sandbox.cancels(job_id) == [job_id]
+
+
+class BusyDisk(LocalDisk):
+    """A disk on which somebody changes his mind in each file once it has been read."""
+
+    def read(self, path: Path) -> bytes:
+        """Return what is in a file, and change it."""
+        data = super().read(path)
+        path.write_bytes(data.replace(b"cancelled", b"observed"))
+        return data
+
+
+def test_two_scans_that_differ_are_not_acted_on(clone: Clone) -> None:
+    checkout = Checkout(clone.root)
+    checkout.want("runaway", "ftjob-abc123", provider="openai")
+    found = find_checkout(checkout.specs)
+    assert found is not None
+    statuses = checkout.status_dir
+    quiet, busy = (
+        CheckedOutSpecs(
+            SpecsDir(checkout.specs, statuses, disk, "specs"),
+            checkout.specs,
+            found,
+            statuses,
+            lambda: datetime.now(UTC),
+        ).snapshot()
+        for disk in (LocalDisk(checkout.specs), BusyDisk(checkout.specs))
+    )
+
+    assert quiet.why_not_trusted is None
+    assert "it changed while it was read" in str(busy.why_not_trusted)

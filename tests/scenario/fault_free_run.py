@@ -1,0 +1,64 @@
+"""The same end, reached without any of the trouble: a run must end where one does that only sees its last specs.
+
+A fresh process on an empty disk takes over the world as it is when the trouble ends, and the two runs are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.scenario.history import ABSENT, Calmed, History
+from tests.scenario.oracles.convergence import had_limits, was_lost
+from tests.scenario.oracles.status_yaml import OVER, Tree, ready, standing
+from tests.scenario.oracles.statuses import status_of
+from tests.scenario.simulation import Plan, play
+
+_OF_ITS_PAST = "Contested"
+"""The reason that only somebody with a memory can have."""
+
+
+def different_ending(plan: Plan, history: History) -> Iterator[str]:
+    """Tell the jobs that stand otherwise than they would, had there been no trouble.
+
+    A cancel that trouble has delayed may find its job ended by itself, so one end is as good as another. Whether a
+    limit was the cause is told by the provider's times, and those may have been absurd. Under tight brakes what is
+    asked for depends on the hour before.
+    """
+    if history.most_an_hour is not None:
+        return
+    calmed = next(each for each in history.events if isinstance(each, Calmed))
+    other = play(
+        Plan(
+            seed=plan.seed,
+            worlds=plan.worlds,
+            revision=calmed.revision,
+            steps=plan.aftermath,
+            begins_at=calmed.at,
+            memories=calmed.memories,
+        )
+    )
+    ours, theirs = history.left, other.left
+    for wish in calmed.revision.valid():
+        here, there = status_of(wish, ours.statuses), status_of(wish, theirs.statuses)
+        if here is None or there is None:
+            yield f"{wish.name} has no status in one of the two runs"
+        # What the provider has forgotten, or takes back, is known only to who saw it before.
+        elif (
+            history.back_at(wish.account, wish.job_id) is None
+            and not (wish.max_queued is not None and was_lost(here, history))
+            and ABSENT not in {_phase(here), _phase(there)}
+            and ready(here)["reason"] != _OF_ITS_PAST
+        ):
+            are_over = {_phase(here), _phase(there)} <= OVER
+            is_same = standing(here) == standing(there) or (are_over and had_limits(history, wish))
+            if not is_same or not (are_over or _phase(here) == _phase(there)):
+                yield f"{wish.name} is {_told(here)}, and without trouble {_told(there)}"
+
+
+def _phase(tree: Tree) -> str:
+    phase: str = tree["status"]["phase"]
+    return phase
+
+
+def _told(tree: Tree) -> str:
+    return f"{_phase(tree)}, {standing(tree)} {ready(tree)['reason']}"

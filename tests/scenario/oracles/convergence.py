@@ -1,0 +1,138 @@
+"""Where a run must have ended: by the table of the design, from the last specs and the world as it truly is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.providers import load
+from tests.scenario.history import ABSENT, Crashed, Edited, Ended, Happened, History, PassEnded, Tampered
+from tests.scenario.oracles.requests import is_over_limit
+from tests.scenario.oracles.status_freshness import ROUND
+from tests.scenario.oracles.status_yaml import OVER, Tree, is_job, read, ready, standing
+from tests.scenario.oracles.statuses import path_of, status_of
+from tests.scenario.repository import Revision, Wish
+
+_UNFINISHED_WISH = {
+    "running": {"validating_files": "Ready", "queued": "Ready", "running": "Ready"},
+    "paused": {"paused": "Ready"},
+}
+_OTHERS_ACT = "somebody"
+
+
+def wrong_ending(history: History) -> Iterator[str]:
+    """Tell the jobs whose last status is not what the last specs and the world call for.
+
+    A watch looks at a job that goes on once in five intervals, so that one which ends by itself may do so unseen.
+    """
+    last = history.left
+    revision = next(each.revision for each in reversed(history.events) if isinstance(each, Edited))
+    valid = set(revision.valid())
+    for wish in revision.readable():
+        tree = status_of(wish, last.statuses)
+        if tree is None:
+            yield f"{wish.name} has no status"
+            continue
+        if wish not in valid:
+            said = standing(tree)
+            if said != "Stalled" or ready(tree)["reason"] not in {"InvalidSpec", "InvalidProvider", "DuplicateJob"}:
+                yield f"{wish.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
+            continue
+        yield from _wrong_status(history, revision, wish, tree)
+    is_braked = history.most_an_hour is not None
+    is_suspect = any(is_all_gone(history, revision, account, last.at) for account in revision.accounts)
+    for path in _left_over(revision, last, is_braked=is_braked):
+        if is_job(path) or not is_suspect:
+            yield f"{path} is left over"
+
+
+def _wrong_status(history: History, revision: Revision, wish: Wish, tree: Tree) -> Iterator[str]:
+    """Tell what a valid spec's status says that is not so, or not as it should have become."""
+    last, said, phase = history.left, standing(tree), tree["status"]["phase"]
+    truth = history.truth(wish.account, wish.job_id, last.at)
+    if truth == ABSENT and is_all_gone(history, revision, wish.account, last.at):
+        # Then nothing tells a wrong key from jobs that were deleted: they stay as they were.
+        return
+    truths = history.was(wish.account, wish.job_id, last.at)
+    if isinstance(last, Ended):
+        truths |= history.was(wish.account, wish.job_id, last.at - ROUND)
+    if phase not in truths and not (truth == ABSENT and phase in OVER):
+        yield f"{wish.name} says {phase}, and its job is {truth}"
+    expected = _expected(history, revision, wish, phase, last)
+    if was_lost(tree, history):
+        expected = expected | _expected(history, revision, replace(wish, max_queued=None), phase, last)
+    if revision.is_settings_broken:
+        expected = expected or {"Stalled"}
+    is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
+    if said not in expected and not is_braked:
+        yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, not {expected}; its job is {truth}"
+
+
+def is_all_gone(history: History, revision: Revision, account: str, at: datetime) -> bool:
+    """Whether an account shows none of the jobs that valid specs name."""
+    named = {each.job_id for each in revision.valid() if each.account == account}
+    return all(history.truth(account, job_id, at) == ABSENT for job_id in named)
+
+
+def was_lost(tree: Tree, history: History) -> bool:
+    """Whether a status was spoilt: nobody can tell whether its job ever started, so maxQueued is out of force."""
+    could_be = any(isinstance(each, Tampered | Crashed) for each in history.events)
+    return could_be and any(each["reason"] == "StatusDiscarded" for each in tree["status"]["history"])
+
+
+def _expected(history: History, revision: Revision, wish: Wish, phase: str, last: PassEnded | Ended) -> set[str]:
+    never_started = phase in {"validating_files", "queued"}
+    limits = wish if never_started else replace(wish, max_queued=None)
+    is_over_its_limit = limits.has_limits and is_over_limit(history, limits, last.at)
+    is_all_suspended = revision.is_suspended and not revision.is_settings_broken
+    if is_all_suspended or wish.is_suspended(last.at):
+        return {"Suspended"}
+    if wish.desired == "observed":
+        # Never seen at all is a typo, whatever is wanted.
+        return {"Ready", "Stalled"} if phase == ABSENT else {"Ready"}
+    if phase == ABSENT:
+        return {"Stalled", "Ready"} if wish.desired == "cancelled" or wish.has_limits else {"Stalled"}
+    if phase == "succeeded":
+        return {"Ready"}
+    if phase in OVER:
+        is_wanted = wish.desired == "cancelled"
+        return {"Ready"} if is_wanted else {"Ready", "Stalled"} if had_limits(history, wish) else {"Stalled"}
+    if wish.desired == "cancelled" or is_over_its_limit:
+        return set()
+    if phase in _UNFINISHED_WISH[wish.desired]:
+        return {"Ready"}
+    if not load(revision.service(wish.account).type).capabilities.can_pause:
+        return {"Stalled"}
+    # Others undid it three times within a day: a person must decide.
+    is_contested = sum(isinstance(each, Happened) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
+    return {"Stalled"} if is_contested else set()
+
+
+def had_limits(history: History, wish: Wish) -> bool:
+    """Whether a spec of this job ever set a limit, for which it may have been cancelled."""
+    revisions = [each.revision for each in history.events if isinstance(each, Edited)]
+    return any(each.has_limits and each.job_id == wish.job_id for revision in revisions for each in revision.wishes)
+
+
+def _left_over(revision: Revision, last: PassEnded | Ended, *, is_braked: bool) -> Iterator[str]:
+    """Tell the statuses whose spec is long gone."""
+    if revision.unreadable_files():
+        return
+    expected = {path_of(wish) for wish in revision.readable()}
+    for path in last.statuses.keys() - expected:
+        if is_braked and is_job(path):
+            # More specs were deleted at once than such brakes let anybody believe.
+            continue
+        tree = read(last.statuses[path])
+        # A request that nothing came of is waited for a day, even without its spec. And a spoilt file counts as none:
+        # nobody can tell what it was about, so nobody takes it away.
+        if tree is not None and all(each["outcome"] for each in tree["status"].get("receipts", ())):
+            yield path
+
+
+def endings(history: History) -> dict[str, tuple[str, str]]:
+    """Return phase and standing of every job that has a status at the end, by its path: to compare two runs."""
+    last = history.left
+    trees = {path: read(data) for path, data in last.statuses.items()}
+    return {path: (tree["status"]["phase"], standing(tree)) for path, tree in trees.items() if tree}

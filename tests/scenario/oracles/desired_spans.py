@@ -1,0 +1,67 @@
+"""What people want, and from when until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from reconciler.sandbox.world import UnknownJobError
+from tests.scenario.history import Edited, History, Served
+from tests.scenario.oracles.undisrupted_spans import Span
+from tests.scenario.repository import Wish
+
+Job = tuple[str, str]
+_OF_CLOCKS = {"clocks disagree", "no-date", "absurd-times"}
+_AFTER = timedelta(seconds=1)
+"""A limit is passed only after its moment."""
+
+
+def named_spans(history: History) -> dict[Job, list[Span]]:
+    """Return when each job was named by the one valid spec of it."""
+    return _spans(history, lambda _, since: since, may_act=False)
+
+
+def wanted_cancels(history: History) -> dict[Job, list[Span]]:
+    """Return when each job's cancel was wanted by a valid spec that was not suspended, under Settings that allow it.
+
+    Where a provider's times were not to be relied on, its limits count for nothing.
+    """
+    doubtful = {each.account for each in history.events if isinstance(each, Served) and each.fault in _OF_CLOCKS}
+
+    def since(wish: Wish, at: datetime) -> datetime | None:
+        moments = [at] if wish.desired == "cancelled" else []
+        if wish.desired != "observed" and wish.account not in doubtful:
+            moments += [max(at, limit + _AFTER) for limit in _limits(history, wish)]
+        return None if not moments else max(min(moments), wish.suspended_until or at)
+
+    return _spans(history, since, may_act=True)
+
+
+def _limits(history: History, wish: Wish) -> Iterator[datetime]:
+    if wish.not_after is not None:
+        yield wish.not_after
+    if wish.max_age is not None:
+        try:
+            yield history.worlds[wish.account].retrieve(wish.job_id, history.began_at).created_at + wish.max_age
+        except UnknownJobError:
+            return
+
+
+def _spans(
+    history: History, since_when: Callable[[Wish, datetime], datetime | None], *, may_act: bool
+) -> dict[Job, list[Span]]:
+    found: dict[Job, list[Span]] = {}
+    edits = [each for each in history.events if isinstance(each, Edited)]
+    ends = [*(each.at for each in edits[1:]), history.events[-1].at]
+    for edit, end in zip(edits, ends, strict=True):
+        revision = edit.revision
+        if may_act and (revision.is_settings_broken or revision.is_suspended):
+            continue
+        for wish in revision.valid():
+            since = since_when(wish, edit.at)
+            if since is not None and since < end:
+                spans = found.setdefault((wish.account, wish.job_id), [])
+                if spans and spans[-1].until == since:
+                    since = spans.pop().since
+                spans.append(Span(since, end))
+    return found

@@ -1,0 +1,92 @@
+"""Whether everything that is waited for comes: the next pass, the next look, the retry that a person wants, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tests.scenario.disruptions import RetryAsked
+from tests.scenario.history import Edited, Ended, History, PassBegun, Served, StopWished
+from tests.scenario.oracles.desired_spans import named_spans, wanted_cancels
+from tests.scenario.oracles.health import lives
+from tests.scenario.oracles.requests import MAY
+from tests.scenario.oracles.status_yaml import UNFINISHED
+from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
+
+STOPPED = timedelta(seconds=25)
+SCAN = timedelta(seconds=66 + 10)
+"""The longest time between two scans, and what a pass takes."""
+LOOKED = timedelta(seconds=5 * 60 + 20)
+"""A job that goes on is looked at once in five intervals."""
+HEEDED = timedelta(seconds=2 + 15)
+"""A retry is taken up with the next beat."""
+
+
+def unstopped(history: History) -> Iterator[str]:
+    """Tell the watches that did not end within the promised time once they were to."""
+    wished_at: datetime | None = None
+    for event in history.events:
+        match event:
+            case StopWished(at=at):
+                wished_at = at
+            case Ended(at=at) if wished_at is not None:
+                if at - wished_at > STOPPED:
+                    yield f"{at:%T} it ended {at - wished_at} after it was to"
+                wished_at = None
+
+
+def hung(history: History) -> Iterator[str]:
+    """Tell where a watch made no pass for longer than an interval, whatever was wrong with its accounts."""
+    begun = [each.at for each in history.events if isinstance(each, PassBegun)]
+    clear = clear_spans(history, "")
+    for life in lives(history):
+        for gap in (each.within(life) for each in clear):
+            moments = [gap.since, *(at for at in begun if gap.since < at < gap.until), gap.until]
+            for before, after in pairwise(moments):
+                if after - before > SCAN:
+                    yield f"{after:%T} no pass was made since {before:%T}"
+
+
+def overlooked(history: History) -> Iterator[str]:
+    """Tell the jobs that went on and were not looked at for longer than promised, with nothing in the way."""
+    for (account, job_id), spans in named_spans(history).items():
+        seen = [each.at for each in history.events if _shows(each, account, job_id)]
+        for gap in (each.within(span) for each in clear_spans(history, account, job_id) for span in spans):
+            moments = [gap.since, *(at for at in seen if gap.since < at < gap.until), gap.until]
+            for before, after in pairwise(moments):
+                goes_on = {history.truth(account, job_id, at) for at in (before, after)} <= UNFINISHED
+                if after - before > LOOKED and goes_on:
+                    yield f"{after:%T} {job_id} was not looked at since {before:%T}"
+
+
+def _shows(event: object, account: str, job_id: str) -> bool:
+    return isinstance(event, Served) and event.account == account and job_id in event.words
+
+
+def unheeded(history: History) -> Iterator[str]:
+    """Tell the retries that a person asked for and that did not leave, though the cancel was asked for before."""
+    wanted = wanted_cancels(history)
+    for asked in (each for each in history.events if isinstance(each, RetryAsked)):
+        due = Span(asked.at, asked.at + HEEDED)
+        for (account, job_id), spans in wanted.items():
+            sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]
+            if (
+                _is_named(history, asked, account, job_id)
+                and any(span.since < due.since and due.until < span.until for span in spans)
+                and any(each.within(due) == due for each in clear_spans(history, account, job_id))
+                and {history.truth(account, job_id, at) for at in (due.since, due.until)} <= MAY["cancel"]
+                and any(at < due.since for at in sent)
+                and not any(due.since <= at <= due.until for at in sent)
+            ):
+                yield f"{due.until:%T} the retry of {asked.name} has not left"
+
+
+def _is_cancel(event: object, account: str, job_id: str) -> bool:
+    return isinstance(event, Served) and (event.account, event.verb, event.job_id) == (account, "cancel", job_id)
+
+
+def _is_named(history: History, asked: RetryAsked, account: str, job_id: str) -> bool:
+    edits = [each for each in history.events if isinstance(each, Edited) and each.at <= asked.at]
+    wish = edits[-1].revision.wish_for(account, job_id)
+    return wish is not None and wish.name == asked.name

@@ -1,0 +1,87 @@
+"""Whether a look in which everything was gone at once was believed: a wrong key or project is likelier than that.
+
+Jobs whose cancel was accepted may be gone because of it, and are not counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from tests.scenario.history import ABSENT, Crashed, Edited, History, PassBegun, PassEnded, Put, Served, Tampered
+from tests.scenario.oracles.status_yaml import UNFINISHED, Tree, is_job, job_of, read
+
+MANY = 2
+_LASTS = timedelta(minutes=59)
+
+
+def believed_suspects(history: History) -> Iterator[str]:
+    """Tell what was asked for, or called absent, on a look in which all unfinished jobs of an account were gone.
+
+    What was known of the jobs is what the statuses said that were left when the pass began. After an hour they may be
+    believed gone, if the account shows any other job.
+    """
+    since: dict[str, datetime] = {}
+    urls: Mapping[str, str] = {}
+    statuses: dict[str, bytes] = {}
+    words: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for event in history.events:
+        match event:
+            case Edited(revision=revision):
+                urls = revision.lines()
+            case PassEnded(statuses=left) | Crashed(statuses=left):
+                statuses = dict(left)
+                words.clear()
+            case Tampered(path=path):
+                statuses.pop(path, None)
+            case PassBegun():
+                words.clear()
+            case Served(is_change=True) if _is_rash(event, words, _suspects(urls, statuses, words)):
+                yield f"{event.at:%T} {event.verb} of {event.job_id}, though all jobs of the account were gone at once"
+            case Served():
+                words[event.account].update(event.words)
+                since = {**dict.fromkeys(_suspects(urls, statuses, words), event.at), **since}
+            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                account = urls[job[0]]
+                is_news = tree["status"]["phase"] == ABSENT and job[1] in _known(account, urls, statuses)
+                lasted = event.at - since.get(account, event.at)
+                if is_news and account in _suspects(urls, statuses, words, lasted):
+                    yield f"{event.at:%T} {path} says absent, though all jobs of the account were gone at once"
+
+
+def _is_rash(request: Served, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
+    """Whether a change was asked for of a job that such an account did not show. What it shows is a fact."""
+    word = words[request.account].get(request.job_id or "", ABSENT)
+    return request.account in suspects and word == ABSENT
+
+
+def _suspects(
+    urls: Mapping[str, str],
+    statuses: Mapping[str, bytes],
+    words: Mapping[str, Mapping[str, str]],
+    lasted: timedelta = timedelta(0),
+) -> set[str]:
+    """Return the accounts of which this pass saw nothing that it should have seen, for all that the doubt lasted."""
+    found = set()
+    for account, seen in words.items():
+        known = [job for job in _known(account, urls, statuses) if job in seen]
+        may_be_believed = lasted >= _LASTS and any(word != ABSENT for word in seen.values())
+        if len(known) >= MANY and all(seen[job] == ABSENT for job in known) and not may_be_believed:
+            found.add(account)
+    return found
+
+
+def _known(account: str, urls: Mapping[str, str], statuses: Mapping[str, bytes]) -> set[str]:
+    """Return the jobs of an account that the statuses tell to be unfinished and not asked to stop, by their ids."""
+    trees = [tree for path, data in statuses.items() if is_job(path) and (tree := read(data))]
+    jobs = [(job_of(tree), tree) for tree in trees if not _may_vanish(tree)]
+    return {
+        job[1] for job, tree in jobs if job and urls.get(job[0]) == account and tree["status"]["phase"] in UNFINISHED
+    }
+
+
+def _may_vanish(tree: Tree) -> bool:
+    return any(
+        each["verb"] == "cancel" and each["acceptedAt"] and not each["outcome"] for each in tree["status"]["receipts"]
+    )

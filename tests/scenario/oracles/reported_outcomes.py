@@ -1,0 +1,224 @@
+"""Whether what is said is so: what we write of our requests, and of who ended a job, against the provider's own log.
+
+Rules: a request was taken where the provider answered it with 2xx and did not refuse it in so many words; it can have
+stopped its job where it arrived before that was over. An answer that was lost may have been either.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tests.scenario.history import ABSENT, Audited, Crashed, Edited, Event, Happened, History, Put, Served, Tampered
+from tests.scenario.oracles.absences import is_told_gone
+from tests.scenario.oracles.passes import chapters
+from tests.scenario.oracles.requests import SKEW
+from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready
+from tests.scenario.oracles.statuses import status_of
+from tests.scenario.provider import REFUSED_IN_200
+
+_SECOND = timedelta(seconds=1)
+_MOMENT = timedelta(microseconds=1)
+_NOT_TAKEN = frozenset({REFUSED_IN_200, "html", "garbage"})
+"""What an answer of 2xx may be in which nothing was taken, as far as a reader can tell."""
+_REFUSED = (400, 500)
+_ATTEMPTS_MAX = 5
+_NOT_JUDGED = "cannot be judged"
+
+
+def said_accepted(history: History) -> Iterator[str]:
+    """Tell the requests that a receipt or the audit calls accepted, and the provider did not accept."""
+    taken: defaultdict[tuple[str, str, str], list[Served]] = defaultdict(list)
+    accounts, told = history.accounts(), set[tuple[str, ...]]()
+    for event in history.events:
+        match event:
+            case Served(is_change=True, job_id=str(job_id)) if _is_taken(event):
+                taken[event.account, job_id, event.verb].append(event)
+            case Audited(outcome="accepted"):
+                if not any(
+                    abs(event.at - each.ended_at) <= _SECOND for each in taken[event.account, event.job_id, event.verb]
+                ):
+                    yield f"{event.at:%T} the audit says that the {event.verb} of {event.job_id} was accepted"
+            case Put(path=path, data=data):
+                for account, job_id, receipt in _receipts(accounts, path, data):
+                    verb, at = receipt["verb"], receipt["acceptedAt"]
+                    if at is None or (path, verb, at) in told:
+                        continue
+                    told.add((path, verb, at))
+                    moment = _instant(at)
+                    answers = taken[account, job_id, verb]
+                    if not any(-_SECOND < each.ended_at - moment < 2 * _SECOND for each in answers):
+                        yield f"{event.at:%T} {path} says that the {verb} of {job_id} was accepted at {at}"
+
+
+def said_ended(history: History) -> Iterator[str]:
+    """Tell the receipts that were closed by what their jobs never were."""
+    accounts, told = history.accounts(), set[tuple[str, ...]]()
+    for event in history.events:
+        if not isinstance(event, Put):
+            continue
+        for account, job_id, receipt in _receipts(accounts, event.path, event.data):
+            outcome = receipt["outcome"]
+            key = (event.path, receipt["requestedAt"], str(outcome))
+            if key in told:
+                continue
+            told.add(key)
+            if outcome in OVER and history.was(account, job_id, event.at).isdisjoint({outcome, ABSENT}):
+                yield f"{event.at:%T} {event.path} has a {receipt['verb']} that ended as {outcome}"
+            is_gone = ABSENT in history.was(account, job_id, event.at) or is_told_gone(
+                history, account, job_id, event.at
+            )
+            if outcome == "gone" and not is_gone:
+                yield f"{event.at:%T} {event.path} has a {receipt['verb']} whose job is called gone"
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """The cancels that we were about to send: what each status said right before one left.
+
+    Where a crash leaves a status as it stood then, nobody knows whether the request left. Where it leaves what was
+    written after the answer, the answer is known, whatever else the crash took.
+    """
+
+    accounts: Mapping[str, str]
+    intents: dict[tuple[str, str, str, int], bytes] = field(default_factory=dict)
+
+    def take_in(self, event: Event) -> None:
+        if isinstance(event, Put):
+            for attempt in self._open(event.path, event.data):
+                self.intents.setdefault(attempt, event.data)
+
+    def left_open(self, statuses: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
+        """Yield the jobs of which an attempt is left whose request may or may not have been sent."""
+        for path, data in statuses.items():
+            yield from (attempt[:2] for attempt in self._open(path, data) if self.intents.get(attempt) == data)
+
+    def _open(self, path: str, data: bytes) -> Iterator[tuple[str, str, str, int]]:
+        for account, job_id, receipt in _receipts(self.accounts, path, data):
+            if receipt["verb"] == "cancel" and receipt["outcome"] is None:
+                yield account, job_id, str(receipt["requestedAt"]), receipt["attempts"]
+
+
+@dataclass(slots=True)
+class _Cancels:
+    """What the provider knows of our cancels of one job."""
+
+    taken: bool = False
+    """One was taken, rightly or not."""
+    maybe: bool = False
+    """One may have been: it arrived before the job was over, and was not refused."""
+    clearly: bool = False
+    """One was taken, and it is the one that stopped the job or will, if nothing else does."""
+    posts: int = 0
+    is_shown_over: bool = False
+    """A retrieve has shown the job over since the first of them."""
+
+
+def said_by_whom(history: History) -> Iterator[str]:
+    """Tell the reasons that name somebody as the one who ended a job, or a provider as one who would not."""
+    cancels: defaultdict[tuple[str, str], _Cancels] = defaultdict(_Cancels)
+    overtaken: dict[str, datetime] = {}
+    accounts = history.accounts()
+    attempts = _Attempts(accounts)
+    is_spoilt = False
+    for event in history.events:
+        attempts.take_in(event)
+        match event:
+            case Crashed(statuses=statuses):
+                is_spoilt = True
+                for key in attempts.left_open(statuses):
+                    cancels[key].maybe = True
+            case Tampered() | Happened(kind="disk full" | "disk refuses"):
+                is_spoilt = True
+            case Happened(kind="ended before our cancel" | "somebody cancels before our cancel", what=what):
+                overtaken[what] = event.at
+            case Served(verb="cancel", job_id=str(job_id)):
+                is_late = overtaken.get(f"{event.account}/{job_id}") == event.at
+                _take_in(history, event, cancels[event.account, job_id], is_late=is_late)
+            case Served(verb="retrieve", fault=None, job_id=str(job_id)):
+                ours = cancels[event.account, job_id]
+                ours.is_shown_over |= ours.posts > 0 and event.words.get(job_id) in OVER
+            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+                account = accounts[job[0]]
+                ours = cancels[account, job[1]]
+                is_sole = not is_spoilt and _has_one_name(history, account, job[1])
+                if (why := _objection(ready(tree)["reason"], ours, is_sole=is_sole)) is not None:
+                    yield f"{event.at:%T} {path} says {ready(tree)['reason']}, and {why}"
+
+
+def _take_in(history: History, answer: Served, ours: _Cancels, *, is_late: bool) -> None:
+    """Take in a cancel, late where the job ended right before it arrived."""
+    ours.posts += 1
+    moment = max(answer.at - _MOMENT, history.began_at)
+    before = history.truth(answer.account, str(answer.job_id), moment)
+    was_there = is_late or answer.at == history.began_at or before not in {*OVER, ABSENT}
+    could_stop = was_there and not is_late
+    is_refused = answer.status is not None and _REFUSED[0] <= answer.status < _REFUSED[1]
+    ours.maybe |= _is_taken(answer) or (was_there and not is_refused and not (is_late and answer.is_well))
+    ours.taken |= _is_taken(answer)
+    ours.clearly |= could_stop and answer.is_well and answer.fault is None and before != "cancelling"
+
+
+def _objection(reason: str, ours: _Cancels, *, is_sole: bool) -> str | None:
+    match reason:
+        case "CancelledByUs" if not ours.maybe:
+            return "no cancel of ours reached it before it was over"
+        case "FinishedDespiteCancel" if not ours.taken:
+            return "none was accepted"
+        case "CancelledElsewhere" | "FinishedBeforeCancel" if ours.clearly and is_sole:
+            return "one of ours was accepted before"
+        case "CancelNotHonoured" if ours.is_shown_over:
+            return "it was shown as over"
+        case _:
+            return None
+
+
+def _has_one_name(history: History, account: str, job_id: str) -> bool:
+    """Whether one spec alone ever named the job, and never another one: then its status knows all that we did."""
+    revisions = [each.revision for each in history.events if isinstance(each, Edited)]
+    wishes = {(each.name, each.account, each.job_id) for revision in revisions for each in revision.wishes}
+    names = {name for name, of, job in wishes if (of, job) == (account, job_id)}
+    return len(names) == 1 and sum(name in names for name, *_ in wishes) == 1
+
+
+def unjudged(history: History) -> Iterator[str]:
+    """Tell the limits that could not be judged and of which a pass left nothing said, and those that could."""
+    for chapter, end in chapters(history):
+        if chapter.is_hindered:
+            continue
+        for wish in chapter.revision.valid():
+            tree = status_of(wish, end.statuses)
+            is_meant = wish.max_age is not None and wish.desired != "cancelled" and not wish.is_suspended(end.at)
+            if tree is None or not is_meant or ready(tree)["reason"] != "AsDesired":
+                continue
+            answers = [each for each in chapter.served(wish.account) if each.words.get(wish.job_id) in UNFINISHED]
+            # Where two answers tell the time differently, either may be the one that counted.
+            tellings = {_is_timely(each) for each in answers}
+            phase = tree["status"]["phase"]
+            message, is_running = ready(tree)["message"], phase in UNFINISHED and answers
+            if is_running and tellings == {False} and _NOT_JUDGED not in message and "only reported" not in message:
+                yield f"{end.at:%T} {wish.name} says {message!r}, and its provider told no time to judge its limit by"
+            is_sound = all(each.fault is None for each in answers)
+            if is_running and tellings == {True} and is_sound and f"maxAge {_NOT_JUDGED}" in message:
+                yield f"{end.at:%T} {wish.name} says {message!r}, and its provider told the time"
+
+
+def _is_timely(answer: Served) -> bool:
+    return answer.dated is not None and abs(answer.dated - answer.ended_at) <= SKEW
+
+
+def _is_taken(answer: Served) -> bool:
+    return answer.is_well and answer.fault not in _NOT_TAKEN
+
+
+def _receipts(accounts: Mapping[str, str], path: str, data: bytes) -> Iterator[tuple[str, str, Tree]]:
+    tree = read(data) if is_job(path) else None
+    job = job_of(tree) if tree else None
+    if tree is not None and job is not None:
+        yield from ((accounts[job[0]], job[1], each) for each in tree["status"]["receipts"])
+
+
+def _instant(text: str | datetime) -> datetime:
+    return text if isinstance(text, datetime) else datetime.fromisoformat(text)

@@ -1,0 +1,49 @@
+"""Whether what a watch asks for leaves when it should: not later than promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from tests.scenario.disruptions import DEAF, Hindrance
+from tests.scenario.history import History, Served
+from tests.scenario.oracles.desired_spans import wanted_cancels
+from tests.scenario.oracles.requests import MAY
+from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
+
+SOON = timedelta(seconds=15)
+"""How long a watch may take over a look at all jobs of an account here, and a request after it."""
+SCANNED = timedelta(seconds=66)
+"""What nobody heard of is found by the next scan."""
+
+
+def tardy(history: History) -> Iterator[str]:
+    """Tell the wanted cancels that did not leave though nothing stood in their way, whatever else went wrong."""
+    for (account, job_id), spans in wanted_cancels(history).items():
+        clear = clear_spans(history, account, job_id)
+        sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]
+        for wanted in spans:
+            if any(at <= wanted.since for at in sent):
+                continue  # asked for before: when it is asked again is another promise
+            since, until = _known_at(history, wanted.since), min([wanted.until, *sent])
+            for gap in (each.within(Span(since, until)) for each in clear):
+                if gap.length > SOON and _is_cancellable(history, account, job_id, gap):
+                    yield f"{gap.since:%T} the cancel of {job_id} is wanted, and has not left by {gap.until:%T}"
+
+
+def _known_at(history: History, at: datetime) -> datetime:
+    """Return when what somebody wrote at a moment could be known: at once, or by the next scan."""
+    is_deaf = any(
+        each.at <= at <= each.until
+        for each in history.events
+        if isinstance(each, Hindrance) and each.kind.startswith(DEAF)
+    )
+    return at + SCANNED if is_deaf else at
+
+
+def _is_cancel(event: object, account: str, job_id: str) -> bool:
+    return isinstance(event, Served) and (event.account, event.verb, event.job_id) == (account, "cancel", job_id)
+
+
+def _is_cancellable(history: History, account: str, job_id: str, span: Span) -> bool:
+    return {history.truth(account, job_id, at) for at in (span.since, span.until)} <= MAY["cancel"]

@@ -1,0 +1,163 @@
+"""Whether the statuses, on the disk and where they are published, show the world as it is within the promised time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from reconciler.sandbox.world import UnknownJobError
+from tests.scenario.disruptions import Published
+from tests.scenario.history import ABSENT, Crashed, Edited, Gone, History, Put, Served
+from tests.scenario.oracles.desired_spans import named_spans, wanted_cancels
+from tests.scenario.oracles.status_yaml import Tree, is_job, job_of, read
+from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common, is_good
+
+ROUND = timedelta(seconds=5 * 60 + 20)
+"""A job that goes on is looked at once in five intervals."""
+CONFIRMED = timedelta(seconds=60 + 20)
+"""A request that was taken is followed up every minute."""
+PUBLISHED = timedelta(seconds=66 + 20)
+"""Each scan publishes what is not published yet."""
+RECOVERED = timedelta(seconds=5 * 60 + 80)
+TOLD = timedelta(seconds=600)
+"""So long after its last good answer an account is surely told to be away, having been asked in vain twice or more."""
+
+Job = tuple[str, str]
+
+
+def outdated(history: History) -> Iterator[str]:
+    """Tell the statuses that showed for longer than promised what the job no longer was, with nothing in the way."""
+    wanted = wanted_cancels(history)
+    for job, spans in named_spans(history).items():
+        clear, cancels = clear_spans(history, *job), wanted.get(job, [])
+        cancelled_at = [each.at for each in history.events if _is_taken_cancel(each, job)]
+        for version, phase in _versions(history, job):
+            for stretch, truth in _truths(history, job, version):
+                if truth in {phase, ABSENT}:
+                    continue
+                is_asked = any(at <= stretch.since for at in cancelled_at) and truth == "cancelled"
+                patience = [*((span, ROUND) for span in spans), *((span, CONFIRMED) for span in cancels if is_asked)]
+                for span, promised in patience:
+                    for gap in (each.within(stretch).within(span) for each in clear):
+                        if gap.length > promised:
+                            yield f"{gap.until:%T} {job[1]} is shown as {phase}, and is {truth} for {gap.length}"
+
+
+def _is_taken_cancel(event: object, job: Job) -> bool:
+    return (
+        isinstance(event, Served) and (event.account, event.job_id, event.verb) == (*job, "cancel") and is_good(event)
+    )
+
+
+def _versions(history: History, job: Job) -> Iterator[tuple[Span, str]]:
+    """Yield what the status of a job showed, and for how long."""
+    lines: dict[str, str] = {}
+    found: list[tuple[datetime, str]] = []
+    for event in history.events:
+        if isinstance(event, Edited):
+            lines = event.revision.lines()
+        elif isinstance(event, Put) and is_job(event.path) and (tree := read(event.data)) and _is_of(tree, job, lines):
+            found.append((event.at, tree["status"]["phase"]))
+    ends = [*(at for at, _ in found[1:]), history.events[-1].at]
+    for (since, phase), until in zip(found, ends, strict=False):
+        yield Span(since, until), phase
+
+
+def _is_of(tree: Tree, job: Job, lines: dict[str, str]) -> bool:
+    here = job_of(tree)
+    return here is not None and (lines.get(here[0]), here[1]) == job
+
+
+def _truths(history: History, job: Job, span: Span) -> Iterator[tuple[Span, str]]:
+    """Yield what the job was in each part of a time, as a reader of its service's answers would call it."""
+    revision = next(each.revision for each in history.events if isinstance(each, Edited))
+    hides = revision.service(job[0]).front.hides
+    moments = sorted({span.since, span.until, *(at for at in _changes(history, job) if span.since < at < span.until)})
+    for since, until in pairwise(moments):
+        truth = history.truth(*job, since)
+        yield Span(since, until), hides.get(truth, truth)
+
+
+def _changes(history: History, job: Job) -> Iterator[datetime]:
+    world = history.worlds[job[0]]
+    yield from world.gone.get(job[1], ())
+    try:
+        view = world.retrieve(job[1], history.events[-1].at)
+    except UnknownJobError:
+        return
+    yield from (step.at for step in view.steps)
+
+
+def unpublished(history: History) -> Iterator[str]:
+    """Tell the statuses that stood on the disk and not where they are published, for longer than promised."""
+    pushes = [each for each in history.events if isinstance(each, Published)]
+    if not pushes:
+        return
+    clear = clear_spans(history, "")
+    changes = [each for each in history.events if isinstance(each, Put | Gone)]
+    for place, change in enumerate(changes):
+        later = (each.at for each in changes[place + 1 :] if each.path == change.path)
+        stood = Span(change.at, next(later, history.events[-1].at))
+        data = change.data if isinstance(change, Put) else None
+        for gap in (each.within(stood) for each in clear):
+            if gap.length > PUBLISHED:
+                seen_by = gap.since + PUBLISHED
+                if not any(each.at <= seen_by and each.statuses.get(change.path) == data for each in pushes):
+                    yield f"{seen_by:%T} {change.path} is not published as it stands since {change.at:%T}"
+
+
+def misjudged(history: History) -> Iterator[str]:
+    """Tell where an account was said to be away and was not, or was not said to be though it had long been.
+
+    A status may be about single jobs, which it names; then these are what nothing must stand in the way of.
+    """
+    for account in history.worlds:
+        said = list(_said_away(history, account))
+        for span, job_ids in said:
+            clear = clear_spans(history, account)
+            for job_id in job_ids:
+                clear = common(clear, clear_spans(history, account, job_id))
+            for part in (span.within(gap) for gap in clear):
+                if part.length > RECOVERED:
+                    yield f"{part.until:%T} {account} is said to be away, and nothing is wrong since {part.since:%T}"
+        for gap in _silences(history, account):
+            if not any(span.within(gap).length > timedelta(0) for span, _ in said):
+                yield f"{gap.until:%T} nobody was told that {account} is away, asked in vain since {gap.since:%T}"
+
+
+def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str, ...]]]:
+    """Yield when a status says so, which a crash may take from the disk, and of which jobs; of none: of all."""
+    since: datetime | None = None
+    job_ids: tuple[str, ...] = ()
+    path = f"_providers/{account}.yaml"
+    for event in history.events:
+        put = event if isinstance(event, Put) and event.path == path else None
+        tree = read(put.data) if put is not None else None
+        told = tuple(tree["status"].get("jobs", ())) if tree is not None else ()
+        is_over = isinstance(event, Gone) and event.path == path
+        is_over |= isinstance(event, Crashed) and path not in event.statuses
+        if since is not None and (is_over or (put is not None and told != job_ids)):
+            yield Span(since, event.at), job_ids
+            since = None
+        if put is not None:
+            since, job_ids = since or event.at, told
+    if since is not None:
+        yield Span(since, history.events[-1].at), job_ids
+
+
+def _silences(history: History, account: str) -> Iterator[Span]:
+    """Yield the times in which one process asked an account in vain for long, whatever it asked."""
+    since: datetime | None = None
+    asked = 0
+    for event in history.events:
+        if isinstance(event, Served) and event.account == account:
+            if event.fault in {"html", "hang", "reset-before-acting"} or (event.status or 200) in {401, 429, 500, 503}:
+                since, asked = since or event.at, asked + 1
+                if event.ended_at - since > TOLD and asked > 3:
+                    yield Span(since, event.ended_at)
+                    since, asked = None, 0
+            else:
+                since, asked = None, 0
+        elif type(event).__name__ in {"Began", "Crashed", "Hindrance"} and getattr(event, "account", None) is None:
+            since, asked = None, 0

@@ -1,0 +1,120 @@
+"""When nothing stands in the way of a job: the times in which a watch owes it everything that it promises.
+
+Rules: what went wrong at one account, or with one job, excuses nothing for any other. After bad answers a watch may
+wait before it looks again: for twice as long with each, up to a quarter of an hour, or for as long as the provider
+asked. A longer excuse than needed makes an oracle miss something; a shorter one would make it lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tests.scenario.disruptions import DEAF, KEY_LOST, Hindrance
+from tests.scenario.history import ABSENT, Began, Crashed, History, Served, StopWished
+
+BACKOFF_MAX = timedelta(seconds=900)
+INTERVAL = timedelta(seconds=75)
+"""After a failure that will not pass by itself the next look is an interval away."""
+_MEMORY = timedelta(minutes=40)
+"""So long a bad answer may still add to the wait after the next one."""
+_UNSENT = 3
+"""So many looks may have failed besides, of which no request left because the circuit was open."""
+_NO_EXCUSE = {None, "clocks disagree", "no-date", "absurd-times", "lost-cancel", "late-cancel"}
+"""What an answer may have met that told all the same what the provider made of the question."""
+_QUICK = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time with a beginning and an end."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is; negative for none at all."""
+        return self.until - self.since
+
+    def within(self, other: Span) -> Span:
+        """Return what both have in common."""
+        return Span(max(self.since, other.since), min(self.until, other.until))
+
+
+def clear_spans(history: History, account: str, job_id: str | None = None) -> list[Span]:
+    """Return the times in which nothing stands in the way of one job, or of a whole account."""
+    end = history.events[-1].at
+    blocked = [*_not_running(history), *_hindered(history, account, job_id), *_badly_answered(history, account, job_id)]
+    return list(_gaps(blocked, Span(history.began_at, end)))
+
+
+def common(one: list[Span], other: list[Span]) -> list[Span]:
+    """Return the times that are in both."""
+    return [both for each in one for also in other if (both := each.within(also)).length > timedelta(0)]
+
+
+def _gaps(blocked: Iterable[Span], whole: Span) -> Iterator[Span]:
+    since = whole.since
+    for each in sorted(blocked, key=lambda span: span.since):
+        if each.since > since:
+            yield Span(since, each.since)
+        since = max(since, each.until)
+    if whole.until > since:
+        yield Span(since, whole.until)
+
+
+def _not_running(history: History) -> Iterator[Span]:
+    since: datetime | None = history.began_at
+    for event in history.events:
+        match event:
+            case Began(at=at) if since is not None:
+                yield Span(since, at)
+                since = None
+            case StopWished(at=at) | Crashed(at=at) if since is None:
+                since = at
+    if since is not None:
+        yield Span(since, history.events[-1].at)
+
+
+def _hindered(history: History, account: str, job_id: str | None) -> Iterator[Span]:
+    for event in history.events:
+        if not isinstance(event, Hindrance) or event.kind.startswith(DEAF):
+            continue
+        if event.account in {None, account} and event.job_id in {None, job_id}:
+            is_of_all = event.account is None and event.kind != KEY_LOST
+            lasted = min(event.until - event.at, BACKOFF_MAX)
+            yield Span(event.at, event.until + (INTERVAL if is_of_all else max(INTERVAL, lasted)))
+
+
+def _badly_answered(history: History, account: str, job_id: str | None) -> Iterator[Span]:
+    """Yield the time from each bad answer until the job, or its account, is surely looked at again."""
+    bad: list[datetime] = []
+    for event in history.events:
+        if isinstance(event, Served) and event.account == account and not is_good(event):
+            bad = [at for at in bad if event.ended_at - at < _MEMORY] + [event.ended_at]
+            if job_id in {None, event.job_id} or not _is_of_one_job(history, event):
+                doubled = min(timedelta(seconds=1 << min(len(bad) + _UNSENT, 20)), BACKOFF_MAX)
+                asked = timedelta(seconds=event.retry_after_s or 0)
+                yield Span(event.at, event.ended_at + max(doubled, INTERVAL, asked) + _QUICK)
+
+
+def _is_of_one_job(history: History, answer: Served) -> bool:
+    """Whether only requests for this one job met that trouble."""
+    return any(
+        isinstance(each, Hindrance)
+        and (each.account, each.job_id) == (answer.account, answer.job_id)
+        and each.job_id is not None
+        and each.at <= answer.at <= each.until
+        for each in history.events
+    )
+
+
+def is_good(answer: Served) -> bool:
+    """Whether an answer came soon, whole and true."""
+    if answer.verb == "list" and answer.fault == "stale-read":
+        return True  # it lags, and what rests on it is asked for by its id
+    if answer.fault not in _NO_EXCUSE or answer.ended_at - answer.at > _QUICK:
+        return False
+    return answer.is_well or ABSENT in answer.words.values()

@@ -1,0 +1,149 @@
+"""Deliberate bugs, planted one at a time, and what catches each: proof that the proofs bite.
+
+Run it from the checkout: `python -m tests.scenario.plant_bugs [--seeds 60] [--only WORDS] [--write]`. Each bug of
+`bugs` is put into a copy of the package; the exhaustive walk (where the bug is in what it walks), the simulator's tests
+and seed after seed are run against that copy. It ends with a table, which `--write` puts into `.github/PROOFS.md`, and
+fails if any bug goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tests.scenario.bugs import BUGS, Bug
+
+ROOT = Path(__file__).resolve().parents[2]
+PROOFS = ROOT / ".github" / "PROOFS.md"
+WALK = "tests/unit/test_walk.py"
+WALKED = ("core/", "model/")
+"""What the walk walks: a bug anywhere else cannot be its to catch."""
+_TOPICS = (
+    "ambiguous_faults",
+    "watch_loop",
+    "cancel_races",
+    "adapter_bugs",
+    "invalid_settings",
+    "change_limit",
+    "mass_disappearance",
+    "preflight_check",
+    "limits",
+    "outages",
+    "revived_jobs",
+    "unreadable_files",
+    "request_economy",
+)
+"""The quickest first, for the first that fails ends it."""
+STORIES = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
+AT_ONCE = 10
+"""So many seeds are played by one process, which takes a second to start."""
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What noticed a bug: the walk, a story by its test's name, a seed by its oracle; `-` where it did not."""
+
+    bug: Bug
+    walk: str
+    story: str
+    seed: str
+
+    @property
+    def is_noticed(self) -> bool:
+        """Whether anything did."""
+        return {self.walk, self.story, self.seed} != {NOTHING}
+
+    def row(self) -> str:
+        """Return the row of the table."""
+        return f"| {self.bug.name} | `{self.bug.file}` | {self.walk} | {self.story} | {self.seed} |"
+
+
+@click.command()
+@click.option("--seeds", default=60, show_default=True, help="Give up on a bug after so many seeds.")
+@click.option("--only", default="", help="Plant only the bugs whose name holds these words.")
+@click.option("--write", is_flag=True, help="Put the table into .github/PROOFS.md.")
+def main(*, seeds: int, only: str, write: bool) -> None:
+    """Plant every bug, and tell what catches it."""
+    rows = ["| Planted bug | In | The walk | A story | A seed |", "|---|---|---|---|---|"]
+    click.echo("\n".join(rows))
+    missed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for caught in pool.map(lambda bug: _plant(bug, seeds), [each for each in BUGS if only in each.name]):
+            rows.append(caught.row())
+            click.echo(caught.row())
+            missed += not caught.is_noticed
+    if write and not only:
+        text = PROOFS.read_text(encoding="utf-8")
+        table = "<!-- planted -->\n" + "\n".join(rows) + "\n<!-- /planted -->"
+        PROOFS.write_text(
+            re.sub("<!-- planted -->.*<!-- /planted -->", lambda _: table, text, flags=re.DOTALL), encoding="utf-8"
+        )
+    sys.exit(f"{missed} bugs went unnoticed" if missed else 0)
+
+
+def _plant(bug: Bug, seeds: int) -> Caught:
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        for name in ("reconciler", "tests"):
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", place)
+        bug.plant_in(place / "reconciler")
+        walk = _walk(place) if bug.file.startswith(WALKED) else NOTHING
+        seed = _seed(place, seeds, bug.judge)
+        if seed == NOTHING:
+            seed = _seed(place, seeds, bug.judge, "tell_watch")
+        return Caught(bug, walk, _story(place), seed)
+
+
+def _walk(place: Path) -> str:
+    return NOTHING if _pytest(place, WALK).returncode == 0 else "yes"
+
+
+def _story(place: Path) -> str:
+    ended = _pytest(place, *STORIES)
+    if ended.returncode == 0:
+        return NOTHING
+    failed = next((line for line in ended.stdout.splitlines() if line.startswith("FAILED")), "FAILED ::crash")
+    return f"`{failed.split('::')[1].split(' ')[0].split('[')[0]}`"
+
+
+def _seed(place: Path, seeds: int, judge: str | None, tell: str = "tell") -> str:
+    """Return which oracle noticed first, and after how many seeds; with `judge` that one alone counts."""
+    what = " watches" if tell == "tell_watch" else ""
+    for first in range(0, seeds, AT_ONCE):
+        judged = f"judge(range({first}, {first + AT_ONCE}), {tell})"
+        script = f"from tests.scenario.seed_runner import judge, {tell}; print({judged}.wrong)"
+        ended = _python(place, "-c", script)
+        if ended.returncode != 0:
+            return f"crash, after {first + AT_ONCE}{what}"
+        for number, wrong in ast.literal_eval(ended.stdout):
+            oracles = [each.partition(":")[0] for each in wrong]
+            if judge is None or judge in oracles:
+                return f"`{judge or oracles[0]}`, after {number + 1}{what}"
+    return NOTHING
+
+
+def _pytest(place: Path, *files: str) -> subprocess.CompletedProcess[str]:
+    return _python(place, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *files)
+
+
+def _python(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=place, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+if __name__ == "__main__":
+    main()

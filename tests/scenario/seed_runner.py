@@ -1,0 +1,164 @@
+"""Seeds on trial: each is played and judged, in as many processes as there are processors."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import PurePosixPath
+
+from tests.scenario.disruptions import Hindrance, RetryAsked
+from tests.scenario.fault_free_run import different_ending
+from tests.scenario.history import Crashed, Edited, Event, Happened, History, Served, Tampered
+from tests.scenario.oracles import OF_A_WATCH, verdict
+from tests.scenario.process import SPECS, STATUSES
+from tests.scenario.repository import Revision
+from tests.scenario.seeded_run import plan
+from tests.scenario.seeded_watch import plan as plan_of_a_watch
+from tests.scenario.simulation import play
+
+Tell = Callable[[int], tuple[History, tuple[str, ...]]]
+"""Plays one seed."""
+_TOLD = {
+    "disk full",
+    "key changed",
+    "went back",
+    "some are hidden",
+    "deleted at the provider",
+    "ended before our cancel",
+    "time hidden",
+    "rows garbled",
+    "lists lag",
+}
+COMPARED_EVERY = 5
+"""Every so manieth seed is also compared with an undisturbed run, which costs half as much again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What some seeds amount to."""
+
+    seeds: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    """What else went wrong, or was done by others: to specs, statuses, disks, keys and jobs."""
+    requests: int = 0
+    crashes: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
+    """How many accounts spoke each dialect."""
+    simulated: timedelta = timedelta(0)
+    wrong: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """The seeds that break a law, and how."""
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return both together."""
+        return Tally(
+            self.seeds + other.seeds,
+            self.faults + other.faults,
+            self.others + other.others,
+            self.requests + other.requests,
+            self.crashes + other.crashes,
+            self.accounts + other.accounts,
+            self.simulated + other.simulated,
+            self.wrong + other.wrong,
+        )
+
+    def __str__(self) -> str:
+        """Return the figures, on one line."""
+        kinds = ", ".join(f"{kind} {count}" for kind, count in self.faults.most_common())
+        others = ", ".join(f"{kind} {count}" for kind, count in self.others.most_common())
+        dialects = ", ".join(f"{dialect} {count}" for dialect, count in sorted(self.accounts.items()))
+        days = self.simulated / timedelta(days=1)
+        return (
+            f"{self.seeds} seeds, {self.faults.total()} faults met in {self.requests} requests, "
+            f"{self.crashes} crashes, {days:.0f} days simulated, {len(self.wrong)} seeds wrong; accounts: {dialects}; "
+            f"faults by kind: {kinds}; besides: {others}"
+        )
+
+
+def tell(seed: int) -> tuple[History, tuple[str, ...]]:
+    """Play one seed. Returns its history, and every law that it breaks."""
+    planned = plan(seed)
+    history = play(planned)
+    wrong = verdict(history)
+    if seed % COMPARED_EVERY == 0:
+        wrong += [f"different_ending: {each}" for each in different_ending(planned, history)]
+    return history, tuple(wrong)
+
+
+def tell_watch(seed: int) -> tuple[History, tuple[str, ...]]:
+    """Play one seed's watch. Returns its history, and every law and promise that it breaks."""
+    history = play(plan_of_a_watch(seed))
+    return history, tuple(verdict(history, OF_A_WATCH))
+
+
+def judge(seeds: Iterable[int], told: Tell = tell) -> Tally:
+    """Play seeds, one after another."""
+    return sum((_judged(seed, told) for seed in seeds), Tally())
+
+
+def judge_all(seeds: Sequence[int], told: Tell = tell) -> Tally:
+    """Play seeds on all processors."""
+    workers = os.cpu_count() or 1
+    # Shared out in small parts, for a run takes as long as its story, and not all are as long.
+    parts = [seeds[start::32] for start in range(32) if seeds[start::32]]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return sum(pool.map(partial(judge, told=told), parts), Tally())
+
+
+def complaint(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
+    """Return how a seed broke laws, and how to replay it by the option of that word."""
+    return "\n".join([f"{word} {seed} (replay it with --{word} {seed}):", *wrong, "", *lines])
+
+
+def complaints(tally: Tally, told: Tell = tell, word: str = "seed") -> str:
+    """Return how the first seeds that broke laws did so, each with its end."""
+    return "\n\n".join(complaint(seed, wrong, told(seed)[0].lines()[-80:], word) for seed, wrong in tally.wrong[:3])
+
+
+def _judged(seed: int, told: Tell) -> Tally:
+    history, wrong = told(seed)
+    served = [each for each in history.events if isinstance(each, Served)]
+    return Tally(
+        seeds=1,
+        faults=Counter(each.fault for each in served if each.fault is not None),
+        others=Counter(kind for each in history.events if (kind := _kind(each))),
+        requests=len(served),
+        crashes=sum(isinstance(each, Crashed) for each in history.events),
+        accounts=Counter(service.type for service in _first(history).services.values()),
+        simulated=history.events[-1].at - history.began_at,
+        wrong=((seed, wrong),) if wrong else (),
+    )
+
+
+def _kind(event: Event) -> str | None:
+    match event:
+        case Edited():
+            return "specs edited"
+        case Tampered(what=what):
+            return f"status {what}"
+        case Hindrance(kind=kind):
+            return f"for a time: {kind}"
+        case RetryAsked():
+            return "retry asked for"
+        case Happened(kind="disk refuses", what=path):
+            return f"disk refuses {_sort_of(path)}"
+        case Happened(kind=kind) if kind.startswith("somebody") or kind in _TOLD:
+            return kind
+        case _:
+            return None
+
+
+def _sort_of(path: str) -> str:
+    root = STATUSES.relative_to(SPECS.parent)
+    what = "status" if PurePosixPath(path).is_relative_to(root) else "spec"
+    return f"a {what}" if path.endswith(".yaml") else f"a directory of {what}{'es' if what == 'status' else 's'}"
+
+
+def _first(history: History) -> Revision:
+    return next(each.revision for each in history.events if isinstance(each, Edited))

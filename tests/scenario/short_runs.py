@@ -1,0 +1,106 @@
+"""Short runs, told by a test: a world of a few jobs, what goes wrong in it, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from reconciler.sandbox.config import SandboxOptions
+from reconciler.sandbox.faults import FAULTS
+from tests.scenario.history import History, PassEnded, Put, Served
+from tests.scenario.oracles.status_yaml import OVER, Tree, read, ready
+from tests.scenario.repository import Revision, Wish
+from tests.scenario.simulation import Happening, Pass, Plan, Rest, Stage, Step
+
+ACCOUNT = "one"
+URL = "http://one.localhost/v1"
+RUNNING: list[dict[str, str]] = [{"phase": "running"}]
+
+
+def a_wish(job_id: str = "ftjob-a", desired: str = "cancelled", **more: Any) -> Wish:
+    """Return what a spec wants; it is named after its job."""
+    name = job_id.removeprefix("ftjob-")
+    facts: dict[str, Any] = {"name": f"job-{name}", "file": f"job-{name}.yaml", "account": ACCOUNT, "job_id": job_id}
+    return Wish(**{**facts, "desired": desired, **more})
+
+
+def a_plan(
+    *wishes: Wish,
+    steps: Iterable[Step],
+    jobs: Mapping[str, dict[str, Any]] | None = None,
+    happenings: Iterable[Happening] = (),
+) -> Plan:
+    """Return a run in which each wish's job runs for ever, but where `jobs` says otherwise."""
+    declared = [
+        {"id": job_id, "age": "1h", "life": RUNNING, **(jobs or {}).get(job_id, {})}
+        for job_id in sorted({each.job_id for each in wishes})
+    ]
+    return Plan(
+        seed=0,
+        worlds={ACCOUNT: SandboxOptions.model_validate({"jobs": declared})},
+        revision=Revision(wishes=wishes, accounts={ACCOUNT: URL}),
+        steps=tuple(steps),
+        happenings=tuple(happenings),
+    )
+
+
+def every(seconds: float, times: int) -> tuple[Step, ...]:
+    """Return so many passes, that far apart."""
+    return (Pass(), Rest(seconds)) * times
+
+
+def fault(after_s: float = 0.0, **rule: Any) -> Happening:
+    """Return a fault of the sandbox that begins at a moment."""
+
+    def begin(stage: Stage) -> None:
+        stage.providers[ACCOUNT].weather.add(FAULTS.validate_python([rule]))
+
+    return Happening(after_s, begin)
+
+
+def healed(after_s: float) -> Happening:
+    """Return the end of all faults."""
+    return Happening(after_s, Stage.calm)
+
+
+def last_status(history: History, name: str) -> Tree:
+    """Return how a job's status stands at the end."""
+    found = read(history.left.statuses[f"{name}.yaml"])
+    assert found is not None
+    return found
+
+
+def reason(history: History, name: str) -> str:
+    """Return the reason of a job's `Ready`."""
+    found: str = ready(last_status(history, name))["reason"]
+    return found
+
+
+def cancels(history: History, job_id: str | None = None) -> list[timedelta]:
+    """Return when cancels reached the provider, since the run began."""
+    return [
+        each.at - history.began_at
+        for each in history.events
+        if isinstance(each, Served) and each.verb == "cancel" and job_id in {None, each.job_id}
+    ]
+
+
+def writes(history: History) -> list[Put]:
+    """Return every write of a status."""
+    return [each for each in history.events if isinstance(each, Put)]
+
+
+def was_ever_ready_while_running(history: History, name: str) -> bool:
+    """Whether a pass left a status Ready though the job was not over."""
+    trees = [
+        (each.at, read(each.statuses.get(f"{name}.yaml", b"")))
+        for each in history.events
+        if isinstance(each, PassEnded)
+    ]
+    return any(
+        tree is not None
+        and ready(tree)["status"] == "True"
+        and history.truth(ACCOUNT, tree["status"]["job"]["id"], at) not in OVER
+        for at, tree in trees
+    )

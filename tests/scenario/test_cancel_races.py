@@ -1,0 +1,117 @@
+"""What a provider refuses because the job is over, or takes without showing it, is told as what it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.scenario.history import History, PassEnded, Served
+from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles.status_yaml import Tree
+from tests.scenario.provider import ODDLY_TAKEN, Trick
+from tests.scenario.short_runs import ACCOUNT, a_plan, a_wish, cancels, every, fault, last_status, reason
+from tests.scenario.simulation import Happening, Stage, Step, play
+
+SLOW_LOOK = fault(0.0, **{"fault": "slow", "for": "4s", "on": "retrieve", "times": 1})
+"""The first look is answered 4 s late, so that something can happen before the cancel leaves."""
+MEANWHILE_S = 2.0
+ENDS_MEANWHILE: dict[str, Any] = {"life": [{"phase": "running", "for": "3602s"}, {"phase": "succeeded"}]}
+"""The life of a job that is an hour old, and ends two seconds after that."""
+
+
+def cancelled_elsewhere(stage: Stage) -> None:
+    stage.providers[ACCOUNT].world.cancel("ftjob-a", stage.clock.now())
+
+
+def keep_it(stage: Stage) -> None:
+    stage.edit("it is to run", stage.revision.changed("job-a", desired="running"))
+
+
+def receipt(history: History) -> Tree:
+    (found,) = last_status(history, "job-a")["status"]["receipts"]
+    return dict(found)
+
+
+def refused(*happenings: Happening, steps: tuple[Step, ...] = every(61.0, 2), **job: Any) -> History:
+    history = play(a_plan(a_wish(), steps=steps, jobs={"ftjob-a": job}, happenings=[SLOW_LOOK, *happenings]))
+
+    assert not verdict(history, ALWAYS)
+    assert [each.status for each in history.events if isinstance(each, Served) and each.is_change] == [400]
+    return history
+
+
+def test_a_job_that_ends_while_its_cancel_waits_had_finished_before_it() -> None:
+    history = refused(**ENDS_MEANWHILE)
+    told = receipt(history)
+
+    assert reason(history, "job-a") == "FinishedBeforeCancel"
+    assert (told["acceptedAt"], told["outcome"], told["attempts"]) == (None, "succeeded", 1)
+
+
+def test_the_answer_that_came_with_the_refusal_settles_the_status_in_the_same_pass() -> None:
+    history = refused(steps=every(61.0, 1), **ENDS_MEANWHILE)
+    (told,) = [each for each in history.events if isinstance(each, PassEnded)]
+
+    assert last_status(history, "job-a")["status"]["final"] is True
+    assert "ALREADY_OVER" in told.report
+    assert "Progress.ACCEPTED" not in told.report
+
+
+def test_what_somebody_else_cancelled_is_not_called_cancelled_by_us_once_its_spec_wants_it_to_run() -> None:
+    by_others = Happening(MEANWHILE_S, cancelled_elsewhere)
+    before, after = refused(by_others), refused(by_others, Happening(30.0, keep_it))
+
+    assert reason(before, "job-a") == "Cancelled"
+    assert reason(after, "job-a") == "CancelledElsewhere"
+    assert receipt(after)["acceptedAt"] is None
+
+
+@pytest.mark.parametrize("status", ["400", "403", "409"])
+@pytest.mark.parametrize(("cancelled_at_s", "kept_at_s"), [(3.0, 70.0), (70.0, 30.0)], ids=["confirmed", "withdrawn"])
+def test_what_somebody_else_cancelled_after_a_refusal_is_not_called_cancelled_by_us(
+    status: str, cancelled_at_s: float, kept_at_s: float
+) -> None:
+    refusal = fault(fault="status", status=status, on="cancel", times=1)
+    others = [Happening(cancelled_at_s, cancelled_elsewhere), Happening(kept_at_s, keep_it)]
+    history = play(a_plan(a_wish(), steps=every(61.0, 4), happenings=[refusal, *others]))
+
+    assert not verdict(history, ALWAYS)
+    assert reason(history, "job-a") == "CancelledElsewhere"
+    assert receipt(history)["confirmedAt"] is None
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed"])
+def test_a_job_that_ends_by_itself_after_its_cancel_was_accepted_finished_despite_it(end: str) -> None:
+    life = [{"phase": "running", "for": "3700s"}, {"phase": end}]
+    jobs = {"ftjob-a": {"life": life, "cancelTakes": "9m"}}
+    history = play(a_plan(a_wish(), steps=every(61.0, 4), jobs=jobs))
+
+    assert not verdict(history, ALWAYS)
+    assert reason(history, "job-a") == "FinishedDespiteCancel"
+    assert receipt(history)["acceptedAt"] is not None
+
+
+def test_a_second_attempt_that_finds_the_job_over_may_owe_that_to_the_first_one() -> None:
+    lost_answer = fault(fault="reset-after-acting", on="cancel", times=1)
+    stale = fault(0.5, **{"fault": "stale-read", "for": "1h", "on": "retrieve", "times": 1})
+    history = play(a_plan(a_wish(), steps=every(7.0, 4), happenings=[lost_answer, stale, Happening(12.0, keep_it)]))
+    told = receipt(history)
+
+    assert [each.status for each in history.events if isinstance(each, Served) and each.is_change] == [None, 400]
+    assert (told["acceptedAt"], told["outcome"], told["attempts"]) == (None, "cancelled", 2)
+    assert reason(history, "job-a") == "CancelledByUs"
+
+
+@pytest.mark.parametrize("kind", ODDLY_TAKEN)
+def test_a_cancel_that_is_taken_without_a_word_and_takes_a_minute_to_show_is_asked_for_once(kind: str) -> None:
+    def answer_oddly(stage: Stage) -> None:
+        stage.providers[ACCOUNT].tricks.append(Trick(kind, times=9))
+
+    jobs = {"ftjob-a": {"cancelTakes": "60s"}}
+    history = play(a_plan(a_wish(), steps=every(6.0, 15), jobs=jobs, happenings=[Happening(0.0, answer_oddly)]))
+
+    assert not verdict(history, ALWAYS)
+    assert len(cancels(history)) == 1
+    assert reason(history, "job-a") == "Cancelled"
+    assert receipt(history)["acceptedAt"] is not None

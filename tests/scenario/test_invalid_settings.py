@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.scenario.history import History, PassEnded
+from tests.scenario.injections import break_settings, mend_settings
+from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles.status_yaml import read, standing
+from tests.scenario.short_runs import a_plan, a_wish, cancels, every, fault, last_status, reason, writes
+from tests.scenario.simulation import Happening, Pass, Plan, Stage, Until, play
+
+MENDED_S = 1800.0
+PASSES = (*every(61.0, 20), Pass())
+
+
+def broken_from_the_start(*happenings: Happening) -> Plan:
+    """Three jobs under Settings that are not valid: of one a cancel is due, of one a pause, of one nothing."""
+    plan = a_plan(
+        a_wish("ftjob-a", "cancelled"),
+        a_wish("ftjob-b", "running"),
+        a_wish("ftjob-c", "paused"),
+        steps=PASSES,
+        happenings=happenings,
+    )
+    return replace(plan, revision=replace(plan.revision, is_settings_broken=True))
+
+
+def standings(history: History, name: str) -> list[str]:
+    """How a job stood after each pass."""
+    trees = [read(each.statuses[f"{name}.yaml"]) for each in history.events if isinstance(each, PassEnded)]
+    return [standing(tree) for tree in trees if tree]
+
+
+def test_while_settings_are_broken_what_is_due_is_stalled_and_stays_so() -> None:
+    history = play(broken_from_the_start())
+
+    assert not verdict(history, ALWAYS)
+    assert not cancels(history)
+    assert set(standings(history, "job-a")) == set(standings(history, "job-c")) == {"Stalled"}
+    assert {reason(history, name) for name in ("job-a", "job-c")} == {"RevisionNotTrusted"}
+    assert set(standings(history, "job-b")) == {"Ready"}
+    assert len(writes(history)) == 3
+
+
+def test_once_settings_are_mended_what_is_due_is_asked_for() -> None:
+    history = play(replace(broken_from_the_start(Happening(600.0, mend_settings))))
+
+    assert not verdict(history, ALWAYS)
+    assert [round(each.total_seconds()) for each in cancels(history)] == [610]
+    assert {reason(history, f"job-{name}") for name in "abc"} == {"Cancelled", "AsDesired"}
+
+
+def test_a_request_that_is_open_when_settings_break_is_confirmed_all_the_same() -> None:
+    plan = a_plan(
+        a_wish("ftjob-a"),
+        steps=PASSES,
+        jobs={"ftjob-a": {"cancelTakes": "3m"}},
+        happenings=[Happening(30.0, break_settings)],
+    )
+    history = play(plan)
+
+    assert reason(history, "job-a") == "Cancelled"
+    assert len(cancels(history)) == 1
+
+
+def test_a_request_that_must_be_made_again_waits_for_settings_and_says_so() -> None:
+    happenings = [fault(fault="lost-cancel"), Happening(30.0, break_settings)]
+    history = play(a_plan(a_wish("ftjob-a"), steps=PASSES, happenings=happenings))
+
+    assert len(cancels(history)) == 1
+    assert standings(history, "job-a")[:9] == ["Reconciling"] * 9
+    assert set(standings(history, "job-a")[10:]) == {"Stalled"}
+    assert last_status(history, "job-a")["status"]["receipts"][0]["outcome"] is None
+
+
+def test_once_with_wait_does_not_wait_for_settings_to_mend_themselves() -> None:
+    history = play(replace(broken_from_the_start(), steps=(Until(MENDED_S),)))
+    took = history.events[-1].at - history.began_at
+
+    assert took < timedelta(minutes=1)
+
+
+def test_suspended_by_the_spec_is_what_a_job_says_whatever_settings_are() -> None:
+    def suspend(stage: Stage) -> None:
+        wishes = tuple(replace(each, suspended_until=stage.clock.now().replace(year=2030)) for each in WISHES)
+        stage.edit("suspended", replace(stage.revision, wishes=wishes, is_settings_broken=True))
+
+    history = play(a_plan(*WISHES, steps=PASSES, happenings=[Happening(0.0, suspend)]))
+
+    assert standings(history, "job-a")[-1] == "Suspended"
+
+
+WISHES = (a_wish("ftjob-a"),)
+
+
+def test_a_status_stays_while_a_file_that_may_hold_its_spec_cannot_be_read() -> None:
+    def move_into_a_conflict(stage: Stage) -> None:
+        kept = tuple(each for each in stage.revision.wishes if each.name != "job-a")
+        stage.edit("a conflict", replace(stage.revision, wishes=kept, broken_files=frozenset({"job-b.yaml"})))
+
+    def mend(stage: Stage) -> None:
+        stage.edit("mended", replace(stage.revision, broken_files=frozenset()))
+
+    wishes = tuple(a_wish(f"ftjob-{name}", "running") for name in "abc")
+    happenings = [Happening(90.0, move_into_a_conflict), Happening(600.0, mend)]
+    history = play(a_plan(*wishes, steps=PASSES, happenings=happenings))
+    passes = [each.statuses for each in history.events if isinstance(each, PassEnded)]
+
+    assert not verdict(history, ALWAYS)
+    assert all("job-a.yaml" in statuses for statuses in passes[:10])
+    assert "job-a.yaml" not in passes[-1]

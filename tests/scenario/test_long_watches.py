@@ -1,0 +1,187 @@
+"""Long watches in virtual time, over the real transport: how much is asked, and how much is written."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from reconciler.ports import Rate
+from reconciler.sandbox.config import SandboxOptions
+from tests.scenario.history import INTACT, History, Put, Served
+from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles.statuses import ungrounded
+from tests.scenario.repository import Revision
+from tests.scenario.short_runs import ACCOUNT, URL, a_wish, cancels, fault, healed, reason
+from tests.scenario.simulation import Happening, Plan, Stage, Step, Watched, play
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+BUDGET = Rate()
+"""What an account of type openai is asked at most, if nothing else is said."""
+
+LAWS = tuple(oracle for oracle in ALWAYS if oracle is not ungrounded)
+"""In a watch an account may be at work for longer than a pass, so an answer of an earlier one is ground enough."""
+
+Record = Callable[[str, object], None]
+
+
+def a_job(number: int) -> dict[str, object]:
+    """Return a job of a long day: some have ended, most run, some wait in the queue; they end at all hours."""
+    life: list[dict[str, str]] = [{"phase": "running", "for": f"{2 + number % 47}h"}, {"phase": "succeeded"}]
+    if number % 6 == 0:
+        life = [{"phase": "succeeded"}]
+    elif number % 6 == 1:
+        life = [{"phase": "queued", "for": f"{1 + number % 30}h"}, *life]
+    return {"id": f"ftjob-{number:03}", "age": "90m", "life": life}
+
+
+def a_job_that_goes_on(number: int) -> dict[str, object]:
+    return {"id": f"ftjob-{number:03}", "age": "90m", "life": [{"phase": "running"}]}
+
+
+def a_watch(
+    jobs: int,
+    *steps: Step,
+    happenings: Iterable[Happening] = (),
+    job: Callable[[int], dict[str, object]] = a_job,
+) -> Plan:
+    wishes = tuple(a_wish(f"ftjob-{number:03}", "observed") for number in range(jobs))
+    return Plan(
+        seed=0,
+        worlds={ACCOUNT: SandboxOptions.model_validate({"jobs": list(map(job, range(jobs)))})},
+        revision=Revision(wishes=wishes, accounts={ACCOUNT: URL}),
+        steps=steps,
+        happenings=tuple(happenings),
+        has_small_pages=False,
+    )
+
+
+def cancelled(after_s: float, number: int) -> Happening:
+    """Return a commit that wants one job cancelled."""
+
+    def commit(stage: Stage) -> None:
+        stage.edit(f"cancel {number}", stage.revision.changed(f"job-{number:03}", desired="cancelled"))
+
+    return Happening(after_s, commit)
+
+
+def outages(seconds: float, seed: int) -> Iterator[Happening]:
+    """Yield troubles of every kind that asks for patience, with and without an end in sight, and good hours between."""
+    rng = random.Random(seed)  # noqa: S311  a seed is a run
+    at = 0.0
+    while at < seconds:
+        at += rng.uniform(600, 4 * HOUR_S)
+        rule: dict[str, object] = rng.choice(
+            [
+                {"fault": "status", "status": "503"},
+                {"fault": "status", "status": "429"},
+                {"fault": "status", "status": "429", "retry_after": f"{rng.randrange(1, 900)}s"},
+                {"fault": "hang"},
+                {"fault": "reset-before-acting"},
+                {"fault": "status", "status": "500", "times": rng.randrange(1, 20)},
+            ]
+        )
+        yield fault(at, **rule)
+        at += rng.uniform(60, 6 * HOUR_S)
+        yield healed(at)
+
+
+def moments_of(history: History) -> list[float]:
+    """Return when requests arrived, in seconds."""
+    return [(each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, Served)]
+
+
+def writes(history: History, since_s: float = 0) -> list[Put]:
+    since = history.began_at + timedelta(seconds=since_s)
+    return [each for each in history.events if isinstance(each, Put) and each.at >= since]
+
+
+def busiest_minute(moments: list[float]) -> int:
+    return max(Counter(int(moment // 60) for moment in moments).values())
+
+
+def overdrawn(moments: list[float], rate: Rate) -> float:
+    """Return by how many requests a bucket of that rate would have run over at the worst moment; at most 0 is well."""
+    level = most = 1.0
+    for before, after in pairwise(moments):
+        level = max(0.0, level - (after - before) * rate.requests_per_second) + 1
+        most = max(most, level)
+    return most - rate.burst
+
+
+def test_a_day_with_three_hundred_jobs_asks_seldom(record_property: Record, pytestconfig: pytest.Config) -> None:
+    hours = 24 if pytestconfig.getoption("long") else 3
+    edits = [cancelled(HOUR_S * (turn + 0.5), 2 + 6 * turn) for turn in range(hours)]
+    history = play(a_watch(300, Watched(hours * HOUR_S), happenings=edits))
+    moments = moments_of(history)
+    record_property(
+        f"{hours} hours with 300 jobs and {hours} commits",
+        f"{len(moments)} requests, {len(moments) / hours / 60:.2f} a minute, {busiest_minute(moments)} in the busiest; "
+        f"{len(writes(history))} status writes, {len(writes(history, 60))} after the first minute",
+    )
+
+    assert not verdict(history, LAWS)
+    assert {reason(history, f"job-{2 + 6 * turn:03}") for turn in range(hours)} <= {"Cancelled", "FinishedBeforeCancel"}
+    assert len(moments) / hours / 60 < 300 / 60
+    assert overdrawn(moments, BUDGET) <= 0
+
+
+@pytest.mark.parametrize("after_s", [1, 60, 299])
+def test_a_wanted_cancel_is_not_kept_waiting_by_the_look_at_a_crowd_that_has_vanished(
+    after_s: int, record_property: Record, pytestconfig: pytest.Config
+) -> None:
+    jobs = 2000 if pytestconfig.getoption("long") else 500
+    gone, gone_at_s = 3 * jobs // 10, 600
+
+    def a_job_of_a_crowd(number: int) -> dict[str, object]:
+        life = [{"phase": "running", "for": f"{90 * 60 + gone_at_s}s"}, {"phase": "absent"}]
+        return {"id": f"ftjob-{number:03}", "age": "90m", "life": life if number < gone else [{"phase": "running"}]}
+
+    edit = cancelled(gone_at_s + after_s, jobs - 1)
+    history = play(a_watch(jobs, Watched(gone_at_s + 900), happenings=[edit], job=a_job_of_a_crowd))
+    (left_at_s,) = [each.total_seconds() for each in cancels(history)]
+    asked = sum(moment > gone_at_s for moment in moments_of(history))
+    record_property(
+        f"{gone} of {jobs} jobs vanish, and {after_s} s later one of the others is to be cancelled",
+        f"its cancel leaves after {left_at_s - gone_at_s - after_s:.1f} s; {asked} requests in 15 minutes",
+    )
+
+    assert not verdict(history, LAWS)
+    assert left_at_s - gone_at_s - after_s < 8
+    assert asked < 100
+
+
+def test_while_nothing_happens_nothing_is_written_and_one_look_serves_many(record_property: Record) -> None:
+    history = play(a_watch(300, Watched(2 * HOUR_S), job=a_job_that_goes_on))
+    moments = moments_of(history)
+    late = [moment for moment in moments if moment > HOUR_S]
+    record_property("an hour in which nothing happens, with 300 running jobs", f"{len(late)} requests, 0 status writes")
+
+    assert len(writes(history)) == 300
+    assert writes(history, since_s=60) == []
+    assert len(late) <= 3 * 60 / 4
+
+
+def test_outages_never_make_it_ask_more_often_than_it_may(record_property: Record, pytestconfig: pytest.Config) -> None:
+    days = 7 if pytestconfig.getoption("long") else 1
+    seconds = days * DAY_S
+    edits = [cancelled(HOUR_S * (5 * turn + 2), 2 + 6 * turn) for turn in range(4)]
+    troubles = [*outages(seconds, seed=7), *edits]
+    history = play(a_watch(30, Watched(seconds), happenings=troubles, job=a_job_that_goes_on))
+    moments = moments_of(history)
+    bad = sum(each.status != INTACT for each in history.events if isinstance(each, Served))
+    record_property(
+        f"{days} days of outages with 30 jobs",
+        f"{len(moments)} requests, {bad} of them in vain, {busiest_minute(moments)} in the busiest minute, "
+        f"{overdrawn(moments, BUDGET) + BUDGET.burst:.1f} of a bucket of {BUDGET.burst} used at most; "
+        f"{len(writes(history))} status writes",
+    )
+
+    assert not verdict(history, LAWS)
+    assert bad > 0
+    assert overdrawn(moments, BUDGET) <= 0

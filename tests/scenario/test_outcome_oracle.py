@@ -1,0 +1,66 @@
+"""What an oracle excuses after a crash: only what is said of the attempt that the crash left open."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from itertools import count
+
+from tests.scenario.history import Crashed, Event, History, Put
+from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles.reported_outcomes import said_by_whom
+from tests.scenario.short_runs import ACCOUNT, a_plan, a_wish, every, fault, reason
+from tests.scenario.simulation import Doom, Happening, Pass, Stage, Step, play
+
+ENDED_AT_S = 3.0
+KEPT_AT_S = 70.0
+
+
+def cancelled_elsewhere(stage: Stage) -> None:
+    stage.providers[ACCOUNT].world.cancel("ftjob-a", stage.clock.now())
+
+
+def keep_it(stage: Stage) -> None:
+    stage.edit("it is to run", stage.revision.changed("job-a", desired="running"))
+
+
+def crashed_before(effect: str, *happenings: Happening) -> History:
+    """A run in which the machine goes down right before the first effect of that name; somebody else ends the job."""
+    others = (Happening(ENDED_AT_S, cancelled_elsewhere), Happening(KEPT_AT_S, keep_it))
+    for effects in count():
+        steps: tuple[Step, ...] = (Doom(effects), *every(61.0, 4))
+        history = play(a_plan(a_wish(), steps=(*steps, Pass()), happenings=(*happenings, *others)))
+        (crash,) = [each for each in history.events if isinstance(each, Crashed)]
+        if crash.before.startswith(effect):
+            return history
+    raise AssertionError
+
+
+def with_another_reason(history: History, old: str, new: str) -> History:
+    """The same run, had we written another reason."""
+    return replace(history, events=[_reworded(each, old, new) for each in history.events])
+
+
+def _reworded(event: Event, old: str, new: str) -> Event:
+    if not isinstance(event, Put):
+        return event
+    body = event.data.rpartition(b"digest: ")[0].replace(old.encode(), new.encode())
+    return replace(event, data=body + f"digest: sha256:{hashlib.sha256(body).hexdigest()}\n".encode())
+
+
+def test_a_cancel_that_a_crash_left_open_may_be_what_ended_the_job() -> None:
+    history = crashed_before(f"POST {ACCOUNT}")
+
+    assert not verdict(history, ALWAYS)
+    assert reason(history, "job-a") == "CancelledByUs"
+
+
+def test_a_crash_before_the_intent_excuses_no_cancel_that_was_refused_later() -> None:
+    refusal = fault(fault="status", status="403", on="cancel", times=1)
+    history = crashed_before("write job-a", refusal)
+    blamed = with_another_reason(history, "CancelledElsewhere", "CancelledByUs")
+
+    assert not verdict(history, ALWAYS)
+    assert reason(history, "job-a") == "CancelledElsewhere"
+    assert list(said_by_whom(history)) == []
+    assert any("CancelledByUs" in each for each in said_by_whom(blamed))

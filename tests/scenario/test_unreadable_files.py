@@ -1,0 +1,235 @@
+"""A disk that answers wrongly for a moment: what could not be read is unknown, which is not none."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.core.guard import ChangeLimits
+from tests.scenario.history import Happened, History, PassEnded, Put, Served, Shown
+from tests.scenario.oracles import ALWAYS, verdict
+from tests.scenario.oracles.convergence import endings
+from tests.scenario.process import STATUSES
+from tests.scenario.short_runs import a_plan, a_wish, cancels, fault, last_status, reason
+from tests.scenario.simulation import Happening, Pass, Plan, Rest, Stage, Watched, play
+from tests.scenario.test_crashes import REFERENCE
+
+NUMBERS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
+LONGER = replace(REFERENCE, steps=(*REFERENCE.steps, Rest(61.0), Pass()))
+"""With one more pass, in which what the last one could not read can be read again."""
+THREE_AN_HOUR = ChangeLimits(max_cancels=3, max_cancel_percent=0, max_cancels_absolute=3)
+
+
+def refusing(
+    asked: Callable[[Path], bool], number: int = errno.EIO, *, from_s: float, until_s: float
+) -> Iterable[Happening]:
+    """Yield what lets the disk refuse these paths from one moment to another."""
+
+    def begin(stage: Stage) -> None:
+        stage.machine.refuse = lambda path: number if asked(path) else None
+
+    def end(stage: Stage) -> None:
+        stage.machine.refuse = lambda _: None
+
+    return Happening(from_s, begin), Happening(until_s, end)
+
+
+def wanting(stage: Stage, *names: str) -> None:
+    """Let these specs want their jobs cancelled from now on."""
+    revision = stage.revision
+    for name in names:
+        revision = revision.changed(name, desired="cancelled")
+    stage.edit("more cancels", revision)
+
+
+def told(history: History, index: int) -> PassEnded:
+    """Return how a pass ended."""
+    return [each for each in history.events if isinstance(each, PassEnded)][index]
+
+
+# --- each read of a run, one at a time -------------------------------------------------------------------------
+
+
+def one_refused(plan: Plan, number: int, wanted: int) -> tuple[History, int]:
+    """Play a plan in which the n-th read fails. Returns it, and how many reads it took."""
+    count = 0
+
+    def refuse(_: Path) -> int | None:
+        nonlocal count
+        count += 1
+        return number if count == wanted else None
+
+    def begin(stage: Stage) -> None:
+        stage.machine.refuse = refuse
+
+    return play(replace(plan, happenings=(Happening(0.0, begin),))), count
+
+
+def problems(point: tuple[int, int, dict[str, tuple[str, str]], int]) -> list[str]:
+    """Refuse one read, with one error; return what is wrong then."""
+    number, wanted, ending, requests = point
+    history, _ = one_refused(LONGER, number, wanted)
+    found = verdict(history, ALWAYS)
+    if endings(history) != ending:
+        found.append(f"it ends as {endings(history)}")
+    if len(changes(history)) != requests:
+        found.append(f"{len(changes(history))} requests, where {requests} are enough")
+    what = [each.what for each in history.events if isinstance(each, Happened) and each.kind == "disk refuses"]
+    return [f"{os.strerror(number)}, read {wanted} ({what}): {each}" for each in found]
+
+
+def changes(history: History) -> list[Served]:
+    return [each for each in history.events if isinstance(each, Served) and each.is_change]
+
+
+def test_any_one_read_that_fails_loses_no_receipt_and_asks_for_nothing_twice(
+    pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+) -> None:
+    undisturbed, reads = one_refused(REFERENCE, errno.EIO, 0)
+    numbers = NUMBERS if pytestconfig.getoption("--long") else NUMBERS[:1]
+    points = [
+        (number, wanted, endings(undisturbed), len(changes(undisturbed)))
+        for number in numbers
+        for wanted in range(1, reads + 1)
+    ]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+        wrong = [each for found in pool.map(problems, points, chunksize=8) for each in found]
+    record_property("refused reads", f"{reads} of a run, each with {len(numbers)} errors")
+
+    assert not wrong, "\n".join(wrong[:10])
+    assert reads > 50
+
+
+# --- what each of them holds back --------------------------------------------------------------------------------
+
+
+def six_jobs(happenings: Iterable[Happening], passes: int = 4) -> Plan:
+    """Return a run in which three of six jobs are cancelled at once, and the others are wanted so a minute later."""
+    first = [a_wish(f"ftjob-{name}", "cancelled", file=f"team/job-{name}.yaml") for name in "abc"]
+    later = [a_wish(f"ftjob-{name}", "running", file=f"other/job-{name}.yaml") for name in "def"]
+    plan = a_plan(
+        *first,
+        *later,
+        steps=(Pass(), Rest(61.0)) * passes,
+        jobs={each.job_id: {"cancelTakes": "5m"} for each in first},
+        happenings=[Happening(30.0, lambda stage: wanting(stage, "job-d", "job-e", "job-f")), *happenings],
+    )
+    return replace(plan, brakes=THREE_AN_HOUR)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("where", ["", "team"], ids=["the statuses", "one folder of them"])
+def test_the_guard_lets_no_first_request_through_while_a_directory_of_statuses_cannot_be_read(
+    number: int, where: str
+) -> None:
+    refused = refusing(lambda path: path == STATUSES / where, number, from_s=40.0, until_s=100.0)
+    history = play(six_jobs(refused))
+    during, after = told(history, 1), told(history, 2)
+
+    assert not verdict(history, ALWAYS)
+    assert len(cancels(history)) == 3
+    assert len(during.errors) == 1
+    assert f"specs/status{'/team' if where else ''} cannot be read: {os.strerror(number)}" in during.errors[0]
+    assert not after.errors
+    assert {f"team/job-{name}.yaml" for name in "abc"} <= after.statuses.keys()
+    assert b"RefusedByGuard" in after.statuses["other/job-d.yaml"]
+
+
+def test_one_status_that_cannot_be_read_holds_back_its_account_and_leaves_its_job_alone() -> None:
+    path = STATUSES / "team/job-a.yaml"
+    history = play(six_jobs(refusing(lambda asked: asked == path, errno.ESTALE, from_s=40.0, until_s=100.0)))
+    before, during = told(history, 0), told(history, 1)
+
+    assert not verdict(history, ALWAYS)
+    assert len(cancels(history)) == 3
+    assert during.statuses["team/job-a.yaml"] == before.statuses["team/job-a.yaml"]
+    assert "specs/status/team/job-a.yaml cannot be read: Stale file handle" in during.report
+    assert b"cannot be counted" in during.statuses["other/job-d.yaml"]
+
+
+def test_a_receipt_of_another_job_is_confirmed_while_a_status_cannot_be_read() -> None:
+    wishes = (a_wish("ftjob-a"), a_wish("ftjob-b"))
+    path = STATUSES / "job-a.yaml"
+    history = play(
+        a_plan(
+            *wishes,
+            steps=(Pass(), Rest(61.0)) * 3,
+            jobs={"ftjob-a": {"cancelTakes": "30s"}, "ftjob-b": {"cancelTakes": "30s"}},
+            happenings=refusing(lambda asked: asked == path, from_s=10.0, until_s=1000.0),
+        )
+    )
+
+    assert reason(history, "job-b") == "Cancelled"
+    assert not last_status(history, "job-a")["status"]["receipts"][0]["confirmedAt"]
+    assert len(cancels(history)) == 2
+
+
+def test_a_job_whose_status_can_be_read_again_goes_on_where_it_was() -> None:
+    path = STATUSES / "job-a.yaml"
+    history = play(
+        a_plan(
+            a_wish("ftjob-a"),
+            steps=(Pass(), Rest(61.0)) * 4,
+            jobs={"ftjob-a": {"cancelTakes": "30s"}},
+            happenings=refusing(lambda asked: asked == path, errno.EMFILE, from_s=10.0, until_s=130.0),
+        )
+    )
+
+    assert not verdict(history, ALWAYS)
+    assert reason(history, "job-a") == "Cancelled"
+    assert len(cancels(history)) == 1
+
+
+def test_a_provider_status_that_cannot_be_read_holds_back_no_job() -> None:
+    def is_providers(path: Path) -> bool:
+        return path == STATUSES / "_providers"
+
+    history = play(a_plan(a_wish(), steps=(Pass(), Rest(61.0)) * 2, happenings=away_then(is_providers)))
+
+    assert not verdict(history, ALWAYS)
+    assert len(cancels(history)) == 1
+    assert "specs/status/_providers cannot be read" in told(history, -1).errors[0]
+
+
+def test_an_outage_is_as_old_as_it_was_while_what_is_told_of_it_cannot_be_read() -> None:
+    outage = fault(0.0, fault="status", status="500")
+    refused = refusing(lambda asked: asked == STATUSES / "_providers", from_s=200.0, until_s=300.0)
+    story = a_plan(a_wish(), steps=(Pass(), Rest(61.0)) * 6, happenings=[outage, *refused])
+    history = play(story)
+    errors_naming = [each for each in history.events if isinstance(each, Put) and each.path == "_providers/one.yaml"]
+
+    assert not verdict(history, ALWAYS)
+    assert [each for each in history.events if isinstance(each, Happened) and each.kind == "disk refuses"]
+    assert len(errors_naming) == 1, "what cannot be read is not overwritten"
+
+
+def away_then(asked: Callable[[Path], bool]) -> list[Happening]:
+    """Let a status of a provider stand there, and then be out of reach."""
+
+    def put(stage: Stage) -> None:
+        stage.tamper("_providers/one.yaml", "put", b"apiVersion: jobs.reconciler/v1\n")
+
+    return [Happening(0.0, put), *refusing(asked, from_s=0.0, until_s=1000.0)]
+
+
+def test_a_watch_counts_no_job_as_seen_whose_status_it_cannot_read() -> None:
+    wishes = [a_wish(f"ftjob-{name}", "observed") for name in "ab"]
+    unread = refusing(lambda path: path == STATUSES / "job-a.yaml", from_s=600.0, until_s=1200.0)
+    history = play(a_plan(*wishes, steps=[Watched(2000.0)], happenings=unread))
+    shown = [each for each in history.events if isinstance(each, Shown)]
+
+    def age_s(at_s: float) -> float:
+        at = history.began_at + timedelta(seconds=at_s)
+        (seen_at,) = [each for each in shown if each.at <= at][-1].seen_at.values()
+        return (at - seen_at).total_seconds()
+
+    assert age_s(1150.0) > 450
+    assert age_s(1900.0) < 330

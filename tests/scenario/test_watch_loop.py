@@ -1,0 +1,751 @@
+"""Days of a watch in virtual time: how often it asks and writes, what it survives, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import HealthTracker
+from reconciler.controller.read_statuses import read_rows
+from reconciler.controller.resolved_account import ResolvedAccount
+from reconciler.controller.run_options import ChangeRules, RunOptions
+from reconciler.controller.runtime import Runtime
+from reconciler.controller.watch import GRACE_S, Watch
+from reconciler.core.guard import ChangeLimits
+from reconciler.core.scope import ScopedLimits
+from reconciler.errors import Delivered, Kind, PermanentError, TransientError
+from reconciler.local.credential_policy import Trust
+from reconciler.local.disk import LocalDisk
+from reconciler.local.specs_dir import SpecsDir
+from reconciler.local.status_store import StatusDirectory
+from reconciler.model.job import Accepted, Account, AlreadyOver, JobPage, JobRef, ListQuery, ObservedJob, Phase
+from reconciler.model.reason import Reason
+from reconciler.model.report import Report
+from reconciler.model.status import Outcome
+from reconciler.model.watch_status import liveness_problems, readiness_problems
+from reconciler.ports import Disk, Entry, JobController, JobReader
+from tests.scenario.process import Environment
+from tests.support.cli import Checkout
+from tests.support.clock import VirtualClock, in_virtual_time
+from tests.support.manual_notifier import Bell
+
+HOUR_S = 3600.0
+NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
+FORBIDDEN = PermanentError("not yours", kind=Kind.FORBIDDEN)
+DENIED = PermanentError("the credential is refused", kind=Kind.DENIED)
+NONSENSE = PermanentError("this is not the API that was expected", kind=Kind.INVALID)
+BUG = RuntimeError("a bug")
+LOOSE = ChangeLimits(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=1000)
+HANGS_S = 45.0
+ENVIRONMENT = Environment(Trust.read({"RECONCILE_TRUST": "OPENAI_API_KEY=slow.example.org"}, {}))
+SLOW = """\
+apiVersion: jobs.reconciler/v1
+kind: Provider
+metadata: {name: slow}
+spec: {type: openai, baseUrl: https://slow.example.org/v1}
+"""
+SUSPENDED = """\
+apiVersion: jobs.reconciler/v1
+kind: Settings
+metadata: {name: settings}
+spec: {suspend: true}
+"""
+
+
+@dataclass(slots=True)
+class Jobs:
+    """An account whose jobs run until they are cancelled; `trouble` may raise or wait before any answer.
+
+    With `is_cancel_lost` a cancel is accepted and has no effect.
+    """
+
+    clock: VirtualClock
+    phases: dict[str, Phase] = field(default_factory=dict)
+    asked_at: list[float] = field(default_factory=list)
+    cancels: Counter[str] = field(default_factory=Counter)
+    trouble: Callable[[str], object] | None = None
+    is_cancel_lost: bool = False
+    forbidden: set[str] = field(default_factory=set)
+    """The jobs that may not be retrieved."""
+
+    async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
+        """Return one page."""
+        await self._meet("list")
+        ids = sorted(self.phases)
+        begin = ids.index(cursor) + 1 if cursor else 0
+        page = ids[begin : begin + query.page_size]
+        more = page[-1] if begin + query.page_size < len(ids) else None
+        return JobPage(tuple(map(self._job, page)), more)
+
+    async def get_job(self, ref: JobRef) -> ObservedJob | None:
+        """Return one job."""
+        await self._meet("get")
+        if ref.id in self.forbidden:
+            raise FORBIDDEN
+        return self._job(ref.id) if ref.id in self.phases else None
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Cancel one job."""
+        self.cancels[ref.id] += 1
+        await self._meet("cancel")
+        if not self.is_cancel_lost:
+            self.phases[ref.id] = Phase.CANCELLED
+        return Accepted()
+
+    async def _meet(self, what: str) -> None:
+        self.asked_at.append(self.clock.monotonic())
+        if self.trouble is not None:
+            result = self.trouble(what)
+            if isinstance(result, float):
+                await asyncio.sleep(result)
+
+    def _job(self, id_: str) -> ObservedJob:
+        return ObservedJob(
+            id=id_, phase=self.phases[id_], provider_status=self.phases[id_], finished_at=None, as_of=self.clock.now()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TwoAccounts:
+    """The `Accounts` of a test: everything is the same account, but for the one of `slow.example.org`."""
+
+    jobs: Jobs
+    slow: Jobs
+
+    async def open(self, target: ResolvedAccount) -> JobReader:
+        """Return it."""
+        return self._of(target.account)
+
+    def control(self, account: Account) -> JobController:
+        """Return it."""
+        return self._of(account)
+
+    def apply_rate(self, target: ResolvedAccount) -> None:
+        """Take no notice: these accounts have no rate limit."""
+
+    def requests(self, account: Account) -> int:
+        """Return how many requests it got."""
+        return len(self._of(account).asked_at)
+
+    def _of(self, account: Account) -> Jobs:
+        return self.slow if "slow" in account.base_url else self.jobs
+
+
+class DiskOfWholeSeconds(LocalDisk):
+    """A disk on which everything here happens within one tick of its clock."""
+
+    def list(self, path: Path) -> list[Entry]:
+        """Return what stands in a directory, all of the same moment."""
+        return [replace(each, stamp=(0,)) for each in super().list(path)]
+
+
+@dataclass(slots=True)
+class Shift:
+    """A watch at work."""
+
+    checkout: Checkout
+    jobs: Jobs
+    slow: Jobs
+    bell: Bell
+    health: HealthTracker
+    stop: asyncio.Event
+    task: asyncio.Future[None]
+    passes: list[PassResult]
+
+    def save(self, name: str, state: str, provider: str = "openai") -> None:
+        """Save a spec, and let the watch know."""
+        self.checkout.want(name, name, state, provider=provider)
+        self.bell.ring()
+
+    def read(self) -> Report:
+        """Return what somebody reads in the specs and the statuses."""
+        checkout = self.checkout
+        specs = SpecsDir(checkout.specs, checkout.status_dir, LocalDisk(checkout.specs), "specs")
+        statuses = StatusDirectory(checkout.status_dir, LocalDisk(checkout.status_dir))
+        snapshot, stored = specs.snapshot(by_content=True), statuses.load(by_content=True)
+        return read_rows(snapshot, stored, ENVIRONMENT, None, self.jobs.clock.now())
+
+
+@asynccontextmanager
+async def a_shift(
+    root: Path,
+    running: int,
+    slow: int = 0,
+    brakes: ChangeLimits = LOOSE,
+    disk: Callable[[Path], Disk] = LocalDisk,
+    tell: Callable[[PassResult], None] | None = None,
+    asked: Callable[[], frozenset[str]] = frozenset,
+) -> AsyncIterator[Shift]:
+    """Run a watch over so many running jobs that are only observed, for as long as the body lasts.
+
+    `slow` are those of a second account, which the Provider document `slow` names. `tell` is given each pass.
+    `asked` returns what a person wants to be tried again now.
+    """
+    clock = VirtualClock()
+    jobs = Jobs(clock, {f"ftjob-{number:04}": Phase.RUNNING for number in range(running)})
+    others = Jobs(clock, {f"ftjob-slow-{number:04}": Phase.RUNNING for number in range(slow)})
+    checkout = Checkout(root)
+    for id_ in jobs.phases:
+        checkout.want(id_, id_, "observed", provider="openai")
+    if slow:
+        checkout.write("slow.yaml", SLOW)
+    for id_ in others.phases:
+        checkout.want(id_, id_, "observed", provider="slow")
+    accounts, bell, stop = TwoAccounts(jobs, others), Bell(), asyncio.Event()
+    runtime = Runtime(
+        specs=SpecsDir(checkout.specs, checkout.status_dir, disk(checkout.specs), "specs"),
+        statuses=StatusDirectory(checkout.status_dir, LocalDisk(checkout.status_dir)),
+        policy=ENVIRONMENT,
+        accounts=accounts,
+        clock=clock,
+        control=accounts.control,
+        is_stopping=stop.is_set,
+    )
+    health = HealthTracker.beginning(clock.monotonic(), 60)
+    passes: list[PassResult] = []
+    note = tell or passes.append
+    watch = Watch(
+        runtime,
+        RunOptions(rules=ChangeRules(ScopedLimits(brakes))),
+        bell,
+        lambda: 0.7,
+        health,
+        lambda result, _: note(result),
+        asked,
+    )
+    task = asyncio.ensure_future(watch.run(stop))
+    try:
+        yield Shift(checkout, jobs, others, bell, health, stop, task, passes)
+    finally:
+        stop.set()
+        await task
+
+
+def raise_no_answer(_: str) -> None:
+    raise NO_ANSWER
+
+
+def raise_denied(_: str) -> None:
+    raise DENIED
+
+
+def raise_nonsense(_: str) -> None:
+    raise NONSENSE
+
+
+def raise_a_bug(_: PassResult) -> None:
+    raise BUG
+
+
+def test_a_quiet_hour_asks_seldom_and_writes_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=30) as shift:
+            await asyncio.sleep(1000)
+            before, asked = shift.checkout.traces(), len(shift.jobs.asked_at)
+            await asyncio.sleep(HOUR_S)
+
+            assert shift.checkout.traces() == before
+            assert (len(shift.jobs.asked_at) - asked) / (HOUR_S / 60) < 30 / 5 * 1.2
+
+    in_virtual_time(main)
+
+
+def test_a_saved_spec_is_acted_on_at_once_and_its_proof_is_soon_there(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(1000)
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            shift.bell.ring()
+            await asyncio.sleep(0.01)
+            at_once = dict(shift.jobs.cancels)
+            await asyncio.sleep(3)
+
+            assert at_once == {"ftjob-0001": 1}
+            assert shift.checkout.status("ftjob-0001").is_ready
+            assert shift.jobs.cancels == {"ftjob-0001": 1}
+
+    in_virtual_time(main)
+
+
+def test_a_spec_that_nobody_heard_of_is_found_by_the_scan(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(1000)
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            await asyncio.sleep(66 + 3)
+
+            assert shift.checkout.status("ftjob-0001").is_ready
+
+    in_virtual_time(main)
+
+
+def test_an_edit_that_no_stamp_shows_is_found_by_the_scan(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3, disk=DiskOfWholeSeconds) as shift:
+            await asyncio.sleep(1000)
+            shift.save("ftjob-0001", "cancelled")
+            await asyncio.sleep(0.01)
+            at_once = dict(shift.jobs.cancels)
+            await asyncio.sleep(66 + 3)
+
+            assert at_once == {}
+            assert shift.checkout.status("ftjob-0001").is_ready
+
+    in_virtual_time(main)
+
+
+def test_a_half_written_file_harms_no_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2) as shift:
+            await asyncio.sleep(10)
+            shift.checkout.write("ftjob-0000.yaml", "apiVersion: jobs.reconciler/v1\nkind: Fine")
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            shift.bell.ring()
+            await asyncio.sleep(5)
+
+            assert shift.checkout.status("ftjob-0001").is_ready
+            assert shift.jobs.cancels == {"ftjob-0001": 1}
+
+    in_virtual_time(main)
+
+
+def test_hours_of_outage_is_asked_seldom_and_is_one_status_and_its_end_is_seen(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(100)
+
+            def away(_: str) -> None:
+                raise NO_ANSWER
+
+            shift.jobs.trouble = away
+            await asyncio.sleep(HOUR_S)
+            asked, written = len(shift.jobs.asked_at), shift.checkout.traces()
+            await asyncio.sleep(4 * HOUR_S)
+            during, after = len(shift.jobs.asked_at) - asked, shift.checkout.traces()
+            shift.jobs.trouble = None
+            await asyncio.sleep(1000)
+
+            assert during < 4 * HOUR_S / 100
+            assert written == after
+            assert "specs/status/_providers/openai.yaml" in written
+            assert "specs/status/_providers/openai.yaml" not in shift.checkout.traces()
+
+    in_virtual_time(main)
+
+
+def test_a_job_that_a_bug_keeps_from_being_looked_at_comes_round_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1) as shift:
+            await asyncio.sleep(100)
+
+            def bug(_: str) -> None:
+                raise BUG
+
+            shift.jobs.trouble = bug
+            await asyncio.sleep(600)
+            shift.jobs.trouble = None
+            shift.jobs.phases["ftjob-0000"] = Phase.SUCCEEDED
+            await asyncio.sleep(200)
+
+            assert shift.checkout.status("ftjob-0000").phase is Phase.SUCCEEDED
+
+    in_virtual_time(main)
+
+
+def test_a_person_who_asks_for_the_next_attempt_gets_it_now_and_once(tmp_path: Path) -> None:
+    wishes: list[str] = []
+
+    def taken() -> frozenset[str]:
+        found = frozenset(wishes)
+        wishes.clear()
+        return found
+
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, asked=taken) as shift:
+            shift.jobs.is_cancel_lost = True
+            await asyncio.sleep(100)
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(60)
+            assert shift.jobs.cancels["ftjob-0000"] == 1
+            wishes.extend(["ftjob-0000", "nosuch"])
+            await asyncio.sleep(10)
+            assert shift.jobs.cancels["ftjob-0000"] == 2
+            await asyncio.sleep(300)
+            assert shift.jobs.cancels["ftjob-0000"] == 2
+
+    in_virtual_time(main)
+
+
+def test_an_observer_of_passes_that_raises_does_not_end_the_watch(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, tell=raise_a_bug) as shift:
+            await asyncio.sleep(100)
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(100)
+
+            assert shift.checkout.status("ftjob-0000").final
+            assert not shift.task.done()
+
+    in_virtual_time(main)
+
+
+def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_their_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1) as shift:
+            clock = asyncio.get_running_loop().time
+            await asyncio.sleep(1000)
+            well = liveness_problems(shift.health.overview, clock())
+            shift.jobs.trouble = lambda _: 500.0
+            shift.bell.is_alive = False
+            shift.checkout.want("ftjob-0000", "ftjob-0000", "running", provider="openai")
+            shift.bell.ring()
+            await asyncio.sleep(120)
+            ill = liveness_problems(shift.health.overview, clock())
+            shift.jobs.trouble = None
+            shift.bell.is_alive = True
+            await asyncio.sleep(400)
+
+            assert well == ()
+            assert [each.split(":")[0] for each in ill] == ["a request hangs", "the specs are not watched"]
+            assert liveness_problems(shift.health.overview, clock()) == ()
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize(("takes_s", "waits_s", "cancelled"), [(10.0, 10.0, 1), (60.0, GRACE_S, 0)])
+def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no_new_one(
+    tmp_path: Path, takes_s: float, waits_s: float, cancelled: int
+) -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        async with a_shift(tmp_path, running=2) as shift:
+            await asyncio.sleep(1000)
+            shift.jobs.trouble = lambda what: takes_s if what == "cancel" else None
+            shift.checkout.want("ftjob-0000", "ftjob-0000", "cancelled", provider="openai")
+            shift.bell.ring()
+            await asyncio.sleep(0.01)
+            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            shift.bell.ring()
+            asked_to_stop_at = clock()
+            shift.stop.set()
+            await shift.task
+            receipt = shift.checkout.status("ftjob-0000").receipts[0]
+
+            assert clock() - asked_to_stop_at == pytest.approx(waits_s, abs=0.1)
+            assert shift.jobs.cancels == {"ftjob-0000": 1}
+            assert (receipt.accepted_at is not None) == bool(cancelled)
+
+    in_virtual_time(main)
+
+
+def test_an_account_that_hangs_delays_no_other_and_what_was_saved_meanwhile_is_acted_on_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2, slow=2) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda _: HANGS_S
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(0.01)
+            at_once = dict(shift.jobs.cancels)
+            shift.save("ftjob-slow-0001", "cancelled", "slow")
+            await asyncio.sleep(3)
+            proved = shift.checkout.status("ftjob-0000").is_ready
+            hanging = dict(shift.slow.cancels)
+            shift.slow.trouble = None
+            await asyncio.sleep(HANGS_S)
+
+            assert at_once == {"ftjob-0000": 1}
+            assert proved
+            assert hanging == {}
+            assert shift.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
+            assert shift.checkout.status("ftjob-slow-0001").is_ready
+
+    in_virtual_time(main)
+
+
+def test_the_jobs_of_an_account_are_looked_at_as_often_while_another_one_hangs(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=10, slow=10) as shift:
+            await asyncio.sleep(1000)
+            asked = len(shift.jobs.asked_at)
+            await asyncio.sleep(HOUR_S)
+            well = len(shift.jobs.asked_at) - asked
+            shift.slow.trouble = lambda _: HANGS_S
+            asked = len(shift.jobs.asked_at)
+            await asyncio.sleep(HOUR_S)
+
+            assert len(shift.jobs.asked_at) - asked == pytest.approx(well, rel=0.1)
+
+    in_virtual_time(main)
+
+
+def test_who_acts_after_a_hang_is_held_by_the_settings_of_now(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "get" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.checkout.write("settings.yaml", SUSPENDED)
+            shift.bell.ring()
+            await asyncio.sleep(3 * HANGS_S)
+
+            assert shift.slow.cancels == {}
+            assert shift.checkout.status("ftjob-slow-0000").ready.reason is Reason.SUSPENDED
+
+    in_virtual_time(main)
+
+
+def test_who_acts_after_a_hang_is_counted_by_the_guard_with_all_that_was_asked_meanwhile(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2, slow=2, brakes=ChangeLimits(max_cancels_absolute=2)) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "get" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0000", "cancelled")
+            shift.save("ftjob-0001", "cancelled")
+            await asyncio.sleep(2 * HANGS_S)
+
+            assert shift.jobs.cancels == {"ftjob-0000": 1, "ftjob-0001": 1}
+            assert shift.slow.cancels == {}
+            assert shift.checkout.status("ftjob-slow-0000").ready.reason is Reason.REFUSED_BY_GUARD
+
+    in_virtual_time(main)
+
+
+def test_what_is_out_in_an_account_that_hangs_is_counted_by_the_guard_in_another(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2, slow=2, brakes=ChangeLimits(max_cancels_absolute=2)) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            shift.save("ftjob-slow-0001", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(1)
+            is_out = not any(each is Phase.CANCELLED for each in shift.slow.phases.values())
+
+            assert is_out
+            assert shift.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
+            assert shift.jobs.cancels == {}
+            assert shift.checkout.status("ftjob-0000").ready.reason is Reason.REFUSED_BY_GUARD
+
+    in_virtual_time(main)
+
+
+def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_receipt_of_its_new_job(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(1)
+            shift.jobs.phases["ftjob-9999"] = Phase.RUNNING
+            shift.checkout.want("ftjob-slow-0000", "ftjob-9999", provider="openai")
+            shift.bell.ring()
+            await asyncio.sleep(2 * HANGS_S)
+            status = shift.checkout.status("ftjob-slow-0000")
+
+            assert (shift.slow.cancels, shift.jobs.cancels) == ({"ftjob-slow-0000": 1}, {"ftjob-9999": 1})
+            assert status.job is not None
+            assert status.job.id == "ftjob-9999"
+            assert [each.outcome for each in status.receipts] == [Outcome.CANCELLED]
+
+    in_virtual_time(main)
+
+
+def test_a_stop_waits_for_an_account_that_hangs_as_long_as_for_any_other(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            await asyncio.sleep(1000)
+            shift.slow.trouble = lambda what: 10.0 if what == "cancel" else None
+            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            await asyncio.sleep(2)
+            asked_to_stop_at = clock()
+            ready = readiness_problems(shift.health.overview)
+            shift.stop.set()
+            await asyncio.sleep(1)
+            stopping = readiness_problems(shift.health.overview)
+            await shift.task
+
+            assert (ready, stopping) == ((), ("it is stopping",))
+            assert clock() - asked_to_stop_at == pytest.approx(8, abs=0.1)
+            assert shift.checkout.status("ftjob-slow-0000").receipts[0].accepted_at is not None
+
+    in_virtual_time(main)
+
+
+def oldest_sight(shift: Shift) -> datetime:
+    """Return when the job of the account was seen that has not been for the longest."""
+    (seen_at,) = shift.health.overview.seen_at.values()
+    return seen_at
+
+
+def test_a_pass_over_other_jobs_does_not_make_a_crowd_that_vanished_seen_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=40) as shift:
+            await asyncio.sleep(1000)
+            for id_ in sorted(shift.jobs.phases)[:30]:
+                del shift.jobs.phases[id_]
+            await asyncio.sleep(330)
+            told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
+            seen_at = [oldest_sight(shift)]
+            for number in range(35, 38):
+                shift.save(f"ftjob-{number:04}", "cancelled")
+                await asyncio.sleep(20)
+                seen_at.append(oldest_sight(shift))
+            unseen = {
+                each.unseen and each.unseen.reason for result in shift.passes[-8:] for each in result.report.accounts
+            }
+
+            assert "30 of 40 unfinished jobs disappeared at once" in told
+            assert set(shift.jobs.cancels.values()) == {1}
+            assert len(shift.jobs.cancels) == 3
+            assert len(set(seen_at)) == 1
+            assert unseen == {"ObservationSuspect"}
+            assert (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8") == told
+
+    in_virtual_time(main)
+
+
+def test_of_a_crowd_that_vanished_only_itself_is_read_as_not_observed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=40) as shift:
+            await asyncio.sleep(1000)
+            gone = sorted(shift.jobs.phases)[:30]
+            for id_ in gone:
+                del shift.jobs.phases[id_]
+            await asyncio.sleep(330)
+            in_part = shift.read()
+            shift.jobs.trouble = raise_no_answer
+            await asyncio.sleep(1500)
+            away = shift.read()
+            shift.jobs.trouble = None
+            await asyncio.sleep(1000)
+            again = shift.read()
+
+            assert [row.name for row in in_part.rows if row.unseen] == gone
+            assert [each.jobs for each in in_part.accounts] == [30]
+            assert {row.name for row in away.rows if row.unseen} == {row.name for row in in_part.rows}
+            assert [row.name for row in again.rows if row.unseen] == gone
+
+    in_virtual_time(main)
+
+
+def test_a_crowd_that_is_seen_again_ends_what_was_told_of_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=40) as shift:
+            await asyncio.sleep(1000)
+            gone = {id_: shift.jobs.phases.pop(id_) for id_ in sorted(shift.jobs.phases)[:30]}
+            await asyncio.sleep(330)
+            during = oldest_sight(shift)
+            shift.jobs.phases.update(gone)
+            await asyncio.sleep(1000)
+
+            assert oldest_sight(shift) > during + timedelta(seconds=900)
+            assert not (tmp_path / "specs/status/_providers/openai.yaml").exists()
+            assert {each.unseen for each in shift.passes[-1].report.accounts} <= {None}
+
+    in_virtual_time(main)
+
+
+def test_one_job_that_is_forbidden_changes_nothing_for_its_account(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(1000)
+            shift.jobs.forbidden.add("ftjob-0000")
+            await asyncio.sleep(HOUR_S)
+            asked = len(shift.jobs.asked_at)
+            shift.save("ftjob-0001", "cancelled")
+            await asyncio.sleep(HOUR_S)
+
+            assert shift.jobs.cancels == {"ftjob-0001": 1}
+            assert len(shift.jobs.asked_at) - asked < 60
+            told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
+            assert re.findall(r"ftjob-\d+", told.partition("jobs:")[2]) == ["ftjob-0000"]
+            assert {each.unseen for result in shift.passes for each in result.report.accounts} == {None}
+
+    in_virtual_time(main)
+
+
+def test_a_wanted_cancel_waits_no_longer_because_another_job_of_its_account_may_rest(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2) as shift:
+            await asyncio.sleep(1000)
+            shift.jobs.trouble = raise_denied
+            shift.save("ftjob-0000", "cancelled")
+            await asyncio.sleep(1)
+            shift.save("ftjob-0001", "running")
+            await asyncio.sleep(1)
+            shift.jobs.trouble = None
+            await asyncio.sleep(75)
+
+            assert shift.jobs.cancels == {"ftjob-0000": 1}
+
+    in_virtual_time(main)
+
+
+def test_a_look_that_takes_long_has_seen_no_job_later_than_it_began(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=2) as shift:
+            await asyncio.sleep(1000)
+            shift.jobs.trouble = lambda _: HANGS_S
+            shift.save("ftjob-0000", "running")
+            shift.save("ftjob-0001", "running")
+            begun_at = shift.jobs.clock.now()
+            await asyncio.sleep(4 * HANGS_S)
+
+            assert abs(oldest_sight(shift) - begun_at) < timedelta(seconds=1)
+
+    in_virtual_time(main)
+
+
+def test_an_account_that_answers_nonsense_of_each_of_its_jobs_is_told_to_be_away(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=3) as shift:
+            await asyncio.sleep(100)
+            shift.save("ftjob-0001", "running")
+            await asyncio.sleep(200)
+            shift.jobs.trouble = raise_nonsense
+            await asyncio.sleep(900)
+            told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
+            shift.jobs.trouble = None
+            await asyncio.sleep(900)
+
+            assert "this is not the API that was expected" in told
+            assert not (tmp_path / "specs/status/_providers/openai.yaml").exists()
+
+    in_virtual_time(main)
+
+
+def test_a_watch_is_not_ready_before_each_account_was_observed_or_said_why_not(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with a_shift(tmp_path, running=1, slow=1) as shift:
+            shift.slow.trouble = lambda _: HANGS_S
+            await asyncio.sleep(10)
+            first, ages = readiness_problems(shift.health.overview), shift.health.overview.seen_at
+            await asyncio.sleep(HANGS_S)
+
+            assert [each.split(":")[0] for each in first] == ["not observed yet"]
+            assert len(ages) == 2
+            assert readiness_problems(shift.health.overview) == ()
+
+    in_virtual_time(main)

@@ -1,0 +1,24 @@
+"""What is owed at a moment: the jobs that a spec wants cancelled, beyond doubt, and that still are unfinished."""
+
+from __future__ import annotations
+
+from tests.second_opinion.jobs import ENDED
+from tests.second_opinion.session import Story
+from tests.second_opinion.snapshot import Known, Want
+
+
+def owed(story: Story, only: str | None = None) -> list[Want]:
+    """Return the wants whose job should have been cancelled and still is unfinished; of one job, if it is named."""
+    now, snapshot = story.clock.now(), story.repository.now
+    if snapshot.held_back():
+        return []
+    found = []
+    for want in snapshot.wants():
+        if only not in (None, want.doc.job):
+            continue
+        job = story.world.jobs.get((want.account, want.doc.job))
+        if job is None or job.is_gone(now) or job.word(now) in ENDED:
+            continue
+        if want.must_end(now + story.off, Known(job.created, job.started(now), story.is_on_time)):
+            found.append(want)
+    return found

@@ -1,0 +1,83 @@
+"""What a pass tells a person: the sum of what it asked for, the table of where jobs stand, and each step it makes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.second_opinion.statuses import Status, all_of
+
+if TYPE_CHECKING:
+    from tests.second_opinion.command import Run
+    from tests.second_opinion.session import Story
+
+SUM = re.compile(r"^Requested: (?P<asked>[^.]*)\. ", re.MULTILINE)
+PART = re.compile(r"(\d+) (cancel|pause|resume)")
+STEP = re.compile(
+    r"^(?P<name>\S+): (?P<verb>cancel|pause|resume) (?P<what>sent|confirmed: (?P<word>\w+))$", re.MULTILINE
+)
+
+
+def judge(story: Story, run: Run) -> None:
+    """Blame a sum, a row or a step that is not so."""
+    if run.verb == "plan" or "--dry-run" in run.args:
+        return
+    requests = [each for each in story.world.record.all()[run.first : run.last] if each.change]
+    found = SUM.search(run.out)
+    if found is not None and all(each.fault is None for each in requests):
+        said = {verb: int(number) for number, verb in PART.findall(found["asked"])}
+        sent = {verb: len({each.job for each in requests if each.verb == verb}) for _, verb in PART.findall(found[0])}
+        sent |= {each.verb: len({r.job for r in requests if r.verb == each.verb}) for each in requests}
+        story.check("told-sum", said == sent, f"{run}: told are {said}, the world got {sent}")
+    _table(story, run)
+    _steps(story, run)
+
+
+def _table(story: Story, run: Run) -> None:
+    """Blame a row of the table that says otherwise than the status which this pass has written."""
+    try:
+        statuses = all_of(run.after)
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        return
+    for cells in rows(run.out):
+        mine = [each for each in statuses if each.name == cells["NAME"]]
+        if len(mine) == 1 and run.code in (0, 1):
+            story.check("told-row", _fits(cells, mine[0]), f"{run}: {cells}, the file says {mine[0]}")
+
+
+def _fits(cells: dict[str, str], status: Status) -> bool:
+    """Say whether a row says what the status does, or that its job could not be seen."""
+    return (cells["READY"], cells["REASON"]) == (status.ready, status.reason) or cells["READY"] == "Unknown"
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of the first table in a text, each by its headings."""
+    lines = text.splitlines()
+    head = next((number for number, line in enumerate(lines) if line.startswith("NAME ") and "REASON" in line), None)
+    if head is None:
+        return []
+    found = []
+    for line in lines[head + 1 :]:
+        cells = re.split(r" {2,}", line.strip())
+        names = lines[head].split()
+        if len(cells) != len(names):
+            break
+        found.append(dict(zip(names, cells, strict=True)))
+    return found
+
+
+def _steps(story: Story, run: Run) -> None:
+    """Blame a step that is told and was not made."""
+    docs = [doc for snapshot in story.repository.during(run.began, run.ended) for _, doc in snapshot.jobs()]
+    exchanges = story.world.record.all()[run.first : run.last]
+    for step in STEP.finditer(run.err):
+        jobs = {doc.job for doc in docs if doc.name == step["name"]}
+        if step["word"] is None:
+            made = any(each.verb == step["verb"] and each.job in jobs for each in exchanges)
+            lost = any(each.fault == "silent-close" for each in exchanges)
+            story.check("told-sent", made or lost, f"{run}: {step[0]}, but the world got no such request")
+        else:
+            shown = any(each.shown.get(job) == step["word"] for each in exchanges if not each.change for job in jobs)
+            story.check("told-confirmed", shown, f"{run}: {step[0]}, but no look showed it")

@@ -1,0 +1,69 @@
+"""What a command has seen before it asked for a change: never act blind.
+
+README: it never acts on a status word that it does not know, on a missing or absurd time, or on a list that did not
+come whole; in an outage it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tests.second_opinion.request_log import Exchange
+
+if TYPE_CHECKING:
+    from tests.second_opinion.session import Story
+
+FIT = {
+    "cancel": {"validating_files", "queued", "running", "pausing", "paused"},
+    "pause": {"validating_files", "queued", "running"},
+    "resume": {"paused", "pausing"},
+}
+
+
+def last_shown(story: Story, account: str, job: str) -> object:
+    """Return the status that the last look showed of a job."""
+    looks = [
+        each for each in story.world.record.all() if each.account == account and job in each.shown and not each.change
+    ]
+    return looks[-1].shown[job] if looks else None
+
+
+def whole_lists(exchanges: list[Exchange]) -> dict[int, int]:
+    """Return for each list page of a reading that came whole, by its index, the index of the reading's last page."""
+    finished: dict[int, int] = {}
+    open_pages: dict[str | None, list[int]] = defaultdict(list)
+    for index, each in enumerate(exchanges):
+        if each.verb != "list":
+            continue
+        if each.first_page:
+            open_pages[each.account] = []
+        if each.whole and each.status == 200:
+            open_pages[each.account].append(index)
+            if each.last_page:
+                finished.update(dict.fromkeys(open_pages[each.account], index))
+                open_pages[each.account] = []
+    return finished
+
+
+def judge(story: Story) -> None:
+    """Blame each change of a job that its command had not seen, or had seen in a state that is not to be changed."""
+    exchanges = story.world.record.all()
+    whole = whole_lists(exchanges)
+    for index, each in enumerate(exchanges):
+        if not each.change or each.account is None or each.job is None:
+            continue
+        begins = [run.first for run in story.runs if run.may_change and run.first <= index < run.last]
+        seen = [
+            look
+            for at, look in enumerate(exchanges[:index])
+            if at >= min(begins, default=index)
+            and not look.change
+            and look.account == each.account
+            and each.job in look.shown
+            and (look.verb != "list" or whole.get(at, index) < index)
+        ]
+        if not seen:
+            story.blame("blind-change", f"{each}: this command had not seen the job", each.at)
+        elif seen[-1].shown[each.job] not in FIT[each.verb]:
+            story.blame("change-on-word", f"{each}: the last look showed {seen[-1].shown[each.job]!r}", each.at)

@@ -1,0 +1,41 @@
+"""The budget of a pass in memory, and worlds in which something that it counts is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reconciler.controller.budget_sources import PassBudget, budget_of
+from reconciler.controller.run_options import ChangeRules
+from reconciler.core.change_budget import ApprovalUse
+from reconciler.model.journal import KnownStatuses
+from reconciler.ports import JobController, Unread
+from tests.support.in_memory import Statuses, World
+from tests.support.named_specs import a_world, loaded
+
+RULES = ChangeRules()
+DISK = OSError(13, "Permission denied", "/state/journal")
+UNREAD_FILE = Unread("b.yaml", "Permission denied", "allow it to be read")
+
+
+def nobody(_: object) -> JobController:
+    """Fail: no account is to be changed here."""
+    message = "nothing may be asked"
+    raise AssertionError(message)
+
+
+def budgeted(world: World, rules: ChangeRules = RULES, use: ApprovalUse | None = None, **rest: Any) -> PassBudget:
+    """Return the budget of a pass in this world that may change something."""
+    runtime = world.runtime(**{"control": nobody} | rest)
+    return budget_of(loaded(world, **rest), rules, use or ApprovalUse(), runtime)
+
+
+def names(count: int) -> list[str]:
+    """Return so many names of jobs."""
+    return [f"job-{number}" for number in range(count)]
+
+
+def lost_world(*lost: str, **rest: Any) -> World:
+    """Return a world in which statuses of these names stood at the end of the last pass, and none stands now."""
+    world = a_world("a", statuses=Statuses.of(**rest))
+    world.journal.statuses = KnownStatuses(marks=dict.fromkeys(lost, "0badcafe"))
+    return world

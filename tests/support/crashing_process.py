@@ -1,0 +1,84 @@
+"""`reconcile` that kills itself before its n-th effect: `python -m tests.support.crashing_process N LOG ARGUMENTS…`.
+
+An effect is an operation of the disk that leaves a trace, a request, or a command of Git that changes a repository, a
+remote one too; each is a line of the log. The kill is SIGKILL, so nothing of ours runs any more. With 0 it lives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from reconciler.cli import main
+from reconciler.git.command import Git
+from reconciler.local.disk import LocalDisk
+from reconciler.transport import HttpTransport
+
+DISK = ("write_beside", "sync", "rename", "sync_dir", "remove")
+GIT = frozenset(
+    {"init", "config", "fetch", "hash-object", "update-index", "write-tree", "commit-tree", "update-ref", "push"}
+)
+
+
+class Doom:
+    """Counts effects, and ends the process before one of them."""
+
+    def __init__(self, dies_before: int, log: Path) -> None:
+        self.dies_before = dies_before
+        self.log = log
+        self.effects = 0
+
+    def effect(self, what: str) -> None:
+        """Note what is about to happen; or do not let it."""
+        self.effects += 1
+        if self.effects == self.dies_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        with self.log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{what}\n")
+
+    def of_disk(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an operation of the disk that counts."""
+
+        def counted(disk: LocalDisk, path: Path, *rest: Any) -> Any:
+            self.effect(f"{name} {(rest[0] if name == 'rename' else path).name}")
+            return method(disk, path, *rest)
+
+        return counted
+
+    def of_transport(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a request that counts."""
+
+        async def counted(transport: HttpTransport, verb: str, path: str, **rest: Any) -> Any:
+            self.effect(f"{verb} {path}")
+            return await method(transport, verb, path, **rest)
+
+        return counted
+
+    def of_git(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a command of Git that counts, if it changes anything."""
+
+        def counted(git: Git, verb: str, *arguments: str, **rest: Any) -> Any:
+            if verb in GIT:
+                self.effect(f"git {verb}")
+            return method(git, verb, *arguments, **rest)
+
+        return counted
+
+
+def doomed(dies_before: int, log: Path) -> None:
+    """Let everything that leaves this process pass the count first."""
+    doom = Doom(dies_before, log)
+    for name in DISK:
+        setattr(LocalDisk, name, doom.of_disk(name, getattr(LocalDisk, name)))
+    Git.run = doom.of_git(Git.run)  # type: ignore[method-assign]
+    HttpTransport.send = doom.of_transport(HttpTransport.send)  # type: ignore[method-assign]  # that is the point
+
+
+if __name__ == "__main__":
+    _, number, file, *sys.argv[1:] = sys.argv
+    doomed(int(number), Path(file))
+    raise SystemExit(main())

@@ -1,0 +1,144 @@
+"""One repository that authors have made hostile, what the command does there, and what must be so afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.support.hostile_commits import HIDDEN, MESSAGES, Aim, a_message, entries
+from tests.support.hostile_host import Ended
+from tests.support.hostile_repository import (
+    ALLOWED,
+    BATCH,
+    COMMONS,
+    COMMONS_KEY,
+    RUNS,
+    STOPS,
+    TOKEN,
+    VICTIMS_KEY,
+    Ground,
+    Mark,
+)
+from tests.support.hostile_texts import TEXTS
+from tests.support.hostile_trees import KINDS, LOUD, Author
+
+AUTHORS = 6
+CODES = {0, 1, 2, 3, 64, 65, 69, 70, 75, 78}
+MEMORY_MAX = 512 * 1024**2
+QUIET = {**KINDS, **TEXTS}
+ALL = {**QUIET, **LOUD}
+PASS = ("--once", "--timeout", "15s", "--audit", "../audit.jsonl")
+WAYS: dict[str, tuple[tuple[str, ...], int]] = {
+    "a pass": (PASS, 60),
+    "a pass that commits": ((*PASS, "--commit"), 6),
+    "a pass over a remote": ((*PASS, "--git-url", "file://{git_dir}"), 8),
+    "a dry run": (("--once", "--dry-run"), 6),
+    "plan": (("plan", "--out", "../plan.json"), 8),
+    "validate": (("validate", "--since", "{base}"), 6),
+    "drift": (("drift",), 3),
+    "get": (("get", "-o", "yaml"), 3),
+}
+"""What an operator runs, and how often of a hundred times."""
+SECRETS = (VICTIMS_KEY, COMMONS_KEY, TOKEN)
+
+
+@dataclass
+class Played:
+    """What was tried in one repository, and what came of it."""
+
+    seed: int
+    way: str
+    kinds: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    is_loud: bool = False
+    wrong: list[str] = field(default_factory=list)
+    told: str = ""
+
+    def story(self) -> str:
+        """Return all of it."""
+        tried = [f"seed {self.seed} (replay it with --seed {self.seed}): {self.way}", *self.wrong]
+        return "\n".join([*tried, f"trees: {self.kinds}", f"messages: {self.messages}", self.told[-3000:]])
+
+
+def play(ground: Ground, seed: int) -> Played:
+    """Let authors do their worst, run the command, and judge."""
+    random = Random(seed)  # noqa: S311 - a seed is a story
+    way = random.choices([*WAYS], [weight for _, weight in WAYS.values()])[0]
+    played = Played(seed, way)
+    ground.renew()
+    base = ground.head
+    kinds = [*QUIET] if random.random() < 0.6 else [*ALL]
+    aim = Aim(ground, _want_the_batch(ground, random) if random.random() < 0.6 else base)
+    for number in range(AUTHORS):
+        author = Author(random, ground, f"team{number}")
+        for kind in random.sample(kinds, random.choice([1, 1, 1, 2])):
+            ALL[kind](author)
+            played.kinds.append(kind)
+            played.is_loud |= kind in LOUD
+        kind = random.choice([*MESSAGES])
+        message = a_message(random, kind, aim)
+        is_odd = random.random() < 0.1
+        ground.commit(
+            message.text, message.author, message.date, message.more, entries(random, ground) if is_odd else None
+        )
+        played.is_loud |= is_odd and way != "a pass"
+        played.messages.append(f"{kind}: {message}"[:300])
+    before, audit = ground.marks(), (ground.root / "audit.jsonl").read_bytes()
+    arguments = [each.format(git_dir=ground.git_dir, base=base) for each in WAYS[way][0]]
+    ended = ground.run(*arguments)
+    played.told = ended.told
+    played.wrong = [*_wrong(ground, played, ended, before)]
+    if not (ground.root / "audit.jsonl").read_bytes().startswith(audit):
+        played.wrong.append("a file outside was changed: the audit log")
+    return played
+
+
+def _want_the_batch(ground: Ground, random: Random) -> str:
+    """Let somebody want more of the commons' jobs cancelled than anybody may, with no approval of it."""
+    for number in range(BATCH):
+        ground.want_of_commons(number, "cancelled")
+    return ground.commit(random.choice(HIDDEN))
+
+
+def _wrong(ground: Ground, played: Played, ended: Ended, before: dict[str, Mark]) -> Iterator[str]:
+    """Yield what is not as it must be, of the world first and then of what was said."""
+    provider = ground.provider
+    if ground.canary.exists():
+        yield f"a command ran, with {sorted(set(re.findall('[A-Z_]+_KEY', ground.canary.read_text())))}"
+    after = ground.marks()
+    refs = "/.git/refs/heads/main" if played.way == "a pass that commits" else "\n"
+    changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    for path in sorted(path for path in changed if not path.endswith(refs)):
+        yield f"a file outside was changed: {path!r}"
+    everything = (ended.told + ground.written()).lower()
+    for secret in SECRETS:
+        if secret.lower() in everything:
+            yield f"a key was written down: {secret}"
+    if provider.was_elsewhere():
+        yield "somebody was asked who should not be"
+    asked = Counter(provider.cancels)
+    if asked[RUNS]:
+        yield "another team's job was touched"
+    if provider.strange:
+        yield f"a job was asked for that is none: {provider.strange}"
+    if sum(each in asked for each in COMMONS) > ALLOWED:
+        yield "the guard was passed"
+    # What others may have cancelled counts in the guard's share of all accounts.
+    played.is_loud |= any(each in asked for each in COMMONS)
+    yield from _of_the_pass(played, ended, asked[STOPS])
+
+
+def _of_the_pass(played: Played, ended: Ended, stopped: int) -> Iterator[str]:
+    is_pass = "pass" in played.way
+    if stopped != is_pass and not (played.is_loud and stopped == 0 and ended.code != 0):
+        yield f"another team's job that is to be stopped was asked {stopped} times"
+    if ended.code not in CODES or "Traceback" in ended.told or "a bug in" in ended.told:
+        yield f"the command ended with {ended.code}" + (" as it took too long" if ended.is_cut_off else "")
+    if ended.memory > MEMORY_MAX:
+        yield f"the command took {ended.memory // 1024**2} MiB"
+    odd = sorted({each for each in ended.told if not each.isprintable() and each != "\n"})
+    if odd and not ended.is_cut_off:
+        yield f"the terminal was given {odd}"

@@ -1,0 +1,270 @@
+"""Checks against hostile authors, each weakened in one place, and what notices: proof that the attacks would.
+
+`python -m tests.support.security_mutants [WORDS]` puts each weakness, or those whose name holds the words, into a copy
+of the package by itself, and runs its attack and the random authors against that copy, as an installed command. It
+prints a table, and fails if any goes unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.scenario.bugs import Bug
+
+ROOT = Path(__file__).resolve().parents[2]
+AUTHORS = "tests/e2e/test_hostile_authors.py"
+REPOSITORIES = 100
+"""Give up on a weakness after the random authors of so many."""
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """A bug, and the attack that it opens the door to: a test of the file `test_attacks_…`."""
+
+    bug: Bug
+    topic: str
+    attack: str
+
+    @property
+    def test(self) -> str:
+        """The attack, as pytest is told of it."""
+        return f"tests/e2e/test_attacks_{self.topic}.py::{self.attack}"
+
+
+WEAKNESSES = (
+    Weakness(
+        Bug(
+            "know an account by its spelling",
+            "controller/account_resolver.py",
+            "return CredentialScope(str(account) if account.is_embedded else account.host, name)",
+            "return CredentialScope(str(account), name)",
+        ),
+        "identity",
+        "test_an_account_under_another_spelling_is_still_the_account_of_who_has_it",
+    ),
+    Weakness(
+        Bug(
+            "let a second document of a name take the place of the first",
+            "controller/account_resolver.py",
+            "for name, count in places.items() if count > 1 or name in hidden)",
+            "for name, count in places.items() if count > 9)",
+        ),
+        "identity",
+        "test_a_second_document_of_a_name_takes_the_place_of_no_other",
+    ),
+    Weakness(
+        Bug(
+            "let a spec claim what it may not name",
+            "controller/spec_resolver.py",
+            "None, None, refusal, may_claim=False)",
+            "None, None, refusal)",
+        ),
+        "identity",
+        "test_a_spec_that_may_not_name_an_account_blocks_nothing_there",
+    ),
+    Weakness(
+        Bug(
+            "bind a path by its letters",
+            "local/credential_policy.py",
+            'f"{path}/".startswith(f"{self.path}/")',
+            "path.startswith(self.path)",
+        ),
+        "identity",
+        "test_a_key_goes_to_no_other_tenant_of_a_gateway",
+    ),
+    Weakness(
+        Bug(
+            "let Settings loosen the guard",
+            "core/guard.py",
+            "else min(operator, repository)",
+            "else repository",
+        ),
+        "identity",
+        "test_limits_of_the_operators_file_are_tightened_by_settings_and_loosened_by_none",
+    ),
+    Weakness(
+        Bug(
+            "believe an approval that no reviewer is shown",
+            "git/commits.py",
+            "message=message if _shows_ascii(charset) and not _HIDING.search(message) else None,",
+            "message=message if _shows_ascii(charset) else None,",
+        ),
+        "messages",
+        "test_a_line_that_a_reviewer_is_not_shown_approves_nothing",
+    ),
+    Weakness(
+        Bug(
+            "take any text for a date",
+            "git/approvals.py",
+            're.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})',
+            're.compile(r"([0-9]+) ([0-9a-f]{40,64})',
+        ),
+        "messages",
+        "test_a_commit_that_cannot_be_read_leaves_other_approvals_as_they_are",
+    ),
+    Weakness(
+        Bug(
+            "believe an open receipt that nobody vouches for",
+            "core/past_attempts.py",
+            "if change.verb is None or receipt is None or self.is_ours:",
+            "if change.verb is None or receipt is None or receipt.attempts:",
+        ),
+        "guard",
+        "test_forged_open_receipts_let_no_batch_pass",
+    ),
+    Weakness(
+        Bug(
+            "take any number of lost statuses for an accident",
+            "core/losses.py",
+            'if judge("statuses", tuple(lost), 0, total, limits) is None:',
+            'if judge("statuses", (), 0, total, limits) is None:',
+        ),
+        "guard",
+        "test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_why",
+    ),
+    Weakness(
+        Bug(
+            "let any setting of a checkout through to Git",
+            "git/settings.py",
+            "    return is_known\n",
+            "    return True\n",
+        ),
+        "git",
+        "test_a_setting_of_the_checkout_that_names_a_program_runs_nothing",
+    ),
+    Weakness(
+        Bug(
+            "see no bare repository among the specs",
+            "local/specs_walk.py",
+            'if ".git" in names or names >= _LAYOUT:',
+            'if ".git" in names:',
+        ),
+        "git",
+        "test_a_bare_repository_among_the_specs_runs_nothing",
+    ),
+    Weakness(
+        Bug(
+            "follow links among the statuses",
+            "wiring/sources.py",
+            "disk = LocalDisk(root, follows_links=False,",
+            "disk = LocalDisk(root, follows_links=True,",
+        ),
+        "files",
+        "test_a_folder_of_statuses_that_is_a_link_to_another_folder_of_the_specs_puts_no_file_among_them",
+    ),
+    Weakness(
+        Bug(
+            "write beside a file under a name that can be guessed",
+            "local/file_writer.py",
+            'f".reconcile-{secrets.token_hex(8)}.tmp"',
+            'f".{target.name}.tmp"',
+        ),
+        "files",
+        "test_a_link_at_a_name_that_could_be_a_temporary_one_is_not_written_through_and_blocks_nothing",
+    ),
+    Weakness(
+        Bug(
+            "believe a state directory that others can write to",
+            "local/state_dir.py",
+            "    if not others:\n",
+            "    if others >= 0:\n",
+        ),
+        "files",
+        "test_a_state_directory_that_somebody_else_can_have_written_is_not_believed",
+    ),
+    Weakness(
+        Bug(
+            "look for a key forwards only",
+            "redaction.py",
+            "for text in (secret, secret[::-1]):",
+            "for text in (secret,):",
+        ),
+        "secrets",
+        "test_a_key_that_a_provider_echoes_in_any_guise_is_in_no_status_and_no_result",
+    ),
+    Weakness(
+        Bug(
+            "answer to any host name",
+            "web/hosts.py",
+            'return "." not in name or name in self._names or _is_address(name)',
+            "return bool(name) or name in self._names or _is_address(name)",
+        ),
+        "health",
+        "test_a_page_that_lets_its_name_lead_here_reads_nothing",
+    ),
+    Weakness(
+        Bug(
+            "leave a number sign in Markdown as it is",
+            "views/markdown.py",
+            r"    | [@\#] (?=\w)",
+            r"    | [@] (?=\w)",
+        ),
+        "markdown",
+        "test_a_reason_links_nowhere_on_github_and_notifies_nobody",
+    ),
+    Weakness(
+        Bug(
+            "give a terminal what an author wrote",
+            "views/text.py",
+            'return " " if char.isspace() else char.encode("unicode_escape").decode()',
+            "return char",
+        ),
+        "terminal",
+        "test_what_an_author_wrote_steers_no_terminal",
+    ),
+)
+
+
+def main() -> None:
+    """Weaken each check, and tell what notices."""
+    words = " ".join(sys.argv[1:])
+    missed = 0
+    _tell("| Weakened check | In | An attack | Random authors |", "|---|---|---|---|")
+    for each in WEAKNESSES:
+        if words in each.bug.name:
+            attack, authors = _noticed(each)
+            missed += NOTHING in {attack} & {authors}
+            _tell(f"| {each.bug.name} | `{each.bug.file}` | {attack} | {authors} |")
+    sys.exit(f"{missed} weaknesses went unnoticed" if missed else 0)
+
+
+def _noticed(weakness: Weakness) -> tuple[str, str]:
+    """Return the attack that a copy with the weakness falls to, and after how many repositories authors find it."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        shutil.copytree(ROOT / "reconciler", place / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))
+        weakness.bug.plant_in(place / "reconciler")
+        fell = "FAILED" in _pytest(place, weakness.test)
+        found = re.search(
+            r"^E? *(?:AssertionError: )?seed (\d+) ", _pytest(place, AUTHORS, f"--seeds={REPOSITORIES}"), re.MULTILINE
+        )
+        return f"`{weakness.attack}`" if fell else NOTHING, f"after {int(found[1]) + 1}" if found else NOTHING
+
+
+def _pytest(place: Path, *arguments: str) -> str:
+    """Run tests of this checkout against the copy, and return what they print."""
+    command = f"env PYTHONPATH={place} {sys.executable} -m reconciler"
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "RECONCILE_COMMAND": command},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+
+
+def _tell(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)  # noqa: T201 - a table for people
+
+
+if __name__ == "__main__":
+    main()

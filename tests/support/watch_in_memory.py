@@ -1,0 +1,114 @@
+"""A watch at work in virtual time, over a world in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from reconciler.controller.build_report import PassResult
+from reconciler.controller.health import HealthTracker
+from reconciler.controller.run_options import RunOptions
+from reconciler.controller.watch import Watch
+from reconciler.model.reason import Reason
+from reconciler.model.spec import FineTuningJob
+from tests.support.build import ACCOUNT, NOW
+from tests.support.clock import VirtualClock
+from tests.support.in_memory import Specs, World
+from tests.support.in_memory_accounts import (
+    InMemoryAccount,
+    a_revision,
+    a_world,
+    an_account,
+    controlled,
+    named_specs,
+)
+from tests.support.manual_notifier import Bell
+
+
+@dataclass
+class Dated(InMemoryAccount):
+    """An account that notes when it was asked for each thing."""
+
+    asked_at: list[tuple[float, str]] = field(default_factory=list)
+
+    def ask(self, what: str) -> None:
+        """Note a request with its time."""
+        self.asked_at.append((asyncio.get_running_loop().time(), what))
+        super().ask(what)
+
+    def when(self, what: str) -> list[float]:
+        """Return when it was asked for something."""
+        return [at for at, asked in self.asked_at if asked == what]
+
+
+@dataclass
+class Shift:
+    """A watch at work."""
+
+    account: Dated
+    world: World
+    bell: Bell
+    health: HealthTracker
+    stop: asyncio.Event
+    task: asyncio.Future[None]
+    passes: list[PassResult]
+    wishes: set[str]
+
+    def want(self, *specs: FineTuningJob, is_heard: bool = True) -> None:
+        """Put other specs in the place of those that are there, and let the watch know."""
+        self.world.specs.revision = a_revision(*specs, providers=self.world.specs.revision.providers)
+        if is_heard:
+            self.bell.ring()
+
+    def reason(self, name: str) -> Reason:
+        """Return what the status of a spec says."""
+        return next(each.ready.reason for each in self.world.statuses.jobs.values() if each.name == name)
+
+
+@asynccontextmanager
+async def a_shift(
+    *specs: FineTuningJob,
+    specs_dir: Specs | None = None,
+    tell: Callable[[PassResult], None] | None = None,
+    world: World | None = None,
+) -> AsyncIterator[Shift]:
+    """Watch over these specs, whose jobs all run, for as long as the body lasts."""
+    account = Dated(an_account(*(each.spec.job_id for each in specs)).jobs)
+    if world is None:
+        world = a_world(account, *specs)
+    else:
+        world.accounts.readers = {**world.accounts.readers, ACCOUNT: account}
+    if specs_dir is not None:
+        specs_dir.revision = world.specs.revision
+        world.specs = specs_dir
+    clock, bell, stop = VirtualClock(NOW), Bell(), asyncio.Event()
+    health = HealthTracker.beginning(0.0, 60.0)
+    passes: list[PassResult] = []
+    wishes: set[str] = set()
+
+    def asked() -> frozenset[str]:
+        wanted = frozenset(wishes)
+        wishes.clear()
+        return wanted
+
+    watch = Watch(
+        replace(controlled(world, is_stopping=stop.is_set), clock=clock),
+        RunOptions(),
+        bell,
+        lambda: 0.5,
+        health,
+        lambda result, _: (tell or passes.append)(result),
+        asked,
+    )
+    task = asyncio.ensure_future(watch.run(stop))
+    try:
+        yield Shift(account, world, bell, health, stop, task, passes, wishes)
+    finally:
+        stop.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def observed(*names: str) -> list[FineTuningJob]:
+    return named_specs(*names, desiredState="observed")

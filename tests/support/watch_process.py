@@ -1,0 +1,51 @@
+"""A watch as a process, whose log goes to a file: a pipe that nobody reads would block it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.cli import RECONCILE, Checkout
+from tests.support.sandbox_client import wait_for
+
+ENDS_WITHIN_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A watch at work."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def said(self) -> str:
+        """Return all that it has logged so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=ENDS_WITHIN_S)
+
+
+@contextmanager
+def watching(
+    checkout: Checkout, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str
+) -> Iterator[Watching]:
+    """Run a watch for as long as the body lasts, or until it is stopped there."""
+    log = checkout.root / "watch.log"
+    with (
+        log.open("w", encoding="utf-8") as stream,
+        checkout.start(
+            *arguments, stdin=None, stdout=subprocess.PIPE, stderr=stream, program=program, **environ
+        ) as process,
+    ):
+        try:
+            wait_for(lambda: '"watching"' in log.read_text(encoding="utf-8") or process.poll() is not None, "it begins")
+            yield Watching(process, log)
+        finally:
+            process.kill()
