@@ -109,7 +109,7 @@ def test_a_bug_in_an_adapter_is_an_error_of_the_question_that_it_was_in(question
     account = Thorough(an_account().jobs)
     account.broken[QUESTIONS[question]] = KeyError("a secret")
 
-    with pytest.raises(DefectError, match=r"^a bug in its provider type: KeyError in shelf\.py") as raised:
+    with pytest.raises(DefectError, match=r"^a bug in its provider type: KeyError in read_only_account\.py") as raised:
         answer(read_only(account), question)
     assert "a secret" not in str(raised.value)
 

@@ -34,7 +34,7 @@ def test_a_bug_in_an_adapter_counts_as_a_request_without_an_answer_and_is_an_err
     assert done.answer.progress is Progress.UNANSWERED
     assert [each.attempts for each in done.status.receipts] == [1]
     assert len(done.errors) == 1
-    assert done.errors[0].startswith("support-triage: a bug: KeyError in shelf.py")
+    assert done.errors[0].startswith("support-triage: a bug: KeyError in read_only_account.py")
 
 
 def test_a_bug_of_ours_leaves_the_intent_open_and_is_an_error_of_the_job() -> None:
@@ -174,7 +174,9 @@ def test_a_bug_while_a_job_is_retrieved_is_an_error_of_the_job_and_nothing_is_as
 
     assert errand.account.asked == ["ftjob-abc123"]
     assert len(done.errors) == 1
-    assert done.errors[0].startswith("support-triage: a bug in its provider type: ZeroDivisionError in shelf.py")
+    assert done.errors[0].startswith(
+        "support-triage: a bug in its provider type: ZeroDivisionError in read_only_account.py"
+    )
 
 
 def test_an_account_that_cannot_be_taken_hold_of_is_an_error_of_the_job_and_nothing_is_asked() -> None:
