@@ -1,10 +1,10 @@
 """The real disk, restricted to one root directory.
 
-Rules: a symbolic link counts only if it stays inside the root. A Kubernetes volume consists of links (`bots.yaml ->
-..data/bots.yaml -> ..2026_11_23/bots.yaml`), so links are followed. But a repository must not make us read or write
-elsewhere. Therefore a link that leads out of the root is neither file nor directory, cannot be read, and is never
-written through. Below a linked directory no further link to a directory counts, so that no walk loops. In a tree that
-only we write, no link counts at all.
+Rules: a symbolic link is followed only if its target is inside the root. A Kubernetes volume consists of links
+(`bots.yaml -> ..data/bots.yaml -> ..2026_11_23/bots.yaml`), so they must be followed. But a repository must not make
+this process read or write elsewhere. Therefore a link that leads out of the root is listed as neither a file nor a
+directory, and nothing is read or written through it. Inside a linked directory, further links to directories are not
+followed, which prevents loops. In a tree that only reconcile writes to, no link is followed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ READ_MAX_BYTES = 64 * 1024 * 1024
 
 
 class LocalDisk:
-    """The `Disk` below one root. A path outside raises `PermissionError`.
+    """A `Disk` that is restricted to one root directory. A path that leads outside it raises `PermissionError`.
 
     Args:
         root: the directory.
-        follows_links: whether links inside of it count. Otherwise they are neither files nor directories.
+        follows_links: whether links within the root are followed. Otherwise a link is neither a file nor a directory.
         read_max_bytes: the largest file that is read.
         makes_root: whether a write creates a missing root. Otherwise such a write fails.
     """
@@ -42,9 +42,13 @@ class LocalDisk:
         self._follows_links = follows_links
         self._read_max_bytes = read_max_bytes
         self._makes_root = makes_root
+        self._listed: set[Path] = set()
+        """The directories that were inside the root when `list` last read them."""
 
     def read(self, path: Path) -> bytes:
         """Return a regular file's bytes. Raises OSError, also for a pipe, a device, and a file that is too large."""
+        if path.parent not in self._listed:  # resolving it again for each of 10,000 files would take a second
+            self.resolved(path.parent)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
@@ -61,7 +65,9 @@ class LocalDisk:
 
     def list(self, path: Path) -> list[Entry]:
         """Return the entries of a directory, sorted by name. Raises OSError."""
+        self._listed.discard(path)
         here = self.resolved(path)
+        self._listed.add(path)
         is_linked = here != self._real_root / path.relative_to(self._root)
         with os.scandir(here) as entries:
             found = [self._entry(entry, here, is_linked=is_linked) for entry in entries]
