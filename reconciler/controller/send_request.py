@@ -99,7 +99,9 @@ async def _send_and_settle(
     if answer.progress is Progress.OVERTAKEN:
         return write(case, case.decision.status, context, answer)
     context.notify(RequestEnded(action, answer.progress, answer.message))
-    problems += _record(case, intent, answer, context)
+    # The audit has a line for each request that left this process. The throttle or a missing key may have held it back.
+    if preflight.has_let_through or answer.progress is not Progress.NOT_DELIVERED:
+        problems += _record(case, intent, answer, context)
     # A refusal that came with the job is an observation, so it is decided like one.
     if answer.job is None:
         settled = settle(intent, case.decision.status, action, answer, case.decision.last, moment(context))

@@ -244,6 +244,30 @@ class Door(InMemoryAccount):
         return await super().cancel_job(ref)
 
 
+class PausedDoor(InMemoryAccount):
+    """An account whose provider requested a pause, so that no request may be sent."""
+
+    async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
+        """Cancel a job, if the throttle lets the request through."""
+        gate = Throttle(Rate())
+        gate.pause_for(30.0)
+        async with gate.acquire():
+            return await super().cancel_job(ref)
+
+
+def test_a_request_that_the_throttle_holds_back_is_reported_but_not_audited() -> None:
+    errand = Errand(PausedDoor(an_account().jobs))
+    done = errand.send()
+
+    assert errand.account.asked == []
+    assert [type(each) for each in errand.events] == [RequestEnded]
+    assert errand.records == []
+    assert done.answer is not None
+    assert done.answer.progress is Progress.NOT_DELIVERED
+    assert done.answer.retry_after_s is not None
+    assert done.status.receipts == ()
+
+
 def test_a_spec_that_changes_while_its_request_waits_for_a_turn_is_not_acted_on() -> None:
     door = Door(an_account().jobs)
     errand = Errand(door)
