@@ -13,7 +13,7 @@ from tests.scenario.bugs import BUGS, Bug
 from tests.scenario.fault_free_run import different_ending
 from tests.scenario.oracles import ALWAYS, IN_TIME, SETTLED
 from tests.support.laws import LAWS, LAWS_OF_WHAT_FOLLOWS
-from tests.support.security_mutants import WEAKNESSES, Weakness
+from tests.support.security_mutants import WEAKENED_CHECKS, WeakenedCheck
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / ".github" / "PROOFS.md").read_text(encoding="utf-8")
@@ -53,12 +53,12 @@ def test_every_attack_is_held_by_a_test_that_exists() -> None:
     assert {name for names in named for name in names} - names_of_tests() == set()
 
 
-@pytest.mark.parametrize("weakness", WEAKNESSES, ids=lambda weakness: weakness.bug.name)
-def test_a_weakened_check_still_fits_the_code_and_its_attack_exists(weakness: Weakness) -> None:
-    text = (ROOT / "reconciler" / weakness.bug.file).read_text(encoding="utf-8")
+@pytest.mark.parametrize("weakened", WEAKENED_CHECKS, ids=lambda weakened: weakened.bug.name)
+def test_a_weakened_check_still_fits_the_code_and_its_attack_exists(weakened: WeakenedCheck) -> None:
+    text = (ROOT / "reconciler" / weakened.bug.file).read_text(encoding="utf-8")
 
-    assert weakness.bug.planted(text) != text
-    assert f"def {weakness.attack}(" in (ROOT / weakness.test.partition("::")[0]).read_text(encoding="utf-8")
+    assert weakened.bug.planted(text) != text
+    assert f"def {weakened.attack}(" in (ROOT / weakened.test.partition("::")[0]).read_text(encoding="utf-8")
 
 
 def test_every_defect_is_held_by_a_proof_that_exists() -> None:

@@ -19,7 +19,7 @@ from reconciler.sandbox.world import World
 from tests.support.cli import Checkout
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.sandbox_server import serve
-from tests.support.watch_process import Watching, watching
+from tests.support.watch_process import WatchProcess, watching
 
 SETTLES_S = 2
 """What the first pass still has to do once it has written every status: a line of log for each, among others."""
@@ -63,7 +63,7 @@ def measured(root: Path, running: int, finished: int = 0) -> Iterator[Measured]:
 
 
 @contextmanager
-def at_work(there: Measured) -> Iterator[Watching]:
+def at_work(there: Measured) -> Iterator[WatchProcess]:
     """Run a watch on them until the body ends, past its first pass."""
     root = there.checkout.root
     loose = ("--max-cancels-absolute", "100000", "--max-cancels", "100000", "--state-dir", str(root / "state"))

@@ -66,7 +66,7 @@ class Served:
         await self.app(scope, receive, send)
 
 
-class WorldStage:
+class WorldHarness:
     """What both ways have in common: the type, its account, and the jobs."""
 
     def __init__(self, account: Account, phases: tuple[Phase, ...] = PHASES) -> None:
@@ -81,14 +81,14 @@ class WorldStage:
         return JobRef(self.account, f"ftjob-{phase}")
 
 
-def the_world(service: Service, jobs: Sequence[Mapping[str, Any]] = JOBS) -> World:
+def sandbox_world(service: Service, jobs: Sequence[Mapping[str, Any]] = JOBS) -> World:
     """Return the world behind a service, without the jobs that it cannot show."""
     lacking = {f"ftjob-{phase}" for phase in service.lacks}
     shown = [job for job in jobs if job["id"] not in lacking]
     return World(SandboxOptions.model_validate({"jobs": shown, **service.world}), NOW)
 
 
-class ServedStage(WorldStage):
+class ServedHarness(WorldHarness):
     """A service over a world, behind a real socket. It lets no one in but who has the secret."""
 
     secret = "canary-key-of-the-contract"  # noqa: S105 - a canary
@@ -99,7 +99,7 @@ class ServedStage(WorldStage):
         phases = tuple(phase for phase in PHASES if phase not in service.lacks)
         super().__init__(account_at(load(service.type), base_url, self._options), phases)
         self._key = service.key(self.secret)
-        self._world = the_world(service)
+        self._world = sandbox_world(service)
         api = create_app(self._world, lambda: NOW, api_key=self.secret)
         served.app = self._way = FaultInjector(service.front(api, self.secret))
 
@@ -122,7 +122,7 @@ class ServedStage(WorldStage):
         return opened(self.type, self.account.base_url, self._options, secret=self._key, is_impatient=self.is_impatient)
 
 
-class SandboxStage(WorldStage):
+class SandboxHarness(WorldHarness):
     """`sandbox` in this process; its world outlives each opening in the state directory."""
 
     secret = ""

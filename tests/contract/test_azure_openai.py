@@ -16,27 +16,27 @@ from reconciler.testing.calls import call
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.azure import API_VERSION
 from tests.contract.dialects.services import AZURE_CLASSIC, AZURE_V1
-from tests.contract.harnesses import Served, ServedStage
+from tests.contract.harnesses import Served, ServedHarness
 from tests.support.canned_transport import answer, complaint
-from tests.support.single_retrieve import one_look
+from tests.support.single_retrieve import retrieve_once
 
 
 class TestV1(ProviderContract):
     """`azure-openai` keeps the contract by the v1 path."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, AZURE_V1)
+        return ServedHarness(served, AZURE_V1)
 
 
 class TestClassic(ProviderContract):
     """`azure-openai` keeps the contract by the classic path, but for a pause, which that has not."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        stage = ServedStage(served, AZURE_CLASSIC)
+        stage = ServedHarness(served, AZURE_CLASSIC)
         stage.capabilities = replace(stage.capabilities, can_pause=False)
         return stage
 
@@ -46,7 +46,7 @@ class TestClassic(ProviderContract):
 
 @pytest.mark.parametrize("verb", ["pause_job", "resume_job"])
 def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, verb: str) -> None:
-    stage = ServedStage(served, AZURE_CLASSIC)
+    stage = ServedHarness(served, AZURE_CLASSIC)
     with pytest.raises(PermanentError, match=r"set options\.apiVersion to v1") as caught:
         call(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
 
@@ -90,7 +90,7 @@ def test_anything_else_is_no_version(version: str) -> None:
     ],
 )
 def test_the_words_of_azure_are_known(word: str, phase: Phase) -> None:
-    job = one_look("azure-openai", answer({"id": "ftjob-1", "status": word, "error": None, "result_files": None}))
+    job = retrieve_once("azure-openai", answer({"id": "ftjob-1", "status": word, "error": None, "result_files": None}))
 
     assert job is not None
     assert (job.phase, job.provider_status) == (phase, word)
@@ -105,7 +105,7 @@ def test_the_words_of_azure_are_known(word: str, phase: Phase) -> None:
 )
 def test_a_404_about_the_resource_is_no_absence(error: dict[str, str]) -> None:
     with pytest.raises(PermanentError) as caught:
-        one_look("azure-openai", complaint(404, **error))
+        retrieve_once("azure-openai", complaint(404, **error))
 
     assert caught.value.kind is Kind.INVALID
 

@@ -14,8 +14,8 @@ from reconciler.testing import ProviderContract
 from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.bedrock import ACCESS_KEY, REGION, arn
 from tests.contract.dialects.services import BEDROCK
-from tests.contract.harnesses import Served, ServedStage
-from tests.support.canned_transport import Canned, answer
+from tests.contract.harnesses import Served, ServedHarness
+from tests.support.canned_transport import CannedTransport, answer
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
@@ -30,13 +30,13 @@ class TestBedrock(ProviderContract):
     """`bedrock` keeps the contract over a real socket, every request with a signature that holds."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, BEDROCK)
+        return ServedHarness(served, BEDROCK)
 
 
 def shown(**fields: object) -> ObservedJob:
-    transport = Canned([answer({"jobName": "a", "jobArn": arn("a"), **fields})])
+    transport = CannedTransport([answer({"jobName": "a", "jobArn": arn("a"), **fields})])
     found = asked(transport, lambda controller: controller.get_job(a_job("a")))
     assert found is not None
     return found
@@ -81,7 +81,7 @@ def test_what_an_answer_leaves_out_stays_left_out_and_what_it_says_is_read() -> 
 
 
 def test_a_job_can_be_asked_for_by_its_arn() -> None:
-    transport = Canned([answer({"jobName": "a", "jobArn": arn("a"), "status": "InProgress"})])
+    transport = CannedTransport([answer({"jobName": "a", "jobArn": arn("a"), "status": "InProgress"})])
     found = asked(transport, lambda controller: controller.get_job(a_job(arn("a"))))
 
     assert found is not None
@@ -91,13 +91,13 @@ def test_a_job_can_be_asked_for_by_its_arn() -> None:
 
 @pytest.mark.parametrize("status", [404, 400])
 def test_a_missing_job_is_absent_with_the_status_of_the_model_and_with_that_of_moto(status: int) -> None:
-    transport = Canned([answer({"__type": "com.amazonaws.bedrock#ResourceNotFoundException"}, status)])
+    transport = CannedTransport([answer({"__type": "com.amazonaws.bedrock#ResourceNotFoundException"}, status)])
 
     assert asked(transport, lambda controller: controller.get_job(a_job("a"))) is None
 
 
 def test_a_throttled_stop_was_not_delivered() -> None:
-    transport = Canned([answer({"__type": "ThrottlingException"}, 400, retry_after_s=3.0)])
+    transport = CannedTransport([answer({"__type": "ThrottlingException"}, 400, retry_after_s=3.0)])
     with pytest.raises(TransientError) as caught:
         asked(transport, lambda controller: controller.cancel_job(a_job("a")))
 
@@ -106,7 +106,7 @@ def test_a_throttled_stop_was_not_delivered() -> None:
 
 def test_a_conflict_over_a_job_that_still_runs_is_told() -> None:
     conflict = answer({"__type": "ConflictException", "message": "not now"}, 400)
-    transport = Canned([conflict, answer({"jobName": "a", "status": "InProgress"})])
+    transport = CannedTransport([conflict, answer({"jobName": "a", "status": "InProgress"})])
     with pytest.raises(PermanentError, match="ConflictException: not now") as caught:
         asked(transport, lambda controller: controller.cancel_job(a_job("a")))
 
@@ -114,14 +114,14 @@ def test_a_conflict_over_a_job_that_still_runs_is_told() -> None:
 
 
 def test_an_empty_page_with_a_token_is_not_the_end() -> None:
-    transport = Canned([answer({"modelCustomizationJobSummaries": [], "nextToken": "on"})])
+    transport = CannedTransport([answer({"modelCustomizationJobSummaries": [], "nextToken": "on"})])
     page = asked(transport, lambda controller: controller.list_page(ListQuery(10), None))
 
     assert (page.jobs, page.next_cursor) == ((), "on")
 
 
 def test_a_credential_that_is_no_pair_is_missing_and_nothing_is_sent() -> None:
-    transport = Canned([])
+    transport = CannedTransport([])
     with pytest.raises(PermanentError, match="ACCESS_KEY_ID:SECRET_ACCESS_KEY") as caught:
         ask("bedrock", OPTIONS, "just-one-word", transport, lambda controller: controller.get_job(a_job("a")))
 
@@ -132,7 +132,7 @@ def test_a_credential_that_is_no_pair_is_missing_and_nothing_is_sent() -> None:
 
 def test_a_session_token_goes_along_and_no_answer_may_show_it_or_the_key_that_signs() -> None:
     token = "canary-session-token"  # noqa: S105 - a canary
-    transport = Canned([answer({"__type": "ValidationException", "message": "no"}, 400)])
+    transport = CannedTransport([answer({"__type": "ValidationException", "message": "no"}, 400)])
     with pytest.raises(PermanentError):
         ask("bedrock", OPTIONS, f"A:{SECRET}:{token}", transport, lambda controller: controller.get_job(a_job("a")))
 
@@ -199,10 +199,10 @@ def test_an_account_id_that_the_answers_deny_is_found_out() -> None:
     ask_there = partial(ask, "bedrock", {**OPTIONS, "accountId": "999999999999"}, f"{ACCESS_KEY}:{SECRET}")
     row = {"jobName": "a", "jobArn": arn("a"), "status": "InProgress"}
     with pytest.raises(PermanentError, match="the credential belongs to AWS account 123456789012") as one:
-        ask_there(Canned([answer(row)]), lambda controller: controller.get_job(a_job("a")))
+        ask_there(CannedTransport([answer(row)]), lambda controller: controller.get_job(a_job("a")))
     page = answer({"modelCustomizationJobSummaries": [row]})
     with pytest.raises(PermanentError, match="the credential belongs to AWS account 123456789012") as listed:
-        ask_there(Canned([page]), lambda controller: controller.list_page(ListQuery(9), None))
+        ask_there(CannedTransport([page]), lambda controller: controller.list_page(ListQuery(9), None))
 
     assert {one.value.kind, listed.value.kind} == {Kind.MISSING}
 

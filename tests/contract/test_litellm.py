@@ -12,36 +12,36 @@ from reconciler.testing import ProviderContract
 from reconciler.testing.calls import REQUESTS, RequestFunction, permanent_of, retrieved
 from tests.contract.dialects.litellm import OverNewClient, Unlicensed
 from tests.contract.dialects.services import LITELLM, PASS_THROUGH
-from tests.contract.harnesses import Served, ServedStage
+from tests.contract.harnesses import Served, ServedHarness
 from tests.support.canned_transport import complaint
-from tests.support.single_retrieve import one_look
+from tests.support.single_retrieve import retrieve_once
 
 
 class TestNative(ProviderContract):
     """`litellm` keeps the contract by the proxy's own routes, to an upstream that is not the default."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, LITELLM)
+        return ServedHarness(served, LITELLM)
 
 
 class TestNativeOverNewClient(ProviderContract):
     """`litellm` keeps the contract where the proxy has openai 3.x inside."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, replace(LITELLM, front=OverNewClient))
+        return ServedHarness(served, replace(LITELLM, front=OverNewClient))
 
 
 class TestPassThrough(ProviderContract):
     """`litellm-passthrough` keeps the contract."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, PASS_THROUGH)
+        return ServedHarness(served, PASS_THROUGH)
 
 
 # --- what the contract cannot know ---
@@ -51,7 +51,7 @@ class TestPassThrough(ProviderContract):
 def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through(
     served: Served, request_: RequestFunction
 ) -> None:
-    stage = ServedStage(served, replace(LITELLM, front=Unlicensed))
+    stage = ServedHarness(served, replace(LITELLM, front=Unlicensed))
     error = permanent_of(stage, request_)
 
     assert error.kind is Kind.REFUSED
@@ -60,7 +60,7 @@ def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through
 
 
 def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
-    stage = ServedStage(served, replace(LITELLM, lacks=frozenset()))
+    stage = ServedHarness(served, replace(LITELLM, lacks=frozenset()))
     with pytest.raises(PermanentError, match="LiteLLM cannot show this job") as caught:
         retrieved(stage, stage.job_in(Phase.PAUSED))
 
@@ -71,7 +71,7 @@ def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> No
 def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> None:
     answer = complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
     with pytest.raises(PermanentError, match="does not accept this key") as caught:
-        one_look(type_name, answer)
+        retrieve_once(type_name, answer)
 
     assert caught.value.kind is Kind.DENIED
 
@@ -79,7 +79,7 @@ def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> Non
 def test_what_is_configured_wrong_does_not_pass_by_waiting() -> None:
     answer = complaint(500, message="fine_tuning_config is not set, set it on your config.yaml file.", code="500")
     with pytest.raises(PermanentError, match="no finetune_settings"):
-        one_look("litellm", answer)
+        retrieve_once("litellm", answer)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_configured_wrong_does_not_pass_by_waiting() -> None:
     ],
 )
 def test_an_absence_is_read_from_what_the_proxy_repeats_of_its_upstream(upstream: str) -> None:
-    assert one_look("litellm", _not_found(f"Error code: 404 - {upstream}")) is None
+    assert retrieve_once("litellm", _not_found(f"Error code: 404 - {upstream}")) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_absence_is_read_from_what_the_proxy_repeats_of_its_upstream(upstream
 )
 def test_any_other_404_of_the_proxy_is_an_error(message: str) -> None:
     with pytest.raises(PermanentError) as caught:
-        one_look("litellm", _not_found(message))
+        retrieve_once("litellm", _not_found(message))
 
     assert caught.value.kind is Kind.INVALID
 
@@ -115,7 +115,7 @@ def test_any_other_404_of_the_proxy_is_an_error(message: str) -> None:
 def test_an_absence_is_read_from_the_upstreams_message_alone(message: str) -> None:
     told = complaint(404, message=message, type="invalid_request_error", param="fine_tune_id", code="404")
 
-    assert one_look("litellm", told) is None
+    assert retrieve_once("litellm", told) is None
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_absence_is_read_from_the_upstreams_message_alone(message: str) -> No
 )
 def test_an_upstreams_message_without_the_id_or_of_a_url_is_no_absence(message: str) -> None:
     with pytest.raises(PermanentError) as caught:
-        one_look("litellm", complaint(404, message=message, type="invalid_request_error", param=None, code="404"))
+        retrieve_once("litellm", complaint(404, message=message, type="invalid_request_error", param=None, code="404"))
 
     assert caught.value.kind is Kind.INVALID
 

@@ -4,22 +4,22 @@ import pytest
 
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.services import NEBIUS, OPENAI
-from tests.contract.harnesses import Served, ServedStage
+from tests.contract.harnesses import Served, ServedHarness
 
 
 class TestOpenAI(ProviderContract):
     """`openai` keeps the contract over a real socket."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, OPENAI)
+        return ServedHarness(served, OPENAI)
 
 
 class TestNebius(ProviderContract):
     """`nebius` keeps the contract with a service that speaks as OpenAI does."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, NEBIUS)
+        return ServedHarness(served, NEBIUS)

@@ -11,8 +11,8 @@ from reconciler.testing import ProviderContract
 from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.sagemaker import ACCESS_KEY, REGION
 from tests.contract.dialects.services import SAGEMAKER
-from tests.contract.harnesses import Served, ServedStage
-from tests.support.canned_transport import Canned, answer
+from tests.contract.harnesses import Served, ServedHarness
+from tests.support.canned_transport import CannedTransport, answer
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
@@ -26,13 +26,13 @@ class TestSageMaker(ProviderContract):
     """`sagemaker` keeps the contract over a real socket, every request with a signature that holds."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, SAGEMAKER)
+        return ServedHarness(served, SAGEMAKER)
 
 
 def shown(**fields: object) -> ObservedJob:
-    transport = Canned([answer({"TrainingJobName": "a", **fields})])
+    transport = CannedTransport([answer({"TrainingJobName": "a", **fields})])
     found = asked(transport, lambda controller: controller.get_job(a_job("a")))
     assert found is not None
     return found
@@ -106,7 +106,7 @@ def test_a_time_is_seconds_with_any_fraction_and_nonsense_is_none(written: objec
 
 
 def test_an_empty_page_with_a_token_is_not_the_end() -> None:
-    transport = Canned([answer({"TrainingJobSummaries": [], "NextToken": "on"})])
+    transport = CannedTransport([answer({"TrainingJobSummaries": [], "NextToken": "on"})])
     page = asked(transport, lambda controller: controller.list_page(ListQuery(7), "from here"))
 
     assert (page.jobs, page.next_cursor) == ((), "on")
@@ -123,13 +123,15 @@ def test_an_empty_page_with_a_token_is_not_the_end() -> None:
     ],
 )
 def test_a_missing_job_is_absent_though_its_answer_is_a_400(code: str, message: str | None) -> None:
-    transport = Canned([answer({"__type": code, "message": message}, 400)])
+    transport = CannedTransport([answer({"__type": code, "message": message}, 400)])
 
     assert asked(transport, lambda controller: controller.get_job(a_job("a"))) is None
 
 
 def test_another_validation_error_is_no_absence() -> None:
-    transport = Canned([answer({"__type": "ValidationException", "message": "1 validation error detected"}, 400)])
+    transport = CannedTransport(
+        [answer({"__type": "ValidationException", "message": "1 validation error detected"}, 400)]
+    )
     with pytest.raises(PermanentError, match="1 validation error") as caught:
         asked(transport, lambda controller: controller.get_job(a_job("a")))
 
@@ -138,7 +140,7 @@ def test_another_validation_error_is_no_absence() -> None:
 
 def test_a_stop_of_a_job_that_has_stopped_finds_it_over() -> None:
     words = "The request was rejected because the training job is in status Stopped."
-    transport = Canned(
+    transport = CannedTransport(
         [
             answer({"__type": "ValidationException", "message": words}, 400),
             answer({"TrainingJobName": "a", "TrainingJobStatus": "Stopped"}),
@@ -151,7 +153,7 @@ def test_a_stop_of_a_job_that_has_stopped_finds_it_over() -> None:
 
 
 def test_a_throttled_request_is_a_400_and_was_not_delivered() -> None:
-    transport = Canned([answer({"__type": "ThrottlingException", "message": "Rate exceeded"}, 400)])
+    transport = CannedTransport([answer({"__type": "ThrottlingException", "message": "Rate exceeded"}, 400)])
     with pytest.raises(TransientError) as caught:
         asked(transport, lambda controller: controller.cancel_job(a_job("a")))
 
@@ -173,7 +175,7 @@ def test_an_account_id_that_the_answers_deny_is_found_out(account_id: str, *, is
     ask_there = partial(ask, "sagemaker", {**OPTIONS, "accountId": account_id}, f"{ACCESS_KEY}:{SECRET}")
     arn = f"arn:aws:sagemaker:{REGION}:123456789012:training-job/a"
     row = {"TrainingJobName": "a", "TrainingJobArn": arn, "TrainingJobStatus": "InProgress"}
-    transport = Canned([answer(row)])
+    transport = CannedTransport([answer(row)])
     if is_ours:
         assert ask_there(transport, lambda controller: controller.get_job(a_job("a"))) is not None
         return

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.testing import ProviderContract
-from tests.contract.harnesses import SandboxStage
+from tests.contract.harnesses import SandboxHarness
 
 
 class TestSandbox(ProviderContract):
     """`sandbox` keeps the contract in process."""
 
     @pytest.fixture
-    def stage(self, tmp_path: Path) -> SandboxStage:
+    def stage(self, tmp_path: Path) -> SandboxHarness:
         """Return a fresh world in a directory of its own."""
-        return SandboxStage(tmp_path)
+        return SandboxHarness(tmp_path)

@@ -15,8 +15,8 @@ from reconciler.providers import load
 from reconciler.testing import ProviderContract
 from tests.contract.dialects.adapter_call import ask, job
 from tests.contract.dialects.services import VERTEX_AI
-from tests.contract.harnesses import Served, ServedStage
-from tests.support.canned_transport import Canned, answer
+from tests.contract.harnesses import Served, ServedHarness
+from tests.support.canned_transport import CannedTransport, answer
 
 TYPE = load("vertex-ai")
 OPTIONS = {"project": "p", "location": "us-central1"}
@@ -30,13 +30,13 @@ class TestVertexAI(ProviderContract):
     """`vertex-ai` keeps the contract over a real socket."""
 
     @pytest.fixture
-    def stage(self, served: Served) -> ServedStage:
+    def stage(self, served: Served) -> ServedHarness:
         """Return a fresh world behind the server."""
-        return ServedStage(served, VERTEX_AI)
+        return ServedHarness(served, VERTEX_AI)
 
 
 def shown(**fields: object) -> ObservedJob:
-    transport = Canned([answer({"name": f"{PARENT}/1", **fields})])
+    transport = CannedTransport([answer({"name": f"{PARENT}/1", **fields})])
     found = asked(transport, lambda controller: controller.get_job(a_job("1")))
     assert found is not None
     return found
@@ -101,13 +101,15 @@ def test_the_error_of_a_cancelled_job_is_told_as_google_tells_it() -> None:
 
 
 def test_an_account_without_jobs_leaves_the_list_out() -> None:
-    page = asked(Canned([answer({})]), lambda controller: controller.list_page(ListQuery(10), None))
+    page = asked(CannedTransport([answer({})]), lambda controller: controller.list_page(ListQuery(10), None))
 
     assert (page.jobs, page.next_cursor) == ((), None)
 
 
 def test_an_empty_page_with_a_token_is_not_the_end() -> None:
-    page = asked(Canned([answer({"nextPageToken": "on"})]), lambda controller: controller.list_page(ListQuery(10), "x"))
+    page = asked(
+        CannedTransport([answer({"nextPageToken": "on"})]), lambda controller: controller.list_page(ListQuery(10), "x")
+    )
 
     assert (page.jobs, page.next_cursor) == ((), "on")
 
@@ -118,7 +120,7 @@ def test_a_job_goes_by_its_bare_id_however_it_is_spelled(id_: str) -> None:
 
 
 def test_a_job_is_asked_for_by_its_full_resource_name() -> None:
-    transport = Canned([answer({"name": f"{PARENT}/1", "state": "JOB_STATE_RUNNING"}), answer({})])
+    transport = CannedTransport([answer({"name": f"{PARENT}/1", "state": "JOB_STATE_RUNNING"}), answer({})])
     asked(transport, lambda controller: controller.get_job(a_job("1")))
     asked(transport, lambda controller: controller.cancel_job(a_job("1")))
 
@@ -136,14 +138,14 @@ def test_a_resource_name_of_another_project_or_location_is_no_job_of_this_accoun
     [f"TuningJob {PARENT}/1 not found.", 'The "tuning job" does not exist: 1', "The TuningJob does not exist."],
 )
 def test_a_job_that_google_does_not_know_is_absent(message: str) -> None:
-    transport = Canned([not_found(message)])
+    transport = CannedTransport([not_found(message)])
 
     assert asked(transport, lambda controller: controller.get_job(a_job("1"))) is None
 
 
 @pytest.mark.parametrize("message", ["Location eu-nowhere is not found.", "Method not found.", None])
 def test_a_404_that_is_not_about_the_job_is_no_absence(message: str | None) -> None:
-    transport = Canned([not_found(message)])
+    transport = CannedTransport([not_found(message)])
     with pytest.raises(PermanentError) as caught:
         asked(transport, lambda controller: controller.get_job(a_job("4711")))
 
@@ -250,8 +252,11 @@ def test_a_job_of_another_project_is_found_out_by_its_name(name: str, project: s
     row = {"name": name, "state": "JOB_STATE_RUNNING"}
 
     def found() -> None:
-        ask_there(Canned([answer(row)]), lambda controller: controller.get_job(a_job("1")))
-        ask_there(Canned([answer({"tuningJobs": [row]})]), lambda controller: controller.list_page(ListQuery(9), None))
+        ask_there(CannedTransport([answer(row)]), lambda controller: controller.get_job(a_job("1")))
+        ask_there(
+            CannedTransport([answer({"tuningJobs": [row]})]),
+            lambda controller: controller.list_page(ListQuery(9), None),
+        )
 
     if is_ours:
         found()

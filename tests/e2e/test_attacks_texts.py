@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ENDS_WITHIN_S, RECONCILE, Checkout
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 from tests.support.text_costs import (
     HEAD,
     JOB,
@@ -107,16 +107,18 @@ MISLEADING = {
 
 @pytest.mark.parametrize("what", MISLEADING)
 def test_a_spec_that_reads_otherwise_than_it_is_shown_is_refused(tmp_path: Path, what: str) -> None:
-    desk = Desk(tmp_path)
-    desk.declare("ftjob-a", "ftjob-b")
+    workspace = Workspace(tmp_path)
+    workspace.declare("ftjob-a", "ftjob-b")
     shown = f"  # as agreed{MISLEADING[what]}  desiredState: cancelled #"
-    desk.write("a.yaml", desk.want("a", "observed").read_text().replace("  desiredState:", f"{shown}\n  # was:"))
-    desk.write("b.yaml", desk.want("b", "cancelled").read_text().replace("\n", "\r\n"))
+    workspace.write(
+        "a.yaml", workspace.want("a", "observed").read_text().replace("  desiredState:", f"{shown}\n  # was:")
+    )
+    workspace.write("b.yaml", workspace.want("b", "cancelled").read_text().replace("\n", "\r\n"))
     ran = Checkout(tmp_path).run("--once", "--state-dir", str(tmp_path / "state"))
 
     assert ran.code == 65
     assert f"contains U+{ord(MISLEADING[what]):04X}, which makes a text look different" in ran.err
-    assert desk.asked() == [("cancel", "ftjob-b")]
+    assert workspace.asked() == [("cancel", "ftjob-b")]
 
 
 def test_a_spec_does_not_name_each_of_a_thousand_broken_files(tmp_path: Path) -> None:

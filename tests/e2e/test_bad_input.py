@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.support.cli import SPEC, Ran
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: bad}\n"
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
@@ -28,7 +28,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{after}: &{after} [{', '.join(['*' + before] * 9)}]\n"
     for before, after in zip("abcdefgh", "bcdefghi", strict=True)
 )
-Contents = str | bytes | Callable[[Desk], None]
+Contents = str | bytes | Callable[[Workspace], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,69 +42,71 @@ class Case:
     arguments: tuple[str, ...] = ()
 
 
-def _two_files(desk: Desk) -> None:
-    desk.write("bad.yaml", GOOD)
-    desk.write("team/bad.yaml", GOOD.replace("ftjob-bad", "ftjob-other"))
+def _two_files(workspace: Workspace) -> None:
+    workspace.write("bad.yaml", GOOD)
+    workspace.write("team/bad.yaml", GOOD.replace("ftjob-bad", "ftjob-other"))
 
 
-def _two_specs(desk: Desk) -> None:
-    desk.write("bad.yaml", GOOD)
-    desk.write("again.yaml", GOOD.replace("name: bad", "name: again"))
+def _two_specs(workspace: Workspace) -> None:
+    workspace.write("bad.yaml", GOOD)
+    workspace.write("again.yaml", GOOD.replace("name: bad", "name: again"))
 
 
-def _link_loop(desk: Desk) -> None:
-    (desk.specs / "bad.yaml").symlink_to("bad.yaml")
+def _link_loop(workspace: Workspace) -> None:
+    (workspace.specs / "bad.yaml").symlink_to("bad.yaml")
 
 
-def _link_outside(desk: Desk) -> None:
-    (desk.specs / "bad.yaml").symlink_to("/etc/hostname")
+def _link_outside(workspace: Workspace) -> None:
+    (workspace.specs / "bad.yaml").symlink_to("/etc/hostname")
 
 
-def _folder_loop(desk: Desk) -> None:
-    (desk.specs / "round").symlink_to(".")
+def _folder_loop(workspace: Workspace) -> None:
+    (workspace.specs / "round").symlink_to(".")
 
 
-def _odd_name(desk: Desk) -> None:
-    desk.write("bad\n\x1b[31m.yaml", GOOD)
+def _odd_name(workspace: Workspace) -> None:
+    workspace.write("bad\n\x1b[31m.yaml", GOOD)
 
 
-def _two_settings(desk: Desk) -> None:
-    desk.write("bad.yaml", SETTINGS + "  interval: 60s\n")
-    desk.write("more.yaml", SETTINGS + "  interval: 90s\n")
+def _two_settings(workspace: Workspace) -> None:
+    workspace.write("bad.yaml", SETTINGS + "  interval: 60s\n")
+    workspace.write("more.yaml", SETTINGS + "  interval: 90s\n")
 
 
-def _hidden_provider(desk: Desk) -> None:
-    desk.write("bad.yaml", GOOD.replace("demo", "sandbox"))
-    desk.write("team/accounts.yaml", "<<<<<<< HEAD\n" + PROVIDER.replace("other", "sandbox") + "  type: sandbox\n")
+def _hidden_provider(workspace: Workspace) -> None:
+    workspace.write("bad.yaml", GOOD.replace("demo", "sandbox"))
+    workspace.write("team/accounts.yaml", "<<<<<<< HEAD\n" + PROVIDER.replace("other", "sandbox") + "  type: sandbox\n")
 
 
-def _no_key(desk: Desk) -> None:
-    desk.write("bad.yaml", ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: {env: NOBODY_SETS_THIS}\n")
-    (desk.root / "trust").write_text("NOBODY_SETS_THIS=api.openai.com\n", encoding="utf-8")
+def _no_key(workspace: Workspace) -> None:
+    workspace.write(
+        "bad.yaml", ON_OTHER + "---\n" + PROVIDER + "  type: openai\n  credentials: {env: NOBODY_SETS_THIS}\n"
+    )
+    (workspace.root / "trust").write_text("NOBODY_SETS_THIS=api.openai.com\n", encoding="utf-8")
 
 
-def _no_network(desk: Desk) -> None:
-    key = desk.root / "key"
+def _no_network(workspace: Workspace) -> None:
+    key = workspace.root / "key"
     key.write_text("sk-not-a-key\n", encoding="utf-8")
     other = f"  type: openai\n  baseUrl: http://127.0.0.1:9/v1\n  credentials: {{file: {key}}}\n"
-    desk.write("bad.yaml", ON_OTHER + "---\n" + PROVIDER + other)
-    (desk.root / "trust").write_text(f"{key}=127.0.0.1:9\n", encoding="utf-8")
+    workspace.write("bad.yaml", ON_OTHER + "---\n" + PROVIDER + other)
+    (workspace.root / "trust").write_text(f"{key}=127.0.0.1:9\n", encoding="utf-8")
 
 
-def _status_is_a_file(desk: Desk) -> None:
-    desk.write("status", "not a directory")
+def _status_is_a_file(workspace: Workspace) -> None:
+    workspace.write("status", "not a directory")
 
 
-def _newer_status(desk: Desk) -> None:
-    desk.write("bad.yaml", GOOD)
-    desk.write("status/bad.yaml", "apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {name: bad}\n")
+def _newer_status(workspace: Workspace) -> None:
+    workspace.write("bad.yaml", GOOD)
+    workspace.write("status/bad.yaml", "apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {name: bad}\n")
 
 
-def _newer_status_of_the_job(file: str) -> Callable[[Desk], None]:
-    def prepare(desk: Desk) -> None:
+def _newer_status_of_the_job(file: str) -> Callable[[Workspace], None]:
+    def prepare(workspace: Workspace) -> None:
         job = "status: {job: {account: sandbox http://sandbox.localhost/v1, id: ftjob-chat}}\n"
         name = Path(file).stem
-        desk.write(file, f"apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {{name: {name}}}\n{job}")
+        workspace.write(file, f"apiVersion: jobs.reconciler/v2\nkind: FineTuningJob\nmetadata: {{name: {name}}}\n{job}")
 
     return prepare
 
@@ -396,23 +398,23 @@ CASES: dict[str, Case] = {
 }
 
 
-def run(desk: Desk, case: Case) -> Ran:
+def run(workspace: Workspace, case: Case) -> Ran:
     """Make the mistake beside a job that is to be cancelled, and run one pass."""
-    desk.declare("ftjob-chat", "ftjob-bad", "ftjob-other")
-    desk.want("chat", "cancelled")
-    (desk.root / "empty").mkdir()
+    workspace.declare("ftjob-chat", "ftjob-bad", "ftjob-other")
+    workspace.want("chat", "cancelled")
+    (workspace.root / "empty").mkdir()
     if callable(case.contents):
-        case.contents(desk)
+        case.contents(workspace)
     else:
-        desk.write("bad.yaml", case.contents)
-    return desk.run("--once", *case.arguments)
+        workspace.write("bad.yaml", case.contents)
+    return workspace.run("--once", *case.arguments)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_mistake_is_told_in_words_and_stops_only_what_it_must(name: str, tmp_path: Path) -> None:
     case = CASES[name]
 
-    ran = run(Desk(tmp_path), case)
+    ran = run(Workspace(tmp_path), case)
 
     assert ran.code == case.code
     assert all(part in ran.out + ran.err for part in case.told)
@@ -427,7 +429,7 @@ def table() -> str:
     lines = ["| Mistake | Exit code | As printed |", "|---|---|---|"]
     for name, case in CASES.items():
         with TemporaryDirectory() as root:
-            ran = run(Desk(Path(root)), case)
+            ran = run(Workspace(Path(root)), case)
             told = (ran.err or ran.out).strip().replace(root, ".").replace("|", "\\|").splitlines() or ["(nothing)"]
             lines.append(f"| {name} | {ran.code} | {'<br>'.join(f'`{each}`' for each in told)} |")
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ from reconciler.formats.status_parser import parse_status
 from tests.support.cli import Checkout, Ran
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
-from tests.support.spec_committer import Person, forced, until
+from tests.support.spec_committer import SpecCommitter, forced, until
 
 SECONDS, SECONDS_LONG = 6, 60
 A_THOUGHT_S = 0.8
@@ -69,8 +69,8 @@ def test_two_runs_and_a_person_lose_nothing_and_ask_for_each_job_once(
     remote = a_remote(tmp_path / "remote.git")
     Clone(remote).git("config", "core.logAllRefUpdates", "always")
     clone = a_clone(remote, tmp_path / "ada")
-    person = Person(Checkout(clone.root, sandbox.environ), clone, sandbox)
-    person.checkout.name_provider()
+    committer = SpecCommitter(Checkout(clone.root, sandbox.environ), clone, sandbox)
+    committer.checkout.name_provider()
     clone.commit("Name the provider")
     clone.push()
     (tmp_path / "runs").mkdir()
@@ -79,14 +79,14 @@ def test_two_runs_and_a_person_lose_nothing_and_ask_for_each_job_once(
     moment = time.monotonic() + (SECONDS_LONG if request.config.getoption("--long") else SECONDS)
     with ThreadPoolExecutor() as pool:
         working = [pool.submit(until, moment, runners.run, 0.0) for _ in range(2)]
-        working.append(pool.submit(until, moment, person.work, A_THOUGHT_S))
+        working.append(pool.submit(until, moment, committer.work, A_THOUGHT_S))
     for each in working:
         each.result()
     runners.run()
     clone.git("fetch", "--quiet", "origin")
-    asked = Counter(sandbox.cancels(*person.jobs))
+    asked = Counter(sandbox.cancels(*committer.jobs))
     attempts = {}
-    for number, job_id in enumerate(person.jobs):
+    for number, job_id in enumerate(committer.jobs):
         status = parse_status(clone.git("show", f"origin/{branch}:{folder}job-{number}.yaml") + "\n")
         attempts[job_id] = sum(each.attempts for each in status.receipts)
         assert status.is_ready
@@ -94,16 +94,16 @@ def test_two_runs_and_a_person_lose_nothing_and_ask_for_each_job_once(
     touched = clone.git("log", "--author=reconcile", "--format=", "--name-only", f"origin/{branch}").split()
     record_property(
         f"two runs and a person, statuses on {mode}",
-        f"{len(runners.ran)} runs, {len(person.pushed)} commits of hers in {person.pushes} pushes, "
+        f"{len(runners.ran)} runs, {len(committer.pushed)} commits of hers in {committer.pushes} pushes, "
         f"{len(clone.subjects(f'origin/{branch}'))} commits on the branch, {runners.rejected()} rejected pushes, "
         f"{sum(asked.values())} requests for {len(asked)} jobs",
     )
 
     assert [ran.err for ran in runners.ran if ran.code != 0] == []
     assert set(asked.values()) == {1}
-    assert {job_id: asked[job_id] for job_id in person.jobs} == attempts
+    assert {job_id: asked[job_id] for job_id in committer.jobs} == attempts
     assert all(path.startswith(folder) and path.endswith(".yaml") for path in touched)
-    assert person.lost() == []
+    assert committer.lost() == []
     for name in {"main", branch}:
         assert clone.is_linear(f"origin/{name}")
         assert forced(remote, name) == []

@@ -23,7 +23,7 @@ from threading import Thread
 import pytest
 
 from tests.support.cli import RECONCILE, SPEC, Ran
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 HOSTED = SPEC.format(name="far", provider="openai", job_id="ftjob-far", state="cancelled")
 KEY = "sk-live-123456789"
@@ -41,37 +41,37 @@ class Case:
     told: tuple[str, ...]
     environ: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
-    prepare: Callable[[Desk, ExitStack], dict[str, str]] = lambda _desk, _stack: {}
+    prepare: Callable[[Workspace, ExitStack], dict[str, str]] = lambda _desk, _stack: {}
     """Makes the trouble, and returns more variables. Skips where that cannot be done."""
     prefix: tuple[str, ...] = ()
     stops: bool = False
 
 
-def _far_job(desk: Desk, _: ExitStack) -> dict[str, str]:
-    desk.write("far.yaml", HOSTED)
+def _far_job(workspace: Workspace, _: ExitStack) -> dict[str, str]:
+    workspace.write("far.yaml", HOSTED)
     return {}
 
 
-def _unreadable_file(desk: Desk, _: ExitStack) -> dict[str, str]:
-    desk.want("bad", "cancelled").chmod(0)
+def _unreadable_file(workspace: Workspace, _: ExitStack) -> dict[str, str]:
+    workspace.want("bad", "cancelled").chmod(0)
     return {}
 
 
-def _unreadable_file_beside_settings(desk: Desk, stack: ExitStack) -> dict[str, str]:
-    desk.write("settings.yaml", "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: s}\nspec: {}\n")
-    return _unreadable_file(desk, stack)
+def _unreadable_file_beside_settings(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
+    workspace.write("settings.yaml", "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: s}\nspec: {}\n")
+    return _unreadable_file(workspace, stack)
 
 
-def _unreadable_directory(desk: Desk, stack: ExitStack) -> dict[str, str]:
-    folder = desk.write("team/bad.yaml", "").parent
+def _unreadable_directory(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
+    folder = workspace.write("team/bad.yaml", "").parent
     folder.chmod(0)
     stack.callback(folder.chmod, 0o755)
     return {}
 
 
-def _disk(options: str) -> Callable[[Desk, ExitStack], dict[str, str]]:
-    def prepare(desk: Desk, stack: ExitStack) -> dict[str, str]:
-        status = desk.specs / "status"
+def _disk(options: str) -> Callable[[Workspace, ExitStack], dict[str, str]]:
+    def prepare(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
+        status = workspace.specs / "status"
         status.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(status)]
         if subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -84,10 +84,10 @@ def _disk(options: str) -> Callable[[Desk, ExitStack], dict[str, str]]:
     return prepare
 
 
-def _no_socks(desk: Desk, stack: ExitStack) -> dict[str, str]:
+def _no_socks(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
     if find_spec("socksio"):
         pytest.skip("httpx has its extra socks here, so a SOCKS proxy is used")
-    return _far_job(desk, stack)
+    return _far_job(workspace, stack)
 
 
 @contextmanager
@@ -121,21 +121,21 @@ def _web_server(certificate: Path | None = None) -> Iterator[int]:
         server.server_close()
 
 
-def _self_signed(desk: Desk, stack: ExitStack) -> dict[str, str]:
+def _self_signed(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed: apt install openssl")
-    certificate = desk.root / "own.pem"
+    certificate = workspace.root / "own.pem"
     make = f"req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout {certificate} -out {certificate}.crt"
     subprocess.run(["openssl", *make.split()], check=True, capture_output=True)
     certificate.write_text(certificate.read_text() + Path(f"{certificate}.crt").read_text(), encoding="utf-8")
     port = stack.enter_context(_web_server(certificate))
-    _far_job(desk, stack)
+    _far_job(workspace, stack)
     return {"OPENAI_BASE_URL": f"https://localhost:{port}/v1"}
 
 
-def _page(scheme: str) -> Callable[[Desk, ExitStack], dict[str, str]]:
-    def prepare(desk: Desk, stack: ExitStack) -> dict[str, str]:
-        _far_job(desk, stack)
+def _page(scheme: str) -> Callable[[Workspace, ExitStack], dict[str, str]]:
+    def prepare(workspace: Workspace, stack: ExitStack) -> dict[str, str]:
+        _far_job(workspace, stack)
         return {"OPENAI_BASE_URL": f"{scheme}://127.0.0.1:{stack.enter_context(_web_server())}/v1"}
 
     return prepare
@@ -231,18 +231,18 @@ CASES: dict[str, Case] = {
 }
 
 
-def run(desk: Desk, case: Case) -> Ran:
+def run(workspace: Workspace, case: Case) -> Ran:
     """Make the trouble beside a job that is to be cancelled, and run one pass."""
-    desk.declare("ftjob-chat")
-    desk.want("chat", "cancelled")
-    usual = {"PATH": os.environ["PATH"], "HOME": str(desk.root), "XDG_CACHE_HOME": f"{desk.root}/cache"}
+    workspace.declare("ftjob-chat")
+    workspace.want("chat", "cancelled")
+    usual = {"PATH": os.environ["PATH"], "HOME": str(workspace.root), "XDG_CACHE_HOME": f"{workspace.root}/cache"}
     arguments = case.arguments if case.arguments[:1] == ("plan",) else ("--once", *case.arguments)
     prefix = case.prefix if os.geteuid() == 0 else ()
     with ExitStack() as stack:
-        more = case.prepare(desk, stack)
+        more = case.prepare(workspace, stack)
         done = subprocess.run(
             [*prefix, *RECONCILE, *arguments],
-            cwd=desk.root,
+            cwd=workspace.root,
             env={**usual, **case.environ, **more},
             capture_output=True,
             text=True,
@@ -255,7 +255,7 @@ def run(desk: Desk, case: Case) -> Ran:
 def test_a_trouble_is_told_in_words_and_stops_only_what_it_must(name: str, tmp_path: Path) -> None:
     case = CASES[name]
 
-    ran = run(Desk(tmp_path), case)
+    ran = run(Workspace(tmp_path), case)
 
     assert ran.code == case.code, ran.out + ran.err
     assert all(part in ran.out + ran.err for part in case.told), ran.out + ran.err
@@ -270,7 +270,7 @@ def table() -> str:
     lines = ["| Trouble | Exit code | As printed |", "|---|---|---|"]
     for name, case in CASES.items():
         with TemporaryDirectory() as root:
-            ran = run(Desk(Path(root)), case)
+            ran = run(Workspace(Path(root)), case)
             told = (ran.err + ran.out).strip().replace(root, ".").replace("|", "\\|").splitlines()
             lines.append(f"| {name} | {ran.code} | {'<br>'.join(f'`{each}`' for each in told if each)} |")
     return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ from reconciler.formats.spec_parser import read_documents
 from reconciler.formats.status_writer import digest
 from reconciler.formats.yaml_edit import Edit, YamlEditError, set_value
 from tests.support.cli import SPEC, Ran
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 T = TypeVar("T")
 Fuzz = Callable[[str, st.SearchStrategy[T], Callable[[T], None]], None]
@@ -74,11 +74,11 @@ words = st.one_of(
 lines = st.tuples(verbs, st.lists(words, max_size=4)).map(lambda line: (line[0], *line[1]))
 
 
-def a_desk(root: str) -> Desk:
-    desk = Desk(Path(root))
-    desk.declare("ftjob-chat", "ftjob-odd")
-    desk.want("chat", "running")
-    return desk
+def a_workspace(root: str) -> Workspace:
+    workspace = Workspace(Path(root))
+    workspace.declare("ftjob-chat", "ftjob-odd")
+    workspace.want("chat", "running")
+    return workspace
 
 
 def assert_told(ran: Ran) -> None:
@@ -123,16 +123,16 @@ def test_a_spoiled_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
     def check(text: str) -> None:
         data = text.encode(errors="replace")
         with TemporaryDirectory() as root:
-            desk = a_desk(root)
-            desk.write("odd.yaml", data)
+            workspace = a_workspace(root)
+            workspace.write("odd.yaml", data)
             wanted = {
                 ("cancel", each.document.spec.job_id)
                 for each in read_documents(data, file="", shown="").jobs
                 if each.document.spec.desired_state == "cancelled"
             }
 
-            ran = desk.run("--once", "--timeout", "0s")
-            asked = set(desk.asked())
+            ran = workspace.run("--once", "--timeout", "0s")
+            asked = set(workspace.asked())
 
         assert_told(ran)
         assert asked <= wanted
@@ -142,10 +142,10 @@ def test_a_spoiled_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
 
 def test_a_status_that_somebody_forged_cancels_nothing(fuzz: Fuzz[tuple[str, bool]], tmp_path: Path) -> None:
     """With a digest that is right again, whatever else is wrong with it."""
-    desk = a_desk(str(tmp_path))
-    desk.want("odd", "running")
-    desk.run("--once")
-    status = desk.specs / "status" / "odd.yaml"
+    workspace = a_workspace(str(tmp_path))
+    workspace.want("odd", "running")
+    workspace.run("--once")
+    status = workspace.specs / "status" / "odd.yaml"
     good = status.read_text()
 
     def check(case: tuple[str, bool]) -> None:
@@ -153,8 +153,8 @@ def test_a_status_that_somebody_forged_cancels_nothing(fuzz: Fuzz[tuple[str, boo
         body = text.rpartition("digest: ")[0]
         status.write_bytes((body + digest(body) if is_signed else text).encode(errors="replace"))
 
-        assert_told(desk.run("--once", "--timeout", "0s"))
-        assert desk.asked() == []
+        assert_told(workspace.run("--once", "--timeout", "0s"))
+        assert workspace.asked() == []
 
     cases = st.tuples(spoiled(good), st.booleans())
     fuzz("passes over forged statuses, of which none had anything asked", cases, check)
@@ -163,10 +163,10 @@ def test_a_status_that_somebody_forged_cancels_nothing(fuzz: Fuzz[tuple[str, boo
 def test_a_command_line_of_any_words_ends_in_an_exit_code(fuzz: Fuzz[tuple[str, ...]]) -> None:
     def check(line: tuple[str, ...]) -> None:
         with TemporaryDirectory() as root:
-            desk = a_desk(root)
+            workspace = a_workspace(root)
 
-            ran = desk.run(*line)
-            asked = desk.asked()
+            ran = workspace.run(*line)
+            asked = workspace.asked()
 
         assert_told(ran)
         assert asked == []
@@ -195,13 +195,13 @@ def test_an_edit_changes_what_it_says_or_is_refused(fuzz: Fuzz[tuple[str, str]])
 
 def test_the_sandbox_remembers_what_it_was_asked(tmp_path: Path) -> None:
     """What the two tests above rely on."""
-    desk = a_desk(str(tmp_path))
-    desk.want("odd", "cancelled")
-    desk.run("--once")
+    workspace = a_workspace(str(tmp_path))
+    workspace.want("odd", "cancelled")
+    workspace.run("--once")
 
-    assert desk.asked() == [("cancel", "ftjob-odd")]
+    assert workspace.asked() == [("cancel", "ftjob-odd")]
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - SERVING))
 def test_every_verb_alone_ends_in_an_exit_code(verb: str, tmp_path: Path) -> None:
-    assert_told(a_desk(str(tmp_path)).run(verb))
+    assert_told(a_workspace(str(tmp_path)).run(verb))

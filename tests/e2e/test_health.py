@@ -18,7 +18,7 @@ from reconciler.model.watch_status import WatchStatus
 from reconciler.web.health_server import create_app, serving
 from tests.support.build import NOW
 from tests.support.cli import Checkout
-from tests.support.outage_plugin import MOOD, install
+from tests.support.outage_plugin import OUTAGE_FILE, install
 from tests.support.processes import a_free_port
 from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.watch_process import watching
@@ -198,7 +198,7 @@ TROUBLES = {
 def a_moody_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
     """Run a watch whose provider has moods, past its first pass."""
     install(root / "site")
-    checkout = Checkout(root, {MOOD: str(root / "mood"), "PYTHONPATH": f"{root / 'site'}:{ROOT}"})
+    checkout = Checkout(root, {OUTAGE_FILE: str(root / "mood"), "PYTHONPATH": f"{root / 'site'}:{ROOT}"})
     checkout.write("settings.yaml", SETTINGS)
     checkout.write("moody.yaml", MOODY_PROVIDER)
     a_mood("well")(checkout)

@@ -16,8 +16,8 @@ from tests.support.cli import RECONCILE
 from tests.support.hostile_commits import MESSAGES
 from tests.support.hostile_host import Host
 from tests.support.hostile_provider import provider
-from tests.support.hostile_repository import JOBS, Ground
-from tests.support.hostile_run import ALL, AUTHORS, WAYS, play
+from tests.support.hostile_repository import JOBS, HostileRepository
+from tests.support.hostile_run import ALL, AUTHORS, WAYS, attack
 
 REPOSITORIES, LONG = 340, 3_340
 TREES_MIN = 2_000
@@ -25,15 +25,15 @@ FAILED_MAX = 5
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileRepository]:
     with provider(JOBS) as accounts, Host(RECONCILE[: RECONCILE.index("-m")]) as host:
-        ground = Ground(tmp_path_factory.mktemp("ground"), accounts, host)
-        ground.lay_out()
-        yield ground
+        repository = HostileRepository(tmp_path_factory.mktemp("repository"), accounts, host)
+        repository.lay_out()
+        yield repository
 
 
 def test_no_tree_and_no_message_of_an_author_touches_anything_else(
-    ground: Ground, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
+    repository: HostileRepository, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     one = pytestconfig.getoption("--seed")
     count = pytestconfig.getoption("--seeds") or (LONG if pytestconfig.getoption("--long") else REPOSITORIES)
@@ -43,10 +43,10 @@ def test_no_tree_and_no_message_of_an_author_touches_anything_else(
     kinds: Counter[str] = Counter()
     ways: Counter[str] = Counter()
     for seed in seeds:
-        played = play(ground, seed)
-        kinds.update(played.kinds)
-        ways[played.way] += 1
-        failed += [played.story()] if played.wrong else []
+        run = attack(repository, seed)
+        kinds.update(run.kinds)
+        ways[run.way] += 1
+        failed += [run.story()] if run.wrong else []
         if len(failed) >= FAILED_MAX:
             break
 

@@ -13,7 +13,7 @@ from tests.contract.dialects.bedrock import arn
 from tests.contract.dialects.services import BEDROCK, VERTEX_AI, Service
 from tests.contract.dialects.vertex import PARENT
 from tests.support.cli import Checkout
-from tests.support.service_endpoints import Door, a_door, trust_in
+from tests.support.service_endpoints import ServiceEndpoint, serve_service, trust_in
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
@@ -23,29 +23,29 @@ FULL_NAME = f"{PARENT}/tuningJobs/ftjob-runaway"
 
 
 @pytest.fixture
-def vertex() -> Iterator[Door]:
-    with a_door("main", VERTEX_AI, [RUNAWAY], SECRET) as door:
-        yield door
+def vertex() -> Iterator[ServiceEndpoint]:
+    with serve_service("main", VERTEX_AI, [RUNAWAY], SECRET) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
-def bedrock() -> Iterator[Door]:
+def bedrock() -> Iterator[ServiceEndpoint]:
     at_once = Service(type=BEDROCK.type, front=BEDROCK.front, options=BEDROCK.options, access_key=BEDROCK.access_key)
-    with a_door("main", at_once, [RUNAWAY], SECRET) as door:
-        yield door
+    with serve_service("main", at_once, [RUNAWAY], SECRET) as endpoint:
+        yield endpoint
 
 
-def a_checkout(root: Path, door: Door) -> Checkout:
-    checkout = Checkout(root, door.environ | trust_in([door]))
-    checkout.write("main.yaml", door.document)
+def a_checkout(root: Path, endpoint: ServiceEndpoint) -> Checkout:
+    checkout = Checkout(root, endpoint.environ | trust_in([endpoint]))
+    checkout.write("main.yaml", endpoint.document)
     return checkout
 
 
-def changes(door: Door) -> list[str]:
-    return [request.path for request in door.world.requests if request.method == "POST"]
+def changes(endpoint: ServiceEndpoint) -> list[str]:
+    return [request.path for request in endpoint.world.requests if request.method == "POST"]
 
 
-def test_two_spellings_of_one_job_are_a_duplicate_before_anybody_looks(tmp_path: Path, vertex: Door) -> None:
+def test_two_spellings_of_one_job_are_a_duplicate_before_anybody_looks(tmp_path: Path, vertex: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, vertex)
     checkout.want("bare", "ftjob-runaway")
     checkout.want("full", FULL_NAME, "running")
@@ -56,7 +56,7 @@ def test_two_spellings_of_one_job_are_a_duplicate_before_anybody_looks(tmp_path:
     assert not vertex.world.requests
 
 
-def test_a_job_that_is_spelled_otherwise_keeps_its_status_to_the_byte(tmp_path: Path, vertex: Door) -> None:
+def test_a_job_that_is_spelled_otherwise_keeps_its_status_to_the_byte(tmp_path: Path, vertex: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, vertex)
     checkout.want("runaway", FULL_NAME)
     asks = checkout.run("--once")
@@ -70,7 +70,7 @@ def test_a_job_that_is_spelled_otherwise_keeps_its_status_to_the_byte(tmp_path: 
     assert checkout.status("runaway").observed_spec == before.observed_spec
 
 
-def test_a_job_of_another_project_is_an_error_in_the_spec(tmp_path: Path, vertex: Door) -> None:
+def test_a_job_of_another_project_is_an_error_in_the_spec(tmp_path: Path, vertex: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, vertex)
     checkout.want("runaway", "projects/other/locations/us-central1/tuningJobs/ftjob-runaway")
     ran = checkout.run("validate")
@@ -79,7 +79,9 @@ def test_a_job_of_another_project_is_an_error_in_the_spec(tmp_path: Path, vertex
     assert "is not a job of projects/p/locations/us-central1" in " ".join((ran.out + ran.err).split())
 
 
-def test_a_name_and_an_arn_of_one_job_are_a_duplicate_once_a_look_tells_it(tmp_path: Path, bedrock: Door) -> None:
+def test_a_name_and_an_arn_of_one_job_are_a_duplicate_once_a_look_tells_it(
+    tmp_path: Path, bedrock: ServiceEndpoint
+) -> None:
     checkout = a_checkout(tmp_path, bedrock)
     checkout.want("by-arn", arn("ftjob-runaway"), "observed")
     knows = checkout.run("--once")  # the server knows an ARN once it has shown it
@@ -96,7 +98,7 @@ def test_a_name_and_an_arn_of_one_job_are_a_duplicate_once_a_look_tells_it(tmp_p
     assert checkout.traces() == before
 
 
-def test_a_job_that_is_named_by_its_arn_is_cancelled_and_no_stranger(tmp_path: Path, bedrock: Door) -> None:
+def test_a_job_that_is_named_by_its_arn_is_cancelled_and_no_stranger(tmp_path: Path, bedrock: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, bedrock)
     shown = checkout.run("drift", "--provider", "main")
     checkout.want("runaway", arn("ftjob-runaway"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.status import Outcome
-from tests.support.cli import Checkout, run_doomed
+from tests.support.cli import Checkout, run_crashing
 from tests.support.sandbox_client import Sandbox
 
 RUN = ("--once", "--wait")
@@ -35,14 +35,14 @@ def test_killed_before_any_effect_the_next_run_ends_where_one_that_lives_does(
     record_property: Callable[[str, object], None],
 ) -> None:
     (first,) = shared_sandbox.create(1)
-    code, effects = run_doomed(a_checkout(tmp_path / "lives", shared_sandbox, first), 0, *RUN)
+    code, effects = run_crashing(a_checkout(tmp_path / "lives", shared_sandbox, first), 0, *RUN)
     points = range(1, len(effects) + 1, 1 if pytestconfig.getoption("--long") else EVERY)
 
     assert code == 0
     assert sum(each.startswith("POST") for each in effects) == 1
     for number, job_id in zip(points, shared_sandbox.create(len(points)), strict=True):
         checkout = a_checkout(tmp_path / f"dies-before-{number}", shared_sandbox, job_id)
-        died, before = run_doomed(checkout, number, *RUN)
+        died, before = run_crashing(checkout, number, *RUN)
         again = checkout.run(*RUN)
         status = checkout.status("runaway")
 

@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus, Outcome
-from tests.support.cli import Checkout, run_doomed
+from tests.support.cli import Checkout, run_crashing
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox
 
@@ -74,7 +74,7 @@ def test_killed_before_any_effect_of_a_run_that_publishes_the_next_one_ends_it(
         pytest.skip("one more of four combinations: with --long")
     (first,) = shared_sandbox.create(1)
     lives = a_story(tmp_path / "lives", shared_sandbox, first, branch)
-    code, effects = run_doomed(lives.machine("a"), 0, *lives.options)
+    code, effects = run_crashing(lives.machine("a"), 0, *lives.options)
     points = range(1, len(effects) + 1, 1 if is_long else EVERY)
 
     assert code == 0
@@ -83,7 +83,7 @@ def test_killed_before_any_effect_of_a_run_that_publishes_the_next_one_ends_it(
     for number, job_id in zip(points, shared_sandbox.create(len(points)), strict=True):
         story = a_story(tmp_path / f"dies-before-{number}", shared_sandbox, job_id, branch)
         dying = story.machine("dying")
-        died, before = run_doomed(dying, number, *story.options)
+        died, before = run_crashing(dying, number, *story.options)
         again = (dying if machine == "the same" else story.machine("fresh")).run(*story.options)
         (receipt,) = story.published().receipts
         what = f"before {number}, {effects[number - 1]}"

@@ -8,39 +8,39 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec: {intervall: 60s}\n"
 
 
-def merge(desk: Desk) -> Callable[[], None]:
+def merge(workspace: Workspace) -> Callable[[], None]:
     """Leave a merge unfinished; returns what ends it."""
-    head = desk.root / ".git" / "MERGE_HEAD"
+    head = workspace.root / ".git" / "MERGE_HEAD"
     head.write_text(f"{'0' * 40}\n")
     return head.unlink
 
 
-def break_settings(desk: Desk) -> Callable[[], None]:
+def break_settings(workspace: Workspace) -> Callable[[], None]:
     """Make Settings invalid; returns what mends them."""
-    return desk.write("settings.yaml", SETTINGS).unlink
+    return workspace.write("settings.yaml", SETTINGS).unlink
 
 
 @pytest.mark.parametrize("doubt", [merge, break_settings])
 def test_a_status_whose_spec_is_gone_stays_while_the_revision_is_not_acted_on(
-    tmp_path: Path, doubt: Callable[[Desk], Callable[[], None]]
+    tmp_path: Path, doubt: Callable[[Workspace], Callable[[], None]]
 ) -> None:
-    desk = Desk(tmp_path)
+    workspace = Workspace(tmp_path)
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    desk.declare("ftjob-gone", "ftjob-stays")
-    desk.want("stays", "observed")
-    spec, status = desk.want("gone", "observed"), desk.specs / "status" / "gone.yaml"
-    desk.run("--once")
+    workspace.declare("ftjob-gone", "ftjob-stays")
+    workspace.want("stays", "observed")
+    spec, status = workspace.want("gone", "observed"), workspace.specs / "status" / "gone.yaml"
+    workspace.run("--once")
     spec.unlink()
-    end = doubt(desk)
-    during = desk.run("--once")
+    end = doubt(workspace)
+    during = workspace.run("--once")
     is_kept = status.exists()
     end()
-    after = desk.run("--once")
+    after = workspace.run("--once")
 
     assert is_kept
     assert "Removed the status" not in during.out
@@ -49,20 +49,26 @@ def test_a_status_whose_spec_is_gone_stays_while_the_revision_is_not_acted_on(
 
 
 def test_a_receipt_stays_where_it_was_until_it_can_be_written_where_its_spec_has_gone(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.declare("ftjob-chat")
-    desk.write("demo.yaml", (desk.specs / "demo.yaml").read_text().replace("jobs:", "cancelTakes: 10m\n    jobs:"))
-    spec, old, new = desk.want("chat", "cancelled"), desk.specs / "status/chat.yaml", desk.specs / "status/b/talk.yaml"
-    desk.run("--once")
-    desk.write("status/b", "in the way of a directory")
-    desk.write("b/talk.yaml", spec.read_text().replace("name: chat", "name: talk"))
+    workspace = Workspace(tmp_path)
+    workspace.declare("ftjob-chat")
+    workspace.write(
+        "demo.yaml", (workspace.specs / "demo.yaml").read_text().replace("jobs:", "cancelTakes: 10m\n    jobs:")
+    )
+    spec, old, new = (
+        workspace.want("chat", "cancelled"),
+        workspace.specs / "status/chat.yaml",
+        workspace.specs / "status/b/talk.yaml",
+    )
+    workspace.run("--once")
+    workspace.write("status/b", "in the way of a directory")
+    workspace.write("b/talk.yaml", spec.read_text().replace("name: chat", "name: talk"))
     spec.unlink()
-    in_the_way = [desk.run("--once").code for _ in range(2)]
+    in_the_way = [workspace.run("--once").code for _ in range(2)]
     is_kept = old.exists()
-    (desk.specs / "status/b").unlink()
-    desk.run("--once")
+    (workspace.specs / "status/b").unlink()
+    workspace.run("--once")
 
     assert in_the_way == [70, 70]
     assert is_kept
     assert (new.exists(), old.exists()) == (True, False)
-    assert desk.asked() == [("cancel", "ftjob-chat")]
+    assert workspace.asked() == [("cancel", "ftjob-chat")]

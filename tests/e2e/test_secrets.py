@@ -16,9 +16,9 @@ from reconciler.model.job import Phase
 from reconciler.sandbox.faults import FAULTS
 from tests.contract.dialects.services import SERVICES
 from tests.support.cli import Checkout, Ran
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 from tests.support.sandbox_server import serve
-from tests.support.service_endpoints import Door, a_door, trust_in
+from tests.support.service_endpoints import ServiceEndpoint, serve_service, trust_in
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
@@ -37,24 +37,24 @@ READERS = (
 
 
 @pytest.fixture(params=list(SERVICES))
-def door(request: pytest.FixtureRequest) -> Iterator[Door]:
+def endpoint(request: pytest.FixtureRequest) -> Iterator[ServiceEndpoint]:
     """Yield a service of each kind, with one running job."""
     job = {"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}
     service = SERVICES[request.param]
     quick = replace(service, world=QUICKLY) if service.world else service
-    with a_door("main", quick, [job], SECRET) as door:
-        yield door
+    with serve_service("main", quick, [job], SECRET) as endpoint:
+        yield endpoint
 
 
-def a_checkout(root: Path, door: Door) -> Checkout:
-    checkout = Checkout(root, door.environ | trust_in([door]))
-    checkout.write("main.yaml", door.document)
+def a_checkout(root: Path, endpoint: ServiceEndpoint) -> Checkout:
+    checkout = Checkout(root, endpoint.environ | trust_in([endpoint]))
+    checkout.write("main.yaml", endpoint.document)
     checkout.want("runaway", "ftjob-runaway")
     return checkout
 
 
-def break_with(door: Door, **rule: str) -> None:
-    door.world.faults.add(FAULTS.validate_python([rule]))
+def break_with(endpoint: ServiceEndpoint, **rule: str) -> None:
+    endpoint.world.faults.add(FAULTS.validate_python([rule]))
 
 
 def said(*ran: Ran) -> str:
@@ -62,20 +62,20 @@ def said(*ran: Ran) -> str:
 
 
 def test_a_secret_that_a_provider_repeats_is_found_nowhere(
-    tmp_path: Path, door: Door, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, endpoint: ServiceEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkout, desk = a_checkout(tmp_path, door), Desk(tmp_path)
+    checkout, workspace = a_checkout(tmp_path, endpoint), Workspace(tmp_path)
     for name, value in checkout.environ.items():
         monkeypatch.setenv(name, value)
     everything = ""
     for status in ("401", "403", "429", "500"):
-        break_with(door, fault="status", status=status, on="any")
-        everything += said(*(desk.run(*reader, "-vvv") for reader in READERS[::6]))
-        door.world.faults.clear()
-    break_with(door, fault="status", status="500", on="cancel", times="1")
+        break_with(endpoint, fault="status", status=status, on="any")
+        everything += said(*(workspace.run(*reader, "-vvv") for reader in READERS[::6]))
+        endpoint.world.faults.clear()
+    break_with(endpoint, fault="status", status="500", on="cancel", times="1")
     asks = checkout.run("--once", *LOUDLY)
     sees = checkout.run("--once", "--wait=60s", *LOUDLY)
-    everything += said(asks, sees, *(desk.run(*reader, "-vvv") for reader in READERS))
+    everything += said(asks, sees, *(workspace.run(*reader, "-vvv") for reader in READERS))
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
 
     assert (asks.code, sees.code) == (ExitCode.OK, ExitCode.OK), said(asks, sees)
@@ -93,13 +93,13 @@ def redirecting(to: str) -> ASGIApp:
     return app
 
 
-def test_no_redirect_gets_the_secret(tmp_path: Path, door: Door) -> None:
-    elsewhere = door.base_url.removesuffix(door.service.path)
+def test_no_redirect_gets_the_secret(tmp_path: Path, endpoint: ServiceEndpoint) -> None:
+    elsewhere = endpoint.base_url.removesuffix(endpoint.service.path)
     with serve(redirecting(elsewhere)) as url:
-        moved = replace(door, base_url=url.removesuffix("/v1") + door.service.path)
+        moved = replace(endpoint, base_url=url.removesuffix("/v1") + endpoint.service.path)
         ran = a_checkout(tmp_path, moved).run("--once", "--timeout=1s", *LOUDLY)
 
     assert ran.code == ExitCode.PROVIDER_UNSEEN
     assert "Redirects are not followed" in said(ran)
-    assert not door.world.requests
+    assert not endpoint.world.requests
     assert SECRET not in said(ran)

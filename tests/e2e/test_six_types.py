@@ -14,7 +14,7 @@ from reconciler.model.job import Phase
 from tests.contract.dialects.services import AZURE_V1, BEDROCK, LITELLM, OPENAI, SAGEMAKER, VERTEX_AI, Service
 from tests.support.cli import Checkout
 from tests.support.processes import a_free_port
-from tests.support.service_endpoints import Door, a_door, trust_in
+from tests.support.service_endpoints import ServiceEndpoint, serve_service, trust_in
 
 pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
 
@@ -25,13 +25,13 @@ WANTED = {"azure-openai": "paused"}
 
 
 @pytest.fixture
-def doors() -> Iterator[Mapping[str, Door]]:
+def endpoints() -> Iterator[Mapping[str, ServiceEndpoint]]:
     """Yield the six, each with one running job."""
     job = {"id": "ftjob-runaway", "age": "2h", "life": [{"phase": "running"}]}
     with ExitStack() as stack:
         yield {
             service.type: stack.enter_context(
-                a_door(service.type, _quick(service), [job], f"canary-secret-of-{service.type}")
+                serve_service(service.type, _quick(service), [job], f"canary-secret-of-{service.type}")
             )
             for service in SIX
         }
@@ -41,52 +41,55 @@ def _quick(service: Service) -> Service:
     return replace(service, world=QUICKLY) if service.world else service
 
 
-def a_checkout(root: Path, doors: Mapping[str, Door]) -> Checkout:
-    environ = {"RECONCILE_MAX_CANCELS": "6", **trust_in([*doors.values()])}
-    for door in doors.values():
-        environ |= door.environ
+def a_checkout(root: Path, endpoints: Mapping[str, ServiceEndpoint]) -> Checkout:
+    environ = {"RECONCILE_MAX_CANCELS": "6", **trust_in([*endpoints.values()])}
+    for endpoint in endpoints.values():
+        environ |= endpoint.environ
     checkout = Checkout(root, environ)
-    for name, door in doors.items():
-        checkout.write(f"providers/{name}.yaml", door.document)
+    for name, endpoint in endpoints.items():
+        checkout.write(f"providers/{name}.yaml", endpoint.document)
         checkout.want(f"{name}-job", "ftjob-runaway", WANTED.get(name, "cancelled"), provider=name)
     return checkout
 
 
-def phases(doors: Mapping[str, Door]) -> dict[str, Phase]:
+def phases(endpoints: Mapping[str, ServiceEndpoint]) -> dict[str, Phase]:
     return {
-        name: door.world.retrieve("ftjob-runaway", door.world.requests[-1].at).phase for name, door in doors.items()
+        name: endpoint.world.retrieve("ftjob-runaway", endpoint.world.requests[-1].at).phase
+        for name, endpoint in endpoints.items()
     }
 
 
 def test_one_command_brings_a_job_at_each_of_six_types_to_where_it_should_be(
-    tmp_path: Path, doors: Mapping[str, Door]
+    tmp_path: Path, endpoints: Mapping[str, ServiceEndpoint]
 ) -> None:
-    checkout = a_checkout(tmp_path, doors)
+    checkout = a_checkout(tmp_path, endpoints)
     ran = checkout.run("--once", "--wait=60s")
     table = checkout.run("get")
     rows = {line.split()[0]: line.split() for line in table.out.splitlines()[1:]}
-    asked = {name: sum(each.acted for each in door.world.requests) for name, door in doors.items()}
+    asked = {name: sum(each.acted for each in endpoint.world.requests) for name, endpoint in endpoints.items()}
 
     assert ran.code == ExitCode.OK, ran.out + ran.err
-    assert phases(doors) == {name: Phase.PAUSED if WANTED.get(name) == "paused" else Phase.CANCELLED for name in doors}
-    assert asked == dict.fromkeys(doors, 1)
+    assert phases(endpoints) == {
+        name: Phase.PAUSED if WANTED.get(name) == "paused" else Phase.CANCELLED for name in endpoints
+    }
+    assert asked == dict.fromkeys(endpoints, 1)
     assert table.code == ExitCode.OK
-    assert rows.keys() == {f"{name}-job" for name in doors}
+    assert rows.keys() == {f"{name}-job" for name in endpoints}
     assert {row[4] for row in rows.values()} == {"True"}
-    assert {row[1] for row in rows.values()} == set(doors)
+    assert {row[1] for row in rows.values()} == set(endpoints)
 
 
 def test_one_that_refuses_connections_harms_no_other_and_the_exit_code_says_so(
-    tmp_path: Path, doors: Mapping[str, Door]
+    tmp_path: Path, endpoints: Mapping[str, ServiceEndpoint]
 ) -> None:
-    shut = replace(doors["litellm"], base_url=f"http://127.0.0.1:{a_free_port()}")
-    checkout = a_checkout(tmp_path, {**doors, "litellm": shut})
+    shut = replace(endpoints["litellm"], base_url=f"http://127.0.0.1:{a_free_port()}")
+    checkout = a_checkout(tmp_path, {**endpoints, "litellm": shut})
     ran = checkout.run("--once", "--wait=12s", "--timeout=12s")
-    others = {name: door for name, door in doors.items() if name != "litellm"}
+    others = {name: endpoint for name, endpoint in endpoints.items() if name != "litellm"}
 
     assert ran.code == ExitCode.PROVIDER_UNSEEN, ran.out + ran.err
     assert "litellm" in ran.out
     assert "cannot connect to 127.0.0.1" in ran.out + ran.err
-    assert not doors["litellm"].world.requests
+    assert not endpoints["litellm"].world.requests
     assert all(checkout.status(f"{name}-job").ready.status == "True" for name in others)
     assert Phase.RUNNING not in phases(others).values()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 from tests.support.terminal import shown_on_a_terminal
 
 CODE = re.compile(r"\x1b\[([\d;?]*)([A-Za-z])")
@@ -19,42 +19,42 @@ LONG = "a reason with many words, such as people write when a job has cost them 
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def workspace(tmp_path: Path) -> Workspace:
     """Return specs of which one is to be cancelled, one is suspended, one is wrong, and one job has none."""
-    desk = Desk(tmp_path)
-    desk.declare("ftjob-stop", "ftjob-chat", "ftjob-hold", "ftjob-stranger")
-    stop = desk.want("stop", "cancelled")
+    workspace = Workspace(tmp_path)
+    workspace.declare("ftjob-stop", "ftjob-chat", "ftjob-hold", "ftjob-stranger")
+    stop = workspace.want("stop", "cancelled")
     stop.write_text(stop.read_text() + f"  reason: {LONG}\n")
-    desk.want("chat", "running")
-    hold = desk.want("hold", "cancelled")
+    workspace.want("chat", "running")
+    hold = workspace.want("hold", "cancelled")
     hold.write_text(hold.read_text() + f"  suspend: {{reason: {LONG.replace(',', '')}}}\n")
-    desk.want("typo", "cancelled", "ftjob-nowhere")
-    return desk
+    workspace.want("typo", "cancelled", "ftjob-nowhere")
+    return workspace
 
 
-def shown(desk: Desk, arguments: str, columns: int = 100, environ: Mapping[str, str] = NOTHING_SET) -> str:
+def shown(workspace: Workspace, arguments: str, columns: int = 100, environ: Mapping[str, str] = NOTHING_SET) -> str:
     """Return what a terminal shows of a command; `arguments` may end in a pipe."""
     verb, *rest = arguments.split(" |")
-    command = " |".join([f"{sys.executable} -m reconciler {verb} --state-dir {desk.root}/state", *rest])
-    return shown_on_a_terminal(command, desk.root, environ, columns)
+    command = " |".join([f"{sys.executable} -m reconciler {verb} --state-dir {workspace.root}/state", *rest])
+    return shown_on_a_terminal(command, workspace.root, environ, columns)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
 @pytest.mark.parametrize("verb", ["plan", "--once", "describe stop --events", "providers", "drift"])
-def test_no_line_is_wider_than_the_terminal(desk: Desk, verb: str, columns: int) -> None:
-    lines = [CODE.sub("", line) for line in shown(desk, verb, columns).splitlines()]
+def test_no_line_is_wider_than_the_terminal(workspace: Workspace, verb: str, columns: int) -> None:
+    lines = [CODE.sub("", line) for line in shown(workspace, verb, columns).splitlines()]
 
     assert len(lines) > 1
     assert [line for line in lines if len(line) > columns] == []
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_help_fits_too(desk: Desk, columns: int) -> None:
-    assert max(map(len, shown(desk, "--help", columns).splitlines())) <= columns
+def test_the_help_fits_too(workspace: Workspace, columns: int) -> None:
+    assert max(map(len, shown(workspace, "--help", columns).splitlines())) <= columns
 
 
-def test_a_terminal_gets_its_own_basic_colours_and_no_others(desk: Desk) -> None:
-    codes = {code for each in CODE.findall(shown(desk, "plan")) for code in each[0].split(";") if each[1] == "m"}
+def test_a_terminal_gets_its_own_basic_colours_and_no_others(workspace: Workspace) -> None:
+    codes = {code for each in CODE.findall(shown(workspace, "plan")) for code in each[0].split(";") if each[1] == "m"}
 
     assert "31" in codes
     assert codes <= BASIC
@@ -70,21 +70,21 @@ def test_a_terminal_gets_its_own_basic_colours_and_no_others(desk: Desk) -> None
         ("plan | cat", {}),
     ],
 )
-def test_whoever_declines_colours_gets_none(desk: Desk, arguments: str, environ: dict[str, str]) -> None:
-    text = shown(desk, arguments, environ=environ)
+def test_whoever_declines_colours_gets_none(workspace: Workspace, arguments: str, environ: dict[str, str]) -> None:
+    text = shown(workspace, arguments, environ=environ)
 
     assert "cancel stop: running -> cancelled" in text
     assert "\x1b" not in text
 
 
-def test_without_a_colour_the_words_still_say_all(desk: Desk) -> None:
-    assert CODE.sub("", shown(desk, "plan")) == shown(desk, "plan", environ={"NO_COLOR": "1"})
+def test_without_a_colour_the_words_still_say_all(workspace: Workspace) -> None:
+    assert CODE.sub("", shown(workspace, "plan")) == shown(workspace, "plan", environ={"NO_COLOR": "1"})
 
 
-def test_a_table_that_is_watched_is_drawn_anew_in_its_place(desk: Desk) -> None:
-    reconcile, state = f"{sys.executable} -m reconciler", f"--state-dir {desk.root}/state"
+def test_a_table_that_is_watched_is_drawn_anew_in_its_place(workspace: Workspace) -> None:
+    reconcile, state = f"{sys.executable} -m reconciler", f"--state-dir {workspace.root}/state"
     act = f"(sleep 2; {reconcile} --once {state} >/dev/null 2>&1; sleep 2; kill $watch)"
-    text = shown_on_a_terminal(f"{reconcile} get --watch {state} & watch=$!; {act}; wait", desk.root, {}, 100)
+    text = shown_on_a_terminal(f"{reconcile} get --watch {state} & watch=$!; {act}; wait", workspace.root, {}, 100)
     before, moved, after = text.partition("\x1b[1A")
 
     assert moved
@@ -93,17 +93,17 @@ def test_a_table_that_is_watched_is_drawn_anew_in_its_place(desk: Desk) -> None:
     assert "CancelPending" in after
 
 
-def test_a_list_that_is_longer_than_the_terminal_is_paged(desk: Desk) -> None:
+def test_a_list_that_is_longer_than_the_terminal_is_paged(workspace: Workspace) -> None:
     for number in range(60):
-        desk.want(f"many-{number}", "observed")
+        workspace.want(f"many-{number}", "observed")
     pager = {"PAGER": "head -2"}
 
-    assert len(shown(desk, "get", environ=pager).splitlines()) == 2
-    assert len(shown(desk, "get stop", environ=pager).splitlines()) == 2
-    assert len(shown(desk, "get | cat", environ=pager).splitlines()) == 1 + 64
+    assert len(shown(workspace, "get", environ=pager).splitlines()) == 2
+    assert len(shown(workspace, "get stop", environ=pager).splitlines()) == 2
+    assert len(shown(workspace, "get | cat", environ=pager).splitlines()) == 1 + 64
 
 
-def test_in_a_pipe_a_job_is_one_line_however_long(desk: Desk) -> None:
-    text = shown(desk, "get -o wide | cat")
+def test_in_a_pipe_a_job_is_one_line_however_long(workspace: Workspace) -> None:
+    text = shown(workspace, "get -o wide | cat")
 
     assert len(text.splitlines()) == 1 + 4

@@ -5,40 +5,42 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 IDS = [f"ftjob-{number:02}" for number in range(30)]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    desk = Desk(tmp_path)
-    desk.declare(*IDS)
-    return desk
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path)
+    workspace.declare(*IDS)
+    return workspace
 
 
-def files(desk: Desk) -> dict[str, bytes]:
+def files(workspace: Workspace) -> dict[str, bytes]:
     return {
-        str(path): path.read_bytes() for path in desk.root.rglob("*") if path.is_file() and "state" not in path.parts
+        str(path): path.read_bytes()
+        for path in workspace.root.rglob("*")
+        if path.is_file() and "state" not in path.parts
     }
 
 
-def test_a_job_without_a_spec_is_drift_and_is_left_alone(desk: Desk) -> None:
-    before = files(desk)
+def test_a_job_without_a_spec_is_drift_and_is_left_alone(workspace: Workspace) -> None:
+    before = files(workspace)
 
-    ran = desk.run("drift")
+    ran = workspace.run("drift")
 
     assert ran.code == 2
     assert ran.out.splitlines()[-1] == "Drift: 0 jobs not as wanted; 30 without a spec, 30 unfinished."
-    assert files(desk) == before
+    assert files(workspace) == before
 
 
-def test_a_job_that_is_not_as_wanted_is_drift(desk: Desk) -> None:
-    desk.run("adopt")
-    desk.want("stop", "cancelled", "ftjob-00")
-    (desk.specs / "adopted/demo/ftjob-00.yaml").unlink()
+def test_a_job_that_is_not_as_wanted_is_drift(workspace: Workspace) -> None:
+    workspace.run("adopt")
+    workspace.want("stop", "cancelled", "ftjob-00")
+    (workspace.specs / "adopted/demo/ftjob-00.yaml").unlink()
 
-    ran = desk.run("drift", "-o", "json")
+    ran = workspace.run("drift", "-o", "json")
     told = json.loads(ran.out)
 
     assert ran.code == 2
@@ -46,72 +48,72 @@ def test_a_job_that_is_not_as_wanted_is_drift(desk: Desk) -> None:
     assert told["strangers"] == []
 
 
-def test_nothing_drifts_once_every_job_has_its_spec(desk: Desk) -> None:
-    desk.run("adopt")
+def test_nothing_drifts_once_every_job_has_its_spec(workspace: Workspace) -> None:
+    workspace.run("adopt")
 
-    ran = desk.run("drift")
+    ran = workspace.run("drift")
 
     assert (ran.code, ran.out) == (0, "Nothing drifts.\n")
 
 
-def test_adopting_twice_writes_nothing_and_overwrites_nothing(desk: Desk) -> None:
-    desk.run("adopt")
-    desk.run("set", "ftjob-07", "cancelled")
-    before = files(desk)
+def test_adopting_twice_writes_nothing_and_overwrites_nothing(workspace: Workspace) -> None:
+    workspace.run("adopt")
+    workspace.run("set", "ftjob-07", "cancelled")
+    before = files(workspace)
 
-    ran = desk.run("adopt")
+    ran = workspace.run("adopt")
 
     assert (ran.code, ran.out) == (0, "Every job has a spec: there is nothing to adopt.\n")
-    assert files(desk) == before
+    assert files(workspace) == before
 
 
-def test_a_dry_run_writes_nothing(desk: Desk) -> None:
-    before = files(desk)
+def test_a_dry_run_writes_nothing(workspace: Workspace) -> None:
+    before = files(workspace)
 
-    ran = desk.run("adopt", "--dry-run")
+    ran = workspace.run("adopt", "--dry-run")
 
     assert ran.out.splitlines()[-1].startswith("Would write 30 specs.")
-    assert files(desk) == before
+    assert files(workspace) == before
 
 
-def test_ids_that_make_one_name_get_names_of_their_own(desk: Desk) -> None:
-    desk.declare("ftjob-A", "ftjob-a", "ftjob-_a", "ftjob-" + "x" * 60)
+def test_ids_that_make_one_name_get_names_of_their_own(workspace: Workspace) -> None:
+    workspace.declare("ftjob-A", "ftjob-a", "ftjob-_a", "ftjob-" + "x" * 60)
 
-    ran = desk.run("adopt")
-    names = sorted(path.stem for path in (desk.specs / "adopted/demo").iterdir())
+    ran = workspace.run("adopt")
+    names = sorted(path.stem for path in (workspace.specs / "adopted/demo").iterdir())
 
     assert ran.code == 0
     assert len(names) == 4
     assert all(len(name) <= 63 for name in names)
-    assert desk.run("validate").code == 0
+    assert workspace.run("validate").code == 0
 
 
-def test_nothing_is_adopted_while_a_spec_cannot_be_read(desk: Desk) -> None:
-    desk.write("broken.yaml", "spec: [")
+def test_nothing_is_adopted_while_a_spec_cannot_be_read(workspace: Workspace) -> None:
+    workspace.write("broken.yaml", "spec: [")
 
-    ran = desk.run("adopt")
+    ran = workspace.run("adopt")
 
     assert ran.code == 65
     assert "a spec that cannot be read may name one of the jobs" in ran.err
-    assert not (desk.specs / "adopted").exists()
+    assert not (workspace.specs / "adopted").exists()
 
 
-def test_a_provider_that_does_not_allow_the_folder_is_told_and_nothing_is_written(desk: Desk) -> None:
-    text = (desk.specs / "demo.yaml").read_text()
-    desk.write("demo.yaml", text.replace("type: sandbox", "type: sandbox\n  allowedPaths: [team-a/**]"))
+def test_a_provider_that_does_not_allow_the_folder_is_told_and_nothing_is_written(workspace: Workspace) -> None:
+    text = (workspace.specs / "demo.yaml").read_text()
+    workspace.write("demo.yaml", text.replace("type: sandbox", "type: sandbox\n  allowedPaths: [team-a/**]"))
 
-    ran = desk.run("adopt")
+    ran = workspace.run("adopt")
 
     assert ran.code == 65
     assert "ftjob-00 was not adopted: provider 'demo' may be named only by files that match team-a/**" in ran.err
-    assert not (desk.specs / "adopted").exists()
+    assert not (workspace.specs / "adopted").exists()
 
 
-def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(desk: Desk) -> None:
-    head = (desk.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted")
-    desk.write("demo.yaml", head + "spec: {type: openai, baseUrl: https://elsewhere.example}\n")
+def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(workspace: Workspace) -> None:
+    head = (workspace.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted")
+    workspace.write("demo.yaml", head + "spec: {type: openai, baseUrl: https://elsewhere.example}\n")
 
-    ran = desk.run("drift")
+    ran = workspace.run("drift")
 
     assert ran.code == 78
     assert "could not list the jobs of hosted: OPENAI_API_KEY is not bound to elsewhere.example" in ran.err
@@ -119,14 +121,14 @@ def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(desk: Desk) ->
 
 
 def test_without_a_document_that_names_an_account_adopt_asks_which_one(tmp_path: Path) -> None:
-    ran = Desk(tmp_path).run("adopt")
+    ran = Workspace(tmp_path).run("adopt")
 
     assert (ran.code, ran.out) == (64, "")
     assert "select one with an option such as --provider openai" in ran.err
 
 
 def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) -> None:
-    ran = Desk(tmp_path).run("adopt", "--provider", "litellm")
+    ran = Workspace(tmp_path).run("adopt", "--provider", "litellm")
 
     assert ran.out == "Nothing was adopted.\n"
     assert ran.code != 0
@@ -135,18 +137,18 @@ def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["dmo", " ", "\n"])
-def test_a_provider_that_is_none_is_told(desk: Desk, name: str) -> None:
-    ran = desk.run("drift", "--provider", name)
+def test_a_provider_that_is_none_is_told(workspace: Workspace, name: str) -> None:
+    ran = workspace.run("drift", "--provider", name)
 
     assert ran.code == 64
     assert "no provider is called" in ran.err
 
 
 @pytest.mark.parametrize("verb", ["drift", "adopt"])
-def test_finished_jobs_can_be_left_out(desk: Desk, verb: str) -> None:
-    desk.declare("ftjob-old", life="{phase: failed}")
+def test_finished_jobs_can_be_left_out(workspace: Workspace, verb: str) -> None:
+    workspace.declare("ftjob-old", life="{phase: failed}")
 
-    ran = desk.run(verb, "--unfinished")
+    ran = workspace.run(verb, "--unfinished")
 
     assert ran.code == 0
     assert "ftjob-old" not in ran.out

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    desk = Desk(tmp_path)
-    desk.declare("ftjob-chat", "ftjob-summaries")
-    desk.want("chat", "running")
-    desk.want("summaries", "running")
-    return desk
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path)
+    workspace.declare("ftjob-chat", "ftjob-summaries")
+    workspace.want("chat", "running")
+    workspace.want("summaries", "running")
+    return workspace
 
 
-def test_set_changes_one_line_adds_one_and_shows_both(desk: Desk) -> None:
-    file = desk.specs / "chat.yaml"
+def test_set_changes_one_line_adds_one_and_shows_both(workspace: Workspace) -> None:
+    file = workspace.specs / "chat.yaml"
     before = file.read_text().splitlines()
 
-    ran = desk.run("set", "chat", "cancelled", "--reason", "too dear")
+    ran = workspace.run("set", "chat", "cancelled", "--reason", "too dear")
 
     assert ran.code == 0
     assert file.read_text().splitlines() == [*before[:-1], "  desiredState: cancelled", "  reason: too dear"]
@@ -32,59 +32,61 @@ def test_set_changes_one_line_adds_one_and_shows_both(desk: Desk) -> None:
     ]
 
 
-def test_what_was_set_is_what_the_next_plan_does(desk: Desk) -> None:
-    desk.run("set", "chat", "cancelled")
+def test_what_was_set_is_what_the_next_plan_does(workspace: Workspace) -> None:
+    workspace.run("set", "chat", "cancelled")
 
-    assert "Plan: 1 to cancel" in desk.run("plan").out
+    assert "Plan: 1 to cancel" in workspace.run("plan").out
 
 
-def test_a_dry_run_shows_the_edit_and_leaves_the_file(desk: Desk) -> None:
-    before = (desk.specs / "chat.yaml").read_bytes()
+def test_a_dry_run_shows_the_edit_and_leaves_the_file(workspace: Workspace) -> None:
+    before = (workspace.specs / "chat.yaml").read_bytes()
 
-    ran = desk.run("set", "chat", "cancelled", "--dry-run")
+    ran = workspace.run("set", "chat", "cancelled", "--dry-run")
 
     assert "+  desiredState: cancelled" in ran.out
-    assert (desk.specs / "chat.yaml").read_bytes() == before
+    assert (workspace.specs / "chat.yaml").read_bytes() == before
 
 
-def test_a_file_keeps_its_mode_and_nothing_is_left_beside_it(desk: Desk) -> None:
-    file = desk.specs / "chat.yaml"
+def test_a_file_keeps_its_mode_and_nothing_is_left_beside_it(workspace: Workspace) -> None:
+    file = workspace.specs / "chat.yaml"
     file.chmod(0o640)
 
-    desk.run("set", "chat", "cancelled")
+    workspace.run("set", "chat", "cancelled")
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert sorted(each.name for each in desk.specs.iterdir()) == ["chat.yaml", "demo.yaml", "summaries.yaml"]
+    assert sorted(each.name for each in workspace.specs.iterdir()) == ["chat.yaml", "demo.yaml", "summaries.yaml"]
 
 
-def test_what_is_so_already_is_not_written(desk: Desk) -> None:
-    before = (desk.specs / "chat.yaml").stat().st_mtime_ns
+def test_what_is_so_already_is_not_written(workspace: Workspace) -> None:
+    before = (workspace.specs / "chat.yaml").stat().st_mtime_ns
 
-    ran = desk.run("set", "chat", "running")
+    ran = workspace.run("set", "chat", "running")
 
     assert (ran.code, ran.out, ran.err) == (0, "", "No change: the spec already has these values.\n")
-    assert (desk.specs / "chat.yaml").stat().st_mtime_ns == before
+    assert (workspace.specs / "chat.yaml").stat().st_mtime_ns == before
 
 
-def test_suspend_and_unsuspend_of_several_jobs_restore_every_byte(desk: Desk) -> None:
-    files = [desk.specs / "chat.yaml", desk.specs / "summaries.yaml"]
+def test_suspend_and_unsuspend_of_several_jobs_restore_every_byte(workspace: Workspace) -> None:
+    files = [workspace.specs / "chat.yaml", workspace.specs / "summaries.yaml"]
     before = [each.read_bytes() for each in files]
 
-    suspended = desk.run("suspend", "chat", "summaries", "--reason", "incident 7", "--until", "2030-01-01T00:00:00Z")
+    suspended = workspace.run(
+        "suspend", "chat", "summaries", "--reason", "incident 7", "--until", "2030-01-01T00:00:00Z"
+    )
     between = [each.read_text() for each in files]
-    desk.run("unsuspend", "chat", "summaries")
+    workspace.run("unsuspend", "chat", "summaries")
 
     assert suspended.code == 0
     assert all("suspend: {reason: incident 7, until: 2030-01-01T00:00:00Z}" in each for each in between)
     assert [each.read_bytes() for each in files] == before
 
 
-def test_a_suspended_job_is_not_cancelled_until_it_is_released(desk: Desk) -> None:
-    desk.run("set", "chat", "cancelled")
-    desk.run("suspend", "chat")
-    while_suspended = desk.run("--once")
-    desk.run("unsuspend", "chat")
-    released = desk.run("--once")
+def test_a_suspended_job_is_not_cancelled_until_it_is_released(workspace: Workspace) -> None:
+    workspace.run("set", "chat", "cancelled")
+    workspace.run("suspend", "chat")
+    while_suspended = workspace.run("--once")
+    workspace.run("unsuspend", "chat")
+    released = workspace.run("--once")
 
     assert "Requested: nothing" in while_suspended.out
     assert "Requested: 1 cancel" in released.out
@@ -99,40 +101,42 @@ def test_a_suspended_job_is_not_cancelled_until_it_is_released(desk: Desk) -> No
     ],
     ids=["nothing", "another reason", "another end"],
 )
-def test_a_suspension_that_is_over_gives_way_to_one_that_holds(desk: Desk, arguments: list[str], left: str) -> None:
-    desk.run("set", "chat", "cancelled")
-    text = (desk.specs / "chat.yaml").read_text()
-    desk.write("chat.yaml", text + "  suspend: {reason: incident 7, until: 2026-01-01T00:00:00Z}\n")
-    suspended = desk.run("suspend", "chat", *arguments)
-    ran = desk.run("--once")
+def test_a_suspension_that_is_over_gives_way_to_one_that_holds(
+    workspace: Workspace, arguments: list[str], left: str
+) -> None:
+    workspace.run("set", "chat", "cancelled")
+    text = (workspace.specs / "chat.yaml").read_text()
+    workspace.write("chat.yaml", text + "  suspend: {reason: incident 7, until: 2026-01-01T00:00:00Z}\n")
+    suspended = workspace.run("suspend", "chat", *arguments)
+    ran = workspace.run("--once")
 
     assert suspended.code == 0
     assert f"+  {left}" in suspended.out
     assert "Requested: nothing" in ran.out
 
 
-def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_one(desk: Desk) -> None:
-    text = desk.want("chat", "cancelled").read_text()
-    desk.write("chat.yaml", text + "  suspend:\n    until: 2026-01-01T00:00:00Z\n")
-    suspended = desk.run("suspend", "chat")
-    ran = desk.run("--once")
+def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_one(workspace: Workspace) -> None:
+    text = workspace.want("chat", "cancelled").read_text()
+    workspace.write("chat.yaml", text + "  suspend:\n    until: 2026-01-01T00:00:00Z\n")
+    suspended = workspace.run("suspend", "chat")
+    ran = workspace.run("--once")
 
     assert "+  suspend: true" in suspended.out
     assert "Requested: nothing" in ran.out
 
 
-def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:
-    text = (desk.specs / "summaries.yaml").read_text()
-    desk.write("summaries.yaml", text + "  suspend: &s {until: 2030-01-01T00:00:00Z}\n")
-    before = (desk.specs / "chat.yaml").read_bytes()
-    desk.write("summaries.yaml", text.replace("spec:", "spec: &s") + "  reason: &r x\n")
+def test_one_refused_edit_leaves_all_files_alone(workspace: Workspace) -> None:
+    text = (workspace.specs / "summaries.yaml").read_text()
+    workspace.write("summaries.yaml", text + "  suspend: &s {until: 2030-01-01T00:00:00Z}\n")
+    before = (workspace.specs / "chat.yaml").read_bytes()
+    workspace.write("summaries.yaml", text.replace("spec:", "spec: &s") + "  reason: &r x\n")
 
-    ran = desk.run("set", "summaries", "cancelled", "--reason", "y")
+    ran = workspace.run("set", "summaries", "cancelled", "--reason", "y")
 
     assert ran.code == 64
     assert "specs/summaries.yaml: summaries: line 8: spec.reason has an anchor or a tag; edit it by hand" in ran.err
-    assert (desk.specs / "chat.yaml").read_bytes() == before
-    assert "desiredState: running" in (desk.specs / "summaries.yaml").read_text()
+    assert (workspace.specs / "chat.yaml").read_bytes() == before
+    assert "desiredState: running" in (workspace.specs / "summaries.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -151,12 +155,12 @@ def test_one_refused_edit_leaves_all_files_alone(desk: Desk) -> None:
         ("set broken running", "the spec of 'broken' is not valid, so it is not edited: specs/broken.yaml:7"),
     ],
 )
-def test_what_cannot_be_edited_is_said_and_ends_with_64(desk: Desk, arguments: str, sentence: str) -> None:
-    twice = (desk.specs / "chat.yaml").read_text().replace("name: chat", "name: twice")
-    desk.write("t.yaml", f"{twice}---\n{twice}")
-    desk.want("broken", "rnning")
+def test_what_cannot_be_edited_is_said_and_ends_with_64(workspace: Workspace, arguments: str, sentence: str) -> None:
+    twice = (workspace.specs / "chat.yaml").read_text().replace("name: chat", "name: twice")
+    workspace.write("t.yaml", f"{twice}---\n{twice}")
+    workspace.want("broken", "rnning")
 
-    ran = desk.run(*arguments.split())
+    ran = workspace.run(*arguments.split())
 
     assert ran.code == 64
     assert sentence in ran.err

@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import PROVIDER
-from tests.support.in_process_command import Desk
+from tests.support.in_process_command import Workspace
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    desk = Desk(tmp_path)
-    desk.declare("ftjob-chat", "ftjob-summaries")
-    desk.want("chat", "running")
-    return desk
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path)
+    workspace.declare("ftjob-chat", "ftjob-summaries")
+    workspace.want("chat", "running")
+    return workspace
 
 
-def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(desk: Desk) -> None:
-    desk.run("set", "chat", "cancelled", "--reason", "too dear")
-    desk.run("--once", "--wait")
+def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(workspace: Workspace) -> None:
+    workspace.run("set", "chat", "cancelled", "--reason", "too dear")
+    workspace.run("--once", "--wait")
 
-    ran = desk.run("describe", "chat")
+    ran = workspace.run("describe", "chat")
     lines = ran.out.splitlines()
     told = [line.split(maxsplit=2)[2] for line in lines[lines.index("History (UTC)") + 1 :]]
 
@@ -36,82 +36,84 @@ def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(desk: Desk
     assert accepted < told.index("confirmed  cancel: the job was observed cancelled")
 
 
-def test_describe_asks_the_provider_for_its_log_only_if_told_to(desk: Desk) -> None:
-    desk.run("--once")
+def test_describe_asks_the_provider_for_its_log_only_if_told_to(workspace: Workspace) -> None:
+    workspace.run("--once")
 
-    assert "log info" not in desk.run("describe", "chat").out
-    assert "log info  Fine-tuning job started" in desk.run("describe", "chat", "--events").out
+    assert "log info" not in workspace.run("describe", "chat").out
+    assert "log info  Fine-tuning job started" in workspace.run("describe", "chat", "--events").out
 
 
-def test_describe_shows_the_checkpoints_of_a_job_that_has_succeeded(desk: Desk) -> None:
-    desk.declare("ftjob-chat", life="{phase: succeeded}")
-    desk.run("--once")
+def test_describe_shows_the_checkpoints_of_a_job_that_has_succeeded(workspace: Workspace) -> None:
+    workspace.declare("ftjob-chat", life="{phase: succeeded}")
+    workspace.run("--once")
 
-    ran = desk.run("describe", "chat", "--events")
+    ran = workspace.run("describe", "chat", "--events")
 
     assert ran.code == 0
     assert "checkpoint  step 3: ft:gpt-4o-mini-2024-07-18" in ran.out
 
 
-def test_a_log_that_cannot_be_read_is_told_below_all_that_is_known(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_read_is_told_below_all_that_is_known(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    desk.write("far.yaml", PROVIDER.format(name="far", more="baseUrl: http://127.0.0.1:9/v1", concurrency=1))
-    desk.want("away", "observed", provider="far")
-    (desk.root / "trust").write_text("OPENAI_API_KEY=http://127.0.0.1:9\n")
+    workspace.write("far.yaml", PROVIDER.format(name="far", more="baseUrl: http://127.0.0.1:9/v1", concurrency=1))
+    workspace.want("away", "observed", provider="far")
+    (workspace.root / "trust").write_text("OPENAI_API_KEY=http://127.0.0.1:9\n")
 
-    ran = desk.run("describe", "away", "--events", "--trust", "trust")
+    ran = workspace.run("describe", "away", "--events", "--trust", "trust")
 
     assert "Spec (away.yaml)" in ran.out
     assert ran.code == 78
     assert "error: the log of away could not be read: OPENAI_API_KEY is not set" in ran.err
 
 
-def test_describe_of_a_broken_spec_says_so(desk: Desk) -> None:
-    desk.want("broken", "rnning")
+def test_describe_of_a_broken_spec_says_so(workspace: Workspace) -> None:
+    workspace.want("broken", "rnning")
 
-    ran = desk.run("describe", "broken")
+    ran = workspace.run("describe", "broken")
 
     assert "not valid: `reconcile validate` shows what is wrong" in ran.out
     assert "InvalidSpec" in ran.out
 
 
-def test_describe_of_one_job_is_silent_about_the_mistakes_of_others(desk: Desk) -> None:
-    desk.want("broken", "rnning")
-    desk.run("--once")
+def test_describe_of_one_job_is_silent_about_the_mistakes_of_others(workspace: Workspace) -> None:
+    workspace.want("broken", "rnning")
+    workspace.run("--once")
 
-    ran = desk.run("describe", "chat")
+    ran = workspace.run("describe", "chat")
 
     assert (ran.code, ran.err) == (0, "")
 
 
-def test_live_shows_what_the_provider_says_now_and_writes_nothing(desk: Desk) -> None:
-    live = desk.run("get", "--live")
-    from_files = desk.run("get")
+def test_live_shows_what_the_provider_says_now_and_writes_nothing(workspace: Workspace) -> None:
+    live = workspace.run("get", "--live")
+    from_files = workspace.run("get")
 
     assert "running  True   AsDesired" in live.out
     assert "OutOfDate" in from_files.out
-    assert not (desk.specs / "status").exists()
+    assert not (workspace.specs / "status").exists()
 
 
-def test_an_unknown_name_is_answered_with_the_likely_one(desk: Desk) -> None:
-    ran = desk.run("get", "chta")
+def test_an_unknown_name_is_answered_with_the_likely_one(workspace: Workspace) -> None:
+    ran = workspace.run("get", "chta")
 
     assert ran.code == 64
     assert "Did you mean 'chat'?" in ran.err
 
 
-def test_watch_is_a_table_so_it_goes_with_no_other_format(desk: Desk) -> None:
-    assert desk.run("get", "--watch", "-o", "json").code == 64
+def test_watch_is_a_table_so_it_goes_with_no_other_format(workspace: Workspace) -> None:
+    assert workspace.run("get", "--watch", "-o", "json").code == 64
 
 
-def test_watching_away_from_a_terminal_prints_the_table_and_then_a_line_for_each_change(desk: Desk) -> None:
-    command = [sys.executable, "-m", "reconciler", "get", "--watch", "--state-dir", str(desk.root / "state")]
+def test_watching_away_from_a_terminal_prints_the_table_and_then_a_line_for_each_change(workspace: Workspace) -> None:
+    command = [sys.executable, "-m", "reconciler", "get", "--watch", "--state-dir", str(workspace.root / "state")]
     with subprocess.Popen(
-        command, cwd=desk.root, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": ":".join(sys.path)}
+        command, cwd=workspace.root, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": ":".join(sys.path)}
     ) as process:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(2)]
-        desk.run("--once")
+        workspace.run("--once")
         change = process.stdout.readline()
         process.send_signal(signal.SIGINT)
 
@@ -121,12 +123,12 @@ def test_watching_away_from_a_terminal_prints_the_table_and_then_a_line_for_each
     assert process.returncode == 130
 
 
-def test_providers_names_the_place_of_a_credential_and_proves_each_account(desk: Desk) -> None:
-    desk.write(
-        "hosted.yaml", (desk.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted") + HOSTED
+def test_providers_names_the_place_of_a_credential_and_proves_each_account(workspace: Workspace) -> None:
+    workspace.write(
+        "hosted.yaml", (workspace.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted") + HOSTED
     )
 
-    told = desk.run("providers", "--check")
+    told = workspace.run("providers", "--check")
 
     assert told.code == 78
     assert "demo      Works           needs none" in told.out
@@ -137,25 +139,25 @@ def test_providers_names_the_place_of_a_credential_and_proves_each_account(desk:
 HOSTED = "spec: {type: openai, baseUrl: https://elsewhere.example}\n"
 
 
-def test_providers_without_check_asks_nobody(desk: Desk) -> None:
-    told = desk.run("providers")
+def test_providers_without_check_asks_nobody(workspace: Workspace) -> None:
+    told = workspace.run("providers")
 
     assert told.code == 0
     assert "demo      NotChecked  needs none" in told.out
 
 
-def test_providers_as_json_holds_every_type_and_account(desk: Desk) -> None:
-    told = json.loads(desk.run("providers", "-o", "json").out)
+def test_providers_as_json_holds_every_type_and_account(workspace: Workspace) -> None:
+    told = json.loads(workspace.run("providers", "-o", "json").out)
 
     assert {"openai", "sandbox"} <= {each["name"] for each in told["types"]}
     assert [each["name"] for each in told["accounts"]] == ["demo"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_the_shells_own_file(desk: Desk, shell: str) -> None:
+def test_completion_is_the_shells_own_file(workspace: Workspace, shell: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "reconciler", "completion", shell],
-        cwd=desk.root,
+        cwd=workspace.root,
         capture_output=True,
         text=True,
         check=True,
@@ -165,10 +167,10 @@ def test_completion_is_the_shells_own_file(desk: Desk, shell: str) -> None:
     assert "_RECONCILE_COMPLETE" in ran.stdout
 
 
-def test_a_plan_for_a_pull_request_is_markdown(desk: Desk) -> None:
-    desk.run("set", "chat", "cancelled", "--reason", "ask @ada | see <b>this</b>")
+def test_a_plan_for_a_pull_request_is_markdown(workspace: Workspace) -> None:
+    workspace.run("set", "chat", "cancelled", "--reason", "ask @ada | see <b>this</b>")
 
-    ran = desk.run("plan", "-o", "markdown")
+    ran = workspace.run("plan", "-o", "markdown")
 
     assert ran.code == 0
     assert ran.out.startswith("### Plan: 1 to cancel\n")
@@ -186,11 +188,13 @@ def test_a_plan_for_a_pull_request_is_markdown(desk: Desk) -> None:
         ("reconcile explain Settings.spec.i", ["Settings.spec.interval"]),
     ],
 )
-def test_a_shell_offers_verbs_jobs_states_reasons_and_fields(desk: Desk, typed: str, offered: list[str]) -> None:
+def test_a_shell_offers_verbs_jobs_states_reasons_and_fields(
+    workspace: Workspace, typed: str, offered: list[str]
+) -> None:
     variables = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_RECONCILE_COMPLETE": "bash_complete"}
     done = subprocess.run(
         [Path(sys.executable).parent / "reconcile"],
-        cwd=desk.root,
+        cwd=workspace.root,
         env={"PATH": "", **variables},
         capture_output=True,
         text=True,

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from reconciler.model.job import Phase
 from tests.contract.dialects.azure import TOKEN
 from tests.contract.dialects.services import AZURE_V1
-from tests.contract.harnesses import Served, ServedStage
+from tests.contract.harnesses import Served, ServedHarness
 from tests.support.cli import Checkout
 from tests.support.sandbox_server import serve
 
@@ -57,7 +57,7 @@ def identity() -> Iterator[tuple[Identity, str]]:
 def test_a_job_is_cancelled_with_a_token_that_is_asked_for_once(
     tmp_path: Path, served: Served, identity: tuple[Identity, str]
 ) -> None:
-    stage = ServedStage(served, AZURE_V1)
+    stage = ServedHarness(served, AZURE_V1)
     seen_by, url = identity
     environ = {
         "AZURE_OPENAI_ENDPOINT": stage.account.base_url,
@@ -76,7 +76,7 @@ def test_a_job_is_cancelled_with_a_token_that_is_asked_for_once(
 
 
 def test_without_an_identity_the_words_say_what_to_do(tmp_path: Path, served: Served) -> None:
-    stage = ServedStage(served, AZURE_V1)
+    stage = ServedHarness(served, AZURE_V1)
     environ = {"AZURE_OPENAI_ENDPOINT": stage.account.base_url, "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
     checkout = Checkout(tmp_path, environ)
     checkout.write("main.yaml", PROVIDER)

@@ -18,8 +18,8 @@ from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.bedrock import STATUSES
 from tests.contract.dialects.sagemaker import STATUSES as SAGEMAKER_STATUSES
 from tests.contract.dialects.services import SERVICES
-from tests.contract.dialects.translating_app import Foreign
-from tests.contract.harnesses import PHASES, RULES, the_world
+from tests.contract.dialects.translating_app import ForeignApi
+from tests.contract.harnesses import PHASES, RULES, sandbox_world
 from tests.support.sandbox_server import serve
 
 pytest.importorskip("botocore", reason="pip install botocore")
@@ -33,15 +33,15 @@ SECRET = "canary-secret-access-key"  # noqa: S105 - a canary
 NAMES = sorted(f"ftjob-{phase}" for phase in PHASES if phase is not Phase.PAUSED)
 
 
-def a_front(service: str) -> tuple[Foreign, World]:
-    world = the_world(SERVICES[service])
+def a_front(service: str) -> tuple[ForeignApi, World]:
+    world = sandbox_world(SERVICES[service])
     front = SERVICES[service].front(create_app(world, lambda: NOW, api_key=SECRET), SECRET)
-    assert isinstance(front, Foreign)
+    assert isinstance(front, ForeignApi)
     return front, world
 
 
 @contextmanager
-def a_client(service: str, front: Foreign, secret: str = SECRET) -> Iterator[Any]:
+def a_client(service: str, front: ForeignApi, secret: str = SECRET) -> Iterator[Any]:
     with serve(front) as url:
         yield Session().create_client(
             service,

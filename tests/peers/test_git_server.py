@@ -26,7 +26,7 @@ from tests.support.cli import Checkout, started_sandbox
 from tests.support.git_http import git_over_http
 from tests.support.repositories import Clone, a_clone, a_remote
 from tests.support.sandbox_client import Sandbox, wait_for
-from tests.support.spec_committer import Person, forced, until
+from tests.support.spec_committer import SpecCommitter, forced, until
 from tests.support.watch_process import watching
 
 TOKEN = "canary-of-the-remote-123456"  # noqa: S105  a canary
@@ -240,7 +240,7 @@ def test_two_watches_and_a_person_lose_nothing_and_ask_for_each_job_once(
 ) -> None:
     remote = Clone(team.remote)
     remote.git("config", "core.logAllRefUpdates", "always")
-    person = Person(team.specs, team.clone, team.sandbox)
+    committer = SpecCommitter(team.specs, team.clone, team.sandbox)
     other = Checkout(tmp_path / "other", team.runner.environ)
     other.root.mkdir()
     team.sandbox.break_with({"on": "cancel", "fault": "slow", "for": "0.3s"})
@@ -248,24 +248,24 @@ def test_two_watches_and_a_person_lose_nothing_and_ask_for_each_job_once(
         watching(team.runner, *options(team), *more, RECONCILE_GIT_TOKEN=TOKEN) as one,
         watching(other, *options(team), *more, RECONCILE_GIT_TOKEN=TOKEN) as two,
     ):
-        until(time.monotonic() + (SECONDS_LONG if pytestconfig.getoption("--long") else SECONDS), person.work, 0.8)
-        statuses = partial(published, remote, branch, folder, len(person.jobs))
+        until(time.monotonic() + (SECONDS_LONG if pytestconfig.getoption("--long") else SECONDS), committer.work, 0.8)
+        statuses = partial(published, remote, branch, folder, len(committer.jobs))
         wait_for(
             lambda: all(each is not None and each.is_ready for each in statuses()), "all are proven", PROVEN_WITHIN_S
         )
         codes = one.stop(), two.stop()
-    asked = Counter(team.sandbox.cancels(*person.jobs))
+    asked = Counter(team.sandbox.cancels(*committer.jobs))
     attempts = [sum(receipt.attempts for receipt in each.receipts) for each in statuses() if each is not None]
     record_property(
         f"two watches and a person over HTTP, statuses on {branch}",
-        f"{len(person.pushed)} commits of hers in {person.pushes} pushes, "
+        f"{len(committer.pushed)} commits of hers in {committer.pushes} pushes, "
         f"{len(remote.subjects(branch))} commits on the branch, {sum(asked.values())} requests for {len(asked)} jobs",
     )
 
     assert codes == (0, 0)
     assert set(asked.values()) == {1}
-    assert attempts == [asked[job_id] for job_id in person.jobs]
-    assert person.lost() == []
+    assert attempts == [asked[job_id] for job_id in committer.jobs]
+    assert committer.lost() == []
     for name in {"main", branch}:
         assert remote.is_linear(name)
         assert forced(team.remote, name) == []

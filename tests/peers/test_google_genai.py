@@ -12,7 +12,7 @@ from reconciler.sandbox.app import create_app
 from reconciler.testing.harness_server import NOW
 from tests.contract.dialects.services import VERTEX_AI
 from tests.contract.dialects.vertex import LOCATION, PARENT, PROJECT, STATES, Vertex
-from tests.contract.harnesses import PHASES, the_world
+from tests.contract.harnesses import PHASES, sandbox_world
 from tests.support.sandbox_server import serve
 
 pytest.importorskip("google.genai", reason="pip install google-genai")
@@ -26,7 +26,7 @@ TOKEN = "canary-token-of-the-client"  # noqa: S105 - a canary
 
 @pytest.fixture
 def jobs() -> Iterator[Any]:
-    api = create_app(the_world(VERTEX_AI), lambda: NOW, api_key=TOKEN)
+    api = create_app(sandbox_world(VERTEX_AI), lambda: NOW, api_key=TOKEN)
     with serve(Vertex(api, TOKEN)) as url:
         client = genai.Client(
             vertexai=True,

@@ -21,9 +21,9 @@ from tests.contract.dialects.services import (
     PASS_THROUGH,
     Service,
 )
-from tests.contract.harnesses import Served, ServedStage
+from tests.contract.harnesses import Served, ServedHarness
 
-Connect = Callable[[ServedStage], OpenAI]
+Connect = Callable[[ServedHarness], OpenAI]
 
 CLIENTS: dict[str, tuple[Service, Connect]] = {
     "openai": (OPENAI, lambda stage: OpenAI(base_url=stage.account.base_url, api_key=stage.secret, max_retries=0)),
@@ -63,21 +63,21 @@ ASK = {"custom_llm_provider": UPSTREAM}
 
 
 @pytest.fixture(params=list(CLIENTS))
-def met(request: pytest.FixtureRequest, served: Served) -> Iterator[tuple[ServedStage, Any]]:
+def met(request: pytest.FixtureRequest, served: Served) -> Iterator[tuple[ServedHarness, Any]]:
     service, connect = CLIENTS[request.param]
-    stage = ServedStage(served, service)
+    stage = ServedHarness(served, service)
     with connect(stage) as client:
         yield stage, client.fine_tuning.jobs
 
 
-def test_the_client_walks_our_pages(met: tuple[ServedStage, Any]) -> None:
+def test_the_client_walks_our_pages(met: tuple[ServedHarness, Any]) -> None:
     stage, jobs = met
     found = [job.id for job in jobs.list(limit=2)]
 
     assert sorted(found) == sorted(stage.job_ids)
 
 
-def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedStage, Any]) -> None:
+def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedHarness, Any]) -> None:
     stage, jobs = met
     ref = stage.job_in(Phase.RUNNING)
     before = jobs.retrieve(ref.id)
@@ -88,7 +88,7 @@ def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedSta
     assert retrieved(stage, ref).phase is Phase.CANCELLED
 
 
-def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedStage, Any]) -> None:
+def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedHarness, Any]) -> None:
     stage, jobs = met
     with pytest.raises(NotFoundError) as caught:
         jobs.retrieve(stage.job_in(Phase.ABSENT).id)
@@ -98,7 +98,7 @@ def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedS
 
 def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our_adapter(served: Served) -> None:
     service, connect = CLIENTS["azure, v1"]
-    stage = ServedStage(served, service)
+    stage = ServedHarness(served, service)
     ref = stage.job_in(Phase.SUCCEEDED)
     with connect(stage) as client, pytest.raises(ConflictError) as caught:
         client.fine_tuning.jobs.cancel(ref.id)
@@ -113,7 +113,7 @@ def test_the_client_pauses_and_resumes_by_azures_v1_path(
     served: Served, verb: str, before: Phase, after: Phase
 ) -> None:
     service, connect = CLIENTS["azure, v1"]
-    stage = ServedStage(served, service)
+    stage = ServedHarness(served, service)
     ref = stage.job_in(before)
     with connect(stage) as client:
         getattr(client.fine_tuning.jobs, verb)(ref.id)

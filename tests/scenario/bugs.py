@@ -18,7 +18,7 @@ class Bug:
     file: str
     old: str
     new: str
-    judge: str | None = None
+    oracle: str | None = None
     """The oracle that must detect it; None if any may."""
 
     def planted(self, text: str) -> str:
@@ -423,28 +423,28 @@ BUGS = (
         "core/settle.py",
         "refusals=receipt.refusals + 1",
         "refusals=receipt.refusals",
-        judge="said_by_whom",
+        oracle="said_by_whom",
     ),
     Bug(
         "report every end after a cancel request as a cancel",
         "core/receipts.py",
         "        return Outcome(phase.value)\n",
         "        return Outcome.CANCELLED if receipt.verb is Verb.CANCEL else Outcome(phase.value)\n",
-        judge="said_ended",
+        oracle="said_ended",
     ),
     Bug(
         "decide about jobs with unreadable statuses",
         "controller/desired_specs.py",
         "tuple(key for key in self.selected if key not in self.unknown)",
         "tuple(self.selected)",
-        judge="written_over",
+        oracle="written_over",
     ),
     Bug(
         "retrieve each of many vanished jobs",
         "controller/observe.py",
         "CROWD_CERTAIN_AFTER = 5\n",
         "CROWD_CERTAIN_AFTER = 500\n",
-        judge="asked_in_vain",
+        oracle="asked_in_vain",
     ),
     Bug(
         "observe a vanished job only once a day",
@@ -452,7 +452,7 @@ BUGS = (
         "    since = phase_since(status, status.phase) or now\n",
         "    since = phase_since(status, status.phase) or now\n"
         "    if status.phase is Phase.ABSENT:\n        return timedelta(days=1)\n",
-        judge="outdated",
+        oracle="outdated",
     ),
     Bug(
         "repeat a read without waiting for the rate limiter",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-DEAF = "changes go unnoticed"
+EVENTS_MISSED = "changes go unnoticed"
 """The kind of a hindrance in which only the scan finds what has changed."""
 
 KEY_LOST = "key lost"
@@ -14,7 +14,7 @@ KEY_LOST = "key lost"
 
 
 @dataclass(frozen=True, slots=True)
-class Hindrance:
+class Disruption:
     """Something goes wrong from `at` until `until`, for one job, one account, or everything."""
 
     at: datetime
@@ -35,7 +35,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryAsked:
+class RetryRequested:
     """A person wants the next attempt for a spec's job now."""
 
     at: datetime

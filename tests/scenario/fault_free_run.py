@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.scenario.history import ABSENT, Calmed, History
+from tests.scenario.history import ABSENT, FaultsEnded, History
 from tests.scenario.oracles.convergence import had_limits, was_lost
 from tests.scenario.oracles.status_yaml import OVER, Tree, ready, standing
 from tests.scenario.oracles.statuses import status_of
-from tests.scenario.simulation import Plan, play
+from tests.scenario.simulation import Scenario, simulate
 
 _OF_ITS_PAST = "Contested"
 """The reason that only somebody with a memory can have."""
 
 
-def different_ending(plan: Plan, history: History) -> Iterator[str]:
+def different_ending(scenario: Scenario, history: History) -> Iterator[str]:
     """Tell the jobs that stand otherwise than they would, had there been no trouble.
 
     A cancel that trouble has delayed may find its job ended by itself, so one end is as good as another. Whether a
@@ -26,33 +26,33 @@ def different_ending(plan: Plan, history: History) -> Iterator[str]:
     """
     if history.most_an_hour is not None:
         return
-    calmed = next(each for each in history.events if isinstance(each, Calmed))
-    other = play(
-        Plan(
-            seed=plan.seed,
-            worlds=plan.worlds,
+    calmed = next(each for each in history.events if isinstance(each, FaultsEnded))
+    other = simulate(
+        Scenario(
+            seed=scenario.seed,
+            worlds=scenario.worlds,
             revision=calmed.revision,
-            steps=plan.aftermath,
+            steps=scenario.remaining_steps,
             begins_at=calmed.at,
-            memories=calmed.memories,
+            world_states=calmed.world_states,
         )
     )
     ours, theirs = history.left, other.left
-    for wish in calmed.revision.valid():
-        here, there = status_of(wish, ours.statuses), status_of(wish, theirs.statuses)
+    for job_spec in calmed.revision.valid():
+        here, there = status_of(job_spec, ours.statuses), status_of(job_spec, theirs.statuses)
         if here is None or there is None:
-            yield f"{wish.name} has no status in one of the two runs"
+            yield f"{job_spec.name} has no status in one of the two runs"
         # What the provider has forgotten, or takes back, is known only to who saw it before.
         elif (
-            history.back_at(wish.account, wish.job_id) is None
-            and not (wish.max_queued is not None and was_lost(here, history))
+            history.back_at(job_spec.account, job_spec.job_id) is None
+            and not (job_spec.max_queued is not None and was_lost(here, history))
             and ABSENT not in {_phase(here), _phase(there)}
             and ready(here)["reason"] != _OF_ITS_PAST
         ):
             are_over = {_phase(here), _phase(there)} <= OVER
-            is_same = standing(here) == standing(there) or (are_over and had_limits(history, wish))
+            is_same = standing(here) == standing(there) or (are_over and had_limits(history, job_spec))
             if not is_same or not (are_over or _phase(here) == _phase(there)):
-                yield f"{wish.name} is {_told(here)}, and without trouble {_told(there)}"
+                yield f"{job_spec.name} is {_told(here)}, and without trouble {_told(there)}"
 
 
 def _phase(tree: Tree) -> str:

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.sandbox.world import UnknownJobError
-from tests.scenario.disruptions import Hindrance, Published, RetryAsked
+from tests.scenario.disruptions import Disruption, Published, RetryRequested
 from tests.scenario.repository import Revision
-from tests.scenario.reviving_world import ReturningWorld
+from tests.scenario.reviving_world import RevivingWorld
 
 ABSENT = "absent"
 _MOMENT = timedelta(microseconds=1)
@@ -31,7 +31,7 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class ExternalEvent:
     """Something went wrong, or somebody else did something."""
 
     at: datetime
@@ -51,21 +51,21 @@ class Tampered:
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class WatchStarted:
     """A process of ours began to watch."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class StopWished:
+class StopRequested:
     """Somebody wants the watch to stop."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WatchEnded:
     """The watch came to its end, and its process with it."""
 
     at: datetime
@@ -74,7 +74,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class PassBegun:
+class PassStarted:
     """The product read the specs."""
 
     at: datetime
@@ -115,7 +115,7 @@ class Logged:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class HealthShown:
     """What the watch answers to whoever asks how it is, from this moment on."""
 
     at: datetime
@@ -128,7 +128,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class ChangeSent:
     """This request for a change has left us, and is about to arrive."""
 
     at: datetime
@@ -138,7 +138,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ProviderRequest:
     """One request that reached the provider, and what went back."""
 
     at: datetime
@@ -179,7 +179,7 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class FileWritten:
     """A file of the status tree took these bytes."""
 
     at: datetime
@@ -188,7 +188,7 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class FileRemoved:
     """A file of the status tree was removed by the loop."""
 
     at: datetime
@@ -206,17 +206,17 @@ class Crashed:
 
 
 @dataclass(frozen=True, slots=True)
-class Calmed:
+class FaultsEnded:
     """From here on nothing goes wrong, and nobody changes anything."""
 
     at: datetime
     revision: Revision
-    memories: Mapping[str, str]
+    world_states: Mapping[str, str]
     """What each world remembers by now, for another run that begins here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class NoChangeExpected:
     """From here on everything should have settled."""
 
     at: datetime
@@ -224,27 +224,27 @@ class Quiet:
 
 Event = (
     Edited
-    | Happened
+    | ExternalEvent
     | Tampered
-    | Began
-    | StopWished
-    | Ended
-    | PassBegun
+    | WatchStarted
+    | StopRequested
+    | WatchEnded
+    | PassStarted
     | PassEnded
     | Reported
     | Logged
-    | Shown
-    | Called
-    | Served
+    | HealthShown
+    | ChangeSent
+    | ProviderRequest
     | Audited
-    | Put
-    | Gone
+    | FileWritten
+    | FileRemoved
     | Crashed
-    | Calmed
-    | Quiet
-    | Hindrance
+    | FaultsEnded
+    | NoChangeExpected
+    | Disruption
     | Published
-    | RetryAsked
+    | RetryRequested
 )  # fmt: skip
 
 
@@ -254,7 +254,7 @@ class History:
 
     seed: int
     began_at: datetime
-    worlds: Mapping[str, ReturningWorld]
+    worlds: Mapping[str, RevivingWorld]
     most_an_hour: int | None = None
     """How many first requests an hour the brakes of this run let pass; None for more than there can be."""
     events: list[Event] = field(default_factory=list)
@@ -262,9 +262,9 @@ class History:
     effects: int = 0
 
     @property
-    def left(self) -> PassEnded | Ended:
+    def left(self) -> PassEnded | WatchEnded:
         """Where it ended, with the statuses that were left."""
-        return next(each for each in reversed(self.events) if isinstance(each, PassEnded | Ended))
+        return next(each for each in reversed(self.events) if isinstance(each, PassEnded | WatchEnded))
 
     def accounts(self) -> dict[str, str]:
         """Return each account's name by the line that stands for it in a status."""
@@ -303,14 +303,14 @@ def _told(event: Event) -> str:
     return f"{type(event).__name__.upper():10} {_TELLERS[type(event)](event)}".rstrip()
 
 
-def _served(event: Served) -> str:
+def _served(event: ProviderRequest) -> str:
     seen = ", ".join(f"{job} {word}" for job, word in event.words.items())
     answer = "no answer" if event.status is None else str(event.status)
     fault = f" [{event.fault}]" if event.fault else ""
     return f"{event.verb} {event.account}/{event.job_id or ''} -> {answer}{fault} {seen}"
 
 
-def _shown(event: Shown) -> str:
+def _shown(event: HealthShown) -> str:
     ages = ", ".join(f"{account} {event.at - at}" for account, at in event.seen_at.items())
     readiness, liveness = "; ".join(event.readiness_problems), "; ".join(event.liveness_problems)
     return f"{readiness or 'ready'} | {liveness or 'well'} | unseen for: {ages}"
@@ -318,27 +318,27 @@ def _shown(event: Shown) -> str:
 
 _TELLERS: Mapping[type, Callable[[Any], str]] = {
     Edited: lambda event: event.what,
-    Happened: lambda event: f"{event.kind}: {event.what}",
+    ExternalEvent: lambda event: f"{event.kind}: {event.what}",
     Tampered: lambda event: f"{event.path}: {event.what}",
-    Began: lambda _: "a watch",
-    StopWished: lambda _: "",
-    Ended: lambda _: "the watch",
-    PassBegun: lambda event: "" if event.is_scan else "what has changed",
+    WatchStarted: lambda _: "a watch",
+    StopRequested: lambda _: "",
+    WatchEnded: lambda _: "the watch",
+    PassStarted: lambda event: "" if event.is_scan else "what has changed",
     PassEnded: lambda event: "; ".join(event.errors),
     Reported: lambda event: "; ".join(event.errors),
     Logged: lambda event: event.message,
-    Shown: _shown,
-    Called: lambda event: f"{event.verb} {event.account}/{event.job_id}",
-    Served: _served,
+    HealthShown: _shown,
+    ChangeSent: lambda event: f"{event.verb} {event.account}/{event.job_id}",
+    ProviderRequest: _served,
     Audited: lambda event: f"{event.verb} {event.account}/{event.job_id}: {event.outcome}",
-    Put: lambda event: f"{event.path}: {_gist(event.data)}",
-    Gone: lambda event: event.path,
+    FileWritten: lambda event: f"{event.path}: {_gist(event.data)}",
+    FileRemoved: lambda event: event.path,
     Crashed: lambda event: f"before {event.before}",
-    Calmed: lambda _: "from here on nothing goes wrong",
-    Quiet: lambda _: "from here on nothing may change",
-    Hindrance: lambda event: f"{event.kind} of {event.account or 'all'} {event.job_id or ''} until {event.until:%T}",
+    FaultsEnded: lambda _: "from here on nothing goes wrong",
+    NoChangeExpected: lambda _: "from here on nothing may change",
+    Disruption: lambda event: f"{event.kind} of {event.account or 'all'} {event.job_id or ''} until {event.until:%T}",
     Published: lambda event: f"{len(event.statuses)} statuses",
-    RetryAsked: lambda event: event.name,
+    RetryRequested: lambda event: event.name,
 }
 
 

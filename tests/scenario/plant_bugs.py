@@ -100,9 +100,9 @@ def _plant(bug: Bug, seeds: int) -> Caught:
         shutil.copy(ROOT / "pyproject.toml", place)
         bug.plant_in(place / "reconciler")
         walk = _walk(place) if bug.file.startswith(WALKED) else NOTHING
-        seed = _seed(place, seeds, bug.judge)
+        seed = _seed(place, seeds, bug.oracle)
         if seed == NOTHING:
-            seed = _seed(place, seeds, bug.judge, "tell_watch")
+            seed = _seed(place, seeds, bug.oracle, "run_watch_seed")
         return Caught(bug, walk, _story(place), seed)
 
 
@@ -118,19 +118,19 @@ def _story(place: Path) -> str:
     return f"`{failed.split('::')[1].split(' ')[0].split('[')[0]}`"
 
 
-def _seed(place: Path, seeds: int, judge: str | None, tell: str = "tell") -> str:
-    """Return which oracle noticed first, and after how many seeds; with `judge` that one alone counts."""
-    what = " watches" if tell == "tell_watch" else ""
+def _seed(place: Path, seeds: int, oracle: str | None, run: str = "run_seed") -> str:
+    """Return which oracle noticed first, and after how many seeds; with `oracle` that one alone counts."""
+    what = " watches" if run == "run_watch_seed" else ""
     for first in range(0, seeds, AT_ONCE):
-        judged = f"judge(range({first}, {first + AT_ONCE}), {tell})"
-        script = f"from tests.scenario.seed_runner import judge, {tell}; print({judged}.wrong)"
+        judged = f"check_seeds(range({first}, {first + AT_ONCE}), {run})"
+        script = f"from tests.scenario.seed_runner import check_seeds, {run}; print({judged}.wrong)"
         ended = _python(place, "-c", script)
         if ended.returncode != 0:
             return f"crash, after {first + AT_ONCE}{what}"
         for number, wrong in ast.literal_eval(ended.stdout):
             oracles = [each.partition(":")[0] for each in wrong]
-            if judge is None or judge in oracles:
-                return f"`{judge or oracles[0]}`, after {number + 1}{what}"
+            if oracle is None or oracle in oracles:
+                return f"`{oracle or oracles[0]}`, after {number + 1}{what}"
     return NOTHING
 
 

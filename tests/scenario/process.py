@@ -1,7 +1,7 @@
 """One process of ours: the real loop and adapters over the simulated disk and world, until it ends or is killed.
 
-Rules: whatever leaves the process passes `Life.effect` first, which kills it when its time has come; a dead process
-does nothing more, whatever its `finally` clauses try.
+Rules: whatever leaves the process passes `ProcessLife.effect` first, which kills it when its time has come; a dead
+process does nothing more, whatever its `finally` clauses try.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from reconciler.ports import AccountConfig, Clock, Entry, JobReader, NotBound, P
 from reconciler.providers import load
 from reconciler.transport import HttpTransport, Throttle
 from tests.contract.dialects.services import Service
-from tests.scenario.history import Audited, Gone, Happened, History, PassBegun, Put
+from tests.scenario.history import Audited, ExternalEvent, FileRemoved, FileWritten, History, PassStarted
 from tests.scenario.provider import Provider
 from tests.scenario.remote import Branch, Remote
 from tests.scenario.repository import KEY_VARIABLE
-from tests.support.non_durable_disk import ForgetfulDisk
+from tests.support.non_durable_disk import NonDurableDisk
 
 SPECS = Path("/repository/specs")
 STATUSES = SPECS / "status"
@@ -73,11 +73,11 @@ def with_small_pages(name: str) -> ProviderType:
 
 
 @dataclass(slots=True)
-class Life:
+class ProcessLife:
     """How long a process lives, counted in effects."""
 
     number: int
-    dies_before: int | None = None
+    crash_before: int | None = None
     effects: int = 0
     is_over: bool = False
     told: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Life:
     def effect(self, what: str) -> None:
         """Count an effect that is about to happen. Raises `Killed` in its place when the time has come."""
         if not self.is_over:
-            self.is_over = self.dies_before is not None and self.effects >= self.dies_before
+            self.is_over = self.crash_before is not None and self.effects >= self.crash_before
         if self.is_over:
             raise Killed(what)
         self.effects += 1
@@ -96,7 +96,7 @@ class Life:
 class Machine:
     """What outlives a process."""
 
-    disk: ForgetfulDisk
+    disk: NonDurableDisk
     providers: Mapping[str, Provider]
     environ: dict[str, str]
     clock: Clock
@@ -107,7 +107,7 @@ class Machine:
     """Asked before each read of a file or a directory: the error number that it fails with, if it does."""
     refused: set[Path] = field(default_factory=set)
     """What the disk refused, and has not shown since."""
-    ambushes: list[Callable[[], None]] = field(default_factory=list)
+    after_reads: list[Callable[[], None]] = field(default_factory=list)
     """What happens a second after the next passes have read the specs, one a pass."""
     has_small_pages: bool = True
     branch: Branch | None = None
@@ -120,7 +120,7 @@ class Machine:
 
 
 @asynccontextmanager
-async def run(machine: Machine, life: Life, stop: asyncio.Event, notify: Notify) -> AsyncIterator[Runtime]:
+async def run(machine: Machine, life: ProcessLife, stop: asyncio.Event, notify: Notify) -> AsyncIterator[Runtime]:
     """Open everything that a pass works with, as `wiring` does, until the process ends.
 
     Args:
@@ -157,7 +157,7 @@ def _audited(machine: Machine, record: ActionRecord) -> None:
     )
 
 
-def _remote(machine: Machine, life: Life) -> Remote | None:
+def _remote(machine: Machine, life: ProcessLife) -> Remote | None:
     if machine.branch is None:
         return None
     return Remote(machine.branch, machine.disk, STATUSES, machine.clock, machine.history, life.effect)
@@ -171,9 +171,9 @@ class _WatchedSpecs(SpecsDir):
         self._machine = machine
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        self._machine.history.events.append(PassBegun(self._machine.clock.now(), by_content))
-        if self._machine.ambushes:
-            asyncio.get_running_loop().call_later(1.0, self._machine.ambushes.pop(0))
+        self._machine.history.events.append(PassStarted(self._machine.clock.now(), by_content))
+        if self._machine.after_reads:
+            asyncio.get_running_loop().call_later(1.0, self._machine.after_reads.pop(0))
         return super().snapshot(by_content=by_content)
 
 
@@ -226,7 +226,7 @@ class Environment:
 class _LivingDisk:
     """The machine's disk as one process sees it: each operation that leaves a trace is an effect."""
 
-    def __init__(self, machine: Machine, life: Life) -> None:
+    def __init__(self, machine: Machine, life: ProcessLife) -> None:
         self._machine = machine
         self._life = life
 
@@ -243,12 +243,12 @@ class _LivingDisk:
         if number is None and path in self._machine.refused:
             self._machine.refused.discard(path)
             self._machine.history.events.append(
-                Happened(self._machine.clock.now(), "disk yields", str(path.relative_to(SPECS.parent)))
+                ExternalEvent(self._machine.clock.now(), "disk yields", str(path.relative_to(SPECS.parent)))
             )
         if number is not None:
             self._machine.refused.add(path)
             self._machine.history.events.append(
-                Happened(self._machine.clock.now(), "disk refuses", str(path.relative_to(SPECS.parent)))
+                ExternalEvent(self._machine.clock.now(), "disk refuses", str(path.relative_to(SPECS.parent)))
             )
             raise OSError(number, os.strerror(number), str(path))
 
@@ -256,7 +256,7 @@ class _LivingDisk:
         self._life.effect(f"write {target.name}")
         if self._machine.failing_writes > 0:
             self._machine.failing_writes -= 1
-            self._machine.history.events.append(Happened(self._machine.clock.now(), "disk full", target.name))
+            self._machine.history.events.append(ExternalEvent(self._machine.clock.now(), "disk full", target.name))
             raise OSError(28, "No space left on device", str(target))
         return self._machine.disk.write_beside(target, data)
 
@@ -268,7 +268,7 @@ class _LivingDisk:
         self._life.effect(f"rename to {target.name}")
         self._machine.disk.rename(source, target)
         at, path = self._machine.clock.now(), str(target.relative_to(STATUSES))
-        self._machine.history.events.append(Put(at, path, self._machine.disk.read(target)))
+        self._machine.history.events.append(FileWritten(at, path, self._machine.disk.read(target)))
 
     def sync_dir(self, path: Path) -> None:
         self._life.effect(f"sync directory {path.name}")
@@ -279,7 +279,7 @@ class _LivingDisk:
         self._machine.disk.remove(path)
         if is_temporary(path.name):
             return
-        self._machine.history.events.append(Gone(self._machine.clock.now(), str(path.relative_to(STATUSES))))
+        self._machine.history.events.append(FileRemoved(self._machine.clock.now(), str(path.relative_to(STATUSES))))
 
 
 class _StateDisk(_LivingDisk):
@@ -293,7 +293,7 @@ class _StateDisk(_LivingDisk):
 class _Accounts:
     """Opens accounts, each once, in process; the exit stack closes them."""
 
-    def __init__(self, stack: AsyncExitStack, machine: Machine, life: Life, notify: Notify) -> None:
+    def __init__(self, stack: AsyncExitStack, machine: Machine, life: ProcessLife, notify: Notify) -> None:
         self._stack = stack
         self._machine = machine
         self._life = life
@@ -324,11 +324,11 @@ class _Accounts:
     async def _opened(self, target: ResolvedAccount) -> JobController:
         machine = self._machine
         provider = next(each for each in machine.providers.values() if each.base_url == target.account.base_url)
-        if provider.jam is not None:
-            raise provider.jam
+        if provider.open_error is not None:
+            raise provider.open_error
         gate = self._gates.setdefault(target.account, Throttle(target.rate))
         outer = HttpTransport(target.account.base_url, gate, hooks=(self._answered(target.account),))
-        transport = outer.to_app(provider.door(self._life.number, self._life.effect))
+        transport = outer.to_app(provider.app(self._life.number, self._life.effect))
         config = AccountConfig(account=target.account, options=target.options, state_dir=None, now=machine.clock.now)
         credentials = _Key(EnvCredentials(KEY_VARIABLE, machine.environ), provider.service)
         return await self._stack.enter_async_context(target.type.open(config, transport, credentials))

@@ -30,8 +30,8 @@ from reconciler.model.report import Report
 from reconciler.model.watch_status import liveness_problems, readiness_problems
 from reconciler.ports import ChangeNotifier, Clock
 from reconciler.telemetry.log import PassLog, make_logger
-from tests.scenario.history import History, Logged, Reported, Shown
-from tests.scenario.process import Life, Machine, run
+from tests.scenario.history import HealthShown, History, Logged, Reported
+from tests.scenario.process import Machine, ProcessLife, run
 
 QUESTIONED_EVERY_S = 20.0
 
@@ -78,14 +78,16 @@ class Product:
 
 @asynccontextmanager
 async def started(
-    machine: Machine, life: Life, brakes: ChangeLimits, jitter: Callable[[], float]
+    machine: Machine, life: ProcessLife, change_limits: ChangeLimits, jitter: Callable[[], float]
 ) -> AsyncIterator[Product]:
     """Start a process, and let it go on until the body ends."""
     stop, clock = asyncio.Event(), machine.clock
     health = HealthTracker.beginning(clock.monotonic(), INTERVAL.total_seconds())
     witness = _Witness(machine.history, clock, health)
     async with run(machine, life, stop, witness.happened) as runtime:
-        yield Product(runtime, RunOptions(rules=ChangeRules(ScopedLimits(brakes))), stop, jitter, witness, PassMemory())
+        yield Product(
+            runtime, RunOptions(rules=ChangeRules(ScopedLimits(change_limits))), stop, jitter, witness, PassMemory()
+        )
 
 
 class _Pages(StringIO):
@@ -115,7 +117,7 @@ class _Witness:
         self._clock = clock
         self._log = PassLog(make_logger(_Pages(history, clock)))
         self._reported: tuple[str, ...] = ()
-        self._shown: Shown | None = None
+        self._shown: HealthShown | None = None
 
     def happened(self, event: PassEvent) -> None:
         """Take in what happens within a pass."""
@@ -145,7 +147,7 @@ class _Witness:
 
     def _question(self) -> None:
         overview = self.health.overview
-        shown = Shown(
+        shown = HealthShown(
             self._clock.now(),
             readiness_problems(overview),
             liveness_problems(overview, self._clock.monotonic()),
@@ -156,7 +158,7 @@ class _Witness:
             self._history.events.append(shown)
 
 
-def _said(shown: Shown) -> tuple[object, ...]:
+def _said(shown: HealthShown) -> tuple[object, ...]:
     return shown.readiness_problems, shown.liveness_problems, shown.seen_at
 
 

@@ -1,7 +1,7 @@
 """The other side: a world behind an API, with the weather between it and us.
 
-Rules: what the sandbox can do wrong, its own rules do (`Weather` only counts them); what goes wrong around it is a
-`Trick`, done here to whole answers. Every request is noted with what truly went back.
+Rules: what the sandbox can do wrong, its own rules do (`CountedFaults` only counts them); what goes wrong around it is
+a `ResponseFault`, done here to whole answers. Every request is noted with what truly went back.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import Call, Fault, Faults
 from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
 from tests.contract.dialects.services import Service
-from tests.scenario.history import ABSENT, INTACT, Called, Happened, History, Served
-from tests.scenario.reviving_world import ReturningWorld
+from tests.scenario.history import ABSENT, INTACT, ChangeSent, ExternalEvent, History, ProviderRequest
+from tests.scenario.reviving_world import RevivingWorld
 
 KEY = "sk-canary-0123456789abcdef"
 """The secret that must be found nowhere."""
@@ -49,7 +49,7 @@ _met: ContextVar[str | None] = ContextVar("met", default=None)
 """The fault that the request of this task has met."""
 
 
-class Weather(Faults):
+class CountedFaults(Faults):
     """The sandbox's faults, told by name."""
 
     def pick(self, call: Call) -> Fault | None:
@@ -75,7 +75,7 @@ def _label(fault: Fault) -> str:
 
 
 @dataclass(slots=True)
-class Trick:
+class ResponseFault:
     """Something that happens to the next answers.
 
     It is `absurd-times`, `echoed-key` or `no-date`; `garbled-rows`, for lists; one of `ODDLY_TAKEN`, for the answers
@@ -122,61 +122,61 @@ class Provider:
     """One account at a provider."""
 
     def __init__(
-        self, name: str, base_url: str, service: Service, world: ReturningWorld, clock: Clock, history: History
+        self, name: str, base_url: str, service: Service, world: RevivingWorld, clock: Clock, history: History
     ) -> None:
         self.name = name
         self.base_url = base_url
         self.service = service
         self.world = world
-        self.weather = Weather()
-        self.tricks: list[Trick] = []
+        self.faults = CountedFaults()
+        self.response_faults: list[ResponseFault] = []
         self.overtakers: list[Phase] = []
         """What the jobs of the next cancels turn out to be right before these arrive."""
         self.skew = timedelta(0)
         """How far the provider's clock is ahead of ours."""
-        self.is_elsewhere = False
+        self.is_wrong_project = False
         """The key opens another project, which knows none of our jobs."""
-        self.jam: Exception | None = None
+        self.open_error: Exception | None = None
         """What whoever opens the account gets, instead of an account."""
         self.met: Counter[str] = Counter()
         self._clock = clock
         self._history = history
-        world.faults = self.weather
+        world.faults = self.faults
         self._here = create_app(world, clock.now, api_key=KEY)
         self._elsewhere = create_app(World(SandboxOptions(), clock.now()), clock.now, api_key=KEY)
 
-    def calm(self) -> None:
+    def end_faults(self) -> None:
         """End everything that goes wrong."""
-        self.weather.clear()
-        self.tricks.clear()
+        self.faults.clear()
+        self.response_faults.clear()
         self.overtakers.clear()
         self.skew = timedelta(0)
-        self.is_elsewhere = False
-        self.jam = None
+        self.is_wrong_project = False
+        self.open_error = None
 
-    def door(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
-        """Return the way in for one process, in the service's own dialect.
+    def app(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
+        """Return the application for one process, in the service's own dialect.
 
         `effect` is called before a request arrives, and may raise.
         """
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
             tail = scope["path"].removeprefix(_PREFIX).strip("/").split("/")
             effect(f"{scope['method']} {self.name} {'/'.join(tail)}")
             if len(tail) > 1:
-                self._history.events.append(Called(self._clock.now(), self.name, *tail))
+                self._history.events.append(ChangeSent(self._clock.now(), self.name, *tail))
                 self._overtake(*tail)
             await self._answer(life, tail, scope, receive, send)
 
-        return self.service.front(app, KEY)
+        return self.service.front(application, KEY)
 
     def _overtake(self, job_id: str, verb: str) -> None:
-        if verb == "cancel" and self.overtakers and not self.is_elsewhere:
+        if verb == "cancel" and self.overtakers and not self.is_wrong_project:
             phase, now = self.overtakers.pop(0), self._clock.now()
             with suppress(UnknownJobError, InvalidRequestError):
                 self.world.cut(job_id, phase, now)
                 who = "somebody cancels" if phase is Phase.CANCELLED else "ended"
-                self._history.events.append(Happened(now, f"{who} before our cancel", f"{self.name}/{job_id}"))
+                self._history.events.append(ExternalEvent(now, f"{who} before our cancel", f"{self.name}/{job_id}"))
 
     async def _answer(self, life: int, tail: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         at = self._clock.now()
@@ -196,46 +196,50 @@ class Provider:
         async def keep(message: Message) -> None:
             answer.take(message)
 
-        if scope["method"] == "POST" and (trick := self._next(REFUSED_IN_200)) is not None and not self.is_elsewhere:
-            trick.times -= 1
+        if (
+            scope["method"] == "POST"
+            and (response_fault := self._next(REFUSED_IN_200)) is not None
+            and not self.is_wrong_project
+        ):
+            response_fault.times -= 1
             _met.set(REFUSED_IN_200)
             date = format_datetime(self._clock.now(), usegmt=True).encode()
             answer.status, answer.body = INTACT, b'{"error": "this cannot be done now"}'
             answer.headers = [(b"content-type", b"application/json"), (b"date", date)]
             return
-        await (self._elsewhere if self.is_elsewhere else self._here)(scope, receive, keep)
+        await (self._elsewhere if self.is_wrong_project else self._here)(scope, receive, keep)
 
-    def _next(self, kind: str) -> Trick | None:
-        return next((each for each in self.tricks if each.times > 0 and each.kind == kind), None)
+    def _next(self, kind: str) -> ResponseFault | None:
+        return next((each for each in self.response_faults if each.times > 0 and each.kind == kind), None)
 
     def _play(self, scope: Scope, answer: _Answer) -> str | None:
         """Do what goes wrong around the world to an answer. Returns its name."""
-        kind = "switched account" if self.is_elsewhere else None
+        kind = "switched account" if self.is_wrong_project else None
         if self.skew:
             at = self._clock.now() + self.skew
             answer.with_header(b"date", format_datetime(at, usegmt=True).encode())
             kind = kind or "clocks disagree"
-        left = (each for each in self.tricks if each.times > 0)
-        trick = next((each for each in left if _fits(each.kind, scope, answer)), None)
-        if trick is None or _met.get() is not None or self.is_elsewhere:
+        left = (each for each in self.response_faults if each.times > 0)
+        response_fault = next((each for each in left if _fits(each.kind, scope, answer)), None)
+        if response_fault is None or _met.get() is not None or self.is_wrong_project:
             return kind
-        trick.times -= 1
-        match trick.kind:
+        response_fault.times -= 1
+        match response_fault.kind:
             case "absurd-times":
-                answer.with_body(_with_absurd_times(answer.body, trick.seed + trick.times))
+                answer.with_body(_with_absurd_times(answer.body, response_fault.seed + response_fault.times))
             case "echoed-key":
                 key = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
                 said = {"error": {"message": f"Incorrect key {key} at https://x.example/?key={key}", "code": key}}
-                answer.status = (400, 401, 500)[trick.times % 3]
+                answer.status = (400, 401, 500)[response_fault.times % 3]
                 answer.with_body(json.dumps(said).encode())
             case "no-date":
                 answer.with_header(b"date", None)
             case "garbled-rows":
-                answer.with_body(_with_garbled_rows(answer.body, trick.seed + trick.times))
+                answer.with_body(_with_garbled_rows(answer.body, response_fault.seed + response_fault.times))
             case kind:
                 answer.status, body = ODDLY_TAKEN[kind]
                 answer.with_body(body)
-        return trick.kind
+        return response_fault.kind
 
     def _note(self, life: int, at: datetime, tail: list[str], scope: Scope, answer: _Answer, fault: str | None) -> None:
         job_id = tail[0] or None
@@ -244,7 +248,7 @@ class Provider:
             self.met[fault] += 1
         retry_after = answer.header(b"retry-after")
         self._history.events.append(
-            Served(
+            ProviderRequest(
                 at=at,
                 ended_at=self._clock.now(),
                 life=life,

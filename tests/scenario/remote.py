@@ -15,7 +15,7 @@ from reconciler.errors import PublishError
 from reconciler.ports import Clock
 from tests.scenario.disruptions import Published
 from tests.scenario.history import History
-from tests.support.non_durable_disk import ForgetfulDisk
+from tests.support.non_durable_disk import NonDurableDisk
 
 PUSH_S = 0.3
 
@@ -39,7 +39,7 @@ class Remote:
     """The `Publisher` of one process."""
 
     branch: Branch
-    disk: ForgetfulDisk
+    disk: NonDurableDisk
     root: Path
     clock: Clock
     history: History
@@ -76,7 +76,7 @@ class Remote:
             return await self.publish(message)
 
 
-def statuses_on(disk: ForgetfulDisk, root: Path) -> dict[str, bytes]:
+def statuses_on(disk: NonDurableDisk, root: Path) -> dict[str, bytes]:
     """Return the status tree as it stands, by path below it."""
     above = f"{root}/"
     found = {path.removeprefix(above): data for path, data in disk.files().items() if path.startswith(above)}

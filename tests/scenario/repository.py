@@ -20,7 +20,7 @@ KEY_VARIABLE = "SIMULATED_KEY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class JobSpec:
     """What one job document says."""
 
     name: str
@@ -79,7 +79,7 @@ class Revision:
     `services` says what stands there, where that is not OpenAI.
     """
 
-    wishes: tuple[Wish, ...]
+    job_specs: tuple[JobSpec, ...]
     accounts: Mapping[str, str]
     services: Mapping[str, Service] = field(default_factory=dict)
     broken_files: frozenset[str] = frozenset()
@@ -102,7 +102,7 @@ class Revision:
 
     def unreadable_files(self) -> frozenset[str]:
         """Return the files that stand there and cannot be read."""
-        broken = self.broken_files & {each.file for each in self.wishes}
+        broken = self.broken_files & {each.file for each in self.job_specs}
         return broken | {SETTINGS} if self.is_settings_broken else broken
 
     def without(self, path: str) -> Revision:
@@ -111,14 +111,14 @@ class Revision:
         Args:
             path: of what is refused, from the directory that holds `specs`.
         """
-        refused = {each.file for each in self.wishes if f"specs/{each.file}/".startswith(f"{path}/")}
+        refused = {each.file for each in self.job_specs if f"specs/{each.file}/".startswith(f"{path}/")}
         return replace(self, broken_files=self.broken_files | refused)
 
-    def readable(self) -> tuple[Wish, ...]:
+    def readable(self) -> tuple[JobSpec, ...]:
         """Return the documents whose names can be read."""
-        return tuple(each for each in self.wishes if each.file not in self.broken_files)
+        return tuple(each for each in self.job_specs if each.file not in self.broken_files)
 
-    def valid(self) -> tuple[Wish, ...]:
+    def valid(self) -> tuple[JobSpec, ...]:
         """Return the documents that may be acted on: valid, and at odds with no other."""
         readable = self.readable()
         sound = [each for each in readable if each.is_valid]
@@ -132,15 +132,15 @@ class Revision:
             and jobs[each.account, each.job_id] == 1
         )
 
-    def wish_for(self, account: str, job_id: str) -> Wish | None:
+    def wish_for(self, account: str, job_id: str) -> JobSpec | None:
         """Return the one valid document that names this job."""
         return next((each for each in self.valid() if (each.account, each.job_id) == (account, job_id)), None)
 
     def files(self) -> dict[str, bytes]:
         """Return every file, by its path below the specs directory."""
         texts: dict[str, list[str]] = {}
-        for wish in self.wishes:
-            texts.setdefault(wish.file, []).append(wish.text())
+        for job_spec in self.job_specs:
+            texts.setdefault(job_spec.file, []).append(job_spec.text())
         files = {file: "---\n".join(parts) for file, parts in texts.items()}
         for file in self.broken_files & files.keys():
             files[file] = "<<<<<<< HEAD\n\t{ not: yaml\n" + files[file]
@@ -156,9 +156,9 @@ class Revision:
         """Return the revision in which every document of that name says something else."""
         return replace(
             self,
-            wishes=tuple(
+            job_specs=tuple(
                 replace(each, **changes) if each.name == name else each  # type: ignore[arg-type]  # the caller's words
-                for each in self.wishes
+                for each in self.job_specs
             ),
         )
 

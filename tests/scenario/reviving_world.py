@@ -14,7 +14,7 @@ from reconciler.sandbox.timeline import Step, Timeline
 from reconciler.sandbox.world import JobView, World
 
 
-class ReturningWorld(World):
+class RevivingWorld(World):
     """The sandbox's world, and what cannot be declared in it."""
 
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
@@ -51,7 +51,7 @@ class ReturningWorld(World):
         """Return the ids of all jobs that ever were."""
         return frozenset(self._jobs)
 
-    def go_back(self, job_id: str, now: datetime) -> None:
+    def revive(self, job_id: str, now: datetime) -> None:
         """Let a job run from now on for ever, as if nothing was ever asked of it; once. What was before stays so."""
         self.back.setdefault(job_id, now)
 

@@ -12,17 +12,17 @@ from datetime import timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
-from tests.scenario.disruptions import Hindrance, RetryAsked
+from tests.scenario.disruptions import Disruption, RetryRequested
 from tests.scenario.fault_free_run import different_ending
-from tests.scenario.history import Crashed, Edited, Event, Happened, History, Served, Tampered
+from tests.scenario.history import Crashed, Edited, Event, ExternalEvent, History, ProviderRequest, Tampered
 from tests.scenario.oracles import OF_A_WATCH, verdict
 from tests.scenario.process import SPECS, STATUSES
 from tests.scenario.repository import Revision
-from tests.scenario.seeded_run import plan
-from tests.scenario.seeded_watch import plan as plan_of_a_watch
-from tests.scenario.simulation import play
+from tests.scenario.seeded_run import scenario
+from tests.scenario.seeded_watch import scenario as watch_scenario
+from tests.scenario.simulation import simulate
 
-Tell = Callable[[int], tuple[History, tuple[str, ...]]]
+SeedRunner = Callable[[int], tuple[History, tuple[str, ...]]]
 """Plays one seed."""
 _TOLD = {
     "disk full",
@@ -40,7 +40,7 @@ COMPARED_EVERY = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class SeedResults:
     """What some seeds amount to."""
 
     seeds: int = 0
@@ -55,9 +55,9 @@ class Tally:
     wrong: tuple[tuple[int, tuple[str, ...]], ...] = ()
     """The seeds that break a law, and how."""
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: SeedResults) -> SeedResults:
         """Return both together."""
-        return Tally(
+        return SeedResults(
             self.seeds + other.seeds,
             self.faults + other.faults,
             self.others + other.others,
@@ -81,50 +81,52 @@ class Tally:
         )
 
 
-def tell(seed: int) -> tuple[History, tuple[str, ...]]:
+def run_seed(seed: int) -> tuple[History, tuple[str, ...]]:
     """Play one seed. Returns its history, and every law that it breaks."""
-    planned = plan(seed)
-    history = play(planned)
+    planned = scenario(seed)
+    history = simulate(planned)
     wrong = verdict(history)
     if seed % COMPARED_EVERY == 0:
         wrong += [f"different_ending: {each}" for each in different_ending(planned, history)]
     return history, tuple(wrong)
 
 
-def tell_watch(seed: int) -> tuple[History, tuple[str, ...]]:
+def run_watch_seed(seed: int) -> tuple[History, tuple[str, ...]]:
     """Play one seed's watch. Returns its history, and every law and promise that it breaks."""
-    history = play(plan_of_a_watch(seed))
+    history = simulate(watch_scenario(seed))
     return history, tuple(verdict(history, OF_A_WATCH))
 
 
-def judge(seeds: Iterable[int], told: Tell = tell) -> Tally:
+def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults:
     """Play seeds, one after another."""
-    return sum((_judged(seed, told) for seed in seeds), Tally())
+    return sum((_result_of(seed, run) for seed in seeds), SeedResults())
 
 
-def judge_all(seeds: Sequence[int], told: Tell = tell) -> Tally:
+def check_all_seeds(seeds: Sequence[int], run: SeedRunner = run_seed) -> SeedResults:
     """Play seeds on all processors."""
     workers = os.cpu_count() or 1
     # Shared out in small parts, for a run takes as long as its story, and not all are as long.
     parts = [seeds[start::32] for start in range(32) if seeds[start::32]]
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(partial(judge, told=told), parts), Tally())
+        return sum(pool.map(partial(check_seeds, run=run), parts), SeedResults())
 
 
-def complaint(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
+def failure_report(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
     """Return how a seed broke laws, and how to replay it by the option of that word."""
     return "\n".join([f"{word} {seed} (replay it with --{word} {seed}):", *wrong, "", *lines])
 
 
-def complaints(tally: Tally, told: Tell = tell, word: str = "seed") -> str:
+def failure_reports(results: SeedResults, run: SeedRunner = run_seed, word: str = "seed") -> str:
     """Return how the first seeds that broke laws did so, each with its end."""
-    return "\n\n".join(complaint(seed, wrong, told(seed)[0].lines()[-80:], word) for seed, wrong in tally.wrong[:3])
+    return "\n\n".join(
+        failure_report(seed, wrong, run(seed)[0].lines()[-80:], word) for seed, wrong in results.wrong[:3]
+    )
 
 
-def _judged(seed: int, told: Tell) -> Tally:
-    history, wrong = told(seed)
-    served = [each for each in history.events if isinstance(each, Served)]
-    return Tally(
+def _result_of(seed: int, run: SeedRunner) -> SeedResults:
+    history, wrong = run(seed)
+    served = [each for each in history.events if isinstance(each, ProviderRequest)]
+    return SeedResults(
         seeds=1,
         faults=Counter(each.fault for each in served if each.fault is not None),
         others=Counter(kind for each in history.events if (kind := _kind(each))),
@@ -142,13 +144,13 @@ def _kind(event: Event) -> str | None:
             return "specs edited"
         case Tampered(what=what):
             return f"status {what}"
-        case Hindrance(kind=kind):
+        case Disruption(kind=kind):
             return f"for a time: {kind}"
-        case RetryAsked():
+        case RetryRequested():
             return "retry asked for"
-        case Happened(kind="disk refuses", what=path):
+        case ExternalEvent(kind="disk refuses", what=path):
             return f"disk refuses {_sort_of(path)}"
-        case Happened(kind=kind) if kind.startswith("somebody") or kind in _TOLD:
+        case ExternalEvent(kind=kind) if kind.startswith("somebody") or kind in _TOLD:
             return kind
         case _:
             return None

@@ -24,9 +24,20 @@ from tests.contract.dialects.services import (
 )
 from tests.scenario import injections
 from tests.scenario.ambiguous_faults import DOUBTS, OF_LISTS, UNDER_BRAKES, RefusedThenCancelled
-from tests.scenario.injections import DESIRED, Trouble
-from tests.scenario.repository import Revision, Wish
-from tests.scenario.simulation import LOOSE, Calm, Doom, Happening, Pass, Plan, Rest, Silence, Step, Until
+from tests.scenario.injections import DESIRED, Injector
+from tests.scenario.repository import JobSpec, Revision
+from tests.scenario.simulation import (
+    LOOSE,
+    CrashAfter,
+    EndFaults,
+    ExpectNoChange,
+    Pass,
+    RunToCompletion,
+    Scenario,
+    Sleep,
+    Step,
+    TimedInjection,
+)
 
 ACCOUNTS = ("one", "two")
 SIX = (OPENAI, AZURE_V1, LITELLM, VERTEX_AI, BEDROCK, SAGEMAKER)
@@ -49,10 +60,10 @@ LIVES: tuple[list[dict[str, str]], ...] = (
 )
 _VANISHING = [{"phase": "running", "for": "65m"}, {"phase": "absent"}]
 
-_EDITS: tuple[Trouble, ...] = (
-    injections.change_wish,
-    injections.change_wish,
-    injections.change_wish,
+_EDITS: tuple[Injector, ...] = (
+    injections.change_desired_state,
+    injections.change_desired_state,
+    injections.change_desired_state,
     injections.toggle_typo,
     injections.toggle_broken_file,
     injections.delete,
@@ -62,42 +73,42 @@ _EDITS: tuple[Trouble, ...] = (
     injections.remove_copies,
     injections.suspend,
     injections.limit,
-    injections.mean_another_job,
+    injections.name_another_job,
     injections.toggle_broken_account,
     injections.break_settings,
     injections.toggle_suspension,
     injections.mend_settings,
     injections.edit_during_look,
 )
-_MISHAPS: tuple[Trouble, ...] = (
+_MISHAPS: tuple[Injector, ...] = (
     *(injections.fault,) * 12,
     injections.outage,
-    injections.trick,
-    injections.trick,
-    injections.disagree,
+    injections.response_fault,
+    injections.response_fault,
+    injections.skew_clock,
     injections.switch_account,
     injections.lose_key,
-    injections.act_behind_our_back,
-    injections.go_back,
-    injections.spoil_status,
-    injections.spoil_status,
+    injections.change_outside,
+    injections.revive,
+    injections.damage_status,
+    injections.damage_status,
     injections.fill_disk,
     injections.refuse_reads,
     injections.refuse_reads,
 )
-_IN_A_CROWD: tuple[Trouble, ...] = (*(injections.spoil_list,) * 4, *(injections.go_back,) * 3)
-_UNDER_TIGHT_BRAKES: tuple[Trouble, ...] = (
-    *(injections.change_wish,) * 2,
+_IN_A_CROWD: tuple[Injector, ...] = (*(injections.damage_list,) * 4, *(injections.revive,) * 3)
+_UNDER_TIGHT_BRAKES: tuple[Injector, ...] = (
+    *(injections.change_desired_state,) * 2,
     injections.suspend,
     injections.delete,
-    injections.mean_another_job,
+    injections.name_another_job,
     injections.turn_jobs,
     *(injections.refuse_reads,) * 2,
     *(injections.fault,) * 3,
 )
 
 
-def plan(seed: int) -> Plan:
+def scenario(seed: int) -> Scenario:
     """Return the run of a seed."""
     rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
     is_tight = rng.random() < 0.12
@@ -108,29 +119,33 @@ def plan(seed: int) -> Plan:
     services = {account: _service(seed, account) for account in accounts}
     count = MANY if is_crowded else rng.randrange(4, 8)
     desired = _OF_A_CROWD if is_crowded else DESIRED
-    wishes = tuple(_wish(rng, number, rng.choice(accounts), rng.choice(desired)) for number in range(count))
+    job_specs = tuple(_job_spec(rng, number, rng.choice(accounts), rng.choice(desired)) for number in range(count))
     lives = (*LIVES, *LIVES[:1] * 20) if is_crowded else LIVES
     worlds = {
         account: SandboxOptions.model_validate(
-            {"jobs": list(jobs_of(rng, [each for each in wishes if each.account == account], services[account], lives))}
+            {
+                "jobs": list(
+                    jobs_of(rng, [each for each in job_specs if each.account == account], services[account], lives)
+                )
+            }
         )
         for account in accounts
     }
     steps = tuple(_steps(rng, may_crash=not is_tight))
-    trouble_s = sum(step.seconds for step in steps[: steps.index(Calm())] if isinstance(step, Rest))
-    return Plan(
+    trouble_s = sum(step.seconds for step in steps[: steps.index(EndFaults())] if isinstance(step, Sleep))
+    return Scenario(
         seed=seed,
         worlds=worlds,
-        revision=first_revision(wishes, accounts, services),
+        revision=first_revision(job_specs, accounts, services),
         steps=steps,
-        aftermath=steps[steps.index(Calm()) :],
-        happenings=(
+        remaining_steps=steps[steps.index(EndFaults()) :],
+        schedule=(
             *_happenings(rng, trouble_s, _UNDER_TIGHT_BRAKES if is_tight else _EDITS[:1] if is_alone else None),
-            *(Happening(rng.uniform(0, trouble_s), each) for each in _IN_A_CROWD if is_crowded and not is_alone),
+            *(TimedInjection(rng.uniform(0, trouble_s), each) for each in _IN_A_CROWD if is_crowded and not is_alone),
             *_doubts(seed, trouble_s, is_tight=is_tight, is_crowded=is_crowded),
             *_refusals(seed, trouble_s),
         ),
-        brakes=TIGHT if is_tight else LOOSE,
+        change_limits=TIGHT if is_tight else LOOSE,
     )
 
 
@@ -139,33 +154,35 @@ def _service(seed: int, account: str) -> Service:
     return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  to be told again, not to be secret
 
 
-def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> Iterator[Happening]:
+def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> Iterator[TimedInjection]:
     """Yield what makes a part of an account doubtful, from a source of its own."""
     rng = random.Random(f"{seed} doubts")  # noqa: S311  to be told again, not to be secret
     for _ in range(rng.randrange(3, 7)):
         # Much is asked for in the first pass, and what is hidden from then on is seldom seen at all.
-        yield Happening(rng.choice([0.0, rng.uniform(0, within_s)]), rng.choice(UNDER_BRAKES if is_tight else DOUBTS))
+        yield TimedInjection(
+            rng.choice([0.0, rng.uniform(0, within_s)]), rng.choice(UNDER_BRAKES if is_tight else DOUBTS)
+        )
     for each in OF_LISTS if is_crowded and not is_tight else ():
-        yield Happening(rng.uniform(0, within_s), each)
+        yield TimedInjection(rng.uniform(0, within_s), each)
 
 
-def _refusals(seed: int, within_s: float) -> Iterator[Happening]:
+def _refusals(seed: int, within_s: float) -> Iterator[TimedInjection]:
     """Yield what happens to a job whose cancels are refused, now and then, from a source of its own."""
     rng = random.Random(f"{seed} refusals")  # noqa: S311  to be told again, not to be secret
     if rng.random() < 0.2:
         job, third_s = RefusedThenCancelled(), within_s / 3
         for place, do in enumerate((job.refuse, job.cancel, job.keep)):
-            yield Happening(rng.uniform(place, place + 1) * third_s, do)
+            yield TimedInjection(rng.uniform(place, place + 1) * third_s, do)
 
 
-def _wish(rng: random.Random, number: int, account: str, desired: str) -> Wish:
+def _job_spec(rng: random.Random, number: int, account: str, desired: str) -> JobSpec:
     folder = rng.choice(["", "team-0/", "team-1/"])
     limits: dict[str, Any] = {}
     if rng.random() < 0.2:
         limits["max_age"] = timedelta(minutes=rng.choice([30, 90, 200, 50_000]))
     if rng.random() < 0.1:
         limits["max_queued"] = timedelta(minutes=rng.choice([7, 40]))
-    return Wish(
+    return JobSpec(
         name=f"job-{number:02}",
         file=f"{folder}{rng.choice(['bots', f'job-{number:02}'])}.yaml",
         account=account,
@@ -175,21 +192,23 @@ def _wish(rng: random.Random, number: int, account: str, desired: str) -> Wish:
     )
 
 
-def first_revision(wishes: tuple[Wish, ...], accounts: Iterable[str], services: Mapping[str, Service]) -> Revision:
+def first_revision(
+    job_specs: tuple[JobSpec, ...], accounts: Iterable[str], services: Mapping[str, Service]
+) -> Revision:
     """Return the documents that a story begins with: each account at a host of its own name, by its service's path."""
     addresses = {account: f"http://{account}.localhost{services[account].path}" for account in accounts}
-    return Revision(wishes=wishes, accounts=addresses, services=services)
+    return Revision(job_specs=job_specs, accounts=addresses, services=services)
 
 
 def jobs_of(
-    rng: random.Random, wishes: list[Wish], service: Service, lives: Sequence[list[dict[str, str]]]
+    rng: random.Random, job_specs: list[JobSpec], service: Service, lives: Sequence[list[dict[str, str]]]
 ) -> Iterator[dict[str, Any]]:
     """Yield the jobs of an account, each with one of these lives."""
-    for place, wish in enumerate(wishes):
+    for place, job_spec in enumerate(job_specs):
         # At most one vanishes, and not from a small account: more at once would be a wrong key's look.
-        may_vanish = place == 0 and len(wishes) > 4
+        may_vanish = place == 0 and len(job_specs) > 4
         job: dict[str, Any] = {
-            "id": wish.job_id,
+            "id": job_spec.job_id,
             "life": _as_told(_VANISHING if may_vanish and rng.random() < 0.3 else rng.choice(lives), service),
             "cancelTakes": rng.choice(["0s", "0s", "20s", "3m", "9m"]),
             "pauseTakes": rng.choice(["0s", "20s", "2m"]),
@@ -210,29 +229,29 @@ def _as_told(life: list[dict[str, str]], service: Service) -> list[dict[str, str
 def _steps(rng: random.Random, *, may_crash: bool) -> Iterator[Step]:
     for _ in range(rng.randrange(5, 9)):
         if may_crash and rng.random() < 0.3:
-            yield Doom(rng.choice([0, rng.randrange(12), rng.randrange(60)]))
-        yield Until(rng.choice([20.0, 90.0])) if rng.random() < 0.15 else Pass()
-        yield Rest(rng.choice([7.0, 20.0, 61.0, 61.0, 130.0, 700.0]))
-    yield Calm()
+            yield CrashAfter(rng.choice([0, rng.randrange(12), rng.randrange(60)]))
+        yield RunToCompletion(rng.choice([20.0, 90.0])) if rng.random() < 0.15 else Pass()
+        yield Sleep(rng.choice([7.0, 20.0, 61.0, 61.0, 130.0, 700.0]))
+    yield EndFaults()
     # The short rests are for what is asked again soon, the long ones for what is asked again in ten minutes, in six
     # hours, or waits for its hour or for a life to end; the last is for what a cancel takes then.
     for seconds in (61.0, 61.0, 660.0, 7.5 * 3600, 61.0, 660.0, 61.0):
         yield Pass()
-        yield Rest(seconds)
+        yield Sleep(seconds)
     yield Pass()
-    yield Silence()
+    yield ExpectNoChange()
     for _ in range(2):
-        yield Rest(61.0)
+        yield Sleep(61.0)
         yield Pass()
 
 
-def _happenings(rng: random.Random, within_s: float, only: tuple[Trouble, ...] | None) -> Iterator[Happening]:
+def _happenings(rng: random.Random, within_s: float, only: tuple[Injector, ...] | None) -> Iterator[TimedInjection]:
     for _ in range(rng.randrange(8, 20)):
         kinds = only or (_EDITS if rng.random() < 0.4 else _MISHAPS)
         # Much happens before the first look: that is where most requests are made.
-        yield Happening(rng.choice([0.0, rng.uniform(0, within_s), rng.uniform(0, within_s)]), rng.choice(kinds))
+        yield TimedInjection(rng.choice([0.0, rng.uniform(0, within_s), rng.uniform(0, within_s)]), rng.choice(kinds))
     # Some are never mended: then what is due must be told as stalled, and stay so.
     if rng.random() < 0.8:
-        yield Happening(within_s, injections.mend_accounts)
+        yield TimedInjection(within_s, injections.mend_accounts)
     if rng.random() < 0.9:
-        yield Happening(within_s, injections.mend_settings)
+        yield TimedInjection(within_s, injections.mend_settings)

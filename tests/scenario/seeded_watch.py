@@ -12,25 +12,25 @@ from typing import Any
 
 from reconciler.sandbox.config import SandboxOptions
 from tests.scenario import injections, timed_faults
-from tests.scenario.injections import Trouble
-from tests.scenario.repository import Wish
+from tests.scenario.injections import Injector
+from tests.scenario.repository import JobSpec
 from tests.scenario.seeded_run import LIVES, SIX, first_revision, jobs_of
-from tests.scenario.simulation import Happening, Plan, Rest, Stage, Step, Watched
+from tests.scenario.simulation import RunWatch, Scenario, Simulation, Sleep, Step, TimedInjection
 
 ACCOUNTS = ("one", "two", "three")
 DESIRED = ("running", "paused", "cancelled", *("observed",) * 5)
 CALM_S = 4500.0
 """Long enough for the last cancel to be asked again and proven, and for a crowd that vanished to be believed gone."""
 _LIVES = (*LIVES, *LIVES[:1] * 12)
-_EDITS: tuple[Trouble, ...] = (
-    *(injections.change_wish,) * 6,
+_EDITS: tuple[Injector, ...] = (
+    *(injections.change_desired_state,) * 6,
     injections.toggle_typo,
     injections.delete,
     injections.rename,
     injections.suspend,
     injections.limit,
 )
-_SURROUNDINGS: tuple[Trouble, ...] = (
+_SURROUNDINGS: tuple[Injector, ...] = (
     *(timed_faults.outage,) * 4,
     timed_faults.slowness,
     timed_faults.list_lag,
@@ -44,90 +44,94 @@ _SURROUNDINGS: tuple[Trouble, ...] = (
     timed_faults.skew,
     timed_faults.fill_disk,
     timed_faults.refuse_reads,
-    timed_faults.deafness,
+    timed_faults.missed_events,
     timed_faults.break_settings,
     timed_faults.go_down,
     timed_faults.ask_for_retry,
     *(timed_faults.lose_cancel,) * 2,
     injections.fault,
     injections.fault,
-    injections.trick,
+    injections.response_fault,
 )
-_OF_GIT: tuple[Trouble, ...] = (*(timed_faults.git_away,) * 3, *(timed_faults.git_slow,) * 2)
+_OF_GIT: tuple[Injector, ...] = (*(timed_faults.git_away,) * 3, *(timed_faults.git_slow,) * 2)
 
 
-def plan(seed: int) -> Plan:
+def scenario(seed: int) -> Scenario:
     """Return the watch of a seed."""
     rng = random.Random(f"watch {seed}")  # noqa: S311  to be told again, not to be secret
     accounts = ACCOUNTS[: rng.choice([1, 2, 2, 3])]
     services = {account: rng.choice(SIX) for account in accounts}
-    wishes = tuple(_wishes(rng, accounts))
+    job_specs = tuple(_job_specs(rng, accounts))
     trouble_s = rng.choice([1200.0, 2400.0, 4200.0])
     is_published = rng.random() < 0.4
     steps = tuple(_steps(rng, trouble_s))
     worlds = {
         account: SandboxOptions.model_validate({"jobs": list(jobs_of(rng, ours, services[account], _LIVES))})
         for account in accounts
-        if (ours := [each for each in wishes if each.account == account])
+        if (ours := [each for each in job_specs if each.account == account])
     }
-    return Plan(
+    return Scenario(
         seed=seed,
         worlds=worlds,
-        revision=first_revision(wishes, worlds, services),
+        revision=first_revision(job_specs, worlds, services),
         steps=steps,
-        happenings=(
+        schedule=(
             *_hangs(rng, steps),
             *_happenings(rng, trouble_s, is_published=is_published),
-            Happening(trouble_s, _calm),
+            TimedInjection(trouble_s, _calm),
         ),
         is_published=is_published,
     )
 
 
-def _wishes(rng: random.Random, accounts: tuple[str, ...]) -> Iterator[Wish]:
+def _job_specs(rng: random.Random, accounts: tuple[str, ...]) -> Iterator[JobSpec]:
     number = 0
     for account in accounts:
         for _ in range(rng.choice([2, 4, 6, 9])):
-            yield _wish(number, account, rng.choice(DESIRED))
+            yield _job_spec(number, account, rng.choice(DESIRED))
             number += 1
 
 
-def _wish(number: int, account: str, desired: str, **more: Any) -> Wish:
+def _job_spec(number: int, account: str, desired: str, **more: Any) -> JobSpec:
     name = f"job-{number:02}"
-    return Wish(name=name, file=f"{name}.yaml", account=account, job_id=f"ftjob-{number:02}", desired=desired, **more)
+    return JobSpec(
+        name=name, file=f"{name}.yaml", account=account, job_id=f"ftjob-{number:02}", desired=desired, **more
+    )
 
 
 def _steps(rng: random.Random, trouble_s: float) -> Iterator[Step]:
     left = trouble_s + CALM_S
     while left > CALM_S and rng.random() < 0.4:
         seconds = rng.uniform(60, trouble_s / 2)
-        yield Watched(seconds)
-        yield Rest(rng.choice([0.5, 30.0, 300.0]))
+        yield RunWatch(seconds)
+        yield Sleep(rng.choice([0.5, 30.0, 300.0]))
         left -= seconds
-    yield Watched(left)
+    yield RunWatch(left)
 
 
-def _hangs(rng: random.Random, steps: tuple[Step, ...]) -> Iterator[Happening]:
+def _hangs(rng: random.Random, steps: tuple[Step, ...]) -> Iterator[TimedInjection]:
     """Let requests be out when a watch is to stop, now and then."""
     at = 0.0
     for step in steps[:-1]:
         at += getattr(step, "seconds", 0.0)
-        if isinstance(step, Watched) and rng.random() < 0.5:
-            yield Happening(at - 3.0, timed_faults.hang)
+        if isinstance(step, RunWatch) and rng.random() < 0.5:
+            yield TimedInjection(at - 3.0, timed_faults.hang)
 
 
-def _happenings(rng: random.Random, within_s: float, *, is_published: bool) -> Iterator[Happening]:
+def _happenings(rng: random.Random, within_s: float, *, is_published: bool) -> Iterator[TimedInjection]:
     kinds = (*_SURROUNDINGS, *_OF_GIT) if is_published else _SURROUNDINGS
     for _ in range(rng.randrange(4, 12)):
-        yield Happening(rng.uniform(0, within_s), rng.choice(_EDITS))
+        yield TimedInjection(rng.uniform(0, within_s), rng.choice(_EDITS))
     for _ in range(rng.randrange(3, 10)):
         at = rng.choice([0.0, rng.uniform(0, within_s)])
-        yield Happening(at, rng.choice(kinds))
+        yield TimedInjection(at, rng.choice(kinds))
         # What is wanted while something goes wrong elsewhere is what tells whether it is kept waiting.
         for _ in range(rng.randrange(3)):
-            yield Happening(min(at + rng.choice([0.3, 3.0, 20.0, 60.0]) * rng.random(), within_s), injections.want_gone)
+            yield TimedInjection(
+                min(at + rng.choice([0.3, 3.0, 20.0, 60.0]) * rng.random(), within_s), injections.want_gone
+            )
 
 
-def _calm(stage: Stage) -> None:
-    injections.mend_everything(stage)
-    stage.calm()
+def _calm(simulation: Simulation) -> None:
+    injections.mend_everything(simulation)
+    simulation.end_faults()

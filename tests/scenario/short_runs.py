@@ -8,60 +8,60 @@ from typing import Any
 
 from reconciler.sandbox.config import SandboxOptions
 from reconciler.sandbox.faults import FAULTS
-from tests.scenario.history import History, PassEnded, Put, Served
+from tests.scenario.history import FileWritten, History, PassEnded, ProviderRequest
 from tests.scenario.oracles.status_yaml import OVER, Tree, read, ready
-from tests.scenario.repository import Revision, Wish
-from tests.scenario.simulation import Happening, Pass, Plan, Rest, Stage, Step
+from tests.scenario.repository import JobSpec, Revision
+from tests.scenario.simulation import Pass, Scenario, Simulation, Sleep, Step, TimedInjection
 
 ACCOUNT = "one"
 URL = "http://one.localhost/v1"
 RUNNING: list[dict[str, str]] = [{"phase": "running"}]
 
 
-def a_wish(job_id: str = "ftjob-a", desired: str = "cancelled", **more: Any) -> Wish:
+def a_job_spec(job_id: str = "ftjob-a", desired: str = "cancelled", **more: Any) -> JobSpec:
     """Return what a spec wants; it is named after its job."""
     name = job_id.removeprefix("ftjob-")
     facts: dict[str, Any] = {"name": f"job-{name}", "file": f"job-{name}.yaml", "account": ACCOUNT, "job_id": job_id}
-    return Wish(**{**facts, "desired": desired, **more})
+    return JobSpec(**{**facts, "desired": desired, **more})
 
 
-def a_plan(
-    *wishes: Wish,
+def a_scenario(
+    *job_specs: JobSpec,
     steps: Iterable[Step],
     jobs: Mapping[str, dict[str, Any]] | None = None,
-    happenings: Iterable[Happening] = (),
-) -> Plan:
+    schedule: Iterable[TimedInjection] = (),
+) -> Scenario:
     """Return a run in which each wish's job runs for ever, but where `jobs` says otherwise."""
     declared = [
         {"id": job_id, "age": "1h", "life": RUNNING, **(jobs or {}).get(job_id, {})}
-        for job_id in sorted({each.job_id for each in wishes})
+        for job_id in sorted({each.job_id for each in job_specs})
     ]
-    return Plan(
+    return Scenario(
         seed=0,
         worlds={ACCOUNT: SandboxOptions.model_validate({"jobs": declared})},
-        revision=Revision(wishes=wishes, accounts={ACCOUNT: URL}),
+        revision=Revision(job_specs=job_specs, accounts={ACCOUNT: URL}),
         steps=tuple(steps),
-        happenings=tuple(happenings),
+        schedule=tuple(schedule),
     )
 
 
 def every(seconds: float, times: int) -> tuple[Step, ...]:
     """Return so many passes, that far apart."""
-    return (Pass(), Rest(seconds)) * times
+    return (Pass(), Sleep(seconds)) * times
 
 
-def fault(after_s: float = 0.0, **rule: Any) -> Happening:
+def fault(after_s: float = 0.0, **rule: Any) -> TimedInjection:
     """Return a fault of the sandbox that begins at a moment."""
 
-    def begin(stage: Stage) -> None:
-        stage.providers[ACCOUNT].weather.add(FAULTS.validate_python([rule]))
+    def begin(simulation: Simulation) -> None:
+        simulation.providers[ACCOUNT].faults.add(FAULTS.validate_python([rule]))
 
-    return Happening(after_s, begin)
+    return TimedInjection(after_s, begin)
 
 
-def healed(after_s: float) -> Happening:
+def healed(after_s: float) -> TimedInjection:
     """Return the end of all faults."""
-    return Happening(after_s, Stage.calm)
+    return TimedInjection(after_s, Simulation.end_faults)
 
 
 def last_status(history: History, name: str) -> Tree:
@@ -82,13 +82,13 @@ def cancels(history: History, job_id: str | None = None) -> list[timedelta]:
     return [
         each.at - history.began_at
         for each in history.events
-        if isinstance(each, Served) and each.verb == "cancel" and job_id in {None, each.job_id}
+        if isinstance(each, ProviderRequest) and each.verb == "cancel" and job_id in {None, each.job_id}
     ]
 
 
-def writes(history: History) -> list[Put]:
+def writes(history: History) -> list[FileWritten]:
     """Return every write of a status."""
-    return [each for each in history.events if isinstance(each, Put)]
+    return [each for each in history.events if isinstance(each, FileWritten)]
 
 
 def was_ever_ready_while_running(history: History, name: str) -> bool:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.history import History, PassEnded, Served
+from tests.scenario.history import History, PassEnded, ProviderRequest
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.status_yaml import Tree
-from tests.scenario.provider import ODDLY_TAKEN, Trick
-from tests.scenario.short_runs import ACCOUNT, a_plan, a_wish, cancels, every, fault, last_status, reason
-from tests.scenario.simulation import Happening, Stage, Step, play
+from tests.scenario.provider import ODDLY_TAKEN, ResponseFault
+from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, cancels, every, fault, last_status, reason
+from tests.scenario.simulation import Simulation, Step, TimedInjection, simulate
 
 SLOW_LOOK = fault(0.0, **{"fault": "slow", "for": "4s", "on": "retrieve", "times": 1})
 """The first look is answered 4 s late, so that something can happen before the cancel leaves."""
@@ -20,12 +20,12 @@ ENDS_MEANWHILE: dict[str, Any] = {"life": [{"phase": "running", "for": "3602s"},
 """The life of a job that is an hour old, and ends two seconds after that."""
 
 
-def cancelled_elsewhere(stage: Stage) -> None:
-    stage.providers[ACCOUNT].world.cancel("ftjob-a", stage.clock.now())
+def cancelled_elsewhere(simulation: Simulation) -> None:
+    simulation.providers[ACCOUNT].world.cancel("ftjob-a", simulation.clock.now())
 
 
-def keep_it(stage: Stage) -> None:
-    stage.edit("it is to run", stage.revision.changed("job-a", desired="running"))
+def keep_it(simulation: Simulation) -> None:
+    simulation.edit("it is to run", simulation.revision.changed("job-a", desired="running"))
 
 
 def receipt(history: History) -> Tree:
@@ -33,11 +33,11 @@ def receipt(history: History) -> Tree:
     return dict(found)
 
 
-def refused(*happenings: Happening, steps: tuple[Step, ...] = every(61.0, 2), **job: Any) -> History:
-    history = play(a_plan(a_wish(), steps=steps, jobs={"ftjob-a": job}, happenings=[SLOW_LOOK, *happenings]))
+def refused(*schedule: TimedInjection, steps: tuple[Step, ...] = every(61.0, 2), **job: Any) -> History:
+    history = simulate(a_scenario(a_job_spec(), steps=steps, jobs={"ftjob-a": job}, schedule=[SLOW_LOOK, *schedule]))
 
     assert not verdict(history, ALWAYS)
-    assert [each.status for each in history.events if isinstance(each, Served) and each.is_change] == [400]
+    assert [each.status for each in history.events if isinstance(each, ProviderRequest) and each.is_change] == [400]
     return history
 
 
@@ -59,8 +59,8 @@ def test_the_answer_that_came_with_the_refusal_settles_the_status_in_the_same_pa
 
 
 def test_what_somebody_else_cancelled_is_not_called_cancelled_by_us_once_its_spec_wants_it_to_run() -> None:
-    by_others = Happening(MEANWHILE_S, cancelled_elsewhere)
-    before, after = refused(by_others), refused(by_others, Happening(30.0, keep_it))
+    by_others = TimedInjection(MEANWHILE_S, cancelled_elsewhere)
+    before, after = refused(by_others), refused(by_others, TimedInjection(30.0, keep_it))
 
     assert reason(before, "job-a") == "Cancelled"
     assert reason(after, "job-a") == "CancelledElsewhere"
@@ -73,8 +73,8 @@ def test_what_somebody_else_cancelled_after_a_refusal_is_not_called_cancelled_by
     status: str, cancelled_at_s: float, kept_at_s: float
 ) -> None:
     refusal = fault(fault="status", status=status, on="cancel", times=1)
-    others = [Happening(cancelled_at_s, cancelled_elsewhere), Happening(kept_at_s, keep_it)]
-    history = play(a_plan(a_wish(), steps=every(61.0, 4), happenings=[refusal, *others]))
+    others = [TimedInjection(cancelled_at_s, cancelled_elsewhere), TimedInjection(kept_at_s, keep_it)]
+    history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 4), schedule=[refusal, *others]))
 
     assert not verdict(history, ALWAYS)
     assert reason(history, "job-a") == "CancelledElsewhere"
@@ -85,7 +85,7 @@ def test_what_somebody_else_cancelled_after_a_refusal_is_not_called_cancelled_by
 def test_a_job_that_ends_by_itself_after_its_cancel_was_accepted_finished_despite_it(end: str) -> None:
     life = [{"phase": "running", "for": "3700s"}, {"phase": end}]
     jobs = {"ftjob-a": {"life": life, "cancelTakes": "9m"}}
-    history = play(a_plan(a_wish(), steps=every(61.0, 4), jobs=jobs))
+    history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 4), jobs=jobs))
 
     assert not verdict(history, ALWAYS)
     assert reason(history, "job-a") == "FinishedDespiteCancel"
@@ -95,21 +95,28 @@ def test_a_job_that_ends_by_itself_after_its_cancel_was_accepted_finished_despit
 def test_a_second_attempt_that_finds_the_job_over_may_owe_that_to_the_first_one() -> None:
     lost_answer = fault(fault="reset-after-acting", on="cancel", times=1)
     stale = fault(0.5, **{"fault": "stale-read", "for": "1h", "on": "retrieve", "times": 1})
-    history = play(a_plan(a_wish(), steps=every(7.0, 4), happenings=[lost_answer, stale, Happening(12.0, keep_it)]))
+    history = simulate(
+        a_scenario(a_job_spec(), steps=every(7.0, 4), schedule=[lost_answer, stale, TimedInjection(12.0, keep_it)])
+    )
     told = receipt(history)
 
-    assert [each.status for each in history.events if isinstance(each, Served) and each.is_change] == [None, 400]
+    assert [each.status for each in history.events if isinstance(each, ProviderRequest) and each.is_change] == [
+        None,
+        400,
+    ]
     assert (told["acceptedAt"], told["outcome"], told["attempts"]) == (None, "cancelled", 2)
     assert reason(history, "job-a") == "CancelledByUs"
 
 
 @pytest.mark.parametrize("kind", ODDLY_TAKEN)
 def test_a_cancel_that_is_taken_without_a_word_and_takes_a_minute_to_show_is_asked_for_once(kind: str) -> None:
-    def answer_oddly(stage: Stage) -> None:
-        stage.providers[ACCOUNT].tricks.append(Trick(kind, times=9))
+    def answer_oddly(simulation: Simulation) -> None:
+        simulation.providers[ACCOUNT].response_faults.append(ResponseFault(kind, times=9))
 
     jobs = {"ftjob-a": {"cancelTakes": "60s"}}
-    history = play(a_plan(a_wish(), steps=every(6.0, 15), jobs=jobs, happenings=[Happening(0.0, answer_oddly)]))
+    history = simulate(
+        a_scenario(a_job_spec(), steps=every(6.0, 15), jobs=jobs, schedule=[TimedInjection(0.0, answer_oddly)])
+    )
 
     assert not verdict(history, ALWAYS)
     assert len(cancels(history)) == 1

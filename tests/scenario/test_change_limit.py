@@ -10,45 +10,47 @@ import pytest
 
 from tests.scenario.history import History
 from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.repository import Wish
+from tests.scenario.repository import JobSpec
 from tests.scenario.seeded_run import TIGHT
-from tests.scenario.short_runs import a_plan, a_wish, cancels, every, reason
-from tests.scenario.simulation import Happening, Pass, Stage, Watched, play
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, every, reason
+from tests.scenario.simulation import Pass, RunWatch, Simulation, TimedInjection, simulate
 
 HOUR_S = 3600.0
 CHANGED_AT_S = 90.0
 FIRST, SECOND = ("ftjob-a", "ftjob-b"), ("ftjob-c", "ftjob-d")
 
-Change = Callable[[tuple[Wish, ...]], tuple[Wish, ...]]
+Change = Callable[[tuple[JobSpec, ...]], tuple[JobSpec, ...]]
 
 
-def other_jobs(wishes: tuple[Wish, ...]) -> tuple[Wish, ...]:
+def other_jobs(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
     """Let the specs whose jobs were cancelled name the other two, which may have had specs of their own."""
-    return tuple(replace(wish, job_id=job_id) for wish, job_id in zip(wishes, SECOND, strict=False))
+    return tuple(replace(job_spec, job_id=job_id) for job_spec, job_id in zip(job_specs, SECOND, strict=False))
 
 
-def other_specs(wishes: tuple[Wish, ...]) -> tuple[Wish, ...]:
+def other_specs(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
     """Let those specs go, and want of the other two what they wanted."""
-    return tuple(replace(wish, desired="cancelled") for wish in wishes[2:])
+    return tuple(replace(job_spec, desired="cancelled") for job_spec in job_specs[2:])
 
 
-def other_names(wishes: tuple[Wish, ...]) -> tuple[Wish, ...]:
+def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
     """Let the other two take the names of those specs."""
     return tuple(
-        replace(wish, name=before.name, file=before.file, desired="cancelled")
-        for wish, before in zip(wishes[2:], wishes, strict=False)
+        replace(job_spec, name=before.name, file=before.file, desired="cancelled")
+        for job_spec, before in zip(job_specs[2:], job_specs, strict=False)
     )
 
 
 def played(change: Change, specs: int) -> History:
     """Cancel as many jobs as the brakes let pass in an hour, then change the specs so that two more are wanted."""
 
-    def edit(stage: Stage) -> None:
-        stage.edit("others", replace(stage.revision, wishes=change(stage.revision.wishes)))
+    def edit(simulation: Simulation) -> None:
+        simulation.edit("others", replace(simulation.revision, job_specs=change(simulation.revision.job_specs)))
 
-    wishes = [*(a_wish(job_id) for job_id in FIRST), *(a_wish(job_id, "observed") for job_id in SECOND)]
-    plan = a_plan(*wishes, steps=(*every(61.0, 70), Pass()), happenings=[Happening(CHANGED_AT_S, edit)])
-    return play(replace(plan, revision=replace(plan.revision, wishes=tuple(wishes[:specs])), brakes=TIGHT))
+    job_specs = [*(a_job_spec(job_id) for job_id in FIRST), *(a_job_spec(job_id, "observed") for job_id in SECOND)]
+    scenario = a_scenario(*job_specs, steps=(*every(61.0, 70), Pass()), schedule=[TimedInjection(CHANGED_AT_S, edit)])
+    return simulate(
+        replace(scenario, revision=replace(scenario.revision, job_specs=tuple(job_specs[:specs])), change_limits=TIGHT)
+    )
 
 
 @pytest.mark.parametrize(("change", "specs"), [(other_jobs, 2), (other_jobs, 4), (other_specs, 4), (other_names, 4)])
@@ -62,12 +64,14 @@ def test_specs_that_change_are_no_way_around_the_guards_hour(change: Change, spe
 
 
 def test_in_a_watch_an_edit_of_one_spec_takes_nothing_out_of_a_batch_that_was_refused() -> None:
-    def limit(name: str) -> Callable[[Stage], None]:
-        return lambda stage: stage.edit("a limit", stage.revision.changed(name, max_age=timedelta(days=400)))
+    def limit(name: str) -> Callable[[Simulation], None]:
+        return lambda simulation: simulation.edit(
+            "a limit", simulation.revision.changed(name, max_age=timedelta(days=400))
+        )
 
-    edits = [Happening(100.0 + 5 * place, limit(f"job-{name}")) for place, name in enumerate("abc")]
-    plan = a_plan(*map(a_wish, (*FIRST, *SECOND)), steps=[Pass(), Watched(400.0), Pass()], happenings=edits)
-    history = play(replace(plan, brakes=TIGHT))
+    edits = [TimedInjection(100.0 + 5 * place, limit(f"job-{name}")) for place, name in enumerate("abc")]
+    scenario = a_scenario(*map(a_job_spec, (*FIRST, *SECOND)), steps=[Pass(), RunWatch(400.0), Pass()], schedule=edits)
+    history = simulate(replace(scenario, change_limits=TIGHT))
 
     assert not verdict(history, ALWAYS)
     assert cancels(history) == []

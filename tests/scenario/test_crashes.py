@@ -11,17 +11,17 @@ import pytest
 
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.convergence import endings
-from tests.scenario.short_runs import a_plan, a_wish, cancels
-from tests.scenario.simulation import Doom, Pass, Plan, Rest, Step, play
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels
+from tests.scenario.simulation import CrashAfter, Pass, Scenario, Sleep, Step, simulate
 
-STEPS: tuple[Step, ...] = (Pass(), Rest(2.0), Pass(), Rest(61.0), Pass(), Rest(61.0), Pass(), Rest(61.0))
-AFTER: tuple[Step, ...] = (Pass(), Rest(61.0), Pass(), Rest(61.0), Pass())
-REFERENCE = a_plan(
-    a_wish("ftjob-a", "cancelled"),
-    a_wish("ftjob-b", "cancelled", file="team/bots.yaml"),
-    a_wish("ftjob-c", "running", file="team/bots.yaml"),
-    a_wish("ftjob-d", "paused"),
-    a_wish("ftjob-e", "running"),
+STEPS: tuple[Step, ...] = (Pass(), Sleep(2.0), Pass(), Sleep(61.0), Pass(), Sleep(61.0), Pass(), Sleep(61.0))
+AFTER: tuple[Step, ...] = (Pass(), Sleep(61.0), Pass(), Sleep(61.0), Pass())
+REFERENCE = a_scenario(
+    a_job_spec("ftjob-a", "cancelled"),
+    a_job_spec("ftjob-b", "cancelled", file="team/bots.yaml"),
+    a_job_spec("ftjob-c", "running", file="team/bots.yaml"),
+    a_job_spec("ftjob-d", "paused"),
+    a_job_spec("ftjob-e", "running"),
     steps=(*STEPS, *AFTER),
     jobs={
         "ftjob-b": {"cancelTakes": "70s", "cancelWord": "cancelling"},
@@ -31,19 +31,19 @@ REFERENCE = a_plan(
 )
 
 
-def crashed_before(effect: int, plan: Plan, seed: int = 0) -> Plan:
-    return replace(plan, seed=seed, steps=(Doom(effect), *plan.steps))
+def crashed_before(effect: int, scenario: Scenario, seed: int = 0) -> Scenario:
+    return replace(scenario, seed=seed, steps=(CrashAfter(effect), *scenario.steps))
 
 
 @cache
 def undisturbed_endings() -> dict[str, tuple[str, str]]:
-    return endings(play(REFERENCE))
+    return endings(simulate(REFERENCE))
 
 
 def problems(point: tuple[int, int]) -> list[str]:
     """Crash before one effect, with one choice of what the disk forgets; return what is wrong then."""
     effect, loss = point
-    history = play(crashed_before(effect, REFERENCE, loss))
+    history = simulate(crashed_before(effect, REFERENCE, loss))
     found = verdict(history, ALWAYS)
     if endings(history) != undisturbed_endings():
         found.append(f"it ends as {endings(history)}")
@@ -55,7 +55,7 @@ def test_a_crash_at_any_effect_ends_where_no_crash_does(
 ) -> None:
     losses = 5 if pytestconfig.getoption("--long") else 1
     # A run's effects after the last that changes anything are looks, and as good as any other look.
-    effects = play(REFERENCE).effects
+    effects = simulate(REFERENCE).effects
     points = [(effect, loss) for effect in range(effects) for loss in range(losses)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         wrong = [each for found in pool.map(problems, points, chunksize=8) for each in found]
@@ -66,15 +66,15 @@ def test_a_crash_at_any_effect_ends_where_no_crash_does(
 
 
 def test_a_crash_between_a_cancel_and_its_answer_costs_at_most_one_more_cancel() -> None:
-    slow = a_plan(a_wish("ftjob-a", "cancelled"), steps=STEPS, jobs={"ftjob-a": {"cancelTakes": "5m"}})
-    sent = {len(cancels(play(crashed_before(effect, slow)))) for effect in range(play(slow).effects)}
+    slow = a_scenario(a_job_spec("ftjob-a", "cancelled"), steps=STEPS, jobs={"ftjob-a": {"cancelTakes": "5m"}})
+    sent = {len(cancels(simulate(crashed_before(effect, slow)))) for effect in range(simulate(slow).effects)}
 
     assert sent == {1, 2}
 
 
 @pytest.mark.parametrize("loss", range(5))
 def test_an_intent_in_a_new_folder_survives_a_crash_right_after_its_request(loss: int) -> None:
-    plan = a_plan(a_wish("ftjob-a", "cancelled", file="new/folder/a.yaml"), steps=(*STEPS, *AFTER))
-    histories = [play(crashed_before(effect, plan, loss)) for effect in range(14)]
+    scenario = a_scenario(a_job_spec("ftjob-a", "cancelled", file="new/folder/a.yaml"), steps=(*STEPS, *AFTER))
+    histories = [simulate(crashed_before(effect, scenario, loss)) for effect in range(14)]
 
     assert not [each for history in histories for each in verdict(history, ALWAYS)]

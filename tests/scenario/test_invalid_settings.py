@@ -7,23 +7,23 @@ from tests.scenario.history import History, PassEnded
 from tests.scenario.injections import break_settings, mend_settings
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.status_yaml import read, standing
-from tests.scenario.short_runs import a_plan, a_wish, cancels, every, fault, last_status, reason, writes
-from tests.scenario.simulation import Happening, Pass, Plan, Stage, Until, play
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, every, fault, last_status, reason, writes
+from tests.scenario.simulation import Pass, RunToCompletion, Scenario, Simulation, TimedInjection, simulate
 
 MENDED_S = 1800.0
 PASSES = (*every(61.0, 20), Pass())
 
 
-def broken_from_the_start(*happenings: Happening) -> Plan:
+def broken_from_the_start(*schedule: TimedInjection) -> Scenario:
     """Three jobs under Settings that are not valid: of one a cancel is due, of one a pause, of one nothing."""
-    plan = a_plan(
-        a_wish("ftjob-a", "cancelled"),
-        a_wish("ftjob-b", "running"),
-        a_wish("ftjob-c", "paused"),
+    scenario = a_scenario(
+        a_job_spec("ftjob-a", "cancelled"),
+        a_job_spec("ftjob-b", "running"),
+        a_job_spec("ftjob-c", "paused"),
         steps=PASSES,
-        happenings=happenings,
+        schedule=schedule,
     )
-    return replace(plan, revision=replace(plan.revision, is_settings_broken=True))
+    return replace(scenario, revision=replace(scenario.revision, is_settings_broken=True))
 
 
 def standings(history: History, name: str) -> list[str]:
@@ -33,7 +33,7 @@ def standings(history: History, name: str) -> list[str]:
 
 
 def test_while_settings_are_broken_what_is_due_is_stalled_and_stays_so() -> None:
-    history = play(broken_from_the_start())
+    history = simulate(broken_from_the_start())
 
     assert not verdict(history, ALWAYS)
     assert not cancels(history)
@@ -44,7 +44,7 @@ def test_while_settings_are_broken_what_is_due_is_stalled_and_stays_so() -> None
 
 
 def test_once_settings_are_mended_what_is_due_is_asked_for() -> None:
-    history = play(replace(broken_from_the_start(Happening(600.0, mend_settings))))
+    history = simulate(replace(broken_from_the_start(TimedInjection(600.0, mend_settings))))
 
     assert not verdict(history, ALWAYS)
     assert [round(each.total_seconds()) for each in cancels(history)] == [610]
@@ -52,21 +52,21 @@ def test_once_settings_are_mended_what_is_due_is_asked_for() -> None:
 
 
 def test_a_request_that_is_open_when_settings_break_is_confirmed_all_the_same() -> None:
-    plan = a_plan(
-        a_wish("ftjob-a"),
+    scenario = a_scenario(
+        a_job_spec("ftjob-a"),
         steps=PASSES,
         jobs={"ftjob-a": {"cancelTakes": "3m"}},
-        happenings=[Happening(30.0, break_settings)],
+        schedule=[TimedInjection(30.0, break_settings)],
     )
-    history = play(plan)
+    history = simulate(scenario)
 
     assert reason(history, "job-a") == "Cancelled"
     assert len(cancels(history)) == 1
 
 
 def test_a_request_that_must_be_made_again_waits_for_settings_and_says_so() -> None:
-    happenings = [fault(fault="lost-cancel"), Happening(30.0, break_settings)]
-    history = play(a_plan(a_wish("ftjob-a"), steps=PASSES, happenings=happenings))
+    schedule = [fault(fault="lost-cancel"), TimedInjection(30.0, break_settings)]
+    history = simulate(a_scenario(a_job_spec("ftjob-a"), steps=PASSES, schedule=schedule))
 
     assert len(cancels(history)) == 1
     assert standings(history, "job-a")[:9] == ["Reconciling"] * 9
@@ -75,36 +75,38 @@ def test_a_request_that_must_be_made_again_waits_for_settings_and_says_so() -> N
 
 
 def test_once_with_wait_does_not_wait_for_settings_to_mend_themselves() -> None:
-    history = play(replace(broken_from_the_start(), steps=(Until(MENDED_S),)))
+    history = simulate(replace(broken_from_the_start(), steps=(RunToCompletion(MENDED_S),)))
     took = history.events[-1].at - history.began_at
 
     assert took < timedelta(minutes=1)
 
 
 def test_suspended_by_the_spec_is_what_a_job_says_whatever_settings_are() -> None:
-    def suspend(stage: Stage) -> None:
-        wishes = tuple(replace(each, suspended_until=stage.clock.now().replace(year=2030)) for each in WISHES)
-        stage.edit("suspended", replace(stage.revision, wishes=wishes, is_settings_broken=True))
+    def suspend(simulation: Simulation) -> None:
+        job_specs = tuple(replace(each, suspended_until=simulation.clock.now().replace(year=2030)) for each in WISHES)
+        simulation.edit("suspended", replace(simulation.revision, job_specs=job_specs, is_settings_broken=True))
 
-    history = play(a_plan(*WISHES, steps=PASSES, happenings=[Happening(0.0, suspend)]))
+    history = simulate(a_scenario(*WISHES, steps=PASSES, schedule=[TimedInjection(0.0, suspend)]))
 
     assert standings(history, "job-a")[-1] == "Suspended"
 
 
-WISHES = (a_wish("ftjob-a"),)
+WISHES = (a_job_spec("ftjob-a"),)
 
 
 def test_a_status_stays_while_a_file_that_may_hold_its_spec_cannot_be_read() -> None:
-    def move_into_a_conflict(stage: Stage) -> None:
-        kept = tuple(each for each in stage.revision.wishes if each.name != "job-a")
-        stage.edit("a conflict", replace(stage.revision, wishes=kept, broken_files=frozenset({"job-b.yaml"})))
+    def move_into_a_conflict(simulation: Simulation) -> None:
+        kept = tuple(each for each in simulation.revision.job_specs if each.name != "job-a")
+        simulation.edit(
+            "a conflict", replace(simulation.revision, job_specs=kept, broken_files=frozenset({"job-b.yaml"}))
+        )
 
-    def mend(stage: Stage) -> None:
-        stage.edit("mended", replace(stage.revision, broken_files=frozenset()))
+    def mend(simulation: Simulation) -> None:
+        simulation.edit("mended", replace(simulation.revision, broken_files=frozenset()))
 
-    wishes = tuple(a_wish(f"ftjob-{name}", "running") for name in "abc")
-    happenings = [Happening(90.0, move_into_a_conflict), Happening(600.0, mend)]
-    history = play(a_plan(*wishes, steps=PASSES, happenings=happenings))
+    job_specs = tuple(a_job_spec(f"ftjob-{name}", "running") for name in "abc")
+    schedule = [TimedInjection(90.0, move_into_a_conflict), TimedInjection(600.0, mend)]
+    history = simulate(a_scenario(*job_specs, steps=PASSES, schedule=schedule))
     passes = [each.statuses for each in history.events if isinstance(each, PassEnded)]
 
     assert not verdict(history, ALWAYS)

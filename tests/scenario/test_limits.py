@@ -5,19 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from tests.scenario.history import PassBegun
+from tests.scenario.history import PassStarted
 from tests.scenario.oracles import verdict
-from tests.scenario.short_runs import a_plan, a_wish, cancels, every, last_status, reason, writes
-from tests.scenario.simulation import Happening, Stage, Until, play
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, every, last_status, reason, writes
+from tests.scenario.simulation import RunToCompletion, Simulation, TimedInjection, simulate
 
 DAY_S = 86_400.0
 PASSES_MAX = 400
 
 
 def test_in_thirty_days_a_limit_cancels_once_and_little_is_written() -> None:
-    wish = a_wish("ftjob-a", "running", max_age=timedelta(days=10))
-    history = play(a_plan(wish, steps=every(DAY_S / 8, 240)))
-    passes = sum(isinstance(each, PassBegun) for each in history.events)
+    job_spec = a_job_spec("ftjob-a", "running", max_age=timedelta(days=10))
+    history = simulate(a_scenario(job_spec, steps=every(DAY_S / 8, 240)))
+    passes = sum(isinstance(each, PassStarted) for each in history.events)
 
     assert not verdict(history)
     assert len(cancels(history)) == 1
@@ -27,8 +27,8 @@ def test_in_thirty_days_a_limit_cancels_once_and_little_is_written() -> None:
 
 
 def test_once_with_wait_cancels_for_a_limit_and_sees_it_through() -> None:
-    wish = a_wish("ftjob-a", "running", max_age=timedelta(minutes=30))
-    history = play(a_plan(wish, steps=[Until(120.0)]))
+    job_spec = a_job_spec("ftjob-a", "running", max_age=timedelta(minutes=30))
+    history = simulate(a_scenario(job_spec, steps=[RunToCompletion(120.0)]))
 
     assert len(cancels(history)) == 1
     assert last_status(history, "job-a")["status"]["final"] is True
@@ -36,27 +36,27 @@ def test_once_with_wait_cancels_for_a_limit_and_sees_it_through() -> None:
 
 @pytest.mark.parametrize("skew_h", [-48, 48])
 def test_a_provider_whose_clock_is_wrong_reaches_no_limit(skew_h: int) -> None:
-    def disagree(stage: Stage) -> None:
-        stage.providers["one"].skew = timedelta(hours=skew_h)
+    def skew_clock(simulation: Simulation) -> None:
+        simulation.providers["one"].skew = timedelta(hours=skew_h)
 
-    wish = a_wish("ftjob-a", "running", max_age=timedelta(minutes=30))
-    history = play(a_plan(wish, steps=every(61.0, 5), happenings=[Happening(0.0, disagree)]))
+    job_spec = a_job_spec("ftjob-a", "running", max_age=timedelta(minutes=30))
+    history = simulate(a_scenario(job_spec, steps=every(61.0, 5), schedule=[TimedInjection(0.0, skew_clock)]))
 
     assert not cancels(history)
     assert reason(history, "job-a") == "AsDesired"
 
 
 def test_a_job_that_has_started_is_never_cancelled_for_having_been_queued() -> None:
-    wish = a_wish("ftjob-a", "running", max_queued=timedelta(minutes=90))
+    job_spec = a_job_spec("ftjob-a", "running", max_queued=timedelta(minutes=90))
     life = [{"phase": "queued", "for": "80m"}, {"phase": "running", "for": "20m"}, {"phase": "queued"}]
-    history = play(a_plan(wish, steps=every(300.0, 24), jobs={"ftjob-a": {"life": life}}))
+    history = simulate(a_scenario(job_spec, steps=every(300.0, 24), jobs={"ftjob-a": {"life": life}}))
 
     assert not cancels(history)
 
 
 def test_a_job_that_is_queued_too_long_is_cancelled() -> None:
-    wish = a_wish("ftjob-a", "running", max_queued=timedelta(minutes=90))
-    history = play(a_plan(wish, steps=every(300.0, 12), jobs={"ftjob-a": {"life": [{"phase": "queued"}]}}))
+    job_spec = a_job_spec("ftjob-a", "running", max_queued=timedelta(minutes=90))
+    history = simulate(a_scenario(job_spec, steps=every(300.0, 12), jobs={"ftjob-a": {"life": [{"phase": "queued"}]}}))
 
     assert len(cancels(history)) == 1
     assert reason(history, "job-a") == "LimitReached"
@@ -77,14 +77,16 @@ def test_a_job_that_is_queued_too_long_is_cancelled() -> None:
 def test_a_job_whose_status_was_lost_may_have_started_and_is_not_cancelled_for_having_been_queued(
     spoilt: Callable[[bytes], bytes], new_name: str
 ) -> None:
-    def spoil(stage: Stage) -> None:
-        stage.tamper("job-a.yaml", "spoilt", spoilt(stage.statuses()["job-a.yaml"]))
-        stage.edit("renamed", stage.revision.changed("job-a", name=new_name))
+    def spoil(simulation: Simulation) -> None:
+        simulation.tamper("job-a.yaml", "spoilt", spoilt(simulation.statuses()["job-a.yaml"]))
+        simulation.edit("renamed", simulation.revision.changed("job-a", name=new_name))
 
-    wish = a_wish("ftjob-a", "running", max_queued=timedelta(minutes=90))
+    job_spec = a_job_spec("ftjob-a", "running", max_queued=timedelta(minutes=90))
     life = [{"phase": "queued", "for": "70m"}, {"phase": "running", "for": "20m"}, {"phase": "queued"}]
-    happenings = [Happening(3630.0, spoil)]
-    history = play(a_plan(wish, steps=every(300.0, 24), jobs={"ftjob-a": {"life": life}}, happenings=happenings))
+    schedule = [TimedInjection(3630.0, spoil)]
+    history = simulate(
+        a_scenario(job_spec, steps=every(300.0, 24), jobs={"ftjob-a": {"life": life}}, schedule=schedule)
+    )
 
     assert not cancels(history)
     assert reason(history, new_name) == "AsDesired"

@@ -12,12 +12,12 @@ import pytest
 
 from reconciler.ports import Rate
 from reconciler.sandbox.config import SandboxOptions
-from tests.scenario.history import INTACT, History, Put, Served
+from tests.scenario.history import INTACT, FileWritten, History, ProviderRequest
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.statuses import ungrounded
 from tests.scenario.repository import Revision
-from tests.scenario.short_runs import ACCOUNT, URL, a_wish, cancels, fault, healed, reason
-from tests.scenario.simulation import Happening, Plan, Stage, Step, Watched, play
+from tests.scenario.short_runs import ACCOUNT, URL, a_job_spec, cancels, fault, healed, reason
+from tests.scenario.simulation import RunWatch, Scenario, Simulation, Step, TimedInjection, simulate
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -47,30 +47,30 @@ def a_job_that_goes_on(number: int) -> dict[str, object]:
 def a_watch(
     jobs: int,
     *steps: Step,
-    happenings: Iterable[Happening] = (),
+    schedule: Iterable[TimedInjection] = (),
     job: Callable[[int], dict[str, object]] = a_job,
-) -> Plan:
-    wishes = tuple(a_wish(f"ftjob-{number:03}", "observed") for number in range(jobs))
-    return Plan(
+) -> Scenario:
+    job_specs = tuple(a_job_spec(f"ftjob-{number:03}", "observed") for number in range(jobs))
+    return Scenario(
         seed=0,
         worlds={ACCOUNT: SandboxOptions.model_validate({"jobs": list(map(job, range(jobs)))})},
-        revision=Revision(wishes=wishes, accounts={ACCOUNT: URL}),
+        revision=Revision(job_specs=job_specs, accounts={ACCOUNT: URL}),
         steps=steps,
-        happenings=tuple(happenings),
+        schedule=tuple(schedule),
         has_small_pages=False,
     )
 
 
-def cancelled(after_s: float, number: int) -> Happening:
+def cancelled(after_s: float, number: int) -> TimedInjection:
     """Return a commit that wants one job cancelled."""
 
-    def commit(stage: Stage) -> None:
-        stage.edit(f"cancel {number}", stage.revision.changed(f"job-{number:03}", desired="cancelled"))
+    def commit(simulation: Simulation) -> None:
+        simulation.edit(f"cancel {number}", simulation.revision.changed(f"job-{number:03}", desired="cancelled"))
 
-    return Happening(after_s, commit)
+    return TimedInjection(after_s, commit)
 
 
-def outages(seconds: float, seed: int) -> Iterator[Happening]:
+def outages(seconds: float, seed: int) -> Iterator[TimedInjection]:
     """Yield troubles of every kind that asks for patience, with and without an end in sight, and good hours between."""
     rng = random.Random(seed)  # noqa: S311  a seed is a run
     at = 0.0
@@ -93,12 +93,14 @@ def outages(seconds: float, seed: int) -> Iterator[Happening]:
 
 def moments_of(history: History) -> list[float]:
     """Return when requests arrived, in seconds."""
-    return [(each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, Served)]
+    return [
+        (each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, ProviderRequest)
+    ]
 
 
-def writes(history: History, since_s: float = 0) -> list[Put]:
+def writes(history: History, since_s: float = 0) -> list[FileWritten]:
     since = history.began_at + timedelta(seconds=since_s)
-    return [each for each in history.events if isinstance(each, Put) and each.at >= since]
+    return [each for each in history.events if isinstance(each, FileWritten) and each.at >= since]
 
 
 def busiest_minute(moments: list[float]) -> int:
@@ -117,7 +119,7 @@ def overdrawn(moments: list[float], rate: Rate) -> float:
 def test_a_day_with_three_hundred_jobs_asks_seldom(record_property: Record, pytestconfig: pytest.Config) -> None:
     hours = 24 if pytestconfig.getoption("long") else 3
     edits = [cancelled(HOUR_S * (turn + 0.5), 2 + 6 * turn) for turn in range(hours)]
-    history = play(a_watch(300, Watched(hours * HOUR_S), happenings=edits))
+    history = simulate(a_watch(300, RunWatch(hours * HOUR_S), schedule=edits))
     moments = moments_of(history)
     record_property(
         f"{hours} hours with 300 jobs and {hours} commits",
@@ -143,7 +145,7 @@ def test_a_wanted_cancel_is_not_kept_waiting_by_the_look_at_a_crowd_that_has_van
         return {"id": f"ftjob-{number:03}", "age": "90m", "life": life if number < gone else [{"phase": "running"}]}
 
     edit = cancelled(gone_at_s + after_s, jobs - 1)
-    history = play(a_watch(jobs, Watched(gone_at_s + 900), happenings=[edit], job=a_job_of_a_crowd))
+    history = simulate(a_watch(jobs, RunWatch(gone_at_s + 900), schedule=[edit], job=a_job_of_a_crowd))
     (left_at_s,) = [each.total_seconds() for each in cancels(history)]
     asked = sum(moment > gone_at_s for moment in moments_of(history))
     record_property(
@@ -157,7 +159,7 @@ def test_a_wanted_cancel_is_not_kept_waiting_by_the_look_at_a_crowd_that_has_van
 
 
 def test_while_nothing_happens_nothing_is_written_and_one_look_serves_many(record_property: Record) -> None:
-    history = play(a_watch(300, Watched(2 * HOUR_S), job=a_job_that_goes_on))
+    history = simulate(a_watch(300, RunWatch(2 * HOUR_S), job=a_job_that_goes_on))
     moments = moments_of(history)
     late = [moment for moment in moments if moment > HOUR_S]
     record_property("an hour in which nothing happens, with 300 running jobs", f"{len(late)} requests, 0 status writes")
@@ -172,9 +174,9 @@ def test_outages_never_make_it_ask_more_often_than_it_may(record_property: Recor
     seconds = days * DAY_S
     edits = [cancelled(HOUR_S * (5 * turn + 2), 2 + 6 * turn) for turn in range(4)]
     troubles = [*outages(seconds, seed=7), *edits]
-    history = play(a_watch(30, Watched(seconds), happenings=troubles, job=a_job_that_goes_on))
+    history = simulate(a_watch(30, RunWatch(seconds), schedule=troubles, job=a_job_that_goes_on))
     moments = moments_of(history)
-    bad = sum(each.status != INTACT for each in history.events if isinstance(each, Served))
+    bad = sum(each.status != INTACT for each in history.events if isinstance(each, ProviderRequest))
     record_property(
         f"{days} days of outages with 30 jobs",
         f"{len(moments)} requests, {bad} of them in vain, {busiest_minute(moments)} in the busiest minute, "

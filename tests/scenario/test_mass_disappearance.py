@@ -6,8 +6,8 @@ import pytest
 
 from tests.scenario.history import History
 from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.short_runs import ACCOUNT, a_plan, a_wish, cancels, every, fault, last_status, reason
-from tests.scenario.simulation import Happening, Stage, play
+from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, cancels, every, fault, last_status, reason
+from tests.scenario.simulation import Simulation, TimedInjection, simulate
 
 LOST = fault(fault="lost-cancel")
 """Cancels are accepted, and nothing comes of them."""
@@ -19,8 +19,8 @@ def vanishing(after_m: int) -> dict[str, Any]:
     return {"life": [{"phase": "running", "for": f"{60 + after_m}m"}, {"phase": "absent"}]}
 
 
-def switch(stage: Stage) -> None:
-    stage.providers[ACCOUNT].is_elsewhere = not stage.providers[ACCOUNT].is_elsewhere
+def switch(simulation: Simulation) -> None:
+    simulation.providers[ACCOUNT].is_wrong_project = not simulation.providers[ACCOUNT].is_wrong_project
 
 
 def told(history: History) -> tuple[str, bool]:
@@ -28,7 +28,7 @@ def told(history: History) -> tuple[str, bool]:
 
 
 def test_the_only_job_of_an_account_is_gone_once_its_cancel_was_accepted_and_two_looks_agree() -> None:
-    history = play(a_plan(a_wish(), steps=every(61.0, 10), jobs={"ftjob-a": vanishing(3)}, happenings=[LOST]))
+    history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 10), jobs={"ftjob-a": vanishing(3)}, schedule=[LOST]))
 
     assert not verdict(history, ALWAYS)
     assert told(history) == ("JobGone", False)
@@ -37,7 +37,9 @@ def test_the_only_job_of_an_account_is_gone_once_its_cancel_was_accepted_and_two
 
 def test_without_an_accepted_cancel_the_only_job_of_an_account_does_not_vanish() -> None:
     refused = fault(fault="status", status="500", on="cancel")
-    history = play(a_plan(a_wish(), steps=every(61.0, 10), jobs={"ftjob-a": vanishing(1)}, happenings=[refused]))
+    history = simulate(
+        a_scenario(a_job_spec(), steps=every(61.0, 10), jobs={"ftjob-a": vanishing(1)}, schedule=[refused])
+    )
 
     assert not verdict(history, ALWAYS)
     assert reason(history, "job-a") == "CancelPending"
@@ -47,15 +49,19 @@ def test_without_an_accepted_cancel_the_only_job_of_an_account_does_not_vanish()
 @pytest.mark.parametrize("other", ["running", "observed"])
 def test_under_a_wrong_key_a_job_is_not_gone_while_the_account_was_known_to_have_another(other: str) -> None:
     steps = every(61.0, 12)
-    history = play(a_plan(a_wish(), a_wish("ftjob-b", other), steps=steps, happenings=[LOST, Happening(90.0, switch)]))
+    history = simulate(
+        a_scenario(
+            a_job_spec(), a_job_spec("ftjob-b", other), steps=steps, schedule=[LOST, TimedInjection(90.0, switch)]
+        )
+    )
 
     assert not verdict(history, ALWAYS)
     assert "JobGone" not in {reason(history, name) for name in ("job-a", "job-b")}
 
 
 def test_a_job_that_a_wrong_key_made_look_gone_is_still_looked_at_and_asked_to_stop_again() -> None:
-    happenings = [LOST, Happening(90.0, switch), Happening(BACK_S, switch)]
-    history = play(a_plan(a_wish(), steps=every(61.0, 60), happenings=happenings))
+    schedule = [LOST, TimedInjection(90.0, switch), TimedInjection(BACK_S, switch)]
+    history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 60), schedule=schedule))
     after = [each for each in cancels(history) if each.total_seconds() > BACK_S]
 
     assert not verdict(history, ALWAYS)
@@ -64,18 +70,18 @@ def test_a_job_that_a_wrong_key_made_look_gone_is_still_looked_at_and_asked_to_s
 
 
 def test_three_of_ten_that_vanish_at_once_are_not_believed_to_be_gone() -> None:
-    wishes = tuple(a_wish(f"ftjob-{number}", "running") for number in range(10))
-    jobs = {wish.job_id: vanishing(3) for wish in wishes[:3]}
-    history = play(a_plan(*wishes, steps=every(61.0, 8), jobs=jobs))
+    job_specs = tuple(a_job_spec(f"ftjob-{number}", "running") for number in range(10))
+    jobs = {job_spec.job_id: vanishing(3) for job_spec in job_specs[:3]}
+    history = simulate(a_scenario(*job_specs, steps=every(61.0, 8), jobs=jobs))
 
     assert not verdict(history, ALWAYS)
-    assert {reason(history, wish.name) for wish in wishes} == {"AsDesired"}
+    assert {reason(history, job_spec.name) for job_spec in job_specs} == {"AsDesired"}
 
 
 def test_jobs_that_a_list_shows_are_not_gone_though_the_provider_denies_them_by_their_ids() -> None:
     denied = fault(30.0, fault="status", status="404", code="fine_tune_not_found", on="retrieve")
-    wishes = (a_wish(), a_wish("ftjob-b", "running"))
-    history = play(a_plan(*wishes, steps=every(61.0, 6), happenings=[LOST, denied]))
+    job_specs = (a_job_spec(), a_job_spec("ftjob-b", "running"))
+    history = simulate(a_scenario(*job_specs, steps=every(61.0, 6), schedule=[LOST, denied]))
 
     assert not verdict(history, ALWAYS)
     assert [reason(history, name) for name in ("job-a", "job-b")] == ["CancelPending", "AsDesired"]

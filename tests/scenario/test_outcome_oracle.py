@@ -6,30 +6,30 @@ import hashlib
 from dataclasses import replace
 from itertools import count
 
-from tests.scenario.history import Crashed, Event, History, Put
+from tests.scenario.history import Crashed, Event, FileWritten, History
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.reported_outcomes import said_by_whom
-from tests.scenario.short_runs import ACCOUNT, a_plan, a_wish, every, fault, reason
-from tests.scenario.simulation import Doom, Happening, Pass, Stage, Step, play
+from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, every, fault, reason
+from tests.scenario.simulation import CrashAfter, Pass, Simulation, Step, TimedInjection, simulate
 
 ENDED_AT_S = 3.0
 KEPT_AT_S = 70.0
 
 
-def cancelled_elsewhere(stage: Stage) -> None:
-    stage.providers[ACCOUNT].world.cancel("ftjob-a", stage.clock.now())
+def cancelled_elsewhere(simulation: Simulation) -> None:
+    simulation.providers[ACCOUNT].world.cancel("ftjob-a", simulation.clock.now())
 
 
-def keep_it(stage: Stage) -> None:
-    stage.edit("it is to run", stage.revision.changed("job-a", desired="running"))
+def keep_it(simulation: Simulation) -> None:
+    simulation.edit("it is to run", simulation.revision.changed("job-a", desired="running"))
 
 
-def crashed_before(effect: str, *happenings: Happening) -> History:
+def crashed_before(effect: str, *schedule: TimedInjection) -> History:
     """A run in which the machine goes down right before the first effect of that name; somebody else ends the job."""
-    others = (Happening(ENDED_AT_S, cancelled_elsewhere), Happening(KEPT_AT_S, keep_it))
+    others = (TimedInjection(ENDED_AT_S, cancelled_elsewhere), TimedInjection(KEPT_AT_S, keep_it))
     for effects in count():
-        steps: tuple[Step, ...] = (Doom(effects), *every(61.0, 4))
-        history = play(a_plan(a_wish(), steps=(*steps, Pass()), happenings=(*happenings, *others)))
+        steps: tuple[Step, ...] = (CrashAfter(effects), *every(61.0, 4))
+        history = simulate(a_scenario(a_job_spec(), steps=(*steps, Pass()), schedule=(*schedule, *others)))
         (crash,) = [each for each in history.events if isinstance(each, Crashed)]
         if crash.before.startswith(effect):
             return history
@@ -42,7 +42,7 @@ def with_another_reason(history: History, old: str, new: str) -> History:
 
 
 def _reworded(event: Event, old: str, new: str) -> Event:
-    if not isinstance(event, Put):
+    if not isinstance(event, FileWritten):
         return event
     body = event.data.rpartition(b"digest: ")[0].replace(old.encode(), new.encode())
     return replace(event, data=body + f"digest: sha256:{hashlib.sha256(body).hexdigest()}\n".encode())

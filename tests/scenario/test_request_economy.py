@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.history import History, PassBegun, PassEnded, Served
+from tests.scenario.history import History, PassEnded, PassStarted, ProviderRequest
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.status_yaml import read, ready
-from tests.scenario.short_runs import a_plan, a_wish, cancels, every, fault, healed, last_status, reason, writes
-from tests.scenario.simulation import Pass, Rest, play
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, every, fault, healed, last_status, reason, writes
+from tests.scenario.simulation import Pass, Sleep, simulate
 
 
 def minutes(history: History) -> list[int]:
@@ -18,7 +18,7 @@ def minutes(history: History) -> list[int]:
 
 def test_a_cancel_that_is_lost_is_asked_again_five_times_ten_minutes_apart_and_then_every_six_hours() -> None:
     lost = fault(fault="lost-cancel")
-    history = play(a_plan(a_wish(), steps=every(60.0, 60 * 14), happenings=[lost]))
+    history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 60 * 14), schedule=[lost]))
 
     assert not verdict(history, ALWAYS)
     assert minutes(history) == [0, 10, 20, 30, 40, 400, 760]
@@ -26,7 +26,7 @@ def test_a_cancel_that_is_lost_is_asked_again_five_times_ten_minutes_apart_and_t
 
 
 def test_a_cancel_that_is_not_honoured_is_told_after_fifty_minutes_and_still_looked_at() -> None:
-    history = play(a_plan(a_wish(), steps=every(60.0, 90), happenings=[fault(fault="lost-cancel")]))
+    history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 90), schedule=[fault(fault="lost-cancel")]))
     told = [
         each.at - history.began_at
         for each in history.events
@@ -34,15 +34,15 @@ def test_a_cancel_that_is_not_honoured_is_told_after_fifty_minutes_and_still_loo
         and (tree := read(each.statuses["job-a.yaml"]))
         and ready(tree)["reason"] == "CancelNotHonoured"
     ]
-    looks = [each for each in history.events if isinstance(each, Served) and each.verb == "retrieve"]
+    looks = [each for each in history.events if isinstance(each, ProviderRequest) and each.verb == "retrieve"]
 
     assert round(told[0].total_seconds() / 60) == 50
     assert len(looks) == 90
 
 
 def test_a_job_that_stops_after_all_is_ready_however_late() -> None:
-    happenings = [fault(fault="lost-cancel"), healed(3600.0)]
-    history = play(a_plan(a_wish(), steps=every(60.0, 60 * 8), happenings=happenings))
+    schedule = [fault(fault="lost-cancel"), healed(3600.0)]
+    history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 60 * 8), schedule=schedule))
 
     assert reason(history, "job-a") == "Cancelled"
     assert len(last_status(history, "job-a")["status"]["receipts"]) == 1
@@ -53,7 +53,7 @@ def test_an_answer_that_leaves_it_open_costs_one_more_cancel_at_most(what: str) 
     rule: dict[str, Any] = {"fault": what, "on": "cancel", "times": 1}
     if what == "status":
         rule["status"] = "500"
-    history = play(a_plan(a_wish(), steps=every(61.0, 6), happenings=[fault(**rule)]))
+    history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 6), schedule=[fault(**rule)]))
 
     assert not verdict(history, ALWAYS)
     assert len(cancels(history)) <= 2
@@ -61,18 +61,18 @@ def test_an_answer_that_leaves_it_open_costs_one_more_cancel_at_most(what: str) 
 
 
 def test_a_cancel_that_takes_its_time_is_asked_for_once() -> None:
-    history = play(a_plan(a_wish(), steps=every(61.0, 12), jobs={"ftjob-a": {"cancelTakes": "9m"}}))
+    history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 12), jobs={"ftjob-a": {"cancelTakes": "9m"}}))
 
     assert len(cancels(history)) == 1
     assert reason(history, "job-a") == "Cancelled"
 
 
 def test_a_thousand_idle_passes_ask_for_nothing_and_write_nothing() -> None:
-    wishes = (a_wish("ftjob-a"), a_wish("ftjob-b", "running"), a_wish("ftjob-c", "paused"))
-    history = play(a_plan(*wishes, steps=[*every(61.0, 4), Rest(3600.0), *every(61.0, 1000)]))
-    passes = [index for index, each in enumerate(history.events) if isinstance(each, PassBegun)]
+    job_specs = (a_job_spec("ftjob-a"), a_job_spec("ftjob-b", "running"), a_job_spec("ftjob-c", "paused"))
+    history = simulate(a_scenario(*job_specs, steps=[*every(61.0, 4), Sleep(3600.0), *every(61.0, 1000)]))
+    passes = [index for index, each in enumerate(history.events) if isinstance(each, PassStarted)]
     idle = history.events[passes[4] :]
-    kinds = Counter(each.verb for each in idle if isinstance(each, Served))
+    kinds = Counter(each.verb for each in idle if isinstance(each, ProviderRequest))
 
     assert kinds.keys() == {"retrieve"}
     assert not [each for each in writes(history) if each in idle]
@@ -80,12 +80,12 @@ def test_a_thousand_idle_passes_ask_for_nothing_and_write_nothing() -> None:
 
 def test_a_retry_after_is_waited_for_by_the_whole_account() -> None:
     patience = fault(fault="status", status="429", retryAfter="10m", times=1)
-    wishes = tuple(a_wish(f"ftjob-{name}") for name in "abc")
-    history = play(a_plan(*wishes, steps=[*every(30.0, 30), Pass()], happenings=[patience]))
+    job_specs = tuple(a_job_spec(f"ftjob-{name}") for name in "abc")
+    history = simulate(a_scenario(*job_specs, steps=[*every(30.0, 30), Pass()], schedule=[patience]))
     times = sorted(
-        {(each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, Served)}
+        {(each.at - history.began_at).total_seconds() for each in history.events if isinstance(each, ProviderRequest)}
     )
 
     assert times[0] == pytest.approx(0, abs=1)
     assert times[1] >= 600
-    assert {reason(history, each.name) for each in wishes} == {"Cancelled"}
+    assert {reason(history, each.name) for each in job_specs} == {"Cancelled"}

@@ -8,9 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.scenario.seed_runner import complaint, complaints, judge_all, tell
-from tests.scenario.seeded_run import plan
-from tests.scenario.simulation import play
+from tests.scenario.seed_runner import check_all_seeds, failure_report, failure_reports, run_seed
+from tests.scenario.seeded_run import scenario
+from tests.scenario.simulation import simulate
 
 SEEDS = 200
 FAULTS_MIN = 2000
@@ -19,22 +19,22 @@ FAULTS_MIN = 2000
 def test_no_seed_breaks_a_law(pytestconfig: pytest.Config, record_property: Callable[[str, object], None]) -> None:
     one = pytestconfig.getoption("--seed")
     if one is not None:
-        history, wrong = tell(one)
+        history, wrong = run_seed(one)
 
-        assert not wrong, complaint(one, wrong, history.lines())
+        assert not wrong, failure_report(one, wrong, history.lines())
         return
     count = pytestconfig.getoption("--seeds") or (1000 if pytestconfig.getoption("--long") else SEEDS)
     begun = time.perf_counter()
-    tally = judge_all(range(count))
-    record_property("simulated", f"{tally} ({time.perf_counter() - begun:.0f} s)")
+    results = check_all_seeds(range(count))
+    record_property("simulated", f"{results} ({time.perf_counter() - begun:.0f} s)")
 
-    assert not tally.wrong, complaints(tally)
+    assert not results.wrong, failure_reports(results)
     # So few stories may be calm ones.
-    assert count < SEEDS or tally.faults.total() >= FAULTS_MIN * count / SEEDS
+    assert count < SEEDS or results.faults.total() >= FAULTS_MIN * count / SEEDS
 
 
 def fingerprint(seed: int) -> str:
-    return hashlib.sha256("\n".join(play(plan(seed)).lines()).encode()).hexdigest()
+    return hashlib.sha256("\n".join(simulate(scenario(seed)).lines()).encode()).hexdigest()
 
 
 @pytest.mark.parametrize("seed", [3, 11])

@@ -14,43 +14,43 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.guard import ChangeLimits
-from tests.scenario.history import Happened, History, PassEnded, Put, Served, Shown
+from tests.scenario.history import ExternalEvent, FileWritten, HealthShown, History, PassEnded, ProviderRequest
 from tests.scenario.oracles import ALWAYS, verdict
 from tests.scenario.oracles.convergence import endings
 from tests.scenario.process import STATUSES
-from tests.scenario.short_runs import a_plan, a_wish, cancels, fault, last_status, reason
-from tests.scenario.simulation import Happening, Pass, Plan, Rest, Stage, Watched, play
+from tests.scenario.short_runs import a_job_spec, a_scenario, cancels, fault, last_status, reason
+from tests.scenario.simulation import Pass, RunWatch, Scenario, Simulation, Sleep, TimedInjection, simulate
 from tests.scenario.test_crashes import REFERENCE
 
 NUMBERS = (errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES)
-LONGER = replace(REFERENCE, steps=(*REFERENCE.steps, Rest(61.0), Pass()))
+LONGER = replace(REFERENCE, steps=(*REFERENCE.steps, Sleep(61.0), Pass()))
 """With one more pass, in which what the last one could not read can be read again."""
 THREE_AN_HOUR = ChangeLimits(max_cancels=3, max_cancel_percent=0, max_cancels_absolute=3)
 
 
 def refusing(
     asked: Callable[[Path], bool], number: int = errno.EIO, *, from_s: float, until_s: float
-) -> Iterable[Happening]:
+) -> Iterable[TimedInjection]:
     """Yield what lets the disk refuse these paths from one moment to another."""
 
-    def begin(stage: Stage) -> None:
-        stage.machine.refuse = lambda path: number if asked(path) else None
+    def begin(simulation: Simulation) -> None:
+        simulation.machine.refuse = lambda path: number if asked(path) else None
 
-    def end(stage: Stage) -> None:
-        stage.machine.refuse = lambda _: None
+    def end(simulation: Simulation) -> None:
+        simulation.machine.refuse = lambda _: None
 
-    return Happening(from_s, begin), Happening(until_s, end)
+    return TimedInjection(from_s, begin), TimedInjection(until_s, end)
 
 
-def wanting(stage: Stage, *names: str) -> None:
+def wanting(simulation: Simulation, *names: str) -> None:
     """Let these specs want their jobs cancelled from now on."""
-    revision = stage.revision
+    revision = simulation.revision
     for name in names:
         revision = revision.changed(name, desired="cancelled")
-    stage.edit("more cancels", revision)
+    simulation.edit("more cancels", revision)
 
 
-def told(history: History, index: int) -> PassEnded:
+def pass_at(history: History, index: int) -> PassEnded:
     """Return how a pass ended."""
     return [each for each in history.events if isinstance(each, PassEnded)][index]
 
@@ -58,7 +58,7 @@ def told(history: History, index: int) -> PassEnded:
 # --- each read of a run, one at a time -------------------------------------------------------------------------
 
 
-def one_refused(plan: Plan, number: int, wanted: int) -> tuple[History, int]:
+def one_refused(scenario: Scenario, number: int, wanted: int) -> tuple[History, int]:
     """Play a plan in which the n-th read fails. Returns it, and how many reads it took."""
     count = 0
 
@@ -67,10 +67,10 @@ def one_refused(plan: Plan, number: int, wanted: int) -> tuple[History, int]:
         count += 1
         return number if count == wanted else None
 
-    def begin(stage: Stage) -> None:
-        stage.machine.refuse = refuse
+    def begin(simulation: Simulation) -> None:
+        simulation.machine.refuse = refuse
 
-    return play(replace(plan, happenings=(Happening(0.0, begin),))), count
+    return simulate(replace(scenario, schedule=(TimedInjection(0.0, begin),))), count
 
 
 def problems(point: tuple[int, int, dict[str, tuple[str, str]], int]) -> list[str]:
@@ -82,12 +82,12 @@ def problems(point: tuple[int, int, dict[str, tuple[str, str]], int]) -> list[st
         found.append(f"it ends as {endings(history)}")
     if len(changes(history)) != requests:
         found.append(f"{len(changes(history))} requests, where {requests} are enough")
-    what = [each.what for each in history.events if isinstance(each, Happened) and each.kind == "disk refuses"]
+    what = [each.what for each in history.events if isinstance(each, ExternalEvent) and each.kind == "disk refuses"]
     return [f"{os.strerror(number)}, read {wanted} ({what}): {each}" for each in found]
 
 
-def changes(history: History) -> list[Served]:
-    return [each for each in history.events if isinstance(each, Served) and each.is_change]
+def changes(history: History) -> list[ProviderRequest]:
+    return [each for each in history.events if isinstance(each, ProviderRequest) and each.is_change]
 
 
 def test_any_one_read_that_fails_loses_no_receipt_and_asks_for_nothing_twice(
@@ -111,18 +111,18 @@ def test_any_one_read_that_fails_loses_no_receipt_and_asks_for_nothing_twice(
 # --- what each of them holds back --------------------------------------------------------------------------------
 
 
-def six_jobs(happenings: Iterable[Happening], passes: int = 4) -> Plan:
+def six_jobs(schedule: Iterable[TimedInjection], passes: int = 4) -> Scenario:
     """Return a run in which three of six jobs are cancelled at once, and the others are wanted so a minute later."""
-    first = [a_wish(f"ftjob-{name}", "cancelled", file=f"team/job-{name}.yaml") for name in "abc"]
-    later = [a_wish(f"ftjob-{name}", "running", file=f"other/job-{name}.yaml") for name in "def"]
-    plan = a_plan(
+    first = [a_job_spec(f"ftjob-{name}", "cancelled", file=f"team/job-{name}.yaml") for name in "abc"]
+    later = [a_job_spec(f"ftjob-{name}", "running", file=f"other/job-{name}.yaml") for name in "def"]
+    scenario = a_scenario(
         *first,
         *later,
-        steps=(Pass(), Rest(61.0)) * passes,
+        steps=(Pass(), Sleep(61.0)) * passes,
         jobs={each.job_id: {"cancelTakes": "5m"} for each in first},
-        happenings=[Happening(30.0, lambda stage: wanting(stage, "job-d", "job-e", "job-f")), *happenings],
+        schedule=[TimedInjection(30.0, lambda simulation: wanting(simulation, "job-d", "job-e", "job-f")), *schedule],
     )
-    return replace(plan, brakes=THREE_AN_HOUR)
+    return replace(scenario, change_limits=THREE_AN_HOUR)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -131,8 +131,8 @@ def test_the_guard_lets_no_first_request_through_while_a_directory_of_statuses_c
     number: int, where: str
 ) -> None:
     refused = refusing(lambda path: path == STATUSES / where, number, from_s=40.0, until_s=100.0)
-    history = play(six_jobs(refused))
-    during, after = told(history, 1), told(history, 2)
+    history = simulate(six_jobs(refused))
+    during, after = pass_at(history, 1), pass_at(history, 2)
 
     assert not verdict(history, ALWAYS)
     assert len(cancels(history)) == 3
@@ -145,8 +145,8 @@ def test_the_guard_lets_no_first_request_through_while_a_directory_of_statuses_c
 
 def test_one_status_that_cannot_be_read_holds_back_its_account_and_leaves_its_job_alone() -> None:
     path = STATUSES / "team/job-a.yaml"
-    history = play(six_jobs(refusing(lambda asked: asked == path, errno.ESTALE, from_s=40.0, until_s=100.0)))
-    before, during = told(history, 0), told(history, 1)
+    history = simulate(six_jobs(refusing(lambda asked: asked == path, errno.ESTALE, from_s=40.0, until_s=100.0)))
+    before, during = pass_at(history, 0), pass_at(history, 1)
 
     assert not verdict(history, ALWAYS)
     assert len(cancels(history)) == 3
@@ -156,14 +156,14 @@ def test_one_status_that_cannot_be_read_holds_back_its_account_and_leaves_its_jo
 
 
 def test_a_receipt_of_another_job_is_confirmed_while_a_status_cannot_be_read() -> None:
-    wishes = (a_wish("ftjob-a"), a_wish("ftjob-b"))
+    job_specs = (a_job_spec("ftjob-a"), a_job_spec("ftjob-b"))
     path = STATUSES / "job-a.yaml"
-    history = play(
-        a_plan(
-            *wishes,
-            steps=(Pass(), Rest(61.0)) * 3,
+    history = simulate(
+        a_scenario(
+            *job_specs,
+            steps=(Pass(), Sleep(61.0)) * 3,
             jobs={"ftjob-a": {"cancelTakes": "30s"}, "ftjob-b": {"cancelTakes": "30s"}},
-            happenings=refusing(lambda asked: asked == path, from_s=10.0, until_s=1000.0),
+            schedule=refusing(lambda asked: asked == path, from_s=10.0, until_s=1000.0),
         )
     )
 
@@ -174,12 +174,12 @@ def test_a_receipt_of_another_job_is_confirmed_while_a_status_cannot_be_read() -
 
 def test_a_job_whose_status_can_be_read_again_goes_on_where_it_was() -> None:
     path = STATUSES / "job-a.yaml"
-    history = play(
-        a_plan(
-            a_wish("ftjob-a"),
-            steps=(Pass(), Rest(61.0)) * 4,
+    history = simulate(
+        a_scenario(
+            a_job_spec("ftjob-a"),
+            steps=(Pass(), Sleep(61.0)) * 4,
             jobs={"ftjob-a": {"cancelTakes": "30s"}},
-            happenings=refusing(lambda asked: asked == path, errno.EMFILE, from_s=10.0, until_s=130.0),
+            schedule=refusing(lambda asked: asked == path, errno.EMFILE, from_s=10.0, until_s=130.0),
         )
     )
 
@@ -192,39 +192,41 @@ def test_a_provider_status_that_cannot_be_read_holds_back_no_job() -> None:
     def is_providers(path: Path) -> bool:
         return path == STATUSES / "_providers"
 
-    history = play(a_plan(a_wish(), steps=(Pass(), Rest(61.0)) * 2, happenings=away_then(is_providers)))
+    history = simulate(a_scenario(a_job_spec(), steps=(Pass(), Sleep(61.0)) * 2, schedule=away_then(is_providers)))
 
     assert not verdict(history, ALWAYS)
     assert len(cancels(history)) == 1
-    assert "specs/status/_providers cannot be read" in told(history, -1).errors[0]
+    assert "specs/status/_providers cannot be read" in pass_at(history, -1).errors[0]
 
 
 def test_an_outage_is_as_old_as_it_was_while_what_is_told_of_it_cannot_be_read() -> None:
     outage = fault(0.0, fault="status", status="500")
     refused = refusing(lambda asked: asked == STATUSES / "_providers", from_s=200.0, until_s=300.0)
-    story = a_plan(a_wish(), steps=(Pass(), Rest(61.0)) * 6, happenings=[outage, *refused])
-    history = play(story)
-    errors_naming = [each for each in history.events if isinstance(each, Put) and each.path == "_providers/one.yaml"]
+    story = a_scenario(a_job_spec(), steps=(Pass(), Sleep(61.0)) * 6, schedule=[outage, *refused])
+    history = simulate(story)
+    errors_naming = [
+        each for each in history.events if isinstance(each, FileWritten) and each.path == "_providers/one.yaml"
+    ]
 
     assert not verdict(history, ALWAYS)
-    assert [each for each in history.events if isinstance(each, Happened) and each.kind == "disk refuses"]
+    assert [each for each in history.events if isinstance(each, ExternalEvent) and each.kind == "disk refuses"]
     assert len(errors_naming) == 1, "what cannot be read is not overwritten"
 
 
-def away_then(asked: Callable[[Path], bool]) -> list[Happening]:
+def away_then(asked: Callable[[Path], bool]) -> list[TimedInjection]:
     """Let a status of a provider stand there, and then be out of reach."""
 
-    def put(stage: Stage) -> None:
-        stage.tamper("_providers/one.yaml", "put", b"apiVersion: jobs.reconciler/v1\n")
+    def put(simulation: Simulation) -> None:
+        simulation.tamper("_providers/one.yaml", "put", b"apiVersion: jobs.reconciler/v1\n")
 
-    return [Happening(0.0, put), *refusing(asked, from_s=0.0, until_s=1000.0)]
+    return [TimedInjection(0.0, put), *refusing(asked, from_s=0.0, until_s=1000.0)]
 
 
 def test_a_watch_counts_no_job_as_seen_whose_status_it_cannot_read() -> None:
-    wishes = [a_wish(f"ftjob-{name}", "observed") for name in "ab"]
+    job_specs = [a_job_spec(f"ftjob-{name}", "observed") for name in "ab"]
     unread = refusing(lambda path: path == STATUSES / "job-a.yaml", from_s=600.0, until_s=1200.0)
-    history = play(a_plan(*wishes, steps=[Watched(2000.0)], happenings=unread))
-    shown = [each for each in history.events if isinstance(each, Shown)]
+    history = simulate(a_scenario(*job_specs, steps=[RunWatch(2000.0)], schedule=unread))
+    shown = [each for each in history.events if isinstance(each, HealthShown)]
 
     def age_s(at_s: float) -> float:
         at = history.began_at + timedelta(seconds=at_s)

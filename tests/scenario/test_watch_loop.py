@@ -36,7 +36,7 @@ from reconciler.ports import Disk, Entry, JobController, JobReader
 from tests.scenario.process import Environment
 from tests.support.cli import Checkout
 from tests.support.clock import VirtualClock, in_virtual_time
-from tests.support.manual_notifier import Bell
+from tests.support.manual_notifier import ManualNotifier
 
 HOUR_S = 3600.0
 NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
@@ -149,13 +149,13 @@ class DiskOfWholeSeconds(LocalDisk):
 
 
 @dataclass(slots=True)
-class Shift:
+class RunningWatch:
     """A watch at work."""
 
     checkout: Checkout
     jobs: Jobs
     slow: Jobs
-    bell: Bell
+    notifier: ManualNotifier
     health: HealthTracker
     stop: asyncio.Event
     task: asyncio.Future[None]
@@ -164,7 +164,7 @@ class Shift:
     def save(self, name: str, state: str, provider: str = "openai") -> None:
         """Save a spec, and let the watch know."""
         self.checkout.want(name, name, state, provider=provider)
-        self.bell.ring()
+        self.notifier.notify()
 
     def read(self) -> Report:
         """Return what somebody reads in the specs and the statuses."""
@@ -176,15 +176,15 @@ class Shift:
 
 
 @asynccontextmanager
-async def a_shift(
+async def running_watch(
     root: Path,
     running: int,
     slow: int = 0,
-    brakes: ChangeLimits = LOOSE,
+    change_limits: ChangeLimits = LOOSE,
     disk: Callable[[Path], Disk] = LocalDisk,
     tell: Callable[[PassResult], None] | None = None,
     asked: Callable[[], frozenset[str]] = frozenset,
-) -> AsyncIterator[Shift]:
+) -> AsyncIterator[RunningWatch]:
     """Run a watch over so many running jobs that are only observed, for as long as the body lasts.
 
     `slow` are those of a second account, which the Provider document `slow` names. `tell` is given each pass.
@@ -200,7 +200,7 @@ async def a_shift(
         checkout.write("slow.yaml", SLOW)
     for id_ in others.phases:
         checkout.want(id_, id_, "observed", provider="slow")
-    accounts, bell, stop = TwoAccounts(jobs, others), Bell(), asyncio.Event()
+    accounts, notifier, stop = TwoAccounts(jobs, others), ManualNotifier(), asyncio.Event()
     runtime = Runtime(
         specs=SpecsDir(checkout.specs, checkout.status_dir, disk(checkout.specs), "specs"),
         statuses=StatusDirectory(checkout.status_dir, LocalDisk(checkout.status_dir)),
@@ -215,8 +215,8 @@ async def a_shift(
     note = tell or passes.append
     watch = Watch(
         runtime,
-        RunOptions(rules=ChangeRules(ScopedLimits(brakes))),
-        bell,
+        RunOptions(rules=ChangeRules(ScopedLimits(change_limits))),
+        notifier,
         lambda: 0.7,
         health,
         lambda result, _: note(result),
@@ -224,7 +224,7 @@ async def a_shift(
     )
     task = asyncio.ensure_future(watch.run(stop))
     try:
-        yield Shift(checkout, jobs, others, bell, health, stop, task, passes)
+        yield RunningWatch(checkout, jobs, others, notifier, health, stop, task, passes)
     finally:
         stop.set()
         await task
@@ -248,175 +248,175 @@ def raise_a_bug(_: PassResult) -> None:
 
 def test_a_quiet_hour_asks_seldom_and_writes_nothing(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=30) as shift:
+        async with running_watch(tmp_path, running=30) as watch:
             await asyncio.sleep(1000)
-            before, asked = shift.checkout.traces(), len(shift.jobs.asked_at)
+            before, asked = watch.checkout.traces(), len(watch.jobs.asked_at)
             await asyncio.sleep(HOUR_S)
 
-            assert shift.checkout.traces() == before
-            assert (len(shift.jobs.asked_at) - asked) / (HOUR_S / 60) < 30 / 5 * 1.2
+            assert watch.checkout.traces() == before
+            assert (len(watch.jobs.asked_at) - asked) / (HOUR_S / 60) < 30 / 5 * 1.2
 
     in_virtual_time(main)
 
 
 def test_a_saved_spec_is_acted_on_at_once_and_its_proof_is_soon_there(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=3) as shift:
+        async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(1000)
-            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
-            shift.bell.ring()
+            watch.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            watch.notifier.notify()
             await asyncio.sleep(0.01)
-            at_once = dict(shift.jobs.cancels)
+            at_once = dict(watch.jobs.cancels)
             await asyncio.sleep(3)
 
             assert at_once == {"ftjob-0001": 1}
-            assert shift.checkout.status("ftjob-0001").is_ready
-            assert shift.jobs.cancels == {"ftjob-0001": 1}
+            assert watch.checkout.status("ftjob-0001").is_ready
+            assert watch.jobs.cancels == {"ftjob-0001": 1}
 
     in_virtual_time(main)
 
 
 def test_a_spec_that_nobody_heard_of_is_found_by_the_scan(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=3) as shift:
+        async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(1000)
-            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            watch.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
             await asyncio.sleep(66 + 3)
 
-            assert shift.checkout.status("ftjob-0001").is_ready
+            assert watch.checkout.status("ftjob-0001").is_ready
 
     in_virtual_time(main)
 
 
 def test_an_edit_that_no_stamp_shows_is_found_by_the_scan(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=3, disk=DiskOfWholeSeconds) as shift:
+        async with running_watch(tmp_path, running=3, disk=DiskOfWholeSeconds) as watch:
             await asyncio.sleep(1000)
-            shift.save("ftjob-0001", "cancelled")
+            watch.save("ftjob-0001", "cancelled")
             await asyncio.sleep(0.01)
-            at_once = dict(shift.jobs.cancels)
+            at_once = dict(watch.jobs.cancels)
             await asyncio.sleep(66 + 3)
 
             assert at_once == {}
-            assert shift.checkout.status("ftjob-0001").is_ready
+            assert watch.checkout.status("ftjob-0001").is_ready
 
     in_virtual_time(main)
 
 
 def test_a_half_written_file_harms_no_other(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=2) as shift:
+        async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(10)
-            shift.checkout.write("ftjob-0000.yaml", "apiVersion: jobs.reconciler/v1\nkind: Fine")
-            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
-            shift.bell.ring()
+            watch.checkout.write("ftjob-0000.yaml", "apiVersion: jobs.reconciler/v1\nkind: Fine")
+            watch.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            watch.notifier.notify()
             await asyncio.sleep(5)
 
-            assert shift.checkout.status("ftjob-0001").is_ready
-            assert shift.jobs.cancels == {"ftjob-0001": 1}
+            assert watch.checkout.status("ftjob-0001").is_ready
+            assert watch.jobs.cancels == {"ftjob-0001": 1}
 
     in_virtual_time(main)
 
 
 def test_hours_of_outage_is_asked_seldom_and_is_one_status_and_its_end_is_seen(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=3) as shift:
+        async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(100)
 
             def away(_: str) -> None:
                 raise NO_ANSWER
 
-            shift.jobs.trouble = away
+            watch.jobs.trouble = away
             await asyncio.sleep(HOUR_S)
-            asked, written = len(shift.jobs.asked_at), shift.checkout.traces()
+            asked, written = len(watch.jobs.asked_at), watch.checkout.traces()
             await asyncio.sleep(4 * HOUR_S)
-            during, after = len(shift.jobs.asked_at) - asked, shift.checkout.traces()
-            shift.jobs.trouble = None
+            during, after = len(watch.jobs.asked_at) - asked, watch.checkout.traces()
+            watch.jobs.trouble = None
             await asyncio.sleep(1000)
 
             assert during < 4 * HOUR_S / 100
             assert written == after
             assert "specs/status/_providers/openai.yaml" in written
-            assert "specs/status/_providers/openai.yaml" not in shift.checkout.traces()
+            assert "specs/status/_providers/openai.yaml" not in watch.checkout.traces()
 
     in_virtual_time(main)
 
 
 def test_a_job_that_a_bug_keeps_from_being_looked_at_comes_round_again(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=1) as shift:
+        async with running_watch(tmp_path, running=1) as watch:
             await asyncio.sleep(100)
 
             def bug(_: str) -> None:
                 raise BUG
 
-            shift.jobs.trouble = bug
+            watch.jobs.trouble = bug
             await asyncio.sleep(600)
-            shift.jobs.trouble = None
-            shift.jobs.phases["ftjob-0000"] = Phase.SUCCEEDED
+            watch.jobs.trouble = None
+            watch.jobs.phases["ftjob-0000"] = Phase.SUCCEEDED
             await asyncio.sleep(200)
 
-            assert shift.checkout.status("ftjob-0000").phase is Phase.SUCCEEDED
+            assert watch.checkout.status("ftjob-0000").phase is Phase.SUCCEEDED
 
     in_virtual_time(main)
 
 
 def test_a_person_who_asks_for_the_next_attempt_gets_it_now_and_once(tmp_path: Path) -> None:
-    wishes: list[str] = []
+    job_specs: list[str] = []
 
     def taken() -> frozenset[str]:
-        found = frozenset(wishes)
-        wishes.clear()
+        found = frozenset(job_specs)
+        job_specs.clear()
         return found
 
     async def main() -> None:
-        async with a_shift(tmp_path, running=1, asked=taken) as shift:
-            shift.jobs.is_cancel_lost = True
+        async with running_watch(tmp_path, running=1, asked=taken) as watch:
+            watch.jobs.is_cancel_lost = True
             await asyncio.sleep(100)
-            shift.save("ftjob-0000", "cancelled")
+            watch.save("ftjob-0000", "cancelled")
             await asyncio.sleep(60)
-            assert shift.jobs.cancels["ftjob-0000"] == 1
-            wishes.extend(["ftjob-0000", "nosuch"])
+            assert watch.jobs.cancels["ftjob-0000"] == 1
+            job_specs.extend(["ftjob-0000", "nosuch"])
             await asyncio.sleep(10)
-            assert shift.jobs.cancels["ftjob-0000"] == 2
+            assert watch.jobs.cancels["ftjob-0000"] == 2
             await asyncio.sleep(300)
-            assert shift.jobs.cancels["ftjob-0000"] == 2
+            assert watch.jobs.cancels["ftjob-0000"] == 2
 
     in_virtual_time(main)
 
 
 def test_an_observer_of_passes_that_raises_does_not_end_the_watch(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=1, tell=raise_a_bug) as shift:
+        async with running_watch(tmp_path, running=1, tell=raise_a_bug) as watch:
             await asyncio.sleep(100)
-            shift.save("ftjob-0000", "cancelled")
+            watch.save("ftjob-0000", "cancelled")
             await asyncio.sleep(100)
 
-            assert shift.checkout.status("ftjob-0000").final
-            assert not shift.task.done()
+            assert watch.checkout.status("ftjob-0000").final
+            assert not watch.task.done()
 
     in_virtual_time(main)
 
 
 def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_their_end(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=1) as shift:
+        async with running_watch(tmp_path, running=1) as watch:
             clock = asyncio.get_running_loop().time
             await asyncio.sleep(1000)
-            well = liveness_problems(shift.health.overview, clock())
-            shift.jobs.trouble = lambda _: 500.0
-            shift.bell.is_alive = False
-            shift.checkout.want("ftjob-0000", "ftjob-0000", "running", provider="openai")
-            shift.bell.ring()
+            well = liveness_problems(watch.health.overview, clock())
+            watch.jobs.trouble = lambda _: 500.0
+            watch.notifier.is_alive = False
+            watch.checkout.want("ftjob-0000", "ftjob-0000", "running", provider="openai")
+            watch.notifier.notify()
             await asyncio.sleep(120)
-            ill = liveness_problems(shift.health.overview, clock())
-            shift.jobs.trouble = None
-            shift.bell.is_alive = True
+            ill = liveness_problems(watch.health.overview, clock())
+            watch.jobs.trouble = None
+            watch.notifier.is_alive = True
             await asyncio.sleep(400)
 
             assert well == ()
             assert [each.split(":")[0] for each in ill] == ["a request hangs", "the specs are not watched"]
-            assert liveness_problems(shift.health.overview, clock()) == ()
+            assert liveness_problems(watch.health.overview, clock()) == ()
 
     in_virtual_time(main)
 
@@ -427,21 +427,21 @@ def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no
 ) -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        async with a_shift(tmp_path, running=2) as shift:
+        async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(1000)
-            shift.jobs.trouble = lambda what: takes_s if what == "cancel" else None
-            shift.checkout.want("ftjob-0000", "ftjob-0000", "cancelled", provider="openai")
-            shift.bell.ring()
+            watch.jobs.trouble = lambda what: takes_s if what == "cancel" else None
+            watch.checkout.want("ftjob-0000", "ftjob-0000", "cancelled", provider="openai")
+            watch.notifier.notify()
             await asyncio.sleep(0.01)
-            shift.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
-            shift.bell.ring()
+            watch.checkout.want("ftjob-0001", "ftjob-0001", "cancelled", provider="openai")
+            watch.notifier.notify()
             asked_to_stop_at = clock()
-            shift.stop.set()
-            await shift.task
-            receipt = shift.checkout.status("ftjob-0000").receipts[0]
+            watch.stop.set()
+            await watch.task
+            receipt = watch.checkout.status("ftjob-0000").receipts[0]
 
             assert clock() - asked_to_stop_at == pytest.approx(waits_s, abs=0.1)
-            assert shift.jobs.cancels == {"ftjob-0000": 1}
+            assert watch.jobs.cancels == {"ftjob-0000": 1}
             assert (receipt.accepted_at is not None) == bool(cancelled)
 
     in_virtual_time(main)
@@ -451,97 +451,101 @@ def test_an_account_that_hangs_delays_no_other_and_what_was_saved_meanwhile_is_a
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=2, slow=2) as shift:
+        async with running_watch(tmp_path, running=2, slow=2) as watch:
             await asyncio.sleep(1000)
-            shift.slow.trouble = lambda _: HANGS_S
-            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            watch.slow.trouble = lambda _: HANGS_S
+            watch.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(1)
-            shift.save("ftjob-0000", "cancelled")
+            watch.save("ftjob-0000", "cancelled")
             await asyncio.sleep(0.01)
-            at_once = dict(shift.jobs.cancels)
-            shift.save("ftjob-slow-0001", "cancelled", "slow")
+            at_once = dict(watch.jobs.cancels)
+            watch.save("ftjob-slow-0001", "cancelled", "slow")
             await asyncio.sleep(3)
-            proved = shift.checkout.status("ftjob-0000").is_ready
-            hanging = dict(shift.slow.cancels)
-            shift.slow.trouble = None
+            proved = watch.checkout.status("ftjob-0000").is_ready
+            hanging = dict(watch.slow.cancels)
+            watch.slow.trouble = None
             await asyncio.sleep(HANGS_S)
 
             assert at_once == {"ftjob-0000": 1}
             assert proved
             assert hanging == {}
-            assert shift.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
-            assert shift.checkout.status("ftjob-slow-0001").is_ready
+            assert watch.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
+            assert watch.checkout.status("ftjob-slow-0001").is_ready
 
     in_virtual_time(main)
 
 
 def test_the_jobs_of_an_account_are_looked_at_as_often_while_another_one_hangs(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=10, slow=10) as shift:
+        async with running_watch(tmp_path, running=10, slow=10) as watch:
             await asyncio.sleep(1000)
-            asked = len(shift.jobs.asked_at)
+            asked = len(watch.jobs.asked_at)
             await asyncio.sleep(HOUR_S)
-            well = len(shift.jobs.asked_at) - asked
-            shift.slow.trouble = lambda _: HANGS_S
-            asked = len(shift.jobs.asked_at)
+            well = len(watch.jobs.asked_at) - asked
+            watch.slow.trouble = lambda _: HANGS_S
+            asked = len(watch.jobs.asked_at)
             await asyncio.sleep(HOUR_S)
 
-            assert len(shift.jobs.asked_at) - asked == pytest.approx(well, rel=0.1)
+            assert len(watch.jobs.asked_at) - asked == pytest.approx(well, rel=0.1)
 
     in_virtual_time(main)
 
 
 def test_who_acts_after_a_hang_is_held_by_the_settings_of_now(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=1, slow=1) as shift:
+        async with running_watch(tmp_path, running=1, slow=1) as watch:
             await asyncio.sleep(1000)
-            shift.slow.trouble = lambda what: HANGS_S if what == "get" else None
-            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            watch.slow.trouble = lambda what: HANGS_S if what == "get" else None
+            watch.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(1)
-            shift.checkout.write("settings.yaml", SUSPENDED)
-            shift.bell.ring()
+            watch.checkout.write("settings.yaml", SUSPENDED)
+            watch.notifier.notify()
             await asyncio.sleep(3 * HANGS_S)
 
-            assert shift.slow.cancels == {}
-            assert shift.checkout.status("ftjob-slow-0000").ready.reason is Reason.SUSPENDED
+            assert watch.slow.cancels == {}
+            assert watch.checkout.status("ftjob-slow-0000").ready.reason is Reason.SUSPENDED
 
     in_virtual_time(main)
 
 
 def test_who_acts_after_a_hang_is_counted_by_the_guard_with_all_that_was_asked_meanwhile(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=2, slow=2, brakes=ChangeLimits(max_cancels_absolute=2)) as shift:
+        async with running_watch(
+            tmp_path, running=2, slow=2, change_limits=ChangeLimits(max_cancels_absolute=2)
+        ) as watch:
             await asyncio.sleep(1000)
-            shift.slow.trouble = lambda what: HANGS_S if what == "get" else None
-            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            watch.slow.trouble = lambda what: HANGS_S if what == "get" else None
+            watch.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(1)
-            shift.save("ftjob-0000", "cancelled")
-            shift.save("ftjob-0001", "cancelled")
+            watch.save("ftjob-0000", "cancelled")
+            watch.save("ftjob-0001", "cancelled")
             await asyncio.sleep(2 * HANGS_S)
 
-            assert shift.jobs.cancels == {"ftjob-0000": 1, "ftjob-0001": 1}
-            assert shift.slow.cancels == {}
-            assert shift.checkout.status("ftjob-slow-0000").ready.reason is Reason.REFUSED_BY_GUARD
+            assert watch.jobs.cancels == {"ftjob-0000": 1, "ftjob-0001": 1}
+            assert watch.slow.cancels == {}
+            assert watch.checkout.status("ftjob-slow-0000").ready.reason is Reason.REFUSED_BY_GUARD
 
     in_virtual_time(main)
 
 
 def test_what_is_out_in_an_account_that_hangs_is_counted_by_the_guard_in_another(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=2, slow=2, brakes=ChangeLimits(max_cancels_absolute=2)) as shift:
+        async with running_watch(
+            tmp_path, running=2, slow=2, change_limits=ChangeLimits(max_cancels_absolute=2)
+        ) as watch:
             await asyncio.sleep(1000)
-            shift.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
-            shift.save("ftjob-slow-0000", "cancelled", "slow")
-            shift.save("ftjob-slow-0001", "cancelled", "slow")
+            watch.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
+            watch.save("ftjob-slow-0000", "cancelled", "slow")
+            watch.save("ftjob-slow-0001", "cancelled", "slow")
             await asyncio.sleep(1)
-            shift.save("ftjob-0000", "cancelled")
+            watch.save("ftjob-0000", "cancelled")
             await asyncio.sleep(1)
-            is_out = not any(each is Phase.CANCELLED for each in shift.slow.phases.values())
+            is_out = not any(each is Phase.CANCELLED for each in watch.slow.phases.values())
 
             assert is_out
-            assert shift.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
-            assert shift.jobs.cancels == {}
-            assert shift.checkout.status("ftjob-0000").ready.reason is Reason.REFUSED_BY_GUARD
+            assert watch.slow.cancels == {"ftjob-slow-0000": 1, "ftjob-slow-0001": 1}
+            assert watch.jobs.cancels == {}
+            assert watch.checkout.status("ftjob-0000").ready.reason is Reason.REFUSED_BY_GUARD
 
     in_virtual_time(main)
 
@@ -550,18 +554,18 @@ def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_re
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=1, slow=1) as shift:
+        async with running_watch(tmp_path, running=1, slow=1) as watch:
             await asyncio.sleep(1000)
-            shift.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
-            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            watch.slow.trouble = lambda what: HANGS_S if what == "cancel" else None
+            watch.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(1)
-            shift.jobs.phases["ftjob-9999"] = Phase.RUNNING
-            shift.checkout.want("ftjob-slow-0000", "ftjob-9999", provider="openai")
-            shift.bell.ring()
+            watch.jobs.phases["ftjob-9999"] = Phase.RUNNING
+            watch.checkout.want("ftjob-slow-0000", "ftjob-9999", provider="openai")
+            watch.notifier.notify()
             await asyncio.sleep(2 * HANGS_S)
-            status = shift.checkout.status("ftjob-slow-0000")
+            status = watch.checkout.status("ftjob-slow-0000")
 
-            assert (shift.slow.cancels, shift.jobs.cancels) == ({"ftjob-slow-0000": 1}, {"ftjob-9999": 1})
+            assert (watch.slow.cancels, watch.jobs.cancels) == ({"ftjob-slow-0000": 1}, {"ftjob-9999": 1})
             assert status.job is not None
             assert status.job.id == "ftjob-9999"
             assert [each.outcome for each in status.receipts] == [Outcome.CANCELLED]
@@ -572,51 +576,51 @@ def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_re
 def test_a_stop_waits_for_an_account_that_hangs_as_long_as_for_any_other(tmp_path: Path) -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        async with a_shift(tmp_path, running=1, slow=1) as shift:
+        async with running_watch(tmp_path, running=1, slow=1) as watch:
             await asyncio.sleep(1000)
-            shift.slow.trouble = lambda what: 10.0 if what == "cancel" else None
-            shift.save("ftjob-slow-0000", "cancelled", "slow")
+            watch.slow.trouble = lambda what: 10.0 if what == "cancel" else None
+            watch.save("ftjob-slow-0000", "cancelled", "slow")
             await asyncio.sleep(2)
             asked_to_stop_at = clock()
-            ready = readiness_problems(shift.health.overview)
-            shift.stop.set()
+            ready = readiness_problems(watch.health.overview)
+            watch.stop.set()
             await asyncio.sleep(1)
-            stopping = readiness_problems(shift.health.overview)
-            await shift.task
+            stopping = readiness_problems(watch.health.overview)
+            await watch.task
 
             assert (ready, stopping) == ((), ("it is stopping",))
             assert clock() - asked_to_stop_at == pytest.approx(8, abs=0.1)
-            assert shift.checkout.status("ftjob-slow-0000").receipts[0].accepted_at is not None
+            assert watch.checkout.status("ftjob-slow-0000").receipts[0].accepted_at is not None
 
     in_virtual_time(main)
 
 
-def oldest_sight(shift: Shift) -> datetime:
+def oldest_sight(watch: RunningWatch) -> datetime:
     """Return when the job of the account was seen that has not been for the longest."""
-    (seen_at,) = shift.health.overview.seen_at.values()
+    (seen_at,) = watch.health.overview.seen_at.values()
     return seen_at
 
 
 def test_a_pass_over_other_jobs_does_not_make_a_crowd_that_vanished_seen_again(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=40) as shift:
+        async with running_watch(tmp_path, running=40) as watch:
             await asyncio.sleep(1000)
-            for id_ in sorted(shift.jobs.phases)[:30]:
-                del shift.jobs.phases[id_]
+            for id_ in sorted(watch.jobs.phases)[:30]:
+                del watch.jobs.phases[id_]
             await asyncio.sleep(330)
             told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
-            seen_at = [oldest_sight(shift)]
+            seen_at = [oldest_sight(watch)]
             for number in range(35, 38):
-                shift.save(f"ftjob-{number:04}", "cancelled")
+                watch.save(f"ftjob-{number:04}", "cancelled")
                 await asyncio.sleep(20)
-                seen_at.append(oldest_sight(shift))
+                seen_at.append(oldest_sight(watch))
             unseen = {
-                each.unseen and each.unseen.reason for result in shift.passes[-8:] for each in result.report.accounts
+                each.unseen and each.unseen.reason for result in watch.passes[-8:] for each in result.report.accounts
             }
 
             assert "30 of 40 unfinished jobs disappeared at once" in told
-            assert set(shift.jobs.cancels.values()) == {1}
-            assert len(shift.jobs.cancels) == 3
+            assert set(watch.jobs.cancels.values()) == {1}
+            assert len(watch.jobs.cancels) == 3
             assert len(set(seen_at)) == 1
             assert unseen == {"ObservationSuspect"}
             assert (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8") == told
@@ -626,19 +630,19 @@ def test_a_pass_over_other_jobs_does_not_make_a_crowd_that_vanished_seen_again(t
 
 def test_of_a_crowd_that_vanished_only_itself_is_read_as_not_observed(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=40) as shift:
+        async with running_watch(tmp_path, running=40) as watch:
             await asyncio.sleep(1000)
-            gone = sorted(shift.jobs.phases)[:30]
+            gone = sorted(watch.jobs.phases)[:30]
             for id_ in gone:
-                del shift.jobs.phases[id_]
+                del watch.jobs.phases[id_]
             await asyncio.sleep(330)
-            in_part = shift.read()
-            shift.jobs.trouble = raise_no_answer
+            in_part = watch.read()
+            watch.jobs.trouble = raise_no_answer
             await asyncio.sleep(1500)
-            away = shift.read()
-            shift.jobs.trouble = None
+            away = watch.read()
+            watch.jobs.trouble = None
             await asyncio.sleep(1000)
-            again = shift.read()
+            again = watch.read()
 
             assert [row.name for row in in_part.rows if row.unseen] == gone
             assert [each.jobs for each in in_part.accounts] == [30]
@@ -650,68 +654,68 @@ def test_of_a_crowd_that_vanished_only_itself_is_read_as_not_observed(tmp_path: 
 
 def test_a_crowd_that_is_seen_again_ends_what_was_told_of_it(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=40) as shift:
+        async with running_watch(tmp_path, running=40) as watch:
             await asyncio.sleep(1000)
-            gone = {id_: shift.jobs.phases.pop(id_) for id_ in sorted(shift.jobs.phases)[:30]}
+            gone = {id_: watch.jobs.phases.pop(id_) for id_ in sorted(watch.jobs.phases)[:30]}
             await asyncio.sleep(330)
-            during = oldest_sight(shift)
-            shift.jobs.phases.update(gone)
+            during = oldest_sight(watch)
+            watch.jobs.phases.update(gone)
             await asyncio.sleep(1000)
 
-            assert oldest_sight(shift) > during + timedelta(seconds=900)
+            assert oldest_sight(watch) > during + timedelta(seconds=900)
             assert not (tmp_path / "specs/status/_providers/openai.yaml").exists()
-            assert {each.unseen for each in shift.passes[-1].report.accounts} <= {None}
+            assert {each.unseen for each in watch.passes[-1].report.accounts} <= {None}
 
     in_virtual_time(main)
 
 
 def test_one_job_that_is_forbidden_changes_nothing_for_its_account(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=3) as shift:
+        async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(1000)
-            shift.jobs.forbidden.add("ftjob-0000")
+            watch.jobs.forbidden.add("ftjob-0000")
             await asyncio.sleep(HOUR_S)
-            asked = len(shift.jobs.asked_at)
-            shift.save("ftjob-0001", "cancelled")
+            asked = len(watch.jobs.asked_at)
+            watch.save("ftjob-0001", "cancelled")
             await asyncio.sleep(HOUR_S)
 
-            assert shift.jobs.cancels == {"ftjob-0001": 1}
-            assert len(shift.jobs.asked_at) - asked < 60
+            assert watch.jobs.cancels == {"ftjob-0001": 1}
+            assert len(watch.jobs.asked_at) - asked < 60
             told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
             assert re.findall(r"ftjob-\d+", told.partition("jobs:")[2]) == ["ftjob-0000"]
-            assert {each.unseen for result in shift.passes for each in result.report.accounts} == {None}
+            assert {each.unseen for result in watch.passes for each in result.report.accounts} == {None}
 
     in_virtual_time(main)
 
 
 def test_a_wanted_cancel_waits_no_longer_because_another_job_of_its_account_may_rest(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=2) as shift:
+        async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(1000)
-            shift.jobs.trouble = raise_denied
-            shift.save("ftjob-0000", "cancelled")
+            watch.jobs.trouble = raise_denied
+            watch.save("ftjob-0000", "cancelled")
             await asyncio.sleep(1)
-            shift.save("ftjob-0001", "running")
+            watch.save("ftjob-0001", "running")
             await asyncio.sleep(1)
-            shift.jobs.trouble = None
+            watch.jobs.trouble = None
             await asyncio.sleep(75)
 
-            assert shift.jobs.cancels == {"ftjob-0000": 1}
+            assert watch.jobs.cancels == {"ftjob-0000": 1}
 
     in_virtual_time(main)
 
 
 def test_a_look_that_takes_long_has_seen_no_job_later_than_it_began(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=2) as shift:
+        async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(1000)
-            shift.jobs.trouble = lambda _: HANGS_S
-            shift.save("ftjob-0000", "running")
-            shift.save("ftjob-0001", "running")
-            begun_at = shift.jobs.clock.now()
+            watch.jobs.trouble = lambda _: HANGS_S
+            watch.save("ftjob-0000", "running")
+            watch.save("ftjob-0001", "running")
+            begun_at = watch.jobs.clock.now()
             await asyncio.sleep(4 * HANGS_S)
 
-            assert abs(oldest_sight(shift) - begun_at) < timedelta(seconds=1)
+            assert abs(oldest_sight(watch) - begun_at) < timedelta(seconds=1)
 
     in_virtual_time(main)
 
@@ -720,14 +724,14 @@ def test_an_account_that_answers_nonsense_of_each_of_its_jobs_is_told_to_be_away
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=3) as shift:
+        async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(100)
-            shift.save("ftjob-0001", "running")
+            watch.save("ftjob-0001", "running")
             await asyncio.sleep(200)
-            shift.jobs.trouble = raise_nonsense
+            watch.jobs.trouble = raise_nonsense
             await asyncio.sleep(900)
             told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
-            shift.jobs.trouble = None
+            watch.jobs.trouble = None
             await asyncio.sleep(900)
 
             assert "this is not the API that was expected" in told
@@ -738,14 +742,14 @@ def test_an_account_that_answers_nonsense_of_each_of_its_jobs_is_told_to_be_away
 
 def test_a_watch_is_not_ready_before_each_account_was_observed_or_said_why_not(tmp_path: Path) -> None:
     async def main() -> None:
-        async with a_shift(tmp_path, running=1, slow=1) as shift:
-            shift.slow.trouble = lambda _: HANGS_S
+        async with running_watch(tmp_path, running=1, slow=1) as watch:
+            watch.slow.trouble = lambda _: HANGS_S
             await asyncio.sleep(10)
-            first, ages = readiness_problems(shift.health.overview), shift.health.overview.seen_at
+            first, ages = readiness_problems(watch.health.overview), watch.health.overview.seen_at
             await asyncio.sleep(HANGS_S)
 
             assert [each.split(":")[0] for each in first] == ["not observed yet"]
             assert len(ages) == 2
-            assert readiness_problems(shift.health.overview) == ()
+            assert readiness_problems(watch.health.overview) == ()
 
     in_virtual_time(main)

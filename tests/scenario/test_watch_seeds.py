@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.scenario.seed_runner import complaint, complaints, judge_all, tell_watch
+from tests.scenario.seed_runner import check_all_seeds, failure_report, failure_reports, run_watch_seed
 
 WATCHES = 40
 
@@ -17,13 +17,13 @@ def test_no_watch_breaks_a_law_or_a_promise(
 ) -> None:
     one = pytestconfig.getoption("--watch")
     if one is not None:
-        history, wrong = tell_watch(one)
+        history, wrong = run_watch_seed(one)
 
-        assert not wrong, complaint(one, wrong, history.lines(), "watch")
+        assert not wrong, failure_report(one, wrong, history.lines(), "watch")
         return
     count = pytestconfig.getoption("--watches") or (300 if pytestconfig.getoption("--long") else WATCHES)
     begun = time.perf_counter()
-    tally = judge_all(range(count), tell_watch)
-    record_property("watched", f"{tally} ({time.perf_counter() - begun:.0f} s)")
+    results = check_all_seeds(range(count), run_watch_seed)
+    record_property("watched", f"{results} ({time.perf_counter() - begun:.0f} s)")
 
-    assert not tally.wrong, complaints(tally, tell_watch, "watch")
+    assert not results.wrong, failure_reports(results, run_watch_seed, "watch")

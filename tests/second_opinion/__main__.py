@@ -8,8 +8,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tests.second_opinion.report import Figures, account, transcript
-from tests.second_opinion.run_session import play
-from tests.second_opinion.session import Story
+from tests.second_opinion.run_session import run_session
+from tests.second_opinion.session import Session
 
 
 def tell(text: str) -> None:
@@ -18,13 +18,13 @@ def tell(text: str) -> None:
     sys.stdout.flush()
 
 
-def _tell_of(story: Story, figures: Figures, *, in_full: bool) -> None:
-    figures.add(story)
-    tell(f"seed {story.seed}: {len(story.runs)} commands, {len(story.violations)} violations")
-    if story.violations:
-        tell(account(story))
-    if in_full or story.violations:
-        tell(transcript(story))
+def _tell_of(session: Session, figures: Figures, *, in_full: bool) -> None:
+    figures.add(session)
+    tell(f"seed {session.seed}: {len(session.runs)} commands, {len(session.violations)} violations")
+    if session.violations:
+        tell(account(session))
+    if in_full or session.violations:
+        tell(transcript(session))
 
 
 def main() -> int:
@@ -40,7 +40,8 @@ def main() -> int:
     figures = Figures()
     with ThreadPoolExecutor(words.beside) as pool:
         playing = [
-            pool.submit(lambda seed: play(Story(seed)), seed) for seed in range(words.seed, words.seed + words.runs)
+            pool.submit(lambda seed: run_session(Session(seed)), seed)
+            for seed in range(words.seed, words.seed + words.runs)
         ]
         try:
             for ended in as_completed(playing):

@@ -13,76 +13,76 @@ from tests.second_opinion.documents import JobDoc
 from tests.second_opinion.jobs import ENDED
 
 if TYPE_CHECKING:
-    from tests.second_opinion.user_commands import Acts
+    from tests.second_opinion.user_commands import UserCommands
 
 PASS = ("--once", "--wait=5m", "--timeout=2m", "--audit", "audit.jsonl", "-o", "json")
 ACCEPTED = frozenset({"CancelPending", "Cancelled", "FinishedBeforeCancel", "FinishedDespiteCancel"})
 
 
-def by_commit(acts: Acts) -> None:
+def by_commit(commands: UserCommands) -> None:
     """Let one commit want several cancels, and approve all of them, too few of them or none."""
-    story = acts.story
-    if story.remote.mode == "plain":
+    session = commands.session
+    if session.remote.mode == "plain":
         return
-    pairs = _candidates(acts)
-    number = acts.chance.choice([len(pairs), len(pairs), 0, len(pairs) - 1])
+    pairs = _candidates(commands)
+    number = commands.chance.choice([len(pairs), len(pairs), 0, len(pairs) - 1])
     message = "Stop some" + (f"\n\nApprove-Cancels: {number}" if number > 0 else "")
-    before = _refused_before(acts)
-    story.approvals.append((story.clock.now(), number))
-    with story.repository.together(message):
+    before = _refused_before(commands)
+    session.approvals.append((session.clock.now(), number))
+    with session.repository.together(message):
         for path, doc in pairs:
-            story.repository.change(path, doc, replace(doc, desired="cancelled"))
-    story.note(f"one commit cancels {[doc.name for _, doc in pairs]} and approves {number}")
-    story.reconcile(*PASS)
-    if number >= len(pairs) and not before and story.off >= 0:  # a commit of the future approves nothing yet
-        _check(acts, [doc for _, doc in pairs])
+            session.repository.change(path, doc, replace(doc, desired="cancelled"))
+    session.note(f"one commit cancels {[doc.name for _, doc in pairs]} and approves {number}")
+    session.reconcile(*PASS)
+    if number >= len(pairs) and not before and session.off >= 0:  # a commit of the future approves nothing yet
+        _check(commands, [doc for _, doc in pairs])
 
 
-def by_name(acts: Acts) -> None:
+def by_name(commands: UserCommands) -> None:
     """Want several cancels, and let the option name each of them."""
-    pairs = _candidates(acts)
-    before = _refused_before(acts)
-    with acts.story.repository.together("Stop some"):
+    pairs = _candidates(commands)
+    before = _refused_before(commands)
+    with commands.session.repository.together("Stop some"):
         for path, doc in pairs:
-            acts.story.repository.change(path, doc, replace(doc, desired="cancelled"))
+            commands.session.repository.change(path, doc, replace(doc, desired="cancelled"))
     names = [doc.name for _, doc in pairs]
-    acts.story.note(f"a person cancels {names}")
-    acts.story.reconcile(*PASS, *(f"--allow-cancel={name}" for name in names))
+    commands.session.note(f"a person cancels {names}")
+    commands.session.reconcile(*PASS, *(f"--allow-cancel={name}" for name in names))
     if not before:
-        _check(acts, [doc for _, doc in pairs])
+        _check(commands, [doc for _, doc in pairs])
 
 
-def _candidates(acts: Acts) -> list[tuple[str, JobDoc]]:
+def _candidates(commands: UserCommands) -> list[tuple[str, JobDoc]]:
     """Make the world well and the documents sound, and return some specs whose jobs can be cancelled."""
-    story = acts.story
-    story.troubles.end()
-    story.user.mend_all()
-    now = story.clock.now()
+    session = commands.session
+    session.troubles.end()
+    session.user.mend_all()
+    now = session.clock.now()
     found = [
         (path, doc)
-        for path, doc in story.repository.now.jobs()
-        if doc.desired != "cancelled" and not doc.suspended and not doc.limits and _unfinished(acts, doc, now)
+        for path, doc in session.repository.now.jobs()
+        if doc.desired != "cancelled" and not doc.suspended and not doc.limits and _unfinished(commands, doc, now)
     ]
-    return acts.chance.sample(found, min(len(found), acts.chance.choice([3, 5, 8])))
+    return commands.chance.sample(found, min(len(found), commands.chance.choice([3, 5, 8])))
 
 
-def _unfinished(acts: Acts, doc: JobDoc, now: float) -> bool:
-    jobs = [job for (_, name), job in acts.story.world.jobs.items() if name == doc.job]
+def _unfinished(commands: UserCommands, doc: JobDoc, now: float) -> bool:
+    jobs = [job for (_, name), job in commands.session.world.jobs.items() if name == doc.job]
     return all(not job.is_gone(now) and job.word(now) not in ENDED for job in jobs) and bool(jobs)
 
 
-def _refused_before(acts: Acts) -> bool:
+def _refused_before(commands: UserCommands) -> bool:
     """Say whether a pass right before refuses or still wants anything."""
-    run = acts.story.reconcile(*PASS)
+    run = commands.session.reconcile(*PASS)
     return run.code not in (0, 1) or "RefusedByGuard" in run.out
 
 
-def _check(acts: Acts, docs: list[JobDoc]) -> None:
-    story = acts.story
-    run = story.runs[-1]
+def _check(commands: UserCommands, docs: list[JobDoc]) -> None:
+    session = commands.session
+    run = session.runs[-1]
     if "cannot be observed" in run.err:
         return
-    asked = {each.job for each in story.world.record.changes() if each.verb == "cancel"}
-    wanted = {want.doc.job for want in story.repository.now.wants()}
-    missed = [doc for doc in docs if doc.job in wanted - asked and _unfinished(acts, doc, run.ended)]
-    story.check("approved", not missed, f"{run}: {missed} were approved, and never asked for")
+    asked = {each.job for each in session.world.record.changes() if each.verb == "cancel"}
+    wanted = {want.doc.job for want in session.repository.now.wants()}
+    missed = [doc for doc in docs if doc.job in wanted - asked and _unfinished(commands, doc, run.ended)]
+    session.check("approved", not missed, f"{run}: {missed} were approved, and never asked for")

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from tests.second_opinion.jobs import ENDED
-from tests.second_opinion.session import Story
+from tests.second_opinion.session import Session
 from tests.second_opinion.snapshot import Known, Want
 
 
-def owed(story: Story, only: str | None = None) -> list[Want]:
+def due_cancels(session: Session, only: str | None = None) -> list[Want]:
     """Return the wants whose job should have been cancelled and still is unfinished; of one job, if it is named."""
-    now, snapshot = story.clock.now(), story.repository.now
+    now, snapshot = session.clock.now(), session.repository.now
     if snapshot.held_back():
         return []
     found = []
     for want in snapshot.wants():
         if only not in (None, want.doc.job):
             continue
-        job = story.world.jobs.get((want.account, want.doc.job))
+        job = session.world.jobs.get((want.account, want.doc.job))
         if job is None or job.is_gone(now) or job.word(now) in ENDED:
             continue
-        if want.must_end(now + story.off, Known(job.created, job.started(now), story.is_on_time)):
+        if want.must_end(now + session.off, Known(job.created, job.started(now), session.is_on_time)):
             found.append(want)
     return found

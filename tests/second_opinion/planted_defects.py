@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.second_opinion.faulty_responses import Answer, as_json
 from tests.second_opinion.jobs import ENDED
-from tests.second_opinion.session import Story
+from tests.second_opinion.session import Session
 from tests.second_opinion.wire import Tamper
 from tests.second_opinion.world import World
 
@@ -76,151 +76,153 @@ def swallows(world: World, method: str, target: str, _headers: Headers) -> Answe
     return None
 
 
-def tells(story: Story) -> None:
+def tells(session: Session) -> None:
     """Write a key into a status file."""
-    target = _one_status(story)
+    target = _one_status(session)
     if target is not None:
-        target.write_text(target.read_text() + f"# {story.accounts[0].key}\n")
+        target.write_text(target.read_text() + f"# {session.accounts[0].key}\n")
 
 
-def claims(story: Story) -> None:
+def claims(session: Session) -> None:
     """Write into every status that its job is cancelled, and let nobody know."""
-    for target in (story.repository.specs / "status").rglob("*.yaml"):
+    for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(target.read_text().replace("providerStatus: running", "providerStatus: cancelled"))
 
 
-def counts_wrongly(story: Story) -> None:
+def counts_wrongly(session: Session) -> None:
     """Write into every receipt that it took nine attempts."""
-    for target in (story.repository.specs / "status").rglob("*.yaml"):
+    for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(target.read_text().replace("attempts: 1", "attempts: 9"))
 
 
-def forgets(story: Story) -> None:
+def forgets(session: Session) -> None:
     """Write into every receipt that there was no attempt."""
-    for target in (story.repository.specs / "status").rglob("*.yaml"):
+    for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(target.read_text().replace("attempts: 1", "attempts: 0"))
 
 
-def misdates(story: Story) -> None:
+def misdates(session: Session) -> None:
     """Write into every receipt that it was requested in a far year."""
-    for target in (story.repository.specs / "status").rglob("*.yaml"):
+    for target in (session.repository.specs / "status").rglob("*.yaml"):
         target.write_text(re.sub(r"requestedAt: '\d{4}", "requestedAt: '2099", target.read_text()))
 
 
-def fidgets(story: Story) -> None:
+def fidgets(session: Session) -> None:
     """Touch a byte of a status after each pass."""
-    target = _one_status(story)
+    target = _one_status(session)
     if target is not None:
-        target.write_text(target.read_text() + f"# {len(story.runs)}\n")
+        target.write_text(target.read_text() + f"# {len(session.runs)}\n")
 
 
-def meddles(story: Story) -> None:
+def meddles(session: Session) -> None:
     """Cancel a job while a command runs that only reads."""
-    run = story.runs[-1]
-    if run.verb in ("plan", "get", "drift", "validate") and story.world.jobs:
-        (account, name), _ = next(iter(story.world.jobs.items()))
-        owner = next(each for each in story.accounts if each.name == account)
+    run = session.runs[-1]
+    if run.verb in ("plan", "get", "drift", "validate") and session.world.jobs:
+        (account, name), _ = next(iter(session.world.jobs.items()))
+        owner = next(each for each in session.accounts if each.name == account)
         headers = {"authorization": f"Bearer {owner.key}", "openai-project": owner.project or ""}
         headers = {key: value for key, value in headers.items() if value}
-        story.world.answer("POST", f"/v1/fine_tuning/jobs/{name}/cancel", headers)
-        run.last = len(story.world.record.all())
+        session.world.answer("POST", f"/v1/fine_tuning/jobs/{name}/cancel", headers)
+        run.last = len(session.world.record.all())
 
 
-def miscodes(story: Story) -> None:
+def miscodes(session: Session) -> None:
     """Exit with 0 whatever happened."""
-    story.runs[-1].code = 0
+    session.runs[-1].code = 0
 
 
-def crashes(story: Story) -> None:
+def crashes(session: Session) -> None:
     """Print a stack trace, and exit with 70."""
-    story.runs[-1].err += "Traceback (most recent call last):\n"
-    story.runs[-1].code = 70
+    session.runs[-1].err += "Traceback (most recent call last):\n"
+    session.runs[-1].code = 70
 
 
-def invents(story: Story) -> None:
+def invents(session: Session) -> None:
     """Write a line into the audit for a request that never left."""
-    if story.runs[-1].option("--audit"):
+    if session.runs[-1].option("--audit"):
         line = {"verb": "cancel", "jobId": "nobody", "outcome": "accepted"}
-        with (story.root / "audit.jsonl").open("a", encoding="utf-8") as audit:
+        with (session.root / "audit.jsonl").open("a", encoding="utf-8") as audit:
             audit.write(json.dumps(line) + "\n")
 
 
-def miscounts(story: Story) -> None:
+def miscounts(session: Session) -> None:
     """Tell of one cancel more than was asked for."""
-    run = story.runs[-1]
+    run = session.runs[-1]
     counted = re.compile(r"(^Requested: |\"cancel\": )(\d+)", re.MULTILINE)
     run.out = counted.sub(lambda found: f"{found[1]}{int(found[2]) + 1}", run.out)
 
 
-def boasts(story: Story) -> None:
+def boasts(session: Session) -> None:
     """Tell of a proof that no look gave, and of a request that never left."""
-    story.runs[-1].err += "nobody: cancel confirmed: cancelled\nnobody: pause sent\n"
+    session.runs[-1].err += "nobody: cancel confirmed: cancelled\nnobody: pause sent\n"
 
 
-def flatters(story: Story) -> None:
+def flatters(session: Session) -> None:
     """Call every job ready."""
-    run = story.runs[-1]
+    run = session.runs[-1]
     run.out = re.sub(r"\bFalse\b", "True", run.out)
 
 
-def hurries(story: Story) -> None:
+def hurries(session: Session) -> None:
     """End each wait as if its jobs had got there."""
-    run = story.runs[-1]
+    run = session.runs[-1]
     if run.verb == "wait":
         run.code = 0
 
 
-def repeats(story: Story) -> None:
+def repeats(session: Session) -> None:
     """Log again and again that something is over."""
-    run = story.runs[-1]
+    run = session.runs[-1]
     if run.verb == "watch":
         run.err += '{"message": "resolved: an outage"}\n' * 10_000
 
 
-def _one_status(story: Story) -> Path | None:
+def _one_status(session: Session) -> Path | None:
     found = sorted(
-        path for path in (story.repository.specs / "status").rglob("*.yaml") if not path.parent.name.startswith("_")
+        path for path in (session.repository.specs / "status").rglob("*.yaml") if not path.parent.name.startswith("_")
     )
     return found[0] if found else None
 
 
 @dataclass(frozen=True)
-class Plant:
+class PlantedDefect:
     """A defect, where it sits, and the rules of which one must be blamed for it."""
 
     name: str
     rules: frozenset[str]
     tamper: Tamper | None = None
-    after_run: Callable[[Story], None] | None = None
+    after_run: Callable[[Session], None] | None = None
 
 
-PLANTS = (
-    Plant("a cancel is sent twice", frozenset({"asked-again", "receipt-too-few"}), tamper=doubles),
-    Plant("another job is cancelled along", frozenset({"unwanted-change"}), tamper=strays),
-    Plant("all jobs are cancelled at once", frozenset({"guard"}), tamper=floods),
-    Plant("jobs are changed unseen", frozenset({"blind-change"}), tamper=blinds),
-    Plant(
+PLANTED_DEFECTS = (
+    PlantedDefect("a cancel is sent twice", frozenset({"asked-again", "receipt-too-few"}), tamper=doubles),
+    PlantedDefect("another job is cancelled along", frozenset({"unwanted-change"}), tamper=strays),
+    PlantedDefect("all jobs are cancelled at once", frozenset({"guard"}), tamper=floods),
+    PlantedDefect("jobs are changed unseen", frozenset({"blind-change"}), tamper=blinds),
+    PlantedDefect(
         "a status says what was never shown",
         frozenset({"false-ready", "reason-never-shown", "word-never-shown"}),
         tamper=lies,
     ),
-    Plant("a cancel never arrives", frozenset({"not-cancelled"}), tamper=swallows),
-    Plant("a receipt is of a request that never arrived", frozenset({"receipt-accepted"}), tamper=swallows),
-    Plant("a key is in a file", frozenset({"secret-written"}), after_run=tells),
-    Plant("a status is edited unseen", frozenset({"word-never-shown"}), after_run=claims),
-    Plant("a receipt counts too many", frozenset({"receipt-too-many"}), after_run=counts_wrongly),
-    Plant("a receipt counts too few", frozenset({"receipt-too-few"}), after_run=forgets),
-    Plant("a receipt is misdated", frozenset({"receipt-times"}), after_run=misdates),
-    Plant("a pass without news writes", frozenset({"restless-bytes"}), after_run=fidgets),
-    Plant("a command that reads cancels", frozenset({"change-by-reader"}), after_run=meddles),
-    Plant(
+    PlantedDefect("a cancel never arrives", frozenset({"not-cancelled"}), tamper=swallows),
+    PlantedDefect("a receipt is of a request that never arrived", frozenset({"receipt-accepted"}), tamper=swallows),
+    PlantedDefect("a key is in a file", frozenset({"secret-written"}), after_run=tells),
+    PlantedDefect("a status is edited unseen", frozenset({"word-never-shown"}), after_run=claims),
+    PlantedDefect("a receipt counts too many", frozenset({"receipt-too-many"}), after_run=counts_wrongly),
+    PlantedDefect("a receipt counts too few", frozenset({"receipt-too-few"}), after_run=forgets),
+    PlantedDefect("a receipt is misdated", frozenset({"receipt-times"}), after_run=misdates),
+    PlantedDefect("a pass without news writes", frozenset({"restless-bytes"}), after_run=fidgets),
+    PlantedDefect("a command that reads cancels", frozenset({"change-by-reader"}), after_run=meddles),
+    PlantedDefect(
         "an exit code hides a stalled job", frozenset({"exit-not-1", "exit-not-65", "exit-not-3"}), after_run=miscodes
     ),
-    Plant("an audit tells of a request that never left", frozenset({"audit", "audit-outcome"}), after_run=invents),
-    Plant("a sum tells of one cancel too many", frozenset({"told-sum", "told-changes"}), after_run=miscounts),
-    Plant("a step is told that was not made", frozenset({"told-sent", "told-confirmed"}), after_run=boasts),
-    Plant("every job is called ready", frozenset({"get", "describe", "told-row"}), after_run=flatters),
-    Plant("a wait ends before its jobs get there", frozenset({"wait-there"}), after_run=hurries),
-    Plant("a watch repeats itself", frozenset({"told-over"}), after_run=repeats),
-    Plant("a command dies of a bug", frozenset({"exit-70"}), after_run=crashes),
+    PlantedDefect(
+        "an audit tells of a request that never left", frozenset({"audit", "audit-outcome"}), after_run=invents
+    ),
+    PlantedDefect("a sum tells of one cancel too many", frozenset({"told-sum", "told-changes"}), after_run=miscounts),
+    PlantedDefect("a step is told that was not made", frozenset({"told-sent", "told-confirmed"}), after_run=boasts),
+    PlantedDefect("every job is called ready", frozenset({"get", "describe", "told-row"}), after_run=flatters),
+    PlantedDefect("a wait ends before its jobs get there", frozenset({"wait-there"}), after_run=hurries),
+    PlantedDefect("a watch repeats itself", frozenset({"told-over"}), after_run=repeats),
+    PlantedDefect("a command dies of a bug", frozenset({"exit-70"}), after_run=crashes),
 )

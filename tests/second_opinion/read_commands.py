@@ -8,45 +8,45 @@ from typing import TYPE_CHECKING
 from tests.second_opinion.command import wait_real
 
 if TYPE_CHECKING:
-    from tests.second_opinion.user_commands import Acts
+    from tests.second_opinion.user_commands import UserCommands
 
 
-def get(acts: Acts) -> None:
+def get(commands: UserCommands) -> None:
     """Read where jobs stand, in one of its forms."""
-    form = acts.chance.choice(["table", "wide", "json", "json", "json", "yaml"])
-    acts.story.reconcile("get", "-o", form)
+    form = commands.chance.choice(["table", "wide", "json", "json", "json", "yaml"])
+    commands.session.reconcile("get", "-o", form)
 
 
-def describe(acts: Acts) -> None:
+def describe(commands: UserCommands) -> None:
     """Describe one job, with the provider's own log once in a while."""
-    pair = acts.sound_spec()
+    pair = commands.sound_spec()
     if pair is not None:
-        acts.story.reconcile("describe", pair[1].name, *acts.chance.choice([(), (), ("--events",)]))
+        commands.session.reconcile("describe", pair[1].name, *commands.chance.choice([(), (), ("--events",)]))
 
 
-def plan(acts: Acts) -> None:
+def plan(commands: UserCommands) -> None:
     """Look at what a pass would do."""
-    more = acts.chance.choice([("-o", "json"), ("-o", "json"), ("-o", "markdown"), ()])
-    acts.story.reconcile("plan", *more, *acts.chance.choice([(), ("--detailed-exitcode",)]))
+    more = commands.chance.choice([("-o", "json"), ("-o", "json"), ("-o", "markdown"), ()])
+    commands.session.reconcile("plan", *more, *commands.chance.choice([(), ("--detailed-exitcode",)]))
 
 
-def drift(acts: Acts) -> None:
+def drift(commands: UserCommands) -> None:
     """Look for what is not as the specs say."""
-    acts.story.reconcile("drift", "-o", "json", *acts.chance.choice([(), (), ("--unfinished",)]))
+    commands.session.reconcile("drift", "-o", "json", *commands.chance.choice([(), (), ("--unfinished",)]))
 
 
-def wait(acts: Acts) -> None:
+def wait(commands: UserCommands) -> None:
     """Wait for a job by its status, beside a watch that works on it or beside nothing."""
-    pair = acts.sound_spec()
+    pair = commands.sound_spec()
     if pair is None:
         return
-    final = acts.chance.choice(["settled", "cancelled", "cancelled", "succeeded", "failed"])
+    final = commands.chance.choice(["settled", "cancelled", "cancelled", "succeeded", "failed"])
     words = ("wait", pair[1].name, "--for", final, "--timeout", "20s")
-    if acts.story.remote.has_own_branch or acts.chance.random() < 0.4:
-        acts.story.reconcile(*words, *acts.chance.choice([(), ("--live",)]))
+    if commands.session.remote.has_own_branch or commands.chance.random() < 0.4:
+        commands.session.reconcile(*words, *commands.chance.choice([(), ("--live",)]))
         return
-    watch = acts.story.start("--audit", "audit.jsonl")
+    watch = commands.session.start("--audit", "audit.jsonl")
     wait_real(0.5)
-    acts.story.end(acts.story.start(*words), disturbed=True)
+    commands.session.end(commands.session.start(*words), disturbed=True)
     watch.signal(signal.SIGTERM)
-    acts.story.end(watch, disturbed=True)
+    commands.session.end(watch, disturbed=True)

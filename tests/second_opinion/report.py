@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.second_opinion.session import Story, Violation
+from tests.second_opinion.session import Session, Violation
 
 
 @dataclass
@@ -28,23 +28,23 @@ class Figures:
     types: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
 
-    def add(self, story: Story) -> None:
+    def add(self, session: Session) -> None:
         """Add one story."""
-        exchanges = story.world.record.all()
+        exchanges = session.world.record.all()
         self.runs += 1
-        self.edits += story.repository.edits
-        self.commands.update(run.verb for run in story.runs)
-        self.codes.update(f"{run.killed or run.code}" for run in story.runs)
-        self.kills += sum(run.killed is not None for run in story.runs)
-        self.damages += len(story.damages)
+        self.edits += session.repository.edits
+        self.commands.update(run.verb for run in session.runs)
+        self.codes.update(f"{run.killed or run.code}" for run in session.runs)
+        self.kills += sum(run.killed is not None for run in session.runs)
+        self.damages += len(session.damages)
         self.requests.update(each.verb for each in exchanges)
         self.changes.update(each.verb for each in exchanges if each.change)
         self.effects += sum(each.effect for each in exchanges)
         self.faults.update(each.fault for each in exchanges if each.fault is not None)
-        self.claims.update(story.checked)
-        self.modes[story.remote.mode] += 1
-        self.types.update(each.type for each in story.accounts)
-        self.violations.update(each.rule for each in story.violations)
+        self.claims.update(session.checked)
+        self.modes[session.remote.mode] += 1
+        self.types.update(each.type for each in session.accounts)
+        self.violations.update(each.rule for each in session.violations)
 
     def text(self) -> str:
         """Return the figures as lines."""
@@ -72,21 +72,21 @@ def _counted(counter: Counter[str]) -> str:
     return f"{counter.total()} ({', '.join(f'{name} {number}' for name, number in counter.most_common())})"
 
 
-def account(story: Story) -> str:
+def account(session: Session) -> str:
     """Return what went wrong in a story, how to play it again, and its transcript."""
     firsts: dict[str, Violation] = {}
-    for each in sorted(story.violations, key=lambda each: each.at):
+    for each in sorted(session.violations, key=lambda each: each.at):
         firsts.setdefault(each.rule, each)
-    number = Counter(each.rule for each in story.violations)
+    number = Counter(each.rule for each in session.violations)
     lines = [
-        f"== seed {story.seed} went wrong: python -m tests.second_opinion --runs 1 --seed {story.seed} --transcript",
+        f"== seed {session.seed} failed: python -m tests.second_opinion --runs 1 --seed {session.seed} --transcript",
         *(f"{number[rule]} times {each}" for rule, each in firsts.items()),
     ]
     return "\n".join(lines)
 
 
-def transcript(story: Story) -> str:
+def transcript(session: Session) -> str:
     """Return all that happened in a story, requests included, in the order of time."""
-    requests = [(each.at, f"    {each}") for each in story.world.record.all()]
-    said = [(float(line.split(" ", 1)[0]), line) for line in story.lines if line[0].isdigit()]
+    requests = [(each.at, f"    {each}") for each in session.world.record.all()]
+    said = [(float(line.split(" ", 1)[0]), line) for line in session.lines if line[0].isdigit()]
     return "\n".join(line for _, line in sorted(requests + said, key=lambda pair: pair[0]))

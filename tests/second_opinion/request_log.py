@@ -58,7 +58,7 @@ class Exchange:
 HARMLESS = ("silent-close", "no-date", "date-ahead", "date-behind", "slow")
 
 
-class Record:
+class RequestLog:
     """All exchanges, in the order in which they came. Safe to read while the world serves."""
 
     def __init__(self) -> None:

@@ -19,51 +19,51 @@ from tests.second_opinion.judge import (
     status_accuracy,
     watch_log,
 )
-from tests.second_opinion.session import Story
-from tests.second_opinion.user_commands import Acts
+from tests.second_opinion.session import Session
+from tests.second_opinion.user_commands import UserCommands
 
 SKIPS = (0.0, 0.0, 5.0, 60.0, 900.0, 3700.0, 3700.0, 22000.0)
 
 
-def play(story: Story) -> Story:
+def run_session(session: Session) -> Session:
     """Play the story, judge it, and return it with its violations. Its files are gone afterwards."""
-    with story.scratch, story.wire:
+    with session.scratch, session.wire:
         try:
-            _played(story)
+            _played(session)
         except Exception:  # noqa: BLE001 - whatever breaks the stage is told with the story that broke it
-            story.blame("world-broke", traceback.format_exc())
-    return story
+            session.blame("world-broke", traceback.format_exc())
+    return session
 
 
-def _played(story: Story) -> None:
-    story.begin()
-    acts = Acts(story)
-    for _ in range(story.steps):
-        _one_step(story, acts)
-    final_checks.settle(story)
-    final_checks.rest(story)
-    for each in story.runs:
-        _of_run(story, each)
+def _played(session: Session) -> None:
+    session.begin()
+    commands = UserCommands(session)
+    for _ in range(session.steps):
+        _one_step(session, commands)
+    final_checks.converge(session)
+    final_checks.expect_no_change(session)
+    for each in session.runs:
+        _of_run(session, each)
     for judge in (prior_observation, permission, change_counts, secrets):
-        judge.judge(story)
-    for error in story.world.errors:
-        story.blame("world-broke", error)
+        judge.judge(session)
+    for error in session.world.errors:
+        session.blame("world-broke", error)
 
 
-def _one_step(story: Story, acts: Acts) -> None:
-    for _ in range(story.chance.choice([0, 1, 1, 2, 3])):
-        story.note(story.user.edit())
-    if story.chance.random() < 0.5:
-        story.repository.commit("Edit")
-    for _ in range(story.chance.choice([0, 1, 1, 2, 3])):
-        story.note(story.troubles.happen())
-    skip = story.chance.choice(SKIPS)
+def _one_step(session: Session, commands: UserCommands) -> None:
+    for _ in range(session.chance.choice([0, 1, 1, 2, 3])):
+        session.note(session.user.edit())
+    if session.chance.random() < 0.5:
+        session.repository.commit("Edit")
+    for _ in range(session.chance.choice([0, 1, 1, 2, 3])):
+        session.note(session.troubles.happen())
+    skip = session.chance.choice(SKIPS)
     if skip:
-        story.clock.skip(skip)
-        story.note(f"{skip:.0f} s pass")
-    acts.act()
+        session.clock.skip(skip)
+        session.note(f"{skip:.0f} s pass")
+    commands.act()
 
 
-def _of_run(story: Story, run: Run) -> None:
+def _of_run(session: Session, run: Run) -> None:
     for judge in (audit, exit_codes, status_accuracy, published, command_output, disk, watch_log):
-        judge.judge(story, run)
+        judge.judge(session, run)

@@ -29,7 +29,7 @@ from tests.second_opinion.repository import Repository
 from tests.second_opinion.user import User
 from tests.second_opinion.wire import Tamper, Wire
 from tests.second_opinion.world import World
-from tests.second_opinion.world_events import Troubles
+from tests.second_opinion.world_events import WorldEvents
 
 READS_STATUSES = frozenset({"plan", "get", "describe", "drift", "wait"})
 
@@ -60,14 +60,14 @@ class Damage:
     left: bytes | None
 
 
-class Story:
+class Session:
     """The stage of one run. `tamper` sits between product and world, and `after_run` edits, to plant a defect."""
 
     def __init__(
         self,
         seed: int,
         tamper: Tamper | None = None,
-        after_run: Callable[[Story], None] | None = None,
+        after_run: Callable[[Session], None] | None = None,
         steps: int | None = None,
     ) -> None:
         self.seed = seed
@@ -85,7 +85,7 @@ class Story:
         self.world.takes = self.chance.choice([0.0, 0.0, 3.0, 30.0])
         self.repository = Repository(self.root, self.clock, mode)
         self.remote = self.repository.remote
-        self.troubles = Troubles(self.chance, self.world, lambda: [doc.job for doc in self.jobs()])
+        self.troubles = WorldEvents(self.chance, self.world, lambda: [doc.job for doc in self.jobs()])
         self.wire = Wire(self.world, tamper)
         self.steps = steps if steps is not None else self.chance.randint(5, 9)
         self.runs: list[Run] = []

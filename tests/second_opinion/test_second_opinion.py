@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.second_opinion.planted_defects import PLANTS, Plant
+from tests.second_opinion.planted_defects import PLANTED_DEFECTS, PlantedDefect
 from tests.second_opinion.report import Figures, account, transcript
-from tests.second_opinion.run_session import play
-from tests.second_opinion.session import Story
+from tests.second_opinion.run_session import run_session
+from tests.second_opinion.session import Session
 
 FEW, MANY, BESIDE = 2, 60, 2
 TRIES = 15
@@ -24,22 +24,22 @@ def test_user_with_a_faulty_provider_gets_what_the_documents_promise(
     number = MANY if request.config.getoption("--long") else FEW
     figures, wrong = Figures(), []
     with ThreadPoolExecutor(BESIDE) as pool:
-        for story in pool.map(lambda seed: play(Story(seed)), range(1, number + 1)):
-            figures.add(story)
-            if story.violations:
-                wrong.append(f"{account(story)}\n{transcript(story)}")
+        for session in pool.map(lambda seed: run_session(Session(seed)), range(1, number + 1)):
+            figures.add(session)
+            if session.violations:
+                wrong.append(f"{account(session)}\n{transcript(session)}")
     record_property("second opinion", figures.text().replace("\n", "; "))
     assert not wrong, "\n".join(wrong)
     assert figures.changes.total() > number
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
-def test_judge_blames_a_planted_defect(plant: Plant, request: pytest.FixtureRequest) -> None:
-    if plant.name not in CHEAP and not request.config.getoption("--long"):
+@pytest.mark.parametrize("defect", PLANTED_DEFECTS, ids=lambda defect: defect.name)
+def test_judge_blames_a_planted_defect(defect: PlantedDefect, request: pytest.FixtureRequest) -> None:
+    if defect.name not in CHEAP and not request.config.getoption("--long"):
         pytest.skip("planted with --long")
     found: set[str] = set()
     for seed in range(1, TRIES + 1):
-        found |= {each.rule for each in play(Story(seed, plant.tamper, plant.after_run, steps=3)).violations}
-        if found & plant.rules:
+        found |= {each.rule for each in run_session(Session(seed, defect.tamper, defect.after_run, steps=3)).violations}
+        if found & defect.rules:
             return
-    pytest.fail(f"{plant.name}: blamed were only {sorted(found)}")
+    pytest.fail(f"{defect.name}: blamed were only {sorted(found)}")

@@ -9,34 +9,34 @@ from dataclasses import replace
 from tests.second_opinion import approvals, host_faults, read_commands
 from tests.second_opinion.command import Run, crowded, wait_real
 from tests.second_opinion.documents import JobDoc
-from tests.second_opinion.due_cancels import owed
-from tests.second_opinion.session import Story
+from tests.second_opinion.due_cancels import due_cancels
+from tests.second_opinion.session import Session
 
 PASS = ("--once", "--timeout=20s", "--audit", "audit.jsonl")
 WAIT = ("--once", "--wait=30s", "--timeout=20s", "--audit", "audit.jsonl")
 HARD, SOFT = signal.SIGKILL, signal.SIGTERM
 
 
-class Acts:
+class UserCommands:
     """Runs one random command after another in a story."""
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
-        self.chance = story.chance
-        self.acts: list[tuple[int, Callable[[], object]]] = [
-            (8, lambda: story.reconcile(*self.pass_words())),
-            (5, lambda: story.reconcile(*WAIT)),
-            (2, lambda: story.reconcile("--once", "--dry-run", "--timeout=10s")),
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.chance = session.chance
+        self.commands: list[tuple[int, Callable[[], object]]] = [
+            (8, lambda: session.reconcile(*self.pass_words())),
+            (5, lambda: session.reconcile(*WAIT)),
+            (2, lambda: session.reconcile("--once", "--dry-run", "--timeout=10s")),
             (2, lambda: read_commands.plan(self)),
             (2, lambda: read_commands.get(self)),
-            (1, lambda: story.reconcile("get", "--live")),
+            (1, lambda: session.reconcile("get", "--live")),
             (2, lambda: read_commands.drift(self)),
             (2, lambda: read_commands.wait(self)),
             (3, lambda: approvals.by_commit(self)),
             (2, lambda: approvals.by_name(self)),
             (2, lambda: host_faults.disk_unreadable(self)),
-            (1, lambda: story.reconcile("validate")),
-            (1, lambda: story.reconcile("providers", "--check")),
+            (1, lambda: session.reconcile("validate")),
+            (1, lambda: session.reconcile("providers", "--check")),
             (2, self.retry),
             (2, self.set),
             (1, self.suspend),
@@ -55,8 +55,8 @@ class Acts:
             (1, self.other_machine),
             (3, self.prompt_watch),
         ]
-        if story.remote.is_there:
-            self.acts += [
+        if session.remote.is_there:
+            self.commands += [
                 (3, lambda: host_faults.remote_away(self)),
                 (2, lambda: host_faults.remote_slow(self)),
                 (3, lambda: host_faults.remote_torn(self)),
@@ -64,8 +64,8 @@ class Acts:
 
     def act(self) -> None:
         """Run one command, or a few that belong together."""
-        weights = [weight for weight, _ in self.acts]
-        _, act = self.chance.choices(self.acts, weights)[0]
+        weights = [weight for weight, _ in self.commands]
+        _, act = self.chance.choices(self.commands, weights)[0]
         act()
 
     def pass_words(self) -> tuple[str, ...]:
@@ -75,13 +75,13 @@ class Acts:
     def act_anyhow(self) -> None:
         """Make a pass, or watch, whatever is wrong at the moment."""
         if self.chance.random() < 0.7:
-            self.story.reconcile(*self.pass_words())
+            self.session.reconcile(*self.pass_words())
         else:
             self.watch()
 
     def sound_spec(self) -> tuple[str, JobDoc] | None:
         """Return a spec that is alone under its name and sits in a file that can be read."""
-        pairs = self.story.repository.now.jobs()
+        pairs = self.session.repository.now.jobs()
         names = [doc.name for _, doc in pairs]
         sound = [(path, doc) for path, doc in pairs if names.count(doc.name) == 1 and doc.defect is None]
         return self.chance.choice(sound) if sound else None
@@ -89,8 +89,8 @@ class Acts:
     def retry(self) -> None:
         """Make the next attempt of one or two jobs due now."""
         names = [pair[1].name for pair in (self.sound_spec(), self.sound_spec()) if pair is not None]
-        if names and not self.story.remote.has_own_branch:
-            self.story.reconcile("retry", "--timeout=10s", *sorted(set(names)))
+        if names and not self.session.remote.has_own_branch:
+            self.session.reconcile("retry", "--timeout=10s", *sorted(set(names)))
 
     def set(self) -> None:
         """Let the verb `set` change what a spec wants."""
@@ -101,9 +101,9 @@ class Acts:
         state = self.chance.choice(["running", "paused", "cancelled", "observed"])
         reason = self.chance.choice([None, "by verb: 100 %"])
         words = ["set", doc.name, state, *(["--reason", reason] if reason else [])]
-        run = self.story.reconcile(*words)
+        run = self.session.reconcile(*words)
         if run.code == 0:
-            self.story.took_edit(path, doc, desired=state, **({"reason": reason} if reason else {}))
+            self.session.took_edit(path, doc, desired=state, **({"reason": reason} if reason else {}))
             self._check_verb(run, path)
 
     def suspend(self) -> None:
@@ -111,114 +111,114 @@ class Acts:
         pair = self.sound_spec()
         if pair is None or pair[1].suspended:
             return
-        run = self.story.reconcile("suspend", pair[1].name)
+        run = self.session.reconcile("suspend", pair[1].name)
         if run.code == 0:
-            self.story.took_edit(*pair, suspended=True, until=None)
+            self.session.took_edit(*pair, suspended=True, until=None)
             self._check_verb(run, pair[0])
 
     def unsuspend(self) -> None:
         """Let the verb `unsuspend` end a suspension."""
-        pair = next(((path, doc) for path, doc in self.story.repository.now.jobs() if doc.suspended), None)
+        pair = next(((path, doc) for path, doc in self.session.repository.now.jobs() if doc.suspended), None)
         if pair is None or pair[1].defect is not None:
             return
-        run = self.story.reconcile("unsuspend", pair[1].name)
+        run = self.session.reconcile("unsuspend", pair[1].name)
         if run.code == 0:
-            self.story.took_edit(*pair, suspended=False, until=None)
+            self.session.took_edit(*pair, suspended=False, until=None)
             self._check_verb(run, pair[0])
 
     def _check_verb(self, run: Run, path: str) -> None:
         others = {name for name in run.before if name != path and run.before[name] != run.after.get(name)}
         if others:
-            self.story.blame("verb-wrote-elsewhere", f"{run} changed {sorted(others)}")
-        self.story.edited_by_verb(path)
+            self.session.blame("verb-wrote-elsewhere", f"{run} changed {sorted(others)}")
+        self.session.edited_by_verb(path)
 
     def kill(self) -> None:
         """Kill a pass at a random moment, and sometimes the next one too."""
         for _ in range(self.chance.choice([1, 1, 2])):
             args = self.chance.choice([PASS, WAIT])
-            self.story.struck(HARD, self.chance.choice([0.2, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.6, 2.2]), *args)
+            self.session.struck(HARD, self.chance.choice([0.2, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.6, 2.2]), *args)
 
     def terminate(self) -> None:
         """End a pass by SIGTERM at a random moment."""
-        self.story.struck(SOFT, self.chance.uniform(0.2, 2.0), *self.chance.choice([PASS, WAIT]))
+        self.session.struck(SOFT, self.chance.uniform(0.2, 2.0), *self.chance.choice([PASS, WAIT]))
 
     def watch(self) -> None:
         """Watch, with edits and troubles meanwhile, and end the watch in one of two ways."""
-        self.story.watched(self.chance.randint(1, 4), self.chance.choice([SOFT, SOFT, HARD, signal.SIGINT]))
+        self.session.watched(self.chance.randint(1, 4), self.chance.choice([SOFT, SOFT, HARD, signal.SIGINT]))
 
     def two(self) -> None:
         """Start two passes at once."""
-        first = self.story.start(*PASS)
+        first = self.session.start(*PASS)
         wait_real(self.chance.uniform(0, 0.4))
-        second = self.story.start(*WAIT)
-        self.story.end(first, disturbed=True)
-        self.story.end(second, disturbed=True)
+        second = self.session.start(*WAIT)
+        self.session.end(first, disturbed=True)
+        self.session.end(second, disturbed=True)
 
     def pinned(self) -> None:
         """Write a plan, let something happen or not, and make only the changes that it holds."""
-        self.story.reconcile("plan", "--out", "plan.json")
+        self.session.reconcile("plan", "--out", "plan.json")
         if self.chance.random() < 0.5:
-            self.story.note(self.story.user.edit())
-        if (self.story.root / "plan.json").exists():
-            self.story.reconcile(*PASS, "--plan", "plan.json")
+            self.session.note(self.session.user.edit())
+        if (self.session.root / "plan.json").exists():
+            self.session.reconcile(*PASS, "--plan", "plan.json")
 
     def allowed(self) -> None:
         """Let some changes pass the guard."""
-        self.story.reconcile(
+        self.session.reconcile(
             *self.chance.choice([PASS, WAIT]), "--allow-cancels", str(self.chance.choice([1, 3, 10, 20]))
         )
 
     def filtered(self) -> None:
         """Make a pass over some jobs only."""
         choice = self.chance.choice([("--selector", "team=red"), ("--provider", "at-a")])
-        self.story.reconcile(*PASS, *choice)
+        self.session.reconcile(*PASS, *choice)
 
     def damage(self) -> None:
         """Damage some status files, and make a pass."""
-        paths = sorted(path for path in self.story.repository.statuses() if not path.startswith("_"))
+        paths = sorted(path for path in self.session.repository.statuses() if not path.startswith("_"))
         for path in self.chance.sample(paths, min(len(paths), self.chance.choice([1, 1, 3, 30]))):
-            self.story.damage(path, self.chance.choice(["delete", "cut", "ready", "final", "garble"]))
+            self.session.damage(path, self.chance.choice(["delete", "cut", "ready", "final", "garble"]))
         if self.chance.random() < 0.3:
-            self.story.reconcile("validate")
-        self.story.reconcile(*PASS)
+            self.session.reconcile("validate")
+        self.session.reconcile(*PASS)
 
     def merging_pass(self) -> None:
         """Make a pass while a merge is unfinished."""
-        if self.story.remote.mode not in ("plain", "remote"):
-            self.story.unfinished_merge(there=True)
-            self.story.reconcile(*self.chance.choice([PASS, WAIT]))
-            self.story.unfinished_merge(there=False)
+        if self.session.remote.mode not in ("plain", "remote"):
+            self.session.unfinished_merge(there=True)
+            self.session.reconcile(*self.chance.choice([PASS, WAIT]))
+            self.session.unfinished_merge(there=False)
 
     def other_machine(self) -> None:
         """Go on from another machine: the same specs and statuses, and nothing of the cache."""
-        self.story.cache = f"cache-{len(self.story.runs)}"
-        self.story.reconcile(*PASS)
+        self.session.cache = f"cache-{len(self.session.runs)}"
+        self.session.reconcile(*PASS)
 
     def prompt_watch(self) -> None:
         """Save a cancel while a watch runs over a provider that is well: it must be asked for without another edit."""
-        story = self.story
-        with story.world.lock:
-            story.world.faults.clear()
+        session = self.session
+        with session.world.lock:
+            session.world.faults.clear()
         pair = self.sound_spec()
-        if pair is None or story.repository.now.held_back():
+        if pair is None or session.repository.now.held_back():
             return
         path, doc = pair
-        process = story.start("--audit", "audit.jsonl", "--max-cancels", "100", "--max-cancels-absolute", "100")
+        process = session.start("--audit", "audit.jsonl", "--max-cancels", "100", "--max-cancels-absolute", "100")
         wait_real(2.0)
-        story.repository.change(path, doc, replace(doc, desired="cancelled", suspended=False, until=None))
-        story.note(f"{doc.name} is now cancelled, in a watch")
+        session.repository.change(path, doc, replace(doc, desired="cancelled", suspended=False, until=None))
+        session.note(f"{doc.name} is now cancelled, in a watch")
         for _ in range(int(40 * crowded())):
-            if not process.alive or not owed(story, doc.job):
+            if not process.alive or not due_cancels(session, doc.job):
                 break
             wait_real(0.25)
         else:
-            word = [job.word(story.clock.now()) for (_, name), job in story.world.jobs.items() if name == doc.job]
-            story.blame("watch-deaf", f"{doc.name}: long after it was saved, {doc.job} is still {word}")
+            word = [job.word(session.clock.now()) for (_, name), job in session.world.jobs.items() if name == doc.job]
+            session.blame("watch-deaf", f"{doc.name}: long after it was saved, {doc.job} is still {word}")
         process.signal(SOFT)
-        story.end(process, disturbed=True)
+        session.end(process, disturbed=True)
 
     def suspended_pass(self) -> None:
         """Make a pass while the operator's variable suspends every change."""
-        self.story.repository.halt(halted=True)
-        self.story.reconcile(*WAIT)
-        self.story.repository.halt(halted=False)
+        self.session.repository.halt(halted=True)
+        self.session.reconcile(*WAIT)
+        self.session.repository.halt(halted=False)

@@ -20,7 +20,7 @@ from tests.second_opinion.dialects import DIALECTS, Dialect
 from tests.second_opinion.faults import Fault
 from tests.second_opinion.faulty_responses import Answer, Asked
 from tests.second_opinion.jobs import Job
-from tests.second_opinion.request_log import CHANGES, Exchange, Record
+from tests.second_opinion.request_log import CHANGES, Exchange, RequestLog
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class World:
     def __init__(self, clock: Clock, accounts: list[Account]) -> None:
         self.clock = clock
         self.accounts = accounts
-        self.record = Record()
+        self.record = RequestLog()
         self.faults: list[Fault] = []
         self.jobs: dict[tuple[str, str], Job] = {}
         self.refuses_ended_with = 400

@@ -22,7 +22,7 @@ LIVES: tuple[Life, ...] = (
 )
 
 
-class Troubles:
+class WorldEvents:
     """Troubles a world: each `happen` is one thing that a provider, or somebody else, does.
 
     `named` returns the jobs that the specs name: it is these that most faults are for.

@@ -23,7 +23,7 @@ def complaint(status: int, **error: object) -> Response:
 
 
 @dataclass
-class Canned:
+class CannedTransport:
     """The other end of a transport: gives the answers in turn, and keeps what it was asked."""
 
     answers: list[Response]

@@ -19,7 +19,7 @@ from typing import TextIO
 
 from reconciler.formats.status_parser import parse_status
 from reconciler.model.status import JobStatus
-from tests.support.fork_server import Order, forge
+from tests.support.fork_server import Order, fork_server
 
 RECONCILE = tuple(shlex.split(os.environ.get("RECONCILE_COMMAND", ""))) or (sys.executable, "-m", "reconciler")
 """The command under test. `RECONCILE_COMMAND` names another build, to show that a test fails on an older one."""
@@ -106,7 +106,7 @@ class Checkout:
         if program is RECONCILE and program[0] == sys.executable and COLD not in os.environ:
             order = Order("reconciler", arguments, self.root, {**_environment(self.root), **self.environ, **environ})
             if packet := order.packet():
-                return Ran(*forge().run(packet, ENDS_WITHIN_S))
+                return Ran(*fork_server().run(packet, ENDS_WITHIN_S))
         pipe = subprocess.PIPE
         with self.start(*arguments, stdin=None, stdout=pipe, stderr=pipe, program=program, **environ) as process:
             try:
@@ -149,17 +149,17 @@ class Checkout:
         }
 
 
-def run_doomed(checkout: Checkout, dies_before: int, *arguments: str) -> tuple[int, list[str]]:
+def run_crashing(checkout: Checkout, crash_before: int, *arguments: str) -> tuple[int, list[str]]:
     """Make a run that is killed before an effect; 0 lets it live. Returns the exit code, and the effects before."""
     log = checkout.root / "effects.log"
     environ = {**_environment(checkout.root), **checkout.environ}
-    words = (str(dies_before), str(log), *arguments)
+    words = (str(crash_before), str(log), *arguments)
     order = Order(
         "tests.support.crashing_process", words, checkout.root, environ, path=[str(Path(__file__).parents[2])]
     )
     packet = order.packet()
     assert packet
-    code, _, _ = forge().run(packet, ENDS_WITHIN_S)
+    code, _, _ = fork_server().run(packet, ENDS_WITHIN_S)
     return code, log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
 

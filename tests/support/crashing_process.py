@@ -24,18 +24,18 @@ GIT = frozenset(
 )
 
 
-class Doom:
+class CrashPoint:
     """Counts effects, and ends the process before one of them."""
 
-    def __init__(self, dies_before: int, log: Path) -> None:
-        self.dies_before = dies_before
+    def __init__(self, crash_before: int, log: Path) -> None:
+        self.crash_before = crash_before
         self.log = log
         self.effects = 0
 
     def effect(self, what: str) -> None:
         """Note what is about to happen; or do not let it."""
         self.effects += 1
-        if self.effects == self.dies_before:
+        if self.effects == self.crash_before:
             os.kill(os.getpid(), signal.SIGKILL)
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(f"{what}\n")
@@ -69,9 +69,9 @@ class Doom:
         return counted
 
 
-def doomed(dies_before: int, log: Path) -> None:
+def crash_before_effect(crash_before: int, log: Path) -> None:
     """Let everything that leaves this process pass the count first."""
-    doom = Doom(dies_before, log)
+    doom = CrashPoint(crash_before, log)
     for name in DISK:
         setattr(LocalDisk, name, doom.of_disk(name, getattr(LocalDisk, name)))
     Git.run = doom.of_git(Git.run)  # type: ignore[method-assign]
@@ -80,5 +80,5 @@ def doomed(dies_before: int, log: Path) -> None:
 
 if __name__ == "__main__":
     _, number, file, *sys.argv[1:] = sys.argv
-    doomed(int(number), Path(file))
+    crash_before_effect(int(number), Path(file))
     raise SystemExit(main())

@@ -27,7 +27,7 @@ from reconciler.model.job import Account, JobRef, ListQuery
 from reconciler.providers._openai import Dialect, OpenAIJobs
 from reconciler.redaction import KNOWN_SECRETS
 from tests.support import git_objects
-from tests.support.canned_transport import Canned, answer
+from tests.support.canned_transport import CannedTransport, answer
 
 Shape = tuple[Callable[[str], None], Callable[[int], str], Sequence[int]]
 SECRET = "canary-Vq81LmT4cWdZx93"  # noqa: S105 - a canary
@@ -56,7 +56,7 @@ def _answered(text: str, status: int, ask: Callable[[OpenAIJobs], object]) -> No
     shown = KNOWN_SECRETS.redact(text).encode()
 
     async def asked() -> None:
-        await ask(OpenAIJobs(Canned([answer(shown, status)]), EnvCredentials("KEY", {"KEY": "k"}), Dialect()))  # type: ignore[misc]
+        await ask(OpenAIJobs(CannedTransport([answer(shown, status)]), EnvCredentials("KEY", {"KEY": "k"}), Dialect()))  # type: ignore[misc]
 
     with suppress(ProviderError):
         asyncio.run(asked())

@@ -56,7 +56,7 @@ class Order:
         return packet if len(packet) <= ORDER_MAX else None
 
 
-class Forge:
+class ForkServer:
     """The other end: starts the process that forks."""
 
     def __init__(self) -> None:
@@ -91,9 +91,9 @@ class Forge:
 
 
 @cache
-def forge() -> Forge:
+def fork_server() -> ForkServer:
     """Return the one of this process."""
-    made = Forge()
+    made = ForkServer()
     atexit.register(made.end)
     return made
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.support.git_objects import FILE, LINK, MODULE, Tree, write
-from tests.support.hostile_repository import BATCH, Ground
+from tests.support.hostile_repository import BATCH, HostileRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Message:
 class Aim:
     """What a message is to do: let a batch pass that another commit has made, or touch a file."""
 
-    ground: Ground
+    repository: HostileRepository
     batch: str
 
     def records(self, random: Random) -> bytes:
@@ -36,7 +36,7 @@ class Aim:
 
     def option(self, random: Random) -> bytes:
         """Return what a careless reader would hand to Git as an option."""
-        precious = bytes(random.choice([self.ground.outside / "precious", self.ground.root / "audit.jsonl"]))
+        precious = bytes(random.choice([self.repository.outside / "precious", self.repository.root / "audit.jsonl"]))
         options = (
             b"--output=%b",
             b"--output-directory=%b",
@@ -185,9 +185,9 @@ NAMES = (
 )
 
 
-def entries(random: Random, ground: Ground) -> Tree:
+def entries(random: Random, repository: HostileRepository) -> Tree:
     """Return what no directory could hold, for the tree of a commit."""
-    blob = write(ground.git_dir, "blob", ground.command.encode())
+    blob = write(repository.git_dir, "blob", repository.command.encode())
     made: Tree = {}
     for name in random.sample(NAMES, 2):
         mode = random.choice([FILE, LINK, MODULE, b"100666", b"0", b"40000", b"777777"])

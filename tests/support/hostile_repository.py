@@ -49,7 +49,7 @@ GITCONFIG = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class FileStamp:
     """What would show that a file was touched."""
 
     mode: int
@@ -59,7 +59,7 @@ class Mark:
 
 
 @dataclass
-class Ground:
+class HostileRepository:
     """The repository, its surroundings, and the accounts. `root` is where it is renewed for each attack."""
 
     home: Path
@@ -194,7 +194,7 @@ class Ground:
         asked = (*arguments, "--state-dir", str(self.root / "state"))
         return self.host.run(asked, self.work, environ, self.root / "log")
 
-    def marks(self) -> dict[str, Mark]:
+    def stamps(self) -> dict[str, FileStamp]:
         """Return a mark of every file that no attack may touch."""
         ours = {self.statuses, self.root / "state", self.git_dir, self.root / "audit.jsonl", self.root / "plan.json"}
         found = {}
@@ -207,13 +207,13 @@ class Ground:
                     facts = entry.stat(follow_symlinks=False)
                     target = str(Path(entry.path).readlink()) if entry.is_symlink() else ""
                     is_folder = entry.is_dir(follow_symlinks=False)
-                    found[entry.path] = Mark(
+                    found[entry.path] = FileStamp(
                         facts.st_mode, 0 if is_folder else facts.st_size, 0 if is_folder else facts.st_mtime_ns, target
                     )
                     if is_folder:
                         waiting.append(Path(entry.path))
         refs = [self.git_dir / "HEAD", self.git_dir / "config", self.git_dir / "refs" / "heads" / "main"]
-        return found | {str(each): Mark(0, 0, each.stat().st_mtime_ns, each.read_text()) for each in refs}
+        return found | {str(each): FileStamp(0, 0, each.stat().st_mtime_ns, each.read_text()) for each in refs}
 
     def written(self) -> str:
         """Return all that the command wrote."""

@@ -19,8 +19,8 @@ from tests.support.hostile_repository import (
     STOPS,
     TOKEN,
     VICTIMS_KEY,
-    Ground,
-    Mark,
+    FileStamp,
+    HostileRepository,
 )
 from tests.support.hostile_texts import TEXTS
 from tests.support.hostile_trees import KINDS, LOUD, Author
@@ -46,7 +46,7 @@ SECRETS = (VICTIMS_KEY, COMMONS_KEY, TOKEN)
 
 
 @dataclass
-class Played:
+class HostileRun:
     """What was tried in one repository, and what came of it."""
 
     seed: int
@@ -63,57 +63,57 @@ class Played:
         return "\n".join([*tried, f"trees: {self.kinds}", f"messages: {self.messages}", self.told[-3000:]])
 
 
-def play(ground: Ground, seed: int) -> Played:
+def attack(repository: HostileRepository, seed: int) -> HostileRun:
     """Let authors do their worst, run the command, and judge."""
     random = Random(seed)  # noqa: S311 - a seed is a story
     way = random.choices([*WAYS], [weight for _, weight in WAYS.values()])[0]
-    played = Played(seed, way)
-    ground.renew()
-    base = ground.head
+    run = HostileRun(seed, way)
+    repository.renew()
+    base = repository.head
     kinds = [*QUIET] if random.random() < 0.6 else [*ALL]
-    aim = Aim(ground, _want_the_batch(ground, random) if random.random() < 0.6 else base)
+    aim = Aim(repository, _want_the_batch(repository, random) if random.random() < 0.6 else base)
     for number in range(AUTHORS):
-        author = Author(random, ground, f"team{number}")
+        author = Author(random, repository, f"team{number}")
         for kind in random.sample(kinds, random.choice([1, 1, 1, 2])):
             ALL[kind](author)
-            played.kinds.append(kind)
-            played.is_loud |= kind in LOUD
+            run.kinds.append(kind)
+            run.is_loud |= kind in LOUD
         kind = random.choice([*MESSAGES])
         message = a_message(random, kind, aim)
         is_odd = random.random() < 0.1
-        ground.commit(
-            message.text, message.author, message.date, message.more, entries(random, ground) if is_odd else None
+        repository.commit(
+            message.text, message.author, message.date, message.more, entries(random, repository) if is_odd else None
         )
-        played.is_loud |= is_odd and way != "a pass"
-        played.messages.append(f"{kind}: {message}"[:300])
-    before, audit = ground.marks(), (ground.root / "audit.jsonl").read_bytes()
-    arguments = [each.format(git_dir=ground.git_dir, base=base) for each in WAYS[way][0]]
-    ended = ground.run(*arguments)
-    played.told = ended.told
-    played.wrong = [*_wrong(ground, played, ended, before)]
-    if not (ground.root / "audit.jsonl").read_bytes().startswith(audit):
-        played.wrong.append("a file outside was changed: the audit log")
-    return played
+        run.is_loud |= is_odd and way != "a pass"
+        run.messages.append(f"{kind}: {message}"[:300])
+    before, audit = repository.stamps(), (repository.root / "audit.jsonl").read_bytes()
+    arguments = [each.format(git_dir=repository.git_dir, base=base) for each in WAYS[way][0]]
+    ended = repository.run(*arguments)
+    run.told = ended.told
+    run.wrong = [*_wrong(repository, run, ended, before)]
+    if not (repository.root / "audit.jsonl").read_bytes().startswith(audit):
+        run.wrong.append("a file outside was changed: the audit log")
+    return run
 
 
-def _want_the_batch(ground: Ground, random: Random) -> str:
+def _want_the_batch(repository: HostileRepository, random: Random) -> str:
     """Let somebody want more of the commons' jobs cancelled than anybody may, with no approval of it."""
     for number in range(BATCH):
-        ground.want_of_commons(number, "cancelled")
-    return ground.commit(random.choice(HIDDEN))
+        repository.want_of_commons(number, "cancelled")
+    return repository.commit(random.choice(HIDDEN))
 
 
-def _wrong(ground: Ground, played: Played, ended: Ended, before: dict[str, Mark]) -> Iterator[str]:
+def _wrong(repository: HostileRepository, run: HostileRun, ended: Ended, before: dict[str, FileStamp]) -> Iterator[str]:
     """Yield what is not as it must be, of the world first and then of what was said."""
-    provider = ground.provider
-    if ground.canary.exists():
-        yield f"a command ran, with {sorted(set(re.findall('[A-Z_]+_KEY', ground.canary.read_text())))}"
-    after = ground.marks()
-    refs = "/.git/refs/heads/main" if played.way == "a pass that commits" else "\n"
+    provider = repository.provider
+    if repository.canary.exists():
+        yield f"a command ran, with {sorted(set(re.findall('[A-Z_]+_KEY', repository.canary.read_text())))}"
+    after = repository.stamps()
+    refs = "/.git/refs/heads/main" if run.way == "a pass that commits" else "\n"
     changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
     for path in sorted(path for path in changed if not path.endswith(refs)):
         yield f"a file outside was changed: {path!r}"
-    everything = (ended.told + ground.written()).lower()
+    everything = (ended.told + repository.written()).lower()
     for secret in SECRETS:
         if secret.lower() in everything:
             yield f"a key was written down: {secret}"
@@ -127,13 +127,13 @@ def _wrong(ground: Ground, played: Played, ended: Ended, before: dict[str, Mark]
     if sum(each in asked for each in COMMONS) > ALLOWED:
         yield "the guard was passed"
     # What others may have cancelled counts in the guard's share of all accounts.
-    played.is_loud |= any(each in asked for each in COMMONS)
-    yield from _of_the_pass(played, ended, asked[STOPS])
+    run.is_loud |= any(each in asked for each in COMMONS)
+    yield from _of_the_pass(run, ended, asked[STOPS])
 
 
-def _of_the_pass(played: Played, ended: Ended, stopped: int) -> Iterator[str]:
-    is_pass = "pass" in played.way
-    if stopped != is_pass and not (played.is_loud and stopped == 0 and ended.code != 0):
+def _of_the_pass(run: HostileRun, ended: Ended, stopped: int) -> Iterator[str]:
+    is_pass = "pass" in run.way
+    if stopped != is_pass and not (run.is_loud and stopped == 0 and ended.code != 0):
         yield f"another team's job that is to be stopped was asked {stopped} times"
     if ended.code not in CODES or "Traceback" in ended.told or "a bug in" in ended.told:
         yield f"the command ended with {ended.code}" + (" as it took too long" if ended.is_cut_off else "")

@@ -69,7 +69,7 @@ def _many(author: Author) -> None:
 def _globs(author: Author) -> None:
     stars = author.pick("**/", "*", "**/**/", "a*/", "?*", "[a-z]*/") * author.random.randrange(1, 60)
     more = f", allowedPaths: ['{stars}x', 'commons/**'], options: {{project: {author.new_name()}}}"
-    author.want(author.declare(COMMONS_ACCOUNT.format(host=author.ground.provider.host, more=more)), NOBODYS)
+    author.want(author.declare(COMMONS_ACCOUNT.format(host=author.repository.provider.host, more=more)), NOBODYS)
     author.write("x", "/".join("abcdefghijk") + "/x.txt")
 
 
@@ -87,7 +87,7 @@ def _smuggled(author: Author) -> None:
 
 
 def _code(author: Author) -> None:
-    command = json.dumps(author.ground.command)
+    command = json.dumps(author.repository.command)
     tags = ("python/object/apply:os.system", "python/name:os.system", "python/module:os", "python/object/new:os.system")
     author.write(f"a: !!{author.pick(*tags)} [{command}]\nb: !<tag:yaml.org,2002:{author.pick(*tags)}> [{command}]\n")
     author.declare(f"{{type: '{author.pick('os.system', 'reconciler.cli:main', '../x', '__main__')}'}}")

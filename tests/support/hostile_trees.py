@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 
 from tests.support.cli import SPEC
-from tests.support.hostile_repository import COMMONS, COMMONS_ACCOUNT, FAST, PROVIDER, RUNS, STOPS, Ground
+from tests.support.hostile_repository import COMMONS, COMMONS_ACCOUNT, FAST, PROVIDER, RUNS, STOPS, HostileRepository
 
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {spec}\n"
 DEVICES = {"zero": (1, 5), "null": (1, 3), "random": (1, 9)}
@@ -48,14 +48,14 @@ class Author:
     """Somebody who may write below a folder of the specs, and what he is about to try."""
 
     random: Random
-    ground: Ground
+    repository: HostileRepository
     name: str
     _numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def folder(self) -> Path:
         """His folder, or one below."""
-        return self.ground.specs / self.name / self.random.choice(["", "", "a", "a/b"])
+        return self.repository.specs / self.name / self.random.choice(["", "", "a", "a/b"])
 
     def new_name(self) -> str:
         """Return a name that nobody else has."""
@@ -64,7 +64,7 @@ class Author:
     def put(self, path: Path, data: str | bytes) -> None:
         """Write a file wherever he may, in the place of whatever he wrote there before."""
         for parent in path.parents:
-            if parent == self.ground.specs or not parent.is_relative_to(self.ground.specs):
+            if parent == self.repository.specs or not parent.is_relative_to(self.repository.specs):
                 break
             if parent.is_symlink() or parent.is_file():
                 parent.unlink()
@@ -105,7 +105,7 @@ class Author:
 
 
 def _repository(author: Author, where: Path) -> None:
-    command, is_bare = author.ground.command, where.name != ".git"
+    command, is_bare = author.repository.command, where.name != ".git"
     worktree = author.pick("", "worktree = .") if is_bare else ""
     missing = "1" * 40
     author.put(where / "objects" / "keep", "")
@@ -117,7 +117,7 @@ def _repository(author: Author, where: Path) -> None:
 
 def _pointer(author: Author) -> None:
     _repository(author, author.folder / "kept" / "store")
-    author.write(f"gitdir: {author.pick('kept/store', '../kept/store', str(author.ground.outside))}\n", ".git")
+    author.write(f"gitdir: {author.pick('kept/store', '../kept/store', str(author.repository.outside))}\n", ".git")
 
 
 def _attributes(author: Author) -> None:
@@ -129,7 +129,7 @@ def _attributes(author: Author) -> None:
 
 
 def _modules(author: Author) -> None:
-    command = author.ground.command
+    command = author.repository.command
     lines = [f"update = !{command}", f"url = ext::sh -c {command}", "path = ../../outside", f"url = -u{command}"]
     author.write('[submodule "x"]\n\t' + "\n\t".join(author.random.sample(lines, 3)) + "\n", ".gitmodules")
     author.write(f"#!/bin/sh\n{command}\n", "hooks/post-checkout")
@@ -148,7 +148,7 @@ def _links(author: Author) -> None:
 
 
 def _links_to_others(author: Author) -> None:
-    victims = author.ground.specs / "victims"
+    victims = author.repository.specs / "victims"
     target = author.random.choice([victims, victims / "provider.yaml", victims / "stops.yaml", victims / "runs.yaml"])
     author.link(author.folder / f"{author.new_name()}{target.suffix}", os.path.relpath(target, author.folder))
 
@@ -157,32 +157,32 @@ def _links_among_statuses(author: Author) -> None:
     file = author.pick(
         ".stops.yaml.tmp", ".reconcile-0000000000000000.tmp", "common-1.yaml", f"{author.new_name()}.yaml"
     )
-    path = author.ground.statuses / author.pick("commons", author.name) / file
+    path = author.repository.statuses / author.pick("commons", author.name) / file
     if author.random.random() < 0.5 and not path.exists():
         path.parent.mkdir(exist_ok=True)
-        path.hardlink_to(author.ground.outside / "precious")
+        path.hardlink_to(author.repository.outside / "precious")
     else:
-        author.link(path, author.ground.outside / "precious")
+        author.link(path, author.repository.outside / "precious")
 
 
 def _status_folders_that_are_links(author: Author) -> None:
-    statuses = author.ground.statuses
+    statuses = author.repository.statuses
     folder = statuses / author.pick(author.name, "_providers", "new", "victims")
     if folder.is_dir() and not folder.is_symlink():
-        folder.rename(author.ground.work / author.new_name())
-    author.link(folder, author.pick(str(author.ground.outside), "../victims", "/"))
+        folder.rename(author.repository.work / author.new_name())
+    author.link(folder, author.pick(str(author.repository.outside), "../victims", "/"))
 
 
 def _statuses_that_are_a_link(author: Author) -> None:
-    statuses = author.ground.statuses
+    statuses = author.repository.statuses
     if statuses.is_dir() and not statuses.is_symlink():
-        statuses.rename(author.ground.work / "old")
-    author.link(statuses, author.pick(str(author.ground.outside), "victims", "commons"))
+        statuses.rename(author.repository.work / "old")
+    author.link(statuses, author.pick(str(author.repository.outside), "victims", "commons"))
 
 
 def _devices(author: Author) -> None:
-    place = author.random.choice([author.folder, author.ground.statuses / author.name])
-    if place.is_symlink() or not _is_below(place, author.ground.specs):
+    place = author.random.choice([author.folder, author.repository.statuses / author.name])
+    if place.is_symlink() or not _is_below(place, author.repository.specs):
         return
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{author.new_name()}.{author.pick('yaml', 'json')}"
@@ -213,10 +213,10 @@ def _names(author: Author) -> None:
 
 
 def _deep(author: Author) -> None:
-    here = author.random.choice([author.ground.specs, author.ground.statuses]) / author.name
+    here = author.random.choice([author.repository.specs, author.repository.statuses]) / author.name
     for _ in range(author.random.choice([5, 40])):
         here /= author.pick("d", "d" * 60)
-    if _is_below(here, author.ground.specs):
+    if _is_below(here, author.repository.specs):
         here.mkdir(parents=True, exist_ok=True)
         good = SPEC.format(name=author.new_name(), provider="commons", job_id=NOBODYS, state="observed")
         author.put(here / "x.yaml", good)
@@ -244,8 +244,8 @@ SPELLINGS = (
 
 
 def _spelling(author: Author) -> None:
-    ground = author.ground
-    text = author.pick(*SPELLINGS).replace("HOST", ground.provider.host).replace("SECRETS", str(ground.secrets))
+    repository = author.repository
+    text = author.pick(*SPELLINGS).replace("HOST", repository.provider.host).replace("SECRETS", str(repository.secrets))
     name = (
         author.declare(text.replace("%d", str(author.random.randrange(99))))
         if author.random.random() < 0.9
@@ -312,10 +312,10 @@ CREDENTIALS = (
 
 
 def _host(author: Author) -> None:
-    provider = author.ground.provider
+    provider = author.repository.provider
     evil, (_, _, port) = provider.elsewhere, provider.elsewhere.partition(":")
     url = author.pick(*HOSTS).replace("HOST", provider.host).replace("EVIL", evil).replace("PORT", port)
-    credentials = author.pick(*CREDENTIALS).replace("SECRETS", str(author.ground.secrets))
+    credentials = author.pick(*CREDENTIALS).replace("SECRETS", str(author.repository.secrets))
     more = author.pick("", f", options: {{proxy: 'http://{evil}'}}", ', options: {project: "a\\r\\nX: y"}')
     type_ = author.pick("openai", "openai", "litellm", "litellm-passthrough", "azure-openai", "vertex-ai", "bedrock")
     name = author.declare(f'{{type: {type_}, baseUrl: "{url}", credentials: {credentials}{more}}}')
@@ -346,8 +346,8 @@ def _job_id(author: Author) -> None:
 
 def _statuses(author: Author, most: int) -> list[Path]:
     """Return some of the commons' statuses."""
-    place = author.ground.statuses / "commons"
-    found = sorted(place.glob("common-*.yaml")) if not author.ground.statuses.is_symlink() else []
+    place = author.repository.statuses / "commons"
+    found = sorted(place.glob("common-*.yaml")) if not author.repository.statuses.is_symlink() else []
     author.random.shuffle(found)
     return [path for path in found if path.is_file() and not path.is_symlink()][:most]
 
@@ -407,7 +407,7 @@ def _padding(author: Author) -> None:
     author.write("---\n".join([text, *specs]))
     for first in range(0, 9, 3):
         more = f", options: {{project: {author.new_name()}}}, {FAST}"
-        alias = author.declare(COMMONS_ACCOUNT.format(host=author.ground.provider.host, more=more))
+        alias = author.declare(COMMONS_ACCOUNT.format(host=author.repository.provider.host, more=more))
         for job in COMMONS[first : first + 3]:
             author.want(alias, job)
 
@@ -442,7 +442,7 @@ KINDS: Mapping[str, Callable[[Author], None]] = {
 }
 LOUD: Mapping[str, Callable[[Author], None]] = {
     "a bare repository": lambda author: _repository(author, author.folder / author.new_name()),
-    "a bare repository at the top": lambda author: _repository(author, author.ground.specs),
+    "a bare repository at the top": lambda author: _repository(author, author.repository.specs),
     "a .git directory": lambda author: _repository(author, author.folder / ".git"),
     "a .git file": _pointer,
     "links to files of others": _links_to_others,

@@ -40,14 +40,14 @@ from tests.support.build import ACCOUNT, NOW, a_job, a_spec
 from tests.support.documents import located
 from tests.support.in_memory import OpenAccounts, Specs, Statuses, World
 from tests.support.in_memory_operator import Operator
-from tests.support.read_only_account import Shelf
+from tests.support.read_only_account import ReadOnlyAccount
 from tests.support.subjects import CAN_PAUSE, a_subject
 
 A = TypeVar("A", bound="InMemoryAccount")
 
 
 @dataclass
-class InMemoryAccount(Shelf):
+class InMemoryAccount(ReadOnlyAccount):
     """An account that cancels a job as soon as it is asked to. What is broken of that is told by `cancel ftjob-1`."""
 
     takes_s: dict[str, float] = field(default_factory=dict)

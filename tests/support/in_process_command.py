@@ -27,7 +27,7 @@ RUNNING = "{phase: running, for: 90d}, {phase: succeeded}"
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Workspace:
     """Somebody's working directory."""
 
     root: Path

@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Bell:
+class ManualNotifier:
     """The `ChangeNotifier` of a test."""
 
     is_alive: bool = True
-    is_deaf: bool = False
+    drops_changes: bool = False
     """Whether what is rung meanwhile is lost."""
-    _rung: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Tell of a change."""
-        if not self.is_deaf:
-            self._rung.set()
+        if not self.drops_changes:
+            self._changed.set()
 
-    def hear(self) -> None:
+    def recover(self) -> None:
         """Work from now on, as it should."""
-        self.is_alive, self.is_deaf = True, False
+        self.is_alive, self.drops_changes = True, False
 
     async def wait(self) -> None:
         """Return once it was rung."""
-        await self._rung.wait()
-        self._rung.clear()
+        await self._changed.wait()
+        self._changed.clear()

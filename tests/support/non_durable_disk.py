@@ -47,7 +47,7 @@ class _Change:
             directories.add(self.makes)
 
 
-class ForgetfulDisk:
+class NonDurableDisk:
     """The `Disk` of a test, in memory."""
 
     # Names are kept as text: a run makes so many of them that `Path` would take most of its time.

@@ -12,12 +12,12 @@ from pathlib import Path
 from reconciler.plugin import AccountConfig, Credentials, JobController, JobRef, ObservedJob, Transport
 from reconciler.providers.sandbox import SandboxType
 
-MOOD = "MOODY_FILE"
+OUTAGE_FILE = "MOODY_FILE"
 """The variable with the path of the file. As long as it says so, each answer waits, and `block` blocks everything."""
 _STEP_S = 0.1
 
 
-class _MoodyJobs:
+class _OutageJobs:
     def __init__(self, inner: JobController, mood: Path) -> None:
         self._inner = inner
         self._mood = mood
@@ -34,7 +34,7 @@ class _MoodyJobs:
         return await self._inner.get_job(ref)
 
 
-class MoodyType(SandboxType):
+class OutageType(SandboxType):
     """Everything that is true of it."""
 
     name = "moody"
@@ -45,10 +45,10 @@ class MoodyType(SandboxType):
     ) -> AsyncIterator[JobController]:
         """Open the sandbox's world."""
         async with super().open(config, transport, credentials) as inner:
-            yield _MoodyJobs(inner, Path(os.environ[MOOD]))
+            yield _OutageJobs(inner, Path(os.environ[OUTAGE_FILE]))
 
 
-MOODY = MoodyType()
+OUTAGE = OutageType()
 
 
 def install(site: Path) -> None:

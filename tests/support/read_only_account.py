@@ -16,7 +16,7 @@ ROWS = Capabilities(has_whole_rows=True, page_size_max=100)
 
 
 @dataclass
-class Shelf:
+class ReadOnlyAccount:
     """An account in memory. What is broken is told by the job's id, or by `page 2`."""
 
     jobs: dict[str, ObservedJob]
@@ -50,7 +50,7 @@ class Shelf:
         return sum(what.startswith("page") for what in self.asked)
 
 
-class Circle(Shelf):
+class LoopingList(ReadOnlyAccount):
     """A list that comes back to where it was."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
@@ -59,7 +59,7 @@ class Circle(Shelf):
         return replace(page, next_cursor="again")
 
 
-class Endless(Shelf):
+class EndlessList(ReadOnlyAccount):
     """A list that has more to come for ever."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
@@ -73,12 +73,14 @@ def named(*numbers: int) -> list[str]:
     return [f"ftjob-{number:04}" for number in numbers]
 
 
-def shelf(count: int, phase: Phase = Phase.RUNNING, kind: type[Shelf] = Shelf) -> Shelf:
+def account_of(
+    count: int, phase: Phase = Phase.RUNNING, kind: type[ReadOnlyAccount] = ReadOnlyAccount
+) -> ReadOnlyAccount:
     return kind({id_: ObservedJob(id=id_, phase=phase, provider_status=str(phase)) for id_ in named(*range(count))})
 
 
 def looked(
-    reader: Shelf,
+    reader: ReadOnlyAccount,
     ids: list[str],
     known: dict[str, Phase] | None = None,
     can: Capabilities = ROWS,

@@ -26,7 +26,7 @@ NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Weakness:
+class WeakenedCheck:
     """A bug, and the attack that it opens the door to: a test of the file `test_attacks_…`."""
 
     bug: Bug
@@ -39,8 +39,8 @@ class Weakness:
         return f"tests/e2e/test_attacks_{self.topic}.py::{self.attack}"
 
 
-WEAKNESSES = (
-    Weakness(
+WEAKENED_CHECKS = (
+    WeakenedCheck(
         Bug(
             "know an account by its spelling",
             "controller/account_resolver.py",
@@ -50,7 +50,7 @@ WEAKNESSES = (
         "identity",
         "test_an_account_under_another_spelling_is_still_the_account_of_who_has_it",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "let a second document of a name take the place of the first",
             "controller/account_resolver.py",
@@ -60,7 +60,7 @@ WEAKNESSES = (
         "identity",
         "test_a_second_document_of_a_name_takes_the_place_of_no_other",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "let a spec claim what it may not name",
             "controller/spec_resolver.py",
@@ -70,7 +70,7 @@ WEAKNESSES = (
         "identity",
         "test_a_spec_that_may_not_name_an_account_blocks_nothing_there",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "bind a path by its letters",
             "local/credential_policy.py",
@@ -80,7 +80,7 @@ WEAKNESSES = (
         "identity",
         "test_a_key_goes_to_no_other_tenant_of_a_gateway",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "let Settings loosen the guard",
             "core/guard.py",
@@ -90,7 +90,7 @@ WEAKNESSES = (
         "identity",
         "test_limits_of_the_operators_file_are_tightened_by_settings_and_loosened_by_none",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "believe an approval that no reviewer is shown",
             "git/commits.py",
@@ -100,7 +100,7 @@ WEAKNESSES = (
         "messages",
         "test_a_line_that_a_reviewer_is_not_shown_approves_nothing",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "take any text for a date",
             "git/approvals.py",
@@ -110,7 +110,7 @@ WEAKNESSES = (
         "messages",
         "test_a_commit_that_cannot_be_read_leaves_other_approvals_as_they_are",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "believe an open receipt that nobody vouches for",
             "core/past_attempts.py",
@@ -120,7 +120,7 @@ WEAKNESSES = (
         "guard",
         "test_forged_open_receipts_let_no_batch_pass",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "take any number of lost statuses for an accident",
             "core/losses.py",
@@ -130,7 +130,7 @@ WEAKNESSES = (
         "guard",
         "test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_why",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "let any setting of a checkout through to Git",
             "git/settings.py",
@@ -140,7 +140,7 @@ WEAKNESSES = (
         "git",
         "test_a_setting_of_the_checkout_that_names_a_program_runs_nothing",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "see no bare repository among the specs",
             "local/specs_walk.py",
@@ -150,7 +150,7 @@ WEAKNESSES = (
         "git",
         "test_a_bare_repository_among_the_specs_runs_nothing",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "follow links among the statuses",
             "wiring/sources.py",
@@ -160,7 +160,7 @@ WEAKNESSES = (
         "files",
         "test_a_folder_of_statuses_that_is_a_link_to_another_folder_of_the_specs_puts_no_file_among_them",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "write beside a file under a name that can be guessed",
             "local/file_writer.py",
@@ -170,7 +170,7 @@ WEAKNESSES = (
         "files",
         "test_a_link_at_a_name_that_could_be_a_temporary_one_is_not_written_through_and_blocks_nothing",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "believe a state directory that others can write to",
             "local/state_dir.py",
@@ -180,7 +180,7 @@ WEAKNESSES = (
         "files",
         "test_a_state_directory_that_somebody_else_can_have_written_is_not_believed",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "look for a key forwards only",
             "redaction.py",
@@ -190,7 +190,7 @@ WEAKNESSES = (
         "secrets",
         "test_a_key_that_a_provider_echoes_in_any_guise_is_in_no_status_and_no_result",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "answer to any host name",
             "web/hosts.py",
@@ -200,7 +200,7 @@ WEAKNESSES = (
         "health",
         "test_a_page_that_lets_its_name_lead_here_reads_nothing",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "leave a number sign in Markdown as it is",
             "views/markdown.py",
@@ -210,7 +210,7 @@ WEAKNESSES = (
         "markdown",
         "test_a_reason_links_nowhere_on_github_and_notifies_nobody",
     ),
-    Weakness(
+    WeakenedCheck(
         Bug(
             "give a terminal what an author wrote",
             "views/text.py",
@@ -228,7 +228,7 @@ def main() -> None:
     words = " ".join(sys.argv[1:])
     missed = 0
     _tell("| Weakened check | In | An attack | Random authors |", "|---|---|---|---|")
-    for each in WEAKNESSES:
+    for each in WEAKENED_CHECKS:
         if words in each.bug.name:
             attack, authors = _noticed(each)
             missed += NOTHING in {attack} & {authors}
@@ -236,17 +236,17 @@ def main() -> None:
     sys.exit(f"{missed} weaknesses went unnoticed" if missed else 0)
 
 
-def _noticed(weakness: Weakness) -> tuple[str, str]:
+def _noticed(weakened: WeakenedCheck) -> tuple[str, str]:
     """Return the attack that a copy with the weakness falls to, and after how many repositories authors find it."""
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         shutil.copytree(ROOT / "reconciler", place / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))
-        weakness.bug.plant_in(place / "reconciler")
-        fell = "FAILED" in _pytest(place, weakness.test)
+        weakened.bug.plant_in(place / "reconciler")
+        fell = "FAILED" in _pytest(place, weakened.test)
         found = re.search(
             r"^E? *(?:AssertionError: )?seed (\d+) ", _pytest(place, AUTHORS, f"--seeds={REPOSITORIES}"), re.MULTILINE
         )
-        return f"`{weakness.attack}`" if fell else NOTHING, f"after {int(found[1]) + 1}" if found else NOTHING
+        return f"`{weakened.attack}`" if fell else NOTHING, f"after {int(found[1]) + 1}" if found else NOTHING
 
 
 def _pytest(place: Path, *arguments: str) -> str:

@@ -32,7 +32,7 @@ spec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class ServiceEndpoint:
     """One account of a service, from the outside; and the world behind it."""
 
     name: str
@@ -69,11 +69,13 @@ def a_world(service: Service, jobs: Sequence[Mapping[str, Any]]) -> World:
 
 
 @contextmanager
-def a_door(name: str, service: Service, jobs: Sequence[Mapping[str, Any]], secret: str) -> Iterator[Door]:
+def serve_service(
+    name: str, service: Service, jobs: Sequence[Mapping[str, Any]], secret: str
+) -> Iterator[ServiceEndpoint]:
     """Serve a service over a world with these jobs."""
     world = a_world(service, jobs)
     with serve(the_api(service, world, secret)) as url:
-        yield Door(
+        yield ServiceEndpoint(
             name=name,
             service=service,
             secret=secret,
@@ -87,6 +89,6 @@ def the_api(service: Service, world: World, secret: str) -> ASGIApp:
     return service.front(create_app(world, lambda: datetime.now(UTC), api_key=secret), secret)
 
 
-def trust_in(doors: Sequence[Door]) -> dict[str, str]:
+def trust_in(endpoints: Sequence[ServiceEndpoint]) -> dict[str, str]:
     """Return what the operator binds: each key to its own host."""
-    return {"RECONCILE_TRUST": ",".join(f"{each.variable}={urlsplit(each.base_url).netloc}" for each in doors)}
+    return {"RECONCILE_TRUST": ",".join(f"{each.variable}={urlsplit(each.base_url).netloc}" for each in endpoints)}

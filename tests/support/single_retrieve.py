@@ -8,12 +8,12 @@ from reconciler.local.credentials import EnvCredentials
 from reconciler.model.job import Account, JobRef, ObservedJob
 from reconciler.ports import AccountConfig, Response
 from reconciler.providers import load
-from tests.support.canned_transport import AT, Canned
+from tests.support.canned_transport import AT, CannedTransport
 
 JOB_ID = "ftjob-1"
 
 
-def one_look(type_name: str, *answers: Response, **options: str) -> ObservedJob | None:
+def retrieve_once(type_name: str, *answers: Response, **options: str) -> ObservedJob | None:
     """Open the type with a key, and retrieve `ftjob-1`."""
     type_ = load(type_name)
     account = Account(type_name, "https://provider.example")
@@ -22,7 +22,7 @@ def one_look(type_name: str, *answers: Response, **options: str) -> ObservedJob 
     credentials = EnvCredentials("KEY", {"KEY": "canary-key-of-a-look"})
 
     async def main() -> ObservedJob | None:
-        async with type_.open(config, Canned([*answers]), credentials) as controller:
+        async with type_.open(config, CannedTransport([*answers]), credentials) as controller:
             return await controller.get_job(JobRef(account, JOB_ID))
 
     return asyncio.run(main())

@@ -14,7 +14,7 @@ from tests.support.sandbox_client import Sandbox
 
 
 @dataclass(slots=True)
-class Person:
+class SpecCommitter:
     """Somebody who writes specs, changes her mind, and pushes; and notes which commits of hers arrived."""
 
     checkout: Checkout

@@ -24,11 +24,11 @@ from tests.support.in_memory_accounts import (
     controlled,
     named_specs,
 )
-from tests.support.manual_notifier import Bell
+from tests.support.manual_notifier import ManualNotifier
 
 
 @dataclass
-class Dated(InMemoryAccount):
+class TimedAccount(InMemoryAccount):
     """An account that notes when it was asked for each thing."""
 
     asked_at: list[tuple[float, str]] = field(default_factory=list)
@@ -44,12 +44,12 @@ class Dated(InMemoryAccount):
 
 
 @dataclass
-class Shift:
+class RunningWatch:
     """A watch at work."""
 
-    account: Dated
+    account: TimedAccount
     world: World
-    bell: Bell
+    notifier: ManualNotifier
     health: HealthTracker
     stop: asyncio.Event
     task: asyncio.Future[None]
@@ -60,7 +60,7 @@ class Shift:
         """Put other specs in the place of those that are there, and let the watch know."""
         self.world.specs.revision = a_revision(*specs, providers=self.world.specs.revision.providers)
         if is_heard:
-            self.bell.ring()
+            self.notifier.notify()
 
     def reason(self, name: str) -> Reason:
         """Return what the status of a spec says."""
@@ -68,14 +68,14 @@ class Shift:
 
 
 @asynccontextmanager
-async def a_shift(
+async def running_watch(
     *specs: FineTuningJob,
     specs_dir: Specs | None = None,
     tell: Callable[[PassResult], None] | None = None,
     world: World | None = None,
-) -> AsyncIterator[Shift]:
+) -> AsyncIterator[RunningWatch]:
     """Watch over these specs, whose jobs all run, for as long as the body lasts."""
-    account = Dated(an_account(*(each.spec.job_id for each in specs)).jobs)
+    account = TimedAccount(an_account(*(each.spec.job_id for each in specs)).jobs)
     if world is None:
         world = a_world(account, *specs)
     else:
@@ -83,7 +83,7 @@ async def a_shift(
     if specs_dir is not None:
         specs_dir.revision = world.specs.revision
         world.specs = specs_dir
-    clock, bell, stop = VirtualClock(NOW), Bell(), asyncio.Event()
+    clock, notifier, stop = VirtualClock(NOW), ManualNotifier(), asyncio.Event()
     health = HealthTracker.beginning(0.0, 60.0)
     passes: list[PassResult] = []
     wishes: set[str] = set()
@@ -96,7 +96,7 @@ async def a_shift(
     watch = Watch(
         replace(controlled(world, is_stopping=stop.is_set), clock=clock),
         RunOptions(),
-        bell,
+        notifier,
         lambda: 0.5,
         health,
         lambda result, _: (tell or passes.append)(result),
@@ -104,7 +104,7 @@ async def a_shift(
     )
     task = asyncio.ensure_future(watch.run(stop))
     try:
-        yield Shift(account, world, bell, health, stop, task, passes, wishes)
+        yield RunningWatch(account, world, notifier, health, stop, task, passes, wishes)
     finally:
         stop.set()
         await asyncio.gather(task, return_exceptions=True)

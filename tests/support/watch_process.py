@@ -16,7 +16,7 @@ ENDS_WITHIN_S = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class WatchProcess:
     """A watch at work."""
 
     process: subprocess.Popen[str]
@@ -35,7 +35,7 @@ class Watching:
 @contextmanager
 def watching(
     checkout: Checkout, *arguments: str, program: Sequence[str] = RECONCILE, **environ: str
-) -> Iterator[Watching]:
+) -> Iterator[WatchProcess]:
     """Run a watch for as long as the body lasts, or until it is stopped there."""
     log = checkout.root / "watch.log"
     with (
@@ -46,6 +46,6 @@ def watching(
     ):
         try:
             wait_for(lambda: '"watching"' in log.read_text(encoding="utf-8") or process.poll() is not None, "it begins")
-            yield Watching(process, log)
+            yield WatchProcess(process, log)
         finally:
             process.kill()

@@ -12,7 +12,7 @@ from reconciler.model.journal import KnownStatuses, LostStatus, Requested
 from reconciler.model.status import Verb
 from reconciler.ports import Disk
 from tests.support.build import NOW
-from tests.support.non_durable_disk import ForgetfulDisk
+from tests.support.non_durable_disk import NonDurableDisk
 
 ONE = Requested(
     name="support",
@@ -102,7 +102,7 @@ def test_what_a_crash_left_torn_of_the_statuses_counts_as_none(tmp_path: Path, t
 @pytest.mark.parametrize("seed", range(20))
 def test_what_was_recorded_outlives_a_machine_that_goes_down(seed: int) -> None:
     directory = Path("/state")
-    disk = ForgetfulDisk(directory)
+    disk = NonDurableDisk(directory)
     one = journal(directory, disk)
     one.record([ONE], [])
     one.record([TWO], one.requested())

@@ -15,7 +15,7 @@ from reconciler.ports import JobReader, Snapshot
 from tests.support.build import ACCOUNT, a_spec
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import OpenAccounts, World
-from tests.support.read_only_account import Shelf, shelf
+from tests.support.read_only_account import ReadOnlyAccount, account_of
 
 DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
 MISSING = PermanentError("set OPENAI_API_KEY", kind=Kind.MISSING)
@@ -23,7 +23,7 @@ DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
 BOTH = Snapshot(jobs=(located(a_spec()),), providers=(located(a_provider("far", baseUrl="https://far.example")),))
 
 
-class Sizes(Shelf):
+class Sizes(ReadOnlyAccount):
     """An account that notes how many rows it was asked for."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
@@ -42,7 +42,7 @@ def checked(
 
 
 def test_an_account_that_answers_one_row_of_its_list_can_be_used() -> None:
-    reader = shelf(250, kind=Sizes)
+    reader = account_of(250, kind=Sizes)
     found, accounts = checked(reader)
 
     assert found["openai"].unseen is None
@@ -54,7 +54,7 @@ def test_an_account_that_answers_one_row_of_its_list_can_be_used() -> None:
 
 
 def test_a_host_that_is_not_trusted_is_told_and_nothing_is_sent_there() -> None:
-    found, accounts = checked(shelf(1))
+    found, accounts = checked(account_of(1))
     far = found["far"]
 
     assert (far.target, far.exit_code) == (None, ExitCode.CONFIGURATION)
@@ -84,7 +84,7 @@ def test_unless_it_is_wanted_no_account_is_asked() -> None:
 def test_an_account_that_fails_says_why_and_what_the_command_ends_with(
     error: ProviderError, reason: Reason, code: ExitCode, *, is_at_opening: bool
 ) -> None:
-    reader = shelf(1)
+    reader = account_of(1)
     reader.broken["page 1"] = error
     found, _ = checked(error if is_at_opening else reader)
 
@@ -95,7 +95,7 @@ def test_an_account_that_fails_says_why_and_what_the_command_ends_with(
 
 
 def test_a_document_that_is_not_valid_is_told_under_its_name() -> None:
-    found, _ = checked(shelf(1), Snapshot(broken_providers=frozenset({"spoilt"})))
+    found, _ = checked(account_of(1), Snapshot(broken_providers=frozenset({"spoilt"})))
 
     assert list(found) == ["spoilt"]
     assert found["spoilt"].exit_code is ExitCode.INVALID_DOCUMENT

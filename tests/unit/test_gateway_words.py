@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import PermanentError
 from tests.contract.dialects.adapter_call import ask, job
-from tests.support.canned_transport import Canned, answer
+from tests.support.canned_transport import CannedTransport, answer
 
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "openai": {},
@@ -46,7 +46,7 @@ def test_what_a_gateway_says_in_a_shape_of_its_own_is_told(type_name: str, body:
             type_name,
             OPTIONS[type_name],
             key,
-            Canned([answer(body, 400)]),
+            CannedTransport([answer(body, 400)]),
             lambda controller: controller.get_job(job(type_name, "ftjob-1")),
         )
 

@@ -7,7 +7,7 @@ from reconciler.controller.observe import Observations
 from reconciler.errors import Delivered, Kind, PermanentError, ProviderError, TransientError
 from reconciler.model.job import Capabilities, Observed, Phase, Unobserved
 from reconciler.model.reason import Reason
-from tests.support.read_only_account import Circle, Endless, Shelf, looked, named, seen, shelf
+from tests.support.read_only_account import EndlessList, LoopingList, ReadOnlyAccount, account_of, looked, named, seen
 
 PARTS = Capabilities(has_whole_rows=False, page_size_max=100)
 DENIED = PermanentError("401", kind=Kind.DENIED)
@@ -18,7 +18,7 @@ SHUT = TransientError("429", delivered=Delivered.NO, retry_after_s=7.0)
 
 
 def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None:
-    reader = shelf(1000)
+    reader = account_of(1000)
     found = looked(reader, named(*range(0, 1000, 50)))
 
     assert sorted(reader.asked) == named(*range(0, 1000, 50))
@@ -27,7 +27,7 @@ def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None
 
 
 def test_many_jobs_are_listed_by_the_largest_page() -> None:
-    reader = shelf(1000)
+    reader = account_of(1000)
     found = looked(reader, named(*range(1000)))
 
     assert reader.asked == [f"page {number}" for number in range(1, 11)]
@@ -35,14 +35,14 @@ def test_many_jobs_are_listed_by_the_largest_page() -> None:
 
 
 def test_a_list_is_left_as_soon_as_all_are_seen() -> None:
-    reader = shelf(1000)
+    reader = account_of(1000)
     looked(reader, named(*range(100, 160)))
 
     assert reader.asked == ["page 1", "page 2"]
 
 
 def test_a_list_is_left_once_asking_for_the_rest_is_cheaper() -> None:
-    reader = shelf(1000)
+    reader = account_of(1000)
     ids = named(*range(40), 990, 991)
     found = looked(reader, ids)
 
@@ -52,7 +52,7 @@ def test_a_list_is_left_once_asking_for_the_rest_is_cheaper() -> None:
 
 
 def test_a_row_without_every_field_will_do_only_where_nothing_changed() -> None:
-    reader = shelf(30)
+    reader = account_of(30)
     known = dict.fromkeys(named(*range(30)), Phase.RUNNING) | dict.fromkeys(named(3, 4), Phase.QUEUED)
     looked(reader, named(*range(30)), known, PARTS)
 
@@ -60,9 +60,9 @@ def test_a_row_without_every_field_will_do_only_where_nothing_changed() -> None:
 
 
 def test_a_job_that_no_list_shows_is_absent_only_by_its_own_answer() -> None:
-    reader = shelf(30)
+    reader = account_of(30)
     hidden = named(7)[0]
-    listed = Shelf({id_: job for id_, job in reader.jobs.items() if id_ != hidden})
+    listed = ReadOnlyAccount({id_: job for id_, job in reader.jobs.items() if id_ != hidden})
     found = looked(listed, named(*range(30)), dict.fromkeys(named(*range(30)), Phase.RUNNING))
 
     assert listed.asked == ["page 1", hidden]
@@ -70,7 +70,7 @@ def test_a_job_that_no_list_shows_is_absent_only_by_its_own_answer() -> None:
 
 
 def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> None:
-    reader = shelf(1000)
+    reader = account_of(1000)
     reader.broken["page 2"] = DOWN
     found = looked(reader, named(*range(1000)))
 
@@ -86,7 +86,7 @@ def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> N
 
 
 def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
-    reader = shelf(110)
+    reader = account_of(110)
     reader.broken["page 2"] = DOWN
     found = looked(reader, named(*range(95), 105))
 
@@ -95,7 +95,7 @@ def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
 
 
 def test_who_may_not_list_may_still_retrieve() -> None:
-    reader = shelf(25)
+    reader = account_of(25)
     reader.broken["page 1"] = FORBIDDEN
     found = looked(reader, named(*range(25)))
 
@@ -104,7 +104,7 @@ def test_who_may_not_list_may_still_retrieve() -> None:
 
 
 def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
-    reader = shelf(1000, kind=Circle)
+    reader = account_of(1000, kind=LoopingList)
     found = looked(reader, named(*range(1000)))
 
     assert reader.pages == 2
@@ -113,7 +113,7 @@ def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
 
 
 def test_a_list_without_end_is_given_up_at_the_bound() -> None:
-    reader = shelf(0, kind=Endless)
+    reader = account_of(0, kind=EndlessList)
     found = looked(reader, named(*range(PAGES_MAX + 2)))
 
     assert len(reader.asked) == PAGES_MAX
@@ -133,7 +133,7 @@ def test_a_list_without_end_is_given_up_at_the_bound() -> None:
 )
 @pytest.mark.parametrize("count", [20, 30], ids=["few", "many"])
 def test_a_shut_door_is_knocked_at_once(error: ProviderError, reason: Reason, count: int) -> None:
-    reader = shelf(count)
+    reader = account_of(count)
     reader.broken = {"page 1": error, "ftjob-0000": error}
     found = looked(reader, named(*range(count)))
 
@@ -144,7 +144,7 @@ def test_a_shut_door_is_knocked_at_once(error: ProviderError, reason: Reason, co
 
 
 def test_a_providers_own_bound_is_handed_on() -> None:
-    reader = shelf(1)
+    reader = account_of(1)
     reader.broken["ftjob-0000"] = SHUT
     found = looked(reader, named(0))
 
@@ -153,7 +153,7 @@ def test_a_providers_own_bound_is_handed_on() -> None:
 
 
 def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
-    reader = shelf(20)
+    reader = account_of(20)
     reader.broken["ftjob-0003"] = DOWN
     found = looked(reader, named(*range(20)))
 
@@ -163,7 +163,7 @@ def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
 
 
 def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
-    reader = shelf(3)
+    reader = account_of(3)
     reader.broken = dict.fromkeys(named(0, 1, 2), DOWN)
     found = looked(reader, named(0, 1, 2))
 
@@ -171,9 +171,9 @@ def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
     assert found.unseen.reason is Reason.CANNOT_OBSERVE_PROVIDER
 
 
-def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) -> tuple[Observations, Shelf]:
+def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) -> tuple[Observations, ReadOnlyAccount]:
     """Look at an account that knew so many unfinished jobs, of which so many are gone; and some finished ones."""
-    reader = shelf(of + finished)
+    reader = account_of(of + finished)
     known = dict.fromkeys(named(*range(of)), phase)
     for id_ in named(*range(of, of + finished)):
         known[id_] = Phase.SUCCEEDED
@@ -219,7 +219,7 @@ def test_jobs_that_had_ended_or_were_never_there_may_be_gone(phase: Phase) -> No
 
 
 def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
-    found = looked(shelf(0), named(*range(5)))
+    found = looked(account_of(0), named(*range(5)))
 
     assert found.unseen is None
     assert set(found.by_job.values()) == {Observed(None)}
@@ -229,7 +229,7 @@ def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
 @pytest.mark.parametrize("gone", [frozenset(), frozenset({4})], ids=["none gone", "one gone"])
 def test_whatever_jobs_cannot_be_seen_all_others_are(error: ProviderError, gone: frozenset[int]) -> None:
     for troubled in map(frozenset, chain.from_iterable(combinations(range(4), count) for count in range(4))):
-        reader = shelf(5)
+        reader = account_of(5)
         reader.broken = dict.fromkeys(named(*troubled), error)
         for id_ in named(*gone):
             del reader.jobs[id_]
@@ -243,7 +243,7 @@ def test_whatever_jobs_cannot_be_seen_all_others_are(error: ProviderError, gone:
 
 @pytest.mark.parametrize(("is_part", "is_told"), [(False, True), (True, False)])
 def test_an_account_is_forbidden_where_all_its_jobs_are_and_not_where_some_are(*, is_part: bool, is_told: bool) -> None:
-    reader = shelf(2)
+    reader = account_of(2)
     reader.broken = dict.fromkeys(named(0, 1), FORBIDDEN)
     found = looked(reader, named(0, 1), is_part=is_part)
 
@@ -252,7 +252,7 @@ def test_an_account_is_forbidden_where_all_its_jobs_are_and_not_where_some_are(*
 
 
 def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are_seen() -> None:
-    reader = shelf(2000)
+    reader = account_of(2000)
     ids = named(*range(2000))
     for id_ in ids[:600]:
         del reader.jobs[id_]
@@ -266,7 +266,10 @@ def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are
 
 
 def test_a_crowd_that_only_a_list_hides_is_retrieved_to_its_end() -> None:
-    whole, hiding = shelf(100), Shelf({id_: job for id_, job in shelf(100).jobs.items() if id_ >= "ftjob-0040"})
+    whole, hiding = (
+        account_of(100),
+        ReadOnlyAccount({id_: job for id_, job in account_of(100).jobs.items() if id_ >= "ftjob-0040"}),
+    )
     hiding.hidden = {id_: whole.jobs[id_] for id_ in named(*range(40))}
     ids = named(*range(100))
     found = looked(hiding, ids, dict.fromkeys(ids, Phase.RUNNING), burst=10)
@@ -276,7 +279,7 @@ def test_a_crowd_that_only_a_list_hides_is_retrieved_to_its_end() -> None:
 
 
 def test_a_job_named_twice_is_asked_for_once() -> None:
-    reader = shelf(1)
+    reader = account_of(1)
     looked(reader, named(0, 0))
 
     assert reader.asked == named(0)

@@ -7,19 +7,19 @@ from reconciler.errors import Delivered, TransientError
 from reconciler.model.job import JobRef, Observed, ObservedJob, Phase
 from reconciler.model.reason import Reason
 from tests.support.build import ACCOUNT
-from tests.support.read_only_account import Shelf, looked, named, seen, shelf
+from tests.support.read_only_account import ReadOnlyAccount, account_of, looked, named, seen
 
 DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
 OURS = "ftjob-0000"
 """A job whose cancel was accepted, so that it may be gone because of us."""
 
 
-def let_go(known: dict[str, Phase], shown: Shelf, wanted: list[str] | None = None) -> Observations:
+def let_go(known: dict[str, Phase], shown: ReadOnlyAccount, wanted: list[str] | None = None) -> Observations:
     return looked(shown, wanted or [OURS], {OURS: Phase.RUNNING, **known}, may_vanish=frozenset({OURS}))
 
 
 def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_accepted() -> None:
-    reader = shelf(0)
+    reader = account_of(0)
     found = let_go({}, reader)
 
     assert found.unseen is None
@@ -29,7 +29,7 @@ def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_a
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.SUCCEEDED, Phase.CANCELLED])
 def test_its_absence_is_not_believed_while_no_other_job_that_was_ever_seen_is_there(phase: Phase) -> None:
-    found = let_go({"ftjob-0001": phase}, Shelf({}))
+    found = let_go({"ftjob-0001": phase}, ReadOnlyAccount({}))
 
     assert found.unseen is not None
     assert found.unseen.reason is Reason.OBSERVATION_SUSPECT
@@ -37,7 +37,7 @@ def test_its_absence_is_not_believed_while_no_other_job_that_was_ever_seen_is_th
 
 @pytest.mark.parametrize("wanted", [[OURS], [OURS, "ftjob-0001"]], ids=["looked at alone", "looked at with it"])
 def test_its_absence_is_believed_where_another_job_is_still_there(wanted: list[str]) -> None:
-    others = Shelf({"ftjob-0001": shelf(2).jobs["ftjob-0001"]})
+    others = ReadOnlyAccount({"ftjob-0001": account_of(2).jobs["ftjob-0001"]})
     found = let_go({"ftjob-0001": Phase.RUNNING}, others, wanted)
 
     assert found.unseen is None
@@ -45,14 +45,16 @@ def test_its_absence_is_believed_where_another_job_is_still_there(wanted: list[s
 
 
 def test_a_second_absence_needs_a_witness_as_the_first_one_did() -> None:
-    found = looked(Shelf({}), [OURS], {OURS: Phase.ABSENT, "ftjob-0001": Phase.RUNNING}, may_vanish=frozenset({OURS}))
+    found = looked(
+        ReadOnlyAccount({}), [OURS], {OURS: Phase.ABSENT, "ftjob-0001": Phase.RUNNING}, may_vanish=frozenset({OURS})
+    )
 
     assert found.unseen is not None
 
 
 def test_with_it_other_jobs_may_not_vanish() -> None:
     ids = named(0, 1, 2)
-    found = looked(shelf(0), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset({OURS}))
+    found = looked(account_of(0), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset({OURS}))
 
     assert found.unseen is not None
 
@@ -60,15 +62,18 @@ def test_with_it_other_jobs_may_not_vanish() -> None:
 def test_two_that_may_vanish_do_so_where_a_third_is_there() -> None:
     ids = named(0, 1, 2)
     found = looked(
-        Shelf({ids[2]: shelf(3).jobs[ids[2]]}), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset(ids[:2])
+        ReadOnlyAccount({ids[2]: account_of(3).jobs[ids[2]]}),
+        ids,
+        dict.fromkeys(ids, Phase.RUNNING),
+        may_vanish=frozenset(ids[:2]),
     )
 
     assert found.unseen is None
 
 
-def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> tuple[Observations, Shelf]:
+def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> tuple[Observations, ReadOnlyAccount]:
     """Look at many jobs beside one that has ended as cancelled, which a list shows otherwise."""
-    reader = shelf(count)
+    reader = account_of(count)
     reader.jobs = {"ftjob-ended": ObservedJob(id="ftjob-ended", phase=shown, provider_status=str(shown)), **reader.jobs}
     if as_told is not None:
         reader = _Truthful(reader.jobs, truth=as_told)
@@ -76,7 +81,7 @@ def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> 
 
 
 @dataclass
-class _Truthful(Shelf):
+class _Truthful(ReadOnlyAccount):
     """A stale list, beside answers for one job that are true."""
 
     truth: Phase = Phase.RUNNING
@@ -117,7 +122,7 @@ def test_a_few_jobs_are_not_listed_for_the_sake_of_one_that_has_ended() -> None:
 
 
 def test_an_end_that_is_denied_and_cannot_be_asked_about_is_no_news() -> None:
-    reader = shelf(30)
+    reader = account_of(30)
     reader.jobs["ftjob-ended"] = ObservedJob(id="ftjob-ended", phase=Phase.RUNNING, provider_status="running")
     reader.broken["ftjob-ended"] = DOWN
     found = looked(reader, named(*range(30)), ended={"ftjob-ended": Phase.CANCELLED})
@@ -127,7 +132,7 @@ def test_an_end_that_is_denied_and_cannot_be_asked_about_is_no_news() -> None:
 
 
 def test_a_list_that_denies_every_end_costs_twenty_requests_at_most() -> None:
-    reader = shelf(130)
+    reader = account_of(130)
     over = dict.fromkeys(named(*range(30, 130)), Phase.SUCCEEDED)
     looked(reader, named(*range(30)), ended=over)
 

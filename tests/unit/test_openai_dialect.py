@@ -13,19 +13,21 @@ from reconciler.model.job import TERMINAL, UNFINISHED, UNSET, Account, JobError,
 from reconciler.ports import AccountConfig, Credentials
 from reconciler.providers import load
 from reconciler.providers._openai import Dialect, OpenAIJobs
-from tests.support.canned_transport import AT, Canned, answer
+from tests.support.canned_transport import AT, CannedTransport, answer
 
 KEY = "canary-key-of-the-dialect"
 REF = JobRef(Account("openai", "https://api.openai.com/v1"), "ftjob-1")
 
 
-def jobs(provider: Canned, credentials: Credentials | None = None, dialect: Dialect | None = None) -> OpenAIJobs:
+def jobs(
+    provider: CannedTransport, credentials: Credentials | None = None, dialect: Dialect | None = None
+) -> OpenAIJobs:
     return OpenAIJobs(provider, credentials or EnvCredentials("KEY", {"KEY": KEY}), dialect or Dialect())
 
 
 def shown(**row: object) -> ObservedJob:
     response = answer({"id": REF.id, "status": "running", **row})
-    job = asyncio.run(jobs(Canned([response])).get_job(REF))
+    job = asyncio.run(jobs(CannedTransport([response])).get_job(REF))
     assert job is not None
     return job
 
@@ -36,7 +38,7 @@ def shown(**row: object) -> ObservedJob:
 def test_the_requests_are_those_of_the_official_client() -> None:
     job = {"id": REF.id, "status": "running"}
     page = {"data": [], "has_more": False}
-    provider = Canned([answer(page), answer(page), *[answer(job)] * 4, answer(page)])
+    provider = CannedTransport([answer(page), answer(page), *[answer(job)] * 4, answer(page)])
     controller = jobs(provider)
 
     async def everything() -> None:
@@ -63,7 +65,7 @@ def test_the_requests_are_those_of_the_official_client() -> None:
 
 
 def test_an_id_is_quoted_into_the_url() -> None:
-    provider = Canned([answer({"id": "a/b c?d", "status": "running"})])
+    provider = CannedTransport([answer({"id": "a/b c?d", "status": "running"})])
     asyncio.run(jobs(provider).get_job(JobRef(REF.account, "a/b c?d")))
 
     assert provider.asked[0][1] == "/fine_tuning/jobs/a%2Fb%20c%3Fd"
@@ -77,7 +79,7 @@ def test_what_differs_between_services_is_the_dialects() -> None:
         query={"api-version": "2024-10-21"},
         authorise=lambda token: {"api-key": token},
     )
-    provider = Canned([answer({"data": [{"id": "ftjob-2", "status": "pending"}], "has_more": False})])
+    provider = CannedTransport([answer({"data": [{"id": "ftjob-2", "status": "pending"}], "has_more": False})])
     page = asyncio.run(jobs(provider, dialect=dialect).list_page(ListQuery(5), None))
 
     assert page.jobs[0].phase is Phase.QUEUED
@@ -86,7 +88,7 @@ def test_what_differs_between_services_is_the_dialects() -> None:
 
 
 def test_without_a_key_no_authorisation_is_sent() -> None:
-    provider = Canned([answer({"id": REF.id, "status": "running"})])
+    provider = CannedTransport([answer({"id": REF.id, "status": "running"})])
     asyncio.run(jobs(provider, NoCredentials()).get_job(REF))
 
     assert provider.headers == {"accept": "application/json"}
@@ -95,7 +97,7 @@ def test_without_a_key_no_authorisation_is_sent() -> None:
 def test_organization_and_project_are_sent_and_are_part_of_the_account() -> None:
     type_ = load("openai")
     options = type_.options.model_validate({"project": "proj_1", "organization": "org-1"})
-    provider = Canned([answer({"id": REF.id, "status": "running"})])
+    provider = CannedTransport([answer({"id": REF.id, "status": "running"})])
     config = AccountConfig(account=REF.account, options=options, state_dir=None, now=lambda: AT)
 
     async def main() -> None:
@@ -226,7 +228,7 @@ def test_no_field_of_any_type_breaks_the_reading_or_ends_a_job(row: dict[str, An
 
 def test_events_are_read_with_the_same_tolerance() -> None:
     rows = [{"created_at": 1_700_000_000, "level": "warn", "message": "slow\n"}, {"created_at": "x"}, None]
-    events = asyncio.run(jobs(Canned([answer({"data": rows})])).list_events(REF, 5))
+    events = asyncio.run(jobs(CannedTransport([answer({"data": rows})])).list_events(REF, 5))
 
     assert [(each.level, each.message) for each in events] == [("warn", "slow"), ("info", "")]
     assert events[1].at is None

@@ -30,7 +30,7 @@ from tests.support.in_memory_accounts import (
     named_specs,
 )
 from tests.support.in_memory_operator import Operator
-from tests.support.watch_in_memory import Dated
+from tests.support.watch_in_memory import TimedAccount
 
 NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 SLOW = Account("openai", "https://slow.example.org/v1")
@@ -177,7 +177,7 @@ def test_a_silent_account_is_given_up_once_its_time_has_run_out() -> None:
 
 def test_a_slow_account_keeps_no_other_one_waiting() -> None:
     chat, code = named_specs("chat")[0], named_specs("code", provider="slow")[0]
-    quick, slow = Dated(an_account("ftjob-chat").jobs), Dated(an_account("ftjob-code").jobs)
+    quick, slow = TimedAccount(an_account("ftjob-chat").jobs), TimedAccount(an_account("ftjob-code").jobs)
     slow.takes_s["ftjob-code"] = 30.0
     once = Once(quick, (chat, code))
     revision = once.world.specs.revision

@@ -39,7 +39,7 @@ COMMIT = Origin("4be1f0c", "Ada")
 
 
 @dataclass
-class Errand:
+class SingleRequest:
     """One request in a world of its own, and what was told of it."""
 
     account: InMemoryAccount = field(default_factory=an_account)
@@ -72,26 +72,26 @@ def _keys(case: JobPlan) -> dict[str, Any]:
 
 
 def test_an_accepted_cancel_is_on_the_disk_as_accepted_and_not_as_done() -> None:
-    errand = Errand()
-    done = errand.send()
-    (status,) = errand.world.statuses.jobs.values()
+    request = SingleRequest()
+    done = request.send()
+    (status,) = request.world.statuses.jobs.values()
 
-    assert errand.account.changes == [CANCEL]
+    assert request.account.changes == [CANCEL]
     assert done.status == status
     assert status.receipts[0].accepted_at == NOW
     assert status.receipts[0].is_open
     assert status.ready.reason is Reason.CANCEL_PENDING
-    assert "support-triage" in errand.world.statuses.durable
+    assert "support-triage" in request.world.statuses.durable
 
 
 def test_a_request_is_told_as_it_leaves_and_as_it_ends_and_recorded_with_its_commit() -> None:
-    errand = Errand()
-    errand.send()
-    action = errand.case.decision.action
+    request = SingleRequest()
+    request.send()
+    action = request.case.decision.action
     assert action is not None
 
-    assert errand.events == [RequestStarted(action), RequestEnded(action, Progress.ACCEPTED, "")]
-    assert errand.records == [
+    assert request.events == [RequestStarted(action), RequestEnded(action, Progress.ACCEPTED, "")]
+    assert request.records == [
         ActionRecord(at=NOW, action=action, file="bots.yaml", origin=COMMIT, progress=Progress.ACCEPTED, message="")
     ]
 
@@ -107,8 +107,8 @@ def test_an_account_that_can_pause_is_asked_to_pause_and_to_resume(
     wanted: str, phase: Phase, asked: str, becomes: str
 ) -> None:
     account = PausableAccount(an_account(phase=phase).jobs)
-    errand = Errand(account, a_case(a_spec(desiredState=wanted), phase))
-    done = errand.send()
+    request = SingleRequest(account, a_case(a_spec(desiredState=wanted), phase))
+    done = request.send()
 
     assert account.changes == [asked]
     assert account.jobs["ftjob-abc123"].phase == becomes
@@ -117,10 +117,10 @@ def test_an_account_that_can_pause_is_asked_to_pause_and_to_resume(
 
 
 def test_an_account_that_cannot_pause_is_not_asked_and_no_attempt_is_counted() -> None:
-    errand = Errand(case=a_case(a_spec(desiredState="paused")))
-    done = errand.send()
+    request = SingleRequest(case=a_case(a_spec(desiredState="paused")))
+    done = request.send()
 
-    assert errand.account.asked == []
+    assert request.account.asked == []
     assert done.answer is not None
     assert (done.answer.progress, done.answer.message) == (
         Progress.NOT_DELIVERED,
@@ -150,10 +150,10 @@ def test_an_account_that_cannot_pause_is_not_asked_and_no_attempt_is_counted() -
 def test_each_failure_of_a_provider_counts_as_an_attempt_unless_nothing_arrived(
     error: ProviderError, progress: Progress, attempts: int, reason: Reason
 ) -> None:
-    errand = Errand()
-    errand.account.broken[CANCEL] = error
-    done = errand.send()
-    (status,) = errand.world.statuses.jobs.values()
+    request = SingleRequest()
+    request.account.broken[CANCEL] = error
+    done = request.send()
+    (status,) = request.world.statuses.jobs.values()
 
     assert done.answer is not None
     assert done.answer.progress is progress
@@ -166,10 +166,10 @@ def test_each_failure_of_a_provider_counts_as_an_attempt_unless_nothing_arrived(
 
 
 def test_a_refusal_because_the_job_has_ended_closes_the_receipt_with_the_jobs_own_end() -> None:
-    errand = Errand(an_account(phase=Phase.SUCCEEDED))
+    request = SingleRequest(an_account(phase=Phase.SUCCEEDED))
     ended = a_job(Phase.SUCCEEDED, finished_at=NOW - MINUTE, fine_tuned_model="ft:triage", as_of=NOW)
-    errand.account.jobs["ftjob-abc123"] = ended
-    done = errand.send()
+    request.account.jobs["ftjob-abc123"] = ended
+    done = request.send()
 
     assert done.case.seen == ended
     assert done.answer is not None
@@ -190,46 +190,46 @@ def test_a_refusal_because_the_job_has_ended_closes_the_receipt_with_the_jobs_ow
 )
 def test_a_spec_that_changed_meanwhile_is_not_acted_on(change: dict[str, Any] | None, why: str) -> None:
     del why
-    errand = Errand()
-    errand.world.specs.revision = a_revision(*([a_spec(**change)] if change else []))
-    done = errand.send()
+    request = SingleRequest()
+    request.world.specs.revision = a_revision(*([a_spec(**change)] if change else []))
+    done = request.send()
 
-    assert errand.account.asked == []
-    assert errand.events == []
-    assert errand.records == []
+    assert request.account.asked == []
+    assert request.events == []
+    assert request.records == []
     assert done.answer is not None
     assert (done.answer.progress, done.answer.message) == (
         Progress.OVERTAKEN,
         "the change was no longer wanted or allowed when it was about to be sent",
     )
-    assert [each.receipts for each in errand.world.statuses.jobs.values()] == [()]
+    assert [each.receipts for each in request.world.statuses.jobs.values()] == [()]
 
 
 def test_a_spec_that_changed_in_its_labels_alone_is_acted_on() -> None:
-    errand = Errand()
-    errand.world.specs.revision = a_revision(a_spec(labels={"team": "support"}))
-    errand.send()
+    request = SingleRequest()
+    request.world.specs.revision = a_revision(a_spec(labels={"team": "support"}))
+    request.send()
 
-    assert errand.account.changes == [CANCEL]
+    assert request.account.changes == [CANCEL]
 
 
 def test_nothing_is_sent_once_settings_have_changed() -> None:
-    errand = Errand()
-    errand.world.specs.is_changed = True
-    errand.send()
+    request = SingleRequest()
+    request.world.specs.is_changed = True
+    request.send()
 
-    assert errand.account.asked == []
+    assert request.account.asked == []
 
 
 def test_nothing_is_sent_once_the_newest_pass_forbids_it() -> None:
-    errand = Errand()
-    errand.send(holds=lambda subject: subject.name != "support-triage")
+    request = SingleRequest()
+    request.send(holds=lambda subject: subject.name != "support-triage")
 
-    assert errand.account.asked == []
+    assert request.account.asked == []
 
 
 @dataclass
-class Door(InMemoryAccount):
+class ThrottledAccount(InMemoryAccount):
     """An account that makes a request for each of `before`, which happens while the request waits for its turn."""
 
     before: list[Callable[[], object]] = field(default_factory=list)
@@ -244,7 +244,7 @@ class Door(InMemoryAccount):
         return await super().cancel_job(ref)
 
 
-class PausedDoor(InMemoryAccount):
+class PausedAccount(InMemoryAccount):
     """An account whose provider requested a pause, so that no request may be sent."""
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
@@ -256,12 +256,12 @@ class PausedDoor(InMemoryAccount):
 
 
 def test_a_request_that_the_throttle_holds_back_is_reported_but_not_audited() -> None:
-    errand = Errand(PausedDoor(an_account().jobs))
-    done = errand.send()
+    request = SingleRequest(PausedAccount(an_account().jobs))
+    done = request.send()
 
-    assert errand.account.asked == []
-    assert [type(each) for each in errand.events] == [RequestEnded]
-    assert errand.records == []
+    assert request.account.asked == []
+    assert [type(each) for each in request.events] == [RequestEnded]
+    assert request.records == []
     assert done.answer is not None
     assert done.answer.progress is Progress.NOT_DELIVERED
     assert done.answer.retry_after_s is not None
@@ -269,39 +269,39 @@ def test_a_request_that_the_throttle_holds_back_is_reported_but_not_audited() ->
 
 
 def test_a_spec_that_changes_while_its_request_waits_for_a_turn_is_not_acted_on() -> None:
-    door = Door(an_account().jobs)
-    errand = Errand(door)
-    door.before = [lambda: replace_specs(errand)]
-    done = errand.send()
+    account = ThrottledAccount(an_account().jobs)
+    request = SingleRequest(account)
+    account.before = [lambda: replace_specs(request)]
+    done = request.send()
 
-    assert door.asked == []
+    assert account.asked == []
     assert done.answer is not None
     assert done.answer.progress is Progress.OVERTAKEN
     assert done.status.receipts == ()
-    assert errand.events == []
+    assert request.events == []
 
 
 def test_what_is_no_longer_wanted_after_its_first_request_has_left_counts_as_unanswered() -> None:
-    door = Door(an_account().jobs)
-    errand = Errand(door)
-    door.before = [lambda: None, lambda: replace_specs(errand)]
-    done = errand.send()
+    account = ThrottledAccount(an_account().jobs)
+    request = SingleRequest(account)
+    account.before = [lambda: None, lambda: replace_specs(request)]
+    done = request.send()
 
-    assert door.asked == ["a request"]
+    assert account.asked == ["a request"]
     assert done.answer is not None
     assert done.answer.progress is Progress.UNANSWERED
     assert [each.attempts for each in done.status.receipts] == [1]
-    assert [type(each) for each in errand.events] == [RequestStarted, RequestEnded]
+    assert [type(each) for each in request.events] == [RequestStarted, RequestEnded]
 
 
 def test_a_cancel_of_several_requests_is_told_as_leaving_once() -> None:
-    door = Door(an_account().jobs, before=[lambda: None, lambda: None])
-    errand = Errand(door)
-    errand.send()
+    account = ThrottledAccount(an_account().jobs, before=[lambda: None, lambda: None])
+    request = SingleRequest(account)
+    request.send()
 
-    assert door.asked == ["a request", "a request", CANCEL]
-    assert [type(each) for each in errand.events] == [RequestStarted, RequestEnded]
+    assert account.asked == ["a request", "a request", CANCEL]
+    assert [type(each) for each in request.events] == [RequestStarted, RequestEnded]
 
 
-def replace_specs(errand: Errand) -> None:
-    errand.world.specs.revision = a_revision(a_spec(desiredState="running"))
+def replace_specs(request: SingleRequest) -> None:
+    request.world.specs.revision = a_revision(a_spec(desiredState="running"))

@@ -22,13 +22,13 @@ from tests.support.in_memory_accounts import (
     a_context,
     an_account,
 )
-from tests.unit.test_send_request import CANCEL, Errand
+from tests.unit.test_send_request import CANCEL, SingleRequest
 
 
 def test_a_bug_in_an_adapter_counts_as_a_request_without_an_answer_and_is_an_error_of_the_job() -> None:
-    errand = Errand()
-    errand.account.broken[CANCEL] = KeyError("status")
-    done = errand.send()
+    request = SingleRequest()
+    request.account.broken[CANCEL] = KeyError("status")
+    done = request.send()
 
     assert done.answer is not None
     assert done.answer.progress is Progress.UNANSWERED
@@ -38,9 +38,9 @@ def test_a_bug_in_an_adapter_counts_as_a_request_without_an_answer_and_is_an_err
 
 
 def test_a_bug_of_ours_leaves_the_intent_open_and_is_an_error_of_the_job() -> None:
-    errand = Errand()
-    done = errand.send(notify=raise_a_bug)
-    (status,) = errand.world.statuses.jobs.values()
+    request = SingleRequest()
+    done = request.send(notify=raise_a_bug)
+    (status,) = request.world.statuses.jobs.values()
 
     assert done.status == status
     assert status.open_receipt is not None
@@ -68,9 +68,9 @@ def test_an_audit_that_cannot_be_written_is_an_error_and_what_came_of_the_reques
     def refuse(_: ActionRecord) -> None:
         raise error
 
-    errand = Errand()
-    done = errand.send(audit=refuse)
-    (status,) = errand.world.statuses.jobs.values()
+    request = SingleRequest()
+    done = request.send(audit=refuse)
+    (status,) = request.world.statuses.jobs.values()
 
     assert status.receipts[0].accepted_at == NOW
     assert len(done.errors) == 1
@@ -78,19 +78,19 @@ def test_an_audit_that_cannot_be_written_is_an_error_and_what_came_of_the_reques
 
 
 def test_without_an_audit_the_request_is_made_all_the_same() -> None:
-    errand = Errand()
-    done = errand.send(audit=None)
+    request = SingleRequest()
+    done = request.send(audit=None)
 
-    assert errand.account.changes == [CANCEL]
+    assert request.account.changes == [CANCEL]
     assert done.errors == ()
 
 
 def test_a_request_that_is_abandoned_at_the_end_of_the_process_is_recorded_and_its_intent_stays_open() -> None:
-    errand = Errand()
-    errand.account.takes_s[CANCEL] = 3600.0
+    request = SingleRequest()
+    request.account.takes_s[CANCEL] = 3600.0
 
     async def main() -> None:
-        task = asyncio.ensure_future(errand.run())
+        task = asyncio.ensure_future(request.run())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()
@@ -98,9 +98,9 @@ def test_a_request_that_is_abandoned_at_the_end_of_the_process_is_recorded_and_i
             await task
 
     asyncio.run(main())
-    (status,) = errand.world.statuses.jobs.values()
+    (status,) = request.world.statuses.jobs.values()
 
-    assert [(each.progress, each.message) for each in errand.records] == [
+    assert [(each.progress, each.message) for each in request.records] == [
         (Progress.UNANSWERED, "abandoned, because the process had to end")
     ]
     assert status.open_receipt is not None
@@ -108,15 +108,15 @@ def test_a_request_that_is_abandoned_at_the_end_of_the_process_is_recorded_and_i
 
 
 def test_an_answer_that_cannot_be_written_is_an_error_beside_the_answer() -> None:
-    errand = Errand()
+    request = SingleRequest()
     store = PickyStatuses()
 
     def fill_the_disk(event: PassEvent) -> None:
         if isinstance(event, RequestStarted):
             store.refuse = lambda _: OSError(28, "No space left on device", "x.yaml")
 
-    errand.world.statuses = store
-    done = errand.send(notify=fill_the_disk)
+    request.world.statuses = store
+    done = request.send(notify=fill_the_disk)
     (status,) = store.jobs.values()
 
     assert done.status.receipts[0].accepted_at == NOW
@@ -129,50 +129,50 @@ def a_case_by_row() -> JobPlan:
 
 
 def test_a_job_that_only_a_list_has_shown_is_retrieved_before_it_is_cancelled() -> None:
-    errand = Errand(case=a_case_by_row())
-    done = errand.send()
+    request = SingleRequest(case=a_case_by_row())
+    done = request.send()
 
-    assert errand.account.asked == ["ftjob-abc123", CANCEL]
+    assert request.account.asked == ["ftjob-abc123", CANCEL]
     assert done.status.receipts[0].accepted_at == NOW
     assert not done.case.is_by_row
 
 
 def test_a_job_that_its_own_answer_shows_as_over_is_not_cancelled() -> None:
-    errand = Errand(an_account(phase=Phase.FAILED), a_case_by_row())
-    done = errand.send()
+    request = SingleRequest(an_account(phase=Phase.FAILED), a_case_by_row())
+    done = request.send()
 
-    assert errand.account.asked == ["ftjob-abc123"]
+    assert request.account.asked == ["ftjob-abc123"]
     assert done.answer is None
     assert done.status.phase is Phase.FAILED
     assert done.status.receipts == ()
 
 
 def test_a_job_that_a_list_shows_and_its_id_does_not_is_not_cancelled() -> None:
-    errand = Errand(an_account("ftjob-other"), a_case_by_row())
-    done = errand.send()
+    request = SingleRequest(an_account("ftjob-other"), a_case_by_row())
+    done = request.send()
 
-    assert errand.account.asked == ["ftjob-abc123"]
+    assert request.account.asked == ["ftjob-abc123"]
     assert done.case.unseen is not None
     assert done.case.unseen.reason is Reason.OBSERVATION_INCOMPLETE
 
 
 def test_a_job_that_can_no_longer_be_seen_is_not_cancelled() -> None:
-    errand = Errand(case=a_case_by_row())
-    errand.account.broken["ftjob-abc123"] = TransientError("no answer", delivered=Delivered.UNKNOWN)
-    done = errand.send()
+    request = SingleRequest(case=a_case_by_row())
+    request.account.broken["ftjob-abc123"] = TransientError("no answer", delivered=Delivered.UNKNOWN)
+    done = request.send()
 
-    assert errand.account.asked == ["ftjob-abc123"]
+    assert request.account.asked == ["ftjob-abc123"]
     assert done.case.unseen is not None
     assert done.case.unseen.message == "no answer"
     assert done.errors == ()
 
 
 def test_a_bug_while_a_job_is_retrieved_is_an_error_of_the_job_and_nothing_is_asked() -> None:
-    errand = Errand(case=a_case_by_row())
-    errand.account.broken["ftjob-abc123"] = ZeroDivisionError()
-    done = errand.send()
+    request = SingleRequest(case=a_case_by_row())
+    request.account.broken["ftjob-abc123"] = ZeroDivisionError()
+    done = request.send()
 
-    assert errand.account.asked == ["ftjob-abc123"]
+    assert request.account.asked == ["ftjob-abc123"]
     assert len(done.errors) == 1
     assert done.errors[0].startswith(
         "support-triage: a bug in its provider type: ZeroDivisionError in read_only_account.py"
@@ -180,15 +180,15 @@ def test_a_bug_while_a_job_is_retrieved_is_an_error_of_the_job_and_nothing_is_as
 
 
 def test_an_account_that_cannot_be_taken_hold_of_is_an_error_of_the_job_and_nothing_is_asked() -> None:
-    errand = Errand(case=a_case_by_row())
-    action = errand.case.decision.action
+    request = SingleRequest(case=a_case_by_row())
+    action = request.case.decision.action
     assert action is not None
-    intent = intend(errand.case.decision.status, action, None, None, NOW)
+    intent = intend(request.case.decision.status, action, None, None, NOW)
 
     def closed() -> InMemoryAccount:
         raise LookupError
 
-    done = asyncio.run(request_change(errand.case, intent, closed, a_context(errand.world), asyncio.Semaphore(1)))
+    done = asyncio.run(request_change(request.case, intent, closed, a_context(request.world), asyncio.Semaphore(1)))
 
     assert len(done.errors) == 1
     assert done.errors[0].startswith("support-triage: a bug: LookupError in test_send_request_bugs.py")

@@ -18,7 +18,7 @@ from tests.support.build import ACCOUNT, a_spec
 from tests.support.documents import a_provider, located
 from tests.support.in_memory import OpenAccounts, World
 from tests.support.in_memory_operator import Operator
-from tests.support.read_only_account import Circle, Endless, Shelf, named, shelf
+from tests.support.read_only_account import EndlessList, LoopingList, ReadOnlyAccount, account_of, named
 
 DENIED = PermanentError("401: the key is not accepted", kind=Kind.DENIED)
 EU = Account("openai", ACCOUNT.base_url, (("project", "proj_eu"),))
@@ -43,21 +43,21 @@ def the_one(reader: JobReader | Exception, *jobs: Any) -> AccountListing:
 
 
 def test_the_jobs_that_no_spec_names_are_strangers_in_the_accounts_order() -> None:
-    found = the_one(shelf(250), spec_of("ftjob-0001", "a"), spec_of("ftjob-0249", "b"))
+    found = the_one(account_of(250), spec_of("ftjob-0001", "a"), spec_of("ftjob-0249", "b"))
 
     assert (found.alias, found.account, found.jobs, found.unseen) == ("openai", ACCOUNT, 250, None)
     assert [job.id for job in found.unmanaged] == named(0, *range(2, 249))
 
 
 def test_an_account_is_listed_by_the_largest_page_and_changed_by_nothing() -> None:
-    reader = shelf(250)
+    reader = account_of(250)
     the_one(reader)
 
     assert reader.asked == ["page 1", "page 2", "page 3"]
 
 
 def test_a_job_is_no_stranger_if_a_spec_names_it_by_another_of_its_ids() -> None:
-    reader = shelf(2)
+    reader = account_of(2)
     first, second = reader.jobs.values()
     reader.jobs[first.id] = replace(first, aliases=("ftjob-alias",))
 
@@ -65,13 +65,13 @@ def test_a_job_is_no_stranger_if_a_spec_names_it_by_another_of_its_ids() -> None
 
 
 def test_a_job_of_a_spec_that_is_stopped_is_no_stranger() -> None:
-    found = the_one(shelf(2), spec_of("ftjob-0000", "a"), spec_of("ftjob-0000", "b"))
+    found = the_one(account_of(2), spec_of("ftjob-0000", "a"), spec_of("ftjob-0000", "b"))
 
     assert [job.id for job in found.unmanaged] == named(1)
 
 
 def test_an_account_without_any_job_has_been_listed_whole() -> None:
-    assert the_one(shelf(0)) == AccountListing("openai", ACCOUNT)
+    assert the_one(account_of(0)) == AccountListing("openai", ACCOUNT)
 
 
 # Which accounts are listed
@@ -81,7 +81,7 @@ def test_an_account_is_listed_once_by_the_first_of_its_names() -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     same = located(a_provider("alias"), "q.yaml")
     snapshot = Snapshot(providers=(eu, same), jobs=(spec_of("ftjob-0000"),))
-    readers: dict[Account, JobReader | Exception] = {ACCOUNT: shelf(1), EU: shelf(3)}
+    readers: dict[Account, JobReader | Exception] = {ACCOUNT: account_of(1), EU: account_of(3)}
     found = listed(snapshot, readers)
 
     assert [(each.alias, each.account, each.jobs) for each in found] == [("alias", ACCOUNT, 1), ("eu", EU, 3)]
@@ -89,7 +89,7 @@ def test_an_account_is_listed_once_by_the_first_of_its_names() -> None:
 
 def test_a_person_may_name_one_account_alone_and_a_type_that_no_document_speaks_of() -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
-    readers: dict[Account, JobReader | Exception] = {ACCOUNT: shelf(1), EU: shelf(3)}
+    readers: dict[Account, JobReader | Exception] = {ACCOUNT: account_of(1), EU: account_of(3)}
 
     assert [each.account for each in listed(Snapshot(providers=(eu,)), readers, "eu")] == [EU]
     assert [each.account for each in listed(Snapshot(providers=(eu,)), readers, "openai")] == [ACCOUNT]
@@ -98,7 +98,7 @@ def test_a_person_may_name_one_account_alone_and_a_type_that_no_document_speaks_
 def test_the_jobs_of_one_project_are_no_strangers_to_another_that_the_same_key_sees() -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0001", provider="eu"),))
-    (found,) = listed(snapshot, {ACCOUNT: shelf(2), EU: shelf(2)}, "openai")
+    (found,) = listed(snapshot, {ACCOUNT: account_of(2), EU: account_of(2)}, "openai")
 
     assert [job.id for job in found.unmanaged] == named(0)
 
@@ -106,7 +106,7 @@ def test_the_jobs_of_one_project_are_no_strangers_to_another_that_the_same_key_s
 # Lists that are none
 
 
-class Garbled(Shelf):
+class Garbled(ReadOnlyAccount):
     """A list with a row that nobody can read."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
@@ -117,20 +117,20 @@ class Garbled(Shelf):
 @pytest.mark.parametrize(
     ("reader", "message"),
     [
-        (shelf(250, kind=Garbled), "2 rows of the list cannot be read"),
-        (shelf(250, kind=Circle), "the list has no end: 2 pages, and more to come"),
-        (shelf(0, kind=Endless), f"the list has no end: {PAGES_MAX} pages, and more to come"),
+        (account_of(250, kind=Garbled), "2 rows of the list cannot be read"),
+        (account_of(250, kind=LoopingList), "the list has no end: 2 pages, and more to come"),
+        (account_of(0, kind=EndlessList), f"the list has no end: {PAGES_MAX} pages, and more to come"),
     ],
     ids=["rows that nobody can read", "back to where it was", "without an end"],
 )
-def test_a_list_that_does_not_come_whole_is_no_list(reader: Shelf, message: str) -> None:
+def test_a_list_that_does_not_come_whole_is_no_list(reader: ReadOnlyAccount, message: str) -> None:
     assert the_one(reader) == AccountListing(
         "openai", ACCOUNT, unseen=Unobserved(Reason.OBSERVATION_INCOMPLETE, message)
     )
 
 
 def test_a_list_that_breaks_off_shows_no_stranger() -> None:
-    reader = shelf(250)
+    reader = account_of(250)
     reader.broken["page 3"] = DENIED
     found = the_one(reader)
 
@@ -147,7 +147,7 @@ def test_a_list_that_breaks_off_shows_no_stranger() -> None:
 def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_listed(error: Exception, reason: Reason) -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0000"),))
-    first, second = listed(snapshot, {EU: error, ACCOUNT: shelf(1)})
+    first, second = listed(snapshot, {EU: error, ACCOUNT: account_of(1)})
 
     assert first.unseen is not None
     assert (first.unseen.reason, first.unseen.is_defect) == (reason, not isinstance(error, ProviderError))

@@ -22,7 +22,7 @@ from tests.support.in_memory_accounts import (
     named_specs,
 )
 from tests.support.in_memory_operator import Operator
-from tests.support.watch_in_memory import Dated, a_shift, observed
+from tests.support.watch_in_memory import TimedAccount, observed, running_watch
 
 HOUR_S = 3600.0
 SLOW = Account("openai", "https://slow.example.org/v1")
@@ -31,71 +31,71 @@ NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 
 def test_a_watch_begins_with_a_pass_over_everything() -> None:
     async def main() -> None:
-        async with a_shift(*named_specs("chat"), *observed("code")) as shift:
+        async with running_watch(*named_specs("chat"), *observed("code")) as watch:
             await asyncio.sleep(0.1)
 
-            assert shift.account.changes == ["cancel ftjob-chat"]
-            assert shift.reason("code") is Reason.AS_DESIRED
-            assert [row.name for row in shift.passes[0].report.rows] == ["chat", "code"]
-            assert shift.health.overview.finished_at == NOW
+            assert watch.account.changes == ["cancel ftjob-chat"]
+            assert watch.reason("code") is Reason.AS_DESIRED
+            assert [row.name for row in watch.passes[0].report.rows] == ["chat", "code"]
+            assert watch.health.overview.finished_at == NOW
 
     in_virtual_time(main)
 
 
 def test_what_was_asked_for_is_looked_at_soon_and_no_more_once_it_has_happened() -> None:
     async def main() -> None:
-        async with a_shift(*named_specs("chat")) as shift:
+        async with running_watch(*named_specs("chat")) as watch:
             await asyncio.sleep(HOUR_S)
 
-            assert shift.reason("chat") is Reason.CANCELLED
-            assert shift.account.when("ftjob-chat") == [0.0, pytest.approx(1.0, abs=0.1)]
+            assert watch.reason("chat") is Reason.CANCELLED
+            assert watch.account.when("ftjob-chat") == [0.0, pytest.approx(1.0, abs=0.1)]
 
     in_virtual_time(main)
 
 
 def test_a_change_that_is_told_of_is_acted_on_at_once() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat", "code")) as shift:
+        async with running_watch(*observed("chat", "code")) as watch:
             await asyncio.sleep(1000.0)
-            shift.want(*named_specs("chat"), *observed("code"))
+            watch.want(*named_specs("chat"), *observed("code"))
             await asyncio.sleep(0.1)
 
-            assert shift.account.when("cancel ftjob-chat") == [pytest.approx(1000.0, abs=0.1)]
+            assert watch.account.when("cancel ftjob-chat") == [pytest.approx(1000.0, abs=0.1)]
 
     in_virtual_time(main)
 
 
 def test_a_change_that_nobody_tells_of_is_found_by_the_scan() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(1000.0)
-            shift.want(*named_specs("chat"), is_heard=False)
+            watch.want(*named_specs("chat"), is_heard=False)
             await asyncio.sleep(66.0)
 
-            assert shift.account.changes == ["cancel ftjob-chat"]
+            assert watch.account.changes == ["cancel ftjob-chat"]
 
     in_virtual_time(main)
 
 
 def test_every_file_is_read_once_an_interval_and_only_what_was_touched_in_between() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             for _ in range(10):
                 await asyncio.sleep(30.0)
-                shift.bell.ring()
+                watch.notifier.notify()
             await asyncio.sleep(0.2)
 
-            assert sum(shift.world.specs.reads) == 6  # at once, and then in each minute
-            assert len(shift.world.specs.reads) > 10
+            assert sum(watch.world.specs.reads) == 6  # at once, and then in each minute
+            assert len(watch.world.specs.reads) > 10
 
     in_virtual_time(main)
 
 
 def test_a_job_that_goes_on_and_on_is_looked_at_less_and_less() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(HOUR_S)
-            looks = shift.account.when("ftjob-chat")
+            looks = watch.account.when("ftjob-chat")
             rests = [later - earlier for earlier, later in pairwise(looks)]
 
             assert rests[0] == pytest.approx(57.0, abs=1.0)  # an interval, less five of a hundred
@@ -106,40 +106,40 @@ def test_a_job_that_goes_on_and_on_is_looked_at_less_and_less() -> None:
 
 def test_an_account_that_fails_is_asked_less_and_less_and_seen_again_once_it_is_back() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
-            shift.account.broken["ftjob-chat"] = NO_ANSWER
+        async with running_watch(*observed("chat")) as watch:
+            watch.account.broken["ftjob-chat"] = NO_ANSWER
             await asyncio.sleep(HOUR_S)
-            looks = shift.account.when("ftjob-chat")
+            looks = watch.account.when("ftjob-chat")
             rests = [later - earlier for earlier, later in pairwise(looks)]
-            shift.account.broken.clear()
+            watch.account.broken.clear()
             await asyncio.sleep(900.0)
 
             assert rests == sorted(rests)
             assert rests[0] == pytest.approx(1.0)
             assert rests[-1] == pytest.approx(225.5)  # of at most 900 seconds, with this jitter
-            assert shift.reason("chat") is Reason.AS_DESIRED
-            assert shift.world.statuses.providers == {}
+            assert watch.reason("chat") is Reason.AS_DESIRED
+            assert watch.world.statuses.providers == {}
 
     in_virtual_time(main)
 
 
 def test_the_jobs_of_an_account_that_is_away_are_looked_at_together() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat", "code", "talk")) as shift:
+        async with running_watch(*observed("chat", "code", "talk")) as watch:
             await asyncio.sleep(400.0)
-            shift.account.broken = dict.fromkeys(("ftjob-chat", "ftjob-code", "ftjob-talk", "page 1"), NO_ANSWER)
+            watch.account.broken = dict.fromkeys(("ftjob-chat", "ftjob-code", "ftjob-talk", "page 1"), NO_ANSWER)
             await asyncio.sleep(HOUR_S)
-            chat, code, talk = (shift.account.when(f"ftjob-{name}")[-5:] for name in ("chat", "code", "talk"))
+            chat, code, talk = (watch.account.when(f"ftjob-{name}")[-5:] for name in ("chat", "code", "talk"))
 
             assert chat == code == talk
-            assert len(shift.world.statuses.providers) == 1
+            assert len(watch.world.statuses.providers) == 1
 
     in_virtual_time(main)
 
 
-def two_accounts() -> tuple[World, Dated]:
+def two_accounts() -> tuple[World, TimedAccount]:
     """Return a world with a second account, which takes 30 seconds for each answer."""
-    slow = Dated(an_account("ftjob-code").jobs)
+    slow = TimedAccount(an_account("ftjob-code").jobs)
     slow.takes_s["ftjob-code"] = 30.0
     code = named_specs("code", provider="slow")[0]
     chat = observed("chat")[0]
@@ -152,17 +152,17 @@ def two_accounts() -> tuple[World, Dated]:
 def test_an_account_that_takes_long_delays_no_other() -> None:
     async def main() -> None:
         world, slow = two_accounts()
-        async with a_shift(*observed("chat"), world=world) as shift:
+        async with running_watch(*observed("chat"), world=world) as watch:
             await asyncio.sleep(5.0)
             (chat,) = named_specs("chat")
-            shift.want(chat, named_specs("code", provider="slow")[0])
+            watch.want(chat, named_specs("code", provider="slow")[0])
             await asyncio.sleep(0.1)
-            at_once = list(shift.account.changes)
+            at_once = list(watch.account.changes)
             await asyncio.sleep(60.0)
 
             assert at_once == ["cancel ftjob-chat"]
             assert slow.when("cancel ftjob-code") == [pytest.approx(30.0, abs=0.3)]
-            assert shift.reason("code") is not Reason.AS_DESIRED
+            assert watch.reason("code") is not Reason.AS_DESIRED
 
     in_virtual_time(main)
 
@@ -170,26 +170,26 @@ def test_an_account_that_takes_long_delays_no_other() -> None:
 def test_a_slow_account_is_held_by_the_specs_of_now_and_not_by_those_that_it_began_with() -> None:
     async def main() -> None:
         world, slow = two_accounts()
-        async with a_shift(*observed("chat"), world=world) as shift:
+        async with running_watch(*observed("chat"), world=world) as watch:
             await asyncio.sleep(5.0)
-            shift.want(*observed("chat"), named_specs("code", provider="slow", desiredState="running")[0])
+            watch.want(*observed("chat"), named_specs("code", provider="slow", desiredState="running")[0])
             await asyncio.sleep(100.0)
 
             assert slow.changes == []
-            assert shift.reason("code") is Reason.AS_DESIRED
+            assert watch.reason("code") is Reason.AS_DESIRED
 
     in_virtual_time(main)
 
 
 def test_a_person_who_wants_another_attempt_gets_it_within_a_beat_and_once() -> None:
     async def main() -> None:
-        async with a_shift(*named_specs("chat")) as shift:
-            shift.account.broken["cancel ftjob-chat"] = PermanentError("not yet", kind=Kind.REFUSED)
+        async with running_watch(*named_specs("chat")) as watch:
+            watch.account.broken["cancel ftjob-chat"] = PermanentError("not yet", kind=Kind.REFUSED)
             await asyncio.sleep(400.0)
-            before = shift.account.when("cancel ftjob-chat")
-            shift.wishes.add("chat")
+            before = watch.account.when("cancel ftjob-chat")
+            watch.wishes.add("chat")
             await asyncio.sleep(2 * BEAT_S)
-            after = shift.account.when("cancel ftjob-chat")
+            after = watch.account.when("cancel ftjob-chat")
 
             assert len(after) == len(before) + 1
             assert after[-1] <= 400.0 + BEAT_S + 0.3
@@ -199,24 +199,24 @@ def test_a_person_who_wants_another_attempt_gets_it_within_a_beat_and_once() -> 
 
 def test_a_wish_for_a_spec_that_is_not_there_is_dropped() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(100.0)
-            looks = len(shift.account.asked)
-            shift.wishes.add("nobody")
+            looks = len(watch.account.asked)
+            watch.wishes.add("nobody")
             await asyncio.sleep(2 * BEAT_S)
 
-            assert len(shift.account.asked) == looks
+            assert len(watch.account.asked) == looks
 
     in_virtual_time(main)
 
 
 def test_a_watch_says_all_the_time_that_it_runs_and_whether_it_would_notice_a_change() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(99.0)
-            shift.bell.is_alive = False
+            watch.notifier.is_alive = False
             await asyncio.sleep(11.0)
-            overview = shift.health.overview
+            overview = watch.health.overview
 
             assert overview.heartbeat_at == pytest.approx(110.0, abs=BEAT_S)
             assert overview.watched_at == pytest.approx(99.0, abs=BEAT_S)
@@ -227,27 +227,27 @@ def test_a_watch_says_all_the_time_that_it_runs_and_whether_it_would_notice_a_ch
 
 def test_the_jobs_of_one_account_keep_each_other_company() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(8.0)
-            shift.account.jobs |= an_account("ftjob-code").jobs
-            shift.want(*observed("chat", "code"))
+            watch.account.jobs |= an_account("ftjob-code").jobs
+            watch.want(*observed("chat", "code"))
             await asyncio.sleep(60.0)
 
-            assert shift.account.when("ftjob-chat")[1] == shift.account.when("ftjob-code")[1]
+            assert watch.account.when("ftjob-chat")[1] == watch.account.when("ftjob-code")[1]
 
     in_virtual_time(main)
 
 
 def test_a_job_that_ended_for_good_is_asked_for_no_more() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(10.0)
-            ended = replace(shift.account.jobs["ftjob-chat"], phase=Phase.FAILED, finished_at=NOW)
-            shift.account.jobs["ftjob-chat"] = ended
+            ended = replace(watch.account.jobs["ftjob-chat"], phase=Phase.FAILED, finished_at=NOW)
+            watch.account.jobs["ftjob-chat"] = ended
             await asyncio.sleep(2 * HOUR_S)
 
-            assert len(shift.account.when("ftjob-chat")) == 2
-            assert shift.passes[-1].wanted == frozenset()
-            assert JobRef(ACCOUNT, "ftjob-chat") not in {each.ref for each in shift.passes[-1].due}
+            assert len(watch.account.when("ftjob-chat")) == 2
+            assert watch.passes[-1].wanted == frozenset()
+            assert JobRef(ACCOUNT, "ftjob-chat") not in {each.ref for each in watch.passes[-1].due}
 
     in_virtual_time(main)

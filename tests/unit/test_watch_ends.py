@@ -14,22 +14,22 @@ from tests.support.in_memory import Specs
 from tests.support.in_memory_accounts import (
     named_specs,
 )
-from tests.support.watch_in_memory import a_shift, observed
+from tests.support.watch_in_memory import observed, running_watch
 
 HOUR_S = 3600.0
 
 
 def test_a_wish_to_stop_lets_what_is_under_way_finish() -> None:
     async def main() -> None:
-        async with a_shift(*named_specs("chat")) as shift:
-            shift.account.takes_s["cancel ftjob-chat"] = GRACE_S - 5.0
+        async with running_watch(*named_specs("chat")) as watch:
+            watch.account.takes_s["cancel ftjob-chat"] = GRACE_S - 5.0
             await asyncio.sleep(1.0)
-            shift.stop.set()
-            await shift.task
+            watch.stop.set()
+            await watch.task
 
-            assert shift.account.changes == ["cancel ftjob-chat"]
-            assert shift.world.statuses.jobs["chat.yaml"].receipts[0].accepted_at is not None
-            assert shift.health.overview.is_stopping
+            assert watch.account.changes == ["cancel ftjob-chat"]
+            assert watch.world.statuses.jobs["chat.yaml"].receipts[0].accepted_at is not None
+            assert watch.health.overview.is_stopping
             assert asyncio.get_running_loop().time() == pytest.approx(GRACE_S - 5.0, abs=0.5)
 
     in_virtual_time(main)
@@ -37,25 +37,25 @@ def test_a_wish_to_stop_lets_what_is_under_way_finish() -> None:
 
 def test_what_takes_longer_than_the_grace_is_abandoned_with_its_receipt_open() -> None:
     async def main() -> None:
-        async with a_shift(*named_specs("chat")) as shift:
-            shift.account.takes_s["cancel ftjob-chat"] = HOUR_S
+        async with running_watch(*named_specs("chat")) as watch:
+            watch.account.takes_s["cancel ftjob-chat"] = HOUR_S
             await asyncio.sleep(1.0)
-            shift.stop.set()
-            await shift.task
+            watch.stop.set()
+            await watch.task
 
             assert asyncio.get_running_loop().time() == pytest.approx(1.0 + GRACE_S, abs=0.5)
-            assert shift.world.statuses.jobs["chat.yaml"].open_receipt is not None
-            assert shift.account.changes == []
+            assert watch.world.statuses.jobs["chat.yaml"].open_receipt is not None
+            assert watch.account.changes == []
 
     in_virtual_time(main)
 
 
 def test_a_watch_at_rest_stops_at_once() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat")) as shift:
+        async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(100.0)
-            shift.stop.set()
-            await shift.task
+            watch.stop.set()
+            await watch.task
 
             assert asyncio.get_running_loop().time() == pytest.approx(100.0, abs=0.1)
 
@@ -67,11 +67,11 @@ def test_whoever_listens_and_fails_does_not_end_the_watch() -> None:
         raise ZeroDivisionError
 
     async def main() -> None:
-        async with a_shift(*observed("chat"), tell=fail) as shift:
+        async with running_watch(*observed("chat"), tell=fail) as watch:
             await asyncio.sleep(200.0)
 
-            assert not shift.task.done()
-            assert len(shift.account.when("ftjob-chat")) > 1
+            assert not watch.task.done()
+            assert len(watch.account.when("ftjob-chat")) > 1
 
     in_virtual_time(main)
 
@@ -88,9 +88,9 @@ class Torn(Specs):
 
 def test_a_bug_in_a_pass_ends_the_watch_and_is_raised() -> None:
     async def main() -> None:
-        async with a_shift(*observed("chat"), specs_dir=Torn()) as shift:
+        async with running_watch(*observed("chat"), specs_dir=Torn()) as watch:
             await asyncio.sleep(500.0)
             with pytest.raises(ZeroDivisionError):
-                await shift.task
+                await watch.task
 
     in_virtual_time(main)

@@ -11,7 +11,7 @@ from reconciler.model.job import Account, JobRef
 from reconciler.ports import AccountConfig, JobController
 from reconciler.providers import load
 from reconciler.testing.harness_server import NOW
-from tests.support.canned_transport import Canned
+from tests.support.canned_transport import CannedTransport
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ def ask(
     type_name: str,
     options: Mapping[str, Any],
     key: str,
-    transport: Canned,
+    transport: CannedTransport,
     question: Callable[[JobController], Awaitable[T]],
 ) -> T:
     """Open the type over the canned answers, and put the question."""

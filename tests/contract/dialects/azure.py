@@ -12,7 +12,14 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.contract.dialects.translating_app import JOBS, Front, Question, Said, complaint, each_job
+from tests.contract.dialects.translating_app import (
+    JOBS,
+    SandboxRequest,
+    ServiceResponse,
+    TranslatingApp,
+    complaint,
+    each_job,
+)
 
 API_VERSION = "2024-10-21"
 TOKEN = "canary-token-of-entra"  # noqa: S105 - a canary
@@ -21,14 +28,14 @@ _WORDS = {"validating_files": "notRunning", "queued": "pending", "cancelling": "
 _NULLS = {"organization_id": None, "result_files": None, "integrations": None, "metadata": None}
 
 
-class AzureV1(Front):
+class AzureV1(TranslatingApp):
     """The path `/openai/v1`, which can pause."""
 
     root = f"/openai/v1{JOBS}"
     verbs: tuple[str, ...] = ("", "/cancel", "/events", "/pause", "/resume")
     hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Let in who bears the resource's key, or a token."""
         headers = request.headers
         is_known_key = headers.get("api-key") == self._secret or headers.get("authorization") == f"Bearer {TOKEN}"
@@ -37,24 +44,26 @@ class AzureV1(Front):
         is_known = request.url.path.startswith(self.root) and self.has_version(request)
         if not is_known or not path.endswith(self.verbs) or "/" in path[1:].rpartition("/")[0]:
             return complaint(404, code="404", message="Resource not found")
-        return Question(path, refusal=None if is_known_key else refusal)
+        return SandboxRequest(path, refusal=None if is_known_key else refusal)
 
     def has_version(self, request: Request) -> bool:
         """Whether the query names a version that there is; v1 needs none."""
         return request.query_params.get("api-version") in (None, "v1", "preview")
 
-    def reword(self, said: Said, question: Question) -> Said:
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
         """Give its words for a status, its nulls, and its codes."""
         body, status = said.body or {}, said.status
         error = body["error"] if status != 200 else None
         if not error:
-            return Said(status, each_job(body, _WORDS, **_NULLS))
+            return ServiceResponse(status, each_job(body, _WORDS, **_NULLS))
         message = error["message"]
         if error["code"] == "fine_tune_not_found":
-            return Said(404, {"error": {"code": "notFound", "message": message}})
+            return ServiceResponse(404, {"error": {"code": "notFound", "message": message}})
         if status == 400 and question.path.endswith(("/cancel", "/pause", "/resume")):
-            return Said(409, {"error": {"code": "unexpectedEntityState", "message": message, "innererror": None}})
-        return Said(status, {"error": {"code": _CODES.get(status, str(status)), "message": message}})
+            return ServiceResponse(
+                409, {"error": {"code": "unexpectedEntityState", "message": message, "innererror": None}}
+            )
+        return ServiceResponse(status, {"error": {"code": _CODES.get(status, str(status)), "message": message}})
 
 
 class AzureClassic(AzureV1):

@@ -11,7 +11,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from tests.contract.dialects.sigv4 import is_signed
-from tests.contract.dialects.translating_app import Foreign, Json, Question, Said, Why, listing, moment
+from tests.contract.dialects.translating_app import (
+    ForeignApi,
+    Json,
+    SandboxRequest,
+    ServiceResponse,
+    Why,
+    listing,
+    moment,
+)
 
 REGION = "us-east-1"
 ACCESS_KEY = "AKIACANARY"
@@ -38,14 +46,14 @@ _CODES = {
 _URL = re.compile(r"/model-customization-jobs(?:/(?P<job>[^/]+)(?P<verb>/stop)?)?")
 
 
-class Bedrock(Foreign):
+class Bedrock(ForeignApi):
     """AWS's words, REST and JSON. It knows a job by its ARN once it has shown that."""
 
     def __init__(self, api: ASGIApp, secret: str) -> None:
         super().__init__(api, secret)
         self._names: dict[str, str] = {}
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read a URL such as `/model-customization-jobs/name/stop`."""
         match = _URL.fullmatch(request.scope["raw_path"].decode())
         if match is None or (request.method == "POST") is not bool(match["verb"]):
@@ -55,7 +63,7 @@ class Bedrock(Foreign):
         query = request.query_params
         is_known_key = is_signed(request, body, "bedrock", REGION, ACCESS_KEY, self._secret)
         refusal = JSONResponse({"message": "The security token is invalid."}, 403, _code(Why.WRONG_KEY))
-        return Question(
+        return SandboxRequest(
             (f"/{name}" if name else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("nextToken"), int(query.get("maxResults", "100"))),
             refusal=None if is_known_key else refusal,
@@ -85,9 +93,9 @@ class Bedrock(Foreign):
         """Return a ListModelCustomizationJobsResponse."""
         return {"modelCustomizationJobSummaries": rows} | ({"nextToken": token} if token else {})
 
-    def refusal(self, why: Why, status: int, said: str) -> Said:
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return an error, whose code is in a header."""
-        return Said(403 if why is Why.WRONG_KEY else status, {"message": said}, _code(why))
+        return ServiceResponse(403 if why is Why.WRONG_KEY else status, {"message": said}, _code(why))
 
     def _shared(self, row: Json) -> Json:
         self._names[arn(row["id"])] = row["id"]

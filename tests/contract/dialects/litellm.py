@@ -10,7 +10,15 @@ import json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.translating_app import JOBS, Front, Json, Question, Said, complaint, each_job
+from tests.contract.dialects.translating_app import (
+    JOBS,
+    Json,
+    SandboxRequest,
+    ServiceResponse,
+    TranslatingApp,
+    complaint,
+    each_job,
+)
 
 UPSTREAM = "azure"
 LICENCE = "Only premium users can use this endpoint + You must be a LiteLLM Enterprise user to use this feature."
@@ -29,10 +37,10 @@ def no_entry(request: Request, key: str) -> Response | None:
     return complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
 
 
-class LiteLLM(Front):
+class LiteLLM(TranslatingApp):
     """Its own routes, with a licence: one upstream is configured, and it is not the one that it falls back to."""
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read the upstream from the query of a GET, and from the body of a POST."""
         path = request.url.path.removeprefix(f"/v1{JOBS}")
         is_post = request.method == "POST"
@@ -40,21 +48,21 @@ class LiteLLM(Front):
             return JSONResponse({"detail": "Method Not Allowed"}, 405)
         asked = json.loads(body or b"{}") if is_post else request.query_params
         upstream = asked.get("custom_llm_provider", "openai" if is_post else None)
-        question = Question(path, refusal=no_entry(request, self._secret))
+        question = SandboxRequest(path, refusal=no_entry(request, self._secret))
         if upstream != UPSTREAM and question.refusal is None:
             return JSONResponse(internal(500, f"fine_tuning_config has nothing for {upstream}"), 500)
         return question
 
-    def reword(self, said: Said, question: Question) -> Said:  # noqa: ARG002 - the front's signature
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - the front's signature
         """Hide that a cancel is under way, and tell the upstream's errors as text."""
         status, body = said.status, said.body or {}
         if status != 200:
-            return Said(status, self.told(status, body))
+            return ServiceResponse(status, self.told(status, body))
         if body["object"] == "list":
-            return Said(status, each_job(body, {"queued": "pending", "cancelling": "canceling"}))
+            return ServiceResponse(status, each_job(body, {"queued": "pending", "cancelling": "canceling"}))
         if body["status"] in ("pausing", "paused"):
-            return Said(500, internal(500, CANNOT_SHOW))
-        return Said(status, each_job(body, {"cancelling": "cancelled"}))
+            return ServiceResponse(500, internal(500, CANNOT_SHOW))
+        return ServiceResponse(status, each_job(body, {"cancelling": "cancelled"}))
 
     def told(self, status: int, body: Json) -> Json:
         """Return an upstream's error as openai 2.x lets the proxy tell it: its whole body, as Python writes it."""
@@ -74,19 +82,19 @@ class OverNewClient(LiteLLM):
 class Unlicensed(LiteLLM):
     """Its own routes, without a licence."""
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Refuse everything that comes with the right key."""
         return no_entry(request, self._secret) or JSONResponse(internal(500, LICENCE), 500)
 
 
-class PassThrough(Front):
+class PassThrough(TranslatingApp):
     """The pass-through to OpenAI: nothing is changed but the key."""
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Let in who has the proxy's key."""
         path = request.url.path.removeprefix(f"/openai/v1{JOBS}")
-        return Question(path, refusal=no_entry(request, self._secret))
+        return SandboxRequest(path, refusal=no_entry(request, self._secret))
 
-    def reword(self, said: Said, question: Question) -> Said:  # noqa: ARG002 - as above
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
         """Change nothing."""
         return said

@@ -5,13 +5,13 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.contract.dialects.translating_app import INSIDE, Front, Question, Said, complaint
+from tests.contract.dialects.translating_app import INSIDE, SandboxRequest, ServiceResponse, TranslatingApp, complaint
 
 
-class OpenAI(Front):
+class OpenAI(TranslatingApp):
     """The path `/v1`, of OpenAI and of those that speak as it does."""
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Let in who bears the key."""
         is_known_key = request.headers.get("authorization") == f"Bearer {self._secret}"
         refusal = complaint(
@@ -20,8 +20,8 @@ class OpenAI(Front):
         if not request.url.path.startswith(INSIDE):
             message = f"Invalid URL ({request.method} {request.url.path})"
             return complaint(404, message=message, type="invalid_request_error", param=None, code=None)
-        return Question(request.url.path.removeprefix(INSIDE), refusal=None if is_known_key else refusal)
+        return SandboxRequest(request.url.path.removeprefix(INSIDE), refusal=None if is_known_key else refusal)
 
-    def reword(self, said: Said, question: Question) -> Said:  # noqa: ARG002 - as above
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:  # noqa: ARG002 - as above
         """Change nothing."""
         return said

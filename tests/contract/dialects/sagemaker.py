@@ -10,7 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tests.contract.dialects.sigv4 import is_signed
-from tests.contract.dialects.translating_app import Foreign, Json, Question, Said, Why, listing, moment
+from tests.contract.dialects.translating_app import (
+    ForeignApi,
+    Json,
+    SandboxRequest,
+    ServiceResponse,
+    Why,
+    listing,
+    moment,
+)
 
 REGION = "eu-west-1"
 ACCESS_KEY = "AKIACANARY"
@@ -38,12 +46,12 @@ _CODES = {
 }
 
 
-class SageMaker(Foreign):
+class SageMaker(ForeignApi):
     """AWS's words, JSON 1.1: every refusal but a failure of its own is a 400."""
 
     hides: ClassVar[Mapping[str, str]] = {"validating_files": "queued"}
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Read the operation in the header, and the rest in the body."""
         operation = OPERATIONS.get(request.headers.get("x-amz-target", ""))
         is_json = request.headers.get("content-type") == "application/x-amz-json-1.1"
@@ -54,7 +62,7 @@ class SageMaker(Foreign):
         name = said.get("TrainingJobName")
         is_known_key = is_signed(request, body, "sagemaker", REGION, ACCESS_KEY, self._secret)
         refusal = JSONResponse({"__type": _CODES[Why.WRONG_KEY], "message": "The security token is invalid."}, 400)
-        return Question(
+        return SandboxRequest(
             (f"/{name}" if name else "") + verb,
             method=method,
             query=listing(said.get("NextToken"), said.get("MaxResults", 10)),
@@ -89,7 +97,7 @@ class SageMaker(Foreign):
         """Return a ListTrainingJobsResponse."""
         return {"TrainingJobSummaries": rows} | ({"NextToken": token} if token else {})
 
-    def refusal(self, why: Why, status: int, said: str) -> Said:
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return an error, whose code is in the body."""
         message = "Requested resource not found." if why is Why.NO_SUCH_JOB else said
-        return Said(status if why is Why.BROKEN else 400, {"__type": _CODES[why], "message": message})
+        return ServiceResponse(status if why is Why.BROKEN else 400, {"__type": _CODES[why], "message": message})

@@ -8,9 +8,9 @@ from typing import Any
 
 from reconciler.model.job import Phase
 from tests.contract.dialects import azure, bedrock, litellm, openai, sagemaker, vertex
-from tests.contract.dialects.translating_app import Front
+from tests.contract.dialects.translating_app import TranslatingApp
 
-FrontType = type[Front]
+FrontType = type[TranslatingApp]
 SLOWLY = {"cancelTakes": "30s", "cancelWord": "cancelling"}
 
 

@@ -31,7 +31,7 @@ _TELLS_ALL = frozenset({401, 403, 429, 500})
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SandboxRequest:
     """What the sandbox is asked in a request's place: a path below its jobs' own, and more if that differs too."""
 
     path: str
@@ -42,7 +42,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ServiceResponse:
     """An answer in the service's own words. No body: it is empty."""
 
     status: int
@@ -50,7 +50,7 @@ class Said:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class Front(ABC):
+class TranslatingApp(ABC):
     """An ASGI application before the sandbox's, whose key it knows."""
 
     hides: ClassVar[Mapping[str, str]] = {}
@@ -61,11 +61,11 @@ class Front(ABC):
         self._secret = secret
 
     @abstractmethod
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:
         """Return what the sandbox is asked, or the answer to what this API does not have."""
 
     @abstractmethod
-    def reword(self, said: Said, question: Question) -> Said:
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
         """Return an answer of the sandbox's as this service gives it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +86,7 @@ class Front(ABC):
         else:
             await self._reworded(answer, request, question).send(send)
 
-    def _inside(self, scope: Scope, question: Question) -> Scope:
+    def _inside(self, scope: Scope, question: SandboxRequest) -> Scope:
         key = self._secret if question.refusal is None else "another key"
         headers = [each for each in scope["headers"] if each[0] != b"authorization"]
         inside = {
@@ -100,7 +100,7 @@ class Front(ABC):
             inside["query_string"] = urlencode(question.query).encode()
         return inside
 
-    def _reworded(self, answer: HttpResponse, request: Request, question: Question) -> HttpResponse:
+    def _reworded(self, answer: HttpResponse, request: Request, question: SandboxRequest) -> HttpResponse:
         try:
             body = json.loads(answer.body)
         except ValueError:
@@ -109,7 +109,7 @@ class Front(ABC):
             return answer
         if answer.status in _TELLS_ALL:
             body["error"]["message"] += f" A careless provider says it all: {dict(request.headers)}"
-        said = self.reword(Said(answer.status, body), question)
+        said = self.reword(ServiceResponse(answer.status, body), question)
         headers = [(name.encode(), value.encode()) for name, value in said.headers.items()]
         text = b"" if said.body is None else json.dumps(said.body).encode()
         return replace(answer, status=said.status, headers=(*answer.headers, *headers), body=text)
@@ -126,7 +126,7 @@ class Why(Enum):
     REFUSED = auto()
 
 
-def why(said: Said) -> Why:
+def why(said: ServiceResponse) -> Why:
     """Return what an error of the sandbox's means."""
     if said.body is not None and said.body["error"]["code"] == "fine_tune_not_found":
         return Why.NO_SUCH_JOB
@@ -134,7 +134,7 @@ def why(said: Said) -> Why:
     return known.get(said.status, Why.BROKEN if said.status >= 500 else Why.REFUSED)
 
 
-class Foreign(Front):
+class ForeignApi(TranslatingApp):
     """A service that is nothing like OpenAI's: each of its answers is made from what the sandbox's says.
 
     It refuses a second cancel while the first one takes its time.
@@ -157,13 +157,13 @@ class Foreign(Front):
         """Return a page of a list."""
 
     @abstractmethod
-    def refusal(self, why: Why, status: int, said: str) -> Said:
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return an error in the service's own envelope."""
 
     taken: ClassVar[Json | None] = None
     """What a cancel that was taken is answered with."""
 
-    def reword(self, said: Said, question: Question) -> Said:
+    def reword(self, said: ServiceResponse, question: SandboxRequest) -> ServiceResponse:
         """Return the answer, all of it in other words."""
         body = said.body or {}
         if "error" in body and body.get("object") is None:
@@ -172,14 +172,14 @@ class Foreign(Front):
             rows = body["data"]
             last = next((row["id"] for row in reversed(rows) if is_row(row)), None)
             token = f"behind/{last}" if body["has_more"] and last is not None else None
-            return Said(200, self.page([self.row(row) if is_row(row) else row for row in rows], token))
+            return ServiceResponse(200, self.page([self.row(row) if is_row(row) else row for row in rows], token))
         if not question.path.endswith("/cancel"):
-            return Said(200, self.job(body))
+            return ServiceResponse(200, self.job(body))
         if body["id"] in self._cancelling and body["status"] == "cancelling":
             return self.refusal(Why.REFUSED, 400, f"The job {body['id']} is being cancelled.")
         if body["status"] == "cancelling":
             self._cancelling.add(body["id"])
-        return Said(200, self.taken)
+        return ServiceResponse(200, self.taken)
 
 
 def is_row(row: object) -> bool:

@@ -9,7 +9,15 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.contract.dialects.translating_app import Foreign, Json, Question, Said, Why, listing, moment
+from tests.contract.dialects.translating_app import (
+    ForeignApi,
+    Json,
+    SandboxRequest,
+    ServiceResponse,
+    Why,
+    listing,
+    moment,
+)
 
 PROJECT, LOCATION = "p", "us-central1"
 PARENT = f"projects/{PROJECT}/locations/{LOCATION}"
@@ -34,12 +42,12 @@ _WORDS = {
 _URL = re.compile(rf"/v1(?:beta1)?/{PARENT}/tuningJobs(?:/(?P<job>[^/:]+)(?P<verb>:cancel)?)?")
 
 
-class Vertex(Foreign):
+class Vertex(ForeignApi):
     """Google's words."""
 
     taken: ClassVar[Json | None] = {}
 
-    def pass_on(self, request: Request, body: bytes) -> Question | Response:  # noqa: ARG002 - the front's signature
+    def pass_on(self, request: Request, body: bytes) -> SandboxRequest | Response:  # noqa: ARG002 - the front's signature
         """Read a URL such as `/v1/projects/p/locations/us-central1/tuningJobs/1:cancel`."""
         match = _URL.fullmatch(request.scope["path"])
         if match is None or (request.method == "POST") is not bool(match["verb"]):
@@ -47,7 +55,7 @@ class Vertex(Foreign):
         refusal = envelope(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         is_known_token = request.headers.get("authorization") == f"Bearer {self._secret}"
         query = request.query_params
-        return Question(
+        return SandboxRequest(
             (f"/{match['job']}" if match["job"] else "") + ("/cancel" if match["verb"] else ""),
             query=listing(query.get("pageToken"), int(query.get("pageSize", "100"))),
             refusal=None if is_known_token else JSONResponse(refusal, 401),
@@ -78,10 +86,10 @@ class Vertex(Foreign):
         """Return a page; an empty list and an empty token are left out."""
         return ({"tuningJobs": rows} if rows else {}) | ({"nextPageToken": token} if token else {})
 
-    def refusal(self, why: Why, status: int, said: str) -> Said:
+    def refusal(self, why: Why, status: int, said: str) -> ServiceResponse:
         """Return Google's envelope."""
         message = said.replace("Could not find fine tune: ", f"TuningJob does not exist: {PARENT}/tuningJobs/")
-        return Said(status, envelope(status, _WORDS[why], message))
+        return ServiceResponse(status, envelope(status, _WORDS[why], message))
 
 
 def envelope(status: int, word: str, message: str) -> Json:

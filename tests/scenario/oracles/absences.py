@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.scenario.history import ABSENT, History, PassBegun, Served
+from tests.scenario.history import ABSENT, History, PassStarted, ProviderRequest
 
 
 def is_told_gone(history: History, account: str, job_id: str, until: datetime) -> bool:
@@ -19,9 +19,9 @@ def is_told_gone(history: History, account: str, job_id: str, until: datetime) -
     for event in history.events:
         if event.at > until:
             break
-        if isinstance(event, PassBegun):
+        if isinstance(event, PassStarted):
             sights.settle()
-        elif isinstance(event, Served) and event.account == account:
+        elif isinstance(event, ProviderRequest) and event.account == account:
             is_taken = is_taken or (event.verb == "cancel" and event.job_id == job_id and event.is_well)
             if is_taken and (word := event.words.get(job_id)) is not None:
                 sights.take_in(word, event)
@@ -39,7 +39,7 @@ class _Sights:
     _is_listed: bool = False
     """In this pass."""
 
-    def take_in(self, word: str, event: Served) -> None:
+    def take_in(self, word: str, event: ProviderRequest) -> None:
         if word == ABSENT:
             self._absent_at = event.at
         elif event.verb == "list":

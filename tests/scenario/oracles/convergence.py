@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.providers import load
-from tests.scenario.history import ABSENT, Crashed, Edited, Ended, Happened, History, PassEnded, Tampered
+from tests.scenario.history import ABSENT, Crashed, Edited, ExternalEvent, History, PassEnded, Tampered, WatchEnded
 from tests.scenario.oracles.requests import is_over_limit
 from tests.scenario.oracles.status_freshness import ROUND
 from tests.scenario.oracles.status_yaml import OVER, Tree, is_job, read, ready, standing
 from tests.scenario.oracles.statuses import path_of, status_of
-from tests.scenario.repository import Revision, Wish
+from tests.scenario.repository import JobSpec, Revision
 
 _UNFINISHED_WISH = {
     "running": {"validating_files": "Ready", "queued": "Ready", "running": "Ready"},
@@ -29,17 +29,17 @@ def wrong_ending(history: History) -> Iterator[str]:
     last = history.left
     revision = next(each.revision for each in reversed(history.events) if isinstance(each, Edited))
     valid = set(revision.valid())
-    for wish in revision.readable():
-        tree = status_of(wish, last.statuses)
+    for job_spec in revision.readable():
+        tree = status_of(job_spec, last.statuses)
         if tree is None:
-            yield f"{wish.name} has no status"
+            yield f"{job_spec.name} has no status"
             continue
-        if wish not in valid:
+        if job_spec not in valid:
             said = standing(tree)
             if said != "Stalled" or ready(tree)["reason"] not in {"InvalidSpec", "InvalidProvider", "DuplicateJob"}:
-                yield f"{wish.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
+                yield f"{job_spec.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
             continue
-        yield from _wrong_status(history, revision, wish, tree)
+        yield from _wrong_status(history, revision, job_spec, tree)
     is_braked = history.most_an_hour is not None
     is_suspect = any(is_all_gone(history, revision, account, last.at) for account in revision.accounts)
     for path in _left_over(revision, last, is_braked=is_braked):
@@ -47,26 +47,27 @@ def wrong_ending(history: History) -> Iterator[str]:
             yield f"{path} is left over"
 
 
-def _wrong_status(history: History, revision: Revision, wish: Wish, tree: Tree) -> Iterator[str]:
+def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree: Tree) -> Iterator[str]:
     """Tell what a valid spec's status says that is not so, or not as it should have become."""
     last, said, phase = history.left, standing(tree), tree["status"]["phase"]
-    truth = history.truth(wish.account, wish.job_id, last.at)
-    if truth == ABSENT and is_all_gone(history, revision, wish.account, last.at):
+    truth = history.truth(job_spec.account, job_spec.job_id, last.at)
+    if truth == ABSENT and is_all_gone(history, revision, job_spec.account, last.at):
         # Then nothing tells a wrong key from jobs that were deleted: they stay as they were.
         return
-    truths = history.was(wish.account, wish.job_id, last.at)
-    if isinstance(last, Ended):
-        truths |= history.was(wish.account, wish.job_id, last.at - ROUND)
+    truths = history.was(job_spec.account, job_spec.job_id, last.at)
+    if isinstance(last, WatchEnded):
+        truths |= history.was(job_spec.account, job_spec.job_id, last.at - ROUND)
     if phase not in truths and not (truth == ABSENT and phase in OVER):
-        yield f"{wish.name} says {phase}, and its job is {truth}"
-    expected = _expected(history, revision, wish, phase, last)
+        yield f"{job_spec.name} says {phase}, and its job is {truth}"
+    expected = _expected(history, revision, job_spec, phase, last)
     if was_lost(tree, history):
-        expected = expected | _expected(history, revision, replace(wish, max_queued=None), phase, last)
+        expected = expected | _expected(history, revision, replace(job_spec, max_queued=None), phase, last)
     if revision.is_settings_broken:
         expected = expected or {"Stalled"}
     is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
     if said not in expected and not is_braked:
-        yield f"{wish.name} ({wish.desired}) is {said} {ready(tree)['reason']}, not {expected}; its job is {truth}"
+        reason = ready(tree)["reason"]
+        yield f"{job_spec.name} ({job_spec.desired}) is {said} {reason}, not {expected}; its job is {truth}"
 
 
 def is_all_gone(history: History, revision: Revision, account: str, at: datetime) -> bool:
@@ -81,45 +82,51 @@ def was_lost(tree: Tree, history: History) -> bool:
     return could_be and any(each["reason"] == "StatusDiscarded" for each in tree["status"]["history"])
 
 
-def _expected(history: History, revision: Revision, wish: Wish, phase: str, last: PassEnded | Ended) -> set[str]:
+def _expected(
+    history: History, revision: Revision, job_spec: JobSpec, phase: str, last: PassEnded | WatchEnded
+) -> set[str]:
     never_started = phase in {"validating_files", "queued"}
-    limits = wish if never_started else replace(wish, max_queued=None)
+    limits = job_spec if never_started else replace(job_spec, max_queued=None)
     is_over_its_limit = limits.has_limits and is_over_limit(history, limits, last.at)
     is_all_suspended = revision.is_suspended and not revision.is_settings_broken
-    if is_all_suspended or wish.is_suspended(last.at):
+    if is_all_suspended or job_spec.is_suspended(last.at):
         return {"Suspended"}
-    if wish.desired == "observed":
+    if job_spec.desired == "observed":
         # Never seen at all is a typo, whatever is wanted.
         return {"Ready", "Stalled"} if phase == ABSENT else {"Ready"}
     if phase == ABSENT:
-        return {"Stalled", "Ready"} if wish.desired == "cancelled" or wish.has_limits else {"Stalled"}
+        return {"Stalled", "Ready"} if job_spec.desired == "cancelled" or job_spec.has_limits else {"Stalled"}
     if phase == "succeeded":
         return {"Ready"}
     if phase in OVER:
-        is_wanted = wish.desired == "cancelled"
-        return {"Ready"} if is_wanted else {"Ready", "Stalled"} if had_limits(history, wish) else {"Stalled"}
-    if wish.desired == "cancelled" or is_over_its_limit:
+        is_wanted = job_spec.desired == "cancelled"
+        return {"Ready"} if is_wanted else {"Ready", "Stalled"} if had_limits(history, job_spec) else {"Stalled"}
+    if job_spec.desired == "cancelled" or is_over_its_limit:
         return set()
-    if phase in _UNFINISHED_WISH[wish.desired]:
+    if phase in _UNFINISHED_WISH[job_spec.desired]:
         return {"Ready"}
-    if not load(revision.service(wish.account).type).capabilities.can_pause:
+    if not load(revision.service(job_spec.account).type).capabilities.can_pause:
         return {"Stalled"}
     # Others undid it three times within a day: a person must decide.
-    is_contested = sum(isinstance(each, Happened) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
+    is_contested = (
+        sum(isinstance(each, ExternalEvent) and each.kind.startswith(_OTHERS_ACT) for each in history.events) >= 3
+    )
     return {"Stalled"} if is_contested else set()
 
 
-def had_limits(history: History, wish: Wish) -> bool:
+def had_limits(history: History, job_spec: JobSpec) -> bool:
     """Whether a spec of this job ever set a limit, for which it may have been cancelled."""
     revisions = [each.revision for each in history.events if isinstance(each, Edited)]
-    return any(each.has_limits and each.job_id == wish.job_id for revision in revisions for each in revision.wishes)
+    return any(
+        each.has_limits and each.job_id == job_spec.job_id for revision in revisions for each in revision.job_specs
+    )
 
 
-def _left_over(revision: Revision, last: PassEnded | Ended, *, is_braked: bool) -> Iterator[str]:
+def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_braked: bool) -> Iterator[str]:
     """Tell the statuses whose spec is long gone."""
     if revision.unreadable_files():
         return
-    expected = {path_of(wish) for wish in revision.readable()}
+    expected = {path_of(job_spec) for job_spec in revision.readable()}
     for path in last.statuses.keys() - expected:
         if is_braked and is_job(path):
             # More specs were deleted at once than such brakes let anybody believe.

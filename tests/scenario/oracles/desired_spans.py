@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from reconciler.sandbox.world import UnknownJobError
-from tests.scenario.history import Edited, History, Served
+from tests.scenario.history import Edited, History, ProviderRequest
 from tests.scenario.oracles.undisrupted_spans import Span
-from tests.scenario.repository import Wish
+from tests.scenario.repository import JobSpec
 
 Job = tuple[str, str]
 _OF_CLOCKS = {"clocks disagree", "no-date", "absurd-times"}
@@ -26,29 +26,34 @@ def wanted_cancels(history: History) -> dict[Job, list[Span]]:
 
     Where a provider's times were not to be relied on, its limits count for nothing.
     """
-    doubtful = {each.account for each in history.events if isinstance(each, Served) and each.fault in _OF_CLOCKS}
+    doubtful = {
+        each.account for each in history.events if isinstance(each, ProviderRequest) and each.fault in _OF_CLOCKS
+    }
 
-    def since(wish: Wish, at: datetime) -> datetime | None:
-        moments = [at] if wish.desired == "cancelled" else []
-        if wish.desired != "observed" and wish.account not in doubtful:
-            moments += [max(at, limit + _AFTER) for limit in _limits(history, wish)]
-        return None if not moments else max(min(moments), wish.suspended_until or at)
+    def since(job_spec: JobSpec, at: datetime) -> datetime | None:
+        moments = [at] if job_spec.desired == "cancelled" else []
+        if job_spec.desired != "observed" and job_spec.account not in doubtful:
+            moments += [max(at, limit + _AFTER) for limit in _limits(history, job_spec)]
+        return None if not moments else max(min(moments), job_spec.suspended_until or at)
 
     return _spans(history, since, may_act=True)
 
 
-def _limits(history: History, wish: Wish) -> Iterator[datetime]:
-    if wish.not_after is not None:
-        yield wish.not_after
-    if wish.max_age is not None:
+def _limits(history: History, job_spec: JobSpec) -> Iterator[datetime]:
+    if job_spec.not_after is not None:
+        yield job_spec.not_after
+    if job_spec.max_age is not None:
         try:
-            yield history.worlds[wish.account].retrieve(wish.job_id, history.began_at).created_at + wish.max_age
+            yield (
+                history.worlds[job_spec.account].retrieve(job_spec.job_id, history.began_at).created_at
+                + job_spec.max_age
+            )
         except UnknownJobError:
             return
 
 
 def _spans(
-    history: History, since_when: Callable[[Wish, datetime], datetime | None], *, may_act: bool
+    history: History, since_when: Callable[[JobSpec, datetime], datetime | None], *, may_act: bool
 ) -> dict[Job, list[Span]]:
     found: dict[Job, list[Span]] = {}
     edits = [each for each in history.events if isinstance(each, Edited)]
@@ -57,10 +62,10 @@ def _spans(
         revision = edit.revision
         if may_act and (revision.is_settings_broken or revision.is_suspended):
             continue
-        for wish in revision.valid():
-            since = since_when(wish, edit.at)
+        for job_spec in revision.valid():
+            since = since_when(job_spec, edit.at)
             if since is not None and since < end:
-                spans = found.setdefault((wish.account, wish.job_id), [])
+                spans = found.setdefault((job_spec.account, job_spec.job_id), [])
                 if spans and spans[-1].until == since:
                     since = spans.pop().since
                 spans.append(Span(since, end))

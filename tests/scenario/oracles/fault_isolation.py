@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tests.scenario.history import ABSENT, Called, History, PassEnded, Served
-from tests.scenario.oracles.passes import Chapter, casts_doubt, chapters, is_hindrance
+from tests.scenario.history import ABSENT, ChangeSent, History, PassEnded, ProviderRequest
+from tests.scenario.oracles.passes import PassRecord, casts_doubt, is_hindrance, pass_records
 from tests.scenario.oracles.requests import BURST, MAY
 from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read
 from tests.scenario.provider import ONE_JOB
-from tests.scenario.repository import Wish
+from tests.scenario.repository import JobSpec
 
 _ENOUGH = 12
 """So many absences are known once it is clear that a crowd has vanished: a few, and what was asked for beside them."""
@@ -25,31 +25,33 @@ def withheld(history: History) -> Iterator[str]:
     """Tell the first cancels that a pass did not ask for, though nothing cast doubt on their jobs."""
     if history.most_an_hour is not None:
         return
-    for chapter, end in chapters(history):
-        if chapter.is_hindered or _is_halted(chapter):
+    for one_pass, end in pass_records(history):
+        if one_pass.is_hindered or _is_halted(one_pass):
             continue
-        calls, known = chapter.calls(), _known(history, chapter.statuses)
-        for wish in chapter.revision.valid():
-            key = (wish.account, wish.job_id)
+        calls, known = one_pass.calls(), _known(history, one_pass.statuses)
+        for job_spec in one_pass.revision.valid():
+            key = (job_spec.account, job_spec.job_id)
             if (
-                _is_first_cancel_due(history, chapter, end, wish, known.get(key, []))
-                and chapter.is_clear(wish.account)
-                and not _is_doubtful(chapter, wish)
+                _is_first_cancel_due(history, one_pass, end, job_spec, known.get(key, []))
+                and one_pass.is_clear(job_spec.account)
+                and not _is_doubtful(one_pass, job_spec)
                 and (*key, "cancel") not in calls
             ):
-                yield f"{end.at:%T} the cancel of {wish.job_id} was not asked for in the pass of {chapter.at:%T}"
+                yield f"{end.at:%T} the cancel of {job_spec.job_id} was not asked for in the pass of {one_pass.at:%T}"
 
 
-def _is_halted(chapter: Chapter) -> bool:
-    return chapter.revision.is_settings_broken or chapter.revision.is_suspended
+def _is_halted(one_pass: PassRecord) -> bool:
+    return one_pass.revision.is_settings_broken or one_pass.revision.is_suspended
 
 
-def _is_first_cancel_due(history: History, chapter: Chapter, end: PassEnded, wish: Wish, statuses: list[Tree]) -> bool:
+def _is_first_cancel_due(
+    history: History, one_pass: PassRecord, end: PassEnded, job_spec: JobSpec, statuses: list[Tree]
+) -> bool:
     """Whether a job is truly there to be stopped, and nothing was asked for it that is not over."""
-    key = (wish.account, wish.job_id)
-    truths = {history.truth(*key, chapter.at), history.truth(*key, end.at)}
-    is_suspended = wish.is_suspended(chapter.at) or wish.is_suspended(end.at)
-    if wish.desired != "cancelled" or is_suspended or not truths <= MAY["cancel"]:
+    key = (job_spec.account, job_spec.job_id)
+    truths = {history.truth(*key, one_pass.at), history.truth(*key, end.at)}
+    is_suspended = job_spec.is_suspended(one_pass.at) or job_spec.is_suspended(end.at)
+    if job_spec.desired != "cancelled" or is_suspended or not truths <= MAY["cancel"]:
         return False
     return not any(
         each["status"]["phase"] in OVER or any(not receipt["outcome"] for receipt in each["status"]["receipts"])
@@ -67,35 +69,39 @@ def _known(history: History, statuses: Mapping[str, bytes]) -> dict[tuple[str, s
     return found
 
 
-def _is_doubtful(chapter: Chapter, wish: Wish) -> bool:
+def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
     """Whether an answer about this very job was none, or not what is."""
-    answers = [each for each in chapter.served(wish.account) if each.job_id == wish.job_id and not each.is_change]
+    answers = [
+        each for each in one_pass.served(job_spec.account) if each.job_id == job_spec.job_id and not each.is_change
+    ]
     return any(each.fault in _OWN_WORDS or (each.fault or "").startswith(ONE_JOB) for each in answers)
 
 
 def kept_waiting(history: History) -> Iterator[str]:
     """Tell the first cancels that waited for looks at other jobs, where they were few enough to go first."""
-    for chapter, _ in chapters(history):
-        known = _known(history, chapter.statuses)
+    for one_pass, _ in pass_records(history):
+        known = _known(history, one_pass.statuses)
         for account in history.worlds:
-            ours = [each for each in chapter.revision.valid() if each.account == account]
+            ours = [each for each in one_pass.revision.valid() if each.account == account]
             open_ = [each for each in ours if not _is_known_to_be(OVER, known, each)]
             urgent = {each.job_id for each in open_ if _may_be_urgent(known, each)}
             expected = {each.job_id for each in ours if _is_expected(known, each)}
-            if chapter.is_key_right and account not in chapter.resting and len(urgent) <= BURST < len(open_):
-                yield from _waits(chapter, account, urgent, expected)
+            if one_pass.is_key_right and account not in one_pass.resting and len(urgent) <= BURST < len(open_):
+                yield from _waits(one_pass, account, urgent, expected)
 
 
-def _waits(chapter: Chapter, account: str, urgent: set[str], expected: set[str]) -> Iterator[str]:
+def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[str]) -> Iterator[str]:
     """Tell the expected cancels before which others were looked at, until something else came between."""
     asked = 0
-    for event in chapter.events:
-        if is_hindrance(event) or (isinstance(event, Served) and event.account == account and casts_doubt(event)):
+    for event in one_pass.events:
+        if is_hindrance(event) or (
+            isinstance(event, ProviderRequest) and event.account == account and casts_doubt(event)
+        ):
             return
-        if isinstance(event, Called) and (event.account, event.verb) == (account, "cancel"):
+        if isinstance(event, ChangeSent) and (event.account, event.verb) == (account, "cancel"):
             if asked and event.job_id in expected:
                 yield f"{event.at:%T} the cancel of {event.job_id} waited for {asked} looks at others"
-        elif isinstance(event, Served) and event.account == account and not event.is_change:
+        elif isinstance(event, ProviderRequest) and event.account == account and not event.is_change:
             asked += event.job_id not in urgent
 
 
@@ -106,10 +112,10 @@ def asked_in_vain(history: History) -> Iterator[str]:
     One job that is gone is no crowd.
     """
     warned: set[str] = set()
-    for chapter, end in chapters(history):
-        known = _known(history, chapter.statuses)
+    for one_pass, end in pass_records(history):
+        known = _known(history, one_pass.statuses)
         for account in history.worlds:
-            answers = [each for each in chapter.served(account) if not each.is_change]
+            answers = [each for each in one_pass.served(account) if not each.is_change]
             words = {job_id: word for each in answers for job_id, word in each.words.items()}
             there = {job_id for (of, job_id), trees in known.items() if of == account and all(map(_is_there, trees))}
             observed = there & words.keys()
@@ -118,23 +124,25 @@ def asked_in_vain(history: History) -> Iterator[str]:
             warned |= {account} if len(gone) > 1 else set()
             if (
                 is_news
-                and chapter.is_clear(account)
+                and one_pass.is_clear(account)
                 and len(gone) > _ENOUGH
                 and len(gone) * 100 > _CROWD_PERCENT * len(there)
             ):
                 yield f"{end.at:%T} {len(gone)} jobs of {account} that had vanished were asked for, one by one"
 
 
-def _is_expected(known: Mapping[tuple[str, str], list[Tree]], wish: Wish) -> bool:
-    return wish.desired == "cancelled" and _is_known_to_be(MAY["cancel"], known, wish)
+def _is_expected(known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec) -> bool:
+    return job_spec.desired == "cancelled" and _is_known_to_be(MAY["cancel"], known, job_spec)
 
 
 def _is_there(tree: Tree) -> bool:
     return tree["status"]["phase"] in UNFINISHED and not _has_open(tree)
 
 
-def _is_known_to_be(phases: set[str] | frozenset[str], known: Mapping[tuple[str, str], list[Tree]], wish: Wish) -> bool:
-    trees = known.get((wish.account, wish.job_id), [])
+def _is_known_to_be(
+    phases: set[str] | frozenset[str], known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec
+) -> bool:
+    trees = known.get((job_spec.account, job_spec.job_id), [])
     return any(each["status"]["phase"] in phases and not _has_open(each) for each in trees)
 
 
@@ -142,6 +150,10 @@ def _has_open(tree: Tree) -> bool:
     return any(not each["outcome"] for each in tree["status"]["receipts"])
 
 
-def _may_be_urgent(known: Mapping[tuple[str, str], list[Tree]], wish: Wish) -> bool:
+def _may_be_urgent(known: Mapping[tuple[str, str], list[Tree]], job_spec: JobSpec) -> bool:
     """Whether a change may be wanted of a job, as far as can be told before it is looked at."""
-    return wish.desired in {"cancelled", "paused"} or wish.has_limits or _is_known_to_be({"paused"}, known, wish)
+    return (
+        job_spec.desired in {"cancelled", "paused"}
+        or job_spec.has_limits
+        or _is_known_to_be({"paused"}, known, job_spec)
+    )

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.scenario.disruptions import DEAF, KEY_LOST, Hindrance
+from tests.scenario.disruptions import EVENTS_MISSED, KEY_LOST, Disruption
 from tests.scenario.history import (
-    Began,
-    Calmed,
     Crashed,
     Edited,
     Event,
-    Happened,
+    ExternalEvent,
+    FaultsEnded,
+    FileWritten,
+    HealthShown,
     History,
-    PassBegun,
-    Put,
-    Served,
-    Shown,
-    StopWished,
+    PassStarted,
+    ProviderRequest,
+    StopRequested,
+    WatchStarted,
 )
 from tests.scenario.oracles.status_yaml import OVER, is_job, job_of, read
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common
@@ -48,15 +48,15 @@ def ready_too_soon(history: History) -> Iterator[str]:
     has_been_ready, began_at = True, history.began_at
     for event in history.events:
         match event:
-            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 (final.add if tree["status"]["final"] else final.discard)((accounts[job[0]], job[1]))
             case Edited(revision=new):
                 revision = new
-            case Began():
+            case WatchStarted():
                 began_at, heard, has_been_ready = event.at, set(), False
-            case Served(account=account):
+            case ProviderRequest(account=account):
                 heard.add(account)
-            case Shown(readiness_problems=()) if not has_been_ready and revision is not None:
+            case HealthShown(readiness_problems=()) if not has_been_ready and revision is not None:
                 has_been_ready = True
                 hindered = (each for each in _hindrances(history) if began_at <= each.until and each.at <= event.at)
                 excused = {each.account for each in hindered if each.kind in _UNASKED}
@@ -71,8 +71,8 @@ def _open(history: History, revision: Revision, at: datetime, final: set[Job]) -
     return {account for account, job_id in named if history.truth(account, job_id, at) not in OVER}
 
 
-def _hindrances(history: History) -> list[Hindrance]:
-    return [each for each in history.events if isinstance(each, Hindrance)]
+def _hindrances(history: History) -> list[Disruption]:
+    return [each for each in history.events if isinstance(each, Disruption)]
 
 
 def unready(history: History) -> Iterator[str]:
@@ -86,7 +86,9 @@ def unready(history: History) -> Iterator[str]:
                 if revision is None or new.is_settings_broken != revision.is_settings_broken:
                     edited_at = event.at
                 revision = new
-            case Shown(at=at, readiness_problems=readiness_problems) if revision is not None and at - edited_at > SOON:
+            case HealthShown(at=at, readiness_problems=readiness_problems) if (
+                revision is not None and at - edited_at > SOON
+            ):
                 is_clear = any(each.since + SOON < at < each.until for each in clear)
                 if is_clear and bool(readiness_problems) is not revision.is_settings_broken:
                     yield f"{at:%T} it says {'; '.join(readiness_problems) or 'ready'}"
@@ -105,7 +107,7 @@ def boastful(history: History) -> Iterator[str]:
     known = _Known()
     for event in history.events:
         known.take(event)
-        if isinstance(event, Shown):
+        if isinstance(event, HealthShown):
             yield from (f"{event.at:%T} {each}" for each in known.denied(event))
 
 
@@ -123,21 +125,21 @@ class _Known:
         match event:
             case Edited(revision=revision):
                 self.revision, self.lines = revision, revision.lines()
-            case Began():
+            case WatchStarted():
                 self.wanted_at, self.seen_at = {}, {}
-            case PassBegun(at=at) if self.revision is not None:
+            case PassStarted(at=at) if self.revision is not None:
                 self.wanted_at = {job: self.wanted_at.get(job, at) for job in _jobs(self.revision)}
-            case Happened(kind="disk refuses", what=path) if self.revision and not path.startswith("specs/status"):
+            case ExternalEvent(kind="disk refuses", what=path) if self.revision and not path.startswith("specs/status"):
                 # What could not be read is wanted once it can be.
                 left = _jobs(self.revision.without(path))
                 self.wanted_at = {job: at for job, at in self.wanted_at.items() if job in left}
-            case Served(account=account, words=words):
+            case ProviderRequest(account=account, words=words):
                 self.seen_at.update({(account, job_id): event.ended_at for job_id in words})
-            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 here = (self.lines[job[0]], job[1])
                 (self.final.add if tree["status"]["final"] else self.final.discard)(here)
 
-    def denied(self, shown: Shown) -> Iterator[str]:
+    def denied(self, shown: HealthShown) -> Iterator[str]:
         for line, claim in shown.seen_at.items():
             for job, wanted_at in self.wanted_at.items():
                 if job[0] != self.lines[line] or job in self.final:
@@ -155,28 +157,30 @@ def _jobs(revision: Revision) -> set[Job]:
 def ailing(history: History) -> Iterator[str]:
     """Tell where a watch called itself ill and was not, or well though changes were known to go unnoticed."""
     hindrances = _hindrances(history)
-    deaf = [each for each in hindrances if each.kind.startswith(DEAF) and each.kind != DEAF]
+    deaf = [each for each in hindrances if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]
     git = [each for each in hindrances if each.kind.startswith("remote")]
     excuses = {"the specs are not watched": deaf, "a request hangs": git, "the event loop is blocked": []}
     for event in history.events:
-        if isinstance(event, Shown):
+        if isinstance(event, HealthShown):
             for ill in {each.split(":")[0] for each in event.liveness_problems}:
                 if not any(each.at < event.at <= each.until + SOON for each in excuses[ill]):
                     yield f"{event.at:%T} it says: {ill}"
     yield from _untold(history, deaf)
 
 
-def _untold(history: History, known: list[Hindrance]) -> Iterator[str]:
+def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
     """Tell where for so long nobody was told that changes go unnoticed."""
-    deaf = [each for each in _hindrances(history) if each.kind.startswith(DEAF)]
-    calmed_at = next((each.at for each in history.events if isinstance(each, Calmed)), history.events[-1].at)
+    deaf = [each for each in _hindrances(history) if each.kind.startswith(EVENTS_MISSED)]
+    calmed_at = next((each.at for each in history.events if isinstance(each, FaultsEnded)), history.events[-1].at)
     for each in known:
         # The first that ends lets everything be heard again.
         until = min([other.until for other in deaf if other.until > each.at] + [calmed_at])
         for life in lives(history):
             told_by = max(each.at, life.since) + TOLD_WITHIN
             if told_by < min(until, life.until):
-                shown = [event for event in history.events if isinstance(event, Shown) and event.at <= told_by][-1]
+                shown = [event for event in history.events if isinstance(event, HealthShown) and event.at <= told_by][
+                    -1
+                ]
                 if not any("not watched" in text for text in shown.liveness_problems):
                     yield f"{told_by:%T} nobody was told that the specs are not watched"
 
@@ -186,8 +190,8 @@ def lives(history: History) -> Iterator[Span]:
     since: datetime | None = None
     for event in history.events:
         match event:
-            case Began(at=at):
+            case WatchStarted(at=at):
                 since = at
-            case StopWished(at=at) | Crashed(at=at) if since is not None:
+            case StopRequested(at=at) | Crashed(at=at) if since is not None:
                 yield Span(since, at)
                 since = None

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tests.scenario.disruptions import RetryAsked
-from tests.scenario.history import Edited, Ended, History, PassBegun, Served, StopWished
+from tests.scenario.disruptions import RetryRequested
+from tests.scenario.history import Edited, History, PassStarted, ProviderRequest, StopRequested, WatchEnded
 from tests.scenario.oracles.desired_spans import named_spans, wanted_cancels
 from tests.scenario.oracles.health import lives
 from tests.scenario.oracles.requests import MAY
@@ -28,9 +28,9 @@ def unstopped(history: History) -> Iterator[str]:
     wished_at: datetime | None = None
     for event in history.events:
         match event:
-            case StopWished(at=at):
+            case StopRequested(at=at):
                 wished_at = at
-            case Ended(at=at) if wished_at is not None:
+            case WatchEnded(at=at) if wished_at is not None:
                 if at - wished_at > STOPPED:
                     yield f"{at:%T} it ended {at - wished_at} after it was to"
                 wished_at = None
@@ -38,7 +38,7 @@ def unstopped(history: History) -> Iterator[str]:
 
 def hung(history: History) -> Iterator[str]:
     """Tell where a watch made no pass for longer than an interval, whatever was wrong with its accounts."""
-    begun = [each.at for each in history.events if isinstance(each, PassBegun)]
+    begun = [each.at for each in history.events if isinstance(each, PassStarted)]
     clear = clear_spans(history, "")
     for life in lives(history):
         for gap in (each.within(life) for each in clear):
@@ -61,13 +61,13 @@ def overlooked(history: History) -> Iterator[str]:
 
 
 def _shows(event: object, account: str, job_id: str) -> bool:
-    return isinstance(event, Served) and event.account == account and job_id in event.words
+    return isinstance(event, ProviderRequest) and event.account == account and job_id in event.words
 
 
 def unheeded(history: History) -> Iterator[str]:
     """Tell the retries that a person asked for and that did not leave, though the cancel was asked for before."""
     wanted = wanted_cancels(history)
-    for asked in (each for each in history.events if isinstance(each, RetryAsked)):
+    for asked in (each for each in history.events if isinstance(each, RetryRequested)):
         due = Span(asked.at, asked.at + HEEDED)
         for (account, job_id), spans in wanted.items():
             sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]
@@ -83,10 +83,14 @@ def unheeded(history: History) -> Iterator[str]:
 
 
 def _is_cancel(event: object, account: str, job_id: str) -> bool:
-    return isinstance(event, Served) and (event.account, event.verb, event.job_id) == (account, "cancel", job_id)
+    return isinstance(event, ProviderRequest) and (event.account, event.verb, event.job_id) == (
+        account,
+        "cancel",
+        job_id,
+    )
 
 
-def _is_named(history: History, asked: RetryAsked, account: str, job_id: str) -> bool:
+def _is_named(history: History, asked: RetryRequested, account: str, job_id: str) -> bool:
     edits = [each for each in history.events if isinstance(each, Edited) and each.at <= asked.at]
-    wish = edits[-1].revision.wish_for(account, job_id)
-    return wish is not None and wish.name == asked.name
+    job_spec = edits[-1].revision.wish_for(account, job_id)
+    return job_spec is not None and job_spec.name == asked.name

@@ -9,7 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from tests.scenario.history import ABSENT, Crashed, Edited, History, PassBegun, PassEnded, Put, Served, Tampered
+from tests.scenario.history import (
+    ABSENT,
+    Crashed,
+    Edited,
+    FileWritten,
+    History,
+    PassEnded,
+    PassStarted,
+    ProviderRequest,
+    Tampered,
+)
 from tests.scenario.oracles.status_yaml import UNFINISHED, Tree, is_job, job_of, read
 
 MANY = 2
@@ -35,14 +45,14 @@ def believed_suspects(history: History) -> Iterator[str]:
                 words.clear()
             case Tampered(path=path):
                 statuses.pop(path, None)
-            case PassBegun():
+            case PassStarted():
                 words.clear()
-            case Served(is_change=True) if _is_rash(event, words, _suspects(urls, statuses, words)):
+            case ProviderRequest(is_change=True) if _is_rash(event, words, _suspects(urls, statuses, words)):
                 yield f"{event.at:%T} {event.verb} of {event.job_id}, though all jobs of the account were gone at once"
-            case Served():
+            case ProviderRequest():
                 words[event.account].update(event.words)
                 since = {**dict.fromkeys(_suspects(urls, statuses, words), event.at), **since}
-            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 account = urls[job[0]]
                 is_news = tree["status"]["phase"] == ABSENT and job[1] in _known(account, urls, statuses)
                 lasted = event.at - since.get(account, event.at)
@@ -50,7 +60,7 @@ def believed_suspects(history: History) -> Iterator[str]:
                     yield f"{event.at:%T} {path} says absent, though all jobs of the account were gone at once"
 
 
-def _is_rash(request: Served, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
+def _is_rash(request: ProviderRequest, words: Mapping[str, Mapping[str, str]], suspects: set[str]) -> bool:
     """Whether a change was asked for of a job that such an account did not show. What it shows is a fact."""
     word = words[request.account].get(request.job_id or "", ABSENT)
     return request.account in suspects and word == ABSENT

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tests.scenario.history import (
-    Called,
-    Calmed,
+    ChangeSent,
     Crashed,
     Edited,
     Event,
-    Gone,
-    Happened,
+    ExternalEvent,
+    FaultsEnded,
+    FileRemoved,
+    FileWritten,
     History,
-    PassBegun,
     PassEnded,
-    Put,
-    Served,
+    PassStarted,
+    ProviderRequest,
     Tampered,
 )
 from tests.scenario.oracles.requests import came_too_late
@@ -47,7 +47,7 @@ _BAD = (429, 500)
 
 
 @dataclass(slots=True)
-class Chapter:
+class PassRecord:
     """One pass over everything, from its snapshot to its end."""
 
     at: datetime
@@ -64,9 +64,9 @@ class Chapter:
         """Whether people, or our own disk, came between."""
         return any(map(is_hindrance, self.events))
 
-    def served(self, account: str) -> list[Served]:
+    def served(self, account: str) -> list[ProviderRequest]:
         """Return the requests of this pass to an account."""
-        return [each for each in self.events if isinstance(each, Served) and each.account == account]
+        return [each for each in self.events if isinstance(each, ProviderRequest) and each.account == account]
 
     def is_clear(self, account: str) -> bool:
         """Whether nothing casts doubt on the account as a whole; on some of its jobs something may."""
@@ -74,15 +74,15 @@ class Chapter:
 
     def calls(self) -> set[tuple[str, str, str]]:
         """Return what was asked for: account, job and verb."""
-        return {(each.account, each.job_id, each.verb) for each in self.events if isinstance(each, Called)}
+        return {(each.account, each.job_id, each.verb) for each in self.events if isinstance(each, ChangeSent)}
 
 
 def is_hindrance(event: Event) -> bool:
     """Whether people, or our own disk, came between."""
-    return isinstance(event, Edited | Tampered) or (isinstance(event, Happened) and event.kind in _BETWEEN)
+    return isinstance(event, Edited | Tampered) or (isinstance(event, ExternalEvent) and event.kind in _BETWEEN)
 
 
-def casts_doubt(answer: Served) -> bool:
+def casts_doubt(answer: ProviderRequest) -> bool:
     """Whether an answer says something of its whole account, and not of one job."""
     fault = answer.fault
     if fault is not None and fault.startswith(ONE_JOB):
@@ -92,24 +92,24 @@ def casts_doubt(answer: Served) -> bool:
     return came_too_late(answer) or (not answer.is_change and not answer.is_well and not answer.words)
 
 
-def chapters(history: History) -> Iterator[tuple[Chapter, PassEnded]]:
+def pass_records(history: History) -> Iterator[tuple[PassRecord, PassEnded]]:
     """Yield the passes over everything that came to their end, each with that."""
     known = _Known()
-    chapter: Chapter | None = None
+    one_pass: PassRecord | None = None
     for event in history.events:
         known.take_in(event)
         match event:
-            case PassBegun(at=at):
-                chapter = known.begin(at)
+            case PassStarted(at=at):
+                one_pass = known.begin(at)
             case PassEnded():
-                if chapter is not None and event.is_one:
-                    chapter.resting |= known.quiet.accounts(event.at)
-                    yield chapter, event
-                chapter = None
+                if one_pass is not None and event.is_one:
+                    one_pass.resting |= known.quiet.accounts(event.at)
+                    yield one_pass, event
+                one_pass = None
             case Crashed():
-                chapter = None
-            case _ if chapter is not None:
-                chapter.events.append(event)
+                one_pass = None
+            case _ if one_pass is not None:
+                one_pass.events.append(event)
 
 
 @dataclass(slots=True)
@@ -117,11 +117,11 @@ class _Quiet:
     """Which accounts may be left alone for a time: not for what single jobs met while others were answered well."""
 
     until: dict[str, datetime] = field(default_factory=dict)
-    in_a_row: defaultdict[str, list[Served]] = field(default_factory=lambda: defaultdict(list))
+    in_a_row: defaultdict[str, list[ProviderRequest]] = field(default_factory=lambda: defaultdict(list))
     is_well: dict[str, bool] = field(default_factory=dict)
     """Whether any request of the newest pass went well."""
 
-    def take_in(self, answer: Served) -> None:
+    def take_in(self, answer: ProviderRequest) -> None:
         account = answer.account
         if answer.retry_after_s is not None:
             until = answer.ended_at + timedelta(seconds=answer.retry_after_s)
@@ -139,7 +139,7 @@ class _Quiet:
         failing = {account for account, row in self.in_a_row.items() if self._is_of_account(account, row)}
         return frozenset(closed | failing)
 
-    def _is_of_account(self, account: str, row: list[Served]) -> bool:
+    def _is_of_account(self, account: str, row: list[ProviderRequest]) -> bool:
         is_of_jobs = self.is_well.get(account, False) and all((each.fault or "").startswith(ONE_JOB) for each in row)
         return len(row) >= _FAILURES_MAX and not is_of_jobs
 
@@ -153,20 +153,20 @@ class _Known:
     is_key_right: bool = True
     quiet: _Quiet = field(default_factory=_Quiet)
 
-    def begin(self, at: datetime) -> Chapter | None:
+    def begin(self, at: datetime) -> PassRecord | None:
         if self.revision is None:
             return None
         resting = self.quiet.accounts(at)
         self.quiet.is_well.clear()
-        return Chapter(at, self.revision, dict(self.statuses), resting, self.is_key_right)
+        return PassRecord(at, self.revision, dict(self.statuses), resting, self.is_key_right)
 
     def take_in(self, event: Event) -> None:
         match event:
             case Edited(revision=revision):
                 self.revision = revision
-            case Calmed() | Happened(kind="key changed"):
-                self.is_key_right = isinstance(event, Calmed) or event.what == "right"
-            case Served():
+            case FaultsEnded() | ExternalEvent(kind="key changed"):
+                self.is_key_right = isinstance(event, FaultsEnded) or event.what == "right"
+            case ProviderRequest():
                 self.quiet.take_in(event)
             case Crashed():
                 self.quiet = _Quiet()
@@ -178,7 +178,7 @@ class _Known:
         match event:
             case PassEnded(statuses=left):
                 self.statuses = dict(left)
-            case Put(path=path, data=data) | Tampered(path=path, data=bytes(data)):
+            case FileWritten(path=path, data=data) | Tampered(path=path, data=bytes(data)):
                 self.statuses[path] = data
-            case Gone(path=path) | Tampered(path=path):
+            case FileRemoved(path=path) | Tampered(path=path):
                 self.statuses.pop(path, None)

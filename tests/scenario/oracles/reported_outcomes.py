@@ -11,9 +11,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.scenario.history import ABSENT, Audited, Crashed, Edited, Event, Happened, History, Put, Served, Tampered
+from tests.scenario.history import (
+    ABSENT,
+    Audited,
+    Crashed,
+    Edited,
+    Event,
+    ExternalEvent,
+    FileWritten,
+    History,
+    ProviderRequest,
+    Tampered,
+)
 from tests.scenario.oracles.absences import is_told_gone
-from tests.scenario.oracles.passes import chapters
+from tests.scenario.oracles.passes import pass_records
 from tests.scenario.oracles.requests import SKEW
 from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready
 from tests.scenario.oracles.statuses import status_of
@@ -30,18 +41,18 @@ _NOT_JUDGED = "cannot be judged"
 
 def said_accepted(history: History) -> Iterator[str]:
     """Tell the requests that a receipt or the audit calls accepted, and the provider did not accept."""
-    taken: defaultdict[tuple[str, str, str], list[Served]] = defaultdict(list)
+    taken: defaultdict[tuple[str, str, str], list[ProviderRequest]] = defaultdict(list)
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
         match event:
-            case Served(is_change=True, job_id=str(job_id)) if _is_taken(event):
+            case ProviderRequest(is_change=True, job_id=str(job_id)) if _is_taken(event):
                 taken[event.account, job_id, event.verb].append(event)
             case Audited(outcome="accepted"):
                 if not any(
                     abs(event.at - each.ended_at) <= _SECOND for each in taken[event.account, event.job_id, event.verb]
                 ):
                     yield f"{event.at:%T} the audit says that the {event.verb} of {event.job_id} was accepted"
-            case Put(path=path, data=data):
+            case FileWritten(path=path, data=data):
                 for account, job_id, receipt in _receipts(accounts, path, data):
                     verb, at = receipt["verb"], receipt["acceptedAt"]
                     if at is None or (path, verb, at) in told:
@@ -57,7 +68,7 @@ def said_ended(history: History) -> Iterator[str]:
     """Tell the receipts that were closed by what their jobs never were."""
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
-        if not isinstance(event, Put):
+        if not isinstance(event, FileWritten):
             continue
         for account, job_id, receipt in _receipts(accounts, event.path, event.data):
             outcome = receipt["outcome"]
@@ -86,7 +97,7 @@ class _Attempts:
     intents: dict[tuple[str, str, str, int], bytes] = field(default_factory=dict)
 
     def take_in(self, event: Event) -> None:
-        if isinstance(event, Put):
+        if isinstance(event, FileWritten):
             for attempt in self._open(event.path, event.data):
                 self.intents.setdefault(attempt, event.data)
 
@@ -130,17 +141,17 @@ def said_by_whom(history: History) -> Iterator[str]:
                 is_spoilt = True
                 for key in attempts.left_open(statuses):
                     cancels[key].maybe = True
-            case Tampered() | Happened(kind="disk full" | "disk refuses"):
+            case Tampered() | ExternalEvent(kind="disk full" | "disk refuses"):
                 is_spoilt = True
-            case Happened(kind="ended before our cancel" | "somebody cancels before our cancel", what=what):
+            case ExternalEvent(kind="ended before our cancel" | "somebody cancels before our cancel", what=what):
                 overtaken[what] = event.at
-            case Served(verb="cancel", job_id=str(job_id)):
+            case ProviderRequest(verb="cancel", job_id=str(job_id)):
                 is_late = overtaken.get(f"{event.account}/{job_id}") == event.at
                 _take_in(history, event, cancels[event.account, job_id], is_late=is_late)
-            case Served(verb="retrieve", fault=None, job_id=str(job_id)):
+            case ProviderRequest(verb="retrieve", fault=None, job_id=str(job_id)):
                 ours = cancels[event.account, job_id]
                 ours.is_shown_over |= ours.posts > 0 and event.words.get(job_id) in OVER
-            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 account = accounts[job[0]]
                 ours = cancels[account, job[1]]
                 is_sole = not is_spoilt and _has_one_name(history, account, job[1])
@@ -148,7 +159,7 @@ def said_by_whom(history: History) -> Iterator[str]:
                     yield f"{event.at:%T} {path} says {ready(tree)['reason']}, and {why}"
 
 
-def _take_in(history: History, answer: Served, ours: _Cancels, *, is_late: bool) -> None:
+def _take_in(history: History, answer: ProviderRequest, ours: _Cancels, *, is_late: bool) -> None:
     """Take in a cancel, late where the job ended right before it arrived."""
     ours.posts += 1
     moment = max(answer.at - _MOMENT, history.began_at)
@@ -178,38 +189,42 @@ def _objection(reason: str, ours: _Cancels, *, is_sole: bool) -> str | None:
 def _has_one_name(history: History, account: str, job_id: str) -> bool:
     """Whether one spec alone ever named the job, and never another one: then its status knows all that we did."""
     revisions = [each.revision for each in history.events if isinstance(each, Edited)]
-    wishes = {(each.name, each.account, each.job_id) for revision in revisions for each in revision.wishes}
-    names = {name for name, of, job in wishes if (of, job) == (account, job_id)}
-    return len(names) == 1 and sum(name in names for name, *_ in wishes) == 1
+    job_specs = {(each.name, each.account, each.job_id) for revision in revisions for each in revision.job_specs}
+    names = {name for name, of, job in job_specs if (of, job) == (account, job_id)}
+    return len(names) == 1 and sum(name in names for name, *_ in job_specs) == 1
 
 
 def unjudged(history: History) -> Iterator[str]:
     """Tell the limits that could not be judged and of which a pass left nothing said, and those that could."""
-    for chapter, end in chapters(history):
-        if chapter.is_hindered:
+    for one_pass, end in pass_records(history):
+        if one_pass.is_hindered:
             continue
-        for wish in chapter.revision.valid():
-            tree = status_of(wish, end.statuses)
-            is_meant = wish.max_age is not None and wish.desired != "cancelled" and not wish.is_suspended(end.at)
+        for job_spec in one_pass.revision.valid():
+            tree = status_of(job_spec, end.statuses)
+            is_meant = (
+                job_spec.max_age is not None and job_spec.desired != "cancelled" and not job_spec.is_suspended(end.at)
+            )
             if tree is None or not is_meant or ready(tree)["reason"] != "AsDesired":
                 continue
-            answers = [each for each in chapter.served(wish.account) if each.words.get(wish.job_id) in UNFINISHED]
+            answers = [
+                each for each in one_pass.served(job_spec.account) if each.words.get(job_spec.job_id) in UNFINISHED
+            ]
             # Where two answers tell the time differently, either may be the one that counted.
             tellings = {_is_timely(each) for each in answers}
             phase = tree["status"]["phase"]
             message, is_running = ready(tree)["message"], phase in UNFINISHED and answers
             if is_running and tellings == {False} and _NOT_JUDGED not in message and "only reported" not in message:
-                yield f"{end.at:%T} {wish.name} says {message!r}, and its provider told no time to judge its limit by"
+                yield f"{end.at:%T} {job_spec.name}: {message!r}, but its provider sent no time to judge its limit by"
             is_sound = all(each.fault is None for each in answers)
             if is_running and tellings == {True} and is_sound and f"maxAge {_NOT_JUDGED}" in message:
-                yield f"{end.at:%T} {wish.name} says {message!r}, and its provider told the time"
+                yield f"{end.at:%T} {job_spec.name}: {message!r}, and its provider told the time"
 
 
-def _is_timely(answer: Served) -> bool:
+def _is_timely(answer: ProviderRequest) -> bool:
     return answer.dated is not None and abs(answer.dated - answer.ended_at) <= SKEW
 
 
-def _is_taken(answer: Served) -> bool:
+def _is_taken(answer: ProviderRequest) -> bool:
     return answer.is_well and answer.fault not in _NOT_TAKEN
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from tests.scenario.disruptions import DEAF, Hindrance
-from tests.scenario.history import History, Served
+from tests.scenario.disruptions import EVENTS_MISSED, Disruption
+from tests.scenario.history import History, ProviderRequest
 from tests.scenario.oracles.desired_spans import wanted_cancels
 from tests.scenario.oracles.requests import MAY
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans
@@ -33,16 +33,20 @@ def tardy(history: History) -> Iterator[str]:
 
 def _known_at(history: History, at: datetime) -> datetime:
     """Return when what somebody wrote at a moment could be known: at once, or by the next scan."""
-    is_deaf = any(
+    drops_changes = any(
         each.at <= at <= each.until
         for each in history.events
-        if isinstance(each, Hindrance) and each.kind.startswith(DEAF)
+        if isinstance(each, Disruption) and each.kind.startswith(EVENTS_MISSED)
     )
-    return at + SCANNED if is_deaf else at
+    return at + SCANNED if drops_changes else at
 
 
 def _is_cancel(event: object, account: str, job_id: str) -> bool:
-    return isinstance(event, Served) and (event.account, event.verb, event.job_id) == (account, "cancel", job_id)
+    return isinstance(event, ProviderRequest) and (event.account, event.verb, event.job_id) == (
+        account,
+        "cancel",
+        job_id,
+    )
 
 
 def _is_cancellable(history: History, account: str, job_id: str, span: Span) -> bool:

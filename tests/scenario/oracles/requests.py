@@ -9,25 +9,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from tests.scenario.disruptions import RetryAsked
+from tests.scenario.disruptions import RetryRequested
 from tests.scenario.history import (
     ABSENT,
-    Called,
+    ChangeSent,
     Crashed,
     Edited,
-    Gone,
-    Happened,
+    ExternalEvent,
+    FileRemoved,
+    FileWritten,
     History,
-    PassBegun,
+    NoChangeExpected,
     PassEnded,
-    Put,
-    Quiet,
-    Served,
+    PassStarted,
+    ProviderRequest,
     Tampered,
 )
 from tests.scenario.oracles.status_yaml import OVER
 from tests.scenario.provider import ODDLY_TAKEN
-from tests.scenario.repository import Revision, Wish
+from tests.scenario.repository import JobSpec, Revision
 
 BURST = 10
 PER_SECOND = 5.0
@@ -59,50 +59,52 @@ def unasked(history: History) -> Iterator[str]:
         match event:
             case Edited(revision=new):
                 revision = new
-            case PassBegun():
+            case PassStarted():
                 at_begin = revision
-            case Happened(kind="disk refuses", what=path):
+            case ExternalEvent(kind="disk refuses", what=path):
                 at_begin = at_begin and at_begin.without(path)
-            case Called() if revision is not None and at_begin is not None:
+            case ChangeSent() if revision is not None and at_begin is not None:
                 decided[event.account, event.job_id, event.verb] = (at_begin, revision)
-            case Served(is_change=True, job_id=str(job_id)):
+            case ProviderRequest(is_change=True, job_id=str(job_id)):
                 why = _objection(history, event, decided.get((event.account, job_id, event.verb)))
                 if why is not None:
                     yield f"{event.at:%T} {event.verb} of {job_id}, {why}"
 
 
-def _objection(history: History, request: Served, decided: tuple[Revision, Revision] | None) -> str | None:
+def _objection(history: History, request: ProviderRequest, decided: tuple[Revision, Revision] | None) -> str | None:
     """Tell why a request was wrong: `decided` is what the specs said when its pass began, and when it left."""
-    then, now = decided or (Revision(wishes=(), accounts={}), None)
-    wish = then.wish_for(request.account, str(request.job_id))
-    if now is None or wish is None:
+    then, now = decided or (Revision(job_specs=(), accounts={}), None)
+    job_spec = then.wish_for(request.account, str(request.job_id))
+    if now is None or job_spec is None:
         return "which no valid spec names"
-    if _is_halted(then) or _is_halted(now) or wish.is_suspended(request.at):
+    if _is_halted(then) or _is_halted(now) or job_spec.is_suspended(request.at):
         return "though it is suspended"
-    if wish not in now.readable():
+    if job_spec not in now.readable():
         return "whose spec changed meanwhile"
-    return None if _is_wanted(history, wish, request) else f"which its spec wants {wish.desired}"
+    return None if _is_wanted(history, job_spec, request) else f"which its spec wants {job_spec.desired}"
 
 
 def _is_halted(revision: Revision) -> bool:
     return revision.is_settings_broken or revision.is_suspended
 
 
-def _is_wanted(history: History, wish: Wish, request: Served) -> bool:
-    if wish.desired == _WANTS[request.verb]:
+def _is_wanted(history: History, job_spec: JobSpec, request: ProviderRequest) -> bool:
+    if job_spec.desired == _WANTS[request.verb]:
         return True
-    return request.verb == "cancel" and wish.desired != "observed" and is_over_limit(history, wish, request.at)
+    return request.verb == "cancel" and job_spec.desired != "observed" and is_over_limit(history, job_spec, request.at)
 
 
-def is_over_limit(history: History, wish: Wish, at: datetime) -> bool:
+def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
     """Whether a job is over a limit by the provider's clock, which may be ahead of ours by what is believable."""
     latest = at + SKEW
-    if wish.not_after is not None and latest > wish.not_after:
+    if job_spec.not_after is not None and latest > job_spec.not_after:
         return True
-    if history.truth(wish.account, wish.job_id, at) == ABSENT:
+    if history.truth(job_spec.account, job_spec.job_id, at) == ABSENT:
         return False
-    age = latest - history.worlds[wish.account].retrieve(wish.job_id, at).created_at
-    return (wish.max_age is not None and age > wish.max_age) or (wish.max_queued is not None and age > wish.max_queued)
+    age = latest - history.worlds[job_spec.account].retrieve(job_spec.job_id, at).created_at
+    return (job_spec.max_age is not None and age > job_spec.max_age) or (
+        job_spec.max_queued is not None and age > job_spec.max_queued
+    )
 
 
 def unlooked(history: History) -> Iterator[str]:
@@ -118,23 +120,23 @@ def unlooked(history: History) -> Iterator[str]:
         match event:
             case PassEnded() | Crashed():
                 is_ended = True
-            case PassBegun():
+            case PassStarted():
                 used.clear()
                 if is_ended:
                     words.clear()
                     is_ended = False
-            case Served(is_change=True, job_id=str(job_id)):
+            case ProviderRequest(is_change=True, job_id=str(job_id)):
                 word = words.get((event.account, job_id))
                 if word not in MAY[event.verb]:
                     yield f"{event.at:%T} {event.verb} of {job_id}, seen in this pass as {word}"
                 if (event.account, job_id, event.verb) in used:
                     yield f"{event.at:%T} {event.verb} of {job_id} twice in one pass"
                 used.add((event.account, job_id, event.verb))
-            case Served(verb="retrieve") if not came_too_late(event):
+            case ProviderRequest(verb="retrieve") if not came_too_late(event):
                 words.update({(event.account, job): word for job, word in event.words.items()})
 
 
-def came_too_late(answer: Served) -> bool:
+def came_too_late(answer: ProviderRequest) -> bool:
     """Whether nobody waited for an answer any more."""
     return answer.ended_at - answer.at > timedelta(seconds=45)
 
@@ -152,20 +154,22 @@ def uneconomical(history: History) -> Iterator[str]:
     wanted: dict[tuple[str, str], bool] = {}
     for event in history.events:
         match event:
-            case Served(verb="cancel", job_id=str(job_id)):
+            case ProviderRequest(verb="cancel", job_id=str(job_id)):
                 key = (event.account, job_id)
                 posts[key] += 1
                 is_in_vain = history.truth(*key, event.ended_at + timedelta(seconds=1)) not in {*OVER, "cancelling"}
                 allowed[key] += not (event.is_well and event.fault in _CLEAR) or is_in_vain
-            case Crashed() | Tampered() | RetryAsked() | Happened(kind="disk full"):
+            case Crashed() | Tampered() | RetryRequested() | ExternalEvent(kind="disk full"):
                 everyone += 1
             case Edited(revision=revision):
-                for wish in revision.wishes:
-                    key = (wish.account, wish.job_id)
-                    now = revision.wish_for(*key) is not None and (wish.desired == "cancelled" or wish.has_limits)
+                for job_spec in revision.job_specs:
+                    key = (job_spec.account, job_spec.job_id)
+                    now = revision.wish_for(*key) is not None and (
+                        job_spec.desired == "cancelled" or job_spec.has_limits
+                    )
                     allowed[key] += now and not wanted.get(key, False)
                     wanted[key] = now
-                for key in wanted.keys() - {(each.account, each.job_id) for each in revision.wishes}:
+                for key in wanted.keys() - {(each.account, each.job_id) for each in revision.job_specs}:
                     wanted[key] = False
     for key, count in posts.items():
         enough = allowed[key] + everyone + (history.back_at(*key) is not None)
@@ -175,14 +179,14 @@ def uneconomical(history: History) -> Iterator[str]:
 
 def impatient(history: History) -> Iterator[str]:
     """Tell the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
-    served = sorted((each for each in history.events if isinstance(each, Served)), key=lambda each: each.at)
-    for door in {(each.account, each.life) for each in served}:
-        requests = [each for each in served if (each.account, each.life) == door]
+    served = sorted((each for each in history.events if isinstance(each, ProviderRequest)), key=lambda each: each.at)
+    for process in {(each.account, each.life) for each in served}:
+        requests = [each for each in served if (each.account, each.life) == process]
         yield from _before_retry_after(requests)
         yield from _beyond_rate(requests)
 
 
-def _before_retry_after(requests: list[Served]) -> Iterator[str]:
+def _before_retry_after(requests: list[ProviderRequest]) -> Iterator[str]:
     bounds: list[tuple[datetime, datetime]] = []
     for each in requests:
         if any(told_at < each.at < until - _TICK for told_at, until in bounds):
@@ -191,7 +195,7 @@ def _before_retry_after(requests: list[Served]) -> Iterator[str]:
             bounds.append((each.ended_at, each.ended_at + timedelta(seconds=each.retry_after_s)))
 
 
-def _beyond_rate(requests: list[Served]) -> Iterator[str]:
+def _beyond_rate(requests: list[ProviderRequest]) -> Iterator[str]:
     since, level = requests[0].at, 0.0
     for each in requests:
         level = max(0.0, level - (each.at - since).total_seconds() * PER_SECOND) + 1
@@ -206,12 +210,12 @@ def hasty(history: History) -> Iterator[str]:
     Where an edit, a crash or a spoilt status lies between two, or a job went back, they are not the same request made
     again.
     """
-    before: dict[tuple[str, str, str], Served] = {}
+    before: dict[tuple[str, str, str], ProviderRequest] = {}
     for event in history.events:
         match event:
-            case Crashed() | Tampered() | Edited() | RetryAsked() | Happened(kind="disk full"):
+            case Crashed() | Tampered() | Edited() | RetryRequested() | ExternalEvent(kind="disk full"):
                 before.clear()
-            case Served(is_change=True, job_id=str(job_id)):
+            case ProviderRequest(is_change=True, job_id=str(job_id)):
                 key = (event.account, job_id, event.verb)
                 last = before.get(key)
                 back_at = history.back_at(event.account, job_id)
@@ -221,7 +225,7 @@ def hasty(history: History) -> Iterator[str]:
                 before[key] = event
 
 
-def _patience(last: Served) -> timedelta:
+def _patience(last: ProviderRequest) -> timedelta:
     if last.status == 429:
         return timedelta(0)
     return timedelta(minutes=10) - _TICK if last.is_well and last.fault in _TAKEN else timedelta(seconds=4)
@@ -235,7 +239,7 @@ def unbraked(history: History) -> Iterator[str]:
     first: dict[tuple[str, str, str], datetime] = {}
     for event in history.events:
         # A 429 was surely not acted on, so it is no attempt.
-        if isinstance(event, Served) and event.is_change and event.job_id and event.status != 429:
+        if isinstance(event, ProviderRequest) and event.is_change and event.job_id and event.status != 429:
             first.setdefault((event.account, event.job_id, event.verb), event.at)
     times = sorted(first.values())
     most = history.most_an_hour
@@ -249,9 +253,9 @@ def restless(history: History) -> Iterator[str]:
     is_quiet = False
     for event in history.events:
         match event:
-            case Quiet():
+            case NoChangeExpected():
                 is_quiet = True
-            case Put(path=path) | Gone(path=path) if is_quiet:
+            case FileWritten(path=path) | FileRemoved(path=path) if is_quiet:
                 yield f"{event.at:%T} {path} was written though nothing happened"
-            case Served(is_change=True) if is_quiet:
+            case ProviderRequest(is_change=True) if is_quiet:
                 yield f"{event.at:%T} {event.verb} of {event.job_id} though nothing happened"

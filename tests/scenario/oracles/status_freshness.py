@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from reconciler.sandbox.world import UnknownJobError
 from tests.scenario.disruptions import Published
-from tests.scenario.history import ABSENT, Crashed, Edited, Gone, History, Put, Served
+from tests.scenario.history import ABSENT, Crashed, Edited, FileRemoved, FileWritten, History, ProviderRequest
 from tests.scenario.oracles.desired_spans import named_spans, wanted_cancels
 from tests.scenario.oracles.status_yaml import Tree, is_job, job_of, read
 from tests.scenario.oracles.undisrupted_spans import Span, clear_spans, common, is_good
@@ -46,7 +46,9 @@ def outdated(history: History) -> Iterator[str]:
 
 def _is_taken_cancel(event: object, job: Job) -> bool:
     return (
-        isinstance(event, Served) and (event.account, event.job_id, event.verb) == (*job, "cancel") and is_good(event)
+        isinstance(event, ProviderRequest)
+        and (event.account, event.job_id, event.verb) == (*job, "cancel")
+        and is_good(event)
     )
 
 
@@ -57,7 +59,12 @@ def _versions(history: History, job: Job) -> Iterator[tuple[Span, str]]:
     for event in history.events:
         if isinstance(event, Edited):
             lines = event.revision.lines()
-        elif isinstance(event, Put) and is_job(event.path) and (tree := read(event.data)) and _is_of(tree, job, lines):
+        elif (
+            isinstance(event, FileWritten)
+            and is_job(event.path)
+            and (tree := read(event.data))
+            and _is_of(tree, job, lines)
+        ):
             found.append((event.at, tree["status"]["phase"]))
     ends = [*(at for at, _ in found[1:]), history.events[-1].at]
     for (since, phase), until in zip(found, ends, strict=False):
@@ -95,11 +102,11 @@ def unpublished(history: History) -> Iterator[str]:
     if not pushes:
         return
     clear = clear_spans(history, "")
-    changes = [each for each in history.events if isinstance(each, Put | Gone)]
+    changes = [each for each in history.events if isinstance(each, FileWritten | FileRemoved)]
     for place, change in enumerate(changes):
         later = (each.at for each in changes[place + 1 :] if each.path == change.path)
         stood = Span(change.at, next(later, history.events[-1].at))
-        data = change.data if isinstance(change, Put) else None
+        data = change.data if isinstance(change, FileWritten) else None
         for gap in (each.within(stood) for each in clear):
             if gap.length > PUBLISHED:
                 seen_by = gap.since + PUBLISHED
@@ -132,10 +139,10 @@ def _said_away(history: History, account: str) -> Iterator[tuple[Span, tuple[str
     job_ids: tuple[str, ...] = ()
     path = f"_providers/{account}.yaml"
     for event in history.events:
-        put = event if isinstance(event, Put) and event.path == path else None
+        put = event if isinstance(event, FileWritten) and event.path == path else None
         tree = read(put.data) if put is not None else None
         told = tuple(tree["status"].get("jobs", ())) if tree is not None else ()
-        is_over = isinstance(event, Gone) and event.path == path
+        is_over = isinstance(event, FileRemoved) and event.path == path
         is_over |= isinstance(event, Crashed) and path not in event.statuses
         if since is not None and (is_over or (put is not None and told != job_ids)):
             yield Span(since, event.at), job_ids
@@ -151,7 +158,7 @@ def _silences(history: History, account: str) -> Iterator[Span]:
     since: datetime | None = None
     asked = 0
     for event in history.events:
-        if isinstance(event, Served) and event.account == account:
+        if isinstance(event, ProviderRequest) and event.account == account:
             if event.fault in {"html", "hang", "reset-before-acting"} or (event.status or 200) in {401, 429, 500, 503}:
                 since, asked = since or event.at, asked + 1
                 if event.ended_at - since > TOLD and asked > 3:
@@ -159,5 +166,8 @@ def _silences(history: History, account: str) -> Iterator[Span]:
                     since, asked = None, 0
             else:
                 since, asked = None, 0
-        elif type(event).__name__ in {"Began", "Crashed", "Hindrance"} and getattr(event, "account", None) is None:
+        elif (
+            type(event).__name__ in {"WatchStarted", "Crashed", "Disruption"}
+            and getattr(event, "account", None) is None
+        ):
             since, asked = None, 0

@@ -8,25 +8,25 @@ from pathlib import PurePosixPath
 
 from tests.scenario.history import (
     ABSENT,
-    Called,
+    ChangeSent,
     Crashed,
     Edited,
-    Gone,
-    Happened,
+    ExternalEvent,
+    FileRemoved,
+    FileWritten,
     History,
     Logged,
-    PassBegun,
     PassEnded,
-    Put,
+    PassStarted,
+    ProviderRequest,
     Reported,
-    Served,
     Tampered,
 )
 from tests.scenario.oracles.absences import is_told_gone
 from tests.scenario.oracles.conditions import violations
 from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read, ready, standing
 from tests.scenario.provider import KEY
-from tests.scenario.repository import Revision, Wish
+from tests.scenario.repository import JobSpec, Revision
 
 RECEIPTS_MAX = 5
 """A status with more forgets the oldest."""
@@ -35,7 +35,7 @@ RECEIPTS_MAX = 5
 def malformed(history: History) -> Iterator[str]:
     """Tell the statuses that cannot be read, or break a condition rule."""
     for event in history.events:
-        if isinstance(event, Put) and is_job(event.path):
+        if isinstance(event, FileWritten) and is_job(event.path):
             tree = read(event.data)
             found = violations(tree) if tree else ["cannot be read"]
             yield from (f"{event.at:%T} {event.path}: {each}" for each in found)
@@ -55,15 +55,15 @@ def ungrounded(history: History) -> Iterator[str]:
         match event:
             case PassEnded():
                 seen.clear()
-            case PassBegun():
+            case PassStarted():
                 before = dict(known)
             case Crashed():
                 seen.clear()
                 known = {job: set(phases) for job, phases in ever.items()}
-            case Served():
+            case ProviderRequest():
                 for job_id, word in event.words.items():
                     seen[job_id].add(word if word in {*OVER, *UNFINISHED, ABSENT} else "unknown")
-            case Put(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
+            case FileWritten(path=path, data=data) if is_job(path) and (tree := read(data)) and (job := job_of(tree)):
                 phase = tree["status"]["phase"]
                 never_looked = phase == "unknown" and tree["status"]["job"]["providerStatus"] is None
                 grounds = seen[job[1]] | known.get(job, set()) | before.get(job, set()) | stood.get(path, set())
@@ -77,7 +77,7 @@ def untrue(history: History) -> Iterator[str]:
     """Tell the statuses that call a job over which truly was not."""
     accounts = history.accounts()
     for event in history.events:
-        if not (isinstance(event, Put) and is_job(event.path) and (tree := read(event.data))):
+        if not (isinstance(event, FileWritten) and is_job(event.path) and (tree := read(event.data))):
             continue
         job = job_of(tree)
         phase = tree["status"]["phase"]
@@ -102,36 +102,36 @@ def wrongly_ready(history: History) -> Iterator[str]:
         match event:
             case Edited(revision=new):
                 revision = new
-            case PassBegun():
+            case PassStarted():
                 at_begin, is_hindered = revision, False
-            case Happened(kind="disk refuses"):
+            case ExternalEvent(kind="disk refuses"):
                 is_hindered = True
             case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
-                for wish in set(revision.valid()) & set(at_begin.valid()):
-                    if wish.desired == "cancelled" and _is_said_ready(event, wish):
-                        truths = history.was(wish.account, wish.job_id, event.at)
+                for job_spec in set(revision.valid()) & set(at_begin.valid()):
+                    if job_spec.desired == "cancelled" and _is_said_ready(event, job_spec):
+                        truths = history.was(job_spec.account, job_spec.job_id, event.at)
                         if truths.isdisjoint({*OVER, ABSENT}) and not is_told_gone(
-                            history, wish.account, wish.job_id, event.at
+                            history, job_spec.account, job_spec.job_id, event.at
                         ):
-                            yield f"{event.at:%T} {wish.name} is Ready, and its job is {truths}"
+                            yield f"{event.at:%T} {job_spec.name} is Ready, and its job is {truths}"
 
 
-def path_of(wish: Wish) -> str:
+def path_of(job_spec: JobSpec) -> str:
     """Return where the status of a document stands."""
-    return str(PurePosixPath(wish.file).parent / f"{wish.name}.yaml")
+    return str(PurePosixPath(job_spec.file).parent / f"{job_spec.name}.yaml")
 
 
-def status_of(wish: Wish, statuses: Mapping[str, bytes]) -> Tree | None:
+def status_of(job_spec: JobSpec, statuses: Mapping[str, bytes]) -> Tree | None:
     """Return a document's status. Documents of one name have one, in the folder of any of them."""
-    here = read(statuses.get(path_of(wish), b""))
+    here = read(statuses.get(path_of(job_spec), b""))
     if here is not None:
         return here
-    named = (data for path, data in statuses.items() if is_job(path) and PurePosixPath(path).stem == wish.name)
+    named = (data for path, data in statuses.items() if is_job(path) and PurePosixPath(path).stem == job_spec.name)
     return next((tree for tree in map(read, named) if tree), None)
 
 
-def _is_said_ready(event: PassEnded, wish: Wish) -> bool:
-    tree = read(event.statuses.get(path_of(wish), b""))
+def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
+    tree = read(event.statuses.get(path_of(job_spec), b""))
     return tree is not None and ready(tree)["status"] == "True"
 
 
@@ -144,27 +144,27 @@ def lost(history: History) -> Iterator[str]:
         match event:
             case Edited(revision=new):
                 revision = new
-            case PassBegun():
+            case PassStarted():
                 at_begin, is_hindered = revision, False
-            case Happened(kind="disk full" | "disk refuses") | Crashed() | Tampered():
+            case ExternalEvent(kind="disk full" | "disk refuses") | Crashed() | Tampered():
                 is_hindered = True
             case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
                 names = {PurePosixPath(path).stem for path, data in event.statuses.items() if read(data)}
-                for wish in set(revision.readable()) & set(at_begin.readable()):
-                    if wish.name not in names:
-                        yield f"{event.at:%T} {wish.name} has no readable status"
+                for job_spec in set(revision.readable()) & set(at_begin.readable()):
+                    if job_spec.name not in names:
+                        yield f"{event.at:%T} {job_spec.name} has no readable status"
 
 
 def forgotten(history: History) -> Iterator[str]:
     """Tell the requests of a pass that a crash made us forget: their receipts must be on the disk before they leave."""
-    sent: dict[tuple[str, str], Called] = {}
+    sent: dict[tuple[str, str], ChangeSent] = {}
     for event in history.events:
         match event:
-            case PassBegun():
+            case PassStarted():
                 sent.clear()
-            case Called():
+            case ChangeSent():
                 sent[event.job_id, event.verb] = event
-            case Served(status=429, job_id=str(job_id), verb=verb):
+            case ProviderRequest(status=429, job_id=str(job_id), verb=verb):
                 # Surely not acted on, so it leaves no trace.
                 sent.pop((job_id, verb), None)
             case Crashed(statuses=statuses):
@@ -214,15 +214,15 @@ def thrown_away(history: History) -> Iterator[str]:
         match event:
             case Edited(revision=new):
                 revision = new
-            case PassBegun():
+            case PassStarted():
                 at_begin = revision
             case PassEnded(statuses=statuses) | Crashed(statuses=statuses):
                 told.update(statuses)
                 here = set(statuses)
-            case Put(path=path, data=data):
+            case FileWritten(path=path, data=data):
                 told[path] = data
                 here.add(path)
-            case Gone(path=path) if at_begin is not None and at_begin.unreadable_files() and is_job(path):
+            case FileRemoved(path=path) if at_begin is not None and at_begin.unreadable_files() and is_job(path):
                 here.discard(path)
                 tree = read(told.get(path, b""))
                 job = job_of(tree) if tree else None
@@ -237,7 +237,7 @@ def leaked(history: History) -> Iterator[str]:
     """Tell where the secret stands."""
     for event in history.events:
         match event:
-            case Put(path=path, data=data) if KEY.encode() in data:
+            case FileWritten(path=path, data=data) if KEY.encode() in data:
                 yield f"{event.at:%T} {path} holds the key"
             case PassEnded(report=told) | Reported(report=told) | Logged(message=told) if KEY in told:
                 yield f"{event.at:%T} the key stands in a {type(event).__name__}"

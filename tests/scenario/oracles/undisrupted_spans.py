@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tests.scenario.disruptions import DEAF, KEY_LOST, Hindrance
-from tests.scenario.history import ABSENT, Began, Crashed, History, Served, StopWished
+from tests.scenario.disruptions import EVENTS_MISSED, KEY_LOST, Disruption
+from tests.scenario.history import ABSENT, Crashed, History, ProviderRequest, StopRequested, WatchStarted
 
 BACKOFF_MAX = timedelta(seconds=900)
 INTERVAL = timedelta(seconds=75)
@@ -69,10 +69,10 @@ def _not_running(history: History) -> Iterator[Span]:
     since: datetime | None = history.began_at
     for event in history.events:
         match event:
-            case Began(at=at) if since is not None:
+            case WatchStarted(at=at) if since is not None:
                 yield Span(since, at)
                 since = None
-            case StopWished(at=at) | Crashed(at=at) if since is None:
+            case StopRequested(at=at) | Crashed(at=at) if since is None:
                 since = at
     if since is not None:
         yield Span(since, history.events[-1].at)
@@ -80,7 +80,7 @@ def _not_running(history: History) -> Iterator[Span]:
 
 def _hindered(history: History, account: str, job_id: str | None) -> Iterator[Span]:
     for event in history.events:
-        if not isinstance(event, Hindrance) or event.kind.startswith(DEAF):
+        if not isinstance(event, Disruption) or event.kind.startswith(EVENTS_MISSED):
             continue
         if event.account in {None, account} and event.job_id in {None, job_id}:
             is_of_all = event.account is None and event.kind != KEY_LOST
@@ -92,7 +92,7 @@ def _badly_answered(history: History, account: str, job_id: str | None) -> Itera
     """Yield the time from each bad answer until the job, or its account, is surely looked at again."""
     bad: list[datetime] = []
     for event in history.events:
-        if isinstance(event, Served) and event.account == account and not is_good(event):
+        if isinstance(event, ProviderRequest) and event.account == account and not is_good(event):
             bad = [at for at in bad if event.ended_at - at < _MEMORY] + [event.ended_at]
             if job_id in {None, event.job_id} or not _is_of_one_job(history, event):
                 doubled = min(timedelta(seconds=1 << min(len(bad) + _UNSENT, 20)), BACKOFF_MAX)
@@ -100,10 +100,10 @@ def _badly_answered(history: History, account: str, job_id: str | None) -> Itera
                 yield Span(event.at, event.ended_at + max(doubled, INTERVAL, asked) + _QUICK)
 
 
-def _is_of_one_job(history: History, answer: Served) -> bool:
+def _is_of_one_job(history: History, answer: ProviderRequest) -> bool:
     """Whether only requests for this one job met that trouble."""
     return any(
-        isinstance(each, Hindrance)
+        isinstance(each, Disruption)
         and (each.account, each.job_id) == (answer.account, answer.job_id)
         and each.job_id is not None
         and each.at <= answer.at <= each.until
@@ -111,7 +111,7 @@ def _is_of_one_job(history: History, answer: Served) -> bool:
     )
 
 
-def is_good(answer: Served) -> bool:
+def is_good(answer: ProviderRequest) -> bool:
     """Whether an answer came soon, whole and true."""
     if answer.verb == "list" and answer.fault == "stale-read":
         return True  # it lags, and what rests on it is asked for by its id

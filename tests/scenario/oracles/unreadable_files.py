@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.scenario.history import Happened, History, Put
-from tests.scenario.oracles.passes import chapters
+from tests.scenario.history import ExternalEvent, FileWritten, History
+from tests.scenario.oracles.passes import pass_records
 
 _ROOT = "specs/status"
 
 
 def written_over(history: History) -> Iterator[str]:
     """Tell the statuses that were written in a pass to which the disk refused them, or the directory they are in."""
-    for chapter, _ in chapters(history):
+    for one_pass, _ in pass_records(history):
         refused: set[str] = set()
-        for event in chapter.events:
+        for event in one_pass.events:
             match event:
-                case Happened(kind="disk refuses", what=path) if path.startswith(_ROOT):
+                case ExternalEvent(kind="disk refuses", what=path) if path.startswith(_ROOT):
                     refused.add(path)
-                case Happened(kind="disk yields", what=path):
+                case ExternalEvent(kind="disk yields", what=path):
                     refused.discard(path)
-                case Put(path=path):
+                case FileWritten(path=path):
                     if any(f"{_ROOT}/{path}/".startswith(f"{each}/") for each in refused):
                         yield f"{event.at:%T} {path} was written, though what stood there could not be read"

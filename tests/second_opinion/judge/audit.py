@@ -10,7 +10,7 @@ from tests.second_opinion.request_log import Exchange
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 CROWDED = 4.0
 """How many times slower a machine has to be for an answer to count as late, though it was sent at once."""
@@ -18,25 +18,25 @@ ODD = frozenset({"silent-close"})
 """Faults after which a client may send a request that never arrives."""
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame each request without its line, each line without its request, and an outcome that no answer gave."""
     if not run.option("--audit") or run.disturbed or run.killed or run.code is None:
         return
     lines = [json.loads(line) for line in run.audit.splitlines()]
-    requests = [each for each in story.world.record.all()[run.first : run.last] if each.change]
-    if any(each.fault in ODD for each in story.world.record.all()[run.first : run.last]):
+    requests = [each for each in session.world.record.all()[run.first : run.last] if each.change]
+    if any(each.fault in ODD for each in session.world.record.all()[run.first : run.last]):
         return
     if run.crowd > CROWDED:
         _mark_unheard(lines, requests)
     told = Counter((line["verb"], line["jobId"]) for line in lines)
     sent = Counter((each.verb, each.job) for each in requests)
-    story.check("audit", told == sent, f"{run}: the audit tells {dict(told)}, the world got {dict(sent)}")
+    session.check("audit", told == sent, f"{run}: the audit tells {dict(told)}, the world got {dict(sent)}")
     for line in lines:
         answers = [each for each in requests if (each.verb, each.job) == (line["verb"], line["jobId"])]
         accepted = line["outcome"] == "accepted"
         fits = any(_accepted(each) for each in answers) if accepted else any(_doubtful(each) for each in answers)
         what = f"{run}: {line}, but {[str(each) for each in answers]}"
-        story.check("audit-outcome", fits, what)
+        session.check("audit-outcome", fits, what)
 
 
 def _mark_unheard(lines: list[dict[str, Any]], requests: list[Exchange]) -> None:

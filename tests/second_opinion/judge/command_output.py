@@ -18,14 +18,14 @@ from tests.second_opinion.judge import pass_output
 from tests.second_opinion.statuses import Status, all_of
 
 if TYPE_CHECKING:
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 CHANGES = ("cancel", "pause", "resume")
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame each claim of a command that was left to end by itself."""
-    judges: dict[str, Callable[[Story, Run], None]] = {
+    judges: dict[str, Callable[[Session, Run], None]] = {
         "once": _result,
         "plan": _result,
         "retry": _result,
@@ -35,36 +35,36 @@ def judge(story: Story, run: Run) -> None:
         "drift": _drift,
     }
     if run.verb in judges and run.killed is None and run.code is not None and run.code not in (64, 70):
-        judges[run.verb](story, run)
+        judges[run.verb](session, run)
 
 
 def _json(run: Run) -> bool:
     return run.option("-o") == ["json"]
 
 
-def _result(story: Story, run: Run) -> None:
+def _result(session: Session, run: Run) -> None:
     """Blame a summary that tells another exit code than there was, or other changes than the world got."""
     if run.disturbed or not run.out:
         return
     if not _json(run):
-        pass_output.judge(story, run)
+        pass_output.judge(session, run)
         return
     records = [json.loads(line) for line in run.out.splitlines()]
     summary = next((each for each in records if each["type"] == "change_summary"), None)
     if summary is None:
         return
     code = summary["exitCode"]
-    story.check("told-code", code == run.code, f"{run}: the summary says {code}")
-    requests = [each for each in story.world.record.all()[run.first : run.last] if each.change]
+    session.check("told-code", code == run.code, f"{run}: the summary says {code}")
+    requests = [each for each in session.world.record.all()[run.first : run.last] if each.change]
     if any(each.fault is not None for each in requests):
         return
     sent = {verb: len({(each.account, each.job) for each in requests if each.verb == verb}) for verb in CHANGES}
     claimed = {verb: summary["changes"][verb] for verb in CHANGES}
     if summary["changes"]["operation"] == "apply" and "--dry-run" not in run.args:
-        story.check("told-changes", claimed == sent, f"{run}: told are {claimed}, the world got {sent}")
+        session.check("told-changes", claimed == sent, f"{run}: told are {claimed}, the world got {sent}")
     pending = sum(claimed.values())
     if "--detailed-exitcode" in run.args and run.code in (0, 2):
-        story.check("detailed-exitcode", (run.code == 2) == (pending > 0), f"{run}: {claimed} are pending")
+        session.check("detailed-exitcode", (run.code == 2) == (pending > 0), f"{run}: {claimed} are pending")
 
 
 def _statuses(run: Run) -> dict[str, Status]:
@@ -77,7 +77,7 @@ def _statuses(run: Run) -> dict[str, Status]:
     return {each.name: each for each in found if names.count(each.name) == 1}
 
 
-def _get(story: Story, run: Run) -> None:
+def _get(session: Session, run: Run) -> None:
     """Blame a `get` that claims of a job what its status does not."""
     if "--live" in run.args or not _json(run) or run.disturbed or not run.out:
         return
@@ -87,7 +87,7 @@ def _get(story: Story, run: Run) -> None:
         status = statuses.get(each["metadata"]["name"])
         known = status is not None and (status.ready, status.reason, status.phase) == (ready, reason, phase)
         doubted = ready != "True"
-        story.check("get", known or doubted, f"{run}: {each}, the file says {status}")
+        session.check("get", known or doubted, f"{run}: {each}, the file says {status}")
 
 
 def _standing(status: dict[str, Any]) -> tuple[str, str, str]:
@@ -95,7 +95,7 @@ def _standing(status: dict[str, Any]) -> tuple[str, str, str]:
     return ready["status"], ready["reason"], status["phase"]
 
 
-def _describe(story: Story, run: Run) -> None:
+def _describe(session: Session, run: Run) -> None:
     """Blame a `describe` that calls a job ready whose status does not."""
     words = [line.split(None, 1) for line in run.out.splitlines() if line.startswith("  ")]
     said = {pair[0]: pair[1].strip() for pair in reversed(words) if len(pair) == 2}
@@ -103,20 +103,20 @@ def _describe(story: Story, run: Run) -> None:
         return
     status = _statuses(run).get(run.args[1])
     fits = said["ready"] != "True" or (status is not None and status.ready == "True")
-    story.check("describe", fits, f"{run}: {said}, the file says {status}")
+    session.check("describe", fits, f"{run}: {said}, the file says {status}")
 
 
-def _wait(story: Story, run: Run) -> None:
+def _wait(session: Session, run: Run) -> None:
     """Blame a `wait` that ends as if its jobs had got there, or could not, where the statuses say otherwise."""
     final = (run.option("--for") or ["settled"])[0]
     statuses = _statuses(run) | {each.name: each for each in _after(run)}
     named = [statuses.get(name) for name in run.args[1:2]]
     if run.code == 0 and "--live" not in run.args:
         there = all(each is not None and _got_there(each, final) for each in named)
-        story.check("wait-there", there, f"{run}: {named}")
+        session.check("wait-there", there, f"{run}: {named}")
     if run.code == 75:
         patience = float(run.option("--timeout")[0][:-1])
-        story.check("wait-time", run.ended - run.began >= patience, f"{run} ended after less")
+        session.check("wait-time", run.ended - run.began >= patience, f"{run} ended after less")
 
 
 def _after(run: Run) -> list[Status]:
@@ -132,32 +132,32 @@ def _got_there(status: Status, final: str) -> bool:
     return status.phase == final
 
 
-def _drift(story: Story, run: Run) -> None:
+def _drift(session: Session, run: Run) -> None:
     """Blame a `drift` that hides a job that should not run, or an unmanaged one, though each look was well."""
     if not _json(run) or run.code not in (0, 2):
         return
     said = json.loads(run.out)
     pending, unmanaged = said["drifting"], next(value for name, value in said.items() if name != "drifting")
-    story.check("drift-code", (run.code == 2) == bool(pending or unmanaged), f"{run}: {said}")
-    snapshot = story.repository.at(run.began)
-    requests = story.world.record.all()[run.first : run.last]
-    if any(each.fault is not None for each in requests) or story.world.lag or not _sound(story, run):
+    session.check("drift-code", (run.code == 2) == bool(pending or unmanaged), f"{run}: {said}")
+    snapshot = session.repository.at(run.began)
+    requests = session.world.record.all()[run.first : run.last]
+    if any(each.fault is not None for each in requests) or session.world.lag or not _sound(session, run):
         return
     drifting = {each["name"] for each in pending}
     for want in snapshot.wants():
-        job = story.world.jobs.get((want.account, want.doc.job))
+        job = session.world.jobs.get((want.account, want.doc.job))
         if job is None or job.is_gone(run.began) or job.word(run.ended) in ENDED or job.odd_word:
             continue
         if want.sure and want.doc.desired == "cancelled" and not want.doc.suspended:
-            story.check("drift-hides", want.doc.name in drifting, f"{run}: {want.doc} is not in {said}")
+            session.check("drift-hides", want.doc.name in drifting, f"{run}: {want.doc} is not in {said}")
     named = {(want.account, want.doc.job) for want in snapshot.wants()}
     seen = {(each.account, job) for each in requests for job in each.shown}
     strangers = {each["jobId"] if "jobId" in each else each["id"] for each in unmanaged}
     expected = {job for account, job in seen - named}
     if "--unfinished" not in run.args:
-        story.check("drift-unmanaged", expected == strangers, f"{run}: expected {expected}, said {strangers}")
+        session.check("drift-unmanaged", expected == strangers, f"{run}: expected {expected}, said {strangers}")
 
 
-def _sound(story: Story, run: Run) -> bool:
-    snapshot = story.repository.at(run.began)
+def _sound(session: Session, run: Run) -> bool:
+    snapshot = session.repository.at(run.began)
     return not snapshot.wrong() and len(snapshot.wants()) == len(snapshot.jobs())

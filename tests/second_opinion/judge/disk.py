@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 ALL_THE_TIME = 60.0
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame a pass that acted on statuses, or overwrote some, that it was not able to read."""
     statuses = {path: data for path, data in run.before.items() if path.startswith("status/")}
-    if run.disk < ALL_THE_TIME or run.killed or not statuses or story.remote.has_own_branch:
+    if run.disk < ALL_THE_TIME or run.killed or not statuses or session.remote.has_own_branch:
         return
     written = sorted(path for path, data in statuses.items() if run.after.get(path) != data)
-    story.check("disk-overwritten", not written, f"{run}: overwrote {written}")
-    asked = [each for each in story.world.record.all()[run.first : run.last] if each.change]
-    story.check("disk-asked", not asked, f"{run}: asked {asked}")
-    story.check("disk-code", run.code == 70, f"{run}: {run.err[-600:]}")
+    session.check("disk-overwritten", not written, f"{run}: overwrote {written}")
+    asked = [each for each in session.world.record.all()[run.first : run.last] if each.change]
+    session.check("disk-asked", not asked, f"{run}: asked {asked}")
+    session.check("disk-code", run.code == 70, f"{run}: {run.err[-600:]}")

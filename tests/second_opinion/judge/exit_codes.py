@@ -10,25 +10,25 @@ from tests.second_opinion.command import READS_ONLY, Run
 from tests.second_opinion.statuses import all_of
 
 if TYPE_CHECKING:
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 KNOWN = (70, 3, 78, 65, 1, 69, 75, 2, 64, 0)
 EDITS = frozenset({"set", "suspend", "unsuspend"})
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame an exit code that the documents do not promise, and what a command said or wrote and must not."""
     said = run.out + run.err
     if "Traceback (most" in said or ("Warning:" in said and run.killed is None):
-        story.blame("stack-trace", f"{run}: {said[-600:]}")
+        session.blame("stack-trace", f"{run}: {said[-600:]}")
     if run.code is None:
-        story.blame("hung", f"{run} did not end")
+        session.blame("hung", f"{run} did not end")
     elif run.code >= 0 and not _stopped_early(run):
-        _code(story, run)
-        _writes(story, run)
+        _code(session, run)
+        _writes(session, run)
         if run.killed is None and run.verb == "once" and not run.disturbed:
-            _once(story, run)
-            _in_time(story, run)
+            _once(session, run)
+            _in_time(session, run)
 
 
 def _stopped_early(run: Run) -> bool:
@@ -39,44 +39,44 @@ def _stopped_early(run: Run) -> bool:
     return run.code == 130 and run.killed is not None and (run.verb != "watch" or run.first == run.last)
 
 
-def _code(story: Story, run: Run) -> None:
+def _code(session: Session, run: Run) -> None:
     if run.code not in KNOWN:
-        story.blame("exit-unknown", f"{run}")
+        session.blame("exit-unknown", f"{run}")
     if run.code == 70 and not run.disk:
-        story.blame("exit-70", f"{run}: {run.err[-600:]}")
+        session.blame("exit-70", f"{run}: {run.err[-600:]}")
     if run.killed is not None and run.verb == "watch" and run.code not in (0, 78, 65):
-        story.blame("exit-signal", f"{run}: a watch that is ended exits with 0")
-    if run.verb == "plan" and run.code == 65 and not _wrong(story, run):
-        story.blame("exit-65", f"{run}, but every document is valid: {run.err[-300:]}")
+        session.blame("exit-signal", f"{run}: a watch that is ended exits with 0")
+    if run.verb == "plan" and run.code == 65 and not _wrong(session, run):
+        session.blame("exit-65", f"{run}, but every document is valid: {run.err[-300:]}")
 
 
-def _in_time(story: Story, run: Run) -> None:
+def _in_time(session: Session, run: Run) -> None:
     """Blame a pass that went on far beyond what --wait and --timeout say together, by the requests that it made."""
-    requests = story.world.record.all()[run.first : run.last]
+    requests = session.world.record.all()[run.first : run.last]
     if requests and requests[-1].at - requests[0].at > 1.5 * run.bounds + 60:
-        story.blame("overtime", f"{run} went on for {requests[-1].at - requests[0].at:.0f} s")
+        session.blame("overtime", f"{run} went on for {requests[-1].at - requests[0].at:.0f} s")
 
 
-def _writes(story: Story, run: Run) -> None:
+def _writes(session: Session, run: Run) -> None:
     if run.verb in READS_ONLY - EDITS or "--dry-run" in run.args:
         changed = [path for path in run.before.keys() | run.after.keys() if run.before.get(path) != run.after.get(path)]
         if changed and not run.disturbed:
-            story.blame("reader-wrote", f"{run} changed {sorted(changed)}")
+            session.blame("reader-wrote", f"{run} changed {sorted(changed)}")
     elif not run.disturbed and run.verb not in EDITS:
         specs = [
             path for path in run.before if not path.startswith("status/") and run.before[path] != run.after.get(path)
         ]
         if specs:
-            story.blame("pass-wrote-specs", f"{run} changed {specs}")
+            session.blame("pass-wrote-specs", f"{run} changed {specs}")
 
 
-def _once(story: Story, run: Run) -> None:
-    snapshot = story.repository.at(run.began)
+def _once(session: Session, run: Run) -> None:
+    snapshot = session.repository.at(run.began)
     wrong = snapshot.wrong()
-    if run.code == 65 and not _wrong(story, run):
-        story.blame("exit-65", f"{run}, but every document is valid: {run.err[-300:]}")
+    if run.code == 65 and not _wrong(session, run):
+        session.blame("exit-65", f"{run}, but every document is valid: {run.err[-300:]}")
     if wrong and run.code not in (70, 3, 78, 65, 75):
-        story.blame("exit-not-65", f"{run}, but a document is not valid: {snapshot.files}")
+        session.blame("exit-not-65", f"{run}, but a document is not valid: {snapshot.files}")
     if "--dry-run" in run.args or run.code in (70, 3, 78, 65):
         return
     try:
@@ -88,16 +88,16 @@ def _once(story: Story, run: Run) -> None:
     named = {doc.name for _, doc in snapshot.jobs()}
     stalled = sorted(each.name for each in statuses if each.is_true("Stalled") and each.name in named)
     if run.code == 1 and not stalled:
-        story.blame("exit-1", f"{run}, but no status is stalled")
+        session.blame("exit-1", f"{run}, but no status is stalled")
     if stalled and run.code != 1:
-        story.blame("exit-not-1", f"{run}, but stalled are {stalled}")
-    looks = [each for each in story.world.record.all()[run.first : run.last] if each.verb == "retrieve"]
+        session.blame("exit-not-1", f"{run}, but stalled are {stalled}")
+    looks = [each for each in session.world.record.all()[run.first : run.last] if each.verb == "retrieve"]
     seen = {each.job for each in looks if each.shown} - {each.job for each in looks if not each.shown}
     if any(each.reason == "RefusedByGuard" and each.job in seen for each in statuses) and run.code != 3:
-        story.blame("exit-not-3", f"{run}, but a status says RefusedByGuard")
+        session.blame("exit-not-3", f"{run}, but a status says RefusedByGuard")
 
 
-def _wrong(story: Story, run: Run) -> bool:
+def _wrong(session: Session, run: Run) -> bool:
     """Say whether a document was wrong, or doubtful though valid: a name twice, an unknown or forbidden account."""
-    snapshot = story.repository.at(run.began)
+    snapshot = session.repository.at(run.began)
     return snapshot.wrong() or len(snapshot.wants()) != len(snapshot.jobs())

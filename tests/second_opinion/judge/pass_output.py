@@ -11,7 +11,7 @@ from tests.second_opinion.statuses import Status, all_of
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 SUM = re.compile(r"^Requested: (?P<asked>[^.]*)\. ", re.MULTILINE)
 PART = re.compile(r"(\d+) (cancel|pause|resume)")
@@ -20,22 +20,22 @@ STEP = re.compile(
 )
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame a sum, a row or a step that is not so."""
     if run.verb == "plan" or "--dry-run" in run.args:
         return
-    requests = [each for each in story.world.record.all()[run.first : run.last] if each.change]
+    requests = [each for each in session.world.record.all()[run.first : run.last] if each.change]
     found = SUM.search(run.out)
     if found is not None and all(each.fault is None for each in requests):
         said = {verb: int(number) for number, verb in PART.findall(found["asked"])}
         sent = {verb: len({each.job for each in requests if each.verb == verb}) for _, verb in PART.findall(found[0])}
         sent |= {each.verb: len({r.job for r in requests if r.verb == each.verb}) for each in requests}
-        story.check("told-sum", said == sent, f"{run}: told are {said}, the world got {sent}")
-    _table(story, run)
-    _steps(story, run)
+        session.check("told-sum", said == sent, f"{run}: told are {said}, the world got {sent}")
+    _table(session, run)
+    _steps(session, run)
 
 
-def _table(story: Story, run: Run) -> None:
+def _table(session: Session, run: Run) -> None:
     """Blame a row of the table that says otherwise than the status which this pass has written."""
     try:
         statuses = all_of(run.after)
@@ -44,7 +44,7 @@ def _table(story: Story, run: Run) -> None:
     for cells in rows(run.out):
         mine = [each for each in statuses if each.name == cells["NAME"]]
         if len(mine) == 1 and run.code in (0, 1):
-            story.check("told-row", _fits(cells, mine[0]), f"{run}: {cells}, the file says {mine[0]}")
+            session.check("told-row", _fits(cells, mine[0]), f"{run}: {cells}, the file says {mine[0]}")
 
 
 def _fits(cells: dict[str, str], status: Status) -> bool:
@@ -68,16 +68,16 @@ def rows(text: str) -> list[dict[str, str]]:
     return found
 
 
-def _steps(story: Story, run: Run) -> None:
+def _steps(session: Session, run: Run) -> None:
     """Blame a step that is told and was not made."""
-    docs = [doc for snapshot in story.repository.during(run.began, run.ended) for _, doc in snapshot.jobs()]
-    exchanges = story.world.record.all()[run.first : run.last]
+    docs = [doc for snapshot in session.repository.during(run.began, run.ended) for _, doc in snapshot.jobs()]
+    exchanges = session.world.record.all()[run.first : run.last]
     for step in STEP.finditer(run.err):
         jobs = {doc.job for doc in docs if doc.name == step["name"]}
         if step["word"] is None:
             made = any(each.verb == step["verb"] and each.job in jobs for each in exchanges)
             lost = any(each.fault == "silent-close" for each in exchanges)
-            story.check("told-sent", made or lost, f"{run}: {step[0]}, but the world got no such request")
+            session.check("told-sent", made or lost, f"{run}: {step[0]}, but the world got no such request")
         else:
             shown = any(each.shown.get(job) == step["word"] for each in exchanges if not each.change for job in jobs)
-            story.check("told-confirmed", shown, f"{run}: {step[0]}, but no look showed it")
+            session.check("told-confirmed", shown, f"{run}: {step[0]}, but no look showed it")

@@ -10,61 +10,61 @@ from tests.second_opinion.request_log import Exchange
 from tests.second_opinion.snapshot import Known
 
 if TYPE_CHECKING:
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 GRACE = 3.0
 """Real seconds that an edit may take until a command that runs already must have heard of it."""
 
 
-def judge(story: Story) -> None:
+def judge(session: Session) -> None:
     """Blame each change that no spec permits, that its command may not make, or that its filter or plan leaves out."""
-    exchanges = story.world.record.all()
+    exchanges = session.world.record.all()
     for index, each in enumerate(exchanges):
         if not each.change:
             continue
-        runs = [run for run in story.runs if run.first <= index < run.last]
+        runs = [run for run in session.runs if run.first <= index < run.last]
         makers = [run for run in runs if run.may_change]
         if not makers:
-            story.blame("change-by-reader", f"{each} during {', '.join(map(str, runs)) or 'no command'}", each.at)
+            session.blame("change-by-reader", f"{each} during {', '.join(map(str, runs)) or 'no command'}", each.at)
             continue
-        if each.account is None or each.job is None or (each.account, each.job) not in story.world.jobs:
-            story.blame("change-of-unknown", f"{each}: no such job", each.at)
+        if each.account is None or each.job is None or (each.account, each.job) not in session.world.jobs:
+            session.blame("change-of-unknown", f"{each}: no such job", each.at)
             continue
-        kind = next(account.type for account in story.accounts if account.name == each.account)
-        story.check("cannot-pause", each.verb == "cancel" or kind in PAUSES, f"{each}: {kind} cannot", each.at)
-        _of_specs(story, index, each, min(run.began for run in makers))
+        kind = next(account.type for account in session.accounts if account.name == each.account)
+        session.check("cannot-pause", each.verb == "cancel" or kind in PAUSES, f"{each}: {kind} cannot", each.at)
+        _of_specs(session, index, each, min(run.began for run in makers))
         if len(makers) == 1:
-            _of_command(story, each, makers[0])
+            _of_command(session, each, makers[0])
 
 
-def _of_specs(story: Story, index: int, each: Exchange, began: float) -> None:
+def _of_specs(session: Session, index: int, each: Exchange, began: float) -> None:
     assert each.account is not None
     assert each.job is not None
-    job = story.world.jobs[each.account, each.job]
-    before = story.world.record.all()[:index]
+    job = session.world.jobs[each.account, each.job]
+    before = session.world.record.all()[:index]
     shown = [str(look.shown[each.job]) for look in before if each.job in look.shown and look.at >= began]
     started = any(word in ("running", "pausing", "paused", "succeeded") for word in shown)
-    known = Known(job.created, started, story.is_on_time)
-    begin = max(began, each.at - GRACE * story.clock.speed)
-    snapshots = story.repository.during(begin, each.at)
+    known = Known(job.created, started, session.is_on_time)
+    begin = max(began, each.at - GRACE * session.clock.speed)
+    snapshots = session.repository.during(begin, each.at)
     if not any(
-        snapshot.permits(each.verb, each.account, each.job, each.at + story.off, known) for snapshot in snapshots
+        snapshot.permits(each.verb, each.account, each.job, each.at + session.off, known) for snapshot in snapshots
     ):
         wanted = [want.doc for want in snapshots[-1].wants() if want.doc.job == each.job]
-        story.blame("unwanted-change", f"{each}: the specs want {wanted or 'nothing'}", each.at)
+        session.blame("unwanted-change", f"{each}: the specs want {wanted or 'nothing'}", each.at)
 
 
-def _of_command(story: Story, each: Exchange, run: Run) -> None:
-    docs = [doc for snapshot in story.repository.during(run.began, each.at) for _, doc in snapshot.jobs()]
+def _of_command(session: Session, each: Exchange, run: Run) -> None:
+    docs = [doc for snapshot in session.repository.during(run.began, each.at) for _, doc in snapshot.jobs()]
     mine = [doc for doc in docs if doc.job == each.job]
     for selector in run.option("--selector"):
         label = tuple(selector.split("="))
         if not any(label in doc.labels for doc in mine):
-            story.blame("change-outside-filter", f"{each}: {run}", each.at)
+            session.blame("change-outside-filter", f"{each}: {run}", each.at)
     for provider in run.option("--provider"):
         if not any(doc.provider == provider for doc in mine):
-            story.blame("change-outside-filter", f"{each}: {run}", each.at)
+            session.blame("change-outside-filter", f"{each}: {run}", each.at)
     if run.verb == "retry" and not any(doc.name in run.args for doc in mine):
-        story.blame("change-outside-filter", f"{each}: {run}", each.at)
+        session.blame("change-outside-filter", f"{each}: {run}", each.at)
     if run.option("--plan"):
-        story.check("change-outside-plan", f'"{each.job}"' in run.plan, f"{each}: {run.plan}", each.at)
+        session.check("change-outside-plan", f'"{each.job}"' in run.plan, f"{each}: {run.plan}", each.at)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tests.second_opinion.request_log import Exchange
 
 if TYPE_CHECKING:
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 FIT = {
     "cancel": {"validating_files", "queued", "running", "pausing", "paused"},
@@ -21,10 +21,10 @@ FIT = {
 }
 
 
-def last_shown(story: Story, account: str, job: str) -> object:
+def last_shown(session: Session, account: str, job: str) -> object:
     """Return the status that the last look showed of a job."""
     looks = [
-        each for each in story.world.record.all() if each.account == account and job in each.shown and not each.change
+        each for each in session.world.record.all() if each.account == account and job in each.shown and not each.change
     ]
     return looks[-1].shown[job] if looks else None
 
@@ -46,14 +46,14 @@ def whole_lists(exchanges: list[Exchange]) -> dict[int, int]:
     return finished
 
 
-def judge(story: Story) -> None:
+def judge(session: Session) -> None:
     """Blame each change of a job that its command had not seen, or had seen in a state that is not to be changed."""
-    exchanges = story.world.record.all()
+    exchanges = session.world.record.all()
     whole = whole_lists(exchanges)
     for index, each in enumerate(exchanges):
         if not each.change or each.account is None or each.job is None:
             continue
-        begins = [run.first for run in story.runs if run.may_change and run.first <= index < run.last]
+        begins = [run.first for run in session.runs if run.may_change and run.first <= index < run.last]
         seen = [
             look
             for at, look in enumerate(exchanges[:index])
@@ -64,6 +64,6 @@ def judge(story: Story) -> None:
             and (look.verb != "list" or whole.get(at, index) < index)
         ]
         if not seen:
-            story.blame("blind-change", f"{each}: this command had not seen the job", each.at)
+            session.blame("blind-change", f"{each}: this command had not seen the job", each.at)
         elif seen[-1].shown[each.job] not in FIT[each.verb]:
-            story.blame("change-on-word", f"{each}: the last look showed {seen[-1].shown[each.job]!r}", each.at)
+            session.blame("change-on-word", f"{each}: the last look showed {seen[-1].shown[each.job]!r}", each.at)

@@ -15,44 +15,44 @@ from tests.second_opinion.statuses import Receipt, on_time, read
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 FINISHED = (0, 1, 65)
 
 
-def intent(story: Story, request: Exchange) -> None:
+def intent(session: Session, request: Exchange) -> None:
     """Blame a request that arrives at the provider while its remote knows of no open intent for it."""
-    if any(run.verb == "retry" for run in story.under_way):
+    if any(run.verb == "retry" for run in session.under_way):
         return
     receipts = [
         receipt
-        for path, data in story.remote.published().items()
+        for path, data in session.remote.published().items()
         if "/_" not in path
-        for receipt in _receipts(story, path, data, request)
+        for receipt in _receipts(session, path, data, request)
     ]
-    sent = [each for each in story.world.record.changes() if _same(each, request) and each.status != 429]
+    sent = [each for each in session.world.record.changes() if _same(each, request) and each.status != 429]
     known = any(
         receipt.confirmed is None and receipt.attempts >= sum(each.at >= receipt.requested - 2 for each in sent)
         for receipt in receipts
     )
-    story.check("unpublished-intent", known, f"{request}: the remote knows of {receipts}", request.at)
+    session.check("unpublished-intent", known, f"{request}: the remote knows of {receipts}", request.at)
 
 
 def _same(each: Exchange, other: Exchange) -> bool:
     return (each.account, each.job, each.verb) == (other.account, other.job, other.verb)
 
 
-def _receipts(story: Story, path: str, data: bytes, request: Exchange) -> list[Receipt]:
+def _receipts(session: Session, path: str, data: bytes, request: Exchange) -> list[Receipt]:
     try:
-        status = on_time(read(path, data), story.off)
+        status = on_time(read(path, data), session.off)
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         return []
     return [each for each in status.receipts if status.job == request.job and each.verb == request.verb]
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame a pass that ended by itself, over a remote that was well, and left a status unpublished."""
     ended = run.verb == "once" and run.code in FINISHED and not (run.disturbed or run.killed or run.disk)
-    if ended and "--dry-run" not in run.args and story.remote.mode in ("commit", "push"):
+    if ended and "--dry-run" not in run.args and session.remote.mode in ("commit", "push"):
         said = "publish" in run.err or "git " in run.err
-        story.check("unpublished-status", said or not run.unpublished, f"{run}: {run.unpublished}, {run.err}")
+        session.check("unpublished-status", said or not run.unpublished, f"{run}: {run.unpublished}, {run.err}")

@@ -17,7 +17,7 @@ from tests.second_opinion.request_log import Exchange
 from tests.second_opinion.statuses import Receipt, Status, all_of, on_time
 
 if TYPE_CHECKING:
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 ENDS = {
     "Cancelled": {"cancelled"},
@@ -41,34 +41,34 @@ ROUNDED = 2.0
 """Seconds by which a written time may differ from the world's."""
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame each status that says what the world has never shown, or a receipt that the world did not get."""
     if not run.may_change or run.killed == "SIGKILL" or run.code is None:
         return
-    spoilt = {each.path: each.left for each in story.damages if each.at <= run.ended and each.left is not None}
+    spoilt = {each.path: each.left for each in session.damages if each.at <= run.ended and each.left is not None}
     still = {path for path, left in spoilt.items() if run.after.get(path) == left}
-    _noticed(story, run, still)
+    _noticed(session, run, still)
     try:
         statuses = all_of({path: data for path, data in run.after.items() if path not in still})
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        story.blame("status-unreadable", f"after {run}: {type(error).__name__}")
+        session.blame("status-unreadable", f"after {run}: {type(error).__name__}")
         return
-    for status in (on_time(each, story.off) for each in statuses):
-        account = _account(story, status)
+    for status in (on_time(each, session.off) for each in statuses):
+        account = _account(session, status)
         if status.job is None or account is None:
             continue
         looks = [
             each
-            for each in story.world.record.all()[: run.last]
+            for each in session.world.record.all()[: run.last]
             if each.account == account and status.job in each.shown and not each.change
         ]
-        _phase(story, run, status, looks)
-        _fresh(story, run, status, [each for each in looks if each.at >= run.began])
+        _phase(session, run, status, looks)
+        _fresh(session, run, status, [each for each in looks if each.at >= run.began])
         for receipt in status.receipts:
-            _receipt(story, run, status, receipt, account, looks)
+            _receipt(session, run, status, receipt, account, looks)
 
 
-def _noticed(story: Story, run: Run, still: set[str]) -> None:
+def _noticed(session: Session, run: Run, still: set[str]) -> None:
     """Blame a pass over everything that left an edited status of a spec of that moment as it was.
 
     The status of a spec that is gone or has moved may stay: the documents say only that it counts as none.
@@ -80,52 +80,52 @@ def _noticed(story: Story, run: Run, still: set[str]) -> None:
         return
     expected = {
         f"status/{Path(path).parent / want.doc.name}.yaml"
-        for want in story.repository.at(run.began).wants()
+        for want in session.repository.at(run.began).wants()
         for path in [want.path]
     }
     for path in sorted(still & expected):
-        story.blame("damage-unnoticed", f"{path} after {run}")
+        session.blame("damage-unnoticed", f"{path} after {run}")
 
 
-def _account(story: Story, status: Status) -> str | None:
-    named = {(each.type, each.project): each.name for each in story.accounts}
+def _account(session: Session, status: Status) -> str | None:
+    named = {(each.type, each.project): each.name for each in session.accounts}
     words = (status.account or "").split()
     options = dict(word.partition("=")[::2] for word in words if "=" in word)
     return named.get((words[0], options.get("project"))) if words else None
 
 
-def _phase(story: Story, run: Run, status: Status, looks: list[Exchange]) -> None:
+def _phase(session: Session, run: Run, status: Status, looks: list[Exchange]) -> None:
     shown = [each.shown[status.job or ""] for each in looks]
     said = [each.said[status.job or ""] for each in looks]
     where = f"{status.name} after {run}"
     if status.word is not None and status.word not in [
         word if isinstance(word, str) else json.dumps(word) for word in said
     ]:
-        story.blame("word-never-shown", f"{where}: providerStatus is {status.word!r}, shown were {said[-3:]}")
+        session.blame("word-never-shown", f"{where}: providerStatus is {status.word!r}, shown were {said[-3:]}")
     if (
         status.phase in ("cancelled", "succeeded", "failed", "running", "paused", "queued")
         and status.phase not in shown
     ):
-        story.blame("phase-never-shown", f"{where}: phase is {status.phase}, shown were {shown[-3:]}")
+        session.blame("phase-never-shown", f"{where}: phase is {status.phase}, shown were {shown[-3:]}")
     wanted = ENDS.get(status.reason or "")
     if wanted is not None and not wanted & {word for word in shown if isinstance(word, str)}:
-        story.blame("reason-never-shown", f"{where}: {status.reason}, but shown were {shown[-3:]}")
+        session.blame("reason-never-shown", f"{where}: {status.reason}, but shown were {shown[-3:]}")
     if status.final and status.phase not in ("cancelled", "succeeded", "failed", "absent"):
-        story.blame("false-final", f"{where}: final in phase {status.phase}")
+        session.blame("false-final", f"{where}: final in phase {status.phase}")
 
 
-def _fresh(story: Story, run: Run, status: Status, looks: list[Exchange]) -> None:
+def _fresh(session: Session, run: Run, status: Status, looks: list[Exchange]) -> None:
     """Blame a status that is Ready though the last look of this run showed the job otherwise."""
     if status.ready != "True" or not looks or run.killed:
         return
     last, where = looks[-1].shown[status.job or ""], f"{status.name} after {run}"
-    docs = [doc for each in story.repository.during(run.began, run.ended) for _, doc in each.jobs()]
+    docs = [doc for each in session.repository.during(run.began, run.ended) for _, doc in each.jobs()]
     wanted = {doc.desired for doc in docs if doc.name == status.name}
     fitting = set().union(*(AS_DESIRED[desired] for desired in wanted))
     if status.reason == "AsDesired" and wanted and last not in fitting and not _old_news(looks):
-        story.blame("false-ready", f"{where}: AsDesired, but the last look showed {last!r}, wanted is {wanted}")
+        session.blame("false-ready", f"{where}: AsDesired, but the last look showed {last!r}, wanted is {wanted}")
     if status.reason in ("Cancelled", "LimitReached", "Succeeded") and last in UNFINISHED and not _old_news(looks):
-        story.blame("false-ready", f"{where}: {status.reason}, but the last look showed {last!r}")
+        session.blame("false-ready", f"{where}: {status.reason}, but the last look showed {last!r}")
 
 
 def _old_news(looks: list[Exchange]) -> bool:
@@ -133,42 +133,42 @@ def _old_news(looks: list[Exchange]) -> bool:
     return any(each.fault == "list-lags" or each.verb == "list" for each in looks[-2:])
 
 
-def _receipt(story: Story, run: Run, status: Status, receipt: Receipt, account: str, looks: list[Exchange]) -> None:
+def _receipt(session: Session, run: Run, status: Status, receipt: Receipt, account: str, looks: list[Exchange]) -> None:
     where = f"{status.name} ({status.job}) after {run}"
     asked = [
         each
-        for each in story.world.record.all()[: run.last]
+        for each in session.world.record.all()[: run.last]
         if (each.account, each.job, each.verb) == (account, status.job, receipt.verb)
-        and receipt.requested - ROUNDED <= each.at <= _until(story, receipt)
+        and receipt.requested - ROUNDED <= each.at <= _until(session, receipt)
     ]
     refused = sum(each.status == 429 for each in asked)  # it says that nothing was begun: counted or not
     if len(asked) - refused > receipt.attempts:
-        story.blame("receipt-too-few", f"{where}: {receipt}, but the world got {len(asked)}")
-    lost = sum(each.killed is not None for each in story.runs) + sum(
-        each.fault == "silent-close" for each in story.world.record.all()
+        session.blame("receipt-too-few", f"{where}: {receipt}, but the world got {len(asked)}")
+    lost = sum(each.killed is not None for each in session.runs) + sum(
+        each.fault == "silent-close" for each in session.world.record.all()
     )
     if len(asked) + lost < receipt.attempts:
-        story.blame("receipt-too-many", f"{where}: {receipt}, but the world got {len(asked)}")
+        session.blame("receipt-too-many", f"{where}: {receipt}, but the world got {len(asked)}")
     if receipt.accepted is not None and not any(_accepts(each) for each in asked):
-        story.blame("receipt-accepted", f"{where}: {receipt}, but answered was {[each.status for each in asked]}")
+        session.blame("receipt-accepted", f"{where}: {receipt}, but answered was {[each.status for each in asked]}")
     if receipt.accepted is None and any(each.clean for each in asked[-1:]) and lost == 0 and receipt.confirmed is None:
-        story.blame("receipt-not-accepted", f"{where}: {receipt}, but answered was {[each.status for each in asked]}")
+        session.blame("receipt-not-accepted", f"{where}: {receipt}, but answered was {[each.status for each in asked]}")
     if receipt.confirmed is not None and receipt.verb == "cancel":
         seen = [
             each for each in looks if each.at <= receipt.confirmed + ROUNDED and each.at >= receipt.requested - ROUNDED
         ]
         words = [each.shown[status.job or ""] for each in seen]
         if receipt.outcome in ("cancelled", "succeeded", "failed") and receipt.outcome not in words:
-            story.blame("receipt-confirmed", f"{where}: {receipt}, but shown were {words[-3:]}")
+            session.blame("receipt-confirmed", f"{where}: {receipt}, but shown were {words[-3:]}")
     times = [receipt.requested, receipt.last, receipt.accepted or receipt.last, receipt.confirmed or receipt.last]
     if max(times) > run.ended + ROUNDED or receipt.last < receipt.requested - ROUNDED:
-        story.blame("receipt-times", f"{where}: {receipt}")
+        session.blame("receipt-times", f"{where}: {receipt}")
 
 
-def _until(story: Story, receipt: Receipt) -> float:
+def _until(session: Session, receipt: Receipt) -> float:
     """Return until when the request of the last attempt may come: an intent is written, and published, before it."""
-    published = 5.0 if story.remote.is_there else 1.0
-    patience = receipt.last + published * story.clock.speed * max(run.crowd for run in story.runs)
+    published = 5.0 if session.remote.is_there else 1.0
+    patience = receipt.last + published * session.clock.speed * max(run.crowd for run in session.runs)
     return max(patience, receipt.accepted + ROUNDED) if receipt.accepted is not None else patience
 
 

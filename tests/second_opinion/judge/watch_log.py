@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.second_opinion.command import Run
-    from tests.second_opinion.session import Story
+    from tests.second_opinion.session import Session
 
 
-def judge(story: Story, run: Run) -> None:
+def judge(session: Session, run: Run) -> None:
     """Blame a watch that says that something is over, and warns of the same again, more often than the user edits."""
     if run.verb != "watch" or run.code is None:
         return
     lines = [json.loads(line) for line in run.err.splitlines() if line.startswith("{") and line.endswith("}")]
     over = Counter(line["message"] for line in lines if line["message"].startswith("resolved: "))
-    edits = len(story.repository.during(run.began, run.ended)) - 1
-    faults = sum(each.fault is not None for each in story.world.record.all()[run.first : run.last])
+    edits = len(session.repository.during(run.began, run.ended)) - 1
+    faults = sum(each.fault is not None for each in session.world.record.all()[run.first : run.last])
     for message, times in over.items():
-        story.check("told-over", times <= 1 + edits + faults, f"{run}: {times} times {message}")
+        session.check("told-over", times <= 1 + edits + faults, f"{run}: {times} times {message}")
