@@ -1,14 +1,16 @@
-"""Read `Approve-Cancels: N` from commit messages. Such a line lets a reviewed commit pass a large change by the guard.
+"""Read `Approve-Cancels: N` from commit messages. Such a line approves changes that the guard would otherwise refuse.
 
-A commit counts if it meets all of these rules:
+A commit approves changes only if it meets all of these rules:
 
-- It is on the first-parent line. Merge and squash commits are; the commits that a merge brings in are not.
-- It touches specs and no status.
-- It is less than a day old and not from the future.
-- It approves only jobs whose desired state it was the last to change, while the specs still have that state. So no job
-  has two approvals.
+- It is on the first-parent line of the branch, as merge and squash commits are. The commits that a merge brings in are
+  not on that line.
+- It changes specs and no status.
+- Its committer time is less than a day ago, and at most `AHEAD_MAX` in the future.
+- It approves only jobs whose desired state it was the last to change, while the specs still declare that state.
+  Therefore no spec has two approvals.
 
-In a shallow clone no commit counts, because the parents are missing. A commit that cannot be read approves nothing.
+A commit at which the history of a shallow clone ends approves nothing, because its parents are missing. Neither does a
+commit that cannot be read.
 """
 
 from __future__ import annotations
@@ -31,16 +33,16 @@ from reconciler.ports import Located, Now, Snapshot
 AHEAD_MAX = timedelta(minutes=5)
 """How far a committer's clock may be ahead. Without a bound, a commit dated 2030 would approve until then."""
 LISTED_MAX = 10_000
-"""The most commits of a day that are read. If a day has more, only the newest can approve."""
+"""The most commits that are read, newest first. If a day has more, the older ones approve nothing."""
 COMMITS_MAX = 200
-"""The most commits that touch specs and are compared with their parent."""
+"""The most commits that are evaluated, newest first, of those that changed specs or statuses."""
 BYTES_MAX = 8 * 1024 * 1024
-"""The most bytes of specs that are parsed for the comparison. Parsing them takes some seconds."""
+"""The most bytes of specs that are parsed to compare commits. Parsing that many takes some seconds."""
 _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
 Wanted = tuple[object, ...]
-"""The fields of a spec that declare the state of its job."""
+"""The fields of a spec that identify its job and declare its desired state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,17 @@ class Approving:
     made_at: datetime
     count: int
     wants: Mapping[str, Wanted]
-    """The desired states that the commit set and no later commit changed, by spec name."""
+    """The desired states that the commit set and that no later commit changed, by spec name."""
 
 
 @dataclass(slots=True)
 class ReadApprovals:
-    """Reads the approvals of a repository, once for each revision.
+    """The approvals in the commits of a repository, read once for each revision.
 
     Args:
         git: the repository.
-        specs: the specs directory in its tree, with `/`; empty for the top.
-        statuses: the directory of the statuses in its tree, if it has them.
+        specs: the path of the specs directory in the tree, with `/`. Empty for the root of the tree.
+        statuses: the path of the status directory in the tree, or None if it is not in the repository.
         now: the wall clock.
     """
 
@@ -70,13 +72,13 @@ class ReadApprovals:
     statuses: str | None
     now: Now
     error: str | None = None
-    """Why no commit could be read, if so."""
+    """Why the commits could not be read, or None."""
     _revision: str | None = None
     _found: tuple[Approving, ...] = ()
     _read: dict[str, _Specs] = field(default_factory=dict)
 
     def at(self, revision: str, jobs: Iterable[Located[JobDocument]]) -> tuple[CommitApproval, ...]:
-        """Return the approvals at a revision for these specs. Never raises."""
+        """Return the approvals that commits up to a revision give to these specs. Never raises."""
         if revision != self._revision:
             self._found, self._revision, self.error = (), None, None
             try:
@@ -84,7 +86,7 @@ class ReadApprovals:
             except GitError as error:
                 self.error = f"no commit approves anything: {error}"
             except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
-                self.error = f"no commit approves anything, by a bug in reading them ({type(error).__name__})"
+                self.error = f"commits approve nothing, because of a bug in reading them ({type(error).__name__})"
         return in_force(self._found, jobs, self.now())
 
     def _approving(self, revision: str) -> Iterator[Approving]:
@@ -117,7 +119,7 @@ class ReadApprovals:
         return {each[2]: (int(each[1]), tuple(each[3].split())) for each in found if int(each[1]) >= oldest}
 
     def _of_specs(self, changes: Iterable[FileChange]) -> list[FileChange]:
-        """Return the changes of spec files."""
+        """Return the changes to spec files."""
         return [each for each in changes if not self._is_status(each.path) and may_hold_specs(self._inside(each.path))]
 
     def _inside(self, path: str) -> str:
@@ -127,7 +129,7 @@ class ReadApprovals:
         return self.statuses is not None and PurePosixPath(path).is_relative_to(self.statuses)
 
     def _parse(self, changes: Sequence[FileChange]) -> None:
-        """Parse the contents of these files before and after, up to `BYTES_MAX`, and drop all others from memory."""
+        """Parse both versions of each changed file, up to `BYTES_MAX` of new content, and forget all other files."""
         names = dict.fromkeys(name for each in changes for name in (each.after, each.before) if name is not None)
         sizes = self.git.sizes([name for name in names if name not in self._read])
         budget, wanted = BYTES_MAX, []
@@ -142,7 +144,8 @@ class ReadApprovals:
     def _wants(self, changes: Sequence[FileChange]) -> tuple[dict[str, Wanted], set[str]]:
         """Return the desired states that a commit set, and the names of all specs that it changed.
 
-        If an earlier content cannot be read, the commit set nothing, because the content may be unchanged.
+        If the previous version of a file cannot be read, return no desired state, because the commit may not have
+        changed any.
         """
         before, after = ([getattr(each, side) for each in changes] for side in ("before", "after"))
         had, has = (_joined(self._read.get(name) for name in side if name is not None) for side in (before, after))
@@ -158,7 +161,10 @@ class ReadApprovals:
 def in_force(
     found: Iterable[Approving], jobs: Iterable[Located[JobDocument]], now: datetime
 ) -> tuple[CommitApproval, ...]:
-    """Return the approvals that still hold: of commits within a day, for specs that still have the approved state."""
+    """Return the approvals that are still valid.
+
+    The commit must be less than a day old, and a spec must still declare the desired state that the commit set.
+    """
     today = {each.document.metadata.name: _wanted(each.document.spec) for each in jobs}
     return tuple(
         CommitApproval(each.commit, each.made_at, each.count, names)
@@ -169,10 +175,10 @@ def in_force(
 
 
 def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
-    """Return the number in a commit's message, or None.
+    """Return the number of changes that a commit's message approves, or None.
 
-    A commit at the edge of a shallow clone would seem to have created every spec. It is ignored: its listed parents
-    differ from those in the commit.
+    A commit at which the history of a shallow clone ends seems to have created every spec. Such a commit is ignored. It
+    is recognised because `rev-list` prints other parents than the commit itself has.
     """
     lines = _LINE.findall(commit.message or b"")
     return int(lines[-1]) if lines and commit.parents == parents else None
@@ -180,7 +186,7 @@ def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Specs:
-    """The desired states in some files, as of one commit."""
+    """The desired states in some files, in one version of them."""
 
     wants: Mapping[str, Wanted]
     """The desired states by spec name."""

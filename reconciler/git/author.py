@@ -1,4 +1,4 @@
-"""The author of commits, as `Ada <ada@example.org>`."""
+"""The author of commits, written as `Ada <ada@example.org>`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ _SIGNATURE = re.compile(r"(?P<name>[^<>\n]*[^<>\n ]) *<(?P<email>[^<>\s]+)>")
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The name and address of an author."""
+    """The name and email address of an author."""
 
     name: str
     email: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the author that a text such as `Ada <ada@example.org>` names. Raises ValueError with a sentence."""
+        """Parse a text such as `Ada <ada@example.org>`, and return the author.
+
+        Raises `ValueError` with a message for the user if the text has another form.
+        """
         match = _SIGNATURE.fullmatch(text)
         if match is None:
             msg = f"{text!r} is not an author: write it as 'Ada <ada@example.org>'"
@@ -27,7 +30,7 @@ class Author:
         return cls(match["name"], match["email"])
 
     def environment(self) -> Mapping[str, str]:
-        """Return the environment that makes Git commit as this author."""
+        """Return the environment variables that make Git commit as this author."""
         return {
             "GIT_AUTHOR_NAME": self.name,
             "GIT_AUTHOR_EMAIL": self.email,

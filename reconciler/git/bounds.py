@@ -1,8 +1,8 @@
-"""Limit the memory and disk that a Git command uses, on systems that can (Linux), and terminate a command.
+"""Limit the resources of a Git command, such as memory and file size (on Linux only), and terminate a command.
 
 Rules: a limit applies to the command and to every process that it starts. It is set after the command has started,
-because Python allows no code between fork and exec in a threaded process. Therefore the processes that the command has
-started by then are searched for.
+because in a threaded process Python cannot safely run code between fork and exec. Therefore the child processes that
+the command has started by then are found and limited too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _ENDS_WITHIN_S = 2.0
 
 
 def limit_resources(process: int, limits: Mapping[int, int]) -> None:
-    """Limit the resources of a process and of each process that it has started.
+    """Limit the resources of a process and of all its descendants. On systems other than Linux, do nothing.
 
     Args:
         process: the process id.
-        limits: the maximum by limit (`resource.RLIMIT_…`). A lower limit that is already set stays.
+        limits: the maximum for each resource (`resource.RLIMIT_…`). A lower limit that is already set is kept.
     """
     waiting = [process] if sys.platform == "linux" else []
     while waiting:
@@ -48,7 +48,7 @@ def _started_by(process: int) -> Iterator[int]:
 
 
 def terminate(process: subprocess.Popen[bytes]) -> None:
-    """Terminate a command and its processes. SIGTERM comes first, so that Git removes its temporary files."""
+    """Terminate a command and its process group, with SIGTERM first, so that Git can remove its temporary files."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
@@ -56,6 +56,6 @@ def terminate(process: subprocess.Popen[bytes]) -> None:
             process.communicate(timeout=_ENDS_WITHIN_S)
             break
     with suppress(ChildProcessError):
-        # As the first process of a container we inherit orphans, which must be reaped.
+        # If reconcile is process 1 of a container, it inherits the orphaned processes of the group and must reap them.
         while os.waitpid(-process.pid, os.WNOHANG)[0]:
             pass

@@ -1,8 +1,9 @@
 """The specs directory in a Git checkout: its revision, the origin of each file, and when it must not be acted on.
 
-Rules: the checked-out files count as they are. They are read but not acted on while a merge or rebase is unfinished,
-while Git is running, while a part of the specs is missing, or if two scans differ. A watch is pinned to its first
-branch. In a shallow clone the origin of a file is unknown, so none is reported.
+Rules: the files are read as they are in the working tree, including uncommitted changes. They are read but not acted on
+while a Git command is running, while an operation such as a merge or rebase is unfinished, while Git leaves out or
+re-encodes a part of the specs, or if two scans differ. A watch acts only on the branch that was checked out at its
+start. In a shallow clone, no origin and no approval is returned, because the history is incomplete.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ _UNFINISHED = {
     "BISECT_LOG": "a bisect is under way",
     "index.lock": "a Git command is running in it",
 }
-"""The files of an unfinished operation in a working tree's Git directory, as `git status` checks them."""
+"""The files in a working tree's Git directory that show an unfinished operation, as `git status` checks them."""
 _BRANCHES = "refs/heads/"
 _LEFT_OUT = "S "
-"""How `git ls-files -t` marks a file that a sparse checkout leaves out."""
+"""The mark by which `git ls-files -t` shows that a sparse checkout leaves a file out."""
 _SUBMODULE = "160000"
 """The mode of a submodule in a tree."""
 SHALLOW = (
@@ -49,22 +50,22 @@ SHALLOW = (
 )
 
 PARTIAL = (
-    "this clone leaves files out (--filter), and they are not fetched: no commit approves a change of such a file, "
-    "and a receipt may name no commit. Clone the whole repository"
+    "this clone leaves files out (--filter), and reconcile does not fetch them: no commit can approve a change to such "
+    "a file, and a receipt may not name its commit. Clone the whole repository"
 )
 
 
 def find_checkout(
     specs: Path, *, scratch: Path | None = None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Checkout | None:
-    """Return the checkout that a directory is in, or None.
+    """Return the checkout that contains a directory, or None if no checkout contains it.
 
     Args:
         specs: the specs directory.
-        scratch: the directory for Git's temporary files. None is the system's.
-        is_stopping: whether the program is about to end.
+        scratch: the directory for Git's temporary files. None means the system's.
+        is_stopping: returns whether reconcile is about to exit.
 
-    Raises `GitError`, which says what to do, if Git cannot read the checkout.
+    Raises `GitError` if the checkout cannot be used.
     """
     found = find_repository(specs, scratch=scratch, is_stopping=is_stopping) if specs.is_dir() else None
     return None if found is None else Checkout(found.git, found.common_dir, is_partial=found.is_partial)
@@ -72,22 +73,22 @@ def find_checkout(
 
 @dataclass(frozen=True, slots=True)
 class UnreadableSpecs:
-    """The `SpecSource` of a directory in an unreadable checkout. It may be incomplete, so it is not acted on."""
+    """The `SpecSource` of a checkout that Git cannot read. Its files may be incomplete, so they are not acted on."""
 
     specs: SpecsDir
     why: str
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document, and why they may not be acted on."""
-        why = f"the checkout is read and not acted on, because Git cannot read it ({self.why})"
+        """Return every document, and why the documents may not be acted on."""
+        why = f"the checkout is not acted on, because Git cannot read it ({self.why})"
         return replace(self.specs.snapshot(by_content=by_content), why_not_trusted=why)
 
     def current(self, file: str, name: str) -> JobDocument | None:  # noqa: ARG002  the port's
-        """Return None, because nothing here is acted on."""
+        """Return None, because this checkout is not acted on."""
         return None
 
     def is_as_read(self) -> bool:
-        """Return False, because nothing here is acted on."""
+        """Return False, because this checkout is not acted on."""
         return False
 
     def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's
@@ -97,43 +98,43 @@ class UnreadableSpecs:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A working tree of Git."""
+    """A Git working tree."""
 
     git: Git
     common_dir: Path
-    """The directory of the branches, which linked working trees share."""
+    """The directory with the branches and objects, which linked working trees share."""
     is_partial: bool = False
-    """Whether the clone left files out, so that the changes of a commit cannot be read."""
+    """Whether the clone left files out (`--filter`), so that some changes cannot be read."""
 
     def revision(self) -> str | None:
-        """Return the commit that is checked out, or None before the first one."""
-        # A watch calls this at each change, and two small files are faster to read than Git is to start.
+        """Return the commit that is checked out, or None if the branch has no commit yet. Raises `GitError`."""
+        # A watch calls this at each change, and reading two small files is faster than starting Git.
         ref = self._head()
         loose = (_read(self.common_dir / ref) if ref else None) or ""
         return loose if is_commit(loose) else self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
 
     def branch(self) -> str | None:
-        """Return the branch that is checked out, or None if HEAD is detached, as in CI."""
+        """Return the branch that is checked out, or None if HEAD is detached, as in CI. Raises `GitError`."""
         ref = self._head()
         if ref is not None and ref.startswith(_BRANCHES):
             return ref.removeprefix(_BRANCHES)
         return self.git.find("symbolic-ref", "--short", "--quiet", "HEAD")
 
     def _head(self) -> str | None:
-        """Return the reference that HEAD names, if it is a regular file."""
+        """Return the ref that the text of `HEAD` names, or None if `HEAD` is detached or does not name the real ref."""
         text = _read(self.git.git_dir / "HEAD") or ""
         ref = text.removeprefix("ref: ")
         return ref if ref != text and not ref.endswith(".invalid") else None
 
     def is_shallow(self) -> bool:
-        """Whether the history is cut off or may be, so that it does not show which commit changed a file."""
+        """Return whether the history is or may be cut off, so that it does not show which commit changed a file."""
         try:
             return exists(self.common_dir / "shallow")
         except GitError:
             return True
 
     def unfinished_operation(self) -> str | None:
-        """Return the operation that Git has not finished here, or None."""
+        """Return which Git operation is unfinished in this working tree, or why that cannot be determined, or None."""
         try:
             found = next((what for name, what in _UNFINISHED.items() if exists(self.git.git_dir / name)), None)
             if found is not None or not exists(self.git.git_dir / "AUTO_MERGE"):
@@ -145,10 +146,10 @@ class Checkout:
             return str(error)
 
     def missing_part(self, within: str) -> Diagnostic | None:
-        """Return the first committed file of a folder that is missing here, or None.
+        """Return a diagnostic for the first part of a directory that Git has not checked out, or None.
 
-        A missing file is not a deleted one. A sparse checkout leaves files out, and a submodule has none until it is
-        initialised.
+        Such a part is a spec file that a sparse checkout leaves out, or a submodule that is not initialised. Its files
+        must not be mistaken for deleted files. Raises `GitError`.
         """
         top = self.git.directory
         if not exists(self.git.git_dir / "info" / "sparse-checkout") and not exists(top / ".gitmodules"):
@@ -165,7 +166,10 @@ class Checkout:
         return None
 
     def origin(self, path: Path) -> Origin | None:
-        """Return the commit that last changed a file and its author, or None if the file differs from its commit."""
+        """Return the commit that last changed a file, with its author.
+
+        Return None if the file differs from the checked-out commit, or if the history is cut off or cannot be read.
+        """
         if self.is_shallow():
             return None
         try:
@@ -190,12 +194,13 @@ class CheckedOutSpecs:
     """The `SpecSource` of a specs directory in a checkout.
 
     Args:
-        specs: the source of the directory itself.
+        specs: the reader of the directory's files.
         root: the specs directory.
-        checkout: its checkout.
+        checkout: the checkout that contains it.
         statuses: the directory of statuses.
         now: the wall clock.
-        is_pinned: whether only the first branch is acted on. A detached HEAD is no branch.
+        is_pinned: whether specs are acted on only while the branch that was checked out at the start still is. A
+            detached HEAD is not acted on.
     """
 
     specs: SpecsDir
@@ -211,12 +216,12 @@ class CheckedOutSpecs:
     _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
     _revision: str | None = None
     _mismatch: Diagnostic | None = None
-    """The first file of the working tree that is missing or re-encoded, other than by a person's edit."""
+    """A diagnostic for the first file that Git left out of the working tree or re-encoded, if any."""
     _distrust: str | None = None
-    """Git's reason why the last snapshot may not be acted on, if any."""
+    """The state of the checkout because of which the last snapshot may not be acted on, or None."""
 
     def __post_init__(self) -> None:
-        """Record the first branch, and the paths of specs and statuses in the tree."""
+        """Record the branch that is checked out, and the paths of specs and statuses in the tree. Raises `GitError`."""
         self._branch = self.checkout.branch()
         git, statuses = self.checkout.git, self.statuses.resolve()
         self._within = self.root.resolve().relative_to(git.directory).as_posix()
@@ -225,21 +230,21 @@ class CheckedOutSpecs:
         self._approvals = ReadApprovals(git, self._within, self._statuses_within, self.now)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document, and whether they may be acted on."""
+        """Return every document, and why the documents may not be acted on, if so."""
         before, why_not_trusted = self._state()
         found = self.specs.snapshot(by_content=by_content)
         if self._mismatch is not None:
             found = replace(found, diagnostics=(self._mismatch, *found.diagnostics))
         is_torn = False
         if why_not_trusted is None:
-            # A checkout is not read in one step. Two equal scans between two equal states show that nothing changed
-            # meanwhile.
+            # Reading a checkout takes many steps. If two scans are equal, and the state before and after them is equal,
+            # nothing changed meanwhile.
             first, found = found, self.specs.snapshot(by_content=by_content)
             is_torn = found != first or self._state() != (before, None)
         if is_torn:
             why_not_trusted = "it changed while it was read"
         self._revision, self._distrust = before, why_not_trusted
-        reported = f"the checkout is read and not acted on: {why_not_trusted}" if why_not_trusted else None
+        reported = f"the checkout is read but not acted on: {why_not_trusted}" if why_not_trusted else None
         return replace(
             found,
             revision=before,
@@ -250,19 +255,19 @@ class CheckedOutSpecs:
         )
 
     def has_settled(self) -> bool:
-        """Whether the reason against the last snapshot is gone. That may happen without a changed file."""
+        """Return whether the reason not to act on the last snapshot is gone. No file needs to have changed for that."""
         return self._distrust is not None and self._state()[1] is None
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document as it is now, or None while a Git operation is unfinished."""
+        """Return a job document as it is now, or None if it is missing or invalid or a Git operation is unfinished."""
         return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 
     def is_as_read(self) -> bool:
-        """Whether the checkout may still be acted on, and its Settings are those of the last snapshot."""
+        """Return whether the checkout may still be acted on and its Settings are those of the last snapshot."""
         return self._state()[1] is None and self.specs.is_as_read()
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file."""
+        """Return the commit that last changed a file, with its author, or None if it is unknown."""
         key = (self._revision, file)
         if key not in self._origins:
             self._origins[key] = self.checkout.origin(self.root / file)
@@ -274,7 +279,7 @@ class CheckedOutSpecs:
         return (*(notice for notice, is_so in notices.items() if is_so), *errors)
 
     def _state(self) -> tuple[str | None, str | None]:
-        """Return the commit that is checked out, and why nothing here may be acted on, if so."""
+        """Return the commit that is checked out, and why the checkout must not be acted on, or None."""
         try:
             self._mismatch, what = self.checkout.missing_part(self._within), "a part of it is missing"
             if self._mismatch is None:

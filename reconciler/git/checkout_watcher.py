@@ -1,7 +1,7 @@
-"""Notify the watch of a checkout when a file changes, and when Git finishes what kept it from being acted on.
+"""Notify the watch when a file of a checkout changes, and when the checkout can be acted on again.
 
-A slow Git command, or a merge that is concluded, may end without changing a spec. Without this module the specs would
-be acted on only at the next interval.
+A slow Git command or a merge may end without changing a spec. Without this module, the specs would then be acted on
+only at the next interval.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STEP_S = 0.5
 
 @asynccontextmanager
 async def watching_checkout(specs: CheckedOutSpecs, root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
-    """Watch a directory of a checkout, except `ignored`, while the body runs. Both paths are resolved."""
+    """Watch a directory of a checkout, except `ignored`, while the body runs. Both paths must be resolved."""
     async with watching(root, ignored) as watcher, running(_follow(specs, watcher)):
         yield watcher
 

@@ -1,7 +1,8 @@
-"""Our own clone of a remote: a bare repository in the state directory.
+"""The clone of a remote that reconcile keeps for itself: a bare repository in the state directory.
 
-Rules: everything in it can be fetched again, so a damaged clone is deleted and created again. Its configuration is
-passed to each command and never read from it. The leftovers of an interrupted command never block a later one.
+Rules: everything in the clone can be fetched again, so a damaged clone is deleted and created again. The configuration
+is passed to each command and never read from the clone. If no other process uses the clone, the leftovers of an
+interrupted command are removed, so that they do not block a later one.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _SETTINGS = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 @dataclass(frozen=True, slots=True)
 class Clone(Git):
-    """A bare repository of our own for fetched objects.
+    """A bare repository for fetched objects, which only reconcile uses.
 
-    If its process holds the lock of the state directory (`is_exclusive`), no other process works in it, so that
-    leftovers of interrupted commands can be removed.
+    If this process holds the lock of the state directory (`is_exclusive`), no other process uses the repository, so
+    leftovers of interrupted commands can be removed safely.
     """
 
     is_exclusive: bool = False
@@ -43,23 +44,27 @@ class Clone(Git):
         file_max: int | None = None,
         output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Return the output of a command. If it fails, its leftovers are removed. Raises `GitError`."""
+        """Run a command, and return its output. Raises `GitError`.
+
+        If a fetch or push fails and the clone is exclusive, its leftovers are removed.
+        """
         if verb not in _TRANSFERS:
             return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)
-        # Only transfers lock branches, and they run one at a time. A lock that exists after a failed one is a leftover.
+        # Only fetches and pushes lock refs, and one runs at a time. A lock that remains after a failure is a leftover.
         with self._transfer_lock:
             try:
                 return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max)
             except GitError as error:
                 if self.is_exclusive and self.remove_leftovers() >= FETCH_MAX:
-                    msg = f"the branch needs more than {FETCH_MAX // 1024**2} MiB, so it is no branch of specs"
+                    msg = f"the branch is larger than {FETCH_MAX // 1024**2} MiB, too large for specs or statuses"
                     raise GitError(msg) from error
                 raise
 
     def remove_leftovers(self) -> int:
         """Remove the leftovers of interrupted commands, and return the size of the largest partial pack.
 
-        They are partial packs, packs that are kept from housekeeping, locks, and branches that name no commit.
+        Leftovers are partial packs (`tmp_*`), `.keep` markers that exempt a pack from housekeeping, lock files in the
+        top directory, and ref files that do not contain a commit id.
         """
         packs = self.git_dir / "objects" / "pack"
         partial = list(packs.glob("tmp_*"))
@@ -71,12 +76,15 @@ class Clone(Git):
         return size
 
     def is_complete(self) -> bool:
-        """Whether it has the layout of a repository. One whose creation was interrupted has not."""
+        """Return whether the directory has the layout of a repository. If its creation was interrupted, it does not."""
         head = self.git_dir / "HEAD"
         return head.is_file() and head.stat().st_size > 0 and all((self.git_dir / name).is_dir() for name in _LAYOUT)
 
     def create(self) -> None:
-        """Create the repository in one step, replacing an existing one. Raises `GitError`, or OSError."""
+        """Create the repository in a temporary directory, then move it into place. An existing one is deleted.
+
+        Raises `GitError` or `OSError`.
+        """
         fresh = self.git_dir.with_name(f"{self.git_dir.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -93,13 +101,15 @@ def open_clone(
     *,
     is_exclusive: bool = True,
 ) -> Clone:
-    """Return a bare repository with a remote as its origin. Raises `GitError`, or OSError.
+    """Return a clone with a remote as its origin, and create it if it is missing or incomplete.
 
     Args:
-        directory: its directory.
-        access: the remote and its credentials.
-        is_stopping: whether the program is about to end.
-        is_exclusive: whether no other process works in it.
+        directory: the directory of the clone.
+        access: the URL and credentials of the remote.
+        is_stopping: returns whether reconcile is about to exit.
+        is_exclusive: whether no other process uses the clone.
+
+    Raises `GitError` or `OSError`.
     """
     directory = directory.resolve()
     settings = _SETTINGS + as_text("remote.origin.url", access.url)

@@ -1,9 +1,10 @@
 """Run Git commands. This is the only module that starts processes.
 
-Rules: every command names its repository, so that Git discovers none. A repository is data: none of its hooks, filters,
-pagers, prompts or settings runs (see `settings`). A revision comes after `--end-of-options`, a path after `--`. No
-command forces anything or touches a spec. Every process that Git starts ends with its command. A failure raises
-`GitError` with Git's last message, without the user and password of any URL.
+Rules: every command names its repository, so that Git never discovers one. A repository is data: Git runs no hook,
+filter, pager or prompt that a repository configures (see `settings`). A revision that a user or a remote named comes
+after `--end-of-options`, and a path after `--`. No command rewrites the history of a branch. Every process that Git
+starts ends with its command. A failure raises `GitError` with Git's last message, without the user and password of any
+URL.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from reconciler.git.settings import NO_HOUSEKEEPING, NO_PROGRAM, OUR_SETTINGS, e
 
 TIMEOUT_S = 60.0
 FETCH_MAX = 512 * 1024 * 1024
-"""The most bytes of a fetch. A branch of specs or statuses never has as many."""
+"""The largest pack that a fetch may write, in bytes. A branch of specs or statuses is never that large."""
 OUTPUT_MAX = 64 * 1024 * 1024
-"""The most bytes that a command may print. A few nested trees can represent more files than any memory holds."""
+"""The most bytes that a command may print. A few nested trees can represent more files than fit into memory."""
 MEMORY_MAX = 512 * 1024 * 1024
-"""The memory of a command without a remote, in addition to mapped packs. Some commands collect their whole output
-first."""
+"""The most memory of a command without a remote, in bytes and in addition to mapped packs. Some commands collect their
+whole output in memory."""
 REMOTE_MEMORY_MAX = 192 * 1024 * 1024
-"""The memory of each process of a command with a remote on another machine.
+"""The most memory of each process of a command with a remote on another machine, in bytes.
 
-Git keeps every offered branch and commit in memory. A remote on this machine is served by processes of the same
-command, which need memory in proportion to the repository.
+Git keeps every branch and commit that a remote offers in memory. If the remote is on this machine, no limit applies,
+because processes of the same command serve the remote, and they need memory in proportion to the repository.
 """
 STOPS_WITHIN_S = 8.0
-"""How long a command may still run once the program is about to end."""
+"""How long a command may still run once reconcile is about to exit."""
 _STEP_S = 0.1
 _MESSAGE_MAX = 1024
 _WITH_A_REMOTE = frozenset({"ls-remote", "fetch", "push"})
@@ -51,9 +52,9 @@ _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class GitError(Exception):
-    """A command of Git failed. The message says which and why.
+    """A Git command failed, or a repository cannot be used. The message says why.
 
-    `code` is its exit code, or None if it did not end by itself.
+    `code` is Git's exit code. None means that Git did not exit by itself, or that the failure is not one of Git's.
     """
 
     def __init__(self, message: str, code: int | None = None) -> None:
@@ -70,14 +71,14 @@ class Git:
     """Git in one repository.
 
     Args:
-        git_dir: the repository, or the own directory of a linked working tree.
-        work_tree: the working tree, or None if it is bare.
-        common_dir: the directory of its branches and objects. None if no command reads a repository.
-        settings: the text of its configuration, which replaces the one in `common_dir`.
-        attributes: attributes with precedence over those in commits.
+        git_dir: the repository's directory, or the private directory of a linked working tree.
+        work_tree: the working tree, or None if the repository is bare.
+        common_dir: the directory with the branches and objects. None if no command reads a repository.
+        settings: the text of the configuration file that Git reads instead of the one in `common_dir`.
+        attributes: the text of an attributes file, which takes precedence over those in commits.
         access: the credentials of the remote.
-        is_stopping: whether the program is about to end, so that a silent remote is not waited for.
-        scratch: the directory for temporary files. None is the system's.
+        is_stopping: returns whether reconcile is about to exit. A command then has less time (`STOPS_WITHIN_S`).
+        scratch: the directory for temporary files. None means the system's.
     """
 
     git_dir: Path
@@ -103,15 +104,15 @@ class Git:
         file_max: int | None = None,
         output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Args: Return the output of a command. Raises `GitError`.
+        """Run a command, and return its output. Raises `GitError`.
 
         Args:
             verb: the command.
-            arguments: its arguments.
-            data: its input.
+            arguments: the arguments of the command.
+            data: the bytes for its standard input.
             more: additional environment variables.
-            file_max: the most bytes of a file that it may write, if the system can limit that.
-            output_max: the most bytes that it may print, checked about ten times a second.
+            file_max: the largest file that the command may write, in bytes. Applies on Linux only.
+            output_max: the most bytes that the command may print, checked about ten times a second.
         """
         where = [f"--git-dir={self.git_dir}", *([f"--work-tree={self.work_tree}"] if self.work_tree else [])]
         settings = OUR_SETTINGS if self.work_tree is None else (*OUR_SETTINGS, *NO_HOUSEKEEPING)
@@ -138,11 +139,11 @@ class Git:
     def text(
         self, verb: str, *arguments: str, data: bytes = b"", more: Mapping[str, str] = MappingProxyType({})
     ) -> str:
-        """Return the output of a command as text without trailing line breaks. Raises `GitError`."""
+        """Run a command, and return its output as text without trailing line breaks. Raises `GitError`."""
         return self.run(verb, *arguments, data=data, more=more).decode("utf-8", "replace").rstrip("\n")
 
     def find(self, verb: str, *arguments: str) -> str | None:
-        """Return the output of a command as text, or None if the object does not exist. Raises `GitError`."""
+        """Run a command, and return its output as text, or None if Git exits with 1: not found. Raises `GitError`."""
         try:
             return self.text(verb, *arguments)
         except GitError as error:
@@ -169,7 +170,7 @@ class Git:
             at = end + size + 2
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the sizes of objects in bytes, without missing ones. Raises `GitError`."""
+        """Return the size of each object in bytes. Missing objects are omitted. Raises `GitError`."""
         output = self.text("cat-file", "--batch-check=%(objectname) %(objectsize)", data=_lines(names))
         found = (line.split() for line in output.splitlines())
         return {name: int(size) for name, size in found if size.isdecimal()}
@@ -181,7 +182,7 @@ class Git:
         try:
             stdin, common = self._stdin(data, stack), self._stand_in(stack)
             # A new session has no terminal for prompts, and its whole process group can be terminated.
-            return subprocess.Popen(  # noqa: S603  a list, no shell, and every path stands after `--`
+            return subprocess.Popen(  # noqa: S603  a list, no shell, and every path comes after `--`
                 command,
                 stdin=stdin,
                 stdout=PIPE,
@@ -197,10 +198,10 @@ class Git:
             raise GitError(msg) from None
 
     def _stdin(self, data: bytes, stack: ExitStack) -> int | IO[bytes]:
-        """Return the input of a command as an unnamed file. Raises OSError.
+        """Return the input of a command as an unnamed file. Raises `OSError`.
 
-        A pipe would have to be filled while Git writes. After a timeout, `communicate` does not continue with the
-        input, so Git would wait for the rest of the input and we for Git.
+        A pipe would have to be filled while Git runs. After a timeout, `communicate` does not continue to write the
+        input. Then Git would wait for the rest of its input, and this process would wait for Git.
         """
         if not data:
             return DEVNULL
@@ -210,11 +211,11 @@ class Git:
         return file
 
     def _stand_in(self, stack: ExitStack) -> Mapping[str, str]:
-        """Return the environment that points Git to the given settings. Raises OSError.
+        """Return the environment variables that point Git to the given settings. Raises `OSError`.
 
-        Changes of the configuration by a command are dropped with it. That is intended: a fetch with a filter records
-        that the remote will always provide the rest. A later push would then omit the files of other writers' commits,
-        and the next fetch would assume that they are here.
+        A change that a command makes to the configuration is discarded with the stand-in. That is intended: a fetch
+        with a filter records in the configuration that the remote will always provide the omitted objects. A later push
+        would then omit the files of other writers' commits, and the next fetch would assume that they are here.
         """
         if self.common_dir is None:
             return {}
@@ -232,10 +233,13 @@ class Git:
     def _finish(
         self, process: subprocess.Popen[bytes], verb: str, output_max: int, limits: Mapping[int, int]
     ) -> tuple[bytes, bytes]:
-        """Return the output and the error output of a command. Raises `TimeoutExpired`, and `GitError` for too much."""
+        """Return the standard output and standard error of a command, once it has ended.
+
+        Raises `TimeoutExpired`, and `GitError` if the command prints too much.
+        """
         left: float = TIMEOUT_S
         while True:
-            # Repeated at each step, because a process that was just being started could not be found before.
+            # Repeated at each step, because a process that was just being started could not be found in the last one.
             limit_resources(process.pid, limits)
             try:
                 return process.communicate(timeout=_STEP_S)
@@ -252,7 +256,7 @@ class Git:
         except (OSError, ValueError) as error:
             # The path is omitted, because it may be the token itself, given by mistake.
             why = error.strerror if isinstance(error, OSError) else error
-            msg = f"the file of the token for the remote cannot be read: {why}"
+            msg = f"the file with the token for the remote cannot be read: {why}"
             raise GitError(msg) from None
         return {**ours, **opening}
 
@@ -280,7 +284,7 @@ def _lines(names: Sequence[str]) -> bytes:
 def _message_of(verb: str, stderr: bytes) -> str:
     lines = stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
     fatal = next((at for at, line in enumerate(lines) if line.startswith("fatal:")), len(lines) - 1)
-    # The line before it may be from ssh. The lines after it are hints.
+    # The line before the error may be from ssh. The lines after the error are hints.
     last = without_credentials(" ".join(lines[max(0, fatal - 1) : fatal + 1]))
     readable = "".join(each if each.isprintable() else " " for each in last)
     return f"git {verb}: {readable[:_MESSAGE_MAX]}"

@@ -1,7 +1,7 @@
 """Create a commit that changes some files of its parent, without a working tree.
 
-Rules: Git uses a separate index, so that a person's index is not touched. The given bytes are stored directly, not read
-from a working tree. All other files stay as they are, including those that a partial clone left out.
+Rules: Git uses a temporary index, so that a person's index is not changed. The given bytes are stored directly, not
+read from a working tree. All other files stay as they are, including those that a partial clone left out.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from reconciler.git.command import Git
 
 
 def make_commit(git: Git, parent: str | None, changes: Mapping[str, bytes | None], message: str, author: Author) -> str:
-    """Return a new commit. No branch moves. Raises `GitError`, or OSError.
+    """Create a commit, and return its id. No branch is moved. Raises `GitError` or `OSError`.
 
     Args:
         git: the repository.
         parent: the parent commit, or None for the first commit of a branch.
-        changes: the new contents of files by their paths in the tree. None removes a file.
+        changes: the new content of each file, by its path in the tree. None removes the file.
         message: the commit message.
         author: the author and committer.
     """
@@ -40,7 +40,7 @@ def make_commit(git: Git, parent: str | None, changes: Mapping[str, bytes | None
 
 
 def _store(git: Git, contents: Sequence[bytes], directory: Path) -> list[str]:
-    """Store blobs, and return their names."""
+    """Store blobs, and return their ids."""
     files = [directory / str(number) for number in range(len(contents))]
     for file, data in zip(files, contents, strict=True):
         file.write_bytes(data)

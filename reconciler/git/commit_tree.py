@@ -1,8 +1,8 @@
 """The tree of a commit as a read-only disk.
 
 Rules: nothing is checked out, so that no hook, filter, link or submodule of a repository has an effect. A link or
-submodule is neither file nor directory, and a name is only a name. One commit is read from beginning to end, whatever
-is fetched meanwhile. A blob that the clone left out for its size counts as too large, and is not fetched.
+submodule is listed as neither file nor directory. All reads are from one commit, even if another one is fetched
+meanwhile. A blob that the clone left out because of its size is reported as too large, and is not fetched.
 """
 
 from __future__ import annotations
@@ -18,31 +18,34 @@ from reconciler.ports import Entry
 
 FILES_MAX = 200_000
 PATHS_MAX = 16 * 1024 * 1024
-"""The most characters of all paths of files and directories. One tree may be used many times."""
+"""The most characters of all directory paths together. A commit may use one tree object at many paths."""
 BYTES_MAX = 128 * 1024 * 1024
-"""The most bytes of all spec files. One blob may be used many times."""
+"""The most bytes of all spec files together. A commit may use one blob for many files."""
 BLOB_MAX = 8 * 1024 * 1024
 """The most bytes of one file. Fetches leave out larger blobs (`--filter=blob:limit=8m`)."""
 BATCH_BYTES = 32 * 1024 * 1024
-"""How many bytes of blobs are read at once."""
+"""The most bytes of blobs that one Git command reads."""
 _FATAL = 128
-"""Git's own exit code for a damaged object."""
+"""The exit code with which Git reports a damaged object."""
 _FILES = ("100644", "100755")
 
 
 @dataclass(frozen=True, slots=True)
 class TreeListing:
-    """An entry of a commit's tree, by its path from the top."""
+    """An entry of a commit's tree. `path` starts at the root of the tree, and `name` is the object id."""
 
     path: str
     mode: str
     name: str
     size: int | None
-    """None for an entry that is no blob, and for a blob that the clone left out for its size."""
+    """None if the entry is not a blob, or if the clone left the blob out because of its size."""
 
 
 def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
-    """Return all entries below a directory of a commit's tree. An empty `inside` is the top. Raises `GitError`."""
+    """Return every file, link and submodule below a directory of a commit's tree. An empty `inside` is the whole tree.
+
+    Raises `GitError`.
+    """
     within = ["--", f"{inside}/"] if inside else []
     listed = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *within)
     if listed.count(b"\0") > FILES_MAX:
@@ -52,7 +55,7 @@ def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
     entries = [entry.partition("\t") for entry in text.split("\0") if entry]
     if not entries:
         return []
-    # Most commands would fetch a missing blob to find its size. This one does not.
+    # Most commands would fetch a missing blob to find its size. `rev-list --missing=print` does not.
     missing = ("--objects", "--missing=print", "--no-object-names", "--end-of-options")
     known = git.text("rev-list", *missing, f"{commit}:{inside}").split()
     here = {name for name in known if not name.startswith("?")}
@@ -74,12 +77,12 @@ class _Blob:
 
 @dataclass(slots=True)
 class TreeDisk:
-    """The `Disk` of one commit at a time. `root` stands for a directory in its tree.
+    """A read-only `Disk` that shows a directory of one commit at a time.
 
     Args:
         git: the repository.
-        inside: the directory in the tree, with `/`. Empty for the top.
-        root: the path that stands for that directory.
+        inside: the path of the directory in the tree, with `/`. Empty for the whole tree.
+        root: the path at which this disk shows the directory.
     """
 
     git: Git
@@ -89,11 +92,11 @@ class TreeDisk:
     _blobs: dict[str, _Blob] = field(default_factory=dict)
     _directories: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
-    """Contents by blob name, from this commit and earlier ones. A blob's name identifies its content."""
+    """Contents by blob id, which may have been read for an earlier commit. The id identifies the content."""
     _paths_left: int = PATHS_MAX
 
     def switch_to(self, commit: str) -> None:
-        """Switch to another commit. If this raises `GitError`, the current commit stays."""
+        """Show another commit. Raises `GitError`, and then still shows the current one."""
         if commit == self.commit:
             return
         entries = list_tree(self.git, commit, self.inside)
@@ -112,14 +115,14 @@ class TreeDisk:
         self.commit = commit
 
     def _check_size(self) -> None:
-        """Raise `GitError` if the spec files are larger than any real ones. One blob can stand for many files."""
+        """Raise `GitError` if the spec files together are larger than `BYTES_MAX`."""
         sizes = (blob.size for path, blob in self._blobs.items() if may_hold_specs(path))
         if sum(size for size in sizes if size <= BLOB_MAX) > BYTES_MAX:
             msg = f"its spec files are larger than {BYTES_MAX // 1024**2} MiB together"
             raise GitError(msg)
 
     def read(self, path: Path) -> bytes:
-        """Return a file's bytes. Raises OSError."""
+        """Return a file's bytes. Raises `OSError`."""
         blob = self._blobs.get(self._key(path))
         if blob is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -133,34 +136,34 @@ class TreeDisk:
         return self._contents[blob.name]
 
     def list(self, path: Path) -> list[Entry]:
-        """Return the entries of a directory, sorted by name. Raises OSError."""
+        """Return the entries of a directory, sorted by name. Raises `OSError`."""
         entries = self._directories.get(self._key(path))
         if entries is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         return sorted(entries.values(), key=lambda entry: entry.name)
 
     def write_beside(self, target: Path, data: bytes) -> Path:
-        """Refuse. Raises OSError."""
+        """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(target, len(data))
 
     def sync(self, path: Path) -> None:
-        """Refuse. Raises OSError."""
+        """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(path)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Refuse. Raises OSError."""
+        """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(target, source)
 
     def sync_dir(self, path: Path) -> None:
-        """Refuse. Raises OSError."""
+        """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(path)
 
     def remove(self, path: Path) -> None:
-        """Refuse. Raises OSError."""
+        """Raise `OSError`, because a commit cannot be changed."""
         raise _read_only(path)
 
     def _read_with(self, wanted: _Blob, suffix: str) -> None:
-        """Read a blob, and with it the next ones of its suffix, because callers usually read all of them."""
+        """Read a blob together with others of the same suffix, because callers usually read all of them."""
         total = 0
         names: dict[str, None] = {}
         for blob in (wanted, *(blob for path, blob in self._blobs.items() if path.endswith(suffix))):

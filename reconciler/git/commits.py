@@ -1,7 +1,7 @@
 """Read commits as data: author, time, message and changes.
 
-Rules: message, names, addresses and dates are whatever the author wrote. Therefore no such text is used as a separator,
-and each is parsed from its own field only. An unreadable value is None and never an exception.
+Rules: the author of a commit chooses its message, names, addresses and dates. Therefore no such text is used as a
+separator, and each is parsed from its own field only. A value that cannot be read is None and raises no exception.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from reconciler.git.command import Git
 from reconciler.model.status import Origin
 
 SIZE_MAX = 256 * 1024
-"""The most bytes of a commit that is read. A message that a person reviews is far smaller."""
+"""The largest commit object that is read, in bytes. A message that a person reviews is far smaller."""
 NAME_MAX = 200
-"""The most characters of an author's name with address."""
+"""The most characters of an author's name and address together."""
 _FIELD_MAX = 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FILES = frozenset({"100644", "100755"})
@@ -32,28 +32,28 @@ _HIDING = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit, as far as it can be read."""
+    """A commit. A value that cannot be read is None."""
 
     name: str
-    """The full id."""
+    """The full commit id."""
     parents: tuple[str, ...] = ()
     author: str | None = None
-    """`Ada <ada@example.org>`, printable."""
+    """The name and address, as `Ada <ada@example.org>`, printable."""
     email: str | None = None
-    """The author's address, unchanged."""
+    """The author's address, not made printable."""
     committed_at: int | None = None
-    """Seconds since 1970."""
+    """The committer time, in seconds since 1970."""
     message: bytes | None = None
-    """None if a reviewer may have been shown another text than the bytes say."""
+    """None also if a reviewer may have been shown a text that differs from these bytes."""
 
 
 def is_commit(text: str) -> bool:
-    """Whether a text is exactly one full commit id."""
+    """Return whether a text is exactly one full commit id."""
     return _COMMIT.fullmatch(text) is not None
 
 
 def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
-    """Yield commits in the order of the given ids. Raises `GitError`."""
+    """Yield the commit of each id, in order. A missing or too large one has only its id. Raises `GitError`."""
     sizes = git.sizes(names)
     small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
     found = dict(zip(small, git.read_objects("commit", small), strict=True)) if small else {}
@@ -62,7 +62,7 @@ def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file that a commit changed. An id is None if there is no regular file on that side."""
+    """One file that a commit changed, with its blob ids. None means that there was no regular file."""
 
     path: str
     before: str | None
@@ -70,12 +70,12 @@ class FileChange:
 
 
 def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[str] = ()) -> dict[str, list[FileChange]]:
-    """Return the changes of commits below these paths, or anywhere. A commit without such changes is missing.
+    """Return the changes that commits made below some paths, by commit. A commit without such changes is omitted.
 
     Args:
         git: the repository.
-        commits: a commit each, or a commit and the parent to compare it with, separated by a blank.
-        paths: directories, from the top of the tree.
+        commits: for each commit its id, or its id and the id of the commit to compare it with, separated by a blank.
+        paths: directories, relative to the root of the tree. With no path or an empty one, every change is returned.
         how: options for comparing merges.
 
     Raises `GitError`.
@@ -85,7 +85,7 @@ def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[st
     listed = git.run("diff-tree", *options, *within, data="".join(f"{each}\n" for each in commits).encode("ascii"))
     found: dict[str, list[FileChange]] = {}
     changes: list[FileChange] = []
-    # Only a field that starts with a colon is followed by a path, so that a path may contain anything.
+    # A path follows only a field that starts with a colon. Therefore a path may contain any text.
     fields = iter(listed.decode("utf-8", "surrogateescape").split("\0")[:-1])
     for each in fields:
         if each.startswith(":"):
@@ -104,7 +104,7 @@ def _change(facts: str, path: str) -> FileChange:
 
 
 def read_origin(git: Git, revision: str, path: str) -> Origin | None:
-    """Return the commit that last changed a path before a revision, with its author, or None. Raises `GitError`."""
+    """Return the last commit up to a revision that changed a path, with its author, or None. Raises `GitError`."""
     found = _LAST.fullmatch(git.text("rev-list", "-1", "--format=%h", "--end-of-options", revision, "--", path))
     if found is None:
         return None
@@ -129,7 +129,7 @@ def _read(name: str, data: bytes) -> Commit:
 
 
 def _shows_ascii(charset: str) -> bool:
-    """Whether a viewer that uses the declared encoding of a commit shows ASCII unchanged."""
+    """Return whether a viewer that uses the declared encoding of a commit shows ASCII unchanged."""
     try:
         return _CHARSET.fullmatch(charset) is not None and _ASCII.decode(charset) == _ASCII.decode("ascii")
     except (LookupError, UnicodeError):
@@ -144,5 +144,5 @@ def _text(data: bytes, charset: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text without control and hidden characters, cut to the length of a name."""
+    """Return a text with unprintable characters replaced, cut to `NAME_MAX` characters."""
     return "".join(each if each.isprintable() else "\ufffd" for each in text)[:NAME_MAX]

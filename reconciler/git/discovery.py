@@ -1,9 +1,10 @@
-"""Find the repository of a directory without Git.
+"""Find the repository that contains a directory, without Git's own discovery.
 
-Rules: files in the directory or below it are data of an author of specs. Therefore Git is never pointed at them and
-never discovers a repository itself. The repository is the nearest `.git` above: a directory, or a file that names one,
-as linked working trees and submodules have. It must belong to this user, or be one that the operator calls safe
-(`safe.directory` in git-config). Git checks that only during its own discovery, so it is checked here.
+Rules: the directory and everything below it are data that spec authors wrote. Therefore Git is never given a repository
+in there, and never discovers one itself. The repository is the nearest `.git` in a parent directory. It is either a
+directory, or a file that names one, as linked working trees and submodules have. It must belong to this user, or the
+operator's Git configuration must list it in `safe.directory`. Git checks that only during its own discovery, so this
+module checks it.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ class Repository:
 
     git: Git
     common_dir: Path
-    """The directory of its branches: the repository's own, or the main one of a linked working tree."""
+    """The directory with the branches and objects. A linked working tree uses the one of its main repository."""
     is_partial: bool
-    """Whether the clone left objects out, to be fetched on demand."""
+    """Whether the clone left objects out (`--filter`), to be fetched on demand."""
 
 
 def find_repository(
     inside: Path, *, scratch: Path | None = None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Repository | None:
-    """Return the repository whose working tree includes a directory, or None.
+    """Return the repository whose working tree contains a directory, or None.
 
     Args:
-        inside: the directory. It is not searched itself.
-        scratch: the directory for Git's temporary files. None is the system's.
-        is_stopping: whether the program is about to end.
+        inside: the directory. Only its parents are searched for a `.git`.
+        scratch: the directory for Git's temporary files. None means the system's.
+        is_stopping: returns whether reconcile is about to exit.
 
-    Raises `GitError`, which says what to do, if the repository cannot be used.
+    Raises `GitError` if the repository cannot be used.
     """
     here = inside.resolve()
     found = next(((top, git_dir) for top in here.parents if (git_dir := _git_dir(top)) is not None), None)
@@ -52,7 +53,7 @@ def find_repository(
     top, git_dir = found
     common_dir = _common_dir(git_dir)
     if any(each.resolve().is_relative_to(here) for each in (git_dir, common_dir)):
-        msg = f"{top / '.git'} leads into {inside}"
+        msg = f"{top / '.git'} points into {inside}, where authors of specs write"
         raise GitError(msg)
     _check_owner(top, git_dir, scratch)
     try:
@@ -65,14 +66,20 @@ def find_repository(
 
 
 def checkout_left_by(directory: Path) -> Path | None:
-    """Return the checkout whose path to a directory leaves it through a link, or None. Such a link may be committed."""
+    """Return the checkout that the path to a directory leaves through a symbolic link, or None.
+
+    Such a link may have been committed by an author of specs.
+    """
     named = Path(os.path.abspath(directory))  # noqa: PTH100  `Path.absolute` would keep `..`
     top = next((each for each in named.parents if os.path.lexists(each / ".git")), None)
     return None if top is None or named.resolve().is_relative_to(top.resolve()) else top
 
 
 def _configuration(git: Git, common_dir: Path) -> str:
-    """Return the settings of a repository, including those of included files. Raises `GitError`."""
+    """Return the settings of a repository and of the files that it includes, as `git config --list -z`.
+
+    Raises `GitError`.
+    """
     listing = ("--includes", "--list", "-z")
     listed = git.find("config", "--file", str(common_dir / "config"), *listing) or ""
     if is_set(listed, "extensions.worktreeconfig"):
@@ -81,7 +88,7 @@ def _configuration(git: Git, common_dir: Path) -> str:
 
 
 def is_tracked(directory: Path) -> bool:
-    """Whether a repository tracks files in a directory. An unusable repository tracks none."""
+    """Return whether a repository tracks files in a directory. If the repository cannot be used, return False."""
     try:
         repository = find_repository(directory)
         return repository is not None and bool(repository.git.find("ls-files", "-z", "--", str(directory)))
@@ -90,7 +97,7 @@ def is_tracked(directory: Path) -> bool:
 
 
 def _git_dir(top: Path) -> Path | None:
-    """Return the repository of the `.git` in a directory, or None if there is none. Raises `GitError`."""
+    """Return the repository that the `.git` in a directory is or names, or None without one. Raises `GitError`."""
     entry = top / ".git"
     try:
         mode = entry.stat().st_mode
@@ -99,7 +106,7 @@ def _git_dir(top: Path) -> Path | None:
     except OSError as error:
         raise _unreadable(entry, error) from None
     if stat.S_ISDIR(mode):
-        # As Git does, continue above an empty one, but not above one that we may not read.
+        # As in Git, the search continues above an empty `.git`, but not above one that this user may not read.
         return entry if _is_repository(entry) or not os.access(entry, os.X_OK) else None
     target = _pointer(entry) if stat.S_ISREG(mode) else None
     if (
@@ -108,7 +115,7 @@ def _git_dir(top: Path) -> Path | None:
         or "\0" in target
         or not _is_repository(named := top / target.removeprefix(_POINTER))
     ):
-        msg = f"{entry} is neither a repository nor names one"
+        msg = f"{entry} is not a repository and does not name one"
         raise GitError(msg)
     return named
 
@@ -119,7 +126,7 @@ def _is_repository(git_dir: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Whether a path exists, as far as this user may see. Raises `GitError` for an error of the disk."""
+    """Return whether a path exists and this user may see it. Raises `GitError` if the disk fails."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -135,7 +142,7 @@ def _common_dir(git_dir: Path) -> Path:
 
 
 def _pointer(file: Path) -> str | None:
-    """Return the line of a small Git file that names a path, or None if there is no such file."""
+    """Return the path in a small Git file, or None if the file is missing or this user may not read it."""
     try:
         with file.open("rb") as opened:
             return os.fsdecode(opened.read(_POINTER_MAX).rstrip(b"\r\n"))
@@ -150,7 +157,7 @@ def _unreadable(path: Path, error: OSError) -> GitError:
 
 
 def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
-    """Raise `GitError` if another user owns the repository and the operator does not call it safe."""
+    """Raise `GitError` if another user owns the repository and it is not in the operator's `safe.directory`."""
     owners = {os.geteuid()}
     if os.geteuid() == 0 and (behind := os.environ.get("SUDO_UID", "")).isdecimal():
         owners.add(int(behind))
@@ -160,14 +167,14 @@ def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
         raise _unreadable(git_dir, error) from None
     if found <= owners or _is_safe(top, scratch):
         return
-    # Without a home there is no configuration of this user.
+    # Without a home directory, this user has no Git configuration.
     scope = "--global" if os.environ.get("HOME") or os.environ.get("XDG_CONFIG_HOME") else "--system"
-    msg = f"another user owns it; if it may be trusted: git config {scope} --add safe.directory {top}"
+    msg = f"another user owns the repository; if you trust it: git config {scope} --add safe.directory {top}"
     raise GitError(msg)
 
 
 def _is_safe(top: Path, scratch: Path | None) -> bool:
-    """Whether the operator's configuration calls a directory safe."""
+    """Return whether `safe.directory` in the operator's Git configuration includes a directory."""
     nowhere = Git(Path(os.devnull), Path("/"), scratch=scratch)
     listed = nowhere.find("config", "--get-all", "--type=path", "-z", "safe.directory") or ""
     is_safe = False

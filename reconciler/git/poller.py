@@ -1,6 +1,6 @@
-"""Poll a Git remote for its branch, which notifies the watch of a remote.
+"""Poll the branch of a Git remote, and notify the watch when the branch moves.
 
-Rules: polling runs outside the event loop. It also notifies when the remote becomes unreachable or reachable.
+Rules: Git runs outside the event loop. The watch is also notified when the remote becomes unreachable or reachable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.local.file_watcher import running
 
 @dataclass(slots=True)
 class RemotePoller:
-    """The `ChangeNotifier` of a remote, which it polls every few seconds."""
+    """A `ChangeNotifier` that polls a remote every `every_s` seconds."""
 
     specs: RemoteSpecs
     every_s: float
@@ -25,11 +25,11 @@ class RemotePoller:
 
     @property
     def is_alive(self) -> bool:
-        """Whether polling is running. An unreachable remote is no failure of the watch."""
+        """Whether polling is running. An unreachable remote is not a failure of the watch."""
         return self._follower is not None and not self._follower.done()
 
     async def wait(self) -> None:
-        """Return after the branch moved, or the remote became unreachable or reachable."""
+        """Return once the branch has moved, or the remote has become unreachable or reachable."""
         await self._changed.wait()
         self._changed.clear()
 

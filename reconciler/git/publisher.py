@@ -1,4 +1,4 @@
-"""The `Publisher` of a status branch. Publications run one at a time and outside the event loop."""
+"""The `Publisher` of a status branch. Git runs outside the event loop, for one publication at a time."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class GitPublisher:
 
     @property
     def is_dedicated(self) -> bool:
-        """Whether the branch has statuses only."""
+        """Whether the branch contains only statuses."""
         return not self.branch.prefix
 
     @property
     def edition(self) -> int:
-        """How often the branch was pulled."""
+        """The number of pulls of the branch."""
         return self.branch.pulls
 
     def exclusive(self) -> asyncio.Lock:
-        """Return the lock of publications."""
+        """Return the lock that `pull` and `publish_on_top` take, and that the caller of `publish` must hold."""
         return self._lock
 
     async def pull(self) -> None:
@@ -83,17 +83,17 @@ def open_publisher(
     scratch: Path | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> GitPublisher:
-    """Return the publisher of the checkout of the specs. Raises `PublishError`.
+    """Return the publisher for the checkout that contains the specs. Raises `PublishError`.
 
     Args:
         specs: the specs directory.
         directory: the directory of statuses.
-        branch: a branch for statuses only. None is the branch that is checked out.
-        remote: the remote to push to. None keeps commits here.
+        branch: a branch for statuses only. None means the branch that is checked out.
+        remote: the remote to push to. None means that commits are not pushed.
         author: the author of commits.
         trailers: lines at the end of each message.
-        scratch: the directory for Git's temporary files. None is the system's.
-        is_stopping: whether the program is about to end.
+        scratch: the directory for Git's temporary files. None means the system's.
+        is_stopping: returns whether reconcile is about to exit.
     """
     try:
         checkout = find_checkout(specs, scratch=scratch, is_stopping=is_stopping)
@@ -109,10 +109,10 @@ def open_publisher(
         apart = StatusBranch(git, branch, "", inside, remote, author, trailers, specs="HEAD")
         return GitPublisher(apart)
     if current is None:
-        msg = "HEAD is detached, so there is no branch to commit to: check one out, or name a --status-branch"
+        msg = "HEAD is detached, so there is no branch to commit to: check one out, or name one with --status-branch"
         raise PublishError(msg)
     if not inside.is_relative_to(top):
-        msg = f"{directory} is not in the checkout: name a --status-branch"
+        msg = f"{directory} is not in the checkout: name a branch for statuses with --status-branch"
         raise PublishError(msg)
     prefix = inside.relative_to(top).as_posix()
     working_tree = WorkingTree(git, current, prefix, inside)
@@ -122,12 +122,12 @@ def open_publisher(
 def publish_to_remote(
     specs: RemoteSpecs, directory: Path, branch: str | None, author: Author, trailers: tuple[str, ...]
 ) -> GitPublisher:
-    """Return the publisher to the remote of the specs.
+    """Return the publisher that pushes to the remote of the specs.
 
     Args:
         specs: the source of the specs.
         directory: the directory of statuses on the disk.
-        branch: a branch for statuses only. None is the branch of the specs.
+        branch: a branch for statuses only. None means the branch of the specs.
         author: the author of commits.
         trailers: lines at the end of each message.
     """

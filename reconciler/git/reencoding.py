@@ -1,7 +1,8 @@
 """Find specs that Git re-encodes at checkout, so that the file differs from the text that was reviewed.
 
-The attribute `working-tree-encoding` may name any conversion of the machine. `ASCII//TRANSLIT` turns a character that
-is no quote into a quote that ends a text. A spec that a reviewer reads as `running` is then checked out as `cancelled`.
+The attribute `working-tree-encoding` may name any conversion that this machine offers. For example, `ASCII//TRANSLIT`
+can turn a typographic quote into the quote that ends a YAML text. A spec that a reviewer reads as `running` can then be
+checked out as `cancelled`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ _AS_COMMITTED = frozenset({"unspecified", "unset", "set", "utf-8", "utf8"})
 
 
 def find_reencoded(git: Git, specs: str, statuses: str | None) -> Diagnostic | None:
-    """Return the first spec that is checked out in another encoding than it is stored in, or None.
+    """Return a diagnostic for the first spec file that Git re-encodes at checkout, or None.
 
     Args:
         git: the checkout.
-        specs: the specs directory in its tree, with `/`.
-        statuses: the directory of statuses in its tree, if it is there. A status is exempt, because it has a digest.
+        specs: the path of the specs directory in the tree, with `/`.
+        statuses: the path of the status directory in the tree, if it is there. Statuses are exempt, because each
+            contains a digest.
 
     Raises `GitError`.
     """
@@ -44,7 +46,7 @@ def find_reencoded(git: Git, specs: str, statuses: str | None) -> Diagnostic | N
 
 
 def _may_set_encoding(top: Path, specs: str) -> bool:
-    """Whether an attributes file that applies to the specs mentions the attribute. This is faster than starting Git."""
+    """Return whether an attributes file for the specs mentions the attribute. That is faster than starting Git."""
     root = top / specs
     above = [each / _FILE for each in root.parents if each.is_relative_to(top)]
     inside = (Path(directory, _FILE) for directory, _, names in os.walk(root) if _FILE in names)
@@ -54,7 +56,7 @@ def _may_set_encoding(top: Path, specs: str) -> bool:
 def _may_name_attribute(file: Path) -> bool:
     try:
         found = file.lstat()
-        # Git does not follow a link to attributes either, and a device or a pipe may be endless.
+        # A link is not followed, as in Git. A device or a pipe is not read, because it may be endless.
         is_read = stat.S_ISREG(found.st_mode) and found.st_size <= _READ_MAX
         return _ATTRIBUTE.encode() in file.read_bytes() if is_read else found.st_size > _READ_MAX
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A branch of a Git remote as a source of specs. It is known by its URL only and never checked out.
+"""A branch of a Git remote as a source of specs. The remote is given by its URL, and nothing is checked out.
 
-Rules: one commit at a time is read completely. Fetched objects are data. A rewound branch is read but not acted on
-until an operator accepts its new commit. While the remote is unreachable, that is reported and the last commit stays in
+Rules: a snapshot is read from one commit. Fetched objects are data. A rewound branch is read but not acted on until an
+operator accepts its new commit. While the remote is unreachable, that is reported, and the last fetched commit stays in
 use.
 """
 
@@ -28,24 +28,24 @@ from reconciler.ports import Now, Snapshot
 
 REF = "refs/reconcile/specs"
 DEPTH = 1000
-"""How many commits the first fetch brings. The rest is fetched when it is needed."""
+"""How many commits of the history the first fetch transfers. The rest is fetched when it is needed."""
 _WANTS_CREDENTIALS = "terminal prompts disabled"
 WITHOUT_LARGE = "--filter=blob:limit=8m"
 
 
 @dataclass(slots=True)
 class RemoteSpecs:
-    """The `SpecSource` of a branch of a remote.
+    """The `SpecSource` for a branch of a remote.
 
     Args:
-        git: our clone of it.
-        ref: the branch.
-        inside: the specs directory in its tree.
-        statuses: the directory of statuses in its tree, if it is there.
+        git: the clone of the remote.
+        ref: the name of the branch.
+        inside: the path of the specs directory in the tree.
+        statuses: the path of the status directory in the tree, if it is there.
         memory: the file that records the commit that was last acted on.
         now: the wall clock.
         parse: the YAML parser.
-        accepted: a commit that the operator accepts once although the branch was rewound to it.
+        accepted: a commit id or the beginning of one. A rewind of the branch to that commit is accepted once.
         may_act: whether the specs may be acted on. A read-only run records no commit and accepts none.
     """
 
@@ -61,27 +61,30 @@ class RemoteSpecs:
     head: str | None = None
     """The newest commit that was fetched."""
     unreachable: str | None = None
-    """Why the last poll failed, if so."""
+    """Why the last poll failed, or None."""
     _disk: TreeDisk = field(init=False)
     _specs: SpecsDir = field(init=False)
     _approvals: ReadApprovals = field(init=False)
     _is_unshallow: bool = False
-    """Whether the whole history of the branch was requested."""
+    """Whether the whole history of the branch was requested, even if that failed."""
     _unreadable: str | None = None
-    """A commit that was fetched and could not be read. The clone may be damaged."""
+    """A commit that was fetched but could not be read. The clone may be damaged."""
     _recreated_for: str | None = None
     """The unreadable commit for which the clone was recreated. A second time would not help."""
     _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """Create the disk of the clone. Nothing is read yet."""
+        """Create the readers of the clone. Nothing is read yet."""
         root = Path("/", self.inside)
         self._disk = TreeDisk(self.git, self.inside, root)
         self._approvals = ReadApprovals(self.git, self.inside, self.statuses, self.now)
         self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.parse)
 
     def poll(self) -> bool:
-        """Poll the remote, and fetch the branch if it moved. Returns whether it did. Never raises."""
+        """Fetch the branch if it has moved, and return whether it has.
+
+        A failure of Git is recorded in `unreachable`. Raises `OSError` if a damaged clone cannot be recreated.
+        """
         with self._polling:
             try:
                 tip = self._fetch_tip()
@@ -92,7 +95,7 @@ class RemoteSpecs:
             return has_moved
 
     def recreate_clone(self) -> None:
-        """Recreate the clone, because it is damaged. Raises `GitError`, or OSError."""
+        """Recreate a damaged clone, and fetch the branch. Raises `GitError` or `OSError`."""
         with self._polling:
             self.git.create()
             self.head = None
@@ -132,7 +135,7 @@ class RemoteSpecs:
         )
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document of the newest commit."""
+        """Return a job document of the newest fetched commit, or None if it is missing or invalid."""
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
         try:
@@ -144,7 +147,7 @@ class RemoteSpecs:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Whether the newest commit has the Settings of the last snapshot."""
+        """Return whether the newest fetched commit has the same Settings files as the commit of the last snapshot."""
         paths, read = [self._path(each) for each in self._specs.settings_files], self._disk.commit
         if self.head == read or read is None or self.head is None or not paths:
             return True
@@ -157,7 +160,7 @@ class RemoteSpecs:
             return False
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file."""
+        """Return the commit that last changed a file, with its author, or None if it is unknown."""
         path = self._path(file)
         commit = self._disk.commit or REF
         try:
@@ -173,12 +176,12 @@ class RemoteSpecs:
         return f"{self.inside}/{file}" if self.inside else file
 
     def _fetch_tip(self) -> str:
-        """Return the commit of the branch after fetching it. Raises `GitError`."""
+        """Fetch the branch if it has moved, and return its commit. Raises `GitError`, or `OSError` as `poll` does."""
         name = f"refs/heads/{self.ref}"
         listed = self.git.text("ls-remote", "--", "origin", name).splitlines()
         tips = {ref: commit for commit, _, ref in (line.partition("\t") for line in listed) if is_commit(commit)}
         if name not in tips:
-            msg = f"it has no branch {self.ref!r}"
+            msg = f"the remote has no branch {self.ref!r}"
             raise GitError(msg)
         if tips[name] == self.head:
             return self.head
@@ -189,7 +192,10 @@ class RemoteSpecs:
         return self.git.text("rev-parse", "--verify", REF)
 
     def _has_fetched(self) -> bool:
-        """Whether the last fetched commit is here. A clone that a power failure damaged is recreated."""
+        """Return whether the last fetched commit is in the clone.
+
+        If the clone is damaged, for example by a power failure, and no other process uses it, recreate it.
+        """
         try:
             is_here = self.git.find("cat-file", "-e", f"{REF}^{{tree}}") is not None
         except GitError as error:
@@ -204,11 +210,11 @@ class RemoteSpecs:
         return is_here
 
     def _explained(self, message: str) -> str:
-        """Return Git's message, with the remedy if it wanted credentials."""
+        """Return Git's message, with the remedy if Git asked for credentials."""
         if _WANTS_CREDENTIALS not in message:
             return message
         is_given = self.git.access is not None and self.git.access.is_given
-        why = "it refuses the token" if is_given else "it needs a token: --git-token-file, or RECONCILE_GIT_TOKEN"
+        why = "it refuses the token" if is_given else "it needs a token: set --git-token-file or RECONCILE_GIT_TOKEN"
         return f"{why} ({message})"
 
     def _fetch(self, *how: str) -> None:
@@ -217,7 +223,7 @@ class RemoteSpecs:
         self.git.run("fetch", *options, *how, "--", "origin", wanted, file_max=FETCH_MAX)
 
     def _deepen(self) -> bool:
-        """Fetch the rest of the history. Returns whether it arrived."""
+        """Fetch the rest of the history, once. Return whether this call fetched it."""
         with self._polling:
             if self._is_unshallow:
                 return False
@@ -229,7 +235,7 @@ class RemoteSpecs:
             return True
 
     def _is_cut_off(self, commit: str) -> bool:
-        """Whether the history is cut off at a commit. It then seems to have created every file."""
+        """Return whether the history is cut off at a commit. Such a commit seems to have created every file."""
         try:
             ends = (self.git.directory / "shallow").read_text(encoding="ascii").split()
         except FileNotFoundError:
@@ -247,11 +253,11 @@ class RemoteSpecs:
             return None
         return (
             f"the branch {self.ref} was rewound: {commit[:12]} does not come after {str(before)[:12]}; "
-            f"to accept that, --accept-revision {commit[:12]}"
+            f"to accept that, use --accept-revision {commit[:12]}"
         )
 
     def _remembered(self) -> str | None:
-        """Return the commit that was last acted on, or None. Raises OSError if the record cannot be read."""
+        """Return the commit that was last acted on, or None. Raises `OSError` if the record cannot be read."""
         try:
             return self.memory.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:
@@ -261,7 +267,7 @@ class RemoteSpecs:
         try:
             return self.git.find("merge-base", "--is-ancestor", "--end-of-options", before, commit) is not None
         except GitError:
-            return False  # the earlier commit is not here
+            return False  # the earlier commit is not in the clone
 
     def _notices(self) -> tuple[str, ...]:
         unreachable = None if self.unreachable is None else f"the spec repository cannot be fetched: {self.unreachable}"

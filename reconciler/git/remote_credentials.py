@@ -1,8 +1,8 @@
 """The credentials of a Git remote: a token from a file, a variable or the URL, or else those that Git finds itself.
 
-Rules: Git gets the secret by its environment, so that no list of processes, file or log shows it. It is read again for
-each command, so that a renewed one is used. No redirect is followed with it. It is redacted in the messages of a
-remote. An ssh agent, a key or a credential helper is found by Git.
+Rules: Git gets the secret in its environment, so that no process list, file or log shows it. The secret is read again
+for each command, so that a rotated one is used. With a secret, Git follows no redirect. The secret is redacted in the
+messages of a remote. Without a secret, Git uses the ssh agent, ssh key or credential helper that it finds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _USER = "x-access-token"
 
 
 def split_url(url: str) -> tuple[str, str | None, str | None]:
-    """Return an HTTP URL without its user and password, and these two. Any other URL is returned unchanged."""
+    """Return an HTTP URL without its user and password, the user, and the password. Other URLs stay unchanged."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
         return url, None, None
@@ -32,12 +32,12 @@ def split_url(url: str) -> tuple[str, str | None, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class RemoteCredentials:
-    """A remote's URL without its secret, and the secret.
+    """The URL of a remote, and the source of its secret.
 
     Args:
-        url: the URL for Git.
-        user: the user of the token. None is the usual one.
-        file: the file of the token.
+        url: the URL for Git, without the secret.
+        user: the user name to send with the token. None means `x-access-token`.
+        file: the file that contains the token.
         token: the token, if there is no file.
     """
 
@@ -48,11 +48,11 @@ class RemoteCredentials:
 
     @property
     def is_given(self) -> bool:
-        """Whether there is a token, which may be the wrong one."""
+        """Whether a token was given, which may be invalid."""
         return self.file is not None or self.token is not None
 
     def secret(self) -> str | None:
-        """Return the current token, or None. Raises OSError, and ValueError if the file is empty."""
+        """Return the current token, or None. Raises `OSError`, and `ValueError` if the file is empty."""
         found = self.token if self.file is None else self.file.read_text(encoding="utf-8").strip()
         if self.file is not None and not found:
             msg = "it is empty"
@@ -61,9 +61,10 @@ class RemoteCredentials:
         return found
 
     def environment(self, count: int = 0) -> Mapping[str, str]:
-        """Return the environment that makes Git send the token to this remote.
+        """Return the environment variables that make Git send the token to this remote, or none without a token.
 
-        It continues the `count` settings that the environment already has. Raises the errors of `secret`.
+        `count` is the number of settings that the environment already passes to Git (`GIT_CONFIG_COUNT`). Raises the
+        errors of `secret`.
         """
         secret = self.secret()
         if secret is None:
@@ -80,7 +81,7 @@ class RemoteCredentials:
         return {"GIT_CONFIG_COUNT": str(count + len(settings)), **named}
 
     def redact(self, text: str) -> str:
-        """Return a text with the secret redacted."""
+        """Return a text with the current secret redacted."""
         with suppress(OSError, ValueError):
             secret = self.secret()
             for each in (secret, self._basic(secret)) if secret else ():

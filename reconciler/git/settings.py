@@ -1,19 +1,19 @@
-"""The configuration and environment of Git commands: our settings, and an allow list of a repository's own.
+"""The configuration and environment of Git commands: fixed settings, and an allow list of a repository's own settings.
 
 Theory: a repository is data, but its `.git/config` can name programs that Git runs. Therefore Git reads a stand-in for
-the repository's common directory. It has the objects, branches and tags by links, a `config` with the allowed settings
-only, an `info/attributes` that disables every filter and driver, and no hooks. From the environment Git gets the
-variables that an operator sets, and none that a hook or a parent Git sets.
+the repository's common directory. The stand-in contains links to the objects, branches and tags, a `config` with only
+the allowed settings, an `info/attributes` that disables every filter and driver, and no hooks. Of the `GIT_*` variables
+in the environment, Git gets those that an operator sets, and none that a hook or a parent Git process sets.
 
 What the repository's own `.git/config` (with `config.worktree` and included files) can still do:
 
 - name remotes: their URLs and what is fetched from them. A push goes there, over https, http, ssh, git or a path;
-- add a header, a proxy or a certificate authority for http, as CIs do to pass a token;
-- set how files are in the working tree: line endings, modes, letter case, links, a sparse checkout;
+- add a header, a proxy or a certificate authority for http, as CI hosts do to pass a token;
+- set how files appear in the working tree: line endings, modes, letter case, links, a sparse checkout;
 - set the format of objects and references.
 
-None of it starts a program. A credential helper, an ssh command and a rewritten URL come from the operator's own global
-or system configuration, or from the environment.
+None of these settings names a program. A credential helper, an ssh command and a rewritten URL can come only from the
+operator's own global or system configuration, or from the environment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REMOTE_PROTOCOLS = "https:http:ssh:git:file"
-"""The protocols of a command with a remote. A helper such as `ext::` would be a program."""
+"""The protocols that a command with a remote may use. A remote helper such as `ext::` would run a program."""
 
 OUR_SETTINGS = (
     "safe.bareRepository=explicit",
@@ -49,7 +49,7 @@ OUR_SETTINGS = (
     "http.lowSpeedTime=20",
 )
 NO_HOUSEKEEPING = ("gc.auto=0", "maintenance.auto=false")
-"""For a person's checkout. Repacking it is left to the person's own Git, which knows all of its working trees."""
+"""For a person's checkout. Only the person's own Git repacks it, because it knows all of its working trees."""
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -68,7 +68,7 @@ _OPERATORS = re.compile(
     r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|PROXY_COMMAND|EXEC_PATH|AUTHOR_DATE|COMMITTER_DATE"
     r"|CONFIG_(COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)|(SSL|PROXY_SSL|HTTP|TRACE|TRACE2)(_\w+)?)"
 )
-"""Git's variables that an operator sets. All others are for hooks, or change the meaning of a command."""
+"""The variables of Git that an operator sets. All others are for hooks, or change the meaning of a command."""
 
 _ALLOWED: Mapping[str, frozenset[str]] = {
     "core": frozenset(
@@ -81,9 +81,9 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "remote": frozenset({"url", "pushurl", "fetch"}),
     "http": frozenset({"extraheader", "proxy", "proxyauthmethod", "sslcainfo", "sslcapath", "version", "postbuffer"}),
 }
-"""The settings of a repository that Git gets, by section, with and without a subsection."""
+"""The settings of a repository that are passed to Git, by section, with or without a subsection."""
 _DROPPED_EXTENSIONS = frozenset({"worktreeconfig", "partialclone", "relativeworktrees"})
-"""Extensions without effect in a stand-in: their files were already read, or their objects are never fetched."""
+"""Extensions that a stand-in does not need: their files were already read, or their objects are never fetched."""
 _WORD = re.compile(r"[a-z0-9]*")
 _URL = re.compile(r'^\turl = "(.*)"$', re.MULTILINE)
 _ELSEWHERE = re.compile(r"(https?|ssh|git)://|[^/]+:(?!//)")
@@ -91,21 +91,21 @@ _ELSEWHERE = re.compile(r"(https?|ssh|git)://|[^/]+:(?!//)")
 
 LINKED = ("objects", "refs", "packed-refs", "shallow", "reftable", "logs")
 NO_PROGRAM = "* -filter -diff -merge\n"
-"""Attributes that disable every filter and driver of the operator's own configuration for files of commits."""
+"""Attributes that disable, for every file, the filters and drivers of the operator's own configuration."""
 
 
 class UnknownExtensionError(Exception):
-    """A repository uses a storage format that this program does not know and might misread."""
+    """A repository uses a storage format that reconcile does not know and might misread."""
 
 
 def environment(given: Mapping[str, str], *, has_remote: bool) -> dict[str, str]:
-    """Return the environment of a command, made from that of this process."""
+    """Return the environment of a command, derived from the environment of this process."""
     ours = {name: value for name, value in given.items() if not name.startswith("GIT_") or _OPERATORS.fullmatch(name)}
     return {**ours, **_ENVIRONMENT, **({"GIT_ALLOW_PROTOCOL": REMOTE_PROTOCOLS} if has_remote else _OFFLINE)}
 
 
 def allowed_settings(listed: str) -> str:
-    """Return the text of a configuration file with the allowed settings of a repository.
+    """Return the text of a configuration file that contains only the allowed settings of a repository.
 
     Args:
         listed: the output of `git config --list -z`.
@@ -116,13 +116,13 @@ def allowed_settings(listed: str) -> str:
 
 
 def is_set(listed: str, name: str) -> bool:
-    """Whether a boolean setting is true. `name` may be the end of its name."""
+    """Return whether a boolean setting is true. `name` is its full name, or the end of its name."""
     found = [value for key, value in _settings(listed) if key.endswith(name)]
     return bool(found) and (found[-1] or "true").lower() in {"true", "yes", "on", "1"}
 
 
 def is_elsewhere(text: str) -> bool:
-    """Whether all remotes of a configuration are on other machines, as far as their URLs show."""
+    """Return whether all remotes in the text of a configuration are on other machines, judged by their URLs."""
     urls = _URL.findall(text)
     return bool(urls) and all(map(_ELSEWHERE.match, urls))
 
@@ -146,7 +146,7 @@ def _is_allowed(key: str, value: str | None) -> bool:
 
 
 def as_text(key: str, value: str | None) -> str:
-    """Return a setting as text of a configuration file. None is a setting without a value."""
+    """Return a setting as lines of a configuration file. If `value` is None, the setting has no value."""
     section, name = key.partition(".")[0], key.rpartition(".")[2]
     subsection = key[len(section) + 1 : -len(name) - 1]
     head = f'[{section} "{_escaped(subsection)}"]' if subsection else f"[{section}]"
@@ -159,18 +159,18 @@ def _escaped(text: str) -> str:
 
 @contextmanager
 def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | None) -> Iterator[Path]:
-    """Create the stand-in for a repository's common directory while the body runs. Raises OSError.
+    """Create the stand-in for a repository's common directory while the body runs. Raises `OSError`.
 
     Args:
-        common_dir: the repository's own.
-        settings: the text of its configuration.
-        attributes: attributes with precedence over those in commits.
-        scratch: the directory to create it in. None is the system's for temporary files.
+        common_dir: the common directory of the repository.
+        settings: the text of the configuration file in the stand-in.
+        attributes: the text of an attributes file, which takes precedence over those in commits.
+        scratch: the directory to create the stand-in in. None means the system's directory for temporary files.
     """
     with tempfile.TemporaryDirectory(prefix="reconcile-", dir=scratch, ignore_cleanup_errors=True) as directory:
         here = Path(directory)
         for name in LINKED:
-            # Git creates the others if they are missing, but it cannot create a directory through a link to nothing.
+            # Git creates a missing file through a dangling link, but it cannot create a directory in that way.
             if name != "logs" or (common_dir / name).is_dir():
                 (here / name).symlink_to(common_dir / name)
         (here / "info").mkdir()
@@ -183,7 +183,7 @@ def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | N
 
 
 def _keep_shallow(link: Path, file: Path) -> None:
-    """Apply to the file what Git did to its link. Git removes `shallow` once the history is complete."""
+    """If Git replaced or removed the link, do the same to the file. Git removes it once the history is complete."""
     if link.is_symlink():
         return
     if link.exists():

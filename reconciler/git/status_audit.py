@@ -1,7 +1,8 @@
 """Find statuses that reconcile did not write, by their digests and by the commits that touched them.
 
-A digest reveals an edit by accident, and so does the author of a commit, because only reconcile's author may touch a
-status. Neither stops an attacker, who can compute a digest and choose an author. Only the Git host knows who pushed.
+A wrong digest reveals an accidental edit. So does a commit by another author, because only reconcile's author may
+change a status. Neither stops an attacker, who can compute a digest and choose an author. Only the Git host knows who
+pushed a commit.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str
     """Return a diagnostic for each status file that reconcile did not write.
 
     Args:
-        found: the statuses.
-        statuses: their directory.
-        places: the paths in it that belong to specs.
+        found: the statuses that were read.
+        statuses: the directory of statuses.
+        places: the paths in that directory at which specs have their statuses.
     """
     return tuple(
         Diagnostic(
@@ -40,7 +41,7 @@ def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str
 
 
 def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status that a commit of another author touched.
+    """Return a diagnostic for each status that a commit by another author changed.
 
     Args:
         specs: the specs directory.
@@ -48,7 +49,8 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
         since: the revision whose history is excluded.
         author: the author of reconcile's commits.
 
-    Raises `GitError` if there is no such revision, and ValueError if there is no checkout or author.
+    Raises `GitError` if Git fails or does not know the revision, and `ValueError` if the specs are not in a checkout or
+    the author is invalid.
     """
     checkout = find_checkout(specs)
     if checkout is None:
@@ -68,20 +70,20 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
 def _foreign_changes(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[Diagnostic]:
     git = checkout.git
     commits = git.text("rev-list", "--end-of-options", f"{base}..HEAD").split()
-    # Of a merge, only changes that none of its parents has.
+    # For a merge, only the changes that differ from every parent.
     changes = read_changes(git, commits, within, how=["-c"])
     for commit in read_commits(git, [each for each in commits if each in changes]):
-        author = printable(commit.email or "") or commit.author or "an author that cannot be read"
+        author = printable(commit.email or "") or commit.author or "an unreadable author"
         for change in changes[commit.name] if commit.email != ours else ():
-            yield _diagnostic(checkout, change.path, f"commit {commit.name[:12]} of {author} writes a status")
+            yield _diagnostic(checkout, change.path, f"commit {commit.name[:12]} by {author} changes a status")
     head, fork = git.text("rev-parse", "--verify", "HEAD"), git.find("merge-base", "--end-of-options", base, "HEAD")
     if fork is None:
         return
-    # A merge that takes one side unchanged has no changes of its own, but may revert statuses of the other side.
+    # A merge that takes one side unchanged has no changes of its own, but may revert statuses from the other side.
     touched = {change.path for each in changes.values() for change in each}
     for change in read_changes(git, [f"{head} {fork}"], within).get(head, ()):
         if change.path not in touched:
-            yield _diagnostic(checkout, change.path, "a merge reverts what reconcile wrote there")
+            yield _diagnostic(checkout, change.path, "a merge reverts the version that reconcile wrote")
 
 
 def _diagnostic(checkout: Checkout, path: str, message: str) -> Diagnostic:

@@ -1,13 +1,13 @@
 """Publish statuses as commits, on the branch of the specs or on a dedicated branch.
 
-Rules: nothing is forced, no history is rewritten, and no file except statuses changes. A person's index and
-configuration are not used. A commit is made only if the tree differs. A refused push raises `ConflictError`: another
-writer published first, and the decisions must be made again.
+Rules: no history is rewritten, and a commit changes only statuses. It is made without a person's index, and only if a
+status has changed. If a push is refused because another writer published first, `ConflictError` is raised, and the
+decisions must be made again.
 
-Theory: the statuses on the disk are the working copy, `_published` is the tree of `_base`, and both are compared as
-bytes. `pull` replaces the working copy by the published tree, and keeps receipts that only the working copy has.
-`publish` commits the difference on top of `_base`. `publish_on_top` first moves the difference onto a newer `_base`, as
-a rebase does.
+Theory: the statuses on the disk are the working copy, `_published` is the tree of `_base`, and both are compared byte
+by byte. `pull` replaces the working copy by the published tree. The first pull keeps receipts that only the working
+copy has. `publish` commits the difference on top of `_base`. `publish_on_top` first moves the difference onto a newer
+`_base`, as a rebase does.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class StatusBranch:
         branch: the name of the branch.
         prefix: the path of the statuses in its tree. Empty for a dedicated branch.
         directory: the statuses on the disk.
-        remote: the remote to push to. None keeps commits here.
+        remote: the remote to push to. None means that commits are not pushed.
         author: the author of commits.
         trailers: lines at the end of each message.
-        working_tree: the working tree in which this branch is checked out, which must follow it. None if there is none.
-        refetch: fetches what else depends on the remote, after another writer was first.
-        recreate_clone: recreates a damaged repository. None if the repository is not ours.
+        working_tree: the working tree in which this branch is checked out, if any. It must follow the branch.
+        refetch: fetches the specs again. It is called in each pull.
+        recreate_clone: recreates a damaged repository. None if the repository belongs to a person.
         specs: a revision of the specs, with which a dedicated branch must share no history. None for the branch of the
             specs.
         fetch_options: further options of a fetch.
@@ -65,18 +65,19 @@ class StatusBranch:
     specs: str | None = None
     fetch_options: tuple[str, ...] = ()
     pulls: int = 0
-    """How often the published statuses replaced those on the disk."""
+    """The number of pulls so far."""
     _base: str | None = None
     """The commit of the last pull or publication."""
     _published: dict[str, bytes] = field(default_factory=dict)
-    """The statuses in that commit."""
+    """The statuses in the commit `_base`."""
     _is_behind: bool = True
     """Whether the branch has moved, so that a pull is needed first."""
 
     def pull(self) -> None:
-        """Replace the statuses on the disk by the published ones. Raises `GitError`.
+        """Replace the statuses on the disk by the published ones. Raises `GitError` or `OSError`.
 
-        A receipt that exists only on the disk, after a crash or a run that did not publish, is kept.
+        The first pull keeps a receipt that exists only on the disk, after a crash or a run that did not publish. The
+        statuses stay as they are if there is no remote and no other process has moved a dedicated branch.
         """
         found = {} if self.pulls else self._files.read_all()
         self._base = self._tip()
@@ -99,7 +100,7 @@ class StatusBranch:
         self._is_behind = False
         self.pulls += 1
         if self.remote is None and (self.prefix or self._files.marked() == self._base):
-            return  # no other writer published here since, so the disk is newer
+            return  # no other writer has published since, so the disk is newer
         wanted = {**self._published, **dict(self._carried_over(found))}
         for path in here.keys() - wanted.keys():
             self._files.remove(path)
@@ -109,7 +110,7 @@ class StatusBranch:
         self._mark()
 
     def _carried_over(self, found: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """Yield the statuses with a request that the published ones lack, merged with them."""
+        """Yield each status that was on the disk, merged with its published version, if either is to be kept."""
         for path, data in found.items():
             theirs = self._published.get(path)
             merged = data if data == theirs else merge_statuses(None, data, theirs)
@@ -124,9 +125,9 @@ class StatusBranch:
             raise GitError(msg)
 
     def publish(self, message: str) -> str | None:
-        """Commit the changes since the last time, and push them. Returns the commit, or None without changes.
+        """Commit and push the statuses that differ from the published ones. Return the commit, or None without changes.
 
-        Raises `ConflictError` if the branch has moved on, and `GitError`.
+        Raises `ConflictError` if another writer has moved the branch, `GitError`, or `OSError`.
         """
         if self._is_behind:
             raise self._conflict()
@@ -156,13 +157,13 @@ class StatusBranch:
         return commit
 
     def publish_on_top(self, message: str) -> str | None:
-        """Publish the changes on top of the newest commit. For outcomes, which must not be lost to a conflict.
+        """Publish the changes on top of the newest commit, for outcomes that must not be lost to a conflict.
 
-        A status that another writer changed too is merged by `merge_statuses`. Raises `GitError`.
+        A status that another writer has changed too is merged by `merge_statuses`. Raises `GitError` or `OSError`.
         """
         for _ in range(TRIES):
             if self.pulls == 0:
-                self.pull()  # the statuses here are of an earlier run, and no request was sent since
+                self.pull()  # the statuses on the disk are from an earlier run, and no request was sent since
             elif self._is_behind:
                 self._rebase()
             try:
@@ -186,7 +187,7 @@ class StatusBranch:
                 self._files.remove(path)
 
     def _mark(self) -> None:
-        # On a branch of specs, the statuses are in a checkout, which knows its commit.
+        # Only the statuses of a dedicated branch have a mark, because `pull` reads it only for such a branch.
         if not self.prefix and self._base is not None:
             self._files.mark(self._base)
 
@@ -200,7 +201,7 @@ class StatusBranch:
         listed = self.git.text("ls-remote", "--", self.remote, f"refs/heads/{self.branch}")
         if not listed:
             return None
-        # A ref of our own, because any other fetch overwrites FETCH_HEAD.
+        # A separate ref, because any other fetch would overwrite FETCH_HEAD.
         kept = f"refs/reconcile/{self.branch}"
         wanted = f"+refs/heads/{self.branch}:{kept}"
         options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *self.fetch_options)
@@ -210,7 +211,7 @@ class StatusBranch:
     def _files_of(self, commit: str | None) -> Iterator[tuple[str, bytes]]:
         if commit is None:
             return
-        found = [each for each in list_tree(self.git, commit, self.prefix) if _can_be_ours(each)]
+        found = [each for each in list_tree(self.git, commit, self.prefix) if _may_be_status(each)]
         contents = self.git.read_blobs([each.name for each in found])
         pairs = zip(found, contents, strict=True)
         yield from ((self._inside(each.path), data) for each, data in pairs if is_status_file(data))
@@ -219,7 +220,7 @@ class StatusBranch:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
 
     def _current(self) -> dict[str, bytes]:
-        """Return the statuses on the disk. An unreadable one counts as unchanged and keeps its published bytes."""
+        """Return the statuses on the disk. For one that cannot be read, return its published bytes, as if unchanged."""
         found, unread = self._files.read()
         return found | {path: data for path, data in self._published.items() if path.startswith(tuple(unread))}
 
@@ -245,8 +246,8 @@ class StatusBranch:
                 raise
             raise self._conflict() from None
         if any(line.startswith("=\t") for line in output.splitlines()):
-            # The commit existed already: another run decided the same in the same second, so its commit has the same
-            # id.
+            # The remote had this commit already: another run made the same decisions in the same second, so its commit
+            # has the same id.
             raise self._conflict()
 
     def _move(self, commit: str) -> None:
@@ -266,12 +267,12 @@ class StatusBranch:
         return ConflictError(f"the branch {self.branch} has moved on")
 
 
-def _can_be_ours(listed: TreeListing) -> bool:
-    """Whether an entry of a tree can be a status of ours, which is a small regular file."""
+def _may_be_status(listed: TreeListing) -> bool:
+    """Return whether an entry of a tree may be a status that reconcile wrote, which is a small regular file."""
     is_plain = listed.mode == "100644" and listed.size is not None and listed.size <= STATUS_MAX_BYTES
     path = listed.path
-    return is_plain and path.isprintable() and ".." not in path.split("/") and _is_status(path)
+    return is_plain and path.isprintable() and ".." not in path.split("/") and _has_status_name(path)
 
 
-def _is_status(path: str) -> bool:
+def _has_status_name(path: str) -> bool:
     return path.endswith(".yaml") and not path.rpartition("/")[2].startswith(".")

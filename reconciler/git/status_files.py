@@ -1,7 +1,7 @@
-"""The statuses on the disk as bytes, for comparison with a branch.
+"""Read and write status files as raw bytes, to compare them with a branch.
 
-Rules: only files of ours are read and written; links do not count. A file that cannot be read is unknown, not missing.
-Bytes that a Git checkout converted count as the committed ones.
+Rules: only status files that reconcile generated are read, and symbolic links are ignored. A file that cannot be read
+is treated as unknown, not missing. If a Git checkout converted a file, the bytes that were committed are returned.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.status_walk import STATUS_MAX_BYTES, is_gone, is_never_ours, walk
 
 MARK = ".commit"
-"""The file beside the statuses of a dedicated branch with the commit that they are, or came from."""
+"""The file beside the statuses of a dedicated branch that names the commit they were pulled from or published as."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusFiles:
-    """The statuses below a directory, by their paths relative to it."""
+    """The status files below a directory. Each path is relative to the directory."""
 
     directory: Path
 
     def read(self) -> tuple[dict[str, bytes], dict[str, OSError]]:
-        """Return the statuses, and the paths that could not be read. A directory's path ends with `/`."""
+        """Return the statuses by path, and the error of each path that could not be read. A directory ends with `/`."""
         walked = walk(self._disk, self.directory)
         found: dict[str, bytes] = {}
         unread = walked.refused
@@ -40,28 +40,28 @@ class StatusFiles:
         return found, unread
 
     def read_all(self) -> dict[str, bytes]:
-        """Return the statuses before they are replaced. Raises OSError if one cannot be read, so that it is kept."""
+        """Return all statuses. Raises `OSError` if one cannot be read, so that the caller does not overwrite it."""
         found, unread = self.read()
         for path, error in unread.items():
             raise OSError(error.errno, f"{error.strerror}; it is not overwritten", str(self.directory / path))
         return found
 
     def write(self, path: str, data: bytes) -> None:
-        """Replace a file in one step. Raises OSError."""
+        """Replace a file in one step. Raises `OSError`."""
         target = self.directory / path
         self._disk.rename(self._disk.write_beside(target, data), target)
 
     def remove(self, path: str) -> None:
-        """Remove a file, if it exists. Raises OSError."""
+        """Remove a file, if it exists. Raises `OSError`."""
         (self.directory / path).unlink(missing_ok=True)
 
     def marked(self) -> str | None:
-        """Return the commit that the statuses came from, if it was recorded."""
+        """Return the commit that `mark` recorded, or None. Raises `OSError` if it cannot be read."""
         mark = self.directory / MARK
         return mark.read_text(encoding="ascii").strip() if mark.exists() else None
 
     def mark(self, commit: str) -> None:
-        """Record the commit that the statuses are. Raises OSError."""
+        """Record the commit that the statuses were pulled from or published as. Raises `OSError`."""
         self.write(MARK, f"{commit}\n".encode())
 
     @property

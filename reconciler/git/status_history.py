@@ -1,10 +1,11 @@
-"""Earlier versions of statuses, from the commits of the last day.
+"""Read earlier versions of statuses from the commits of the last day.
 
-They replace the journal where the state directory is new, as in CI.
+They replace the journal if the state directory is new, as in CI.
 
-Rules: both sides of each commit count. Therefore a commit that deletes a status, or claims another date, hides nothing
-that a commit of ours had. A merge hides neither of its lines. If there is more than can be read, or Git fails, the
-result says so, because then something may be hidden.
+Rules: of each status that a commit changed, both the old and the new version are read. Therefore a commit that deletes
+a status or has a false date cannot hide a version that reconcile committed. A merge does not hide the commits of any of
+its parents. If there is more than can be read, or Git fails, the result says so (`doubt`), because a version may then
+be missing.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from reconciler.model.status import JobStatus
 COMMITS_MAX = 5_000
 FILES_MAX = 50_000
 UNREADABLE_MAX = 20
-"""How many commits may have unreadable trees. Finding each takes several calls of Git."""
+"""How many commits may have unreadable trees. Finding each one takes several Git commands."""
 SIZE_MAX = 256 * 1024
 BYTES_MAX = 64 * 1024 * 1024
 LATE_MAX = timedelta(hours=1)
-"""How long after its request a status is committed at the latest."""
+"""The longest time between a request and the commit of its status."""
 
 
 class _TooMuchError(Exception):
@@ -37,13 +38,13 @@ class _TooMuchError(Exception):
 
 
 def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:
-    """Return the statuses that commits of the last day wrote or removed, or none outside of a checkout.
+    """Return the statuses that commits of the last day wrote or removed, or none if they are not in a checkout.
 
     Args:
         specs: the specs directory.
         statuses: the directory of statuses.
         scratch: the directory for Git's temporary files.
-        now: our clock.
+        now: the current time.
     """
     try:
         checkout = find_checkout(specs, scratch=scratch)
@@ -60,7 +61,7 @@ def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) 
             tuple(_parsed(checkout.git, _blobs(checkout.git, within, now - APPROVED_FOR - LATE_MAX)))
         )
     except (GitError, _TooMuchError) as error:
-        return EarlierStatuses(doubt=f"the last day's commits of statuses cannot be read ({error})")
+        return EarlierStatuses(doubt=f"the status commits of the last day cannot be read ({error})")
 
 
 def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
@@ -71,15 +72,15 @@ def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
     found = (name for each in changes.values() for change in each for name in (change.before, change.after))
     names = list(dict.fromkeys(name for name in found if name is not None))
     if len(pairs) > COMMITS_MAX or len(names) > FILES_MAX:
-        msg = f"more than {COMMITS_MAX:,}, or {FILES_MAX:,} files"
+        msg = f"more than {COMMITS_MAX:,} commits or {FILES_MAX:,} files"
         raise _TooMuchError(msg)
     return names
 
 
 def _listed(git: Git, within: str) -> str:
-    """Return the commits that touched statuses, with their parents, or all commits if a tree cannot be read."""
-    # The number is not limited here. Otherwise commits with a false date could push out those that an attacker wants
-    # hidden.
+    """Return the commits that changed statuses, with their parents, or all commits if a tree cannot be read."""
+    # The number is not limited here. Otherwise an attacker could add commits with a false date until the commits to be
+    # hidden are beyond the limit.
     options = ("--full-history", "--timestamp", "--parents", "--end-of-options", "HEAD", "--")
     try:
         return git.find("rev-list", *options, within) or ""
@@ -90,12 +91,12 @@ def _listed(git: Git, within: str) -> str:
 
 
 def _is_cut_off(error: GitError) -> bool:
-    """Whether Git reached one of our limits (size, time or memory): the tree is too large, not unreadable."""
+    """Return whether Git reached a limit of size, time or memory: the tree is too large, not unreadable."""
     return error.code is None or "out of memory" in str(error).lower()
 
 
 def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileChange]]:
-    """Return the changes of commits. One with an unreadable tree hides only its own changes.
+    """Return the changes that commits made, by commit, without those of commits whose tree cannot be read.
 
     A status that such a commit removes is found in the commit that wrote it. Raises `_TooMuchError`, and `GitError` if
     Git reached a limit.
@@ -114,7 +115,7 @@ def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileC
             waiting += [some[middle:], some[:middle]] if middle else []
             unreadable += not middle
             if unreadable > UNREADABLE_MAX:
-                msg = f"more than {UNREADABLE_MAX} of them"
+                msg = f"more than {UNREADABLE_MAX} of them are unreadable"
                 raise _TooMuchError(msg) from error
     return found
 
@@ -123,7 +124,7 @@ def _parsed(git: Git, names: list[str]) -> Iterator[JobStatus]:
     sizes = git.sizes(names) if names else {}
     small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
     if sum(sizes[name] for name in small) > BYTES_MAX:
-        msg = f"they hold more than {BYTES_MAX // 1024**2} MiB"
+        msg = f"their statuses are larger than {BYTES_MAX // 1024**2} MiB together"
         raise _TooMuchError(msg)
     for data in git.read_blobs(small) if small else ():
         with suppress(StatusTooNewError, StatusUnreadableError, UnicodeDecodeError):

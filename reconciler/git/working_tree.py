@@ -1,8 +1,8 @@
 """The working tree of the branch that statuses are committed to, in which a person may work at the same time.
 
-Rules: only statuses are changed, unless the whole tree follows the branch. No filter runs for that. The index belongs
-to the person. A new index is prepared beside it and replaces it in one step, under Git's own lock, which is held for
-that step only. While Git holds that lock, the branch does not move.
+Rules: only statuses are changed, except when the whole tree is fast-forwarded, for which no filter is run. The index
+belongs to the person. A new index is prepared beside it and replaces it in one step, under Git's own lock, which is
+held for that step only. While a Git command holds that lock, the branch is not moved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reconciler.git.commit_tree import list_tree
 from reconciler.local.file_writer import write_beside
 
 GIT_WAIT_S = 10.0
-"""How long to wait for a person's Git command. A longer one has an editor open, or was killed."""
+"""How long to wait for a person's Git command. One that takes longer has an editor open, or was killed."""
 _STEP_S = 0.05
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -29,13 +29,13 @@ _Stamp = tuple[int, ...] | None
 
 @dataclass(slots=True)
 class WorkingTree:
-    """A working tree of a branch.
+    """The working tree in which a branch is checked out.
 
     Args:
-        git: its repository.
-        branch: the branch that was checked out at first.
-        prefix: the path of the statuses in the tree.
-        directory: the same directory on the disk.
+        git: the repository.
+        branch: the branch that was checked out at the start.
+        prefix: the path of the status directory in the tree.
+        directory: the path of the status directory on the disk.
     """
 
     git: Git
@@ -43,24 +43,26 @@ class WorkingTree:
     prefix: str
     directory: Path
     _moved_to: str | None = None
-    """The last known commit of the branch, which has no commits of a person on top."""
+    """The commit that reconcile last fetched or committed. If the branch is elsewhere, a person committed to it."""
     _is_index_behind: bool = field(default=True)
-    """Whether the index may lack statuses of the branch, for example after a killed run."""
+    """Whether the index may lack statuses that the branch contains, for example after a killed run."""
 
     @property
     def _ref(self) -> str:
         return f"refs/heads/{self.branch}"
 
     def is_on_other_branch(self) -> bool:
-        """Whether another branch is checked out by now, which must not get statuses of this one. Raises `GitError`."""
+        """Return whether another branch is checked out, which must not get statuses of this one. Raises `GitError`."""
         return self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}
 
     def follow(self, base: str | None, paths: Iterable[str]) -> None:
-        """Fast-forward to the fetched commit of this branch. Raises `GitError`.
+        """Fast-forward to the fetched commit of this branch, after discarding uncommitted changes to statuses.
 
         Args:
-            base: that commit.
-            paths: the statuses on the disk, below `directory`.
+            base: the fetched commit, or None if the branch has no commit.
+            paths: the status files on the disk, relative to `directory`.
+
+        Raises `GitError`.
         """
         head = self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
         if head is not None and base not in {None, head}:
@@ -81,27 +83,27 @@ class WorkingTree:
             self.git.run("merge", "--quiet", "--ff-only", "--no-edit", base)
         except GitError as error:
             msg = (
-                f"the checkout cannot follow {self.branch}: commit or stash what is changed in it, or merge it first "
+                f"the checkout cannot follow {self.branch}: commit or stash your changes, or merge {self.branch} first "
                 f"({error})"
             )
             raise GitError(msg) from error
 
     def _check_filters(self, head: str, base: str) -> None:
-        """Raise `GitError` if a new file would need a filter, such as Git LFS. No filter is run here."""
+        """Raise `GitError` if a changed file needs a filter, such as Git LFS, because no filter is run here."""
         changed = self.git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", head, base)
         output = replace(self.git, attributes="").run("check-attr", "-z", "--stdin", "filter", data=changed)
         if set(output.split(b"\0")[2::3]) - {b"unspecified", b"unset"}:
-            msg = "a filter would have to run"
+            msg = "a filter, such as Git LFS, would have to run"
             raise GitError(msg)
 
     def move(self, commit: str, base: str | None) -> None:
-        """Move the branch to a commit if it is still at `base`. Raises `GitError`, and then nothing has moved."""
+        """Move the branch from `base` to a commit. Raises `GitError` if the branch is elsewhere or cannot be moved."""
         self._wait()
         self.git.run("update-ref", "-m", "reconcile", self._ref, commit, base or "")
         self._moved_to, self._is_index_behind = commit, True
 
     def advance(self, commit: str) -> None:
-        """Move the branch to a commit that was pushed, unless a person committed to it. Raises `GitError`."""
+        """Move the branch to a commit that was pushed, unless a person has committed to it. Raises `GitError`."""
         found = self.git.find("rev-parse", "--verify", "--quiet", self._ref)
         if found is not None and found == self._moved_to:
             self.move(commit, found)
@@ -109,7 +111,7 @@ class WorkingTree:
     def update_index(self) -> None:
         """Update the statuses in the index to those of the branch. Raises `GitError` if Git commands keep running.
 
-        Without that, the next commit of a person would revert the statuses.
+        With an outdated index, the person's next commit would revert the statuses.
         """
         if not self._is_index_behind or self.git.find("symbolic-ref", "--quiet", "HEAD") != self._ref:
             return
@@ -129,7 +131,7 @@ class WorkingTree:
                     self._is_index_behind = False
                     return
         msg = (
-            "Git keeps running in the checkout, so its index is outdated: before you commit, "
+            "Git keeps running in the checkout, so its index is outdated: before you commit, run "
             f"git reset -- {self.prefix} (if no Git is running, remove {index}.lock)"
         )
         raise GitError(msg)
@@ -142,7 +144,7 @@ class WorkingTree:
             raise GitError(msg)
 
     def _attempts(self) -> Iterable[None]:
-        """Yield at once, and then repeatedly until the time for waiting is over."""
+        """Yield at once, and then repeatedly until `GIT_WAIT_S` is over or reconcile is about to exit."""
         for _ in range(int(GIT_WAIT_S / _STEP_S)):
             yield
             if self.git.is_stopping():
@@ -159,17 +161,17 @@ def _stamp(file: Path) -> _Stamp:
 
 
 def _replace_index(fresh: Path, index: Path, before: _Stamp) -> bool:
-    """Replace an index that is unchanged. Returns False if Git runs, or has run, in the working tree.
+    """Replace the index if it is still as it was at `before`. Return whether it was replaced.
 
-    A command of Git gives up if it finds the lock. Therefore the lock is held for a single rename, and everything else
-    is done before.
+    It is not replaced if a Git command holds the lock or has changed the index. A person's Git command fails if it
+    finds the lock. Therefore the lock is held only for the rename, and everything else is done before.
     """
     lock = index.with_name(f"{index.name}.lock")
     beside = write_beside(index, fresh.read_bytes())
     try:
         if before is not None:
             beside.chmod(stat.S_IMODE(before[-1]))
-        # Git rereads a file that is as new as its index, so the index must not seem newer than it is.
+        # Git reads a file again if it is as new as the index, so the index must not seem newer than its content.
         created = fresh.stat().st_mtime_ns
         os.utime(beside, ns=(created, created))
         try:

@@ -324,7 +324,7 @@ def test_validate_sees_a_status_that_anybody_else_wrote(crime: Crime, author: by
     ran = crime.checkout.run("validate", "--since", before)
 
     assert ran.code == 65, ran.err
-    assert "writes a status" in ran.out
+    assert "changes a status" in ran.out
     assert not [each for each in ran.out if not each.isprintable() and each != "\n"]
 
 
@@ -357,7 +357,7 @@ def test_validate_sees_a_merge_that_takes_back_what_reconcile_wrote(crime: Crime
     ran = crime.checkout.run("validate", "--since", "main")
 
     assert ran.code == 65, ran.err
-    assert "reverts what reconcile wrote" in ran.out
+    assert "reverts the version that reconcile wrote" in ran.out
 
 
 @pytest.mark.parametrize("file", ["--output=x.yaml", "-x.yaml", "a b.yaml", "é.yaml", "'\"$(touch x).yaml", "*.yaml"])

@@ -245,7 +245,7 @@ def test_a_detached_head_has_no_branch_to_commit_to(team: Team) -> None:
     ran = team.checkout.run("--once", "--commit")
 
     assert ran.code == 78
-    assert "name a --status-branch" in ran.err
+    assert "name one with --status-branch" in ran.err
 
 
 def test_what_others_keep_on_a_branch_that_is_named_by_mistake_stays_there(team: Team) -> None:

@@ -48,14 +48,16 @@ def test_every_verb_that_needs_git_says_how_to_trust_the_checkout(
         environ = {"HOME": "", "XDG_CACHE_HOME": str(tmp_path / "cache"), variable: value}
         ran = checkout.run(*VERBS[verb], **environ)
 
-        assert f"another user owns it; if it may be trusted: git config {scope} --add safe.directory" in ran.err, verb
+        assert (
+            f"another user owns the repository; if you trust it: git config {scope} --add safe.directory" in ran.err
+        ), verb
         assert str(checkout.root) in ran.err
         assert ran.code != 0 or verb in {"plan", "drift", "a dry run"}, ran
     trusted = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     (tmp_path / "home" / ".gitconfig").write_text(f"[safe]\n\tdirectory = {checkout.root}\n", encoding="utf-8")
     again = checkout.run(*VERBS[verb], **trusted)
 
-    assert "another user owns it" not in again.err
+    assert "another user owns the repository" not in again.err
     assert again.code in {0, 2}, again.err
 
 

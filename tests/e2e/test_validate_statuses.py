@@ -46,7 +46,7 @@ def test_a_commit_that_removes_a_status_fails_by_its_author(begun: Checkout, clo
     ran = begun.run("validate", "--since", "begun")
 
     assert ran.code == 65
-    assert f"{STATUS}: commit {clone.git('rev-parse', 'HEAD')[:12]} of ada@example.org writes a status" in ran.out
+    assert f"{STATUS}: commit {clone.git('rev-parse', 'HEAD')[:12]} by ada@example.org changes a status" in ran.out
     assert begun.run("validate").code == 0
 
 
@@ -54,7 +54,7 @@ def test_whose_commits_are_ours_can_be_said(begun: Checkout) -> None:
     ran = begun.run("validate", "--since", "begun", "--commit-author", "Bot <bot@example.org>")
 
     assert ran.code == 65
-    assert "of reconcile@reconcile.invalid writes a status" in ran.out
+    assert "by reconcile@reconcile.invalid changes a status" in ran.out
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--all", ""])

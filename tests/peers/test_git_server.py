@@ -162,7 +162,7 @@ def seen_processes() -> Iterator[set[str]]:
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        (None, "it needs a token: --git-token-file, or RECONCILE_GIT_TOKEN"),
+        (None, "it needs a token: set --git-token-file or RECONCILE_GIT_TOKEN"),
         ("another-one", "it refuses the token"),
     ],
 )
