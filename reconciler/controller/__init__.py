@@ -1,1 +1,1 @@
-"""What is done, in which order: effects through ports only."""
+"""The controller: the order of the steps of a pass. Side effects go through ports only."""

@@ -13,7 +13,7 @@ from reconciler.model.job import Observed
 
 @dataclass(frozen=True, slots=True)
 class AccountOutcome:
-    """The outcome of one account worker. `plan` is None only if a bug kept the account from being planned."""
+    """The outcome of one account worker. `plan` is None only if a bug prevented the account from being planned."""
 
     target: ResolvedAccount
     alias: str
@@ -21,12 +21,12 @@ class AccountOutcome:
     done: tuple[Applied, ...] = ()
     error: str | None = None
     orphans: Mapping[str, Observed] = field(default_factory=dict)
-    """The observations of the jobs of deleted specs, by name."""
+    """The observed jobs of deleted specs, by status name."""
 
 
 def applied_by_name(outcomes: Iterable[AccountOutcome]) -> dict[str, Applied]:
-    """Return what was applied, by the names of the specs.
+    """Return the applied job plans, by spec name.
 
-    If a spec moved between accounts and both workers handled it, the later outcome counts.
+    If a spec moved between accounts and both workers handled it, the later outcome is used.
     """
     return {each.case.subject.name: each for outcome in outcomes for each in outcome.done}

@@ -1,9 +1,12 @@
 """Resolve the provider names of specs and Provider documents to accounts, or to the reason why one cannot be used.
 
-Rules: a provider name is only an alias, and each is resolved once. An account is not used under a name whose Provider
-document is invalid, occurs twice, or may be in a file that cannot be read. It is not used at a host that its credential
-is not bound to. The guard and the path rules count by host and credential, never by a name that a spec's author
-chooses.
+Rules:
+
+- A provider name is only an alias of an account.
+- A name is not used if its Provider document is invalid, occurs twice, or may be in a file that cannot be read.
+- A credential is used only at hosts that it is bound to.
+- The guard and the path rules identify a credential at a host by its secret where possible, and never by a provider
+  name, because the author of a spec chooses that name.
 """
 
 from __future__ import annotations
@@ -24,15 +27,15 @@ from reconciler.model.spec import CredentialSource, FineTuningJob, Provider, Pro
 from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Rate, Snapshot
 
 PLACES_MAX = 5
-"""The most files that a message names."""
+"""The maximum number of files that a message lists."""
 SEARCHED_MAX = 20
-"""The most unknown names for which a similar declared name is searched."""
+"""The maximum number of unknown names for which a similar declared name is searched."""
 
 
 def accounts_by_name(
     snapshot: Snapshot, policy: OperatorPolicy, also: Iterable[str] = ()
 ) -> dict[str, ResolvedAccount | SpecProblem]:
-    """Return the account or problem of each provider name that is declared, used by a spec, or in `also`."""
+    """Return the account or the problem of each provider name that is declared, used by a spec, or in `also`."""
     targets = AccountResolver(snapshot, policy)
     declared = {each.document.metadata.name for each in snapshot.providers} | snapshot.broken_providers
     named = {each.document.spec.provider for each in snapshot.jobs}
@@ -40,10 +43,10 @@ def accounts_by_name(
 
 
 class AccountResolver:
-    """Resolves each provider name of one revision once."""
+    """The accounts of one revision, by provider name. Each name is resolved once."""
 
     def __init__(self, snapshot: Snapshot, policy: OperatorPolicy) -> None:
-        self._environment = policy
+        self._policy = policy
         self._documents = {each.document.metadata.name: each for each in snapshot.providers}
         self._doubled = _doubled(snapshot)
         self._broken = snapshot.broken_providers
@@ -51,7 +54,7 @@ class AccountResolver:
         self._searched = 0
         used = {each.document.spec.provider for each in snapshot.jobs}
         self._name_by_mark = self._names_of_secrets(snapshot, used)
-        # Each document by itself, because the `allowedPaths` of a duplicate still apply.
+        # Each document is resolved separately, because the `allowedPaths` of a duplicate still apply.
         self._resolved = [(each, self._resolve(each.document.metadata.name, each)) for each in snapshot.providers]
         self._known: dict[str, ResolvedAccount | SpecProblem] = {
             each.document.metadata.name: found for each, found in self._resolved
@@ -68,17 +71,17 @@ class AccountResolver:
         self._known = self._with_all_missing_bindings()
 
     def of(self, name: str) -> ResolvedAccount | SpecProblem:
-        """Return the account of a provider name, or why it has none."""
+        """Return the account of a provider name, or the problem that prevents its use."""
         if name not in self._known:
             self._known[name] = self._resolve(name, None)
         return self._known[name]
 
     def all(self) -> dict[str, ResolvedAccount | SpecProblem]:
-        """Return the account or problem of each name that is declared or was resolved so far."""
+        """Return the account or the problem of each name that is declared or was resolved so far."""
         return self._known
 
     def basis(self, name: str, known: Mapping[str, ResolvedAccount | SpecProblem]) -> tuple[object, ...]:
-        """Return the inputs of this provider's specs. An account equal to the one in `known` is that same object."""
+        """Return all that the specs of a provider depend on. If `known` has an equal account, use that object."""
         target, before = self.of(name), known.get(name)
         if before is not target and before == target:
             target = self._known[name] = before
@@ -89,15 +92,15 @@ class AccountResolver:
         )
 
     def names(self) -> dict[str, str]:
-        """Return the names that the guard uses for credentials, by their names in the operator's file."""
-        return {written: self._name(each) for written, each in self._environment.named().items()}
+        """Return the name that the guard uses for each credential, by its name in the operator's file."""
+        return {written: self._name(each) for written, each in self._policy.named().items()}
 
     def by_account(self) -> dict[str, ResolvedAccount]:
-        """Return the resolved accounts, by their text in statuses."""
+        """Return the resolved accounts, by the text that names them in statuses."""
         return {str(each.account): each for each in self._known.values() if isinstance(each, ResolvedAccount)}
 
     def complaints(self) -> list[Diagnostic]:
-        """Return the problems of the Provider documents."""
+        """Return the problems that can be fixed in a field of a Provider document."""
         clashing = (
             (located, problem)
             for name, located in self._documents.items()
@@ -105,38 +108,42 @@ class AccountResolver:
         )
         alone = ((located, found) for located, found in self._resolved if isinstance(found, SpecProblem))
         found = dict.fromkeys(
-            diagnose(located, problem, self._environment) for located, problem in (*alone, *clashing) if problem.path
+            diagnose(located, problem, self._policy) for located, problem in (*alone, *clashing) if problem.path
         )
         return list(found)
 
     def refusal(self, located: Located[FineTuningJob], target: ResolvedAccount) -> SpecProblem | None:
-        """Return why the path rules forbid a spec to use an account, or None if they allow it."""
+        """Return why the path rules forbid a spec from using an account, or None if they allow it."""
         message = self._rights.objection(located.file, located.document.spec.provider, target.account, target.scope)
         return None if message is None else SpecProblem(Reason.INVALID_SPEC, message, ("spec", "provider"))
 
     def may_use(self, file: str, target: ResolvedAccount) -> bool:
-        """Whether the path rules allow a spec file to use an account, under any name."""
+        """Return whether the path rules allow a spec file to use an account under some provider name."""
         return self._rights.objection(file, "", target.account, target.scope) is None
 
     def _names_of_secrets(self, snapshot: Snapshot, used: Iterable[str]) -> dict[bytes, str]:
-        """Return one name for each secret, by its mark: the first of the names that lead to it."""
+        """Return one name for each secret, by the secret's mark.
+
+        If several names have the same secret, the alphabetically first one is used. A name in the operator's file takes
+        precedence.
+        """
         sources = [(each.document.spec.type, each.document.spec.credentials) for each in snapshot.providers]
         sources += [(name, None) for name in used if name not in self._documents]
-        # A name in the operator's file comes before all other names of the same secret.
-        named = sorted(self._environment.named().values(), key=lambda each: each.name, reverse=True)
+        # Sorted in reverse, because the last of several names with the same mark stays in the mapping.
+        named = sorted(self._policy.named().values(), key=lambda each: each.name, reverse=True)
         found = {each.mark: each.name for each in named if each.mark is not None}
         ruled = frozenset(found)
         for word, source in sources:
             try:
-                credential = self._environment.credential(self._environment.provider_type(word), source)
+                credential = self._policy.credential(self._policy.provider_type(word), source)
             except LookupError:
-                continue  # no such type: reported at each document that names it
+                continue  # an unknown type is reported at each document that names it
             if credential.mark is not None and credential.mark not in ruled:
                 found[credential.mark] = min(credential.name, found.get(credential.mark, credential.name))
         return found
 
     def _scope(self, account: Account, type_: ProviderType, source: CredentialSource | None) -> CredentialScope:
-        name = self._name(self._environment.credential(type_, source))
+        name = self._name(self._policy.credential(type_, source))
         # An embedded account makes no request, so it shares its scope with no other account.
         return CredentialScope(str(account) if account.is_embedded else account.host, name)
 
@@ -145,9 +152,9 @@ class AccountResolver:
         return self._name_by_mark.get(credential.mark, credential.name) if credential.mark else credential.name
 
     def _clashes(self, jobs: Iterable[Located[FineTuningJob]]) -> dict[str, SpecProblem]:
-        """Return the problem of each name whose account another name reaches with a different credential.
+        """Return a problem for each name whose account is also reached by another name with a different credential.
 
-        Only names that an allowed spec uses count.
+        Only names in specs that the path rules allow are compared.
         """
         used = {(each.file, each.document.spec.provider): each for each in jobs}
         targets = {
@@ -166,11 +173,14 @@ class AccountResolver:
         return found
 
     def _with_all_missing_bindings(self) -> dict[str, ResolvedAccount | SpecProblem]:
-        """Make each unbound account's message name all missing bindings, so that one fix does not undo another."""
+        """Return the resolved names, with all missing bindings in the message of each unbound account.
+
+        An operator who follows the message of one account then does not drop the binding of another.
+        """
         lacking = {name: each.not_bound for name, each in self._known.items() if isinstance(each, SpecProblem)}
         pairs = {each.pair for each in lacking.values() if each is not None and each.pair}
         if sum(map(len, pairs)) > BINDINGS_MAX:
-            pairs = set()  # no message has room for them, so each names its own
+            pairs = set()  # too long for one message, so each message contains only its own binding
         complete = {
             name: SpecProblem(Reason.HOST_NOT_TRUSTED, each.message(pairs), not_bound=each)
             for name, each in lacking.items()
@@ -179,13 +189,16 @@ class AccountResolver:
         return self._known | complete
 
     def _near(self, name: str) -> list[str]:
-        """Return a similar declared name, or nothing. Only the first few are searched, because a search is slow."""
+        """Return a list with the most similar declared name, or an empty list.
+
+        Only the first `SEARCHED_MAX` names are searched for, because a search is slow.
+        """
         self._searched += 1
         return get_close_matches(name, self._documents, n=1) if self._searched <= SEARCHED_MAX else []
 
     def _clash(self, name: str, key: str, other: str) -> SpecProblem:
-        how = "use one of them, or give each the options that tell its account apart"
-        message = f"{other!r} stands for the same account, with another key ({key}): {how}"
+        how = "use one of them, or set the options that distinguish the two accounts"
+        message = f"{other!r} is the same account with another key ({key}): {how}"
         return SpecProblem(
             Reason.INVALID_PROVIDER, message, ("spec", "credentials" if name in self._documents else "provider")
         )
@@ -196,7 +209,7 @@ class AccountResolver:
         if problem is not None:
             return problem
         try:
-            type_ = self._environment.provider_type(located.document.spec.type if located else name)
+            type_ = self._policy.provider_type(located.document.spec.type if located else name)
         except LookupError as error:
             return self._unknown_type(name, str(error.args[0]), is_declared=located is not None)
         spec = located.document.spec if located else ProviderSpec(type=type_.name)
@@ -204,10 +217,10 @@ class AccountResolver:
         if isinstance(options, SpecProblem):
             return options
         try:
-            base_url = self._environment.base_url(type_, options, spec.base_url)
+            base_url = self._policy.base_url(type_, options, spec.base_url)
         except ValueError as error:
             return SpecProblem(Reason.INVALID_PROVIDER, str(error), ("spec", "baseUrl" if located else "provider"))
-        not_bound = self._environment.why_not_trusted(type_, options, spec.credentials, base_url)
+        not_bound = self._policy.why_not_trusted(type_, options, spec.credentials, base_url)
         if not_bound is not None:
             return SpecProblem(Reason.HOST_NOT_TRUSTED, not_bound.message(()), not_bound=not_bound)
         account = Account(type_.name, base_url, type_.scope(options))
@@ -222,14 +235,14 @@ class AccountResolver:
         return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "provider"))
 
     def _undeclared(self, name: str) -> SpecProblem | None:
-        """Return why an undeclared name must not be taken for a provider type, or None."""
+        """Return why a name without a usable Provider document must not be used as a provider type, or None."""
         if name in self._doubled:
             message = f"the Provider document {name!r} occurs more than once, so it is not clear which one applies"
         elif name in self._broken:
             message = f"the Provider document {name!r} is not valid"
         elif self._may_hold:
             more = len(self._may_hold) - PLACES_MAX
-            where = ", ".join(map(self._environment.show, self._may_hold[:PLACES_MAX]))
+            where = ", ".join(map(self._policy.show, self._may_hold[:PLACES_MAX]))
             where += f" and {more:,} more" if more > 0 else ""
             message = f"no Provider document {name!r} can be read. It may be in {where}: correct that first"
         else:
@@ -237,8 +250,11 @@ class AccountResolver:
         return SpecProblem(Reason.INVALID_PROVIDER, message)
 
     def _options(self, type_: ProviderType, spec: ProviderSpec) -> BaseModel | SpecProblem:
-        """Return the options of the type, from the document and else from the vendor's environment variables."""
-        usual = self._environment.usual_options(type_, spec.credentials)
+        """Return the options of the document, or the problem with them.
+
+        The vendor's environment variables provide the options that the document leaves out.
+        """
+        usual = self._policy.usual_options(type_, spec.credentials)
         try:
             return type_.options.model_validate({**{key: each.text for key, each in usual.items()}, **spec.options})
         except ValidationError as error:
@@ -251,7 +267,7 @@ class AccountResolver:
 
 
 def _doubled(snapshot: Snapshot) -> frozenset[str]:
-    """Return the names that may be declared more than once, counting invalid and unreadable documents."""
+    """Return the declared names that may occur more than once, including in invalid and unreadable documents."""
     places = Counter(each.document.metadata.name for each in snapshot.providers)
     hidden = snapshot.broken_providers | snapshot.may_name_providers
     return frozenset(name for name, count in places.items() if count > 1 or name in hidden)

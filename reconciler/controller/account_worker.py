@@ -36,16 +36,16 @@ from reconciler.model.status import JobStatus
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The jobs that one account worker handles in a pass."""
+    """The jobs of one account that a worker handles in a pass."""
 
     target: ResolvedAccount
     pairs: list[TrackedJob] = field(default_factory=list)
     resting: list[TrackedJob] = field(default_factory=list)
-    """The specs with settled jobs. A job is observed again only if a list shows it in another phase."""
+    """The specs whose jobs are settled. Such a job is observed again only if a list shows it in another phase."""
     orphans: list[JobStatus] = field(default_factory=list)
-    """Statuses of deleted specs that have a request to confirm."""
+    """The statuses of deleted specs whose open request must be confirmed."""
     is_part: bool = False
-    """Whether the account has other jobs, which this pass does not observe."""
+    """Whether the account has further jobs that this pass does not observe."""
 
     @property
     def names(self) -> set[str]:
@@ -56,13 +56,13 @@ class Work:
 def assign_work(
     desired: DesiredSpecs, retry: frozenset[str], due: AbstractSet[JobRef] | None, runtime: Runtime
 ) -> dict[Account, Work]:
-    """Return the work of each account in this pass.
+    """Return the work of each account in this pass. Orphans are added only if all specs are selected.
 
     Args:
         desired: the revision.
         retry: the names of the specs whose next attempt is due now, because a user requested a retry.
         due: the jobs to observe; None observes all.
-        runtime: tells the time, and whether this is a dry run: a dry run leaves orphans out.
+        runtime: provides the clock. In a dry run, in which `control` is None, orphans are left out.
     """
     work = partition_by_account(desired, retry, due)
     if desired.is_whole and runtime.control is not None:
@@ -73,7 +73,7 @@ def assign_work(
 def partition_by_account(
     desired: DesiredSpecs, retry: frozenset[str], due: AbstractSet[JobRef] | None
 ) -> dict[Account, Work]:
-    """Return the specs that each account worker observes; the arguments are those of `assign_work`."""
+    """Return the work of each account, without orphans. The arguments are those of `assign_work`."""
     work: dict[Account, Work] = {}
     finished: list[TrackedJob] = []
     waiting = _accounts_beside(desired)
@@ -84,7 +84,7 @@ def partition_by_account(
         if due is None or subject.ref in due or must_observe(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in retry else subject
             work.setdefault(target.account, Work(target)).pairs.append((asked, before))
-        # A settled job costs no request. A list that is walked for other jobs may still contradict it.
+        # A settled job causes no request of its own. A list that is read for other jobs may still contradict its end.
         elif is_settled(before):
             finished.append((subject, before))
         else:
@@ -98,13 +98,13 @@ def partition_by_account(
 
 
 def _accounts_beside(desired: DesiredSpecs) -> set[Account]:
-    """Return the accounts that have specs outside the run's filter."""
+    """Return the accounts of the specs that the run does not handle."""
     chosen = set(desired.chosen)
     return {each.target.account for key, each in enumerate(desired.specs) if each.target and key not in chosen}
 
 
 def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime) -> None:
-    """Add the orphans that have an open request, if a spec still describes how to reach their account."""
+    """Add the orphans with a recent open request whose account is still named by a spec or a Provider document."""
     for status in desired.matched.orphans:
         targets = desired.resolved.targets
         target = targets.get(status.job.account) if status.job and has_recent_request(status, now) else None
@@ -113,14 +113,18 @@ def _add_orphans(work: dict[Account, Work], desired: DesiredSpecs, now: datetime
 
 
 def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMemory, edition: int) -> None:
-    """Start a worker for each account that has none. Accounts whose specs another worker still holds are skipped."""
+    """Start a worker for each account with work.
+
+    An account is skipped if it has a running worker, or if a running worker still handles one of its specs. Once the
+    process is stopping, no worker is started.
+    """
     workers = memory.workers
     for account, each in work.items():
-        # Before the check, because a worker that waits for its turn must get a raised limit too.
+        # Before the check, because a raised limit must also reach a running worker whose requests are waiting.
         runtime.accounts.apply_rate(each.target)
-        # A spec that moved to another account may still be held by the worker of its old account.
+        # The worker of a spec's old account may still be handling the spec after it moved to another account.
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
-            # A function and not a value, because the worker must see the specs of later passes.
+            # `memory.current` is passed as a function, because the worker must see the specs of later passes.
             running = run_account(each, lambda: memory.current, runtime, edition, memory.unobserved)
             workers.begin(account, each.names, running, runtime.clock.monotonic())
 
@@ -130,8 +134,8 @@ async def run_account(
 ) -> AccountOutcome:
     """Handle one account in two steps: first the jobs that need a change, then all others.
 
-    Every exception becomes the `error` of the returned outcome, which also has what was applied before it. `rules` is
-    called again after each wait, because a later pass may have changed what it returns.
+    An exception is reported as the `error` of the returned outcome, which also contains what was applied before it.
+    `rules` is called again after each wait, because a later pass may have changed what it returns.
     """
     target, pairs = task.target, task.pairs
     run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)
@@ -153,7 +157,7 @@ async def run_account(
             request = request.without({case.subject.ref for case in urgent.cases})
         rest = await observe_rest(reader, request, rules, runtime.clock.now, has_witness=urgent is not None)
         if runtime.is_stopping() and rest.unseen is not None:
-            # We stopped the observation ourselves, so its failure says nothing about the provider.
+            # This process stopped the observation, so the failure says nothing about the provider.
             rest = replace(rest, unseen=None, has_looked=False)
         whole = rest if urgent is None else urgent + rest
         wrong, has_looked = unobserved.after(whole), rest.has_looked
@@ -163,7 +167,7 @@ async def run_account(
             plan=whole,
             done=(*run.done, *await apply_decisions(rest, target, rules, runtime, edition)),
         )
-        # The account of a blind plan cannot be reached, so requests for its orphans would fail too.
+        # If no job of the account could be observed, requests for its orphans would fail too.
         if runtime.control is not None and not rest.is_blind:
             orphans = await observe_orphans(reader, target, task.orphans, are_absences_doubted=rest.unseen is not None)
             run = replace(run, orphans=orphans)
@@ -180,7 +184,7 @@ async def apply_decisions(
     runtime: Runtime,
     edition: int,
 ) -> tuple[Applied, ...]:
-    """Apply the decisions of a plan, as far as the newest pass allows. A dry run applies nothing."""
+    """Apply the decisions of a plan as far as the newest pass allows. Return the results. A dry run applies none."""
     now = runtime.clock.now().replace(microsecond=0)
     cases, latest = plan.cases, rules()
     if latest.halt is not None or not (latest.may_ask or runtime.control is None):
@@ -188,7 +192,7 @@ async def apply_decisions(
     if runtime.control is None:
         return tuple(map(_undone, cases))
     if runtime.is_stopping():
-        # An unobserved job may only be so because we are stopping: writing that to its status would be wrong.
+        # A job may be unobserved only because this process is stopping, so that is not written to its status.
         cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
     done = await apply_plan(
         cases,
@@ -213,7 +217,7 @@ def _undone(case: JobPlan) -> Applied:
 
 
 def _without_action(case: JobPlan, halt: str | None, now: datetime) -> JobPlan:
-    """Return the case without its action. A halt makes the status `Stalled`, because only a person can end it."""
+    """Return a job plan without its action. If a halt is the cause, the status is `Stalled`: a person must act."""
     decision = case.decision
     if halt is not None and decision.action is not None:
         decision = replace(decision, status=halted(decision.status, halt, decision.last, now))

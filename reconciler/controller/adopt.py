@@ -1,7 +1,7 @@
-"""Make specs for unmanaged jobs. They declare `observed`, so they change nothing. Pure.
+"""Make specs for unmanaged jobs. The specs declare `observed`, so no change is requested. This module writes no file.
 
-Rules: a spec is named after the job's id, and the name is unused. A spec that would be invalid, because of its job id
-or because the path rules forbid its file, is reported and not written.
+Rules: the name of a spec is derived from the job's id and is not used by another spec. A spec that would be invalid is
+reported and not written, for example because of its job id, or because the path rules forbid its file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from reconciler.ports import Located, Snapshot
 FOLDER = "adopted"
 NAME_MAX = 63
 HASH_LENGTH = 6
-NO_ID = "no spec can hold an id like this"
+NO_ID = "a spec cannot contain a job id like this"
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """One spec to write. `problem` is why it cannot be written, if so."""
+    """A spec to write for an unmanaged job. `problem` says why it cannot be written; None if it can."""
 
     name: str
     file: str
@@ -40,7 +40,7 @@ class Adoption:
 
 
 def adopt(snapshot: Snapshot, listed: Iterable[AccountListing], policy: OperatorPolicy) -> tuple[Adoption, ...]:
-    """Return a spec for each unmanaged job."""
+    """Return the spec to write for each unmanaged job, or why it cannot be written."""
     taken = {each.document.metadata.name for each in snapshot.jobs} | {each.name for each in snapshot.broken_jobs}
     adoptions = list(_named(listed, taken))
     documents = {each.file: document for each in adoptions if (document := _document(each)) is not None}
@@ -52,7 +52,7 @@ def adopt(snapshot: Snapshot, listed: Iterable[AccountListing], policy: Operator
 
 
 def _named(listed: Iterable[AccountListing], taken: set[str]) -> Iterator[Adoption]:
-    """Yield an unused name and file for each unmanaged job."""
+    """Yield an adoption with an unused name and file for each unmanaged job."""
     for account in listed:
         for job in account.unmanaged:
             name = _name(job.id, account.alias, taken)
@@ -61,13 +61,13 @@ def _named(listed: Iterable[AccountListing], taken: set[str]) -> Iterator[Adopti
 
 
 def _name(job_id: str, alias: str, taken: set[str]) -> str:
-    """Return a DNS-1123 label like the id. A hash is appended if the label is taken or was shortened."""
+    """Return a DNS-1123 label derived from a job id. A hash is appended if the label is taken, too long or empty."""
     label = re.sub(r"[^a-z0-9]+", "-", job_id.lower()).strip("-")
     if label and len(label) <= NAME_MAX and label not in taken:
         return label
     stem = label[: NAME_MAX - HASH_LENGTH - 1].rstrip("-") or "job"
     name = f"{stem}-{_hash(job_id)}"
-    # A job of another account may have this id, and its spec this name.
+    # A job with the same id in another account has the same hash, so the account's name is hashed too.
     return f"{stem}-{_hash(f'{alias} {job_id}')}" if name in taken else name
 
 

@@ -26,19 +26,19 @@ from reconciler.ports import Journal, Publisher, SpecSource, StatusStore
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """One case after it was applied: its status on disk, and the outcome of its request, if one was due."""
+    """The result of applying one job plan: the status of the job, and the outcome of the request if one was due."""
 
     case: JobPlan
     status: JobStatus
     look_after: timedelta | None
-    """How long until the next poll; None if only a change of the spec can make one useful."""
+    """The time until the next poll; None if only a change of the spec can make a poll useful."""
     answer: RequestOutcome | None = None
     errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyContext:
-    """The ports and checks that applying a plan needs."""
+    """The ports and checks that are needed to apply a plan."""
 
     specs: SpecSource
     statuses: StatusStore
@@ -46,20 +46,23 @@ class ApplyContext:
     publisher: Publisher | None = None
     audit: Audit | None = None
     edition: int = 0
-    """The publisher's edition when the statuses were read that the decisions rest on."""
+    """The publisher's edition at the time when the statuses were read on which the decisions are based."""
     holds: Callable[[Subject], bool] = lambda _: True
-    """Returns whether the newest pass still allows a change for this spec."""
+    """A function that returns whether the newest pass still allows a change for this spec."""
     notify: Notify = ignore_event
     journal: Journal | None = None
 
 
 def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: RequestOutcome | None = None) -> Applied:
-    """Write a status if it changed. The write is synced if a request is or was open in it, or was just sent."""
+    """Write the status of a job plan if it changed, and return the result.
+
+    The write is synced if the new or the last status has an open receipt, or if `answer` is given.
+    """
     look_after = next_poll(case.subject, status, moment(context), case.finish_at)
     is_open = status.open_receipt is not None or (case.last is not None and case.last.open_receipt is not None)
     try:
         context.statuses.write(status, durable=is_open or answer is not None)
-    except Exception as error:  # noqa: BLE001  a status that cannot be written is its job's trouble alone
+    except Exception as error:  # noqa: BLE001  a status that cannot be written affects only its own job
         return Applied(
             case,
             status,
@@ -72,7 +75,7 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 
 
 def _notify_of_receipt(case: JobPlan, status: JobStatus, context: ApplyContext) -> None:
-    """Report the receipt that was open before this pass. All others were reported when they were closed."""
+    """Report the receipt that was open before this pass, as still open or as closed. Report no other receipt."""
     before = case.last.open_receipt if case.last is not None else None
     now = next((each for each in status.receipts if before and each.requested_at == before.requested_at), None)
     if now is not None:
@@ -85,7 +88,7 @@ def moment(context: ApplyContext) -> datetime:
 
 
 def disk_error(error: Exception) -> str:
-    """Return the message of a write error; any error but an `OSError` is reported as a bug."""
+    """Return the message for a write error. Any error other than an `OSError` is reported as a bug."""
     if not isinstance(error, OSError):
         return f"a bug: {error_location(error)}"
     return f"{error.strerror}: {error.filename}" if error.filename is not None else error.strerror or str(error)

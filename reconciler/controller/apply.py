@@ -1,8 +1,8 @@
 """Apply the plan of one account: write every intent, send the requests, and write the outcomes.
 
 Rules: no request is sent before its intent is written and synced. Right before each request the spec is read again, and
-the request is dropped if the spec changed or the Settings forbid it. An error with one job does not keep another job
-from being cancelled.
+the request is dropped if the spec changed or the Settings forbid it. If the status of one job cannot be written, the
+requests for other jobs are still sent.
 """
 
 from __future__ import annotations
@@ -28,36 +28,40 @@ from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
 
 LANES = 4
-"""How many jobs that only a list has shown are confirmed and then changed at once."""
+"""How many jobs that only a list has shown may be retrieved and changed at the same time."""
 
 
 async def apply_plan(
     cases: tuple[JobPlan, ...], control: Callable[[], JobController], context: ApplyContext
 ) -> list[Applied]:
-    """Write the decisions and send the requests that are due. Every intent is on disk before the first request."""
+    """Write the decisions, send the requests that are due, and return the results.
+
+    Every intent is on disk before the first request. If commits by others have replaced statuses since they were read,
+    nothing is written or sent.
+    """
     async with context.publisher.exclusive() if context.publisher is not None else nullcontext():
-        # Commits of others replaced statuses after ours were read, so these decisions may rest on old receipts.
+        # Commits by others replaced statuses after they were read, so the decisions may be based on old receipts.
         if context.publisher is not None and context.publisher.edition != context.edition:
             return [_overtaken(case) for case in cases]
         done, intents = _write_all(cases, context)
         obstacle: Exception | None = await _publish_intents(intents, context.publisher)
     if obstacle is None:
-        counted, obstacle = _journalled(intents, context)
-    # A request must not follow an intent that other machines cannot see or that the journal does not count.
+        counted, obstacle = _record_attempts(intents, context)
+    # No request may be sent if other machines cannot see its intent, or if the journal does not record it.
     if obstacle is not None:
         return done + [_not_recorded(case, obstacle, context) for case, _ in intents]
     lanes = asyncio.Semaphore(LANES)
     asked = await asyncio.gather(*(request_change(case, intent, control, context, lanes) for case, intent in intents))
     # A first attempt that was never delivered must not use up the change budget.
     if context.journal is not None:
-        context.journal.forget(counted[each.case.subject.name] for each in asked if _never_left(each, counted))
+        context.journal.forget(counted[each.case.subject.name] for each in asked if _is_undelivered(each, counted))
     return done + asked
 
 
 async def _publish_intents(
     intents: list[tuple[JobPlan, JobStatus]], publisher: Publisher | None
 ) -> ConflictError | PublishError | None:
-    """Publish the intents if other machines act on the same statuses. Returns the error if that failed."""
+    """Publish the intents if other machines act on the same statuses, and return the error if that fails."""
     if not intents or publisher is None or not publisher.is_shared:
         return None
     try:
@@ -70,7 +74,10 @@ async def _publish_intents(
 def _write_all(
     cases: Iterable[JobPlan], context: ApplyContext
 ) -> tuple[list[Applied], list[tuple[JobPlan, JobStatus]]]:
-    """Write every status. Returns the cases that need no request, and those that do, each with its intent."""
+    """Write every status and intent. Return the finished results, and the job plans to request with their intents.
+
+    A job plan whose intent cannot be written is among the finished results, with an error.
+    """
     done: list[Applied] = []
     intents: list[tuple[JobPlan, JobStatus]] = []
     for case in cases:
@@ -82,18 +89,19 @@ def _write_all(
             intent = intend(case.decision.status, case.decision.action, origin, case.approved_by, moment(context))
             context.statuses.write(intent, durable=True)
         except Exception as error:  # noqa: BLE001  any error: without an intent no request may be sent
-            answer = RequestOutcome(Progress.NOT_RECORDED, disk_error(error))
-            problem = f"{case.subject.name}: the intent could not be written, so nothing was asked: {disk_error(error)}"
+            why = disk_error(error)
+            answer = RequestOutcome(Progress.NOT_RECORDED, why)
+            problem = f"{case.subject.name}: the intent could not be written, so no request was sent: {why}"
             done.append(Applied(case, case.last or case.decision.status, case.subject.interval, answer, (problem,)))
         else:
             intents.append((case, intent))
     return done, intents
 
 
-def _journalled(
+def _record_attempts(
     intents: Iterable[tuple[JobPlan, JobStatus]], context: ApplyContext
 ) -> tuple[dict[str, Requested], OSError | None]:
-    """Record the first attempts in the journal. Returns them by spec name, and the error if that failed."""
+    """Record the first attempts in the journal, and return them by spec name. If that fails, return the error."""
     found = {}
     for case, intent in intents:
         receipt, ref = intent.open_receipt, case.subject.ref
@@ -116,15 +124,15 @@ def _journalled(
     return found, None
 
 
-def _never_left(done: Applied, counted: Collection[str]) -> bool:
-    """Whether the journal has a first attempt whose request was never delivered."""
+def _is_undelivered(done: Applied, counted: Collection[str]) -> bool:
+    """Return whether the journal records a first attempt for this job although its request was not delivered."""
     is_unsent = done.answer is None or done.answer.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}
     return is_unsent and done.case.subject.name in counted
 
 
 def _overtaken(case: JobPlan) -> Applied:
-    """Leave a case to the next pass, because others published over the statuses that it was decided on."""
-    answer = RequestOutcome(Progress.OVERTAKEN, "others were first")
+    """Return the result of a job plan that is left to the next pass, because a commit replaced its status."""
+    answer = RequestOutcome(Progress.OVERTAKEN, "a commit by others replaced the status")
     return Applied(case, case.last or case.decision.status, case.subject.interval, answer)
 
 
@@ -135,12 +143,14 @@ def _intention(cases: Iterable[JobPlan]) -> str:
 
 
 def _not_recorded(case: JobPlan, error: Exception, context: ApplyContext) -> Applied:
-    """Withdraw an intent that could not be published or journalled. No request was sent."""
+    """Undo an intent that could not be published or recorded in the journal, and return the result."""
     if isinstance(error, ConflictError):
-        # Restored as published, so that this file has no change of ours and the others' version replaces it.
+        # The file is restored as it was published, so that the version of the others replaces it without a conflict.
         context.statuses.restore(case.decision.status)
         return _overtaken(case)
-    where, why = ("journalled", disk_error(error)) if isinstance(error, OSError) else ("published", str(error))
+    where, why = (
+        ("recorded in the journal", disk_error(error)) if isinstance(error, OSError) else ("published", str(error))
+    )
     done = write(case, case.decision.status, context, RequestOutcome(Progress.NOT_RECORDED, why))
-    problem = f"{case.subject.name}: the intent could not be {where}, so nothing was asked: {why}"
+    problem = f"{case.subject.name}: the intent could not be {where}, so no request was sent: {why}"
     return replace(done, errors=(*done.errors, problem))

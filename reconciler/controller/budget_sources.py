@@ -1,7 +1,7 @@
-"""Collect the change budget of a pass from its sources, and record it again after the pass.
+"""Collect the change budget of a pass from statuses, the journal and Git history, and record the statuses afterwards.
 
-Rules: a source that has less than before makes the count doubtful, not smaller. A source that cannot be read or written
-is an error of the pass, and never lets a first attempt through.
+Rules: if many statuses were lost, the count is doubtful and not smaller. If the journal cannot be read, the pass has an
+error, and no first attempt is allowed unless the operator approves it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class PassBudget:
     known: KnownStatuses
     lost: Mapping[str, LostStatus]
     errors: tuple[str, ...] = ()
-    """A message for each source that could not be read."""
+    """The error if the journal could not be read."""
 
 
 def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runtime: Runtime) -> PassBudget:
-    """Return the change budget of a pass. A dry run uses up no approval."""
+    """Return the change budget of a pass. A dry run does not use up approvals."""
     now, stored, resolved = runtime.clock.now(), desired.stored, desired.resolved
     journal, known, errors = _remembered(runtime)
     limits = _limits(rules, desired)
@@ -81,14 +81,18 @@ def _limits(rules: ChangeRules, desired: DesiredSpecs) -> ScopedLimits:
 
 
 def remember(budget: PassBudget, outcomes: Iterable[AccountOutcome], runtime: Runtime) -> tuple[str, ...]:
-    """Record in the journal which statuses this pass leaves. Returns the errors, including those of `budget_of`."""
+    """Record in the journal which statuses exist after this pass, and return the error if that fails.
+
+    Nothing is recorded in a dry run, without a journal, or if `budget_of` could not read the journal. In these cases,
+    return the errors of `budget_of`.
+    """
     if runtime.control is None or runtime.journal is None or budget.errors:
         return budget.errors
     stored = runtime.statuses.known()
     marks = marks_of(stored.jobs)
     unfinished = _unfinished(budget.known, outcomes, marks)
     if any(each.is_of_jobs for each in stored.unread):
-        # Statuses that could not be read in this pass are taken to be unchanged.
+        # Statuses that could not be read in this pass are recorded as before.
         marks = {**budget.known.marks, **marks}
         unfinished = {**budget.known.unfinished, **unfinished}
     try:
@@ -101,7 +105,7 @@ def remember(budget: PassBudget, outcomes: Iterable[AccountOutcome], runtime: Ru
 def _unfinished(
     known: KnownStatuses, outcomes: Iterable[AccountOutcome], marks: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Return the jobs last seen unfinished, as account and id, by the names of their statuses."""
+    """Return the account and id of each job that was last seen unfinished, by status name."""
     found = {name: job for name, job in known.unfinished.items() if name in marks}
     for each in (each for outcome in outcomes for each in outcome.done if each.case.unseen is None):
         name, job = each.case.subject.name, each.status.job
@@ -128,7 +132,7 @@ def _lost(known: KnownStatuses, stored: StoredStatuses, now: datetime) -> dict[s
 
 
 def _standing(claimed: Iterable[tuple[ResolvedSpec, JobStatus]], now: datetime) -> Iterable[tuple[str, str]]:
-    """Yield the specs whose change was refused earlier and is still wanted, each with its account."""
+    """Yield the name and account of each spec whose change was refused earlier and is still wanted."""
     for each, status in claimed:
         subject = each.subject
         if (

@@ -30,15 +30,15 @@ class PassResult:
     report: Report
     due: tuple[Requeue, ...]
     looked: frozenset[str]
-    """The names of the specs that this pass handled."""
+    """The names of the specs whose status this pass decided."""
     interval: timedelta
     """The poll interval."""
     is_halted: bool = False
     """Whether no change may be requested, because the Settings are invalid or the revision is not trusted."""
     wanted: frozenset[JobRef] = frozenset()
-    """The jobs that are not settled."""
+    """The jobs of selected specs that are not settled."""
     seen_at: Mapping[JobRef, datetime] = field(default_factory=dict)
-    """When the observation began that showed each job. Jobs that were not seen are left out."""
+    """By job, the start of the observation that showed it. Jobs that were not seen are left out."""
 
 
 def build_report(
@@ -56,8 +56,8 @@ def build_report(
         outcomes: the outcomes of the account workers that have finished.
         others: the statuses that no account worker handled.
         errors: further errors of the pass.
-        memory: what this process keeps between passes.
-        runtime: the accounts, the policy and whether this is a dry run.
+        memory: the state that this process keeps between passes.
+        runtime: the accounts and the policy. In a dry run, `control` is None.
     """
     applied = applied_by_name(outcomes)
     plans = [each.plan for each in outcomes if each.plan]
@@ -87,7 +87,7 @@ def build_report(
 
 
 def exit_codes(report: Report) -> frozenset[ExitCode]:
-    """Return every exit code that applies to a report; `exit_code.worst` picks one. See also `Unobserved.exit_code`."""
+    """Return every exit code that applies to a report. `exit_code.worst` selects the one to exit with."""
     reasons = {row.status.ready.reason for row in report.rows}
     unobserved = {each.unseen.exit_code for each in report.accounts if each.unseen}
     is_unset = Reason.HOST_NOT_TRUSTED in reasons or ExitCode.CONFIGURATION in unobserved
@@ -104,7 +104,7 @@ def exit_codes(report: Report) -> frozenset[ExitCode]:
 
 
 def _errors(outcomes: Iterable[AccountOutcome], applied: Iterable[Applied]) -> Iterator[str]:
-    """Yield the errors of account workers: bugs of ours, and disk errors."""
+    """Yield the errors of account workers: bugs in reconcile or a plug-in, and disk errors."""
     outcomes = list(outcomes)
     yield from (each.error for each in outcomes if each.error)
     yield from (error for each in outcomes if each.plan for error in each.plan.errors)
@@ -124,7 +124,11 @@ def _unplanned(plans: Iterable[AccountPlan]) -> Iterator[Action]:
 
 
 def _rows(desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied]) -> Iterator[Row]:
-    """Yield a row for each spec that has a status. A bug can keep a spec from its first status; that is an error."""
+    """Yield a row for each selected spec that has a status.
+
+    A new spec has none while its account's worker is running, or if a bug prevented the first status. A bug is reported
+    as an error.
+    """
     for key in desired.selected:
         spec = desired.specs[key]
         unknown = desired.unknown.get(key)
@@ -164,13 +168,13 @@ def _with_what_was_done(row: Row, one: Applied) -> Row:
 def _accounts(
     outcomes: Iterable[AccountOutcome], standing: Mapping[Account, Unobserved], runtime: Runtime
 ) -> Iterable[AccountReport]:
-    """Return a report for each account that had jobs to observe. If an account has two outcomes, the later counts."""
+    """Return a report for each account that had jobs to observe. If it has two outcomes, the later one is used."""
     about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_looked or each.plan.cases)
     return {each.target.account: _account(each, standing, runtime) for each in about_jobs}.values()
 
 
 def _account(outcome: AccountOutcome, standing: Mapping[Account, Unobserved], runtime: Runtime) -> AccountReport:
-    """Return the report of one account, including a failure that earlier observations of other jobs left standing."""
+    """Return the report of one account. A failure to observe other jobs earlier is included until it is resolved."""
     account, plan = outcome.target.account, outcome.plan
     unseen = (plan.unseen if plan else None) or standing.get(account)
     return AccountReport(

@@ -1,4 +1,4 @@
-"""Check whether accounts can be reached, by reading one row of each account's list. Nothing is changed."""
+"""Check whether accounts can be used. A request for one row of an account's list tests the account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.ports import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One provider name and its account. `unseen` is why the account cannot be used, if that is known."""
+    """The result of checking one provider name. `unseen` says why its account cannot be used, if that is known."""
 
     name: str
     target: ResolvedAccount | None
@@ -30,7 +30,7 @@ class Checked:
 
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
-    """Return every account that the documents name. With `is_asked`, each is tested by a request."""
+    """Return the result for each provider name in the documents. With `is_asked`, each account is sent one request."""
     targets = accounts_by_name(snapshot, runtime.policy)
     return tuple(await asyncio.gather(*(_check(name, to, runtime, is_asked=is_asked) for name, to in targets.items())))
 

@@ -1,7 +1,7 @@
 """The newest specs, Settings and change budget, which every account worker must obey.
 
-An account worker may still be running when its pass ends. After each wait it reads the `CurrentSpecs` of the newest
-pass, and requests no change for a job whose spec changed in the meantime.
+An account worker may still be running when its pass ends. After each wait, the worker reads the `CurrentSpecs` of the
+newest pass, and requests no change for a job whose spec changed in the meantime.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from reconciler.model.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class CurrentSpecs:
-    """What the newest pass allows. Workers of every pass read it before they act."""
+    """The specs, Settings and change budget of the newest pass. Workers of every pass read them before they act."""
 
     subjects: Mapping[str, Subject] = field(default_factory=dict)
-    """The valid specs that the run selects, resolved, by name."""
+    """The resolved, valid specs that the run selects and whose status is known, by name."""
     named: frozenset[JobKey] = frozenset()
-    """The jobs that any spec names, including specs that cannot be acted on."""
+    """The jobs that specs name, including specs that are not selected or cannot be acted on."""
     budget: ChangeBudget = field(default_factory=ChangeBudget)
     pinned: PinnedPlan | None = None
     """The only changes that may be requested; None allows all."""
@@ -37,15 +37,19 @@ class CurrentSpecs:
     targets: Mapping[str, ResolvedAccount] = field(default_factory=dict)
     """How to reach each account, by the account's text in statuses, such as `openai https://api.openai.com/v1`."""
     suspect_since: Mapping[str, datetime] = field(default_factory=dict)
-    """Since when an account has the condition `ObservationSuspect`, by the account's text in statuses."""
+    """When each account was first reported as `ObservationSuspect`, by the account's text in statuses."""
 
     def may_act(self, subject: Subject) -> bool:
-        """Whether a change may still be requested for this spec."""
+        """Return whether a change may still be requested for this spec."""
         return self.may_ask and self.hold(subject)
 
     def since(self, before: CurrentSpecs) -> frozenset[JobRef]:
-        """Return the jobs whose spec, account or permission to change differs from `before`: they must be observed."""
-        # A change of trust or of Settings concerns every job.
+        """Return the jobs that must be observed again.
+
+        These are the jobs whose spec or account differs from `before`. If the permission to request changes differs,
+        these are all jobs.
+        """
+        # Whether the revision is trusted and the Settings are valid affects every job.
         is_new = (self.may_ask, self.halt) != (before.may_ask, before.halt)
         changed = {target.account for line, target in self.targets.items() if before.targets.get(line) != target}
         return frozenset(
@@ -55,13 +59,13 @@ class CurrentSpecs:
         )
 
     def hold(self, subject: Subject) -> bool:
-        """Whether the newest revision has this spec unchanged. A retry by hand is not a change of the spec."""
+        """Return whether the newest revision contains this spec unchanged. A retry request does not change a spec."""
         now = self.subjects.get(subject.name)
         return now is not None and (now is subject or replace(now, is_retry=subject.is_retry) == subject)
 
 
 def current_specs(desired: DesiredSpecs, budget: ChangeBudget, pinned: PinnedPlan | None) -> CurrentSpecs:
-    """Return what this revision allows.
+    """Return the specs of this revision, with the changes that may be requested.
 
     Args:
         desired: the revision.

@@ -39,11 +39,11 @@ class DesiredSpecs:
     selected: tuple[int, ...]
     """The positions of the specs that the run's filter selects."""
     unknown: Mapping[int, JobStatus]
-    """Placeholders for the statuses that could not be read, of selected specs, by position. They are never written."""
+    """Placeholders for the unreadable statuses of selected specs, by position. Placeholders are never written."""
     unfinished: frozenset[JobRef]
-    """The jobs that are not settled: the controller still polls them."""
+    """The jobs that are not settled, so that the controller polls them."""
     is_whole: bool = True
-    """Whether the run selects every spec. Under a filter no status is removed."""
+    """Whether the run selects every spec. Otherwise, no status is removed."""
     edition: int = 0
     """The publisher's edition when the statuses were read."""
 
@@ -66,24 +66,30 @@ class DesiredSpecs:
     def halt(self) -> str | None:
         """Why no change may be requested, if only a person can fix it; None otherwise."""
         if self.snapshot.is_settings_broken:
-            return "nothing is asked for any job until Settings are valid: run reconcile validate"
-        # A torn revision changed while it was read. The next scan follows at once, so there is nothing to fix.
+            return "no change is requested for any job until the Settings are valid: run reconcile validate"
+        # A torn revision changed while it was read. The next scan follows at once, so a person need not act.
         return None if self.snapshot.is_torn else self.snapshot.why_not_trusted
 
     @property
     def unfinished_here(self) -> frozenset[JobRef]:
-        """The jobs of `unfinished` that the run's filter selects."""
+        """The unsettled jobs of the specs that the run selects."""
         return self.unfinished.intersection(each.ref for key in self.selected if (each := self.specs[key]).subject)
 
     def interval(self, before: timedelta) -> timedelta:
-        """Return the poll interval of the Settings, or `before` if a file that may hold the Settings is unreadable."""
+        """Return the poll interval of the Settings, or else the default.
+
+        Return `before` if the Settings are invalid, or if an unreadable file may contain them.
+        """
         if self.snapshot.broken_files or self.snapshot.is_settings_broken:
             return before
         wanted = self.snapshot.settings[0].document.spec.interval if self.snapshot.settings else None
         return wanted or INTERVAL
 
     def new_orphans(self) -> tuple[JobStatus, ...]:
-        """Return the last statuses of deleted specs, except those that an earlier pass reported."""
+        """Return the last statuses of deleted specs, except those that an earlier pass reported.
+
+        A spec does not count as deleted if its file cannot be read, or if the run does not select every spec.
+        """
         if not self.is_whole:
             return ()
         return tuple(
@@ -93,9 +99,9 @@ class DesiredSpecs:
         )
 
     def diagnostics(self, policy: OperatorPolicy) -> tuple[Diagnostic, ...]:
-        """Return the problems of the documents, and one for each status file that a later version wrote."""
+        """Return the problems of the documents, and a diagnostic for each status file that a later version wrote."""
         too_new = (
-            Diagnostic(file=policy.show_status(path), message="written by a later version of reconcile; left alone")
+            Diagnostic(file=policy.show_status(path), message="written by a later version of reconcile; not changed")
             for path in self.stored.too_new
         )
         return (*self.snapshot.diagnostics, *self.resolved.diagnostics, *too_new)
@@ -104,14 +110,14 @@ class DesiredSpecs:
         """Return the notices about the revision, and one for each status file that was discarded."""
         why_not_trusted = self.snapshot.why_not_trusted
         doubtful = (
-            f"{policy.show_status(path)}: unreadable or edited by hand; it counts as none (StatusDiscarded)"
+            f"{policy.show_status(path)}: unreadable or edited by hand; it is ignored (StatusDiscarded)"
             for path in self.stored.discarded
         )
         distrust = () if why_not_trusted is None else (f"{why_not_trusted} ({Reason.REVISION_NOT_TRUSTED})",)
         return (*self.snapshot.notices, *distrust, *doubtful)
 
     def errors(self, policy: OperatorPolicy) -> tuple[str, ...]:
-        """Return a message for each status that could not be read: its effect and its fix."""
+        """Return a message for each status file or directory that could not be read, with the effect and the fix."""
         return tuple(complaints(self.stored, policy))
 
 
@@ -127,8 +133,8 @@ def load_desired_specs(
         by_content: whether to read every file; if False, files with an unchanged stamp are not read again.
     """
     snapshot = runtime.specs.snapshot(by_content=by_content)
-    # Read before the statuses: if the publisher takes in commits of others in between, the edition is outdated, and
-    # `apply_plan` then requests no change.
+    # The edition is read before the statuses. If the publisher pulls commits by others in between, the edition is
+    # outdated, and `apply_plan` requests no change.
     edition = runtime.publisher.edition if runtime.publisher is not None else 0
     stored = _load_statuses(runtime, by_content=by_content)
     resolved = resolve(snapshot, runtime.policy, is_suspended=options.is_suspended, known=cache)
@@ -156,7 +162,7 @@ def load_desired_specs(
 
 
 def _load_statuses(runtime: Runtime, *, by_content: bool) -> StoredStatuses:
-    """Return the statuses, from memory where possible: under the lock only a publisher can change the files."""
+    """Return the statuses, from memory if possible. While the lock is held, only a publisher changes the files."""
     # A file that could not be read last time may be readable now.
     if by_content or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
         return runtime.statuses.load(by_content=by_content)

@@ -1,6 +1,7 @@
 """Track the health of a watch in one immutable `WatchStatus`, which the health server reads in another thread.
 
-Rules: only the watch writes, and it replaces the whole value each time. Nothing here waits or makes a request.
+Rules: only the watch updates the value, and each update replaces it as a whole. This module never waits or sends a
+request.
 """
 
 from __future__ import annotations
@@ -20,27 +21,27 @@ UPCOMING_MAX = 20
 
 @dataclass(slots=True)
 class HealthTracker:
-    """Keeps the `WatchStatus` of one watch up to date."""
+    """The tracker that keeps the `WatchStatus` of one watch up to date."""
 
     overview: WatchStatus
     _moved_at: dict[Account, float] = field(default_factory=dict)
     _away: set[Account | None] = field(default_factory=set)
     _seen_at: dict[JobRef, datetime] = field(default_factory=dict)
-    """When each job was last seen, or first wanted if it was not seen yet."""
+    """When each job was last seen. A job that was never seen has the time of the first pass that wanted it."""
     _looked_at: set[Account | None] = field(default_factory=set)
-    """The accounts with a first observation, whether it succeeded or failed."""
+    """The accounts with at least one observation, successful or failed."""
     _is_ready: bool = False
-    """Whether every wanted account had an observation after some pass. It stays set."""
+    """Whether every wanted account has had an observation. Once True, it stays True."""
 
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> HealthTracker:
-        """Return the tracker of a watch that begins now."""
+        """Return a tracker for a watch that starts now."""
         return cls(WatchStatus(interval_s=interval_s, heartbeat_at=now, progress_at=now, watched_at=now))
 
     def beat(
         self, now: float, at_work: Mapping[Account, float], pass_since: float | None, *, is_watching: bool
     ) -> None:
-        """Record that the loop runs.
+        """Record that the event loop is running.
 
         Args:
             now: the current time, in monotonic seconds.
@@ -59,15 +60,15 @@ class HealthTracker:
         )
 
     def moved(self, account: Account, now: float) -> None:
-        """Record that a request of an account ended, so its worker is making progress."""
+        """Record that a request to an account has ended, so its worker is making progress."""
         self._moved_at[account] = now
 
     def stopping(self) -> None:
-        """Record that the watch was told to stop."""
+        """Record that the watch is stopping."""
         self.overview = replace(self.overview, is_stopping=True)
 
     def passed(self, result: PassResult, due: Iterable[tuple[float, JobRef]], at: datetime) -> None:
-        """Record the result of a pass and the jobs that are due next."""
+        """Record the result of a pass, and the jobs that are polled next."""
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
         for each in result.report.accounts:
@@ -91,30 +92,30 @@ class HealthTracker:
         )
 
     def _take_in(self, result: PassResult, at: datetime) -> None:
-        """Record which jobs were seen. Settled jobs are not polled, so they are left out."""
+        """Record when each wanted job was last seen, and which accounts were observed."""
         self._seen_at = {ref: self._seen_at.get(ref, at) for ref in result.wanted}
         for ref in result.seen_at.keys() & self._seen_at.keys():
             self._seen_at[ref] = max(result.seen_at[ref], self._seen_at[ref])
         self._looked_at.update(each.account for each in result.report.accounts)
 
     def _ages(self) -> dict[str, datetime]:
-        """Return, by account, when the job that has gone unseen the longest was last seen."""
+        """Return, by account, when its least recently seen job was last seen."""
         oldest: dict[str, datetime] = {}
         for ref, at in self._seen_at.items():
             oldest[str(ref.account)] = min(at, oldest.get(str(ref.account), at))
         return oldest
 
     def _unobserved(self, result: PassResult) -> tuple[str, ...]:
-        """Return the accounts that keep the watch from being ready. Accounts that are added later do not."""
+        """Return the accounts without an observation. Once there are none, the watch stays ready."""
         missing = {ref.account for ref in result.wanted} - self._looked_at
         self._is_ready |= not missing
         return () if self._is_ready else tuple(sorted(map(str, missing)))
 
     def _why(self, row: Row) -> str:
-        """Return why a job is polled next."""
+        """Return why a job is polled."""
         receipt = row.status.open_receipt
         if row.ref is not None and row.ref.account in self._away:
-            return "again, because the last look failed"
+            return "retry, because the last observation failed"
         if receipt is not None:
-            return f"whether the {receipt.verb} took effect"
+            return f"check whether the {receipt.verb} took effect"
         return f"{row.status.phase}, {row.status.ready.reason}"

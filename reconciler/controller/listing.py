@@ -1,7 +1,7 @@
-"""Walk the list of an account page by page, until every wanted job was shown or retrieving by id is cheaper.
+"""Read the list of an account page by page, until every wanted job was shown or retrieving by id is cheaper.
 
-Rules: what a page showed is a fact, even if a later page fails. A list that breaks off, repeats a cursor or has no end
-is `broken`. A job that a list does not show is never absent because of that.
+Rules: a job that a page showed is observed, even if a later page fails. A list is `broken` if a later page fails, if a
+cursor is repeated, or if it does not end. A job is not considered absent only because a list does not show it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ PAGES_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The result of walking a list."""
+    """The result of reading a list."""
 
     rows: Mapping[str, ObservedJob] = field(default_factory=dict)
-    """The wanted jobs that were shown, by each of their ids."""
+    """The requested jobs that were shown, by each requested id."""
     has_answered: bool = False
     """Whether at least one page was received."""
     account_failure: Unobserved | None = None
-    """Why the whole account is unobserved; no further request is made."""
+    """Why the whole account is unobserved; None if it is not. No further request is then sent to it."""
     broken: Unobserved | None = None
-    """Why the list is incomplete, if it is."""
+    """Why the list is broken; None if it is not."""
     is_overtaken: bool = False
-    """Whether the walk was stopped early, because the newest pass changed something for this account."""
+    """Whether reading stopped early, because the newest pass changed something for this account."""
 
 
 async def walk(
@@ -41,20 +41,20 @@ async def walk(
     page_size: int,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Listing:
-    """Walk the list of an account and return the rows of the wanted jobs.
+    """Read the list of an account, and return the rows of the wanted jobs.
 
     Args:
         reader: the account.
-        wanted: ids; the walk ends once all were shown, or once more pages were read than jobs are missing.
-        also: ids whose rows are returned too, but for which no further page is read.
-        page_size: the most rows of a page.
+        wanted: the ids of the jobs to find. Reading ends once no more jobs are missing than pages were read.
+        also: further ids. Their rows are returned too, but no further page is read for them.
+        page_size: the maximum number of rows on a page.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
     found: dict[str, ObservedJob] = {}
     passed: dict[str, ObservedJob] = {}
     cursors: set[str] = set()
     cursor: str | None = None
-    why = f"the list has no end: {PAGES_MAX} pages and more to come"
+    why = f"the list does not end: {PAGES_MAX} pages were read"
     for pages in range(1, PAGES_MAX + 1):
         page = await _page(reader, page_size, cursor)
         if isinstance(page, ProviderError):
@@ -62,19 +62,19 @@ async def walk(
                 return _without_a_page(page)
             if is_of_account(page):
                 return Listing({**passed, **found}, has_answered=True, account_failure=unseen_by(page))
-            why = f"the list broke off at page {pages}: {page}"
+            why = f"page {pages} of the list could not be read: {page}"
             break
         found.update(_rows(page, wanted))
         passed.update(_rows(page, also))
         cursor = page.next_cursor
-        # From here on, retrieving the missing jobs takes no more requests than the list has taken.
+        # Retrieving the missing jobs by id now takes no more requests than reading the list has taken.
         if cursor is None or pages >= len(wanted) - len(found):
             return Listing({**passed, **found}, has_answered=True)
         if is_overtaken():
             return Listing({**passed, **found}, has_answered=True, is_overtaken=True)
-        # A provider that repeats a cursor would be walked for ever.
+        # Without this check, a provider that repeats a cursor would be read until `PAGES_MAX`.
         if cursor in cursors:
-            why = f"the list came back to the same place after page {pages}"
+            why = f"the list repeated a cursor after page {pages}"
             break
         cursors.add(cursor)
     broken = Unobserved(Reason.OBSERVATION_INCOMPLETE, why)
@@ -82,7 +82,7 @@ async def walk(
 
 
 def _rows(page: JobPage, ids: Collection[str]) -> Iterator[tuple[str, ObservedJob]]:
-    """Yield the rows of a page that show a job of these ids, by each id."""
+    """Yield each of these ids that a page shows, with the job's row."""
     for job in page.jobs:
         for job_id in job.ids.intersection(ids):
             yield job_id, job
@@ -96,6 +96,6 @@ async def _page(reader: JobReader, page_size: int, cursor: str | None) -> JobPag
 
 
 def _without_a_page(error: ProviderError) -> Listing:
-    """Return the listing after the first page failed. A credential that may not list may still retrieve jobs."""
+    """Return the result if the first page failed. A credential without permission to list may still retrieve jobs."""
     may_not_list = isinstance(error, PermanentError) and error.kind is Kind.FORBIDDEN
     return Listing() if may_not_list else Listing(account_failure=unseen_by(error))

@@ -1,7 +1,7 @@
 """The order in which the jobs of one account are observed: first the jobs that need a change, then all others.
 
-Rules: a change does not wait for the observation of other jobs. A request, and doubt about an accepted request, need
-an answer about the job itself. The job's row in a list is not enough, because lists may lag behind.
+Rules: a change does not wait for the observation of other jobs. Before a change is requested, and before an accepted
+request is doubted, the job itself is retrieved. Its row in a list is not enough, because lists may be outdated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from reconciler.ports import JobReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationRequest:
-    """The jobs to observe, and what earlier passes of this process found out about them."""
+    """The jobs to observe, and the results of earlier observations of them by this process."""
 
     target: ResolvedAccount
     asked: Sequence[TrackedJob]
@@ -45,9 +45,9 @@ class ObservationRequest:
     resting: Sequence[TrackedJob] = ()
     """The settled jobs of the account. They are decided again only if a list shows them in another phase."""
     is_part: bool = False
-    """Whether the account has other jobs, which this pass does not observe."""
+    """Whether the account has further jobs that this pass does not observe."""
     missed: frozenset[JobRef] = frozenset()
-    """The jobs that the last observation could not show. They are retrieved last."""
+    """The jobs that their last observation could not show. They are retrieved last."""
     doubted: frozenset[JobRef] = frozenset()
     """The jobs of `missed` whose absence was doubted."""
 
@@ -61,11 +61,11 @@ async def observe_wanted(
 ) -> AccountPlan | None:
     """Retrieve the jobs that need a change before all others, and return the plan for those that were shown.
 
-    Returns None if `observe_rest` should handle all jobs together: no job needs a change, there are few jobs in all, or
-    so many need a change that a list is cheaper. Also returns None if the guard refuses the changes, because their
-    share of the account is known only after all of its jobs were observed.
+    Return None if `observe_rest` should handle all jobs together: because no job needs a change, the account has few
+    jobs, so many jobs need a change that a list is cheaper, or none of them was shown. Also return None if the guard
+    refuses the changes, because their share of the account is known only after all of its jobs were observed.
     """
-    # More requests than the burst would wait for the rate limit, and a list is cheaper then.
+    # Requests beyond the burst would wait for the rate limit, so a list is cheaper then.
     few = min(LIST_ABOVE, request.target.rate.burst)
     begun_at = now()
     urgent = [pair for pair in request.asked if is_change_expected(*pair, begun_at)]
@@ -75,14 +75,14 @@ async def observe_wanted(
     pairs = [(subject, last) for subject, last in urgent if subject.ref in by_job]
     if not pairs:
         return None
-    # Provisional, because the guard judges shares of the account and has not seen the rest of it yet.
+    # Provisional, because the guard judges percentages of the account, and the other jobs are not observed yet.
     decided = decide_all(request.target.account, pairs, Observations(by_job), rules(), now())
     plan = judge_all(decided, rules(), now(), is_provisional=True)
     return None if plan.refusals else replace(plan, begun_at=begun_at)
 
 
 def is_change_expected(subject: Subject, last: JobStatus | None, now: datetime) -> bool:
-    """Whether this job probably needs a change, judged by its spec and its last status before it is observed."""
+    """Return whether a job probably needs a change, judged by its spec and its last status."""
     if is_settled(last) or is_suspended(subject, now):
         return False
     job = observation_from_status(last) if last is not None else None
@@ -106,8 +106,8 @@ async def observe_rest(
     Args:
         reader: the account.
         request: the jobs to observe.
-        rules: returns what the newest pass allows.
-        now: our clock.
+        rules: returns the specs of the newest pass, with the changes that may be requested.
+        now: returns the current time.
         has_witness: whether this pass has already seen a job of the account.
     """
     account, begun, begun_at = request.target.account, rules(), now()
@@ -143,7 +143,7 @@ async def observe_rest(
         )
     resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_looked=bool(wanted))
-    # A row that lags behind must not undo an accepted request. Before the budget judges, because this awaits answers.
+    # An outdated row must not contradict an accepted request. This awaits responses, so it precedes `judge_all`.
     cases = await confirm_accepted(reader, decided.cases, now)
     return replace(judge_all(replace(decided, cases=cases), rules(), now()), begun_at=begun_at)
 
@@ -163,15 +163,15 @@ def _is_acceptance_denied(case: JobPlan) -> bool:
 
 
 async def confirm_row(reader: JobReader, case: JobPlan, now: Callable[[], datetime]) -> JobPlan:
-    """Retrieve a job that so far only a list has shown, and return its case with a new decision."""
+    """Retrieve a job that only a list has shown so far, and return its plan with a new decision."""
     (shown,) = await retrieve(reader, [case.subject.ref])
-    # The list shows the job and the retrieve does not: that is a contradiction, not an absence.
+    # The list shows the job, but the provider does not find it by its id. That contradiction is not an absence.
     if shown == Observed(None):
         shown = LISTED_ONLY
     decision = decide(case.subject, shown, case.last, now().replace(microsecond=0))
     before = case.decision.action
     if decision.action is not None and (before is None or decision.action.verb is not before.verb):
-        # The change budget has approved another change, or none, so the new one must wait for the next pass.
+        # The change budget has judged a different change, or none, so the new change must wait for the next pass.
         decision = replace(decision, action=None)
     if isinstance(shown, Unobserved):
         return replace(case, decision=decision, unseen=shown, seen=None, is_by_row=False)

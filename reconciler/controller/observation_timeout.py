@@ -1,8 +1,8 @@
-"""Accounts whose observation is bounded in time: an account that does not answer is given up.
+"""Time limits for the observation of accounts: an account that does not respond is given up.
 
-Rules: only observations are bounded. A request that changes a job keeps its own deadline, because an answer that is not
-awaited costs a second request. Each answer restarts the bound, so an account that is merely slow is observed to the
-end.
+Rules: only observations are limited. A request that changes a job has its own deadline, because giving up its response
+would cost a second request. Each response restarts the limit, so an account that is only slow is observed completely,
+unless the run's deadline passes.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ R = TypeVar("R")
 
 @dataclass(slots=True)
 class Bounds:
-    """How long an account is waited for: `silence_s` without an answer, and not beyond the run's deadline."""
+    """How long to wait for an account: at most `silence_s` without a response, and not beyond the run's deadline."""
 
     clock: Clock
     silence_s: float
     until: float = math.inf
     """The deadline of the run, in monotonic seconds."""
     cut_by: ExpiredClock = ExpiredClock.TIMEOUT
-    """The kind of that deadline."""
+    """The option that set that deadline."""
     answered_at: dict[Account, float] = field(default_factory=dict)
-    """When each account last answered."""
+    """When each account last responded, in monotonic seconds."""
 
     async def within(self, account: Account, work: Coroutine[Any, Any, R]) -> R:
-        """Return the result of the work. Raises `TransientError` if the account does not answer within the bounds."""
+        """Return the result of `work`. Raises `TransientError` if the account does not respond within the bounds."""
         begun = self.clock.monotonic()
         task = asyncio.ensure_future(work)
         try:
@@ -62,18 +62,18 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class BoundedAccounts:
-    """The `Accounts` of a run with a deadline."""
+    """The `Accounts` of a run, with time limits for observations."""
 
     accounts: Accounts
     bounds: Bounds
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return an open account that only reads. Raises `PermanentError` or `TransientError` if that fails."""
+        """Return an open account for reading. Raises `PermanentError` or `TransientError` if it cannot be opened."""
         reader = await self.bounds.within(target.account, self.accounts.open(target))
         return _BoundedReader(target.account, reader, self.bounds)
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        """Apply a changed rate limit to an account that is open. Does nothing for any other."""
+        """Apply a changed rate limit to an account if it is open."""
         self.accounts.apply_rate(target)
 
     def requests(self, account: Account) -> int:

@@ -2,13 +2,14 @@
 
 Rules:
 
-- What the provider shows of a job is a fact, even if other jobs could not be observed.
-- A job whose retrieve is forbidden, garbled or unanswered makes only itself unobserved. The account is unobserved only
-  if every request fails, or if one fails as every other would: a throttle, a credential, no connection.
-- A job is absent only if the provider answers "not found" for its id. `core.absence` decides when that is believed.
-  Once it cannot be believed, the remaining jobs are not retrieved.
+- A job that the provider shows is observed, even if other jobs could not be observed.
+- If retrieving a job is forbidden, times out or returns an invalid response, only that job is unobserved. The account
+  is unobserved only if every request fails, or if every other request would fail in the same way: because of
+  throttling, the credential or the connection.
+- A job is absent only if the provider answers "not found" for its id. `core.absence` decides whether an absence is
+  believed. Once absences are doubted, the remaining jobs are not retrieved.
 - If the newest pass changes something for this account, the rest of the observation is left to a later pass.
-- A settled job is retrieved only if a list that was walked for other jobs shows it in another phase.
+- A settled job is retrieved only if a list that was read for other jobs shows it in another phase.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Rate
 
 LIST_ABOVE = 20
-"""The most jobs that are retrieved one by one. More jobs than this, or than the rate's burst, are listed first."""
+"""The maximum number of jobs to retrieve without a list. If the rate's burst is lower, it is the maximum."""
 CROWD_CERTAIN_AFTER = 5
-"""After this many unexpected absences, stop retrieving if the jobs left would make the absences a crowd anyway."""
+"""After this many unexpected absences, stop retrieving if they are a crowd (`core.absence`) in any case."""
 FAILED_RETRIEVES_MAX = 20
-"""After this many failed retrieves, stop. The next observation begins with the jobs that are left."""
+"""After this many failed retrieves, stop. The remaining jobs are unobserved until a later observation."""
 CONTRADICTED_MAX = 20
-"""The most settled jobs that one observation retrieves again because a list shows them in another phase."""
+"""The maximum number of settled jobs that one observation retrieves because a list shows them in another phase."""
 
 LISTED_ONLY = Unobserved(
-    Reason.OBSERVATION_INCOMPLETE, "a list shows the job, and by its id the provider does not know it"
+    Reason.OBSERVATION_INCOMPLETE, "a list shows the job, but the provider does not find it by its id"
 )
-"""A job that a list shows and a retrieve does not find. It counts neither as present nor as absent."""
+"""The observation of a job that a list shows and that cannot be retrieved. It is neither present nor absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationGoal:
-    """The jobs that an observation is for, and what was known of them before."""
+    """The jobs to observe, and what was known about them before."""
 
     refs: Sequence[JobRef]
     """The wanted jobs, in the order in which they are retrieved."""
@@ -53,7 +54,7 @@ class ObservationGoal:
     ended: Mapping[JobRef, Phase] = field(default_factory=dict)
     """The settled jobs, each with its terminal phase."""
     is_part: bool = False
-    """Whether the account has other wanted jobs, which are not in `refs`."""
+    """Whether the account has wanted jobs that are not in `refs`."""
     has_witness: bool = False
     """Whether this pass has already seen a job of the account."""
 
@@ -63,11 +64,11 @@ class Observations:
     """The result of one observation of an account."""
 
     by_job: Mapping[JobRef, Observation]
-    """By job: every wanted job except those in `left`, and the settled jobs that were seen in another phase."""
+    """The observation of every wanted job except those in `left`, and of each settled job that was retrieved."""
     unseen: Unobserved | None = None
-    """Why the account could not be observed, or why a crowd of absences is doubted; None if neither is so."""
+    """Why the account or its list could not be observed, or why absences are doubted; None otherwise."""
     by_row: frozenset[JobRef] = frozenset()
-    """The jobs that only a list has shown. A list may lag behind."""
+    """The jobs that only a list has shown. A list may be outdated."""
     left: tuple[JobRef, ...] = ()
     """The jobs that were not observed, because the newest pass changed something for this account."""
 
@@ -80,25 +81,25 @@ async def observe_jobs(
     now: datetime,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Observations:
-    """Observe the jobs of one account: list them if they are many, then retrieve those that the list left open.
+    """Observe the jobs of one account: list them if there are many, then retrieve those that need it.
 
     Args:
         reader: the account.
-        goal: the jobs, and what was known of them before.
-        capabilities: what the provider supports.
+        goal: the jobs, and what was known about them before.
+        capabilities: the capabilities of the provider.
         rate: the rate limit of the account.
-        now: our clock, in whole seconds.
+        now: the current time, in whole seconds.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
     # Two specs may name one job, which is observed once.
     refs, few, listing = list(dict.fromkeys(goal.refs)), min(LIST_ABOVE, rate.burst), Listing()
     if len(refs) > few:
-        # Rows of these jobs cost no further page: they are witnesses, or contradict a settled job.
+        # No further page is read for these jobs. A row of one is a witness, or contradicts a settled job.
         also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, is_overtaken)
     run = _ObservationRun(reader, goal, listing, few, rate.concurrency, now, is_overtaken)
     run.take_rows(refs, capabilities)
-    # Jobs that the list showed come first: they can vouch for the account before any absence is weighed.
+    # Jobs that the list showed come first, because they prove that the account is correct if others are absent.
     requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
     left = await run.retrieve(requested)
     found = await run.conclude(capabilities, left)
@@ -108,7 +109,7 @@ async def observe_jobs(
 
 
 async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observation]:
-    """Retrieve a few urgent jobs and return those that were shown. `observe_jobs` handles the others."""
+    """Retrieve a few urgent jobs, and return those that were shown. `observe_jobs` handles the others."""
     shown: dict[JobRef, Observation] = {}
     for batch in _batches(refs, len(refs), is_first_alone=True):
         for ref, answer in zip(batch, await _retrieve_all(reader, batch), strict=True):
@@ -132,7 +133,7 @@ class _Answer:
 
 @dataclass(slots=True)
 class _ObservationRun:
-    """The state of one observation while its requests are being made."""
+    """The state of one observation while its requests are sent."""
 
     reader: JobReader
     goal: ObservationGoal
@@ -149,7 +150,7 @@ class _ObservationRun:
     account_failure: Unobserved | None = None
 
     def take_rows(self, refs: Sequence[JobRef], capabilities: Capabilities) -> None:
-        """Record the jobs that the list showed, and mark the others unobserved if a broken list leaves too many."""
+        """Record the jobs that the list showed. If it is broken and many are missing, mark those as unobserved."""
         self.account_failure, rows = self.listing.account_failure, self.listing.rows
         for ref in refs:
             row = rows.get(ref.id)
@@ -162,7 +163,7 @@ class _ObservationRun:
             self.by_job.update(dict.fromkeys(missing, self.listing.broken))
 
     async def retrieve(self, refs: Sequence[JobRef]) -> tuple[JobRef, ...]:
-        """Retrieve jobs by id until more requests would be useless. Returns the jobs left to a later observation."""
+        """Retrieve jobs by id until more requests would be useless. Return the jobs left to a later observation."""
         rest = refs
         if self.listing.is_overtaken:
             return tuple(refs)
@@ -182,7 +183,7 @@ class _ObservationRun:
         return ()
 
     async def conclude(self, capabilities: Capabilities, left: tuple[JobRef, ...]) -> Observations:
-        """Return the result. Doubted absences become unobserved."""
+        """Return the result of the observation. Jobs whose absence is doubted are unobserved."""
         absent = self._absent()
         doubt = await self._weigh_absences(absent, capabilities)
         if doubt is not None:
@@ -196,7 +197,7 @@ class _ObservationRun:
         return Observations(self.by_job, unseen, frozenset(self.by_row), left)
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
-        """Return which absences are doubted and why, or None. Without a witness, read one page of the list first."""
+        """Return which absences are doubted and why, or None. If a witness is missing, look for one in the list."""
         shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
         not_retrieved = [ref.id for ref in self.not_retrieved]
@@ -211,7 +212,7 @@ class _ObservationRun:
         self.by_job.update((ref, observation) for ref in list(self.by_job) if ref.id in ids)
 
     def _is_useless(self, rest: Iterable[JobRef]) -> bool:
-        """Whether retrieving the rest would be useless: a crowd has vanished, or too many retrieves failed."""
+        """Return whether retrieving the rest is useless, because a crowd vanished or too many retrieves failed."""
         if len(self.failures) >= FAILED_RETRIEVES_MAX:
             return True
         before, observed = self.goal.before, set(self.by_job)
@@ -228,7 +229,10 @@ class _ObservationRun:
         return frozenset(ref.id for ref, seen in self.by_job.items() if seen == Observed(None))
 
     def _account_failure(self) -> Unobserved | None:
-        """Return why the account is unobserved if no job was seen. Permanent failures of only a part do not count."""
+        """Return why the account is unobserved, or None if a job was seen.
+
+        If only a part of the account's jobs was requested, permanent failures do not make the account unobserved.
+        """
         failures = [seen for seen in self.by_job.values() if isinstance(seen, Unobserved)]
         if not failures or len(failures) < len(self.by_job):
             return None
@@ -236,7 +240,7 @@ class _ObservationRun:
         return failures[0] if is_passing or not self.goal.is_part else None
 
     async def _first_rows(self, capabilities: Capabilities) -> dict[str, ObservedJob]:
-        """Return, by id, the jobs on the first page of the list that a spec names or that were seen here before."""
+        """Return, by id, the wanted and previously seen jobs on the first page of the list; none if it fails."""
         known = {*self.goal.before.phases, *(ref.id for ref in self.goal.refs)}
         try:
             page = await self.reader.list_page(ListQuery(capabilities.page_size_max), None)
@@ -248,7 +252,7 @@ class _ObservationRun:
 async def _contradictions(
     reader: JobReader, rows: Mapping[str, ObservedJob], ended: Mapping[JobRef, Phase]
 ) -> dict[JobRef, Observation]:
-    """Retrieve the settled jobs that the list shows in another phase. Failed retrieves are left out."""
+    """Retrieve settled jobs that the list shows in another phase. Failed retrieves are left out."""
     denied = [ref for ref, phase in ended.items() if ref.id in rows and is_contradicted(phase, rows[ref.id].phase)]
     requested = sorted(denied)[:CONTRADICTED_MAX]
     answers = await _retrieve_all(reader, requested)
@@ -260,7 +264,7 @@ async def _contradictions(
 
 
 def _batches(refs: Sequence[JobRef], size: int, *, is_first_alone: bool) -> Iterator[Sequence[JobRef]]:
-    """Yield the jobs in batches. With `is_first_alone` the first batch is one job, which tries the account."""
+    """Yield the jobs in batches. With `is_first_alone`, the first batch is a single job, to test the account."""
     begin = 0
     while begin < len(refs):
         end = begin + (1 if is_first_alone and begin == 0 else size)

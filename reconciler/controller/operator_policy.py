@@ -14,16 +14,16 @@ from reconciler.ports import NotBound, ProviderType
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A credential: the name that an operator writes, and a mark of its current secret."""
+    """A credential: the name that an operator uses for it, and a mark that identifies its current secret."""
 
     name: str
     mark: bytes | None = None
-    """Equal for equal secrets within one process, and never written; None if there is no secret."""
+    """A value that is equal for equal secrets in one process and is never written; None if there is no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsualOption:
-    """The value of an option that a vendor's environment variable sets."""
+    """The value of an option, from a vendor's environment variable."""
 
     text: str
     variable: str
@@ -33,21 +33,24 @@ class OperatorPolicy(Protocol):
     """The operator's decisions outside the specs."""
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return the provider type of a name. Raises LookupError with a message for the user."""
+        """Return a provider type by its name. Raises `LookupError` with a message for the user if it cannot be used."""
         ...
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the normalised base URL of an account. Raises ValueError with a message for the user."""
+        """Return the normalised base URL of an account.
+
+        Raises `ValueError` with a message for the user if the URL is missing or invalid.
+        """
         ...
 
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not be sent to that URL, and how an operator would allow it; None if it may."""
+        """Return why a credential must not be sent to a base URL, and how an operator can allow it; None if it may."""
         ...
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return the credential of a source; without a source, the usual credential of the type."""
+        """Return the credential of a source. If the source is None, return the usual credential of the type."""
         ...
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
@@ -59,13 +62,13 @@ class OperatorPolicy(Protocol):
         ...
 
     def ruled(self) -> tuple[tuple[Credential, str | None, tuple[str, ...]], ...]:
-        """Return the rules of the operator's file: a credential, a host or None, and the globs of the allowed files."""
+        """Return the path rules of the operator's file: credential, host (None: every host), globs of allowed files."""
         ...
 
     def show(self, file: str) -> str:
-        """Return a spec file's path as its user would type it."""
+        """Return the path of a spec file as a user would type it."""
         ...
 
     def show_status(self, file: str) -> str:
-        """Return a status file's path as its user would type it."""
+        """Return the path of a status file as a user would type it."""
         ...

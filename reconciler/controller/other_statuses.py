@@ -1,6 +1,7 @@
-"""Write the statuses that no account worker handles: of blocked specs, of deleted specs, and of accounts.
+"""Write the statuses that no account worker handles: those of blocked specs, of deleted specs, and of accounts.
 
-Rules: a dry run writes nothing. Statuses that a running worker holds are left to it. Under a filter nothing is removed.
+Rules: a dry run writes nothing. The statuses of a running worker's jobs are left to that worker. If the run does not
+select every spec, no status is removed.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from reconciler.model.status import JobStatus
 
 @dataclass(frozen=True, slots=True)
 class OtherStatuses:
-    """The statuses that were written or removed, and what went wrong."""
+    """The statuses that were written or removed, with notices and errors."""
 
     blocked: Mapping[int, JobStatus] = field(default_factory=dict)
     """The statuses of the specs that cannot be acted on, by position."""
     removed: tuple[str, ...] = ()
-    """The names of the jobs whose statuses were removed."""
+    """The names of the deleted specs whose statuses were removed."""
     notices: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
@@ -39,12 +40,12 @@ def write_other_statuses(
     memory: PassMemory,
     runtime: Runtime,
 ) -> OtherStatuses:
-    """Write and remove the other statuses after the workers have finished. Errors are in the result."""
+    """Write and remove these statuses after the workers' outcomes were collected. Errors are part of the result."""
     blocked = _blocked(desired, runtime)
     if runtime.control is None:
         return OtherStatuses(blocked)
     busy = memory.workers.names
-    # Two specs of one name share a status file. If one of them is valid, the file is left to its worker.
+    # Two specs with the same name share a status file. If one of them is valid, its worker writes the file.
     held = busy | {each.name for each in desired.specs if each.subject is not None}
     free = (each for each in _one_for_each_name(blocked, desired.last) if each.name not in held)
     errors = write_all(free, runtime)
@@ -65,7 +66,7 @@ def _blocked(desired: DesiredSpecs, runtime: Runtime) -> dict[int, JobStatus]:
 
 
 def _one_for_each_name(blocked: Mapping[int, JobStatus], last: Mapping[int, JobStatus]) -> Iterable[JobStatus]:
-    """Return one status for each name. Two specs of one name share one file; the spec that has a status keeps it."""
+    """Return one status for each name. If two specs have the same name, one with a last status takes precedence."""
     by_name: dict[str, JobStatus] = {}
     for key in sorted(blocked, key=lambda key: key not in last):
         by_name.setdefault(blocked[key].name, blocked[key])

@@ -15,13 +15,13 @@ from reconciler.core.subject import INTERVAL
 
 @dataclass(slots=True)
 class PassMemory:
-    """What one pass leaves for the next."""
+    """The state that one pass keeps for the next."""
 
     unobserved: UnobservedTracker = field(default_factory=UnobservedTracker)
     cache: ResolutionCache = field(default_factory=ResolutionCache)
     workers: WorkerPool = field(default_factory=WorkerPool)
     current: CurrentSpecs = field(default_factory=CurrentSpecs)
-    """What the newest pass allows. Workers of every pass read it."""
+    """The specs, Settings and change budget of the newest pass, which the workers of every pass read."""
     interval: timedelta = INTERVAL
     """The poll interval of the last Settings that could be read."""
     approvals: ApprovalUse = field(default_factory=ApprovalUse)

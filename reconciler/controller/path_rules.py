@@ -1,8 +1,9 @@
-"""Which spec files may use which host and credential, by the operator's file and by the Provider documents.
+"""The rules on which spec files may use a credential at a host, from the operator's file and the Provider documents.
 
-Rules: `allowedPaths` of a valid Provider document binds every file that uses the same credential at the same host, by
-whatever type, options, path or name. A file must match the `allowedPaths` of every such document. If the operator's
-file has a rule for a credential, that rule decides, and a document only narrows it for specs that name the document.
+Rules: the `allowedPaths` of a valid Provider document apply to every file that uses the same credential at the same
+host, whatever type, options, path or name the file uses. A file must match the `allowedPaths` of every such document.
+If the operator's file has a rule for a credential, that rule decides instead. A document can then only restrict further
+which files may name the document itself.
 """
 
 from __future__ import annotations
@@ -51,17 +52,17 @@ class PathRules:
             self._by_scope[scope] = (*self._by_scope.get(scope, ()), allowance)
 
     def of(self, scope: CredentialScope) -> tuple[object, ...]:
-        """Return every rule on a credential at a host."""
+        """Return every rule that affects the use of a credential at a host."""
         return (*self._rulings.get(scope.credential, ()), *self._by_scope.get(scope, ()))
 
     def objection(self, file: str, provider: str, account: Account, scope: CredentialScope) -> str | None:
-        """Return why a spec file may not use an account under a provider's name, or None if it may."""
+        """Return why a spec file may not use an account under a provider name, or None if it may."""
         rulings = self._rulings.get(scope.credential)
         if rulings is not None:
             globs = tuple(glob for each in rulings if each.host in {None, scope.host} for glob in each.globs)
             if not matches_any(file, globs):
-                whose = f"files that match {', '.join(globs)}" if globs else "no file there"
-                return f"provider {quoted(provider)} uses {scope}, which the operator's file gives to {whose}"
+                whose = f"only for files that match {', '.join(globs)}" if globs else "for no file"
+                return f"provider {quoted(provider)} uses {scope}, which the operator's file allows {whose}"
         for each in self._by_scope.get(scope, ()):
             if (each.name == provider or rulings is None) and not matches_any(file, each.globs):
                 return _objection_text(provider, account, scope, each)
@@ -69,10 +70,10 @@ class PathRules:
 
 
 def _objection_text(provider: str, account: Account, scope: CredentialScope, allowance: AllowedPaths) -> str:
-    only = f"may be named only by files that match {', '.join(allowance.globs)}"
+    only = f"may be used only by files that match {', '.join(allowance.globs)}"
     if allowance.name == provider:
         return f"provider {quoted(provider)} {only}"
-    better = "the operator can decide that instead, with paths in the file of --config"
+    better = "the operator can set another rule, with paths in the --config file"
     if allowance.account == account:
-        return f"provider {quoted(provider)} is the account of {quoted(allowance.name)}, and {only}; {better}"
+        return f"provider {quoted(provider)} is the same account as {quoted(allowance.name)}, which {only}; {better}"
     return f"provider {quoted(provider)} uses {scope}, as {quoted(allowance.name)} does, which {only}; {better}"

@@ -1,4 +1,4 @@
-"""Plan one account: decide each job from its observation, then ask the change budget. Makes no request."""
+"""Plan one account: decide about each job from its observation, then apply the change budget. Send no request."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class JobPlan:
     unseen: Unobserved | None = None
     refusal: Refusal | None = None
     is_unplanned: bool = False
-    """Whether a pinned plan is given and does not have the action."""
+    """Whether a pinned plan is given and does not contain the action."""
     approved_by: str | None = None
     is_counted: bool = False
     """Whether the change budget counts the action as a first attempt. If so, the journal records it."""
     seen: ObservedJob | None = None
     """The job as it was observed; None if it is absent or unobserved."""
     is_by_row: bool = False
-    """Whether only a list has shown the job. A list may lag behind."""
+    """Whether only a list has shown the job. A list may be outdated."""
 
     @property
     def finish_at(self) -> datetime | None:
-        """When the job will finish by the provider's estimate, if there is one."""
+        """The provider's estimate of when the job will finish, or None."""
         return estimated_finish(Observed(self.seen))
 
     @property
@@ -70,9 +70,9 @@ class AccountPlan:
     overtaken: tuple[JobRef, ...] = ()
     """The jobs whose observation is discarded, because their spec changed or their observation was cut short."""
     has_looked: bool = True
-    """Whether there was a job to observe. Settled jobs are not."""
+    """Whether there was a job to observe. A settled job is not one."""
     begun_at: datetime | None = None
-    """When the observation began. Reports use it as the time at which every job of the plan was seen."""
+    """When the observation began. Reports use this as the time at which every job of the plan was seen."""
 
     @property
     def is_blind(self) -> bool:
@@ -80,7 +80,7 @@ class AccountPlan:
         return self.unseen is not None and all(case.unseen is not None for case in self.cases)
 
     def __add__(self, later: AccountPlan) -> AccountPlan:
-        """Return this plan and a later one of the same account as one plan."""
+        """Return one plan that combines this one with a later one of the same account."""
         return AccountPlan(
             self.account,
             (*self.cases, *later.cases),
@@ -102,14 +102,14 @@ def decide_all(
     *,
     has_looked: bool = True,
 ) -> AccountPlan:
-    """Return the decision about each observed job. The change budget has not judged them yet.
+    """Return the decisions about all observed jobs. The change budget has not judged them yet.
 
     Args:
         account: the account.
         pairs: the specs, each with the last status of its job.
         observations: what was observed.
-        latest: what the newest pass allows.
-        now: our clock.
+        latest: the specs of the newest pass.
+        now: the current time.
         has_looked: whether there was a job to observe.
     """
     # Statuses have whole seconds. A finer time would make unchanged statuses differ.
@@ -132,16 +132,16 @@ def decide_all(
 
 
 def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
-    """Return the plan as far as the change budget allows it.
+    """Return the plan after the change budget has judged it. Refused actions are marked.
 
-    Until the intents are written, only the publisher's lock may be awaited. A pass that began in between would build
-    its budget from statuses that lack these changes. The lock is safe, because a pass ends by publishing under it.
+    Until the intents are written, the worker may await only the publisher's lock. If another pass began in between, its
+    budget would lack these changes. The lock is safe, because a pass holds it while it publishes at its end.
 
     Args:
         plan: the decisions.
-        latest: what the newest pass allows.
-        now: our clock.
-        is_provisional: whether a refusal is dropped without a trace, because the whole account is planned after it.
+        latest: the change budget and the pinned plan of the newest pass.
+        now: the current time.
+        is_provisional: whether a refusal is not recorded, because the whole account is planned again afterwards.
     """
     moment = now.replace(microsecond=0)
     cases, refusals = judge(latest, plan.account, plan.cases, moment, is_provisional=is_provisional)
@@ -151,7 +151,7 @@ def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_prov
 def _decided(
     subject: Subject, last: JobStatus | None, observations: Observations, twin: str | None, now: datetime
 ) -> JobPlan:
-    """Decide one job. A settled job without an observation is taken to be as its last status says."""
+    """Return the plan for one job. If a settled job was not observed, the decision is based on its last status."""
     seen = observations.by_job.get(subject.ref) or Observed(observation_from_status(last) if last else None)
     decision = decide(subject, seen, last, now) if twin is None else _twice_named(subject, twin, last, now)
     if isinstance(seen, Unobserved):
@@ -160,14 +160,14 @@ def _decided(
 
 
 def defects(cases: Iterable[JobPlan]) -> list[str]:
-    """Return a message for each job that a bug kept from being observed."""
+    """Return a message for each job that could not be observed because of a bug."""
     return [f"{each.subject.name}: {each.unseen.message}" for each in cases if each.unseen and each.unseen.is_defect]
 
 
 def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[JobRef, str]:
     """Return the jobs that two specs name by different ids, each with its other id.
 
-    A job may have several ids, and only an observation shows that two ids are of one job.
+    A job may have several ids, and only an observation shows that two ids belong to the same job.
     """
     return {
         ref: job_id
@@ -187,7 +187,7 @@ def _twice_named(subject: Subject, other: str, last: JobStatus | None, now: date
 def judge(
     rules: CurrentSpecs, account: Account, cases: Iterable[JobPlan], now: datetime, *, is_provisional: bool = False
 ) -> tuple[list[JobPlan], tuple[Refusal, ...]]:
-    """Return the cases of one account as the change budget judged them, and its refusals."""
+    """Return the job plans of one account after the change budget has judged them, and the refusals."""
     cases = [replace(case, is_unplanned=_is_unplanned(rules.pinned, case.decision.action)) for case in cases]
     changes = [_change(case) for case in cases]
     judged = rules.budget.judge(str(account), changes, now, is_provisional=is_provisional)
@@ -201,7 +201,7 @@ def judge(
 
 
 def _change(case: JobPlan) -> PlannedChange:
-    """Return the case in the form that the change budget judges."""
+    """Return a job plan in the form that the change budget judges."""
     action = case.decision.action
     return PlannedChange(
         name=case.subject.name,

@@ -1,7 +1,7 @@
 """Write the statuses of accounts: why an account is unobserved, since when, and which of its jobs are affected.
 
 Rules: a status is written if an account or one of its jobs is unobserved and the failure lasts. An observation of some
-jobs does not clear a failure that concerns others.
+jobs does not clear a failure that affects others.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import ProviderStatus
 
 _PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
-"""One outage may cause both in turn, so both count as one condition."""
+"""One outage may cause each reason in turn, so a change between the two is not a new failure."""
 _IN_PART = frozenset({Reason.OBSERVATION_SUSPECT, Reason.OBSERVATION_INCOMPLETE})
-"""The reasons that may concern a part of an account's jobs. Every other reason concerns the whole account."""
+"""The failures of an account that may affect only some of its jobs. Every other failure affects all of them."""
 
 
 def write_provider_statuses(
     desired: DesiredSpecs, outcomes: Iterable[AccountOutcome], unobserved: UnobservedTracker, runtime: Runtime
 ) -> tuple[str, ...]:
-    """Write the statuses of failing accounts, and remove those of recovered ones. Returns the write errors.
+    """Write the statuses of failing accounts, remove those of recovered accounts, and return the errors.
 
-    A transient failure is written after two observations in a row. `ObservationSuspect` is written at once, because the
-    hour after which the absences are believed starts with it. Under a filter, existing statuses are left unchanged.
+    A transient failure is written after two failed observations in a row. `ObservationSuspect` is written at once,
+    because the absences are believed an hour after it was first written. If the run does not select every spec,
+    existing statuses are left unchanged.
     """
     known = {each.account: each for each in desired.stored.providers}
     errors: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ def write_provider_statuses(
 def _failure_to_report(
     account: Account, unobserved: UnobservedTracker, wanted: Collection[JobRef]
 ) -> tuple[Unobserved, tuple[str, ...]] | None:
-    """Return the failure of an account and the affected jobs (empty: all), or None if there is nothing to write."""
+    """Return the failure of an account and the ids of the affected jobs (empty: all), or None if none is reported."""
     unseen, alone = unobserved.accounts.get(account), unobserved.alone(account)
     if unseen is None:
         return (next(iter(alone.values())), tuple(ref.id for ref in alone)) if alone else None
@@ -66,7 +67,11 @@ def _failure_to_report(
 
 
 def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[str, ...]:
-    """Remove the statuses of accounts that have no unsettled job. Returns the errors."""
+    """Remove the statuses of accounts without an unsettled job, and return the errors.
+
+    Nothing is removed if the run does not select every spec, if a spec file could not be read, or if no change may be
+    requested.
+    """
     may_remove = desired.may_ask and desired.is_whole and not desired.snapshot.broken_files
     if not desired.stored.providers or not may_remove:
         return ()

@@ -1,9 +1,11 @@
 """Prune the statuses of deleted and renamed specs. No change is ever requested for the job of a deleted spec.
 
-Rules: a status is removed only if every spec file could be read and the revision is trusted, and never under a filter.
-The change limits bound how many specs may count as deleted at once. The old status of a renamed spec is removed once
-its job has a status under the new name. A discarded status file is removed once every spec has a status, unless a spec
-will overwrite it.
+Rules:
+
+- A status is removed only if every spec file could be read, the revision is trusted, and the run selects every spec.
+- The change limits bound how many specs may count as deleted at once.
+- The old status of a renamed spec is removed once its job has a status under the new name.
+- A discarded status file is removed once every spec has a status, unless a spec will overwrite it.
 """
 
 from __future__ import annotations
@@ -32,19 +34,19 @@ from reconciler.ports import PROVIDERS, JobReader, Snapshot, status_path
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The result of a prune."""
+    """The result of pruning statuses."""
 
     removed: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
     def __add__(self, other: Pruned) -> Pruned:
-        """Return the results of both."""
+        """Return one result that combines both."""
         return Pruned(self.removed + other.removed, self.notices + other.notices, self.errors + other.errors)
 
 
 def write_all(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
-    """Write statuses that no request belongs to. Returns a message for each that could not be written."""
+    """Write statuses for which no request was sent, and return a message for each that could not be written."""
     return tuple(
         problem
         for status in statuses
@@ -58,7 +60,10 @@ def write_all(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...
 async def observe_orphans(
     reader: JobReader, target: ResolvedAccount, orphans: Iterable[JobStatus], *, are_absences_doubted: bool
 ) -> dict[str, Observed]:
-    """Retrieve the jobs of deleted specs and return what was seen, by name. Jobs that cannot be seen are left out."""
+    """Retrieve the jobs of deleted specs, and return the observations by status name.
+
+    Jobs that could not be observed are left out. With `are_absences_doubted`, absent jobs are left out too.
+    """
     found = {}
     for status in orphans:
         assert status.job is not None  # noqa: S101  only orphans that name a job are observed
@@ -76,7 +81,7 @@ def prune_statuses(
     limits: ChangeLimits,
     runtime: Runtime,
 ) -> Pruned:
-    """Write or remove the statuses that no spec claims, except those that an account worker holds (`busy`)."""
+    """Write or remove the statuses that no spec claims, except those of running account workers (`busy`)."""
     now = runtime.clock.now().replace(microsecond=0)
     orphans = _sorted([each for each in desired.matched.orphans if each.name not in busy], desired.snapshot, now)
     reported, notices = _deleted(orphans, desired, limits)
@@ -102,7 +107,7 @@ def _deleted(
 
 
 def _is_readable(desired: DesiredSpecs) -> bool:
-    """Whether there is at least one spec and every spec file could be read. Otherwise no status is removed."""
+    """Return whether there is at least one spec and every spec file could be read. Otherwise, no status is removed."""
     return _count(desired.snapshot) > 0 and not desired.snapshot.broken_files
 
 
@@ -115,17 +120,17 @@ class _Orphans:
     """The statuses that no spec claims, sorted by how they are handled."""
 
     kept: tuple[JobStatus, ...]
-    """The file of the spec cannot be read, so it may still hold the spec."""
+    """The statuses whose spec file cannot be read. The file may still contain the spec."""
     reported: tuple[JobStatus, ...]
-    """An earlier pass reported the spec as deleted, or a request for the job is not yet confirmed."""
+    """The statuses that an earlier pass reported as deleted, or that have a recent open request."""
     new: tuple[JobStatus, ...]
-    """The spec disappeared since the last pass."""
+    """The statuses whose spec disappeared since the last pass."""
 
 
 def _sorted(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> _Orphans:
     kept, reported, new = [], [], []
     for status in orphans:
-        # An unreadable file may still hold the spec, so the spec does not count as deleted.
+        # An unreadable file may still contain the spec, so the spec does not count as deleted.
         if status.source in snapshot.broken_files:
             message = "its file cannot be read"
             kept.append(stalled(status.name, status.source, status, Reason.INVALID_SPEC, message, now))
@@ -137,7 +142,7 @@ def _sorted(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> 
 
 
 def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: ChangeLimits, runtime: Runtime) -> Pruned:
-    """Remove the discarded status files that no spec will overwrite."""
+    """Remove the discarded status files that no spec will overwrite, if every spec has a status."""
     names = {each.name for each in desired.resolved.candidates}
     left = _unneeded(desired, busy, runtime)
     # A discarded file may be the only record of a renamed spec's past until that spec has a status.
@@ -147,19 +152,19 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
     if notices := _too_many([path for path in left if not path.startswith(PROVIDERS)], len(names), limits):
         return Pruned(notices=notices)
     errors = [attempt(f"{runtime.policy.show_status(path)}", partial(runtime.statuses.discard, path)) for path in left]
-    removals = (f"{runtime.policy.show_status(path)}: removed, for no spec has this status" for path in left)
+    removals = (f"{runtime.policy.show_status(path)}: removed, because no spec has this status" for path in left)
     return Pruned(notices=tuple(removals), errors=tuple(chain.from_iterable(errors)))
 
 
 def _unneeded(desired: DesiredSpecs, busy: Collection[str], runtime: Runtime) -> list[str]:
-    """Return the discarded files that no spec will overwrite and no account worker holds."""
+    """Return the discarded files that neither a spec nor a running account worker will overwrite."""
     places = {status_path(each.source, each.name) for each in desired.resolved.candidates}
     discarded = runtime.statuses.known().discarded
     return [path for path in discarded if path not in places and PurePosixPath(path).stem not in busy]
 
 
 def _too_many(deleted: Collection[str], specs: int, limits: ChangeLimits) -> tuple[str, ...]:
-    """Return a notice if more specs disappeared at once than the limits allow, else nothing."""
+    """Return a notice if more specs disappeared at once than the limits allow, or an empty tuple."""
     total = specs + len(deleted)
     if not deleted or (specs and judge("statuses", tuple(deleted), 0, total, limits) is None):
         return ()
@@ -186,7 +191,7 @@ def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
 
 
 def attempt(what: str, write: Callable[[], object]) -> tuple[str, ...]:
-    """Call `write`. Returns a message if it raised an `OSError`, else nothing."""
+    """Call `write`, and return a message if it raises an `OSError`."""
     try:
         write()
     except OSError as error:

@@ -1,6 +1,6 @@
 """Publish the statuses of a pass: one commit for each pass that changed a status.
 
-Rules: a race with other commits never loses an outcome. The commit is made on top of the newest published one.
+Rules: no outcome is lost in a race with other commits. The commit is made on top of the newest published one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from reconciler.model.report import Report
 from reconciler.model.transition import Transition
 
 LINES_MAX = 200
-"""The most jobs that a commit message names."""
+"""The maximum number of jobs that a commit message names."""
 
 
 async def publish(result: PassResult, desired: DesiredSpecs, runtime: Runtime) -> PassResult:
-    """Publish the statuses of a pass, and return the result with the commit. A failure is an error of the report.
+    """Publish the statuses of a pass, and return the result with the commit. A failure is reported as an error.
 
     A dry run and a pass over a revision that is not trusted publish nothing.
     """
@@ -42,12 +42,12 @@ def commit_message(report: Report) -> str:
     """
     transitions = [each for each in report.transitions if each.progress is not Progress.OVERTAKEN]
     lines = [f"{each.name}: {_change_text(each)}" for each in sorted(transitions, key=_weight)]
-    lines += [f"{name}: its spec is gone" for name in report.removed]
+    lines += [f"{name}: its spec was deleted" for name in report.removed]
     if len(lines) > LINES_MAX:
         lines[LINES_MAX:] = [f"and {len(lines) - LINES_MAX} more"]
     more = f", and {len(transitions) + len(report.removed) - 1} more" if len(lines) > 1 else ""
     subject = f"reconcile: {lines[0]}{more}" if lines else "reconcile: statuses"
-    origin = [f"with the specs of {report.revision[:12]}"] if report.revision else []
+    origin = [f"from the specs at {report.revision[:12]}"] if report.revision else []
     return "\n\n".join(part for part in (subject, "\n".join(lines), *origin) if part)
 
 

@@ -1,4 +1,4 @@
-"""Read the statuses and compare them with the current specs, for `get`. Needs no credential and no network."""
+"""Read the statuses and compare them with the current specs, for `get`. No credential or network is needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_rows(
     is_selected: Callable[[ResolvedSpec], bool] | None,
     now: datetime,
 ) -> Report:
-    """Return a report with a row for each spec. A status of an earlier version of its spec is shown as `OutOfDate`."""
+    """Return a report with a row for each selected spec. A status from before a change of its spec is `OutOfDate`."""
     resolved = resolve(snapshot, policy, is_suspended=False)
     claims = [each.claim(key) for key, each in enumerate(resolved.candidates)]
     matched = match(claims, stored.jobs, now, hidden=hidden(stored))
@@ -56,9 +56,9 @@ def _outage(status: ProviderStatus, rows: Iterable[Row]) -> AccountReport:
 
 
 def _with_outage(row: Row, candidate: ResolvedSpec, outages: Iterable[ProviderStatus]) -> Row:
-    """Mark the row as unobserved if its account is, because its last status may be outdated.
+    """Return the row, marked as unobserved if an outage hides its job, because the last status may be outdated.
 
-    Stalled and final jobs and invalid specs are shown as they are.
+    Rows of stalled jobs, final jobs and invalid specs are returned unchanged.
     """
     outage = next((each for each in outages if _is_hidden(row, each)), None)
     is_told = row.unseen is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
@@ -66,7 +66,7 @@ def _with_outage(row: Row, candidate: ResolvedSpec, outages: Iterable[ProviderSt
 
 
 def _is_hidden(row: Row, outage: ProviderStatus) -> bool:
-    """Whether the outage hides the job of this row. A final job is never hidden."""
+    """Return whether the outage hides the job of this row. A final job is never hidden."""
     return row.ref is not None and outage.hides(str(row.ref.account), row.ref.id) and not row.status.final
 
 
@@ -93,7 +93,7 @@ def _status(candidate: ResolvedSpec, last: JobStatus | None, now: datetime) -> J
         return stalled(candidate.name, candidate.source, last, reason, message, now)
     last_reason = last.ready.reason if last else None
     is_known = last is not None and last.observed_spec == subject.digest and last_reason is not Reason.SPEC_DELETED
-    # This command sends nothing, so it repeats what the last pass said about trust.
+    # A command that only reads statuses does not check trust, so it shows the result of the last pass.
     if last is not None and (is_known or last_reason is Reason.HOST_NOT_TRUSTED):
         return last
     draft = replace(stalled(candidate.name, candidate.source, last, Reason.OUT_OF_DATE, "", now), conditions=())

@@ -1,9 +1,9 @@
 """One pass: load → resolve → (per account: observe → plan → guard → apply) → prune → report → publish.
 
 Rules: each account has its own worker, so an account that hangs or fails does not delay the others. In a watch, a
-worker may still be running when its pass ends. A later pass collects its outcome, and until then nothing else touches
-its jobs. A worker always obeys the specs, the Settings and the change budget of the newest pass (`current_specs`), not
-those of the pass that started it.
+worker may still be running when its pass ends. A later pass collects the worker's outcome. Until then, no other worker
+observes or changes its jobs. A worker always obeys the specs, the Settings and the change budget of the newest pass
+(`current_specs`), not those of the pass that started it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def reconcile_once(
     Args:
         runtime: the ports, the clock and the accounts that the pass uses.
         options: the options of this run.
-        memory: what this process keeps between passes.
+        memory: the state that this process keeps between passes.
         due: the jobs to observe; None observes all. A job whose spec changed is always observed.
         by_content: whether to read every file; if False, files with an unchanged stamp are not read again.
         yield_signal: completes when the pass should stop waiting for slow accounts; None waits for all.
@@ -55,9 +55,9 @@ async def reconcile_once(
     start_workers(work, runtime, memory, desired.edition)
     outcomes = [*earlier, *await memory.workers.gather(yield_signal)]
     memory.unobserved.take_in((each.plan for each in outcomes if each.plan), desired.unfinished)
-    # After the workers, because an orphan is judged by what its account worker observed.
+    # After the workers, because an orphan is judged by the observation of its account's worker.
     others = write_other_statuses(desired, outcomes, budget, memory, runtime)
-    # After every status was written, because the journal keeps marks of the statuses on disk.
+    # After every status was written, because the journal records the statuses on disk.
     errors = remember(budget, outcomes, runtime)
     result = build_report(desired, outcomes, others, errors, memory, runtime)
     return await publish(result, desired, runtime)
@@ -66,7 +66,7 @@ async def reconcile_once(
 def _with_overdue(
     due: frozenset[JobRef] | None, earlier: Iterable[AccountOutcome], before: CurrentSpecs, current: CurrentSpecs
 ) -> frozenset[JobRef] | None:
-    """Return `due` with the jobs whose observation was discarded, and those whose spec or account changed since."""
+    """Return `due`, plus the jobs whose observation was discarded or whose spec or account changed."""
     if due is None:
         return None
     overtaken = (ref for each in earlier if each.plan for ref in each.plan.overtaken)

@@ -1,4 +1,4 @@
-"""What a failed request means for its account and for its job."""
+"""The consequences of a failed request for its job and its account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_THE_ACCOUNT = frozenset({Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE})
 
 
 def unseen_by(error: ProviderError) -> Unobserved:
-    """Return the reason and message of a job that a failed request left unobserved."""
+    """Return the observation of a job whose request failed, with the reason and the message."""
     if isinstance(error, TransientError):
         is_wait = error.delivered is Delivered.NO and error.retry_after_s is not None
         reason = Reason.RATE_LIMITED if is_wait else Reason.CANNOT_OBSERVE_PROVIDER
@@ -24,9 +24,10 @@ def unseen_by(error: ProviderError) -> Unobserved:
 
 
 def is_of_account(error: ProviderError) -> bool:
-    """Whether every other request of the account would fail the same way: a throttle, credential, address or network.
+    """Return whether every other request to the account would fail in the same way.
 
-    A 403, an invalid answer and a timeout do not count, because they may concern one job alone.
+    That is so for throttling, a rejected or missing credential, a wrong address and a failed connection. It is not so
+    for a 403, an invalid response or a lost response, because these may affect a single job.
     """
     if isinstance(error, TransientError):
         return error.delivered is Delivered.NO

@@ -1,4 +1,4 @@
-"""Which jobs to poll again after a pass, when, and why."""
+"""The jobs to poll again after a pass, each with the time and the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RequeueReason(Enum):
     AGAIN = "again"
     """A conflict: the spec or the statuses changed during the pass, so the job is decided again at once."""
     RETRY = "retry"
-    """A transient failure, which is backed off."""
+    """A transient failure. The job is polled again after a backoff."""
     UNDER_WAY = "under way"
     """A change is in progress."""
     RESTING = "resting"
@@ -44,11 +44,11 @@ def requeues(outcomes: Iterable[AccountOutcome]) -> tuple[Requeue, ...]:
     applied = applied_by_name(outcomes)
     decided = {each.case.subject.ref for each in applied.values()}
     planned = (entry for each in applied.values() if (entry := requeue_of(each)) is not None)
-    return (*planned, *_observed_in_vain(outcomes, decided))
+    return (*planned, *_discarded_observations(outcomes, decided))
 
 
-def _observed_in_vain(outcomes: Iterable[AccountOutcome], decided: Collection[JobRef]) -> Iterator[Requeue]:
-    """Yield the jobs whose observation was discarded because their spec changed, unless another worker handled them."""
+def _discarded_observations(outcomes: Iterable[AccountOutcome], decided: Collection[JobRef]) -> Iterator[Requeue]:
+    """Yield a requeue for each job whose observation was discarded, unless another worker decided about the job."""
     for each in outcomes:
         for ref in each.plan.overtaken if each.plan else ():
             if ref not in decided:
@@ -56,7 +56,7 @@ def _observed_in_vain(outcomes: Iterable[AccountOutcome], decided: Collection[Jo
 
 
 def requeue_of(one: Applied) -> Requeue | None:
-    """Return when and why to poll a job again; None if only a change of the spec can make that useful."""
+    """Return when and why to poll a job again; None if only a change of the spec can make a poll useful."""
     if one.look_after is None:
         return None
     ref, unseen, answer = one.case.subject.ref, one.case.unseen, one.answer
@@ -72,9 +72,9 @@ def requeue_of(one: Applied) -> Requeue | None:
 
 
 def _is_under_way(one: Applied) -> bool:
-    """Whether a change is in progress that needs no person.
+    """Return whether a change is in progress that can finish without a person.
 
-    If the pinned plan lacks the change or the intent could not be recorded, a person must act, so nothing is awaited.
+    If the pinned plan lacks the change or the intent could not be recorded, a person must act.
     """
     is_for_a_person = one.case.is_unplanned or (one.answer and one.answer.progress is Progress.NOT_RECORDED)
     is_moving = one.status.open_receipt is not None or one.status.is_reconciling

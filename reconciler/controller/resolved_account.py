@@ -1,4 +1,4 @@
-"""A resolved account, or the problem of a spec that cannot be acted on, and how that problem is reported."""
+"""A resolved account, or the problem of a spec that cannot be acted on, with its diagnostic."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ResolvedAccount:
     rate: Rate
     credentials: CredentialSource | None
     scope: CredentialScope
-    """The host and credential by which the guard and the path rules know the account."""
+    """The host and credential that identify the account for the guard and the path rules."""
 
     def canonical_id(self, job_id: str) -> str:
-        """Return the canonical spelling of a job id. Raises ValueError with a message if the id is not valid."""
+        """Return the canonical spelling of a job id. Raises `ValueError` with a message if the id is not valid."""
         if re.fullmatch(self.type.id_pattern, job_id) is None or ".." in job_id:
-            # the look-aheads only exclude `..`, which the message says in words
+            # Look-aheads are removed, because they only exclude `..`, which the message mentions.
             pattern = re.sub(r"[(][?]![^)]*[)]", "", self.type.id_pattern)
-            how = f"copy it as the provider shows it, which matches {pattern}, without '..'"
+            how = f"copy the id from the provider; it must match {pattern} and not contain '..'"
             msg = f"{quoted(job_id)} is not a job id of {self.type.name}: {how}"
             raise ValueError(msg)
         return self.type.canonical_id(job_id, self.options)
@@ -46,13 +46,13 @@ class SpecProblem:
     reason: Reason
     message: str
     path: tuple[str, ...] = ()
-    """The field of the document to fix; empty if the fix is elsewhere."""
+    """The field of the document to fix; empty if the problem must be fixed elsewhere."""
     not_bound: NotBound | None = None
     """The missing binding of the credential, if that is the only problem."""
 
     @property
     def unseen(self) -> Unobserved:
-        """The problem in the form of a failed observation."""
+        """The problem as a failed observation."""
         is_unset = self.reason is Reason.HOST_NOT_TRUSTED
         return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)
 
@@ -60,7 +60,7 @@ class SpecProblem:
 def diagnose(
     located: Located[FineTuningJob] | Located[Provider], problem: SpecProblem, policy: OperatorPolicy
 ) -> Diagnostic:
-    """Return a problem as a diagnostic at its field in the document."""
+    """Return a diagnostic for a problem, at the line of its field in the document."""
     path = problem.path
     lines = (located.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in located.lines)
     return Diagnostic(

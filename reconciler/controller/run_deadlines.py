@@ -1,8 +1,8 @@
-"""The two deadlines of `--once`, and the jobs that are due within them. Pure.
+"""The two deadlines of `--once`, and the jobs to poll before them. This module reads no clock.
 
 Rules: `--timeout` bounds how long a job may fail before it is given up, from the start of the first failed observation.
-`--wait` bounds how long a change in progress is waited for, from the start of the run, even if observations fail. A
-last observation starts shortly before a deadline. A `Retry-After` of the provider is always respected.
+`--wait` bounds how long to wait for a change in progress, from the start of the run, even if observations fail. A last
+observation starts shortly before a deadline. A `Retry-After` of the provider is always respected.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from reconciler.model.report import Expired, ExpiredClock, Row
 LAST_LOOK_S = 2.0
 """How long before a deadline the last observation starts, so that it can end in time."""
 LAST_LOOK_SHARE = 5
-"""With a short deadline, the last observation gets this share of it: one fifth."""
+"""A short deadline is divided by this number to get the time of the last observation."""
 _FAILED = frozenset({RequeueReason.AGAIN, RequeueReason.RETRY})
 
 
 @dataclass(slots=True)
 class RunDeadlines:
-    """The jobs that are still to be polled, and the deadline of each. Times are monotonic seconds."""
+    """The jobs that must still be polled, each with its deadline. Times are monotonic seconds."""
 
     begun_at: float
     wait_s: float | None
-    """None does not wait for changes in progress."""
+    """The length of `--wait`; None if the run does not wait for changes in progress."""
     timeout_s: float
     due_at: dict[JobRef, float] = field(default_factory=dict)
     _expired: dict[JobRef, ExpiredClock] = field(default_factory=dict)
-    """The jobs that were given up, and the deadline that passed."""
+    """The jobs that were given up, each with the kind of the deadline that passed."""
     _looked_at: dict[JobRef, float] = field(default_factory=dict)
     """When each job was last polled. The first pass is not recorded."""
     _failing_since: dict[JobRef, float] = field(default_factory=dict)
     _ends_at: dict[JobRef, tuple[float, ExpiredClock]] = field(default_factory=dict)
 
     def take_in(self, result: PassResult, now: float, retry_s: float, again_s: float) -> None:
-        """Schedule the next poll of each job of a pass, or give the job up.
+        """Schedule the next poll of each job that a pass requeued, or give up the job.
 
         Args:
             result: the result of the pass.
@@ -65,7 +65,7 @@ class RunDeadlines:
                 self._ends_at[due.ref] = ends_at, which
 
     def rest_s(self, now: float, busy: Container[Account]) -> float:
-        """Return the seconds until a job of a free account is due; infinity if there is none."""
+        """Return the seconds until a job of an account that is not busy is due; infinity if there is none."""
         free = (at for ref, at in self.due_at.items() if ref.account not in busy)
         return max(0.0, min(free, default=math.inf) - now)
 

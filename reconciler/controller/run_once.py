@@ -1,8 +1,8 @@
 """`--once`: make passes until no job is left to wait for, or a deadline has passed.
 
 Rules: transient failures are retried until `--timeout`. With `--wait`, changes in progress are polled until they are
-done or `--wait` has passed. Stalled jobs are not waited for. A slow account does not delay the others. If a change is
-needed that the pinned plan does not have, no change is requested and no file is written.
+done or `--wait` has passed. Stalled jobs are not awaited. A slow account does not delay the others. If a needed change
+is not in the pinned plan, no change is requested and no status is written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 
 AGAIN_S = 0.2
-"""Longest pause before a job is decided again after a conflict, so that two processes do not collide in step."""
+"""Maximum pause before a job is decided again after a conflict. It is random, so that a conflict does not recur."""
 WORKERS_AWAITED_S = 5.0
 """How long a pass waits for its account workers. Slower workers keep running beside the next passes."""
 
@@ -40,19 +40,19 @@ async def run_to_completion(
     timeout_s: float,
     jitter: Callable[[], float],
 ) -> Report:
-    """Make passes until no job is left to wait for, and return one report of all of them.
+    """Make passes until no job is left to wait for, and return one report that combines all passes.
 
     Args:
         runtime: the ports, the clock and the accounts that every pass uses.
         options: the options of this run.
-        wait_s: how long to wait for changes in progress; None does not wait.
-        timeout_s: how long a job or an account may fail before it is given up; 0 tries each once.
+        wait_s: how long to wait for changes in progress; None if the run does not wait for them.
+        timeout_s: how long a job or an account may fail before it is given up; with 0, each is tried once.
         jitter: returns random numbers in [0, 1).
     """
     memory = PassMemory()
     bounds = Bounds(runtime.clock, timeout_s or math.inf)
     bounded = replace(runtime, accounts=BoundedAccounts(runtime.accounts, bounds))
-    # A dry pass first: a needed change outside the pinned plan must refuse the run before anything is written.
+    # A dry pass comes first, because a needed change outside the pinned plan must refuse the run before any write.
     if options.pinned is not None:
         looked = await reconcile_once(replace(bounded, control=None), options, memory)
         if looked.report.unplanned:
@@ -69,7 +69,7 @@ async def run_to_completion(
             result = await reconcile_once(
                 bounded, options, memory, ripe, yield_signal=partial(clock.sleep, WORKERS_AWAITED_S)
             )
-            # A retry makes one attempt due, and not one in each pass.
+            # A retry makes an attempt due in the first pass only.
             options = replace(options, retry=frozenset())
             report = result.report if report is None else _merge(report, result)
             failures = failures + 1 if any(each.pace is RequeueReason.RETRY for each in result.due) else 0
@@ -91,7 +91,7 @@ def _ended(report: Report, clocks: RunDeadlines) -> Report:
 
 
 def _merge(earlier: Report, result: PassResult) -> Report:
-    """Return the newer report, with the actions, errors and notices of the earlier passes added."""
+    """Return the report of the newest pass, with the actions, errors and notices of the earlier passes added."""
     report = result.report
     before = {(row.name, row.source): row for row in earlier.rows}
     accounts = {each.account: each for each in (*earlier.accounts, *report.accounts)}

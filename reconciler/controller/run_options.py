@@ -28,7 +28,7 @@ class RunOptions:
     """The options of a run, as a pass reads them."""
 
     is_selected: Callable[[ResolvedSpec], bool] | None = None
-    """Returns whether a spec is selected; None selects all. Under a filter no status is removed."""
+    """A function that returns whether a spec is selected; None selects all. With a filter, no status is removed."""
     rules: ChangeRules = field(default_factory=ChangeRules)
     pinned: PinnedPlan | None = None
     """The only changes that may be requested; None allows all."""
@@ -39,25 +39,25 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class GitRemote:
-    """A branch of a Git remote that holds the specs."""
+    """A branch of a Git remote that contains the specs."""
 
     url: str
-    """Without a password."""
+    """The URL of the remote, without a password."""
     ref: str
     path: str
-    """The specs directory in its tree, with `/`."""
+    """The path of the specs directory in the tree of the branch, separated by `/`."""
     poll_s: float
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     """The password that the URL contained."""
     token_file: Path | None = None
     accepted: str | None = None
-    """A commit that may be acted on although the branch was rewound to it."""
+    """A commit that the operator accepts although the branch was rewound to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The files and directories of a run. A directory that is None has its default."""
+    """The files and directories of a run. For a directory, None means the default."""
 
     specs: Path
     status_dir: Path | None = None
@@ -65,19 +65,19 @@ class Paths:
     audit: Path | None = None
     """The audit log, which records every request for a change; None keeps only the receipts."""
     operator: Path | None = None
-    """The operator's file, if there is one."""
+    """The operator's file; None if there is none."""
     remote: GitRemote | None = None
-    """The remote branch of the specs. If it is set, `specs` is the directory in its tree."""
+    """The remote branch of the specs. If it is given, `specs` is the path of the directory in its tree."""
 
     @property
     def shown(self) -> str:
-        """Return the place of the specs in a form for messages."""
+        """The location of the specs, as text for messages."""
         remote = self.remote
         return str(self.specs) if remote is None else f"{remote.url} {remote.ref}:{remote.path}"
 
     @property
     def identity(self) -> Path:
-        """The path that identifies these specs, so that each place has its own state directory."""
+        """The path that identifies these specs, so that each location of specs has its own state directory."""
         remote = self.remote
         return self.specs if remote is None else Path("/", remote.url.replace("/", "_"), remote.ref, remote.path)
 
@@ -89,7 +89,7 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The specs that a run selects; an empty selection means all."""
+    """The specs that a run selects. An empty selection means all specs."""
 
     names: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -117,19 +117,19 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class SafetyOptions:
-    """The operator's limits and approvals on the command line. None means the default."""
+    """The operator's limits and approvals on the command line. A limit that is None has its default."""
 
     allow_cancels: int | None = None
     allow_names: frozenset[str] = frozenset()
     pinned: PinnedPlan | None = None
-    """The plan that was approved: the only changes that may be requested."""
+    """The approved plan, which lists the only changes that may be requested; None allows all."""
     max_cancels: int | None = None
     max_cancel_percent: int | None = None
     max_cancels_absolute: int | None = None
     suspend: bool = False
 
     def limits(self, ruled: OperatorSafety) -> ScopedLimits:
-        """Return the operator's limits: the stricter of each flag and the operator's file."""
+        """Return the limits. If a flag and the operator's file set the same limit, the stricter value applies."""
         return ScopedLimits(
             self._stricter(ruled),
             {name: self._stricter(each, ruled) for name, each in ruled.kinds.items()},
@@ -137,7 +137,7 @@ class SafetyOptions:
         )
 
     def _stricter(self, *ruled: Safety) -> guard.ChangeLimits:
-        """Return the limits of the command line, each tightened by the first of `ruled` that sets it."""
+        """Return the limits of the command line, each tightened by the first value for it in `ruled`."""
         usual = guard.ChangeLimits()
         return guard.ChangeLimits(
             _least(usual.max_cancels, self.max_cancels, *(each.max_cancels for each in ruled)),
@@ -150,7 +150,7 @@ class SafetyOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrustSources:
-    """The files in which the operator binds credentials, besides the environment."""
+    """The files that bind credentials to hosts, and the directories that credential files are read from."""
 
     files: tuple[Path, ...] = ()
     secret_dirs: tuple[Path, ...] = ()
@@ -158,12 +158,12 @@ class TrustSources:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long `--once` may take."""
+    """The time limits of `--once`."""
 
     timeout_s: float
     """How long a transient failure is retried."""
     wait_s: float | None = None
-    """How long a change in progress is waited for; None does not wait."""
+    """How long to wait for a change in progress; None if the run does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +173,19 @@ class Publishing:
     is_committed: bool = False
     is_pushed: bool = False
     status_branch: str | None = None
-    """A branch with only the statuses; None means the branch of the specs."""
+    """The separate branch for the statuses; None means the branch of the specs."""
     remote: str = "origin"
     author: str = "reconcile <reconcile@reconcile.invalid>"
     trailers: tuple[str, ...] = ()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether statuses are published at all."""
+        """Whether statuses are published."""
         return self.is_committed or self.is_pushed or self.status_branch is not None
 
 
 def _least(usual: int, flag: int | None, *ruled: int | None) -> int:
-    """Return the smaller of the flag and the first value that is `ruled`, or the default if neither is given."""
+    """Return the smaller of the flag and the first value given in `ruled`, or `usual` if neither is given."""
     given = [each for each in (flag, next((each for each in ruled if each is not None), None)) if each is not None]
     return min(given, default=usual)
 

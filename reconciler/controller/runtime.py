@@ -28,14 +28,14 @@ R = TypeVar("R")
 
 
 class Accounts(Protocol):
-    """Opens accounts, each once, and keeps them open."""
+    """The accounts of a run. Each account is opened once and kept open."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
-        """Return an open account for reading. Raises `PermanentError` if it cannot be opened."""
+        """Return an open account for reading. Raises a `ProviderError` if it cannot be opened."""
         ...
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        """Apply a changed rate limit to an account that is open. Does nothing for any other."""
+        """Apply a changed rate limit to an account if it is open."""
         ...
 
     def requests(self, account: Account) -> int:
@@ -53,22 +53,22 @@ class Runtime:
     accounts: Accounts
     clock: Clock
     control: Callable[[Account], JobController] | None
-    """Returns the controller of an open account, which can change jobs; None in a plan or a dry run."""
+    """A function that returns an open account whose jobs can be changed; None in a plan or a dry run."""
     publisher: Publisher | None = None
     is_stopping: Callable[[], bool] = lambda: False
-    """Returns whether the process was told to stop. After that no new request is sent."""
+    """A function that returns whether the process is stopping. No new change is then requested."""
     audit: Audit | None = None
     journal: Journal | None = None
-    """The record of first attempts, beside the statuses; None if there is no state directory to keep it in."""
+    """The record of first attempts in the state directory; None if there is no state directory."""
     older: EarlierStatuses = field(default_factory=EarlierStatuses)
     """Earlier statuses from Git history, for the part of the guard's hour that the journal does not cover."""
     notify: Notify = ignore_event
-    """Receives the events of a pass as they happen."""
+    """The callback that receives the events of a pass when they happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class _UnavailableAccount:
-    """An account that could not be opened: every method raises the error of the opening."""
+    """An account that could not be opened. Every method raises the error that prevented it."""
 
     error: ProviderError
 
@@ -87,7 +87,7 @@ class _UnavailableAccount:
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnly:
-    """An account without methods that change jobs. A bug in the adapter becomes a `DefectError` of that call."""
+    """An account without methods that change jobs. If a bug makes a call fail, the call raises a `DefectError`."""
 
     _reader: JobReader
 
@@ -100,7 +100,7 @@ class _ReadOnly:
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnlyWithLog(_ReadOnly):
-    """The same, for a provider that also has events or checkpoints."""
+    """A read-only account of a provider that also supports events or checkpoints."""
 
     _log: object
 
@@ -123,17 +123,17 @@ async def _contained(answer: Awaitable[R]) -> R:
 
 
 def read_only(reader: JobReader) -> JobReader:
-    """Return the account without the methods that change jobs. Its methods raise only `ProviderError`."""
+    """Return an account without the methods that change jobs. The other methods raise only `ProviderError`."""
     if isinstance(reader, SupportsEvents | SupportsCheckpoints):
         return _ReadOnlyWithLog(reader, reader)
     return _ReadOnly(reader)
 
 
 async def open_or_unavailable(accounts: Accounts, target: ResolvedAccount) -> JobReader:
-    """Return an open account, or one whose methods raise the error of the opening. Never raises."""
+    """Return an open account. If it cannot be opened, return an account whose methods raise that error."""
     try:
         return read_only(await accounts.open(target))
     except ProviderError as error:
         return _UnavailableAccount(error)
-    except Exception as error:  # noqa: BLE001  as said above
+    except Exception as error:  # noqa: BLE001  a bug in an adapter is reported when the account is used
         return _UnavailableAccount(DefectError(error))

@@ -1,11 +1,11 @@
-"""Request one change: read the spec again, send the request, and write its outcome to the audit log and the status.
+"""Request one change: read the spec again, send the request, and record its outcome in the audit log and the status.
 
-The calls go from the top down: `request_change` contains bugs, `_confirm_and_request` retrieves a job that only a list
-has shown, `_send_and_settle` turns the outcome into a status, `_send_if_wanted` reads the spec again, and
-`_call_provider` calls the adapter.
+Each function calls the next: `request_change` catches bugs, `_confirm_and_request` retrieves a job that only a list has
+shown, `_send_and_settle` turns the outcome into a status, `_send_if_wanted` reads the spec again, and `_call_provider`
+calls the adapter.
 
 Rules: right before each request the spec is read again, and the request is dropped if the spec changed or the Settings
-forbid it. A bug with one job does not keep another job from being cancelled.
+forbid it. A bug in the handling of one job does not prevent the requests for other jobs.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ async def request_change(
     context: ApplyContext,
     lanes: asyncio.Semaphore,
 ) -> Applied:
-    """Send the request of one case and return its outcome. A bug becomes an error in it, and the intent stays open."""
+    """Send the request of one job plan, and return the result. A bug is reported as an error and leaves the intent."""
     try:
         return await _confirm_and_request(case, intent, control, context, lanes)
-    except Exception as error:  # noqa: BLE001  as said above
+    except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs
         problem = f"{case.subject.name}: a bug: {error_location(error)}"
         return Applied(case, intent, case.subject.interval, errors=(problem,))
 
@@ -75,7 +75,7 @@ async def _confirm_and_request(
         if case.decision.action is None:
             done = write(case, case.decision.status, context)
             return replace(done, errors=(*done.errors, *defects([case])))
-        # The new decision rests on the last status, which does not have the attempt that the intent recorded.
+        # The new decision is based on the last status, which lacks the attempt that the intent records.
         seen_now = replace(case.decision.status, receipts=intent.receipts, spent=intent.spent)
         return await _send_and_settle(case, seen_now, control, context)
 
@@ -89,20 +89,20 @@ async def _send_and_settle(
     problems: tuple[str, ...] = ()
     try:
         answer = await _send_if_wanted(action, control(), preflight)
-    # The process is ending and the answer is lost. The open receipt lets the next start find out.
+    # The process is ending and the response is lost. The open receipt makes the next start observe the job.
     except asyncio.CancelledError:
-        _record(case, intent, RequestOutcome(Progress.UNANSWERED, "abandoned, because the process had to end"), context)
+        _record(case, intent, RequestOutcome(Progress.UNANSWERED, "abandoned, because the process was ending"), context)
         raise
-    except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have left, and others must go on
+    except Exception as error:  # noqa: BLE001  a bug in an adapter: the request may have been sent
         answer = RequestOutcome(Progress.UNANSWERED, f"a bug: {error_location(error)}")
         problems = (f"{case.subject.name}: {answer.message}",)
     if answer.progress is Progress.OVERTAKEN:
         return write(case, case.decision.status, context, answer)
     context.notify(RequestEnded(action, answer.progress, answer.message))
-    # The audit has a line for each request that left this process. The throttle or a missing key may have held it back.
+    # The audit log has a line for each request that was sent. The throttle or a missing key may have prevented it.
     if preflight.has_let_through or answer.progress is not Progress.NOT_DELIVERED:
         problems += _record(case, intent, answer, context)
-    # A refusal that came with the job is an observation, so it is decided like one.
+    # A refusal that includes the job is an observation, so the job is decided again.
     if answer.job is None:
         settled = settle(intent, case.decision.status, action, answer, case.decision.last, moment(context))
     else:
@@ -113,7 +113,7 @@ async def _send_and_settle(
 
 
 def _record(case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: ApplyContext) -> tuple[str, ...]:
-    """Write the outcome of a request to the audit log. Returns the error if that failed."""
+    """Write the outcome of a request to the audit log, and return the error if that fails."""
     action, receipt = case.decision.action, intent.open_receipt
     if context.audit is None or action is None:
         return ()
@@ -130,18 +130,18 @@ def _record(case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: A
             )
         )
     except Exception as error:  # noqa: BLE001  the request was sent: its outcome must still be written
-        return (f"{case.subject.name}: the audit could not be written: {disk_error(error)}",)
+        return (f"{case.subject.name}: the audit log could not be written: {disk_error(error)}",)
     return ()
 
 
 @dataclass(slots=True)
 class _PreflightCheck:
-    """Whether a request may be sent now. The throttle calls it before each HTTP request of one action."""
+    """The check whether a request may be sent now. The throttle calls it before each HTTP request of one action."""
 
     case: JobPlan
     context: ApplyContext
     has_let_through: bool = False
-    """Whether a request of this action was already sent."""
+    """Whether the check has already allowed a request of this action."""
 
     def __call__(self) -> bool:
         is_wanted, action = self.is_wanted(), self.case.decision.action
@@ -151,7 +151,7 @@ class _PreflightCheck:
         return is_wanted
 
     def is_wanted(self) -> bool:
-        """Read the spec and the Settings again, and return whether they still want this change."""
+        """Read the spec and the Settings again, and return whether this change is still wanted and allowed."""
         subject, specs = self.case.subject, self.context.specs
         document = specs.current(subject.source, subject.name)
         if document is None or not self.context.holds(subject) or not specs.is_as_read():
@@ -167,7 +167,7 @@ async def _send_if_wanted(action: Action, controller: JobController, preflight: 
             Progress.OVERTAKEN, "the change was no longer wanted or allowed when it was about to be sent"
         )
     try:
-        # The throttle may hold the request for a while, so it repeats the check right before sending.
+        # The throttle may delay the request, so it repeats the check right before sending.
         with abort_unless(preflight):
             return await _call_provider(action, controller)
     except SupersededError as error:

@@ -1,4 +1,4 @@
-"""Resolve each spec to its account and job, or to the problem that keeps it from being acted on.
+"""Resolve each spec to its account and job, or to the problem that prevents acting on it.
 
 Rules: an invalid document blocks the jobs that depend on it and no others. The problem is reported at the document.
 """
@@ -22,7 +22,7 @@ from reconciler.model.spec import FineTuningJob, Suspension, spec_digest
 from reconciler.ports import Located, Snapshot
 
 JobKey = tuple[CredentialScope, str]
-"""The identity of a job for the guard and the path rules: its host and credential, and its id."""
+"""The identity of a job, whatever name a spec uses for the provider: its host and credential, and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ResolvedSpec:
 
     @property
     def ref(self) -> JobRef | None:
-        """The job that the spec names; None if its account is unknown or the spec may not use it."""
+        """The job that the spec names; None if the account is unknown or the spec may not use it."""
         if self.subject is not None:
             return self.subject.ref
         if self.target is None or self.document is None:
@@ -63,7 +63,7 @@ class ResolvedSpec:
             return None
 
     def claim(self, key: int) -> Claim:
-        """Return the claim of this spec on a status, for `match`."""
+        """Return the claim of this spec to a status, for `match`."""
         return Claim(key, self.name, self.source, self.ref, self.job, may_claim=self.may_claim)
 
 
@@ -75,7 +75,7 @@ class ResolutionCache:
     targets: Mapping[str, ResolvedAccount | SpecProblem] = field(default_factory=dict)
 
     def candidate(self, located: Located[FineTuningJob], basis: object) -> ResolvedSpec | None:
-        """Return the resolved spec of this document if its inputs (`basis`) are unchanged, else None."""
+        """Return the resolved spec of a document, or None if the document or its inputs (`basis`) have changed."""
         before = self.found.get((located.file, located.line))
         return before[2] if before and before[0] is located and before[1] == basis else None
 
@@ -91,13 +91,13 @@ class Resolved:
     candidates: tuple[ResolvedSpec, ...]
     diagnostics: tuple[Diagnostic, ...]
     targets: Mapping[str, ResolvedAccount]
-    """Every account that a spec or a Provider document names, by its text in statuses."""
+    """Every account that a spec or a Provider document names, by the text that names it in statuses."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """The names that the guard uses for credentials, by their names in the operator's file."""
+    """The name that the guard uses for each credential, by its name in the operator's file."""
 
     @property
     def named(self) -> frozenset[JobKey]:
-        """The jobs that a spec with access to their account names, including specs that cannot be acted on."""
+        """The jobs named by specs that may use the account, including specs that cannot be acted on."""
         return frozenset(each.job for each in self.candidates if each.job is not None)
 
 
@@ -109,7 +109,7 @@ def resolve(
     Args:
         snapshot: one revision of the specs.
         policy: the operator's decisions.
-        is_suspended: whether the operator suspended every job. The Settings are read here too.
+        is_suspended: whether the operator suspended every job. The Settings in the snapshot may do so too.
         known: the resolved specs of the last pass, reused for unchanged documents; it is updated.
     """
     suspension, interval = _suspension(snapshot, is_suspended=is_suspended), _interval(snapshot)
@@ -133,11 +133,11 @@ def resolve(
 
 
 def _suspension(snapshot: Snapshot, *, is_suspended: bool) -> Suspension | None:
-    """Return the suspension of all jobs, by the operator or else by the Settings; None if there is none."""
+    """Return the suspension of all jobs by the operator, else by the Settings; None if neither suspends them."""
     if is_suspended:
         return Suspension(reason="everything is suspended")
     is_by_settings = bool(snapshot.settings and snapshot.settings[0].document.spec.suspend)
-    return Suspension(reason="everything is suspended, by Settings") if is_by_settings else None
+    return Suspension(reason="everything is suspended by the Settings") if is_by_settings else None
 
 
 def _interval(snapshot: Snapshot) -> timedelta:
@@ -195,9 +195,10 @@ def _candidate(
 
 
 def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver) -> list[ResolvedSpec]:
-    """Let a spec without an account claim nothing if its file may use no account of the specs that share its name.
+    """Return the specs, where an outsider can no longer claim a status or block another spec.
 
-    Otherwise anybody could block another team's cancel with its name, in a document that cannot be resolved.
+    An outsider is a spec without an account, whose file may not use any account of the other specs with its name.
+    Otherwise, a document that cannot be resolved could block the cancel of another team's spec by using its name.
     """
     accounts: dict[str, list[ResolvedAccount]] = {each.name: [] for each in candidates if each.target is None}
     if not accounts:
@@ -214,7 +215,7 @@ def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver)
 
 
 def _without_duplicates(candidates: list[ResolvedSpec]) -> list[ResolvedSpec]:
-    """Give duplicates a problem. A duplicate name has no path here: the parser already reported both places."""
+    """Return the specs, with a problem for each duplicate. A duplicate name has no path: the parser reported it."""
     claims = [each.claim(key) for key, each in enumerate(candidates)]
     names = Counter(each.name for each in candidates)
     clashes = duplicates(claims)

@@ -1,4 +1,4 @@
-"""Find the jobs of an account that no spec names. They are listed, and never changed.
+"""Find the jobs of an account that no spec names. Such jobs are listed and never changed.
 
 Rules: an incomplete list counts as a failure. A job seems unmanaged while the document of its spec is invalid, so
 commands that act on unmanaged jobs first require documents without errors.
@@ -24,7 +24,7 @@ from reconciler.ports import JobReader, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class AccountListing:
-    """One account with its complete list, or why the list failed."""
+    """The unmanaged jobs of one account, or why its list could not be read."""
 
     alias: str
     account: Account | None
@@ -36,7 +36,7 @@ class AccountListing:
 async def list_unmanaged(
     snapshot: Snapshot, runtime: Runtime, provider: str | None = None
 ) -> tuple[AccountListing, ...]:
-    """List every account that the documents name, or only the account of one provider name or type."""
+    """Return the unmanaged jobs of every account that the documents name, or only of `provider` (a name or type)."""
     resolved = resolve(snapshot, runtime.policy, is_suspended=False)
     managed = {each.job for each in resolved.candidates if each.job is not None}
     targets = accounts_by_name(snapshot, runtime.policy, [provider] if provider else ())
@@ -71,7 +71,7 @@ async def _list(
 
 
 async def _walk(reader: JobReader, page_size: int) -> dict[str, ObservedJob] | Unobserved:
-    """Return every job of the account by id, in the order of the list."""
+    """Return every job of an account by id, in the order of the list, or why the list is incomplete."""
     jobs: dict[str, ObservedJob] = {}
     cursor: str | None = None
     cursors: set[str | None] = set()
@@ -87,4 +87,4 @@ async def _walk(reader: JobReader, page_size: int) -> dict[str, ObservedJob] | U
         cursor = page.next_cursor
         if cursor is None:
             return jobs
-    return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list has no end: {len(cursors)} pages, and more to come")
+    return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"the list does not end: {len(cursors)} pages were read")

@@ -1,7 +1,7 @@
-"""Which jobs and accounts the last observations of this process could not show.
+"""The jobs and accounts that the last observations of this process could not show.
 
-Rules: a failure of an account stands until every job that it hid was seen, even if other jobs of the account are seen
-earlier. A job that fails by itself says nothing about its account.
+Rules: the failure of an account lasts until every job that it hid was seen, even if other jobs of the account are seen
+earlier. The failure of a single job says nothing about its account.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REPORTED_AFTER = 2
 
 
 def is_lasting(unseen: Unobserved, times: int) -> bool:
-    """Whether a failure that occurred `times` in a row is written to a status."""
+    """Return whether a failure that occurred `times` times in a row is written to a status."""
     return not unseen.is_transient or times >= REPORTED_AFTER or unseen.reason is Reason.OBSERVATION_SUSPECT
 
 
@@ -30,16 +30,16 @@ class MissedJob:
     """How many observations in a row failed."""
     unseen: Unobserved
     is_by_account: bool
-    """Whether the failure was of the whole account."""
+    """Whether the failure of the whole account is the cause."""
 
 
 @dataclass(slots=True)
 class UnobservedTracker:
-    """The failed observations of one process. A restart loses them without harm: the next pass finds them again."""
+    """The failed observations of one process. A restart may lose them, because the next passes fail in the same way."""
 
     jobs: dict[JobRef, MissedJob] = field(default_factory=dict)
     accounts: dict[Account, Unobserved] = field(default_factory=dict)
-    """The failure of each account that still hides a job."""
+    """The failure of each account, as long as the failure hides a job."""
     failures: dict[Account, int] = field(default_factory=dict)
     """How many observations in a row showed no job of an account."""
     troubles: dict[Account, int] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class UnobservedTracker:
         self.accounts = {account: unseen for account, unseen in self.accounts.items() if account in kept}
 
     def after(self, plan: AccountPlan) -> Unobserved | None:
-        """Return the failure of an account that still stands after this plan, or None."""
+        """Return the failure of an account that remains after this plan, or None."""
         if plan.unseen is not None or plan.account not in self.accounts:
             return plan.unseen
         seen = {case.subject.ref for case in plan.cases if case.unseen is None}
@@ -77,7 +77,7 @@ class UnobservedTracker:
         return frozenset(ref for ref, missed in self.jobs.items() if ref.account == account and missed.is_by_account)
 
     def alone(self, account: Account) -> Mapping[JobRef, Unobserved]:
-        """Return the jobs that fail by themselves, permanently or repeatedly, each with its failure."""
+        """Return the jobs that fail individually, permanently or repeatedly, each with its failure."""
         return {
             ref: missed.unseen
             for ref, missed in sorted(self.jobs.items())
@@ -105,7 +105,7 @@ class UnobservedTracker:
                 self.jobs[case.subject.ref] = MissedJob(times, case.unseen, is_by_account)
 
     def _still_wrong(self, plan: AccountPlan) -> Unobserved | None:
-        """Return the standing failure of an account if every job of this plan failed for the same reason, else None."""
+        """Return the earlier failure of an account if every job of this plan failed for the same reason, else None."""
         before = self.accounts.get(plan.account)
         if before is None or not plan.cases:
             return None
@@ -113,7 +113,7 @@ class UnobservedTracker:
         return before if is_same else None
 
     def _add_up(self, account: Account, wanted: Collection[JobRef]) -> None:
-        """Mark an account as failing if each of its wanted jobs failed, even in separate observations of a few jobs."""
+        """Mark an account as failing if each of its wanted jobs failed, even if they were observed separately."""
         missed = [self.jobs[ref] for ref in sorted(wanted) if ref in self.jobs]
         if not missed or len(missed) < len(wanted):
             return

@@ -1,10 +1,13 @@
-"""Statuses that could not be read in this pass: which jobs they hold back, and how they are reported.
+"""Statuses that could not be read in this pass: which jobs they affect, and how they are reported.
 
-Rules: an unread status is unknown, not missing. Its job is left alone, and so is every job that has no other status,
-because the unread file may be of that job. The change budget counts from statuses. It therefore lets no first attempt
-through in the account of an unread file, or in any account while a directory is unread, and elsewhere it counts as many
-attempts as the file can hold. Everything else continues. A file that was read and is damaged is not handled here: the
-status store discards it.
+Rules:
+
+- An unread status is unknown, not missing. No change is requested for its job, nor for any job without a status,
+  because the unread file may belong to that job.
+- The change budget is counted from statuses. In the account of an unread file, no first attempt is allowed. In other
+  accounts, the file counts as the maximum number of attempts that it can contain. While a directory is unread, no first
+  attempt is allowed in any account.
+- A file that can be read but is damaged is not handled here: the status store discards it.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from reconciler.ports import StoredStatuses, Unread
 
 
 def hidden(stored: StoredStatuses) -> Hidden:
-    """Return the files and directories of job statuses that could not be read."""
+    """Return the unread files and directories that may contain the status of a job."""
     unread = [each for each in stored.unread if each.is_of_jobs]
     return Hidden(
         names=frozenset(_name(each) for each in unread if not each.is_directory),
@@ -34,7 +37,7 @@ def hidden(stored: StoredStatuses) -> Hidden:
 
 
 def doubts(stored: StoredStatuses, candidates: Iterable[ResolvedSpec], policy: OperatorPolicy) -> dict[str, str]:
-    """Return the accounts whose change budget cannot be counted, each with the reason; `EVERYWHERE` means all."""
+    """Return the reason for each account whose first attempts cannot be counted; `EVERYWHERE` means all accounts."""
     lines = {each.name: str(each.ref.account) for each in candidates if each.ref is not None}
     found: dict[str, str] = {}
     for each in stored.unread:
@@ -45,14 +48,14 @@ def doubts(stored: StoredStatuses, candidates: Iterable[ResolvedSpec], policy: O
 
 
 def most_attempts(stored: StoredStatuses) -> int:
-    """Return the most attempts that the unread files can hold. Unread directories are not counted."""
+    """Return the maximum number of attempts that the unread files can contain. Unread directories are ignored."""
     return RECEIPTS_MAX * sum(each.is_of_jobs and not each.is_directory for each in stored.unread)
 
 
 def unknown_statuses(
     candidates: tuple[ResolvedSpec, ...], keys: Iterable[int], stored: StoredStatuses, now: datetime
 ) -> Mapping[int, JobStatus]:
-    """Return placeholders for the unknown statuses, by the keys of their specs. They are shown and never written."""
+    """Return a placeholder for each unknown status, by the key of its spec. Placeholders are never written."""
     why = "; ".join(dict.fromkeys(each.why for each in stored.unread if each.is_of_jobs))
     return {key: unknown_status(candidates[key], why, now) for key in keys}
 
@@ -65,16 +68,16 @@ def unknown_status(candidate: ResolvedSpec, why: str, now: datetime) -> JobStatu
 
 
 def complaints(stored: StoredStatuses, policy: OperatorPolicy) -> Iterator[str]:
-    """Yield a message for each unread file or directory: the error, its effect, and the fix."""
+    """Yield a message for each unread file or directory, with the error, its effect and the fix."""
     for each in stored.unread:
         place = policy.show_status(each.path)
         if not each.is_of_jobs:
             held = "the statuses of providers there are not overwritten"
         elif each.is_directory:
-            held = "no first request is made for any job, and nothing there is overwritten"
+            held = "no first request is sent for any job, and nothing there is overwritten"
         else:
-            held = f"the job of {_name(each)} is left alone, and the file is not overwritten"
-        yield f"{place} cannot be read: {each.why}; until it can be, {held}. To mend it, {each.remedy}"
+            held = f"no change is requested for the job of {_name(each)}, and the file is not overwritten"
+        yield f"{place} cannot be read: {each.why}; until it can be, {held}. To fix it, {each.remedy}"
 
 
 def _name(unread: Unread) -> str:

@@ -1,4 +1,4 @@
-"""Wait for jobs: poll their statuses until all reach a goal, one no longer can, or the time is up."""
+"""Wait for jobs: poll their reports until all jobs reach a goal, one no longer can, or a timeout passes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from reconciler.ports import Clock
 
 
 class Goal(StrEnum):
-    """The goals that `reconcile wait` knows."""
+    """The goals that `reconcile wait` supports."""
 
     SETTLED = "settled"
-    """Ready or suspended: no change is in progress."""
+    """The job is ready or suspended, so no change is in progress."""
     SUCCEEDED = "succeeded"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
 
 def judge(row: Row, goal: Goal) -> bool | None:
-    """Return whether a job reached the goal; None while it still can. A failed observation changes nothing."""
+    """Return True if a job reached the goal, False if it no longer can, and None if it still can or is unobserved."""
     status = row.status
     if row.unseen is not None:
         return None
@@ -45,12 +45,12 @@ async def wait_for(
     timeout_s: float,
     on_report: Callable[[Report], None],
 ) -> tuple[Report, ExitCode]:
-    """Wait and return the last report with an exit code: 0, 1 if a job cannot reach the goal, or 75 after the timeout.
+    """Wait for the goal. Return the last report, and exit code 0, 1 (a job cannot reach the goal) or 75 (timeout).
 
     Args:
-        look: returns a report with the rows of the awaited jobs only.
+        look: returns a report that contains only the awaited jobs.
         goal: the goal.
-        clock: tells the time and sleeps.
+        clock: the clock.
         interval_s: seconds between two reports.
         timeout_s: how long to wait, in seconds.
         on_report: receives each report.

@@ -1,10 +1,10 @@
 """The watch: a loop that makes a pass whenever a job is due or the specs changed.
 
 Rules: the watch is level-triggered. A change only wakes it, and the next snapshot shows what changed. Every file is
-read once an interval even if nothing woke the watch. A pass does not wait for a slow account while another job is due.
-Failures of an account are backed off. A stop lets running work finish within `GRACE_S`.
+read about once per interval, even if no change was noticed. A pass does not wait for a slow account while another job
+is due. After failures, an account is observed with a backoff. After a stop, running work may finish within `GRACE_S`.
 
-`Watch._until_needed` decides when to wake, `Watch._due` what to observe, and `Watch._schedule` when each job is next.
+`Watch._until_needed` decides when to wake, `Watch._due` what to observe, and `Watch._schedule` when to poll each job.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from reconciler.ports import ChangeNotifier
 GRACE_S = 20.0
 """How long a running pass may take after a stop. With the clean-up after it, the process ends within 25 s."""
 JITTER = 0.1
-COMPANY = 0.2
+EARLY_SHARE = 0.2
 """Fraction by which a job's poll may be brought forward to share a request with another job of its account."""
 SOONEST_S = 0.05
-"""Minimum wait for the next job that is due, so that jobs due together share a pass. A change ends the wait."""
+"""Minimum wait for the next due job, so that jobs that are due together share a pass. A change ends the wait."""
 PATIENCE_S = 0.2
 """How long a pass waits for its account workers, so that quick accounts share one pass."""
 BEAT_S = 2.0
-"""How often the watch reports that it runs: an eighth of the shortest poll interval."""
+"""Seconds between two heartbeats of the event loop, which is less than the shortest poll interval."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """Makes passes until it is stopped.
+    """A loop that makes passes until it is stopped.
 
     Args:
         runtime: the ports, the clock and the accounts that every pass uses.
         options: the options of this watch.
-        waker: reports changes of the specs.
+        waker: notifies of changes below the specs directory.
         jitter: returns random numbers in [0, 1).
         health: receives the state of the watch, every `BEAT_S` and after each pass.
         on_pass: receives the result of each pass and its duration in seconds.
@@ -73,7 +73,7 @@ class Watch:
     _pass_since: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Make passes until `stop` is set, then let running work finish within `GRACE_S`."""
+        """Make passes until `stop` is set. Running work may then finish within `GRACE_S`."""
         beside = [asyncio.ensure_future(each) for each in (self._beat(), self._listen())]
         stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
         running = asyncio.ensure_future(self._go_on(stop))
@@ -98,7 +98,7 @@ class Watch:
             await self._pass(frozenset(), None)
 
     async def _pass(self, due: frozenset[JobRef] | None, yield_signal: YieldSignal | None) -> None:
-        """Make one pass and schedule the next poll of each job. Leaves slow accounts running after the signal."""
+        """Make one pass and schedule the next poll of each job. Slow workers keep running after `yield_signal`."""
         clock = self.runtime.clock
         self._pass_since = begun_at = clock.monotonic()
         if is_scan := begun_at >= self._scan_at:
@@ -122,7 +122,7 @@ class Watch:
         self.runtime.statuses.known()  # parse what was written now, while no pass is waiting for it
 
     def _due(self) -> frozenset[JobRef]:
-        """Take the due jobs out of the queue and return them. Jobs of busy accounts stay due."""
+        """Remove the due jobs from the queue and return them. Jobs of accounts with a running worker stay due."""
         now, workers = self.runtime.clock.monotonic(), self._memory.workers
         due = self._queue.pop_due(now, lambda ref: ref.account)
         for ref in due:
@@ -135,7 +135,7 @@ class Watch:
     async def _until_needed(self, *, within_s: float = math.inf) -> None:
         """Return once a spec changed, a job or a scan is due, a worker ended, or `within_s` passed."""
         clock, workers = self.runtime.clock, self._memory.workers
-        # Jobs of busy accounts cannot be observed yet. The end of their worker wakes the watch.
+        # Jobs of an account with a running worker cannot be observed yet. The end of the worker wakes the watch.
         free = (at for at, ref in self._queue.waiting() if ref.account not in workers)
         rest_s = min(within_s, max(SOONEST_S, min([self._scan_at, *free]) - clock.monotonic()))
         await first(clock.sleep(rest_s), self._changed.wait(), workers.one())
@@ -160,14 +160,16 @@ class Watch:
         delays: dict[Account, list[tuple[float, float]]] = {}
         for due in result.due:
             backoff_s, planned_s = self._delays(due)
-            # Only resting jobs may come early. Backoffs and confirmations keep their time.
-            earliest = now + (1 - COMPANY) * due.after.total_seconds() if due.pace is RequeueReason.RESTING else None
+            # Only resting jobs may be polled early. Backoffs and confirmations keep their time.
+            earliest = (
+                now + (1 - EARLY_SHARE) * due.after.total_seconds() if due.pace is RequeueReason.RESTING else None
+            )
             self._queue.drop(due.ref)
             self._queue.add(due.ref, now + max(backoff_s, planned_s), earliest)
             if self._memory.unobserved.failures.get(due.ref.account):
                 delays.setdefault(due.ref.account, []).append((backoff_s, planned_s))
         for row in result.report.rows:
-            # A job that a bug kept from being observed has no requeue of its own, so it gets the interval.
+            # A job that could not be observed because of a bug has no requeue, so it is polled after the interval.
             if row.ref is not None and not row.status.final and row.ref not in self._queue:
                 self._queue.add(row.ref, now + result.interval.total_seconds())
         moments = {account: now + _together_s(each) for account, each in delays.items()}
@@ -176,7 +178,7 @@ class Watch:
     def _wait_together(self, moments: Mapping[Account, float], failed: Container[JobRef]) -> None:
         """Make the jobs of each failing account due at the same moment, so that one observation serves them all.
 
-        A job that waits for a change is not delayed by a job with a longer poll: the earliest of them sets the moment.
+        The earliest planned poll sets the moment, so a job with a change in progress is not delayed by the others.
         """
         for at, ref in self._queue.waiting():
             moment = moments.get(ref.account)
@@ -185,7 +187,7 @@ class Watch:
                 self._queue.add(ref, moment)
 
     def _delays(self, due: Requeue) -> tuple[float, float]:
-        """Return the seconds until a job may be observed again after failures, and until its planned poll."""
+        """Return the seconds until the backoff of a job ends, and the seconds until its planned poll."""
         if due.pace is RequeueReason.AGAIN:
             return 0.0, 0.0
         planned_s = due.after.total_seconds()

@@ -1,10 +1,10 @@
-"""The account workers that are running, each in its own task, so that one that hangs does not delay the others.
+"""The running account workers. Each runs in its own task, so that a worker that hangs does not delay the others.
 
 Rules: while a worker runs, and until a pass has collected its outcome, nothing else uses its account or writes the
 statuses of its jobs. Cancelling a pass ends every worker.
 
-A worker cannot hang for ever: each exchange with a provider has a deadline (`Deadlines` in `transport.py`), and a stop
-cancels the workers after the watch's grace period. Meanwhile `health.py` reports a worker that takes too long.
+A worker cannot hang forever: each exchange with a provider has a deadline (`Deadlines` in `transport.py`), and a stop
+cancels the workers after the grace period of the watch. `health.py` reports a worker that takes too long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.controller.account_outcome import AccountOutcome
 from reconciler.model.job import Account
 
 YieldSignal = Callable[[], Awaitable[None]]
-"""Awaitable that completes when the pass should stop waiting for slow accounts."""
+"""A function whose awaitable completes when the pass should stop waiting for slow accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,24 @@ class _AtWork:
 
 @dataclass(slots=True)
 class WorkerPool:
-    """The account workers that are running, across passes."""
+    """The account workers that are running, including those of earlier passes."""
 
     _at_work: dict[Account, _AtWork] = field(default_factory=dict)
     _fresh: set[asyncio.Task[AccountOutcome]] = field(default_factory=set)
     """The workers that the current pass started and still waits for."""
 
     def __contains__(self, account: object) -> bool:
-        """Whether an account has a running worker."""
+        """Return whether an account has a worker whose outcome was not collected yet."""
         return account in self._at_work
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the specs that running workers hold."""
+        """The names of the specs and orphans that these workers handle."""
         return frozenset(name for each in self._at_work.values() for name in each.names)
 
     @property
     def begun_at(self) -> Mapping[Account, float]:
-        """When each running worker started, in monotonic seconds, by account."""
+        """When each of these workers started, in monotonic seconds, by account."""
         return {account: each.begun_at for account, each in self._at_work.items()}
 
     def begin(
@@ -65,7 +65,7 @@ class WorkerPool:
         return [self._at_work.pop(account).task.result() for account in done]
 
     async def gather(self, yield_signal: YieldSignal | None) -> list[AccountOutcome]:
-        """Wait for the workers and return outcomes. With a signal, wait only for new workers, until it completes."""
+        """Wait for all workers, or with a signal only for new ones until it completes. Return the finished outcomes."""
         yielding = set() if yield_signal is None else {asyncio.ensure_future(yield_signal())}
         try:
             while (left := self._awaited(yield_signal)) and not any(each.done() for each in yielding):
@@ -79,13 +79,13 @@ class WorkerPool:
         return self.finished()
 
     async def one(self) -> None:
-        """Return once a worker has finished that no pass waits for. If there is none, never return."""
+        """Return once a worker that no pass waits for has finished. If there is none, wait until cancelled."""
         others = {each.task for each in self._at_work.values()} - self._fresh
         # The future never completes, because `asyncio.wait` refuses an empty set.
         await asyncio.wait({asyncio.get_running_loop().create_future(), *others}, return_when=FIRST_COMPLETED)
 
     async def abandon(self) -> None:
-        """Cancel every worker. The requests that they sent are on record in receipts."""
+        """Cancel every worker. Change requests that were sent are recorded in receipts."""
         await end(each.task for each in self._at_work.values())
 
     def _awaited(self, yield_signal: YieldSignal | None) -> set[asyncio.Task[AccountOutcome]]:
@@ -94,7 +94,7 @@ class WorkerPool:
 
 
 async def first(*works: Coroutine[Any, Any, object]) -> None:
-    """Run these until the first one completes, then cancel the others."""
+    """Run coroutines until the first one completes, then cancel the others."""
     tasks = [asyncio.ensure_future(each) for each in works]
     try:
         await asyncio.wait(tasks, return_when=FIRST_COMPLETED)
@@ -103,7 +103,7 @@ async def first(*works: Coroutine[Any, Any, object]) -> None:
 
 
 async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel these tasks and wait until they have ended."""
+    """Cancel tasks, and wait until they have ended."""
     tasks = list(tasks)
     for each in tasks:
         each.cancel()

@@ -47,5 +47,5 @@ def test_an_account_of_a_cloud_under_another_option_is_still_the_account_of_who_
 
     assert ran.code == ExitCode.INVALID_DOCUMENT
     assert "specs/other/all.yaml:9: spec.provider: provider 'evil' uses " in ran.out
-    assert "as 'research' does, which may be named only by files that match research/**" in ran.out
+    assert "as 'research' does, which may be used only by files that match research/**" in ran.out
     assert "specs/research/all.yaml" not in ran.out

@@ -346,7 +346,7 @@ def test_a_glob_of_many_stars_is_checked_as_fast_as_any_other(checkout: Checkout
     ran = checkout.run("validate")
 
     assert ran.code == 65
-    assert "may be named only by files that match" in ran.out
+    assert "may be used only by files that match" in ran.out
 
 
 def test_a_document_cannot_have_more_globs_than_anybody_reads(checkout: Checkout) -> None:
@@ -442,7 +442,7 @@ def test_what_the_operator_gives_to_a_folder_is_for_it_whatever_documents_say(
     assert field.cancels(mine) == [mine]
     assert ran.code == 65
     assert field.reason("other/evil") == "InvalidSpec"
-    assert "which the operator's file gives to files that match research/**" in ran.out
+    assert "which the operator's file allows only for files that match research/**" in ran.out
 
 
 def test_an_operators_file_among_the_specs_is_refused_and_none_of_their_documents(field: Field) -> None:

@@ -20,7 +20,7 @@ HEAD = "apiVersion: jobs.reconciler/v1\nkind: FineTuningJob\nmetadata: {name: ba
 GOOD = SPEC.format(name="bad", provider="demo", job_id="ftjob-bad", state="cancelled")
 SETTINGS = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: settings}\nspec:\n"
 SUSPENDED = SETTINGS + "  suspend: true\n"
-LEFT_ALONE = "written by a later version of reconcile; left alone"
+LEFT_ALONE = "written by a later version of reconcile; not changed"
 MAY_HOLD_SETTINGS = "specs/bad.yaml: it may hold Settings, so no change is requested for any job until it can be read"
 PROVIDER = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: other}\nspec:\n"
 ON_OTHER = GOOD.replace("demo", "other")
@@ -303,12 +303,12 @@ CASES: dict[str, Case] = {
     "allowedPaths violated": Case(
         ON_OTHER + "---\n" + PROVIDER + "  type: sandbox\n  options: {world: w}\n  allowedPaths: [team-a/**]\n",
         65,
-        ("specs/bad.yaml:5: spec.provider: provider 'other' may be named only by files that match team-a/**",),
+        ("specs/bad.yaml:5: spec.provider: provider 'other' may be used only by files that match team-a/**",),
     ),
     "allowedPaths violated by the bare type": Case(
         GOOD.replace("demo", "sandbox") + "---\n" + PROVIDER + "  type: sandbox\n  allowedPaths: [team-a/**]\n",
         65,
-        ("provider 'sandbox' is the account of 'other', and may be named only by files that match team-a/**",),
+        ("provider 'sandbox' is the same account as 'other', which may be used only by files that match team-a/**",),
         stops=True,
     ),
     "allowedPaths violated by another alias": Case(
@@ -319,7 +319,7 @@ CASES: dict[str, Case] = {
         + PROVIDER.replace("other", "prod")
         + "  type: sandbox\n  options: {world: w}\n  allowedPaths: [team-a/**]\n",
         65,
-        ("specs/bad.yaml:5: spec.provider: provider 'other' is the account of 'prod', and may be named only",),
+        ("specs/bad.yaml:5: spec.provider: provider 'other' is the same account as 'prod', which may be used only",),
     ),
     "bad duration": Case(
         with_spec(limits="{maxAge: 1 day}"),
@@ -379,10 +379,10 @@ CASES: dict[str, Case] = {
         arguments=("--trust", "trust", "--secrets-dir", ".", "--timeout", "0s"),
     ),
     "statuses cannot be written": Case(
-        _status_is_a_file, 70, ("the intent could not be written, so nothing was asked",), stops=True
+        _status_is_a_file, 70, ("the intent could not be written, so no request was sent",), stops=True
     ),
     "status of a later version": Case(
-        _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile; left alone",)
+        _newer_status, 65, ("specs/status/bad.yaml: written by a later version of reconcile; not changed",)
     ),
     "status of a later version, and its spec has moved": Case(
         _newer_status_of_the_job("status/team/chat.yaml"), 65, (LEFT_ALONE,), stops=True

@@ -291,7 +291,7 @@ def test_an_audit_on_a_full_disk_is_an_error_of_the_report_and_the_job_is_cancel
     ran = checkout.run("--once", "--wait", "--audit", "/dev/full")
 
     assert ran.code == 70
-    assert "one: the audit could not be written: No space left on device" in ran.err
+    assert "one: the audit log could not be written: No space left on device" in ran.err
     assert checkout.status("one").receipts[0].outcome is Outcome.CANCELLED
 
 

@@ -31,7 +31,7 @@ def test_a_spoilt_status_that_no_spec_writes_over_is_told_of_once_and_goes(settl
     assert validated.code == 65
     assert "no spec has this status, and the next pass that acts removes it" in validated.out
     assert (first.code, second.code) == (0, 0)
-    assert f"specs/{file}: removed, for no spec has this status" in first.err
+    assert f"specs/{file}: removed, because no spec has this status" in first.err
     assert "StatusDiscarded" not in second.err
     assert settled.run("validate").code == 0
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_recorded_first_is_not_asked_for(checkout: Checkout, sand
     ran = checkout.run("--once", "--wait")
 
     assert ran.code == os.EX_SOFTWARE
-    assert "blocked: the intent could not be written, so nothing was asked: Is a directory" in ran.err
+    assert "blocked: the intent could not be written, so no request was sent: Is a directory" in ran.err
     assert sandbox.cancels(blocked) == []
     assert checkout.status("free").receipts[0].outcome is Outcome.CANCELLED
 

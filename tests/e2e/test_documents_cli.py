@@ -73,7 +73,7 @@ def test_a_renamed_spec_keeps_its_receipt(story: Story, sandbox: Sandbox) -> Non
 
 
 def test_a_status_edited_by_hand_is_told_of_and_written_anew(story: Story) -> None:
-    assert "status/edited.yaml: unreadable or edited by hand; it counts as none (StatusDiscarded)" in story.ran.err
+    assert "status/edited.yaml: unreadable or edited by hand; it is ignored (StatusDiscarded)" in story.ran.err
     assert story.checkout.status("edited").phase is Phase.VALIDATING_FILES
 
 

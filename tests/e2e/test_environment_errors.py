@@ -170,13 +170,13 @@ CASES: dict[str, Case] = {
     ),
     "full disk": Case(
         70,
-        ("chat: the intent could not be written, so nothing was asked: No space left on device",),
+        ("chat: the intent could not be written, so no request was sent: No space left on device",),
         prepare=_disk("size=4k"),
         stops=True,
     ),
     "read-only disk": Case(
         70,
-        ("chat: the intent could not be written, so nothing was asked: Read-only file system",),
+        ("chat: the intent could not be written, so no request was sent: Read-only file system",),
         prepare=_disk("ro"),
         stops=True,
     ),

@@ -124,7 +124,7 @@ def test_a_reader_with_another_address_is_told_that_the_statuses_are_believed(
 
     assert "AsDesired" in ran.out
     assert ran.err == (
-        f"warning: OPENAI_BASE_URL is http://127.0.0.1:9/v1 here, but the statuses are of {sandbox.url}: "
+        f"warning: OPENAI_BASE_URL is http://127.0.0.1:9/v1 here, but the statuses were written for {sandbox.url}: "
         "they are shown unchanged\n"
     )
 

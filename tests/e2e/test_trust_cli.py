@@ -64,7 +64,7 @@ def test_one_account_with_two_keys_is_spoken_to_with_neither(checkout: Checkout,
     mended = checkout.run("--once", "--wait", OTHER_KEY="sk-of-another-project")
 
     assert ran.code == 65
-    assert "spec.credentials: 'main' stands for the same account, with another key (OPENAI_API_KEY)" in ran.err
+    assert "spec.credentials: 'main' is the same account with another key (OPENAI_API_KEY)" in ran.err
     assert sandbox.cancels(theirs) == []
     assert mended.code == 0
     assert (sandbox.phase(mine), sandbox.phase(alone)) == ("cancelled", "cancelled")

@@ -105,7 +105,7 @@ def test_a_provider_that_does_not_allow_the_folder_is_told_and_nothing_is_writte
     ran = workspace.run("adopt")
 
     assert ran.code == 65
-    assert "ftjob-00 was not adopted: provider 'demo' may be named only by files that match team-a/**" in ran.err
+    assert "ftjob-00 was not adopted: provider 'demo' may be used only by files that match team-a/**" in ran.err
     assert not (workspace.specs / "adopted").exists()
 
 

@@ -343,7 +343,7 @@ BUGS = (
     Bug(
         "let an exception for one response lose the others",
         "controller/send_request.py",
-        "    except Exception as error:  # noqa: BLE001  as said above\n",
+        "    except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs\n",
         "    except OSError as error:\n",
     ),
     Bug(

@@ -22,8 +22,8 @@ def names_of_one_account(**environ: str) -> AccountResolver:
 
 def test_two_names_of_one_account_with_two_keys_stop_each_other() -> None:
     resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="other secret")
-    how = "use one of them, or give each the options that tell its account apart"
-    same = "stands for the same account, with another key"
+    how = "use one of them, or set the options that distinguish the two accounts"
+    same = "is the same account with another key"
 
     assert resolver.all() == {
         "first": SpecProblem(

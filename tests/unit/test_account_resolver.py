@@ -248,7 +248,7 @@ def test_what_is_no_id_of_the_type_is_told_with_the_pattern_and_without_its_look
         found.canonical_id(text)
 
     assert str(error.value).endswith(
-        "copy it as the provider shows it, which matches [A-Za-z0-9][A-Za-z0-9._:-]{0,127}, without '..'"
+        "copy the id from the provider; it must match [A-Za-z0-9][A-Za-z0-9._:-]{0,127} and not contain '..'"
     )
 
 

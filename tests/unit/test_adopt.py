@@ -120,4 +120,4 @@ def test_a_spec_whose_folder_may_not_use_the_account_is_told() -> None:
     kept = located(a_provider("openai", allowedPaths=["team/**"]), "p.yaml")
     (found,) = adopted("ftjob-1", snapshot=Snapshot(providers=(kept,)))
 
-    assert found.problem == "provider 'openai' may be named only by files that match team/**"
+    assert found.problem == "provider 'openai' may be used only by files that match team/**"

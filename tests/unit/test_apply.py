@@ -141,7 +141,7 @@ def test_a_job_whose_intent_cannot_be_written_is_not_asked_for_and_keeps_no_othe
     assert account.changes == ["cancel ftjob-code"]
     assert receipts(world) == {"code": 1}
     assert progress(done) == {"chat": Progress.NOT_RECORDED, "code": Progress.ACCEPTED}
-    assert problem.startswith(f"chat: the intent could not be written, so nothing was asked: {said}")
+    assert problem.startswith(f"chat: the intent could not be written, so no request was sent: {said}")
 
 
 def test_a_job_whose_intent_cannot_be_written_stands_as_it_was_known() -> None:

@@ -92,7 +92,10 @@ def test_nothing_is_asked_where_the_journal_cannot_be_written() -> None:
     assert receipts(world) == {"chat": 0, "code": 0}
     assert progress(done) == {"chat": Progress.NOT_RECORDED, "code": Progress.NOT_RECORDED}
     assert done["chat"].errors == (
-        "chat: the intent could not be journalled, so nothing was asked: Read-only file system: attempts",
+        (
+            "chat: the intent could not be recorded in the journal, so no request was sent: "
+            "Read-only file system: attempts"
+        ),
     )
 
 
@@ -177,5 +180,5 @@ def test_nothing_is_asked_where_the_intents_cannot_be_published() -> None:
     assert receipts(world) == {"chat": 0, "code": 0}
     assert progress(done) == {"chat": Progress.NOT_RECORDED, "code": Progress.NOT_RECORDED}
     assert done["code"].errors == (
-        "code: the intent could not be published, so nothing was asked: the remote does not answer",
+        "code: the intent could not be published, so no request was sent: the remote does not answer",
     )

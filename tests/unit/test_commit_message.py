@@ -19,7 +19,7 @@ def test_what_was_asked_for_comes_first_and_then_what_a_person_must_see_to() -> 
 
     assert lines[0] == "reconcile: runaway: cancel accepted, running (CancelPending), and 3 more"
     assert [line.partition(":")[0] for line in lines[2:6]] == ["runaway", "odd", "chat", "old"]
-    assert lines[-1] == "with the specs of 4be1f0c4be1f"
+    assert lines[-1] == "from the specs at 4be1f0c4be1f"
 
 
 def test_what_is_no_news_and_what_others_overtook_is_not_told() -> None:

@@ -150,7 +150,7 @@ def test_a_spec_whose_status_a_later_version_wrote_is_left_out_and_told() -> Non
         assert [each.name for each in desired.specs] == ["second"]
         assert [each.name for each in desired.resolved.candidates] == ["first", "second"]
         assert [str(each) for each in desired.diagnostics(NOBODY)] == [
-            f"specs/status/{statuses.too_new[0]}: written by a later version of reconcile; left alone"
+            f"specs/status/{statuses.too_new[0]}: written by a later version of reconcile; not changed"
         ]
 
 
@@ -182,7 +182,7 @@ def test_a_status_that_was_spoilt_counts_as_none_and_its_loss_is_told_to_the_sec
     assert desired.last[0].ready.reason is Reason.STATUS_DISCARDED
     assert desired.last[0].ready.last_transition_time == NOW
     assert desired.notices(NOBODY) == (
-        "specs/status/first.yaml: unreadable or edited by hand; it counts as none (StatusDiscarded)",
+        "specs/status/first.yaml: unreadable or edited by hand; it is ignored (StatusDiscarded)",
     )
 
 
@@ -220,7 +220,7 @@ def test_a_spec_that_cannot_be_acted_on_has_no_unfinished_job() -> None:
         (
             {"is_settings_broken": True},
             False,
-            "nothing is asked for any job until Settings are valid: run reconcile validate",
+            "no change is requested for any job until the Settings are valid: run reconcile validate",
         ),
         ({"why_not_trusted": "the branch was rewound"}, False, "the branch was rewound"),
         ({"why_not_trusted": "it changed while it was read", "is_torn": True}, False, None),

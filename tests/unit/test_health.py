@@ -51,8 +51,8 @@ def shown(overview: WatchStatus, now: float) -> list[str]:
     ("status", "unseen", "why"),
     [
         (RUNNING, None, "running, Cancelled"),
-        (CANCELLING, None, "whether the cancel took effect"),
-        (CANCELLING, AWAY, "again, because the last look failed"),
+        (CANCELLING, None, "check whether the cancel took effect"),
+        (CANCELLING, AWAY, "retry, because the last observation failed"),
     ],
 )
 def test_what_is_due_next_is_told_with_why(status: JobStatus, unseen: Unobserved | None, why: str) -> None:

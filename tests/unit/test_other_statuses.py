@@ -162,7 +162,7 @@ def test_files_that_count_as_no_status_go_once_every_spec_has_one() -> None:
     world.statuses = Statuses.of(a_status_of("chat"), discarded=("old.yaml",))
     others = written(controlled(world))
 
-    assert others.notices == ("specs/status/old.yaml: removed, for no spec has this status",)
+    assert others.notices == ("specs/status/old.yaml: removed, because no spec has this status",)
     assert world.statuses.discarded == ()
 
 

@@ -25,11 +25,13 @@ def test_a_file_outside_the_allowed_paths_is_refused_under_every_name_of_the_acc
 
     assert by_name == SpecProblem(
         Reason.INVALID_SPEC,
-        "provider 'kept' may be named only by files that match team/**",
+        "provider 'kept' may be used only by files that match team/**",
         ("spec", "provider"),
     )
     assert by_type is not None
-    assert by_type.message.startswith("provider 'openai' is the account of 'kept', and may be named only by files")
+    assert by_type.message.startswith(
+        "provider 'openai' is the same account as 'kept', which may be used only by files"
+    )
     assert resolver.refusal(inside, account_of(resolver.of("openai"))) is None
 
 
@@ -41,8 +43,8 @@ def test_the_operators_file_says_which_files_may_use_a_secret_whatever_variable_
 
     assert refusal is not None
     assert refusal.message == (
-        "provider 'openai' uses api.openai.com:443 with A_KEY, which the operator's file gives to files that match "
-        "team/**"
+        "provider 'openai' uses api.openai.com:443 with A_KEY, which the operator's file allows only for files that "
+        "match team/**"
     )
 
 
@@ -69,8 +71,8 @@ def test_who_reaches_the_same_credential_by_another_account_is_told_what_the_two
     other = Account("openai", "https://api.openai.com/v2")
 
     assert rules.objection("x.yaml", "mine", other, SCOPE) == (
-        "provider 'mine' uses api.openai.com:443 with KEY, as 'research' does, which may be named only by files that "
-        "match a/**; the operator can decide that instead, with paths in the file of --config"
+        "provider 'mine' uses api.openai.com:443 with KEY, as 'research' does, which may be used only by files that "
+        "match a/**; the operator can set another rule, with paths in the --config file"
     )
 
 
@@ -84,8 +86,8 @@ def test_all_that_is_said_of_a_credential_and_its_host_is_what_its_specs_depend_
     assert rules.objection("b/x.yaml", "openai", ACCOUNT, SCOPE) is None
     assert rules.objection("c/x.yaml", "openai", ACCOUNT, SCOPE) is None
     assert rules.objection("a/x.yaml", "openai", ACCOUNT, SCOPE) == (
-        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file gives to files that match "
-        "b/**, c/**"
+        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file allows only for files that "
+        "match b/**, c/**"
     )
 
 
@@ -117,6 +119,6 @@ def test_a_credential_that_is_ruled_is_for_the_hosts_that_are_named_alone() -> N
     assert objection("a/x.yaml", "openai", here, there, other) is None
     assert objection("b/x.yaml", "openai", here, there, other) is not None
     assert objection("b/x.yaml", "openai", there) == (
-        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file gives to no file there"
+        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file allows for no file"
     )
     assert objection("c/x.yaml", "openai", other) is None

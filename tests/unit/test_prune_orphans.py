@@ -64,7 +64,7 @@ def with_discarded(*paths: str, told: Collection[str] = ("chat",), **snapshot: o
 def test_a_file_that_counts_as_no_status_goes_where_no_spec_will_write_over_it() -> None:
     world = with_discarded("old.yaml", "chat.yaml")
 
-    assert cleared(world) == Pruned(notices=("specs/status/old.yaml: removed, for no spec has this status",))
+    assert cleared(world) == Pruned(notices=("specs/status/old.yaml: removed, because no spec has this status",))
     assert world.statuses.discarded == ("chat.yaml",)
 
 

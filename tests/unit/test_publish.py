@@ -96,9 +96,9 @@ def test_a_message_leads_with_what_was_asked_for_and_then_with_what_a_person_mus
         "stopped: cancel accepted, running (CancelPending)",
         "broken: failed (JobFailed)",
         "calm: cancelled (Cancelled)",
-        "gone: its spec is gone",
+        "gone: its spec was deleted",
         "",
-        "with the specs of 4be1f0c2d3e4",
+        "from the specs at 4be1f0c2d3e4",
     ]
 
 

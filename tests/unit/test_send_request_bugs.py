@@ -74,7 +74,7 @@ def test_an_audit_that_cannot_be_written_is_an_error_and_what_came_of_the_reques
 
     assert status.receipts[0].accepted_at == NOW
     assert len(done.errors) == 1
-    assert done.errors[0].startswith(f"support-triage: the audit could not be written: {said}")
+    assert done.errors[0].startswith(f"support-triage: the audit log could not be written: {said}")
 
 
 def test_without_an_audit_the_request_is_made_all_the_same() -> None:
@@ -101,7 +101,7 @@ def test_a_request_that_is_abandoned_at_the_end_of_the_process_is_recorded_and_i
     (status,) = request.world.statuses.jobs.values()
 
     assert [(each.progress, each.message) for each in request.records] == [
-        (Progress.UNANSWERED, "abandoned, because the process had to end")
+        (Progress.UNANSWERED, "abandoned, because the process was ending")
     ]
     assert status.open_receipt is not None
     assert status.open_receipt.accepted_at is None

@@ -80,7 +80,7 @@ def test_the_same_spec_in_two_accounts_has_two_digests() -> None:
     ("is_suspended", "settings", "own", "reason"),
     [
         (True, True, {"reason": "audit"}, "everything is suspended"),
-        (False, True, {"reason": "audit"}, "everything is suspended, by Settings"),
+        (False, True, {"reason": "audit"}, "everything is suspended by the Settings"),
         (False, False, {"reason": "audit"}, "audit"),
     ],
     ids=["the operator", "else Settings", "else the spec"],

@@ -118,8 +118,8 @@ class Garbled(ReadOnlyAccount):
     ("reader", "message"),
     [
         (account_of(250, kind=Garbled), "2 rows of the list cannot be read"),
-        (account_of(250, kind=LoopingList), "the list has no end: 2 pages, and more to come"),
-        (account_of(0, kind=EndlessList), f"the list has no end: {PAGES_MAX} pages, and more to come"),
+        (account_of(250, kind=LoopingList), "the list does not end: 2 pages were read"),
+        (account_of(0, kind=EndlessList), f"the list does not end: {PAGES_MAX} pages were read"),
     ],
     ids=["rows that nobody can read", "back to where it was", "without an end"],
 )

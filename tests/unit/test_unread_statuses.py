@@ -90,8 +90,8 @@ def test_a_spec_whose_status_is_unknown_is_shown_with_what_the_system_said_and_a
 @pytest.mark.parametrize(
     ("unread", "held"),
     [
-        (FILE, "the job of a is left alone, and the file is not overwritten"),
-        (FOLDER, "no first request is made for any job, and nothing there is overwritten"),
+        (FILE, "no change is requested for the job of a, and the file is not overwritten"),
+        (FOLDER, "no first request is sent for any job, and nothing there is overwritten"),
         (PROVIDER, "the statuses of providers there are not overwritten"),
     ],
     ids=["a file", "a folder", "a provider's"],
@@ -100,5 +100,5 @@ def test_a_complaint_says_what_is_held_back_and_what_to_do(unread: Unread, held:
     (said,) = complaints(stored(unread), Operator())
 
     assert said == (
-        f"specs/status/{unread.path} cannot be read: {unread.why}; until it can be, {held}. To mend it, {unread.remedy}"
+        f"specs/status/{unread.path} cannot be read: {unread.why}; until it can be, {held}. To fix it, {unread.remedy}"
     )
