@@ -423,28 +423,28 @@ BUGS = (
         "core/settle.py",
         "refusals=receipt.refusals + 1",
         "refusals=receipt.refusals",
-        oracle="said_by_whom",
+        oracle="false_attribution",
     ),
     Bug(
         "report every end after a cancel request as a cancel",
         "core/receipts.py",
         "        return Outcome(phase.value)\n",
         "        return Outcome.CANCELLED if receipt.verb is Verb.CANCEL else Outcome(phase.value)\n",
-        oracle="said_ended",
+        oracle="false_outcome",
     ),
     Bug(
         "decide about jobs with unreadable statuses",
         "controller/desired_specs.py",
         "tuple(key for key in self.selected if key not in self.unknown)",
         "tuple(self.selected)",
-        oracle="written_over",
+        oracle="unread_overwritten",
     ),
     Bug(
         "retrieve each of many vanished jobs",
         "controller/observe.py",
         "CROWD_CERTAIN_AFTER = 5\n",
         "CROWD_CERTAIN_AFTER = 500\n",
-        oracle="asked_in_vain",
+        oracle="useless_retrieves",
     ),
     Bug(
         "observe a vanished job only once a day",
@@ -452,7 +452,7 @@ BUGS = (
         "    since = phase_since(status, status.phase) or now\n",
         "    since = phase_since(status, status.phase) or now\n"
         "    if status.phase is Phase.ABSENT:\n        return timedelta(days=1)\n",
-        oracle="outdated",
+        oracle="outdated_status",
     ),
     Bug(
         "repeat a read without waiting for the rate limiter",

@@ -17,7 +17,7 @@ _OF_ITS_PAST = "Contested"
 """The reason that only somebody with a memory can have."""
 
 
-def different_ending(scenario: Scenario, history: History) -> Iterator[str]:
+def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterator[str]:
     """Tell the jobs that stand otherwise than they would, had there been no trouble.
 
     A cancel that trouble has delayed may find its job ended by itself, so one end is as good as another. Whether a

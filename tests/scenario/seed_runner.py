@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from tests.scenario.disruptions import Disruption, RetryRequested
-from tests.scenario.fault_free_run import different_ending
+from tests.scenario.fault_free_run import differs_from_fault_free_run
 from tests.scenario.history import Crashed, Edited, Event, ExternalEvent, History, ProviderRequest, Tampered
 from tests.scenario.oracles import OF_A_WATCH, verdict
 from tests.scenario.process import SPECS, STATUSES
@@ -87,7 +87,7 @@ def run_seed(seed: int) -> tuple[History, tuple[str, ...]]:
     history = simulate(planned)
     wrong = verdict(history)
     if seed % COMPARED_EVERY == 0:
-        wrong += [f"different_ending: {each}" for each in different_ending(planned, history)]
+        wrong += [f"differs_from_fault_free_run: {each}" for each in differs_from_fault_free_run(planned, history)]
     return history, tuple(wrong)
 
 

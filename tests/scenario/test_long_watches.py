@@ -14,7 +14,7 @@ from reconciler.ports import Rate
 from reconciler.sandbox.config import SandboxOptions
 from tests.scenario.history import INTACT, FileWritten, History, ProviderRequest
 from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.oracles.statuses import ungrounded
+from tests.scenario.oracles.statuses import unobserved_phase
 from tests.scenario.repository import Revision
 from tests.scenario.short_runs import ACCOUNT, URL, a_job_spec, cancels, fault, healed, reason
 from tests.scenario.simulation import RunWatch, Scenario, Simulation, Step, TimedInjection, simulate
@@ -24,7 +24,7 @@ DAY_S = 24 * HOUR_S
 BUDGET = Rate()
 """What an account of type openai is asked at most, if nothing else is said."""
 
-LAWS = tuple(oracle for oracle in ALWAYS if oracle is not ungrounded)
+LAWS = tuple(oracle for oracle in ALWAYS if oracle is not unobserved_phase)
 """In a watch an account may be at work for longer than a pass, so an answer of an earlier one is ground enough."""
 
 Record = Callable[[str, object], None]

@@ -8,7 +8,7 @@ from itertools import count
 
 from tests.scenario.history import Crashed, Event, FileWritten, History
 from tests.scenario.oracles import ALWAYS, verdict
-from tests.scenario.oracles.reported_outcomes import said_by_whom
+from tests.scenario.oracles.reported_outcomes import false_attribution
 from tests.scenario.short_runs import ACCOUNT, a_job_spec, a_scenario, every, fault, reason
 from tests.scenario.simulation import CrashAfter, Pass, Simulation, Step, TimedInjection, simulate
 
@@ -62,5 +62,5 @@ def test_a_crash_before_the_intent_excuses_no_cancel_that_was_refused_later() ->
 
     assert not verdict(history, ALWAYS)
     assert reason(history, "job-a") == "CancelledElsewhere"
-    assert list(said_by_whom(history)) == []
-    assert any("CancelledByUs" in each for each in said_by_whom(blamed))
+    assert list(false_attribution(history)) == []
+    assert any("CancelledByUs" in each for each in false_attribution(blamed))

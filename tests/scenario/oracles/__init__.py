@@ -5,95 +5,100 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.scenario.history import History
-from tests.scenario.oracles.convergence import wrong_ending
-from tests.scenario.oracles.fault_isolation import asked_in_vain, kept_waiting, withheld
-from tests.scenario.oracles.health import ailing, boastful, ready_too_soon, unready
-from tests.scenario.oracles.liveness import hung, overlooked, unheeded, unstopped
-from tests.scenario.oracles.mass_disappearance import believed_suspects
-from tests.scenario.oracles.reported_outcomes import said_accepted, said_by_whom, said_ended, unjudged
-from tests.scenario.oracles.request_deadlines import tardy
+from tests.scenario.oracles.convergence import not_converged
+from tests.scenario.oracles.fault_isolation import cancel_delayed, cancel_not_sent, useless_retrieves
+from tests.scenario.oracles.health import early_readiness, understated_age, wrong_liveness, wrong_readiness
+from tests.scenario.oracles.liveness import ignored_retry, late_stop, missed_pass, missed_poll
+from tests.scenario.oracles.mass_disappearance import mass_disappearance_believed
+from tests.scenario.oracles.reported_outcomes import (
+    false_acceptance,
+    false_attribution,
+    false_outcome,
+    unreported_limit,
+)
+from tests.scenario.oracles.request_deadlines import late_request
 from tests.scenario.oracles.requests import (
-    hasty,
-    impatient,
-    restless,
-    unasked,
-    unbraked,
-    uneconomical,
-    unlooked,
+    change_after_convergence,
+    change_before_observation,
+    change_limit_exceeded,
+    early_retry,
+    excess_cancels,
+    rate_limit_exceeded,
+    unwanted_change,
 )
-from tests.scenario.oracles.status_freshness import misjudged, outdated, unpublished
+from tests.scenario.oracles.status_freshness import outdated_status, unpublished_status, wrong_account_status
 from tests.scenario.oracles.statuses import (
-    buggy,
-    forgotten,
-    leaked,
-    lost,
-    malformed,
-    thrown_away,
-    ungrounded,
-    unremembered,
-    untrue,
-    wrongly_ready,
+    false_end,
+    false_ready,
+    internal_error,
+    leaked_secret,
+    lost_receipt,
+    malformed_status,
+    missing_status,
+    unobserved_phase,
+    unrecorded_request,
+    wrongly_pruned,
 )
-from tests.scenario.oracles.unreadable_files import written_over
+from tests.scenario.oracles.unreadable_files import unread_overwritten
 
 Oracle = Callable[[History], Iterator[str]]
 
 ALWAYS: tuple[Oracle, ...] = (
-    unasked,
-    unlooked,
-    uneconomical,
-    impatient,
-    hasty,
-    believed_suspects,
-    unbraked,
-    malformed,
-    ungrounded,
-    untrue,
-    wrongly_ready,
-    forgotten,
-    unremembered,
-    lost,
-    thrown_away,
-    leaked,
-    buggy,
-    withheld,
-    kept_waiting,
-    asked_in_vain,
-    said_accepted,
-    said_ended,
-    said_by_whom,
-    unjudged,
-    written_over,
+    unwanted_change,
+    change_before_observation,
+    excess_cancels,
+    rate_limit_exceeded,
+    early_retry,
+    mass_disappearance_believed,
+    change_limit_exceeded,
+    malformed_status,
+    unobserved_phase,
+    false_end,
+    false_ready,
+    unrecorded_request,
+    lost_receipt,
+    missing_status,
+    wrongly_pruned,
+    leaked_secret,
+    internal_error,
+    cancel_not_sent,
+    cancel_delayed,
+    useless_retrieves,
+    false_acceptance,
+    false_outcome,
+    false_attribution,
+    unreported_limit,
+    unread_overwritten,
 )
-SETTLED: tuple[Oracle, ...] = (restless, wrong_ending)
+SETTLED: tuple[Oracle, ...] = (change_after_convergence, not_converged)
 """For runs that end with a calm that is long enough."""
 OF_PASSES: tuple[Oracle, ...] = (
-    unlooked,
-    ungrounded,
-    withheld,
-    kept_waiting,
-    asked_in_vain,
-    unjudged,
-    written_over,
+    change_before_observation,
+    unobserved_phase,
+    cancel_not_sent,
+    cancel_delayed,
+    useless_retrieves,
+    unreported_limit,
+    unread_overwritten,
 )
 """What is told of whole passes. In a watch an account may be at work for longer than a pass, so that an answer of an
 earlier one is ground enough, and a pass is about some jobs alone."""
 IN_TIME: tuple[Oracle, ...] = (
-    tardy,
-    ready_too_soon,
-    unready,
-    boastful,
-    ailing,
-    outdated,
-    unpublished,
-    misjudged,
-    hung,
-    overlooked,
-    unheeded,
-    unstopped,
+    late_request,
+    early_readiness,
+    wrong_readiness,
+    understated_age,
+    wrong_liveness,
+    outdated_status,
+    unpublished_status,
+    wrong_account_status,
+    missed_pass,
+    missed_poll,
+    ignored_retry,
+    late_stop,
 )
 """For watches: they think in time."""
-OF_A_WATCH = (*(each for each in ALWAYS if each not in OF_PASSES), *IN_TIME, wrong_ending)
+OF_A_WATCH = (*(each for each in ALWAYS if each not in OF_PASSES), *IN_TIME, not_converged)
 
 
 def verdict(history: History, oracles: tuple[Oracle, ...] = ALWAYS + SETTLED) -> list[str]:

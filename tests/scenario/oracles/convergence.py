@@ -21,7 +21,7 @@ _UNFINISHED_WISH = {
 _OTHERS_ACT = "somebody"
 
 
-def wrong_ending(history: History) -> Iterator[str]:
+def not_converged(history: History) -> Iterator[str]:
     """Tell the jobs whose last status is not what the last specs and the world call for.
 
     A watch looks at a job that goes on once in five intervals, so that one which ends by itself may do so unseen.

@@ -21,7 +21,7 @@ _CROWD_PERCENT = 20
 _OWN_WORDS = frozenset({"unknown-word", "stale-read", "switched account"})
 
 
-def withheld(history: History) -> Iterator[str]:
+def cancel_not_sent(history: History) -> Iterator[str]:
     """Tell the first cancels that a pass did not ask for, though nothing cast doubt on their jobs."""
     if history.most_an_hour is not None:
         return
@@ -77,7 +77,7 @@ def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
     return any(each.fault in _OWN_WORDS or (each.fault or "").startswith(ONE_JOB) for each in answers)
 
 
-def kept_waiting(history: History) -> Iterator[str]:
+def cancel_delayed(history: History) -> Iterator[str]:
     """Tell the first cancels that waited for looks at other jobs, where they were few enough to go first."""
     for one_pass, _ in pass_records(history):
         known = _known(history, one_pass.statuses)
@@ -105,7 +105,7 @@ def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[s
             asked += event.job_id not in urgent
 
 
-def asked_in_vain(history: History) -> Iterator[str]:
+def useless_retrieves(history: History) -> Iterator[str]:
     """Tell where job after job of a crowd that had just vanished was asked for, though the first few said as much.
 
     A crowd that has been doubted for an hour may be asked for, to be believed gone; so the first of an account counts.

@@ -39,7 +39,7 @@ _UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
 Job = tuple[str, str]
 
 
-def ready_too_soon(history: History) -> Iterator[str]:
+def early_readiness(history: History) -> Iterator[str]:
     """Tell where a watch called itself ready before each account with a job to look at had answered, or failed to."""
     revision: Revision | None = None
     heard: set[str | None] = set()
@@ -75,7 +75,7 @@ def _hindrances(history: History) -> list[Disruption]:
     return [each for each in history.events if isinstance(each, Disruption)]
 
 
-def unready(history: History) -> Iterator[str]:
+def wrong_readiness(history: History) -> Iterator[str]:
     """Tell where a watch was not ready though nothing stood in its way, or ready though the documents stop it."""
     clear = _all_clear(history)
     revision: Revision | None = None
@@ -102,7 +102,7 @@ def _all_clear(history: History) -> list[Span]:
     return clear
 
 
-def boastful(history: History) -> Iterator[str]:
+def understated_age(history: History) -> Iterator[str]:
     """Tell where an account was said to have been seen later than the job was that has not been for the longest."""
     known = _Known()
     for event in history.events:
@@ -154,7 +154,7 @@ def _jobs(revision: Revision) -> set[Job]:
     return {(each.account, each.job_id) for each in revision.valid()}
 
 
-def ailing(history: History) -> Iterator[str]:
+def wrong_liveness(history: History) -> Iterator[str]:
     """Tell where a watch called itself ill and was not, or well though changes were known to go unnoticed."""
     hindrances = _hindrances(history)
     deaf = [each for each in hindrances if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]

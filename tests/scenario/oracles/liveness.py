@@ -23,7 +23,7 @@ HEEDED = timedelta(seconds=2 + 15)
 """A retry is taken up with the next beat."""
 
 
-def unstopped(history: History) -> Iterator[str]:
+def late_stop(history: History) -> Iterator[str]:
     """Tell the watches that did not end within the promised time once they were to."""
     wished_at: datetime | None = None
     for event in history.events:
@@ -36,7 +36,7 @@ def unstopped(history: History) -> Iterator[str]:
                 wished_at = None
 
 
-def hung(history: History) -> Iterator[str]:
+def missed_pass(history: History) -> Iterator[str]:
     """Tell where a watch made no pass for longer than an interval, whatever was wrong with its accounts."""
     begun = [each.at for each in history.events if isinstance(each, PassStarted)]
     clear = clear_spans(history, "")
@@ -48,7 +48,7 @@ def hung(history: History) -> Iterator[str]:
                     yield f"{after:%T} no pass was made since {before:%T}"
 
 
-def overlooked(history: History) -> Iterator[str]:
+def missed_poll(history: History) -> Iterator[str]:
     """Tell the jobs that went on and were not looked at for longer than promised, with nothing in the way."""
     for (account, job_id), spans in named_spans(history).items():
         seen = [each.at for each in history.events if _shows(each, account, job_id)]
@@ -64,7 +64,7 @@ def _shows(event: object, account: str, job_id: str) -> bool:
     return isinstance(event, ProviderRequest) and event.account == account and job_id in event.words
 
 
-def unheeded(history: History) -> Iterator[str]:
+def ignored_retry(history: History) -> Iterator[str]:
     """Tell the retries that a person asked for and that did not leave, though the cancel was asked for before."""
     wanted = wanted_cancels(history)
     for asked in (each for each in history.events if isinstance(each, RetryRequested)):

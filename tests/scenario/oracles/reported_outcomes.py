@@ -39,7 +39,7 @@ _ATTEMPTS_MAX = 5
 _NOT_JUDGED = "cannot be judged"
 
 
-def said_accepted(history: History) -> Iterator[str]:
+def false_acceptance(history: History) -> Iterator[str]:
     """Tell the requests that a receipt or the audit calls accepted, and the provider did not accept."""
     taken: defaultdict[tuple[str, str, str], list[ProviderRequest]] = defaultdict(list)
     accounts, told = history.accounts(), set[tuple[str, ...]]()
@@ -64,7 +64,7 @@ def said_accepted(history: History) -> Iterator[str]:
                         yield f"{event.at:%T} {path} says that the {verb} of {job_id} was accepted at {at}"
 
 
-def said_ended(history: History) -> Iterator[str]:
+def false_outcome(history: History) -> Iterator[str]:
     """Tell the receipts that were closed by what their jobs never were."""
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
@@ -127,7 +127,7 @@ class _Cancels:
     """A retrieve has shown the job over since the first of them."""
 
 
-def said_by_whom(history: History) -> Iterator[str]:
+def false_attribution(history: History) -> Iterator[str]:
     """Tell the reasons that name somebody as the one who ended a job, or a provider as one who would not."""
     cancels: defaultdict[tuple[str, str], _Cancels] = defaultdict(_Cancels)
     overtaken: dict[str, datetime] = {}
@@ -194,7 +194,7 @@ def _has_one_name(history: History, account: str, job_id: str) -> bool:
     return len(names) == 1 and sum(name in names for name, *_ in job_specs) == 1
 
 
-def unjudged(history: History) -> Iterator[str]:
+def unreported_limit(history: History) -> Iterator[str]:
     """Tell the limits that could not be judged and of which a pass left nothing said, and those that could."""
     for one_pass, end in pass_records(history):
         if one_pass.is_hindered:

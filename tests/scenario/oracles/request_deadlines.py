@@ -17,7 +17,7 @@ SCANNED = timedelta(seconds=66)
 """What nobody heard of is found by the next scan."""
 
 
-def tardy(history: History) -> Iterator[str]:
+def late_request(history: History) -> Iterator[str]:
     """Tell the wanted cancels that did not leave though nothing stood in their way, whatever else went wrong."""
     for (account, job_id), spans in wanted_cancels(history).items():
         clear = clear_spans(history, account, job_id)

@@ -45,7 +45,7 @@ _TAKEN = {*_CLEAR, "lost-cancel", "late-cancel", "clocks disagree"}
 _WANTS = {"cancel": "cancelled", "pause": "paused", "resume": "running"}
 
 
-def unasked(history: History) -> Iterator[str]:
+def unwanted_change(history: History) -> Iterator[str]:
     """Tell the requests that no valid document asked for.
 
     It must have asked for it in the revision that the pass is about, and must still have stood there, unchanged, and
@@ -107,7 +107,7 @@ def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
     )
 
 
-def unlooked(history: History) -> Iterator[str]:
+def change_before_observation(history: History) -> Iterator[str]:
     """Tell the requests before which the same pass had not retrieved the job in a phase that allows them.
 
     A list may lag behind, so no request rests on its rows. Of several passes without an end between them, an account
@@ -141,7 +141,7 @@ def came_too_late(answer: ProviderRequest) -> bool:
     return answer.ended_at - answer.at > timedelta(seconds=45)
 
 
-def uneconomical(history: History) -> Iterator[str]:
+def excess_cancels(history: History) -> Iterator[str]:
     """Tell the jobs that were cancelled more often than law 6 allows.
 
     One, and one more for each answer to a cancel that was ambiguous or a refusal, each cancel that had no effect, each
@@ -177,7 +177,7 @@ def uneconomical(history: History) -> Iterator[str]:
             yield f"{count} cancels for {'/'.join(key)}, where {enough} would do"
 
 
-def impatient(history: History) -> Iterator[str]:
+def rate_limit_exceeded(history: History) -> Iterator[str]:
     """Tell the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
     served = sorted((each for each in history.events if isinstance(each, ProviderRequest)), key=lambda each: each.at)
     for process in {(each.account, each.life) for each in served}:
@@ -204,7 +204,7 @@ def _beyond_rate(requests: list[ProviderRequest]) -> Iterator[str]:
             yield f"{each.at:%T} {each.verb}: more than {BURST} at once and {PER_SECOND:g} a second"
 
 
-def hasty(history: History) -> Iterator[str]:
+def early_retry(history: History) -> Iterator[str]:
     """Tell the requests that came again too soon: ten minutes after one that was taken, five seconds after any other.
 
     Where an edit, a crash or a spoilt status lies between two, or a job went back, they are not the same request made
@@ -231,7 +231,7 @@ def _patience(last: ProviderRequest) -> timedelta:
     return timedelta(minutes=10) - _TICK if last.is_well and last.fault in _TAKEN else timedelta(seconds=4)
 
 
-def unbraked(history: History) -> Iterator[str]:
+def change_limit_exceeded(history: History) -> Iterator[str]:
     """Tell where more jobs were asked for the first time within an hour than the brakes allow.
 
     Runs under tight brakes are without edits of statuses, for those are where the hour is remembered.
@@ -248,7 +248,7 @@ def unbraked(history: History) -> Iterator[str]:
             yield f"{early:%T} to {late:%T}: more than {most} first requests"
 
 
-def restless(history: History) -> Iterator[str]:
+def change_after_convergence(history: History) -> Iterator[str]:
     """Tell what was asked for or written after everything should have settled."""
     is_quiet = False
     for event in history.events:

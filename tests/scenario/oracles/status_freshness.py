@@ -26,7 +26,7 @@ TOLD = timedelta(seconds=600)
 Job = tuple[str, str]
 
 
-def outdated(history: History) -> Iterator[str]:
+def outdated_status(history: History) -> Iterator[str]:
     """Tell the statuses that showed for longer than promised what the job no longer was, with nothing in the way."""
     wanted = wanted_cancels(history)
     for job, spans in named_spans(history).items():
@@ -96,7 +96,7 @@ def _changes(history: History, job: Job) -> Iterator[datetime]:
     yield from (step.at for step in view.steps)
 
 
-def unpublished(history: History) -> Iterator[str]:
+def unpublished_status(history: History) -> Iterator[str]:
     """Tell the statuses that stood on the disk and not where they are published, for longer than promised."""
     pushes = [each for each in history.events if isinstance(each, Published)]
     if not pushes:
@@ -114,7 +114,7 @@ def unpublished(history: History) -> Iterator[str]:
                     yield f"{seen_by:%T} {change.path} is not published as it stands since {change.at:%T}"
 
 
-def misjudged(history: History) -> Iterator[str]:
+def wrong_account_status(history: History) -> Iterator[str]:
     """Tell where an account was said to be away and was not, or was not said to be though it had long been.
 
     A status may be about single jobs, which it names; then these are what nothing must stand in the way of.

@@ -32,7 +32,7 @@ RECEIPTS_MAX = 5
 """A status with more forgets the oldest."""
 
 
-def malformed(history: History) -> Iterator[str]:
+def malformed_status(history: History) -> Iterator[str]:
     """Tell the statuses that cannot be read, or break a condition rule."""
     for event in history.events:
         if isinstance(event, FileWritten) and is_job(event.path):
@@ -41,7 +41,7 @@ def malformed(history: History) -> Iterator[str]:
             yield from (f"{event.at:%T} {event.path}: {each}" for each in found)
 
 
-def ungrounded(history: History) -> Iterator[str]:
+def unobserved_phase(history: History) -> Iterator[str]:
     """Tell the statuses that show a phase which no answer of this pass, and no earlier status, has shown.
 
     After a crash any earlier status may be the one that is left, and an intent that nothing came of is taken back.
@@ -73,7 +73,7 @@ def ungrounded(history: History) -> Iterator[str]:
                 ever[job].add(phase)
 
 
-def untrue(history: History) -> Iterator[str]:
+def false_end(history: History) -> Iterator[str]:
     """Tell the statuses that call a job over which truly was not."""
     accounts = history.accounts()
     for event in history.events:
@@ -88,7 +88,7 @@ def untrue(history: History) -> Iterator[str]:
             yield f"{event.at:%T} {event.path} says {phase}, and it is {truths}"
 
 
-def wrongly_ready(history: History) -> Iterator[str]:
+def false_ready(history: History) -> Iterator[str]:
     """Tell the wanted cancels that a pass left as Ready while the job was not over.
 
     A spec that changed while the pass was under way, or that could not be read, is for the next pass to tell, and a
@@ -135,7 +135,7 @@ def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
     return tree is not None and ready(tree)["status"] == "True"
 
 
-def lost(history: History) -> Iterator[str]:
+def missing_status(history: History) -> Iterator[str]:
     """Tell the specs without a readable status after a pass that nothing kept from writing one."""
     at_begin: Revision | None = None
     revision: Revision | None = None
@@ -155,7 +155,7 @@ def lost(history: History) -> Iterator[str]:
                         yield f"{event.at:%T} {job_spec.name} has no readable status"
 
 
-def forgotten(history: History) -> Iterator[str]:
+def unrecorded_request(history: History) -> Iterator[str]:
     """Tell the requests of a pass that a crash made us forget: their receipts must be on the disk before they leave."""
     sent: dict[tuple[str, str], ChangeSent] = {}
     for event in history.events:
@@ -179,7 +179,7 @@ def _receipts(tree: Tree) -> list[Tree]:
     return found
 
 
-def unremembered(history: History) -> Iterator[str]:
+def lost_receipt(history: History) -> Iterator[str]:
     """Tell the receipts that a status lost from one pass to the next, though nobody spoilt it and nothing crashed."""
     before: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for event in history.events:
@@ -200,7 +200,7 @@ def unremembered(history: History) -> Iterator[str]:
                 before = now
 
 
-def thrown_away(history: History) -> Iterator[str]:
+def wrongly_pruned(history: History) -> Iterator[str]:
     """Tell the statuses that were removed by a pass that could not read a file, so that nobody knew what it held.
 
     One whose name or job a readable spec of another place claims has not gone, but moved; and of two of one name, which
@@ -233,7 +233,7 @@ def thrown_away(history: History) -> Iterator[str]:
                     yield f"{event.at:%T} {path} was removed while {unreadable} could not be read"
 
 
-def leaked(history: History) -> Iterator[str]:
+def leaked_secret(history: History) -> Iterator[str]:
     """Tell where the secret stands."""
     for event in history.events:
         match event:
@@ -243,7 +243,7 @@ def leaked(history: History) -> Iterator[str]:
                 yield f"{event.at:%T} the key stands in a {type(event).__name__}"
 
 
-def buggy(history: History) -> Iterator[str]:
+def internal_error(history: History) -> Iterator[str]:
     """Tell the errors of our own that are no disk's and no remote's."""
     for event in history.events:
         if isinstance(event, PassEnded | Reported):

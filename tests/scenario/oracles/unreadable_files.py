@@ -10,7 +10,7 @@ from tests.scenario.oracles.passes import pass_records
 _ROOT = "specs/status"
 
 
-def written_over(history: History) -> Iterator[str]:
+def unread_overwritten(history: History) -> Iterator[str]:
     """Tell the statuses that were written in a pass to which the disk refused them, or the directory they are in."""
     for one_pass, _ in pass_records(history):
         refused: set[str] = set()
