@@ -1,1 +1,1 @@
-"""The decisions: pure functions over the model, without I/O, clock, randomness, logging or event loop."""
+"""Decisions as pure functions over the model, without I/O, clock, randomness, logging or an event loop."""

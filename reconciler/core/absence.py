@@ -1,22 +1,23 @@
-"""Decide whether an absent job is believed to be gone. `core.table` only sees absences that passed here.
+"""Decide whether an absent job is believed to be gone. `core.table` sees only the absences that are believed here.
 
-Theory: with a wrong key, project or URL, a provider answers "not found" for every job. No single answer distinguishes
-that from a deleted job. Therefore all absences in one observation of an account are weighed together.
+Theory: with a wrong key, project or URL, a provider responds "not found" for every job. No single response
+distinguishes that from a deleted job. Therefore all absences in one observation of an account are weighed together.
 
 Rules:
 
-- A job that was shown is a fact, whatever else is missing. Only absences are doubted.
+- The observation of a job that was shown is always believed. Only absences are doubted.
 - A *witness* is a job that this observation shows and that a spec names or that was seen in this account before. It
-  proves that the key, project and URL are correct. Without a witness, no absence is believed if a job that was seen
-  before is among the absent. There is one exception: the provider accepted our cancels for every job that was ever seen
-  in this account, so all of them may be gone.
+  proves that the key, project and URL are correct. Without a witness, no absence is believed if a job that was last
+  seen unfinished is among the absent ones. There is one exception: the provider accepted a cancel from reconcile for
+  every job that was ever seen in this account, so all of them may be gone.
 - With a witness, an absence is believed unless a *crowd* vanished. A crowd is at least two jobs and more than 20 % of
-  the unfinished jobs that were observed. Jobs may also vanish one by one, so the jobs that vanished within the last
-  hour are compared with those that the account had an hour ago.
+  the unfinished jobs that were observed. Jobs may also vanish one by one. Therefore the jobs that vanished within the
+  last hour are also compared with the unfinished jobs that the account had an hour ago.
 - A crowd is doubted until an hour after the doubt was first reported (`status/_providers/`). After that hour, an
-  absence that the provider repeats beside a witness is believed, so that deleted jobs are not doubted forever. A wrong
-  belief does no harm: no change is requested for an absent job, and the next observation that shows the job ends it.
-- Jobs that may be gone because of our own cancels do not count towards a crowd.
+  absence is believed if the provider repeats it beside a witness, so that deleted jobs are not doubted forever. If the
+  belief is wrong, it does no harm: no change is requested for an absent job, and the next observation that shows the
+  job corrects the status.
+- A job that may be gone because reconcile cancelled it is not part of a crowd.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Outcome
 
 CROWD_MIN = 2
-"""One vanished job is no crowd. People delete single jobs."""
+"""The fewest jobs that make a crowd. A single job is often deleted by a person."""
 CROWD_PERCENT = 20
-"""A larger share of the unfinished jobs makes a crowd."""
+"""The share of the unfinished jobs above which vanished jobs are a crowd."""
 DOUBT_LASTS = timedelta(hours=1)
 """How long a crowd is doubted: time for a person to notice the report and correct a wrong key, project or URL."""
 PERCENT = 100
@@ -43,18 +44,18 @@ _PRESENT = UNFINISHED | {Phase.UNKNOWN}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBefore:
-    """What earlier observations showed of an account, by job id."""
+    """The jobs of an account as earlier observations showed them, by job id."""
 
     phases: Mapping[str, Phase] = field(default_factory=dict)
-    """The last seen phase of each job, including finished jobs."""
+    """The phase in which each job was last seen, including finished jobs."""
     may_vanish: frozenset[str] = frozenset()
-    """The jobs that may be gone because of our own cancels."""
+    """The jobs that may be gone because the provider accepted a cancel from reconcile."""
     doubted: frozenset[str] = frozenset()
     """The jobs whose absence the last observation doubted."""
     doubted_since: datetime | None = None
     """When the account's status first reported the doubt."""
     lately_gone: int = 0
-    """How many jobs were believed gone within the last hour."""
+    """How many jobs were first believed gone within the last hour, other than by a cancel from reconcile."""
 
     @property
     def unfinished(self) -> frozenset[str]:
@@ -62,7 +63,7 @@ class KnownBefore:
         return frozenset(job_id for job_id, phase in self.phases.items() if phase in _PRESENT)
 
     def vanished(self, absent: Collection[str]) -> frozenset[str]:
-        """Return the absent jobs that were unfinished and are not gone because of our own cancels."""
+        """Return the absent jobs that were last seen unfinished, except those that reconcile may have cancelled."""
         return frozenset(each for each in absent if self.phases.get(each) in _PRESENT) - self.may_vanish
 
 
@@ -74,7 +75,15 @@ def known_before(
     doubted: Collection[JobRef] = (),
     doubted_since: datetime | None = None,
 ) -> KnownBefore:
-    """Return what the statuses and earlier doubts record about an account."""
+    """Return what the statuses and earlier doubts record about an account.
+
+    Args:
+        account: the account.
+        statuses: the last statuses, of this and other accounts.
+        now: the current time.
+        doubted: the jobs whose absence the last observation doubted, of this and other accounts.
+        doubted_since: when the account's status first reported the doubt.
+    """
     ours = [(each.job, each) for each in statuses if each.job is not None and each.job.account == str(account)]
     return KnownBefore(
         phases={job.id: each.phase for job, each in ours if job.was_seen},
@@ -95,20 +104,20 @@ def _is_lately_gone(status: JobStatus, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The absences that are not believed, and the observation to report for them."""
+    """The jobs whose absence is not believed, and the observation to report for them."""
 
     absent: frozenset[str]
     unseen: Unobserved
 
 
 def is_crowd(gone: int, observed: int, before: KnownBefore, now: datetime) -> bool:
-    """Whether so many jobs vanished at once that a wrong key, project or URL is the more likely cause.
+    """Return whether so many jobs vanished at once that a wrong key, project or URL is the more likely cause.
 
     Args:
         gone: the number of jobs that vanished unexpectedly.
         observed: the number of unfinished jobs that were observed.
         before: what earlier observations showed.
-        now: our clock.
+        now: the current time.
     """
     if before.doubted_since is not None and now - before.doubted_since >= DOUBT_LASTS:
         return False
@@ -125,15 +134,15 @@ def weigh(
     has_witness: bool,
     not_retrieved: Collection[str] = (),
 ) -> Doubt | None:
-    """Return the doubted absences of one observation, or None.
+    """Return the absences of one observation that are doubted, or None if all are believed.
 
     Args:
-        absent: the jobs for which the provider answered "not found".
+        absent: the jobs for which the provider responded "not found".
         shown: the jobs that the provider showed.
         before: what earlier observations showed of the account.
-        now: our clock, in whole seconds.
-        has_witness: whether a job was shown that a spec names or that was seen before.
-        not_retrieved: jobs missing from a list that were not retrieved one by one, because a crowd was already found.
+        now: the current time, in whole seconds.
+        has_witness: whether a witness was shown.
+        not_retrieved: the jobs that were not retrieved, for example because a crowd was already certain.
     """
     vanished = before.vanished(absent)
     expected = before.may_vanish.intersection(absent)

@@ -1,12 +1,13 @@
-"""The change budget: which changes of a pass may be requested, counted over all accounts.
+"""The change budget, which decides how many changes of a pass may be requested, over all accounts.
 
-`judge` takes the changes of one account and works in this order: it collects the first attempts, applies the approvals,
-adds the earlier refusals that still stand, judges each scope, and records which approvals were used.
+`ChangeBudget.judge` judges the changes of one account in this order: collect the first attempts, apply the approvals,
+add the pending refusals, judge each scope, and record which approvals were used. A *pending* refusal is one whose
+change is still wanted.
 
-Rules: a batch is refused as a whole. A refusal that still stands belongs to every later batch of its account, so a
-refused batch cannot pass in parts. Percentages are of the jobs that were seen unfinished or that the journal knows to
-be unfinished. A status alone is no evidence, because an author of specs may have forged it; `_unfinished` has the
-exceptions.
+Rules: a batch is refused as a whole. A change with a pending refusal is part of every later batch of its account, so a
+refused batch cannot pass in parts. Percentages refer to the jobs that this pass saw unfinished or that the journal
+records as unfinished. A status alone is not evidence that a job is unfinished, because a spec author may have forged
+it. `_unfinished` describes the exceptions.
 """
 
 from __future__ import annotations
@@ -24,26 +25,27 @@ from reconciler.model.report import Refusal
 from reconciler.model.status import JobStatus, Verb
 
 EVERYWHERE = "everywhere"
-"""The key that stands for all accounts in a mapping by account."""
+"""The key that represents all accounts in a mapping by account."""
 
 
 @dataclass(slots=True)
 class ApprovalUse:
-    """The operator's approvals that a run has used. They are valid once for the run, not once for each pass."""
+    """The operator's approvals that a run has used. An approval is valid once in the run, not once in each pass."""
 
     used: int = 0
     """How many changes `--allow-cancels N` has approved so far."""
     names: set[str] = field(default_factory=set)
+    """The specs for which `--allow-cancel NAME` has been used."""
     _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """The time and label of each approval, by request. The request was not sent as long as its receipt is missing."""
+    """The time and label of each approval, by job and verb. Until a later receipt exists, the request was not sent."""
 
     def granted(self, change: PlannedChange) -> str | None:
-        """Return the approval of a request that was approved earlier and not sent yet, or None."""
+        """Return the label of the approval of a change that was approved earlier and not sent yet, or None."""
         at, by = self._granted.get((change.ref, change.verb), (None, None)) if change.verb else (None, None)
         return by if at is not None and all(each.requested_at < at for each in change.receipts) else None
 
     def grant(self, change: PlannedChange, by: str, now: datetime) -> None:
-        """Record that a request was approved, unless an approval of it is still unused."""
+        """Record that a change was approved, unless an earlier approval of it has not been used yet."""
         if change.verb is None or self.granted(change) is not None:
             return
         self._granted[change.ref, change.verb] = now, by
@@ -55,57 +57,62 @@ class ApprovalUse:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The judgement of one account's changes."""
+    """The verdict of the change budget on the changes of one account."""
 
     counted: frozenset[str] = frozenset()
-    """The names of the changes that count as first attempts, which the journal records."""
+    """The specs whose changes are first attempts, by name. The journal records them."""
     approved: Mapping[str, str] = field(default_factory=dict)
-    """The approval of each approved change, by name."""
+    """The label of the approval of each approved change, by spec name."""
     refused: frozenset[str] = frozenset()
+    """The specs whose changes are refused, by name."""
     refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(slots=True)
 class ChangeBudget:
-    """The counts of one pass over all accounts. Each account's batch is added when it is allowed."""
+    """The change budget of one pass, shared by all accounts. An account's batch is counted once it has been allowed."""
 
     limits: ScopedLimits = field(default_factory=ScopedLimits)
     approvals: Approvals = field(default_factory=Approvals)
     past: PastAttempts = field(default_factory=PastAttempts)
     claimed: tuple[JobStatus, ...] = ()
-    """The last statuses of valid specs. Percentages are of their jobs."""
+    """The last statuses of valid specs. Their jobs may be among the unfinished jobs that percentages refer to."""
     account_map: AccountMap = field(default_factory=AccountMap)
     known_unfinished: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """The jobs that the journal knows to be unfinished: account and id, by spec name."""
+    """The jobs that the journal records as unfinished: account and id, by spec name."""
     use: ApprovalUse = field(default_factory=ApprovalUse)
     standing: dict[str, str] = field(default_factory=dict)
-    """The accounts of the jobs whose change was refused earlier and is still wanted, by spec name."""
+    """The pending refusals: the account of each, by spec name."""
     doubts: Mapping[str, str] = field(default_factory=dict)
-    """Why the counts are incomplete, by account or `EVERYWHERE`. There no first attempt is allowed."""
+    """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed there."""
     hidden: int = 0
-    """The most attempts of the last hour that unread files may hold."""
+    """The most attempts of the last hour that unread status files may contain."""
     _allowed: Counter[str] = field(default_factory=Counter)
-    """How many first attempts this pass allowed, by account."""
+    """How many unapproved first attempts this pass has allowed, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
-    """The approvals of commits that this pass used."""
+    """The approvals that this pass has used."""
     _seen: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """The account of each job that this pass saw, and whether it was unfinished, by spec name."""
+    """The account of each job that this pass observed, and whether the job was unfinished, by spec name."""
 
     def judge(
         self, account: str, changes: Collection[PlannedChange], now: datetime, *, is_provisional: bool = False
     ) -> Judged:
-        """Judge the first attempts of one account as one batch, together with its standing refusals.
+        """Judge the first attempts of one account as one batch, together with the account's pending refusals.
 
-        A provisional refusal is not recorded, because the whole account has not been observed yet.
+        Args:
+            account: the line that names the account.
+            changes: the account's specs, with the change that is due for each.
+            now: the current time.
+            is_provisional: whether the rest of the account is not observed yet. A refusal is then not recorded.
         """
         self._record_seen(account, changes)
         first = self._first_attempts(changes)
         counted = frozenset(each.name for each in first)
         batch = [each for each in first if not each.is_unplanned]
-        others = self._standing_elsewhere(changes)
+        others = self._pending_elsewhere(changes)
         approved = self._approved(batch, others, now)
         asked = frozenset(each.name for each in batch) - approved.keys()
-        here = sorted([*asked, *self._held(account, others, approved)])
+        here = sorted([*asked, *self._still_refused(account, others, approved)])
         refusals = self._refusals(account, batch, tuple(here), now) if asked else ()
         if is_provisional and refusals:
             return Judged(refused=counted, refusals=refusals[:1])
@@ -116,23 +123,26 @@ class ChangeBudget:
         self._allowed[account] += len(asked)
         return Judged(counted, approved)
 
-    def _standing_elsewhere(self, changes: Iterable[PlannedChange]) -> dict[str, str]:
-        """Return the standing refusals of jobs outside this batch. Jobs in the batch are judged again."""
+    def _pending_elsewhere(self, changes: Iterable[PlannedChange]) -> dict[str, str]:
+        """Return the pending refusals of jobs that this call does not judge. The others are judged again."""
         seen = {each.name for each in changes if each.is_unfinished is not None}
         return {name: account for name, account in self.standing.items() if name not in seen}
 
     def _record_seen(self, account: str, changes: Collection[PlannedChange]) -> None:
-        """Record which jobs this pass saw, and whether each was unfinished."""
+        """Record which jobs this pass observed, and whether each was unfinished."""
         self._seen.update(
             (each.name, (account, each.is_unfinished)) for each in changes if each.is_unfinished is not None
         )
 
     def _first_attempts(self, changes: Collection[PlannedChange]) -> list[PlannedChange]:
-        """Return the changes that count as first attempts."""
+        """Return the changes that are first attempts."""
         return [each for each in changes if self.past.is_first_attempt(each)]
 
     def _approved(self, batch: list[PlannedChange], others: Mapping[str, str], now: datetime) -> dict[str, str]:
-        """Return the approval of each approved name. One that was approved and not sent yet is not counted again."""
+        """Return the label of the approval of each approved spec.
+
+        A change that was approved earlier and not sent yet keeps its approval, so it uses up no further one.
+        """
         granted = {each.name: by for each in batch if (by := self.use.granted(each)) is not None}
         left = replace(self.approvals, names=self.approvals.names - self.use.names)
         if self.doubts:
@@ -142,8 +152,8 @@ class ChangeBudget:
         used = {each for each in self.past.uses() if (each.name, each.at) not in own} | self._used
         return approve(rest, left, now, used, self.use.used) | granted
 
-    def _held(self, account: str, others: Mapping[str, str], approved: Mapping[str, str]) -> list[str]:
-        """Return the standing refusals of this account. Refusals of other accounts do not delay it."""
+    def _still_refused(self, account: str, others: Mapping[str, str], approved: Mapping[str, str]) -> list[str]:
+        """Return the specs of this account with an unapproved pending refusal. Other accounts do not delay it."""
         return [name for name, its_account in others.items() if its_account == account and name not in approved]
 
     def _refusals(
@@ -171,8 +181,9 @@ class ChangeBudget:
     def _unfinished(self, account: str) -> Counter[str]:
         """Return the number of jobs that are known to be unfinished, by account.
 
-        A status alone counts only for another account of which this pass saw a job. That account is still being
-        observed, and without its statuses the first account to finish would be refused for want of a total.
+        A status alone is believed in two cases. The first is that only reconcile writes statuses. The second is that
+        the status belongs to another account of which this pass has already observed a job. The observation of that
+        account may not be complete, and without its statuses the total would be too low when this account is judged.
         """
         found = Counter(seen_in for seen_in, is_unfinished in self._seen.values() if is_unfinished)
         believed = {seen_in for seen_in, _ in self._seen.values()} - {account}

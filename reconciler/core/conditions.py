@@ -2,7 +2,7 @@
 
 Rules: `Ready` is always present. `Reconciling` and `Stalled` are present only while true, and never both. A transition
 time changes only if the condition's status, reason or message changes. All functions compare with the last *written*
-status, so several drafts in one pass leave one transition. Pure.
+status, so several drafts in one pass result in one transition. The functions are pure.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Readiness(Enum):
     STALLED = "stalled"
     """A person must act."""
     SUSPENDED = "suspended"
-    """Neither ready, reconciling nor stalled: a person suspended the job."""
+    """A person suspended the job. It is not ready, reconciling or stalled."""
     UNOBSERVED = "unobserved"
-    """Unknown: the spec changed and the job could not be observed, or its status cannot be read."""
+    """Unknown, because the job could not be observed after its spec changed, or because its status cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement about a job, from which its conditions follow."""
+    """The verdict on a job, from which its conditions are made."""
 
     readiness: Readiness
     reason: Reason
@@ -80,7 +80,7 @@ def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: da
 
 
 def verdict_of(status: JobStatus) -> Verdict:
-    """Return the verdict that a status was made from: the inverse of `conclude`."""
+    """Return the verdict that `conclude` made the conditions of a status from."""
     ready = status.ready
     if status.is_stalled:
         readiness = Readiness.STALLED
@@ -94,7 +94,7 @@ def verdict_of(status: JobStatus) -> Verdict:
 
 
 def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
-    """Return when a status entered this phase, or None if the newest entry of its history is of another phase."""
+    """Return when the job entered this phase, or None if the newest history entry is missing or has another phase."""
     since = None
     for entry in status.history if status else ():
         if entry.phase is not phase:
@@ -104,7 +104,7 @@ def phase_since(status: JobStatus | None, phase: Phase) -> datetime | None:
 
 
 def stalled(name: str, source: str, last: JobStatus | None, reason: Reason, message: str, now: datetime) -> JobStatus:
-    """Return the status of a spec that cannot be acted on. It keeps the facts of the job from the last status."""
+    """Return the status of a spec that cannot be acted on. The facts about its job are kept from the last status."""
     draft = (
         replace(last, name=name, source=source)
         if last
@@ -152,7 +152,7 @@ def _history(phase: Phase, reason: Reason, last: JobStatus | None, now: datetime
     if newest[:1] == [(phase, reason)]:
         return entries
     if newest[1:] == [(phase, reason)]:
-        # The job alternates between two states. Keep the newest entry of each, so that flapping does not push out the
-        # rest.
+        # The job alternates between two states. Keep only the newest entry of each, so that flapping does not displace
+        # older entries.
         entries = (entries[0], *entries[2:])
     return (HistoryEntry(now, phase, reason), *entries)[:HISTORY_MAX]

@@ -1,16 +1,17 @@
-"""Decide about one job: return its new status and at most one action.
+"""Decide what to do about one job: compute its new status and at most one action.
 
 The input is a spec, an observation of its job, its last status and the time. These rules apply in this order:
 
-1. A failed observation changes nothing.
-2. An observation closes the open receipts whose outcome it shows.
-3. A suspended job gets no action.
-4. A limit that is exceeded selects the column `cancelled` of the table, for unfinished phases only.
-5. `table.TABLE` gives the verdict and the verb.
-6. The action is due only if `backoff` allows an attempt now.
+1. If the observation failed, there is no action. The status changes only if the spec changed.
+2. An open receipt is closed if the observation shows its outcome.
+3. If the job is suspended, there is no action.
+4. If the job exceeds a limit, or reconcile requested a cancel because of one, the column `cancelled` of the table
+   applies. Limits of a job whose desired state is `observed` are only reported.
+5. `table.TABLE` determines the verdict and the verb.
+6. The action is returned only if `backoff` allows an attempt now.
 
-The function is pure and total: it accepts every observation, last status and time. It is idempotent: a second decision
-from its own status changes nothing.
+`decide` is pure and total: it accepts every observation, last status and time. It is idempotent: given the status that
+it returned and the same observation and time, it returns the same status.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _PHASE_TIMEOUTS = {
     Phase.CANCELLING: timedelta(hours=2),
     Phase.PAUSING: timedelta(minutes=30),
 }
-"""How long a job may stay in each phase before it counts as stalled. Other phases may last for any time."""
+"""How long a job may be reconciling in each phase before it is stalled. Other phases have no timeout."""
 _SET_WITHOUT_OBSERVATION = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -48,7 +49,7 @@ _SET_WITHOUT_OBSERVATION = frozenset(
         Reason.SPEC_DELETED,
     }
 )
-"""Reasons that are set without observing the job. The job is observed at once after the spec is fixed."""
+"""Reasons that are set without observing the job. Once its spec can be acted on, the job is observed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,10 @@ class Decision:
     status: JobStatus
     action: Action | None
     requeue: timedelta | None
-    """The time until the next poll; None if only a change of the spec can make one useful."""
+    """The time until the next poll, or None if the job needs no poll until its spec changes."""
     last: JobStatus | None = field(default=None, compare=False)
-    """The last status as the decision used it, perhaps in part (see `core.finality`). Later changes of the status in
-    this pass are made relative to it."""
+    """The last status that the decision compared with. It differs from the written one if the decision reopened a final
+    job (`core.finality`). Later changes of the status in this pass are compared with it too."""
 
 
 def decide(
@@ -73,8 +74,8 @@ def decide(
         subject: the spec.
         observation: the observation.
         last: the last status that was written.
-        now: the time, aware and in whole seconds.
-        is_refused: whether the observation came with a refusal of the open receipt's request (`AlreadyOver`).
+        now: the current time, aware and in whole seconds.
+        is_refused: whether the provider sent the observation with a refusal of the open request (`AlreadyOver`).
     """
     if isinstance(observation, Unobserved):
         return _decide_unobserved(subject, last, now)
@@ -96,7 +97,10 @@ def decide(
 
 
 def must_observe(subject: Subject, last: JobStatus | None) -> bool:
-    """Whether the job must be observed at once: its spec changed, or its status was set without observing it."""
+    """Return whether the job must be observed at once.
+
+    That is so if the spec is new, changed, renamed or moved, or if the status was set without observing the job.
+    """
     return (
         last is None
         or (last.name, last.source, last.observed_spec) != (subject.name, subject.source, subject.digest)
@@ -105,7 +109,11 @@ def must_observe(subject: Subject, last: JobStatus | None) -> bool:
 
 
 def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
-    """Return the decision about an unobserved job: the last status, or a note that the spec has changed since."""
+    """Return the decision about an unobserved job.
+
+    The last status is kept, unless the spec changed since or the status was set without observing the job. The new
+    status then reports that the job could not be observed.
+    """
     moved = replace(last, name=subject.name, source=subject.source) if last else None
     if moved is not None and not must_observe(subject, moved):
         return Decision(moved, None, subject.interval, last)
@@ -142,7 +150,7 @@ def _is_limit_in_force(subject: Subject, seen: Situated) -> bool:
 
 
 def is_suspended(subject: Subject, now: datetime) -> bool:
-    """Whether the job is suspended now, so that no change may be requested."""
+    """Return whether the job is suspended now, so that no change may be requested."""
     suspension = subject.suspension
     return suspension is not None and (suspension.until is None or now < suspension.until)
 
@@ -155,7 +163,7 @@ def _suspended_message(subject: Subject) -> str:
 
 
 def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
-    """Return the verb whose receipt may stay open: the one that is requested or waited for."""
+    """Return the verb whose receipt may stay open, because the change is requested or in progress."""
     if row.verb is not None:
         return row.verb
     return {
@@ -166,13 +174,13 @@ def _verb_of(row: TableRow, wanted: DesiredState) -> Verb | None:
 
 
 def _without_request(row: TableRow, seen: Situated, wanted: DesiredState, now: datetime) -> Verdict:
-    """Return the verdict of a row without a verb. A phase that outlasted its timeout is stalled."""
+    """Return the verdict of a table row without a verb. A job that exceeds the timeout of its phase is stalled."""
     timeout = _PHASE_TIMEOUTS.get(seen.phase)
     if row.readiness is Readiness.RECONCILING and timeout is not None:
         since = phase_since(seen.last, seen.phase)
         reason = Reason.CANCEL_STUCK if row.reason is Reason.CANCEL_PENDING else row.reason
         lasting = Verdict(Readiness.STALLED, reason, f"still {seen.phase} at the provider after {_hours(timeout)}")
-        # Once written, the verdict stays. A flapping history loses its start time, and a clock may jump back.
+        # Once written, the verdict is kept. A flapping history loses the start of a phase, and a clock may jump back.
         is_written = seen.last is not None and verdict_of(seen.last) == lasting
         if is_written or (since is not None and now - since >= timeout):
             return lasting
@@ -209,9 +217,9 @@ def _message(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
 def _request(
     subject: Subject, row: TableRow, seen: Situated, wanted: DesiredState, now: datetime
 ) -> tuple[Verdict, Action | None]:
-    """Return the verdict of a row with a verb, and the action if an attempt is due now."""
+    """Return the verdict of a table row with a verb, and the action if an attempt is due now."""
     verb = row.verb
-    assert verb is not None  # noqa: S101  the caller's branch; for the type checker
+    assert verb is not None  # noqa: S101  the caller checks this; for the type checker
     receipt = open_for(seen.receipts, verb)
     forbidding = _forbidding(subject, verb, seen, now)
     if forbidding is not None:
@@ -239,12 +247,16 @@ def _forbidding(subject: Subject, verb: Verb, seen: Situated, now: datetime) -> 
     if not (subject.kind.can_be_paused and subject.capabilities.can_pause):
         return Verdict(Readiness.STALLED, Reason.NOT_SUPPORTED, f"{subject.ref.account.type} cannot {verb} a job")
     if open_for(seen.receipts, verb) is None and is_contested(seen.receipts, verb, now):
-        return Verdict(Readiness.STALLED, Reason.CONTESTED, f"others have undone our {verb} three times within a day")
+        message = f"the {verb} was undone three times within a day, but not by reconcile"
+        return Verdict(Readiness.STALLED, Reason.CONTESTED, message)
     return None
 
 
 def _pending(row: TableRow, verb: Verb, seen: Situated, receipt: Receipt | None, now: datetime) -> Verdict:
-    """Return the verdict of a pending request. It stays the same until the receipt changes."""
+    """Return the verdict of a pending request.
+
+    It stays the same until the receipt changes or all regular attempts were made.
+    """
     last = seen.last
     if receipt is not None and last is not None and last.open_receipt == receipt:
         before = verdict_of(last)
@@ -271,7 +283,7 @@ def _settled_draft(subject: Subject, seen: Situated, verdict: Verdict, now: date
     )
     status = conclude(draft, verdict, last, now)
     if last is not None and last.job is not None:
-        # A progress counter alone causes no write. It is written together with the next change.
+        # A change of the progress counter alone is not written. It is written together with the next other change.
         as_before = replace(status, job=subject.kind.with_count_of(last.job, seen.facts))
         if as_before == last:
             return last

@@ -1,12 +1,12 @@
-"""A queue of keys with due times. A key is in the queue at most once, and its earliest due time wins.
+"""A queue of keys with due times. A key is in the queue at most once, at its earliest due time.
 
-When a key is due, other keys of its kind may be taken out early, each from its own `earliest` time on. One list request
-can then serve several jobs.
+When a key is due, other keys of the same kind may be removed early, each from its own `earliest` time on. One list
+request can then serve several jobs.
 
-The queue reads no clock: times are numbers that the caller compares.
+The queue reads no clock. Times are numbers that the caller provides.
 
-Implementation: `_at` is the truth and `_heap` an index into it. Rescheduling leaves an outdated entry on the heap;
-`next_at` drops entries that no longer agree with `_at`.
+Implementation: `_at` contains the due times, and `_heap` is an index into it. Rescheduling a key leaves an outdated
+entry on the heap. `next_at` removes entries that do not match `_at`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(slots=True)
 class DelayingQueue(Generic[K]):
-    """Keys with the time at which each is due."""
+    """A queue of keys, each with the time at which it is due."""
 
     _at: dict[K, float] = field(default_factory=dict)
     _earliest: dict[K, float] = field(default_factory=dict)
@@ -37,7 +37,10 @@ class DelayingQueue(Generic[K]):
         return key in self._at
 
     def add(self, key: K, at: float, earliest: float | None = None) -> None:
-        """Schedule a key. An earlier schedule wins. From `earliest` on, another key of its kind may take it along."""
+        """Schedule a key, unless it is already due at that time or earlier.
+
+        From `earliest` on, the key is also removed when another key of its kind is due.
+        """
         if at < self._at.get(key, float("inf")):
             self._at[key] = at
             self._earliest[key] = at if earliest is None else earliest
@@ -56,7 +59,7 @@ class DelayingQueue(Generic[K]):
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float, kind: Callable[[K], object] | None = None) -> frozenset[K]:
-        """Remove and return the keys that are due, and those of the same kinds that may be taken early."""
+        """Remove and return the keys that are due, and the keys of the same kinds that may be removed early."""
         due = set()
         while (at := self.next_at()) is not None and at <= now:
             due.add(self._heap[0][2])
@@ -69,5 +72,5 @@ class DelayingQueue(Generic[K]):
         return frozenset(due)
 
     def waiting(self) -> list[tuple[float, K]]:
-        """Return every key with its time, in no particular order."""
+        """Return every key with its due time, in no particular order."""
         return [(at, key) for key, at in self._at.items()]

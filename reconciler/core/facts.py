@@ -1,8 +1,8 @@
 """Merge an observation of a job with the facts of its last status.
 
-Rules: a field that the observation leaves out keeps its last value, and a null replaces it. Times are cut to whole
-seconds, as in statuses. A number that a status cannot hold counts as left out, because every status must be readable
-again.
+Rules: a field that the observation leaves out keeps its last value, and a null replaces it, except that a known start
+time is never replaced by null. Times are truncated to whole seconds, as in statuses. A number that a status cannot
+represent is treated as left out, so that every status can be parsed again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from reconciler.model.status import JobFacts, JobStatus
 
 T = TypeVar("T")
 COUNT_MAX = 10**18 - 1
-"""The largest number that a status can hold. It is far above any token count."""
+"""The largest number that a status can represent. It is far above any token count."""
 
 
 def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: datetime) -> JobFacts:
-    """Return the facts of a job after an observation."""
+    """Return the facts about a job after an observation.
+
+    If the provider reports a running job without a start time, the job is recorded as started now.
+    """
     known = last.job if last and last.job else JobFacts(account=str(ref.account), id=ref.id)
     if job is None:
         return known
@@ -43,19 +46,25 @@ def merge(ref: JobRef, job: ObservedJob | None, last: JobStatus | None, now: dat
 
 
 def may_have_started(status: JobStatus | None) -> bool:
-    """Whether the job may have started without a record of it, because an earlier status was unreadable."""
+    """Return whether the job may have started without a record of it, because an earlier status was discarded."""
     ours = takewhile(lambda entry: entry.reason is not Reason.JOB_CHANGED, status.history if status else ())
     return any(entry.reason is Reason.STATUS_DISCARDED for entry in ours)
 
 
 def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
-    """Return the phase to believe. If `cancelling` is reported as `cancelled`, only an end time proves a cancel."""
+    """Return the phase to believe.
+
+    If the provider reports `cancelling` as `cancelled`, the job is cancelled only once it has an end time.
+    """
     is_hidden = phase is Phase.CANCELLED and not capabilities.confirms and finished_at is None
     return Phase.CANCELLING if is_hidden else phase
 
 
 def observation_from_status(status: JobStatus) -> ObservedJob | None:
-    """Return the job as its status records it. It replaces the observation of a settled job."""
+    """Return the job as its status records it, or None if it is absent or unknown.
+
+    It is used instead of an observation for a job that has ended.
+    """
     if status.phase is Phase.ABSENT or status.job is None:
         return None
     facts = status.job
@@ -78,7 +87,7 @@ def _value(new: T | Unset, known: T) -> T:
 
 
 def _count(new: int | None | Unset, known: int | None) -> int | None:
-    # Third-party adapters may pass on any value that their provider returns.
+    # A third-party adapter may return any value that its provider sent.
     is_count = new is None or (type(new) is int and 0 <= new <= COUNT_MAX)
     return _value(new, known) if is_count else known
 

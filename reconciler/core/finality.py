@@ -1,11 +1,11 @@
-"""When a terminal phase is final, and when it is doubted again.
+"""Decide when a terminal phase is final, and when it is doubted again.
 
-Theory: a final job is not polled, which saves most requests of a long-lived repository. The price is that a provider
-which revives a finished job is noticed only by a list that was read for other jobs.
+Theory: a final job is not polled, which saves most of the requests in a long-lived repository. The cost is that a
+finished job which the provider revives is noticed only in a list that was read for other jobs.
 
-Rules: the first observation that contradicts the end is recorded and changes nothing else. A second one at least a
-minute later reopens the job. An observation that agrees with the end clears the doubt. Therefore a stale list alone
-reopens no job.
+Rules: the first observation that contradicts a final phase is recorded and changes nothing else. A second one at least
+a minute later reopens the job. An observation that agrees with the final phase removes the doubt. Therefore one stale
+list never reopens a job.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobFacts, JobStatus, Receipt
 
 AGREE_AFTER = timedelta(minutes=1)
-"""How far apart two observations must be to count as independent."""
+"""The time between two observations after which they are considered independent."""
 NAME_WITHIN = timedelta(hours=1)
-"""How long a succeeded job may lack the name of its model before it is final without one."""
+"""How long to wait for the name of a succeeded job's result before the job is final without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What an observation is taken to show, and the last status that it is compared with."""
+    """The observation to use for a decision, and the last status to compare it with."""
 
     job: ObservedJob | None
     last: JobStatus | None
     doubted_at: datetime | None = None
-    """When an observation first contradicted the end of a final job, until a second one agrees with it."""
+    """When an observation first contradicted the final phase; None if there is no doubt or the job was reopened."""
 
 
 def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> Assessment:
-    """Compare an observation with the last status, and return what it is taken to show."""
+    """Compare an observation with the last status, and return the observation and status to decide from."""
     if last is None:
         return Assessment(job, None)
     if not last.final:
-        # The job had ended before the provider forgot it, so its end stays as recorded.
+        # The job had ended before it became absent, so its recorded end is kept.
         is_forgotten = job is None and last.phase in TERMINAL
         return Assessment(observation_from_status(last) if is_forgotten else job, last)
     if job is None or not is_contradicted(last.phase, job.phase):
         return Assessment(observation_from_status(last), last)
-    # A doubt from the future was dated by a wrong clock.
+    # If the doubt is dated in the future, a wrong clock dated it.
     doubted_at = min(last.doubted_at or now, now)
     if now - doubted_at < AGREE_AFTER:
         return Assessment(observation_from_status(last), last, doubted_at)
@@ -56,19 +56,19 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
 
 
 def is_contradicted(ended_as: Phase, shown: Phase) -> bool:
-    """Whether a final job is shown in another phase. An unknown phase contradicts nothing."""
+    """Return whether an observed phase contradicts a final one. The phase `unknown` contradicts none."""
     return shown is not ended_as and shown is not Phase.UNKNOWN
 
 
 def is_settled(last: JobStatus | None) -> bool:
-    """Whether a job is final and not doubted, so that it is not polled."""
+    """Return whether a job is final and not doubted, so that it is not polled."""
     return last is not None and last.final and last.doubted_at is None
 
 
 def is_final(
     kind: JobKind, phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], last: JobStatus | None, now: datetime
 ) -> bool:
-    """Whether this phase is the final end of the job. It never is for an absent job, whose end was not seen."""
+    """Return whether the job has ended for good in this phase. An absent job is not final, because no end was seen."""
     if phase not in TERMINAL:
         return False
     if last is not None and last.final and last.phase is phase:
@@ -76,25 +76,25 @@ def is_final(
     since, ended_at = phase_since(last, phase), facts.finished_at
     if _is_result_missing(kind, phase, facts) and now - (ended_at or since or now) < NAME_WITHIN:
         return False
-    # A provider may correct a phase shortly after it first reported it, so an unproven end must last.
+    # A provider may correct a phase shortly after it reported it, so a phase without proof must last for a while.
     has_lasted = since is not None and now - since >= AGREE_AFTER
     return has_lasted or _is_proven(phase, facts, receipts, now)
 
 
 def _is_proven(phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], now: datetime) -> bool:
-    """Whether the provider gives an end time, or the job was cancelled after our request."""
+    """Return whether the provider reports an end time, or the job was cancelled after it accepted a cancel."""
     if phase is Phase.CANCELLED and has_accepted_cancel(receipts):
         return True
     return facts.finished_at is not None and facts.finished_at - now <= SKEW_MAX
 
 
 def _is_result_missing(kind: JobKind, phase: Phase, facts: JobFacts) -> bool:
-    """Whether a succeeded job lacks the name of its result. Providers may add it a little later."""
+    """Return whether a succeeded job has no result name yet. A provider may add the name a little later."""
     return kind.promises_result and phase is Phase.SUCCEEDED and kind.result_of(facts) is None
 
 
 def _reopened(last: JobStatus, phase: Phase, now: datetime) -> JobStatus:
-    """Return the status of a job that had not ended after all. Its end is dropped, and its receipts are kept."""
+    """Return the last status of a reopened job: not final, without the end time, and with its receipts."""
     mark = HistoryEntry(now, phase, Reason.PHASE_WENT_BACK)
     return replace(
         last,

@@ -1,11 +1,11 @@
 """Match files against globs, in time that is linear in the glob and in the path.
 
-Rules: `**` matches any number of folders, including none; at the end it also matches every file below. `*`, `?` and
-`[...]` match characters within one name. Case matters.
+Rules: `**` matches any number of folders, including none. At the end of a glob it also matches every file below. `*`,
+`?` and `[...]` match characters within one name. Matching is case-sensitive.
 
-Implementation: the matcher follows all positions of the glob that a path may have reached, name by name, as a
-nondeterministic automaton does. No path is tried twice, however many `**` a glob has. `fnmatch` and `pathlib`
-backtrack, and an author of specs could stop a pass with one glob.
+Implementation: the matcher reads the path name by name and keeps the set of all positions in the glob that it may have
+reached, like a nondeterministic automaton. It never backtracks, however many `**` a glob contains. `fnmatch` and
+`pathlib` backtrack, so a spec author could stop a pass with one glob.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ ANY_DEPTH = "**"
 
 
 def matches_any(file: str, globs: Iterable[str]) -> bool:
-    """Whether a file, relative to the specs directory and with `/`, matches one of these globs."""
+    """Return whether a file matches one of these globs. The path is relative to the specs directory, with `/`."""
     return any(matches(file, glob) for glob in globs)
 
 
 def matches(file: str, glob: str) -> bool:
-    """Whether a file, relative to the specs directory and with `/`, matches a glob."""
+    """Return whether a file matches a glob. The path is relative to the specs directory, with `/`."""
     steps = compiled(glob)
     reached = _with_empty_matches({0}, steps)
     for name in _names(file):
@@ -40,7 +40,7 @@ def matches(file: str, glob: str) -> bool:
 
 
 def _with_empty_matches(reached: set[int], steps: tuple[re.Pattern[str] | None, ...]) -> set[int]:
-    """Return these positions and the one after each `**`, which may match no folder at all.
+    """Return these positions and the position after each `**` among them, because `**` may match no folder.
 
     `compiled` merges adjacent `**`, so one step is enough.
     """
@@ -49,7 +49,7 @@ def _with_empty_matches(reached: set[int], steps: tuple[re.Pattern[str] | None, 
 
 @lru_cache(maxsize=1024)
 def compiled(glob: str) -> tuple[re.Pattern[str] | None, ...]:
-    """Return the pattern for each name of a glob, and None for `**`. Several `**` in a row are one."""
+    """Return the pattern of each name in a glob, and None for `**`. Adjacent `**` are merged into one."""
     steps: list[re.Pattern[str] | None] = []
     for name in _names(glob):
         if name != ANY_DEPTH:

@@ -1,8 +1,10 @@
-"""The guard: refuse too many changes at once. This module judges one batch; `core.change_budget` collects the numbers.
+"""The guard, which refuses too many changes at once.
 
-Rules: the guard counts the first attempts of all three verbs in the last hour, so that neither a restart nor many small
-commits avoid it. Approved attempts are not counted. A batch is refused as a whole. Only requests are refused, never
-observations. The repository's Settings can only tighten the operator's limits.
+This module judges one batch, and `core.change_budget` collects the numbers.
+
+Rules: the guard counts the first attempts of all three verbs in the last hour, so that neither a restart nor a series
+of small commits bypasses it. Approved attempts are not counted. A batch is refused as a whole. Only change requests are
+refused, never observations. The repository's Settings can only tighten the operator's limits.
 """
 
 from __future__ import annotations
@@ -18,19 +20,19 @@ from reconciler.model.spec import Safety
 
 PERCENT = 100
 BY_NAME = "--allow-cancel"
-"""The label of a receipt that an operator approved by the name of its spec."""
+"""The label in a receipt whose change an operator approved by the name of the spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeLimits:
-    """The limits in force, per scope and hour. Their meaning is that of the options of the same names."""
+    """The limits of one scope, per hour. Each field has the meaning of the option with the same name."""
 
     max_cancels: int = 3
     max_cancel_percent: int = 30
     max_cancels_absolute: int = 20
 
     def stricter(self, other: ChangeLimits) -> ChangeLimits:
-        """Return limits with the stricter value of each field."""
+        """Return limits with the stricter value of each field of the two."""
         return ChangeLimits(
             min(self.max_cancels, other.max_cancels),
             min(self.max_cancel_percent, other.max_cancel_percent),
@@ -48,30 +50,30 @@ class ChangeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """The approvals of a run: by the operator, and by commits."""
+    """The approvals of a run, which come from the operator and from commits."""
 
     count: int | None = None
-    """N of `--allow-cancels N`. It approves a batch of at most N changes, and nothing of a larger batch."""
+    """N of `--allow-cancels N`. It approves a batch of at most N changes, and no part of a larger batch."""
     names: frozenset[str] = frozenset()
     commits: tuple[CommitApproval, ...] = ()
 
     @property
     def by_count(self) -> str | None:
-        """The label of a receipt that `--allow-cancels N` approved."""
+        """The label in a receipt whose change `--allow-cancels N` approved."""
         return None if self.count is None else f"--allow-cancels {self.count}"
 
 
 def approve(
     batch: Iterable[str], approvals: Approvals, now: datetime, used: Collection[UsedApproval] = (), used_count: int = 0
 ) -> dict[str, str]:
-    """Return the label of the approval of each approved name.
+    """Return the label of the approval of each approved spec, by name.
 
     Args:
-        batch: the names whose first attempt is due.
+        batch: the names of the specs whose first attempt is due.
         approvals: the approvals of the run.
-        now: the time. A commit with a later time approves nothing yet.
-        used: the approvals of commits that were used before or in this pass.
-        used_count: how many changes of `--allow-cancels N` were used.
+        now: the current time. A commit with a later time does not approve anything yet.
+        used: the approvals that were used before or in this pass.
+        used_count: how many changes `--allow-cancels N` has approved before.
     """
     names = list(batch)
     approved = {name: BY_NAME for name in names if name in approvals.names}
@@ -87,17 +89,18 @@ def approve(
 def _by_commit(
     commit: CommitApproval, names: Iterable[str], approved: Mapping[str, str], used: Iterable[UsedApproval]
 ) -> dict[str, str]:
-    """Return the further names that a commit approves: all of its names in the batch, or none."""
+    """Return the approvals that a commit adds, by spec name: for all of its specs in the batch, or for none."""
     used_for = _used_for(commit, approved, used)
     further = [name for name in names if name in commit.names - used_for and name not in approved]
     return dict.fromkeys(further, commit.label) if len(further) + len(used_for) <= commit.count else {}
 
 
 def _used_for(commit: CommitApproval, approved: Mapping[str, str], used: Iterable[UsedApproval]) -> set[str]:
-    """Return the names that a commit's approval was used for.
+    """Return the names of the specs for which a commit's approval was used.
 
-    A change that two commits approve uses up both approvals. Otherwise two commits for three changes each would
-    together approve six. Therefore a use of one commit since the other was made also counts for the other.
+    A change that two commits approve uses up both approvals. Otherwise two commits that approve the same three changes
+    would together approve six. Therefore a use of any commit's approval since this commit was made also uses up this
+    commit's approval.
     """
     used = list(used)
     own = {each.name for each in used if each.label == commit.label}
@@ -112,12 +115,12 @@ def judge(
     """Return the refusal of a batch, or None if it may be sent.
 
     Args:
-        scope: an account, or `overall`.
-        batch: the names whose first attempt is due and not approved.
-        earlier: the number of first attempts in the last hour.
+        scope: the text of the scope, such as an account or `overall`.
+        batch: the names of the specs whose first attempt is due and not approved.
+        earlier: the number of unapproved first attempts in the last hour.
         unfinished: the number of jobs in the scope that are known to be unfinished.
-        limits: the limits.
-        doubt: why the last hour cannot be counted, if so. Then no batch is allowed.
+        limits: the limits of the scope.
+        doubt: why the attempts of the last hour cannot be counted, or None. If they cannot, every batch is refused.
     """
     total = earlier + len(batch)
     is_many = total > limits.max_cancels and total * PERCENT > limits.max_cancel_percent * unfinished

@@ -1,8 +1,9 @@
-"""When a job is over a limit of its spec.
+"""Decide whether a job exceeds a limit of its spec.
 
-Theory: an exceeded limit cancels a job, so a limit needs more certainty than a report. Only the provider's clock
-counts, and only while it agrees with ours. A missing, zero or future time exceeds no limit. A limit that cannot be
-judged because of such a time is reported, so that it does not look satisfied.
+Theory: a job that exceeds a limit is cancelled, so a limit needs more certainty than a report. Limits are compared with
+the provider's clock, and only while it agrees with the local clock. If a time is missing, zero or in the future, the
+limit that depends on it is not exceeded. It is reported as a limit that cannot be judged, so that it does not appear to
+be satisfied.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from reconciler.model.spec import Limits, render_duration, render_instant
 from reconciler.model.status import NOT_JUDGED, JobFacts
 
 _WAITING = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.CANCELLING})
-"""The phases of a job that may never have started. `cancelling` is one, so that our own cancel for `maxQueued` does not
-withdraw the reason for it."""
+"""The phases of a job that may never have started.
+
+They include `cancelling`, because a cancel for `maxQueued` must not remove the reason for itself.
+"""
 
 
 def is_believable(as_of: datetime | None, now: datetime) -> bool:
-    """Whether the provider's clock is known and agrees with ours."""
+    """Return whether the provider's clock is known and agrees with the local clock."""
     return as_of is not None and abs(now - as_of) <= SKEW_MAX
 
 
@@ -34,15 +37,15 @@ def reached(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return the limit that an unfinished job is over, such as `maxAge 24h`, or None.
+    """Return the first limit that an unfinished job exceeds, such as `maxAge 24h`, or None.
 
     Args:
         limits: the limits of the spec.
-        facts: the facts of the job.
+        facts: the facts about the job.
         phase: an unfinished phase.
         as_of: the provider's clock at the observation. If it is None, no limit is exceeded.
-        now: our clock.
-        may_have_started: whether the job may have run although the facts have no start.
+        now: the current time by the local clock.
+        may_have_started: whether the job may have started although the facts contain no start time.
     """
     if limits is None or as_of is None or not is_believable(as_of, now):
         return None
@@ -51,7 +54,7 @@ def reached(
 
 
 def _over(limits: Limits, facts: JobFacts, at: datetime, *, has_waited: bool) -> Iterator[str]:
-    """Yield each limit that a job is over at a moment, with its value."""
+    """Yield each limit that a job exceeds at a time, with the limit's value."""
     if limits.not_after is not None and at > limits.not_after:
         yield f"notAfter {render_instant(limits.not_after)}"
     if limits.max_age is not None and _is_older(facts.created_at, limits.max_age, at):
@@ -69,9 +72,10 @@ def unjudged(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return which limits of an unfinished job cannot be judged and why, or None if all can be.
+    """Return a text that names the limits of an unfinished job that cannot be judged and why, or None.
 
-    The arguments are those of `reached`. The text stays the same while the facts do, so that it causes no writes.
+    The arguments are those of `reached`. The text contains no value that changes with time, so that it causes no
+    writes.
     """
     if limits is None:
         return None
@@ -87,7 +91,7 @@ def unjudged(
 
 
 def _in_force(limits: Limits, facts: JobFacts, phase: Phase) -> Iterator[str]:
-    """Yield the names of the limits that an unfinished job may still reach."""
+    """Yield the names of the limits that an unfinished job may still exceed."""
     if limits.not_after is not None:
         yield "notAfter"
     if limits.max_age is not None:
@@ -102,7 +106,7 @@ def _why_unjudged(
     if as_of is None:
         return "the provider gives no time"
     if not is_believable(as_of, now):
-        return "the provider's clock and ours are more than 5 minutes apart"
+        return "the provider's clock and the local clock differ by more than 5 minutes"
     if name == "notAfter":
         return None
     created_at = facts.created_at
@@ -116,7 +120,7 @@ def _why_unjudged(
 
 
 def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
-    """Whether a job that ended as cancelled was over a limit then, by the provider's own times."""
+    """Return whether a cancelled job exceeded a limit when it ended, by the provider's own times."""
     if limits is None or facts.finished_at is None:
         return False
     end = facts.finished_at
@@ -132,7 +136,7 @@ def was_over_at_end(limits: Limits | None, facts: JobFacts) -> bool:
 
 
 def next_at(limits: Limits | None, facts: JobFacts, phase: Phase) -> datetime | None:
-    """Return the next time at which a limit may be exceeded, for the next poll."""
+    """Return the earliest time after which a limit is exceeded, or None. The time may be in the past."""
     if limits is None:
         return None
     moments = [limits.not_after]

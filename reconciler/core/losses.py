@@ -1,10 +1,10 @@
-"""Statuses that were lost since the last pass: deleted, unreadable, or edited by hand.
+"""Find statuses that were lost since the last pass, because they were deleted, damaged or edited by hand.
 
-Theory: statuses record the attempts that the guard counts. If they are lost, the guard forgets the last hour. A few
-lost statuses are an accident. If many are lost at once, no first attempt is allowed until an hour has passed, the
-statuses are back as they were, or a person approves.
+Theory: statuses record the attempts that the guard counts. If they are lost, the guard may not count the last hour
+completely. A few lost statuses are treated as an accident. If many are lost at once, no first attempt is allowed until
+an hour has passed, the statuses are restored, or a person approves the changes.
 
-Rule: a status that could not be read this time is not lost.
+Rule: a status file that could not be read in this pass is not lost.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from reconciler.model.status import JobStatus
 
 
 def mark_of(status: JobStatus) -> str:
-    """Return the mark of a status, which identifies its version: a checksum of its last transition and its requests."""
+    """Return the mark of a status: a checksum of the times of its last transition and its requests."""
     moments = (status.ready.last_transition_time, *(each.requested_at for each in status.receipts))
     return f"{zlib.crc32('|'.join(each.isoformat() for each in moments).encode()):08x}"
 
 
 def marks_of(statuses: Iterable[JobStatus]) -> dict[str, str]:
-    """Return the marks of statuses by name. Jobs of the embedded sandbox are left out: they need no protection."""
+    """Return the marks of statuses by name.
+
+    Statuses without a job are left out, and so are those of the embedded sandbox, which needs no protection.
+    """
     return {
         each.name: mark_of(each)
         for each in statuses
@@ -39,13 +42,13 @@ def marks_of(statuses: Iterable[JobStatus]) -> dict[str, str]:
 def lost_since(
     known: KnownStatuses, marks: Mapping[str, str], unread: Collection[str], now: datetime
 ) -> dict[str, LostStatus]:
-    """Return the statuses that are lost now, of those that the last pass left.
+    """Return the statuses that were lost within the last hour and have not been restored, by name.
 
     Args:
-        known: the statuses as the last pass left them.
+        known: the statuses as the last pass recorded them.
         marks: the marks of the statuses on disk.
-        unread: the names of statuses that could not be read this time.
-        now: our clock.
+        unread: the names of statuses that could not be read in this pass.
+        now: the current time.
     """
     still = {
         name: each for name, each in known.lost.items() if abs(now - each.at) < WINDOW and marks.get(name) != each.mark
@@ -59,9 +62,14 @@ def lost_since(
 
 
 def why_uncountable(lost: Mapping[str, LostStatus], known: KnownStatuses, limits: ChangeLimits) -> str | None:
-    """Return why the last hour cannot be counted, or None if the lost statuses are few enough for an accident."""
+    """Return why the attempts of the last hour cannot be counted, or None if few enough statuses are lost.
+
+    Args:
+        lost: the lost statuses, by name.
+        known: the statuses as the last pass recorded them.
+        limits: the limits on changes, which also limit how many statuses may be lost at once.
+    """
     total = len(known.marks.keys() | lost.keys())
-    # The limits on changes also say how many lost statuses are too many.
     if judge("statuses", tuple(lost), 0, total, limits) is None:
         return None
     until = max(each.at for each in lost.values()) + WINDOW

@@ -4,11 +4,12 @@ Rules:
 
 - A status is matched by its job (account and id) first and by its name second, so a renamed or moved spec keeps its
   receipts.
-- A status that matches by name only and is of another job is reset, and its history records that. A spec whose status
-  was discarded starts with a placeholder in the same way.
-- A status belongs to at most one spec. The attempts that the guard counts are kept in every case.
+- If a status matches by name only and describes another job, it is reset, and its history records that. If the status
+  of a spec was discarded, the spec gets a placeholder whose history records that.
+- A status is matched with at most one spec. The attempts that the guard counts are always kept.
 - A spec that may not use its account cannot take a status from another spec.
-- A status that could not be read in this pass is unknown, not missing. No spec that it may belong to gets a status.
+- A status that could not be read in this pass is unknown, not missing. The specs that it may belong to get no
+  placeholder and are returned as `unknown`.
 """
 
 from __future__ import annotations
@@ -25,34 +26,34 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
 OTHERS_MAX = 5
-"""The most duplicates that a message names. Without a bound, each of many duplicates would name all the others."""
+"""The most duplicates that a message names. Without a bound, each of many duplicates would list all the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A spec to be matched. `key` identifies the spec, and `ref` is None if its job is not known."""
+    """A spec to match with a status. `key` identifies the spec, and `ref` is None if its job is not known."""
 
     key: int
     name: str
     source: str
     ref: JobRef | None
     job: Hashable | None = None
-    """The identity of the job, which is equal for two specs that name one job by different provider names."""
+    """The identity of the job. It is the same for two specs that refer to one job by different provider names."""
     may_claim: bool = True
-    """Whether the spec may use its account. Otherwise it takes no status from another spec."""
+    """Whether the spec may use its account. If not, it must not take a status from another spec."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """The places of statuses that could not be read in this pass."""
+    """The files and directories of statuses that could not be read in this pass."""
 
     names: frozenset[str] = frozenset()
-    """The unread files, by the names of their statuses."""
+    """The names of the statuses whose files could not be read."""
     folders: tuple[str, ...] = ()
-    """The unread directories, as folders of specs. Each ends with `/`; the empty string means all."""
+    """The unread directories, as folders of specs. Each ends with `/`, and the empty string means all folders."""
 
     def may_hold(self, claim: Claim) -> bool:
-        """Whether the status of this spec may be in an unread file or directory."""
+        """Return whether the status of this spec may be in an unread file or directory."""
         return claim.name in self.names or any(claim.source.startswith(each) for each in self.folders)
 
 
@@ -61,15 +62,15 @@ NOTHING_HIDDEN = Hidden()
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The result of a match. `last` has the status of each claim, by its key."""
+    """The result of a match. `last` contains the last status of each matched claim, by the claim's key."""
 
     last: Mapping[int, JobStatus]
     unknown: frozenset[int]
-    """The keys of the claims whose last status may be in an unread file."""
+    """The keys of the claims whose last status may be in an unread file or directory."""
     orphans: tuple[JobStatus, ...]
-    """Statuses that no spec claims."""
+    """The statuses that match no spec."""
     superseded: tuple[JobStatus, ...]
-    """The old statuses of renamed specs, whose content continues under the new name."""
+    """The old statuses of renamed specs. The content of each is kept under the new name."""
 
 
 def match(
@@ -84,9 +85,9 @@ def match(
     Args:
         claims: the specs.
         statuses: the statuses that were read.
-        now: our clock, for the history.
-        discarded: the names of discarded status files.
-        hidden: the places of unread statuses.
+        now: the current time, for the history.
+        discarded: the names of the statuses whose files were discarded.
+        hidden: the statuses that could not be read.
     """
     # Specs that may use their account choose first, so that no other spec can take their status.
     claims = sorted(claims, key=lambda claim: not claim.may_claim)
@@ -110,7 +111,7 @@ def match(
 def _superseded(
     claims: Iterable[Claim], last: Mapping[int, JobStatus], left: Iterable[JobStatus]
 ) -> tuple[JobStatus, ...]:
-    """Return the statuses under unused names whose jobs have a status under another name."""
+    """Return the statuses whose name no spec uses any more and whose job has a spec with another name."""
     claims = list(claims)
     names = {claim.name for claim in claims}
     renamed = (last[claim.key] for claim in claims if claim.key in last)
@@ -118,20 +119,23 @@ def _superseded(
 
 
 def _unknown(claims: Iterable[Claim], last: Mapping[int, JobStatus], hidden: Hidden) -> frozenset[int]:
-    """Return the keys of the claims whose status may be in an unread file.
+    """Return the keys of the claims whose last status may be in an unread file or directory.
 
-    An unread file may be of any job, whatever its name, because two specs may have swapped their names.
+    An unread file may contain the status of any job, whatever its name, because two specs may have swapped names.
     """
     is_any = bool(hidden.names or hidden.folders)
     return frozenset(each.key for each in claims if hidden.may_hold(each) or (is_any and not _is_certain(each, last)))
 
 
 def _is_certain(claim: Claim, last: Mapping[int, JobStatus]) -> bool:
-    return claim.key in last and _is_of(last[claim.key], claim)
+    return claim.key in last and _describes_job_of(last[claim.key], claim)
 
 
 def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list[JobStatus], list[JobStatus]]:
-    """Split the unmatched statuses into those of jobs that no spec names, and those that renamed specs left behind."""
+    """Split the unmatched statuses by whether a spec names their job.
+
+    Returns those whose job no spec names, and those that remain from before a rename.
+    """
     jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
     unclaimed: list[JobStatus] = []
     left: list[JobStatus] = []
@@ -144,7 +148,7 @@ def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list
 def _keep_overwritten_attempts(
     last: dict[int, JobStatus], claims: Iterable[Claim], statuses: Iterable[JobStatus], now: datetime
 ) -> None:
-    """Move the attempts of statuses that a spec will overwrite to that spec, so that the guard still counts them."""
+    """Copy the attempts of statuses that will be overwritten to the new status, so that the guard still counts them."""
     attempts_of = {each.name: remembered(attempts(each), now) for each in statuses}
     for claim in claims:
         if claim.key in last and (attempts_left := attempts_of.pop(claim.name, ())):
@@ -152,7 +156,7 @@ def _keep_overwritten_attempts(
 
 
 def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[dict[int, JobStatus], set[int]]:
-    """Return the status of each claim by its key, and the `id()` of each status that was taken."""
+    """Return the status of each claim, by key, and the `id()` of each status that was taken."""
     last = _take_by_job(claims, free)
     taken = set(map(id, last.values()))
     by_name: dict[str, list[JobStatus]] = {}
@@ -172,10 +176,10 @@ def _take(claims: list[Claim], free: list[JobStatus], now: datetime) -> tuple[di
 
 
 def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, JobStatus]:
-    """Return the statuses that match a claim by job.
+    """Return the statuses that match a claim by job, by the claim's key.
 
-    After a rename a job has two statuses until the old one is pruned; the one under the new name is newer. If two specs
-    name one job, neither takes the status under the other's name.
+    After a rename, a job has two statuses until the old one is pruned, and the one under the new name is newer. If two
+    specs name one job, neither takes the status under the other's name.
     """
     by_job: dict[tuple[str, str], dict[str, JobStatus]] = {}
     for each in free:
@@ -191,7 +195,7 @@ def _take_by_job(claims: list[Claim], free: Iterable[JobStatus]) -> dict[int, Jo
 
 
 def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
-    """Return a message for each duplicate, by its key: another spec has the same name or the same job."""
+    """Return a message for each spec that has the same name or job as another spec, by key."""
     claims = [claim for claim in claims if claim.may_claim]
     of_name: defaultdict[str, list[str]] = defaultdict(list)
     of_job: defaultdict[Hashable, list[str]] = defaultdict(list)
@@ -205,7 +209,7 @@ def duplicates(claims: Iterable[Claim]) -> dict[int, str]:
         sources, names = of_name[claim.name], of_job[claim.job]
         if len(sources) > 1:
             others = _others(sources, claim.source)
-            found[claim.key] = f"the name {claim.name!r} is used twice; the other spec is in {others}"
+            found[claim.key] = f"the name {claim.name!r} is used more than once: also in {others}"
         elif claim.ref is not None and claim.job is not None and len(names) > 1:
             others = _others(names, claim.name)
             found[claim.key] = f"another spec names the job {claim.ref.id} too: {others}"
@@ -222,13 +226,14 @@ def _others(texts: list[str], own: str) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _is_of(status: JobStatus, claim: Claim) -> bool:
-    """Whether a status is of the job that a spec names."""
+def _describes_job_of(status: JobStatus, claim: Claim) -> bool:
+    """Return whether a status describes the job that a spec names."""
     job, ref = status.job, claim.ref
     return job is not None and ref is not None and (job.account, job.id) == (str(ref.account), ref.id)
 
 
 def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
+    """Return the status for a spec that now names another job: reset, with the attempts that still count."""
     entry = HistoryEntry(now, Phase.UNKNOWN, Reason.JOB_CHANGED)
     return replace(
         status,
@@ -243,11 +248,11 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
 
 
 def _placeholders(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
-    """Return placeholder statuses that record that the earlier ones were discarded."""
+    """Return placeholder statuses, by key, which record that the earlier statuses were discarded."""
     message = "the earlier status of the job is lost"
     return {
         claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now)
         for claim in claims
-        # If a spec was renamed, its status may be a discarded file under an unused name, so any job may be affected.
+        # If a spec was renamed, its status may be a discarded file with an unused name, so any spec may be affected.
         if claim.name in lost or lost - names
     }

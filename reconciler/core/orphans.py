@@ -1,8 +1,8 @@
-"""Decide what becomes of a status whose spec was deleted.
+"""Decide whether to keep the status of a deleted spec.
 
-Rules: no change is requested, because deleting a spec never means a cancel. A status with an open request is kept, and
-its job is observed, until the request is confirmed or a day old. A status with attempts that the guard still counts is
-kept too, so that replacing specs cannot avoid the guard.
+Rules: no change is requested, because deleting a spec never cancels its job. A status with an open request is kept, and
+its job is observed, until the request is confirmed or its last attempt is a day old. A status with attempts that the
+guard still counts is kept too, so that replacing specs cannot bypass the guard.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from reconciler.model.scalar import render_instant
 from reconciler.model.status import JobStatus
 
 REQUEST_KEPT_FOR = timedelta(hours=24)
-"""How long an open request keeps the status of a deleted spec. A cancel is confirmed within hours or not at all."""
+"""How long the status of a deleted spec is kept for an open request. A cancel takes effect within hours or never."""
 
 
 def has_recent_request(status: JobStatus, now: datetime) -> bool:
-    """Whether a status has an open request of the last day, so that it is kept although its spec was deleted."""
+    """Return whether a status has an open request whose last attempt was within `REQUEST_KEPT_FOR`."""
     receipt = status.open_receipt
     return receipt is not None and now - receipt.last_attempt_at < REQUEST_KEPT_FOR
 
 
 def with_confirmed_phase(observed: Observed, status: JobStatus, capabilities: Capabilities) -> Observed:
-    """Return the observation of a deleted spec's job with the phase to believe."""
+    """Return the observation of a deleted spec's job with its phase corrected by `confirmed_phase`."""
     if observed.job is None:
         return observed
     known = status.job.finished_at if status.job else None
@@ -40,12 +40,12 @@ def with_confirmed_phase(observed: Observed, status: JobStatus, capabilities: Ca
 
 
 def orphan_status(status: JobStatus, observed: Observed | None, now: datetime) -> JobStatus | None:
-    """Return the status to write for a deleted spec, or None if the status may be removed.
+    """Return the status to write for a deleted spec, or None if its status may be removed.
 
     Args:
-        status: its last status.
-        observed: the observation of its job, if there was one.
-        now: our clock.
+        status: the last status.
+        observed: the observation of the job, or None if it was not observed.
+        now: the current time.
     """
     draft = status
     if observed is not None:

@@ -1,10 +1,11 @@
-"""The first attempts of the past, from the journal and from the statuses, each counted once.
+"""The past first attempts, as the journal and the statuses record them, each counted once.
 
-Theory: an author of specs who can write statuses can remove an attempt from one or forge an attempt. The journal is in
-the state directory, where only we write, but a fresh CI runner has none. Therefore both sources count.
+Theory: a spec author who can write statuses can remove an attempt from a status or forge one. Only reconcile writes the
+journal in the state directory, but a new CI runner has no journal. Therefore both sources are used.
 
-Rules: an attempt that either source records counts, and no attempt counts twice. An open receipt is believed if the
-journal records it, or if only we write statuses. The attempts of the batch that is being judged are not past attempts.
+Rules: an attempt is counted if either source records it, and no attempt is counted twice. An open receipt is believed
+if the journal records it, or if only reconcile writes statuses. The attempts of the batch that is being judged are not
+past attempts.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus, Receipt, Verb
 
 _Key = tuple[str, datetime]
-"""An account, and the time of a first attempt there."""
+"""An account, and the time of a first attempt in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsedApproval:
-    """An approval that was used for the change of one spec, and cannot be used for it again."""
+    """The use of an approval for a change of one spec."""
 
     label: str
     name: str
@@ -36,14 +37,14 @@ class UsedApproval:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One spec's part in the decisions about an account, as far as the guard needs it."""
+    """The part of one spec's decision that the change budget needs."""
 
     name: str
     ref: JobRef
     verb: Verb | None = None
-    """The verb that is due, or None."""
+    """The verb of the change that is due, or None."""
     is_first: bool = False
-    """Whether it is the first attempt according to the status."""
+    """Whether the change is a first attempt, according to the status."""
     is_unplanned: bool = False
     """Whether a pinned plan (`reconcile plan --out`) lacks the change, so that it is not requested."""
     receipts: tuple[Receipt, ...] = ()
@@ -53,26 +54,26 @@ class PlannedChange:
 
     @property
     def open_receipt(self) -> Receipt | None:
-        """The open receipt of the verb that is due."""
+        """The open receipt of the change that is due, or None."""
         return None if self.verb is None else open_for(self.receipts, self.verb)
 
 
 @dataclass(frozen=True, slots=True)
 class PastAttempts:
-    """Every record of earlier first attempts."""
+    """The records of past first attempts."""
 
     statuses: tuple[JobStatus, ...] = ()
     """The statuses on disk, including those of unselected and orphaned jobs."""
     journal: tuple[Requested, ...] = ()
     older: tuple[JobStatus, ...] = ()
-    """Earlier versions of statuses, if the journal is younger than the time that counts."""
+    """Earlier versions of statuses, which are needed if the journal does not cover the whole time that is counted."""
     is_ours: bool = False
-    """Whether only we write statuses, so that each is believed."""
+    """Whether only reconcile writes statuses, so that every status is believed."""
     _counts: list[tuple[Counter[_Key], Counter[_Key]]] = field(default_factory=list, compare=False)
     """The result of `_by_moment`, computed once."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
-        """Whether the change counts as a first attempt. It also does if its earlier receipt is not believed."""
+        """Return whether the change is a first attempt. It is one, too, if its open receipt is not believed."""
         receipt = change.open_receipt
         if change.verb is None or receipt is None or self.is_ours:
             return change.verb is not None and change.is_first
@@ -83,9 +84,9 @@ class PastAttempts:
         )
 
     def count(self, batch: Collection[PlannedChange], now: datetime) -> Counter[str]:
-        """Return the number of unapproved first attempts of the last hour by account, without those of the batch.
+        """Return the number of unapproved first attempts of the last hour, by account, without those of the batch.
 
-        An attempt from the near future counts too, because clocks may disagree, and forgetting an attempt would loosen
+        An attempt dated in the near future is counted too, because clocks may differ, and leaving it out would loosen
         the limits.
         """
         in_statuses, in_journal = self._by_moment()
@@ -102,7 +103,7 @@ class PastAttempts:
         return found
 
     def uses(self) -> frozenset[UsedApproval]:
-        """Return the approvals that were used, with their specs."""
+        """Return every recorded use of an approval."""
         in_statuses = {
             UsedApproval(attempt.approved_by, status.name, attempt.requested_at)
             for status in (*self.statuses, *self.older)
@@ -115,9 +116,10 @@ class PastAttempts:
         return frozenset(in_statuses | in_journal)
 
     def _of(self, change: PlannedChange) -> Iterable[_Key]:
-        """Yield the attempts of this change that the journal records and its status does not.
+        """Yield the unapproved attempts of this change that the journal records and the status does not.
 
-        Such a request was never sent, or its status was removed since. In both cases it is part of the batch now.
+        Either the request was never sent, or the status was removed since. In both cases the change is now part of the
+        batch, so the attempt must not be counted again.
         """
         moments = {each.requested_at for each in change.receipts}
         for each in self.journal:
@@ -126,12 +128,12 @@ class PastAttempts:
                 yield each.account, each.at
 
     def _by_moment(self) -> tuple[Counter[_Key], Counter[_Key]]:
-        """Return the number of unapproved attempts by account and time: from the statuses, and from the journal."""
+        """Return the number of unapproved attempts by account and time, in the statuses and in the journal."""
         if not self._counts:
             versions: dict[str, Counter[_Key]] = {}
             for status in (each for each in (*self.statuses, *self.older) if each.receipts or each.spent):
                 found = Counter((each.account, each.requested_at) for each in attempts(status) if not each.approved_by)
-                # The versions of one status record the same attempts, so the union takes the maximum and not the sum.
+                # The versions of one status record the same attempts, so their union takes the maximum and not the sum.
                 versions[status.name] = versions.get(status.name, Counter()) | found
             in_statuses: Counter[_Key] = Counter()
             for each in versions.values():
@@ -142,7 +144,7 @@ class PastAttempts:
 
 
 def still_counting(journal: Iterable[Requested], statuses: Iterable[JobStatus], now: datetime) -> tuple[Requested, ...]:
-    """Return the entries that the journal must keep: those that still count, and those that prove an open receipt."""
+    """Return the journal entries to keep: those that are still counted, and those that prove an open receipt."""
     is_open = {
         (status.job.account, status.job.id, receipt.verb, receipt.requested_at)
         for status in statuses

@@ -1,12 +1,14 @@
-"""The receipt protocol of the three verbs: requested, accepted, confirmed; or withdrawn; or moot.
+"""The receipt protocol, which is the same for all three verbs.
 
-Theory: a crash may come between any two steps. A receipt is therefore opened and synced before its request is sent
-(`intend`), so that the next pass knows of a request that may have been sent. The open receipt keeps the request from
-being repeated before `backoff.next_attempt_at`.
+A receipt is requested, accepted and confirmed. It may instead be withdrawn, or be moot because the job ended anyway.
 
-Rules: only an observation closes a receipt: a later one, which confirms it, or the one that came with a refusal. If the
-provider refused every attempt, the receipt is closed without a confirmation, because something else changed the job. At
-most one receipt is open, the newest.
+Theory: a crash may happen between any two steps. Therefore a receipt is opened and synced before its request is sent
+(`intend`), so that the next pass knows that a request may have been sent. While the receipt is open, the request is not
+repeated before `backoff.next_attempt_at`.
+
+Rules: the outcome of a receipt comes only from an observation: a later one, or the one that came with a refusal. If the
+provider refused every attempt, the receipt is closed without being confirmed, because something else changed the job. A
+receipt whose change is no longer wanted is withdrawn. At most one receipt is open, the newest.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Ou
 
 REVERSALS_MAX = 3
 REVERSALS_WITHIN = timedelta(days=1)
-"""A verb whose effect was undone this often within this time is contested."""
+"""A change that was undone this many times within this time is contested."""
 
 _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 
@@ -31,10 +33,17 @@ _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 def confirm(
     status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta, *, is_refused: bool = False
 ) -> tuple[Receipt, ...]:
-    """Return the receipts of a status after an observation, which closes the open one if the phase is an outcome of it.
+    """Return the receipts of a status after an observation. The open one is closed if the phase is its outcome.
 
-    With `is_refused`, the provider has just refused that request and showed the job in this phase. The receipt is
-    confirmed unless the provider refused all attempts, because any other attempt may have caused the outcome.
+    Args:
+        status: the last status.
+        phase: the observed phase.
+        now: the current time.
+        interval: how long an accepted cancel's job must be absent before it is gone.
+        is_refused: whether the provider has just refused the open request and shown the job in this phase.
+
+    A closed receipt is confirmed unless the provider refused every attempt, because an attempt that it did not refuse
+    may have caused the outcome.
     """
     if status is None:
         return ()
@@ -50,12 +59,12 @@ def confirm(
 
 
 def _reopened(receipt: Receipt) -> Receipt:
-    """Reopen a cancel whose job counted as gone and is present after all, because it was not cancelled."""
+    """Reopen a cancel whose outcome was `gone`, because the job is present after all."""
     return replace(receipt, outcome=None, confirmed_at=None) if receipt.outcome is Outcome.GONE else receipt
 
 
 def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
-    """Return the receipts with an open one of another verb than `wanted` closed as withdrawn."""
+    """Return the receipts. If the open one has another verb than `wanted`, it is closed as withdrawn."""
     return tuple(
         replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt
         for receipt in receipts
@@ -63,29 +72,32 @@ def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receip
 
 
 def open_for(receipts: tuple[Receipt, ...], verb: Verb) -> Receipt | None:
-    """Return the open receipt of a verb."""
+    """Return the open receipt of a verb, or None."""
     return next((receipt for receipt in receipts if receipt.is_open and receipt.verb is verb), None)
 
 
 def newest_cancel(receipts: tuple[Receipt, ...]) -> Receipt | None:
-    """Return the newest cancel that may have had an effect, open or closed."""
+    """Return the newest cancel that may have had an effect, open or closed, or None."""
     cancels = (receipt for receipt in receipts if receipt.verb is Verb.CANCEL)
     return next((each for each in cancels if not (each.is_moot or each.is_refused)), None)
 
 
 def has_accepted_cancel(receipts: tuple[Receipt, ...]) -> bool:
-    """Whether the provider ever accepted a cancel of ours for this job."""
+    """Return whether the provider ever accepted a cancel from reconcile for this job."""
     return any(receipt.verb is Verb.CANCEL and receipt.accepted_at is not None for receipt in receipts)
 
 
 def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
-    """Whether the job may be gone because of our cancel: the provider accepted it, and nothing showed the end."""
+    """Return whether the job may be gone because of a cancel that the provider accepted and that is still open."""
     cancel = newest_cancel(receipts)
     return cancel is not None and cancel.is_open and cancel.accepted_at is not None
 
 
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:
-    """Return the limit that caused the newest cancel, if its job is gone or if the cancel is open and still wanted."""
+    """Return the limit that caused the newest cancel, or None.
+
+    A limit is returned only if the outcome is `gone`, or if the cancel is open and still wanted.
+    """
     cancel = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
     if cancel is None or cancel.because is not Because.LIMIT_REACHED:
         return None
@@ -93,7 +105,7 @@ def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> 
 
 
 def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:
-    """Whether others have undone this request `REVERSALS_MAX` times within a day."""
+    """Return whether this change was undone `REVERSALS_MAX` times within `REVERSALS_WITHIN`, not by reconcile."""
     in_a_row = takewhile(lambda receipt: receipt.verb is verb and receipt.confirmed_at is not None, receipts)
     recent = [each for each in in_a_row if each.confirmed_at and now - each.confirmed_at < REVERSALS_WITHIN]
     return len(recent) >= REVERSALS_MAX
@@ -102,7 +114,7 @@ def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bo
 def intend(
     status: JobStatus, action: Action, origin: Origin | None, approved_by: str | None, now: datetime
 ) -> JobStatus:
-    """Return the intent: the status with a new receipt, or with one more attempt in the open one."""
+    """Return the intent, which is the status with a new receipt, or with one more attempt in the open receipt."""
     receipt = open_for(status.receipts, action.verb)
     if receipt is None:
         opened = Receipt(

@@ -1,11 +1,12 @@
-"""First attempts that a status remembers after their receipts were dropped.
+"""The first attempts that a status remembers after their receipts were dropped.
 
-A receipt is dropped if its spec names another job, or if newer receipts push it out. The guard must still count it.
+A receipt is dropped if the spec names another job, or if there are too many newer receipts. The guard must still count
+its first attempt.
 
-Rules: an attempt that was not approved counts against the limits for an hour. One that used a commit's approval is
-remembered for as long as that commit can approve. One that an operator approved needs no memory, because the approval
-is valid in one run only. An attempt that no longer counts is dropped with the next change of its status, because the
-passing of time alone changes no bytes.
+Rules: an unapproved attempt is remembered for an hour, because it is counted for an hour. An attempt that a commit
+approved is remembered for as long as the approval of that commit is valid. An attempt that an operator approved is not
+remembered, because the approval is valid in one run only. An attempt that is no longer counted is removed with the next
+change of the status, because a status file never changes only because time passes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from reconciler.model.action import APPROVED_FOR, is_by_commit
 from reconciler.model.status import JobStatus, Receipt, RememberedAttempt
 
 WINDOW = timedelta(hours=1)
-"""How long a first attempt counts."""
+"""How long an unapproved first attempt is counted."""
 
 
 def attempts(status: JobStatus) -> tuple[RememberedAttempt, ...]:
@@ -26,7 +27,7 @@ def attempts(status: JobStatus) -> tuple[RememberedAttempt, ...]:
 
 
 def spent_by(status: JobStatus, receipts: Iterable[Receipt]) -> tuple[RememberedAttempt, ...]:
-    """Return the attempts to remember of receipts that are dropped from a status."""
+    """Return the first attempts that these receipts of a status record."""
     account = status.job.account if status.job else ""
     return tuple(RememberedAttempt(account, each.requested_at, each.approved_by) for each in receipts)
 
@@ -37,12 +38,15 @@ def remembered(spent: Iterable[RememberedAttempt], now: datetime) -> tuple[Remem
 
 
 def known_until(spent: Iterable[RememberedAttempt]) -> datetime:
-    """Return when the last of these attempts is forgotten."""
+    """Return when the last of these attempts no longer needs to be remembered."""
     return max(each.requested_at + _span(each.approved_by) for each in spent)
 
 
 def is_remembered(at: datetime, approved_by: str | None, now: datetime) -> bool:
-    """Whether an attempt must still be remembered. One from the near future counts, because clocks may disagree."""
+    """Return whether an attempt must still be remembered.
+
+    An attempt dated in the near future must be, because clocks may differ.
+    """
     return abs(now - at) < _span(approved_by)
 
 

@@ -1,8 +1,8 @@
-"""When to poll a job again. After a failed observation `backoff.failure_delay` decides instead.
+"""Schedule the next poll of a job. After a failed observation `backoff.failure_delay` determines the delay instead.
 
-Theory: the longer a phase has lasted, the longer it is likely to last. The next poll therefore comes after the time
-that the phase has lasted so far, within bounds. A job is also polled at each known time: a limit, the end of a
-suspension, the next attempt, the estimated finish.
+Theory: the longer a phase has lasted, the longer it is likely to last. Therefore the delay before the next poll is the
+time that the phase has lasted so far, within bounds. A job is also polled at each known time: a limit, the end of a
+suspension, the next attempt and the estimated finish.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from reconciler.model.status import JobStatus
 CANCELLING_FIRST = timedelta(seconds=5)
 CANCELLING_MAX = timedelta(seconds=60)
 INTERVALS_MAX = 5
-"""A job that stays in one phase is polled at least once in this many intervals."""
+"""An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
 _SHORTEST = timedelta(seconds=1)
-"""The shortest delay. A limit is exceeded only after its time, and statuses have whole seconds."""
+"""The shortest delay until a known time. It is also added to a limit, which is exceeded only after its time."""
 
 
 def next_poll(
     subject: Subject, status: JobStatus, now: datetime, finish_at: datetime | None = None
 ) -> timedelta | None:
-    """Return the time until the next poll, at least a second; None if only a change of the spec can make one useful.
+    """Return the time until the next poll, or None if the job needs no poll until its spec changes.
 
     Args:
         subject: the spec.
         status: the status as it is written now.
-        now: aware, in whole seconds.
-        finish_at: the provider's estimate of when the job finishes, if there is one.
+        now: the current time, aware and in whole seconds.
+        finish_at: the provider's estimate of when the job finishes, or None.
     """
     if status.final:
         moments = _until_resumed(subject, now)
@@ -64,12 +64,15 @@ def _by_phase(subject: Subject, status: JobStatus, now: datetime) -> timedelta:
         return _same_again(now - since, CANCELLING_FIRST, CANCELLING_MAX)
     is_change_wanted = status.is_reconciling or status.ready.reason is Reason.REFUSED_BY_GUARD
     if status.phase not in UNFINISHED or is_change_wanted or _is_over_a_limit(subject, status, now):
-        return subject.interval  # the obstacle to a change that is wanted may be gone by then
+        return subject.interval  # what prevents a wanted change may be gone by then
     return _same_again(now - since, subject.interval, INTERVALS_MAX * subject.interval)
 
 
 def _is_over_a_limit(subject: Subject, status: JobStatus, now: datetime) -> bool:
-    """Whether a limit is exceeded by our clock. The provider's clock decides, and may be slightly behind."""
+    """Return whether a limit is exceeded by the local clock.
+
+    The provider's clock decides about the limit, and may be slightly behind.
+    """
     moment = limits.next_at(subject.spec.limits, status.job, status.phase) if status.job else None
     return moment is not None and moment < now
 
@@ -92,7 +95,10 @@ def _until_moments(subject: Subject, status: JobStatus, now: datetime) -> list[t
 
 
 def _until_resumed(subject: Subject, now: datetime) -> list[timedelta]:
-    """Return the delay until the suspension ends. The status of a settled job, too, is written once more then."""
+    """Return the delay until the suspension ends, as a list of at most one element.
+
+    It applies to final jobs too, because the end of the suspension changes their statuses.
+    """
     until = subject.suspension.until if subject.suspension else None
     return [max(until - now, _SHORTEST)] if until is not None and until > now else []
 

@@ -1,8 +1,8 @@
-"""The scopes that limits on changes apply to: an account, a credential at a host, everything, a kind of job.
+"""The scopes of the limits on changes: an account, a credential at a host, all accounts, a kind of job.
 
-Rules: a change counts in every scope that its account is in. Therefore neither another name for the account nor another
-account beside it makes room for one more change. An embedded account counts only for itself, because its jobs exist in
-this process alone.
+Rules: a change is counted in every scope that contains its account. Therefore neither a second name for an account nor
+a second account with the same credential allows additional changes. The only scope of an embedded account is the
+account itself, because its jobs exist only in this process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.model.spec import Safety
 
 
 class Extent(StrEnum):
-    """The extent of a scope. The order is that in which refusals are reported."""
+    """The extent of a scope, in the order in which refusals are reported."""
 
     ACCOUNT = "account"
     CREDENTIAL = "credential"
@@ -28,13 +28,13 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One scope: its extent, and the account, credential or kind that it is of."""
+    """One scope: its extent, and the name of its account, credential or kind."""
 
     extent: Extent
     name: str = ""
 
     def __str__(self) -> str:
-        """Return the text of the scope in a refusal."""
+        """Return the text that represents the scope in a refusal."""
         match self.extent:
             case Extent.OVERALL:
                 return "overall"
@@ -46,21 +46,21 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlace:
-    """The account that a change is made in, with what decides its scopes."""
+    """The account of a change, with the properties that determine the change's scopes."""
 
     account: str
     """The line that names the account in statuses."""
     protection: CredentialScope | None = None
-    """The credential and its host. None if no current document describes the account."""
+    """The credential and its host, or None if no current document describes the account."""
     kind: str = FINE_TUNING.name
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the account is embedded in this process."""
+        """Whether the jobs of the account exist only in this process."""
         return self.account.partition(" ")[0] == EMBEDDED
 
     def scopes(self) -> tuple[Scope, ...]:
-        """Return every scope that a change in this account counts in."""
+        """Return every scope in which a change in this account is counted."""
         own = Scope(Extent.ACCOUNT, self.account)
         if self.is_embedded:
             return (own,)
@@ -70,16 +70,19 @@ class ChangePlace:
 
 @dataclass(frozen=True, slots=True)
 class AccountMap:
-    """The credential scope of each account, by its line. An account without one counts with all others at its host."""
+    """The credential scope of each account, by the line that names the account.
+
+    An account without a credential scope is counted in the scope of every credential at its host.
+    """
 
     protections: Mapping[str, CredentialScope] = field(default_factory=dict)
 
     def place(self, account: str) -> ChangePlace:
-        """Return the place of changes in an account."""
+        """Return the place of a change in an account."""
         return ChangePlace(account, self.protections.get(account))
 
     def is_in(self, account: str, scope: Scope) -> bool:
-        """Whether the changes of an account count in a scope."""
+        """Return whether the changes of an account are counted in a scope."""
         place = self.place(account)
         if scope in place.scopes():
             return True
@@ -91,15 +94,19 @@ class AccountMap:
 
 @dataclass(frozen=True, slots=True)
 class ScopedLimits:
-    """The limits in force: the general ones, and those that an operator set instead for a kind or a credential."""
+    """The limits of all scopes: the general limits, and those that an operator sets for a kind or a credential.
+
+    The limits of a kind replace the general limits only in the scope of that kind, and those of a credential only in
+    the scopes of that credential and of its accounts. The general limits still apply in the scope of all accounts.
+    """
 
     everywhere: ChangeLimits = field(default_factory=ChangeLimits)
     kinds: Mapping[str, ChangeLimits] = field(default_factory=dict)
     credentials: Mapping[str, ChangeLimits] = field(default_factory=dict)
-    """By the name of the credential."""
+    """The limits of a credential, by its name."""
 
     def of(self, scope: Scope, place: ChangePlace) -> ChangeLimits:
-        """Return the limits of a scope that a place is in."""
+        """Return the limits of a scope in which a place is counted."""
         if scope.extent is Extent.KIND:
             return self.kinds.get(scope.name, self.everywhere)
         if scope.extent is Extent.OVERALL or place.protection is None:
@@ -107,7 +114,7 @@ class ScopedLimits:
         return self.credentials.get(place.protection.credential, self.everywhere)
 
     def renamed(self, names: Mapping[str, str]) -> ScopedLimits:
-        """Return these limits with other names for credentials. If two names become one, the stricter limits hold."""
+        """Return these limits with credentials renamed. If two names become one, the stricter limits apply."""
         found: dict[str, ChangeLimits] = {}
         for written, limits in self.credentials.items():
             name = names.get(written, written)

@@ -1,7 +1,7 @@
-"""Compute the status after the outcome of a request.
+"""Compute the status of a job after the outcome of a request.
 
-Rules: an answer never closes a receipt; only a later observation does. An attempt that was certainly not delivered is
-removed from the receipt. An attempt whose outcome is unclear counts as delivered.
+Rules: a response alone never closes a receipt, because only an observation of the job does. An attempt that was
+certainly not delivered is removed from the receipt. An attempt with an unknown outcome is treated as delivered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PENDING = {
     Verb.RESUME: Reason.RESUME_PENDING,
 }
 _REFUSED = frozenset({Progress.REJECTED, Progress.FORBIDDEN})
-"""The outcomes after which the attempt certainly had no effect."""
+"""The outcomes of an attempt that certainly had no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class RequestOutcome:
     message: str = ""
     retry_after_s: float | None = None
     job: ObservedJob | None = None
-    """The job as the provider returned it with a refusal because the job has ended."""
+    """The job as the provider showed it after refusing a request that has nothing left to do (`AlreadyOver`)."""
 
 
 def settle(
@@ -48,10 +48,10 @@ def settle(
 
     Args:
         intent: the status that was on disk when the request was sent.
-        decided: the same status without the attempt. It is returned if the request was not delivered.
+        decided: the same status without the attempt. It is returned if the request was not sent or not delivered.
         action: the action that was requested.
         outcome: the outcome of the request.
-        last: the last status that the decision was relative to.
+        last: the last status that the decision compared with.
         now: the time of the outcome.
     """
     if outcome.progress in {Progress.NOT_DELIVERED, Progress.OVERTAKEN}:
@@ -80,21 +80,21 @@ def _verdict(verb: Verb, outcome: RequestOutcome) -> Verdict:
     elif outcome.progress is Progress.REJECTED:
         message = f"the provider refused the {verb}: {outcome.message}"
     else:
-        message = f"the {verb} was sent and not answered; the next check will show whether it arrived"
+        message = f"the {verb} got no clear response; the next check will show whether it arrived"
     return Verdict(Readiness.RECONCILING, _PENDING[verb], message)
 
 
 def not_honoured(verb: Verb, phase: Phase) -> Verdict:
-    """Return the verdict after all regular attempts, and any reminders since, had no effect."""
+    """Return the verdict on a job if neither the regular attempts nor any reminders had an effect."""
     message = f"{phase} at the provider after {ATTEMPTS_MAX} requests to {verb}"
     return Verdict(Readiness.STALLED, Reason.CANCEL_NOT_HONOURED, message)
 
 
-def halted(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:
-    """Return the status of a job whose change is due while changes are halted, for example in an untrusted revision."""
-    return conclude(decided, Verdict(Readiness.STALLED, Reason.REVISION_NOT_TRUSTED, sentence), last, now)
+def halted(decided: JobStatus, message: str, last: JobStatus | None, now: datetime) -> JobStatus:
+    """Return the status of a job whose change is due while all changes are halted, such as in an untrusted revision."""
+    return conclude(decided, Verdict(Readiness.STALLED, Reason.REVISION_NOT_TRUSTED, message), last, now)
 
 
-def refused(decided: JobStatus, sentence: str, last: JobStatus | None, now: datetime) -> JobStatus:
+def refused(decided: JobStatus, message: str, last: JobStatus | None, now: datetime) -> JobStatus:
     """Return the status of a job whose change the guard refused."""
-    return conclude(decided, Verdict(Readiness.STALLED, Reason.REFUSED_BY_GUARD, sentence), last, now)
+    return conclude(decided, Verdict(Readiness.STALLED, Reason.REFUSED_BY_GUARD, message), last, now)

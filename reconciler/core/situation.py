@@ -1,8 +1,8 @@
-"""Compute the situation of a job, which is the row of the table, from an observation and the last status.
+"""Compute the situation of a job, which selects the row of the table, from an observation and the last status.
 
-Rules: an observation closes the open receipts whose outcome it shows. A limit is checked only in unfinished phases and
-with a plausible clock. If a provider reports `cancelling` as `cancelled`, the job is cancelled only once it has an end
-time. Time and receipts are evaluated here, so that the table does not need them.
+Rules: an observation closes an open receipt if it shows the receipt's outcome. A limit is checked only if the job is
+unfinished and the provider's clock is plausible. If a provider reports `cancelling` as `cancelled`, the job is
+cancelled only once it has an end time. Time and receipts are evaluated here, so that the table does not depend on them.
 """
 
 from __future__ import annotations
@@ -23,25 +23,29 @@ from reconciler.model.status import Because, JobFacts, JobStatus, Outcome, Recei
 
 @dataclass(frozen=True, slots=True)
 class Situated:
-    """An observation after the comparison with the last status. `last` is that status, perhaps in part."""
+    """An observation after the comparison with the last status.
+
+    `last` is that status. It differs from the written one if the observation reopened a final job (`core.finality`).
+    """
 
     last: JobStatus | None
     phase: Phase
     facts: JobFacts
     receipts: tuple[Receipt, ...]
     limit: str | None
-    """The limit that the job exceeds, which selects the column `cancelled`, or None."""
+    """The limit that the job exceeds, or None. It selects the column `cancelled`, except for an observed job."""
     is_limit_remembered: bool
-    """Whether the limit comes from an open receipt only, because this observation cannot check it."""
+    """Whether the limit comes only from a receipt, because this observation cannot check it."""
     doubted_at: datetime | None
+    """When an observation first contradicted a final phase, until a second one agrees."""
     unjudged: str | None = None
-    """The limits that cannot be checked and why, if one of them could select the column `cancelled`."""
+    """Which limits cannot be judged and why, or None. Always None if the desired state is cancelled."""
 
 
 def situate(
     subject: Subject, job: ObservedJob | None, last: JobStatus | None, now: datetime, *, is_refused: bool = False
 ) -> Situated:
-    """Compare a successful observation with the last status. `is_refused` is as in `decide`."""
+    """Compare a successful observation with the last status. `is_refused` has the same meaning as in `decide`."""
     assessment = assess(job, last, now)
     job, last = assessment.job, assessment.last
     as_of = job.as_of if job else None
@@ -57,7 +61,7 @@ def situate(
     if is_checked:
         limit = limits.reached(subject.spec.limits, facts, phase, as_of, now, may_have_started=may_have_started(last))
     else:
-        # This observation cannot check the limit. Our own cancel for a limit stays wanted until the spec changes.
+        # This observation cannot check the limit. A cancel requested for a limit stays wanted until the spec changes.
         is_same_spec = last is not None and last.observed_spec == subject.digest
         is_observed = subject.spec.desired_state is DesiredState.OBSERVED
         limit = limit_of_cancel(receipts, is_still_wanted=is_same_spec and not is_observed)
@@ -66,7 +70,7 @@ def situate(
 
 
 def situation(subject: Subject, seen: Situated, wanted: DesiredState) -> Situation:
-    """Return the situation of a job. Every phase has one."""
+    """Return the situation of a job. Every phase is handled."""
     cancel = newest_cancel(seen.receipts)
     match seen.phase:
         case Phase.ABSENT:
@@ -95,7 +99,10 @@ def _cancelled(subject: Subject, seen: Situated, wanted: DesiredState, cancel: R
 
 
 def _ended_over_limit(subject: Subject, seen: Situated, cancel: Receipt | None) -> bool:
-    """Whether a limit caused the cancel, by the provider's times. It is known even if the receipt was lost."""
+    """Return whether the provider's times show that a cancelled job exceeded a limit, if no receipt of a cancel exists.
+
+    The cause is then recognised even if the receipt was lost.
+    """
     return cancel is None and limits.was_over_at_end(subject.spec.limits, seen.facts)
 
 

@@ -1,4 +1,4 @@
-"""The subject of a decision: one valid spec, resolved to its account and job."""
+"""The subject of a decision, which is one valid spec, resolved to its account and job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERVAL = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One valid spec of a revision. `suspension` comes from the operator, the Settings or the spec."""
+    """One valid spec of a revision. `suspension` is set by the operator, the Settings or the spec."""
 
     name: str
     source: str

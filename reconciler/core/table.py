@@ -1,8 +1,8 @@
 """The decision table, as data.
 
-Rules: `TABLE` alone decides which verb a situation and a desired state require. It has a row for every situation and
-desired state, which a test checks. It uses no time, receipts or limits: `situation` and `decide` turn those into a
-situation and a column first.
+Rules: `TABLE` alone determines which verb a situation and a desired state require. It has an entry for every situation
+and desired state, which a test checks. It does not depend on time, receipts or limits. `situation` and `decide`
+translate those into a situation and a column first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.model.status import Verb
 
 
 class Situation(StrEnum):
-    """The situation of a job: its phase, and if it matters, whether we caused it."""
+    """The situation of a job: its phase and, where it matters, whether reconcile caused it."""
 
     NEVER_SEEN = "absent, never seen"
     VANISHED = "absent, was seen unfinished"
@@ -28,14 +28,14 @@ class Situation(StrEnum):
     PAUSING = "pausing"
     PAUSED = "paused"
     CANCELLING = "cancelling"
-    CANCELLING_BY_US = "cancelling, requested by us"
+    CANCELLING_BY_US = "cancelling, requested by reconcile"
     SUCCEEDED = "succeeded"
     SUCCEEDED_DESPITE_CANCEL = "succeeded, after an accepted cancel"
     FAILED = "failed"
     FAILED_DESPITE_CANCEL = "failed, after an accepted cancel"
     CANCELLED = "cancelled"
-    CANCELLED_BY_LIMIT = "cancelled, for a limit"
-    CANCELLED_BY_US = "cancelled, requested by us"
+    CANCELLED_BY_LIMIT = "cancelled, because of a limit"
+    CANCELLED_BY_US = "cancelled, requested by reconcile"
     UNKNOWN = "unknown"
 
 

@@ -426,7 +426,7 @@ def test_what_others_have_undone_three_times_is_told() -> None:
     assert decision.action is None
     assert (decision.status.is_stalled, decision.status.ready.message) == (
         True,
-        "others have undone our pause three times within a day",
+        "the pause was undone three times within a day, but not by reconcile",
     )
 
 

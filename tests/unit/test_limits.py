@@ -171,7 +171,7 @@ ALL = Limits(max_age=HOUR, max_queued=HOUR, not_after=NOW)
         (NOW - DAY, NOW + 5 * MINUTE, None),
         (NOW, NOW, None),
         (NOW - DAY, None, "notAfter and maxAge and maxQueued cannot be judged: the provider gives no time"),
-        (NOW - DAY, AHEAD, "notAfter and maxAge and maxQueued cannot be judged: the provider's clock and ours are"),
+        (NOW - DAY, AHEAD, "notAfter and maxAge and maxQueued cannot be judged: the provider's clock and the local"),
         (None, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
         (EPOCH, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
         (NOW + SECOND, NOW, "maxAge and maxQueued cannot be judged: the provider gives a creation time in the future"),

@@ -139,8 +139,8 @@ def test_one_name_twice_puts_both_at_odds_and_nobody_else() -> None:
     claims = [claim(0, "same", "ftjob-1", "a.yaml"), claim(1, "same", "ftjob-2", "b.yaml"), claim(2, "own", "ftjob-3")]
 
     assert duplicates(claims) == {
-        0: "the name 'same' is used twice; the other spec is in b.yaml",
-        1: "the name 'same' is used twice; the other spec is in a.yaml",
+        0: "the name 'same' is used more than once: also in b.yaml",
+        1: "the name 'same' is used more than once: also in a.yaml",
     }
 
 

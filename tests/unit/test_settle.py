@@ -40,7 +40,7 @@ def test_a_request_that_surely_did_not_arrive_leaves_no_trace(progress: Progress
     ("progress", "words"),
     [
         (Progress.ACCEPTED, "the provider accepted the cancel; the next check will show whether it took effect"),
-        (Progress.UNANSWERED, "the cancel was sent and not answered; the next check will show whether it arrived"),
+        (Progress.UNANSWERED, "the cancel got no clear response; the next check will show whether it arrived"),
         (Progress.REJECTED, "the provider refused the cancel: so it was"),
     ],
 )

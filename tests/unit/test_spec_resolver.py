@@ -200,7 +200,7 @@ def test_two_specs_of_one_name_stop_each_other_and_are_told_where_documents_are_
     found = resolved(located(a_spec(jobId="ftjob-1"), "a.yaml"), located(a_spec(jobId="ftjob-2"), "b.yaml"))
 
     assert [each.problem for each in found.candidates] == [
-        SpecProblem(Reason.DUPLICATE_JOB, f"the name 'support-triage' is used twice; the other spec is in {file}")
+        SpecProblem(Reason.DUPLICATE_JOB, f"the name 'support-triage' is used more than once: also in {file}")
         for file in ("b.yaml", "a.yaml")
     ]
     assert found.diagnostics == ()
