@@ -1,1 +1,1 @@
-"""The model: frozen data that every other package uses. It imports no other package of the product."""
+"""Frozen data that every other package uses. This package imports no other package of reconciler."""

@@ -1,4 +1,4 @@
-"""A change to request from a provider, the progress of that request, and the commit that approves it."""
+"""Changes to request from a provider, their progress, and their approval by commits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_COMMIT = "Approve-Cancels "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One change to request, as data: it can be compared, printed, refused or sent."""
+    """One change to request, as data that can be compared, printed, refused or sent."""
 
     verb: Verb
     ref: JobRef
@@ -29,7 +29,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class CommitApproval:
-    """The approval by a line `Approve-Cancels: N` of a commit message, for jobs whose desired state it changed."""
+    """The approval in a commit message with the line `Approve-Cancels: N`.
+
+    It applies to the jobs whose desired state the commit changed (`names`), and to at most `count` of them.
+    """
 
     commit: str
     made_at: datetime
@@ -38,12 +41,12 @@ class CommitApproval:
 
     @property
     def label(self) -> str:
-        """The label of a receipt that this commit approved. Labels are counted, so that it approves only once."""
+        """The label in a receipt whose change this commit approved. It shows which approvals have been used."""
         return f"{_BY_COMMIT}{self.commit}"
 
 
 def is_by_commit(approved_by: str) -> bool:
-    """Whether the label of an approval is that of a commit."""
+    """Return whether an approval label belongs to a commit."""
     return approved_by.startswith(_BY_COMMIT)
 
 
@@ -58,7 +61,7 @@ class Progress(StrEnum):
     FORBIDDEN = "forbidden"
     REJECTED = "rejected"
     ALREADY_OVER = "already over"
-    """The provider refused the request, because the job had ended already or was about to."""
+    """The provider refused the request, because the job had ended or was already changing as requested."""
     NOT_RECORDED = "not recorded"
     OVERTAKEN = "overtaken"
     """The spec or the published statuses changed between the decision and the request. Nothing was sent."""

@@ -1,6 +1,6 @@
 """The records of requests and actions for the audit log, the metrics and the progress display.
 
-Each record is frozen. The sender does not know which hooks log or count it.
+Each record is frozen. The code that creates a record does not know which hooks read it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from reconciler.model.status import Origin, Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One HTTP request that was sent, and its result."""
+    """One HTTP request and its result."""
 
     method: str
     status: int | None
-    """The HTTP status, or None if there was no answer."""
+    """The HTTP status, or None if there was no response that an adapter could read."""
     took_s: float
     waited_s: float
-    """How long it waited for the rate limit before it was sent."""
+    """How long the request waited for the rate limit, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRecord:
-    """One action that was attempted, with the commit that caused it."""
+    """One attempted action, with the commit that caused it."""
 
     at: datetime
     action: Action
@@ -39,28 +39,28 @@ class ActionRecord:
 
 
 Audit = Callable[[ActionRecord], None]
-"""Writes an action to the audit log. Raises OSError if the record cannot be made durable."""
+"""A callback that writes an action to the audit log. Raises `OSError` if the record cannot be made durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationStarted:
-    """A pass starts to observe an account."""
+    """A worker has started to observe an account."""
 
     account: Account
     name: str
-    """The provider name by which a spec refers to the account."""
+    """The provider name that a spec uses for the account."""
     jobs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationEnded:
-    """An account was observed, or could not be."""
+    """A worker has finished observing an account, with or without success."""
 
     account: Account
     name: str
     unseen: Unobserved | None = None
     has_looked: bool = True
-    """False if there was no job to observe, or if the run ended the observation itself."""
+    """Whether the provider was asked. False if no job had to be observed, or if reconcile stopped the observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class RequestStarted:
 
 @dataclass(frozen=True, slots=True)
 class RequestEnded:
-    """A change request has ended: the provider's answer, or that there was none."""
+    """A change request has ended, with or without a response from the provider."""
 
     action: Action
     progress: Progress
@@ -88,7 +88,7 @@ class RequestEnded:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptOpen:
-    """A request of an earlier pass or run that no observation has confirmed yet."""
+    """A request from an earlier pass or run is still open."""
 
     name: str
     receipt: Receipt
@@ -96,7 +96,7 @@ class ReceiptOpen:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptClosed:
-    """A later observation showed the outcome of a request."""
+    """The receipt of a request from an earlier pass or run was closed."""
 
     name: str
     receipt: Receipt
@@ -111,10 +111,10 @@ PassEvent = (
     | ReceiptOpen
     | ReceiptClosed
 )
-"""An event within a pass, reported when it happens."""
+"""An event in a pass, reported when it happens."""
 Notify = Callable[[PassEvent], None]
 """A callback that receives each event. It must not raise."""
 
 
 def ignore_event(_: PassEvent) -> None:
-    """Ignore an event: the default callback."""
+    """Ignore an event. This is the default callback."""

@@ -1,4 +1,4 @@
-"""Errors and warnings about documents, as data. A run may report many, each at its file and line."""
+"""Errors and warnings about documents, as data. A run may report many, each with its file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Diagnostic:
-    """One finding. `line` counts from 1; `field` is a dotted path such as `spec.desiredState`."""
+    """One finding. Lines are numbered from 1, and `field` is a dotted path such as `spec.desiredState`."""
 
     file: str
     line: int | None = None

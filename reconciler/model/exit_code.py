@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit code of a command. Codes from 64 on are those of `sysexits.h`."""
+    """The exit code of a command. Codes of 64 and above are taken from `sysexits.h`."""
 
     OK = 0
     STALLED = 1
@@ -33,5 +33,5 @@ PRECEDENCE = (
 
 
 def worst(codes: frozenset[ExitCode]) -> ExitCode:
-    """Return the exit code of the process, if several conditions hold."""
+    """Return the code with the highest precedence, or `OK` if there is none."""
     return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)

@@ -1,27 +1,29 @@
 """Clean text from providers and other sources before it becomes part of a message.
 
-Rules: each function takes time that is linear in the text, whatever its content. Therefore no regular expression that
-backtracks is used here.
+Rules: each function takes time that is linear in the length of the text, whatever its content. Therefore no regular
+expression that backtracks is used here.
 """
 
 from __future__ import annotations
 
 RAW_FACTOR = 8
-"""How many times longer than the result a text may be before it is cut. White space and queries, which are removed,
-take room."""
+"""How many times longer than the result a text may be before it is cut.
+
+It is more than 1 because white space and queries are removed from the text.
+"""
 
 
 def one_line(text: str, length: int) -> str:
     """Return a text as one printable line of at most `length` characters, with URLs cut at `?`.
 
-    The text after `RAW_FACTOR` times the length is dropped unread, so that an endless text costs nothing.
+    Only the first `RAW_FACTOR` times `length` characters are read, so that a very long text costs no more.
     """
     printable = "".join(each if each.isprintable() else " " for each in text[: RAW_FACTOR * length])
     return without_queries(printable)[:length].rstrip()
 
 
 def without_queries(text: str) -> str:
-    """Return the words of a text separated by spaces. URLs are cut at `?`, because a query may hold a secret."""
+    """Return the words of a text, joined by spaces. URLs are cut at `?`, because a query may contain a secret."""
     return " ".join(map(_cut, text.split()))
 
 

@@ -1,7 +1,7 @@
-"""What a provider reports about a job, in terms shared by all providers.
+"""The report of a provider about a job, in terms that all providers share.
 
-Nothing here judges. An unknown status, a null and a missing field each keep their own value, so that the core and not
-an adapter decides what they mean.
+These records contain no judgement. An unknown status, a null and a missing field are each represented by a value of
+their own, so that the core decides what they mean, and not an adapter.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reconciler.model.reason import Reason
 
 
 class Phase(StrEnum):
-    """The phase of a job. `unknown` and `absent` are ours; the others are common among providers."""
+    """The phase of a job. Reconcile adds `unknown` and `absent`, and the other phases are common among providers."""
 
     VALIDATING_FILES = "validating_files"
     QUEUED = "queued"
@@ -27,9 +27,9 @@ class Phase(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """The provider reports a status that the adapter does not know. It is never terminal and never causes an action."""
+    """The provider reports a status that the adapter does not know. It is not terminal and never causes an action."""
     ABSENT = "absent"
-    """The provider answered "not found" for this id."""
+    """The provider responded "not found" for this id."""
 
 
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
@@ -46,7 +46,7 @@ UNFINISHED = frozenset(
 
 
 class Unset(Enum):
-    """The value of a field that an answer left out. It differs from null: the last known value stays."""
+    """The value of a field that a response left out. Unlike null, it leaves the last known value unchanged."""
 
     UNSET = "unset"
 
@@ -55,12 +55,12 @@ UNSET = Unset.UNSET
 
 
 EMBEDDED = "sandbox"
-"""The provider type whose jobs exist in this process alone."""
+"""The provider type whose jobs exist only in this process."""
 _PORTS = {"https": 443, "http": 80}
 
 
 def host_of(base_url: str) -> str:
-    """Return the host of a normalised base URL, with the port."""
+    """Return the host and port of a normalised base URL. The default port of the scheme is included."""
     scheme, _, rest = base_url.partition("://")
     host = rest.partition("/")[0]
     return host if host.rpartition(":")[2].isdecimal() else f"{host}:{_PORTS.get(scheme, scheme)}"
@@ -68,9 +68,9 @@ def host_of(base_url: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
-    """An account at a provider: a provider type, its normalised base URL, and its scoping options.
+    """An account at a provider: a provider type, a normalised base URL, and scoping options.
 
-    The name of a Provider document is only an alias of it. Two documents may name one account.
+    The name of a Provider document is only an alias for an account. Two documents may describe the same account.
     """
 
     type: str
@@ -83,27 +83,27 @@ class Account:
 
     @property
     def host(self) -> str:
-        """The host of its base URL, with the port."""
+        """The host and port of the base URL."""
         return host_of(self.base_url)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether its jobs exist in this process alone, so that it cannot be another name of a real account."""
+        """Whether the jobs exist only in this process, so that the account cannot be an alias for a real account."""
         return self.type == EMBEDDED
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class CredentialScope:
-    """The host that requests go to, and the credential that they carry.
+    """The host to which requests are sent, and the credential that they contain.
 
-    An author of specs can spell one account in many ways. All spellings share this scope. Therefore every protection
-    uses it: allowed paths, the guard, `DuplicateJob`, the circuit breaker.
+    A spec author can describe one account in many ways, and all of them have the same credential scope. Therefore every
+    protection uses it: allowed paths, the guard, `DuplicateJob` and the circuit breaker.
     """
 
     host: str
-    """With the port. For an embedded account, its whole line."""
+    """The host and port. For an embedded account, the line that names the account."""
     credential: str
-    """As an operator writes it: a variable, or the path of a file with links resolved."""
+    """The name of the credential for an operator: a variable, or the path of a file with links resolved."""
 
     def __str__(self) -> str:
         """Return the text of the scope in messages."""
@@ -112,7 +112,7 @@ class CredentialScope:
 
 @dataclass(frozen=True, slots=True, order=True)
 class JobRef:
-    """The identity of a job: its account, and the id that the provider gave it."""
+    """The identity of a job: its account, and the id that the provider assigned."""
 
     account: Account
     id: str
@@ -129,11 +129,11 @@ class JobError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedJob:
-    """One job as one answer of the provider showed it.
+    """One job as one response from the provider showed it.
 
-    `id` is the requested id, or the one in a list row. `aliases` are the other ids that the provider accepts for this
-    job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the answer's
-    `Date`), if the answer had one.
+    `id` is the requested id, or the id in a list row. `aliases` are the other ids that the provider accepts for this
+    job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the response's
+    `Date` header), or None.
     """
 
     id: str
@@ -152,7 +152,7 @@ class ObservedJob:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Every id of the job."""
+        """The id and the aliases of the job."""
         return frozenset({self.id, *self.aliases})
 
 
@@ -163,9 +163,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyOver:
-    """The provider refused a request, because the job is in the requested state or about to be.
+    """The provider refused a request, because the job has ended or is already in or entering the requested state.
 
-    `job` is the job as the provider showed it afterwards. It counts as an observation.
+    `job` is the job as the provider showed it afterwards. It is treated as an observation.
     """
 
     job: ObservedJob
@@ -173,7 +173,7 @@ class AlreadyOver:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """One page of a list. `next_cursor` is None on the last page. `garbled` counts rows that are no readable job."""
+    """One page of a list. `next_cursor` is None on the last page. `garbled` is the number of unreadable rows."""
 
     jobs: tuple[ObservedJob, ...]
     next_cursor: str | None
@@ -182,14 +182,14 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The parameters of a list. `page_size` is at most the adapter's `Capabilities.page_size_max`."""
+    """The parameters of a list request. `page_size` is at most the adapter's `Capabilities.page_size_max`."""
 
     page_size: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """A line of a job's log at the provider."""
+    """One line of the log that the provider keeps for a job."""
 
     at: datetime | None
     level: str
@@ -198,7 +198,7 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class JobCheckpoint:
-    """A usable model that a job saved before its end."""
+    """A usable model that a job saved before it ended."""
 
     at: datetime | None
     step: int | None
@@ -207,47 +207,47 @@ class JobCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """The capabilities of a provider. Each defaults to *cannot*. An adapter declares them; no code probes."""
+    """The capabilities of a provider. An adapter declares them, and they are never probed. The default is *cannot*."""
 
     cancel_is_immediate: bool = False
-    """Whether an accepted cancel has taken effect. Otherwise it is best effort and takes a while."""
+    """Whether a cancel has taken effect once it is accepted. If not, it takes a while and may fail."""
     confirms: bool = True
-    """False if the provider reports `cancelling` as `cancelled`. Then only an end time confirms a cancel."""
+    """False if the provider reports `cancelling` as `cancelled`. A cancel is then confirmed only by an end time."""
     cancel_loses: str | None = None
-    """The work that a cancelled job loses, if the provider documents it."""
+    """The work that is lost when a job is cancelled, if the provider documents it."""
     can_pause: bool = False
     can_list_events: bool = False
     can_list_checkpoints: bool = False
     has_whole_rows: bool = False
-    """Whether a list row has every field of a retrieved job."""
+    """Whether a list row contains every field of a retrieved job."""
     page_size_max: int = 20
     list_order: str | None = None
-    """The order of a list, if the provider promises it or the adapter requests it."""
+    """The order of a list, if the provider guarantees it or the adapter requests it."""
     filters: tuple[str, ...] = ()
-    """The filters that the service offers for a list."""
+    """The filters that the provider supports for a list."""
     ends_on: str | None = None
     """The announced end of the service, with its source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A successful observation. `job` is None if the provider answered that it does not exist."""
+    """A successful observation. `job` is None if the provider responded that the job does not exist."""
 
     job: ObservedJob | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """An observation that failed, was incomplete or is doubted. It never leads to an action."""
+    """An observation that failed, was incomplete or is doubted. It never causes an action."""
 
     reason: Reason
     message: str
     retry_after_s: float | None = None
     is_transient: bool = True
     is_configuration: bool = False
-    """Whether a setting of the operator is missing, such as a credential."""
+    """Whether the cause is a missing or unusable setting of the operator, such as a credential."""
     is_defect: bool = False
-    """Whether a bug on our side is the cause."""
+    """Whether the cause is a bug in reconcile or in an adapter."""
 
     @property
     def exit_code(self) -> ExitCode:

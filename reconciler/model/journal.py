@@ -1,4 +1,4 @@
-"""The records that the state directory keeps for the guard, so that writing statuses cannot make the guard forget."""
+"""The guard's records in the state directory, which keep their content even if someone changes status files."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ class Requested:
     job_id: str
     verb: Verb
     at: datetime
-    """When the guard counted it."""
+    """When the guard counted the attempt."""
     receipt_at: datetime
-    """When its receipt was opened. It differs from `at` only for a receipt that the journal did not record then."""
+    """When the receipt was opened. It differs from `at` only if the journal did not record the attempt at that time."""
     approved_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LostStatus:
-    """A status that the last pass left and that was missing or unreadable at the beginning of the next."""
+    """A status that existed after one pass and was missing or damaged at the beginning of the next."""
 
     at: datetime
     """When the loss was noticed."""
     mark: str
-    """The mark of its last known version (`core.losses.mark_of`). A status with the same mark is back."""
+    """The mark of the last known version (`core.losses.mark_of`). A status with the same mark has been restored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownStatuses:
-    """The statuses as the last pass left them."""
+    """The statuses that existed after the last pass."""
 
     marks: Mapping[str, str] = field(default_factory=dict)
     """The mark of each status, by name."""
     unfinished: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """The jobs that were unfinished when they were last seen: account and id, by spec name."""
+    """The jobs that were last seen unfinished: account and id, by spec name."""
     lost: Mapping[str, LostStatus] = field(default_factory=dict)
+    """The statuses that were lost before that pass, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,4 @@ class EarlierStatuses:
 
     statuses: tuple[JobStatus, ...] = ()
     doubt: str | None = None
-    """Why the history may be incomplete, if so."""
+    """Why the history may be incomplete, or None."""

@@ -1,7 +1,7 @@
-"""The kinds of job, one record each: the model of its spec, and what such a job can do.
+"""The kinds of job. One record for each kind contains the model of its spec and its properties.
 
-Rule: everything that differs from kind to kind is read from here. Parsers, writers, the schema and decisions name no
-kind themselves.
+Rule: everything that differs between kinds is read from here. Parsers, writers, the schema and decisions never mention
+a particular kind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 J = TypeVar("J", bound="DataclassInstance")
 
 JobDocument: TypeAlias = FineTuningJob
-"""A spec of any kind of job; with a second kind, the union of their models."""
+"""A spec of any kind of job. A second kind would make it the union of the kinds' models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class JobKind:
     """One kind of job.
 
     Args:
-        name: the word after `kind:` in specs and statuses, and the kind in the operator's limits.
+        name: the value of `kind` in specs and statuses, and the name of the kind in the operator's limits.
         document: the model of its specs.
-        result: the attribute of an observed job that names its result.
-        promises_result: whether a succeeded job names its result, perhaps a little later.
+        result: the attribute of an observed job that contains the name of its result.
+        promises_result: whether every succeeded job has a result. The provider may add its name a little later.
         can_be_paused: whether the kind can be paused. A provider's capabilities must allow it too.
-        counted: the attribute of an observed job that counts its usage.
+        counted: the attribute of an observed job that contains its usage.
         counts: the unit of that usage.
     """
 
@@ -45,17 +45,17 @@ class JobKind:
     counts: str
 
     def result_of(self, job: Any) -> str | None:
-        """Return the name of a job's result, if the provider gives one."""
+        """Return the name of a job's result, or None if the provider did not report it."""
         found = getattr(job, self.result)
         return found if isinstance(found, str) else None
 
     def count_of(self, job: Any) -> int | None:
-        """Return the usage of a job, if the provider counts it."""
+        """Return the usage of a job, or None if the provider did not report it."""
         found = getattr(job, self.counted)
         return found if isinstance(found, int) else None
 
     def with_count_of(self, before: J, job: J) -> J:
-        """Return a job with the usage of `before`, so that two jobs can be compared without their usage."""
+        """Return a copy of `job` with the usage of `before`, so that two records can be compared without usage."""
         return replace(job, **{self.counted: getattr(before, self.counted)})
 
 

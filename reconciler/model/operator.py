@@ -1,7 +1,7 @@
-"""The operator's file: rules for every spec, in a place that authors of specs cannot write.
+"""The operator's file, which contains rules for every spec. Spec authors must not be able to write to it.
 
-The file is parsed as strictly as a spec, but below the specs directory its kind is unknown. A repository may tighten
-these rules and never loosen them.
+The file is parsed as strictly as a spec. Its kind is not accepted below the specs directory. A repository can tighten
+these rules but never loosen them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from reconciler.model.scalar import Flag, Word
 from reconciler.model.spec import GLOBS_MAX, Document, Metadata, Safety
 
 RULES_MAX = 1000
-"""The most entries of `trust` and `paths`. Each is compared with every account and spec."""
-CredentialName = Annotated[Word, Field(description="A variable, or the path of a file.")]
+"""The most entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
+CredentialName = Annotated[Word, Field(description="The environment variable or file that contains the credential.")]
 KindName = Literal["FineTuningJob"]
 
 
@@ -24,21 +24,25 @@ class PathRule(Document):
 
     credential: CredentialName
     host: Word | None = Field(
-        None, description="The host that the rule is for, as host or host:port. Default: every host that is trusted."
+        None, description="The host that the rule applies to, as host or host:port. Default: every trusted host."
     )
     specs: Annotated[tuple[Word, ...], Field(min_length=1, max_length=GLOBS_MAX)] = Field(
-        description="At most 100 globs below the specs directory."
+        description="The spec files that may use the credential: at most 100 globs, relative to the specs directory."
     )
 
 
 class OperatorSafety(Safety):
-    """The guard's limits. With a flag or variable beside them, the stricter one holds."""
+    """The guard's limits on changes per hour. If a flag or variable sets the same limit, the stricter value applies."""
 
     kinds: dict[KindName, Safety] = Field(
-        default_factory=dict, description="Limits on all jobs of a kind, instead of the general ones."
+        default_factory=dict,
+        description="The guard's limits on changes per hour to all jobs of one kind. The general limits still apply to "
+        "each account and to all jobs together.",
     )
     credentials: dict[CredentialName, Safety] = Field(
-        default_factory=dict, description="Limits on each account of a credential, instead of the general ones."
+        default_factory=dict,
+        description="The guard's limits on changes per hour with one credential, in each account and in all accounts "
+        "at one host. They replace the general limits there. The general limits still apply to all jobs together.",
     )
 
 
@@ -52,21 +56,21 @@ class OperatorSpec(Document):
     )
     paths: Annotated[tuple[PathRule, ...], Field(max_length=RULES_MAX)] = Field(
         (),
-        description="Which spec files may use which credential. A credential that is listed here is for these files "
-        "only, whatever allowedPaths says.",
+        description="Which spec files may use which credential. Only these files may use a credential that is listed "
+        "here, whatever allowedPaths says.",
     )
     safety: OperatorSafety = Field(default_factory=OperatorSafety, description="The guard's limits.")
-    suspend: Flag = Field(default=False, description="true: no change is requested anywhere.")
+    suspend: Flag = Field(default=False, description="true: no change is requested for any job.")
 
 
 class OperatorConfig(Document):
-    """The rules for every spec. They are in a file of their own, outside the specs: --config."""
+    """The operator's rules for every spec, in a file outside the specs directory (--config)."""
 
     api_version: Literal["jobs.reconciler/v1"]
     kind: Literal["OperatorConfig"]
-    metadata: Metadata | None = Field(None, description="Optional, because there is only one such file.")
+    metadata: Metadata | None = Field(None, description="Optional, because there is only one such document.")
     spec: OperatorSpec
 
 
 OPERATOR_KINDS: dict[str, type[BaseModel]] = {"OperatorConfig": OperatorConfig}
-"""The kinds of document in the operator's file. Specs have none of them."""
+"""The kinds of document in the operator's file. They are not accepted below the specs directory."""

@@ -1,7 +1,7 @@
-"""A plan that was approved: the set of changes that a later pass may make, and no others.
+"""An approved plan: the set of changes that a later pass may request, and no others.
 
-Rules: a change is pinned by its account, id, verb and cause, so an approval of one change does not apply to another. A
-pinned change that is no longer wanted refuses nothing. Repeating an earlier request needs no new approval.
+Rules: a change is identified by its account, job id, verb and cause, so the approval of one change does not apply to
+another. A pinned change that is no longer wanted has no effect. Repeating an earlier request needs no new approval.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.model.status import Because, Verb
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Pin:
-    """One change. Its name is for readers and is not compared, because a spec may be renamed."""
+    """One pinned change. The spec's name is only for display and is not compared, because a spec may be renamed."""
 
     account: str
     id: str
@@ -44,9 +44,9 @@ class PinnedPlan:
 
     @classmethod
     def of(cls, actions: Iterable[Action]) -> Self:
-        """Return the plan of these actions."""
+        """Return the plan that allows these actions."""
         return cls(frozenset(map(Pin.of, actions)))
 
     def allows(self, action: Action) -> bool:
-        """Whether this action may be carried out."""
+        """Return whether an action may be requested. A repeated attempt is always allowed."""
         return not action.is_first_attempt or Pin.of(action) in self.pins

@@ -1,4 +1,4 @@
-"""The closed list of reasons, each with its paragraph. Reasons are API; `explain` and the reference print them."""
+"""The closed list of reasons, each with a paragraph that `explain` and the reference print. Reasons are API."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """The reason in a condition: one PascalCase word, never renamed."""
+    """The reason of a condition: one PascalCase word, which is never renamed."""
 
     paragraph: str
 
     def __new__(cls, value: str, paragraph: str) -> Self:
-        """Return a member whose value is the word and which has the paragraph."""
+        """Return a member with `value` as its value and with the paragraph as an attribute."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.paragraph = paragraph
@@ -22,7 +22,7 @@ class Reason(StrEnum):
     AS_DESIRED = "AsDesired", "The job is in its desired state. No change is requested."
     SUCCEEDED = "Succeeded", "The job succeeded. Nothing is left to do, whatever its desired state."
     CANCELLED = "Cancelled", "The desired state is cancelled, and the provider shows the job as cancelled."
-    LIMIT_REACHED = "LimitReached", "The job exceeded one of its limits and was cancelled because of it."
+    LIMIT_REACHED = "LimitReached", "The job exceeded a limit of its spec and was cancelled because of it."
     FINISHED_BEFORE_CANCEL = (
         "FinishedBeforeCancel",
         "The desired state is cancelled, but the job had ended by itself before a cancel was accepted.",
@@ -34,8 +34,8 @@ class Reason(StrEnum):
     JOB_GONE = (
         "JobGone",
         (
-            "The provider no longer knows the job. For a wanted cancel this counts only after our cancel was accepted "
-            "and two observations an interval apart agree."
+            "The provider no longer knows the job. If the desired state is cancelled, this reason is used only after "
+            "the provider accepted a cancel and two observations at least one interval apart found the job absent."
         ),
     )
     # Reconciling
@@ -44,97 +44,102 @@ class Reason(StrEnum):
     RESUME_PENDING = "ResumePending", "A resume is due, requested or accepted, and not confirmed yet."
     CANCELLING_ELSEWHERE = (
         "CancellingElsewhere",
-        "The job is being cancelled, but not by us, against its desired state.",
+        "The job is being cancelled against its desired state, but not by reconcile.",
     )
     PHASE_NOT_UNDERSTOOD = (
         "PhaseNotUnderstood",
         (
-            "The provider reports a status word that reconcile does not know. No change is requested "
-            "until it reports a known one."
+            "The provider reports a job status that this version of reconcile does not know. No change is requested "
+            "until the provider reports a known one."
         ),
     )
     SPEC_DELETED = (
         "SpecDeleted",
         (
-            "The spec was deleted, and a request is open or still counts for the guard. An open one is observed "
-            "until it is confirmed; no further change is requested."
+            "The spec was deleted while a request is open or is still counted by the guard. The job of an open "
+            "request is observed until the request is confirmed or a day old. No further change is requested."
         ),
     )
     # Stalled: a person must act
     JOB_NOT_FOUND = (
         "JobNotFound",
-        "The provider does not know this id and never did. The id has a typo, or the account is the wrong one.",
+        "The provider has never shown a job with this id. The id has a typo, or the account is the wrong one.",
     )
     JOB_VANISHED = "JobVanished", "The job was observed unfinished, and the provider no longer knows it."
-    JOB_FAILED = "JobFailed", "The job failed at the provider. Declare it `observed` once you have dealt with that."
-    CANCELLED_ELSEWHERE = "CancelledElsewhere", "The job was cancelled, but not by us, against its desired state."
+    JOB_FAILED = (
+        "JobFailed",
+        "The job failed at the provider. Set its desired state to `observed` once you have dealt with the failure.",
+    )
+    CANCELLED_ELSEWHERE = "CancelledElsewhere", "The job was cancelled against its desired state, but not by reconcile."
     CANCELLED_BY_US = (
         "CancelledByUs",
         "reconcile cancelled the job before its desired state changed. A cancel cannot be undone.",
     )
-    INVALID_SPEC = "InvalidSpec", "The spec is not valid. No change is requested for its job until it is."
+    INVALID_SPEC = "InvalidSpec", "The spec is not valid. No change is requested for its job until the spec is valid."
     INVALID_PROVIDER = "InvalidProvider", "The Provider document that the spec names is missing or not valid."
-    DUPLICATE_JOB = "DuplicateJob", "Two specs share a name, or name the same job. No change is requested for either."
+    DUPLICATE_JOB = (
+        "DuplicateJob",
+        "Several specs have the same name or refer to the same job. No change is requested for any of them.",
+    )
     NOT_SUPPORTED = "NotSupported", "This provider cannot bring the job into its desired state."
     HOST_NOT_TRUSTED = (
         "HostNotTrusted",
-        "The operator has not bound the credential to the host that the spec names. Nothing was sent.",
+        "The operator has not allowed the credential to be sent to the host that the spec names. Nothing was sent.",
     )
     REFUSED_BY_GUARD = (
         "RefusedByGuard",
-        "Too many changes at once, so none was requested. `--allow-cancels N` allows them.",
+        "Too many changes were due at once, so none of them was requested. `--allow-cancels N` allows them.",
     )
     ACTION_FORBIDDEN = "ActionForbidden", "The provider refused the credential (401 or 403) for this request."
     CANCEL_NOT_HONOURED = (
         "CancelNotHonoured",
-        "Five cancel requests had no effect. The request is repeated every six hours, or by `reconcile retry`.",
+        "Five requests for one change had no effect. The request is repeated every six hours, or by `reconcile retry`.",
     )
-    CANCEL_STUCK = "CancelStuck", "The job has been `cancelling` for two hours. It is still polled."
-    CONTESTED = "Contested", "The requested change was undone three times within a day. It is not requested again."
+    CANCEL_STUCK = "CancelStuck", "The job has been in the phase `cancelling` for two hours. It is still polled."
+    CONTESTED = (
+        "Contested",
+        "The requested change was undone three times within a day, but not by reconcile. It is not requested for now.",
+    )
     REVISION_NOT_TRUSTED = (
         "RevisionNotTrusted",
         (
-            "The checkout cannot be acted on, or its Settings are not valid. Jobs are observed, and no "
-            "change is requested."
+            "The checkout is not in a state that can be acted on, or the Settings are not valid. Jobs are observed, "
+            "but no change is requested."
         ),
     )
     # Neither
     SUSPENDED = (
         "Suspended",
-        "The spec, or everything by Settings, is suspended. The job is observed, and no change is requested.",
+        "The spec, the Settings or the operator suspends the job. It is observed, but no change is requested.",
     )
     # A provider that cannot be observed
     CANNOT_OBSERVE_PROVIDER = (
         "CannotObserveProvider",
-        "The provider could not be observed. The last known status stays, and no change is requested.",
+        "The job could not be observed at the provider. The last known status is kept, and no change is requested.",
     )
     OBSERVATION_INCOMPLETE = (
         "ObservationIncomplete",
-        "The provider returned an incomplete list. A job that is missing from it is not taken for gone.",
+        "The provider returned an incomplete list. A job that is missing from the list is not assumed to be gone.",
     )
     OBSERVATION_SUSPECT = (
         "ObservationSuspect",
         (
-            "Many jobs disappeared at once, which points to a wrong key, project or URL. No other "
-            "job is held up. If the account still shows some of them, the missing ones count as deleted after an "
-            "hour."
+            "Many jobs disappeared at once, which suggests a wrong key, project or URL. Other jobs are not affected. "
+            "If the account still shows some known jobs, the missing ones are considered deleted after an hour."
         ),
     )
-    RATE_LIMITED = "RateLimited", "The provider limits the request rate."
+    RATE_LIMITED = "RateLimited", "The provider limits the request rate, or several requests in a row failed."
     AUTHENTICATION_FAILED = "AuthenticationFailed", "The credential is missing, or the provider does not accept it."
-    # Marks in a history
-    JOB_CHANGED = "JobChanged", "The spec names another job than before. The status of the old one was dropped."
+    # Only in a history
+    JOB_CHANGED = "JobChanged", "The spec names another job than before. The status of the previous job was discarded."
     STATUS_DISCARDED = (
         "StatusDiscarded",
-        (
-            "The status file was unreadable or edited by hand, so it was ignored. `maxQueued` no longer "
-            "applies to its job."
-        ),
+        ("The status file was damaged or edited by hand, so it was ignored. `maxQueued` no longer applies to its job."),
     )
-    PHASE_WENT_BACK = "PhaseWentBack", "A job that had ended runs again, as two observations agree."
+    PHASE_WENT_BACK = "PhaseWentBack", "Two observations agree that a job which had ended is now in another phase."
     # Shown by commands that read statuses, never written to a status
     OUT_OF_DATE = "OutOfDate", "The spec has changed since the status was written."
     STATUS_UNKNOWN = (
         "StatusUnknown",
-        "The status file could not be read. Nothing is requested for its job, and the file stays as it is.",
+        "The status file could not be read. No change is requested for its job, and the file is not overwritten.",
     )

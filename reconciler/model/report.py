@@ -1,4 +1,4 @@
-"""The report of a pass: what it observed and what it did or would do. `plan`, `--once` and their views read it."""
+"""The report of a pass: what it observed, and which changes it requested or would request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reconciler.model.transition import Transition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One spec in a pass: its desired state, the status of its job, and the action."""
+    """One spec in a pass, with its desired state, the status of its job, and the action."""
 
     name: str
     source: str
@@ -31,15 +31,15 @@ class Row:
     action: Action | None = None
     progress: Progress | None = None
     seen: ObservedJob | None = None
-    """The job as this pass observed it, including values that no status has, or None if it was not observed."""
+    """The job as this pass observed it, or None. It has fields that a status does not have."""
     unseen: Unobserved | None = None
-    """Why the job could not be observed, if so. `status` is then the last known one."""
+    """Why the job could not be observed, or None. If it could not, `status` is the last known status."""
     document: JobDocument | None = None
     """The spec, or None if it is not valid."""
 
 
 def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return rows sorted by name, so that a reader finds one."""
+    """Return rows sorted by the names and files of their specs."""
     return tuple(sorted(rows, key=lambda row: (row.name, row.source)))
 
 
@@ -54,39 +54,39 @@ class AccountReport:
     has_looked: bool = True
     """Whether there was a job to observe."""
     has_failed: bool = False
-    """Whether this pass failed to observe it. Otherwise `unseen` is from an earlier pass, about other jobs of the
-    account."""
+    """Whether this pass failed to observe the account. If not, `unseen` comes from an earlier pass over other jobs of
+    the account."""
     unseen: Unobserved | None = None
-    """Why the account, or some of its jobs, could not be observed."""
+    """Why the account, or some of its jobs, could not be observed, or None."""
     since: datetime | None = None
-    """When the failure was first reported, if that is known from a status and not from a pass."""
+    """When the failure was first reported, if the report was made from statuses. A pass leaves it None."""
 
     @property
     def is_seen(self) -> bool:
-        """Whether all of its jobs were observed."""
+        """Whether all jobs of the account were observed."""
         return self.has_looked and self.unseen is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A batch that the guard refused, with the numbers."""
+    """A batch that the guard refused, with the numbers that led to the refusal."""
 
     scope: str
-    """An account, or `overall`."""
+    """The text of the scope, such as an account or `overall`."""
     requested: int
-    """The first attempts of the batch."""
+    """The number of unapproved first attempts in the batch."""
     earlier: int
-    """The first attempts of the last hour before it."""
+    """The number of unapproved first attempts in the last hour, without the batch."""
     unfinished: int
     max_cancels: int
     max_cancel_percent: int
     max_cancels_absolute: int
     names: tuple[str, ...]
     doubt: str | None = None
-    """Why the last hour could not be counted, if so. Then no number of changes is allowed."""
+    """Why the attempts of the last hour could not be counted, or None. If they could not, no change is allowed."""
 
     def __str__(self) -> str:
-        """Return the sentence that reports the refusal."""
+        """Return the message that reports the refusal."""
         if self.doubt is not None:
             return f"{self.requested} changes wanted ({self.scope}), but the last hour cannot be counted: {self.doubt}"
         total = self.requested + self.earlier
@@ -100,7 +100,7 @@ class Refusal:
 
 
 class ExpiredClock(StrEnum):
-    """A time limit of a run, by the option that sets it."""
+    """A time limit of a run, named after the option that sets it."""
 
     WAIT = "--wait"
     """How long to wait for pending changes."""
@@ -110,7 +110,7 @@ class ExpiredClock(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A time limit that a run reached."""
+    """A time limit that a run has reached."""
 
     clock: ExpiredClock
     length_s: float
@@ -120,12 +120,13 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class LastPass:
-    """When the last pass on this machine ended, and when each account was last observed by one."""
+    """The last pass on this machine, and when a pass last observed each account."""
 
     at: datetime
+    """When the pass ended."""
     command: str
     observed_at: Mapping[str, datetime]
-    """By the line that names the account in statuses."""
+    """When each account was last observed, by the line that names the account in statuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,28 +137,28 @@ class Report:
     accounts: tuple[AccountReport, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     unplanned: tuple[Action, ...] = ()
-    """The wanted changes that the pinned plan lacks, so that they were not requested."""
+    """The changes that are wanted but not in the pinned plan, so they were not requested."""
     diagnostics: tuple[Diagnostic, ...] = ()
     errors: tuple[str, ...] = ()
-    """Errors on our side: bugs, and files that could not be written."""
+    """Errors that no provider or document caused, such as bugs and files that could not be written."""
     notices: tuple[str, ...] = ()
     """Messages to report once, such as a discarded status."""
     revision: str | None = None
     published: str | None = None
-    """The last commit in which statuses were published, if any."""
+    """The last commit in which this run published statuses, or None."""
     removed: tuple[str, ...] = ()
     """The names of the deleted specs whose statuses this run removed."""
     orphans: tuple[JobStatus, ...] = ()
-    """The last statuses of jobs whose specs were deleted, if that is new. No further change is requested for them."""
+    """The last statuses of deleted specs that no earlier pass reported. No change is requested for their jobs."""
     is_dry: bool = False
     last_pass: LastPass | None = None
-    """The last pass, in a report that was made from statuses alone, if it is known."""
+    """The last pass, if it is known and the report was made only from statuses."""
     expired: tuple[Expired, ...] = ()
-    """The time limits that this run reached, with the jobs that were left."""
+    """The time limits that this run reached, with the jobs that were still pending or failing."""
     exit_codes: frozenset[ExitCode] = field(default_factory=frozenset)
 
     def __repr__(self) -> str:
-        """Return the size only: `asyncio.run` prints its task, and thereby this result, when it is interrupted."""
+        """Return only the number of rows, because `asyncio.run` prints its task's result when it is interrupted."""
         return f"<Report of {len(self.rows)} rows>"
 
     @property
@@ -167,12 +168,12 @@ class Report:
 
     @property
     def is_timed_out(self) -> bool:
-        """Whether changes were still pending when `--wait` ended."""
+        """Whether changes were still pending when the time of `--wait` was over."""
         return any(each.clock is ExpiredClock.WAIT for each in self.expired)
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
-        """The jobs whose status changed in this pass."""
+        """The transition of each job whose status changed in this pass."""
         return tuple(
             Transition(
                 name=row.name,
@@ -188,5 +189,5 @@ class Report:
 
     @property
     def changes(self) -> tuple[Row, ...]:
-        """The rows with a change request."""
+        """The rows with an action."""
         return tuple(row for row in self.rows if row.action is not None)

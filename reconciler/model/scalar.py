@@ -1,7 +1,8 @@
 """Parse and render the scalars of documents: durations, times, numbers, names.
 
-Rules: every scalar arrives as the text in the file, so no YAML reader guesses its type. An invalid scalar raises
-`ValueError` with a sentence for the author of the document. The sentence never repeats a value that may be a secret.
+Rules: every scalar is parsed from its text in the file, so no YAML parser guesses its type. For an invalid scalar,
+`ValueError` is raised with a message for the author of the document. The message never contains a value that may be a
+secret.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 REASON_MAX = 1024
 QUOTED_MAX = 80
 DURATION_MAX = timedelta(days=36_500)
-"""Longer than any job, and short enough that adding it to a time of our century cannot overflow."""
+"""The longest duration. Adding it to a present-day time cannot overflow."""
 
 
 def quoted(text: str) -> str:
-    """Return a text quoted for a message: without control characters, and cut at 80 characters."""
+    """Return a text quoted for a message, with control characters escaped, and cut at `QUOTED_MAX` characters."""
     return repr(text if len(text) <= QUOTED_MAX else f"{text[: QUOTED_MAX - 1]}…")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration of a text such as `90s`, `15m`, `6h` or `7d`. Raises ValueError with a sentence."""
+    """Return the duration of a text such as `90s`, `15m`, `6h` or `7d`. Raises `ValueError` if it is not a duration."""
     match = _DURATION.fullmatch(text)
     if match is None:
         msg = f"{quoted(text)} is not a duration: write a whole number and one of s, m, h, d, such as 90s or 6h"
@@ -45,7 +46,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def render_duration(span: timedelta) -> str:
-    """Return the shortest text that `parse_duration` reads back as this span."""
+    """Return the duration as text in the largest unit that represents it exactly."""
     seconds = int(span.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0:
@@ -54,7 +55,7 @@ def render_duration(span: timedelta) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Return the time of an RFC 3339 text with a zone, in UTC. Raises ValueError with a sentence."""
+    """Return the time of an RFC 3339 text with a zone, in UTC. Raises `ValueError` if it is not such a time."""
     if _INSTANT.fullmatch(text) is None:
         msg = f"{quoted(text)} is not a time with a zone: write it as 2026-12-01T00:00:00Z"
         raise ValueError(msg)
@@ -66,12 +67,15 @@ def parse_instant(text: str) -> datetime:
 
 
 def render_instant(moment: datetime) -> str:
-    """Return a time in UTC seconds with `Z`, the only form that we write."""
+    """Return a time as text in UTC, with whole seconds and `Z`. This is the only form that is written to files."""
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def read_flag(value: object) -> object:
-    """Return the bool of `true` or `false`, and any value that is no text unchanged. Raises ValueError."""
+    """Return the bool for the text `true` or `false`. A value that is not text is returned unchanged.
+
+    Raises `ValueError` for any other text.
+    """
     if isinstance(value, str):
         try:
             return {"true": True, "false": False}[value]
@@ -110,10 +114,10 @@ def _in_range(span: timedelta) -> timedelta:
     return span
 
 
-def _matching(pattern: re.Pattern[str], sentence: str) -> Callable[[str], str]:
+def _matching(pattern: re.Pattern[str], problem: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if pattern.fullmatch(value) is None:
-            msg = f"{quoted(value)} {sentence}"
+            msg = f"{quoted(value)} {problem}"
             raise ValueError(msg)
         return value
 
@@ -129,13 +133,13 @@ def _printable(value: str) -> str:
 
 def _one_line(value: str) -> str:
     if value != value.strip() or "\n" in value or "\t" in value:
-        msg = "must be one line, without tabs or spaces around it"
+        msg = "must be one line without tabs, and must not begin or end with a space"
         raise ValueError(msg)
     return value
 
 
 def _address(value: str) -> str:
-    # The message omits the value, because a password in it may be what makes it invalid.
+    # The message omits the value, because it may contain a password.
     if _ADDRESS.fullmatch(value) is None:
         msg = "must be an address such as https://host/path, without a user, a query or a fragment"
         raise ValueError(msg)
@@ -151,7 +155,7 @@ def _variable(value: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can be the name of a document."""
+    """Return whether a text is a valid name of a document."""
     return _LABEL.fullmatch(text) is not None
 
 

@@ -1,8 +1,8 @@
-"""The documents that users write: `FineTuningJob`, `Provider`, `Settings`.
+"""The documents that users write: `FineTuningJob`, `Provider` and `Settings`.
 
-Rules: every scalar arrives as the text in the file, and `model.scalar` parses it. Therefore the surprises of YAML 1.1
-(`no`, `0123`, `1:30`) cannot happen. Unknown keys are errors. The position of a document in its file is in
-`ports.Located`, not here.
+Rules: every scalar is read as the text in the file, and `model.scalar` parses it. Therefore the implicit types of
+YAML 1.1 (`no`, `0123`, `1:30`) have no effect. Unknown keys are errors. The position of a document in its file is
+recorded in `ports.Located`, not here.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ __all__ = [
 API_VERSION = "jobs.reconciler/v1"
 INTERVAL_MIN = timedelta(seconds=15)
 INTERVAL_MAX = timedelta(days=1)
-"""Health, readiness and every poll depend on the interval. With a longer one a watch would notice nothing in time."""
+"""The longest interval. Liveness and every poll depend on the interval, so a longer one would delay them too much."""
 RATE_MIN = 0.1
-"""Requests per second. A document with a lower rate would in effect stop its account without a report."""
+"""The lowest rate, in requests per second. A lower one would in effect stop the account without an error."""
 GLOBS_MAX = 100
-"""The most globs of one list. Each is matched against every spec."""
+"""The most globs in one list. Each is matched against every spec."""
 
 
 class DesiredState(StrEnum):
@@ -94,7 +94,7 @@ def _valid_interval(span: timedelta) -> timedelta:
 
 
 class Document(BaseModel):
-    """Base of all documents: frozen, camelCase in the file, unknown keys refused."""
+    """Base class of all documents. Documents are frozen, have camelCase keys, and refuse unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -117,17 +117,19 @@ class Metadata(Document):
 
 
 class Limits(Document):
-    """Limits of an unfinished job. A job over any of them is treated as if its desired state were `cancelled`."""
+    """Limits of an unfinished job. A job that exceeds one is cancelled, unless its desired state is `observed`."""
 
-    max_age: Duration | None = Field(None, description="Longest life since the provider created the job.")
-    max_queued: Duration | None = Field(None, description="Longest life without ever having started.")
-    not_after: Instant | None = Field(None, description="The moment after which the job must not run.")
+    max_age: Duration | None = Field(None, description="The longest time since the provider created the job.")
+    max_queued: Duration | None = Field(
+        None, description="The longest time since the provider created the job, if it has never started."
+    )
+    not_after: Instant | None = Field(None, description="The time after which the job must not run.")
 
 
 class Suspension(Document):
-    """Suspends a job: it is observed, and no change is requested."""
+    """Suspends a job: the job is observed, but no change is requested."""
 
-    reason: Text | None = Field(None, description="Why; shown in plan and status.")
+    reason: Text | None = Field(None, description="The reason, which plan and the status show.")
     until: Instant | None = Field(None, description="When the suspension ends by itself.")
 
 
@@ -147,7 +149,7 @@ class JobSpec(Document):
     provider: Word = Field(description="A Provider document's name, or a provider type that needs none.")
     job_id: Word = Field(description="The id that the provider gave the job.")
     desired_state: DesiredState = Field(description="The desired state of the job.")
-    reason: Text | None = Field(None, description="Why; shown in plan and status.")
+    reason: Text | None = Field(None, description="The reason, which plan and the status show.")
     limits: Limits | None = Field(None, description="When an unfinished job is cancelled automatically.")
     suspend: Annotated[
         Suspension | None, BeforeValidator(_suspension, json_schema_input_type=bool | Suspension | None)
@@ -155,11 +157,13 @@ class JobSpec(Document):
 
 
 class CredentialSource(Document):
-    """The place of a credential, never the credential itself."""
+    """Where a credential is stored. The credential itself is never in a document."""
 
-    env: Variable | None = Field(None, description="The environment variable with the credential.")
+    env: Variable | None = Field(None, description="The environment variable that contains the credential.")
     file: Word | None = Field(
-        None, description="The file with the credential, below /run/secrets or a directory that the operator allows."
+        None,
+        description="The file that contains the credential. It must be below /run/secrets or a directory that the "
+        "operator allows.",
     )
 
     @model_validator(mode="after")
@@ -171,7 +175,7 @@ class CredentialSource(Document):
 
 
 class RateLimit(Document):
-    """The rate limit of an account, which all of its jobs share."""
+    """The rate limit of an account, shared by all of its jobs."""
 
     requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = None
     burst: Annotated[Count, Field(ge=1, le=10_000)] | None = None
@@ -183,21 +187,23 @@ class ProviderSpec(Document):
 
     type: Word = Field(description="The provider type.")
     base_url: Address | None = Field(None, description="The address of its API, if it is not the type's own.")
-    credentials: CredentialSource | None = Field(None, description="Where the credential is, never the credential.")
+    credentials: CredentialSource | None = Field(
+        None, description="Where the credential is stored, never the credential itself."
+    )
     allowed_paths: Annotated[tuple[Word, ...], Field(max_length=GLOBS_MAX)] | None = Field(
         None,
-        description="At most 100 globs below the specs directory: only files that match may use this credential at "
-        "this host, under any provider's name.",
+        description="At most 100 globs, relative to the specs directory. Only spec files that match may use this "
+        "credential at this host, whichever provider name they use.",
     )
     rate_limit: RateLimit = Field(default_factory=RateLimit, description="The rate limit of the account.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the provider type.")
 
 
 class Safety(Document):
-    """The guard: limits on changes per hour. They may only tighten the operator's."""
+    """The guard's limits on changes per hour. In Settings they can only tighten the operator's limits."""
 
     max_cancels: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="Changes per hour that are allowed whatever the percentage."
+        None, description="The number of changes per hour that is allowed whatever their percentage."
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
         None, description="Changes per hour as a percentage of the unfinished jobs, if that is more than maxCancels."
@@ -215,8 +221,10 @@ class SettingsSpec(Document):
         description="How often a watch reads all specs again; from 15s to 1d. A job is observed when a change is "
         "expected, and at least once in five intervals until it has ended.",
     )
-    suspend: Flag = Field(default=False, description="true: no change is requested anywhere.")
-    safety: Safety = Field(default_factory=Safety, description="The guard's limits; they only tighten the operator's.")
+    suspend: Flag = Field(default=False, description="true: no change is requested for any job.")
+    safety: Safety = Field(
+        default_factory=Safety, description="The guard's limits, which can only tighten the operator's."
+    )
 
 
 class FineTuningJob(Document):
@@ -247,11 +255,12 @@ class Settings(Document):
 
 
 def spec_digest(spec: JobSpec, account: Account) -> str:
-    """Return the digest that identifies a spec in its status.
+    """Return the digest that identifies a version of a spec in its status.
 
-    It is of the account and of the canonical JSON of the spec: values normalised, unset fields left out, and without
-    `reason`, which changes no behaviour. It must never change, because a new digest would look like a changed spec in
-    every status. Golden digests in the tests pin it.
+    The digest is computed over the account and the canonical JSON of the spec. In that JSON, values are normalised,
+    unset fields are left out, and `reason` is left out because it does not change behaviour. The computation must
+    never change, because a new digest would look like a changed spec in every status. Golden digests in the tests
+    ensure that.
     """
     written = spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     written.pop("reason", None)

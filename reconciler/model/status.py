@@ -1,4 +1,4 @@
-"""The status of a job, which is written beside its spec. All records are frozen; `core` makes new ones."""
+"""The status of a job, which is written to a file beside its spec. All records are frozen."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ RECEIPTS_MAX = 5
 HISTORY_MAX = 10
 MESSAGE_MAX = 1024
 NOT_JUDGED = "cannot be judged"
-"""The phrase in `Ready`'s message for a limit that cannot be judged."""
+"""The phrase in the message of `Ready` that reports a limit that cannot be judged."""
 
 
 class Verb(StrEnum):
-    """The change requests that exist."""
+    """The kinds of change that can be requested."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -33,7 +33,7 @@ class Because(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The outcome of a request: the phase that a later observation showed, or `gone`, or `withdrawn`."""
+    """The outcome of a request: the phase that an observation showed, `gone` or `withdrawn`."""
 
     CANCELLED = "cancelled"
     SUCCEEDED = "succeeded"
@@ -53,7 +53,7 @@ class ConditionType(StrEnum):
 
 
 class ConditionStatus(StrEnum):
-    """The three values of Kubernetes, as text."""
+    """The three values that a condition has in Kubernetes, as text."""
 
     TRUE = "True"
     FALSE = "False"
@@ -62,7 +62,7 @@ class ConditionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition, with the fields of Kubernetes."""
+    """One condition, with the fields that it has in Kubernetes."""
 
     type: ConditionType
     status: ConditionStatus
@@ -82,7 +82,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """One change request of ours. It is on disk before it is sent, and a later observation closes it."""
+    """One change that reconcile requested. The receipt is on disk before the request is sent."""
 
     verb: Verb
     because: Because
@@ -95,13 +95,13 @@ class Receipt:
     confirmed_at: datetime | None = None
     outcome: Outcome | None = None
     approved_by: str | None = None
-    """The label of its approval, if it had one. An approved receipt does not count against later ones."""
+    """The label of the approval, or None. The guard does not count an approved attempt."""
     refusals: int = 0
-    """How many of its attempts the provider refused while the job continued."""
+    """How many attempts the provider refused while the job continued."""
 
     @property
     def is_open(self) -> bool:
-        """Whether its outcome is not known yet."""
+        """Whether the outcome is not known yet."""
         return self.outcome is None
 
     @property
@@ -111,14 +111,14 @@ class Receipt:
 
     @property
     def is_moot(self) -> bool:
-        """Whether the job ended without the provider accepting the request, so that the request is not the cause."""
+        """Whether the job changed although the provider accepted no attempt, so the request is not the cause."""
         is_ended = self.outcome not in {None, Outcome.WITHDRAWN}
         return is_ended and self.accepted_at is None and self.confirmed_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedAttempt:
-    """A first attempt whose receipt was dropped, and which the guard still counts."""
+    """A first attempt that must be remembered after its receipt was dropped."""
 
     account: str
     requested_at: datetime
@@ -127,7 +127,7 @@ class RememberedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One transition."""
+    """One transition in the history."""
 
     at: datetime
     phase: Phase
@@ -136,7 +136,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFacts:
-    """The facts that the provider last reported about the job, and its identity."""
+    """The identity of the job, and the facts that the provider last reported about it."""
 
     account: str
     id: str
@@ -157,7 +157,7 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """The status of one job, without its digest, which is of the bytes of the file."""
+    """The status of one job. It does not contain the digest in the file, which is computed over the file's contents."""
 
     name: str
     observed_generation: int
@@ -170,9 +170,9 @@ class JobStatus:
     receipts: tuple[Receipt, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     doubted_at: datetime | None = None
-    """When an observation first contradicted a final phase, until a second one agrees."""
+    """When an observation first contradicted a final phase, until another observation resolves the doubt."""
     spent: tuple[RememberedAttempt, ...] = ()
-    """The attempts of dropped receipts. `spent` is their key in the file."""
+    """The first attempts of dropped receipts. Their key in the file is `spent`."""
     kind: JobKind = FINE_TUNING
 
     def condition(self, type_: ConditionType) -> Condition | None:
@@ -191,7 +191,7 @@ class JobStatus:
 
     @property
     def has_unjudged_limit(self) -> bool:
-        """Whether the job is in its desired state, with a limit that cannot be judged."""
+        """Whether the job is in its desired state and has a limit that cannot be judged."""
         return self.is_ready and self.ready.reason is Reason.AS_DESIRED and NOT_JUDGED in self.ready.message
 
     @property
@@ -206,13 +206,13 @@ class JobStatus:
 
     @property
     def open_receipt(self) -> Receipt | None:
-        """The request whose outcome is not known yet. There is at most one, the newest."""
+        """The receipt whose outcome is not known yet, or None. There is at most one, the newest."""
         return next((each for each in self.receipts if each.is_open), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderStatus:
-    """Why an account cannot be observed, in `status/_providers/`: one condition instead of one per job."""
+    """Why an account cannot be observed. It is written to `status/_providers/` once, not to the status of each job."""
 
     name: str
     account: str
@@ -220,8 +220,8 @@ class ProviderStatus:
     message: str
     since: datetime
     jobs: tuple[str, ...] = ()
-    """The ids of the jobs that cannot be observed. Empty means all jobs of the account."""
+    """The ids of the jobs that cannot be observed. If it is empty, no job of the account can be."""
 
     def hides(self, account: str, job_id: str) -> bool:
-        """Whether a job cannot be observed because of it."""
+        """Return whether this is the reason why a job cannot be observed."""
         return account == self.account and (not self.jobs or job_id in self.jobs)

@@ -1,4 +1,4 @@
-"""The change of one job's status: the record that the log, the metrics, the commit message and notifications read."""
+"""The change of one job's status, which the log, the metrics, the commit message and notifications read."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from reconciler.model.status import JobStatus, Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """The change of a job's status, and the action that was requested."""
+    """The change of a job's status, with the action that was requested, if any."""
 
     name: str
     ref: JobRef | None
     before: JobStatus | None
-    """None if the job had no status."""
+    """The status before the change, or None if there was none."""
     after: JobStatus
     action: Action | None = None
     progress: Progress | None = None
 
     @property
     def is_first_sight(self) -> bool:
-        """Whether the job was observed for the first time, and is fine."""
+        """Whether this is the first status of the job, with no action and no need for a person to act."""
         return self.before is None and self.action is None and not self.after.is_stalled
 
     @property
     def is_of_a_request(self) -> bool:
-        """Whether a change was requested, or a request was open before."""
+        """Whether there was an action in this pass, or an open request before it."""
         return self.progress is not None or (self.before is not None and self.before.open_receipt is not None)
 
     @property
@@ -38,6 +38,6 @@ class Transition:
 
 
 def closed_since(before: JobStatus | None, after: JobStatus) -> tuple[Receipt, ...]:
-    """Return the receipts of a status that were not closed in the status before."""
+    """Return the closed receipts of a status that were open or missing in the status before."""
     was_closed = {each.requested_at for each in before.receipts if not each.is_open} if before is not None else set()
     return tuple(each for each in after.receipts if not each.is_open and each.requested_at not in was_closed)

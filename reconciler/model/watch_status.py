@@ -1,8 +1,8 @@
-"""The state of a watch at one moment: an immutable value that is replaced as a whole.
+"""The state of a watch at one point in time, as an immutable value that is replaced as a whole.
 
 Theory: the HTTP server for health and metrics runs in its own thread and only reads this value. It never sees a partial
-state, and a watch that hangs cannot stop it from answering. Times of type `float` are monotonic seconds. The functions
-below derive problems from the ages of these times, because a watch that hangs cannot report that it hangs.
+update, and it responds even if the watch hangs. Times of type `float` are in monotonic seconds. The functions below
+derive problems from the ages of these times, because a watch that hangs cannot report that it hangs.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from enum import StrEnum
 from reconciler.model.report import Report
 
 STALE_AFTER_INTERVALS = 1.5
-"""In intervals: no progress for this long counts as a problem. A probe then notices it within two intervals."""
+"""The number of intervals without progress that is a problem. A probe then notices it within two intervals."""
 
 
 class Result(StrEnum):
-    """The result of one pass for one job, in the terms of controller-runtime."""
+    """The result of one pass for one job, in the terminology of controller-runtime."""
 
     SUCCESS = "success"
+    """The job needs no further poll."""
     ERROR = "error"
+    """The job could not be observed."""
     REQUEUE = "requeue"
-    """A failure, which is retried soon."""
+    """The job is handled again soon, after a failed request or a conflict."""
     REQUEUE_AFTER = "requeue_after"
     """The next poll is scheduled."""
 
@@ -44,33 +46,39 @@ class WatchStatus:
 
     interval_s: float
     heartbeat_at: float
-    """The last heartbeat of the event loop."""
+    """When the event loop last recorded that it runs."""
     progress_at: float
-    """When a pass last made progress (a request or the pass ended), or no pass was running."""
+    """The earliest last progress among the running account workers and the running pass.
+
+    The progress of a worker is the last request that ended, and of a pass its start. `heartbeat_at` if nothing runs.
+    """
     watched_at: float
-    """The last time at which a change of the specs would have been noticed."""
+    """When the file watcher or poller was last known to work, so that a change of the specs would be noticed."""
     finished_at: datetime | None = None
     """When the last pass ended."""
     is_stopping: bool = False
     is_halted: bool = False
-    """Whether an error in the documents stops every change."""
+    """Whether no change may be requested, because Settings are invalid or the revision is not trusted."""
     report: Report = field(default_factory=Report)
     """The report of the last pass, with rows for all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """By account line: when its job that was not observed for the longest time was last observed, or first wanted."""
+    """The oldest of the times when each unsettled job of an account was last observed, by account line.
+
+    For a job that was not observed yet, it is the time of the first pass that included the job.
+    """
     unobserved: tuple[str, ...] = ()
-    """The accounts that were neither observed since the watch started nor reported as unobservable."""
+    """The accounts that no pass has reported yet. Empty forever once every account has been reported."""
     upcoming: tuple[Upcoming, ...] = ()
-    """The next polls, earliest first. The list is cut."""
+    """The next polls, earliest first. Only the first few are listed."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
 
 
 def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
-    """Return a sentence for each problem of the watch itself, or nothing if it works."""
+    """Return a message for each problem of the watch itself. Empty means that the watch works."""
     limit, heartbeat_at = STALE_AFTER_INTERVALS * watch.interval_s, watch.heartbeat_at
     if now - heartbeat_at > limit:
-        # The other times are updated with each heartbeat, so they say nothing now.
+        # The other times are updated with each heartbeat, so they are out of date.
         return (f"the event loop is blocked: nothing runs, for {now - heartbeat_at:.0f} s",)
     signs = {
         "a request hangs: no request of its account has ended": watch.progress_at,
@@ -80,7 +88,7 @@ def liveness_problems(watch: WatchStatus, now: float) -> tuple[str, ...]:
 
 
 def readiness_problems(watch: WatchStatus) -> tuple[str, ...]:
-    """Return a sentence for each reason why the watch is not ready, or nothing if it is."""
+    """Return a message for each reason why the watch is not ready. Empty means that it is ready."""
     found = {
         "it is stopping": watch.is_stopping,
         "the first pass has not ended yet": watch.finished_at is None,
