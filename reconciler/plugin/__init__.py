@@ -1,8 +1,10 @@
-"""The names that a provider may import: the port, its terms, and two pure functions.
+"""The names that a provider may import: the ports of a provider, their types, and two pure functions.
 
-`reconciler.plugin.answers` parses JSON answers. Rules: the import loads no HTTP library, because `validate` and `get`
-load provider types too. Every name that is exported here is API, as is every name of `answers`. Third parties use them,
-and a test compares them with `tests/unit/public_api.txt`.
+`reconciler.plugin.answers` parses JSON responses.
+
+Rules: importing this package loads no HTTP library, because `validate` and `get` load provider types too. Every name
+that this package or `answers` exports is public API for third parties. A test compares the names with
+`tests/unit/public_api.txt`.
 """
 
 from __future__ import annotations
@@ -90,14 +92,15 @@ __all__ = [
 ]
 
 WORDS_MAX = 1024
+"""The default length at which `clean` cuts a text, in characters."""
 
 _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
 
 def failure(response: Response, message: str) -> TransientError | PermanentError:
-    """Return the error for an answer with a status of 400 or more. The caller raises it.
+    """Return the error for a response with a status of 400 or more. The caller raises it.
 
-    A 4xx means that the request had no effect. 408, 425 and every 5xx do not tell.
+    A 4xx response means that the request had no effect. After 408, 425 or any 5xx that is unknown.
     """
     match response.status:
         case HTTPStatus.UNAUTHORIZED:

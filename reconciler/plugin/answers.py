@@ -1,8 +1,8 @@
-"""Parse a provider's JSON answers, and decide what they mean for a request.
+"""Parse a provider's JSON responses, and determine what they mean for a request.
 
-Rules: a reader returns None for a value of another type than it reads, and raises nothing. A field that is left out is
-`UNSET`. Every text is cleaned; secrets were redacted before. An answer that is not a JSON object is an error, never an
-absence.
+Rules: a function that reads a value (`text`, `cursor`, `instant`, `seconds`, `count`) returns None for a value of
+another type and never raises. A missing field is `UNSET`. Every text is cleaned, and its secrets were redacted before.
+A response that is not a JSON object is an error, never an absence.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ T = TypeVar("T")
 
 _WORD_MAX = 64
 DETAILS_MAX = 3
-"""The most entries of a list of errors that a message repeats."""
+"""The most entries of a list of errors that a message contains."""
 PLAIN_MAX = 4096
-"""The most bytes of a plain text that are read for a message."""
+"""The most bytes of a plain-text response that are read for a message."""
 _MESSAGE_KEYS = ("message", "Message", "error_description", "detail", "error", "errors", "fault", "title")
-"""Keys under which gateways put the message for a person, the most specific first."""
+"""The keys of the message for a person in responses from gateways, the most specific first."""
 _YEAR_10000 = 253_402_300_800
 MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
-"""The phases in which a cancel has nothing left to do."""
+"""The phases in which a cancel would have no effect."""
 
 
 def json_object(response: Response) -> Mapping[str, Any]:
-    """Return the body of an answer. Raises `PermanentError(invalid)` if it is not a JSON object."""
+    """Return the body of a response. Raises `PermanentError(invalid)` if it is not a JSON object."""
     body = response.json()
     if not isinstance(body, dict):
-        msg = f"the answer (HTTP {response.status}) is not a JSON object: this is not the API that was expected"
+        msg = f"the response (HTTP {response.status}) is not a JSON object: this is not the expected API"
         raise PermanentError(msg, kind=Kind.INVALID)
     return body
 
@@ -75,17 +75,22 @@ def json_object(response: Response) -> Mapping[str, Any]:
 def jobs_of(
     body: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], ObservedJob]
 ) -> tuple[tuple[ObservedJob, ...], int]:
-    """Return the jobs in the answer to a list, and how many of its rows are garbled: not objects, or without a name.
+    """Return the jobs in a list response, and the number of its rows that cannot be read.
 
-    One garbled row hides no other row. `read` turns a row into a job. If it raises `PermanentError(missing)`, that is
-    about the account and is raised. Raises `PermanentError(invalid)` if the answer is not a list, or if none of its
-    rows is a job.
+    Such a row is not an object, or `read` raises `PermanentError` for it. The other rows are not affected.
+
+    Args:
+        body: the body of the response.
+        key: the key of the list in the body.
+        read: returns the job in a row. `PermanentError(missing)` concerns the account and is not caught.
+
+    Raises `PermanentError(invalid)` if there is no list at `key`, or if the list has rows and none can be read.
     """
     rows = body.get(key)
     jobs = [_readable(row, read) for row in rows] if isinstance(rows, list) else [None]
     read_jobs = tuple(job for job in jobs if job is not None)
     if jobs and not read_jobs:
-        msg = "the answer is not a list of jobs: this is not the API that was expected"
+        msg = "the response is not a list of jobs: this is not the expected API"
         raise PermanentError(msg, kind=Kind.INVALID)
     return read_jobs, len(jobs) - len(read_jobs)
 
@@ -100,7 +105,7 @@ def _readable(row: Any, read: Callable[[Mapping[str, Any]], ObservedJob]) -> Obs
 
 
 def name_of(row: Mapping[str, Any], key: str) -> str:
-    """Return the name of a job. Raises `PermanentError(invalid)` if there is none."""
+    """Return the name or id of a job in a row. Raises `PermanentError(invalid)` if it is missing or not printable."""
     name = row.get(key)
     if not isinstance(name, str) or not name or not name.isprintable():
         msg = "the provider returned something that is not a job: it has no name"
@@ -109,7 +114,7 @@ def name_of(row: Mapping[str, Any], key: str) -> str:
 
 
 def field(row: Mapping[str, Any], path: str, reader: Callable[[Any], T | None]) -> T | None | Unset:
-    """Return the value at a dotted path, as read by `reader`, or `UNSET` if the path is left out."""
+    """Return the value at a dotted path, as read by `reader`, or `UNSET` if the path does not exist."""
     value: Any = row
     for key in path.split("."):
         if not isinstance(value, dict) or key not in value:
@@ -119,22 +124,25 @@ def field(row: Mapping[str, Any], path: str, reader: Callable[[Any], T | None]) 
 
 
 def text(value: Any) -> str | None:
-    """Read a text, cleaned. Any other value is None."""
+    """Return a text, cleaned, or None for a value that is not text."""
     return clean(value) if isinstance(value, str) else None
 
 
 def word(value: Any) -> str:
-    """Return a status word, or the JSON of a value that is no text."""
+    """Return a status word, cleaned. A value that is not text is returned as JSON."""
     return clean(value if isinstance(value, str) else json.dumps(value), _WORD_MAX)
 
 
 def cursor(value: Any) -> str | None:
-    """Read the token of the next page. An empty or missing one ends the list."""
+    """Return the token of the next page, or None if it is empty or missing, which ends the list."""
     return value if isinstance(value, str) and value else None
 
 
 def instant(value: Any) -> datetime | None:
-    """Read an RFC 3339 time with any fraction. A time that no job can have (no zone, 1970 or before) is None."""
+    """Return the time of an ISO 8601 text in UTC, or None if it is not one.
+
+    A time without a zone, and a time that no job can have (the beginning of 1970 or earlier), is None too.
+    """
     try:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo and moment.timestamp() > 0 else None
@@ -143,29 +151,32 @@ def instant(value: Any) -> datetime | None:
 
 
 def seconds(value: Any) -> datetime | None:
-    """Read Unix seconds with any fraction. A time that no job can have is None."""
+    """Return the time of a number of Unix seconds in UTC, or None for another value or a time that no job can have."""
     if type(value) not in (int, float) or not 0 < value < _YEAR_10000:
         return None
     return datetime.fromtimestamp(value, UTC)
 
 
 def count(value: Any) -> int | None:
-    """Read a whole number. A negative number, a fraction and any other value are None."""
+    """Return a whole number, or None for a negative number, a fraction or another value."""
     return value if type(value) is int and value >= 0 else None
 
 
 def require_same_job(job: ObservedJob, ref: JobRef) -> ObservedJob:
-    """Return the job under the id that was requested. Raises `PermanentError(invalid)` if it is another job."""
+    """Return the job with the requested id as its `id`.
+
+    Raises `PermanentError(invalid)` if none of the job's ids is the requested one.
+    """
     if ref.id not in job.ids:
-        msg = "the provider answered with another job than the requested one"
+        msg = "the provider returned another job than the requested one"
         raise PermanentError(msg, kind=Kind.INVALID)
     return replace(job, id=ref.id, aliases=tuple(sorted(job.ids - {ref.id})))
 
 
 def gateway_message(response: Response) -> str | None:
-    """Return the message of an error in a shape that is not the provider's own, or None.
+    """Return the message of an error response in a format that is not the provider's own, or None.
 
-    Such an error is plain text, or it comes from a gateway: API Management (`message`), FastAPI (`detail`, also a
+    Such a response is plain text, or it comes from a gateway: API Management (`message`), FastAPI (`detail`, also a
     list), RFC 7807 (`title`, `detail`), OAuth (`error`, `error_description`), Apigee (`fault`), or a list of `errors`.
     """
     if response.headers.get("content-type", "").startswith("text/plain"):
@@ -178,7 +189,7 @@ def gateway_message(response: Response) -> str | None:
 
 
 def _message_in(value: Any) -> str | None:
-    """Return the message in a value: a text, an object that has one, or the first few of a list."""
+    """Return the message in a value: a text, an object that contains one, or the first entries of a list."""
     match value:
         case str():
             return text(value)
@@ -204,11 +215,11 @@ def unknown_job(message: str) -> PermanentError:
 
 
 def acceptance(response: Response) -> Accepted:
-    """Return `Accepted` for an answer with a status below 400, whatever its content.
+    """Return `Accepted` for a response with a status below 400 that contains no error.
 
-    Services answer a cancel with 202 or 204, without content, or with text of their own. None of this is a reason to
-    repeat the request. Raises `PermanentError(refused)` for an answer with an `error`, and `PermanentError(invalid)`
-    for one that is not JSON, which is a page of a proxy.
+    Providers respond to a cancel with 200, 202 or 204, without content or with various JSON. None of this is a reason
+    to repeat the request. Raises `PermanentError(refused)` if the response contains an `error`, and
+    `PermanentError(invalid)` if its content is not JSON, because it is then most likely a page of a proxy.
     """
     body = response.json() if response.body.strip() else None
     error = body.get("error") if isinstance(body, dict) else None
@@ -222,10 +233,15 @@ def acceptance(response: Response) -> Accepted:
 async def already_over_or_raise(
     reader: JobReader, ref: JobRef, refusal: PermanentError, moot: frozenset[Phase] = MOOT_FOR_A_CANCEL
 ) -> AlreadyOver:
-    """Return `AlreadyOver` if the job of a refused request is in a phase in which the request is moot.
+    """Retrieve the job of a refused request, and return `AlreadyOver` if the request would have no effect.
 
-    The job is retrieved again for that. Raises the refusal otherwise, also if the job cannot be observed, because then
-    the refusal is the better report.
+    Args:
+        reader: the account.
+        ref: the job.
+        refusal: the error of the refused request.
+        moot: the phases in which the request would have no effect.
+
+    Raises `refusal` if its kind is not `refused`, if the job is in another phase, or if it cannot be retrieved.
     """
     if refusal.kind is not Kind.REFUSED:
         raise refusal

@@ -1,7 +1,7 @@
-"""The Protocols: what the controller needs from its surroundings, and what a provider is given.
+"""The ports: Protocols for what the controller needs from its environment, and for what a provider receives.
 
-Rule: an implementation raises `TransientError` or `PermanentError` for a provider's failure, OSError for a disk's, and
-no other exception on purpose.
+Rule: an implementation raises `TransientError` or `PermanentError` if a provider fails, `OSError` if a disk fails, and
+otherwise only the exceptions that a method documents.
 """
 
 from reconciler.ports.ci_host import CiHost, CommentRefusedError

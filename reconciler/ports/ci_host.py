@@ -1,4 +1,4 @@
-"""The port of a CI host: what it offers to the step in which `reconcile` runs."""
+"""The port of a CI host, with the features that it provides to the step in which `reconcile` runs."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ from reconciler.model.report import Report
 
 
 class CommentRefusedError(Exception):
-    """The comment could not be written. The message says why."""
+    """A comment that could not be written. The message states the cause."""
 
 
 class CiHost(Protocol):
-    """A CI host during one step. A property says whether the host has a feature; a method is called only if it has."""
+    """A CI host during one step.
+
+    Where a property shows whether the host has a feature, the method that uses the feature is called only if it does.
+    """
 
     @property
     def name(self) -> str:
-        """The host's name, which its warnings start with."""
+        """The host's name, with which warnings about the host begin."""
 
     @property
     def reads_both_streams(self) -> bool:
         """Whether the host reads stdout and stderr as one log."""
 
     def without_commands(self, text: str) -> str:
-        """Return text without workflow commands, as it is printed on stdout or stderr."""
+        """Return text for stdout or stderr in which the host finds no workflow commands."""
 
     def annotations(self, report: Report, specs: Path) -> str:
-        """Return the text for stderr that makes the host show annotations for a report, or an empty text.
+        """Return the text to write to stderr so that the host shows annotations for a report, or an empty text.
 
         Args:
             report: the report.
@@ -37,32 +40,32 @@ class CiHost(Protocol):
 
     @property
     def summary_bytes_left(self) -> int | None:
-        """How many bytes the step's summary can still take, or None if there is no summary."""
+        """How many bytes can still be added to the step's summary, or None if there is no summary."""
 
     def add_summary(self, text: str) -> None:
-        """Append to the step's summary. Raises OSError."""
+        """Append to the step's summary. Raises `OSError` if it cannot be written."""
 
     @property
     def keeps_files(self) -> bool:
-        """Whether files can be kept for later steps."""
+        """Whether `write_file` can keep files for later steps."""
 
     def write_file(self, name: str, text: str) -> Path:
-        """Write a file for later steps, and return its path. Raises OSError."""
+        """Write a file for later steps, and return its path. Raises `OSError` if it cannot be written."""
 
     def set_outputs(self, values: Mapping[str, str]) -> None:
-        """Set outputs that later steps can read by name. Raises OSError."""
+        """Set outputs that later steps can read by name. Raises `OSError` if they cannot be written."""
 
     @property
     def comment_target(self) -> str | None:
-        """Where a comment would be written, such as `pull request 7`, or None if it cannot be."""
+        """Where a comment would be written, such as `pull request 7`, or None if no comment can be written."""
 
     @property
     def comment_max(self) -> int:
-        """The most characters of a comment."""
+        """The most characters in a comment."""
 
     async def put_comment(self, marker: str, text: str) -> str:
-        """Write the one comment that begins with this marker, and return its id.
+        """Create or replace the comment that begins with this marker, and return its id.
 
-        Raises `CommentRefusedError`, ValueError for an address that no secret may be sent to, and the transport's
-        errors.
+        Raises `CommentRefusedError` if the host refuses the comment, `ValueError` if the token must not be sent to the
+        host's address, and the errors of the transport.
         """

@@ -1,4 +1,4 @@
-"""The ports of the machine: its clock, its disk, and notifications about changed files."""
+"""The ports of the machine: the clock, the disk, and notifications about changed files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time, behind a port so that tests can control it."""
+    """The clock, which is a port so that tests can control the time."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the current time as an aware datetime in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never decrease."""
+        """Return a number of seconds that never decreases."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -26,58 +26,62 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name in a directory. A symbolic link is neither file nor directory unless it points inside."""
+    """An entry of a directory.
+
+    A symbolic link is a file or directory only if the disk follows it. Otherwise both flags are False.
+    """
 
     name: str
     is_dir: bool
     is_file: bool
     why_neither: str = "neither a file nor a directory"
-    """What the entry is instead, for messages."""
+    """For messages: what the entry is if it is neither a file nor a directory."""
     stamp: tuple[int, ...] | None = None
-    """Of a file: while the stamp is the same, the bytes most likely are too. None if that is unknown."""
+    """For a file: as long as the stamp is the same, the content is most likely the same. None if it is unknown."""
 
 
 class Disk(Protocol):
-    """The only access to files: seven operations, so that a test's disk can lose what was not synced."""
+    """Access to files in few operations, so that a disk in a test can lose data that was not synced."""
 
     def read(self, path: Path) -> bytes:
-        """Return a file's bytes. Raises OSError."""
+        """Return the content of a file. Raises `OSError` if it cannot be read."""
         ...
 
     def list(self, path: Path) -> list[Entry]:
-        """Return the entries of a directory, sorted by name. Raises OSError."""
+        """Return the entries of a directory, sorted by name. Raises `OSError` if it cannot be read."""
         ...
 
     def write_beside(self, target: Path, data: bytes) -> Path:
-        """Write bytes to a new file in the directory of `target`, which is created if needed. Return the new file.
+        """Write bytes to a new file in the directory of `target`, and return the path of the new file.
 
-        `rename` then puts it in the place of `target`. Nothing is durable yet. Raises OSError that names `target`.
+        The directory is created if needed. `rename` then moves the new file to `target`. Nothing is durable yet.
+        Raises an `OSError` that names `target` if the file cannot be written.
         """
         ...
 
     def sync(self, path: Path) -> None:
-        """Make a file's bytes durable."""
+        """Make the content of a file durable."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Put a file in the place of another in one step."""
+        """Move a file to `target` atomically. A file there is replaced."""
         ...
 
     def sync_dir(self, path: Path) -> None:
-        """Make a directory's entries durable."""
+        """Make the entries of a directory durable."""
         ...
 
     def remove(self, path: Path) -> None:
-        """Remove a file. Does nothing if there is none."""
+        """Remove a file. Does nothing if it does not exist."""
         ...
 
 
 class ChangeNotifier(Protocol):
-    """Notifies of changes below the specs directory. A snapshot finds out what changed."""
+    """Waits for changes below the specs directory. A new snapshot shows what changed."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether a change would still be noticed."""
+        """Whether the notifier would still notice a change."""
         ...
 
     async def wait(self) -> None:

@@ -1,4 +1,4 @@
-"""The ports of a provider: what it is given, and what it must be able to do."""
+"""The ports of a provider: what an adapter receives, and what it must implement."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from reconciler.model.job import (
 )
 
 BINDINGS_MAX = 600
-"""The most characters of bindings in a message. A status cuts a message at 1,024."""
+"""The most characters of bindings in a message. A status cuts a message at 1,024 characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer. `headers` has lower-case names; `at` is its `Date`, if it had a valid one."""
+    """A complete response. `headers` has lower-case names, and `at` is the `Date` header, or None if it is invalid."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,22 +45,22 @@ class Response:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            msg = f"the answer (HTTP {self.status}) is not JSON: this is not the API that was expected"
+            msg = f"the response (HTTP {self.status}) is not JSON: this is not the expected API"
             raise PermanentError(msg, kind=Kind.INVALID) from None
 
 
 @dataclass(frozen=True, slots=True)
 class NotBound:
-    """Why a credential must not be sent to a host, and the setting with which an operator could allow it."""
+    """The reason why a credential must not be sent to a host, and the setting that would allow it."""
 
     why: str
     variable: str = ""
     """The variable in which the operator lists bindings."""
     pair: str = ""
-    """The binding that would allow it, or an empty text if none would."""
+    """The binding that would allow it, or an empty text if no binding would."""
 
     def message(self, other_pairs: Iterable[str]) -> str:
-        """Return the message, with one setting that allows this pair and all other pairs that are not bound yet."""
+        """Return a message with one setting that allows this pair and all other missing pairs."""
         if not self.pair:
             return self.why
         line = ",".join(sorted({self.pair, *other_pairs}))
@@ -71,16 +71,16 @@ class NotBound:
 
 
 Sign = Callable[[str, str, bytes], Mapping[str, str]]
-"""Returns the headers that sign a request, given its method, complete URL and body."""
+"""A function that returns the headers that sign a request, given the method, complete URL and body."""
 
 
 class Transport(Protocol):
-    """The HTTP client of an adapter: limited in time and rate, and to the host of its account.
+    """The HTTP client of an adapter, limited in time, rate and size, and to the base URL of its account.
 
-    `send` returns every answer, whatever its status. It raises `TransientError` if there is no answer, and
-    `PermanentError` for a redirect, for an answer over the size limit, and for a URL outside the account's base URL.
-    Known secrets are redacted in every answer: those from credentials, those in a header that authorises, and those
-    given to `conceal`.
+    `send` returns every response except a redirect, whatever its status. It raises `TransientError` if the request
+    cannot be sent now or there is no complete response. It raises `PermanentError` for a redirect, for a response over
+    the size limit, and for a request that must not or cannot be sent. Known secrets are redacted in every response:
+    those from credentials, those in a header for authorisation, and those passed to `conceal`.
     """
 
     async def send(
@@ -93,14 +93,14 @@ class Transport(Protocol):
         headers: Mapping[str, str] | None = None,
         sign: Sign | None = None,
     ) -> Response:
-        """Send one request to `base_url + path`, and return the answer.
+        """Send one request to `base_url + path`, and return the response.
 
-        `sign` is called right before the request is sent, so that the signature is fresh and of the final request.
+        `sign` is called right before the request is sent, so that the signature is recent and covers the final request.
         """
         ...
 
     def conceal(self, *secrets: str) -> None:
-        """Redact further secrets that no header carries, such as a signing key."""
+        """Redact further secrets, which are not in any header, such as a signing key."""
         ...
 
     def to_app(self, app: object) -> Transport:
@@ -109,10 +109,10 @@ class Transport(Protocol):
 
 
 class Credentials(Protocol):
-    """The source of an adapter's secret. It is called right before each request."""
+    """The source of an adapter's secret. An adapter calls it right before each request."""
 
     async def token(self) -> str:
-        """Return the secret. Raises `PermanentError(missing)` with a sentence that says what to set."""
+        """Return the secret. Raises `PermanentError(missing)` if it is missing; the message states what to set."""
         ...
 
 
@@ -120,30 +120,30 @@ class Now(Protocol):
     """The wall clock."""
 
     def __call__(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the current time as an aware datetime in UTC."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountConfig:
-    """One resolved account, with which an adapter is opened."""
+    """The resolved account for which an adapter is opened."""
 
     account: Account
     options: BaseModel
     state_dir: Path | None
-    """Where the embedded sandbox keeps its state. None keeps it in memory."""
+    """The directory in which the embedded sandbox keeps its state, or None to keep it in memory."""
     now: Now
 
 
 class JobReader(Protocol):
-    """The requests of an adapter that change nothing."""
+    """The methods of an adapter that do not change jobs."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page of the list. The caller requests the next ones."""
+        """Return one page of the list of jobs. The caller requests the following pages."""
         ...
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return the job, or None only for the provider's own not-found answer for this id."""
+        """Return the job, or None if the provider's own response is that this id does not exist."""
         ...
 
 
@@ -151,42 +151,42 @@ class JobController(JobReader, Protocol):
     """A reader that can also cancel a job."""
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel, and return the provider's answer.
+        """Request a cancel, and return the outcome.
 
-        An answer of 2xx without a job in it is `Accepted`. `AlreadyOver` is for a job that has ended or is being
-        cancelled. Any other refusal raises `PermanentError`.
+        A 2xx response is `Accepted`, even if it does not contain the job. If the provider refuses because the job has
+        ended or is being cancelled, the outcome is `AlreadyOver`. Raises `PermanentError` for any other refusal.
         """
         ...
 
 
 @runtime_checkable
 class SupportsPause(Protocol):
-    """Required if `Capabilities.can_pause`."""
+    """The port that an adapter must implement if `Capabilities.can_pause` is True."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a pause. `AlreadyOver` is for a job that has ended, is paused or is pausing."""
+        """Request a pause. The outcome is `AlreadyOver` if the job has ended, is paused or is pausing."""
         ...
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a resume. `AlreadyOver` is for a job that has ended or is not paused."""
+        """Request a resume. The outcome is `AlreadyOver` if the job has ended or is not paused."""
         ...
 
 
 @runtime_checkable
 class SupportsEvents(Protocol):
-    """Required if `Capabilities.can_list_events`."""
+    """The port that an adapter must implement if `Capabilities.can_list_events` is True."""
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        """Return the job's newest log lines, newest first."""
+        """Return at most `limit` of the job's newest log lines, newest first."""
         ...
 
 
 @runtime_checkable
 class SupportsCheckpoints(Protocol):
-    """Required if `Capabilities.can_list_checkpoints`."""
+    """The port that an adapter must implement if `Capabilities.can_list_checkpoints` is True."""
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return the newest models that the job saved before its end, newest first."""
+        """Return at most `limit` of the newest models that the job saved before it ended, newest first."""
         ...
 
 
@@ -200,11 +200,11 @@ class Rate:
 
 
 class ProviderType(Protocol):
-    """A provider type: everything that is known before an account is opened."""
+    """A provider type, with everything that is known before an account is opened."""
 
     @property
     def name(self) -> str:
-        """The word in `spec.type`."""
+        """The value of `spec.type` that selects this type."""
         ...
 
     @property
@@ -214,72 +214,73 @@ class ProviderType(Protocol):
 
     @property
     def id_pattern(self) -> str:
-        """A regular expression that matches every complete job id. It allows `/`, `..` or `?` only if it must."""
+        """A regular expression that matches every job id completely. It allows `/` or `?` only if ids contain them."""
         ...
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the canonical spelling of a job id in this account; pure.
+        """Return the canonical spelling of a job id in this account. The function must be pure.
 
-        The id matches `id_pattern`. If each job has one spelling, the id is returned as it is. Raises ValueError with a
-        sentence if no job of this account can have it.
+        The id matches `id_pattern`. If every job has only one spelling, return the id unchanged. Raises `ValueError`
+        with a message for the user if no job in this account can have the id.
         """
         ...
 
     @property
     def key_variable(self) -> str | None:
-        """The variable from which the vendor's SDK reads the secret, or None if no secret is needed."""
+        """The environment variable from which the vendor's SDK reads the secret, or None if no secret is needed."""
         ...
 
     @property
     def has_whole_key(self) -> bool:
-        """Whether `key_variable` holds the complete secret, not a part of it or the path of a file."""
+        """Whether `key_variable` contains the complete secret, not a part of it or the path of a file."""
         ...
 
     @property
     def url_variables(self) -> tuple[str, ...]:
-        """The variables from which the vendor's SDK reads the base URL. The first one that is set counts."""
+        """The variables from which the vendor's SDK reads the base URL. The first one that is set is used."""
         ...
 
     @property
     def option_variables(self) -> Mapping[str, tuple[str, ...]]:
-        """The variables from which the vendor's SDK reads options, by the options' names in a document.
+        """The variables from which the vendor's SDK reads options, by the names of the options in a document.
 
-        They count if an account uses the usual key and its document leaves the option out.
+        They are used if an account uses the usual key and its document leaves the option out.
         """
         ...
 
     @property
     def finds_credentials(self) -> bool:
-        """Whether the vendor's library finds a secret that neither a spec names nor a variable holds completely.
+        """Whether the vendor's library can find a secret that no document names and no variable contains completely.
 
-        The account is then opened with credentials whose token is empty, and a binding calls the secret `key_variable`.
+        If so, an account may be opened with credentials whose token is empty, and bindings refer to the secret as
+        `key_variable`.
         """
         ...
 
     @property
     def capabilities(self) -> Capabilities:
-        """The capabilities of the type."""
+        """The capabilities of providers of this type."""
         ...
 
     @property
     def rate(self) -> Rate:
-        """The default rate limit. A Provider document may set another."""
+        """The default rate limit, which a Provider document may override."""
         ...
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the options that belong to the account's identity, such as project and region."""
+        """Return the options that are part of an account's identity, such as project and region."""
         ...
 
     def own_url(self, options: BaseModel) -> str | None:
-        """Return the service's own address for these options, or None if each account has its own.
+        """Return the vendor's base URL for these options, or None if every account has a base URL of its own.
 
-        The usual secret is sent to this host without a binding of the operator. Therefore no option may lead to a host
-        that is not the vendor's.
+        The usual secret is sent to this host without a binding from the operator. Therefore no option may lead to a
+        host that does not belong to the vendor.
         """
         ...
 
     def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AbstractAsyncContextManager[JobController]:
-        """Open one account."""
+        """Return a context manager that opens one account and closes it on exit."""
         ...

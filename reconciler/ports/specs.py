@@ -1,4 +1,4 @@
-"""The port of the specs: where documents come from, and what one reading of them holds."""
+"""The port of the specs: the source of documents, and the snapshot that it returns."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ D = TypeVar("D", JobDocument, Provider, Settings)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located(Generic[D]):
-    """A document and its position."""
+    """A document and its position in a file."""
 
     document: D
     file: str
-    """Relative to the specs directory, with `/`."""
+    """The path of the file, relative to the specs directory, with `/`."""
     line: int
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
-    """The line of each field, by path such as `("spec", "jobId")`, for diagnostics that are made after parsing."""
+    """The line of each field, by a path such as `("spec", "jobId")`, for diagnostics that are created after parsing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenJob:
-    """A job document that is invalid but has a readable name. Its status must report that."""
+    """An invalid job document with a readable name. The status of that name must report the error."""
 
     name: str
     file: str
@@ -38,7 +38,7 @@ class BrokenJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Every document below the specs directory at one moment."""
+    """Every document below the specs directory at one point in time."""
 
     jobs: tuple[Located[JobDocument], ...] = ()
     providers: tuple[Located[Provider], ...] = ()
@@ -47,20 +47,20 @@ class Snapshot:
     broken_providers: frozenset[str] = frozenset()
     """The names of invalid Provider documents."""
     broken_files: frozenset[str] = frozenset()
-    """The files that could not be read, or not completely."""
+    """The files that could not be read or parsed completely."""
     may_hold_providers: frozenset[str] = frozenset()
-    """The broken files that seem to hold a Provider document whose name is unknown."""
+    """The broken files that seem to contain a Provider document whose name is unknown."""
     may_name_providers: frozenset[str] = frozenset()
-    """The names that seem to occur in those files."""
+    """The document names that seem to occur in those files."""
     is_settings_broken: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     revision: str | None = None
     why_not_trusted: str | None = None
-    """Why this revision is read but not acted on (`RevisionNotTrusted`), if so."""
+    """Why this revision is read but not acted on (`RevisionNotTrusted`), or None."""
     is_torn: bool = False
-    """Whether it is not trusted only because it changed while it was read."""
+    """Whether this revision is not trusted only because it changed while it was being read."""
     approvals: tuple[CommitApproval, ...] = ()
-    """The approvals in the commits of the last day."""
+    """The approvals in the messages of recent commits."""
     notices: tuple[str, ...] = ()
     """Messages about this revision for the report."""
 
@@ -69,24 +69,24 @@ class SpecSource(Protocol):
     """The source of the documents."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document. Never raises because of a user's mistake, which becomes a diagnostic.
+        """Return every document. An error in a document becomes a diagnostic and is never raised.
 
         Without `by_content`, a file whose stamp has not changed since the last snapshot is not read again.
         """
         ...
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document as it is now, or None if it is missing or invalid."""
+        """Read a file again, and return the job document of that name, or None unless exactly one is valid."""
         ...
 
     def is_as_read(self) -> bool:
-        """Whether the Settings are still those of the last snapshot, and the revision is still trusted.
+        """Return whether the Settings are the same as in the last snapshot and the revision is still trusted.
 
-        It is called before each request. Therefore it reads only files that held Settings at the last snapshot; new
-        ones count from the next snapshot on.
+        This is called before each request. Therefore it reads only the files that contained Settings at the last
+        snapshot. Settings in another file take effect with the next snapshot.
         """
         ...
 
     def origin(self, file: str) -> Origin | None:
-        """Return the commit that last changed a file, if the source is a Git checkout that knows it."""
+        """Return the commit that last changed a file, or None if the source does not know it."""
         ...

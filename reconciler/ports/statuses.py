@@ -1,4 +1,4 @@
-"""The ports of the records that the controller writes: the status tree, its publisher, and the journal."""
+"""The ports of the records that the controller writes: the status tree, the publisher and the journal."""
 
 from __future__ import annotations
 
@@ -13,78 +13,82 @@ from reconciler.model.journal import KnownStatuses, Requested
 from reconciler.model.status import JobStatus, ProviderStatus
 
 PROVIDERS = "_providers/"
-"""The folder of provider statuses in the status tree. No folder of specs has such a name."""
+"""The folder of provider statuses in the status tree. A folder of specs cannot have this name."""
 
 
 def status_path(source: str, name: str) -> str:
-    """Return the path of a spec's status in the status tree, from the spec's file and name."""
+    """Return the path in the status tree of the status of a spec, given the spec's file and name."""
     return str(PurePosixPath(source).parent / f"{name}.yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A status file, or a directory of statuses, that exists and could not be read this time."""
+    """A status file or a directory of statuses that exists but could not be read."""
 
     path: str
-    """Relative to the status tree, with `/`. A directory ends with `/`, and the tree itself is the empty path."""
+    """The path relative to the status tree, with `/`. A directory ends with `/`. The empty path is the tree itself."""
     why: str
     """The operating system's message."""
     remedy: str
+    """What a person can do so that it can be read."""
 
     @property
     def is_directory(self) -> bool:
-        """Whether it is a directory, which may hold any number of statuses."""
+        """Whether this is a directory, which may contain any number of statuses."""
         return not self.path or self.path.endswith("/")
 
     @property
     def is_of_jobs(self) -> bool:
-        """Whether it may hold the status of a job. Otherwise it is about a provider."""
+        """Whether this may contain the status of a job, not only of a provider."""
         return not self.path.startswith(PROVIDERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStatuses:
-    """The status tree as it was read."""
+    """The content of the status tree as it was read."""
 
     jobs: tuple[JobStatus, ...] = ()
     providers: tuple[ProviderStatus, ...] = ()
     discarded: tuple[str, ...] = ()
-    """Status files that are ignored: unparsable, with a merge conflict, or with a wrong digest."""
+    """The paths of ignored status files, which cannot be parsed, contain a merge conflict or have a wrong digest."""
     unread: tuple[Unread, ...] = ()
-    """Files and directories that could not be read this time. They are unknown, not missing, and not overwritten."""
+    """Files and directories that could not be read. Their content is unknown, not missing, and is not overwritten."""
     too_new: tuple[str, ...] = ()
-    """Status files of a later apiVersion. They stay untouched, and no change is requested for their jobs."""
+    """Status files with a later apiVersion. They are not changed, and no change is requested for their jobs."""
     too_new_jobs: frozenset[tuple[str, str]] = frozenset()
-    """The jobs of those files, as account and id, as far as they are known."""
+    """The jobs in those files, as account and id, as far as they can be read."""
 
     @property
     def lost_names(self) -> frozenset[str]:
-        """The names of the jobs whose statuses were discarded."""
+        """The names of the specs whose statuses were discarded."""
         return frozenset(PurePosixPath(each).stem for each in self.discarded if not each.startswith(PROVIDERS))
 
     def is_of_later_version(self, name: str, ref: JobRef | None) -> bool:
-        """Whether the status of a spec, or of its job, is of a later apiVersion."""
+        """Return whether the status file of a spec or of its job has a later apiVersion."""
         job = (str(ref.account), ref.id) if ref else None
         return job in self.too_new_jobs or any(PurePosixPath(each).stem == name for each in self.too_new)
 
 
 class StatusStore(Protocol):
-    """The store of statuses."""
+    """The store of statuses on disk."""
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
-        """Read the whole tree. Without `by_content`, a file whose stamp has not changed is not read again."""
+        """Read the whole status tree. Without `by_content`, a file whose stamp has not changed is not read again."""
         ...
 
     def known(self) -> StoredStatuses:
-        """Return the statuses of the last `load`, with later writes, without reading the disk."""
+        """Return the statuses of the last `load`, updated by later writes, without reading the disk."""
         ...
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
-        """Write a status if its bytes differ from those on disk. Returns whether it did. Raises OSError."""
+        """Write a status if it differs from the file on disk, and return whether it was written.
+
+        Raises `OSError` if the file cannot be written.
+        """
         ...
 
     def remove(self, status: JobStatus) -> None:
-        """Remove a status file that was loaded."""
+        """Remove the file of a status that was loaded or written."""
         ...
 
     def restore(self, status: JobStatus) -> None:
@@ -92,75 +96,78 @@ class StatusStore(Protocol):
         ...
 
     def discard(self, path: str) -> None:
-        """Remove a discarded file."""
+        """Remove the file at this path if `load` discarded it."""
         ...
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write a provider's status if it changed. Returns whether it did."""
+        """Write a provider's status if it changed, and return whether it was written."""
         ...
 
     def remove_provider(self, name: str) -> None:
-        """Remove a provider's status, because its account is observed again."""
+        """Remove a provider's status, because it no longer applies."""
         ...
 
 
 class Publisher(Protocol):
-    """Publishes the statuses on disk. Each method may raise `PublishError`."""
+    """Publishes the statuses on disk. Every asynchronous method raises `PublishError` if it fails."""
 
     @property
     def is_shared(self) -> bool:
-        """Whether others publish there too, so that an intent must be published before its request is sent."""
+        """Whether other writers may publish too, so that an intent must be published before its request is sent."""
         ...
 
     @property
     def is_dedicated(self) -> bool:
-        """Whether the branch holds statuses only, so that authors of specs do not write to it."""
+        """Whether the branch contains only statuses, so that spec authors do not write to it."""
         ...
 
     @property
     def edition(self) -> int:
-        """How often commits of others replaced statuses on the disk. Decisions on an older edition are dropped."""
+        """How often published statuses replaced those on disk. Decisions based on an older edition are discarded."""
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[object]:
-        """Return a lock under which only its holder publishes. An intent is valid only once it is published."""
+        """Return the lock that a caller holds to publish. While it is held, no other task publishes or pulls."""
         ...
 
     async def pull(self) -> None:
-        """Replace the statuses on disk by the published ones."""
+        """Replace the statuses on disk with the published ones."""
         ...
 
     async def publish(self, message: str) -> str | None:
-        """Publish changes, and return the revision, or None without changes. Raises `ConflictError`.
+        """Publish changes, and return the revision, or None if there are no changes.
 
-        The caller holds `exclusive`.
+        The caller must hold `exclusive`. Raises `ConflictError` if another writer published first.
         """
         ...
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Publish changes on top of the published statuses. For outcomes, which must not be lost to a conflict."""
+        """Publish changes on top of what others published, so that a conflict loses no outcome of a request."""
         ...
 
 
 class Journal(Protocol):
-    """The guard's memory, which writing statuses cannot change. Each method except `forget` may raise OSError."""
+    """The guard's record of attempts and statuses, which does not depend on the status files.
+
+    Each method except `forget` raises `OSError` if the journal cannot be read or written.
+    """
 
     def requested(self) -> tuple[Requested, ...]:
-        """Return every first attempt that still counts or that proves an open receipt."""
+        """Return every recorded first attempt that has not been removed."""
         ...
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Record new attempts durably, and keep the earlier ones in `still`."""
+        """Record new attempts durably. Of the earlier ones, only those in `still` are kept."""
         ...
 
     def forget(self, requested: Iterable[Requested]) -> None:
-        """Remove attempts that were not sent. The file changes at the end of the pass."""
+        """Remove attempts that were not sent. The file on disk changes at the end of the pass, in `keep`."""
         ...
 
     def known(self) -> KnownStatuses:
-        """Return the statuses as the last pass left them."""
+        """Return the statuses that existed after the last pass."""
         ...
 
     def keep(self, known: KnownStatuses) -> None:
-        """Record the statuses as this pass leaves them."""
+        """Record the statuses that exist after this pass."""
         ...

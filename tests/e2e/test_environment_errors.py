@@ -215,7 +215,7 @@ CASES: dict[str, Case] = {
     ),
     "certificates that are not there": Case(
         78,
-        ("SSL_CERT_FILE names no certificates that can be read: No such file or directory",),
+        ("the certificates that SSL_CERT_FILE names cannot be read: No such file or directory",),
         {**NOWHERE, "SSL_CERT_FILE": "/nowhere.pem"},
         prepare=_far_job,
     ),
@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
         69, ("the certificate or TLS of 127.0.0.1",), OPENAI, ("--timeout", "0s"), prepare=_page("https")
     ),
     "a page in the place of the API": Case(
-        69, ("the answer (HTTP 200) is not JSON: this is not the API that was expected",), OPENAI, prepare=_page("http")
+        69, ("the response (HTTP 200) is not JSON: this is not the expected API",), OPENAI, prepare=_page("http")
     ),
     "plan that cannot be written": Case(
         70, ("/proc/nowhere: ",), arguments=("plan", "--out", "/proc/nowhere"), stops=True
