@@ -1,1 +1,1 @@
-"""Make a Git repository the truth about LLM fine-tuning jobs."""
+"""Keep LLM fine-tuning jobs in the states that a Git repository declares."""

@@ -1,8 +1,9 @@
-"""The errors of providers, of publishing, and of requests that lost their purpose.
+"""The errors that adapters, publishers and the throttle raise.
 
-Rules: an error decides what happens next, and the code that raises it makes that decision once. `TransientError` is
-retried; `PermanentError` needs a person. An adapter raises nothing else on purpose; any other exception of an adapter
-becomes a `DefectError`. A message never holds a secret.
+Rules: the class of an error determines what happens next, and the code that raises it chooses the class. After a
+`TransientError` the request is retried. A `PermanentError` lasts until a person changes something. An adapter raises no
+other errors on purpose, and any other exception from an adapter is treated as a `DefectError`. A message never contains
+a secret.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ class Delivered(StrEnum):
     """Whether the provider may have acted on a request that failed."""
 
     NO = "no"
-    """Certainly not: the connection was refused, or the provider answered 429."""
+    """Certainly not, for example because the connection was refused or the provider responded with 429."""
     UNKNOWN = "unknown"
-    """Unclear: there was no answer, or one that does not tell (5xx)."""
+    """Unknown: there was no response, or the response does not show it (5xx)."""
 
 
 class Kind(StrEnum):
     """Why a retry will not help."""
 
     DENIED = "denied"
-    """401: the credential is not accepted for any request."""
+    """401: the provider does not accept the credential for any request."""
     FORBIDDEN = "forbidden"
-    """403: the credential is not allowed to do this, perhaps for one job only."""
+    """403: the credential does not allow this request. Other requests may still be allowed."""
     REFUSED = "refused"
     """The provider understood the request and refused it."""
     INVALID = "invalid"
-    """The answer is not one of this provider's: wrong URL, a page of a proxy, another dialect."""
+    """The response is not one of this provider's API, for example because the URL is wrong or a proxy responded."""
     MISSING = "missing"
     """A credential, an extra or a setting is missing."""
     UNREACHABLE = "unreachable"
@@ -39,8 +40,8 @@ class Kind(StrEnum):
 def error_location(error: BaseException) -> str:
     """Return the class of an error and the place where it was raised, such as `KeyError in mine.py, line 40`.
 
-    The error's message is left out, because a library may quote its input in it. Only the operating system's text is
-    kept.
+    The error's message is left out, because a library may quote its input in it. For an `OSError` the operating
+    system's description is appended.
     """
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
@@ -52,11 +53,11 @@ def error_location(error: BaseException) -> str:
 
 
 class ProviderError(Exception):
-    """The base of the errors of adapters. It is not raised itself."""
+    """Base class of the errors that an adapter raises. It is never raised directly."""
 
 
 class TransientError(ProviderError):
-    """An error that a retry may overcome. `retry_after_s` is the provider's own lower bound, in seconds."""
+    """An error that a retry may resolve. `retry_after_s` is the shortest delay that the provider allows, in seconds."""
 
     def __init__(self, message: str, *, delivered: Delivered, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -73,19 +74,19 @@ class PermanentError(ProviderError):
 
 
 class DefectError(PermanentError):
-    """A bug in an adapter. It says nothing about the provider."""
+    """A bug in an adapter, which is no evidence about the provider or its jobs."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"a bug in its provider type: {error_location(error)}", kind=Kind.INVALID)
 
 
 class ConflictError(Exception):
-    """Another writer published statuses first. Decisions must be made again from the statuses that it published."""
+    """Another writer published statuses first, so decisions must be made again from the published statuses."""
 
 
 class SupersededError(Exception):
-    """A change was no longer wanted when its request was about to be sent, so it was not sent."""
+    """A request that was not sent, because the change was no longer wanted right before sending."""
 
 
 class PublishError(Exception):
-    """Statuses could not be published. The message says why."""
+    """A failure to publish statuses. The message states the cause."""

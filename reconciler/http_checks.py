@@ -1,7 +1,7 @@
-"""Checks on requests and answers that need no HTTP library. `transport` applies them to everything that it sends.
+"""Checks on requests and responses that need no HTTP library.
 
-Rules: a request that fails a check is not sent, and the error repeats no value that may be a key. An answer is redacted
-before an adapter sees it.
+Rules: `transport` applies the checks to every request and response. A request that fails a check is not sent, and the
+error never repeats a value that may be a key. A response is redacted before an adapter sees it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from reconciler.time_headers import http_date, retry_after_s
 HOST_MAX = 253
 ERROR_TEXT_MAX = 200
 REDACT_IN_THREAD_ABOVE = 256 * 1024
-"""A longer answer is redacted in a thread, so that no other account waits."""
+"""A response with more characters is redacted in a thread, so that it does not delay other accounts."""
 
 _LIBRARY_NUMBERS = re.compile(r"\[(Errno|SSL)[^\[\]]*\] ?| ?\(_ssl\.c:\d+\)")
 _AUTHORISES = re.compile(r"auth|cookie|credential|key|password|secret|token", re.IGNORECASE)
-"""The names of headers whose values are secret."""
+"""Matches the names of headers whose values are secret."""
 
 
 def check_path(path: str) -> None:
     """Raise `PermanentError(invalid)` unless a path stays below the base URL. The empty path is the base URL itself.
 
-    A gateway may decode percent-encoding before it resolves the path, so the decoded path is checked too.
+    A gateway may decode percent-encoding before it resolves the path, so dot segments are looked for in the decoded
+    path.
     """
     segments = unquote(path).replace("\\", "/").split("/")
     if path and (
@@ -48,7 +49,10 @@ def check_path(path: str) -> None:
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the headers if all can be sent. Raises `PermanentError(missing)`, which names the header only."""
+    """Return the headers unchanged.
+
+    Raises `PermanentError(missing)` if a value cannot be sent. The message contains only the name of the header.
+    """
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable() and value == value.strip()):
             msg = (
@@ -60,7 +64,11 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def secrets_in_header(name: str, value: str) -> list[str]:
-    """Return the secrets in a request header. A scheme such as `Bearer` and a signature, valid only once, are none."""
+    """Return the secrets in a request header.
+
+    A scheme such as `Bearer` is not a secret, and neither is a one-time signature. For basic authentication, the
+    decoded user and password are returned too.
+    """
     scheme, _, rest = value.partition(" ")
     if not _AUTHORISES.search(name) or " " in rest.strip():
         return []
@@ -72,18 +80,21 @@ def secrets_in_header(name: str, value: str) -> list[str]:
 
 
 def redirect_host(location: str, own_host: str) -> str:
-    """Return the host of a redirect for a message, unless its name holds letters of a secret."""
+    """Return the host of a redirect for a message, or a description if the host's name contains part of a secret."""
     try:
         host = urlsplit(location).hostname or own_host
     except ValueError:
         return "an invalid address"
     if KNOWN_SECRETS.has_letters_of(host):
-        return "another host, whose name is not shown because it holds letters of a secret"
+        return "another host, whose name is not shown because it contains part of a secret"
     return repr(one_line(host, HOST_MAX))
 
 
 def settings_error(host: str, error: Exception) -> PermanentError:
-    """Return the error for unusable proxy or certificate settings. It omits a proxy's address, which may be secret."""
+    """Return the error to raise if the proxy or certificate settings cannot be used.
+
+    The message never contains the address of a proxy, because the address may contain a password.
+    """
     match error:
         case ImportError():
             why = "httpx needs an extra for a SOCKS proxy: pip install 'httpx[socks]'"
@@ -95,12 +106,12 @@ def settings_error(host: str, error: Exception) -> PermanentError:
 
 
 def text_of_error(error: Exception) -> str:
-    """Return the text of an error without its library's internal numbers."""
+    """Return the text of an error as one redacted line, without the error numbers of its library."""
     return KNOWN_SECRETS.redact(one_line(_LIBRARY_NUMBERS.sub("", str(error)), ERROR_TEXT_MAX))
 
 
 async def redacted_response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
-    """Return an answer without the known secrets."""
+    """Return the response with every known secret redacted in its headers and body."""
     at = http_date(headers.get("date"))
     text = body.decode(errors="replace")
     if len(text) > REDACT_IN_THREAD_ABOVE:
@@ -110,7 +121,7 @@ async def redacted_response(status: int, headers: Mapping[str, str], body: bytes
     return Response(
         status=status,
         headers={name: KNOWN_SECRETS.redact(value) for name, value in headers.items()},
-        # The original bytes stay if nothing was redacted: decoding may have replaced invalid ones.
+        # Keep the original bytes if nothing was redacted, because decoding may have replaced invalid bytes.
         body=body if redacted is text else redacted.encode(errors="replace"),
         at=at,
         retry_after_s=retry_after_s(headers, at),

@@ -1,7 +1,8 @@
 """The proxy and the certificate authorities that this machine's environment configures.
 
-Rules: the variables are those that curl and the vendors' clients read. Messages name a proxy by its host only, because
-its address may hold a password. Unusable settings raise ValueError or OSError with a sentence that names the variable.
+Rules: the variables are those that curl and the vendors' clients read. Messages contain only the host of a proxy,
+because its address may contain a password. If a setting cannot be used, `ValueError` or `OSError` is raised with a
+message that names the variable.
 
 Sources: curl(1), "Environment"; golang.org/x/net/http/httpproxy; OpenSSL, SSL_CTX_load_verify_locations(3).
 """
@@ -21,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""Each names a file or a directory. The certificates of all variables that are set are trusted."""
+"""Variables that name certificate files or directories. The certificates of all variables that are set are trusted."""
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 NO_ADDRESS = (
     "HTTPS_PROXY or ALL_PROXY is not an address such as http://proxy.example.org:3128 "
@@ -29,7 +30,10 @@ NO_ADDRESS = (
 )
 
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
-"""The file names by which OpenSSL finds a certificate in a directory. Without such names, every file there is read."""
+"""The file names by which OpenSSL finds a certificate in a directory.
+
+If no file in the directory has such a name, every file in it is read.
+"""
 _ADDRESS = re.compile(
     r"(?P<scheme>[A-Za-z0-9]+)://([^@/?#\\\s]*@)?([A-Za-z0-9._-]+|\[(?P<numbers>[^\[\]@]+)\])(:[0-9]{1,5})?/?"
 )
@@ -38,32 +42,32 @@ _PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy, by the URL that an HTTP library takes."""
+    """The URL of a proxy, in the form that an HTTP library accepts."""
 
     url: str
 
     @property
     def host(self) -> str:
-        """Its host, which messages may contain."""
+        """The proxy's host, which is safe to show in messages."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Its password, percent-encoded as in the URL, and decoded."""
+        """The proxy's password, as percent-encoded in the URL and decoded."""
         password = urlsplit(self.url).password or ""
         return password, unquote(password)
 
 
 def proxy_to(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy for a base URL, or None. Raises ValueError if its address is invalid.
+    """Return the proxy for a base URL, or None. Raises `ValueError` if the proxy's address is invalid.
 
-    A plain http URL has no proxy, because the proxy could read the key.
+    No proxy is used for plain http, because the proxy could read the key.
     """
     target = urlsplit(base_url)
     host = (target.hostname or "").lower()
     if target.scheme != "https" or is_direct(host, target.port or _PORTS["https"], environ):
         return None
-    proxies = getproxies()  # also what macOS has in its settings
+    proxies = getproxies()  # includes the system settings on macOS
     text = proxies.get("https") or proxies.get("all")
     if not text:
         return None
@@ -74,7 +78,10 @@ def proxy_to(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _is_address(url: str) -> bool:
-    """Whether a text is a complete address. In a partial one, a piece of a password could be taken for the host."""
+    """Return whether `url` is a complete proxy address.
+
+    In an incomplete address, part of a password could be mistaken for the host.
+    """
     shape = _ADDRESS.fullmatch(url)
     if shape is None or shape["scheme"].lower() not in PROXY_SCHEMES:
         return False
@@ -86,10 +93,11 @@ def _is_address(url: str) -> bool:
 
 
 def is_direct(host: str, port: int, environ: Mapping[str, str]) -> bool:
-    """Whether a host is reached without a proxy: by `NO_PROXY`, or because it is this machine.
+    """Return whether a host is reached without a proxy: it is this machine, or it matches an entry of `NO_PROXY`.
 
-    An entry is `*`, a domain (with its subdomains, and with or without a leading dot), an IPv4 or IPv6 address (with or
-    without brackets), or a range of addresses. All but a range may have a port. An invalid entry matches nothing.
+    An entry is `*`, a domain (with or without a leading dot, and including its subdomains), an IPv4 or IPv6 address
+    (with or without brackets), or a range of addresses. A domain or an address may have a port. An invalid entry
+    matches nothing.
     """
     with suppress(ValueError):
         if host == "localhost" or ip_address(host).is_loopback:
@@ -121,16 +129,19 @@ def _split_port(entry: str) -> tuple[str, int | None]:
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext | None:
-    """Return a TLS context that trusts the authorities of the environment, or None if it names none. Raises OSError."""
+    """Return a TLS context that trusts the authorities in the environment, or None if no variable is set.
+
+    Raises `OSError` if the certificates cannot be read.
+    """
     named = tuple((name, environ[name]) for name in AUTHORITIES if environ.get(name))
     return _context(named) if named else None
 
 
 @lru_cache(maxsize=4)
 def _context(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
-    """Return a TLS context with these certificates.
+    """Return a TLS context that trusts the certificates in these variables.
 
-    They are read once for all accounts, because that takes longer than a pass over few jobs.
+    The certificates are read once for all accounts, because reading them takes longer than a pass over few jobs.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for variable, text in named:
@@ -139,7 +150,7 @@ def _context(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
                 _trust(context, Path(place))
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise OSError(error.errno, f"{variable} names no certificates that can be read: {why}") from None
+            raise OSError(error.errno, f"the certificates that {variable} names cannot be read: {why}") from None
     return context
 
 
@@ -153,7 +164,7 @@ def _trust(context: ssl.SSLContext, place: Path) -> None:
         return
     trusted = [each for each in files if _is_trusted(context, each)]
     if not trusted:
-        raise OSError(errno.ENOENT, "the directory has no certificate")
+        raise OSError(errno.ENOENT, "the directory contains no certificate")
 
 
 def _is_trusted(context: ssl.SSLContext, file: Path) -> bool:

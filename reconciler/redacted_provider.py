@@ -1,7 +1,7 @@
-"""A wrapper around adapters that redacts every secret in what they return or raise.
+"""A wrapper around adapters that redacts every known secret in their results and errors.
 
-Rules: it wraps every adapter, including one that brings its own HTTP client and thus bypasses `transport`. It has the
-methods of the adapter and no others.
+Rules: every adapter is wrapped, because an adapter may use its own HTTP client and thus bypass `transport`. The wrapper
+supports the same optional ports as the adapter (pause, events, checkpoints) and no others.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def redacted(controller: JobController) -> JobController:
-    """Return an adapter whose results and errors hold no secret."""
-    # `isinstance` with a runtime protocol looks for methods, so the wrapper must not have one that the adapter lacks.
+    """Return the adapter, wrapped so that its results and errors contain no known secret."""
+    # `isinstance` with a runtime protocol checks for methods, so the wrapper must define none that the adapter lacks.
     mixins: list[type[_Redacted]] = []
     mixins += [_Pausing] * isinstance(controller, SupportsPause)
     mixins += [_Logging] * isinstance(controller, SupportsEvents)
@@ -71,12 +71,12 @@ async def _without_secrets(answer: Awaitable[T]) -> T:
 
 
 def without_secrets(record: T) -> T:
-    """Return a record with each secret in its texts redacted, or the same record if it has none."""
+    """Return a copy of a record with every known secret redacted, or the same record if it contains none."""
     return cast("T", _redact_in(record)) if KNOWN_SECRETS.is_in("\n".join(_texts(record))) else record
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if type(value) is str:  # enum values are our own words
+    if type(value) is str:  # an enum value is never a provider's text
         yield value
     elif isinstance(value, tuple):
         for each in value:

@@ -1,16 +1,17 @@
-"""The secrets that this process knows, and their redaction in texts.
+"""The secrets that this process knows, and their redaction in text.
 
-Answers of providers are redacted before other code reads them (`transport`, `redacted_provider`). Texts that leave the
-process are redacted again: streams, log, audit log, statuses, web pages, comments, commit messages.
+Responses from providers are redacted before other code reads them (`transport`, `redacted_provider`). Text that leaves
+the process is redacted again: streams, log, audit log, statuses, web pages, comments and commit messages.
 
-Rules: a secret is found as it is and in its common transformations: in another case, reversed, split by white space or
-control characters, percent-encoded, as HTML entities or escapes (each up to three times over), in hex, and in base64 at
-any offset of a longer text. Most of a secret is found too: at least the share `NEARLY` of its characters in a row, and
-at least `RUN_MIN`.
+Rules: a secret is found verbatim and in its common transformations: in another case, reversed, split by white space or
+control characters, percent-encoded, written with HTML entities or backslash escapes (each encoding up to three times
+over), in hex, and in base64 at any offset of a longer text. Part of a secret is found too if it is a run of at least
+the share `NEARLY` of the secret and of at least `RUN_MIN` characters.
 
 Implementation: the text is searched for *needles*. A needle is the middle of a transformed secret, because every run of
-the length above contains that middle. Texts and needles are compared in a canonical form (`_canonical`). The time is
-linear in the text. In a text without secrets, each needle is searched for once, as bytes.
+the length above contains that middle. Text and needles are compared in a canonical form (`_canonical`). The time is
+linear in the length of the text. If the text contains no secret, each needle is searched for once in the text, and once
+in each decoded form of it.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from urllib.parse import unquote
 
 REDACTED = "[redacted]"
 SECRET_MIN = 8
-"""A shorter one is a placeholder such as `test`. Redacting it would damage ids and words that contain it."""
+"""The shortest secret. A shorter one is a placeholder such as `test`, and redacting it would damage other words."""
 RUN_MIN = 12
 NEARLY = 0.8
-"""The shortest run of a secret that is found: in characters, and as a share of the secret."""
+"""The shortest run of a secret that is found, in characters (`RUN_MIN`) and as a share of the secret."""
 KEPT_PER_SOURCE = 8
-"""How many secrets of one source are known at once. After a rotation, an answer may still repeat the previous one."""
+"""The most secrets that are kept for one source. After a rotation, a response may still contain the previous secret."""
 ENCODED_TIMES = 3
 PIECE_MAX = 4096
-"""A longer piece of a text (see `_ENDS_A_PIECE`) that holds a secret is redacted as a whole."""
+"""The longest piece of a text that is redacted in part. A longer piece with a secret is redacted as a whole."""
 PIECES_MAX = 200
-"""In a long text, once this many pieces held a secret, further ones are redacted as a whole."""
+"""The most pieces of a long text that are redacted in part. Further pieces with a secret are redacted as a whole."""
 
 _CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
 _FOLDED = bytes.maketrans(_CAPITALS + b"-_", _SMALL + b"+/")
@@ -56,7 +57,10 @@ _ESCAPES = tuple(
         ("%&\\", f"{_PERCENT}|{_ENTITY}|{_BACKSLASHED}"),
     )
 )
-"""The escapes one by one, because a secret may contain the sign of another escape, and then all together."""
+"""Each kind of escape alone, and then all kinds together.
+
+They are also decoded alone because a secret may contain the sign of another escape.
+"""
 _WHOLE_ESCAPE = re.compile(r"""\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/0abfnrtv])""")
 _ESCAPED_SPACE = frozenset("0abfnrtv")
 _ENDS_A_PIECE = re.compile(r'(["\n])')
@@ -65,27 +69,27 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def _canonical(text: str) -> bytes:
-    """Return the form in which texts are compared: visible ASCII, in one case and one base64 alphabet."""
+    """Return the form in which texts are compared: only visible ASCII, in lower case and one base64 alphabet."""
     return text.encode("ascii", "ignore").translate(_FOLDED, _INVISIBLE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Needle:
-    """The middle of a secret in one transformation, and how to find the ends of the secret around it."""
+    """The middle of a secret in one transformation, with what is needed to find the ends of the secret around it."""
 
     core: bytes
     before: bytes = b""
-    """What precedes the core in a complete secret. As much of it as matches is redacted too."""
+    """The part of the secret before the core. As much of it as the text contains is redacted too."""
     behind: bytes = b""
-    """What follows the core in a complete secret."""
+    """The part of the secret after the core."""
     run: frozenset[str] = frozenset()
-    """The alphabet of an encoding. All adjacent characters of it are redacted too."""
+    """The alphabet of the encoding. All adjacent characters in this alphabet are redacted too."""
     spare: int = 0
-    """How many encoded characters belong to the secret on each side. That many are redacted even after white space."""
+    """How many encoded characters of the secret may be on each side of the core. White space may separate them."""
 
 
 def _needles(secret: str) -> Iterator[_Needle]:
-    """Yield the needles of a secret, one for each transformation that is searched for directly."""
+    """Yield the needles of a secret: one for each transformation except escapes, which are decoded instead."""
     spare = max(0, len(secret) - max(RUN_MIN, math.ceil(NEARLY * len(secret))))
     begin, end = spare, len(secret) - spare
     for text in (secret, secret[::-1]):
@@ -101,7 +105,7 @@ def _needles(secret: str) -> Iterator[_Needle]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A text, perhaps decoded, with the position in the original text where each of its characters begins and ends."""
+    """A text, perhaps decoded, with the begin and end of each of its characters in the original text."""
 
     text: str
     begins: list[int]
@@ -127,7 +131,7 @@ class _Form:
         )
 
     def spans(self, needles: Iterable[_Needle]) -> Iterator[tuple[int, int]]:
-        """Yield the spans of the original text that hold a secret."""
+        """Yield the spans of the original text that contain a secret."""
         places = [at for at, char in enumerate(self.text) if "!" <= char <= "~"]
         canonical = _canonical(self.text)
         for needle in needles:
@@ -152,7 +156,7 @@ class _Form:
 
 
 def _length_of_run(text: str, needle: _Needle, *, is_split: bool) -> int:
-    """Return how many characters of a text continue an encoding. One that is split continues after white space."""
+    """Return how many characters of a text continue an encoding. A split encoding continues after white space."""
     length, spare = 0, needle.spare
     for at, char in enumerate(text):
         if char in needle.run:
@@ -185,7 +189,7 @@ def _decoded_char(match: re.Match[str]) -> str:
 
 
 class Secrets:
-    """A set of secrets, by their source. Threads may share it."""
+    """A set of secrets, grouped by source. Threads may share one instance."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -194,7 +198,7 @@ class Secrets:
         self._letters: tuple[str, ...] = ()
 
     def add(self, source: Hashable, *secrets: str) -> None:
-        """Add secrets of one source, such as an account's key. Texts shorter than `SECRET_MIN` are ignored."""
+        """Add secrets from one source, such as an account's key. A text shorter than `SECRET_MIN` is ignored."""
         with self._lock:
             known = self._known.setdefault(source, deque(maxlen=KEPT_PER_SOURCE))
             fresh = [each for each in secrets if len(each) >= SECRET_MIN and each not in known]
@@ -207,12 +211,12 @@ class Secrets:
             self._letters = tuple(sorted(map(_letters, everything)))
 
     def is_in(self, text: str) -> bool:
-        """Whether a text holds a secret."""
+        """Return whether a text contains a known secret."""
         needles = self._needles
         return bool(needles) and any(_holds(form, needles) for form in _forms(text))
 
     def redact(self, text: str) -> str:
-        """Return the text with `REDACTED` instead of each secret."""
+        """Return the text with each known secret replaced by `REDACTED`."""
         if not self.is_in(text):
             return text
         if len(text) <= PIECE_MAX:
@@ -223,10 +227,13 @@ class Secrets:
             for each in _ENDS_A_PIECE.split(text)
         )
         redacted = "".join(pieces)
-        return REDACTED if self.is_in(redacted) else redacted  # a secret may cross the border of two pieces
+        return REDACTED if self.is_in(redacted) else redacted  # a secret may span two pieces
 
     def has_letters_of(self, name: str) -> bool:
-        """Whether a name, such as a host's, holds a secret, or `SECRET_MIN` letters and digits of one in a row."""
+        """Return whether a name, such as a host's, contains a secret or part of one.
+
+        A part is a run of `SECRET_MIN` letters and digits. Case and other characters are ignored.
+        """
         letters = _letters(name)
         runs = [letters[at : at + SECRET_MIN] for at in range(len(letters) - SECRET_MIN + 1)]
         return any(run in each for each in self._letters for run in runs) or self.is_in(letters)
@@ -252,7 +259,7 @@ class Secrets:
 
 
 def _over_whole_escapes(span: tuple[int, int], escapes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return the span extended to whole escapes. Half an escape would break the text around it, such as JSON."""
+    """Return the span extended to whole escapes, because half an escape would make the text around it invalid."""
     begin, end = span
     at = bisect_right(escapes, (begin, 0)) - 1
     if at >= 0 and escapes[at][0] < begin < escapes[at][1]:
@@ -268,7 +275,7 @@ def _letters(text: str) -> str:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield a text, and the text with its escapes decoded once, twice, and so on."""
+    """Yield a text, and the text with its escapes decoded once, twice and so on, up to `ENCODED_TIMES`."""
     yield text
     for signs, escape in _ESCAPES:
         form = text
@@ -285,4 +292,4 @@ def _holds(text: str, needles: tuple[_Needle, ...]) -> bool:
 
 
 KNOWN_SECRETS = Secrets()
-"""The secrets of this process. There is one set because every output of the process must be free of all of them."""
+"""The secrets of this process. There is one set, because no output of the process may contain any of them."""

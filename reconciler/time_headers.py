@@ -1,6 +1,6 @@
-"""Read the times in an answer's headers: `Date` and `Retry-After`.
+"""Read the times in a response's headers: `Date` and `Retry-After`.
 
-Rules: pure. An invalid value is None, and an excessive pause is cut.
+Rules: the functions are pure. An invalid value is read as None, and an excessive pause is shortened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRY_AFTER_MAX_S = 86_400.0
-"""A longer pause is cut to a day, because it is more likely a mistake than a wish."""
+"""The longest pause that is honoured: one day. A longer one is more likely a mistake than intended."""
 
 
 def http_date(text: str | None) -> datetime | None:
@@ -26,8 +26,13 @@ def http_date(text: str | None) -> datetime | None:
 def retry_after_s(headers: Mapping[str, str], at: datetime | None) -> float | None:
     """Return the pause that the provider requests, in seconds, or None.
 
-    `retry-after-ms` wins over `retry-after`, as in the official OpenAI client. A date is relative to the answer's own
-    `Date`, so that our clock does not matter. Without a `Date` it is ignored.
+    `retry-after-ms` takes precedence over `retry-after`, as in the official OpenAI client. A date in `retry-after` is
+    compared with the response's own `Date`, so that the local clock does not matter. If the response has no `Date`, a
+    date in `retry-after` is ignored.
+
+    Args:
+        headers: the headers of the response, with lower-case names.
+        at: the time in the response's `Date` header, or None.
     """
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         seconds = milliseconds / 1000

@@ -2,14 +2,14 @@
 
 Rules:
 
-- This is the only module that imports httpx. No exception of httpx leaves it, because one holds the request and thereby
-  the key.
-- Every answer is returned, whatever its status. Only an adapter knows what it means.
-- The secrets that authorise a request are added to the known ones, and every known secret is redacted in every answer.
+- This is the only module that imports httpx. No exception of httpx leaves it, because such an exception contains the
+  request and thereby the key.
+- A response is returned whatever its status, because only an adapter knows what it means. A redirect is an error.
+- The secrets in a request's headers are added to the known secrets. Every known secret is redacted in every response.
 - A request that may change something uses a new connection. No request is sent twice, except a read over a kept
   connection that turned out to be closed.
 
-Time is the event loop's, so that tests can use a virtual clock.
+Times are those of the event loop, so that tests can use a virtual clock.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from reconciler.throttle import Throttle
 __all__ = ["BODY_MAX", "Deadlines", "HttpTransport", "Throttle"]
 
 BODY_MAX = 16 * 1024 * 1024
-"""The most bytes of an answer."""
+"""The largest response, in bytes after decompression."""
 
 _ONLY_READS = frozenset({"GET", "HEAD"})
 _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receive_response_headers.complete"})
-"""The trace events of httpcore that show a new connection or an answer. A read with one of them is not repeated."""
+"""The httpcore trace events that show a new connection or a response. After one of them, a read is not repeated."""
 _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""The statuses whose `Retry-After` pauses the whole account. AWS throttles with 400."""
+"""The statuses whose `Retry-After` pauses the whole account. AWS responds with 400 to throttle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """How long a request may take, without the wait for the rate limit."""
+    """How long a request may take, excluding the wait for the rate limit."""
 
     connect_s: float = 5.0
     request_s: float = 45.0
@@ -71,8 +71,8 @@ Hook = Callable[[Sent], None]
 class HttpTransport:
     """`ports.Transport` to one base URL.
 
-    `base_url` is normalised (`local.credential_policy.normalise_base_url`). Use it as an async context manager. Each
-    hook is called for each request that was sent.
+    `base_url` must be normalised (`local.credential_policy.normalise_base_url`). Use the transport as an async context
+    manager. Each hook is called after each request, whether or not there was a response.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class HttpTransport:
             def client(kept: int | None) -> httpx.AsyncClient:
                 return httpx.AsyncClient(
                     transport=None if app is None else _InProcess(app),
-                    # The throttle limits concurrency. A second limit in the pool could only delay a request that has
-                    # its permit.
+                    # The throttle limits concurrency. A second limit in the pool would only delay a request that has a
+                    # permit.
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=kept),
                     timeout=httpx.Timeout(None, connect=deadlines.connect_s),
                     follow_redirects=False,
@@ -109,7 +109,7 @@ class HttpTransport:
                 )
 
             self._reads = client(None)
-            # The other end may close a kept connection. It would then be unknown whether a change request arrived.
+            # The server may close a kept connection. It would then be unknown whether a change request arrived.
             self._changes = client(0)
         except (ImportError, OSError, ValueError) as error:
             unreachable = settings_error(self._host, error)
@@ -130,7 +130,7 @@ class HttpTransport:
 
     @property
     def requests(self) -> int:
-        """How many requests this account sent."""
+        """How many requests were sent to this account."""
         return self._throttle.requests
 
     def conceal(self, *secrets: str) -> None:
@@ -138,9 +138,9 @@ class HttpTransport:
         KNOWN_SECRETS.add((self._base_url, "concealed"), *secrets)
 
     def to_app(self, app: object) -> HttpTransport:
-        """Return a transport to an ASGI application in this process: same throttle, same deadlines, no connections.
+        """Return a transport to an ASGI application in this process, with the same throttle and deadlines.
 
-        An exception of the application counts as a broken connection.
+        No connection is opened. An exception in the application is treated as a broken connection.
         """
         return HttpTransport(self._base_url, self._throttle, self._deadlines, app=app, hooks=self._hooks)
 
@@ -154,7 +154,7 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
         sign: Sign | None = None,
     ) -> Response:
-        """Send one request to `base_url + path`, and return the answer, as `ports.Transport` describes."""
+        """Send one request to `base_url + path`, and return the response, as `ports.Transport` describes."""
         check_path(path)
         request = self._request(method, path, query, json, headers)
         for name, value in (headers or {}).items():
@@ -200,11 +200,11 @@ class HttpTransport:
                 return await self._read(request)
         except (httpx.HTTPError, httpx.StreamError, TimeoutError) as error:
             unanswered = self._unanswered(error)
-        # Raised outside the handler, so that its context is not the error of httpx, which holds the request.
+        # Raised outside the handler, so that its context is not the httpx error, which contains the request.
         raise unanswered
 
     async def _read(self, request: httpx.Request) -> Response:
-        """Send a read over a kept connection, and once more over a new one if that was closed (RFC 9110, 9.2.2)."""
+        """Send a read, and repeat it over a new connection if the kept one was closed (RFC 9110, section 9.2.2)."""
         steps: set[str] = set()
 
         async def note(step: str, _: Mapping[str, Any]) -> None:
@@ -224,22 +224,22 @@ class HttpTransport:
             if answer.is_redirect:
                 raise self._redirected(answer)
             if "," in answer.headers.get("content-encoding", ""):
-                # Nested compression can expand a few bytes beyond all memory before they are counted.
-                msg = f"{self._host} sent an answer that is compressed more than once, which was not read"
+                # Nested compression can expand a few bytes beyond the available memory before the size is checked.
+                msg = f"{self._host} sent a response that is compressed more than once, which was not read"
                 raise PermanentError(msg, kind=Kind.INVALID)
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > BODY_MAX:
-                    msg = f"{self._host} sent an answer of more than {BODY_MAX} bytes, which was not read to its end"
+                    msg = f"{self._host} sent a response of more than {BODY_MAX} bytes, which was not read completely"
                     raise PermanentError(msg, kind=Kind.INVALID)
         return await redacted_response(answer.status_code, answer.headers, bytes(body))
 
     def _redirected(self, answer: httpx.Response) -> PermanentError:
         target = redirect_host(answer.headers.get("location", ""), self._host)
         msg = (
-            f"{self._host} answered HTTP {answer.status_code}, a redirect to {target}. Redirects are not followed, "
-            "because the key would be sent there too: set the right base URL"
+            f"{self._host} responded with HTTP {answer.status_code}, a redirect to {target}. Redirects are not "
+            "followed, because the key would be sent there too: correct the base URL"
         )
         return PermanentError(msg, kind=Kind.REFUSED)
 
@@ -253,10 +253,10 @@ class HttpTransport:
             case httpx.ConnectError() | httpx.PoolTimeout() | httpx.ProxyError():
                 return self._unsent(f"cannot connect to {self._host}: {text_of_error(error)}")
             case TimeoutError():
-                msg = f"no answer from {self._host} within {self._deadlines.request_s:g} s"
+                msg = f"no response from {self._host} within {self._deadlines.request_s:g} s"
                 return TransientError(msg, delivered=Delivered.UNKNOWN)
             case _:
-                msg = f"the connection to {self._host} broke before the answer was complete ({type(error).__name__})"
+                msg = f"the connection to {self._host} broke before the response ended ({type(error).__name__})"
                 return TransientError(msg, delivered=Delivered.UNKNOWN)
 
     def _unsent(self, message: str) -> TransientError:
@@ -264,7 +264,7 @@ class HttpTransport:
 
 
 class _InProcess(httpx.AsyncBaseTransport):
-    """Sends requests to an ASGI application. Its exceptions become broken connections."""
+    """Sends requests to an ASGI application. An exception in the application becomes a broken connection."""
 
     def __init__(self, app: Any) -> None:
         self._inner = httpx.ASGITransport(app)
@@ -283,9 +283,9 @@ def _httpx_proxy(proxy: Proxy) -> httpx.Proxy:
 
 
 def _context_for(url: str) -> ssl.SSLContext:
-    """Return the TLS context for a URL. Raises OSError."""
+    """Return the TLS context for a URL. Raises `OSError` if the configured certificates cannot be read."""
     if not url.startswith("https:"):
-        # Reading certificates takes longer than a pass over the sandbox. A bare context trusts none.
+        # Reading certificates takes longer than a pass over the sandbox. An empty context trusts no server.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return tls_context(os.environ) or _usual_context()
 

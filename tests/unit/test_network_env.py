@@ -151,7 +151,7 @@ def test_what_holds_no_certificate_is_told_with_the_variable_and_without_its_val
     file = tmp_path / "authority.pem"
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    with pytest.raises(OSError, match="SSL_CERT_FILE names no certificates that can be read") as caught:
+    with pytest.raises(OSError, match="the certificates that SSL_CERT_FILE names cannot be read") as caught:
         tls_context({"SSL_CERT_FILE": str(file)})
 
     assert str(file) not in str(caught.value)

@@ -163,7 +163,7 @@ def test_an_authority_that_nothing_names_is_not_believed(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("variable", "text", "told"),
     [
-        ("SSL_CERT_FILE", "/none/authority.pem", "SSL_CERT_FILE names no certificates"),
+        ("SSL_CERT_FILE", "/none/authority.pem", "the certificates that SSL_CERT_FILE names"),
         ("HTTPS_PROXY", "http://[::1", "HTTPS_PROXY or ALL_PROXY is not an address"),
         ("HTTPS_PROXY", "socks5://127.0.0.1:9", "httpx[socks]"),
     ],
