@@ -44,7 +44,7 @@ def test_the_import_contracts_hold() -> None:
 
 
 @pytest.mark.parametrize("path", HOUSE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_opens_with_its_rules_and_fits_in_300_lines_and_each_function_on_a_screen(path: Path) -> None:
+def test_a_module_has_a_docstring_and_at_most_300_lines_and_short_functions(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -54,7 +54,7 @@ def test_a_module_opens_with_its_rules_and_fits_in_300_lines_and_each_function_o
     assert [each.name for each in functions if (each.end_lineno or 0) - each.lineno >= SCREEN] == []
 
 
-def test_no_two_modules_and_no_two_classes_have_one_name() -> None:
+def test_module_names_and_class_names_are_unique() -> None:
     modules = Counter(path.stem for path in HOUSE if not path.stem.startswith("__"))
     classes = Counter(
         each.name
@@ -66,20 +66,20 @@ def test_no_two_modules_and_no_two_classes_have_one_name() -> None:
     assert [name for name, count in (modules + classes).items() if count > 1] == []
 
 
-def test_no_module_is_named_for_nothing() -> None:
+def test_no_module_has_a_meaningless_name() -> None:
     names = {path.stem for path in HOUSE}
 
     assert not names & {"utils", "helpers", "common", "manager", "base", "misc"}
 
 
-def test_nothing_is_left_for_later() -> None:
+def test_the_code_contains_no_todo() -> None:
     mark = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]))
     found = [str(path) for path in (*HOUSE, *OUR_TESTS) if mark.search(path.read_text(encoding="utf-8"))]
 
     assert found == []
 
 
-def test_no_test_pretends_to_be_the_network() -> None:
+def test_no_test_mocks_the_network() -> None:
     found = [
         str(path)
         for path in OUR_TESTS
@@ -92,7 +92,7 @@ def test_no_test_pretends_to_be_the_network() -> None:
     assert found == []
 
 
-def test_the_top_level_holds_what_it_must_and_nothing_more() -> None:
+def test_the_top_level_contains_only_the_required_files() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if tracked.returncode != 0:
         pytest.skip("not a Git checkout: clone the repository to run this")

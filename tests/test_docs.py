@@ -109,14 +109,14 @@ def assert_shown(command: str, shown: str, printed: str) -> None:
     assert re.fullmatch(".*".join(parts), settled(printed).strip("\n"), re.DOTALL), f"{command}:\n{printed}"
 
 
-def test_every_command_prints_what_the_readme_shows(clone: Path) -> None:
+def test_every_command_prints_the_output_shown_in_the_readme(clone: Path) -> None:
     """They begin where the very first command, which has a test of its own, ends."""
     succeed("reconcile --once --wait", clone)
     for command, shown in sessions(of_the_crowd=False):
         assert_shown(command, shown, succeed(command, clone))
 
 
-def test_the_picture_shows_what_the_commands_print_today() -> None:
+def test_the_picture_shows_the_current_output_of_the_commands() -> None:
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     today, shown = (settled("\n".join(said_by(svg))) for svg in (picture(path), PICTURE.read_text(encoding="utf-8")))
 
@@ -137,7 +137,7 @@ def test_six_commands_lead_from_thirty_jobs_to_a_reviewed_setup(
     assert len(commands) <= 6
 
 
-def test_the_first_command_reconciles_the_specs_that_ship(clone: Path) -> None:
+def test_the_first_readme_command_reconciles_the_example_specs(clone: Path) -> None:
     """The environment at hand stands in for the one that it would make; `.ci/run` makes one from nothing."""
     first, _ = blocks("sh")
     make, install, rest = first.strip().split(" && ")
@@ -149,7 +149,7 @@ def test_the_first_command_reconciles_the_specs_that_ship(clone: Path) -> None:
     assert len(list((clone / "specs" / "status").glob("*.yaml"))) == len(list((clone / "specs").glob("*.yaml"))) - 1
 
 
-def test_the_second_command_runs_the_tests_as_ci_does() -> None:
+def test_the_second_readme_command_runs_the_tests_as_ci_does() -> None:
     _, second = blocks("sh")
     install, tests = second.strip().split(" && ")
 
@@ -158,7 +158,7 @@ def test_the_second_command_runs_the_tests_as_ci_does() -> None:
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
-def test_every_yaml_block_is_valid(block: str, tmp_path: Path) -> None:
+def test_every_yaml_block_in_the_documents_is_valid(block: str, tmp_path: Path) -> None:
     (tmp_path / "block.yaml").write_text(block, encoding="utf-8")
     report = wiring.validate(Paths(tmp_path))
 
@@ -167,13 +167,13 @@ def test_every_yaml_block_is_valid(block: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("document", "name"), [(document, name) for document in TABLES for name in TABLES[document]])
-def test_a_table_is_as_the_code_has_it(document: Path, name: str) -> None:
+def test_a_generated_table_matches_the_code(document: Path, name: str) -> None:
     text = document.read_text(encoding="utf-8")
 
     assert f"<!-- {name} -->\n{TABLES[document][name]()}\n<!-- /{name} -->" in text, "python -m tests.test_docs --write"
 
 
-def test_the_exit_codes_of_the_help_are_those_of_the_model_in_its_order() -> None:
+def test_the_help_lists_the_exit_codes_of_the_model_in_order() -> None:
     codes = [int(code) for code in re.findall(r"^\| `(\d+)`", exit_codes(), re.MULTILINE)]
 
     assert codes == [*PRECEDENCE, ExitCode.USAGE, ExitCode.OK]
@@ -181,7 +181,7 @@ def test_the_exit_codes_of_the_help_are_those_of_the_model_in_its_order() -> Non
 
 
 @pytest.mark.parametrize("verb", reconcile.list_commands(click.Context(reconcile)))
-def test_every_verb_has_help_and_is_in_the_readme(verb: str) -> None:
+def test_every_command_has_help_and_is_in_the_readme(verb: str) -> None:
     command = reconcile.get_command(click.Context(reconcile), verb)
 
     assert command is not None
@@ -189,24 +189,24 @@ def test_every_verb_has_help_and_is_in_the_readme(verb: str) -> None:
     assert f"| `reconcile {verb}` |" in README.read_text(encoding="utf-8")
 
 
-def test_the_schema_beside_the_specs_is_the_one_that_is_printed() -> None:
+def test_the_schema_beside_the_specs_equals_the_printed_schema() -> None:
     assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "python -m tests.test_docs --write"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "specs").glob("*.yaml")), ids=lambda path: path.name)
-def test_every_spec_that_ships_points_editors_at_the_schema(path: Path) -> None:
+def test_every_example_spec_refers_editors_to_the_schema(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith(MODELINE)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
+def test_every_link_to_a_file_resolves(path: Path) -> None:
     targets = _LINK.findall(path.read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("path", readme_workflows())
-def test_a_workflow_of_the_readme_is_the_one_that_ships(path: str) -> None:
+def test_a_workflow_in_the_readme_equals_the_shipped_one(path: str) -> None:
     """But for what is each user's own: the key, how often, and how long a run may take."""
     shown = yaml.safe_load(readme_workflows()[path])
     ships = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
@@ -223,11 +223,11 @@ def test_a_workflow_of_the_readme_is_the_one_that_ships(path: str) -> None:
     assert shown == ships
 
 
-def test_the_readme_is_short() -> None:
+def test_the_readme_has_at_most_300_lines() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) < README_LINES_MAX
 
 
-def test_every_dependency_has_a_line_that_says_why_it_is_there() -> None:
+def test_every_dependency_is_explained_in_contributing() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [
         *project["dependencies"],

@@ -37,7 +37,7 @@ def names_of_tests() -> set[str]:
 
 
 @pytest.mark.parametrize(("heading", "count"), [("Laws", 8), ("Properties", 22)])
-def test_every_law_and_property_is_shown_by_proofs_that_exist(heading: str, count: int) -> None:
+def test_every_law_and_property_refers_to_existing_proofs(heading: str, count: int) -> None:
     table = rows(heading)
     named = {cells[0]: _NAME.findall(cells[2]) for cells in table}
 
@@ -48,7 +48,7 @@ def test_every_law_and_property_is_shown_by_proofs_that_exist(heading: str, coun
     assert {name for names in named.values() for name in names} - names_of_tests() - PROVERS == set()
 
 
-def test_every_attack_is_held_by_a_test_that_exists() -> None:
+def test_every_attack_refers_to_an_existing_test() -> None:
     named = [_NAME.findall(cells[2]) for cells in rows("Attacks")]
 
     assert all(named)
@@ -56,33 +56,33 @@ def test_every_attack_is_held_by_a_test_that_exists() -> None:
 
 
 @pytest.mark.parametrize("weakened", WEAKENED_CHECKS, ids=lambda weakened: weakened.bug.name)
-def test_a_weakened_check_still_fits_the_code_and_its_attack_exists(weakened: WeakenedCheck) -> None:
+def test_a_weakened_check_matches_the_code_and_refers_to_an_existing_attack(weakened: WeakenedCheck) -> None:
     text = (ROOT / "reconciler" / weakened.bug.file).read_text(encoding="utf-8")
 
     assert weakened.bug.planted(text) != text
     assert f"def {weakened.attack}(" in (ROOT / weakened.test.partition("::")[0]).read_text(encoding="utf-8")
 
 
-def test_every_defect_is_held_by_a_proof_that_exists() -> None:
+def test_every_defect_refers_to_an_existing_proof() -> None:
     named = {name for cells in rows("What this found") for name in _NAME.findall(cells[3])}
 
     assert named - names_of_tests() - PROVERS == set()
 
 
-def test_every_law_of_the_walk_and_every_oracle_stands_in_a_table() -> None:
+def test_every_law_of_the_walk_and_every_oracle_is_listed_in_a_table() -> None:
     named = {name for heading in ("Laws", "Properties") for cells in rows(heading) for name in _NAME.findall(cells[2])}
 
     assert PROVERS - named == set()
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_a_planted_bug_still_fits_the_code(bug: Bug) -> None:
+def test_a_planted_bug_matches_the_code(bug: Bug) -> None:
     text = (ROOT / "reconciler" / bug.file).read_text(encoding="utf-8")
 
     assert bug.planted(text) != text
 
 
-def test_every_planted_bug_was_caught_and_stands_in_the_table() -> None:
+def test_every_planted_bug_was_caught_and_is_listed_in_the_table() -> None:
     table = {cells[0]: cells[2:] for cells in rows("Planted bugs")}
 
     assert list(table) == [bug.name for bug in BUGS], "python -m tests.scenario.plant_bugs --write"
@@ -90,6 +90,6 @@ def test_every_planted_bug_was_caught_and_stands_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("entry", EQUIVALENT, ids=lambda entry: entry["function"])
-def test_a_mutant_that_changes_nothing_is_of_a_function_that_exists_and_says_why(entry: dict[str, str]) -> None:
+def test_an_equivalent_mutant_names_an_existing_function_and_a_reason(entry: dict[str, str]) -> None:
     assert pkgutil.resolve_name(entry["function"])
     assert entry["why"]

@@ -45,7 +45,7 @@ class TestClassic(ProviderContract):
 
 
 @pytest.mark.parametrize("verb", ["pause_job", "resume_job"])
-def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, verb: str) -> None:
+def test_the_classic_path_rejects_a_pause_and_names_the_option_to_set(served: Served, verb: str) -> None:
     stage = ServedHarness(served, AZURE_CLASSIC)
     with pytest.raises(PermanentError, match=r"set options\.apiVersion to v1") as caught:
         call(stage, lambda controller: getattr(controller, verb)(stage.job_in(Phase.RUNNING)))
@@ -53,7 +53,7 @@ def test_the_classic_path_refuses_a_pause_and_says_what_to_set(served: Served, v
     assert caught.value.kind is Kind.REFUSED
 
 
-def test_both_paths_show_the_same_account() -> None:
+def test_both_api_paths_show_the_same_account() -> None:
     type_ = load("azure-openai")
 
     assert type_.scope(type_.options.model_validate({"apiVersion": "v1"})) == ()
@@ -61,14 +61,14 @@ def test_both_paths_show_the_same_account() -> None:
 
 
 @pytest.mark.parametrize("version", ["2024-10-21", "2025-04-01-preview", "v1"])
-def test_a_version_is_v1_or_a_date(version: str) -> None:
+def test_api_version_accepts_v1_or_a_date(version: str) -> None:
     options = load("azure-openai").options.model_validate({"apiVersion": version})
 
     assert options.model_dump() == {"api_version": version}
 
 
 @pytest.mark.parametrize("version", ["", "v2", "latest", "2024-10", "2024-10-21&x=1"])
-def test_anything_else_is_no_version(version: str) -> None:
+def test_api_version_rejects_anything_else(version: str) -> None:
     with pytest.raises(ValidationError):
         load("azure-openai").options.model_validate({"apiVersion": version})
 
@@ -89,7 +89,7 @@ def test_anything_else_is_no_version(version: str) -> None:
         ("deleted", Phase.UNKNOWN),
     ],
 )
-def test_the_words_of_azure_are_known(word: str, phase: Phase) -> None:
+def test_azure_status_words_are_mapped_to_phases(word: str, phase: Phase) -> None:
     job = retrieve_once("azure-openai", answer({"id": "ftjob-1", "status": word, "error": None, "result_files": None}))
 
     assert job is not None
@@ -103,7 +103,7 @@ def test_the_words_of_azure_are_known(word: str, phase: Phase) -> None:
         {"code": "DeploymentNotFound", "message": "The API deployment for this resource does not exist."},
     ],
 )
-def test_a_404_about_the_resource_is_no_absence(error: dict[str, str]) -> None:
+def test_a_404_about_the_resource_does_not_mean_that_the_job_is_gone(error: dict[str, str]) -> None:
     with pytest.raises(PermanentError) as caught:
         retrieve_once("azure-openai", complaint(404, **error))
 
@@ -111,7 +111,7 @@ def test_a_404_about_the_resource_is_no_absence(error: dict[str, str]) -> None:
 
 
 @pytest.mark.skipif(find_spec("azure") is not None, reason="the extra azure is installed here")
-def test_without_the_extra_the_machines_identity_is_missing_and_the_words_say_what_to_install() -> None:
+def test_without_the_azure_extra_the_error_names_the_package_to_install() -> None:
     with pytest.raises(PermanentError, match=r"pip install 'llm-job-reconciler\[azure\]'") as caught:
         asyncio.run(EntraCredentials(lambda: NOW, "https://example.openai.azure.com").token())
 

@@ -62,11 +62,11 @@ def shown(**fields: object) -> ObservedJob:
         (None, {}, Phase.UNKNOWN),
     ],
 )
-def test_a_status_and_its_details_make_a_phase(status: object, details: object, phase: Phase) -> None:
+def test_the_phase_is_derived_from_the_status_and_its_details(status: object, details: object, phase: Phase) -> None:
     assert shown(status=status, statusDetails=details).phase is phase
 
 
-def test_what_an_answer_leaves_out_stays_left_out_and_what_it_says_is_read() -> None:
+def test_optional_fields_of_a_job_are_read_if_present_and_left_empty_if_not() -> None:
     found = shown(
         status="Failed",
         creationTime="2026-11-23T14:00:00.123Z",
@@ -80,7 +80,7 @@ def test_what_an_answer_leaves_out_stays_left_out_and_what_it_says_is_read() -> 
     assert found.finished_at is UNSET
 
 
-def test_a_job_can_be_asked_for_by_its_arn() -> None:
+def test_a_job_can_be_retrieved_by_its_arn() -> None:
     transport = CannedTransport([answer({"jobName": "a", "jobArn": arn("a"), "status": "InProgress"})])
     found = asked(transport, lambda controller: controller.get_job(a_job(arn("a"))))
 
@@ -90,7 +90,7 @@ def test_a_job_can_be_asked_for_by_its_arn() -> None:
 
 
 @pytest.mark.parametrize("status", [404, 400])
-def test_a_missing_job_is_absent_with_the_status_of_the_model_and_with_that_of_moto(status: int) -> None:
+def test_a_missing_job_is_absent_with_the_status_code_of_botocore_and_of_moto(status: int) -> None:
     transport = CannedTransport([answer({"__type": "com.amazonaws.bedrock#ResourceNotFoundException"}, status)])
 
     assert asked(transport, lambda controller: controller.get_job(a_job("a"))) is None
@@ -104,7 +104,7 @@ def test_a_throttled_stop_was_not_delivered() -> None:
     assert (caught.value.delivered, caught.value.retry_after_s) == (Delivered.NO, 3)
 
 
-def test_a_conflict_over_a_job_that_still_runs_is_told() -> None:
+def test_a_conflict_on_a_job_that_still_runs_is_an_error() -> None:
     conflict = answer({"__type": "ConflictException", "message": "not now"}, 400)
     transport = CannedTransport([conflict, answer({"jobName": "a", "status": "InProgress"})])
     with pytest.raises(PermanentError, match="ConflictException: not now") as caught:
@@ -113,14 +113,14 @@ def test_a_conflict_over_a_job_that_still_runs_is_told() -> None:
     assert caught.value.kind is Kind.REFUSED
 
 
-def test_an_empty_page_with_a_token_is_not_the_end() -> None:
+def test_an_empty_page_with_a_token_is_not_the_last_page() -> None:
     transport = CannedTransport([answer({"modelCustomizationJobSummaries": [], "nextToken": "on"})])
     page = asked(transport, lambda controller: controller.list_page(ListQuery(10), None))
 
     assert (page.jobs, page.next_cursor) == ((), "on")
 
 
-def test_a_credential_that_is_no_pair_is_missing_and_nothing_is_sent() -> None:
+def test_a_credential_that_is_not_a_key_pair_is_missing_and_nothing_is_sent() -> None:
     transport = CannedTransport([])
     with pytest.raises(PermanentError, match="ACCESS_KEY_ID:SECRET_ACCESS_KEY") as caught:
         ask("bedrock", OPTIONS, "just-one-word", transport, lambda controller: controller.get_job(a_job("a")))
@@ -130,7 +130,7 @@ def test_a_credential_that_is_no_pair_is_missing_and_nothing_is_sent() -> None:
     assert transport.asked == []
 
 
-def test_a_session_token_goes_along_and_no_answer_may_show_it_or_the_key_that_signs() -> None:
+def test_a_session_token_is_sent_and_redacted_from_responses_like_the_signing_key() -> None:
     token = "canary-session-token"  # noqa: S105 - a canary
     transport = CannedTransport([answer({"__type": "ValidationException", "message": "no"}, 400)])
     with pytest.raises(PermanentError):
@@ -141,14 +141,14 @@ def test_a_session_token_goes_along_and_no_answer_may_show_it_or_the_key_that_si
 
 
 @pytest.mark.parametrize("id_", ["a", "my-job.v1+2", "A" * 63, arn("a")])
-def test_names_and_arns_are_ids(id_: str) -> None:
+def test_job_names_and_arns_are_valid_ids(id_: str) -> None:
     assert re.fullmatch(TYPE.id_pattern, id_)
 
 
 @pytest.mark.parametrize(
     "id_", ["", "-a", "a/b", "a?b", "a b", "a_b", "A" * 64, "arn:aws:s3:::bucket", arn("a") + "/stop"]
 )
-def test_what_is_neither_is_no_id(id_: str) -> None:
+def test_anything_but_a_name_or_an_arn_is_not_a_valid_id(id_: str) -> None:
     assert re.fullmatch(TYPE.id_pattern, id_) is None
 
 
@@ -163,14 +163,14 @@ def test_what_is_neither_is_no_id(id_: str) -> None:
         ("eusc-de-east-1", "https://bedrock.eusc-de-east-1.amazonaws.eu"),
     ],
 )
-def test_each_region_has_a_host_of_its_own_that_needs_no_binding(region: str, url: str) -> None:
+def test_each_region_has_its_own_host_which_needs_no_binding(region: str, url: str) -> None:
     options = TYPE.options.model_validate({"region": region})
 
     assert TYPE.own_url(options) == url
     assert Trust.read({}, {}).check(TYPE, options, None, url) is None
 
 
-def test_the_machines_credentials_go_to_no_other_host_unless_bound() -> None:
+def test_ambient_credentials_are_sent_to_another_host_only_if_bound_to_it() -> None:
     options = TYPE.options.model_validate(OPTIONS)
     elsewhere = "http://127.0.0.1:5566"
     bound = Trust.read({"RECONCILE_TRUST": "AWS_ACCESS_KEY_ID=127.0.0.1:5566"}, {})
@@ -183,19 +183,19 @@ def test_the_machines_credentials_go_to_no_other_host_unless_bound() -> None:
 
 
 @pytest.mark.parametrize("region", ["", "us-east-1.evil.example", "evil.example/", "evil.example#-1", "us-east-1\n"])
-def test_no_option_leads_away_from_aws(region: str) -> None:
+def test_no_option_selects_a_host_outside_aws(region: str) -> None:
     with pytest.raises(ValidationError):
         TYPE.options.model_validate({"region": region})
 
 
-def test_two_aws_accounts_in_one_region_can_be_told_apart() -> None:
+def test_two_aws_accounts_in_one_region_are_distinct_accounts() -> None:
     one = TYPE.options.model_validate({"region": REGION, "accountId": "123456789012"})
 
     assert TYPE.scope(one) == (("account_id", "123456789012"), ("region", REGION))
     assert TYPE.scope(TYPE.options.model_validate(OPTIONS)) == (("region", REGION),)
 
 
-def test_an_account_id_that_the_answers_deny_is_found_out() -> None:
+def test_an_account_id_that_responses_contradict_is_an_error() -> None:
     ask_there = partial(ask, "bedrock", {**OPTIONS, "accountId": "999999999999"}, f"{ACCESS_KEY}:{SECRET}")
     row = {"jobName": "a", "jobArn": arn("a"), "status": "InProgress"}
     with pytest.raises(PermanentError, match="the credential belongs to AWS account 123456789012") as one:
@@ -208,7 +208,7 @@ def test_an_account_id_that_the_answers_deny_is_found_out() -> None:
 
 
 @pytest.mark.parametrize("options", [{"region": "eu-west-1"}, {"region": REGION, "accountId": "999999999999"}])
-def test_an_arn_of_another_region_or_account_is_no_job_of_this_one(options: dict[str, str]) -> None:
+def test_an_arn_of_another_region_or_account_is_rejected(options: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="AWS account 123456789012, not in this account"):
         TYPE.canonical_id(arn("a"), TYPE.options.model_validate(options))
 

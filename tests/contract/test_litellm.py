@@ -48,7 +48,7 @@ class TestPassThrough(ProviderContract):
 
 
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
-def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through(
+def test_without_a_licence_the_error_is_permanent_and_recommends_the_pass_through(
     served: Served, request_: RequestFunction
 ) -> None:
     stage = ServedHarness(served, replace(LITELLM, front=Unlicensed))
@@ -59,7 +59,7 @@ def test_without_a_licence_it_is_refused_for_good_and_points_to_the_pass_through
     assert "litellm-passthrough" in str(error)
 
 
-def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> None:
+def test_the_error_says_that_the_proxy_cannot_show_a_paused_job(served: Served) -> None:
     stage = ServedHarness(served, replace(LITELLM, lacks=frozenset()))
     with pytest.raises(PermanentError, match="LiteLLM cannot show this job") as caught:
         retrieved(stage, stage.job_in(Phase.PAUSED))
@@ -68,7 +68,7 @@ def test_a_paused_job_cannot_be_shown_and_the_words_say_so(served: Served) -> No
 
 
 @pytest.mark.parametrize("type_name", ["litellm", "litellm-passthrough"])
-def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> None:
+def test_a_400_response_for_a_wrong_key_is_reported_as_denied(type_name: str) -> None:
     answer = complaint(400, message="No connected db.", type="no_db_connection", param=None, code="400")
     with pytest.raises(PermanentError, match="does not accept this key") as caught:
         retrieve_once(type_name, answer)
@@ -76,7 +76,7 @@ def test_a_wrong_key_is_denied_though_the_answer_is_a_400(type_name: str) -> Non
     assert caught.value.kind is Kind.DENIED
 
 
-def test_what_is_configured_wrong_does_not_pass_by_waiting() -> None:
+def test_a_configuration_error_of_the_proxy_is_permanent() -> None:
     answer = complaint(500, message="fine_tuning_config is not set, set it on your config.yaml file.", code="500")
     with pytest.raises(PermanentError, match="no finetune_settings"):
         retrieve_once("litellm", answer)
@@ -89,7 +89,7 @@ def test_what_is_configured_wrong_does_not_pass_by_waiting() -> None:
         "{'error': {'code': 'notFound', 'message': 'no such job'}}",
     ],
 )
-def test_an_absence_is_read_from_what_the_proxy_repeats_of_its_upstream(upstream: str) -> None:
+def test_a_job_is_absent_if_the_proxy_repeats_its_upstreams_not_found_error(upstream: str) -> None:
     assert retrieve_once("litellm", _not_found(f"Error code: 404 - {upstream}")) is None
 
 
@@ -102,7 +102,7 @@ def test_an_absence_is_read_from_what_the_proxy_repeats_of_its_upstream(upstream
         "ftjob-1",
     ],
 )
-def test_any_other_404_of_the_proxy_is_an_error(message: str) -> None:
+def test_any_other_404_from_the_proxy_is_an_error(message: str) -> None:
     with pytest.raises(PermanentError) as caught:
         retrieve_once("litellm", _not_found(message))
 
@@ -112,7 +112,7 @@ def test_any_other_404_of_the_proxy_is_an_error(message: str) -> None:
 @pytest.mark.parametrize(
     "message", ["Error code: 404 - Could not find fine tune: ftjob-1", "Error code: 404 - No job ftjob-1 was found"]
 )
-def test_an_absence_is_read_from_the_upstreams_message_alone(message: str) -> None:
+def test_a_job_is_absent_only_by_the_upstreams_own_message(message: str) -> None:
     told = complaint(404, message=message, type="invalid_request_error", param="fine_tune_id", code="404")
 
     assert retrieve_once("litellm", told) is None
@@ -122,19 +122,19 @@ def test_an_absence_is_read_from_the_upstreams_message_alone(message: str) -> No
     "message",
     ["Error code: 404 - Could not find fine tune", "Error code: 404 - Invalid URL (GET /v1/ftjob-1)", "ftjob-1"],
 )
-def test_an_upstreams_message_without_the_id_or_of_a_url_is_no_absence(message: str) -> None:
+def test_an_upstream_message_without_the_job_id_or_about_a_url_is_not_an_absence(message: str) -> None:
     with pytest.raises(PermanentError) as caught:
         retrieve_once("litellm", complaint(404, message=message, type="invalid_request_error", param=None, code="404"))
 
     assert caught.value.kind is Kind.INVALID
 
 
-def test_a_cancel_that_hides_that_it_is_under_way_does_not_confirm() -> None:
+def test_only_the_pass_through_type_confirms_a_cancel() -> None:
     assert load("litellm").capabilities.confirms is False
     assert load("litellm-passthrough").capabilities.confirms is True
 
 
-def test_each_upstream_is_an_account_of_its_own() -> None:
+def test_each_upstream_is_a_separate_account() -> None:
     type_ = load("litellm")
 
     assert type_.scope(type_.options()) == (("custom_llm_provider", "openai"),)

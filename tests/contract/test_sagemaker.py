@@ -56,19 +56,21 @@ def shown(**fields: object) -> ObservedJob:
         (None, None, Phase.UNKNOWN, "null"),
     ],
 )
-def test_a_status_and_its_detail_make_a_phase(status: object, detail: object, phase: Phase, word: str) -> None:
+def test_the_phase_is_derived_from_the_status_and_its_detail(
+    status: object, detail: object, phase: Phase, word: str
+) -> None:
     found = shown(TrainingJobStatus=status, SecondaryStatus=detail)
 
     assert (found.phase, found.provider_status) == (phase, word)
 
 
-def test_a_job_that_ran_out_of_time_says_so_as_its_error() -> None:
+def test_a_job_that_exceeded_its_time_limit_has_that_as_its_error() -> None:
     found = shown(TrainingJobStatus="Stopped", SecondaryStatus="MaxRuntimeExceeded")
 
     assert found.error == JobError(code="MaxRuntimeExceeded")
 
 
-def test_a_serverless_job_leaves_a_model_package_and_counts_its_tokens() -> None:
+def test_a_serverless_job_reports_its_model_package_and_tokens() -> None:
     found = shown(
         TrainingJobStatus="Completed",
         OutputModelPackageArn="arn:aws:sagemaker:us-east-1:123456789012:model-package/tuned/1",
@@ -83,7 +85,7 @@ def test_a_serverless_job_leaves_a_model_package_and_counts_its_tokens() -> None
     assert (found.trained_tokens, found.provider_status) == (5120, "Completed")
 
 
-def test_a_job_that_evaluates_says_so() -> None:
+def test_a_job_that_evaluates_its_model_reports_that() -> None:
     found = shown(TrainingJobStatus="InProgress", ServerlessJobConfig={"JobType": "Evaluation"})
 
     assert (found.phase, found.provider_status) == (Phase.RUNNING, "InProgress (Evaluation)")
@@ -101,11 +103,11 @@ def test_a_job_that_evaluates_says_so() -> None:
         (True, "None"),
     ],
 )
-def test_a_time_is_seconds_with_any_fraction_and_nonsense_is_none(written: object, expected: str) -> None:
+def test_a_time_in_seconds_may_have_a_fraction_and_an_invalid_time_is_ignored(written: object, expected: str) -> None:
     assert str(shown(CreationTime=written).created_at) == expected
 
 
-def test_an_empty_page_with_a_token_is_not_the_end() -> None:
+def test_an_empty_page_with_a_token_is_not_the_last_page() -> None:
     transport = CannedTransport([answer({"TrainingJobSummaries": [], "NextToken": "on"})])
     page = asked(transport, lambda controller: controller.list_page(ListQuery(7), "from here"))
 
@@ -122,13 +124,13 @@ def test_an_empty_page_with_a_token_is_not_the_end() -> None:
         ("ResourceNotFound", None),
     ],
 )
-def test_a_missing_job_is_absent_though_its_answer_is_a_400(code: str, message: str | None) -> None:
+def test_a_400_response_for_a_missing_job_is_reported_as_absent(code: str, message: str | None) -> None:
     transport = CannedTransport([answer({"__type": code, "message": message}, 400)])
 
     assert asked(transport, lambda controller: controller.get_job(a_job("a"))) is None
 
 
-def test_another_validation_error_is_no_absence() -> None:
+def test_any_other_validation_error_is_not_an_absence() -> None:
     transport = CannedTransport(
         [answer({"__type": "ValidationException", "message": "1 validation error detected"}, 400)]
     )
@@ -138,7 +140,7 @@ def test_another_validation_error_is_no_absence() -> None:
     assert caught.value.kind is Kind.REFUSED
 
 
-def test_a_stop_of_a_job_that_has_stopped_finds_it_over() -> None:
+def test_a_stop_of_a_stopped_job_reports_it_as_already_over() -> None:
     words = "The request was rejected because the training job is in status Stopped."
     transport = CannedTransport(
         [
@@ -152,7 +154,7 @@ def test_a_stop_of_a_job_that_has_stopped_finds_it_over() -> None:
     assert found.job.phase is Phase.CANCELLED
 
 
-def test_a_throttled_request_is_a_400_and_was_not_delivered() -> None:
+def test_a_throttled_request_has_status_400_and_was_not_delivered() -> None:
     transport = CannedTransport([answer({"__type": "ThrottlingException", "message": "Rate exceeded"}, 400)])
     with pytest.raises(TransientError) as caught:
         asked(transport, lambda controller: controller.cancel_job(a_job("a")))
@@ -160,7 +162,7 @@ def test_a_throttled_request_is_a_400_and_was_not_delivered() -> None:
     assert caught.value.delivered is Delivered.NO
 
 
-def test_china_has_a_host_of_its_own() -> None:
+def test_regions_in_china_have_a_different_host() -> None:
     type_ = load("sagemaker")
 
     assert type_.own_url(type_.options.model_validate(OPTIONS)) == "https://api.sagemaker.eu-west-1.amazonaws.com"
@@ -171,7 +173,7 @@ def test_china_has_a_host_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("account_id", "is_ours"), [("123456789012", True), ("999999999999", False)])
-def test_an_account_id_that_the_answers_deny_is_found_out(account_id: str, *, is_ours: bool) -> None:
+def test_an_account_id_that_responses_contradict_is_an_error(account_id: str, *, is_ours: bool) -> None:
     ask_there = partial(ask, "sagemaker", {**OPTIONS, "accountId": account_id}, f"{ACCESS_KEY}:{SECRET}")
     arn = f"arn:aws:sagemaker:{REGION}:123456789012:training-job/a"
     row = {"TrainingJobName": "a", "TrainingJobArn": arn, "TrainingJobStatus": "InProgress"}

@@ -70,7 +70,7 @@ def not_found(message: str | None) -> Response:
         (7, "TUNING_JOB_STATE_TUNING", Phase.UNKNOWN),
     ],
 )
-def test_a_state_and_its_detail_make_a_phase(state: object, detail: str | None, phase: Phase) -> None:
+def test_the_phase_is_derived_from_the_state_and_its_detail(state: object, detail: str | None, phase: Phase) -> None:
     assert shown(state=state, tuningJobState=detail).phase is phase
 
 
@@ -88,11 +88,11 @@ def test_a_state_and_its_detail_make_a_phase(state: object, detail: str | None, 
         (None, None),
     ],
 )
-def test_a_time_is_read_with_any_fraction_and_nonsense_is_none(written: object, expected: str | None) -> None:
+def test_a_time_may_have_any_fraction_and_an_invalid_time_is_ignored(written: object, expected: str | None) -> None:
     assert str(shown(createTime=written).created_at) == str(expected)
 
 
-def test_the_error_of_a_cancelled_job_is_told_as_google_tells_it() -> None:
+def test_the_error_of_a_cancelled_job_is_reported_as_google_returns_it() -> None:
     cancelled = shown(state="JOB_STATE_CANCELLED", error={"code": 1, "message": "CANCELED"})
     healthy = shown(state="JOB_STATE_RUNNING", error={})
 
@@ -100,13 +100,13 @@ def test_the_error_of_a_cancelled_job_is_told_as_google_tells_it() -> None:
     assert healthy.error is None
 
 
-def test_an_account_without_jobs_leaves_the_list_out() -> None:
+def test_a_list_response_without_a_jobs_field_is_an_empty_account() -> None:
     page = asked(CannedTransport([answer({})]), lambda controller: controller.list_page(ListQuery(10), None))
 
     assert (page.jobs, page.next_cursor) == ((), None)
 
 
-def test_an_empty_page_with_a_token_is_not_the_end() -> None:
+def test_an_empty_page_with_a_token_is_not_the_last_page() -> None:
     page = asked(
         CannedTransport([answer({"nextPageToken": "on"})]), lambda controller: controller.list_page(ListQuery(10), "x")
     )
@@ -115,11 +115,11 @@ def test_an_empty_page_with_a_token_is_not_the_end() -> None:
 
 
 @pytest.mark.parametrize("id_", ["1", f"{PARENT}/1"])
-def test_a_job_goes_by_its_bare_id_however_it_is_spelled(id_: str) -> None:
+def test_every_spelling_of_a_job_id_is_reduced_to_the_bare_id(id_: str) -> None:
     assert TYPE.canonical_id(id_, TYPE.options.model_validate(OPTIONS)) == "1"
 
 
-def test_a_job_is_asked_for_by_its_full_resource_name() -> None:
+def test_a_job_is_retrieved_by_its_full_resource_name() -> None:
     transport = CannedTransport([answer({"name": f"{PARENT}/1", "state": "JOB_STATE_RUNNING"}), answer({})])
     asked(transport, lambda controller: controller.get_job(a_job("1")))
     asked(transport, lambda controller: controller.cancel_job(a_job("1")))
@@ -128,7 +128,7 @@ def test_a_job_is_asked_for_by_its_full_resource_name() -> None:
 
 
 @pytest.mark.parametrize("parent", ["projects/other/locations/us-central1", "projects/p/locations/europe-west4"])
-def test_a_resource_name_of_another_project_or_location_is_no_job_of_this_account(parent: str) -> None:
+def test_a_resource_name_of_another_project_or_location_is_rejected(parent: str) -> None:
     with pytest.raises(ValueError, match="not a job of projects/p/locations/us-central1"):
         TYPE.canonical_id(f"{parent}/tuningJobs/1", TYPE.options.model_validate(OPTIONS))
 
@@ -137,14 +137,14 @@ def test_a_resource_name_of_another_project_or_location_is_no_job_of_this_accoun
     "message",
     [f"TuningJob {PARENT}/1 not found.", 'The "tuning job" does not exist: 1', "The TuningJob does not exist."],
 )
-def test_a_job_that_google_does_not_know_is_absent(message: str) -> None:
+def test_a_job_that_google_does_not_find_is_absent(message: str) -> None:
     transport = CannedTransport([not_found(message)])
 
     assert asked(transport, lambda controller: controller.get_job(a_job("1"))) is None
 
 
 @pytest.mark.parametrize("message", ["Location eu-nowhere is not found.", "Method not found.", None])
-def test_a_404_that_is_not_about_the_job_is_no_absence(message: str | None) -> None:
+def test_a_404_that_is_not_about_the_job_is_not_an_absence(message: str | None) -> None:
     transport = CannedTransport([not_found(message)])
     with pytest.raises(PermanentError) as caught:
         asked(transport, lambda controller: controller.get_job(a_job("4711")))
@@ -161,7 +161,7 @@ def test_a_404_that_is_not_about_the_job_is_no_absence(message: str | None) -> N
         "projects/1/locations/global/tuningJobs/a",
     ],
 )
-def test_bare_ids_and_resource_names_are_ids(id_: str) -> None:
+def test_bare_ids_and_resource_names_are_valid_ids(id_: str) -> None:
     assert re.fullmatch(TYPE.id_pattern, id_)
 
 
@@ -178,7 +178,7 @@ def test_bare_ids_and_resource_names_are_ids(id_: str) -> None:
         "1\n",
     ],
 )
-def test_what_could_lead_elsewhere_is_no_id(id_: str) -> None:
+def test_an_id_that_could_change_the_url_path_is_invalid(id_: str) -> None:
     assert re.fullmatch(TYPE.id_pattern, id_) is None
 
 
@@ -189,7 +189,7 @@ def test_what_could_lead_elsewhere_is_no_id(id_: str) -> None:
         ("global", "https://aiplatform.googleapis.com"),
     ],
 )
-def test_each_location_has_a_host_of_its_own_that_needs_no_binding(location: str, url: str) -> None:
+def test_each_location_has_its_own_host_which_needs_no_binding(location: str, url: str) -> None:
     options = TYPE.options.model_validate({"project": "p", "location": location})
 
     assert TYPE.own_url(options) == url
@@ -205,7 +205,7 @@ def test_each_location_has_a_host_of_its_own_that_needs_no_binding(location: str
         "http://127.0.0.1:8080",
     ],
 )
-def test_the_machines_credentials_go_nowhere_else_unless_bound(url: str) -> None:
+def test_ambient_credentials_are_sent_to_another_host_only_if_bound_to_it(url: str) -> None:
     options = TYPE.options.model_validate(OPTIONS)
     bound = Trust.read({"RECONCILE_TRUST": f"GOOGLE_APPLICATION_CREDENTIALS={url}"}, {})
 
@@ -213,7 +213,7 @@ def test_the_machines_credentials_go_nowhere_else_unless_bound(url: str) -> None
     assert bound.check(TYPE, options, None, url) is None
 
 
-def test_a_secret_that_a_spec_names_needs_a_binding_even_to_google() -> None:
+def test_a_credential_that_a_document_names_needs_a_binding_even_to_google() -> None:
     options = TYPE.options.model_validate(OPTIONS)
     source = CredentialSource(env="OPENAI_API_KEY")
 
@@ -230,7 +230,7 @@ def test_a_secret_that_a_spec_names_needs_a_binding_even_to_google() -> None:
         {"location": "us-central1"},
     ],
 )
-def test_no_option_leads_away_from_google(options: dict[str, str]) -> None:
+def test_no_option_selects_a_host_outside_google(options: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         TYPE.options.model_validate(options)
 
@@ -247,7 +247,7 @@ def test_no_option_leads_away_from_google(options: dict[str, str]) -> None:
         ("projects/p/locations/europe-west4/tuningJobs/1", "p", False),
     ],
 )
-def test_a_job_of_another_project_is_found_out_by_its_name(name: str, project: str, *, is_ours: bool) -> None:
+def test_a_job_of_another_project_is_recognized_by_its_resource_name(name: str, project: str, *, is_ours: bool) -> None:
     ask_there = partial(ask, "vertex-ai", {**OPTIONS, "project": project}, TOKEN)
     row = {"name": name, "state": "JOB_STATE_RUNNING"}
 

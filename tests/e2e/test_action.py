@@ -46,7 +46,7 @@ def cancels(sandbox: Sandbox) -> int:
     return sum(each["verb"] == "cancel" for each in sandbox.requests())
 
 
-def test_an_act_does_what_its_inputs_say_and_hands_on_its_result(clone: Clone, sandbox: Sandbox) -> None:
+def test_the_action_follows_its_inputs_and_sets_its_outputs(clone: Clone, sandbox: Sandbox) -> None:
     before = cancels(sandbox)
     (clone.root / "gha-creds-0123.json").write_text("what another action left here", encoding="utf-8")
     refused = use(clone, sandbox, "act", provider="main", allow_cancels="0", timeout="1m")
@@ -66,7 +66,7 @@ def test_an_act_does_what_its_inputs_say_and_hands_on_its_result(clone: Clone, s
     assert published == ["of-main.yaml"]
 
 
-def test_every_output_that_is_promised_is_handed_on_by_some_command(clone: Clone, sandbox: Sandbox) -> None:
+def test_every_documented_output_is_set_by_some_command(clone: Clone, sandbox: Sandbox) -> None:
     promised = set(yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))["outputs"])
     given = {*use(clone, sandbox, "plan").outputs, *use(clone, sandbox, "act").outputs}
 
@@ -74,7 +74,7 @@ def test_every_output_that_is_promised_is_handed_on_by_some_command(clone: Clone
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
-def test_a_workspace_of_another_user_is_planned_as_in_a_job_with_a_container(clone: Clone, sandbox: Sandbox) -> None:
+def test_plan_works_in_a_workspace_owned_by_another_user(clone: Clone, sandbox: Sandbox) -> None:
     for path in (clone.root, *clone.root.rglob("*")):
         os.chown(path, SOMEBODY_ELSE, SOMEBODY_ELSE, follow_symlinks=False)
     ran = use(clone, sandbox, "plan")

@@ -6,7 +6,7 @@ from tests.support.cli import Checkout
 from tests.support.sandbox_client import Sandbox
 
 
-def test_one_command_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_once_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:
     with OpenAI(base_url=sandbox.url, api_key=sandbox.key) as client:
         jobs = client.fine_tuning.jobs
         ids = [jobs.create(model="gpt-4o-mini-2024-07-18", training_file="file-train").id for _ in range(3)]
@@ -28,7 +28,7 @@ def test_one_command_cancels_exactly_the_job_that_a_spec_wants_cancelled(checkou
     assert checkout.status("second").receipts[0].outcome == "cancelled"
 
 
-def test_a_dry_run_asks_for_nothing_and_writes_nothing(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_dry_run_requests_no_change_and_writes_nothing(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     before = checkout.traces()

@@ -128,7 +128,7 @@ def keys_of(root: Path, url: str) -> dict[str, str]:
 
 
 @each_cloud
-def test_a_machines_own_credentials_cancel_a_job_and_prove_it(tmp_path: Path, cloud: Cloud) -> None:
+def test_ambient_credentials_cancel_a_job_and_confirm_it(tmp_path: Path, cloud: Cloud) -> None:
     with a_cloud(cloud) as url:
         checkout = a_checkout(tmp_path, cloud, **keys_of(tmp_path, url), **{cloud.url_variable: url})
         asks, sees = checkout.run("--once"), checkout.run("--once")
@@ -140,7 +140,7 @@ def test_a_machines_own_credentials_cancel_a_job_and_prove_it(tmp_path: Path, cl
 
 
 @each_library
-def test_a_machines_own_credentials_go_to_no_host_that_only_a_spec_names(tmp_path: Path, cloud: Cloud) -> None:
+def test_ambient_credentials_are_not_sent_to_a_host_that_only_a_spec_names(tmp_path: Path, cloud: Cloud) -> None:
     with a_cloud(cloud) as url:
         ran = a_checkout(tmp_path, cloud, f"baseUrl: {url}", **keys_of(tmp_path, url)).run("--once")
 
@@ -149,7 +149,7 @@ def test_a_machines_own_credentials_go_to_no_host_that_only_a_spec_names(tmp_pat
 
 
 @each_library
-def test_a_machine_without_credentials_is_told_what_to_set(tmp_path: Path, cloud: Cloud) -> None:
+def test_the_error_for_missing_ambient_credentials_names_what_to_set(tmp_path: Path, cloud: Cloud) -> None:
     ran = a_checkout(tmp_path, cloud).run("--once")
 
     assert ran.code == ExitCode.CONFIGURATION
@@ -159,7 +159,7 @@ def test_a_machine_without_credentials_is_told_what_to_set(tmp_path: Path, cloud
 @pytest.mark.parametrize(
     "cloud", [CLOUDS["bedrock"], CLOUDS["sagemaker"], CLOUDS["vertex-ai"], AZURE], ids=lambda cloud: cloud.service.type
 )
-def test_a_missing_library_is_told_with_the_command_that_installs_it(tmp_path: Path, cloud: Cloud) -> None:
+def test_the_error_for_a_missing_library_shows_the_install_command(tmp_path: Path, cloud: Cloud) -> None:
     missing = tmp_path / "path" / cloud.package / "__init__.py"
     missing.parent.mkdir(parents=True)
     missing.write_text("raise ImportError\n", encoding="utf-8")
@@ -171,7 +171,7 @@ def test_a_missing_library_is_told_with_the_command_that_installs_it(tmp_path: P
 
 
 @each_library
-def test_many_requests_at_once_get_what_is_asked_for_once(tmp_path: Path, cloud: Cloud) -> None:
+def test_concurrent_requests_share_one_token_request(tmp_path: Path, cloud: Cloud) -> None:
     gave: list[str] = []
     with a_cloud(cloud, gave) as url:
         environ = keys_of(tmp_path, url) | {cloud.url_variable: url}

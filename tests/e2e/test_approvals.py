@@ -27,7 +27,7 @@ def a_flip(clone: Clone, sandbox: Sandbox, message: str) -> tuple[Checkout, list
     return checkout, jobs
 
 
-def test_a_large_change_without_the_line_is_refused(clone: Clone, sandbox: Sandbox) -> None:
+def test_a_large_change_without_an_approval_line_is_refused(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, "Stop them all")
     ran = checkout.run("--once", "--wait")
 
@@ -35,7 +35,7 @@ def test_a_large_change_without_the_line_is_refused(clone: Clone, sandbox: Sandb
     assert sandbox.cancels(*jobs) == []
 
 
-def test_the_line_lets_its_own_commit_pass(clone: Clone, sandbox: Sandbox) -> None:
+def test_an_approval_line_allows_the_changes_of_its_commit(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
     ran = checkout.run("--once", "--wait")
 
@@ -44,7 +44,7 @@ def test_the_line_lets_its_own_commit_pass(clone: Clone, sandbox: Sandbox) -> No
     assert str(checkout.status("job-0").receipts[0].approved_by).startswith("Approve-Cancels ")
 
 
-def test_a_number_that_is_too_small_approves_nothing(clone: Clone, sandbox: Sandbox) -> None:
+def test_an_approval_for_too_few_changes_approves_nothing(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS - 1}")
     ran = checkout.run("--once", "--wait")
 
@@ -52,7 +52,7 @@ def test_a_number_that_is_too_small_approves_nothing(clone: Clone, sandbox: Sand
     assert sandbox.cancels(*jobs) == []
 
 
-def test_a_commit_approves_no_job_that_it_did_not_change(clone: Clone, sandbox: Sandbox) -> None:
+def test_a_commit_does_not_approve_jobs_that_it_did_not_change(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, "Stop them all")
     checkout.write("other.yaml", "# a comment\n")
     clone.commit(f"Say something else\n\nApprove-Cancels: {JOBS}")
@@ -63,7 +63,7 @@ def test_a_commit_approves_no_job_that_it_did_not_change(clone: Clone, sandbox: 
 
 
 @pytest.mark.parametrize("way", ["--squash", "--no-ff"])
-def test_a_merge_approves_what_it_brings_in_and_only_once(clone: Clone, sandbox: Sandbox, way: str) -> None:
+def test_a_merge_commit_approves_the_changes_it_merges_exactly_once(clone: Clone, sandbox: Sandbox, way: str) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
     jobs = sandbox.create(2 * JOBS)
@@ -89,9 +89,7 @@ def test_a_merge_approves_what_it_brings_in_and_only_once(clone: Clone, sandbox:
     assert sorted(sandbox.cancels(*jobs)) == sorted(jobs[:JOBS])
 
 
-def test_an_approval_is_of_what_its_commit_wants_and_not_of_what_a_later_one_does(
-    clone: Clone, sandbox: Sandbox
-) -> None:
+def test_an_approval_covers_the_state_its_commit_wants_and_not_a_later_one(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
     for number, job_id in enumerate(jobs):
         checkout.want(f"job-{number}", job_id, "paused")
@@ -102,7 +100,7 @@ def test_an_approval_is_of_what_its_commit_wants_and_not_of_what_a_later_one_doe
     assert {each["verb"] for each in sandbox.requests() if each["job_id"] in jobs} <= {"retrieve"}
 
 
-def test_what_was_approved_once_is_not_approved_again(clone: Clone, sandbox: Sandbox) -> None:
+def test_an_approval_is_used_once(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {10 * JOBS}")
     states = {"paused": f"Pause\n\nApprove-Cancels: {10 * JOBS}", "running": "Go on", "again": "Pause again"}
     ran = {}
@@ -116,7 +114,7 @@ def test_what_was_approved_once_is_not_approved_again(clone: Clone, sandbox: San
     assert {sandbox.phase(job_id) for job_id in jobs} <= {"queued", "running", "validating_files"}
 
 
-def test_a_shallow_clone_approves_nothing_and_says_so(clone: Clone, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_shallow_clone_approves_nothing_and_reports_it(clone: Clone, sandbox: Sandbox, tmp_path: Path) -> None:
     _, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
     clone.push()
     shallow = a_clone(tmp_path / "remote.git", tmp_path / "ci", "--depth", "1")
@@ -127,7 +125,7 @@ def test_a_shallow_clone_approves_nothing_and_says_so(clone: Clone, sandbox: San
     assert sandbox.cancels(*jobs) == []
 
 
-def test_a_shallow_clone_approves_nothing_in_a_linked_working_tree_of_it_either(
+def test_a_linked_working_tree_of_a_shallow_clone_approves_nothing(
     clone: Clone, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     _, jobs = a_flip(clone, sandbox, f"Stop them all\n\nApprove-Cancels: {JOBS}")
@@ -155,7 +153,7 @@ def test_a_commit_that_only_moves_a_file_approves_nothing(clone: Clone, sandbox:
     assert sandbox.cancels(*jobs) == []
 
 
-def test_a_commit_approves_nothing_if_what_stood_there_before_it_cannot_be_read(clone: Clone, sandbox: Sandbox) -> None:
+def test_a_commit_approves_nothing_if_its_parent_cannot_be_read(clone: Clone, sandbox: Sandbox) -> None:
     checkout, jobs = a_flip(clone, sandbox, "Stop them all")
     before = [clone.git("rev-parse", f"HEAD:specs/job-{number}.yaml") for number in range(JOBS)]
     for number in range(JOBS):
@@ -170,7 +168,7 @@ def test_a_commit_approves_nothing_if_what_stood_there_before_it_cannot_be_read(
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(minutes=20)], ids=["a little", "a lot"])
-def test_a_commit_that_claims_to_be_of_the_future_approves_nothing_until_then(
+def test_a_commit_dated_in_the_future_approves_nothing_until_then(
     clone: Clone, sandbox: Sandbox, ahead: timedelta
 ) -> None:
     checkout, jobs = a_flip(clone, sandbox, "Stop them all")

@@ -106,7 +106,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("how", ADDRESSES)
-def test_an_address_leads_a_key_to_no_other_host(lure: Lure, how: str) -> None:
+def test_a_crafted_base_url_sends_no_key_to_another_host(lure: Lure, how: str) -> None:
     text = ADDRESSES[how].replace("HOST", lure.host).replace("EVIL", lure.evil).replace("PORT", lure.evil.split(":")[1])
     lure.declare(f"spec: {{type: openai, baseUrl: {json.dumps(text)}}}\n")
     ran = lure.checkout.run("--once", "--timeout", "1s")
@@ -125,7 +125,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("how", SPELLINGS)
-def test_another_spelling_of_an_address_is_the_same_account_or_none(lure: Lure, how: str) -> None:
+def test_another_spelling_of_a_base_url_is_the_same_account_or_invalid(lure: Lure, how: str) -> None:
     port = lure.host.split(":")[1]
     lure.declare(
         f"spec: {{type: openai, baseUrl: '{SPELLINGS[how].replace('HOST', lure.host).replace('PORT', port)}'}}\n"
@@ -151,7 +151,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("how", OPTIONS)
-def test_an_option_leads_to_no_other_host_and_runs_no_code(lure: Lure, how: str) -> None:
+def test_a_crafted_option_selects_no_other_host_and_runs_no_code(lure: Lure, how: str) -> None:
     lure.declare(f"spec: {{{OPTIONS[how].replace('EVIL', lure.evil)}}}\n")
     ran = lure.checkout.run("--once", "--timeout", "1s")
 
@@ -178,7 +178,7 @@ CREDENTIALS = {
 
 
 @pytest.mark.parametrize("how", CREDENTIALS)
-def test_a_credential_that_nobody_bound_to_a_host_is_not_sent_there(lure: Lure, tmp_path: Path, how: str) -> None:
+def test_a_credential_is_not_sent_to_a_host_it_is_not_bound_to(lure: Lure, tmp_path: Path, how: str) -> None:
     for name in ("secrets/ours", "secrets/theirs", "other/key"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"sk-of-{name}-0123456789", encoding="utf-8")
@@ -216,7 +216,7 @@ IDS = (
 
 
 @pytest.mark.parametrize("written", IDS)
-def test_an_id_that_leads_elsewhere_is_none(lure: Lure, written: str) -> None:
+def test_a_job_id_that_could_change_the_request_path_is_invalid(lure: Lure, written: str) -> None:
     lure.checkout.name_provider()
     spec = (lure.checkout.specs / "runaway.yaml").read_text(encoding="utf-8")
     lure.checkout.write("runaway.yaml", spec.replace(lure.job_id, json.dumps(written.replace("ID", lure.job_id))))
@@ -228,9 +228,7 @@ def test_an_id_that_leads_elsewhere_is_none(lure: Lure, written: str) -> None:
     assert [each for each in lure.sandbox.requests()[before:] if each["verb"] == "cancel"] == []
 
 
-def test_a_plug_in_does_not_take_the_place_of_a_type_that_ships(
-    lure: Lure, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_plugin_cannot_replace_a_built_in_provider_type(lure: Lure, tmp_path_factory: pytest.TempPathFactory) -> None:
     site = tmp_path_factory.mktemp("site")
     install(site, "openai", "OPENAI_API_KEY", f"http://{lure.evil}/v1")
     lure.checkout.name_provider()
@@ -239,7 +237,7 @@ def test_a_plug_in_does_not_take_the_place_of_a_type_that_ships(
     assert not lure.was_asked()
 
 
-def test_settings_end_no_suspension_of_the_operators(lure: Lure) -> None:
+def test_settings_cannot_end_a_suspension_by_the_operator(lure: Lure) -> None:
     lure.checkout.name_provider()
     lure.checkout.write(
         "settings.yaml",
@@ -251,7 +249,7 @@ def test_settings_end_no_suspension_of_the_operators(lure: Lure) -> None:
     assert lure.checkout.status("runaway").ready.reason == "Suspended"
 
 
-def test_the_rate_of_another_name_slows_no_account(lure: Lure) -> None:
+def test_the_rate_limit_of_a_second_name_does_not_slow_an_account(lure: Lure) -> None:
     lure.checkout.name_provider()
     jobs = lure.sandbox.create(8)
     spec = "{type: openai, options: {project: slow}, rateLimit: {requestsPerSecond: 0.2, burst: 1, concurrency: 1}}"

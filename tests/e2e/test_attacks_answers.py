@@ -136,14 +136,14 @@ def holds(root: Path, code: int, told: str, peak: int) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_stops_no_job_on_paper_and_costs_no_more_than_a_container_has(tmp_path: Path, name: str) -> None:
+def test_a_hostile_response_fakes_no_cancel_and_stays_within_the_memory_limit(tmp_path: Path, name: str) -> None:
     with a_provider(lambda connection: connection.sendall(ANSWERS[name])) as url:
         code, told, peak = look(tmp_path, url)
 
     holds(tmp_path, code, told, peak)
 
 
-def test_an_answer_without_end_is_given_up(tmp_path: Path) -> None:
+def test_an_endless_response_is_aborted(tmp_path: Path) -> None:
     with a_provider(endless) as url:
         code, told, peak = look(tmp_path, url)
 

@@ -122,7 +122,7 @@ def field(tmp_path: Path, sandbox: Sandbox) -> Field:
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_in_a_remote_is_not_read_and_ends_nothing(field: Field, bomb: str) -> None:
+def test_an_oversized_file_in_a_remote_is_not_read_and_does_not_stop_the_watch(field: Field, bomb: str) -> None:
     field.plant(bomb, "bomb")
     field.clone.push()
     ran = field.run("--once", "--git-url", field.remote.as_uri())
@@ -139,7 +139,7 @@ def test_a_bomb_in_a_remote_is_not_read_and_ends_nothing(field: Field, bomb: str
 
 
 @pytest.mark.parametrize("where", ["checkout", "remote"])
-def test_a_bomb_in_the_history_of_specs_approves_nothing_and_holds_nothing_up(field: Field, where: str) -> None:
+def test_an_oversized_file_in_the_spec_history_approves_nothing_and_delays_nothing(field: Field, where: str) -> None:
     field.plant("wide", "bomb")
     field.tidy_up()
     field.clone.push()
@@ -150,7 +150,7 @@ def test_a_bomb_in_the_history_of_specs_approves_nothing_and_holds_nothing_up(fi
     assert field.sandbox.cancels(field.job_id) == [field.job_id]
 
 
-def test_a_bomb_in_the_history_of_statuses_is_not_taken_for_an_hour_without_requests(field: Field) -> None:
+def test_an_oversized_status_in_the_history_does_not_hide_the_requests_of_the_hour(field: Field) -> None:
     field.plant("wide", "status")
     field.tidy_up()
     ran = field.run("--once")
@@ -160,7 +160,7 @@ def test_a_bomb_in_the_history_of_statuses_is_not_taken_for_an_hour_without_requ
     assert field.sandbox.cancels(field.job_id) == []
 
 
-def test_a_pull_request_with_a_bomb_among_the_statuses_ends_its_validation(field: Field) -> None:
+def test_validate_rejects_a_pull_request_with_an_oversized_status(field: Field) -> None:
     field.plant("wide", "status")
     field.tidy_up()
     ran = field.run("validate", "--since", field.begun)
@@ -169,7 +169,7 @@ def test_a_pull_request_with_a_bomb_among_the_statuses_ends_its_validation(field
     assert "cannot be checked" in ran.err
 
 
-def test_a_branch_of_statuses_that_is_a_bomb_lets_nothing_be_asked(field: Field) -> None:
+def test_an_oversized_status_branch_blocks_every_request(field: Field) -> None:
     field.clone.push()
     bomb = field.clone.git("commit-tree", a_wide_bomb(field.clone.root)[1], "-m", "reconcile: nothing")
     field.clone.git("push", "--quiet", "origin", f"{bomb}:refs/heads/statuses")
@@ -180,7 +180,7 @@ def test_a_branch_of_statuses_that_is_a_bomb_lets_nothing_be_asked(field: Field)
     assert field.sandbox.cancels(field.job_id) == []
 
 
-def test_a_commit_that_no_container_holds_is_not_fetched(field: Field, tmp_path: Path) -> None:
+def test_a_commit_larger_than_the_limit_is_not_fetched(field: Field, tmp_path: Path) -> None:
     tree, before = field.clone.git("rev-parse", "HEAD^{tree}", "HEAD").split()
     who = f"Ada <ada@example.org> {int(time.time())} +0000"
     head = f"tree {tree}\nparent {before}\nauthor {who}\ncommitter {who}\n\nApprove-Cancels: 9\n"
@@ -196,7 +196,7 @@ def test_a_commit_that_no_container_holds_is_not_fetched(field: Field, tmp_path:
     assert field.sandbox.cancels(field.job_id) == []
 
 
-def test_a_server_that_offers_branches_without_end_is_given_up(field: Field) -> None:
+def test_a_git_server_that_offers_endless_branches_is_abandoned(field: Field) -> None:
     with branches_without_end() as url:
         ran, peak = watched(field.checkout, "--once", "--git-url", url)
 

@@ -164,28 +164,30 @@ def with_variables(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 
 @pytest.mark.parametrize("plant", [*SHADOWED, "sitecustomize", "usercustomize"])
-def test_no_module_of_the_checkout_is_imported(with_files: Ended, plant: str) -> None:
+def test_the_action_imports_no_module_from_the_checkout(with_files: Ended, plant: str) -> None:
     assert plant not in with_files.marks
 
 
 @pytest.mark.parametrize("plant", ["PYTHONPATH", "PYTHONSTARTUP", "structlog", "uvicorn", *REPLACED])
-def test_no_variable_leads_the_action_into_the_checkout(with_variables: Ended, plant: str) -> None:
+def test_no_variable_makes_the_action_run_code_from_the_checkout(with_variables: Ended, plant: str) -> None:
     assert plant not in with_variables.marks
 
 
-def test_no_configuration_of_the_checkout_has_an_effect(with_files: Ended, with_variables: Ended) -> None:
+def test_configuration_files_in_the_checkout_have_no_effect_on_the_action(
+    with_files: Ended, with_variables: Ended
+) -> None:
     assert (with_files.ran.code, with_variables.ran.code) == (0, 0), with_files.ran.log + with_variables.ran.log
     assert "Everything is valid." in with_files.ran.log
     assert "Everything is valid." in with_variables.ran.log
 
 
-def test_nothing_that_was_planted_saw_the_key(with_files: Ended, with_variables: Ended) -> None:
+def test_no_planted_program_received_the_key(with_files: Ended, with_variables: Ended) -> None:
     seen = {**with_files.marks, **with_variables.marks}
 
     assert [name for name, said in seen.items() if KEY in said or TOKEN in said] == []
 
 
-def test_a_newer_release_beside_the_index_is_not_taken_and_would_see_no_key(tmp_path: Path) -> None:
+def test_a_newer_release_of_a_dependency_is_not_installed_and_gets_no_key(tmp_path: Path) -> None:
     job = a_job(tmp_path)
     runtime = tmp_path / "tools"
     runtime.mkdir()
@@ -200,7 +202,7 @@ def test_a_newer_release_beside_the_index_is_not_taken_and_would_see_no_key(tmp_
     assert [secret for secret in (KEY, TOKEN) if secret in saw] == []
 
 
-def test_a_file_with_another_hash_than_the_locks_is_not_installed(tmp_path: Path) -> None:
+def test_a_package_whose_hash_differs_from_the_lock_is_not_installed(tmp_path: Path) -> None:
     ship_to(tmp_path / "theirs", ACTION.parents[2])
     lock = tmp_path / "theirs" / "requirements.txt"
     text = lock.read_text(encoding="utf-8")
@@ -213,7 +215,7 @@ def test_a_file_with_another_hash_than_the_locks_is_not_installed(tmp_path: Path
     assert "Everything is valid." not in ran.log
 
 
-def test_a_runner_without_uv_takes_the_one_that_is_locked(tmp_path: Path) -> None:
+def test_a_runner_without_uv_installs_the_locked_version(tmp_path: Path) -> None:
     runtime = tmp_path / "tools"
     runtime.mkdir()
     for name in ("bash", "git", "base64", "tr"):
@@ -236,7 +238,7 @@ def a_python_with_pip() -> str:
     pytest.skip("no Python here has pip")
 
 
-def test_a_python_that_is_too_old_is_told_apart_with_the_way_out(tmp_path: Path) -> None:
+def test_the_error_for_an_old_python_says_how_to_get_a_newer_one(tmp_path: Path) -> None:
     runtime = tmp_path / "tools"
     runtime.mkdir()
     (runtime / "python3").write_text(f'#!/bin/sh\ncase "$3" in *version_info*) exit 1;; esac\nexec {PYTHON} "$@"\n')
@@ -250,7 +252,7 @@ def test_a_python_that_is_too_old_is_told_apart_with_the_way_out(tmp_path: Path)
     assert "::error::reconcile is not installed: it needs Python 3.11 or later, which actions/setup-python" in ran.log
 
 
-def test_a_repository_that_is_laid_out_in_the_working_directory_runs_nothing(tmp_path: Path) -> None:
+def test_a_bare_repository_in_the_working_directory_runs_no_program(tmp_path: Path) -> None:
     job = a_job(tmp_path)
     job.write("team/specs/runaway.yaml", (job.checkout / "specs" / "runaway.yaml").read_text(encoding="utf-8"))
     job.write("team/fetch.sh", f"#!/bin/sh\ntouch {job.mark('uploadpack')}\nexit 1\n")

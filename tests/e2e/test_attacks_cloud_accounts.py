@@ -35,9 +35,7 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_an_account_of_a_cloud_under_another_option_is_still_the_account_of_who_has_it(
-    tmp_path: Path, account: str
-) -> None:
+def test_a_cloud_account_under_another_option_is_still_protected(tmp_path: Path, account: str) -> None:
     owners, made_up, type_ = ACCOUNTS[account]
     checkout = Checkout(tmp_path)
     theirs = f"{owners.format(type=type_)}, allowedPaths: [research/**]"

@@ -101,7 +101,7 @@ def field(tmp_path: Path, sandbox: Sandbox) -> Field:
 
 @pytest.mark.parametrize("verb", [("--once",), ("plan",), ("validate",), ("get",)], ids=lambda verb: verb[0])
 @pytest.mark.parametrize("option", ["--specs", "--status-dir"])
-def test_a_directory_that_a_commit_leads_out_of_the_checkout_is_not_used(
+def test_a_specs_directory_linked_out_of_the_checkout_by_a_commit_is_rejected(
     field: Field, option: str, verb: tuple[str, ...]
 ) -> None:
     repository = field.checkout.root / "repository"
@@ -117,7 +117,7 @@ def test_a_directory_that_a_commit_leads_out_of_the_checkout_is_not_used(
     assert field.cancels() == 0
 
 
-def test_a_link_inside_of_the_checkout_is_followed(field: Field) -> None:
+def test_a_link_inside_the_checkout_is_followed(field: Field) -> None:
     (field.checkout.root / "link").symlink_to("specs")
     ran = field.run("--once", "--specs", "link")
 
@@ -125,7 +125,7 @@ def test_a_link_inside_of_the_checkout_is_followed(field: Field) -> None:
     assert field.cancels() == 1
 
 
-def test_a_link_in_the_place_of_the_statuses_leads_nothing_outside_and_is_told_of(field: Field) -> None:
+def test_a_link_that_replaces_the_status_directory_is_not_followed_and_is_reported(field: Field) -> None:
     (field.specs / "status").symlink_to(field.outside)
     ran = field.run()
 
@@ -136,7 +136,7 @@ def test_a_link_in_the_place_of_the_statuses_leads_nothing_outside_and_is_told_o
     assert field.cancels() == 0
 
 
-def test_a_link_in_the_place_of_the_statuses_hides_no_other_teams_specs(field: Field) -> None:
+def test_a_link_that_replaces_the_status_directory_does_not_hide_other_teams_specs(field: Field) -> None:
     field.checkout.write("team-b/b.yaml", (field.specs / "runaway.yaml").read_text().replace("runaway", "bot"))
     (field.specs / "status").symlink_to("team-b")
     ran = field.run("validate")
@@ -144,7 +144,7 @@ def test_a_link_in_the_place_of_the_statuses_hides_no_other_teams_specs(field: F
     assert "another spec names the job" in ran.out
 
 
-def test_a_folder_of_statuses_that_is_a_link_outside_is_not_written_through(field: Field) -> None:
+def test_nothing_is_written_through_a_status_folder_that_links_outside(field: Field) -> None:
     field.checkout.write("team/runaway.yaml", (field.specs / "runaway.yaml").read_text())
     (field.specs / "runaway.yaml").unlink()
     (field.specs / "status").mkdir()
@@ -155,7 +155,7 @@ def test_a_folder_of_statuses_that_is_a_link_outside_is_not_written_through(fiel
     assert (ran.code, field.cancels()) == (SOFTWARE, 0)
 
 
-def test_a_folder_of_statuses_that_is_a_link_to_another_folder_of_the_specs_puts_no_file_among_them(
+def test_a_status_folder_that_links_to_a_specs_folder_creates_no_file_there(
     field: Field,
 ) -> None:
     field.checkout.write("team/runaway.yaml", (field.specs / "runaway.yaml").read_text())
@@ -169,7 +169,7 @@ def test_a_folder_of_statuses_that_is_a_link_to_another_folder_of_the_specs_puts
     assert (field.specs / "team" / "runaway.yaml").read_text() == before
 
 
-def test_a_link_in_the_place_of_the_providers_statuses_is_not_written_through(field: Field) -> None:
+def test_nothing_is_written_through_a_link_that_replaces_the_provider_statuses(field: Field) -> None:
     (field.specs / "status").mkdir()
     (field.specs / "status" / "_providers").symlink_to(field.outside)
     field.run("--once", "--timeout=3s", OPENAI_BASE_URL="http://127.0.0.1:1/v1")
@@ -177,7 +177,7 @@ def test_a_link_in_the_place_of_the_providers_statuses_is_not_written_through(fi
     assert field.is_outside_as_it_was()
 
 
-def test_a_link_in_the_place_of_a_status_is_replaced(field: Field) -> None:
+def test_a_link_that_replaces_a_status_file_is_overwritten(field: Field) -> None:
     (field.specs / "status").mkdir()
     (field.specs / "status" / "runaway.yaml").symlink_to(field.precious)
     field.run("--once", "--wait")
@@ -188,9 +188,7 @@ def test_a_link_in_the_place_of_a_status_is_replaced(field: Field) -> None:
 
 @pytest.mark.parametrize("name", [".runaway.yaml.tmp", ".reconcile-0000000000000000.tmp"])
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
-def test_a_link_at_a_name_that_could_be_a_temporary_one_is_not_written_through_and_blocks_nothing(
-    field: Field, name: str, kind: str
-) -> None:
+def test_a_link_at_a_temporary_file_name_is_not_written_through(field: Field, name: str, kind: str) -> None:
     planted = field.specs / "status" / name
     planted.parent.mkdir()
     planted.symlink_to(field.precious) if kind == "symbolic" else planted.hardlink_to(field.precious)
@@ -202,7 +200,7 @@ def test_a_link_at_a_name_that_could_be_a_temporary_one_is_not_written_through_a
 
 
 @pytest.mark.parametrize("source", ["../outside/x.yaml", "/x.yaml", "a/../../outside/x.yaml"])
-def test_a_forged_status_sends_no_file_outside(field: Field, source: str) -> None:
+def test_a_forged_status_cannot_move_a_file_outside(field: Field, source: str) -> None:
     body = FORGED.format(name="gone", source=source, zeros="0" * 64).removesuffix("digest: sha256:")
     forged = f"{body}digest: sha256:{hashlib.sha256(body.encode()).hexdigest()}\n"
     field.checkout.write("status/gone.yaml", forged)
@@ -212,7 +210,7 @@ def test_a_forged_status_sends_no_file_outside(field: Field, source: str) -> Non
     assert ran.code == 0
 
 
-def test_what_is_no_file_among_specs_and_statuses_hangs_nothing(field: Field) -> None:
+def test_pipes_and_devices_among_specs_and_statuses_do_not_block_a_pass(field: Field) -> None:
     (field.specs / "status").mkdir()
     for path in (field.specs / "pipe.yaml", field.specs / "status" / "pipe.yaml", field.specs / "pipe.json"):
         os.mkfifo(path)
@@ -225,7 +223,7 @@ def test_what_is_no_file_among_specs_and_statuses_hangs_nothing(field: Field) ->
     assert field.checkout.status("runaway").is_ready
 
 
-def test_folders_of_statuses_that_are_deeper_than_any_spec_hold_nothing_back(field: Field) -> None:
+def test_very_deep_status_folders_do_not_hold_back_any_change(field: Field) -> None:
     here = field.specs / "status"
     here.mkdir()
     for _ in range(60):
@@ -240,7 +238,7 @@ def test_folders_of_statuses_that_are_deeper_than_any_spec_hold_nothing_back(fie
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "/proc/self/environ", "../outside/precious", "/dev/zero"])
-def test_a_spec_that_is_a_link_outside_is_not_read(field: Field, target: str) -> None:
+def test_a_spec_that_links_outside_is_not_read(field: Field, target: str) -> None:
     (field.specs / "leak.yaml").symlink_to(target)
     ran = field.run("validate")
 
@@ -264,7 +262,7 @@ def test_a_spec_that_is_a_link_outside_is_not_read(field: Field, target: str) ->
     ],
     ids=" ".join,
 )
-def test_a_link_where_a_report_should_stand_is_not_written_through(field: Field, arguments: tuple[str, ...]) -> None:
+def test_a_report_is_not_written_through_a_link(field: Field, arguments: tuple[str, ...]) -> None:
     (field.checkout.root / "report").symlink_to(field.precious)
     ran = field.run(*arguments)
 
@@ -274,7 +272,7 @@ def test_a_link_where_a_report_should_stand_is_not_written_through(field: Field,
     assert "link" in ran.err
 
 
-def test_a_hard_link_where_a_plan_should_stand_is_replaced(field: Field) -> None:
+def test_a_hard_link_at_the_path_of_a_plan_file_is_replaced(field: Field) -> None:
     (field.checkout.root / "plan.json").hardlink_to(field.precious)
     ran = field.run("plan", "--out", "plan.json")
 
@@ -283,7 +281,7 @@ def test_a_hard_link_where_a_plan_should_stand_is_replaced(field: Field) -> None
     assert "PinnedPlan" in (field.checkout.root / "plan.json").read_text()
 
 
-def test_a_summary_that_the_checkout_planted_is_not_written_through(field: Field) -> None:
+def test_a_step_summary_is_not_written_through_a_link_from_the_checkout(field: Field) -> None:
     temp = field.checkout.root / "runner"
     temp.mkdir()
     (temp / "reconcile-plan.md").symlink_to(field.precious)
@@ -292,13 +290,13 @@ def test_a_summary_that_the_checkout_planted_is_not_written_through(field: Field
     assert field.is_outside_as_it_was()
 
 
-def test_standard_output_may_be_named_as_a_file(field: Field) -> None:
+def test_dev_stdout_is_accepted_as_an_output_file(field: Field) -> None:
     ran = field.run("plan", "--out", "/dev/stdout")
 
     assert "PinnedPlan" in ran.out
 
 
-def test_set_edits_no_file_outside_the_specs(field: Field) -> None:
+def test_set_does_not_edit_a_file_outside_the_specs_directory(field: Field) -> None:
     (field.outside / "spec.yaml").write_text((field.specs / "runaway.yaml").read_text())
     (field.specs / "runaway.yaml").unlink()
     (field.specs / "runaway.yaml").symlink_to("../outside/spec.yaml")
@@ -310,7 +308,7 @@ def test_set_edits_no_file_outside_the_specs(field: Field) -> None:
 
 
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
-def test_set_writes_through_no_link_at_its_temporary_file(field: Field, kind: str) -> None:
+def test_set_does_not_write_through_a_link_at_its_temporary_file(field: Field, kind: str) -> None:
     planted = field.specs / ".runaway.yaml.tmp"
     planted.symlink_to(field.precious) if kind == "symbolic" else planted.hardlink_to(field.precious)
     ran = field.run("set", "runaway", "running")
@@ -320,7 +318,7 @@ def test_set_writes_through_no_link_at_its_temporary_file(field: Field, kind: st
     assert "desiredState: running" in (field.specs / "runaway.yaml").read_text()
 
 
-def test_set_edits_a_file_that_a_link_inside_the_specs_leads_to(field: Field) -> None:
+def test_set_edits_the_target_of_a_link_inside_the_specs_directory(field: Field) -> None:
     (field.specs / "runaway.yaml").rename(field.specs / "_real.yaml")
     (field.specs / "runaway.yaml").symlink_to("_real.yaml")
     ran = field.run("set", "runaway", "running")
@@ -330,7 +328,7 @@ def test_set_edits_a_file_that_a_link_inside_the_specs_leads_to(field: Field) ->
     assert "desiredState: running" in (field.specs / "_real.yaml").read_text()
 
 
-def test_adopt_writes_no_spec_outside(field: Field) -> None:
+def test_adopt_does_not_write_a_spec_outside_the_specs_directory(field: Field) -> None:
     field.sandbox.create(1)
     (field.specs / "adopted").symlink_to(field.outside)
     ran = field.run("adopt", "--provider", "main")
@@ -339,7 +337,7 @@ def test_adopt_writes_no_spec_outside(field: Field) -> None:
     assert ran.code != 0
 
 
-def test_a_directory_that_cannot_be_written_to_is_told_by_the_name_that_the_user_knows(field: Field) -> None:
+def test_the_error_for_an_unwritable_directory_shows_the_users_own_path(field: Field) -> None:
     field.specs.chmod(0o555)
     try:
         ran = field.checkout.run("set", "runaway", "running", program=unprivileged())
@@ -397,9 +395,7 @@ def it_is_in_git(state: Path) -> None:
 @pytest.mark.parametrize(
     "open_to", [others_can_write, others_can_write_a_file, it_is_a_link, it_is_another_users, it_is_in_git]
 )
-def test_a_state_directory_that_somebody_else_can_have_written_is_not_believed(
-    field: Field, open_to: Callable[[Path], None]
-) -> None:
+def test_a_state_directory_writable_by_others_is_not_trusted(field: Field, open_to: Callable[[Path], None]) -> None:
     field.checkout.want("runaway", field.job_id, "running")
     state = field.checkout.root / "state"
     assert field.run("--once", "--state-dir", str(state)).code == 0
@@ -412,7 +408,7 @@ def test_a_state_directory_that_somebody_else_can_have_written_is_not_believed(
     assert "--state-dir" in ran.err
 
 
-def test_not_even_a_poisoned_cache_of_ones_own_cancels_a_job(field: Field) -> None:
+def test_a_poisoned_cache_of_the_same_user_does_not_cancel_a_job(field: Field) -> None:
     field.checkout.want("runaway", field.job_id, "running")
     state = field.checkout.root / "state"
     assert field.run("--once", "--state-dir", str(state)).code == 0
@@ -423,7 +419,7 @@ def test_not_even_a_poisoned_cache_of_ones_own_cancels_a_job(field: Field) -> No
 
 
 @pytest.mark.parametrize("name", ["lock", "requests.journal", "statuses.known", "revision"])
-def test_a_link_in_the_state_directory_is_not_written_through(field: Field, name: str) -> None:
+def test_nothing_is_written_through_a_link_in_the_state_directory(field: Field, name: str) -> None:
     state = state_of(field)
     (state / name).unlink(missing_ok=True)
     (state / name).symlink_to(field.precious)
@@ -434,7 +430,7 @@ def test_a_link_in_the_state_directory_is_not_written_through(field: Field, name
 
 
 @pytest.mark.parametrize("verb", ["--once", "plan"])
-def test_a_user_without_a_home_is_told_to_name_a_state_directory(field: Field, verb: str) -> None:
+def test_without_a_home_directory_the_error_asks_for_a_state_directory(field: Field, verb: str) -> None:
     for parent in (field.checkout.root, *field.checkout.root.parents[:3]):
         parent.chmod(parent.stat().st_mode | 0o055)
     ran = field.checkout.run(verb, program=homeless())

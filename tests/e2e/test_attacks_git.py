@@ -97,7 +97,7 @@ def lay_out(where: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_bare_repository_among_the_specs_runs_nothing(field: Field, verb: str) -> None:
+def test_a_bare_repository_among_the_specs_runs_no_program(field: Field, verb: str) -> None:
     lay_out(field.checkout.specs, field.command)
     field.clone.git("add", "--force", "specs")
     field.clone.git("commit", "--quiet", "--message", "Add some files")
@@ -110,7 +110,7 @@ def test_a_bare_repository_among_the_specs_runs_nothing(field: Field, verb: str)
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if "push" not in verb and verb != "validate"])
-def test_a_git_directory_inside_a_specs_directory_that_is_no_checkout_runs_nothing(
+def test_a_git_directory_inside_a_plain_specs_directory_runs_no_program(
     field: Field, verb: str, tmp_path: Path
 ) -> None:
     synced = field.checkout.copy_to(tmp_path / "synced")
@@ -124,7 +124,7 @@ def test_a_git_directory_inside_a_specs_directory_that_is_no_checkout_runs_nothi
     assert field.sandbox.cancels(field.job_id) == []
 
 
-def test_a_watch_stops_acting_when_a_repository_appears_among_the_specs_and_goes_on_once_it_is_gone(
+def test_a_watch_stops_acting_while_a_repository_exists_among_the_specs(
     field: Field,
 ) -> None:
     (other,) = field.sandbox.create(1)
@@ -219,7 +219,9 @@ def locked() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("key", PROGRAMS)
-def test_a_setting_of_the_checkout_that_names_a_program_runs_nothing(field: Field, tmp_path: Path, key: str) -> None:
+def test_a_git_setting_of_the_checkout_that_names_a_program_runs_nothing(
+    field: Field, tmp_path: Path, key: str
+) -> None:
     runner = a_clone(tmp_path / "remote.git", tmp_path / "runner")
     field.checkout.write("notes.txt", "somebody was faster\n")
     field.clone.commit("Write notes")
@@ -234,7 +236,7 @@ def test_a_setting_of_the_checkout_that_names_a_program_runs_nothing(field: Fiel
 
 
 @pytest.mark.parametrize("way", PUSHES)
-def test_an_included_file_runs_nothing(field: Field, way: str) -> None:
+def test_an_included_git_configuration_file_runs_no_program(field: Field, way: str) -> None:
     configure(field.clone, field, *(key for key, (_, url) in PROGRAMS.items() if not url and "url" not in key))
     config = field.clone.root / ".git" / "config"
     included = field.canary.with_name("included")
@@ -248,7 +250,7 @@ def test_an_included_file_runs_nothing(field: Field, way: str) -> None:
     assert field.sandbox.cancels(field.job_id) == [field.job_id]
 
 
-def test_the_configuration_of_a_linked_working_tree_runs_nothing(field: Field, tmp_path: Path) -> None:
+def test_the_configuration_of_a_linked_working_tree_runs_no_program(field: Field, tmp_path: Path) -> None:
     field.clone.git("config", "extensions.worktreeConfig", "true")
     field.clone.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "linked"))
     linked = Clone(tmp_path / "linked")
@@ -263,7 +265,7 @@ def test_the_configuration_of_a_linked_working_tree_runs_nothing(field: Field, t
 
 
 @pytest.mark.parametrize("way", PUSHES)
-def test_attributes_among_the_specs_run_no_filter_that_the_operator_has(field: Field, way: str) -> None:
+def test_git_attributes_among_the_specs_do_not_run_the_operators_filters(field: Field, way: str) -> None:
     mine = field.canary.with_name("gitconfig")
     program = f"{field.command}"
     mine.write_text(
@@ -293,7 +295,7 @@ REENCODING = {
 
 
 @pytest.mark.parametrize("where", REENCODING)
-def test_a_spec_that_attributes_check_out_otherwise_than_a_review_shows_it_is_not_acted_on(
+def test_a_spec_whose_checkout_differs_from_the_reviewed_text_is_not_acted_on(
     field: Field, tmp_path: Path, where: str
 ) -> None:
     (job_id,) = field.sandbox.create(1)
@@ -315,7 +317,7 @@ def test_a_spec_that_attributes_check_out_otherwise_than_a_review_shows_it_is_no
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "/proc/self/environ", ".", "pipe"])
-def test_attributes_that_are_no_file_hang_nothing(field: Field, target: str) -> None:
+def test_a_git_attributes_path_that_is_not_a_file_does_not_block_a_pass(field: Field, target: str) -> None:
     attributes = field.clone.root / "specs" / ".gitattributes"
     if target == "pipe":
         os.mkfifo(attributes)
@@ -327,7 +329,7 @@ def test_attributes_that_are_no_file_hang_nothing(field: Field, target: str) -> 
     assert "Traceback" not in ran.err
 
 
-def test_what_a_filter_would_have_to_make_is_not_followed(field: Field, tmp_path: Path) -> None:
+def test_a_spec_that_needs_a_git_filter_is_not_acted_on(field: Field, tmp_path: Path) -> None:
     runner = a_clone(tmp_path / "remote.git", tmp_path / "runner")
     (runner.root / ".gitattributes").write_text("*.bin filter=lfs\n", encoding="utf-8")
     (field.clone.root / "large.bin").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
@@ -340,7 +342,7 @@ def test_what_a_filter_would_have_to_make_is_not_followed(field: Field, tmp_path
     assert not (runner.root / "large.bin").exists()
 
 
-def test_what_a_hook_sets_leads_to_no_other_repository_and_runs_nothing(field: Field, tmp_path: Path) -> None:
+def test_variables_set_by_a_git_hook_select_no_repository_and_run_no_program(field: Field, tmp_path: Path) -> None:
     other = a_clone(tmp_path / "remote.git", tmp_path / "other")
     before = other.git("for-each-ref")
     ran = field.run(
@@ -364,7 +366,7 @@ def test_what_a_hook_sets_leads_to_no_other_repository_and_runs_nothing(field: F
     assert field.clone.subjects("main")[0].startswith("reconcile:")
 
 
-def test_a_remote_of_a_kind_that_is_a_program_runs_nothing(field: Field) -> None:
+def test_a_remote_url_that_names_a_program_runs_nothing(field: Field) -> None:
     field.clone.git("remote", "set-url", "origin", f"ext::sh -c '{field.command}'")
     ran = field.run("--once", "--push")
 
@@ -387,7 +389,7 @@ REMOTES = {
 
 
 @pytest.mark.parametrize("how", REMOTES)
-def test_a_remote_or_a_branch_that_is_no_name_runs_nothing(field: Field, tmp_path: Path, how: str) -> None:
+def test_an_invalid_remote_or_branch_name_runs_nothing(field: Field, tmp_path: Path, how: str) -> None:
     script = tmp_path / "script"
     script.write_text(f"#!/bin/sh\n{field.command}\n", encoding="utf-8")
     script.chmod(0o755)
@@ -400,9 +402,7 @@ def test_a_remote_or_a_branch_that_is_no_name_runs_nothing(field: Field, tmp_pat
     assert field.sandbox.cancels(field.job_id) == []
 
 
-def test_objects_that_a_clone_left_out_are_fetched_by_no_command_that_needs_no_remote(
-    field: Field, tmp_path: Path
-) -> None:
+def test_local_commands_do_not_fetch_missing_objects_of_a_partial_clone(field: Field, tmp_path: Path) -> None:
     subprocess.run(["git", "-C", str(tmp_path / "remote.git"), "config", "uploadpack.allowFilter", "true"], check=True)
     for state in ("observed", "cancelled"):
         field.checkout.want("runaway", field.job_id, state)
@@ -424,7 +424,7 @@ exec {git} "$@"
 """
 
 
-def test_every_command_names_its_repository_and_only_those_that_need_a_remote_may_reach_one(
+def test_every_git_call_names_its_repository_and_only_remote_calls_allow_a_protocol(
     field: Field, tmp_path: Path
 ) -> None:
     bin_, log = tmp_path / "bin", tmp_path / "log"

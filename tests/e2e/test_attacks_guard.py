@@ -96,7 +96,7 @@ def with_forged_receipts(root: Path, sandbox: Sandbox) -> Field:
 
 
 @pytest.mark.parametrize("is_ci", [False, True], ids=["on the same machine", "in a fresh CI"])
-def test_forged_open_receipts_let_no_batch_pass(tmp_path: Path, sandbox: Sandbox, *, is_ci: bool) -> None:
+def test_forged_open_receipts_do_not_bypass_the_guard(tmp_path: Path, sandbox: Sandbox, *, is_ci: bool) -> None:
     field = with_forged_receipts(tmp_path, sandbox)
     ran = (field.as_in_ci() if is_ci else field.checkout).run("--once", "--wait")
 
@@ -106,9 +106,7 @@ def test_forged_open_receipts_let_no_batch_pass(tmp_path: Path, sandbox: Sandbox
     assert field.checkout.status("job-00").receipts[0].attempts == 1
 
 
-def test_forged_receipts_of_statuses_that_were_never_written_let_no_batch_pass(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+def test_forged_receipts_in_statuses_never_written_do_not_bypass_the_guard(tmp_path: Path, sandbox: Sandbox) -> None:
     field = with_forged_receipts(tmp_path, sandbox)
     for _ in range(3):
         field.as_in_ci().run("--once")
@@ -116,7 +114,7 @@ def test_forged_receipts_of_statuses_that_were_never_written_let_no_batch_pass(
     assert field.cancelled() == []
 
 
-def test_an_open_receipt_that_is_our_own_is_asked_again_beside_a_batch(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_genuine_open_receipt_is_retried_beside_a_refused_batch(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, ALLOWED)
     sandbox.break_with({"verb": "cancel", "fault": "reset-before-acting", "times": ALLOWED})
     field.want(range(ALLOWED))
@@ -130,7 +128,7 @@ def test_an_open_receipt_that_is_our_own_is_asked_again_beside_a_batch(tmp_path:
 # Statuses that are taken away.
 
 
-def test_statuses_that_are_deleted_after_each_commit_win_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_deleting_statuses_after_each_commit_does_not_bypass_the_guard(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 20)
     field.want(range(20), "observed")
     field.checkout.run("--once")
@@ -142,7 +140,7 @@ def test_statuses_that_are_deleted_after_each_commit_win_nothing(tmp_path: Path,
     assert len(field.cancelled()) <= 6  # 30 % of twenty
 
 
-def test_specs_that_go_together_with_their_statuses_win_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_deleting_specs_with_their_statuses_does_not_bypass_the_guard(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 12)
     for first in range(0, 12, ALLOWED):
         field.want(range(first, first + ALLOWED))
@@ -159,9 +157,7 @@ def until_the_next_second() -> None:
     time.sleep(1.0 - time.time() % 1.0)
 
 
-def test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_why(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+def test_many_vanished_statuses_hold_back_every_first_request_and_report_why(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 12)
     field.want(range(12), "observed")
     field.checkout.run("--once")
@@ -184,7 +180,7 @@ def test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_wh
     assert len(field.cancelled()) == 1
 
 
-def test_statuses_that_are_spoilt_in_number_hold_back_every_first_request_until_a_person_says_so(
+def test_many_corrupt_statuses_hold_back_first_requests_until_a_person_approves(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     field = a_field(tmp_path, sandbox, 6)
@@ -202,7 +198,7 @@ def test_statuses_that_are_spoilt_in_number_hold_back_every_first_request_until_
     assert len(field.cancelled()) == 1
 
 
-def test_a_few_lost_statuses_hold_nothing_back(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_few_lost_statuses_do_not_hold_back_any_request(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 12)
     field.want(range(12), "observed")
     field.checkout.run("--once")
@@ -218,7 +214,7 @@ def test_a_few_lost_statuses_hold_nothing_back(tmp_path: Path, sandbox: Sandbox)
 
 
 @pytest.mark.parametrize("by", ["--allow-cancels 99", "Approve-Cancels 0123456789ab"])
-def test_an_approval_that_is_written_into_a_receipt_frees_nothing(tmp_path: Path, sandbox: Sandbox, by: str) -> None:
+def test_an_approval_forged_in_a_receipt_does_not_raise_the_limit(tmp_path: Path, sandbox: Sandbox, by: str) -> None:
     field = a_field(tmp_path, sandbox, 2 * ALLOWED)
     field.want(range(ALLOWED))
     field.checkout.run("--once", "--wait")
@@ -231,7 +227,7 @@ def test_an_approval_that_is_written_into_a_receipt_frees_nothing(tmp_path: Path
     assert len(field.cancelled()) == ALLOWED
 
 
-def test_receipts_that_are_dated_back_free_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_backdated_receipts_do_not_raise_the_limit(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 2 * ALLOWED)
     field.want(range(ALLOWED))
     field.checkout.run("--once", "--wait")
@@ -249,7 +245,7 @@ def test_receipts_that_are_dated_back_free_nothing(tmp_path: Path, sandbox: Sand
     assert len(field.cancelled()) == ALLOWED
 
 
-def test_a_fresh_machine_counts_the_hour_by_what_git_remembers(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_new_machine_counts_the_requests_recorded_in_git(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     field = a_field(clone.root, sandbox, 4 * ALLOWED)
     for first in range(0, 4 * ALLOWED, ALLOWED):
@@ -262,7 +258,7 @@ def test_a_fresh_machine_counts_the_hour_by_what_git_remembers(tmp_path: Path, s
     assert len(field.cancelled()) == ALLOWED
 
 
-def test_a_commit_of_another_year_hides_nothing_that_git_remembers(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_misdated_commit_does_not_hide_requests_recorded_in_git(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     field = a_field(clone.root, sandbox, 2 * ALLOWED)
     field.want(range(ALLOWED))
@@ -312,9 +308,7 @@ FLOODS: dict[str, Callable[[Clone], None]] = {
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_history_that_is_buried_is_not_forgotten_by_a_fresh_machine(
-    tmp_path: Path, sandbox: Sandbox, flood: str
-) -> None:
+def test_a_new_machine_counts_requests_buried_under_many_commits(tmp_path: Path, sandbox: Sandbox, flood: str) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     field = a_field(clone.root, sandbox, 2 * ALLOWED)
     field.want(range(ALLOWED))
@@ -333,7 +327,7 @@ def test_history_that_is_buried_is_not_forgotten_by_a_fresh_machine(
 # More accounts, and more jobs, than there are.
 
 
-def test_aliases_of_one_account_share_its_hour(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_aliases_of_one_account_share_its_hourly_limit(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 7 * ALLOWED)
     for number in range(7):
         text = ALIAS.format(name=f"p{number}", spec=f"{{type: openai, options: {{project: p{number}}}, {FAST}}}")
@@ -355,7 +349,7 @@ def test_aliases_of_one_account_share_its_hour(tmp_path: Path, sandbox: Sandbox)
     assert len(field.cancelled()) <= 6  # 30 % of the twenty-one at this host
 
 
-def test_an_alias_does_not_begin_an_hour_of_its_own(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_new_alias_does_not_get_a_separate_hourly_limit(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 2 * ALLOWED)
     field.want(range(ALLOWED))
     field.checkout.run("--once", "--wait")
@@ -370,7 +364,7 @@ def test_an_alias_does_not_begin_an_hour_of_its_own(tmp_path: Path, sandbox: San
     assert len(field.cancelled()) == ALLOWED
 
 
-def test_make_believe_jobs_make_no_room_for_real_ones(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_sandbox_jobs_do_not_raise_the_limit_of_real_accounts(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 7 * ALLOWED)
     padding = [{"id": f"ftjob-pad-{number}", "life": [{"phase": "running"}]} for number in range(100)]
     text = ALIAS.format(name="padding", spec=json.dumps({"type": "sandbox", "options": {"jobs": padding}}))
@@ -390,7 +384,7 @@ def test_make_believe_jobs_make_no_room_for_real_ones(tmp_path: Path, sandbox: S
     assert len(field.cancelled()) <= 6  # 30 % of twenty-one
 
 
-def test_jobs_that_only_a_status_tells_of_make_no_room_for_others(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_jobs_known_only_from_a_status_do_not_raise_the_limit(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 6)
     field.want(range(6), "observed")
     field.checkout.run("--once")
@@ -420,7 +414,7 @@ def an_approved_flip(clone: Clone, sandbox: Sandbox, jobs: int, count: int) -> F
     return field
 
 
-def test_an_approval_is_used_up_though_the_statuses_are_gone(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_used_approval_stays_used_after_the_statuses_are_deleted(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     field = an_approved_flip(clone, sandbox, 6, 6)
     first = field.checkout.run("--once", "--wait")
@@ -437,7 +431,7 @@ def test_an_approval_is_used_up_though_the_statuses_are_gone(tmp_path: Path, san
     assert again.cancelled() == []
 
 
-def test_two_commits_that_approve_the_same_jobs_do_not_add_up(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_two_approvals_of_the_same_jobs_do_not_add_up(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     field = a_field(clone.root, sandbox, 8)
     field.want(range(8), "observed")
@@ -456,7 +450,7 @@ def test_two_commits_that_approve_the_same_jobs_do_not_add_up(tmp_path: Path, sa
     assert len(field.cancelled()) <= 4
 
 
-def test_a_commit_of_the_future_approves_nothing_yet(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_commit_dated_in_the_future_approves_nothing_yet(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     field = a_field(clone.root, sandbox, 6)
     field.want(range(6), "observed")
@@ -474,7 +468,7 @@ def test_a_commit_of_the_future_approves_nothing_yet(tmp_path: Path, sandbox: Sa
 # The journal itself.
 
 
-def test_a_journal_that_cannot_be_read_holds_back_every_first_request(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_an_unreadable_journal_holds_back_every_first_request(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 2)
     field.want([0])
     field.checkout.run("--once", "--wait")
@@ -488,7 +482,7 @@ def test_a_journal_that_cannot_be_read_holds_back_every_first_request(tmp_path: 
     assert len(field.cancelled()) == 1
 
 
-def test_the_journal_is_for_its_owner_and_holds_no_secret(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_the_journal_is_readable_by_its_owner_only_and_contains_no_secret(tmp_path: Path, sandbox: Sandbox) -> None:
     field = a_field(tmp_path, sandbox, 1)
     field.want([0])
     field.checkout.run("--once", "--wait")

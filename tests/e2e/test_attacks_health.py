@@ -89,7 +89,7 @@ def is_ended(client: socket.socket) -> bool:
         return True
 
 
-def test_hundreds_of_half_open_connections_delay_no_cancel_and_no_probe(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_hundreds_of_half_open_connections_do_not_delay_a_cancel_or_a_probe(tmp_path: Path, sandbox: Sandbox) -> None:
     checkout = a_checkout(tmp_path, sandbox)
     (job_id,) = sandbox.create(1)
     with a_watch(checkout) as port, ExitStack() as attack:
@@ -110,7 +110,7 @@ SLOW = {
 }
 
 
-def test_a_client_that_does_not_come_to_an_end_is_cut_off(port: Port) -> None:
+def test_a_client_that_never_finishes_its_request_is_disconnected(port: Port) -> None:
     with ExitStack() as clients:
         left = {what: clients.enter_context(port.send(data)) for what, data in SLOW.items()}
 
@@ -125,7 +125,7 @@ def test_a_client_that_does_not_come_to_an_end_is_cut_off(port: Port) -> None:
         wait_for(drip, "all are cut off", within_s=ENDS_WITHIN_S)
 
 
-def test_a_head_without_end_is_refused(port: Port) -> None:
+def test_endless_request_headers_are_rejected(port: Port) -> None:
     with port.send(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ") as client:
         with suppress(OSError):
             for _ in range(64):
@@ -139,7 +139,7 @@ def test_a_connection_serves_one_request(port: Port) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "x@evil.example"])
-def test_a_page_that_lets_its_name_lead_here_reads_nothing(port: Port, sandbox: Sandbox, host: str) -> None:
+def test_a_dns_rebinding_page_cannot_read_the_health_port(port: Port, sandbox: Sandbox, host: str) -> None:
     for path in ("/metrics", "/healthz", "/readyz", "/"):
         status, text = port.ask(path, Host=host)
 
@@ -151,5 +151,5 @@ def test_a_page_that_lets_its_name_lead_here_reads_nothing(port: Port, sandbox: 
 @pytest.mark.parametrize(
     "host", ["10.1.2.3:8080", "[fd00::1]:8080", "localhost:8080", "reconcile", "METRICS.x.example."]
 )
-def test_a_probe_by_an_address_or_by_a_name_of_the_operators_is_answered(port: Port, host: str) -> None:
+def test_a_probe_by_ip_address_or_by_an_allowed_name_is_answered(port: Port, host: str) -> None:
     assert port.ask("/healthz", Host=host) == (200, "ok\n")

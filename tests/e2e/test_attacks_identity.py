@@ -96,7 +96,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_an_account_under_another_spelling_is_still_the_account_of_who_has_it(
+def test_another_spelling_of_an_account_does_not_bypass_its_allowed_paths(
     field: Field, spelling: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     secrets = tmp_path_factory.mktemp("secrets")
@@ -132,7 +132,7 @@ def test_an_account_under_another_spelling_is_still_the_account_of_who_has_it(
         "{type: nonsense}",
     ],
 )
-def test_a_second_document_of_a_name_takes_the_place_of_no_other(field: Field, second: str) -> None:
+def test_a_second_provider_document_of_a_name_does_not_replace_the_first(field: Field, second: str) -> None:
     (mine,) = field.sandbox.create(1)
     field.document("zzz/provider.yaml", "research", second)
     field.spec("research/wanted.yaml", "research", "observed")
@@ -146,7 +146,7 @@ def test_a_second_document_of_a_name_takes_the_place_of_no_other(field: Field, s
     assert field.reason("research/mine") == "InvalidProvider"
 
 
-def test_a_second_document_that_cannot_be_read_takes_the_place_of_no_other(field: Field) -> None:
+def test_an_unreadable_provider_document_does_not_replace_another(field: Field) -> None:
     broken = PROVIDER.format(name="research", spec="{type: openai").replace("}", "")
     field.checkout.write("zzz/provider.yaml", broken)
     field.checkout.write("zzz/settings.yaml", SETTINGS.format(spec="{}"))
@@ -158,7 +158,7 @@ def test_a_second_document_that_cannot_be_read_takes_the_place_of_no_other(field
     assert field.reason("research/wanted") == "InvalidProvider"
 
 
-def test_a_doubled_document_still_says_who_may_use_its_account(field: Field) -> None:
+def test_a_duplicate_provider_document_still_restricts_who_may_use_its_account(field: Field) -> None:
     field.document("zzz/provider.yaml", "research", "{type: openai}")
     field.spec("zzz/evil.yaml", "openai")
     ran = field.run()
@@ -178,7 +178,7 @@ OUTSIDERS = {
 
 
 @pytest.mark.parametrize("outsider", OUTSIDERS)
-def test_a_spec_that_may_not_name_an_account_blocks_nothing_there(field: Field, outsider: str) -> None:
+def test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it(field: Field, outsider: str) -> None:
     file, provider, name = OUTSIDERS[outsider]
     field.spec("research/wanted.yaml", "research")
     field.spec(file, provider, "observed", name=name)
@@ -191,7 +191,7 @@ def test_a_spec_that_may_not_name_an_account_blocks_nothing_there(field: Field, 
     assert (ran.code, again.code) == (65, 65)
 
 
-def test_what_an_outsider_names_keeps_the_receipts_of_who_had_it_before(field: Field) -> None:
+def test_a_job_that_an_outsider_names_keeps_its_owners_receipts(field: Field) -> None:
     field.spec("research/wanted.yaml", "research")
     field.run("--once", "--wait")
     field.spec("a/evil.yaml", "openai")
@@ -202,7 +202,7 @@ def test_what_an_outsider_names_keeps_the_receipts_of_who_had_it_before(field: F
     assert field.checkout.status("a/evil").receipts == ()
 
 
-def test_an_outsider_does_not_keep_an_account_from_its_own_key(field: Field) -> None:
+def test_an_outsiders_document_does_not_take_an_accounts_key_away(field: Field) -> None:
     host = field.sandbox.url.removeprefix("http://").partition("/")[0]
     field.document("research/provider.yaml", "research", "{type: openai, allowedPaths: [research/**]}")
     field.document(
@@ -217,7 +217,7 @@ def test_an_outsider_does_not_keep_an_account_from_its_own_key(field: Field) -> 
 
 
 @pytest.mark.parametrize("spelling", [each for each in SPELLINGS if "file" not in each and "variable" not in each])
-def test_one_job_under_two_spellings_of_its_account_is_named_twice(field: Field, spelling: str) -> None:
+def test_two_specs_of_one_job_under_two_account_spellings_are_duplicates(field: Field, spelling: str) -> None:
     url = field.sandbox.url
     name, document = SPELLINGS[spelling]
     field.document("research/provider.yaml", "research", f"{{type: openai, {FAST}, options: {{project: own}}}}")
@@ -251,7 +251,7 @@ def url_of(listener: socket.socket) -> str:
 
 @pytest.mark.parametrize("tenant", ["/v1/evil-tenant", "/v1/acme-evil", "/v1/ACME", "/v1", ""])
 @pytest.mark.parametrize("bound", ["by the variable of the vendor", "by the operator"])
-def test_a_key_goes_to_no_other_tenant_of_a_gateway(
+def test_a_key_is_not_sent_to_another_tenant_of_a_gateway(
     checkout: Checkout, elsewhere: socket.socket, tenant: str, bound: str
 ) -> None:
     ours = f"{url_of(elsewhere)}/v1/acme"
@@ -267,7 +267,7 @@ def test_a_key_goes_to_no_other_tenant_of_a_gateway(
         elsewhere.accept()
 
 
-def test_a_credential_file_that_is_named_past_a_link_is_the_one_that_it_leads_to(
+def test_a_credential_file_is_identified_by_its_resolved_path(
     checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     secrets = tmp_path_factory.mktemp("secrets")
@@ -288,7 +288,7 @@ def test_a_credential_file_that_is_named_past_a_link_is_the_one_that_it_leads_to
         elsewhere.accept()
 
 
-def test_a_plug_in_that_claims_the_variable_of_a_type_that_ships_gets_no_key(
+def test_a_plugin_that_claims_a_built_in_types_variable_gets_no_key(
     checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     site = tmp_path_factory.mktemp("site")
@@ -303,7 +303,7 @@ def test_a_plug_in_that_claims_the_variable_of_a_type_that_ships_gets_no_key(
 
 
 @pytest.mark.parametrize("address", ["", "http://169.254.169.254", "http://[fe80::1]"])
-def test_a_type_without_a_key_asks_no_address_that_a_spec_makes_up(
+def test_a_type_without_credentials_sends_no_request_to_an_unbound_address(
     checkout: Checkout, elsewhere: socket.socket, tmp_path_factory: pytest.TempPathFactory, address: str
 ) -> None:
     site = tmp_path_factory.mktemp("site")
@@ -320,7 +320,7 @@ def test_a_type_without_a_key_asks_no_address_that_a_spec_makes_up(
         elsewhere.accept()
 
 
-def test_what_several_accounts_need_is_one_line_that_an_operator_can_take_over(checkout: Checkout) -> None:
+def test_the_bindings_that_several_accounts_need_are_printed_as_one_line(checkout: Checkout) -> None:
     for name in ("east", "west"):
         text = f"{{type: openai, baseUrl: 'https://{name}.example/v1', credentials: {{env: {name.upper()}_KEY}}}}"
         checkout.write(f"{name}/provider.yaml", PROVIDER.format(name=name, spec=text))
@@ -337,7 +337,7 @@ def test_what_several_accounts_need_is_one_line_that_an_operator_can_take_over(c
 # Texts and numbers.
 
 
-def test_a_glob_of_many_stars_is_checked_as_fast_as_any_other(checkout: Checkout) -> None:
+def test_a_glob_of_many_stars_is_matched_as_fast_as_any_other(checkout: Checkout) -> None:
     checkout.name_provider("main", f"allowedPaths: ['{'**/' * 24}x']")
     checkout.write(
         "/".join([*"abcdefghijk", "runaway.yaml"]),
@@ -349,7 +349,7 @@ def test_a_glob_of_many_stars_is_checked_as_fast_as_any_other(checkout: Checkout
     assert "may be used only by files that match" in ran.out
 
 
-def test_a_document_cannot_have_more_globs_than_anybody_reads(checkout: Checkout) -> None:
+def test_a_provider_document_has_a_bounded_number_of_globs(checkout: Checkout) -> None:
     checkout.name_provider("main", f"allowedPaths: [{', '.join(['a'] * 101)}]")
     ran = checkout.run("validate")
 
@@ -358,7 +358,7 @@ def test_a_document_cannot_have_more_globs_than_anybody_reads(checkout: Checkout
 
 
 @pytest.mark.parametrize("interval", ["36500d", "25h"])
-def test_settings_cannot_put_everything_to_sleep(checkout: Checkout, interval: str) -> None:
+def test_the_interval_in_settings_has_an_upper_bound(checkout: Checkout, interval: str) -> None:
     checkout.write("settings.yaml", SETTINGS.format(spec=f"{{interval: {interval}}}"))
     ran = checkout.run("validate")
 
@@ -367,7 +367,7 @@ def test_settings_cannot_put_everything_to_sleep(checkout: Checkout, interval: s
 
 
 @pytest.mark.parametrize("rate", ["0.000000001", "0.09"])
-def test_a_rate_cannot_put_an_account_to_sleep(checkout: Checkout, rate: str) -> None:
+def test_the_rate_limit_of_an_account_has_a_lower_bound(checkout: Checkout, rate: str) -> None:
     checkout.write(
         "slow.yaml",
         "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: slow}\n"
@@ -380,7 +380,7 @@ def test_a_rate_cannot_put_an_account_to_sleep(checkout: Checkout, rate: str) ->
 
 
 @pytest.mark.parametrize("path", ["/v1;a=b", "/v1;", "/v%31", "/v1,x", "/v1/(a)", "/v1/'"])
-def test_one_account_has_one_address(checkout: Checkout, path: str) -> None:
+def test_an_account_has_exactly_one_address(checkout: Checkout, path: str) -> None:
     host = checkout.environ["OPENAI_BASE_URL"].removesuffix("/v1")
     checkout.name_provider("main", f'baseUrl: "{host}{path}"')
     checkout.want("runaway", "ftjob-1")
@@ -409,7 +409,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory, text: str = RULED) -> str:
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("state", ["no document", "a broken document", "a doubled document", "another's document"])
-def test_what_the_operator_gives_to_a_folder_is_for_it_whatever_documents_say(
+def test_accounts_that_the_operator_assigns_to_a_folder_cannot_be_reassigned_by_specs(
     field: Field, tmp_path_factory: pytest.TempPathFactory, spelling: str, state: str
 ) -> None:
     secrets = tmp_path_factory.mktemp("secrets")
@@ -445,7 +445,7 @@ def test_what_the_operator_gives_to_a_folder_is_for_it_whatever_documents_say(
     assert "which the operator's file allows only for files that match research/**" in ran.out
 
 
-def test_an_operators_file_among_the_specs_is_refused_and_none_of_their_documents(field: Field) -> None:
+def test_an_operator_file_among_the_specs_is_rejected(field: Field) -> None:
     field.spec("research/wanted.yaml", "research")
     field.checkout.write("operator.yaml", RULED)
     ran = field.run("--once", "--config", str(field.checkout.specs / "operator.yaml"))
@@ -459,7 +459,7 @@ def test_an_operators_file_among_the_specs_is_refused_and_none_of_their_document
 
 
 @pytest.mark.parametrize("where", ["among the specs", "where others write"])
-def test_bindings_in_a_file_that_somebody_else_can_write_are_not_believed(
+def test_bindings_in_a_file_writable_by_others_are_not_trusted(
     field: Field, tmp_path_factory: pytest.TempPathFactory, where: str
 ) -> None:
     field.spec("research/wanted.yaml", "research")
@@ -476,7 +476,7 @@ def test_bindings_in_a_file_that_somebody_else_can_write_are_not_believed(
 
 
 @pytest.mark.parametrize("verb", [("--once",), ("plan",), ("drift",), ("providers",)], ids=lambda verb: verb[0])
-def test_with_an_operators_file_that_is_not_valid_nothing_is_done(
+def test_an_invalid_operator_file_stops_every_command(
     field: Field, tmp_path_factory: pytest.TempPathFactory, verb: tuple[str, ...]
 ) -> None:
     field.spec("research/wanted.yaml", "research")
@@ -492,7 +492,7 @@ def test_with_an_operators_file_that_is_not_valid_nothing_is_done(
     assert "did you mean 'paths'?" in checked.out
 
 
-def test_the_file_is_named_by_its_variable_too_and_suspends_what_settings_do_not(
+def test_the_operator_file_can_be_set_by_its_variable_and_suspends_jobs(
     field: Field, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     field.spec("research/wanted.yaml", "research")
@@ -504,7 +504,7 @@ def test_the_file_is_named_by_its_variable_too_and_suspends_what_settings_do_not
     assert field.reason("research/wanted") == "Suspended"
 
 
-def test_limits_of_the_operators_file_are_tightened_by_settings_and_loosened_by_none(
+def test_settings_can_tighten_but_not_loosen_the_operators_limits(
     field: Field, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     jobs = field.sandbox.create(6)
@@ -522,7 +522,7 @@ def test_limits_of_the_operators_file_are_tightened_by_settings_and_loosened_by_
     assert "the limits are 2 and 0 % together" in ran.err
 
 
-def test_the_limits_of_a_credential_hold_for_it_by_any_name(
+def test_the_limits_of_a_credential_apply_under_any_provider_name(
     field: Field, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     jobs = field.sandbox.create(3)
@@ -540,7 +540,7 @@ def test_the_limits_of_a_credential_hold_for_it_by_any_name(
     assert field.cancels(*jobs) == []
 
 
-def test_trust_of_the_operators_file_is_as_good_as_the_variable(
+def test_trusted_hosts_in_the_operator_file_work_like_the_variable(
     checkout: Checkout, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     (job_id,) = sandbox.create(1)

@@ -29,7 +29,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize("what", REASONS)
-def test_a_reason_links_nowhere_on_github_and_notifies_nobody(checkout: Checkout, sandbox: Sandbox, what: str) -> None:
+def test_a_reason_creates_no_link_and_no_mention_on_github(checkout: Checkout, sandbox: Sandbox, what: str) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     spec = (checkout.specs / "runaway.yaml").read_text(encoding="utf-8")

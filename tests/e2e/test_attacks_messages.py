@@ -76,7 +76,9 @@ FROM = ("checkout", "remote")
 
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("verb", [("--once", "--dry-run"), ("--once",)], ids=["a dry run", "a pass"])
-def test_a_message_empties_no_file(crime: Crime, tmp_path: Path, where: str, verb: tuple[str, ...]) -> None:
+def test_a_commit_message_cannot_truncate_a_file(
+    crime: Crime, tmp_path: Path, where: str, verb: tuple[str, ...]
+) -> None:
     precious = tmp_path / "precious"
     precious.write_text("do not lose me\n", encoding="utf-8")
     other = crime.other()
@@ -119,7 +121,7 @@ STRANGE: dict[str, Callable[[Clone], object]] = {
 
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("what", STRANGE)
-def test_a_commit_that_cannot_be_read_ends_no_pass(crime: Crime, where: str, what: str) -> None:
+def test_a_malformed_commit_does_not_end_a_pass(crime: Crime, where: str, what: str) -> None:
     other = crime.other()
     STRANGE[what](crime.clone)
     ran = crime.run_from(where, "--once")
@@ -130,7 +132,7 @@ def test_a_commit_that_cannot_be_read_ends_no_pass(crime: Crime, where: str, wha
 
 
 @pytest.mark.parametrize("what", ["a record with one field", "a date after the year 9999"])
-def test_a_commit_that_cannot_be_read_does_not_end_a_watch(crime: Crime, what: str) -> None:
+def test_a_malformed_commit_does_not_end_a_watch(crime: Crime, what: str) -> None:
     with watching(crime.checkout) as watch:
         other = crime.other()
         STRANGE[what](crime.clone)
@@ -140,7 +142,7 @@ def test_a_commit_that_cannot_be_read_does_not_end_a_watch(crime: Crime, what: s
     assert code == 0
 
 
-def test_a_commit_that_cannot_be_read_leaves_other_approvals_as_they_are(crime: Crime) -> None:
+def test_a_malformed_commit_does_not_affect_other_approvals(crime: Crime) -> None:
     crime.want("cancelled")
     crime.clone.forge(f"Stop them all\n\n{LINE}\n".encode())
     for number, make in enumerate(STRANGE.values()):
@@ -157,7 +159,7 @@ def test_a_commit_that_cannot_be_read_leaves_other_approvals_as_they_are(crime: 
 
 @pytest.mark.parametrize("where", FROM)
 @pytest.mark.parametrize("age_s", [0, 9 * DAY_S], ids=["new", "of nine days"])
-def test_a_message_approves_no_other_commit(crime: Crime, where: str, age_s: int) -> None:
+def test_a_commit_message_cannot_approve_another_commit(crime: Crime, where: str, age_s: int) -> None:
     victim = crime.flip(b"%d +0000" % (time.time() - age_s))
     crime.other("observed")
     crime.clone.forge(b"Add one\n\x1e%b\x1f%d\x1fApprove-Cancels: 50\n" % (victim.encode(), time.time()))
@@ -167,7 +169,7 @@ def test_a_message_approves_no_other_commit(crime: Crime, where: str, age_s: int
     assert crime.cancels == []
 
 
-def test_a_message_approves_no_commit_that_is_on_no_branch(crime: Crime) -> None:
+def test_a_commit_message_cannot_approve_a_commit_outside_the_branch(crime: Crime) -> None:
     crime.flip(b"%d +0000" % (time.time() - 9 * DAY_S))
     crime.clone.git("checkout", "--quiet", "--detach", "HEAD~1")
     crime.want("cancelled")
@@ -191,7 +193,7 @@ ENCODED = {"in EBCDIC": b"IBM037", "in an encoding that nobody knows": b"x-none"
 
 
 @pytest.mark.parametrize("how", HIDDEN)
-def test_a_line_that_a_reviewer_is_not_shown_approves_nothing(crime: Crime, how: str) -> None:
+def test_an_approval_line_hidden_from_reviewers_approves_nothing(crime: Crime, how: str) -> None:
     crime.want("cancelled")
     crime.clone.forge(HIDDEN[how])
     ran = crime.checkout.run("--once")
@@ -201,7 +203,7 @@ def test_a_line_that_a_reviewer_is_not_shown_approves_nothing(crime: Crime, how:
 
 
 @pytest.mark.parametrize("how", ENCODED)
-def test_a_line_that_is_shown_as_other_letters_approves_nothing(crime: Crime, how: str) -> None:
+def test_an_approval_line_that_displays_as_other_text_approves_nothing(crime: Crime, how: str) -> None:
     crime.want("cancelled")
     crime.clone.forge(b"Fix a typo\n\nApprove-Cancels: 50\n", more=b"encoding %b\n" % ENCODED[how])
     ran = crime.checkout.run("--once")
@@ -210,7 +212,7 @@ def test_a_line_that_is_shown_as_other_letters_approves_nothing(crime: Crime, ho
     assert crime.cancels == []
 
 
-def test_a_line_of_an_older_encoding_approves(crime: Crime) -> None:
+def test_an_approval_line_in_a_legacy_encoding_is_accepted(crime: Crime) -> None:
     crime.want("cancelled")
     crime.clone.forge(f"Stopp f\xfcr alle\n\n{LINE}\n".encode("latin-1"), more=b"encoding ISO-8859-1\n")
     ran = crime.checkout.run("--once")
@@ -251,7 +253,7 @@ ELSEWHERE: dict[str, Callable[[Crime], None]] = {
 
 
 @pytest.mark.parametrize("how", ELSEWHERE)
-def test_a_commit_approves_nothing_that_it_seems_to_change_elsewhere(crime: Crime, how: str) -> None:
+def test_a_commit_does_not_approve_changes_it_only_appears_to_make(crime: Crime, how: str) -> None:
     crime.flip()
     ELSEWHERE[how](crime)
     crime.clone.forge(b"Tidy up\n\nApprove-Cancels: 50\n")
@@ -261,7 +263,7 @@ def test_a_commit_approves_nothing_that_it_seems_to_change_elsewhere(crime: Crim
     assert crime.cancels == []
 
 
-def test_a_later_change_without_the_line_takes_an_approval_back(crime: Crime) -> None:
+def test_a_later_change_without_an_approval_line_revokes_the_approval(crime: Crime) -> None:
     crime.want("cancelled")
     crime.clone.forge(f"Stop them all\n\n{LINE}\n".encode())
     crime.want("observed")
@@ -273,7 +275,7 @@ def test_a_later_change_without_the_line_takes_an_approval_back(crime: Crime) ->
     assert crime.cancels == []
 
 
-def test_two_commits_that_approve_one_job_let_no_other_pass(crime: Crime) -> None:
+def test_two_approvals_of_one_job_do_not_approve_another(crime: Crime) -> None:
     """Each number is for the jobs that its commit was the last to change, so that one job uses up one of one."""
     crime.want("cancelled", 0, 1, 2)
     crime.clone.forge(b"Stop three\n\nApprove-Cancels: 3\n")
@@ -314,7 +316,7 @@ def test_a_commit_that_touches_a_status_approves_nothing(crime: Crime) -> None:
     ],
     ids=["an empty address", "nothing at all", "a separator", "separators", "half an address", "none", "a NUL"],
 )
-def test_validate_sees_a_status_that_anybody_else_wrote(crime: Crime, author: bytes) -> None:
+def test_validate_reports_a_status_written_by_someone_else(crime: Crime, author: bytes) -> None:
     before = crime.clone.git("rev-parse", "HEAD")
     crime.checkout.write("status/job-0.yaml", "mine\n")
     crime.clone.git("add", "--force", "specs/status/job-0.yaml")
@@ -328,7 +330,7 @@ def test_validate_sees_a_status_that_anybody_else_wrote(crime: Crime, author: by
     assert not [each for each in ran.out if not each.isprintable() and each != "\n"]
 
 
-def test_validate_sees_a_status_that_a_merge_writes(crime: Crime) -> None:
+def test_validate_reports_a_status_written_by_a_merge(crime: Crime) -> None:
     before = crime.clone.git("rev-parse", "HEAD")
     crime.checkout.write("notes.txt", "one side\n")
     side = crime.clone.forge(b"Take a note\n")
@@ -345,7 +347,7 @@ def test_validate_sees_a_status_that_a_merge_writes(crime: Crime) -> None:
     assert "specs/status/job-0.yaml" in ran.out
 
 
-def test_validate_sees_a_merge_that_takes_back_what_reconcile_wrote(crime: Crime) -> None:
+def test_validate_reports_a_merge_that_reverts_a_status(crime: Crime) -> None:
     crime.clone.git("checkout", "--quiet", "-b", "side")
     crime.checkout.write("notes.txt", "one side\n")
     side = crime.clone.forge(b"Take a note\n")
@@ -361,7 +363,7 @@ def test_validate_sees_a_merge_that_takes_back_what_reconcile_wrote(crime: Crime
 
 
 @pytest.mark.parametrize("file", ["--output=x.yaml", "-x.yaml", "a b.yaml", "é.yaml", "'\"$(touch x).yaml", "*.yaml"])
-def test_a_receipt_names_the_commit_of_a_file_whatever_it_is_called(crime: Crime, file: str) -> None:
+def test_a_receipt_names_the_commit_of_a_file_with_an_unusual_name(crime: Crime, file: str) -> None:
     other = crime.other()
     (crime.checkout.specs / "other.yaml").rename(crime.checkout.specs / file)
     commit = crime.clone.forge(b"Add one\n", author=b"Mallory \x1f\x1b[2J <m@example.org>")

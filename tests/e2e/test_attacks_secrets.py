@@ -153,7 +153,7 @@ def run_all(checkout: Checkout, only: Collection[str] = ()) -> list[Ran]:
 
 
 @pytest.mark.parametrize("guise", GUISES)
-def test_a_key_that_a_provider_echoes_in_any_guise_is_in_no_status_and_no_result(tmp_path: Path, guise: str) -> None:
+def test_an_echoed_key_in_any_encoding_is_redacted_from_statuses_and_results(tmp_path: Path, guise: str) -> None:
     echo = GUISES[guise](KEY)
     error = {"code": echo, "message": f"see {echo}", "param": echo}
     with a_gateway({"model": f"m {echo}", "fine_tuned_model": echo, "error": error}) as url:
@@ -164,7 +164,7 @@ def test_a_key_that_a_provider_echoes_in_any_guise_is_in_no_status_and_no_result
 
 
 @pytest.mark.parametrize("guise", GUISES)
-def test_a_key_that_a_refusal_echoes_in_any_guise_is_in_no_status_and_no_result(tmp_path: Path, guise: str) -> None:
+def test_a_key_echoed_in_a_rejection_is_redacted_from_statuses_and_results(tmp_path: Path, guise: str) -> None:
     echo = GUISES[guise](KEY)
     said = {"error": {"message": f"bad key {echo}", "code": echo, "type": echo}, "detail": echo, "message": echo}
     with a_gateway(answer=lambda _: JSONResponse(said, 401)) as url:
@@ -174,7 +174,7 @@ def test_a_key_that_a_refusal_echoes_in_any_guise_is_in_no_status_and_no_result(
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 429, 500])
-def test_a_key_that_is_echoed_in_every_guise_at_once_is_found_nowhere(tmp_path: Path, status: int) -> None:
+def test_a_key_echoed_in_every_encoding_at_once_is_redacted_everywhere(tmp_path: Path, status: int) -> None:
     echo = " | ".join(guise(KEY) for guise in GUISES.values())
     more = {"model": echo, "error": {"message": echo, "code": echo}}
     answer = JSONResponse(more, status, {"x-amzn-errortype": quote(echo), "retry-after": "1"})
@@ -185,7 +185,7 @@ def test_a_key_that_is_echoed_in_every_guise_at_once_is_found_nowhere(tmp_path: 
 
 
 @pytest.mark.parametrize("host", [HEX_KEY, HEX_KEY.upper(), f"{HEX_KEY[:16]}.{HEX_KEY[16:]}", HEX_KEY[:20]])
-def test_a_redirect_whose_host_is_the_key_shows_it_nowhere(tmp_path: Path, host: str) -> None:
+def test_a_key_used_as_a_redirect_host_is_redacted_everywhere(tmp_path: Path, host: str) -> None:
     moved = f"HTTP/1.1 307 Moved\r\nLocation: https://{host}.example/v1\r\nContent-Length: 0\r\n\r\n".encode()
     with speaking(moved) as url:
         ran = run_once(a_checkout(tmp_path, url, HEX_KEY))
@@ -194,7 +194,7 @@ def test_a_redirect_whose_host_is_the_key_shows_it_nowhere(tmp_path: Path, host:
     assert host.lower() not in everything(tmp_path, *ran).lower()
 
 
-def test_a_redirect_whose_host_is_the_key_is_in_no_status_of_a_watch(tmp_path: Path) -> None:
+def test_a_key_used_as_a_redirect_host_is_redacted_from_a_watchs_statuses(tmp_path: Path) -> None:
     moved = f"HTTP/1.1 307 Moved\r\nLocation: https://{HEX_KEY}.example/v1\r\nContent-Length: 0\r\n\r\n".encode()
     with speaking(moved) as url:
         checkout = a_checkout(tmp_path, url, HEX_KEY)
@@ -206,7 +206,7 @@ def test_a_redirect_whose_host_is_the_key_is_in_no_status_of_a_watch(tmp_path: P
     assert HEX_KEY not in everything(tmp_path)
 
 
-def test_an_endless_location_is_shown_as_one_short_name(tmp_path: Path) -> None:
+def test_an_overlong_redirect_location_is_shortened(tmp_path: Path) -> None:
     moved = b"HTTP/1.1 307 Moved\r\nLocation: https://" + b"a" * 55_000 + b"/\r\nContent-Length: 0\r\n\r\n"
     with speaking(moved) as url:
         ran = a_checkout(tmp_path, url).run("--once", "--timeout", "3s", "--log-format", "json")
@@ -214,7 +214,7 @@ def test_an_endless_location_is_shown_as_one_short_name(tmp_path: Path) -> None:
     assert "a" * 300 not in everything(tmp_path, ran)
 
 
-def test_a_text_made_to_take_long_delays_nobody(tmp_path: Path) -> None:
+def test_a_text_crafted_to_slow_redaction_does_not_delay_a_pass(tmp_path: Path) -> None:
     with a_gateway({"error": {"code": "x", "message": "http://" * 60_000}}) as url:
         ran = a_checkout(tmp_path, url).run("--once", "--timeout", "3s")
 
@@ -222,7 +222,7 @@ def test_a_text_made_to_take_long_delays_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}//canary/{key}", "http://127.0.0.1:{port}/{key}?t={key}"])
-def test_a_heartbeats_address_is_in_no_log(tmp_path: Path, url: str) -> None:
+def test_the_log_does_not_contain_the_heartbeat_url(tmp_path: Path, url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     secret = url.format(port=port, key="0f1e2d3c4b5a6978")
@@ -235,7 +235,7 @@ def test_a_heartbeats_address_is_in_no_log(tmp_path: Path, url: str) -> None:
     assert "0f1e2d3c4b5a6978" not in everything(tmp_path)
 
 
-def test_a_heartbeat_with_two_slashes_in_its_address_is_heard(tmp_path: Path) -> None:
+def test_a_heartbeat_url_with_two_slashes_in_its_path_works(tmp_path: Path) -> None:
     heard: list[bytes] = []
     with a_gateway() as gateway, socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}//ping/canary?x=1&x=2"
@@ -254,7 +254,7 @@ def test_a_heartbeat_with_two_slashes_in_its_address_is_heard(tmp_path: Path) ->
     assert heard[0].startswith(b"GET //ping/canary?x=1&x=2 HTTP/1.1\r\n")
 
 
-def test_metrics_and_health_show_no_key(tmp_path: Path) -> None:
+def test_metrics_and_health_responses_contain_no_key(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     echo = {"error": {"message": GUISES["base64"](KEY), "code": KEY}}
@@ -277,7 +277,7 @@ def _page(url: str) -> str:
         return str(error.read().decode())
 
 
-def test_the_comment_on_a_pull_request_shows_no_key(tmp_path: Path) -> None:
+def test_the_pull_request_comment_contains_no_key(tmp_path: Path) -> None:
     event = {"number": 7, "pull_request": {"number": 7}}
     (tmp_path / "event.json").write_text(json.dumps(event), encoding="utf-8")
     got: list[str] = []
@@ -323,7 +323,7 @@ def _github(got: list[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("way", ["option", "variable"])
-def test_a_git_token_that_stands_where_its_file_was_meant_is_not_repeated(tmp_path: Path, way: str) -> None:
+def test_a_git_token_given_instead_of_its_file_is_not_printed(tmp_path: Path, way: str) -> None:
     token = "ghp_canary0123456789abcdef"  # noqa: S105 - a canary
     given = ("--git-token-file", token) if way == "option" else ()
     environ = {"RECONCILE_GIT_TOKEN_FILE": token} if way == "variable" else {}
@@ -334,7 +334,7 @@ def test_a_git_token_that_stands_where_its_file_was_meant_is_not_repeated(tmp_pa
     assert token not in everything(tmp_path, ran)
 
 
-def test_a_credential_file_is_not_read_through_a_link_under_another_ones_name(tmp_path: Path) -> None:
+def test_a_credential_file_is_not_read_through_a_link_of_another_name(tmp_path: Path) -> None:
     """The binding names `a/key`; `a/link/../key` is that by its letters, and `b/key` on the disk."""
     keys = tmp_path / "keys"
     for name in ("a", "b/inner"):
@@ -353,7 +353,7 @@ def test_a_credential_file_is_not_read_through_a_link_under_another_ones_name(tm
     assert asked == []
 
 
-def test_a_credential_file_of_a_kubernetes_volume_is_read_by_its_name(tmp_path: Path) -> None:
+def test_a_credential_file_in_a_kubernetes_volume_is_read(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     (keys / "..2026_11_23").mkdir(parents=True)
     (keys / "..2026_11_23/key").write_text(KEY, encoding="utf-8")

@@ -73,7 +73,9 @@ def assert_is_text(said: str) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-def test_what_an_author_wrote_steers_no_terminal(checkout: Checkout, sandbox: Sandbox, verb: tuple[str, ...]) -> None:
+def test_author_text_cannot_send_control_sequences_to_a_terminal(
+    checkout: Checkout, sandbox: Sandbox, verb: tuple[str, ...]
+) -> None:
     hostile(checkout, sandbox.create(len(TEXTS)))
     ran = checkout.run(*verb)
 
@@ -82,7 +84,7 @@ def test_what_an_author_wrote_steers_no_terminal(checkout: Checkout, sandbox: Sa
 
 
 @pytest.mark.parametrize("verb", [("plan",), ("validate",), ("--once",)], ids=" ".join)
-def test_what_an_author_wrote_commands_no_workflow_and_hands_nothing_on(
+def test_author_text_cannot_issue_workflow_commands_or_set_outputs(
     checkout: Checkout, sandbox: Sandbox, tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
     hostile(checkout, sandbox.create(len(TEXTS)))
@@ -104,7 +106,7 @@ SHOWN = [("get",), ("get", "-o", "wide"), ("get", "-o", "json"), ("get", "-o", "
 
 
 @pytest.mark.parametrize("verb", SHOWN, ids=" ".join)
-def test_a_status_that_somebody_forged_steers_no_terminal(
+def test_a_forged_status_cannot_send_control_sequences_to_a_terminal(
     checkout: Checkout, sandbox: Sandbox, verb: tuple[str, ...]
 ) -> None:
     names = [f"job-{number}" for number in range(len(TEXTS))]
@@ -123,7 +125,7 @@ def test_a_status_that_somebody_forged_steers_no_terminal(
     assert_is_text(ran.out + ran.err)
 
 
-def test_a_name_of_a_file_steers_no_terminal_that_a_watch_is_shown_on(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_file_name_cannot_send_control_sequences_to_the_watchs_terminal(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     for name in ("\x1b[2J.yaml", "\x1b]0;pwned\x07.yaml", "x\r\n::error::pwned.yaml"):

@@ -41,7 +41,7 @@ LARGEST = SIZES[-1]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_time_and_memory_grow_no_faster_than_a_text(
+def test_time_and_memory_grow_at_most_linearly_with_the_size_of_a_text(
     shape: str, record_property: Callable[[str, object], None], pytestconfig: pytest.Config
 ) -> None:
     # The largest of four sizes, each twice the one before, takes as long as all others: a long run tries it as well.
@@ -82,7 +82,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_hostile_text_is_told_of_and_costs_no_more_than_a_container_has(tmp_path: Path, name: str) -> None:
+def test_a_hostile_text_is_reported_and_stays_within_the_memory_limit(tmp_path: Path, name: str) -> None:
     checkout = Checkout(tmp_path)
     checkout.write("hostile.yaml", ATTACKS[name])
     checkout.want("good", "ftjob-good", "observed", provider="openai")
@@ -106,7 +106,7 @@ MISLEADING = {
 
 
 @pytest.mark.parametrize("what", MISLEADING)
-def test_a_spec_that_reads_otherwise_than_it_is_shown_is_refused(tmp_path: Path, what: str) -> None:
+def test_a_spec_that_displays_differently_than_it_parses_is_rejected(tmp_path: Path, what: str) -> None:
     workspace = Workspace(tmp_path)
     workspace.declare("ftjob-a", "ftjob-b")
     shown = f"  # as agreed{MISLEADING[what]}  desiredState: cancelled #"
@@ -121,7 +121,7 @@ def test_a_spec_that_reads_otherwise_than_it_is_shown_is_refused(tmp_path: Path,
     assert workspace.asked() == [("cancel", "ftjob-b")]
 
 
-def test_a_spec_does_not_name_each_of_a_thousand_broken_files(tmp_path: Path) -> None:
+def test_a_message_does_not_list_each_of_a_thousand_broken_files(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     for number in range(1000):
         checkout.write(f"broken/{number}.yaml", f"kind: Provider\nmetadata: {{name: none{number}}}\nspec: [\n")
@@ -134,7 +134,7 @@ def test_a_spec_does_not_name_each_of_a_thousand_broken_files(tmp_path: Path) ->
     assert peak < CONTAINER
 
 
-def test_a_tree_of_a_thousand_hostile_statuses_costs_no_more_than_a_container_has(tmp_path: Path) -> None:
+def test_a_thousand_hostile_statuses_stay_within_the_memory_limit(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     checkout.want("good", "ftjob-good", "observed", provider="openai")
     checkout.write("status/nested.yaml", "# jobs.reconciler/v1\n" + TEXTS["items, 95 lists deep"](1024**2 - 100))

@@ -411,7 +411,7 @@ def run(workspace: Workspace, case: Case) -> Ran:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_mistake_is_told_in_words_and_stops_only_what_it_must(name: str, tmp_path: Path) -> None:
+def test_an_input_error_is_explained_and_stops_only_what_it_must(name: str, tmp_path: Path) -> None:
     case = CASES[name]
 
     ran = run(Workspace(tmp_path), case)

@@ -202,7 +202,7 @@ def started(checkout: Checkout, output: Output, *arguments: str) -> Iterator[sub
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_watch_cancels_and_stops_the_same_whatever_becomes_of_its_output(
+def test_a_watch_cancels_and_stops_correctly_with_broken_output_streams(
     checkout: Checkout, sandbox: Sandbox, kind: Callable[[ExitStack, Path], Output], pytestconfig: pytest.Config
 ) -> None:
     rng = random.Random(28)  # noqa: S311  a seed is a run
@@ -262,7 +262,7 @@ def outcomes(checkout: Checkout, turn: int) -> list[Outcome | None]:
     return [status.receipts[0].outcome for status in there if status.final and status.receipts]
 
 
-def test_watch_keeps_its_log_in_one_place_when_the_audit_is_deleted(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_watch_keeps_its_log_file_when_the_audit_log_is_deleted(checkout: Checkout, sandbox: Sandbox) -> None:
     first, second = sandbox.create(2)
     audit = checkout.root / "audit.jsonl"
     checkout.want("first", first)
@@ -282,9 +282,7 @@ def test_watch_keeps_its_log_in_one_place_when_the_audit_is_deleted(checkout: Ch
     assert [json.loads(line)["name"] for line in audit.read_text(encoding="utf-8").splitlines()] == ["second"]
 
 
-def test_an_audit_on_a_full_disk_is_an_error_of_the_report_and_the_job_is_cancelled(
-    checkout: Checkout, sandbox: Sandbox
-) -> None:
+def test_an_audit_log_on_a_full_disk_is_reported_and_the_job_is_cancelled(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
 
@@ -297,7 +295,7 @@ def test_an_audit_on_a_full_disk_is_an_error_of_the_report_and_the_job_is_cancel
 
 @pytest.mark.parametrize("kind", [closed, full, without_space], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("arguments", ["--once --wait", "--once --wait -o json", "--once --dry-run", "retry one"])
-def test_a_pass_ends_as_it_should_when_its_output_goes_nowhere(
+def test_a_pass_has_the_same_exit_code_if_its_output_is_closed(
     checkout: Checkout, sandbox: Sandbox, kind: Callable[[ExitStack, Path], Output], arguments: str
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -337,7 +335,7 @@ def test_a_pass_ends_as_it_should_when_its_output_goes_nowhere(
         ("set one running", 0),
     ],
 )
-def test_a_verb_ends_with_the_same_code_when_its_output_goes_nowhere(
+def test_a_command_has_the_same_exit_code_if_its_output_is_closed(
     checkout: Checkout,
     sandbox: Sandbox,
     kind: Callable[[ExitStack, Path], Output],
@@ -357,7 +355,7 @@ def test_a_verb_ends_with_the_same_code_when_its_output_goes_nowhere(
     assert code == expected
 
 
-def test_a_pass_goes_on_when_its_terminal_is_closed(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_pass_continues_when_its_terminal_is_closed(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "slow", "on": "cancel", "job": job_id, "for": "2s"})
     checkout.want("one", job_id)
@@ -373,7 +371,7 @@ def test_a_pass_goes_on_when_its_terminal_is_closed(checkout: Checkout, sandbox:
     assert checkout.status("one").receipts[0].outcome is Outcome.CANCELLED
 
 
-def test_a_reader_that_was_slow_is_told_how_many_lines_are_missing() -> None:
+def test_a_slow_reader_is_informed_how_many_lines_were_dropped() -> None:
     script = (
         "import sys\n"
         "from reconciler.cli.streams import close_streams, open_streams\n"
@@ -393,7 +391,7 @@ def test_a_reader_that_was_slow_is_told_how_many_lines_are_missing() -> None:
     assert told == f"({20_000 - len(whole):,} lines are missing here: they could not be written)"
 
 
-def test_watch_stops_in_time_though_a_credential_program_hangs(tmp_path: Path) -> None:
+def test_a_watch_stops_in_time_even_if_a_credential_program_hangs(tmp_path: Path) -> None:
     pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
     checkout = Checkout(tmp_path)
     checkout.write("main.yaml", BEDROCK)
@@ -435,14 +433,14 @@ held.wait()
 """
 
 
-def test_a_process_ends_though_its_last_flush_comes_when_a_thread_was_stopped_with_the_streams_lock() -> None:
+def test_a_process_exits_even_if_a_stopped_thread_holds_the_stream_lock() -> None:
     command = [sys.executable, "-c", HOLDER]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
 
     assert (ran.returncode, ran.stdout) == (0, "written\n")
 
 
-def test_a_watched_table_ends_when_its_reader_has_gone(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_the_live_table_ends_when_its_reader_closes_the_pipe(checkout: Checkout, sandbox: Sandbox) -> None:
     checkout.want("one", sandbox.create(1)[0], "observed")
 
     with ExitStack() as stack:

@@ -25,7 +25,7 @@ def too_late(api: JobsApi) -> None:
     api.answer = answer
 
 
-def test_a_refused_cancel_of_a_job_that_has_ended_is_told_as_refused_everywhere(tmp_path: Path) -> None:
+def test_a_rejected_cancel_of_a_finished_job_is_reported_as_rejected_everywhere(tmp_path: Path) -> None:
     api = JobsApi({"ftjob-a": a_row("ftjob-a")})
     too_late(api)
     with api.served() as url:

@@ -70,7 +70,7 @@ def a_checkout(root: Path, url: str, how: str = "pass") -> Checkout:
     return checkout
 
 
-def test_a_key_that_a_plug_in_repeats_in_ways_of_its_own_is_found_nowhere(tmp_path: Path, others: JobsApi) -> None:
+def test_a_key_that_a_plugin_repeats_in_its_errors_is_redacted_everywhere(tmp_path: Path, others: JobsApi) -> None:
     with others.served() as url:
         checkout = a_checkout(tmp_path, url)
         ran = [checkout.run("--once", "--timeout", "3s", "-v"), checkout.run("plan", "-o", "json", "-v")]
@@ -86,7 +86,7 @@ def test_a_key_that_a_plug_in_repeats_in_ways_of_its_own_is_found_nowhere(tmp_pa
 
 
 @pytest.mark.parametrize("how", ["raise ValueError(await credentials.token())", "import no_such_module", "1 / 0"])
-def test_a_plug_in_that_cannot_be_opened_is_its_own_accounts_matter(tmp_path: Path, others: JobsApi, how: str) -> None:
+def test_a_plugin_that_cannot_be_opened_affects_its_own_account_only(tmp_path: Path, others: JobsApi, how: str) -> None:
     with others.served() as url:
         ran = a_checkout(tmp_path, url, how).run("--once", "--timeout", "3s")
 

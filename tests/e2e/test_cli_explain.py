@@ -16,14 +16,14 @@ def test_a_reason_is_explained() -> None:
     assert said.stdout.startswith("CancelNotHonoured: Ready is False")
 
 
-def test_without_a_topic_everything_is_listed() -> None:
+def test_explain_without_a_topic_lists_every_topic() -> None:
     said = CliRunner().invoke(explain, [], standalone_mode=False)
 
     assert said.return_value == 0
     assert all(word in said.stdout for word in ("FineTuningJob", "Settings", "RefusedByGuard"))
 
 
-def test_a_misspelt_topic_is_a_usage_error_that_says_what_was_meant() -> None:
+def test_a_misspelt_topic_is_a_usage_error_with_a_suggestion() -> None:
     said = CliRunner().invoke(explain, ["spec.desiredSate"])
 
     assert said.exit_code != 0
@@ -31,7 +31,7 @@ def test_a_misspelt_topic_is_a_usage_error_that_says_what_was_meant() -> None:
     assert "There is no field or reason 'spec.desiredSate'. Did you mean 'spec.desiredState'?" in said.stderr
 
 
-def test_the_schema_is_json_and_knows_every_provider_type() -> None:
+def test_the_schema_is_json_and_contains_every_provider_type() -> None:
     said = CliRunner().invoke(schema, [], standalone_mode=False)
     printed = json.loads(said.stdout)
     types = [each["if"]["properties"]["type"]["const"] for each in printed["$defs"]["ProviderSpec"]["allOf"]]

@@ -34,7 +34,7 @@ def test_the_result_is_on_stdout_and_problems_are_on_stderr(capsys: Captured) ->
     assert told.err == "specs/a.yaml:7: is wrong\n"
 
 
-def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
+def test_json_output_is_the_only_text_on_stdout(capsys: Captured) -> None:
     ConsoleOutput().show_report(REPORT, "plan", "json")
 
     told = capsys.readouterr()
@@ -47,14 +47,14 @@ def test_json_leaves_stdout_to_programs(capsys: Captured) -> None:
     assert told.err == "specs/a.yaml:7: is wrong\n"
 
 
-def test_a_json_log_is_one_object_a_line(capsys: Captured) -> None:
+def test_a_json_log_has_one_object_per_line(capsys: Captured) -> None:
     ConsoleOutput(is_json_log=True).show_report(REPORT, "plan", "text")
 
     line = json.loads(capsys.readouterr().err)
     assert (line["level"], line["code"], line["message"]) == ("error", "InvalidDocument", "specs/a.yaml:7: is wrong")
 
 
-def test_away_from_a_terminal_progress_is_a_line_for_each_news(capsys: Captured) -> None:
+def test_without_a_terminal_progress_is_one_line_for_each_event(capsys: Captured) -> None:
     accepted = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))
     with show_progress(ConsoleOutput(), "looking") as shown:
         for report in (accepted, accepted):
@@ -74,7 +74,7 @@ sys.exit(5)
 """
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_reader_that_closes_the_pipe_early_is_not_an_error() -> None:
     script = PRINTING.format(text="'x' * 200_000")
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -107,7 +107,9 @@ def test_a_stream_that_cannot_show_a_character_shows_its_escape() -> None:
         (ValueError("odd \x1b[31m"), 70, "reconcile: a bug in llm-job-reconciler"),
     ],
 )
-def test_a_failure_is_one_sentence_and_a_code(error: Exception, code: int, sentence: str, capsys: Captured) -> None:
+def test_a_failure_prints_one_message_and_sets_the_exit_code(
+    error: Exception, code: int, sentence: str, capsys: Captured
+) -> None:
     ended = report_failure(error, is_verbose=False)
 
     told = capsys.readouterr().err
@@ -117,7 +119,7 @@ def test_a_failure_is_one_sentence_and_a_code(error: Exception, code: int, sente
     assert "\x1b" not in told
 
 
-def test_only_a_verbose_run_tells_where_a_bug_is(capsys: Captured) -> None:
+def test_only_a_verbose_run_shows_where_a_bug_is(capsys: Captured) -> None:
     report_failure(ValueError("odd"), is_verbose=True)
 
     told = capsys.readouterr().err

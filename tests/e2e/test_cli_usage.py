@@ -35,7 +35,9 @@ Captured = pytest.CaptureFixture[str]
         ("sandbox --port 99999", "99999 is not in the range"),
     ],
 )
-def test_a_wrong_command_line_ends_in_a_sentence_and_64(arguments: str, sentence: str, capsys: Captured) -> None:
+def test_a_wrong_command_line_prints_a_message_and_exits_with_64(
+    arguments: str, sentence: str, capsys: Captured
+) -> None:
     code = main(arguments.split())
 
     told = capsys.readouterr()
@@ -44,7 +46,7 @@ def test_a_wrong_command_line_ends_in_a_sentence_and_64(arguments: str, sentence
     assert told.out == ""
 
 
-def test_help_names_every_verb_and_every_exit_code(capsys: Captured) -> None:
+def test_help_lists_every_command_and_every_exit_code(capsys: Captured) -> None:
     code = main(["--help"])
 
     told = capsys.readouterr().out
@@ -53,7 +55,7 @@ def test_help_names_every_verb_and_every_exit_code(capsys: Captured) -> None:
     assert all(f"{number:>4}  " in told for number in (0, 1, 2, 3, 64, 65, 69, 70, 75, 78))
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_library() -> None:
     script = (
         "import sys; from reconciler.cli import main; main(['--help']); "
         "print({'pydantic', 'httpx', 'rich', 'yaml', 'asyncio', 'starlette'} & set(sys.modules), file=sys.stderr)"
@@ -63,7 +65,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "set()"
 
 
-def test_a_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_the_error_for_an_invalid_variable_names_it(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setenv("RECONCILE_MAX_CANCELS", "many")
 
     assert main(["plan"]) == 64
@@ -71,7 +73,7 @@ def test_a_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, caps
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_help_line_of_a_verb_is_its_own_first_sentence(verb: str) -> None:
+def test_the_summary_of_a_command_is_the_first_sentence_of_its_help(verb: str) -> None:
     command = reconcile.get_command(click.Context(reconcile), verb)
 
     assert command is not None
@@ -79,13 +81,13 @@ def test_the_help_line_of_a_verb_is_its_own_first_sentence(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb: str, capsys: Captured) -> None:
+def test_every_command_has_help(verb: str, capsys: Captured) -> None:
     assert main([verb, "--help"]) == 0
     assert f"Usage: reconcile {verb}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
-def test_every_help_has_examples_and_the_command_line_knows_every_word_of_them(verb: str, capsys: Captured) -> None:
+def test_every_help_has_valid_examples(verb: str, capsys: Captured) -> None:
     main([*verb.split(), "--help"])
     told = capsys.readouterr().out.partition("For example:\n")[2].partition("\n\n")[0]
     examples = re.findall(rf"reconcile {verb}[^>|)\n]*", told)
@@ -97,7 +99,7 @@ def test_every_help_has_examples_and_the_command_line_knows_every_word_of_them(v
 
 
 @pytest.mark.parametrize("arguments", ["version", "--version"])
-def test_the_version_names_the_distribution(arguments: str, capsys: Captured) -> None:
+def test_version_prints_the_distribution_name(arguments: str, capsys: Captured) -> None:
     code = main([arguments])
 
     assert code == 0
@@ -126,15 +128,13 @@ def inner(specs: str) -> None:
         ("--specs before inner --specs after", None, ["before", "after"]),
     ],
 )
-def test_an_option_may_stand_before_the_verb_or_after_it(
-    arguments: str, variable: str | None, heard: list[str]
-) -> None:
+def test_an_option_may_precede_or_follow_the_command(arguments: str, variable: str | None, heard: list[str]) -> None:
     said = CliRunner().invoke(outer, arguments.split(), env={"RECONCILE_SPECS": variable})
 
     assert said.output.split() == heard
 
 
-def test_the_variable_that_holds_trusted_hosts_is_not_read_as_a_file() -> None:
+def test_the_variable_for_trusted_hosts_is_not_read_as_a_file() -> None:
     variables = {option.envvar for option in reconcile.params if isinstance(option, Shared)}
 
     assert "RECONCILE_TRUST_FILES" in variables
@@ -143,7 +143,7 @@ def test_the_variable_that_holds_trusted_hosts_is_not_read_as_a_file() -> None:
 
 @pytest.mark.parametrize("closed", [1, 2])
 @pytest.mark.parametrize("verb", ["version", "get", "validate"])
-def test_a_stream_that_its_caller_closed_is_no_bug(verb: str, closed: int) -> None:
+def test_a_stream_closed_by_the_caller_is_not_reported_as_a_bug(verb: str, closed: int) -> None:
     command = f"exec {shlex.quote(sys.executable)} -m reconciler {verb} {closed}>&-"
 
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -58,7 +58,7 @@ class Runners:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_two_runs_and_a_person_lose_nothing_and_ask_for_each_job_once(
+def test_two_runs_and_a_person_lose_no_commit_and_cancel_each_job_once(
     mode: str,
     tmp_path: Path,
     sandbox: Sandbox,

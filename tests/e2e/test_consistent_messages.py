@@ -26,7 +26,7 @@ def wanted(checkout: Checkout, sandbox: Sandbox) -> Checkout:
 
 
 @pytest.mark.parametrize("verb", ["--once", "--once --dry-run", "plan", "get", "drift", "adopt"])
-def test_a_provider_that_nothing_is_called_is_an_error_with_the_likely_name(wanted: Checkout, verb: str) -> None:
+def test_an_unknown_provider_name_is_an_error_with_a_suggestion(wanted: Checkout, verb: str) -> None:
     ran = wanted.run(*verb.split(), "--provider", "mian")
 
     assert ran.code == 64
@@ -34,21 +34,21 @@ def test_a_provider_that_nothing_is_called_is_an_error_with_the_likely_name(want
 
 
 @pytest.mark.parametrize("verb", ["--once", "plan", "get", "drift"])
-def test_a_selector_that_matches_nothing_is_a_warning_with_the_likely_label(wanted: Checkout, verb: str) -> None:
+def test_a_selector_without_matches_is_a_warning_with_a_suggestion(wanted: Checkout, verb: str) -> None:
     ran = wanted.run(verb, "--selector", "team=suport")
 
     assert ran.code == 0
     assert "warning: nothing is selected: no spec has the label team=suport. Did you mean 'team=support'?\n" in ran.err
 
 
-def test_a_watch_that_selects_nothing_refuses_an_unknown_provider(wanted: Checkout) -> None:
+def test_a_watch_rejects_a_selection_of_an_unknown_provider(wanted: Checkout) -> None:
     ran = wanted.run("--provider", "mian")
 
     assert ran.code == 64
     assert "no provider is called 'mian'" in ran.err
 
 
-def test_events_and_plan_end_with_one_code_where_a_host_is_not_trusted(tmp_path: Path) -> None:
+def test_events_and_plan_exit_with_the_same_code_for_an_untrusted_host(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path, {"OPENAI_API_KEY": "any"})
     checkout.write(
         "main.yaml", PROVIDER.format(name="main", more="baseUrl: https://elsewhere.example.org/v1", concurrency=1)
@@ -70,7 +70,7 @@ def test_events_and_plan_end_with_one_code_where_a_host_is_not_trusted(tmp_path:
         (["--reason", "incident 8"], "  suspend: {reason: incident 8}\n"),
     ],
 )
-def test_suspend_without_an_end_takes_out_the_end_of_a_timed_suspension(
+def test_suspend_without_an_end_removes_the_end_of_a_timed_suspension(
     wanted: Checkout, arguments: list[str], left: str
 ) -> None:
     spec = wanted.specs / "one.yaml"
@@ -83,7 +83,7 @@ def test_suspend_without_an_end_takes_out_the_end_of_a_timed_suspension(
     assert left in spec.read_text(encoding="utf-8")
 
 
-def test_get_shows_the_jobs_that_there_are_and_complains_of_the_others(wanted: Checkout) -> None:
+def test_get_shows_existing_jobs_and_reports_unknown_names(wanted: Checkout) -> None:
     ran = wanted.run("get", "one", "nosuch")
 
     assert ran.code == 64
@@ -91,7 +91,7 @@ def test_get_shows_the_jobs_that_there_are_and_complains_of_the_others(wanted: C
     assert "no job is called 'nosuch'" in ran.err
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_numbers(wanted: Checkout) -> None:
+def test_an_unknown_job_name_is_answered_with_the_nearest_numbered_names(wanted: Checkout) -> None:
     for number in (1, 4, 5, 15, 25):
         wanted.want(f"east-{number:02}", f"ftjob-none-{number}", "observed")
 
@@ -100,7 +100,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_numbers(wanted: Checkout) 
     assert "Did you mean 'east-05', 'east-04' or 'east-01'?" in ran.err
 
 
-def test_a_second_reconciler_is_offered_no_second_state_directory(wanted: Checkout) -> None:
+def test_a_locked_state_directory_error_does_not_suggest_another_directory(wanted: Checkout) -> None:
     nowhere = subprocess.DEVNULL
     with wanted.start(stdin=None, stdout=nowhere, stderr=nowhere) as watch:
         try:
@@ -115,9 +115,7 @@ def test_a_second_reconciler_is_offered_no_second_state_directory(wanted: Checko
     assert "--state-dir" not in ran.err
 
 
-def test_a_plan_says_of_a_deleted_spec_that_its_job_goes_on_and_is_no_longer_managed(
-    wanted: Checkout, sandbox: Sandbox
-) -> None:
+def test_plan_reports_that_the_job_of_a_deleted_spec_continues_unmanaged(wanted: Checkout, sandbox: Sandbox) -> None:
     running, ended = sandbox.create(2)
     wanted.want("running", running, "observed")
     wanted.want("ended", ended)
@@ -141,7 +139,7 @@ def test_a_plan_says_of_a_deleted_spec_that_its_job_goes_on_and_is_no_longer_man
     assert after.out.endswith("Plan: 1 as desired.\n")
 
 
-def test_a_plan_of_a_selection_says_nothing_of_deleted_specs(wanted: Checkout, sandbox: Sandbox) -> None:
+def test_plan_with_a_selection_does_not_report_deleted_specs(wanted: Checkout, sandbox: Sandbox) -> None:
     wanted.want("gone", sandbox.create(1)[0], "observed")
     wanted.run("--once", "--wait")
     (wanted.specs / "gone.yaml").unlink()
@@ -150,7 +148,7 @@ def test_a_plan_of_a_selection_says_nothing_of_deleted_specs(wanted: Checkout, s
 
 
 @pytest.mark.parametrize("verb", ["", "--once", "plan", "get", "validate", "drift"])
-def test_a_directory_of_specs_that_is_not_there_is_an_error_in_every_command(tmp_path: Path, verb: str) -> None:
+def test_a_missing_specs_directory_is_an_error_in_every_command(tmp_path: Path, verb: str) -> None:
     ran = Checkout(tmp_path).run(*verb.split())
 
     assert ran.code == 65
@@ -158,14 +156,14 @@ def test_a_directory_of_specs_that_is_not_there_is_an_error_in_every_command(tmp
 
 
 @pytest.mark.parametrize("verb", ["wait one", "describe one", "set one running", "retry one"])
-def test_a_name_that_is_not_known_for_want_of_a_directory_is_told_so(tmp_path: Path, verb: str) -> None:
+def test_the_error_for_an_unknown_name_mentions_a_missing_specs_directory(tmp_path: Path, verb: str) -> None:
     ran = Checkout(tmp_path).run(*verb.split())
 
     assert ran.code == 64
     assert "no job is called 'one'. specs: there is no such directory" in ran.err
 
 
-def test_retry_beside_a_watch_lets_the_watch_make_the_next_attempt(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_retry_beside_a_watch_makes_the_watch_send_the_next_attempt(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "lost-cancel", "job": job_id, "times": 1})
     checkout.want("one", job_id)

@@ -35,7 +35,7 @@ def a_machine(remote: Path, root: Path, how: str, sandbox: Sandbox) -> Checkout:
 
 @pytest.mark.parametrize("how", ATTRIBUTES)
 @pytest.mark.parametrize("way", ["--commit", "--push"])
-def test_statuses_are_read_as_they_were_written_in_whatever_way_they_are_checked_out(
+def test_statuses_are_read_correctly_from_a_checkout_that_converts_line_endings(
     tmp_path: Path, sandbox: Sandbox, how: str, way: str
 ) -> None:
     """Two machines within an hour: the second one counts what the first one did, and writes nothing of it anew."""
@@ -84,7 +84,7 @@ def at_work(tmp_path: Path, sandbox: Sandbox) -> Checkout:
     return checkout
 
 
-def test_a_person_works_in_the_checkout_while_statuses_are_committed(
+def test_committing_statuses_does_not_disturb_a_person_in_the_checkout(
     at_work: Checkout, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:
     """Git gives up where it finds the index locked, so that is to happen hardly ever; and nothing staged is lost."""
@@ -122,7 +122,7 @@ def test_a_person_works_in_the_checkout_while_statuses_are_committed(
     assert clone.git("status", "--porcelain", "--", "specs/status") == ""
 
 
-def test_no_command_of_ours_takes_the_index_of_a_person(at_work: Checkout, tmp_path: Path) -> None:
+def test_no_command_locks_the_git_index_of_a_person(at_work: Checkout, tmp_path: Path) -> None:
     log = tmp_path / "log"
     (tmp_path / "bin").mkdir()
     wrapper = tmp_path / "bin" / "git"
@@ -149,7 +149,7 @@ def hold(lock: Path) -> None:
     lock.write_text("", encoding="utf-8")
 
 
-def test_a_commit_waits_while_a_person_has_the_index(at_work: Checkout, sandbox: Sandbox) -> None:
+def test_a_commit_waits_while_a_person_holds_the_index_lock(at_work: Checkout, sandbox: Sandbox) -> None:
     clone, lock = Clone(at_work.root), at_work.root / ".git" / "index.lock"
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "slow", "for": "3s", "on": "cancel", "job": job_id})
@@ -166,7 +166,7 @@ def test_a_commit_waits_while_a_person_has_the_index(at_work: Checkout, sandbox:
     assert clone.git("status", "--porcelain", "--", "specs/status") == ""
 
 
-def test_a_commit_that_cannot_be_made_because_git_is_at_work_is_told_and_made_by_the_next_pass(
+def test_a_commit_blocked_by_another_git_process_is_reported_and_made_by_the_next_pass(
     at_work: Checkout, sandbox: Sandbox
 ) -> None:
     clone, lock = Clone(at_work.root), at_work.root / ".git" / "index.lock"
@@ -190,7 +190,7 @@ def test_a_commit_that_cannot_be_made_because_git_is_at_work_is_told_and_made_by
     assert sandbox.cancels(job_id) == [job_id]
 
 
-def test_an_index_that_a_killed_run_has_left_behind_is_brought_up_by_the_next_one(
+def test_the_next_run_updates_the_index_that_a_killed_run_left_behind(
     at_work: Checkout,
 ) -> None:
     clone, index = Clone(at_work.root), at_work.root / ".git" / "index"
@@ -205,7 +205,7 @@ def test_an_index_that_a_killed_run_has_left_behind_is_brought_up_by_the_next_on
     assert clone.git("status", "--porcelain", "--", "specs/status") == ""
 
 
-def test_what_a_person_has_staged_stays_staged(at_work: Checkout) -> None:
+def test_changes_staged_by_a_person_stay_staged(at_work: Checkout) -> None:
     clone = Clone(at_work.root)
     (clone.root / "new.txt").write_text("new\n", encoding="utf-8")
     at_work.write("first.yaml", (at_work.specs / "first.yaml").read_text() + "# mine\n")

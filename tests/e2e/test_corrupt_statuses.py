@@ -23,7 +23,7 @@ def settled(checkout: Checkout, sandbox: Sandbox) -> Checkout:
 
 
 @pytest.mark.parametrize("file", ["status/gone.yaml", "status/old/stays.yaml", "status/_providers/gone.yaml"])
-def test_a_spoilt_status_that_no_spec_writes_over_is_told_of_once_and_goes(settled: Checkout, file: str) -> None:
+def test_a_corrupt_status_without_a_spec_is_reported_once_and_removed(settled: Checkout, file: str) -> None:
     settled.write(file, SPOILT)
     validated = settled.run("validate")
     first, second = settled.run("--once"), settled.run("--once")
@@ -36,7 +36,7 @@ def test_a_spoilt_status_that_no_spec_writes_over_is_told_of_once_and_goes(settl
     assert settled.run("validate").code == 0
 
 
-def test_a_spoilt_status_of_a_spec_is_written_anew_and_validate_says_so(settled: Checkout) -> None:
+def test_a_corrupt_status_is_rewritten_and_reported_by_validate(settled: Checkout) -> None:
     settled.write("status/stays.yaml", SPOILT)
     validated = settled.run("validate")
     settled.run("--once")
@@ -46,7 +46,7 @@ def test_a_spoilt_status_of_a_spec_is_written_anew_and_validate_says_so(settled:
     assert settled.run("validate").code == 0
 
 
-def test_more_spoilt_statuses_than_the_guard_lets_go_are_kept(settled: Checkout) -> None:
+def test_more_corrupt_statuses_than_the_guard_allows_are_kept(settled: Checkout) -> None:
     for number in range(10):
         settled.write(f"status/gone-{number}.yaml", SPOILT)
     ran = settled.run("--once")
@@ -55,9 +55,7 @@ def test_more_spoilt_statuses_than_the_guard_lets_go_are_kept(settled: Checkout)
     assert len(list(settled.status_dir.glob("gone-*.yaml"))) == 10
 
 
-def test_specs_that_are_removed_while_a_watch_runs_do_not_come_back_with_statuses(
-    checkout: Checkout, sandbox: Sandbox
-) -> None:
+def test_specs_removed_during_a_watch_get_no_new_statuses(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     sandbox.break_with({"fault": "late-cancel", "on": "cancel", "job": job_id, "for": "600s"})

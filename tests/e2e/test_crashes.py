@@ -59,7 +59,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_intent_is_on_disk_before_any_answer(story: Story, name: str) -> None:
+def test_every_intent_is_on_disk_before_any_response(story: Story, name: str) -> None:
     receipt = story.at_death[name].receipts[0]
 
     assert receipt.attempts == 1
@@ -67,12 +67,12 @@ def test_every_intent_is_on_disk_before_any_answer(story: Story, name: str) -> N
     assert receipt.is_open
 
 
-def test_it_died_between_an_intent_and_its_request(story: Story) -> None:
+def test_a_crash_between_an_intent_and_its_request_is_recovered(story: Story) -> None:
     assert sorted(story.asked_at_death) == ["done-unanswered", "swallowed"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_next_run_ends_where_the_first_would_have(story: Story, name: str) -> None:
+def test_the_run_after_a_crash_reaches_the_same_end_state(story: Story, name: str) -> None:
     status = story.after[name]
 
     assert story.again.code == 0
@@ -82,11 +82,11 @@ def test_the_next_run_ends_where_the_first_would_have(story: Story, name: str) -
 
 
 @pytest.mark.parametrize(("name", "requests"), [("done-unanswered", 1), ("never-sent", 1), ("swallowed", 2)])
-def test_nothing_is_asked_again_but_what_had_no_effect(story: Story, name: str, requests: int) -> None:
+def test_after_a_crash_only_ineffective_requests_are_repeated(story: Story, name: str, requests: int) -> None:
     assert story.asked.count(name) == requests
 
 
-def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_recoverable(
+def test_a_second_process_is_told_who_holds_the_lock_and_ctrl_c_is_recoverable(
     checkout: Checkout, sandbox: Sandbox
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -111,7 +111,7 @@ def test_a_second_reconciler_is_told_who_is_at_work_and_ctrl_c_leaves_things_rec
     assert len(sandbox.cancels(job_id)) == 1
 
 
-def test_what_cannot_be_recorded_first_is_not_asked_for(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_change_whose_intent_cannot_be_written_is_not_requested(checkout: Checkout, sandbox: Sandbox) -> None:
     blocked, free = sandbox.create(2)
     checkout.want("blocked", blocked)
     checkout.want("free", free)

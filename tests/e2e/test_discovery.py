@@ -29,14 +29,14 @@ def found(inside: Path) -> Repository:
     return repository
 
 
-def test_a_directory_without_a_repository_above_it_is_in_none(tmp_path: Path) -> None:
+def test_a_directory_without_a_repository_above_it_is_not_in_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / ".git").mkdir()
 
     assert find_repository(tmp_path / "specs") is None
 
 
-def test_the_nearest_one_above_is_meant_and_not_one_in_the_directory_itself(clone: Clone) -> None:
+def test_the_nearest_repository_above_the_specs_directory_is_used(clone: Clone) -> None:
     specs = clone.root / "team" / "specs"
     subprocess.run(["git", "init", "--quiet", str(specs)], check=True)
 
@@ -44,7 +44,7 @@ def test_the_nearest_one_above_is_meant_and_not_one_in_the_directory_itself(clon
     assert found(specs / "deeper").git.directory == specs
 
 
-def test_a_linked_working_tree_has_its_own_head_and_shares_its_branches(clone: Clone, tmp_path: Path) -> None:
+def test_a_linked_working_tree_has_its_own_head_and_shared_branches(clone: Clone, tmp_path: Path) -> None:
     clone.git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "linked"))
     repository = found(tmp_path / "linked" / "team" / "specs")
 
@@ -53,7 +53,7 @@ def test_a_linked_working_tree_has_its_own_head_and_shares_its_branches(clone: C
     assert repository.common_dir.resolve() == clone.root / ".git"
 
 
-def test_a_submodule_is_a_repository_of_its_own(clone: Clone, tmp_path: Path) -> None:
+def test_a_submodule_is_a_separate_repository(clone: Clone, tmp_path: Path) -> None:
     outer = a_clone(a_remote(tmp_path / "outer.git"), tmp_path / "outer")
     remote = (tmp_path / "remote.git").as_uri()
     outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", remote, "inner")
@@ -63,14 +63,14 @@ def test_a_submodule_is_a_repository_of_its_own(clone: Clone, tmp_path: Path) ->
     assert repository.git.find("rev-parse", "HEAD") == clone.git("rev-parse", "HEAD")
 
 
-def test_a_repository_whose_directory_is_elsewhere_is_found(clone: Clone, tmp_path: Path) -> None:
+def test_a_separate_git_directory_is_found(clone: Clone, tmp_path: Path) -> None:
     clone.git("init", "--quiet", "--separate-git-dir", str(tmp_path / "kept"))
 
     assert found(clone.root / "team" / "specs").git.git_dir == tmp_path / "kept"
 
 
 @pytest.mark.parametrize("told", ["gitdir: team/specs/x\n", "gitdir: .\n", "nothing\n", "gitdir: a\0b\n", ""])
-def test_a_file_that_names_no_repository_or_one_among_the_specs_is_refused(clone: Clone, told: str) -> None:
+def test_a_git_file_that_names_no_repository_or_one_among_the_specs_is_rejected(clone: Clone, told: str) -> None:
     specs = clone.root / "team" / "specs"
     (clone.root / ".git").rename(specs / "x")
     (clone.root / ".git").write_text(told, encoding="utf-8")
@@ -79,7 +79,7 @@ def test_a_file_that_names_no_repository_or_one_among_the_specs_is_refused(clone
         find_repository(specs)
 
 
-def test_a_repository_in_a_format_that_is_not_known_is_refused(clone: Clone) -> None:
+def test_an_unknown_repository_format_is_rejected(clone: Clone) -> None:
     clone.git("config", "core.repositoryformatversion", "1")
     clone.git("config", "extensions.noop", "true")
     repository = found(clone.root / "team" / "specs")
@@ -90,7 +90,7 @@ def test_a_repository_in_a_format_that_is_not_known_is_refused(clone: Clone) -> 
         find_repository(clone.root / "team" / "specs")
 
 
-def test_what_a_ci_puts_into_a_file_of_its_own_for_one_repository_is_read(clone: Clone, tmp_path: Path) -> None:
+def test_a_configuration_file_that_a_ci_includes_for_one_repository_is_read(clone: Clone, tmp_path: Path) -> None:
     own = tmp_path / "credentials"
     own.write_text('[http "https://example.org/"]\n\textraheader = AUTHORIZATION: basic eDp5\n', encoding="utf-8")
     clone.git("config", f"includeIf.gitdir:{clone.root}/.git.path", str(own))
@@ -101,7 +101,7 @@ def test_what_a_ci_puts_into_a_file_of_its_own_for_one_repository_is_read(clone:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to somebody else")
 @pytest.mark.parametrize("whose", [".", ".git"])
-def test_a_repository_of_somebody_else_is_refused_unless_the_operator_calls_it_safe(
+def test_a_repository_of_another_owner_is_rejected_unless_it_is_a_safe_directory(
     clone: Clone, tmp_path: Path, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.chown(clone.root / whose, 65532, 65532)
@@ -127,7 +127,7 @@ def test_a_repository_of_somebody_else_is_refused_unless_the_operator_calls_it_s
         find_repository(specs)
 
 
-def test_what_a_disk_cannot_tell_is_not_taken_for_nothing(tmp_path: Path) -> None:
+def test_an_unreadable_parent_directory_is_an_error_and_not_a_missing_repository(tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to("other")
     (tmp_path / "other").symlink_to("one")
 

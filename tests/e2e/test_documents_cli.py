@@ -46,7 +46,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> 
     return Story(checkout, ids, before, checkout.run("--once", "--wait"))
 
 
-def test_an_invalid_document_is_told_at_its_line_and_stops_only_its_own_job(story: Story, sandbox: Sandbox) -> None:
+def test_an_invalid_document_is_reported_at_its_line_and_stops_only_its_own_job(story: Story, sandbox: Sandbox) -> None:
     status = story.checkout.status("misspelt")
 
     assert story.ran.code == 65
@@ -57,7 +57,7 @@ def test_an_invalid_document_is_told_at_its_line_and_stops_only_its_own_job(stor
     assert story.checkout.status("good").receipts[0].outcome is Outcome.CANCELLED
 
 
-def test_a_deleted_spec_takes_its_status_along_and_leaves_its_job_alone(story: Story, sandbox: Sandbox) -> None:
+def test_deleting_a_spec_removes_its_status_and_leaves_its_job_alone(story: Story, sandbox: Sandbox) -> None:
     assert "Removed the status of 1 deleted spec: deleted" in story.ran.out
     assert not (story.checkout.status_dir / "deleted.yaml").exists()
     assert sandbox.phase(story.ids["deleted"]) == "validating_files"
@@ -72,12 +72,12 @@ def test_a_renamed_spec_keeps_its_receipt(story: Story, sandbox: Sandbox) -> Non
     assert len(sandbox.cancels(story.ids["moved"])) == 1
 
 
-def test_a_status_edited_by_hand_is_told_of_and_written_anew(story: Story) -> None:
+def test_a_status_edited_by_hand_is_reported_and_rewritten(story: Story) -> None:
     assert "status/edited.yaml: unreadable or edited by hand; it is ignored (StatusDiscarded)" in story.ran.err
     assert story.checkout.status("edited").phase is Phase.VALIDATING_FILES
 
 
-def test_under_invalid_settings_a_plan_promises_nothing_and_what_is_due_waits_for_a_person(
+def test_under_invalid_settings_plan_shows_no_change_and_due_jobs_are_stalled(
     checkout: Checkout, sandbox: Sandbox
 ) -> None:
     (job_id,) = sandbox.create(1)

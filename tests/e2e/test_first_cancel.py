@@ -26,7 +26,7 @@ def reconciled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Ran]
     return clone, clone.run("--once", "--wait")
 
 
-def test_the_first_command_cancels_the_runaway_and_leaves_the_proof(reconciled: tuple[Checkout, Ran]) -> None:
+def test_the_first_command_cancels_the_runaway_job_and_confirms_it(reconciled: tuple[Checkout, Ran]) -> None:
     clone, ran = reconciled
     status = clone.status("support-triage")
     receipt = status.receipts[0]
@@ -51,7 +51,7 @@ def test_the_first_command_cancels_the_runaway_and_leaves_the_proof(reconciled: 
         ("tone-of-voice", Phase.SUCCEEDED, "FinishedBeforeCancel"),
     ],
 )
-def test_each_shipped_spec_teaches_what_it_says(
+def test_each_example_spec_shows_what_its_comments_describe(
     reconciled: tuple[Checkout, Ran], name: str, phase: Phase, reason: str
 ) -> None:
     clone, _ = reconciled
@@ -71,7 +71,7 @@ def test_a_second_run_changes_no_byte_and_no_mtime(reconciled: tuple[Checkout, R
     assert clone.traces() == before
 
 
-def test_a_plan_after_it_has_nothing_to_do(reconciled: tuple[Checkout, Ran]) -> None:
+def test_a_plan_after_the_first_command_is_empty(reconciled: tuple[Checkout, Ran]) -> None:
     clone, _ = reconciled
 
     plan = clone.run("plan", "--detailed-exitcode")
@@ -80,7 +80,7 @@ def test_a_plan_after_it_has_nothing_to_do(reconciled: tuple[Checkout, Ran]) -> 
     assert plan.out.startswith("Nothing to change.\n")
 
 
-def test_a_plan_before_it_says_what_would_be_cancelled_and_why_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_plan_before_the_first_command_shows_the_cancel_and_changes_nothing(tmp_path: Path) -> None:
     clone = a_clone(tmp_path)
     before = clone.traces()
 

@@ -109,7 +109,7 @@ def fuzz(pytestconfig: pytest.Config, record_property: Callable[[str, object], N
     return run
 
 
-def test_a_file_of_any_bytes_is_read_or_told_about(fuzz: Fuzz[bytes]) -> None:
+def test_a_file_of_arbitrary_bytes_is_read_or_reported(fuzz: Fuzz[bytes]) -> None:
     def check(data: bytes) -> None:
         read = read_documents(data, file="odd.yaml", shown="specs/odd.yaml")
 
@@ -119,7 +119,7 @@ def test_a_file_of_any_bytes_is_read_or_told_about(fuzz: Fuzz[bytes]) -> None:
     fuzz("documents", st.binary(max_size=300) | spoiled().map(lambda text: text.encode(errors="replace")), check)
 
 
-def test_a_spoiled_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
+def test_a_corrupted_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
     def check(text: str) -> None:
         data = text.encode(errors="replace")
         with TemporaryDirectory() as root:
@@ -140,7 +140,7 @@ def test_a_spoiled_spec_never_cancels_a_job(fuzz: Fuzz[str]) -> None:
     fuzz("passes over spoiled specs, of which none cancelled what no spec wants cancelled", spoiled(), check)
 
 
-def test_a_status_that_somebody_forged_cancels_nothing(fuzz: Fuzz[tuple[str, bool]], tmp_path: Path) -> None:
+def test_a_forged_status_never_cancels_a_job(fuzz: Fuzz[tuple[str, bool]], tmp_path: Path) -> None:
     """With a digest that is right again, whatever else is wrong with it."""
     workspace = a_workspace(str(tmp_path))
     workspace.want("odd", "running")
@@ -160,7 +160,7 @@ def test_a_status_that_somebody_forged_cancels_nothing(fuzz: Fuzz[tuple[str, boo
     fuzz("passes over forged statuses, of which none had anything asked", cases, check)
 
 
-def test_a_command_line_of_any_words_ends_in_an_exit_code(fuzz: Fuzz[tuple[str, ...]]) -> None:
+def test_an_arbitrary_command_line_ends_with_a_known_exit_code(fuzz: Fuzz[tuple[str, ...]]) -> None:
     def check(line: tuple[str, ...]) -> None:
         with TemporaryDirectory() as root:
             workspace = a_workspace(root)
@@ -174,7 +174,7 @@ def test_a_command_line_of_any_words_ends_in_an_exit_code(fuzz: Fuzz[tuple[str, 
     fuzz("command lines, of which none had anything cancelled", lines, check)
 
 
-def test_an_edit_changes_what_it_says_or_is_refused(fuzz: Fuzz[tuple[str, str]]) -> None:
+def test_a_spec_edit_makes_exactly_the_requested_change_or_is_rejected(fuzz: Fuzz[tuple[str, str]]) -> None:
     def check(case: tuple[str, str]) -> None:
         text, reason = case
         data = text.encode(errors="replace")
@@ -193,7 +193,7 @@ def test_an_edit_changes_what_it_says_or_is_refused(fuzz: Fuzz[tuple[str, str]])
     fuzz("edits", st.tuples(spoiled(), st.text(max_size=20)), check)
 
 
-def test_the_sandbox_remembers_what_it_was_asked(tmp_path: Path) -> None:
+def test_the_sandbox_records_the_requests_it_received(tmp_path: Path) -> None:
     """What the two tests above rely on."""
     workspace = a_workspace(str(tmp_path))
     workspace.want("odd", "cancelled")
@@ -203,5 +203,5 @@ def test_the_sandbox_remembers_what_it_was_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - SERVING))
-def test_every_verb_alone_ends_in_an_exit_code(verb: str, tmp_path: Path) -> None:
+def test_every_command_without_arguments_ends_with_a_known_exit_code(verb: str, tmp_path: Path) -> None:
     assert_told(a_workspace(str(tmp_path)).run(verb))

@@ -55,7 +55,7 @@ def summary(step: Checkout) -> str:
     return (step.root / "summary").read_text(encoding="utf-8")
 
 
-def test_a_plan_is_annotated_summed_up_handed_on_and_commented(
+def test_a_plan_creates_annotations_a_summary_outputs_and_a_comment(
     step: Checkout, sandbox: Sandbox, api: GitHubApi
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -76,7 +76,9 @@ def test_a_plan_is_annotated_summed_up_handed_on_and_commented(
     assert KEY not in ran.out + ran.err + summary(step) + str(told)
 
 
-def test_the_comment_is_changed_in_place_and_never_a_persons(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:
+def test_the_comment_is_updated_in_place_and_a_persons_comment_is_never_changed(
+    step: Checkout, sandbox: Sandbox, api: GitHubApi
+) -> None:
     api.add(f"{MARKER} a person's copy", "User")
     for _ in range(120):
         api.add("something else", "Bot")
@@ -92,7 +94,7 @@ def test_the_comment_is_changed_in_place_and_never_a_persons(step: Checkout, san
     assert "### Plan: nothing to change" in ours[1]
 
 
-def test_each_part_of_the_specs_has_a_comment_of_its_own(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:
+def test_each_specs_directory_has_its_own_comment(step: Checkout, sandbox: Sandbox, api: GitHubApi) -> None:
     (job_id,) = sandbox.create(1)
     step.want("runaway", job_id)
     for part in (("--selector", "team=a"), ("--selector", "team=b"), ("--provider", "main"), ("--selector", "team=a")):
@@ -102,9 +104,7 @@ def test_each_part_of_the_specs_has_a_comment_of_its_own(step: Checkout, sandbox
 
 
 @pytest.mark.parametrize("refusal", [HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY])
-def test_a_comment_that_is_refused_is_a_warning(
-    step: Checkout, sandbox: Sandbox, api: GitHubApi, refusal: HTTPStatus
-) -> None:
+def test_a_rejected_comment_is_a_warning(step: Checkout, sandbox: Sandbox, api: GitHubApi, refusal: HTTPStatus) -> None:
     api.refuses = refusal
     (job_id,) = sandbox.create(1)
     step.want("runaway", job_id)
@@ -124,7 +124,7 @@ def test_a_token_is_not_sent_over_plain_http(step: Checkout, sandbox: Sandbox) -
     assert "a token is not sent over plain http" in ran.err
 
 
-def test_a_pass_says_what_it_did(step: Checkout, sandbox: Sandbox) -> None:
+def test_a_pass_writes_a_step_summary(step: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     step.want("runaway", job_id)
     ran = step.run("--once", "--wait", "--junit", "junit.xml")
@@ -136,7 +136,7 @@ def test_a_pass_says_what_it_did(step: Checkout, sandbox: Sandbox) -> None:
     assert [case.getAttribute("name") for case in cases] == ["runaway"]
 
 
-def test_a_plan_of_five_hundred_changes_stays_within_every_limit(
+def test_a_plan_of_five_hundred_changes_stays_within_githubs_limits(
     step: Checkout, sandbox: Sandbox, api: GitHubApi
 ) -> None:
     jobs = sandbox.create(500)

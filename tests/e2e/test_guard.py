@@ -22,7 +22,7 @@ def flipped(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -
 
 
 @pytest.mark.parametrize("approval", [(), ("--allow-cancels", "24")], ids=["unapproved", "one-too-few"])
-def test_too_many_at_once_are_refused_with_the_numbers_and_nothing_is_sent(
+def test_too_many_changes_are_refused_with_the_numbers_and_none_is_requested(
     flipped: tuple[Checkout, list[str]], sandbox: Sandbox, approval: tuple[str, ...]
 ) -> None:
     checkout, ids = flipped
@@ -38,7 +38,7 @@ def test_too_many_at_once_are_refused_with_the_numbers_and_nothing_is_sent(
     assert checkout.status("job-00").receipts == ()
 
 
-def test_as_many_as_a_person_approved_are_cancelled_and_the_receipts_say_so(
+def test_approved_cancels_are_requested_and_their_receipts_name_the_approval(
     flipped: tuple[Checkout, list[str]], sandbox: Sandbox
 ) -> None:
     checkout, ids = flipped

@@ -31,7 +31,7 @@ def jobs(checkout: Checkout, sandbox: Sandbox) -> Iterator[list[str]]:
     [["retry", "job-{}"], ["--once", "--selector", "number={}"], ["retry", "job-{}", "--allow-cancels", "1"]],
     ids=["retry", "selector", "a number for one"],
 )
-def test_a_batch_that_was_refused_is_refused_in_each_of_its_parts(
+def test_each_part_of_a_refused_batch_is_refused(
     checkout: Checkout, sandbox: Sandbox, jobs: list[str], arguments: list[str]
 ) -> None:
     ran = [checkout.run(*(each.format(number) for each in arguments)) for number in range(3)]
@@ -43,7 +43,7 @@ def test_a_batch_that_was_refused_is_refused_in_each_of_its_parts(
 
 
 @pytest.mark.parametrize("approval", [["--allow-cancel", "job-0"], ["--allow-cancels", str(JOBS)]])
-def test_one_of_a_batch_that_was_refused_goes_if_a_person_names_it_or_allows_all(
+def test_a_job_of_a_refused_batch_is_cancelled_if_a_person_approves_it(
     checkout: Checkout, sandbox: Sandbox, jobs: list[str], approval: list[str]
 ) -> None:
     ran = checkout.run("retry", "job-0", *approval)
@@ -52,7 +52,7 @@ def test_one_of_a_batch_that_was_refused_goes_if_a_person_names_it_or_allows_all
     assert sandbox.cancels(*jobs) == jobs[:1]
 
 
-def test_one_of_a_batch_that_was_refused_goes_once_the_others_are_not_wanted_any_more(
+def test_a_job_of_a_refused_batch_is_cancelled_once_the_others_are_withdrawn(
     checkout: Checkout, sandbox: Sandbox, jobs: list[str]
 ) -> None:
     for number in range(1, JOBS):
@@ -63,7 +63,7 @@ def test_one_of_a_batch_that_was_refused_goes_once_the_others_are_not_wanted_any
     assert sandbox.cancels(*jobs) == jobs[:1]
 
 
-def test_in_a_watch_an_edit_of_one_spec_takes_nothing_out_of_a_batch_that_was_refused(
+def test_an_edit_of_one_spec_in_a_watch_does_not_split_a_refused_batch(
     checkout: Checkout, sandbox: Sandbox, jobs: list[str]
 ) -> None:
     with watching(checkout) as watch:

@@ -38,7 +38,7 @@ def braked(tmp_path: Path, sandbox: Sandbox) -> Checkout:
     return checkout
 
 
-def test_specs_that_name_other_jobs_are_no_way_around_the_guard(
+def test_renaming_the_jobs_in_specs_does_not_bypass_the_guard(
     braked: Checkout, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     others = sandbox.create(ALLOWED)
@@ -50,9 +50,7 @@ def test_specs_that_name_other_jobs_are_no_way_around_the_guard(
     assert sandbox.cancels(*others) == []
 
 
-def test_specs_in_the_place_of_deleted_ones_are_no_way_around_the_guard(
-    braked: Checkout, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_replacing_deleted_specs_does_not_bypass_the_guard(braked: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:
     others = sandbox.create(ALLOWED)
     for number, job_id in enumerate(others):
         (braked.specs / f"job-{number}.yaml").unlink()
@@ -64,7 +62,7 @@ def test_specs_in_the_place_of_deleted_ones_are_no_way_around_the_guard(
     assert braked.status("job-0").ready.reason == "SpecDeleted"
 
 
-def test_the_status_of_a_deleted_spec_is_nobodys_trouble_and_is_written_once(
+def test_the_kept_status_of_a_deleted_spec_is_written_once_and_affects_no_exit_code(
     braked: Checkout, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     (observed,) = sandbox.create(1)
@@ -81,9 +79,7 @@ def test_the_status_of_a_deleted_spec_is_nobodys_trouble_and_is_written_once(
     assert (braked.status_dir / "job-0.yaml").read_bytes() == before
 
 
-def test_a_spec_that_comes_back_within_the_hour_is_what_it_was(
-    braked: Checkout, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_a_spec_restored_within_the_hour_keeps_its_receipts(braked: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:
     before = braked.status("job-0")
     text = (braked.specs / "job-0.yaml").read_text()
     (braked.specs / "job-0.yaml").unlink()
@@ -99,7 +95,7 @@ def test_a_spec_that_comes_back_within_the_hour_is_what_it_was(
     assert len(sandbox.cancels(str(after.job.id if after.job else None))) == 1
 
 
-def test_an_approved_number_is_used_up_by_the_first_lot_of_a_watch(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_the_first_batch_of_a_watch_uses_up_an_approved_number(checkout: Checkout, sandbox: Sandbox) -> None:
     lots = [sandbox.create(APPROVED), sandbox.create(APPROVED)]
     with watching(checkout, "--allow-cancels", str(APPROVED)) as watch:
         for lot, ids in enumerate(lots):
@@ -120,9 +116,7 @@ def is_told(checkout: Checkout, names: list[str]) -> bool:
     return is_there and all(checkout.status(name).ready.reason in told for name in names)
 
 
-def test_what_an_approved_number_let_pass_and_the_provider_sent_back_is_asked_for_again(
-    checkout: Checkout, sandbox: Sandbox
-) -> None:
+def test_an_approved_change_that_the_provider_throttled_is_retried(checkout: Checkout, sandbox: Sandbox) -> None:
     ids = sandbox.create(2 * APPROVED)
     for number, job_id in enumerate(ids):
         checkout.want(f"job-{number}", job_id)
@@ -133,7 +127,7 @@ def test_what_an_approved_number_let_pass_and_the_provider_sent_back_is_asked_fo
     assert {sandbox.phase(job_id) for job_id in ids} == {"cancelled"}
 
 
-def test_statuses_that_are_kept_for_deleted_specs_widen_no_share(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_kept_statuses_of_deleted_specs_do_not_raise_the_percentage_limit(tmp_path: Path, sandbox: Sandbox) -> None:
     checkout = a_checkout(tmp_path / "at", sandbox)
     ids = sandbox.create(24)
     for number, job_id in enumerate(ids):
@@ -151,7 +145,7 @@ def test_statuses_that_are_kept_for_deleted_specs_widen_no_share(tmp_path: Path,
     assert sandbox.cancels(*ids) == []
 
 
-def test_a_commits_approval_is_not_for_other_jobs_under_the_same_names(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_commits_approval_does_not_cover_other_jobs_of_the_same_name(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()

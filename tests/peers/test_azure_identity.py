@@ -54,7 +54,7 @@ def identity() -> Iterator[tuple[Identity, str]]:
         yield identity, url
 
 
-def test_a_job_is_cancelled_with_a_token_that_is_asked_for_once(
+def test_a_job_is_cancelled_with_one_token_request(
     tmp_path: Path, served: Served, identity: tuple[Identity, str]
 ) -> None:
     stage = ServedHarness(served, AZURE_V1)
@@ -75,7 +75,7 @@ def test_a_job_is_cancelled_with_a_token_that_is_asked_for_once(
     assert TOKEN not in ran.out + ran.err
 
 
-def test_without_an_identity_the_words_say_what_to_do(tmp_path: Path, served: Served) -> None:
+def test_a_missing_azure_identity_is_reported_and_exits_with_78(tmp_path: Path, served: Served) -> None:
     stage = ServedHarness(served, AZURE_V1)
     environ = {"AZURE_OPENAI_ENDPOINT": stage.account.base_url, "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
     checkout = Checkout(tmp_path, environ)

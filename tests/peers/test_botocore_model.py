@@ -66,7 +66,7 @@ def code_of(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_bedrock_says_of_a_job_is_what_its_model_promises(name: str) -> None:
+def test_bedrock_responses_of_the_dialect_server_match_botocores_model(name: str) -> None:
     front, world = a_front("bedrock")
     row = serialization.job(world.retrieve(name, NOW))
     page = front.page([front.row(row)], "behind/x")
@@ -76,7 +76,7 @@ def test_what_bedrock_says_of_a_job_is_what_its_model_promises(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_sagemaker_says_of_a_job_is_what_its_model_promises(name: str) -> None:
+def test_sagemaker_responses_of_the_dialect_server_match_botocores_model(name: str) -> None:
     front, world = a_front("sagemaker")
     row = serialization.job(world.retrieve(name, NOW))
     page = front.page([front.row(row)], "behind/x")
@@ -85,7 +85,7 @@ def test_what_sagemaker_says_of_a_job_is_what_its_model_promises(name: str) -> N
     assert complaints("sagemaker", "ListTrainingJobs", page) == ""
 
 
-def test_our_status_words_are_those_of_the_models() -> None:
+def test_known_status_words_equal_those_of_botocores_models() -> None:
     bedrock, sagemaker = (Session().get_service_model(service) for service in ("bedrock", "sagemaker"))
     statuses, details = zip(*SAGEMAKER_STATUSES.values(), strict=True)
 
@@ -94,7 +94,7 @@ def test_our_status_words_are_those_of_the_models() -> None:
     assert set(details) <= set(sagemaker.shape_for("SecondaryStatus").enum)
 
 
-def test_awss_client_walks_stops_and_is_told_of_a_conflict_at_bedrock() -> None:
+def test_boto3_lists_stops_and_gets_a_conflict_from_the_bedrock_dialect() -> None:
     running = f"ftjob-{Phase.RUNNING}"
     with a_client("bedrock", a_front("bedrock")[0]) as client:
         pages = client.get_paginator("list_model_customization_jobs").paginate(PaginationConfig={"PageSize": 2})
@@ -112,7 +112,7 @@ def test_awss_client_walks_stops_and_is_told_of_a_conflict_at_bedrock() -> None:
     assert code_of(missing) == ("ResourceNotFoundException", 404)
 
 
-def test_awss_client_walks_stops_and_is_refused_at_sagemaker() -> None:
+def test_boto3_lists_stops_and_gets_a_rejection_from_the_sagemaker_dialect() -> None:
     running = f"ftjob-{Phase.RUNNING}"
     with a_client("sagemaker", a_front("sagemaker")[0]) as client:
         pages = client.get_paginator("list_training_jobs").paginate(PaginationConfig={"PageSize": 2})
@@ -131,7 +131,9 @@ def test_awss_client_walks_stops_and_is_refused_at_sagemaker() -> None:
     ("service", "operation", "status"),
     [("bedrock", "list_model_customization_jobs", 429), ("sagemaker", "list_training_jobs", 400)],
 )
-def test_awss_client_understands_our_throttling_and_our_wrong_key(service: str, operation: str, status: int) -> None:
+def test_boto3_recognizes_the_dialects_throttling_and_wrong_key_errors(
+    service: str, operation: str, status: int
+) -> None:
     front, world = a_front(service)
     with a_client(service, front, "another-secret") as client, pytest.raises(ClientError) as wrong:
         getattr(client, operation)()

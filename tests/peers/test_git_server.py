@@ -119,7 +119,7 @@ def test_a_push_cancels_a_job_and_the_proof_is_pushed_back(
     assert not [path for path in (team.runner.root).rglob("*.yaml") if "published" not in path.parts]
 
 
-def test_the_token_is_in_no_list_of_processes_no_file_and_no_log(team: Team, tmp_path: Path) -> None:
+def test_the_git_token_never_appears_in_process_lists_files_or_logs(team: Team, tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(f"{TOKEN}\n", encoding="utf-8")
     told = {"GIT_TRACE": str(tmp_path / "runner" / "trace"), "GIT_TRACE_CURL": str(tmp_path / "runner" / "curl")}
@@ -166,7 +166,7 @@ def seen_processes() -> Iterator[set[str]]:
         ("another-one", "it refuses the token"),
     ],
 )
-def test_a_remote_that_does_not_let_us_in_says_what_to_do(team: Team, token: str | None, expected: str) -> None:
+def test_an_authentication_failure_of_the_remote_says_what_to_do(team: Team, token: str | None, expected: str) -> None:
     given = {} if token is None else {"RECONCILE_GIT_TOKEN": token}
     ran = team.runner.run("--once", "--git-url", team.url, **given)
 
@@ -174,7 +174,7 @@ def test_a_remote_that_does_not_let_us_in_says_what_to_do(team: Team, token: str
     assert expected in ran.err
 
 
-def test_a_watch_outlives_a_remote_that_is_away_from_the_start(team: Team) -> None:
+def test_a_watch_keeps_running_if_the_remote_is_unreachable_at_its_start(team: Team) -> None:
     team.remote.rename(team.remote.with_name("away"))
     with watching(team.runner, *options(team), RECONCILE_GIT_TOKEN=TOKEN) as watch:
         wait_for(lambda: "the spec repository cannot be fetched" in watch.said(), "it is told", SEEN_WITHIN_S)
@@ -199,7 +199,7 @@ def test_a_large_blob_is_never_fetched(team: Team) -> None:
     assert kept < LARGE / 4
 
 
-def test_history_is_fetched_only_as_far_as_somebody_needs_it(team: Team) -> None:
+def test_history_is_fetched_only_as_far_as_needed(team: Team) -> None:
     team.want("runaway")
     first = team.clone.git("rev-parse", "HEAD")
     many_commits(team.clone, DEPTH + 50)
@@ -229,7 +229,7 @@ def many_commits(clone: Clone, number: int) -> None:
     [("main", "specs/status/", ()), ("statuses", "", ("--status-branch", "statuses"))],
     ids=["the specs' own branch", "a branch of their own"],
 )
-def test_two_watches_and_a_person_lose_nothing_and_ask_for_each_job_once(
+def test_two_watches_and_a_person_lose_no_commit_and_cancel_each_job_once(
     branch: str,
     folder: str,
     more: tuple[str, ...],

@@ -39,7 +39,7 @@ foreign = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=4), max_size=8).m
 
 
 @given(foreign, foreign)
-def test_foreign_text_is_shown_as_it_is_and_nothing_else(why: str, said: str) -> None:
+def test_foreign_text_is_rendered_literally_by_github_markdown(why: str, said: str) -> None:
     rows = (with_cancel(a_waiting_row(), why=why), a_stalled_row("odd", message=said), a_row("chat"))
     page = cmarkgfm.github_flavored_markdown_to_html(
         plan_markdown(Report(rows=rows), CONTEXT), cmarkgfm.Options.CMARK_OPT_UNSAFE

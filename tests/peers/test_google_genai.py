@@ -43,13 +43,13 @@ def name_of(phase: Phase) -> str:
     return f"{PARENT}/tuningJobs/ftjob-{phase}"
 
 
-def test_googles_client_walks_our_pages(jobs: Any) -> None:
+def test_google_genai_lists_all_pages_of_the_dialect(jobs: Any) -> None:
     found = {job.name: job.state.value for job in jobs.list(config={"page_size": 2})}
 
     assert found == {name_of(phase): STATES[phase] for phase in PHASES if phase not in VERTEX_AI.lacks}
 
 
-def test_googles_client_reads_every_field_of_ours(jobs: Any) -> None:
+def test_google_genai_reads_every_field_of_the_dialect(jobs: Any) -> None:
     succeeded, failed = jobs.get(name=name_of(Phase.SUCCEEDED)), jobs.get(name=name_of(Phase.FAILED))
 
     assert succeeded.tuned_model.model == f"{PARENT}/models/7@1"
@@ -58,13 +58,13 @@ def test_googles_client_reads_every_field_of_ours(jobs: Any) -> None:
     assert failed.has_ended
 
 
-def test_googles_client_cancels_and_then_sees_it_cancelling(jobs: Any) -> None:
+def test_google_genai_cancels_a_job_and_then_observes_it_cancelling(jobs: Any) -> None:
     jobs.cancel(name=name_of(Phase.RUNNING))
 
     assert jobs.get(name=name_of(Phase.RUNNING)).state.value == "JOB_STATE_CANCELLING"
 
 
-def test_googles_client_understands_our_refusals(jobs: Any) -> None:
+def test_google_genai_recognizes_the_errors_of_the_dialect(jobs: Any) -> None:
     with pytest.raises(errors.ClientError) as missing:
         jobs.get(name=name_of(Phase.ABSENT))
     with pytest.raises(errors.ClientError) as late:

@@ -59,7 +59,7 @@ def written_in(clone: Clone, sandbox: Sandbox) -> str:
     return job_id
 
 
-def test_the_image_says_how_to_run_it(image: Image) -> None:
+def test_the_image_documents_how_to_run_it(image: Image) -> None:
     labels = image.config["Labels"]
 
     assert image.user() == (NOBODY, NOBODY)
@@ -76,7 +76,7 @@ def test_the_image_is_small(record_property: Callable[[str, object], None]) -> N
     assert whole - base < OURS_AT_MOST
 
 
-def test_the_image_holds_no_tool_to_build_with(image: Image) -> None:
+def test_the_image_contains_no_build_tools(image: Image) -> None:
     found = [path.name for path in (image.root / "opt" / "reconcile" / "bin").iterdir()]
 
     assert "reconcile" in found
@@ -125,7 +125,7 @@ def remote_subjects(clone: Clone) -> str:
     return "\n".join(clone.subjects("origin/main"))
 
 
-def test_a_container_reads_specs_where_it_may_not_write(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_container_reads_specs_from_a_read_only_directory(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
     (job_id,) = sandbox.create(1)
     checkout = Checkout(tmp_path / "mounted")
     checkout.name_provider()
@@ -168,7 +168,9 @@ def test_a_second_signal_ends_a_container_at_once(image: Image, sandbox: Sandbox
     assert code == 128 + 15
 
 
-def test_the_manifests_variables_and_secrets_make_it_run(image: Image, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_image_runs_with_the_variables_and_secrets_of_the_manifests(
+    image: Image, sandbox: Sandbox, tmp_path: Path
+) -> None:
     (manifest,) = [
         each for each in yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8")) if each["kind"] == "ConfigMap"
     ]

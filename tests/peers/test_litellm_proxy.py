@@ -68,7 +68,7 @@ def reconciled(root: Path, environ: dict[str, str], provider: str, *arguments: s
     return checkout, checkout.run("--once", *arguments)
 
 
-def test_its_own_routes_are_refused_without_a_licence_and_the_words_point_to_the_pass_through(
+def test_the_native_routes_need_a_licence_and_the_error_recommends_the_pass_through(
     tmp_path: Path, world: World, proxy: dict[str, str]
 ) -> None:
     _, ran = reconciled(tmp_path, proxy, "litellm")
@@ -79,7 +79,7 @@ def test_its_own_routes_are_refused_without_a_licence_and_the_words_point_to_the
     assert world.retrieve(RUNAWAY, datetime.now(UTC)).phase is not Phase.CANCELLED
 
 
-def test_a_wrong_key_is_told_as_one(tmp_path: Path, proxy: dict[str, str]) -> None:
+def test_a_wrong_key_is_reported_as_one(tmp_path: Path, proxy: dict[str, str]) -> None:
     environ = proxy | {"LITELLM_PROXY_API_KEY": f"sk-{secrets.token_hex(32)}"}
     _, ran = reconciled(tmp_path, environ, "litellm-passthrough")
 
@@ -87,7 +87,7 @@ def test_a_wrong_key_is_told_as_one(tmp_path: Path, proxy: dict[str, str]) -> No
     assert "does not accept this key" in ran.out + ran.err
 
 
-def test_through_the_pass_through_one_command_cancels_and_proves_it(
+def test_once_cancels_a_job_through_the_pass_through_and_confirms_it(
     tmp_path: Path, world: World, proxy: dict[str, str]
 ) -> None:
     checkout, ran = reconciled(tmp_path, proxy, "litellm-passthrough", "--wait=60s")

@@ -98,7 +98,7 @@ def ref(type_name: str, url: str, name: str) -> JobRef:
     return JobRef(Account(type_name, url), name)
 
 
-def test_jobs_that_boto3_made_at_bedrock_are_listed_seen_stopped_and_confirmed(
+def test_bedrock_jobs_created_by_boto3_are_listed_retrieved_stopped_and_confirmed(
     moto: str, a_client: Callable[[str], Any]
 ) -> None:
     client = a_client("bedrock")
@@ -121,7 +121,7 @@ def test_jobs_that_boto3_made_at_bedrock_are_listed_seen_stopped_and_confirmed(
     assert missing is None
 
 
-def test_one_command_stops_exactly_the_job_that_a_spec_wants_stopped(
+def test_once_stops_exactly_the_job_that_a_spec_wants_cancelled(
     moto: str, a_client: Callable[[str], Any], tmp_path: Path
 ) -> None:
     client = a_client("bedrock")
@@ -139,7 +139,7 @@ def test_one_command_stops_exactly_the_job_that_a_spec_wants_stopped(
     assert client.get_model_customization_job(jobIdentifier="wanted")["status"] == "InProgress"
 
 
-def test_jobs_that_boto3_made_at_sagemaker_are_listed_and_seen(moto: str, a_client: Callable[[str], Any]) -> None:
+def test_sagemaker_jobs_created_by_boto3_are_listed_and_retrieved(moto: str, a_client: Callable[[str], Any]) -> None:
     client = a_client("sagemaker")
     names = [f"training-{number}" for number in range(25)]
     for name in names:

@@ -70,14 +70,14 @@ def met(request: pytest.FixtureRequest, served: Served) -> Iterator[tuple[Served
         yield stage, client.fine_tuning.jobs
 
 
-def test_the_client_walks_our_pages(met: tuple[ServedHarness, Any]) -> None:
+def test_the_openai_client_lists_all_pages_of_the_dialect(met: tuple[ServedHarness, Any]) -> None:
     stage, jobs = met
     found = [job.id for job in jobs.list(limit=2)]
 
     assert sorted(found) == sorted(stage.job_ids)
 
 
-def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedHarness, Any]) -> None:
+def test_the_adapter_observes_a_job_that_the_openai_client_cancelled(met: tuple[ServedHarness, Any]) -> None:
     stage, jobs = met
     ref = stage.job_in(Phase.RUNNING)
     before = jobs.retrieve(ref.id)
@@ -88,7 +88,7 @@ def test_what_the_client_cancels_our_adapter_sees_cancelled(met: tuple[ServedHar
     assert retrieved(stage, ref).phase is Phase.CANCELLED
 
 
-def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedHarness, Any]) -> None:
+def test_the_openai_client_recognizes_a_missing_job(met: tuple[ServedHarness, Any]) -> None:
     stage, jobs = met
     with pytest.raises(NotFoundError) as caught:
         jobs.retrieve(stage.job_in(Phase.ABSENT).id)
@@ -96,7 +96,7 @@ def test_the_client_too_understands_that_there_is_no_such_job(met: tuple[ServedH
     assert caught.value.code in {"fine_tune_not_found", "notFound", "404"}
 
 
-def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our_adapter(served: Served) -> None:
+def test_the_openai_client_gets_a_conflict_for_a_rejected_cancel_of_azure(served: Served) -> None:
     service, connect = CLIENTS["azure, v1"]
     stage = ServedHarness(served, service)
     ref = stage.job_in(Phase.SUCCEEDED)
@@ -109,7 +109,7 @@ def test_azures_refusal_of_a_cancel_is_a_conflict_to_the_client_and_quiet_to_our
 @pytest.mark.parametrize(
     ("verb", "before", "after"), [("pause", Phase.RUNNING, Phase.PAUSED), ("resume", Phase.PAUSED, Phase.QUEUED)]
 )
-def test_the_client_pauses_and_resumes_by_azures_v1_path(
+def test_the_openai_client_pauses_and_resumes_through_azures_v1_path(
     served: Served, verb: str, before: Phase, after: Phase
 ) -> None:
     service, connect = CLIENTS["azure, v1"]

@@ -74,13 +74,13 @@ def asked(account: Account, question: Callable[[OpenAIController], Awaitable[T]]
     return asyncio.run(main())
 
 
-def test_every_page_is_as_published(account: Account) -> None:
+def test_every_page_of_the_sandbox_matches_the_published_api(account: Account) -> None:
     rows = asked(account, walk)
 
     assert sorted(row.id for row in rows) == sorted(str(job["id"]) for job in PUBLISHED)
 
 
-def test_looking_cancelling_and_looking_again_is_as_published(account: Account) -> None:
+def test_retrieving_and_cancelling_a_job_matches_the_published_api(account: Account) -> None:
     ref = JobRef(account, f"ftjob-{Phase.RUNNING}")
     before = asked(account, lambda controller: controller.get_job(ref))
     answer = asked(account, lambda controller: controller.cancel_job(ref))
@@ -92,14 +92,14 @@ def test_looking_cancelling_and_looking_again_is_as_published(account: Account) 
     assert (answer, after.phase) == (Accepted(), Phase.CANCELLED)
 
 
-def test_the_log_is_as_published(account: Account) -> None:
+def test_job_events_match_the_published_api(account: Account) -> None:
     ref = JobRef(account, f"ftjob-{Phase.SUCCEEDED}")
     events = asked(account, lambda controller: controller.list_events(ref, 5))
 
     assert events[0].message == "The job has successfully completed"
 
 
-def test_what_is_not_as_published_does_not_pass(account: Account) -> None:
+def test_prism_rejects_a_response_that_does_not_match_the_published_api(account: Account) -> None:
     ref = JobRef(account, f"ftjob-{Phase.QUEUED}")
     with pytest.raises(TransientError, match="HTTP 500"):
         asked(account, lambda controller: controller.pause_job(ref))

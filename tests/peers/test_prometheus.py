@@ -73,7 +73,7 @@ def test_prometheus_scrapes_a_watch(tmp_path: Path) -> None:
     assert float(passes[0]) >= 1
 
 
-def test_promtool_takes_the_alerts_that_ship() -> None:
+def test_promtool_accepts_the_shipped_alerts() -> None:
     ran = subprocess.run([str(PROMTOOL), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
 
     assert (ran.returncode, ran.stderr) == (0, "")
@@ -100,5 +100,5 @@ def test_each_alert_fires_when_it_should_and_only_then(tmp_path: Path, alert: st
 
 
 @pytest.mark.parametrize("alert", ["ReconcileStandsStill", "ReconcileCannotSeeProvider"])
-def test_an_alert_on_what_is_late_knows_the_interval(tmp_path: Path, alert: str) -> None:
+def test_alerts_about_lateness_depend_on_the_interval(tmp_path: Path, alert: str) -> None:
     assert "got: nil" in " ".join(firing(tmp_path, alert, FIRES[alert][1], interval_s=1200).split())

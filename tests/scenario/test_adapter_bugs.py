@@ -144,7 +144,7 @@ class Scene:
 
 
 @pytest.mark.parametrize("running", [3, 30], ids=["retrieved", "listed"])
-def test_a_bug_with_one_job_is_told_of_that_job_and_all_others_are_stopped(tmp_path: Path, running: int) -> None:
+def test_a_bug_with_one_job_is_reported_for_it_and_all_others_are_cancelled(tmp_path: Path, running: int) -> None:
     scene = Scene.of(tmp_path, running)
     scene.main.bugs["get"] = {"ftjob-01"}
     first, second = scene.run()
@@ -159,7 +159,7 @@ def test_a_bug_with_one_job_is_told_of_that_job_and_all_others_are_stopped(tmp_p
     assert all(each.unseen is None for each in second.accounts)
 
 
-def test_a_bug_in_a_list_is_its_accounts(tmp_path: Path) -> None:
+def test_a_bug_in_a_list_is_an_error_of_its_account_only(tmp_path: Path) -> None:
     scene = Scene.of(tmp_path, 30)
     scene.main.bugs["list"] = {""}
     *_, report = scene.run()
@@ -169,7 +169,7 @@ def test_a_bug_in_a_list_is_its_accounts(tmp_path: Path) -> None:
     assert report.errors == (f"openai https://api.openai.com/v1: {BUG}",)
 
 
-def test_a_bug_in_the_opening_of_an_account_is_told_and_another_one_goes_on(tmp_path: Path) -> None:
+def test_a_bug_while_opening_an_account_is_reported_and_does_not_stop_another(tmp_path: Path) -> None:
     scene = Scene.of(tmp_path, 3, is_slow_shut=True)
     *_, report = scene.run()
 
@@ -182,7 +182,7 @@ def test_a_bug_in_the_opening_of_an_account_is_told_and_another_one_goes_on(tmp_
     assert report.exit_codes == {ExitCode.SOFTWARE, ExitCode.PROVIDER_UNSEEN}
 
 
-def test_a_bug_in_one_request_is_told_of_its_job_and_all_others_are_settled(tmp_path: Path) -> None:
+def test_a_bug_in_one_request_is_reported_for_its_job_and_all_others_are_settled(tmp_path: Path) -> None:
     scene = Scene.of(tmp_path, 3)
     scene.main.bugs["cancel"] = {"ftjob-01"}
     first, *_ = scene.run(passes=1)
@@ -194,7 +194,7 @@ def test_a_bug_in_one_request_is_told_of_its_job_and_all_others_are_settled(tmp_
     assert [each.split(": ")[0] for each in first.errors] == ["ftjob-01"]
 
 
-def test_a_bug_in_the_audit_keeps_no_answer_from_being_written(tmp_path: Path) -> None:
+def test_a_bug_in_the_audit_log_does_not_stop_outcomes_from_being_recorded(tmp_path: Path) -> None:
     scene = Scene.of(tmp_path, 3)
     scene.is_audit_buggy = True
     first, *_ = scene.run(passes=1)
@@ -203,7 +203,7 @@ def test_a_bug_in_the_audit_keeps_no_answer_from_being_written(tmp_path: Path) -
     assert [each.split(": ")[0] for each in first.errors] == ["ftjob-01"]
 
 
-def test_a_bug_in_what_is_made_of_an_answer_leaves_its_intent_open_and_settles_the_others(
+def test_a_bug_while_an_outcome_is_settled_leaves_that_intent_open_and_settles_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stumble(intent: JobStatus, *rest: Any) -> JobStatus:

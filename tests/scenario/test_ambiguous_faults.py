@@ -51,7 +51,7 @@ def outcome(history: History, name: str) -> tuple[str, str, list[int]]:
 
 
 @pytest.mark.parametrize("kind", TROUBLES)
-def test_whatever_jobs_cannot_be_seen_all_others_are_decided_as_if_there_were_no_more(kind: str) -> None:
+def test_unobserved_jobs_do_not_change_the_decisions_about_all_others(kind: str) -> None:
     for troubled in subsets(WANTED):
         troubles = [fault(BEGINS_S, **TROUBLES[kind], job=f"ftjob-{name}", on="retrieve") for name in troubled]
         others = [name for name in WANTED if name not in troubled]
@@ -80,7 +80,7 @@ def vanishing(after_m: int) -> dict[str, Any]:
     return {"life": [{"phase": "running", "for": f"{60 + after_m}m"}, {"phase": "absent"}]}
 
 
-def test_a_job_that_only_a_lagging_list_shows_running_is_asked_to_stop_once() -> None:
+def test_a_job_that_only_a_stale_list_shows_as_running_is_cancelled_once() -> None:
     lags = fault(0.5, **{"fault": "stale-read", "for": "30d", "on": "list"})
     jobs = {each.job_id: {"age": "60d"} for each in CROWD}
     steps = [Pass(), *every(700.0, 9)]
@@ -91,7 +91,7 @@ def test_a_job_that_only_a_lagging_list_shows_running_is_asked_to_stop_once() ->
     assert outcome(history, "07")[:2] == ("cancelled", "Cancelled")
 
 
-def test_jobs_that_only_a_lagging_list_shows_running_are_not_asked_to_stop_though_a_crowd_is_wanted_gone() -> None:
+def test_a_stale_list_causes_no_cancel_even_if_every_job_should_be_cancelled() -> None:
     def cancel_all(simulation: Simulation) -> None:
         for each in CROWD:
             simulation.providers[ACCOUNT].world.cancel(each.job_id, simulation.clock.now())
@@ -123,7 +123,7 @@ def test_garbled_rows_of_a_list_hide_no_job() -> None:
     assert {reason(history, each.name) for each in CROWD[1::2]} == {"AsDesired"}
 
 
-def test_a_job_that_was_deleted_keeps_no_other_from_being_stopped_and_is_told_as_vanished() -> None:
+def test_a_deleted_job_is_reported_as_vanished_and_does_not_delay_other_cancels() -> None:
     def add_two(simulation: Simulation) -> None:
         more = (a_job_spec("ftjob-new"), a_job_spec("ftjob-new2"))
         simulation.edit("two more", replace(simulation.revision, job_specs=(simulation.revision.job_specs[0], *more)))
@@ -143,7 +143,7 @@ def test_a_job_that_was_deleted_keeps_no_other_from_being_stopped_and_is_told_as
     assert {outcome(history, name)[1] for name in ("new", "new2")} == {"Cancelled"}
 
 
-def test_a_crowd_that_vanishes_keeps_no_other_from_being_stopped_and_is_believed_after_an_hour() -> None:
+def test_a_mass_disappearance_does_not_delay_other_cancels_and_is_accepted_after_an_hour() -> None:
     job_specs = tuple(a_job_spec(f"ftjob-{name}", "running") for name in "abcde")
     jobs = {"ftjob-a": vanishing(1), "ftjob-b": vanishing(1)}
     story = a_scenario(*job_specs, steps=every(61.0, 20), jobs=jobs, schedule=[stopped("job-c", 70.0)])

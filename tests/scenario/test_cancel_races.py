@@ -41,7 +41,7 @@ def refused(*schedule: TimedInjection, steps: tuple[Step, ...] = every(61.0, 2),
     return history
 
 
-def test_a_job_that_ends_while_its_cancel_waits_had_finished_before_it() -> None:
+def test_a_job_that_ends_while_its_cancel_waits_finished_before_the_cancel() -> None:
     history = refused(**ENDS_MEANWHILE)
     told = receipt(history)
 
@@ -49,7 +49,7 @@ def test_a_job_that_ends_while_its_cancel_waits_had_finished_before_it() -> None
     assert (told["acceptedAt"], told["outcome"], told["attempts"]) == (None, "succeeded", 1)
 
 
-def test_the_answer_that_came_with_the_refusal_settles_the_status_in_the_same_pass() -> None:
+def test_the_job_returned_with_a_rejection_settles_the_status_in_the_same_pass() -> None:
     history = refused(steps=every(61.0, 1), **ENDS_MEANWHILE)
     (told,) = [each for each in history.events if isinstance(each, PassEnded)]
 
@@ -58,7 +58,7 @@ def test_the_answer_that_came_with_the_refusal_settles_the_status_in_the_same_pa
     assert "Progress.ACCEPTED" not in told.report
 
 
-def test_what_somebody_else_cancelled_is_not_called_cancelled_by_us_once_its_spec_wants_it_to_run() -> None:
+def test_a_job_cancelled_by_others_is_not_claimed_once_its_spec_wants_it_running() -> None:
     by_others = TimedInjection(MEANWHILE_S, cancelled_elsewhere)
     before, after = refused(by_others), refused(by_others, TimedInjection(30.0, keep_it))
 
@@ -69,7 +69,7 @@ def test_what_somebody_else_cancelled_is_not_called_cancelled_by_us_once_its_spe
 
 @pytest.mark.parametrize("status", ["400", "403", "409"])
 @pytest.mark.parametrize(("cancelled_at_s", "kept_at_s"), [(3.0, 70.0), (70.0, 30.0)], ids=["confirmed", "withdrawn"])
-def test_what_somebody_else_cancelled_after_a_refusal_is_not_called_cancelled_by_us(
+def test_a_job_cancelled_by_others_after_a_rejection_is_not_claimed(
     status: str, cancelled_at_s: float, kept_at_s: float
 ) -> None:
     refusal = fault(fault="status", status=status, on="cancel", times=1)
@@ -82,7 +82,7 @@ def test_what_somebody_else_cancelled_after_a_refusal_is_not_called_cancelled_by
 
 
 @pytest.mark.parametrize("end", ["succeeded", "failed"])
-def test_a_job_that_ends_by_itself_after_its_cancel_was_accepted_finished_despite_it(end: str) -> None:
+def test_a_job_that_ends_after_its_cancel_was_accepted_finished_despite_the_cancel(end: str) -> None:
     life = [{"phase": "running", "for": "3700s"}, {"phase": end}]
     jobs = {"ftjob-a": {"life": life, "cancelTakes": "9m"}}
     history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 4), jobs=jobs))
@@ -92,7 +92,7 @@ def test_a_job_that_ends_by_itself_after_its_cancel_was_accepted_finished_despit
     assert receipt(history)["acceptedAt"] is not None
 
 
-def test_a_second_attempt_that_finds_the_job_over_may_owe_that_to_the_first_one() -> None:
+def test_a_second_attempt_that_finds_the_job_over_may_credit_the_first_attempt() -> None:
     lost_answer = fault(fault="reset-after-acting", on="cancel", times=1)
     stale = fault(0.5, **{"fault": "stale-read", "for": "1h", "on": "retrieve", "times": 1})
     history = simulate(
@@ -109,7 +109,7 @@ def test_a_second_attempt_that_finds_the_job_over_may_owe_that_to_the_first_one(
 
 
 @pytest.mark.parametrize("kind", ODDLY_TAKEN)
-def test_a_cancel_that_is_taken_without_a_word_and_takes_a_minute_to_show_is_asked_for_once(kind: str) -> None:
+def test_a_cancel_with_a_lost_response_and_a_delayed_effect_is_requested_once(kind: str) -> None:
     def answer_oddly(simulation: Simulation) -> None:
         simulation.providers[ACCOUNT].response_faults.append(ResponseFault(kind, times=9))
 

@@ -54,7 +54,7 @@ def played(change: Change, specs: int) -> History:
 
 
 @pytest.mark.parametrize(("change", "specs"), [(other_jobs, 2), (other_jobs, 4), (other_specs, 4), (other_names, 4)])
-def test_specs_that_change_are_no_way_around_the_guards_hour(change: Change, specs: int) -> None:
+def test_changing_specs_does_not_bypass_the_hourly_limit_of_the_guard(change: Change, specs: int) -> None:
     history = played(change, specs)
     asked = {job_id: [each.total_seconds() for each in cancels(history, job_id)] for job_id in (*FIRST, *SECOND)}
 
@@ -63,7 +63,7 @@ def test_specs_that_change_are_no_way_around_the_guards_hour(change: Change, spe
     assert all(len(asked[job_id]) == 1 and HOUR_S < asked[job_id][0] < HOUR_S + 90 for job_id in SECOND), asked
 
 
-def test_in_a_watch_an_edit_of_one_spec_takes_nothing_out_of_a_batch_that_was_refused() -> None:
+def test_an_edit_of_one_spec_in_a_watch_does_not_split_a_refused_batch() -> None:
     def limit(name: str) -> Callable[[Simulation], None]:
         return lambda simulation: simulation.edit(
             "a limit", simulation.revision.changed(name, max_age=timedelta(days=400))

@@ -50,7 +50,7 @@ def problems(point: tuple[int, int]) -> list[str]:
     return [f"effect {effect}, loss {loss}: {each}" for each in found]
 
 
-def test_a_crash_at_any_effect_ends_where_no_crash_does(
+def test_a_crash_at_any_effect_leads_to_the_same_end_state_as_no_crash(
     pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     losses = 5 if pytestconfig.getoption("--long") else 1
@@ -73,7 +73,7 @@ def test_a_crash_between_a_cancel_and_its_answer_costs_at_most_one_more_cancel()
 
 
 @pytest.mark.parametrize("loss", range(5))
-def test_an_intent_in_a_new_folder_survives_a_crash_right_after_its_request(loss: int) -> None:
+def test_an_intent_in_a_new_directory_survives_a_crash_right_after_its_request(loss: int) -> None:
     scenario = a_scenario(a_job_spec("ftjob-a", "cancelled", file="new/folder/a.yaml"), steps=(*STEPS, *AFTER))
     histories = [simulate(crashed_before(effect, scenario, loss)) for effect in range(14)]
 

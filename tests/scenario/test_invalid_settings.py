@@ -32,7 +32,7 @@ def standings(history: History, name: str) -> list[str]:
     return [standing(tree) for tree in trees if tree]
 
 
-def test_while_settings_are_broken_what_is_due_is_stalled_and_stays_so() -> None:
+def test_invalid_settings_stall_every_due_change() -> None:
     history = simulate(broken_from_the_start())
 
     assert not verdict(history, ALWAYS)
@@ -43,7 +43,7 @@ def test_while_settings_are_broken_what_is_due_is_stalled_and_stays_so() -> None
     assert len(writes(history)) == 3
 
 
-def test_once_settings_are_mended_what_is_due_is_asked_for() -> None:
+def test_due_changes_are_requested_once_the_settings_are_valid_again() -> None:
     history = simulate(replace(broken_from_the_start(TimedInjection(600.0, mend_settings))))
 
     assert not verdict(history, ALWAYS)
@@ -51,7 +51,7 @@ def test_once_settings_are_mended_what_is_due_is_asked_for() -> None:
     assert {reason(history, f"job-{name}") for name in "abc"} == {"Cancelled", "AsDesired"}
 
 
-def test_a_request_that_is_open_when_settings_break_is_confirmed_all_the_same() -> None:
+def test_an_open_request_is_confirmed_even_if_the_settings_become_invalid() -> None:
     scenario = a_scenario(
         a_job_spec("ftjob-a"),
         steps=PASSES,
@@ -64,7 +64,7 @@ def test_a_request_that_is_open_when_settings_break_is_confirmed_all_the_same() 
     assert len(cancels(history)) == 1
 
 
-def test_a_request_that_must_be_made_again_waits_for_settings_and_says_so() -> None:
+def test_a_retry_waits_for_valid_settings_and_its_status_says_so() -> None:
     schedule = [fault(fault="lost-cancel"), TimedInjection(30.0, break_settings)]
     history = simulate(a_scenario(a_job_spec("ftjob-a"), steps=PASSES, schedule=schedule))
 
@@ -74,14 +74,14 @@ def test_a_request_that_must_be_made_again_waits_for_settings_and_says_so() -> N
     assert last_status(history, "job-a")["status"]["receipts"][0]["outcome"] is None
 
 
-def test_once_with_wait_does_not_wait_for_settings_to_mend_themselves() -> None:
+def test_once_with_wait_does_not_wait_for_invalid_settings_to_be_fixed() -> None:
     history = simulate(replace(broken_from_the_start(), steps=(RunToCompletion(MENDED_S),)))
     took = history.events[-1].at - history.began_at
 
     assert took < timedelta(minutes=1)
 
 
-def test_suspended_by_the_spec_is_what_a_job_says_whatever_settings_are() -> None:
+def test_a_job_suspended_by_its_spec_says_so_even_if_the_settings_are_invalid() -> None:
     def suspend(simulation: Simulation) -> None:
         job_specs = tuple(replace(each, suspended_until=simulation.clock.now().replace(year=2030)) for each in WISHES)
         simulation.edit("suspended", replace(simulation.revision, job_specs=job_specs, is_settings_broken=True))
@@ -94,7 +94,7 @@ def test_suspended_by_the_spec_is_what_a_job_says_whatever_settings_are() -> Non
 WISHES = (a_job_spec("ftjob-a"),)
 
 
-def test_a_status_stays_while_a_file_that_may_hold_its_spec_cannot_be_read() -> None:
+def test_a_status_is_kept_while_a_file_that_may_contain_its_spec_cannot_be_read() -> None:
     def move_into_a_conflict(simulation: Simulation) -> None:
         kept = tuple(each for each in simulation.revision.job_specs if each.name != "job-a")
         simulation.edit(

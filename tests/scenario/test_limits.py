@@ -14,7 +14,7 @@ DAY_S = 86_400.0
 PASSES_MAX = 400
 
 
-def test_in_thirty_days_a_limit_cancels_once_and_little_is_written() -> None:
+def test_in_thirty_days_a_limit_cancels_once_and_few_statuses_are_written() -> None:
     job_spec = a_job_spec("ftjob-a", "running", max_age=timedelta(days=10))
     history = simulate(a_scenario(job_spec, steps=every(DAY_S / 8, 240)))
     passes = sum(isinstance(each, PassStarted) for each in history.events)
@@ -26,7 +26,7 @@ def test_in_thirty_days_a_limit_cancels_once_and_little_is_written() -> None:
     assert len(writes(history)) <= 4
 
 
-def test_once_with_wait_cancels_for_a_limit_and_sees_it_through() -> None:
+def test_once_with_wait_cancels_for_a_limit_and_waits_for_the_confirmation() -> None:
     job_spec = a_job_spec("ftjob-a", "running", max_age=timedelta(minutes=30))
     history = simulate(a_scenario(job_spec, steps=[RunToCompletion(120.0)]))
 
@@ -35,7 +35,7 @@ def test_once_with_wait_cancels_for_a_limit_and_sees_it_through() -> None:
 
 
 @pytest.mark.parametrize("skew_h", [-48, 48])
-def test_a_provider_whose_clock_is_wrong_reaches_no_limit(skew_h: int) -> None:
+def test_a_wrong_provider_clock_does_not_trigger_a_limit(skew_h: int) -> None:
     def skew_clock(simulation: Simulation) -> None:
         simulation.providers["one"].skew = timedelta(hours=skew_h)
 
@@ -46,7 +46,7 @@ def test_a_provider_whose_clock_is_wrong_reaches_no_limit(skew_h: int) -> None:
     assert reason(history, "job-a") == "AsDesired"
 
 
-def test_a_job_that_has_started_is_never_cancelled_for_having_been_queued() -> None:
+def test_max_queued_never_cancels_a_job_that_has_started() -> None:
     job_spec = a_job_spec("ftjob-a", "running", max_queued=timedelta(minutes=90))
     life = [{"phase": "queued", "for": "80m"}, {"phase": "running", "for": "20m"}, {"phase": "queued"}]
     history = simulate(a_scenario(job_spec, steps=every(300.0, 24), jobs={"ftjob-a": {"life": life}}))
@@ -54,7 +54,7 @@ def test_a_job_that_has_started_is_never_cancelled_for_having_been_queued() -> N
     assert not cancels(history)
 
 
-def test_a_job_that_is_queued_too_long_is_cancelled() -> None:
+def test_max_queued_cancels_a_job_that_is_queued_too_long() -> None:
     job_spec = a_job_spec("ftjob-a", "running", max_queued=timedelta(minutes=90))
     history = simulate(a_scenario(job_spec, steps=every(300.0, 12), jobs={"ftjob-a": {"life": [{"phase": "queued"}]}}))
 
@@ -74,7 +74,7 @@ def test_a_job_that_is_queued_too_long_is_cancelled() -> None:
     ids=["in conflict", "edited", "cut off in its first line", "cut off in its second", "emptied"],
 )
 @pytest.mark.parametrize("new_name", ["job-a", "job-b"])
-def test_a_job_whose_status_was_lost_may_have_started_and_is_not_cancelled_for_having_been_queued(
+def test_max_queued_does_not_cancel_a_job_whose_status_was_lost(
     spoilt: Callable[[bytes], bytes], new_name: str
 ) -> None:
     def spoil(simulation: Simulation) -> None:

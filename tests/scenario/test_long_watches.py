@@ -116,7 +116,7 @@ def overdrawn(moments: list[float], rate: Rate) -> float:
     return most - rate.burst
 
 
-def test_a_day_with_three_hundred_jobs_asks_seldom(record_property: Record, pytestconfig: pytest.Config) -> None:
+def test_a_day_with_three_hundred_jobs_needs_few_requests(record_property: Record, pytestconfig: pytest.Config) -> None:
     hours = 24 if pytestconfig.getoption("long") else 3
     edits = [cancelled(HOUR_S * (turn + 0.5), 2 + 6 * turn) for turn in range(hours)]
     history = simulate(a_watch(300, RunWatch(hours * HOUR_S), schedule=edits))
@@ -134,7 +134,7 @@ def test_a_day_with_three_hundred_jobs_asks_seldom(record_property: Record, pyte
 
 
 @pytest.mark.parametrize("after_s", [1, 60, 299])
-def test_a_wanted_cancel_is_not_kept_waiting_by_the_look_at_a_crowd_that_has_vanished(
+def test_a_cancel_does_not_wait_for_the_observation_of_many_vanished_jobs(
     after_s: int, record_property: Record, pytestconfig: pytest.Config
 ) -> None:
     jobs = 2000 if pytestconfig.getoption("long") else 500
@@ -158,7 +158,7 @@ def test_a_wanted_cancel_is_not_kept_waiting_by_the_look_at_a_crowd_that_has_van
     assert asked < 100
 
 
-def test_while_nothing_happens_nothing_is_written_and_one_look_serves_many(record_property: Record) -> None:
+def test_an_idle_watch_writes_nothing_and_observes_many_jobs_with_one_request(record_property: Record) -> None:
     history = simulate(a_watch(300, RunWatch(2 * HOUR_S), job=a_job_that_goes_on))
     moments = moments_of(history)
     late = [moment for moment in moments if moment > HOUR_S]
@@ -169,7 +169,9 @@ def test_while_nothing_happens_nothing_is_written_and_one_look_serves_many(recor
     assert len(late) <= 3 * 60 / 4
 
 
-def test_outages_never_make_it_ask_more_often_than_it_may(record_property: Record, pytestconfig: pytest.Config) -> None:
+def test_outages_never_raise_the_request_rate_above_its_limit(
+    record_property: Record, pytestconfig: pytest.Config
+) -> None:
     days = 7 if pytestconfig.getoption("long") else 1
     seconds = days * DAY_S
     edits = [cancelled(HOUR_S * (5 * turn + 2), 2 + 6 * turn) for turn in range(4)]

@@ -27,7 +27,7 @@ def told(history: History) -> tuple[str, bool]:
     return reason(history, "job-a"), last_status(history, "job-a")["status"]["final"]
 
 
-def test_the_only_job_of_an_account_is_gone_once_its_cancel_was_accepted_and_two_looks_agree() -> None:
+def test_the_only_job_is_gone_after_an_accepted_cancel_and_two_observations() -> None:
     history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 10), jobs={"ftjob-a": vanishing(3)}, schedule=[LOST]))
 
     assert not verdict(history, ALWAYS)
@@ -35,7 +35,7 @@ def test_the_only_job_of_an_account_is_gone_once_its_cancel_was_accepted_and_two
     assert len(cancels(history)) == 1
 
 
-def test_without_an_accepted_cancel_the_only_job_of_an_account_does_not_vanish() -> None:
+def test_the_only_job_of_an_account_is_never_gone_without_an_accepted_cancel() -> None:
     refused = fault(fault="status", status="500", on="cancel")
     history = simulate(
         a_scenario(a_job_spec(), steps=every(61.0, 10), jobs={"ftjob-a": vanishing(1)}, schedule=[refused])
@@ -47,7 +47,7 @@ def test_without_an_accepted_cancel_the_only_job_of_an_account_does_not_vanish()
 
 
 @pytest.mark.parametrize("other", ["running", "observed"])
-def test_under_a_wrong_key_a_job_is_not_gone_while_the_account_was_known_to_have_another(other: str) -> None:
+def test_a_wrong_key_does_not_make_a_job_gone_if_the_account_had_another_job(other: str) -> None:
     steps = every(61.0, 12)
     history = simulate(
         a_scenario(
@@ -59,7 +59,7 @@ def test_under_a_wrong_key_a_job_is_not_gone_while_the_account_was_known_to_have
     assert "JobGone" not in {reason(history, name) for name in ("job-a", "job-b")}
 
 
-def test_a_job_that_a_wrong_key_made_look_gone_is_still_looked_at_and_asked_to_stop_again() -> None:
+def test_a_job_that_seemed_gone_under_a_wrong_key_is_observed_and_cancelled_again() -> None:
     schedule = [LOST, TimedInjection(90.0, switch), TimedInjection(BACK_S, switch)]
     history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 60), schedule=schedule))
     after = [each for each in cancels(history) if each.total_seconds() > BACK_S]
@@ -69,7 +69,7 @@ def test_a_job_that_a_wrong_key_made_look_gone_is_still_looked_at_and_asked_to_s
     assert reason(history, "job-a") == "CancelPending"
 
 
-def test_three_of_ten_that_vanish_at_once_are_not_believed_to_be_gone() -> None:
+def test_three_of_ten_jobs_that_vanish_at_once_are_not_considered_gone() -> None:
     job_specs = tuple(a_job_spec(f"ftjob-{number}", "running") for number in range(10))
     jobs = {job_spec.job_id: vanishing(3) for job_spec in job_specs[:3]}
     history = simulate(a_scenario(*job_specs, steps=every(61.0, 8), jobs=jobs))
@@ -78,7 +78,7 @@ def test_three_of_ten_that_vanish_at_once_are_not_believed_to_be_gone() -> None:
     assert {reason(history, job_spec.name) for job_spec in job_specs} == {"AsDesired"}
 
 
-def test_jobs_that_a_list_shows_are_not_gone_though_the_provider_denies_them_by_their_ids() -> None:
+def test_jobs_in_a_list_are_not_gone_even_if_retrieving_them_returns_404() -> None:
     denied = fault(30.0, fault="status", status="404", code="fine_tune_not_found", on="retrieve")
     job_specs = (a_job_spec(), a_job_spec("ftjob-b", "running"))
     history = simulate(a_scenario(*job_specs, steps=every(61.0, 6), schedule=[LOST, denied]))

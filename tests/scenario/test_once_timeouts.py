@@ -69,7 +69,7 @@ class World:
             return runner.run(main())
 
 
-def test_a_cancel_without_effect_is_waited_for_as_long_as_wait_says_and_no_longer(tmp_path: Path) -> None:
+def test_an_ineffective_cancel_is_awaited_for_exactly_the_time_of_wait(tmp_path: Path) -> None:
     world = World.of(tmp_path, main=1)
     world.main.is_cancel_lost = True
     report, took_s = world.run(wait_s=10, timeout_s=300)
@@ -79,7 +79,7 @@ def test_a_cancel_without_effect_is_waited_for_as_long_as_wait_says_and_no_longe
     assert took_s <= 10
 
 
-def test_an_account_that_never_answers_is_given_up_when_timeout_has_run_out(tmp_path: Path) -> None:
+def test_an_account_that_never_responds_is_abandoned_after_the_timeout(tmp_path: Path) -> None:
     world = World.of(tmp_path, slow=3)
     world.slow.trouble = lambda _: FOR_EVER_S
     report, took_s = world.run(wait_s=1800, timeout_s=20)
@@ -90,7 +90,7 @@ def test_an_account_that_never_answers_is_given_up_when_timeout_has_run_out(tmp_
     assert took_s <= 20.1
 
 
-def test_an_account_that_fails_at_once_is_tried_again_until_timeout_and_not_until_wait(tmp_path: Path) -> None:
+def test_an_account_that_fails_at_once_is_retried_until_the_timeout_and_not_until_wait(tmp_path: Path) -> None:
     world = World.of(tmp_path, main=1, slow=1)
 
     def away(_: str) -> None:
@@ -105,7 +105,7 @@ def test_an_account_that_fails_at_once_is_tried_again_until_timeout_and_not_unti
     assert len(world.slow.asked_at) > 3
 
 
-def test_an_account_that_hangs_does_not_keep_the_cancel_of_another_one_from_being_confirmed(tmp_path: Path) -> None:
+def test_an_account_that_hangs_does_not_delay_the_confirmation_of_another_ones_cancel(tmp_path: Path) -> None:
     world = World.of(tmp_path, main=1, slow=1)
     world.slow.trouble = lambda _: FOR_EVER_S
     report, took_s = world.run(wait_s=15, timeout_s=60)
@@ -115,7 +115,7 @@ def test_an_account_that_hangs_does_not_keep_the_cancel_of_another_one_from_bein
     assert took_s <= 60.1
 
 
-def test_an_account_that_is_slow_and_answers_is_observed_to_its_end(tmp_path: Path) -> None:
+def test_a_slow_account_that_responds_is_observed_completely(tmp_path: Path) -> None:
     world = World.of(tmp_path, slow=12)
     world.slow.trouble = lambda what: 8.0 if what == "get" else None
     report, _ = world.run(wait_s=600, timeout_s=20)
@@ -141,7 +141,7 @@ def test_one_failure_late_in_a_long_wait_does_not_end_it(tmp_path: Path) -> None
     assert 1100 <= took_s <= 3600
 
 
-def test_a_look_that_hangs_while_waiting_is_broken_off_when_wait_has_run_out(tmp_path: Path) -> None:
+def test_an_observation_that_hangs_is_aborted_when_wait_runs_out(tmp_path: Path) -> None:
     world = World.of(tmp_path, main=1)
     world.main.is_cancel_lost = True
     world.main.trouble = lambda what: FOR_EVER_S if what == "get" and world.main.cancels else None

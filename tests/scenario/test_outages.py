@@ -60,7 +60,7 @@ TROUBLES: dict[str, Callable[[], tuple[TimedInjection, tuple[JobSpec, ...]]]] = 
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_during_an_outage_nothing_is_cancelled_lost_or_called_done_and_after_it_all_is(name: str) -> None:
+def test_an_outage_delays_every_cancel_and_confirms_none_and_loses_none(name: str) -> None:
     trouble, job_specs = TROUBLES[name]()
     history = during(trouble, job_specs)
 
@@ -75,7 +75,7 @@ def test_during_an_outage_nothing_is_cancelled_lost_or_called_done_and_after_it_
 @pytest.mark.parametrize(
     "trouble", [fault(30.0, fault="partial-page", page="2"), fault(30.0, fault="endless")], ids=["page 2", "no end"]
 )
-def test_of_a_list_that_is_not_whole_only_what_it_showed_is_acted_on(trouble: TimedInjection) -> None:
+def test_only_the_jobs_in_an_incomplete_list_are_acted_on(trouble: TimedInjection) -> None:
     history = during(trouble, MANY)
     early = [each for each in MANY if any(at.total_seconds() < 1800 for at in cancels(history, each.job_id))]
 
@@ -84,7 +84,7 @@ def test_of_a_list_that_is_not_whole_only_what_it_showed_is_acted_on(trouble: Ti
     assert {reason(history, each.name) for each in MANY} == {"Cancelled"}
 
 
-def test_what_a_list_that_broke_off_has_not_shown_is_not_taken_for_a_typo() -> None:
+def test_a_job_missing_from_an_incomplete_list_is_not_reported_as_a_typo() -> None:
     history = simulate(a_scenario(*MANY, steps=[Pass()], schedule=[fault(fault="partial-page", page="2")]))
 
     assert not verdict(history, ALWAYS)
@@ -99,7 +99,7 @@ def with_another_account(scenario: Scenario) -> Scenario:
     )
 
 
-def test_an_account_that_hangs_delays_no_other() -> None:
+def test_an_account_that_hangs_does_not_delay_any_other() -> None:
     mine, other = a_job_spec("ftjob-a"), a_job_spec("ftjob-b", account="two")
     history = simulate(
         with_another_account(a_scenario(mine, other, steps=every(61.0, 4), schedule=[fault(fault="hang")]))
@@ -110,7 +110,7 @@ def test_an_account_that_hangs_delays_no_other() -> None:
     assert not cancels(history, "ftjob-a")
 
 
-def test_a_key_that_a_provider_echoes_is_nowhere_to_be_found(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_that_a_provider_echoes_is_redacted_everywhere(caplog: pytest.LogCaptureFixture) -> None:
     def echo(simulation: Simulation) -> None:
         simulation.providers["one"].response_faults.append(ResponseFault("echoed-key", times=9))
 
@@ -121,7 +121,7 @@ def test_a_key_that_a_provider_echoes_is_nowhere_to_be_found(caplog: pytest.LogC
     assert KEY not in caplog.text
 
 
-def test_an_outage_is_told_no_longer_than_anybody_looks() -> None:
+def test_the_status_of_an_outage_is_removed_once_no_spec_uses_the_account() -> None:
     def want_nothing(simulation: Simulation) -> None:
         simulation.edit("the specs are gone but one elsewhere", replace(simulation.revision, job_specs=(elsewhere,)))
 

@@ -48,14 +48,14 @@ def _reworded(event: Event, old: str, new: str) -> Event:
     return replace(event, data=body + f"digest: sha256:{hashlib.sha256(body).hexdigest()}\n".encode())
 
 
-def test_a_cancel_that_a_crash_left_open_may_be_what_ended_the_job() -> None:
+def test_a_cancel_left_open_by_a_crash_may_have_ended_the_job() -> None:
     history = crashed_before(f"POST {ACCOUNT}")
 
     assert not verdict(history, ALWAYS)
     assert reason(history, "job-a") == "CancelledByUs"
 
 
-def test_a_crash_before_the_intent_excuses_no_cancel_that_was_refused_later() -> None:
+def test_a_crash_before_the_intent_does_not_excuse_a_later_rejected_cancel() -> None:
     refusal = fault(fault="status", status="403", on="cancel", times=1)
     history = crashed_before("write job-a", refusal)
     blamed = with_another_reason(history, "CancelledElsewhere", "CancelledByUs")

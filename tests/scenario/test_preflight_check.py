@@ -29,7 +29,7 @@ def delete_them(simulation: Simulation) -> None:
 @pytest.mark.parametrize(
     "change", [want_them_to_run, delete_them, injections.toggle_suspension, injections.break_settings]
 )
-def test_nothing_leaves_that_was_taken_back_while_it_waited_for_its_turn(change: Injector) -> None:
+def test_a_change_withdrawn_while_it_waits_for_the_throttle_is_not_requested(change: Injector) -> None:
     history = simulate(a_scenario(*WISHES, steps=(Pass(),), schedule=[TimedInjection(CHANGED_AT_S, change)]))
     asked = cancels(history)
 
@@ -38,7 +38,7 @@ def test_nothing_leaves_that_was_taken_back_while_it_waited_for_its_turn(change:
     assert max(each.total_seconds() for each in asked) <= CHANGED_AT_S
 
 
-def test_what_was_taken_back_leaves_no_receipt_and_is_asked_for_once_it_is_wanted_again() -> None:
+def test_a_withdrawn_change_has_no_receipt_and_is_requested_when_wanted_again() -> None:
     suspended, going_on = (
         TimedInjection(CHANGED_AT_S, injections.toggle_suspension),
         TimedInjection(200, injections.mend_settings),

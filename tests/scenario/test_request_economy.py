@@ -16,7 +16,7 @@ def minutes(history: History) -> list[int]:
     return [round(at.total_seconds() / 60) for at in cancels(history)]
 
 
-def test_a_cancel_that_is_lost_is_asked_again_five_times_ten_minutes_apart_and_then_every_six_hours() -> None:
+def test_a_lost_cancel_is_retried_five_times_at_ten_minutes_then_every_six_hours() -> None:
     lost = fault(fault="lost-cancel")
     history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 60 * 14), schedule=[lost]))
 
@@ -25,7 +25,7 @@ def test_a_cancel_that_is_lost_is_asked_again_five_times_ten_minutes_apart_and_t
     assert reason(history, "job-a") == "CancelNotHonoured"
 
 
-def test_a_cancel_that_is_not_honoured_is_told_after_fifty_minutes_and_still_looked_at() -> None:
+def test_a_cancel_that_is_not_honoured_is_reported_after_fifty_minutes_and_still_polled() -> None:
     history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 90), schedule=[fault(fault="lost-cancel")]))
     told = [
         each.at - history.began_at
@@ -40,7 +40,7 @@ def test_a_cancel_that_is_not_honoured_is_told_after_fifty_minutes_and_still_loo
     assert len(looks) == 90
 
 
-def test_a_job_that_stops_after_all_is_ready_however_late() -> None:
+def test_a_job_that_stops_late_becomes_ready() -> None:
     schedule = [fault(fault="lost-cancel"), healed(3600.0)]
     history = simulate(a_scenario(a_job_spec(), steps=every(60.0, 60 * 8), schedule=schedule))
 
@@ -49,7 +49,7 @@ def test_a_job_that_stops_after_all_is_ready_however_late() -> None:
 
 
 @pytest.mark.parametrize("what", ["status", "hang", "reset-after-acting", "garbage", "empty"])
-def test_an_answer_that_leaves_it_open_costs_one_more_cancel_at_most(what: str) -> None:
+def test_an_ambiguous_response_causes_at_most_one_more_cancel(what: str) -> None:
     rule: dict[str, Any] = {"fault": what, "on": "cancel", "times": 1}
     if what == "status":
         rule["status"] = "500"
@@ -60,14 +60,14 @@ def test_an_answer_that_leaves_it_open_costs_one_more_cancel_at_most(what: str) 
     assert reason(history, "job-a") == "Cancelled"
 
 
-def test_a_cancel_that_takes_its_time_is_asked_for_once() -> None:
+def test_a_slow_cancel_is_requested_once() -> None:
     history = simulate(a_scenario(a_job_spec(), steps=every(61.0, 12), jobs={"ftjob-a": {"cancelTakes": "9m"}}))
 
     assert len(cancels(history)) == 1
     assert reason(history, "job-a") == "Cancelled"
 
 
-def test_a_thousand_idle_passes_ask_for_nothing_and_write_nothing() -> None:
+def test_a_thousand_idle_passes_request_nothing_and_write_nothing() -> None:
     job_specs = (a_job_spec("ftjob-a"), a_job_spec("ftjob-b", "running"), a_job_spec("ftjob-c", "paused"))
     history = simulate(a_scenario(*job_specs, steps=[*every(61.0, 4), Sleep(3600.0), *every(61.0, 1000)]))
     passes = [index for index, each in enumerate(history.events) if isinstance(each, PassStarted)]
@@ -78,7 +78,7 @@ def test_a_thousand_idle_passes_ask_for_nothing_and_write_nothing() -> None:
     assert not [each for each in writes(history) if each in idle]
 
 
-def test_a_retry_after_is_waited_for_by_the_whole_account() -> None:
+def test_the_whole_account_waits_for_a_retry_after() -> None:
     patience = fault(fault="status", status="429", retryAfter="10m", times=1)
     job_specs = tuple(a_job_spec(f"ftjob-{name}") for name in "abc")
     history = simulate(a_scenario(*job_specs, steps=[*every(30.0, 30), Pass()], schedule=[patience]))

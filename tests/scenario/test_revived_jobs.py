@@ -55,7 +55,7 @@ def reasons(history: History) -> list[tuple[str, str]]:
     return [(each["phase"], each["reason"]) for each in entries]
 
 
-def test_a_job_that_runs_again_is_opened_by_two_looks_and_cancelled_again() -> None:
+def test_a_job_observed_running_again_twice_is_reopened_and_cancelled() -> None:
     history = simulate(a_story())
 
     assert not verdict(history, ALWAYS)
@@ -69,7 +69,7 @@ def test_a_job_that_runs_again_is_opened_by_two_looks_and_cancelled_again() -> N
     assert last_status(history, "job-a")["status"]["final"] is True
 
 
-def test_a_job_that_has_ended_costs_nothing_while_no_list_denies_it() -> None:
+def test_a_finished_job_needs_no_request_unless_a_list_contradicts_it() -> None:
     history = simulate(a_story("cancelled", TimedInjection(0.0, lambda _: None)))
     kinds = Counter(each.verb for each in history.events if isinstance(each, ProviderRequest))
 
@@ -77,7 +77,7 @@ def test_a_job_that_has_ended_costs_nothing_while_no_list_denies_it() -> None:
     assert kinds["cancel"] == 1
 
 
-def test_a_list_that_is_stale_opens_nothing_by_itself() -> None:
+def test_a_stale_list_alone_does_not_reopen_a_finished_job() -> None:
     stale = fault(90.0, **{"fault": "stale-read", "for": "1h", "on": "list"})
     history = simulate(a_story("cancelled", stale))
 
@@ -87,7 +87,7 @@ def test_a_list_that_is_stale_opens_nothing_by_itself() -> None:
     assert len([each for each in writes(history) if each.path == "job-a.yaml"]) == 3
 
 
-def test_an_end_that_only_one_look_denies_stands() -> None:
+def test_one_contradicting_observation_does_not_reopen_a_finished_job() -> None:
     history = simulate(a_story("cancelled", TimedInjection(BACK_S, revive), TimedInjection(200.0, cancel)))
 
     assert len(cancels(history)) == 1
@@ -95,7 +95,7 @@ def test_an_end_that_only_one_look_denies_stands() -> None:
     assert last_status(history, "job-a")["status"].get("doubtedAt") is None
 
 
-def test_a_few_jobs_are_not_listed_so_that_nobody_notices_and_nothing_is_spent() -> None:
+def test_few_jobs_are_not_listed_so_a_revived_job_is_not_retrieved_again() -> None:
     scenario = a_scenario(
         a_job_spec("ftjob-a"), steps=[*every(61.0, 8), Pass()], schedule=[TimedInjection(BACK_S, revive)]
     )
@@ -105,7 +105,7 @@ def test_a_few_jobs_are_not_listed_so_that_nobody_notices_and_nothing_is_spent()
 
 
 @pytest.mark.parametrize("desired", ["running", "observed"])
-def test_a_job_that_is_to_run_is_as_desired_once_it_does_again(desired: str) -> None:
+def test_a_revived_job_whose_spec_wants_it_running_is_as_desired(desired: str) -> None:
     history = simulate(a_story(desired, TimedInjection(30.0, cancel), TimedInjection(BACK_S, revive)))
 
     assert not cancels(history)
@@ -113,7 +113,7 @@ def test_a_job_that_is_to_run_is_as_desired_once_it_does_again(desired: str) -> 
     assert last_status(history, "job-a")["status"]["phase"] == "running"
 
 
-def test_a_crash_anywhere_costs_no_more_than_one_cancel_for_each_life_of_the_job() -> None:
+def test_a_crash_causes_at_most_one_extra_cancel_for_each_run_of_the_job() -> None:
     scenario = a_story(passes=5)
     effects = simulate(scenario).effects
     after = replace(scenario, steps=(*scenario.steps, Sleep(61.0), *every(61.0, 4), Pass()))

@@ -90,7 +90,7 @@ def changes(history: History) -> list[ProviderRequest]:
     return [each for each in history.events if isinstance(each, ProviderRequest) and each.is_change]
 
 
-def test_any_one_read_that_fails_loses_no_receipt_and_asks_for_nothing_twice(
+def test_a_failed_read_loses_no_receipt_and_repeats_no_request(
     pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     undisturbed, reads = one_refused(REFERENCE, errno.EIO, 0)
@@ -127,9 +127,7 @@ def six_jobs(schedule: Iterable[TimedInjection], passes: int = 4) -> Scenario:
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("where", ["", "team"], ids=["the statuses", "one folder of them"])
-def test_the_guard_lets_no_first_request_through_while_a_directory_of_statuses_cannot_be_read(
-    number: int, where: str
-) -> None:
+def test_an_unreadable_status_directory_holds_back_every_first_request(number: int, where: str) -> None:
     refused = refusing(lambda path: path == STATUSES / where, number, from_s=40.0, until_s=100.0)
     history = simulate(six_jobs(refused))
     during, after = pass_at(history, 1), pass_at(history, 2)
@@ -143,7 +141,7 @@ def test_the_guard_lets_no_first_request_through_while_a_directory_of_statuses_c
     assert b"RefusedByGuard" in after.statuses["other/job-d.yaml"]
 
 
-def test_one_status_that_cannot_be_read_holds_back_its_account_and_leaves_its_job_alone() -> None:
+def test_an_unreadable_status_holds_back_its_account_and_leaves_its_job_alone() -> None:
     path = STATUSES / "team/job-a.yaml"
     history = simulate(six_jobs(refusing(lambda asked: asked == path, errno.ESTALE, from_s=40.0, until_s=100.0)))
     before, during = pass_at(history, 0), pass_at(history, 1)
@@ -155,7 +153,7 @@ def test_one_status_that_cannot_be_read_holds_back_its_account_and_leaves_its_jo
     assert b"cannot be counted" in during.statuses["other/job-d.yaml"]
 
 
-def test_a_receipt_of_another_job_is_confirmed_while_a_status_cannot_be_read() -> None:
+def test_the_receipt_of_another_job_is_confirmed_despite_an_unreadable_status() -> None:
     job_specs = (a_job_spec("ftjob-a"), a_job_spec("ftjob-b"))
     path = STATUSES / "job-a.yaml"
     history = simulate(
@@ -172,7 +170,7 @@ def test_a_receipt_of_another_job_is_confirmed_while_a_status_cannot_be_read() -
     assert len(cancels(history)) == 2
 
 
-def test_a_job_whose_status_can_be_read_again_goes_on_where_it_was() -> None:
+def test_a_job_continues_where_it_was_once_its_status_is_readable_again() -> None:
     path = STATUSES / "job-a.yaml"
     history = simulate(
         a_scenario(
@@ -188,7 +186,7 @@ def test_a_job_whose_status_can_be_read_again_goes_on_where_it_was() -> None:
     assert len(cancels(history)) == 1
 
 
-def test_a_provider_status_that_cannot_be_read_holds_back_no_job() -> None:
+def test_an_unreadable_provider_status_does_not_hold_back_any_job() -> None:
     def is_providers(path: Path) -> bool:
         return path == STATUSES / "_providers"
 
@@ -199,7 +197,7 @@ def test_a_provider_status_that_cannot_be_read_holds_back_no_job() -> None:
     assert "specs/status/_providers cannot be read" in pass_at(history, -1).errors[0]
 
 
-def test_an_outage_is_as_old_as_it_was_while_what_is_told_of_it_cannot_be_read() -> None:
+def test_an_outage_keeps_its_start_time_while_its_provider_status_is_unreadable() -> None:
     outage = fault(0.0, fault="status", status="500")
     refused = refusing(lambda asked: asked == STATUSES / "_providers", from_s=200.0, until_s=300.0)
     story = a_scenario(a_job_spec(), steps=(Pass(), Sleep(61.0)) * 6, schedule=[outage, *refused])
@@ -222,7 +220,7 @@ def away_then(asked: Callable[[Path], bool]) -> list[TimedInjection]:
     return [TimedInjection(0.0, put), *refusing(asked, from_s=0.0, until_s=1000.0)]
 
 
-def test_a_watch_counts_no_job_as_seen_whose_status_it_cannot_read() -> None:
+def test_a_watch_treats_a_job_with_an_unreadable_status_as_unobserved() -> None:
     job_specs = [a_job_spec(f"ftjob-{name}", "observed") for name in "ab"]
     unread = refusing(lambda path: path == STATUSES / "job-a.yaml", from_s=600.0, until_s=1200.0)
     history = simulate(a_scenario(*job_specs, steps=[RunWatch(2000.0)], schedule=unread))

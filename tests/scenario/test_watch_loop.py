@@ -246,7 +246,7 @@ def raise_a_bug(_: PassResult) -> None:
     raise BUG
 
 
-def test_a_quiet_hour_asks_seldom_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_quiet_hour_needs_few_requests_and_writes_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=30) as watch:
             await asyncio.sleep(1000)
@@ -259,7 +259,7 @@ def test_a_quiet_hour_asks_seldom_and_writes_nothing(tmp_path: Path) -> None:
     in_virtual_time(main)
 
 
-def test_a_saved_spec_is_acted_on_at_once_and_its_proof_is_soon_there(tmp_path: Path) -> None:
+def test_a_saved_spec_is_acted_on_at_once_and_soon_confirmed(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(1000)
@@ -276,7 +276,7 @@ def test_a_saved_spec_is_acted_on_at_once_and_its_proof_is_soon_there(tmp_path: 
     in_virtual_time(main)
 
 
-def test_a_spec_that_nobody_heard_of_is_found_by_the_scan(tmp_path: Path) -> None:
+def test_the_scan_finds_a_spec_that_caused_no_file_event(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(1000)
@@ -288,7 +288,7 @@ def test_a_spec_that_nobody_heard_of_is_found_by_the_scan(tmp_path: Path) -> Non
     in_virtual_time(main)
 
 
-def test_an_edit_that_no_stamp_shows_is_found_by_the_scan(tmp_path: Path) -> None:
+def test_the_scan_finds_an_edit_that_left_the_file_stamp_unchanged(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=3, disk=DiskOfWholeSeconds) as watch:
             await asyncio.sleep(1000)
@@ -303,7 +303,7 @@ def test_an_edit_that_no_stamp_shows_is_found_by_the_scan(tmp_path: Path) -> Non
     in_virtual_time(main)
 
 
-def test_a_half_written_file_harms_no_other(tmp_path: Path) -> None:
+def test_a_half_written_file_does_not_affect_other_files(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(10)
@@ -318,7 +318,7 @@ def test_a_half_written_file_harms_no_other(tmp_path: Path) -> None:
     in_virtual_time(main)
 
 
-def test_hours_of_outage_is_asked_seldom_and_is_one_status_and_its_end_is_seen(tmp_path: Path) -> None:
+def test_a_long_outage_needs_few_requests_and_one_status_until_its_end_is_observed(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(100)
@@ -342,7 +342,7 @@ def test_hours_of_outage_is_asked_seldom_and_is_one_status_and_its_end_is_seen(t
     in_virtual_time(main)
 
 
-def test_a_job_that_a_bug_keeps_from_being_looked_at_comes_round_again(tmp_path: Path) -> None:
+def test_a_job_whose_observation_hit_a_bug_is_observed_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=1) as watch:
             await asyncio.sleep(100)
@@ -361,7 +361,7 @@ def test_a_job_that_a_bug_keeps_from_being_looked_at_comes_round_again(tmp_path:
     in_virtual_time(main)
 
 
-def test_a_person_who_asks_for_the_next_attempt_gets_it_now_and_once(tmp_path: Path) -> None:
+def test_a_retry_by_a_person_makes_the_next_attempt_at_once_and_once(tmp_path: Path) -> None:
     job_specs: list[str] = []
 
     def taken() -> frozenset[str]:
@@ -398,7 +398,7 @@ def test_an_observer_of_passes_that_raises_does_not_end_the_watch(tmp_path: Path
     in_virtual_time(main)
 
 
-def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_their_end(tmp_path: Path) -> None:
+def test_a_hung_observation_and_a_dead_file_watcher_are_reported_within_two_intervals(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=1) as watch:
             clock = asyncio.get_running_loop().time
@@ -422,7 +422,7 @@ def test_a_hung_look_and_a_dead_watcher_are_told_within_two_intervals_and_so_is_
 
 
 @pytest.mark.parametrize(("takes_s", "waits_s", "cancelled"), [(10.0, 10.0, 1), (60.0, GRACE_S, 0)])
-def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no_new_one(
+def test_a_stop_waits_for_sent_requests_within_the_grace_period_and_sends_no_new_one(
     tmp_path: Path, takes_s: float, waits_s: float, cancelled: int
 ) -> None:
     async def main() -> None:
@@ -447,7 +447,7 @@ def test_a_stop_lets_a_request_that_is_out_finish_within_the_grace_and_begins_no
     in_virtual_time(main)
 
 
-def test_an_account_that_hangs_delays_no_other_and_what_was_saved_meanwhile_is_acted_on_when_it_is_back(
+def test_an_account_that_hangs_delays_no_other_and_applies_later_edits_once_it_responds(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
@@ -475,7 +475,7 @@ def test_an_account_that_hangs_delays_no_other_and_what_was_saved_meanwhile_is_a
     in_virtual_time(main)
 
 
-def test_the_jobs_of_an_account_are_looked_at_as_often_while_another_one_hangs(tmp_path: Path) -> None:
+def test_an_account_that_hangs_does_not_slow_the_polling_of_another(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=10, slow=10) as watch:
             await asyncio.sleep(1000)
@@ -491,7 +491,7 @@ def test_the_jobs_of_an_account_are_looked_at_as_often_while_another_one_hangs(t
     in_virtual_time(main)
 
 
-def test_who_acts_after_a_hang_is_held_by_the_settings_of_now(tmp_path: Path) -> None:
+def test_an_account_that_acts_after_a_hang_obeys_the_current_settings(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=1, slow=1) as watch:
             await asyncio.sleep(1000)
@@ -508,7 +508,7 @@ def test_who_acts_after_a_hang_is_held_by_the_settings_of_now(tmp_path: Path) ->
     in_virtual_time(main)
 
 
-def test_who_acts_after_a_hang_is_counted_by_the_guard_with_all_that_was_asked_meanwhile(tmp_path: Path) -> None:
+def test_the_guard_counts_requests_made_while_an_account_was_hanging(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(
             tmp_path, running=2, slow=2, change_limits=ChangeLimits(max_cancels_absolute=2)
@@ -528,7 +528,7 @@ def test_who_acts_after_a_hang_is_counted_by_the_guard_with_all_that_was_asked_m
     in_virtual_time(main)
 
 
-def test_what_is_out_in_an_account_that_hangs_is_counted_by_the_guard_in_another(tmp_path: Path) -> None:
+def test_the_guard_counts_pending_requests_of_an_account_that_hangs(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(
             tmp_path, running=2, slow=2, change_limits=ChangeLimits(max_cancels_absolute=2)
@@ -550,7 +550,7 @@ def test_what_is_out_in_an_account_that_hangs_is_counted_by_the_guard_in_another
     in_virtual_time(main)
 
 
-def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_receipt_of_its_new_job(
+def test_a_spec_moved_from_a_hanging_account_keeps_the_receipt_of_its_new_job(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
@@ -573,7 +573,7 @@ def test_a_spec_that_leaves_for_another_account_while_its_own_hangs_keeps_the_re
     in_virtual_time(main)
 
 
-def test_a_stop_waits_for_an_account_that_hangs_as_long_as_for_any_other(tmp_path: Path) -> None:
+def test_a_stop_waits_equally_long_for_an_account_that_hangs(tmp_path: Path) -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         async with running_watch(tmp_path, running=1, slow=1) as watch:
@@ -601,7 +601,7 @@ def oldest_sight(watch: RunningWatch) -> datetime:
     return seen_at
 
 
-def test_a_pass_over_other_jobs_does_not_make_a_crowd_that_vanished_seen_again(tmp_path: Path) -> None:
+def test_a_pass_over_other_jobs_does_not_end_a_mass_disappearance(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=40) as watch:
             await asyncio.sleep(1000)
@@ -628,7 +628,7 @@ def test_a_pass_over_other_jobs_does_not_make_a_crowd_that_vanished_seen_again(t
     in_virtual_time(main)
 
 
-def test_of_a_crowd_that_vanished_only_itself_is_read_as_not_observed(tmp_path: Path) -> None:
+def test_in_a_mass_disappearance_only_the_vanished_jobs_are_unobserved(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=40) as watch:
             await asyncio.sleep(1000)
@@ -652,7 +652,7 @@ def test_of_a_crowd_that_vanished_only_itself_is_read_as_not_observed(tmp_path: 
     in_virtual_time(main)
 
 
-def test_a_crowd_that_is_seen_again_ends_what_was_told_of_it(tmp_path: Path) -> None:
+def test_a_mass_disappearance_is_no_longer_reported_once_the_jobs_are_observed(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=40) as watch:
             await asyncio.sleep(1000)
@@ -669,7 +669,7 @@ def test_a_crowd_that_is_seen_again_ends_what_was_told_of_it(tmp_path: Path) -> 
     in_virtual_time(main)
 
 
-def test_one_job_that_is_forbidden_changes_nothing_for_its_account(tmp_path: Path) -> None:
+def test_one_forbidden_job_does_not_affect_its_account(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=3) as watch:
             await asyncio.sleep(1000)
@@ -688,7 +688,7 @@ def test_one_job_that_is_forbidden_changes_nothing_for_its_account(tmp_path: Pat
     in_virtual_time(main)
 
 
-def test_a_wanted_cancel_waits_no_longer_because_another_job_of_its_account_may_rest(tmp_path: Path) -> None:
+def test_a_cancel_is_not_delayed_by_another_job_that_is_not_due(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(1000)
@@ -705,7 +705,7 @@ def test_a_wanted_cancel_waits_no_longer_because_another_job_of_its_account_may_
     in_virtual_time(main)
 
 
-def test_a_look_that_takes_long_has_seen_no_job_later_than_it_began(tmp_path: Path) -> None:
+def test_a_slow_observation_is_dated_at_its_start(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=2) as watch:
             await asyncio.sleep(1000)
@@ -720,7 +720,7 @@ def test_a_look_that_takes_long_has_seen_no_job_later_than_it_began(tmp_path: Pa
     in_virtual_time(main)
 
 
-def test_an_account_that_answers_nonsense_of_each_of_its_jobs_is_told_to_be_away(
+def test_an_account_with_an_invalid_response_for_every_job_is_reported_unobserved(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
@@ -740,7 +740,7 @@ def test_an_account_that_answers_nonsense_of_each_of_its_jobs_is_told_to_be_away
     in_virtual_time(main)
 
 
-def test_a_watch_is_not_ready_before_each_account_was_observed_or_said_why_not(tmp_path: Path) -> None:
+def test_a_watch_is_ready_once_each_account_was_observed_or_reported_an_error(tmp_path: Path) -> None:
     async def main() -> None:
         async with running_watch(tmp_path, running=1, slow=1) as watch:
             watch.slow.trouble = lambda _: HANGS_S

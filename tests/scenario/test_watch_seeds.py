@@ -12,7 +12,7 @@ from tests.scenario.seed_runner import check_all_seeds, failure_report, failure_
 WATCHES = 40
 
 
-def test_no_watch_breaks_a_law_or_a_promise(
+def test_no_watch_violates_a_law_or_a_promise(
     pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     one = pytestconfig.getoption("--watch")

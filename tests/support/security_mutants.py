@@ -48,7 +48,7 @@ WEAKENED_CHECKS = (
             "return CredentialScope(str(account), name)",
         ),
         "identity",
-        "test_an_account_under_another_spelling_is_still_the_account_of_who_has_it",
+        "test_another_spelling_of_an_account_does_not_bypass_its_allowed_paths",
     ),
     WeakenedCheck(
         Bug(
@@ -58,7 +58,7 @@ WEAKENED_CHECKS = (
             "for name, count in places.items() if count > 9)",
         ),
         "identity",
-        "test_a_second_document_of_a_name_takes_the_place_of_no_other",
+        "test_a_second_provider_document_of_a_name_does_not_replace_the_first",
     ),
     WeakenedCheck(
         Bug(
@@ -68,7 +68,7 @@ WEAKENED_CHECKS = (
             "None, None, refusal)",
         ),
         "identity",
-        "test_a_spec_that_may_not_name_an_account_blocks_nothing_there",
+        "test_a_spec_that_may_not_use_an_account_blocks_no_spec_of_it",
     ),
     WeakenedCheck(
         Bug(
@@ -78,7 +78,7 @@ WEAKENED_CHECKS = (
             "path.startswith(self.path)",
         ),
         "identity",
-        "test_a_key_goes_to_no_other_tenant_of_a_gateway",
+        "test_a_key_is_not_sent_to_another_tenant_of_a_gateway",
     ),
     WeakenedCheck(
         Bug(
@@ -88,7 +88,7 @@ WEAKENED_CHECKS = (
             "else repository",
         ),
         "identity",
-        "test_limits_of_the_operators_file_are_tightened_by_settings_and_loosened_by_none",
+        "test_settings_can_tighten_but_not_loosen_the_operators_limits",
     ),
     WeakenedCheck(
         Bug(
@@ -98,7 +98,7 @@ WEAKENED_CHECKS = (
             "message=message if _shows_ascii(charset) else None,",
         ),
         "messages",
-        "test_a_line_that_a_reviewer_is_not_shown_approves_nothing",
+        "test_an_approval_line_hidden_from_reviewers_approves_nothing",
     ),
     WeakenedCheck(
         Bug(
@@ -108,7 +108,7 @@ WEAKENED_CHECKS = (
             're.compile(r"([0-9]+) ([0-9a-f]{40,64})',
         ),
         "messages",
-        "test_a_commit_that_cannot_be_read_leaves_other_approvals_as_they_are",
+        "test_a_malformed_commit_does_not_affect_other_approvals",
     ),
     WeakenedCheck(
         Bug(
@@ -118,7 +118,7 @@ WEAKENED_CHECKS = (
             "if change.verb is None or receipt is None or receipt.attempts:",
         ),
         "guard",
-        "test_forged_open_receipts_let_no_batch_pass",
+        "test_forged_open_receipts_do_not_bypass_the_guard",
     ),
     WeakenedCheck(
         Bug(
@@ -128,7 +128,7 @@ WEAKENED_CHECKS = (
             'if judge("statuses", (), 0, total, limits) is None:',
         ),
         "guard",
-        "test_statuses_that_vanish_in_number_hold_back_every_first_request_and_say_why",
+        "test_many_vanished_statuses_hold_back_every_first_request_and_report_why",
     ),
     WeakenedCheck(
         Bug(
@@ -138,7 +138,7 @@ WEAKENED_CHECKS = (
             "    return True\n",
         ),
         "git",
-        "test_a_setting_of_the_checkout_that_names_a_program_runs_nothing",
+        "test_a_git_setting_of_the_checkout_that_names_a_program_runs_nothing",
     ),
     WeakenedCheck(
         Bug(
@@ -148,7 +148,7 @@ WEAKENED_CHECKS = (
             'if ".git" in names:',
         ),
         "git",
-        "test_a_bare_repository_among_the_specs_runs_nothing",
+        "test_a_bare_repository_among_the_specs_runs_no_program",
     ),
     WeakenedCheck(
         Bug(
@@ -158,7 +158,7 @@ WEAKENED_CHECKS = (
             "disk = LocalDisk(root, follows_links=True,",
         ),
         "files",
-        "test_a_folder_of_statuses_that_is_a_link_to_another_folder_of_the_specs_puts_no_file_among_them",
+        "test_a_status_folder_that_links_to_a_specs_folder_creates_no_file_there",
     ),
     WeakenedCheck(
         Bug(
@@ -168,7 +168,7 @@ WEAKENED_CHECKS = (
             'f".{target.name}.tmp"',
         ),
         "files",
-        "test_a_link_at_a_name_that_could_be_a_temporary_one_is_not_written_through_and_blocks_nothing",
+        "test_a_link_at_a_temporary_file_name_is_not_written_through",
     ),
     WeakenedCheck(
         Bug(
@@ -178,7 +178,7 @@ WEAKENED_CHECKS = (
             "    if others >= 0:\n",
         ),
         "files",
-        "test_a_state_directory_that_somebody_else_can_have_written_is_not_believed",
+        "test_a_state_directory_writable_by_others_is_not_trusted",
     ),
     WeakenedCheck(
         Bug(
@@ -188,7 +188,7 @@ WEAKENED_CHECKS = (
             "for text in (secret,):",
         ),
         "secrets",
-        "test_a_key_that_a_provider_echoes_in_any_guise_is_in_no_status_and_no_result",
+        "test_an_echoed_key_in_any_encoding_is_redacted_from_statuses_and_results",
     ),
     WeakenedCheck(
         Bug(
@@ -198,7 +198,7 @@ WEAKENED_CHECKS = (
             "return bool(name) or name in self._names or _is_address(name)",
         ),
         "health",
-        "test_a_page_that_lets_its_name_lead_here_reads_nothing",
+        "test_a_dns_rebinding_page_cannot_read_the_health_port",
     ),
     WeakenedCheck(
         Bug(
@@ -208,7 +208,7 @@ WEAKENED_CHECKS = (
             r"    | [@] (?=\w)",
         ),
         "markdown",
-        "test_a_reason_links_nowhere_on_github_and_notifies_nobody",
+        "test_a_reason_creates_no_link_and_no_mention_on_github",
     ),
     WeakenedCheck(
         Bug(
@@ -218,7 +218,7 @@ WEAKENED_CHECKS = (
             "return char",
         ),
         "terminal",
-        "test_what_an_author_wrote_steers_no_terminal",
+        "test_author_text_cannot_send_control_sequences_to_a_terminal",
     ),
 )
 
