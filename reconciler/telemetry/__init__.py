@@ -1,1 +1,1 @@
-"""Reports of a watch to other systems: the log, metrics, the audit log and a heartbeat."""
+"""What a run reports to other systems: the log, the audit log, metrics and a heartbeat."""

@@ -1,8 +1,8 @@
 """The audit log: one JSON line for each change request, with its author and its outcome.
 
-Lines are only appended, and each is synced to the disk before the next step. A file that was rotated or deleted is
-created again. A line is written after its request. If the machine fails in between, the request is only in the receipt
-of its job, which is written before the request.
+Lines are only appended, and each line is synced to the disk before the pass continues. A file that was rotated or
+deleted is created again. A line is written after its request. If the machine fails in between, the request is recorded
+only in the receipt of its job, which is written before the request.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from reconciler.model.spec import render_instant
 
 
 class AuditFile:
-    """An `Audit` that appends to a file. Use it as a context manager. Opening it can raise OSError."""
+    """An `Audit` that appends to a file; a context manager. Raises `OSError` if the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         self._file = AppendFile(path)
 
     def __enter__(self) -> Self:
-        """Return the open audit log."""
+        """Return the audit log, which is open."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -31,16 +31,16 @@ class AuditFile:
         self._file.close()
 
     def __call__(self, record: ActionRecord) -> None:
-        """Append a line in one write, and sync it to the disk. Raises OSError."""
+        """Append a line in one write, and sync it to the disk. Raises `OSError` if that fails."""
         self._file.append(audit_line(record).encode(errors="replace"), is_durable=True)
 
     def reopen(self) -> None:
-        """Open the file again by its name, and create it if it is missing. Raises OSError."""
+        """Open the file again by its name, and create it if it is missing. Raises `OSError` if that fails."""
         self._file.reopen()
 
 
 def audit_line(record: ActionRecord) -> str:
-    """Return the JSON line of a record, with a line end."""
+    """Return a record as a line of JSON that ends with a newline."""
     action, origin = record.action, record.origin
     fields = {
         "at": render_instant(record.at.replace(microsecond=0)),

@@ -2,9 +2,9 @@
 
 Rules:
 
-- A failed heartbeat is only logged: once when it begins to fail, and once when it works again.
-- Heartbeats are sent in a separate task. While one is in progress, no other is sent.
-- At most watchdog services the URL is a secret, so only its host is logged.
+- A failed heartbeat is only logged: once when heartbeats begin to fail, and once when they work again.
+- A heartbeat is sent in a separate task. While one is in progress, no other is sent.
+- Most watchdog services treat the URL as a secret, so only its host is logged.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from reconciler.errors import ProviderError
 from reconciler.ports import Transport
 
 WORD_MAX = 20
-"""Letters. A part of a path that is longer, or has other characters, is treated as a secret, unlike `heartbeats`."""
+"""The maximum number of letters in a plain word, such as `heartbeats`. Other parts of a URL are treated as secret."""
 
 
 class Heartbeat:
-    """Sends heartbeats through a transport whose base URL is that of the watchdog."""
+    """A sender of heartbeats, through a transport whose base URL is the URL of the watchdog."""
 
     def __init__(self, transport: Transport, warn: Callable[[str], None]) -> None:
         self._transport = transport
@@ -36,12 +36,12 @@ class Heartbeat:
         return self._request is not None and not self._request.done()
 
     def send(self) -> None:
-        """Start to send a heartbeat, unless one is in progress."""
+        """Start sending a heartbeat, unless one is in progress."""
         if not self.is_sending:
             self._request = asyncio.create_task(self._send())
 
     async def stop(self) -> None:
-        """Cancel the heartbeat in progress."""
+        """Cancel the heartbeat in progress, if any."""
         if self._request is not None:
             self._request.cancel()
             await asyncio.gather(self._request, return_exceptions=True)
@@ -55,7 +55,7 @@ class Heartbeat:
         self._is_received = problem is None
 
     async def _problem_of_request(self) -> str | None:
-        """Send the request. Returns why it failed, or None."""
+        """Send the request, and return why it failed, or None if it succeeded."""
         try:
             response = await self._transport.send("GET", "")
         except ProviderError as error:
@@ -64,8 +64,8 @@ class Heartbeat:
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError if a URL has no scheme or host, or has a user. The message does not contain the URL."""
-    msg = "a URL begins with http:// or https:// and a host, and holds no user and password"
+    """Raise `ValueError` if a URL cannot be used for heartbeats. The message does not contain the URL."""
+    msg = "it must start with http:// or https:// and a host, and must not contain a user or password"
     try:
         parts = urlsplit(url)
         is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
@@ -77,7 +77,7 @@ def check_url(url: str) -> None:
 
 
 def secrets_of(url: str) -> list[str]:
-    """Return the secret parts of a URL: its path and query, and each part of them that is not a plain word."""
+    """Return the secret parts of a URL: its path, its query, and each part of these that is not a plain word."""
     parts = urlsplit(url)
     values = [*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query))]
     return [parts.path, parts.query, *(each for each in values if not each.isalpha() or len(each) > WORD_MAX)]

@@ -3,8 +3,8 @@
 Rules:
 
 - A pass without a change logs nothing.
-- An outage is one line, and its end is another.
-- A line about a job has its name, account and revision.
+- The start of an outage is one line, and its end is another.
+- A line about a job contains the job's name and account, and the revision of the specs.
 - Secrets are redacted in every line, whatever their source.
 """
 
@@ -29,7 +29,7 @@ from reconciler.model.transition import Transition
 from reconciler.redaction import KNOWN_SECRETS
 
 AsText = Callable[[MutableMapping[str, Any]], str]
-"""Returns an event as a line of text. The fields `event`, `level` and `at` are always present."""
+"""A function that returns an event as a line of text. The fields `event`, `level` and `at` are always present."""
 
 
 def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBoundLogger:
@@ -37,7 +37,7 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
 
     Args:
         stream: the stream to write to.
-        as_text: renders an event as text; with None, each event is a JSON object with all its fields.
+        as_text: renders an event as text. With None, each event is written as a JSON object with all its fields.
     """
 
     def redact(_: object, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -62,18 +62,18 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
 
 
 FIRST_OBSERVED_MAX = 20
-"""If a pass observes at most this many jobs for the first time, each is a line; more are one line together."""
+"""If a pass observes more jobs than this for the first time, one line summarises them."""
 
 
 class LogFile:
-    """A stream for a logger over a file that may be rotated. Opening it can raise OSError; a write cannot."""
+    """A log file that may be rotated, as a stream. Opening it may raise `OSError`; writing to it never does."""
 
     def __init__(self, path: Path) -> None:
         self._file = AppendFile(path)
         self._lost_lines = 0
 
     def __enter__(self) -> Self:
-        """Return the open file."""
+        """Return the stream, which is open."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,7 +81,7 @@ class LogFile:
         self._file.close()
 
     def write(self, text: str) -> int:
-        """Append lines. If the disk fails, lines are counted, and the count is logged once a write succeeds."""
+        """Append lines. Lines that cannot be written are counted, and the next successful write reports the count."""
         missing = {"level": "warning", "message": f"{self._lost_lines} lines before this one could not be written"}
         notice = json.dumps(missing) + "\n" if self._lost_lines else ""
         try:
@@ -96,24 +96,24 @@ class LogFile:
         """Do nothing, because each line is written at once."""
 
     def reopen(self) -> None:
-        """Open the file again by its name."""
-        with suppress(OSError):  # the next write tries again, and counts its lines as lost if that fails
+        """Open the file again by its name. If that fails, continue with the open file."""
+        with suppress(OSError):  # the next write tries to open it again
             self._file.reopen()
 
 
 class PassLog:
-    """Logs what changed in each pass, compared with the pass before."""
+    """The log of what changed in each pass, compared with the previous pass."""
 
     def __init__(self, logger: FilteringBoundLogger) -> None:
         self._logger = logger
         self._last_states: dict[str, tuple[object, ...]] = {}
         self._outages: dict[str, set[str]] = {}
-        """The accounts that cannot be observed, each with the jobs that have not been observed since."""
+        """The accounts with an outage, each with the jobs that have not been observed since it began."""
         self._refusals: tuple[Refusal, ...] = ()
         self._last_warnings: frozenset[str] = frozenset()
 
     def log_pass(self, report: Report, covered: Collection[str]) -> None:
-        """Log what changed. `covered` has the names of the jobs that the pass observed."""
+        """Log what changed. `covered` contains the names of the specs that the pass handled."""
         states = {row.name: _state(row) for row in report.rows}
         changed = [each for each in report.transitions if self._last_states.get(each.name) != states[each.name]]
         self._last_states = states
@@ -135,23 +135,23 @@ class PassLog:
         self._last_warnings = warnings
 
     def _current_refusals(self, report: Report) -> tuple[Refusal, ...]:
-        """Return the refusals of the guard in force.
+        """Return the refusals of the guard that are in force.
 
-        An earlier refusal stays in force while one of its jobs is still refused and is in no newer refusal, because a
-        pass over other jobs does not repeat it.
+        A pass over other jobs does not repeat an earlier refusal. It therefore stays in force while one of its jobs is
+        still refused and is not part of a newer refusal.
         """
         refused = {row.name for row in report.rows if row.status.ready.reason is Reason.REFUSED_BY_GUARD}
         refused -= {name for refusal in report.refusals for name in refusal.names}
         return (*report.refusals, *(each for each in self._refusals if refused.intersection(each.names)))
 
     def log_event(self, event: PassEvent) -> None:
-        """Log that a request was sent. `log_pass` logs its outcome."""
+        """Log a change request when it is sent. `log_pass` logs the outcome."""
         if isinstance(event, RequestStarted):
             action = event.action
             self._logger.info("%s sent", action.verb, name=action.name, account=str(action.ref.account))
 
     def _summarise(self, transitions: Sequence[Transition]) -> None:
-        """Log jobs that were observed for the first time, without a line for each."""
+        """Log one line for all jobs that were observed for the first time, with the number of each reason."""
         reasons = Counter(str(each.after.ready.reason) for each in transitions).most_common()
         summary = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
         number = len(transitions)
@@ -172,7 +172,7 @@ class PassLog:
         log(_message(transition), **{key: value for key, value in fields.items() if value is not None})
 
     def _log_outages(self, report: Report, covered: Collection[str]) -> None:
-        """Log each outage once when it begins, and once when all of its jobs have been observed again."""
+        """Log each outage once when it begins, and once when all affected jobs have been observed again."""
         unobserved = {row.name for row in report.rows if row.unseen is not None}
         unfinished = {row.name for row in report.rows if not row.status.final}
         for each in report.accounts:

@@ -2,11 +2,11 @@
 
 Rules:
 
-- Counters and histograms count the records and results that are passed in.
+- Counters and histograms are updated by each request and each pass.
 - Gauges are computed from the watch status at each scrape, so the series of a deleted spec disappear.
-- Only gauges have the name of a job as a label, because there may be many jobs.
-- Every series of an account exists with the value 0 before its first event, and is removed once no spec uses the
-  account.
+- Only gauges have the name of a spec as a label, because there may be many specs.
+- After the first pass over an account, all its series exist, with the value 0 if nothing was counted. Only a status
+  code other than 200 gets its series when it first occurs. The series are removed once no spec uses the account.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LATENCY_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 21600)
 
 
 class Metrics:
-    """The metrics of a watch, in a separate registry."""
+    """The metrics of a watch, in their own registry."""
 
     def __init__(self, watch_status: Callable[[], WatchStatus], now: Callable[[], datetime]) -> None:
         self.registry = registry = CollectorRegistry()
@@ -50,7 +50,7 @@ class Metrics:
         self._terminal = counter(
             "terminal_reconcile_errors", "Failed observations of an account that a retry cannot fix.", "provider"
         )
-        self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure.")
+        self._retries = counter("workqueue_retries", "Jobs that were requeued because of a failure or a conflict.")
         self._requests = counter(
             "provider_requests", "Requests that were sent, by HTTP status.", "provider", "method", "code"
         )
@@ -60,19 +60,19 @@ class Metrics:
         )
         self._waited = histogram(
             "rate_limiter_wait_seconds",
-            "Time that a request waited for its turn.",
+            "Time that a request waited for the rate and concurrency limits.",
             "provider",
             buckets=PASS_BUCKETS,
         )
         self._cancels = histogram(
             "cancel_latency_seconds",
-            "Time from the request of a cancel to its confirmation.",
+            "Time from the first request of a cancel to its confirmation.",
             buckets=LATENCY_BUCKETS,
         )
         registry.register(_Gauges(watch_status, now))
 
     def text(self) -> tuple[bytes, str]:
-        """Return the text of a scrape and its content type."""
+        """Return the metrics as text for a scrape, with the content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     def count_request(self, provider: str, sent: Sent) -> None:
@@ -83,7 +83,7 @@ class Metrics:
         self._waited.labels(provider).observe(sent.waited_s)
 
     def count_pass(self, report: Report, took_s: float, results: Iterable[tuple[str, Result]]) -> None:
-        """Count a pass. `results` are the results of the jobs that it covered, each with its account."""
+        """Count a pass. `results` contains the account and the result of each job that the pass handled."""
         for account in report.accounts:
             self._create_series(str(account.account))
             if account.has_failed and account.unseen and not account.unseen.is_transient:
@@ -147,12 +147,12 @@ class _Gauges(Collector):
         finished_at = watch_status.finished_at.timestamp() if watch_status.finished_at else 0.0
         yield _gauge(
             "last_success_timestamp_seconds",
-            "End of the last pass; 0 before it.",
+            "End of the last pass, as a Unix time; 0 before the first one ends.",
             value=finished_at,
         )
         ages = _gauge(
             "observation_age_seconds",
-            "Age of the oldest observation of an account's jobs.",
+            "Time since the least recently observed job of an account was observed.",
             "provider",
         )
         for provider, seen_at in watch_status.seen_at.items():
@@ -174,7 +174,9 @@ class _Gauges(Collector):
 def _of_rows(rows: Sequence[Row]) -> Iterator[GaugeMetricFamily]:
     labels = ("name", "provider", "desired", "observed", "ready", "suspended")
     info = _gauge("resource_info", "1 for each spec, with its desired and observed state.", *labels)
-    conditions = _gauge("reconcile_condition", "1 for the status of each condition.", "name", "type", "status")
+    conditions = _gauge(
+        "reconcile_condition", "1 for the current status of each condition, else 0.", "name", "type", "status"
+    )
     for row in rows:
         ready = row.status.ready
         is_suspended = str(ready.reason == "Suspended").lower()

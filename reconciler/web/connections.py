@@ -1,7 +1,7 @@
-"""Connections of the health port: few at a time, each short and for one request.
+"""The connections of the health port: few at a time, each short-lived and for one request.
 
-A new connection is always accepted, so that a probe is answered. If there are too many, the oldest is closed. Therefore
-a client that opens hundreds of connections can neither exhaust the file descriptors of the watch nor block a probe.
+A new connection is always accepted, so that a probe gets a response. If there are too many, the oldest is closed. A
+client that opens hundreds of connections therefore cannot exhaust the file descriptors of the watch or block a probe.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS_MAX = 32
 ACCEPTED_AT_ONCE = 32
-"""The backlog of the socket. uvicorn accepts all of it in one turn of the event loop, beyond `CONNECTIONS_MAX`."""
+"""The backlog of the socket. uvicorn accepts the whole backlog at once, in addition to `CONNECTIONS_MAX`."""
 LIFETIME_MAX_S = 15.0
-"""The time for a request and its response. Longer than 10 s, the default timeout of a Prometheus scrape."""
+"""Time limit for a request and its response. It exceeds the default timeout of a Prometheus scrape, 10 s."""
 HEAD_MAX = 16 * 1024
-"""The maximum size of the head of a request, in bytes."""
+"""The maximum size of the headers of a request, in bytes."""
 
 
 class BoundedConnection(H11Protocol):
-    """A connection of uvicorn with a limited lifetime."""
+    """A uvicorn connection with a limited lifetime."""
 
     _made_at: float
     _timer: asyncio.TimerHandle
@@ -31,13 +31,13 @@ class BoundedConnection(H11Protocol):
         others = cast("set[BoundedConnection]", self.connections)
         live = [each for each in others if not each.transport.is_closing()]
         if len(live) >= CONNECTIONS_MAX:
-            min(live, key=lambda each: each._made_at).transport.abort()  # noqa: SLF001  of its own kind
+            min(live, key=lambda each: each._made_at).transport.abort()  # noqa: SLF001  an instance of this class
         super().connection_made(transport)
         loop = asyncio.get_running_loop()
         self._made_at = loop.time()
         self._timer = loop.call_later(LIFETIME_MAX_S, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer."""
+        """Cancel the timer of the closed connection."""
         self._timer.cancel()
         super().connection_lost(exc)

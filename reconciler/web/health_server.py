@@ -3,9 +3,9 @@
 Rules:
 
 - The server changes nothing, sends no request to a provider, and does not wait for the watch. It reads one immutable
-  `WatchStatus`, so it answers even if the watch is blocked.
-- The port has no authentication. Therefore secrets are redacted, and only accepted host names are answered.
-- Clients cannot slow down the watch, because connections are few and short.
+  `WatchStatus`, so it responds even if the watch is blocked.
+- The port has no authentication. Therefore, secrets are redacted, and requests for other host names are refused.
+- Clients cannot slow down the watch, because connections are limited in number and duration.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _GRACE_S = 1
 def create_app(
     watch_status: Callable[[], WatchStatus], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
 ) -> Starlette:
-    """Return the application. `metrics` returns the text of a scrape and its content type."""
+    """Return the application. `metrics` is a function that returns the text of a scrape and its content type."""
 
     def report(problems: tuple[str, ...]) -> Response:
         text = KNOWN_SECRETS.redact("\n".join(problems or ("ok",)) + "\n")
@@ -54,7 +54,7 @@ def create_app(
 
 @contextmanager
 def serving(app: ASGIApp, host: str, port: int, names: Collection[str] = ()) -> Iterator[str]:
-    """Serve an application while the body runs. Yields its address, such as `http://127.0.0.1:8080`.
+    """Serve an application while the body runs, and yield its address, such as `http://127.0.0.1:8080`.
 
     Args:
         app: the application.
@@ -63,7 +63,7 @@ def serving(app: ASGIApp, host: str, port: int, names: Collection[str] = ()) -> 
         names: further accepted host names, besides IP addresses and names without a dot.
 
     Raises:
-        OSError: the address is not available.
+        OSError: the address or port cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:

@@ -1,9 +1,10 @@
 """The host names that the health port accepts.
 
-An attacker can point the name of a web page at an address of this machine (DNS rebinding), so that a browser here reads
-the health port for the page. Such a request has the name of the page in its `Host` header, so the port accepts only the
-names that it was given. IP addresses are accepted, because a page cannot have one as its name, and the probes of
-Kubernetes and Prometheus use them. Names without a dot are accepted, because they do not exist on the internet.
+An attacker can point the host name of a web page at an address of this machine (DNS rebinding). A browser on this
+machine then lets the page read the health port. The `Host` header of such a request contains the name of the page, so
+the port refuses names that the operator did not list. IP addresses are accepted, because DNS cannot point them
+elsewhere, and the probes of Kubernetes and Prometheus use them. Names without a dot are accepted, because the public
+DNS does not resolve them.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+(?:%[\w.%-]+)?\]|(?P<name>[^\s:\[\]]+))(
 
 
 class HostFilter:
-    """An application that answers only requests for IP addresses, names without a dot, and given names."""
+    """An application that accepts only requests for IP addresses, names without a dot, and the given names."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app = app
         self._names = frozenset(name.casefold().rstrip(".") for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request, or refuse it with status 421 (RFC 9110, section 15.5.20)."""
+        """Pass the request to the application, or refuse it with status 421 (RFC 9110, section 15.5.20)."""
         hosts = Headers(scope=scope).getlist("host")
         if all(map(self.is_accepted, hosts)):
             await self._app(scope, receive, send)
             return
-        text = "this host name is not accepted; --listen-names lists accepted names\n"
+        text = "this host name is not accepted; add it with --listen-names\n"
         await PlainTextResponse(text, HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send)
 
     def is_accepted(self, host: str) -> bool:

@@ -1,10 +1,10 @@
-"""Assembles the parts of a command: the only package that imports every concrete class.
+"""The assembly of each command from its parts. Only this package imports every concrete class.
 
 Rules:
 
-- Everything that is opened here is closed here, by one exit stack per run.
-- A plan gets accounts that it can only read.
-- Slow imports are made where they are needed, so that `--help` is fast.
+- Everything that is opened here is also closed here, by one exit stack per run.
+- A plan gets read-only accounts.
+- Slow modules are imported only where they are needed, so that `--help` is fast.
 """
 
 from reconciler.wiring.command_errors import BusyError, ConfigurationError, UsageError

@@ -8,17 +8,17 @@ class UsageError(Exception):
 
 
 class BusyError(Exception):
-    """Another reconcile holds the lock: exit code 75."""
+    """Another reconcile process holds the lock: exit code 75."""
 
     def __init__(self, message: str, command: str | None = None) -> None:
         super().__init__(message)
-        # A watch has no verb: its command line has options only, and not --once.
+        # The command line of a watch contains only options, and not `--once`.
         words = (command or "").split()
         self.is_watch = (
             words[:1] == ["reconcile"] and "--once" not in words and all(word.startswith("--") for word in words[1:])
         )
-        """Whether the holder of the lock is a watch, judged by the command line that it wrote into the lock."""
+        """Whether the process that holds the lock is a watch, according to the command line in the lock file."""
 
 
 class ConfigurationError(Exception):
-    """A setting of the operator is missing or invalid: exit code 78."""
+    """A setting that the operator must provide is missing or invalid: exit code 78."""

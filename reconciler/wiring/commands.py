@@ -1,4 +1,4 @@
-"""One function for each operation of the command line. Each opens what the operation needs, and closes it."""
+"""One function for each operation of the command line. Each function opens what it needs and closes it again."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ async def run_once(
     publishing: Publishing = NOT_PUBLISHED,
     notify: Notify = ignore_event,
 ) -> Report:
-    """Make passes until no change is in progress, and return the report. See `controller.run_once`.
+    """Make passes until no job is left to wait for, and return the report. See `controller.run_once`.
 
-    Raises the errors of `command_errors`.
+    Raises the errors in `command_errors` if the run cannot start, or if the selected provider is unknown.
     """
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=not dry_run, may_reset_sandbox=publishing.status_branch is None) as state_dir:
@@ -95,7 +95,7 @@ async def watch(
     observers: Observers,
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
-    """Make passes until `stop` is set. See `controller.watch`. Raises the errors of `command_errors`."""
+    """Make passes until `stop` is set. See `controller.watch`. Raises the errors in `command_errors` at the start."""
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=True, may_reset_sandbox=publishing.status_branch is None) as state_dir:
         paths = published_paths(paths, publishing, state_dir)
@@ -125,7 +125,7 @@ async def watch(
 
 
 def request_retry_by_watch(paths: Paths, names: Iterable[str]) -> None:
-    """Request that the watch which holds the lock makes the next attempt of these jobs now."""
+    """Leave a request for the watch that holds the lock, to make the next attempt for these jobs now."""
     with open_state_dir(paths, is_locked=False) as state_dir:
         leave_retry_requests(state_dir, names)
 
@@ -133,7 +133,7 @@ def request_retry_by_watch(paths: Paths, names: Iterable[str]) -> None:
 async def make_plan(
     paths: Paths, selection: Selection, safety: SafetyOptions, trust: TrustSources, notify: Notify = ignore_event
 ) -> Report:
-    """Observe all selected jobs and return the changes that a pass would request. Cannot change anything."""
+    """Observe all selected jobs, and report the changes that a pass would request. No job can be changed."""
     async with open_read_only(paths, trust, notify) as runtime:
         report = (await reconcile_once(runtime, run_options_of(paths, selection, safety), PassMemory())).report
         return check_selection(report, selection, runtime.specs.snapshot()) if not report.rows else report
@@ -149,17 +149,17 @@ async def open_read_only(paths: Paths, trust: TrustSources, notify: Notify = ign
 
 
 def run_options_of(paths: Paths, selection: Selection, safety: SafetyOptions) -> RunOptions:
-    """Return the options of a pass: those of the command line, limited by the operator's file."""
+    """Return the options of a pass, from the command line and the operator's file."""
     return run_options(selection, safety, operator_rules(paths).spec)
 
 
 def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLISHED.author) -> Report:
-    """Check every document and status, and return a report with their problems. Needs no credential and no network.
+    """Check every document and status, and return a report with their problems. No credential or network is needed.
 
     Args:
         paths: the directories of the documents and statuses.
         since: a revision; each commit after it is checked too.
-        author: the author whose commits may change statuses.
+        author: the author of the commits that may change statuses.
     """
     rules = read_operator_rules(paths)
     policy = ConfiguredPolicy(paths, rules)
@@ -181,12 +181,12 @@ def validate(paths: Paths, *, since: str | None = None, author: str = NOT_PUBLIS
 
 
 def read_specs(paths: Paths) -> Snapshot:
-    """Return the documents. Needs no credential and no network."""
+    """Return the documents. No credential or network is needed."""
     return specs_dir(paths).snapshot()
 
 
 def provider_types() -> dict[str, ProviderType | str]:
-    """Return every provider type by its name, or the reason why it cannot be used here."""
+    """Return each provider type by its name, or the reason why it cannot be used here."""
     found: dict[str, ProviderType | str] = {}
     for name in provider_names():
         try:
@@ -197,7 +197,7 @@ def provider_types() -> dict[str, ProviderType | str]:
 
 
 def read_statuses(paths: Paths, selection: Selection) -> Report:
-    """Return a report of the statuses, compared with the current specs. Needs no credential and no network."""
+    """Return a report of the statuses, compared with the current specs. No credential or network is needed."""
     stored = status_store(paths).load()
     snapshot = specs_dir(paths).snapshot()
     policy = StatusReaderPolicy(paths, operator_rules(paths), stored.jobs, snapshot.providers)

@@ -1,6 +1,6 @@
-"""The age of statuses: each pass records in the state directory when it observed each account.
+"""The age of statuses: each pass records in the state directory when each account was last observed.
 
-`get` and other commands that read only files show these times.
+Commands that only read files, such as `get`, show these times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reconciler.ports import Now
 
 @dataclass(frozen=True, slots=True)
 class PassRecorder:
-    """Records the passes of one process."""
+    """The recorder of the passes of one process."""
 
     state_dir: Path
     command: str
@@ -31,14 +31,13 @@ class PassRecorder:
     def record(
         self, report: Report, seen_at: Mapping[str, datetime] | None = None, *, is_complete: bool = True
     ) -> None:
-        """Record that a pass has ended. If the disk fails, only the record is lost.
+        """Record that a pass has ended. A write error is ignored, because only the record is lost.
 
         Args:
             report: the report of the pass.
-            seen_at: for each account, the oldest of the last observations of its jobs; an account without a value was
-                observed now.
-            is_complete: whether the pass covered all specs. A pass over some jobs of an account leaves the account's
-                time as it is.
+            seen_at: for each account, when its least recently observed job was observed. An account without a value
+                was observed now.
+            is_complete: whether the pass covered all specs. If not, the recorded times of the accounts do not change.
         """
         now = self.now()
         observed = _observed(read_last_pass(self.state_dir))
@@ -52,7 +51,7 @@ class PassRecorder:
 
 
 def last_pass_of(paths: Paths) -> LastPass | None:
-    """Return the record of the last pass over these specs on this machine; None if there is none."""
+    """Return the record of the last pass over these specs on this machine, or None if it is missing or unreadable."""
     try:
         return read_last_pass(paths.state_dir or default_state_dir(paths.identity, os.environ))
     except (StateDirUnsafeError, OSError):
@@ -60,7 +59,7 @@ def last_pass_of(paths: Paths) -> LastPass | None:
 
 
 def command_line() -> str:
-    """Return this process's command line without the values of options, because a value may be a URL with a secret."""
+    """Return the verb and the option names of this process. Values are left out, because a URL may contain a secret."""
     arguments = sys.argv[1:]
     verbs = arguments[:1] if arguments and not arguments[0].startswith("-") else []
     return " ".join(["reconcile", *verbs, *(each.partition("=")[0] for each in arguments if each.startswith("--"))])

@@ -1,7 +1,7 @@
-"""Assembles the monitoring of a watch: its status, metrics, heartbeat and HTTP port.
+"""The monitoring of a watch: its status, metrics, heartbeat and HTTP port.
 
-The watch runs the same without monitoring. A failure in it is a log line and nothing else. Only at the start, a
-monitoring option that cannot be fulfilled is an error.
+The watch does not depend on its monitoring. A failure of the monitoring is only logged. At the start of the watch,
+however, a monitoring option that cannot be fulfilled is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reconciler.redaction import KNOWN_SECRETS
 
 
 class MonitoringError(Exception):
-    """A monitoring option cannot be fulfilled; the message has the option and the reason."""
+    """A monitoring option cannot be fulfilled. The message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Observers:
 
     health: HealthTracker
     warn: Callable[[str], None]
-    """Logs a failure of the monitoring itself."""
+    """A function that logs a failure of the monitoring itself."""
     on_sent: list[Callable[[Account, Sent], None]] = field(default_factory=list)
     on_pass: list[Callable[[PassResult, float], None]] = field(default_factory=list)
     on_event: list[Notify] = field(default_factory=list)
     on_reopen: list[Callable[[], None]] = field(default_factory=list)
-    """Reopen log files by their names, after a log rotation."""
+    """Functions that reopen log files by name, after a log rotation."""
     address: str | None = None
-    """The address of the HTTP port; None if there is none."""
+    """The address of the HTTP port; None without `--listen`."""
     _failed: set[int] = field(default_factory=set)
 
     def notify_sent(self, account: Account, sent: Sent) -> None:
@@ -81,7 +81,7 @@ class Observers:
     def _call(self, observer: Callable[..., None], *arguments: object) -> None:
         try:
             observer(*arguments)
-        except Exception as error:  # noqa: BLE001  any error is a defect of the observer alone
+        except Exception as error:  # noqa: BLE001  an error in one observer must not affect the others
             if id(observer) not in self._failed:
                 self._failed.add(id(observer))
                 with suppress(Exception):
@@ -94,12 +94,12 @@ async def open_observers(
     log_pass: Callable[[Report, Collection[str]], None],
     warn: Callable[[str], None],
 ) -> AsyncIterator[Observers]:
-    """Open the monitoring while the body runs. Raises `MonitoringError`.
+    """Open the monitoring while the body runs. Raises `MonitoringError` if an option cannot be fulfilled.
 
     Args:
-        options: what to open.
-        log_pass: called with each report, and with the names of the jobs that its pass covered.
-        warn: called with each failure of the monitoring itself.
+        options: the monitoring options.
+        log_pass: logs a pass, from its report and the names of the specs that it handled.
+        warn: logs a failure of the monitoring itself.
     """
     clock = SystemClock()
     health = HealthTracker.beginning(clock.monotonic(), INTERVAL.total_seconds())
@@ -137,7 +137,7 @@ def _serve(
 
 
 def job_results(result: PassResult) -> Iterator[tuple[str, Result]]:
-    """Yield the result of each job that a pass covered, with its account."""
+    """Yield the account and the result of each job that a pass handled."""
     requeues = {each.ref: each for each in result.due}
     for row in result.report.rows:
         if row.ref is None or row.name not in result.looked:
@@ -155,7 +155,7 @@ def job_results(result: PassResult) -> Iterator[tuple[str, Result]]:
 
 
 async def _send_heartbeats(url: str, observers: Observers, warn: Callable[[str], None], stack: AsyncExitStack) -> None:
-    from reconciler.telemetry.heartbeat import Heartbeat, check_url, secrets_of  # noqa: PLC0415  as below
+    from reconciler.telemetry.heartbeat import Heartbeat, check_url, secrets_of  # noqa: PLC0415  not always needed
     from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes 0.2 s to import
 
     try:

@@ -1,8 +1,8 @@
-"""The policy of commands that only read statuses, perhaps on another machine than the operator's.
+"""The policy for commands that only read statuses, possibly on a different machine from the operator's.
 
-If a document does not have the address or the scope of an account, the environment of the operator has them. A reader
-may have another environment. Therefore this policy takes them from the statuses of that provider type. No request is
-sent to such an address.
+If a document leaves out the address or the scope options of an account, the operator's environment provides them. The
+reader's environment may differ. Therefore, this policy takes them from the statuses of that provider type. No request
+is sent to such an address.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from reconciler.ports import Located, ProviderType
 from reconciler.wiring.run_setup import ConfiguredPolicy
 
 _TypeAndScope = tuple[str, str]
-"""A provider type, and the scope options of an account as a status has them."""
+"""A provider type, and the scope options of an account as they are written in statuses."""
 
 
 class StatusReaderPolicy(ConfiguredPolicy):
-    """A policy that takes addresses and scope options from statuses, before it takes them from the environment."""
+    """A policy that prefers the addresses and scope options in statuses to those in the environment."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class StatusReaderPolicy(ConfiguredPolicy):
         self._notices: dict[str, str] = {}
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
-        """Return the options that all statuses of a type agree on, or else those of this environment."""
+        """Return the options on which all statuses of the type agree. Otherwise, return those of this environment."""
         scopes = self._scopes.get(type_.name, set())
         if len(scopes) != 1:
             return super().usual_options(type_, source)
@@ -62,7 +62,7 @@ class StatusReaderPolicy(ConfiguredPolicy):
         }
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the address in the document, else the one in the statuses, else the one of this environment."""
+        """Return the base URL of the document, else the only one in the statuses, else that of this environment."""
         scope = " ".join(f"{key}={value}" for key, value in type_.scope(options))
         recorded = self._base_urls.get((type_.name, scope), set())
         if written is not None or len(recorded) != 1:
@@ -75,12 +75,12 @@ class StatusReaderPolicy(ConfiguredPolicy):
         variable = next(filter(self.is_set, type_.url_variables), None)
         if here != base_url and variable is not None:
             self._notices[type_.name] = (
-                f"{variable} is {here} here, but the statuses are of {base_url}: they are shown unchanged"
+                f"{variable} is {here} here, but the statuses were written for {base_url}: they are shown unchanged"
             )
         return base_url
 
     def notices(self) -> tuple[str, ...]:
-        """Return a notice for each address of this environment that differs from the statuses."""
+        """Return a notice for each base URL of this environment that differs from the one in the statuses."""
         return tuple(self._notices.values())
 
 

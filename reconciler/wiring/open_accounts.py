@@ -1,10 +1,10 @@
-"""Opens accounts, each once, with a throttle, a transport, a credential and the observers of its requests.
+"""Open accounts, each with a throttle, a transport, a credential and the observers of its requests.
 
 Rules:
 
 - An exit stack closes every account that was opened here.
-- An account that cannot be opened leaves nothing open.
-- Every secret that passes through here is registered for redaction.
+- If an account cannot be opened, nothing is left open for it.
+- Every secret that is read here is registered for redaction.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from reconciler.wiring.monitoring import Observers
 
 @dataclass(frozen=True, slots=True)
 class OpenAccounts:
-    """The accounts that `controller.runtime.Runtime` opens, over HTTP."""
+    """The `Accounts` of a run, with a transport over HTTP. Each account is opened once and kept open."""
 
     stack: AsyncExitStack
     state_dir: Path
@@ -45,7 +45,7 @@ class OpenAccounts:
     _opened: dict[Account, _Opened] = field(default_factory=dict)
     _throttles: dict[Account, Throttle] = field(default_factory=dict)
     _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
-    """Shared by all accounts of a credential at one host, because a provider throttles them together."""
+    """Shared by all accounts with one credential at one host, because the provider throttles them together."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
@@ -62,11 +62,11 @@ class OpenAccounts:
         return self._opened[target.account].controller
 
     def control(self, account: Account) -> JobController:
-        """Return an open account for changes."""
+        """Return an open account whose jobs can be changed. Raises `KeyError` if the account is not open."""
         return self._opened[account].controller
 
     def apply_rate(self, target: ResolvedAccount) -> None:
-        """Apply a changed rate limit to an account that is open, also to requests that wait already."""
+        """Apply a changed rate limit to an account if it is open, including its waiting requests."""
         if target.account in self._throttles:
             self._throttles[target.account].set_rate(target.rate)
 
@@ -75,7 +75,7 @@ class OpenAccounts:
         return self._throttles[account].requests if account in self._throttles else 0
 
     async def close_at(self, stop: asyncio.Event) -> None:
-        """Refuse new requests to all accounts once `stop` is set."""
+        """Wait until `stop` is set. Then refuse new and waiting requests to all accounts."""
         await stop.wait()
         for throttle in self._throttles.values():
             throttle.stop()
@@ -108,7 +108,7 @@ class OpenAccounts:
         return _RegisteredCredentials(self._source_of(target), (target.account, target.scope.credential))
 
     def _source_of(self, target: ResolvedAccount) -> Credentials:
-        """Return the credentials that the document names, else the type's variable, else the vendor's library."""
+        """Return the source of the credential: the one in the document, else the type's variable, else the library."""
         source = target.credentials
         if source is not None and source.file is not None:
             return FileCredentials(Path(source.file), self.secret_dirs, canonical_file(source.file))
@@ -130,7 +130,7 @@ class _Opened:
 
 @dataclass(frozen=True, slots=True)
 class _RegisteredCredentials:
-    """Credentials that register their secret for redaction each time it is used."""
+    """Credentials that register their secret for redaction each time it is read."""
 
     inner: Credentials
     key: tuple[Account, str]

@@ -1,4 +1,4 @@
-"""The operator's file and the trusted hosts, read once at the start of a run. If they are invalid, nothing is done."""
+"""Read the operator's file and the trusted hosts at the start of a run. If they are invalid, nothing is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from reconciler.wiring.command_errors import ConfigurationError
 
 
 def operator_rules(paths: Paths) -> OperatorRules:
-    """Return the rules of the operator's file. Raises `ConfigurationError` with every mistake and its line."""
+    """Return the rules of the operator's file.
+
+    Raises `ConfigurationError` if the file is invalid, with each mistake and its line, or as `read_operator_rules`.
+    """
     rules = read_operator_rules(paths)
     if rules.diagnostics:
         msg = "\n".join(["the operator's file is not valid, so nothing is done:", *map(str, rules.diagnostics)])
@@ -23,9 +26,9 @@ def operator_rules(paths: Paths) -> OperatorRules:
 
 
 def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Trust:
-    """Return the trusted hosts, from the operator's file, from files of bindings and from the environment.
+    """Return the trusted hosts, from the operator's file, from trust files and from the environment.
 
-    Raises `ConfigurationError` if any of them is invalid, or is in a directory that authors of specs can write.
+    Raises `ConfigurationError` if a source is invalid, or if spec authors or other users can write to a trust file.
     """
     texts: dict[str, str] = {}
     try:
@@ -41,14 +44,14 @@ def read_trust(paths: Paths, files: Iterable[Path], rules: OperatorRules) -> Tru
 
 
 def written_by_authors(paths: Paths) -> tuple[Path, ...]:
-    """Return the directories that authors of specs can write."""
+    """Return the directories that spec authors can write to."""
     return (*([paths.specs] if paths.remote is None else []), paths.statuses)
 
 
 def read_operator_rules(paths: Paths) -> OperatorRules:
-    """Return the rules of the operator's file, with diagnostics of its mistakes.
+    """Return the rules of the operator's file, with a diagnostic for each mistake in it.
 
-    Raises `ConfigurationError` if the file cannot be read, or if authors of specs can write it.
+    Raises `ConfigurationError` if the file cannot be read, or if spec authors or other users can write to it.
     """
     if paths.operator is None:
         return OperatorRules()

@@ -1,4 +1,4 @@
-"""Opens the state directory, the policy of the operator and the runtime of a pass."""
+"""Open the state directory and the runtime of a run, and provide the operator's policy."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ from reconciler.wiring.sources import older_statuses, open_specs, status_store
 
 @contextmanager
 def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = True) -> Iterator[Path]:
-    """Prepare the state directory while the body runs, and hold its lock if `is_locked`.
+    """Prepare the state directory, and yield its path. With `is_locked`, hold its lock while the body runs.
 
-    A command that only reads continues without the lock if another process holds it.
+    Raises `BusyError` if `is_locked` and another process holds the lock. Raises `UsageError` or `ConfigurationError` if
+    the directory cannot be used.
     """
     try:
         wanted = paths.state_dir or default_state_dir(paths.identity, os.environ)
@@ -57,7 +58,7 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
     except OSError as error:
         msg = f"the state directory {wanted} cannot be used: {error.strerror or error}; name another with --state-dir"
         raise ConfigurationError(msg) from None
-    # With its own state directory, a remote or a status branch, missing statuses do not mean a fresh clone.
+    # With --state-dir, a remote or a status branch, missing statuses do not mean that the clone is new.
     may_reset = paths.state_dir is None and paths.remote is None and may_reset_sandbox
     try:
         with hold(
@@ -67,7 +68,7 @@ def open_state_dir(paths: Paths, *, is_locked: bool, may_reset_sandbox: bool = T
             wait_s=LOCK_WAIT_S if is_locked else 0,
         ):
             if may_reset and not status_store(paths).holds_anything():
-                # A fresh clone at an old path: the embedded sandbox starts again, because no status refers to its jobs.
+                # In a new clone at an old path, no status refers to jobs of the embedded sandbox, so it is reset.
                 remove_worlds(state_dir)
             if is_locked:
                 yield state_dir
@@ -89,7 +90,7 @@ async def open_runtime(
     watch: tuple[asyncio.Event, Observers] | None = None,
     notify: Notify = ignore_event,
 ) -> AsyncIterator[Runtime]:
-    """Open everything that passes need. `watch` has the stop event and the observers of a watch."""
+    """Open everything that a pass needs while the body runs. `watch` is the stop event and the observers of a watch."""
     trusted = read_trust(paths, trust.files, rules)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -125,7 +126,7 @@ async def open_runtime(
 
 
 def _parse_cache(stack: AsyncExitStack, state_dir: Path, name: str, *, has_lines: bool, is_kept: bool) -> ParseCache:
-    """Open a cache of parsed files. It is saved only by a run that holds the lock and ends soon, so not by a watch."""
+    """Return a cache of parsed files. With `is_kept`, it is saved when the run ends."""
     cache = ParseCache(state_dir / f"{name}.parsed", LocalDisk(state_dir), has_lines=has_lines, is_kept=is_kept)
     if is_kept:
         stack.callback(cache.save)
@@ -146,7 +147,7 @@ def _audit(paths: Paths, stack: AsyncExitStack, observers: Observers | None) -> 
 
 
 class ConfiguredPolicy:
-    """The policy of the operator: the environment, the operator's file and the trusted hosts."""
+    """The operator's policy, from the environment, the operator's file and the trusted hosts."""
 
     def __init__(
         self,
@@ -155,7 +156,7 @@ class ConfiguredPolicy:
         trust: Trust | None = None,
         secret_dirs: tuple[Path, ...] = (),
     ) -> None:
-        """Create the policy. `trust` is None for commands that send nothing."""
+        """Create the policy. `trust` is None for commands that send no request."""
         self._paths = paths
         self._rules = rules
         self._trust = trust
@@ -163,11 +164,14 @@ class ConfiguredPolicy:
         self._marks = SecretMarks()
 
     def provider_type(self, name: str) -> ProviderType:
-        """Return a provider type by its name. Raises LookupError."""
+        """Return a provider type by its name. Raises `LookupError` if it cannot be used."""
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the base URL of the document, else of the vendor's variable, else of the type. Raises ValueError."""
+        """Return the base URL of the document, else of the vendor's variable, else of the type.
+
+        Raises `ValueError` if there is none or if it is invalid.
+        """
         usual = next(filter(None, map(os.environ.get, type_.url_variables)), None)
         text = written or usual or type_.own_url(options)
         if text is None:
@@ -176,7 +180,7 @@ class ConfiguredPolicy:
         return normalise_base_url(text)
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
-        """Return the options from the vendor's variables, for an account that uses the type's usual credential."""
+        """Return the options in the vendor's variables if the account uses the type's usual credential, else none."""
         if source is not None and (source.env is None or source.env != type_.key_variable):
             return {}
         variables = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
@@ -193,15 +197,15 @@ class ConfiguredPolicy:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not be sent to a host; None if it may."""
+        """Return why a credential must not be sent to a base URL; None if it may."""
         return self._trust.check(type_, options, credentials, base_url) if self._trust else None
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return the operator's name of a credential, with a mark of its current secret."""
+        """Return the name that the operator uses for a credential, with a mark of its current secret."""
         return self._marked(credential_name(type_, source))
 
     def named(self) -> Mapping[str, Credential]:
-        """Return the credentials that the operator's file names, by those names."""
+        """Return the credentials that the operator's file names, by their names there."""
         spec = self._rules.spec
         names = {*(rule.credential for rule in spec.paths), *spec.safety.credentials}
         return {name: self._marked(canonical_name(name)) for name in sorted(names)}
@@ -214,18 +218,18 @@ class ConfiguredPolicy:
         )
 
     def _marked(self, name: str) -> Credential:
-        """Return a credential with a mark of its secret: equal secrets under two names have equal marks."""
+        """Return a credential with a mark of its secret. Two names of one secret have equal marks."""
         return Credential(name, self._marks.of(current_secret(name, os.environ, self._secret_dirs)))
 
     def show(self, file: str) -> str:
-        """Return the path of a spec file as a user types it."""
+        """Return the path of a spec file as a user would type it."""
         return str(self._paths.specs / file)
 
     def show_status(self, file: str) -> str:
-        """Return the path of a status file as a user types it."""
+        """Return the path of a status file as a user would type it."""
         return str(self._paths.statuses / file)
 
 
 def _as_yaml(text: str) -> str:
-    """Return the text of a variable as a document has it. `True` becomes `true`, because YAML 1.2 has no `True`."""
+    """Return the text of a variable as a document would contain it: `true` for `True`, and `false` for `False`."""
     return text.lower() if text.lower() in {"true", "false"} else text

@@ -1,4 +1,4 @@
-"""Serves a sandbox over HTTP, for the verb `sandbox`."""
+"""Serve a sandbox over HTTP, for the command `reconcile sandbox`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ async def serve_sandbox(
     faults: tuple[str, ...],
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve a sandbox with its state in memory until a signal arrives. Raises `UsageError`."""
-    from reconciler.sandbox.app import create_app  # noqa: PLC0415  slow to import, and needed for this verb only
+    """Serve a sandbox until a signal arrives, with its state in memory.
+
+    Raises `UsageError` if the options are invalid, or if the address cannot be used.
+    """
+    from reconciler.sandbox.app import create_app  # noqa: PLC0415  slow to import, and needed only for this command
     from reconciler.sandbox.serving import serve  # noqa: PLC0415
     from reconciler.sandbox.world import World  # noqa: PLC0415
 
@@ -39,7 +42,7 @@ async def serve_sandbox(
 
 
 def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
-    """Return the jobs and faults of a sandbox: from the Provider documents in a file, sample jobs, and YAML faults."""
+    """Return the jobs and faults of a sandbox, from a file with Provider documents, sample jobs, and faults as YAML."""
     try:
         declared = [] if jobs is None else _declared_options(jobs)
         rules = [parse(fault)[0].value for fault in faults]

@@ -1,4 +1,4 @@
-"""Checks of a selection that no spec matches, because a typo must not look like a pass without work."""
+"""Check for a selection that matches no spec, because a typo must not look like a pass without work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.wiring.command_errors import UsageError
 
 
 def check_selection(report: Report, selection: Selection, snapshot: Snapshot) -> Report:
-    """Return the report, with a notice if the selection matched no spec. Raises `UsageError` as `why_no_match` does."""
+    """Return the report, with a notice if no spec matches the selection. Raises `UsageError` as `why_no_match`."""
     if report.rows or not (selection.labels or selection.provider):
         return report
     notice = why_no_match(selection, snapshot)
@@ -21,9 +21,9 @@ def check_selection(report: Report, selection: Selection, snapshot: Snapshot) ->
 
 
 def why_no_match(selection: Selection, snapshot: Snapshot) -> str | None:
-    """Return a sentence if no spec matches a selection; None if one does, or if there is no selection.
+    """Return a message if no spec matches the labels and provider of a selection; None otherwise.
 
-    Raises `UsageError` for a provider that is the name of neither a document nor a provider type.
+    Raises `UsageError` if the provider is not the name of a Provider document or a provider type, and no spec uses it.
     """
     provider, wanted = selection.provider, set(selection.labels)
     if provider is not None and not snapshot.broken_files and provider not in _providers(snapshot):

@@ -1,4 +1,4 @@
-"""Opens the source of the specs and the store of the statuses: a directory, a checkout, or a Git remote."""
+"""Open the source of the specs and the store of the statuses: a directory, a checkout, or a Git remote."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ _TOKEN = "RECONCILE_GIT_TOKEN"  # noqa: S105  the variable's name
 
 
 def specs_dir(paths: Paths, parse: Parse = parse) -> SpecsDir:
-    """Return the specs directory as a source without Git."""
+    """Return the source of the specs in a directory, without Git."""
     return SpecsDir(paths.specs, paths.statuses, LocalDisk(paths.specs), str(paths.specs), parse)
 
 
 def status_store(paths: Paths, parse: Parse = parse) -> StatusDirectory:
     """Return the store of the statuses.
 
-    If the operator sets its directory, the store creates it. Otherwise it is below the specs directory: the store does
-    not recreate a specs directory that was removed. In both cases it follows no links.
+    If the operator sets the status directory, the store creates it. Otherwise, it is below the specs directory, and the
+    store does not recreate a specs directory that was removed. In both cases, links are not followed.
     """
     is_beside = paths.status_dir is None
     root = paths.specs if is_beside else paths.statuses
@@ -70,7 +70,7 @@ async def open_specs(
     is_watch: bool,
     is_stopping: Callable[[], bool],
 ) -> SpecSource:
-    """Return the source of the specs, with commits and authors from Git if they are in a checkout or a remote."""
+    """Return the source of the specs. In a checkout or a Git remote, it also provides commits and authors."""
     if paths.remote is not None:
         access = _remote_credentials(paths.remote, trust)
         specs = _remote_specs(paths.remote, access, state_dir, parse, is_stopping, may_change=may_change)
@@ -86,7 +86,7 @@ async def open_specs(
 
 
 def _remote_credentials(remote: GitRemote, trust: Trust) -> RemoteCredentials:
-    """Return the credentials of a remote. Raises `ConfigurationError` if they would be sent without encryption."""
+    """Return the credentials of a remote. Raises `ConfigurationError` if they must not be sent over plain http."""
     access = RemoteCredentials(remote.url, remote.user, remote.token_file, os.environ.get(_TOKEN) or remote.password)
     refused = trust.check_plain(_TOKEN, remote.url) if access.is_given else None
     if refused is not None:
@@ -124,7 +124,7 @@ def _remote_specs(
 
 
 async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs:
-    """Poll a Git remote once, and return its specs. A watch waits for an unreachable remote; a single pass fails."""
+    """Poll a Git remote once, and return its specs. Raises `ConfigurationError` if there is no commit to read."""
     await asyncio.to_thread(specs.poll)
     if specs.head is None and not may_be_unreachable:
         msg = f"the specs cannot be fetched: {specs.unreachable}"
@@ -133,7 +133,7 @@ async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs
 
 
 def older_statuses(paths: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
-    """Return earlier statuses from the Git history, if the journal is younger than the window of the guard."""
+    """Return earlier statuses from Git history if the journal is younger than the window of the guard, else none."""
     now = SystemClock().now()
     if paths.remote is not None:
         return EarlierStatuses()
@@ -145,7 +145,7 @@ def older_statuses(paths: Paths, state_dir: Path, journal: StateJournal) -> Earl
 
 
 def change_notifier(specs: SpecSource, paths: Paths) -> AbstractAsyncContextManager[ChangeNotifier]:
-    """Return the notifier that wakes a watch: by polling the remote, or by watching the directory."""
+    """Return the notifier that wakes a watch. It polls the remote or watches the directory."""
     if isinstance(specs, RemoteSpecs) and paths.remote is not None:
         return polling(specs, paths.remote.poll_s)
     if isinstance(specs, CheckedOutSpecs):
@@ -154,7 +154,7 @@ def change_notifier(specs: SpecSource, paths: Paths) -> AbstractAsyncContextMana
 
 
 def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
-    """Return the paths with the directory of the statuses: a status branch or a remote uses the state directory."""
+    """Return the paths. With a status branch or a remote, the default status directory is in the state directory."""
     is_separate = publishing.status_branch is not None or paths.remote is not None
     if not is_separate or paths.status_dir is not None:
         return paths
@@ -164,9 +164,10 @@ def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Pa
 async def with_publisher(
     runtime: Runtime, paths: Paths, publishing: Publishing, state_dir: Path, *, is_watch: bool = False
 ) -> Runtime:
-    """Return the runtime with a publisher, after the published statuses have been read.
+    """Return the runtime with a publisher if publishing is wanted, after the published statuses have been read.
 
-    A watch continues if the remote is unreachable: until the published statuses have been read, it requests no change.
+    If the remote of a shared branch is unreachable, a watch continues, but requests no change until the published
+    statuses have been read. Raises `UsageError` or `ConfigurationError` if statuses cannot be published.
     """
     if not publishing.is_wanted:
         return runtime

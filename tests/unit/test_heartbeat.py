@@ -47,7 +47,7 @@ def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
     "url", ["", "http://[::1", "https://h:0/", "example.org/ping", "ftp://example.org", "https://user:key@example.org/"]
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="begins with http"):
+    with pytest.raises(ValueError, match="must start with http"):
         check_url(url)
 
 
