@@ -1,7 +1,7 @@
 """Undo the conversions that Git applies to a file when it checks the file out.
 
-`core.autocrlf`, and the attributes `text`, `eol`, `ident` and `working-tree-encoding` (gitattributes), give one commit
-different bytes in two working trees. Digests and comparisons use the committed bytes.
+Because of `core.autocrlf` and the attributes `text`, `eol`, `ident` and `working-tree-encoding` (gitattributes), a
+committed file can have different bytes in two working trees. Digests and comparisons use the committed bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _IDENT = re.compile(rb"\$Id: [0-9a-f]{40,64} \$")
 
 
 def as_committed(data: bytes) -> bytes:
-    """Return a text file's bytes as Git stores them: UTF-8, line feeds, and `$Id$` not expanded."""
+    """Return a text file's bytes as Git stores them: UTF-8, line feeds, and `$Id$` not expanded.
+
+    If the file has a byte order mark but cannot be decoded, return its bytes unchanged.
+    """
     for mark, encoding in _ENCODINGS:
         if data.startswith(mark):
             try:

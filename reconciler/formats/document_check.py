@@ -1,4 +1,4 @@
-"""Check one document of a YAML text against the model of its kind. Each error has its line."""
+"""Check one document of a YAML text against the model of its kind. Each error names its line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DocumentCheck:
 
     Args:
         raw: the document.
-        shown: its file as the user would type it.
+        shown: the path of its file, as the user would type it.
         kinds: the allowed kinds, with their models.
     """
 
@@ -36,14 +36,14 @@ class DocumentCheck:
     kinds: Mapping[str, type[BaseModel]]
 
     def problems(self) -> list[Diagnostic]:
-        """Return the errors of the YAML, and the error of a document that is no mapping."""
+        """Return the errors in the YAML, and an error if the document is not a mapping."""
         found = [self.diagnostic(each.path, each.message, line=each.line) for each in self.raw.problems]
         if not isinstance(self.raw.value, dict):
             found.append(self.diagnostic((), "a document must be a mapping with apiVersion, kind, metadata and spec"))
         return found
 
     def check_header(self, value: Mapping[str, Any]) -> list[Diagnostic]:
-        """Return the errors of `apiVersion` and `kind`. `validated` then assumes the correct values."""
+        """Return the errors in `apiVersion` and `kind`. `validated` ignores these keys, so no error is repeated."""
         found = []
         version, kind = value.get("apiVersion"), value.get("kind")
         if is_too_new(value):
@@ -58,7 +58,7 @@ class DocumentCheck:
         return found
 
     def validated(self, kind: str, value: Mapping[str, Any]) -> tuple[BaseModel | None, list[Diagnostic]]:
-        """Return the document of a mapping, or its errors."""
+        """Validate a mapping as a document of a kind. Return the document, or None and the errors."""
         model = self.kinds[kind]
         try:
             completed = {**value, "apiVersion": API_VERSION, "kind": kind}
@@ -79,7 +79,7 @@ class DocumentCheck:
         )
 
     def _without_merged(self, errors: Iterable[FieldError]) -> Iterator[FieldError]:
-        """Yield the errors except missing fields that a merge key would have set. The merge key has its own error."""
+        """Yield the errors, except missing fields that a merge key may have set. The merge key is reported instead."""
         merged = {each.path[:-1] for each in self.raw.problems if each.path[-1:] == (MERGE,)}
         return (each for each in errors if not (each.is_absence and each.path[:-1] in merged))
 
@@ -91,7 +91,7 @@ class DocumentCheck:
 
 
 def is_too_new(value: Mapping[str, Any]) -> bool:
-    """Whether a document is of a later `apiVersion`."""
+    """Return whether a document has a later `apiVersion` than the one that this version reads."""
     version = _OUR_VERSION.match(str(value.get("apiVersion")))
     return version is not None and int(version[1]) > 1
 

@@ -1,8 +1,8 @@
-"""Find files that look like specs and are not read because of their names. Pure.
+"""Find files that look like specs but are not read because of their names. Pure.
 
-Rules: a file is reported if only the case of its suffix is wrong. A file with a common suffix (`.json`, or `.yaml.txt`,
-as editors on Windows save it) is reported only if it has a document of ours. Backups of editors and merges, and
-templates, are not reported, because their authors chose those names.
+Rules: a file is reported if only the case of its suffix is wrong. A file with another suffix that is common for specs
+(`.json`, or `.yaml.txt`, which editors on Windows add) is reported only if it contains a document for reconcile.
+Templates, and backups that editors or merges create, are not reported, because their names are intended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MARK = b"jobs.reconciler/"
 
 
 def intended_name(path: str) -> str | None:
-    """Return the name under which a file would be read, if it looks like a spec but is not read; else None."""
+    """Return the name under which a file would be read, or None if it is read already or does not look like a spec."""
     if path.endswith(SUFFIXES):
         return None
     name = PurePosixPath(path).name
@@ -25,15 +25,15 @@ def intended_name(path: str) -> str | None:
 
 
 def is_yaml_by_name(path: str) -> bool:
-    """Whether the name alone shows that a file is YAML. Otherwise its content decides."""
+    """Return whether the name alone shows that a file is YAML. Otherwise its content decides."""
     return path.lower().endswith(SUFFIXES)
 
 
 def has_our_documents(data: bytes) -> bool:
-    """Whether a file of another type has a document of ours."""
+    """Return whether a file seems to contain a document for reconcile, because it names the API group."""
     return _MARK in data
 
 
 def rename_hint(name: str) -> str:
-    """Return the message for a file that should have this name."""
-    return f"is not read: only names that end in .yaml or .yml are; rename it to {name}"
+    """Return the message for a file that would be read under another name."""
+    return f"is not read, because its name does not end in .yaml or .yml: rename it to {name}"

@@ -1,6 +1,7 @@
 """Read and write a pinned plan as a JSON file.
 
-Rules: equal plans have equal bytes. A file that is incomplete, or that we would not write, is refused.
+Rules: equal plans have equal bytes. A file that is incomplete, or that `render_plan` could not have written, is
+refused.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def render_plan(plan: PinnedPlan) -> str:
 
 
 def plan_digest(plan: PinnedPlan) -> str:
-    """Return the digest of a plan, which is of the bytes of its file."""
+    """Return the SHA-256 digest of a plan, computed over the contents of its file."""
     return f"sha256:{hashlib.sha256(render_plan(plan).encode()).hexdigest()}"
 
 
@@ -41,12 +42,12 @@ def read_plan(path: Path) -> PinnedPlan:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         if (tree["apiVersion"], tree["kind"]) != (API_VERSION, _KIND):
-            raise _unreadable(path, "it is of another kind or version")
+            raise _unreadable(path, "it has another kind or version")
         return PinnedPlan(frozenset(map(_pin, tree["changes"])))
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise _unreadable(path, "it is not as `reconcile plan --out` writes it") from None
+        raise _unreadable(path, "its content is not what `reconcile plan --out` writes") from None
 
 
 def _pin(entry: Mapping[str, Any]) -> Pin:
@@ -62,4 +63,4 @@ def _pin(entry: Mapping[str, Any]) -> Pin:
 
 
 def _unreadable(path: Path, why: str) -> PlanUnreadableError:
-    return PlanUnreadableError(f"{path} is no usable plan: {why}. Create one with `reconcile plan --out {path}`")
+    return PlanUnreadableError(f"{path} is not a usable plan: {why}. Create one with `reconcile plan --out {path}`")

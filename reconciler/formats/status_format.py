@@ -1,8 +1,8 @@
 """The fields of a status file, in the order in which they are written, each with the form of its value.
 
-The writer and the parser both read these records. A new field is one row here and one attribute in the model. The key
-is the attribute's name in camel case. The model decides the type of a value and whether a file may lack it: a field
-with a default may be missing.
+The writer and the parser both read these records. A new field takes one row here and one attribute in the model. The
+key in the file is the attribute's name in camel case. The model decides the type of a value and whether a file may omit
+it: a field with a default may be missing.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from reconciler.model.status import (
 
 
 class Form(Enum):
-    """How a value is written. None is `null` in each form."""
+    """How a value is written. If a value may be None, that is written as `null`."""
 
     WORD = auto()
-    """A number, or a word of ours that YAML reads as text."""
+    """A number, or a word from a fixed set that YAML reads as text."""
     QUOTED = auto()
-    """A word of ours that YAML would read as another type."""
+    """A word from a fixed set that YAML would read as another type, in quotes."""
     TEXT = auto()
-    """A text, quoted if needed."""
+    """A text, in quotes if needed."""
     FOREIGN = auto()
-    """A text from a provider, or one that quotes it: cleaned, and quoted if needed."""
+    """A text that a provider sent, or that repeats such a text: cleaned, and in quotes if needed."""
     MOMENT = auto()
     FLAG = auto()
     MAPPING = auto()
@@ -52,11 +52,11 @@ class Field:
 
     Args:
         name: the attribute of the model.
-        form: how its value is written, or each item of a list.
-        record: the fields of the value, or of each item, if that is a record.
-        is_list: whether the value is a tuple of them.
-        is_left_out: whether the model's default is not written at all.
-        constant: a constant value, which the parser ignores.
+        form: how the value is written, or how each item of a list is written.
+        record: the fields of the value, or of each item of a list, if that is a record.
+        is_list: whether the value is a tuple, which is written as a list.
+        is_left_out: whether the field is omitted while its value is the model's default.
+        constant: a value that is always written, and that the parser ignores.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Field:
 
     @property
     def key(self) -> str:
-        """The field's name in a file."""
+        """The key of the field in a file."""
         first, *others = self.name.split("_")
         return first + "".join(map(str.capitalize, others))
 
@@ -79,7 +79,7 @@ class Record:
 
     Args:
         model: the class.
-        fields: one for each of its attributes.
+        fields: one field for each attribute that is not in `elsewhere`, and the constants.
         elsewhere: the attributes that are in another part of the file.
     """
 
@@ -88,11 +88,11 @@ class Record:
     elsewhere: tuple[str, ...] = ()
 
     def default(self, attribute: str) -> object:
-        """Return the model's default of an attribute."""
+        """Return the default that the model gives to an attribute."""
         return next(each.default for each in fields(self.model) if each.name == attribute)
 
     def field(self, attribute: str) -> Field:
-        """Return the field of an attribute. Raises LookupError if the record has none."""
+        """Return the field of an attribute. Raises `LookupError` if the record has none."""
         found = next((each for each in self.fields if each.name == attribute), None)
         if found is None:
             msg = f"the format of a status has no field for {self.model.__name__}.{attribute}"
@@ -111,7 +111,7 @@ class ProviderCondition:
 
 @dataclass(frozen=True, slots=True)
 class ProviderTree:
-    """A `ProviderStatus` as its file has it, with a list of one condition."""
+    """A `ProviderStatus` in the structure of its file, with a list of one condition."""
 
     account: str
     conditions: tuple[ProviderCondition, ...]
@@ -186,7 +186,7 @@ JOB_STATUS = Record(
     ),
     elsewhere=("name", "kind"),
 )
-"""`status` of a job's file. The name and the kind are above it."""
+"""The mapping `status` in the status file of a job. The name and the kind are above it in the file."""
 
 PROVIDER_CONDITION = Record(
     ProviderCondition,
@@ -206,7 +206,7 @@ PROVIDER_STATUS = Record(
         Field("jobs", Form.TEXT, is_list=True, is_left_out=True),
     ),
 )
-"""`status` of `_providers/<name>.yaml`."""
+"""The mapping `status` in `_providers/<name>.yaml`."""
 
 RECORDS = (
     CONDITION, ERROR, JOB, ORIGIN, RECEIPT, REMEMBERED, HISTORY, JOB_STATUS, PROVIDER_CONDITION, PROVIDER_STATUS

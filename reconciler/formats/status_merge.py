@@ -1,7 +1,8 @@
 """Three-way merge of one status, for two runs that published at the same time.
 
-Rules: requests are never forgotten. Each receipt of either side stays, in the version that records more. For everything
-else the published side wins, because the next observation corrects it, unless our side has the newer receipt.
+Rules: no request is forgotten. Each receipt that either version contains is kept, and if both contain it, the one that
+records more progress. Everything else is taken from the published version, because the next observation corrects it,
+unless this run's version has the newer receipt.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Remembered
 
 
 def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | None:
-    """Return the merged status file, or None if there should be none.
+    """Return the merged status file, or None if the file should not exist.
 
     Args:
-        before: the common ancestor.
-        ours: our version.
-        theirs: the version that others have published since.
+        before: the common ancestor, or None if there is none.
+        ours: the version of this run.
+        theirs: the version that other runs have published since, or None if they published none.
     """
     mine, published, known = _read(ours), _read(theirs), _read(before)
     if mine is None or mine.receipts == (known.receipts if known else ()):
@@ -28,7 +29,7 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
     if published is None:
         return ours
     if _identity(published) != _identity(mine):
-        # A receipt of another job does not belong in this status, but the guard must still count its attempt.
+        # A receipt for another job does not belong in this status, but the guard must still count its attempt.
         attempts = _new_attempts(mine, known)
         return render_status(replace(published, spent=(*published.spent, *attempts))).encode() if attempts else theirs
     further = max(published, mine, key=_progress)
@@ -37,7 +38,7 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
 
 
 def _new_attempts(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedAttempt, ...]:
-    """Return our attempts since the common ancestor."""
+    """Return the attempts of the receipts in `mine` that the common ancestor lacks."""
     before = {(each.requested_at, each.verb) for each in known.receipts} if known else set()
     account = mine.job.account if mine.job else ""
     new = [each for each in mine.receipts if (each.requested_at, each.verb) not in before]
@@ -61,7 +62,7 @@ def _progress(status: JobStatus) -> tuple[object, ...]:
 
 
 def _completeness(receipt: Receipt) -> tuple[object, ...]:
-    """Return a sort key: how much a version of a receipt records."""
+    """Return a sort key for versions of one receipt, by the progress that they record."""
     return receipt.confirmed_at is not None, not receipt.is_open, receipt.accepted_at is not None, receipt.attempts
 
 

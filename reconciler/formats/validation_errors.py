@@ -1,7 +1,7 @@
-"""Translate pydantic's errors to messages for the author of a document.
+"""Translate pydantic's errors into messages for the author of a document.
 
-Rules: no text of pydantic reaches a user. A value is shown without control characters and cut. A value in the place of
-a credential is not shown at all.
+Rules: no message text of pydantic reaches a user. A value is shown shortened and without control characters. A value
+where a credential belongs is never shown.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ MESSAGES = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
 }
-"""Messages by pydantic's error type. A message about the type of a value continues with the value."""
+"""Messages by pydantic's error type. The rejected value is added to most of them."""
 
 
 _ABOUT_SIZE = frozenset({"too_long", "too_short"})
-"""Errors about the number of items. Naming the value, a list, would not help."""
+"""Errors about the number of items. The value, a list, is not added to their messages, because it would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,20 @@ class FieldError:
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that was probably meant, if one is similar; case does not matter."""
+    """Return the candidate that was probably meant, or None if none is similar. Case does not matter."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     found = difflib.get_close_matches(word[:80].lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the suggestion at the end of a diagnostic, if one candidate is similar."""
+    """Return the suggestion for the end of a diagnostic, or None if no candidate is similar."""
     meant = closest(word, candidates)
     return None if meant is None else f"did you mean {meant!r}?"
 
 
 def field_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldError]:
-    """Yield each error once, at most 50. `model` is the model that the value failed."""
+    """Yield each error once, at most `ERRORS_MAX` of them. `model` is the model that rejected the value."""
     if error.error_count() > LISTED_MAX:
         yield FieldError((), f"has {error.error_count():,} errors: is this a spec?")
         return
@@ -129,7 +129,7 @@ def _described(value: object) -> str:
 
 
 def _keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """Return the valid keys of the mapping at a path. The index of a list does not change them."""
+    """Return the valid keys of the mapping at a path. List indexes in the path are skipped."""
     for step in path:
         field = next((each for name, each in model.model_fields.items() if step in {name, each.alias}), None)
         if field is not None:

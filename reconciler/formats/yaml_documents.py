@@ -1,6 +1,6 @@
 """The results of parsing a YAML text, and the limits on it. Pure.
 
-`yaml_text` makes these records. They are apart because most modules need the records and not the parser.
+`yaml_text` creates these records. They have a module of their own because most modules need them but not the parser.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from reconciler.formats.yaml_positions import Lines, Path
 
 REPEATED_NODES_MAX = 100_000
-"""The most nodes that aliases of one file may repeat, because each takes memory but hardly any characters."""
+"""The most nodes that aliases in one file may repeat, because an alias takes few characters but much memory."""
 PROBLEMS_MAX = 1_000
-"""A file with more errors than this is reported as a whole."""
+"""If a file has more errors than this, only that is reported."""
 
 
 class YamlUnreadableError(Exception):
-    """A text that cannot be parsed. `line` counts from 1, if it is known."""
+    """A text that cannot be parsed. `line` counts from 1, or is None if it is unknown."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class YamlUnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class YamlProblem:
-    """One error in a document that can be parsed otherwise."""
+    """One error in a document that can otherwise be parsed."""
 
     path: Path
     line: int
@@ -36,7 +36,7 @@ class YamlProblem:
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """A document as dicts, lists, texts and None. `lines` has the line of each key and item, by path."""
+    """A document as dicts, lists, texts and None. `lines` contains the line of each key and item, by path."""
 
     value: Any
     line: int
@@ -50,20 +50,20 @@ Parse = Callable[[str], tuple[RawDocument, ...]]
 
 @dataclass(slots=True)
 class ParseBudget:
-    """What a file may still contain of things that cost more memory than the characters they take."""
+    """The remaining budget of a file for constructs that use far more memory than their text."""
 
     repeated_nodes: int = REPEATED_NODES_MAX
     problems: int = PROBLEMS_MAX
 
     def use_repeated_nodes(self, nodes: int, line: int) -> None:
-        """Count nodes that an alias repeats. Raises `YamlUnreadableError` if none are left."""
+        """Subtract the nodes that an alias repeats. Raises `YamlUnreadableError` if the budget is exceeded."""
         self.repeated_nodes -= nodes
         if self.repeated_nodes < 0:
             msg = f"aliases repeat more than {REPEATED_NODES_MAX:,} values"
             raise YamlUnreadableError(msg, line)
 
     def use_problem(self, line: int) -> None:
-        """Count one error in a document. Raises `YamlUnreadableError` if none are left."""
+        """Subtract one error in a document. Raises `YamlUnreadableError` if the budget is exceeded."""
         self.problems -= 1
         if self.problems < 0:
             msg = f"contains more than {PROBLEMS_MAX:,} errors: is this a spec?"

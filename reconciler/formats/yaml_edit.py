@@ -1,8 +1,9 @@
 """Set one value in a YAML text and leave everything else as the author wrote it. Pure.
 
-Rules: the text is cut only at the parser's positions. Comments, quotes, line breaks, flow style and a byte order mark
-stay. The result is parsed again. If anything but the wanted value changed, or the document became invalid, the edit is
-refused with a message. A round-trip dumper is not used, because it would reformat the author's text.
+Rules: the text is cut only at positions that the parser reports. Comments, quotes, line breaks, flow style and a byte
+order mark are preserved. The result is parsed again. If anything but the wanted value has changed, or the document has
+become invalid, the edit is refused with a message. A round-trip dumper is not used, because it would reformat the
+author's text.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _NOT_TEXT_ELSEWHERE = frozenset({"true", "false", "yes", "no", "on", "off", "nul
 
 
 class YamlEditError(Exception):
-    """The edit cannot be made automatically. The message says why, and at which line."""
+    """The edit cannot be made automatically. The message says why, and at which line if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One value to set below `spec`, in the job document of that name."""
+    """One value to set below `spec` in the job document named `name`."""
 
     name: str
     keys: tuple[str, ...]
@@ -50,7 +51,7 @@ class Edit:
 
 
 def set_value(data: bytes, edit: Edit) -> bytes:
-    """Return a file's bytes with one value set, added or removed, or the same bytes if there is nothing to change.
+    """Return a file's bytes with one value set, added or removed, or the same bytes if the value is already there.
 
     Raises `YamlEditError`, and no other exception.
     """
@@ -58,7 +59,7 @@ def set_value(data: bytes, edit: Edit) -> bytes:
     try:
         text = data.removeprefix(mark).decode()
     except UnicodeDecodeError:
-        msg = "this is not UTF-8"
+        msg = "the file is not UTF-8"
         raise YamlEditError(msg) from None
     before = _values(text)
     index = _index(before, edit.name)
@@ -79,7 +80,7 @@ def set_value(data: bytes, edit: Edit) -> bytes:
 
 
 def scalar(text: str, style: str | None = None) -> str:
-    """Return a text as a YAML scalar: in the given quotes, or plain if no reader could take it for another type."""
+    """Return a text as a YAML scalar: in the given quotes, without quotes if that is safe, or in double quotes."""
     is_one_line = text.isprintable()
     if style == "'" and is_one_line:
         return "'" + text.replace("'", "''") + "'"
@@ -97,7 +98,7 @@ def _values(text: str) -> list[Any]:
     try:
         return [each.value for each in parse(text)]
     except YamlUnreadableError as error:
-        msg = f"this cannot be read: {error}"
+        msg = f"the file cannot be read: {error}"
         raise YamlEditError(msg) from None
 
 
@@ -105,7 +106,7 @@ def _nodes(text: str, index: int, depth: int) -> Mapping[Path, Node]:
     try:
         return locate(text, index, depth)
     except YamlUnreadableError as error:
-        msg = f"this {error}"
+        msg = f"the file {error}"
         raise YamlEditError(msg) from None
 
 
@@ -116,7 +117,7 @@ def _index(values: list[Any], name: str) -> int:
         if isinstance(value, dict) and str(value.get("kind")) in KINDS and _name(value) == name
     ]
     if len(found) != 1:
-        msg = f"there are {len(found)} documents of this name in it"
+        msg = f"the file contains {len(found)} documents of this name"
         raise YamlEditError(msg)
     return found[0]
 
@@ -127,7 +128,7 @@ def _name(value: Mapping[str, Any]) -> object:
 
 
 def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
-    """Return the edited document, and the current value at the path."""
+    """Return a copy of the document with the edit, and the current value at its path."""
     document = json.loads(json.dumps(document))  # a copy without shared values, which aliases create
     inner = document
     for key in edit.path[:-1]:
@@ -195,7 +196,7 @@ def _removed(text: str, nodes: Mapping[Path, Node], path: Path) -> str:
 
 
 def _line_end(text: str, position: int) -> tuple[int, str]:
-    """Return the end of the line of a position, and the line break that the text uses."""
+    """Return the end of the line that contains a position, and the line break that the text uses."""
     found = _BREAK.search(text, position)
     if found is not None:
         return found.start(), found[0]

@@ -1,4 +1,4 @@
-"""Translate messages of the YAML parser to messages that say what to do."""
+"""Translate messages of the YAML parser into messages that say what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MESSAGES = (
 
 
 def explain_error(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
-    """Return the message for a parser's error and the line to report it at. Lines count from 0.
+    """Return the message for a parser error, and the line at which to report it. Lines count from 0.
 
     Args:
         problem: the parser's message.

@@ -1,7 +1,7 @@
-"""The positions of values in a YAML document: their lines, or the characters between which they are. Pure.
+"""The positions of values in a YAML document, as lines or as ranges of characters. Pure.
 
-Rules: a position is found by its path, which is the keys and indexes that lead to it. The memory for a document is
-proportional to the document, however deep it is.
+Rules: a position is found by the path of the value, which is the sequence of keys and indexes that leads to it. The
+memory for the positions is proportional to the size of the document, however deeply it is nested.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 Members = dict[str, Any] | list[Any]
-"""The lines of a mapping's keys or a list's items. Each is a number, or a list of the number and the members below."""
+"""The lines of a mapping's keys or a list's items: for each its line, or a list of its line and its own members."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class Lines(Mapping[Path, int]):
     tree: Members
 
     def __getitem__(self, path: Path) -> int:
-        """Return the line of a path. Raises KeyError if there is no such path."""
+        """Return the line of the value at a path. Raises `KeyError` if there is no such path."""
         node: Any = [None, self.tree]
         for step in path:
             members: Any = node[1] if isinstance(node, list) else ()
@@ -56,7 +56,8 @@ def _paths(above: Path, members: Members) -> Iterator[Path]:
 class Node:
     """The position of a value in the text: its first character, and the one after its last.
 
-    `style` is the parser's: `'`, `"`, `|`, `>`, or None for a plain scalar and for every value that is no scalar.
+    `style` is the style that the parser reports: `'`, `"`, `|` or `>`. It is None for a plain scalar and for
+    every value that is not a scalar.
     """
 
     start: int
@@ -68,5 +69,5 @@ class Node:
     is_flow: bool
     is_alias: bool
     is_marked: bool
-    """Whether it starts with an anchor or a tag."""
+    """Whether the value starts with an anchor or a tag."""
     style: str | None

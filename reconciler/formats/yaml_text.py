@@ -1,11 +1,11 @@
-"""Parse YAML to dicts, lists and texts: every scalar stays the text in the file, and every value has its line.
+"""Parse YAML into dicts, lists and texts. A scalar stays the text that is in the file, and each value has a line.
 
 This is the only module that imports `yaml`. Rules:
 
 - No type is guessed from a scalar. Only a plain `null`, `~` or empty scalar is None.
 - Aliases are followed, up to a limit. Merge keys and foreign tags are refused.
-- The memory for a text is proportional to the text, whatever it contains. Therefore lines are a tree instead of a path
-  per node, and aliases and errors are counted.
+- The memory for a text is proportional to its length, whatever it contains. Therefore lines are stored as a tree
+  instead of one path per node, and the number of repeated nodes and of errors is limited.
 
 Implementation: documents are built from the parser's events instead of its nodes. That is twice as fast, and the
 composer in C overflows the stack on deep nesting.
@@ -49,11 +49,14 @@ _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 
 
 def parse(text: str) -> tuple[RawDocument, ...]:
-    """Return the documents of a text. An empty one has the value None. Raises `YamlUnreadableError` in plain words."""
+    """Return the documents in a text. An empty document has the value None.
+
+    Raises `YamlUnreadableError` with a message for the user.
+    """
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
-        msg = "a conflict of a Git merge is not resolved here"
+        msg = "a Git merge conflict is not resolved here"
         raise YamlUnreadableError(msg, line)
     try:
         return tuple(_documents(yaml.parse(text, Loader=_LOADER)))
@@ -82,7 +85,7 @@ def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
         next(islice(begun, index, None))
         return _NodeLocator(events, text, depth).document()
     except yaml.YAMLError:  # the pure Python parser accepts slightly less than libyaml
-        msg = "uses a layout that this editor cannot change safely; edit it by hand"
+        msg = "uses a layout that cannot be edited safely"
         raise YamlUnreadableError(msg) from None
 
 
@@ -100,7 +103,7 @@ def _documents(events: Iterator[Event]) -> Iterator[RawDocument]:
 
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> YamlUnreadableError:
     problem = error.problem or "cannot be understood"
-    if "nesting depth" in problem:  # libyaml has a limit of its own since 0.2.6, and may reach it before we count
+    if "nesting depth" in problem:  # libyaml has had its own limit since 0.2.6, and may reach it first
         return YamlUnreadableError(_TOO_DEEP, error.problem_mark.line + 1 if error.problem_mark else None)
     found, begun = (mark.line if mark else None for mark in (error.problem_mark, error.context_mark))
     words, at = explain_error(problem, found, begun, text.splitlines())
@@ -126,7 +129,7 @@ class _NodeLocator:
         return self._nodes
 
     def _visit(self, event: Any, path: Path | None, key: Any) -> int:
-        """Record the value that begins with this event, if it has a path, and return its end."""
+        """Record the value that begins with this event if a path is given, and return the position of its end."""
         is_alias, is_scalar = isinstance(event, AliasEvent), isinstance(event, ScalarEvent)
         end = _end(event) if is_alias or is_scalar else self._visit_members(event, path)
         if path is None:
@@ -146,7 +149,7 @@ class _NodeLocator:
         return end
 
     def _visit_members(self, event: Any, path: Path | None) -> int:
-        """Record the members of a collection, and return its end. In block style it ends with its last value."""
+        """Record the members of a collection, and return its end. A block collection ends with its last value."""
         inside = path if path is not None and len(path) < self._depth else None
         count, end = 0, _end(event)
         while not isinstance(inner := next(self._events), SequenceEndEvent | MappingEndEvent):
@@ -168,10 +171,10 @@ class _Builder:
         self._events = events
         self._left = left
         self._nodes = 0
-        """The number of nodes so far, counting repeated ones again."""
+        """The number of nodes so far. A node that an alias repeats is counted again."""
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._path: list[str | int | None] = []
-        """The path of the current value. None stands for a key of the mapping above."""
+        """The path of the current value. None stands for a key that has not been read yet."""
         self._last_line = 0
         self._problems: list[YamlProblem] = []
 
@@ -263,7 +266,7 @@ class _Builder:
         return ""
 
     def _line(self, event: Event) -> int:
-        """Return the line of an event. Events of one line share one object, because a line may have many of them."""
+        """Return the line of an event. All events on a line share one `int`, because a line may contain many events."""
         line = _line(event)
         if line != self._last_line:
             self._last_line = line

@@ -1,8 +1,8 @@
 """A file that lines are appended to for months, while `logrotate` or a person may move it away.
 
 Rules: before each line, the file of that name is compared with the open one, as `logging.handlers.WatchedFileHandler`
-does. A file that was moved or deleted is created again. A line that did not fit on the disk never runs into the next
-one. A pipe without a reader is an error and does not block.
+does. A file that was moved or deleted is created again. If a line was written only in part, because the disk is full,
+the next one starts on a new line. A pipe without a reader is an error and does not block.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from reconciler.local.file_writer import open_to_append
 from reconciler.redaction import KNOWN_SECRETS
 
 _CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
-"""The errors of `fsync` for a pipe or a terminal."""
+"""The errors with which `fsync` refuses a pipe or a terminal."""
 
 
 class AppendFile:
-    """A file that is open for appending. Opening it may raise OSError."""
+    """A file that is open for appending. The constructor opens it. Raises `OSError`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,11 +28,11 @@ class AppendFile:
         self._descriptor = self._open()
 
     def append(self, line: bytes, *, is_durable: bool) -> None:
-        """Append a line that ends in a newline, with known secrets redacted, in one write. Raises OSError.
+        """Append a line that ends in a newline, with known secrets redacted, in one write. Raises `OSError`.
 
         Args:
             line: the line.
-            is_durable: whether to return only once it is on the disk.
+            is_durable: whether to return only once the line is on the disk.
         """
         if self._was_moved():
             self.reopen()
@@ -47,13 +47,13 @@ class AppendFile:
             self._sync()
 
     def reopen(self) -> None:
-        """Open the file again by its name, and create it if it is missing. Raises OSError."""
+        """Open the file again by its path, and create it if it is missing. Raises `OSError`."""
         descriptor = self._open()
         self.close()
         self._descriptor, self._is_line_begun = descriptor, False
 
     def close(self) -> None:
-        """Close the file. An error is ignored, because nothing is left to be written."""
+        """Close the file. An error is ignored, because every line was already written."""
         with suppress(OSError):
             os.close(self._descriptor)
 

@@ -1,8 +1,8 @@
-"""The guard's memory in the state directory: first attempts, and the statuses that the last pass left.
+"""The guard's memory in the state directory: first attempts, and which statuses existed after the last pass.
 
 Rules: an attempt is on the disk before its request is sent. Each file is replaced in one step, and only if its content
-changed. A journal that cannot be read is an error and never counts as empty, because that would loosen the limits.
-Other users cannot write the directory; `state_dir` checks that.
+has changed. If the attempts cannot be read, that is an error. They are never assumed to be empty, because that would
+loosen the limits. Other users cannot write to the directory; `state_dir` checks that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FORMAT = "reconcile 1"
 
 
 class _UnreadableError(OSError):
-    """A file that this version did not write, or not completely."""
+    """A file that this version did not write, or did not write completely."""
 
 
 class StateJournal:
@@ -34,8 +34,8 @@ class StateJournal:
     Args:
         directory: the state directory.
         disk: the access to it.
-        tree: the status tree that it describes. Records about another tree are ignored.
-        now: our clock.
+        tree: the name of the status tree. Records of the statuses in another tree are ignored.
+        now: the clock.
     """
 
     def __init__(self, directory: Path, disk: Disk, tree: str, now: Callable[[], datetime]) -> None:
@@ -47,15 +47,15 @@ class StateJournal:
         self._requested: tuple[Requested, ...] | None = None
         self._known: KnownStatuses | None = None
         self._is_stale = False
-        """Whether the file still has attempts that were forgotten."""
+        """Whether the file still contains attempts that were forgotten."""
 
     def since(self) -> datetime:
-        """Return when the journal was started. It has no attempts from before. Raises OSError."""
+        """Return when the journal was started. It contains no earlier attempts. Raises `OSError`."""
         self.requested()
         return self._since or self._now().replace(microsecond=0)
 
     def requested(self) -> tuple[Requested, ...]:
-        """Return every first attempt that still counts or that proves an open receipt. Raises OSError."""
+        """Return every first attempt that still counts or that proves an open receipt. Raises `OSError`."""
         if self._requested is None:
             lines = self._read(REQUESTS)
             self._since = self._parsed(REQUESTS, lambda row: parse_instant(row["since"]), lines[0]) if lines else None
@@ -63,19 +63,19 @@ class StateJournal:
         return self._requested
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Record new attempts durably, and keep the earlier ones in `still`. Raises OSError."""
+        """Record new attempts durably. Of the earlier attempts, keep only those in `still`. Raises `OSError`."""
         kept = (*still, *requested)
         self._write_requests(kept)
 
     def forget(self, requested: Iterable[Requested]) -> None:
-        """Remove attempts that were not sent. The file changes at the end of the pass, in `keep`."""
+        """Remove attempts that were not sent. The file is changed by the next `record` or `keep`."""
         gone = set(requested)
         if gone:
             self._requested = tuple(each for each in self.requested() if each not in gone)
             self._is_stale = True
 
     def known(self) -> KnownStatuses:
-        """Return the statuses as the last pass left them, or none if a crash truncated the file. Raises OSError."""
+        """Return which statuses existed after the last pass, or none if the file is unusable. Raises `OSError`."""
         if self._known is None:
             try:
                 self._known = self._read_known()
@@ -91,7 +91,7 @@ class StateJournal:
         return known
 
     def keep(self, known: KnownStatuses) -> None:
-        """Record the statuses as this pass leaves them. Raises OSError."""
+        """Record which statuses exist after this pass. Raises `OSError`."""
         if self._is_stale or self._since is None:
             self._write_requests(self.requested())
         if known != self._known:
@@ -106,7 +106,7 @@ class StateJournal:
         self._since, self._requested, self._is_stale = since, requested, False
 
     def _read(self, name: str) -> list[Any]:
-        """Return the rows of a file, or none if it was never written. Raises OSError."""
+        """Return the rows of a file, or an empty list if there is no file. Raises `OSError`."""
         try:
             text = self._disk.read(self._directory / name).decode()
         except FileNotFoundError:
@@ -125,7 +125,7 @@ class StateJournal:
             raise self._broken(name) from None
 
     def _broken(self, name: str) -> _UnreadableError:
-        why = "this version of reconcile did not write it; an hour after its last request it can be removed"
+        why = "this version of reconcile did not write it; it can be removed an hour after the last request"
         return _UnreadableError(errno.EINVAL, why, str(self._directory / name))
 
     def _write(self, name: str, rows: Iterable[object], *, is_durable: bool) -> None:
@@ -164,7 +164,7 @@ def _requested(row: Any) -> Requested:
 
 
 def _rows(known: KnownStatuses) -> Iterable[list[str]]:
-    """Yield the rows of a file. The first word of each is its kind."""
+    """Yield the rows of the file. The first item of each row is its kind."""
     for name, mark in sorted(known.marks.items()):
         yield ["known", name, mark]
     for name, (account, job_id) in sorted(known.unfinished.items()):

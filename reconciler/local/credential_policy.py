@@ -1,14 +1,13 @@
 """Decide which credential may be sent to which host. The operator decides that, never a spec.
 
-Theory: whoever writes a Provider document chooses its base URL. Without a policy, one document could send the
-operator's key to any server. Therefore a credential is bound to hosts outside of the specs, and an unbound one is not
-sent.
+Theory: the author of a Provider document chooses its base URL. Without a policy, one document could send the operator's
+key to any server. Therefore each credential is bound to hosts outside of the specs, and is sent to no other host.
 
 Rules:
 
-- A credential is identified as in a spec: by a variable, or by the path of a file. The links of a path are followed to
-  the file that would be read.
-- If several tenants share a host, a binding includes the tenant's path.
+- A credential is identified as in a spec: by a variable, or by the path of a file. Paths are compared in
+  their canonical form (`canonical_file`).
+- If several tenants share a host, a binding can include the tenant's path.
 - A provider type that needs no secret may contact only its own hosts, unless the operator binds more.
 - No message repeats a URL's user, password or query.
 """
@@ -38,7 +37,7 @@ _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The target of a base URL. `host` is normalised, an IPv6 address without brackets."""
+    """The target of a base URL. `host` is normalised, and an IPv6 address has no brackets."""
 
     scheme: str
     host: str
@@ -46,7 +45,7 @@ class Endpoint:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether requests to it stay on this machine."""
+        """Whether requests to this endpoint stay on this machine."""
         address = _address(self.host)
         return self.host == "localhost" if address is None else address.is_loopback
 
@@ -58,16 +57,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One binding by the operator: this credential may be sent to this endpoint."""
+    """One binding: permission to send a credential to an endpoint."""
 
     credential: str
     endpoint: Endpoint
     is_scheme_given: bool
     path: str = ""
-    """The path that the account's base URL must be below, in whole segments. An empty path is the whole host."""
+    """The base URL must be at or below this path, compared by whole segments. If it is empty, any path is allowed."""
 
     def allows(self, credential: str, endpoint: Endpoint, path: str) -> bool:
-        """Whether the binding allows sending a credential to a path of an endpoint."""
+        """Return whether the binding allows sending a credential to a path of an endpoint."""
         if canonical_name(self.credential) != credential or not f"{path}/".startswith(f"{self.path}/"):
             return False
         if self.is_scheme_given or endpoint.scheme == "https":
@@ -79,7 +78,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """All bindings of the operator, and the environment with the variables of the vendors."""
+    """The bindings of the operator, and the environment, which contains the vendors' variables."""
 
     bindings: tuple[Binding, ...]
     environ: Mapping[str, str]
@@ -88,7 +87,7 @@ class Trust:
     def read(cls, environ: Mapping[str, str], files: Mapping[str, str], from_config: Iterable[Binding] = ()) -> Self:
         """Return the bindings of `RECONCILE_TRUST`, of each trust file (text by name), and of the operator's config.
 
-        Raises ValueError with a sentence that names the variable, or the file and line.
+        Raises `ValueError` with a message that names the variable, or the file and line.
         """
         words = re.split(r"[\s,]+", environ.get(VARIABLE, ""))
         stated = [*from_config, *(_binding(word, VARIABLE) for word in words if word)]
@@ -101,8 +100,8 @@ class Trust:
     ) -> NotBound | None:
         """Return None if the credential may be sent to a base URL, else why not and what would allow it.
 
-        If `source` is None, the spec names no credential, and the type's usual variable is meant. A type that needs no
-        secret is bound by its own name.
+        If `source` is None, the spec names no credential, and the type's usual variable is checked. If the type needs
+        no secret, its own name is checked.
         """
         credential = credential_name(type_, source)
         try:
@@ -147,9 +146,9 @@ def _over_plain_http(credential: str, endpoint: Endpoint, path: str) -> NotBound
 
 
 def normalise_base_url(text: str) -> str:
-    """Return the canonical form of a base URL: lower case, no default port, no slash at the end.
+    """Return the canonical form of a base URL: scheme and host in lower case, no default port, no slash at the end.
 
-    Raises ValueError with a sentence for any other text than a plain http or https URL.
+    Raises `ValueError` with a message for the user if the text is not a valid base URL.
     """
     endpoint = parse_endpoint(text)
     return f"{endpoint.scheme}://{endpoint}{_path_of(text)}"
@@ -162,9 +161,9 @@ def _path_of(url: str) -> str:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Return the target of a base URL. Raises ValueError with a sentence."""
+    """Return the target of a base URL. Raises `ValueError` with a message for the user if the URL is not valid."""
     if not text.isprintable() or not {" ", "\\"}.isdisjoint(text):
-        msg = "a base URL has no blanks, backslashes or control characters"
+        msg = "a base URL must not contain blanks, backslashes or control characters"
         raise ValueError(msg)
     try:
         url = urlsplit(text)
@@ -173,31 +172,31 @@ def parse_endpoint(text: str) -> Endpoint:
         msg = "the base URL is not a URL: its host or port is invalid"
         raise ValueError(msg) from None
     if scheme not in _PORTS:
-        msg = "a base URL starts with https:// (or http://, for this machine)"
+        msg = "a base URL must start with https:// (or http://, for this machine)"
         raise ValueError(msg)
     if "@" in url.netloc:
-        msg = "a base URL has no user and password: name the credential under credentials"
+        msg = "a base URL must not contain a user or password: name the credential under credentials"
         raise ValueError(msg)
     if "?" in text or "#" in text:
-        msg = "a base URL has no query and no fragment"
+        msg = "a base URL must not contain a query or fragment"
         raise ValueError(msg)
     if "//" in url.path or not {".", ".."}.isdisjoint(url.path.split("/")):
-        msg = "the path of a base URL has no empty, '.' or '..' segment"
+        msg = "the path of a base URL must not contain an empty, '.' or '..' segment"
         raise ValueError(msg)
     if _PATH.fullmatch(url.path) is None:
         # One account must have one spelling. Otherwise /v1 could also be written as /%761 or /v1;x.
-        msg = "the path of a base URL consists of ASCII letters, digits and - . _ ~ : @ +"
+        msg = "the path of a base URL must consist of ASCII letters, digits and - . _ ~ : @ +"
         raise ValueError(msg)
     if port == 0:
-        msg = "a base URL's port is between 1 and 65535"
+        msg = "the port of a base URL must be between 1 and 65535"
         raise ValueError(msg)
     return Endpoint(scheme, _ascii_host(host), port or _PORTS[scheme])
 
 
 def credential_name(type_: ProviderType, source: CredentialSource | None) -> str:
-    """Return the left side of a binding: how an operator names this credential.
+    """Return the left side of a binding: the name by which an operator binds this credential.
 
-    A type that needs no secret is bound by its own name.
+    If the type needs no secret, that is the name of the type.
     """
     if source is not None and source.file is not None:
         return canonical_file(source.file)
@@ -207,7 +206,7 @@ def credential_name(type_: ProviderType, source: CredentialSource | None) -> str
 
 
 def canonical_name(credential: str) -> str:
-    """Return the canonical name of a credential: of a file, the path with its links resolved."""
+    """Return the canonical name of a credential: a variable's name, or the canonical path of a file."""
     return canonical_file(credential) if "/" in credential else credential
 
 
@@ -231,17 +230,17 @@ def _binding(stated: str, place: str) -> Binding:
 
 
 def binding_of(credential: str, target: str) -> Binding:
-    """Return the binding of a credential to a target such as `host`, `host:port` or `host/path`. Raises ValueError."""
+    """Return the binding of a credential to a target: `host`, `host:port` or `host/path`. Raises `ValueError`."""
     is_scheme_given = "://" in target
     url = target if is_scheme_given else f"https://{target}"
     return Binding(credential, parse_endpoint(url), is_scheme_given, _path_of(url))
 
 
 def normalise_host(text: str) -> str:
-    """Return a host with its port, as in an account. Raises ValueError with a sentence."""
+    """Return a host with its port, as in an account. Raises `ValueError` with a message for the user."""
     endpoint = parse_endpoint(text if "://" in text else f"https://{text}")
     if _path_of(text if "://" in text else f"https://{text}"):
-        msg = "a host has no path: write host or host:port"
+        msg = "a host must not have a path: write host or host:port"
         raise ValueError(msg)
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return f"{host}:{endpoint.port}"

@@ -2,14 +2,15 @@
 
 Rules:
 
-- A notification does not say what changed. Kubernetes swaps a whole volume by one symbolic link, and editors write
-  beside and rename. A snapshot finds out.
-- It also notifies when watching starts, because changes before that are unknown.
-- Our own writes, below the status directory, do not notify.
+- A notification does not say what changed, because Kubernetes replaces a whole volume by changing one symbolic link,
+  and editors write a new file and rename it. The next snapshot finds the changes.
+- A notification is also sent when watching starts, because earlier changes are unknown.
+- Changes below the status directory, which reconcile itself writes to, cause no notification.
 - If the directory cannot be watched (it is gone, or the system has no watches left), `is_alive` is False and watching
   is retried. The periodic scan continues meanwhile.
-- Where the system reports no changes (network mounts, some bind mounts), the variables of watchfiles enable polling.
-  This module polls itself, because watchfiles compares whole seconds and misses the second of two quick saves.
+- If the system reports no changes (network mounts, some bind mounts), the environment variables of watchfiles enable
+  polling. This module then polls by itself, because watchfiles compares whole seconds and misses the second of two
+  quick saves.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_walk import stamps
 
 STEP_MS = 5
-"""How long files must not change before a notification. This, and not the debounce, is the delay of one saved file."""
+"""How long no file must change before a notification. If one file is saved, this is the delay, not the debounce."""
 DEBOUNCE_MS = 50
 """How long a stream of changes may last before a notification."""
 RETRY_S = 5.0
 """The delay before watching is retried."""
 POLL_MS = 300
 POLL_SHARE = 20
-"""Polling takes at most one part in this many of the time, so a directory that is slow to read is polled less often."""
+"""The pause is at least this many times as long as the poll, so a directory that is slow to read is polled less."""
 
 
 @dataclass(slots=True)
 class FileWatcher:
-    """The `ChangeNotifier` of a directory. Use `watching`, which runs it."""
+    """The `ChangeNotifier` for a directory. Create it with `watching`, which also runs it."""
 
     root: Path
     ignored: Path
@@ -50,16 +51,16 @@ class FileWatcher:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self) -> None:
-        """Return after the next change, or at once if one was not waited for yet."""
+        """Return after the next change, or at once if there was a change since the last wait."""
         await self._changed.wait()
         self._changed.clear()
 
     def notify(self) -> None:
-        """End a wait although no file changed."""
+        """Notify without a changed file."""
         self._changed.set()
 
     async def follow(self) -> None:
-        """Watch forever. If watching ends, retry."""
+        """Watch until cancelled. If watching fails, retry."""
         while True:
             with suppress(OSError, RuntimeError):  # watchfiles raises RuntimeError for a system error
                 await (self._watch_native() if self.poll_s is None else self._poll(self.poll_s))
@@ -100,14 +101,14 @@ class FileWatcher:
 
 @asynccontextmanager
 async def watching(root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
-    """Watch a directory, except `ignored`, while the body runs. Both paths are resolved."""
+    """Watch a directory, except `ignored`, while the body runs. Both paths must be resolved."""
     watcher = FileWatcher(root, ignored, _poll_s(os.environ, platform.release()))
     async with running(watcher.follow()):
         yield watcher
 
 
 def _poll_s(environ: Mapping[str, str], release: str) -> float | None:
-    """Return the interval of polling, or None, by the rules of watchfiles."""
+    """Return the polling interval, or None without polling, from the same settings as watchfiles reads."""
     forced, delay = environ.get("WATCHFILES_FORCE_POLLING"), environ.get("WATCHFILES_POLL_DELAY_MS", "")
     is_wanted = forced.lower() not in {"false", "disable", "disabled"} if forced else "microsoft-standard" in release
     return (int(delay) if delay.isdecimal() else POLL_MS) / 1000 if is_wanted else None

@@ -1,10 +1,10 @@
-"""Write files safely. Every file of ours is written here.
+"""Write files safely. Every document, status, journal, log and output file is written by this module.
 
-Rules: the bytes are first written to a new file beside the target, under an unpredictable name, which then takes the
-target's place in one step. A reader sees the old file or the new one, and a link that an attacker created is not
+Rules: to replace a file, the bytes are first written to a new file beside it, under an unpredictable name, which then
+takes its place in one step. A reader sees the old file or the new one, and a link that an attacker created is not
 written through. A link in the place of the target is never followed. An error names the path that the user knows.
-Devices and pipes are written directly. Paths below `/dev` and `/proc` belong to the kernel. Therefore `/dev/stdout`
-works, and a log file may be a link to it, as in containers.
+Devices and pipes are written to directly. Paths below `/dev` and `/proc` belong to the kernel, so links are followed
+there. Therefore `/dev/stdout` works, and a log file may be a link to it, as in containers.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KERNELS = ("/dev/", "/proc/")
 _STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/full"})
 STALE_AFTER_NS = 3600 * 10**9
-"""A temporary file this much older than a new one was left by a killed process."""
+"""A temporary file that is older than a new one by more than this was left by a killed process."""
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a name is one that `write_beside` gives."""
+    """Return whether a name is one that `write_beside` gives to a temporary file."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Path | None = None) -> Path:
-    """Return a new file with these bytes in the directory of the target. Raises OSError.
+    """Write bytes to a new file in the directory of the target, and return the new file's path. Raises `OSError`.
 
     Args:
         target: the file that will be replaced. Errors name it.
         data: the bytes.
         mode: the permissions, before the umask.
-        directory: the target's directory with links resolved. None takes it as it is written.
+        directory: the target's directory with links resolved. None means the parent of `target` as given.
     """
     fresh = (directory or target.parent) / f".reconcile-{secrets.token_hex(8)}.tmp"
     with errors_naming(target):
@@ -55,7 +55,7 @@ def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Pat
 
 
 def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
-    """Create a file or replace its bytes in one step. Its mode stays. Raises OSError with this path."""
+    """Create a file, or replace its bytes in one step and keep its mode. Raises `OSError` that names this path."""
     if _is_stream(path):
         with errors_naming(path), os.fdopen(open_to_append(path), "wb") as stream:
             stream.write(data)
@@ -76,26 +76,26 @@ def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Create a file. Raises OSError with this path, and FileExistsError if it exists."""
+    """Create a file. Raises `OSError` that names this path: `FileExistsError` if the file exists."""
     with errors_naming(path), os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
         file.write(data)
 
 
 def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
-    """Return a descriptor that appends to a file, which is created if it is missing. Raises OSError."""
+    """Return a descriptor that appends to a file, which is created if it is missing. Raises `OSError`."""
     usual = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     with errors_naming(path):
         return os.open(path, usual | flags | (0 if _is_kernel_path(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append to a file that a CI runner shows, with known secrets redacted. Raises OSError."""
+    """Append text to a file that a CI runner shows, with known secrets redacted. Raises `OSError`."""
     with os.fdopen(open_to_append(path), "w", encoding="utf-8", newline="\n") as file:
         file.write(KNOWN_SECRETS.redact(text))
 
 
 def sync(path: Path, flag: int) -> None:
-    """Make a file's bytes, or a directory's entries, durable. Raises OSError."""
+    """Make a file's bytes, or a directory's entries, durable. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | flag)
     try:
         os.fsync(descriptor)
@@ -116,7 +116,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
-    """Return the stat of a file, or None if there is none. Raises OSError if it must not be replaced."""
+    """Return the stat of a file, or None if there is no file. Raises `OSError` if the file is a link."""
     try:
         facts = path.lstat()
     except FileNotFoundError:
@@ -130,7 +130,7 @@ LINK_REFUSED = "this is a link, and links are not written through: name the file
 
 
 def _remove_stale(fresh: Path) -> None:
-    """Remove the temporary files of killed processes beside a file that was just created, so its time is now."""
+    """Remove temporary files that killed processes left beside a new file. The new file's time is the current time."""
     now = fresh.stat().st_mtime_ns
     with suppress(OSError), os.scandir(fresh.parent) as entries:
         for entry in entries:
@@ -140,7 +140,7 @@ def _remove_stale(fresh: Path) -> None:
 
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """Raise OSErrors of the body with the path that the user knows instead of a temporary one, and explain a link."""
+    """Make every `OSError` of the body name the path that the user knows, not a temporary one, and explain a link."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
 """Record when the last pass ended and when each account was last observed, in the state directory.
 
-Rules: the record tells people how fresh a status is. No decision uses it. It is not in the statuses, because those
-change only with a transition. An unreadable record counts as missing.
+Rules: the record shows people how recent a status is, and no decision depends on it. It is not part of the statuses,
+because a status changes only with a transition. A record that cannot be read is treated as missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SIZE_MAX = 1 << 20
 
 
 def read_last_pass(state_dir: Path) -> LastPass | None:
-    """Return the record, or None if there is none that can be read."""
+    """Return the record, or None if it is missing or cannot be read."""
     try:
         with (state_dir / FILE).open("rb") as file:
             record = json.loads(file.read(_SIZE_MAX))
@@ -30,7 +30,7 @@ def read_last_pass(state_dir: Path) -> LastPass | None:
 
 
 def write_last_pass(state_dir: Path, last: LastPass) -> None:
-    """Write the record. Raises OSError."""
+    """Write the record. Raises `OSError`."""
     record = {
         "at": _rendered(last.at),
         "command": last.command,

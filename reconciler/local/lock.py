@@ -1,7 +1,7 @@
 """The lock of a state directory, which allows one process at a time. `wiring/run_setup.py` takes it for each run.
 
-The lock is a kernel lock on a file, so it ends with its process, even after a crash. The content of the file only names
-the holder. The file is never removed, because two processes could then lock two files of the same name.
+The lock is a kernel lock on a file, so it is released when its process ends, even by a crash. The content of the file
+only names the holder. The file is never removed, because two processes could then lock two files of the same name.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _POLL_S = 0.05
 
 
 class LockHeldError(Exception):
-    """Another process holds the lock. The message names its process id, its host and since when.
+    """Another process holds the lock. The message names its process id and host, and when it took the lock.
 
-    `command` is the command that it runs, if the file names it.
+    `command` is the command that the other process runs, or None if the file does not name it.
     """
 
     def __init__(self, message: str, command: str | None) -> None:
@@ -35,14 +35,14 @@ class LockHeldError(Exception):
 
 
 LOCK_WAIT_S = 1.0
-"""How long to wait for the lock before it counts as held. A command that only reads holds it briefly."""
+"""How long to wait for the lock before it is reported as held. A command that only reads holds it briefly."""
 
 
 @contextmanager
 def hold(path: Path, *, command: str, since: datetime, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the lock while the body runs. `command` and `since` are written to the file for other processes.
+    """Hold the lock while the body runs. `command` and `since` are written to the file, to inform other processes.
 
-    Raises `LockHeldError` if another process holds it for longer than `wait_s`, and OSError if the file cannot be
+    Raises `LockHeldError` if another process holds it for longer than `wait_s`, and `OSError` if the file cannot be
     created.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -76,7 +76,7 @@ def _held(path: Path, text: str) -> LockHeldError:
         holder = json.loads(text)
         command = str(holder["command"])
         who = f"process {holder['pid']} on {holder['host']}, since {holder['since']} ({command})"
-    except (ValueError, KeyError, TypeError):  # the holder has just taken the lock and not written the file yet
+    except (ValueError, KeyError, TypeError):  # the holder has just taken the lock and has not written the file yet
         command, who = None, "another process"
     message = (
         f"{path} is held by {who}. Only one reconcile may change these specs' jobs at a time: wait for it, or stop it"

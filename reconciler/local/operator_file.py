@@ -1,7 +1,7 @@
-"""Parse the operator's file to its rules.
+"""Parse the operator's file into rules.
 
-Rules: it is parsed strictly, and each error has its line, as in any document. An invalid file has no rules, and then
-nothing runs.
+Rules: the file is parsed as strictly as a spec, and its errors name their lines. From an invalid file no rules are
+returned, and then nothing runs.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSp
 
 @dataclass(frozen=True, slots=True)
 class OperatorRules:
-    """The rules of the operator's file. Without a file there are none."""
+    """The rules of the operator's file. Without a file, nothing is set."""
 
     spec: OperatorSpec = field(default_factory=OperatorSpec)
     bindings: tuple[Binding, ...] = ()
     hosts: tuple[str | None, ...] = ()
-    """The host of each rule in `paths`, with the port."""
+    """For each rule in `paths`, its host with the port, or None if the rule names no host."""
     diagnostics: tuple[Diagnostic, ...] = ()
-    """The errors of the file. With errors there are no rules."""
+    """The errors in the file. If there are any, no rule is set."""
 
 
 def read_rules(file: Path) -> OperatorRules:
-    """Return the rules of a file, or its errors. Raises OSError."""
+    """Return the rules in a file, or the errors in it. Raises `OSError`."""
     with file.open("rb") as stream:
         data = stream.read(FILE_MAX_BYTES + 1)
     return parse_rules(data, str(file))
 
 
 def parse_rules(data: bytes, shown: str) -> OperatorRules:
-    """Return the rules of a text, or its errors."""
+    """Return the rules in the bytes of a file, or the errors in them."""
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
     except YamlUnreadableError as error:
         return OperatorRules(diagnostics=(Diagnostic(file=shown, line=error.line, message=str(error)),))
     if len(documents) != 1:
-        message = f"must have exactly one document, of kind OperatorConfig, and has {len(documents)}"
+        message = f"must contain exactly one document, of kind OperatorConfig, but contains {len(documents)}"
         return OperatorRules(diagnostics=(Diagnostic(file=shown, message=message),))
     check = DocumentCheck(documents[0], shown, OPERATOR_KINDS)
     value, found = documents[0].value, check.problems()
@@ -61,7 +61,7 @@ def parse_rules(data: bytes, shown: str) -> OperatorRules:
 
 
 def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) -> OperatorRules:
-    """Return the rules of a valid document after parsing its hosts."""
+    """Return the rules of a document, or the errors in its hosts and those found before."""
     bindings: list[Binding] = []
     for path, credential, target in _targets(spec):
         try:

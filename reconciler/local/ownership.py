@@ -1,7 +1,7 @@
-"""Check whether other users can write a file, as far as this machine knows. Such a file cannot be trusted.
+"""Check whether other users can write to a file, as far as this machine knows. Such a file cannot be trusted.
 
-Rules: root can write every file and does not count. A group whose only member is this user does not count (user private
-groups; a volume's `fsGroup`). A read-only mount cannot be written.
+Rules: root can write to every file and is ignored. A group is ignored if this user is its only member (user private
+groups; a volume's `fsGroup`). Nobody can write to a read-only mount.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ _ROOT = 0
 
 
 class MisplacedFileError(Exception):
-    """The file is in a place where others can write. The message says who, and what to do."""
+    """Others can write to the file, or can replace it. The message says which path is open to them, and what to do."""
 
 
 def check_place(file: Path, *closed: Path) -> None:
-    """Raise `MisplacedFileError` if authors of specs or other users can write a file of the operator, and OSError.
+    """Raise `MisplacedFileError` if spec authors or other users can write to a file of the operator or replace it.
 
     Args:
         file: the file.
-        closed: the directories that others write: specs and statuses.
+        closed: the directories that spec authors write to: the specs and the statuses.
+
+    Raises `OSError` if the file or a directory above it cannot be examined.
     """
     real, named = file.resolve(strict=True), file.absolute()
     for each in closed:
@@ -36,7 +38,7 @@ def check_place(file: Path, *closed: Path) -> None:
     if not stat.S_ISREG(facts.st_mode):
         msg = f"{file} is not a regular file"
         raise MisplacedFileError(msg)
-    # Whoever can write to a directory can replace the files and directories in it.
+    # A user who can write to a directory can replace the files and directories in it.
     above = {each for each in chain(real.parents, named.parents) if _is_open(each, each.stat())}
     is_foreign = facts.st_uid not in {os.geteuid(), _ROOT}
     if is_foreign or above or _is_open(real, facts):
@@ -46,7 +48,7 @@ def check_place(file: Path, *closed: Path) -> None:
 
 
 def _is_open(path: Path, facts: os.stat_result) -> bool:
-    """Whether others can write a file, or replace the entries of a directory."""
+    """Return whether others can write to a file, or replace the entries of a directory."""
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
         return False
     by_others = facts.st_mode & stat.S_IWOTH
@@ -55,7 +57,7 @@ def _is_open(path: Path, facts: os.stat_result) -> bool:
 
 
 def is_alone_in(gid: int) -> bool:
-    """Whether this user is the only member of a group of this process, as far as this machine knows."""
+    """Return whether this process is in a group that has no other member except root, as far as this machine knows."""
     if gid not in {os.getegid(), *os.getgroups()}:
         return False
     try:

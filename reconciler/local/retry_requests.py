@@ -1,6 +1,7 @@
-"""The retry requests of `reconcile retry` for a watch that holds the lock: one file per name in the state directory.
+"""Pass retry requests from `reconcile retry` to a watch that holds the lock, as one file per spec name.
 
-Rules: only this user can write there. A name can only make the next attempt of its job due.
+Rules: the files are in the state directory, which only this user can write to. A retry request only makes the next
+attempt for its job due.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
-    """Write a retry request for each name. Raises OSError."""
+    """Write a retry request for each name. Raises `OSError`."""
     folder = state_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in names:
@@ -23,7 +24,7 @@ def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
 
 
 def take_retry_requests(state_dir: Path) -> frozenset[str]:
-    """Return the requested names, and remove the requests. One that cannot be read or removed stays."""
+    """Return the requested names, and remove their files. If one cannot be removed, the remaining ones stay too."""
     taken = set()
     with suppress(OSError):
         for path in (state_dir / FOLDER).iterdir():

@@ -1,7 +1,8 @@
-"""Edit spec files on disk: either all edits of a command succeed, or none.
+"""Edit spec files on disk.
 
-Rules: all edits are made in memory first. A file is replaced in one step and keeps its mode. A new file never
-overwrites an existing one. A link is followed only to another file of the specs.
+Rules: all edits of a command are made in memory first, so that no file is written if one of them is refused. A file is
+replaced in one step and keeps its mode. A new file never overwrites an existing one. A link is followed only if its
+target is below the specs directory.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class SpecEdit:
 
 
 def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ...]:
-    """Return the files below the root that the edits change, in order.
+    """Return the files below the root that the edits change, in the order of the edits.
 
-    Raises `YamlEditError` with the place, or OSError.
+    Raises `YamlEditError` that names the file and the spec, or `OSError`.
     """
     disk = LocalDisk(root)
     before: dict[Path, bytes] = {}
@@ -44,7 +45,7 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
 
 
 def write(root: Path, changes: Iterable[SpecEdit]) -> None:
-    """Write the changed files below the root, each in one step. Raises OSError that names the file."""
+    """Write the changed files below the root, each in one step. Raises `OSError` that names the file."""
     disk = LocalDisk(root)
     for change in changes:
         with errors_naming(change.path):
@@ -52,9 +53,9 @@ def write(root: Path, changes: Iterable[SpecEdit]) -> None:
 
 
 def create(root: Path, path: Path, text: str) -> None:
-    """Create a file below the root, and its directories.
+    """Create a file below the root, and the directories that lead to it.
 
-    Raises OSError that names the file, and FileExistsError if it exists.
+    Raises `OSError` that names the file: `FileExistsError` if the file exists.
     """
     root.mkdir(parents=True, exist_ok=True)
     directory = LocalDisk(root).resolved(path.parent)

@@ -1,7 +1,7 @@
 """Find the spec files below a specs directory by their names, and the paths that cannot be read.
 
-Rules: every file that may be a spec is either found or reported with the reason why it is not read. A name that starts
-with `.` or `_` is ignored, and so is the tree of statuses. Only directories are opened.
+Rules: every file that may be a spec is either found, or reported with the reason why it is not read. A name that starts
+with `.` or `_` is ignored, and so is the status directory. Only directories are opened.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Stamp = tuple[int, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file that may be a spec, relative to the root."""
+    """A file that may be a spec. `path` is relative to the root."""
 
     path: str
     stamp: Stamp
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """A file that is not read because of its name, relative to the root."""
+    """A file that is not read because of its name. `path` is relative to the root."""
 
     path: str
     stamp: Stamp
@@ -46,32 +46,32 @@ class Lookalike:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A path that is not read, and why."""
+    """A path that is not read, and why. `path` is relative to the root, which is the empty path."""
 
     path: str
     message: str
     severity: Severity = Severity.ERROR
     may_hold_anything: bool = False
-    """Whether it exists and could not be read, so that it may hold any document."""
+    """Whether the path exists but could not be read, so that it may hold any document."""
     is_repository: bool = False
-    """Whether Git would take it for a repository, whose configuration an author of specs may have written."""
+    """Whether Git would use the path as a repository, whose configuration may come from an author of specs."""
 
 
 def may_hold_specs(path: str) -> bool:
-    """Whether a file below the specs directory is a spec, by its path alone."""
+    """Return whether a file below the specs directory is read as a spec, judged by its path alone."""
     parts = path.split("/")
     return path.endswith(SUFFIXES) and parts[0] != "status" and not any(part.startswith(_HIDDEN) for part in parts)
 
 
 def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
-    """Return a value that changes with every spec file, within the limits of stamps."""
+    """Return a value that changes whenever a spec file changes, as far as file stamps show that."""
     return frozenset(walk(disk, root, ignored_folders(root, status_root)))
 
 
 def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
-    """Return the directories below the root that have no specs, whichever way the paths are written."""
+    """Return the directories below the root that contain no specs. Links in the given paths are resolved."""
     if status_root == root / "status":
-        return frozenset({"status"})  # a link of this name is not followed, and hides no specs
+        return frozenset({"status"})  # a link of this name is not followed, so it cannot hide specs
     real, statuses = root.resolve(), status_root.resolve()
     inside = {statuses.relative_to(real).as_posix()} if statuses.is_relative_to(real) else set()
     return frozenset({"status", *inside})

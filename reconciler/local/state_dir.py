@@ -1,9 +1,9 @@
-"""The state directory: it has the lock, the journal, caches and the sandbox's state, one directory per specs path.
+"""The state directory, which contains the lock, the journal, caches and the sandbox's state. Each specs path has one.
 
-Rules: it is not in the repository. Its content decides about requests, so it is trusted only if no other user except
-root can have written it. As with `~/.ssh`, a directory that others can write is refused and not repaired, because its
-content may be theirs already. A group whose only member is this user does not count (user private groups; a volume's
-`fsGroup`).
+Rules: the directory is not inside the specs directory, and Git tracks no file in it. Its content decides about
+requests, so it is trusted only if no other user except root can have written to it. As with `~/.ssh`, a directory that
+others can write to is refused and not repaired, because its content may already be theirs. A group is ignored if this
+user is its only member (user private groups; a volume's `fsGroup`).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class StateDirRefusedError(Exception):
 
 
 class StateDirUnsafeError(Exception):
-    """Others can have written the content of the directory. The message says who, and what to do."""
+    """Others may have written to the directory, or there is no safe place for one. The message says what to do."""
 
 
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
-    """Return the default state directory of a specs directory: below `XDG_CACHE_HOME`, or the platform's user cache.
+    """Return the default state directory for a specs directory, below `XDG_CACHE_HOME` or the platform's user cache.
 
-    Raises `StateDirUnsafeError` if this user has no home.
+    Raises `StateDirUnsafeError` if this user has no home directory.
     """
     home = Path(environ.get("XDG_CACHE_HOME", ""))
-    # The specification says to ignore a relative path:
+    # The XDG specification says to ignore a relative path:
     cache = Path(APPLICATION)
     with suppress(RuntimeError):  # containers may run a user without an entry in the user database
         cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
@@ -49,7 +49,10 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
 
 
 def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], bool]) -> Path:
-    """Create a state directory for this user only, and return its resolved path."""
+    """Create a state directory that only this user can write to, or check an existing one. Return its resolved path.
+
+    Raises `StateDirRefusedError`, `StateDirUnsafeError` or `OSError`.
+    """
     state = path.resolve()
     if state.is_relative_to(specs.resolve()):
         msg = f"the state directory {path} is inside the specs directory {specs}: {_ANOTHER}"
@@ -73,7 +76,10 @@ def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], b
 
 
 def _check(path: Path, facts: os.stat_result, place: str) -> None:
-    """Make a file or directory writable by this user only. Raises `StateDirUnsafeError` if others could write it."""
+    """Raise `StateDirUnsafeError` if others could write to a file or directory.
+
+    A group of which this user is the only member loses its write permission.
+    """
     if facts.st_uid not in {os.geteuid(), _ROOT}:
         msg = f"{place} belongs to user {facts.st_uid}, and this is user {os.geteuid()}: remove it, or {_ANOTHER}"
         raise StateDirUnsafeError(msg)

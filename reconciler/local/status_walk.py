@@ -1,8 +1,8 @@
 """List the files of a status tree, and the paths in it that cannot be read.
 
-Rules: a path that could not be read this time is unknown, not missing. It is reported, and no absence below it may be
-concluded. A file that is none of ours by its name, depth or type is left out. Links do not count, because we create
-none.
+Rules: a path that could not be read this time is treated as unknown, not missing. It is reported, and no status below
+it may be assumed to be absent. A file that cannot be a status because of its name, depth or type is ignored. Links are
+ignored, because reconcile creates none.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from reconciler.local.file_writer import is_temporary
 from reconciler.ports import Disk, Unread
 
 DEPTH_MAX = 32
-"""The depth of folders, which is that of the specs."""
+"""How deeply directories may be nested, the same as for specs."""
 STATUS_MAX_BYTES = 1024 * 1024
 _NEVER_OURS = frozenset({errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR})
-"""The errors for files that we never write, such as a link or a directory with the name of a status."""
+"""The errors for paths that reconcile never creates, such as a link or a directory with the name of a status."""
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -28,18 +28,18 @@ StatusStamp = tuple[int, ...] | None
 
 @dataclass(slots=True)
 class Walked:
-    """The names in a status tree. Paths are relative to it, with `/`."""
+    """The files in a status tree. Paths are relative to the tree, with `/`."""
 
     files: list[tuple[str, StatusStamp]] = field(default_factory=list)
     """The files that may be statuses, sorted."""
     refused: dict[str, OSError] = field(default_factory=dict)
-    """The directories that could not be listed. Each ends with `/`, and the tree itself is the empty path."""
+    """The directories that could not be listed. Each path ends with `/`, and the tree itself is the empty path."""
     temporary: list[str] = field(default_factory=list)
-    """Our temporary files that never replaced a status."""
+    """Temporary files of reconcile that have not replaced a status."""
 
 
 def walk(disk: Disk, root: Path) -> Walked:
-    """Return the names in a status tree. Never raises because of a file or a disk error."""
+    """Return the files in a status tree. No error is raised: a directory that cannot be listed is in `refused`."""
     found = Walked()
     directories = [""]
     while directories:
@@ -63,17 +63,17 @@ def walk(disk: Disk, root: Path) -> Walked:
 
 
 def is_gone(error: OSError) -> bool:
-    """Whether a file that was just listed no longer exists."""
+    """Return whether the error means that a file that was just listed no longer exists."""
     return error.errno == errno.ENOENT
 
 
 def is_never_ours(error: OSError) -> bool:
-    """Whether a file cannot be read because of its type or size. We write no such file."""
+    """Return whether the error is about the type or size of a file, in a way that no file of reconcile has."""
     return error.errno in _NEVER_OURS
 
 
 def unread(path: str, error: OSError) -> Unread:
-    """Return the report of a path that could not be read."""
+    """Return the record of a path that could not be read, with a remedy for the user."""
     if error.errno in _NOT_ALLOWED:
         remedy = f"let user {os.geteuid()} read it: check its owner and mode"
     elif error.errno in _TOO_MANY_OPEN:

@@ -93,7 +93,7 @@ def test_a_file_that_is_no_plan_is_a_mistake_on_the_command_line(checkout: Check
     ran = checkout.run("--once", "--plan", "nowhere.json")
 
     assert ran.code == 64
-    assert "nowhere.json is no usable plan: No such file or directory" in ran.err
+    assert "nowhere.json is not a usable plan: No such file or directory" in ran.err
 
 
 def test_a_plan_goes_with_once(checkout: Checkout) -> None:

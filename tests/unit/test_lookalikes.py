@@ -33,7 +33,7 @@ def test_a_file_that_looks_like_a_spec_is_not_passed_over_in_silence(tmp_path: P
     found = read(tmp_path)
 
     assert [str(each) for each in found.diagnostics] == [
-        f"specs/{name}: is not read: only names that end in .yaml or .yml are; rename it to a.yaml"
+        f"specs/{name}: is not read, because its name does not end in .yaml or .yml: rename it to a.yaml"
     ]
     assert [each.severity for each in found.diagnostics] == [Severity.WARNING]
     assert (found.jobs, found.broken_files) == ((), frozenset())

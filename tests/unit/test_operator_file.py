@@ -44,14 +44,14 @@ def test_the_example_fits_the_schema_for_editors() -> None:
     ("text", "said"),
     [
         ("  trst: {}\n", "operator.yaml:4: spec.trst: unknown key; valid here: trust, paths, safety, suspend; did you"),
-        ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL has no blanks"),
-        ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL starts with https://"),
+        ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must not contain blanks"),
+        ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must start with https://"),
         ("  trust: {KEY: x}\n", "operator.yaml:4: spec.trust.KEY: must be a list, but is 'x'"),
         ("  paths: [{credential: K, specs: []}]\n", "operator.yaml:4: spec.paths[0].specs: must have at least 1"),
         ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: is required"),
         (
             "  paths:\n  - {credential: K, host: 'a/b', specs: [a]}\n",
-            "operator.yaml:5: spec.paths[0].host: a host has no",
+            "operator.yaml:5: spec.paths[0].host: a host must not have",
         ),
         ("  safety: {maxCancel: 3}\n", "did you mean 'maxCancels'?"),
         ("  safety: {kinds: {FineTuning: {}}}\n", "operator.yaml:4: spec.safety.kinds.FineTuning: 'FineTuning' is not"),
@@ -69,8 +69,8 @@ def test_a_mistake_is_told_at_its_line_and_nothing_is_ruled(text: str, said: str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "must have exactly one document, of kind OperatorConfig, and has 0"),
-        (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "and has 2"),
+        ("", "must contain exactly one document, of kind OperatorConfig, but contains 0"),
+        (f"{HEAD}  suspend: true\n---\n{HEAD}  suspend: true\n", "but contains 2"),
         ("- a\n", "a document must be a mapping"),
         ("{", "is not YAML"),
         (HEAD.replace("OperatorConfig", "Settings"), "kind: 'Settings' is not one of OperatorConfig"),

@@ -142,7 +142,7 @@ def test_fields_may_be_left_empty_where_they_are_optional() -> None:
             b"a: {{ name }}\n",
             "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that contains '{{'",
         ),
-        (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a conflict of a Git merge is not resolved here"),
+        (b"a: 1\n<<<<<<< HEAD\n", "specs/a.yaml:2: a Git merge conflict is not resolved here"),
         (b"[" * 200_000, "specs/a.yaml:1: is nested deeper than 100 levels"),
         (b"{" * 500, "specs/a.yaml:1: a key must be text, not a list or a mapping: quote a value that contains '{{'"),
         (b"--- x\n" * (DOCUMENTS_MAX + 1), "specs/a.yaml:10001: contains more than 10,000 documents: split the file"),

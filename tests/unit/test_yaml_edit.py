@@ -205,8 +205,8 @@ def test_a_suspension_comes_and_goes_and_nothing_else_does(style: str) -> None:
             "line 7: spec.desiredState has an anchor or a tag",
         ),
         (HEAD + "spec:\n" + JOB + "  desiredState: !!str running\n", STATE, "has an anchor or a tag"),
-        (OTHER, STATE, "there are 0 documents of this name"),
-        (OTHER + "---\n" + OTHER, Edit("other", ("reason",), "x"), "there are 2 documents of this name"),
+        (OTHER, STATE, "contains 0 documents of this name"),
+        (OTHER + "---\n" + OTHER, Edit("other", ("reason",), "x"), "contains 2 documents of this name"),
         (
             HEAD + "spec: {\n  provider: demo, # keep\n  suspend: true,\n  jobId: a-1, desiredState: running}\n",
             UNSUSPEND,
