@@ -1,4 +1,4 @@
-"""The provider types: an adapter module for each, imported only when a spec uses it."""
+"""The provider types by name. `load` imports the module of a type when the type is first needed."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "vertex-ai": "reconciler.providers.vertex_ai:VERTEX_AI",
     }
 )
-"""The built-in types, by the value of `spec.type`. Further types come from the entry point group."""
+"""The built-in types, by the value of `spec.type`. Plug-ins add further types as entry points of `ENTRY_POINTS`."""
 
 
 def provider_names() -> tuple[str, ...]:
-    """Return every name that `load` accepts, sorted."""
+    """Return the names of all built-in and installed types, sorted."""
     return tuple(sorted({*NAMES, *_installed().names}))
 
 
 @cache
 def _installed() -> EntryPoints:
-    """Return the installed plug-ins. Cached, because the search takes milliseconds and each spec may need it."""
+    """Return the installed plug-ins. The result is cached, because the search is slow and each spec may need it."""
     return entry_points(group=ENTRY_POINTS)
 
 
 def load(name: str) -> ProviderType:
-    """Return the provider type of a name. A built-in type takes precedence over an entry point.
+    """Return the provider type with this name. A built-in type takes precedence over a plug-in.
 
-    Raises LookupError with a sentence if the name is unknown or its module cannot be imported.
+    Raises `LookupError` with a message for the user if the name is unknown, if the type cannot be imported, or if a
+    plug-in claims a variable of a built-in type.
     """
     if name in NAMES:
         found = EntryPoint(name, NAMES[name], ENTRY_POINTS)
@@ -51,7 +52,7 @@ def load(name: str) -> ProviderType:
         found = installed[name]
     else:
         nearest = get_close_matches(name, provider_names(), n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(provider_names())}"
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"the types are {', '.join(provider_names())}"
         msg = f"{name!r} is not a provider type; {hint}"
         raise LookupError(msg)
     try:
@@ -65,14 +66,14 @@ def load(name: str) -> ProviderType:
 
 
 def _check_variables(name: str, value: str, type_: ProviderType) -> None:
-    """Raise LookupError if a plug-in uses a variable of a built-in type, because its key is bound to that type."""
+    """Raise `LookupError` if a plug-in claims a variable of a built-in type, so that no plug-in receives its key."""
     built_in = [load(each) for each in NAMES]
     reserved = {variable for each in built_in for variable in _variables(each)}
     claimed = sorted({*_variables(type_)} & reserved)
     if claimed:
         msg = (
             f"the provider type {name!r} of {value} claims {' and '.join(claimed)}, which belongs to a built-in type: "
-            "it needs another variable"
+            "the plug-in must use another variable"
         )
         raise LookupError(msg)
 

@@ -1,8 +1,8 @@
-"""Secrets from a vendor's own library: obtained outside of the event loop, one search at a time, with a timeout.
+"""Secrets that a vendor's library finds: one search at a time, outside of the event loop, with a timeout.
 
 Rules:
 
-- A library that hangs blocks neither other accounts nor the end of the process.
+- A library that hangs blocks neither other accounts nor the exit of the process.
 - The log messages of a library are dropped, because they can contain secrets.
 
 `_vendor_errors` classifies the exceptions of the libraries.
@@ -22,16 +22,16 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 T = TypeVar("T")
 
 DEADLINE_S = 20.0
-"""How long a request waits for its secret. Shorter than the 25 s in which a watch must stop. The search continues."""
+"""How long a request waits for its secret, shorter than the 25 s in which a watch must stop. The search goes on."""
 LOGGERS = ("azure", "botocore", "google", "msal", "requests", "urllib3")
-"""Libraries whose log messages can contain secrets. Without a handler, Python writes them to standard error."""
+"""Libraries whose log messages can contain secrets. If no handler is set, Python writes warnings to standard error."""
 
 
 class AmbientSecret(Generic[T]):
-    """A secret that `find` returns. It is called for each request; `find` itself caches and refreshes the secret.
+    """A secret that `find` returns. `find` is called for each request, and caches and refreshes the secret itself.
 
-    `find` may block, and raises only `TransientError` and `PermanentError`. It never runs twice at once: a request
-    during a search waits for the result of that search.
+    `find` may block, and raises only `TransientError` and `PermanentError`. Two searches never run at the same time: a
+    request during a search waits for the result of that search.
     """
 
     def __init__(self, find: Callable[[], T]) -> None:
@@ -39,7 +39,7 @@ class AmbientSecret(Generic[T]):
         self._search: asyncio.Future[T] | None = None
 
     async def get(self) -> T:
-        """Return the secret. Raises the errors of `find`, and `TransientError` after the timeout."""
+        """Return the secret. Raises the errors of `find`, or `TransientError` after `DEADLINE_S`."""
         if self._search is None or self._search.done():
             self._search = _run_in_daemon_thread(self._find)
         try:
@@ -51,7 +51,7 @@ class AmbientSecret(Generic[T]):
 
 
 def _run_in_daemon_thread(find: Callable[[], T]) -> asyncio.Future[T]:
-    """Run `find` in a daemon thread, because the process would wait at its end for a thread of asyncio's executor."""
+    """Run `find` in a daemon thread. A thread of asyncio's executor would delay the exit of the process."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[T] = loop.create_future()
     # Retrieve the exception even if no request waits any more; otherwise asyncio logs it.

@@ -1,7 +1,7 @@
 """Signed calls to one AWS service in one region.
 
 `botocore` (the extra `aws`) finds and refreshes the credentials and signs the requests. A request is signed right
-before it is sent, over the bytes that are sent, because a signature has a time.
+before it is sent, because a signature contains a timestamp. The signature covers the exact bytes of the request.
 
 Source: botocore 1.44.5 `auth.py`.
 """
@@ -28,17 +28,17 @@ class AwsOptions(Document):
     """The region and the AWS account of the jobs."""
 
     region: Annotated[str, Field(pattern=r"^[a-z]{2,5}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$")] = Field(
-        description="Such as us-east-1."
+        description="The AWS region, such as us-east-1."
     )
     account_id: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = Field(
-        None, description="AWS account id, if jobs of two AWS accounts are in one region."
+        None, description="AWS account ID. Set it if the specs name jobs of two AWS accounts in one region."
     )
     use_fips_endpoint: Flag = Field(default=False, description="Use the endpoint with FIPS 140 validated cryptography.")
     use_dualstack_endpoint: Flag = Field(default=False, description="Use the endpoint with IPv4 and IPv6.")
 
 
 class AwsApi:
-    """One service in one region."""
+    """A client for one AWS service in one region."""
 
     def __init__(self, service: str, options: AwsOptions, transport: Transport, credentials: Credentials) -> None:
         self._service = service
@@ -56,7 +56,7 @@ class AwsApi:
         json: object | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send one signed request."""
+        """Send one signed request, and return the response."""
         given = await self._credentials.token()
         signing = _signing() if _SIGNING_MODULE in sys.modules else await asyncio.to_thread(_signing)
         keys = _parse_keys(given) if given else await self._ambient.get()
@@ -84,7 +84,7 @@ class _Signing:
 
 
 def _signing() -> _Signing:
-    """Import the AWS libraries off the event loop, because that is slow. Raises `PermanentError(missing)`."""
+    """Import botocore, which is slow the first time. Raises `PermanentError(missing)` if it is not installed."""
     try:
         from botocore.auth import SigV4Auth  # noqa: PLC0415 - an extra
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
@@ -95,12 +95,12 @@ def _signing() -> _Signing:
 
 
 def _parse_keys(given: str) -> Keys:
-    """Return the keys of a credential that a spec names: `ID:SECRET`, or `ID:SECRET:SESSION_TOKEN`."""
+    """Parse a credential that a Provider document names: `ID:SECRET` or `ID:SECRET:SESSION_TOKEN`."""
     match given.split(":"):
         case [access_key, secret_key]:
             return Keys(access_key, secret_key, None)
         case [access_key, secret_key, token]:
             return Keys(access_key, secret_key, token)
         case _:
-            msg = "AWS credentials are written as ACCESS_KEY_ID:SECRET_ACCESS_KEY or …:SESSION_TOKEN; these are not"
+            msg = "AWS credentials must have the form ACCESS_KEY_ID:SECRET_ACCESS_KEY or …:SESSION_TOKEN"
             raise PermanentError(msg, kind=Kind.MISSING)

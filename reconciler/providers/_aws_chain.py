@@ -1,7 +1,7 @@
 """AWS credentials from botocore's chain: variables, profiles, roles, SSO, web identity, a program, or the machine.
 
-botocore must not prompt for an MFA code; it raises instead. Its chain also raises exceptions of other libraries, such
-as FileNotFoundError for a program that is not installed.
+botocore is prevented from prompting for an MFA code; it raises an exception instead. The chain also raises exceptions
+that are not botocore's, such as `FileNotFoundError` for a credential program that is not installed.
 
 Sources: botocore 1.44.8 `credentials.py`, `tokens.py`, `utils.py`; docs.aws.amazon.com/STS, common errors.
 """
@@ -29,11 +29,11 @@ TRANSIENT_CODES = THROTTLED | {
     "InternalServerException",
     "ServiceUnavailable",
 }
-"""Error codes of temporary failures, whatever the HTTP status."""
+"""Error codes that mean a temporary failure, whatever the HTTP status."""
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "UnauthorizedException"})
 
 _STATUS = re.compile(r"non 200 response \(?(\d{3})")
-"""The beginning of botocore's message about a response of the metadata service of a container or machine."""
+"""Finds the HTTP status in botocore's message about the metadata service of a container or machine."""
 _METADATA_PROVIDERS = frozenset({"container-role", "iam-role"})
 """botocore's names of the providers that use the metadata service of a container or machine."""
 
@@ -48,7 +48,7 @@ class Keys:
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether the keys have only valid characters, so not, for example, the line break at the end of a file."""
+        """Whether the keys contain only printable ASCII characters without spaces, and so no trailing line break."""
         together = f"{self.access_key}{self.secret_key}{self.token or ''}"
         return together.isascii() and together.isprintable() and " " not in together
 
@@ -64,13 +64,13 @@ class CredentialChain:
         self._found: Any = None
 
     def keys(self) -> Keys:
-        """Return keys that are valid for some more minutes: botocore refreshes them ten minutes before they expire."""
+        """Return keys that remain valid for minutes: botocore refreshes them ten minutes before they expire."""
         silence_libraries()
         try:
             if self._found is None:
                 self._found = _session().get_credentials()
             frozen = self._found.get_frozen_credentials() if self._found else None
-        except Exception as error:  # noqa: BLE001 - a program or a file of the user can raise any exception
+        except Exception as error:  # noqa: BLE001 - a credential program or file can cause any exception
             failure = error_of(error)
         else:
             failure = credentials_error("AWS", Cause.MISSING, "no key and no role", HINT)
@@ -79,13 +79,13 @@ class CredentialChain:
                 if keys.is_well_formed:
                     return keys
                 failure = credentials_error(
-                    "AWS", Cause.BROKEN, "a key has an invalid character, such as a line break", HINT
+                    "AWS", Cause.BROKEN, "a key contains an invalid character, such as a line break", HINT
                 )
         raise failure
 
 
 def error_of(error: Exception) -> TransientError | PermanentError:
-    """Return the provider error for an exception of botocore's chain, without its message."""
+    """Return the provider error for an exception from botocore's chain. The exception's message is left out."""
     name, provider = type(error).__name__, getattr(error, "kwargs", {}).get("provider")
     if hasattr(error, "operation_name"):  # a `ClientError`; botocore creates a subclass for each code
         cause, detail = _cause_of_response(error)
@@ -101,18 +101,18 @@ def error_of(error: Exception) -> TransientError | PermanentError:
 
 
 def _cause_of_response(error: Any) -> tuple[Cause, str]:
-    """Return the cause of an error response of STS or SSO, with its code and the refused operation."""
+    """Return the cause of an error response from STS or SSO, and a detail: the error code and the operation."""
     answer: Mapping[str, Any] = error.response if isinstance(error.response, dict) else {}
-    code = as_code((answer.get("Error") or {}).get("Code")) or "without a code"
+    code = as_code((answer.get("Error") or {}).get("Code")) or "no error code"
     status = (answer.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0
-    detail = f"{code} of {as_code(error.operation_name) or 'a request'}"
+    detail = f"{code} from {as_code(error.operation_name) or 'a request'}"
     if code in TRANSIENT_CODES or cause_of_status(status) is Cause.UNAVAILABLE:
         return Cause.UNAVAILABLE, detail
     return (Cause.EXPIRED if code in EXPIRED else Cause.REFUSED), detail
 
 
 def _cause_of_metadata(error: Exception) -> tuple[Cause, str]:
-    """Return the cause of a response of the metadata service: only a 4xx is permanent."""
+    """Return the cause of a failure of the metadata service. Only a 4xx that is not temporary is permanent."""
     found = _STATUS.search(str(error))
     status = int(found[1]) if found else 0
     return cause_of_status(status) or Cause.UNAVAILABLE, f"HTTP {status}" if status else type(error).__name__
@@ -134,7 +134,7 @@ def _runs_a_program() -> bool:
 
 
 def _session() -> Any:
-    """Return a session that raises instead of prompting for an MFA code on the terminal."""
+    """Return a botocore session that raises `NeedsPersonError` instead of prompting for an MFA code."""
     from botocore.session import Session  # noqa: PLC0415 - an extra
 
     session = Session()

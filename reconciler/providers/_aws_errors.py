@@ -1,7 +1,7 @@
-"""Classification of error responses of AWS.
+"""Classification of AWS error responses.
 
-An error is identified by its code, which is in a header or in the body. The status says little: AWS sends a 400 for
-many errors that are a 403, a 404 or a 429 elsewhere.
+An error is identified by its code, which is in a header or in the body. The status is less specific: AWS returns a 400
+for many errors for which other services return a 403, a 404 or a 429.
 
 Sources: botocore 1.44.5 `parsers.py`, `retries/standard.py`.
 """
@@ -31,7 +31,7 @@ THROTTLED = frozenset(
     }
 )
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
-"""A policy forbids one action on one resource. Other jobs may be unaffected."""
+"""Codes that mean that a policy forbids one action on one resource. Other jobs may be unaffected."""
 _DENIED = frozenset(
     {
         "ExpiredToken",
@@ -51,7 +51,7 @@ _DENIED = frozenset(
 
 
 def error_code(response: Response) -> str | None:
-    """Return the code of an AWS error, such as `ConflictException`; None if the response has none."""
+    """Return the code of an AWS error, such as `ConflictException`; None if the response contains no code."""
     code = response.headers.get("x-amzn-errortype") or _error_object(response).get("__type")
     return code.partition(":")[0].rpartition("#")[2] if isinstance(code, str) and code else None
 
@@ -69,7 +69,7 @@ def raise_unless_ok(response: Response) -> None:
         return
     code, details = error_code(response), error_text(response)
     if response.status == HTTPStatus.NOT_FOUND and code is None:
-        msg = f"this is not an answer of AWS ({details}): check region and base URL"
+        msg = f"this response is not from AWS ({details}): check the region and the base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
     if code in THROTTLED:
         msg = f"the provider throttles requests ({code})"
@@ -77,10 +77,10 @@ def raise_unless_ok(response: Response) -> None:
     if code in _DENIED | _FORBIDDEN:
         msg = f"the provider refused the credentials ({details})"
         raise PermanentError(msg, kind=Kind.DENIED if code in _DENIED else Kind.FORBIDDEN)
-    error = failure(response, f"the provider refused this ({details})")
+    error = failure(response, f"the provider refused the request ({details})")
     if isinstance(error, TransientError):
-        # The text of a temporary error has request ids. With it, the same outage would be logged as a new one each
-        # time.
+        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
+        # a new one.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error
 

@@ -1,4 +1,4 @@
-"""The common parts of the AWS training services: retrieving and stopping a job, and the properties of the types."""
+"""The common code of the AWS training services: retrieve and stop a job, and the attributes of the provider types."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ DUALSTACK_SUFFIXES: Mapping[str, str] = {"cn-": "api.amazonwebservices.com.cn", 
 
 
 class AwsJobs(ABC):
-    """The jobs of one service in one region. A stop has an empty response, and the job is `Stopping` for a while.
+    """The jobs of one service in one region. A stop returns an empty response, and the job is `Stopping` for a while.
 
-    Each response has the AWS account in an ARN. If the options set an AWS account, a job of another one is an error.
+    Each response contains the AWS account in an ARN. If the options set an AWS account, a job in another account is an
+    error.
     """
 
     def __init__(self, api: AwsApi, options: AwsOptions) -> None:
@@ -69,7 +70,7 @@ class AwsJobs(ABC):
         self._account_id = options.account_id
 
     def _check_account(self, arn: str | None | Unset) -> None:
-        """Raise `PermanentError(missing)` if the ARN of a job has another AWS account than the options."""
+        """Raise `PermanentError(missing)` if the ARN of a job names an AWS account that differs from the options."""
         found = account_of(arn) if isinstance(arn, str) else None
         if None not in {found, self._account_id} and found != self._account_id:
             msg = (
@@ -87,7 +88,7 @@ class AwsJobs(ABC):
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a stop. It is moot for a job that has ended or is stopping."""
+        """Request a stop. Return `AlreadyOver` if AWS refused it and the job has ended or is stopping."""
         response = await self._stop(ref)
         if self._is_job_not_found(response):
             raise unknown_job(error_text(response))
@@ -127,7 +128,7 @@ def job_error(value: Any) -> JobError | None:
 
 
 class AwsType:
-    """The properties of every AWS provider type."""
+    """The attributes that all AWS provider types share."""
 
     options = AwsOptions
     key_variable = "AWS_ACCESS_KEY_ID"
@@ -143,23 +144,23 @@ class AwsType:
     rate = Rate()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the id unchanged, because only a response shows that a name and an ARN are of one job.
+        """Return the id unchanged, because only a response shows that a name and an ARN identify the same job.
 
-        Raises ValueError for an ARN of another region or AWS account.
+        Raises `ValueError` for an ARN in another region or AWS account.
         """
         own, found = AwsOptions.model_validate(options), _ARN.match(job_id)
         if found is not None and (found["region"] != own.region or own.account_id not in {None, found["account"]}):
-            msg = f"{job_id!r} is in {found['region']} of AWS account {found['account']}, not in this account"
+            msg = f"{job_id!r} belongs to AWS account {found['account']} in {found['region']}, not to this account"
             raise ValueError(msg)
         return job_id
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:
-        """Return the region, and the AWS account if it is set. The endpoint options are already in the address."""
+        """Return the region, and the AWS account if it is set. The endpoint options only change the address."""
         return tuple(sorted(options.model_dump(include={"region", "account_id"}, exclude_none=True).items()))
 
 
 def dns_suffix(options: AwsOptions) -> str:
-    """Return the DNS suffix of a region's endpoints."""
+    """Return the DNS suffix of the endpoints in the region."""
     suffixes, usual = (
         (DUALSTACK_SUFFIXES, "api.aws") if options.use_dualstack_endpoint else (DNS_SUFFIXES, "amazonaws.com")
     )

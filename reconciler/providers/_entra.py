@@ -1,8 +1,8 @@
 """Microsoft Entra access tokens, obtained and refreshed by `azure-identity` (the extra `azure`).
 
 The library tries one credential after another, and raises one exception whose message combines all failures. That
-message can contain secrets and is not used. Instead, the exception of each credential is recorded. No browser is
-opened, and no broker is used.
+message can contain secrets and is not used. Instead, the exception of each credential is recorded. The credentials that
+open a browser or use a broker are excluded.
 
 Source: azure-identity 1.27.0 `_credentials/{default,chained}.py`.
 """
@@ -24,30 +24,30 @@ AUTHORITY = "AZURE_AUTHORITY_HOST"
 """The variable from which the library reads the login host."""
 SCOPE = "https://cognitiveservices.azure.{}/.default"
 CLOUDS: Mapping[str, str] = {"cn": "login.chinacloudapi.cn", "us": "login.microsoftonline.us"}
-"""The login hosts of the national clouds, by the end of their names (azure-identity `_constants.py`)."""
+"""The login hosts of the national clouds, by top-level domain (azure-identity `_constants.py`)."""
 MARGIN_S = 300
 """How long before its expiry a token is renewed."""
 HINT = "set AZURE_CLIENT_ID and its companions, run `az login`, or name a key under credentials"
 _CODE = re.compile(r"AADSTS\d{4,9}")
-"""Entra's error code, which is only in the message: learn.microsoft.com/entra/identity-platform."""
+"""Entra's error code, which only the message contains: learn.microsoft.com/entra/identity-platform."""
 
 
 class EntraCredentials:
-    """The token of this machine: from a service principal, a workload or managed identity, or `az login`."""
+    """The token of this machine's identity: a service principal, a workload or managed identity, or `az login`."""
 
     def __init__(self, now: Callable[[], datetime], base_url: str) -> None:
         self._ambient = AmbientSecret(_TokenCache(now, cloud_of(base_url, os.environ)).token)
 
     async def token(self) -> str:
-        """Return a token that is valid for some more minutes. Raises `PermanentError(missing)` if there is none."""
+        """Return a token that remains valid for minutes. Raises `PermanentError(missing)` if no identity is found."""
         return await self._ambient.get()
 
 
 def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
-    """Return the Azure cloud of a resource, as the end of its names: `com`, `us` or `cn`.
+    """Return the Azure cloud of a resource, as the top-level domain of its names: `com`, `us` or `cn`.
 
-    It is taken from the host of the resource. If the host is not an Azure name, it is taken from the login host in the
-    environment.
+    The host of the resource decides. If that is not an Azure name, the login host in the environment decides; the
+    default is `com`.
     """
     host = urlsplit(base_url).hostname or ""
     if host.endswith((".azure.com", ".azure.us", ".azure.cn")):
@@ -57,7 +57,7 @@ def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
 
 
 class _TokenCache:
-    """Caches the token, because the library does not cache all of them: `az` takes a second for each request."""
+    """A cache for the token. The library does not cache every kind of token: each call of `az` takes a second."""
 
     def __init__(self, now: Callable[[], datetime], cloud: str) -> None:
         self._now = now
@@ -84,25 +84,28 @@ class _TokenCache:
             if self._found is None:
                 self._found = self._chain(DefaultAzureCredential)
             return self._found.get_token(SCOPE.format(self._cloud))
-        except Exception as error:  # noqa: BLE001 - invalid settings raise a ValueError
+        except Exception as error:  # noqa: BLE001 - invalid settings can cause any exception
             failure = error_of(self._raised or [error], self._statuses, had_token=self._last is not None)
         raise failure
 
     def _chain(self, make: Callable[..., Any]) -> Any:
-        """Return the library's chain without a browser and a broker, with a recorder around each credential."""
+        """Return the library's default credential chain, without its browser and broker credentials.
+
+        Each credential is wrapped so that its exceptions are recorded.
+        """
         login = {} if os.environ.get(AUTHORITY) or self._cloud not in CLOUDS else {"authority": CLOUDS[self._cloud]}
         chain = make(
             **login,
             exclude_interactive_browser_credential=True,
             exclude_broker_credential=True,
-            raw_response_hook=lambda answer: self._statuses.append(answer.http_response.status_code),
+            raw_response_hook=lambda response: self._statuses.append(response.http_response.status_code),
         )
         chain.credentials = tuple(_RecordingCredential(each, self._raised) for each in chain.credentials)
         return chain
 
 
 class _RecordingCredential:
-    """A credential of the chain that records its exceptions."""
+    """A wrapper of one credential in the chain, which records the exceptions of that credential."""
 
     def __init__(self, credential: Any, raised: list[Exception]) -> None:
         self._credential = credential
@@ -117,12 +120,12 @@ class _RecordingCredential:
 
 
 def error_of(raised: list[Exception], statuses: list[int], *, had_token: bool) -> TransientError | PermanentError:
-    """Return the provider error for the exceptions of one search, without their messages.
+    """Return the provider error for the exceptions of one search. Their messages are left out.
 
     Args:
         raised: the exceptions of the credentials, in the order of the chain.
-        statuses: the HTTP status of each response, because most exceptions do not have it.
-        had_token: whether there was a token before. Then a missing credential counts as temporarily unavailable.
+        statuses: the HTTP status of each response, because most exceptions do not contain it.
+        had_token: whether a token was found earlier. If so, a missing credential is a temporary failure.
     """
     causes = [cause_of(each, AZURE) for each in raised]
     temporary = [each for each in statuses if cause_of_status(each) is Cause.UNAVAILABLE]

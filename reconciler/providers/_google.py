@@ -1,7 +1,7 @@
 """Google's Application Default Credentials, obtained and refreshed by `google-auth` (the extra `google`).
 
 A failure of a token endpoint is classified by its status and its code. google-auth puts the rest of the response into
-its message, which can contain secrets and is not used.
+the exception's message, which can contain secrets and is not used.
 
 Sources: google-auth 2.63.0 `_default.py`, `pluggable.py`, `oauth2/_client.py`; RFC 6749, 5.2.
 """
@@ -28,10 +28,10 @@ HINT = (
     "account is attached"
 )
 PATH_MAX = 1024
-"""A longer value of the variable is not a path."""
+"""The longest value of the variable that can be a path."""
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
 TRANSIENT_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
-"""Error codes of temporary failures of a token endpoint."""
+"""Error codes that mean a temporary failure of a token endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Access:
 
 
 def application_default() -> AmbientSecret[Access]:
-    """Return the access token of this machine: from a key file, a workload identity, or the metadata server."""
+    """Return the source of this machine's access token: a key file, a workload identity, or the metadata server."""
     return AmbientSecret(_ApplicationDefault().access)
 
 
@@ -52,7 +52,7 @@ class _ApplicationDefault:
         self._found: Any = None
 
     def access(self) -> Access:
-        """Return a token that is valid for some more minutes. google-auth renews it 3:45 min before it expires."""
+        """Return a token that remains valid for minutes. google-auth renews it 3:45 min before it expires."""
         try:
             import google.auth  # noqa: PLC0415 - an extra, and slow to import
             from google.auth.transport.requests import Request  # noqa: PLC0415
@@ -67,7 +67,7 @@ class _ApplicationDefault:
             if not self._found.valid:
                 self._found.refresh(request)
             return Access(str(self._found.token), getattr(self._found, "quota_project_id", None) or _quota_project())
-        except Exception as error:  # noqa: BLE001 - a file of the user can raise any exception
+        except Exception as error:  # noqa: BLE001 - a credential file can cause any exception
             failure = error_of(error, request.status)
         raise failure
 
@@ -90,7 +90,7 @@ class _RecordingRequest:
 
 
 def error_of(error: Exception, status: int | None) -> TransientError | PermanentError:
-    """Return the provider error for an exception of google-auth, without its message.
+    """Return the provider error for an exception from google-auth. The exception's message is left out.
 
     Args:
         error: the exception.
@@ -108,13 +108,13 @@ def error_of(error: Exception, status: int | None) -> TransientError | Permanent
     elif is_unreachable and status is None:
         cause = Cause.UNAVAILABLE
     elif cause is Cause.REFUSED and status is None:
-        cause = Cause.BROKEN  # no request was sent, so a file or a program in the settings is the cause
+        cause = Cause.BROKEN  # no response was received, so a file or a program in the settings is the cause
     detail = code or type(error).__name__
     return credentials_error("Google", cause, f"{detail}, HTTP {status}" if status_cause else detail, HINT)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the causes of an exception: those it was raised from, and those among its arguments."""
+    """Yield the causes of an exception: the exceptions that it was raised from, and those among its arguments."""
     cause = error.__cause__
     while cause is not None:
         yield cause
@@ -123,7 +123,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _codes(error: Exception) -> Iterator[str]:
-    """Yield the codes in the response of the service, which google-auth passes as text or parsed."""
+    """Yield the error codes of the service's response, an argument of the exception as text or as parsed JSON."""
     for argument in error.args[1:]:
         response = argument
         with suppress(TypeError, ValueError):
@@ -135,7 +135,7 @@ def _codes(error: Exception) -> Iterator[str]:
 
 
 def _quota_project() -> str | None:
-    """Return the quota project in the key file. google-auth reads it only from the files of users, not of services."""
+    """Return the quota project in the key file. google-auth reads it from user credentials, not from service keys."""
     with suppress(OSError, ValueError):
         written = json.loads(Path(os.environ.get(VARIABLE, "")).read_bytes())
         project = written.get("quota_project_id") if isinstance(written, dict) else None
@@ -144,7 +144,7 @@ def _quota_project() -> str | None:
 
 
 def _check_variable() -> None:
-    """Raise if the variable has a key instead of a path, because google-auth would put it into its message."""
+    """Raise if the variable is set but names no file, because google-auth would repeat the value, perhaps a key."""
     value = os.environ.get(VARIABLE, "")
     if not value:
         return

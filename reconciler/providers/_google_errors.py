@@ -1,4 +1,4 @@
-"""Classification of error responses of Google's APIs.
+"""Classification of the error responses of Google's APIs.
 
 Source: google-genai 3.4.0 `errors.py`. The error format is `{"error": {"code", "message", "status"}}`.
 """
@@ -14,7 +14,7 @@ from reconciler.plugin.answers import gateway_message, json_object, text
 
 
 def error_object(response: Response) -> Mapping[str, Any]:
-    """Return the object in Google's error format; empty if the response has none."""
+    """Return the error object of a response; empty if the response is not in Google's error format."""
     try:
         error = json_object(response).get("error")
     except PermanentError:
@@ -35,11 +35,11 @@ def raise_unless_ok(response: Response) -> None:
         return
     details = error_text(response)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this is not an answer about a job of this account ({details}): check its options and base URL"
+        msg = f"this response is not about a job of this account ({details}): check the account's options and base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
-    error = failure(response, f"the provider refused this ({details})")
+    error = failure(response, f"the provider refused the request ({details})")
     if isinstance(error, TransientError):
-        # The text of a temporary error has request ids. With it, the same outage would be logged as a new one each
-        # time.
+        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
+        # a new one.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error

@@ -3,10 +3,10 @@
 Rules:
 
 - The adapter reports what the provider returns, and decides nothing. Unknown status words, nulls and missing fields
-  pass through. A field of a wrong type counts as null.
+  pass through. A field of a wrong type is read as null.
 - A response that is not a job is an error and never an absence.
-- All text of the provider is cleaned, and the key is redacted in every response before it is read.
-- `Dialect` has the differences between the services.
+- All text from the provider is cleaned. The transport has already redacted the key in every response.
+- `Dialect` describes the differences between the services.
 
 Sources: openai/openai-openapi `openapi.yaml` (2.3.0); openai-python 3.54.0 `resources/fine_tuning/jobs/jobs.py`.
 """
@@ -61,8 +61,8 @@ STATUSES: Mapping[str, Phase] = {
     **{phase.value: phase for phase in sorted(UNFINISHED | TERMINAL)},
     "created": Phase.QUEUED,
 }
-"""The six documented words; `pausing` and `paused`, which the service also returns; and `created`, which a new job had
-(alexrudall/ruby-openai, a recording of 2023-08-23). All others are the names of our phases."""
+"""OpenAI documents six status words, and also returns `pausing` and `paused`. `created` was the status of a new job
+(alexrudall/ruby-openai, a recording of 2023-08-23). `cancelling` is accepted from compatible services."""
 AZURE_STATUSES: Mapping[str, Phase] = {
     **STATUSES,
     "pending": Phase.QUEUED,
@@ -71,11 +71,11 @@ AZURE_STATUSES: Mapping[str, Phase] = {
     "canceling": Phase.CANCELLING,
     "canceled": Phase.CANCELLED,
 }
-"""The documented words of Azure OpenAI, and those that its clients handle (litellm 1.109.1, Azure/azure-dev)."""
+"""The words that Azure OpenAI documents, and those that its clients handle (litellm 1.109.1, Azure/azure-dev)."""
 
 
 def bearer(token: str) -> Mapping[str, str]:
-    """Return the header with a key, as OpenAI requires it."""
+    """Return the header that authorises a request with a key or token."""
     return {"authorization": f"Bearer {token}"}
 
 
@@ -96,7 +96,7 @@ class Dialect:
 
 
 class OpenAIJobs:
-    """The jobs of one account: a `JobController` that can also pause, resume and list events."""
+    """A `JobController` for one account, which can also pause and resume jobs and list their events and checkpoints."""
 
     def __init__(self, transport: Transport, credentials: Credentials, dialect: Dialect) -> None:
         self._transport = transport
@@ -104,7 +104,7 @@ class OpenAIJobs:
         self._dialect = dialect
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. An inconsistent page is an error, and never the end of the list."""
+        """Return one page. An empty page that announces a next page is an error, and never the end of the list."""
         window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
         response = await self._send("GET", "", window)
         raise_unless_ok(response, self._dialect.error_patterns)
@@ -127,15 +127,24 @@ class OpenAIJobs:
         return require_same_job(self._job(json_object(response), response.at), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel. It is moot for a job that has ended or is being cancelled."""
+        """Request a cancel.
+
+        Return `AlreadyOver` if the job has ended, or if it is being cancelled and the request was refused.
+        """
         return await self._request_change(ref, "cancel", MOOT_FOR_A_CANCEL, TERMINAL - {Phase.CANCELLED})
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a pause. It is moot for a job that is paused or has ended."""
+        """Request a pause.
+
+        Return `AlreadyOver` if the job has ended, or if it is pausing or paused and the request was refused.
+        """
         return await self._request_change(ref, "pause", TERMINAL | {Phase.PAUSING, Phase.PAUSED})
 
     async def resume_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a resume. It is moot for a job that runs or has ended."""
+        """Request a resume.
+
+        Return `AlreadyOver` if the job has ended, or if it is queued or running and the request was refused.
+        """
         return await self._request_change(
             ref, "resume", TERMINAL | {Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING}
         )
@@ -160,7 +169,7 @@ class OpenAIJobs:
         Args:
             ref: the job.
             verb: the operation, as in the path.
-            moot: the phases in which a refused request had nothing left to do.
+            moot: the phases in which a refused request had nothing left to change.
             without_effect: the phases in a 2xx response that show that the request had no effect.
         """
         response = await self._send("POST", f"{_path(ref)}/{verb}", body=self._dialect.change_body)
@@ -173,12 +182,12 @@ class OpenAIJobs:
                 return acceptance(response)
             return AlreadyOver(job) if job.phase in without_effect else Accepted()
         except PermanentError as refusal:
-            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left: a cause in the account, not the job
+            if response.status == HTTPStatus.TOO_MANY_REQUESTS:  # no credit left, for any job of the account
                 raise
             return await already_over_or_raise(self, ref, refusal, moot)
 
     def _job_in(self, response: Response, ref: JobRef) -> ObservedJob | None:
-        """Return the job in the response to a change request; None if the response has something else."""
+        """Return the job in the response to a change request; None if the response does not contain that job."""
         try:
             return require_same_job(self._job(json_object(response), response.at), ref)
         except PermanentError:
@@ -223,7 +232,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the error of a job. A job without an error has an object of nulls."""
+    """Return the error of a job. Without an error, OpenAI returns an object whose fields are null."""
     if not isinstance(value, dict):
         return JobError(message=text(value)) if value and isinstance(value, str) else None
     error = JobError(code=text(value.get("code")), message=text(value.get("message")), param=text(value.get("param")))
@@ -231,7 +240,7 @@ def _error(value: Any) -> JobError | None:
 
 
 def _rows(response: Response) -> list[dict[str, Any]]:
-    """Return the rows of a list that is only displayed; anything that is not an object is skipped."""
+    """Return the rows of a list of events or checkpoints. A row that is not an object is skipped."""
     rows = json_object(response).get("data")
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 

@@ -3,8 +3,9 @@
 Rules:
 
 - Only the provider's own not-found error for this id is an absence.
-- If a service uses a status with another meaning than usual, its dialect has an `ErrorPattern` for it.
-- The provider's message is part of a permanent error, which a person reads. It is not part of a temporary one.
+- If a service uses an HTTP status with an unusual meaning, its dialect contains an `ErrorPattern` for it.
+- The message of a permanent error, which a person reads, contains the provider's message. That of a temporary error
+  does not.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from reconciler.plugin.answers import gateway_message, json_object, text
 _JOB_WORDS = ("fine", "tun", "job")
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
 _BILLING = re.compile(r"insufficient_quota|credit_balance_exhausted|\w*_(spend|usage)_limit_exceeded")
-"""Codes of a 429 that is not temporary (learn.microsoft.com, dev-proxy, "openai-insufficient-quota")."""
+"""Codes of a 429 that a retry does not overcome (learn.microsoft.com, dev-proxy, "openai-insufficient-quota")."""
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
-"""The upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""
+"""Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""
 _QUOTED_404 = "Error code: 404 - "
-"""The beginning of such a message from openai's client: 2.x appends the whole body, and 3.x only the message."""
+"""The beginning of such a message from the `openai` client: 2.x appends the whole body, and 3.x only the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPattern:
-    """An error whose status is misleading, recognised by its status and a part of its message."""
+    """An error whose HTTP status is misleading. It is recognised by that status and a part of its message."""
 
     status: int
     message_part: str
@@ -41,8 +42,8 @@ class ErrorPattern:
 def is_job_not_found(response: Response, ref: JobRef) -> bool:
     """Return whether this is the provider's own not-found error for this job.
 
-    No recorded body is known, so the check is strict: a code that names a job, or no code and a message with the id. A
-    404 about a URL, a project or a model, or from a proxy, does not count.
+    No recording of such an error is known, so the check is strict. The code must be `not_found` or name a job; if there
+    is no code, the message must contain the id. A 404 from a proxy, or about a URL, a project or a model, is not one.
     """
     error = _error_object(response) if response.status == HTTPStatus.NOT_FOUND else None
     if error is None:
@@ -59,7 +60,7 @@ def is_job_not_found(response: Response, ref: JobRef) -> bool:
 
 
 def _is_a_missing_job(code: str) -> bool:
-    """Return whether a code means that there is no job: `fine_tune_not_found` does, `model_not_found` does not."""
+    """Return whether a code means that the job does not exist: `fine_tune_not_found`, but not `model_not_found`."""
     word = code.lower()
     ending = next((each for each in ("not_found", "notfound") if word.endswith(each)), None)
     if ending is None:
@@ -86,23 +87,23 @@ def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...]
             msg = f"{pattern.meaning} ({details})"
             raise PermanentError(msg, kind=pattern.kind)
     if response.status == HTTPStatus.NOT_FOUND:
-        msg = f"this is not the answer of the API that was expected ({details}): check the base URL"
+        msg = f"this response is not from the expected API ({details}): check the base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
     body = _error_object(response) or {}
     is_billing = any(_BILLING.fullmatch(str(body.get(key))) for key in ("code", "type"))
     if response.status == HTTPStatus.TOO_MANY_REQUESTS and is_billing:
         msg = f"the provider account has no credit left or is at a spending limit ({details}): waiting does not help"
         raise PermanentError(msg, kind=Kind.REFUSED)
-    error = failure(response, f"the provider refused this ({details})")
+    error = failure(response, f"the provider refused the request ({details})")
     if isinstance(error, TransientError):
-        # The text of a temporary error has request ids. With it, the same outage would be logged as a new one each
-        # time.
+        # The provider's text is left out: it contains request ids, so each failure of one outage would be logged as
+        # a new one.
         error = failure(response, f"the provider answered HTTP {response.status}")
     raise error
 
 
 def _error_object(response: Response) -> Mapping[str, Any] | None:
-    """Return the object in OpenAI's error format, `{"error": {...}}`; None if the response has none."""
+    """Return the error object of a response; None if the response is not in OpenAI's format, `{"error": {...}}`."""
     try:
         error = json_object(response).get("error")
     except PermanentError:

@@ -26,7 +26,7 @@ def plain(_: BaseModel) -> Dialect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIService:
-    """A `ProviderType` whose options all select jobs, and therefore are part of the account."""
+    """A `ProviderType`. All of its options select jobs, and are therefore part of the account."""
 
     name: str
     key_variable: str
@@ -35,7 +35,7 @@ class OpenAIService:
     capabilities: Capabilities
     options: type[BaseModel] = NoOptions
     dialect: Callable[[Any], Dialect] = plain
-    """Returns the dialect for the options of an account."""
+    """The function that returns the dialect for the options of an account."""
     id_pattern: str = ID_PATTERN
     option_variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     has_whole_key: bool = True
@@ -51,7 +51,7 @@ class OpenAIService:
         return job_id
 
     def own_url(self, options: BaseModel) -> str | None:  # noqa: ARG002 - the port's signature
-        """Return the address of the service."""
+        """Return the address of the service; None if each deployment has its own."""
         return self.address
 
     @asynccontextmanager

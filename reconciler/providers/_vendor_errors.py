@@ -1,8 +1,8 @@
 """Classification of the exceptions of the vendors' credential libraries.
 
-The message of such an exception is never used, because it can contain a secret. An error has a `Cause`, the name of the
-exception's class, and the error code of the service instead. A test lists all exceptions of the libraries, so that a
-new one must be added here.
+The message of such an exception is never used, because it can contain a secret. Instead, an error states a `Cause` and
+the name of the exception's class or the error code of the service. A test compares the tables with all exceptions of
+the libraries, so that a new one must be added here.
 
 Sources: botocore 1.44.8 `exceptions.py`; google-auth 2.63.0 `exceptions.py`; azure-core 1.41.0 `exceptions.py`;
 azure-identity 1.27.0 `_exceptions.py`.
@@ -19,14 +19,14 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 
 
 class Cause(Enum):
-    """Why a vendor's library returned no secret. The value is the sentence for the error."""
+    """Why a vendor's library returned no secret. The value is the text for the error message."""
 
     UNAVAILABLE = "the service that issues them is unreachable or failing"
-    REFUSED = "the service that issues them refused"
+    REFUSED = "the service that issues them refused the request"
     EXPIRED = "they, or the login that they come from, have expired"
-    PERSON = "they need a person, for a code or a browser login, which reconcile does not support"
+    PERSON = "they require a code or a browser login, which reconcile does not support"
     PROGRAM = "the program that prints them failed, or printed something else"
-    BROKEN = "the settings that they come from are incomplete or not valid"
+    BROKEN = "the settings that they come from are incomplete or invalid"
     MISSING = "there are none on this machine"
 
 
@@ -56,7 +56,7 @@ AWS: Mapping[str, Cause] = _table(
         """,
         Cause.PERSON: "RefreshWithMFAUnsupportedError",
         Cause.MISSING: "NoCredentialsError",
-        # The exceptions that no credential raises concern parameters and endpoints, and so settings.
+        # Some of these are not raised by any credential. They concern parameters and endpoints, and so the settings.
         Cause.BROKEN: """
         AliasConflictParameterError ApiVersionNotFoundError AwsChunkedWrapperError BaseEndpointResolverError
         BotoCoreError ChecksumError ConfigNotFound ConfigParseError CredentialRetrievalError DataNotFoundError
@@ -80,7 +80,8 @@ AWS: Mapping[str, Cause] = _table(
         """,
     }
 )
-"""By the name of the class, as in the other two tables. A class without an entry has the cause of its nearest base."""
+"""Causes by the name of the exception class, as in the next two tables. A class without an entry has the cause of its
+nearest base class that has one."""
 
 GOOGLE: Mapping[str, Cause] = _table(
     {
@@ -116,12 +117,12 @@ _TRANSIENT_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARL
 
 
 def cause_of(error: BaseException, causes: Mapping[str, Cause]) -> Cause:
-    """Return the cause of an exception, by its class or its nearest base class with an entry."""
+    """Return the cause of an exception: that of its class, or of the nearest base class with an entry in `causes`."""
     return next(causes[each.__name__] for each in type(error).__mro__ if each.__name__ in causes)
 
 
 def cause_of_status(status: int) -> Cause | None:
-    """Return the cause of a response with this HTTP status; None if it is not a failure."""
+    """Return the cause that an HTTP status shows; None if the status is not a failure."""
     if status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Cause.UNAVAILABLE
     return Cause.REFUSED if status >= HTTPStatus.BAD_REQUEST else None
@@ -133,11 +134,11 @@ def as_code(value: object) -> str | None:
 
 
 def credentials_error(vendor: str, cause: Cause, detail: str, hint: str) -> TransientError | PermanentError:
-    """Return the provider error for credentials that a library did not return.
+    """Return the provider error for credentials that could not be obtained.
 
     Args:
         vendor: the name of the vendor, such as `AWS`.
-        cause: why there are none.
+        cause: why they could not be obtained.
         detail: the name of the exception's class, or the service's code; never a message.
         hint: what to do if the failure is not temporary.
     """

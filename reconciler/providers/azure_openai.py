@@ -1,10 +1,10 @@
 """Azure OpenAI: OpenAI's API at the endpoint of each resource, on the v1 path or on the classic `api-version` path.
 
-- Both paths have the same jobs, so the path is not part of the account.
+- Both paths lead to the same jobs, so the path is not part of the account.
 - A key is sent as `api-key`. Without a key in the document or in the usual variable, the machine's Microsoft Entra
   identity is used, as a Bearer token.
 - A cancel takes a while (`canceling`). A cancel of a finished job is refused with `conflict` or
-  `unexpectedEntityState`, so the job is retrieved again to decide what the refusal means.
+  `unexpectedEntityState`. The job is then retrieved again, to find out whether it has ended.
 
 Sources: Azure/azure-rest-api-specs `AzureOpenAI/authoring/stable/2024-10-21/azureopenai.json` and `OpenAI.v1`;
 openai-python 3.54.0 `lib/azure.py`.
@@ -52,8 +52,8 @@ class ClassicJobs(OpenAIJobs):
     """Jobs on the classic path, which cannot pause or resume them."""
 
     async def pause_job(self, ref: JobRef) -> Accepted | AlreadyOver:  # noqa: ARG002 - the port's signature
-        """Raise `PermanentError(refused)`."""
-        msg = "Azure pauses and resumes jobs on its v1 path only: set options.apiVersion to v1"
+        """Raise `PermanentError(refused)`, because the classic path has no such operation."""
+        msg = "Azure can pause and resume jobs only on its v1 path: set options.apiVersion to v1"
         raise PermanentError(msg, kind=Kind.REFUSED)
 
     resume_job = pause_job
@@ -74,7 +74,7 @@ class AzureOpenAIType:
     rate = Rate()
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:  # noqa: ARG002 - the port's signature
-        """Return nothing, because the resource is in the address."""
+        """Return an empty scope, because the base URL already identifies the resource."""
         return ()
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:  # noqa: ARG002 - the port's signature
@@ -89,7 +89,7 @@ class AzureOpenAIType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAIJobs]:
-        """Open one account. Raises `PermanentError(missing)` if the credential in the document is missing."""
+        """Open one account. Raises `PermanentError(missing)` if the document names a credential that is missing."""
         version = AzureOptions.model_validate(config.options).api_version
         has_key = bool(await credentials.token())
         dialect = Dialect(
@@ -105,7 +105,7 @@ class AzureOpenAIType:
 
 
 def _key_or_token(secret: str) -> Mapping[str, str]:
-    """Return the header for a key, or for an Entra token that was passed as the key (a JWT has three parts)."""
+    """Return the header for a key, or for an Entra token that was given as the key (a JWT has three parts)."""
     is_token = secret.startswith("ey") and secret.count(".") == 2  # noqa: PLR2004
     return bearer(secret) if is_token else {"api-key": secret}
 

@@ -1,12 +1,13 @@
-"""Bedrock's model customization jobs of one region.
+"""Bedrock's model customization jobs in one region.
 
-- A spec names a job by its name or its ARN. Neither can be computed from the other, so each is reported as an alias.
-- A stop that comes too late is a `ConflictException` with HTTP 400.
+- A spec identifies a job by its name or its ARN. Neither can be computed from the other, so a job is reported with
+  both: one as its id, the other as an alias.
+- A stop of a job that has ended is refused with a `ConflictException` and HTTP 400.
 - There is no queued status. `statusDetails` shows the steps before training.
 
 Sources: botocore 1.44.5 `data/bedrock/2023-04-20/service-2.json`; docs.aws.amazon.com/bedrock,
-API_StopModelCustomizationJob and userguide/model-customization-stop; moto 5.2.5, whose missing job is a 400 where the
-service model says 404.
+API_StopModelCustomizationJob and userguide/model-customization-stop; moto 5.2.5, which returns a 400 for a missing job,
+although the service model declares a 404.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ _ARN = r"arn:aws[a-z-]{0,16}:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-customizati
 
 
 class BedrockJobs(AwsJobs):
-    """The model customization jobs of one region."""
+    """The model customization jobs in one region."""
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. Only a missing token ends the list."""
+        """Return one page. The list ends at a page without a `nextToken`."""
         window = {"maxResults": str(query.page_size), "sortBy": "CreationTime", "sortOrder": "Descending"}
         if cursor_ is not None:
             window["nextToken"] = cursor_
@@ -69,7 +70,7 @@ class BedrockJobs(AwsJobs):
         status, arn = word(row.get("status")), field(row, "jobArn", text)
         self._check_account(arn)
         phase = STATUSES.get(status, Phase.UNKNOWN)
-        model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"  # retrieved, or in a list
+        model_key = "outputModelArn" if "outputModelArn" in row else "customModelArn"  # a retrieved job, or a row
         return ObservedJob(
             id=name_of(row, "jobName"),
             phase=_before_training(row) or phase if phase is Phase.RUNNING else phase,
@@ -90,7 +91,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _before_training(row: Mapping[str, Any]) -> Phase | None:
-    """Return the phase of a job before training; None if it trains or the row has no details."""
+    """Return the phase of a job whose training has not started; None if it has, or if the row has no details."""
     if field(row, "statusDetails.trainingDetails.status", text) != "NotStarted":
         return None
     is_validating = field(row, "statusDetails.validationDetails.status", text) == "InProgress"
@@ -111,7 +112,7 @@ class BedrockType(AwsType):
     )
 
     def own_url(self, options: BaseModel) -> str:
-        """Return the AWS endpoint of the region."""
+        """Return the AWS endpoint for the region."""
         own = AwsOptions.model_validate(options)
         service = "bedrock-fips" if own.use_fips_endpoint else "bedrock"
         return f"https://{service}.{own.region}.{dns_suffix(own)}"

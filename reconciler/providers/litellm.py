@@ -3,15 +3,16 @@
 Its own routes:
 
 - need an Enterprise licence;
-- take the upstream from the query, and for a cancel from the JSON body; without it they use OpenAI;
+- read the upstream from the query, and for a cancel from the JSON body; by default they use OpenAI;
 - report a job as cancelled while it is still being cancelled, so only an end time confirms a cancel;
-- report configuration errors as a 500, or as a 400 for a wrong key;
-- have no events, because the id in the path takes everything that follows it; a pause is a 405.
+- report a configuration error as a 500, and a wrong key as a 400;
+- return no events, because the job id in the path of a retrieve matches the rest of the path; a pause returns a 405.
 
-The pass-through needs no licence and changes nothing. If the proxy has an OPENAI_API_BASE, it must not end in `/v1`.
+The pass-through needs no licence, and forwards requests and responses unchanged. If OPENAI_API_BASE is set for the
+proxy, its value must not end in `/v1`.
 
 Sources: litellm 1.109.1 `proxy/fine_tuning_endpoints/endpoints.py`, `llms/{openai,azure}/fine_tuning/handler.py`,
-`llms/litellm_proxy/`; the answers were captured from litellm 1.106.2.
+`llms/litellm_proxy/`; the responses were recorded from litellm 1.106.2.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from reconciler.providers._openai_service import OpenAIService
 KEY_VARIABLE = "LITELLM_PROXY_API_KEY"
 URL_VARIABLE = "LITELLM_PROXY_API_BASE"
 LONG_ID_PATTERN = r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:=-]{0,511}"
-"""Also matches LiteLLM's managed ids: base64 of the id of a model and the upstream's id (litellm `types/utils.py`)."""
+"""Also matches LiteLLM's managed ids: base64 of a model's id and the upstream's job id (litellm `types/utils.py`)."""
 
 WRONG_KEY = ErrorPattern(
     status=400,
@@ -41,26 +42,29 @@ NO_LICENCE = ErrorPattern(
     message_part="Only premium users",
     kind=Kind.REFUSED,
     meaning=(
-        "LiteLLM's own fine-tuning routes need its Enterprise licence, and this proxy has none: use its pass-through, "
-        "with the provider type litellm-passthrough"
+        "LiteLLM's own fine-tuning routes need an Enterprise licence, which this proxy does not have: use its "
+        "pass-through, with the provider type litellm-passthrough"
     ),
 )
 NO_SETTINGS = ErrorPattern(
     status=500,
     message_part="fine_tuning_config is not set",
     kind=Kind.REFUSED,
-    meaning="the LiteLLM proxy has no finetune_settings in its configuration",
+    meaning="the configuration of the LiteLLM proxy does not contain finetune_settings",
 )
 UNSHOWABLE = ErrorPattern(
     status=500,
     message_part="validation error for LiteLLMFineTuningJob",
     kind=Kind.INVALID,
-    meaning="LiteLLM cannot show this job, as one that is paused: use its pass-through, type litellm-passthrough",
+    meaning=(
+        "LiteLLM cannot show this job, for example because it is paused: use its pass-through, with the provider type "
+        "litellm-passthrough"
+    ),
 )
 
 
 class LiteLLMOptions(Document):
-    """The upstream, as in the `finetune_settings` of the proxy."""
+    """The upstream, as the `finetune_settings` of the proxy name it."""
 
     custom_llm_provider: Literal["openai", "azure"] = Field("openai", description="The upstream.")
 
@@ -69,7 +73,7 @@ def _native(options: LiteLLMOptions) -> Dialect:
     upstream = options.model_dump()
     return Dialect(
         jobs_path="/v1/fine_tuning/jobs",
-        statuses=AZURE_STATUSES,  # a list has the words of an Azure upstream, which a retrieve translates
+        statuses=AZURE_STATUSES,  # a list contains an Azure upstream's own status words; a retrieve translates them
         query=upstream,
         change_body=upstream,
         error_patterns=(WRONG_KEY, NO_LICENCE, NO_SETTINGS, UNSHOWABLE),

@@ -1,7 +1,7 @@
 """OpenAI, and compatible services with a fixed address.
 
-Each service is a separate type and not an option of one, because the variable of a key and its host belong together.
-Use another service as `openai` with a `baseUrl`, and a credential that the operator has bound to its host.
+Each service is a type of its own, because the variable of a key and the host of the key belong together. For any other
+compatible service, use `openai` with a `baseUrl`, and a credential that the operator has bound to that host.
 
 Sources: openai/openai-openapi `openapi.yaml` (2.3.0); docs.tokenfactory.nebius.com/post-training/how-to-fine-tune.
 """
@@ -56,7 +56,7 @@ NEBIUS: ProviderType = OpenAIService(
     key_variable="NEBIUS_API_KEY",
     url_variables=(),
     address="https://api.tokenfactory.nebius.com/v1",
-    # Its documentation has list, retrieve and checkpoints. That it pages and cancels as OpenAI does is not confirmed.
+    # It documents list, retrieve and checkpoints. It is not confirmed that it pages and cancels as OpenAI does.
     capabilities=Capabilities(can_list_checkpoints=True),
 )
 """Nebius Token Factory."""

@@ -1,13 +1,13 @@
-"""SageMaker's training jobs of one region.
+"""SageMaker's training jobs in one region.
 
 - Every request is a POST to `/` (JSON 1.1) with the operation in a header.
-- A job is identified by its name. A missing job is a 400, and so is a stop of a job that has ended.
+- A job is identified by its name. Both a request for a missing job and a stop of a finished one return a 400.
 - A page can be empty and still have a next page.
 - A job that ran out of time also ends as `Stopped`. It is reported as failed, because it was not cancelled.
-- `Deleting` is reported as unknown, because the phase before it is no longer available.
+- `Deleting` is reported as unknown, because it does not show how the job ended.
 
-Sources: botocore 1.44.5 `data/sagemaker/2017-07-24/service-2.json`; awslabs/benchmark-ai#928 (a stop that is refused);
-aws-samples/serverless-sagemaker-orchestration#2 (time-outs); moto 5.2.5.
+Sources: botocore 1.44.5 `data/sagemaker/2017-07-24/service-2.json`; awslabs/benchmark-ai#928 (a refused stop);
+aws-samples/serverless-sagemaker-orchestration#2 (timeouts); moto 5.2.5.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_su
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
 _OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 _EVALUATION = "Evaluation"
-"""The type of a serverless training job that trains nothing. Only a described job has it, and no row of a list."""
+"""The type of a serverless training job that trains nothing. A retrieved job contains it; a list row does not."""
 _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 
 
 class SageMakerJobs(AwsJobs):
-    """The training jobs of one region."""
+    """The training jobs in one region."""
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page, which may be empty. Only a missing token ends the list."""
+        """Return one page, which may be empty. The list ends at a page without a `NextToken`."""
         window = {"MaxResults": query.page_size, "SortBy": "CreationTime", "SortOrder": "Descending"}
         if cursor_ is not None:
             window["NextToken"] = cursor_
@@ -71,7 +71,7 @@ class SageMakerJobs(AwsJobs):
         return await self._api.send("POST", "/", json=body, headers=headers)
 
     def _is_job_not_found(self, response: Response) -> bool:
-        """Return whether there is no such job. The service model has a code for it; the service itself uses another."""
+        """Return whether the job does not exist. The service returns another code than its model declares."""
         match error_code(response):
             case "ResourceNotFound" | "ResourceNotFoundException":
                 return True
@@ -122,7 +122,7 @@ class SageMakerType(AwsType):
     )
 
     def own_url(self, options: BaseModel) -> str:
-        """Return the AWS endpoint of the region."""
+        """Return the AWS endpoint for the region."""
         own = AwsOptions.model_validate(options)
         suffix = dns_suffix(own)
         if not own.use_fips_endpoint:

@@ -17,9 +17,9 @@ DEFAULT_WORLD = "default"
 
 
 class SandboxTypeOptions(SandboxOptions):
-    """A sandbox and the name of its world. Provider documents with the same world are one account."""
+    """The options of a sandbox, and the name of its world. Provider documents with the same world share one account."""
 
-    world: Name = Field(DEFAULT_WORLD, description="Name of the world; each has its own jobs and state.")
+    world: Name = Field(DEFAULT_WORLD, description="Name of the world; each world has its own jobs and state.")
 
 
 class SandboxType:
@@ -62,8 +62,8 @@ class SandboxType:
     async def open(
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[OpenAIJobs]:
-        """Open a world, with the state of the last run if there is a state directory. Raises OSError."""
-        # Imported here because the web framework is slow, and `validate` and `get` import this module too.
+        """Open a world, with its saved state if there is a state directory. Raises `OSError` if that cannot be used."""
+        # Imported here because the web framework is slow to import, and `validate` and `get` import this module too.
         from reconciler.sandbox.app import create_app  # noqa: PLC0415
         from reconciler.sandbox.store import open_world, save_world  # noqa: PLC0415
         from reconciler.sandbox.world import World  # noqa: PLC0415
@@ -79,7 +79,7 @@ class SandboxType:
 
 
 def _own(options: BaseModel) -> SandboxTypeOptions:
-    """Return the options with their type, which the port does not have."""
+    """Return the options as this type's model. The port passes them as a plain `BaseModel`."""
     return SandboxTypeOptions.model_validate(options)
 
 

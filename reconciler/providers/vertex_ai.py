@@ -1,7 +1,7 @@
 """Vertex AI's tuning jobs: the `tuningJobs` of one project in one location.
 
-- A job is identified by its bare id. A spec can also have the full resource name, with the project and location of the
-  account.
+- A job is identified by its bare id. A spec can also contain the full resource name, with the project and location of
+  the account.
 - A cancel is best effort: its response is empty, and only a later observation shows its effect.
 - Times are RFC 3339.
 
@@ -62,7 +62,7 @@ from reconciler.providers._google_errors import error_object, error_text, raise_
 PROJECT = r"[a-z0-9][a-z0-9.:-]{0,62}"
 LOCATION = r"[a-z][a-z0-9-]{0,31}"
 MULTI_REGIONS = frozenset({"eu", "us"})
-"""Locations with another form of host name (google-genai 3.6.1 `_api_client.py`)."""
+"""Locations whose host names have another form (google-genai 3.6.1 `_api_client.py`)."""
 JOB_ID = r"[A-Za-z0-9_-]{1,63}"
 
 STATES: Mapping[str, Phase] = {
@@ -92,7 +92,7 @@ _NAMES_A_JOB = re.compile(r"tuning ?job", re.IGNORECASE)
 class VertexOptions(Document):
     """The project and location of the jobs."""
 
-    project: Annotated[str, Field(pattern=f"^{PROJECT}$")] = Field(description="The project's id or number.")
+    project: Annotated[str, Field(pattern=f"^{PROJECT}$")] = Field(description="The ID or number of the project.")
     location: Annotated[str, Field(pattern=f"^{LOCATION}$")] = Field(description="Such as us-central1, or global.")
 
 
@@ -106,7 +106,7 @@ class VertexJobs:
         self._options = options
 
     async def list_page(self, query: ListQuery, cursor_: str | None) -> JobPage:
-        """Return one page. An empty list has no `tuningJobs`."""
+        """Return one page. Google leaves out `tuningJobs` if there are no jobs."""
         window = {"pageSize": str(query.page_size)} | ({} if cursor_ is None else {"pageToken": cursor_})
         response = await self._send("GET", "", window)
         raise_unless_ok(response)
@@ -123,7 +123,7 @@ class VertexJobs:
         return require_same_job(_job(json_object(response), response.at, self._options), ref)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Request a cancel. It is moot for a job that has ended or is being cancelled."""
+        """Request a cancel. Return `AlreadyOver` if it was refused and the job has ended or is being cancelled."""
         response = await self._send("POST", f"{_path(ref)}:cancel")
         if _is_job_not_found(response, ref):
             raise unknown_job(error_text(response))
@@ -154,10 +154,10 @@ def _path(ref: JobRef) -> str:
 
 
 def _own_id(name: str, options: VertexOptions) -> str:
-    """Return the bare id of a job from its resource name. Raises `PermanentError(missing)` for another project.
+    """Return the bare id in a resource name. Raises `PermanentError(missing)` for another project or location.
 
-    Google may use the number of a project instead of its id. Neither can be computed from the other, so only two
-    numbers or two ids are compared.
+    Google may return the number of a project instead of its ID. Neither can be computed from the other, so a number is
+    compared only with a number, and an ID only with an ID.
     """
     parent, _, bare = name.rpartition("/tuningJobs/")
     found = _PARENT.fullmatch(parent)
@@ -165,7 +165,7 @@ def _own_id(name: str, options: VertexOptions) -> str:
         is_comparable = found["project"].isdecimal() == options.project.isdecimal()
         is_other = is_comparable and found["project"] != options.project
         if is_other or found["location"] != options.location:
-            msg = f"the answer is of {clean(parent)}, but the account's options are {_parent(options)}: correct them"
+            msg = f"the response is for {clean(parent)}, but the options name {_parent(options)}: correct the options"
             raise PermanentError(msg, kind=Kind.MISSING)
     return bare
 
@@ -190,14 +190,14 @@ def _job(row: Mapping[str, Any], at: datetime | None, options: VertexOptions) ->
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the error of a job from a `google.rpc.Status`. A cancelled job has one too, with code 1."""
+    """Return the error of a job from a `google.rpc.Status`. A cancelled job also contains one, with code 1."""
     if not isinstance(value, dict) or not value.get("code"):
         return None
     return JobError(code=word(value["code"]), message=text(value.get("message")))
 
 
 def _is_job_not_found(response: Response, ref: JobRef) -> bool:
-    """Return whether this is NOT_FOUND for this job. A project or a location can also be NOT_FOUND."""
+    """Return whether this is a NOT_FOUND error about this job, and not about its project or location."""
     message = str(error_object(response).get("message"))
     names_a_job = ref.id in message or _NAMES_A_JOB.search(message) is not None
     return error_object(response).get("status") == "NOT_FOUND" and names_a_job
@@ -224,10 +224,10 @@ class VertexType:
         return tuple(sorted(options.model_dump().items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the bare id. Raises ValueError for a resource name of another project or location.
+        """Return the bare id. Raises `ValueError` for a resource name with another project or location.
 
-        A resource name can have the number of a project where the options have its id. Only Google can compare them, so
-        such a name is accepted. If the project is another one, Google reports that the job does not exist.
+        A resource name can contain the number of a project, while the options contain its ID. Only Google can compare
+        the two, so such a name is accepted. If it is another project, Google reports that the job does not exist.
         """
         own = VertexOptions.model_validate(options)
         parent, _, bare = job_id.rpartition("/tuningJobs/")
@@ -240,7 +240,7 @@ class VertexType:
         return bare
 
     def own_url(self, options: BaseModel) -> str:
-        """Return Google's endpoint of the location."""
+        """Return Google's endpoint for the location."""
         location = VertexOptions.model_validate(options).location
         if location in MULTI_REGIONS:
             return f"https://aiplatform.{location}.rep.googleapis.com"

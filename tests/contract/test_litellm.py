@@ -78,7 +78,7 @@ def test_a_400_response_for_a_wrong_key_is_reported_as_denied(type_name: str) ->
 
 def test_a_configuration_error_of_the_proxy_is_permanent() -> None:
     answer = complaint(500, message="fine_tuning_config is not set, set it on your config.yaml file.", code="500")
-    with pytest.raises(PermanentError, match="no finetune_settings"):
+    with pytest.raises(PermanentError, match="does not contain finetune_settings"):
         retrieve_once("litellm", answer)
 
 

@@ -261,6 +261,6 @@ def test_a_job_of_another_project_is_recognized_by_its_resource_name(name: str, 
     if is_ours:
         found()
         return
-    with pytest.raises(PermanentError, match="the account's options are") as caught:
+    with pytest.raises(PermanentError, match="but the options name") as caught:
         found()
     assert caught.value.kind is Kind.MISSING

@@ -141,7 +141,7 @@ def test_a_role_that_is_refused_is_told_by_code_and_operation(tmp_path: Path) ->
         environ = with_profile(tmp_path, BY_ROLE, AWS_ENDPOINT_URL_STS=url)
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
 
-    check_told(ran, "AWS credentials could not be obtained", "refused (AccessDenied of AssumeRole)")
+    check_told(ran, "AWS credentials could not be obtained", "refused the request (AccessDenied from AssumeRole)")
 
 
 def test_a_web_identity_that_is_refused_is_told_by_code_and_operation(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_web_identity_that_is_refused_is_told_by_code_and_operation(tmp_path: 
             "--once", "--timeout", "15s"
         )
 
-    check_told(ran, "refused (AccessDenied of AssumeRoleWithWebIdentity)")
+    check_told(ran, "refused the request (AccessDenied from AssumeRoleWithWebIdentity)")
 
 
 def test_a_web_identity_without_its_file_is_told_without_the_variables_value(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_web_identity_without_its_file_is_told_without_the_variables_value(tmp
     with a_vendor() as (_, url):
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
 
-    check_told(ran, "the settings that they come from are incomplete or not valid (FileNotFoundError)")
+    check_told(ran, "the settings that they come from are incomplete or invalid (FileNotFoundError)")
 
 
 def test_a_role_that_sso_does_not_grant_is_told_by_code_and_operation(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_role_that_sso_does_not_grant_is_told_by_code_and_operation(tmp_path: 
         environ = with_profile(tmp_path, BY_SSO, AWS_ENDPOINT_URL_SSO=url)
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
 
-    check_told(ran, "refused (ForbiddenException of GetRoleCredentials)")
+    check_told(ran, "refused the request (ForbiddenException from GetRoleCredentials)")
 
 
 def test_an_sso_login_that_is_over_is_told(tmp_path: Path) -> None:
@@ -260,7 +260,9 @@ def test_a_key_with_a_line_break_or_a_letter_of_no_key_is_told_and_not_sent(
     with a_vendor() as (vendor, url):
         ran = a_checkout(tmp_path, "sagemaker", url, **keys).run("--once", "--timeout", "15s")
 
-    check_told(ran, "AWS credentials could not be obtained", "a key has an invalid character, such as a line break")
+    check_told(
+        ran, "AWS credentials could not be obtained", "a key contains an invalid character, such as a line break"
+    )
     assert vendor.asked == []
 
 
@@ -303,7 +305,7 @@ def test_a_key_file_that_is_none_is_told_without_what_stands_in_it(tmp_path: Pat
         environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
         ran = a_checkout(tmp_path, "vertex-ai", url, **environ).run("--once", "--timeout", "15s")
 
-    check_told(ran, "Google credentials could not be obtained: the settings that they come from are", "not valid")
+    check_told(ran, "Google credentials could not be obtained: the settings that they come from are", "invalid")
 
 
 def test_a_key_that_google_has_revoked_is_told_by_its_code(tmp_path: Path) -> None:
@@ -312,7 +314,7 @@ def test_a_key_that_google_has_revoked_is_told_by_its_code(tmp_path: Path) -> No
         environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
         ran = a_checkout(tmp_path, "vertex-ai", url, **environ).run("--once", "--timeout", "15s")
 
-    check_told(ran, "refused (invalid_grant, HTTP 400)")
+    check_told(ran, "refused the request (invalid_grant, HTTP 400)")
 
 
 # --- Microsoft Entra ---

@@ -56,7 +56,7 @@ def test_every_type_that_ships_loads_by_its_own_name(name: str) -> None:
     assert name in provider_names()
 
 
-@pytest.mark.parametrize(("name", "hint"), [("opnai", "did you mean 'openai'"), ("x", "there are azure-openai, ")])
+@pytest.mark.parametrize(("name", "hint"), [("opnai", "did you mean 'openai'"), ("x", "the types are azure-openai, ")])
 def test_an_unknown_type_is_answered_with_what_there_is(name: str, hint: str) -> None:
     with pytest.raises(LookupError, match=re.escape(hint)):
         load(name)

@@ -106,7 +106,7 @@ def test_a_refusal_of_aws_is_told_by_its_code_and_operation(code: str) -> None:
     error = _aws_chain.error_of(refused(code, 403))
 
     assert isinstance(error, PermanentError)
-    assert f"({code} of AssumeRole)" in str(error)
+    assert f"({code} from AssumeRole)" in str(error)
     assert CANARY not in str(error)
 
 
