@@ -1,9 +1,10 @@
 """The contract tests that every provider adapter must pass, including those of third parties.
 
 Subclass `ProviderContract` in a test module, and define a fixture `stage` that returns a `Stage`. `served` serves a
-simulated provider on a socket, `FaultInjector` adds faults in front of it, and `opened` opens the adapter on it.
+simulated provider on a socket, `FaultInjector` adds faults in front of it, and `opened` opens the adapter at its
+address.
 
-This is the only package that needs pytest. Its names are API, like those of `reconciler.plugin`.
+This is the only package that needs pytest. The names that it exports are API, like those of `reconciler.plugin`.
 """
 
 import pytest

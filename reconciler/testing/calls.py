@@ -1,6 +1,6 @@
-"""Helpers of the contract tests: calls of an adapter, and the errors that a call must raise."""
+"""Helpers for the contract tests: they call an adapter, and return the result or the error that it must raise."""
 
-# ruff: noqa: S101 - these are tests, though they ship
+# ruff: noqa: S101 - these are tests, although they are part of the package
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ for_each_request = pytest.mark.parametrize("request_", REQUESTS.values(), ids=RE
 
 
 class ContractPart:
-    """The base class of each part of the contract."""
+    """The base class of the parts of the contract."""
 
     @pytest.fixture
     def stage(self) -> Stage:
-        """Return a new stage for one test."""
+        """Return a new stage for one test. A subclass must override this fixture."""
         msg = "a subclass of ProviderContract must have a fixture `stage` that returns a fresh reconciler.testing.Stage"
         raise NotImplementedError(msg)
 
@@ -59,14 +59,14 @@ def call(stage: Stage, function: Callable[[JobController], Awaitable[T]]) -> T:
 
 
 def retrieved(stage: Stage, ref: JobRef) -> ObservedJob:
-    """Retrieve a job that must exist."""
+    """Retrieve and return a job, which must exist."""
     job = call(stage, lambda controller: controller.get_job(ref))
-    assert job is not None, f"{ref.id} is not there"
+    assert job is not None, f"{ref.id} was not found"
     return job
 
 
 async def walk(controller: JobController) -> list[ObservedJob]:
-    """Return every row of every page."""
+    """Return the rows of all pages of the list."""
     rows: list[ObservedJob] = []
     cursor = None
     for _ in range(PAGES_MAX):
@@ -80,13 +80,13 @@ async def walk(controller: JobController) -> list[ObservedJob]:
 
 
 def skip_unless(*, can: bool) -> None:
-    """Skip the test if the adapter's capabilities do not have the tested one."""
+    """Skip the test unless the adapter has the capability that it needs."""
     if not can:
         pytest.skip("the adapter does not have this capability")
 
 
 def break_or_skip(stage: Stage, fault: Fault) -> None:
-    """Apply a fault to every request. Skip the test if the stage does not support the fault."""
+    """Apply a fault from now on. Skip the test if the stage does not support the fault."""
     try:
         stage.break_with(fault)
     except NotImplementedError:

@@ -1,6 +1,6 @@
-"""Contract of an adapter for failures: one of two errors, with the delivery of the request and without the key."""
+"""The contract of an adapter for failures: which of the two errors it raises, and that no error contains the key."""
 
-# ruff: noqa: S101 - these are tests, though they ship
+# ruff: noqa: S101 - these are tests, although they are part of the package
 
 from __future__ import annotations
 
@@ -25,36 +25,35 @@ from reconciler.testing.harness import ACCEPTED, HARMLESS, REFUSALS, RETRY_AFTER
 
 
 class FailureContract(ContractPart):
-    """Every failure is one of two errors, which has the delivery of the request and never the key."""
+    """A failure raises `TransientError` or `PermanentError`, and neither contains the key.
+
+    A `TransientError` states whether the provider may have received the request.
+    """
 
     @for_each_request
-    def test_a_404_of_something_in_between_is_an_error_and_not_an_absence(
-        self, stage: Stage, request_: RequestFunction
-    ) -> None:
+    def test_a_404_from_a_proxy_is_an_error_and_not_an_absence(self, stage: Stage, request_: RequestFunction) -> None:
         """A wrong base URL must not look like deleted jobs."""
         stage.break_with(Fault.FOREIGN_NOT_FOUND)
 
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
     @for_each_request
-    def test_a_key_that_is_not_accepted_is_denied(self, stage: Stage, request_: RequestFunction) -> None:
-        """A retry does not help, and neither does a request for another job."""
+    def test_a_401_raises_denied(self, stage: Stage, request_: RequestFunction) -> None:
+        """Neither a retry nor a request for another job can succeed with this key."""
         stage.break_with(Fault.UNAUTHORISED)
 
         assert permanent_of(stage, request_).kind is Kind.DENIED
 
     @for_each_request
-    def test_what_a_key_may_not_do_is_forbidden(self, stage: Stage, request_: RequestFunction) -> None:
-        """It may concern only this job, so it does not affect other jobs."""
+    def test_a_403_raises_forbidden(self, stage: Stage, request_: RequestFunction) -> None:
+        """The refusal may concern only this job, so other jobs are not affected."""
         stage.break_with(Fault.FORBIDDEN)
 
         assert permanent_of(stage, request_).kind is Kind.FORBIDDEN
 
     @for_each_request
-    def test_too_many_requests_are_not_delivered_and_have_a_retry_time(
-        self, stage: Stage, request_: RequestFunction
-    ) -> None:
-        """Therefore the attempt does not count."""
+    def test_a_429_is_not_delivered_and_has_the_retry_time(self, stage: Stage, request_: RequestFunction) -> None:
+        """A request that was not delivered does not count as an attempt."""
         stage.break_with(Fault.RATE_LIMITED)
         error = transient_of(stage, request_)
 
@@ -65,17 +64,17 @@ class FailureContract(ContractPart):
     @pytest.mark.parametrize(
         "fault", [Fault.SERVER_ERROR, Fault.RESET_BEFORE_ACTING, Fault.RESET_AFTER_ACTING, Fault.SILENCE]
     )
-    def test_without_an_answer_it_may_or_may_not_have_been_delivered(
+    def test_a_500_or_a_missing_response_leaves_the_delivery_unknown(
         self, stage: Stage, fault: Fault, request_: RequestFunction
     ) -> None:
-        """A request without a response fails at its deadline."""
+        """If the provider never responds, the request fails at its deadline."""
         stage.break_with(fault)
 
         assert transient_of(stage, request_).delivered is Delivered.UNKNOWN
 
     @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE_ACTING, Fault.RESET_AFTER_ACTING])
-    def test_a_later_retrieve_shows_whether_a_broken_cancel_was_delivered(self, stage: Stage, fault: Fault) -> None:
-        """The product relies on it, because the error itself does not show it."""
+    def test_a_retrieve_shows_whether_an_interrupted_cancel_took_effect(self, stage: Stage, fault: Fault) -> None:
+        """The controller relies on this, because the error itself does not show it."""
         ref = stage.job_in(Phase.RUNNING)
         stage.break_with(fault)
         with pytest.raises(TransientError):
@@ -86,20 +85,20 @@ class FailureContract(ContractPart):
 
     @for_each_read
     @pytest.mark.parametrize("fault", [Fault.PAGE_OF_A_PROXY, Fault.CUT_SHORT, *sorted(ACCEPTED - HARMLESS)])
-    def test_a_200_that_is_not_the_providers_is_an_error(
+    def test_a_200_that_is_not_from_the_provider_is_an_error(
         self, stage: Stage, fault: Fault, request_: RequestFunction
     ) -> None:
-        """It is neither an empty list nor a deleted job."""
+        """Such a response must not look like an empty list or a deleted job."""
         break_or_skip(stage, fault)
 
         assert permanent_of(stage, request_).kind is Kind.INVALID
 
     @for_each_request
     @pytest.mark.parametrize("fault", sorted(REFUSALS))
-    def test_a_refusal_in_a_shape_of_its_own_is_a_refusal(
+    def test_a_400_in_the_format_of_a_gateway_is_a_refusal(
         self, stage: Stage, fault: Fault, request_: RequestFunction
     ) -> None:
-        """A gateway has its own error format. Its error is not an absence, not a success, and not temporary."""
+        """A gateway has an error format of its own. The error is not an absence, not a success, and not temporary."""
         break_or_skip(stage, fault)
 
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
@@ -112,8 +111,8 @@ class FailureContract(ContractPart):
         assert permanent_of(stage, request_).kind in {Kind.REFUSED, Kind.INVALID}
 
     @for_each_read
-    def test_an_answer_that_is_too_long_is_not_read_to_its_end(self, stage: Stage, request_: RequestFunction) -> None:
-        """This includes a compressed response that is small. The deadline may expire first."""
+    def test_a_response_that_is_too_large_is_an_error(self, stage: Stage, request_: RequestFunction) -> None:
+        """The response is small until it is decompressed. The deadline may expire first."""
         break_or_skip(stage, Fault.HUGE)
         error = error_of(stage, request_)
 
@@ -122,11 +121,11 @@ class FailureContract(ContractPart):
     @for_each_request
     @pytest.mark.parametrize("fault", sorted(set(Fault) - HARMLESS - REFUSALS))
     def test_no_error_contains_the_key(self, stage: Stage, fault: Fault, request_: RequestFunction) -> None:
-        """Neither do the exceptions that caused it."""
+        """The exceptions that caused the error do not contain the key either."""
         if not stage.secret:
             pytest.skip("this adapter needs no key")
         if fault in ACCEPTED and request_ is REQUESTS["cancel"]:
-            pytest.skip("a cancel is accepted by any 2xx response")
+            pytest.skip("any 2xx response to a cancel counts as acceptance, so there is no error to check")
         break_or_skip(stage, fault)
         error: BaseException | None = error_of(stage, request_)
 

@@ -1,4 +1,4 @@
-"""The interface between the contract tests and an adapter: a simulated provider with jobs, and faults on demand."""
+"""The interface between the contract tests and an adapter: a simulated provider with jobs and faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RETRY_AFTER_S = 7
 
 
 class Fault(StrEnum):
-    """A fault of the simulated provider, for every request from then on."""
+    """A fault of the simulated provider. It applies to every request until it is removed, except `REFUSED_ONCE`."""
 
     UNAUTHORISED = "a 401 in the provider's error format"
     FORBIDDEN = "a 403 in the provider's error format"
@@ -29,11 +29,11 @@ class Fault(StrEnum):
     ACCEPTED_IN_OWN_WORDS = "the request takes effect, and the response is a 202 without a job"
     FOREIGN_NOT_FOUND = "a 404 that is not in the provider's error format"
     UNKNOWN_WORD = "an undocumented status word"
-    ENDLESS_LIST = "every page of a list is the first page, with a next page"
+    ENDLESS_LIST = "every page of a list is the first page, and has a next page"
     GARBLED_ROW = "the first row of each page of a list is not a job"
     EMPTY_PAGE = "a page of a list without its rows, with the same next page"
-    POINTS_ELSEWHERE = "the response also has the address of a next page on another host"
-    FRACTIONAL_TIMES = "times have a fraction of a second"
+    POINTS_ELSEWHERE = "the response also contains the address of a next page on another host"
+    FRACTIONAL_TIMES = "times contain a fraction of a second"
     NO_TIMES = "no times"
     GZIPPED = "compressed responses"
     HUGE = "responses that are too large to read"
@@ -42,7 +42,7 @@ class Fault(StrEnum):
     REFUSAL_AS_PAGE = "a 400 as an HTML page"
     REFUSAL_AS_DETAIL = "a 400 as JSON with a `detail`"
     REFUSAL_AS_STRING = "a 400 as JSON whose `error` is a string"
-    REFUSAL_AS_NULLS = "a 400 as JSON whose `error` has only nulls"
+    REFUSAL_AS_NULLS = "a 400 as JSON whose `error` contains only nulls"
     REFUSED_ONCE = "a 400 as JSON for the next request, which has no effect; later requests succeed"
 
 
@@ -59,7 +59,7 @@ PROVIDER_FAULTS = frozenset(
 """The faults that need the provider's own formats, so that a stage has to implement them."""
 REFUSALS = frozenset(fault for fault in Fault if fault.name.startswith("REFUSAL_"))
 ACCEPTED = frozenset({Fault.EMPTY, Fault.ACCEPTED_SILENTLY, Fault.ACCEPTED_IN_OWN_WORDS})
-"""2xx responses without a job. A change request with such a response is accepted."""
+"""2xx responses without a job. A change request that gets such a response counts as accepted."""
 HARMLESS = frozenset(
     {
         Fault.ACCEPTED_IN_OWN_WORDS,
@@ -73,14 +73,14 @@ HARMLESS = frozenset(
         Fault.GZIPPED,
     }
 )
-"""The faults with which a request can succeed."""
+"""The faults despite which a request can succeed."""
 
 
 class Stage(Protocol):
     """A new simulated provider for one test.
 
-    It has at least five jobs, with at least one in each of the phases queued, running, succeeded, failed and cancelled,
-    and in paused if the provider can pause. Its deadlines are at most half a second.
+    The provider has at least one job in each of the phases queued, running, succeeded, failed and cancelled, and a
+    paused one if it can pause jobs. The adapter is opened with deadlines of at most half a second.
     """
 
     @property
@@ -90,30 +90,30 @@ class Stage(Protocol):
 
     @property
     def secret(self) -> str:
-        """The key that the adapter is opened with, of at least eight characters; empty if it needs none."""
+        """The key with which the adapter is opened, of at least eight characters; empty if the adapter needs no key."""
         ...
 
     @property
     def job_ids(self) -> frozenset[str]:
-        """The ids of all jobs."""
+        """The ids of all jobs of the provider."""
         ...
 
     def job_in(self, phase: Phase) -> JobRef:
-        """Return a job in this phase; for `absent`, a valid id that no job has."""
+        """Return a job in this phase. For `absent`, return a valid id that no job has."""
         ...
 
     def break_with(self, fault: Fault) -> None:
         """Apply a fault to every request from now on.
 
         The stage implements `PROVIDER_FAULTS`; `reconciler.testing.FaultInjector` implements all others, for any
-        application. Raises NotImplementedError for a fault that the stage does not support; the test is then skipped.
+        application. Raises `NotImplementedError` for a fault that the stage does not support; the test is then skipped.
         """
         ...
 
     def heal(self) -> None:
-        """Apply no fault from now on."""
+        """Remove the fault."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[JobController]:
-        """Open the adapter. A test opens it more than once; the simulated provider keeps its state."""
+        """Open the adapter. A test may open it more than once; the simulated provider keeps its state."""
         ...

@@ -1,4 +1,4 @@
-"""Serves a simulated provider on a socket, and opens an adapter on its address as the product does."""
+"""Functions that serve a simulated provider on a socket, and open an adapter at its address as reconcile does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 STARTS_WITHIN_S = 10
 UNTHROTTLED = Rate(requests_per_second=1000, burst=1000, concurrency=8)
 LONG_DEADLINES = Deadlines(connect_s=5, request_s=5)
-"""For tests in which every request is answered, so that a busy machine fails no test."""
+"""For tests in which the provider responds to every request, so that no test fails on a busy machine."""
 SHORT_DEADLINES = Deadlines(connect_s=0.25, request_s=0.25)
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -50,7 +50,7 @@ def served(app: ASGIApp) -> Iterator[str]:
 
 
 def account_at(type_: ProviderType, base_url: str, options: Mapping[str, Any] = NO_OPTIONS) -> Account:
-    """Return the account of a Provider document with this address and these options."""
+    """Return the account that a Provider document with this address and these options names."""
     return Account(type_.name, base_url, type_.scope(type_.options.model_validate(dict(options))))
 
 
@@ -64,14 +64,14 @@ async def opened(
     is_impatient: bool = False,
     now: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[JobController]:
-    """Open an account of a provider type, over the product's own transport.
+    """Open an account of a provider type, with reconcile's own transport.
 
     Args:
         type_: the provider type.
         base_url: the address of the simulated provider.
         options: the options, as in a Provider document.
-        secret: the secret of the credential.
-        is_impatient: whether the deadlines are a quarter of a second, for a provider that does not answer.
+        secret: the secret that the credentials return.
+        is_impatient: whether the deadlines are a quarter of a second, for a provider that does not respond.
         now: the wall clock.
     """
     config = AccountConfig(

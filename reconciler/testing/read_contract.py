@@ -1,6 +1,6 @@
-"""Contract of an adapter for reading: every job once, in its phase, and absent only if the provider reports it."""
+"""The contract of an adapter for reads: what a list and a retrieve return, and when a job counts as absent."""
 
-# ruff: noqa: S101 - these are tests, though they ship
+# ruff: noqa: S101 - these are tests, although they are part of the package
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from reconciler.testing.harness import Fault, Stage
 
 
 class ReadContract(ContractPart):
-    """Every job is read once and in its phase, and is absent only if the provider reports it."""
+    """A list contains every job once, a retrieve shows its phase, and only the provider can report it as absent."""
 
     def test_the_pages_of_a_list_show_every_job_once(self, stage: Stage) -> None:
-        """In addition, a page never has more rows than requested."""
+        """A page never contains more rows than requested."""
         rows = call(stage, walk)
 
         assert sorted(row.id for row in rows) == sorted(stage.job_ids)
 
     def test_a_list_row_matches_the_retrieved_job(self, stage: Stage) -> None:
-        """In all fields with `has_whole_rows`, otherwise at least in the phase."""
+        """With `has_whole_rows`, all fields match; otherwise at least the phase does."""
         ref = stage.job_in(Phase.SUCCEEDED)
         row = next(each for each in call(stage, walk) if each.id == ref.id)
         job = retrieved(stage, ref)
@@ -45,8 +45,8 @@ class ReadContract(ContractPart):
     @pytest.mark.parametrize(
         "phase", [Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.PAUSED]
     )
-    def test_a_job_is_shown_in_its_phase(self, stage: Stage, phase: Phase) -> None:
-        """In addition, it has the provider's status word and its own id."""
+    def test_a_retrieved_job_has_the_expected_phase(self, stage: Stage, phase: Phase) -> None:
+        """The job also has the requested id and the provider's status word."""
         if phase is Phase.PAUSED:
             skip_unless(can=stage.capabilities.can_pause)
         ref = stage.job_in(phase)
@@ -55,8 +55,8 @@ class ReadContract(ContractPart):
         assert (job.id, job.phase) == (ref.id, phase)
         assert job.provider_status
 
-    def test_a_job_is_the_same_by_each_of_its_ids(self, stage: Stage) -> None:
-        """With `aliases`, a job has several ids."""
+    def test_a_job_can_be_retrieved_by_each_of_its_ids(self, stage: Stage) -> None:
+        """A job with `aliases` has several ids."""
         ref = stage.job_in(Phase.RUNNING)
         job = retrieved(stage, ref)
         others = [retrieved(stage, replace(ref, id=job_id)) for job_id in sorted(job.ids)]
@@ -64,14 +64,14 @@ class ReadContract(ContractPart):
         assert [each.id for each in others] == sorted(job.ids)
         assert all((each.ids, each.phase) == (job.ids, job.phase) for each in others)
 
-    def test_an_id_that_was_never_given_out_is_none(self, stage: Stage) -> None:
-        """Only the provider's own not-found error means absence."""
+    def test_a_job_that_does_not_exist_is_none(self, stage: Stage) -> None:
+        """Only the provider's own not-found error means that the job is absent."""
         job = call(stage, lambda controller: controller.get_job(stage.job_in(Phase.ABSENT)))
 
         assert job is None
 
-    def test_an_unknown_word_passes_through_and_is_no_phase(self, stage: Stage) -> None:
-        """The core decides what it means."""
+    def test_an_unknown_status_word_is_kept_and_has_the_phase_unknown(self, stage: Stage) -> None:
+        """The core decides what the word means."""
         ref = stage.job_in(Phase.RUNNING)
         word = retrieved(stage, ref).provider_status
         stage.break_with(Fault.UNKNOWN_WORD)
@@ -80,8 +80,8 @@ class ReadContract(ContractPart):
         assert job.phase is Phase.UNKNOWN
         assert job.provider_status not in {"", word}
 
-    def test_a_list_that_goes_round_is_never_ended_by_the_adapter(self, stage: Stage) -> None:
-        """The product recognises the repeated cursor, and treats the list as incomplete."""
+    def test_an_adapter_does_not_end_a_list_whose_pages_repeat(self, stage: Stage) -> None:
+        """The controller detects the repeated cursor, and treats the list as incomplete."""
         stage.break_with(Fault.ENDLESS_LIST)
 
         async def two_pages(controller: JobController) -> list[str | None]:
@@ -94,8 +94,8 @@ class ReadContract(ContractPart):
         assert first is not None
         assert first == second
 
-    def test_an_empty_page_with_a_next_page_is_not_the_end(self, stage: Stage) -> None:
-        """Some providers filter after paging. For others, such a list is incomplete and may be an error."""
+    def test_an_empty_page_with_a_next_page_does_not_end_the_list(self, stage: Stage) -> None:
+        """Some providers filter after paging. For others, such a list is incomplete, and may be an error."""
         break_or_skip(stage, Fault.EMPTY_PAGE)
         try:
             page = call(stage, lambda controller: controller.list_page(PAGE, None))
@@ -104,8 +104,8 @@ class ReadContract(ContractPart):
 
         assert (page.jobs, page.next_cursor is None) == ((), False)
 
-    def test_a_garbled_row_hides_no_other(self, stage: Stage) -> None:
-        """The product then retrieves the missing jobs by their ids."""
+    def test_a_garbled_row_hides_no_other_row(self, stage: Stage) -> None:
+        """The controller then retrieves the missing jobs by their ids."""
         break_or_skip(stage, Fault.GARBLED_ROW)
         page = call(stage, lambda controller: controller.list_page(PAGE, None))
 
@@ -113,8 +113,8 @@ class ReadContract(ContractPart):
         assert page.jobs[0].id in stage.job_ids
         assert page.next_cursor is not None
 
-    def test_a_list_never_leads_to_another_host(self, stage: Stage) -> None:
-        """Otherwise the key would be sent there. The next page is on this host, or it is an error."""
+    def test_a_list_never_follows_a_next_page_on_another_host(self, stage: Stage) -> None:
+        """Otherwise the key would be sent there. The adapter ignores the address, or raises an error."""
         break_or_skip(stage, Fault.POINTS_ELSEWHERE)
         try:
             rows = call(stage, walk)
@@ -123,15 +123,15 @@ class ReadContract(ContractPart):
 
         assert sorted(row.id for row in rows) == sorted(stage.job_ids)
 
-    def test_a_compressed_answer_is_read(self, stage: Stage) -> None:
-        """Even if the request did not accept compression."""
+    def test_a_compressed_response_is_read(self, stage: Stage) -> None:
+        """A gateway may compress a response even if the request did not accept that."""
         break_or_skip(stage, Fault.GZIPPED)
         rows = call(stage, walk)
 
         assert sorted(row.id for row in rows) == sorted(stage.job_ids)
 
-    def test_a_fraction_of_a_second_does_not_spoil_a_time(self, stage: Stage) -> None:
-        """Some providers send fractions, with up to nine digits."""
+    def test_a_time_with_a_fraction_of_a_second_is_read(self, stage: Stage) -> None:
+        """Some providers return fractions with up to nine digits."""
         ref = stage.job_in(Phase.SUCCEEDED)
         before = retrieved(stage, ref).created_at
         break_or_skip(stage, Fault.FRACTIONAL_TIMES)
@@ -141,7 +141,7 @@ class ReadContract(ContractPart):
         assert isinstance(after, datetime)
         assert abs(after - before) < timedelta(seconds=1)
 
-    def test_a_time_that_is_left_out_is_not_made_up(self, stage: Stage) -> None:
+    def test_a_missing_time_is_none_or_unset(self, stage: Stage) -> None:
         """The phase of the job is still read."""
         ref = stage.job_in(Phase.SUCCEEDED)
         break_or_skip(stage, Fault.NO_TIMES)
@@ -151,8 +151,8 @@ class ReadContract(ContractPart):
         assert {job.created_at, job.started_at, job.finished_at} <= {None, UNSET}
 
     @pytest.mark.parametrize("tail", ["?limit=1", "#", "/", "/cancel", "/..", "%2F", " ", "é", "\n", "x" * 300])
-    def test_an_odd_id_finds_no_job(self, stage: Stage, tail: str) -> None:
-        """It must reach neither another job nor another operation."""
+    def test_a_malformed_id_finds_no_job(self, stage: Stage, tail: str) -> None:
+        """The id must lead neither to another job nor to another operation."""
         ref = stage.job_in(Phase.RUNNING)
         odd = replace(ref, id=ref.id + tail)
         try:
@@ -163,7 +163,7 @@ class ReadContract(ContractPart):
         assert job is None
 
     def test_the_newest_events_come_first(self, stage: Stage) -> None:
-        """For adapters with `can_list_events`."""
+        """This test is for adapters with `can_list_events`."""
         skip_unless(can=stage.capabilities.can_list_events)
         events = call(stage, lambda controller: _with_events(controller).list_events(stage.job_in(Phase.SUCCEEDED), 2))
         moments = [event.at for event in events if event.at is not None]
@@ -173,7 +173,7 @@ class ReadContract(ContractPart):
         assert moments == sorted(moments, reverse=True)
 
     def test_the_newest_checkpoints_come_first(self, stage: Stage) -> None:
-        """For adapters with `can_list_checkpoints`."""
+        """This test is for adapters with `can_list_checkpoints`."""
         skip_unless(can=stage.capabilities.can_list_checkpoints)
         ref = stage.job_in(Phase.SUCCEEDED)
         found = call(stage, lambda controller: _with_checkpoints(controller).list_checkpoints(ref, 2))

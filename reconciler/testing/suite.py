@@ -1,7 +1,7 @@
-"""The whole contract of a provider adapter.
+"""The complete contract of a provider adapter.
 
-A test checks the effect of a request through the adapter itself. If an adapter does not declare a capability, the tests
-of that capability are skipped.
+A test checks the effect of a request by reading the job through the same adapter. If an adapter does not declare a
+capability, the tests for that capability are skipped.
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ from reconciler.testing.write_contract import WriteContract
 
 
 class ProviderContract(ReadContract, WriteContract, FailureContract):
-    """Subclass it as `class TestMine(ProviderContract)` and override the fixture `stage`."""
+    """All contract tests. Subclass this as `class TestMine(ProviderContract)`, and override the fixture `stage`."""

@@ -1,7 +1,7 @@
-"""Faults between an adapter and any provider: an ASGI application in front of the one that a stage serves.
+"""Faults that work with any provider: an ASGI application in front of the simulated provider of a stage.
 
-It does not depend on the API of a provider. It changes bytes, JSON, and the fields with usual names of times. Faults
-that need the formats of a provider are `harness.PROVIDER_FAULTS`.
+The application does not know the provider's API. It replaces or truncates responses, and changes lists and times in any
+JSON. The faults in `harness.PROVIDER_FAULTS` need the provider's own formats, and are not implemented here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class HttpResponse:
     body: bytes
 
     async def send(self, send: Send) -> None:
-        """Send the response with its actual length."""
+        """Send the response, with the length of its body as `Content-Length`."""
         headers = [(name, value) for name, value in self.headers if name.lower() != b"content-length"]
         length = (b"content-length", str(len(self.body)).encode())
         await send({"type": "http.response.start", "status": self.status, "headers": [*headers, length]})
@@ -63,11 +63,11 @@ _REPLACEMENTS: Mapping[Fault, HttpResponse] = {
     Fault.REFUSAL_AS_STRING: _typed(400, "application/json", b'{"error": "no", "code": 400}'),
     Fault.REFUSAL_AS_NULLS: _typed(400, "application/json", _NULLS),
 }
-"""The responses that replace that of the application. The request does not reach it."""
+"""Responses that replace the one from the application. The request does not reach the application."""
 
 
 async def response_of(app: App, scope: Message, receive: Receive) -> HttpResponse:
-    """Return the response of an application. Raises its exceptions."""
+    """Return the response of an application. An exception of the application is not caught."""
     start: Message = {}
     body = bytearray()
 
@@ -82,14 +82,14 @@ async def response_of(app: App, scope: Message, receive: Receive) -> HttpRespons
 
 
 class FaultInjector:
-    """An application with a fault in front of it. Faults of `PROVIDER_FAULTS` are ignored."""
+    """An ASGI application that applies the current fault in front of another. `PROVIDER_FAULTS` have no effect here."""
 
     def __init__(self, app: App) -> None:
         self.fault: Fault | None = None
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request with the current fault."""
+        """Handle one request, with the current fault."""
         match self.fault:
             case Fault.SILENCE:
                 while (await receive())["type"] != "http.disconnect":
@@ -112,9 +112,9 @@ class FaultInjector:
 
 
 async def _break_off(send: Send) -> None:
-    """Send the head of a response and raise. After a head, the server can only close the connection."""
+    """Send the head of a response, and raise. After that, the server can only close the connection."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    msg = "the connection was to be broken"
+    msg = "the fault breaks the connection"
     raise ConnectionResetError(msg)
 
 
@@ -153,7 +153,7 @@ def _without_times(body: Any) -> Any:
 
 
 def _map_times(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the value with each time changed. A time that is changed to None is removed."""
+    """Return the value with `change` applied to each time in it. A time that becomes None is removed."""
     if isinstance(value, list):
         return [_map_times(each, change) for each in value]
     if not isinstance(value, dict):

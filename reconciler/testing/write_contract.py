@@ -1,6 +1,6 @@
-"""Contract of an adapter for changes: the request has its effect and no other, and reports whether it was accepted."""
+"""The contract of an adapter for changes: the effect of a request, and what the adapter returns for the response."""
 
-# ruff: noqa: S101 - these are tests, though they ship
+# ruff: noqa: S101 - these are tests, although they are part of the package
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reconciler.testing.harness import ACCEPTED, Fault, Stage
 
 
 class WriteContract(ContractPart):
-    """A change request has its effect and no other, and reports whether the provider accepted it."""
+    """A change request has its effect and no other, and the result shows whether the provider accepted it."""
 
     @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.RUNNING, Phase.PAUSED])
     def test_a_cancel_stops_an_unfinished_job_and_no_other(self, stage: Stage, phase: Phase) -> None:
@@ -41,17 +41,19 @@ class WriteContract(ContractPart):
         assert after == {job_id: each for job_id, each in before.items() if job_id != ref.id}
 
     @pytest.mark.parametrize("phase", sorted(TERMINAL))
-    def test_a_cancel_of_a_finished_job_is_already_over_and_changes_nothing(self, stage: Stage, phase: Phase) -> None:
-        """The result has the job. If the provider accepts such a cancel, the adapter retrieves the job first."""
+    def test_a_cancel_of_a_finished_job_returns_already_over_and_changes_nothing(
+        self, stage: Stage, phase: Phase
+    ) -> None:
+        """The result contains the job. If the provider accepts such a cancel, the adapter must retrieve the job."""
         ref = stage.job_in(phase)
         answer = _cancel(stage, ref)
 
-        assert isinstance(answer, AlreadyOver), f"a cancel of a job that is {phase} is reported as accepted"
+        assert isinstance(answer, AlreadyOver), f"a cancel of a job that is {phase} was reported as accepted"
         assert (answer.job.id, answer.job.phase) == (ref.id, phase)
         assert retrieved(stage, ref).phase is phase
 
-    def test_cancelling_twice_is_as_good_as_once(self, stage: Stage) -> None:
-        """The second one is not an error, whatever its response."""
+    def test_a_second_cancel_is_not_an_error(self, stage: Stage) -> None:
+        """The second cancel returns `Accepted` or `AlreadyOver`, whatever the provider responds."""
         ref = stage.job_in(Phase.RUNNING)
         answers = [_cancel(stage, ref) for _ in range(2)]
 
@@ -59,8 +61,8 @@ class WriteContract(ContractPart):
         assert retrieved(stage, ref).phase in STOPPED
 
     @pytest.mark.parametrize("fault", sorted(ACCEPTED))
-    def test_a_cancel_is_accepted_by_any_answer_of_2xx(self, stage: Stage, fault: Fault) -> None:
-        """The response need not have the job, because it is observed later."""
+    def test_any_2xx_response_to_a_cancel_counts_as_accepted(self, stage: Stage, fault: Fault) -> None:
+        """The response need not contain the job, because the job is observed later."""
         ref = stage.job_in(Phase.RUNNING)
         break_or_skip(stage, fault)
         answer = _cancel(stage, ref)
@@ -69,8 +71,8 @@ class WriteContract(ContractPart):
         assert answer == Accepted()
         assert retrieved(stage, ref).phase in STOPPED
 
-    def test_a_refused_cancel_of_an_unfinished_job_is_a_refusal(self, stage: Stage) -> None:
-        """A refusal is moot only for a job that has ended or is being cancelled."""
+    def test_a_refused_cancel_of_an_unfinished_job_is_an_error(self, stage: Stage) -> None:
+        """Only for a job that has ended or is being cancelled is a refusal reported as `AlreadyOver`."""
         ref = stage.job_in(Phase.RUNNING)
         break_or_skip(stage, Fault.REFUSED_ONCE)
         with pytest.raises(PermanentError) as caught:
@@ -79,8 +81,8 @@ class WriteContract(ContractPart):
         assert caught.value.kind in {Kind.REFUSED, Kind.INVALID}
         assert retrieved(stage, ref).phase is Phase.RUNNING
 
-    def test_a_cancel_of_a_job_that_is_not_there_is_refused(self, stage: Stage) -> None:
-        """It must not look like a cancel that worked."""
+    def test_a_cancel_of_a_job_that_does_not_exist_raises_refused(self, stage: Stage) -> None:
+        """The error must not be mistaken for a cancel that took effect."""
         ref = stage.job_in(Phase.ABSENT)
         with pytest.raises(PermanentError) as caught:
             _cancel(stage, ref)
@@ -88,8 +90,8 @@ class WriteContract(ContractPart):
         assert caught.value.kind is Kind.REFUSED
 
     @pytest.mark.parametrize("tail", ["?", "#", "/", "/../", "%2F..", " "])
-    def test_a_cancel_by_an_odd_id_stops_nothing(self, stage: Stage, tail: str) -> None:
-        """Even if the odd id contains a valid one."""
+    def test_a_cancel_with_a_malformed_id_stops_no_job(self, stage: Stage, tail: str) -> None:
+        """The malformed id begins with the id of a running job."""
         ref = stage.job_in(Phase.RUNNING)
         odd = replace(ref, id=ref.id + tail)
         with pytest.raises(PermanentError):
@@ -97,8 +99,8 @@ class WriteContract(ContractPart):
 
         assert retrieved(stage, ref).phase is Phase.RUNNING
 
-    def test_a_running_job_pauses_and_resumes(self, stage: Stage) -> None:
-        """For adapters with `can_pause`."""
+    def test_a_running_job_can_be_paused_and_resumed(self, stage: Stage) -> None:
+        """This test is for adapters with `can_pause`."""
         skip_unless(can=stage.capabilities.can_pause)
         ref = stage.job_in(Phase.RUNNING)
 
