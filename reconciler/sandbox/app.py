@@ -1,8 +1,9 @@
 """The HTTP API of the sandbox: OpenAI's fine-tuning API over a world, with declared faults.
 
-Every failure here was declared as a fault. The time comes from `now`, so the `Date` header follows a virtual clock.
+A request that OpenAI would accept fails only if a fault was declared for it. The time comes from `now`, so the `Date`
+header follows a virtual clock.
 
-Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the requests that were received, and
+Besides OpenAI's API there are routes for tests: `GET /sandbox/requests` lists the requests that the API received, and
 `POST` and `DELETE /sandbox/faults` change the faults.
 """
 
@@ -57,8 +58,8 @@ def create_app(
         world: the jobs and faults.
         now: the clock.
         api_key: the accepted key; other keys get a 401. With None, every key is accepted.
-        save: called with the state of the world after each change, before the response is sent.
-        sleep: how to wait; tests pass a virtual clock's.
+        save: called with the state of the world after each change or applied fault, before the response is sent.
+        sleep: the function that waits; tests pass the one of a virtual clock.
 
     A reset fault raises `ConnectionResetByFaultError` from the application. The server then closes the connection in
     the middle of the response.
@@ -85,7 +86,7 @@ class _Api:
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     async def answer(self, operation: Operation, request: HttpRequest) -> Response:
-        """Answer one request of the API, and record it."""
+        """Handle one request to the API, and record it."""
         body = await request.body()
         at = self.now()
         before = self.world.changes
@@ -113,7 +114,7 @@ class _Api:
     def _respond(
         self, operation: Operation, request: HttpRequest, body: bytes, at: datetime
     ) -> tuple[Response, Fault | None]:
-        """Return the response, and the fault that applied. It never awaits, so requests are handled one by one."""
+        """Return the response, and the fault that applied. Without an await, requests are handled one at a time."""
         job_id = request.path_params.get("job_id")
         fault: Fault | None = None
         try:
@@ -131,7 +132,7 @@ class _Api:
         return response, fault
 
     async def list_requests(self, _: HttpRequest) -> Response:
-        """Return every request that the API has received, oldest first."""
+        """Return the requests that the world has recorded, oldest first."""
         rows = [{**asdict(each), "at": render_instant(each.at)} for each in self.world.requests]
         return JSONResponse({"requests": rows})
 
@@ -149,7 +150,7 @@ class _Api:
         return JSONResponse({"added": len(rules)})
 
     async def clear_faults(self, _: HttpRequest) -> Response:
-        """Remove all fault rules, including those of the Provider document."""
+        """Remove all fault rules, including those from the Provider document."""
         self.world.faults.clear()
         return Response(status_code=204)
 

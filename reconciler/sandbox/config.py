@@ -1,6 +1,6 @@
 """The options of a Provider document of `type: sandbox`: jobs with their phases over time, and faults.
 
-Every scalar arrives as text and is parsed here, as everywhere in the specs.
+Every scalar arrives as the text in the file and is parsed here, as in all specs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.model.spec import Document, Duration, Text, Word, parse_duration
 from reconciler.sandbox.faults import Fault
 
 JOB_ID_PATTERN = r"ftjob-[A-Za-z0-9_-]{1,64}"
-"""The pattern of a job id in the sandbox; the whole id must match."""
+"""The pattern that a complete job id of the sandbox matches."""
 
 
 def _parsed_duration(value: object) -> object:
@@ -37,17 +37,19 @@ Wait = Annotated[
     PlainSerializer(render_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}[smhd]$", "examples": ["0s", "30s"]}),
 ]
-"""A duration; `0s` means at once."""
+"""A duration; `0s` means immediately."""
 JobId = Annotated[str, Field(pattern=f"^{JOB_ID_PATTERN}$")]
 
 
 class DeclaredStage(Document):
-    """One stage of a job's life."""
+    """One declared stage in the life of a job."""
 
     phase: Annotated[Phase, AfterValidator(_declarable)] = Field(
         description="The status of the job; with absent, the provider no longer has the job."
     )
-    for_: Duration | None = Field(None, alias="for", description="Duration; the last stage has none: it never ends.")
+    for_: Duration | None = Field(
+        None, alias="for", description="Duration. The last stage has no duration, because it never ends."
+    )
 
 
 DEFAULT_LIFE = (
@@ -74,7 +76,7 @@ def _valid_life(life: tuple[DeclaredStage, ...]) -> tuple[DeclaredStage, ...]:
 
 
 class JobFailure(Document):
-    """The provider's error of a job that fails."""
+    """The error that the provider reports for a failed job."""
 
     code: Word = "server_error"
     message: Text = "The sandbox declares that this job fails."
@@ -82,7 +84,7 @@ class JobFailure(Document):
 
 
 class DeclaredJob(Document):
-    """A job of the sandbox."""
+    """A job that exists in the sandbox."""
 
     id: JobId
     model: Word = "gpt-4o-mini-2024-07-18"
@@ -97,8 +99,8 @@ class DeclaredJob(Document):
     training_file: Word = "file-sandbox-training"
     validation_file: Word | None = None
     seed: int = Field(0, ge=0, le=2_147_483_647)
-    cancel_takes: Wait | None = Field(None, description="Duration of a cancel; by default that of the sandbox.")
-    pause_takes: Wait | None = Field(None, description="Duration of a pause; by default that of the sandbox.")
+    cancel_takes: Wait | None = Field(None, description="Duration of a cancel; the sandbox sets the default.")
+    pause_takes: Wait | None = Field(None, description="Duration of a pause; the sandbox sets the default.")
     cancel_word: Literal["cancelling"] | None = Field(
         None, description="Status during a cancel; by default the phase before it, as at OpenAI."
     )
@@ -108,8 +110,8 @@ class SandboxOptions(Document):
     """The jobs and faults of a sandbox."""
 
     jobs: tuple[DeclaredJob, ...] = ()
-    cancel_takes: Wait = Field(timedelta(0), description="Duration of a cancel, for jobs without their own.")
-    pause_takes: Wait = Field(timedelta(0), description="Duration of a pause, for jobs without their own.")
+    cancel_takes: Wait = Field(timedelta(0), description="Duration of a cancel, unless a job sets its own.")
+    pause_takes: Wait = Field(timedelta(0), description="Duration of a pause, unless a job sets its own.")
     cancel_word: Literal["cancelling"] | None = Field(
         None, description="Status during a cancel; by default the phase before it, as at OpenAI."
     )

@@ -1,8 +1,8 @@
 """Declared faults: an ordered list of rules, of which the first that matches a call applies.
 
-Nothing here is random. A rule only selects the calls that it applies to; `requests` and `responses` implement its
-effect. A rule that can never match, such as a lost cancel with `on: list`, is invalid, because a test with that typo
-would pass without a fault.
+Nothing here is random. A rule only selects the calls that it applies to; `requests` and `responses` implement the
+fault. A rule that can never match, such as a lost cancel with `on: list`, is invalid, because a test with such a
+mistake would pass without the fault.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ READS = frozenset({Operation.LIST, Operation.RETRIEVE})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The properties of a request that rules match. `page` counts from 1; only a list has other pages than 1."""
+    """The properties of a request that rules are matched with. `page` starts at 1; only a list has further pages."""
 
     operation: Operation
     job_id: str | None = None
@@ -50,10 +50,12 @@ class Rule(Document):
 
     applies_to: ClassVar[frozenset[Operation]] = ALL
 
-    on: Operation | Literal["any"] = Field("any", description="Operation; any means all that the fault can apply to.")
+    on: Operation | Literal["any"] = Field(
+        "any", description="Operation; any means every operation that the fault can apply to."
+    )
     job: Word | None = Field(None, description="Only calls for this job.")
-    after: int = Field(0, ge=0, description="Number of matching calls that pass first.")
-    times: int | None = Field(None, ge=1, description="Number of calls to apply to; all by default.")
+    after: int = Field(0, ge=0, description="Number of matching calls before the first one that the fault applies to.")
+    times: int | None = Field(None, ge=1, description="Number of calls that the fault applies to; all by default.")
 
     @model_validator(mode="after")
     def _can_meet_something(self) -> Self:
@@ -63,7 +65,7 @@ class Rule(Document):
         return self
 
     def matches(self, call: Call) -> bool:
-        """Return whether this rule matches a call, without `after` and `times`."""
+        """Return whether this rule matches a call, regardless of `after` and `times`."""
         return (
             call.operation in self.applies_to and self.on in ("any", call.operation) and self.job in (None, call.job_id)
         )
@@ -79,7 +81,7 @@ class Status(Rule):
 
 
 class PartialPage(Rule):
-    """A list that fails: one page is a 500, and the others are served."""
+    """A list that fails at one page with a 500. The other pages are served."""
 
     applies_to: ClassVar[frozenset[Operation]] = LIST_ONLY
 
@@ -100,7 +102,7 @@ class Endless(Rule):
 
 
 class StaleRead(Rule):
-    """A response from a stale replica: the state of `for` ago."""
+    """A response from a stale replica, which shows the state as of `for` ago."""
 
     applies_to: ClassVar[frozenset[Operation]] = READS
 
@@ -134,7 +136,7 @@ class UnknownWord(Rule):
     word: Word = "reticulating"
 
     def matches(self, call: Call) -> bool:
-        """Return whether the response can have a job whose status is replaced."""
+        """Return whether the response can contain a job whose status is replaced."""
         return super().matches(call) or (call.operation is Operation.LIST and self.on in ("any", Operation.LIST))
 
 
@@ -173,7 +175,7 @@ class RuleCount(Document):
 
 
 class Faults:
-    """The current rules, and the number of calls that each has matched."""
+    """The current rules, and the number of calls that each rule has matched."""
 
     def __init__(self, rules: Iterable[Fault] = ()) -> None:
         self._rules = list(rules)
@@ -191,7 +193,7 @@ class Faults:
         self._matched.clear()
 
     def pick(self, call: Call) -> Fault | None:
-        """Count a call, and return the fault that applies to it, if any."""
+        """Return the first rule that applies to a call, or None. Each rule that matched up to there counts the call."""
         for index, rule in enumerate(self._rules):
             if not rule.matches(call):
                 continue
@@ -202,13 +204,13 @@ class Faults:
         return None
 
     def tallies(self) -> tuple[RuleCount, ...]:
-        """Return the counts, for a restart."""
+        """Return the rules with their counts, to be restored after a restart."""
         return tuple(
             RuleCount(rule=rule, matched=matched) for rule, matched in zip(self._rules, self._matched, strict=True)
         )
 
     def restore(self, tallies: Iterable[RuleCount]) -> None:
-        """Restore the counts of the rules that are still at the same position."""
+        """Restore the counts of the rules that are unchanged and at the same position."""
         for index, (rule, tally) in enumerate(zip(self._rules, tallies, strict=False)):
             if rule == tally.rule:
                 self._matched[index] = tally.matched

@@ -1,6 +1,6 @@
-"""Parsing and handling of API requests, without HTTP: text comes in, and JSON goes out.
+"""Parsing and handling of API requests, without HTTP: the input is text, and the output is JSON.
 
-Some faults are implemented here, because they change how the world is queried: an endless list, a stale replica, and a
+Some faults are implemented here, because they change how the world is called: an endless list, a stale replica, and a
 lost or late cancel.
 """
 
@@ -23,7 +23,7 @@ _ACCEPTED_FIELDS = (*_REQUIRED_FIELDS, "validation_file", "suffix", "metadata", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiRequest:
-    """A parsed request. Fields that its operation does not use are empty."""
+    """A parsed request. Each operation reads only the fields that it needs."""
 
     call: Call
     at: datetime
@@ -37,7 +37,7 @@ class ApiRequest:
 def parse_request(
     world: World, operation: Operation, job_id: str | None, at: datetime, query: Mapping[str, str], body: bytes
 ) -> ApiRequest:
-    """Return the parsed request. Raises `InvalidRequestError`."""
+    """Return the parsed request. Raises `InvalidRequestError` if a parameter or the body is invalid."""
     after = query.get("after")
     limit = _limit(query.get("limit"), _LIMIT_DEFAULT.get(operation, LIMIT_MAX))
     is_list = operation is Operation.LIST
@@ -53,7 +53,7 @@ def parse_request(
 
 
 def handle(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
-    """Return the JSON response of the world. Raises `UnknownJobError` and `InvalidRequestError`."""
+    """Return the JSON response of the world. Raises `UnknownJobError` or `InvalidRequestError` for a refusal."""
     return _HANDLERS[request.call.operation](world, request, fault)
 
 
@@ -116,7 +116,7 @@ def _as_of(request: ApiRequest, fault: Fault | None) -> datetime:
 
 
 def _page_of(rows: list[serialization.Json], request: ApiRequest) -> serialization.Json:
-    """Return the requested page of rows; after an unknown cursor there are none."""
+    """Return the requested page of rows. The page after an unknown cursor is empty."""
     ids = [row["id"] for row in rows]
     start = 0
     if request.after is not None:
@@ -135,7 +135,7 @@ def _limit(text: str | None, default: int) -> int:
 
 
 def _metadata(query: Mapping[str, str]) -> Mapping[str, str] | None:
-    """Return the filter `metadata[k]=v`; `metadata=null` selects the jobs without metadata."""
+    """Return the filter `metadata[k]=v`, or None. `metadata=null` selects the jobs without metadata."""
     if query.get("metadata") == "null":
         return {}
     wanted = {key[len("metadata[") : -1]: query[key] for key in query if key.startswith("metadata[") and key[-1] == "]"}
@@ -143,7 +143,7 @@ def _metadata(query: Mapping[str, str]) -> Mapping[str, str] | None:
 
 
 def _fields(body: bytes) -> Mapping[str, object]:
-    """Return the fields of a request to create a job that the sandbox uses."""
+    """Return the fields of a create request that the sandbox uses. Raises `InvalidRequestError`."""
     try:
         document = json.loads(body)
     except ValueError:

@@ -1,7 +1,7 @@
 """HTTP responses, including faulty ones.
 
-A fault either replaces the response (`replacement_for`: the request does not reach the world), or changes it
-(`faulty_response`: the request has taken effect).
+A fault either replaces the response, and the request does not reach the world (`replacement_for`), or changes the
+response of a request that has reached it (`faulty_response`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
 class ConnectionResetByFaultError(ConnectionResetError):
-    """A fault breaks the connection in the middle of a response."""
+    """Raised by the application if a fault breaks the connection in the middle of a response."""
 
 
 class NoResponse(Response):
@@ -43,7 +43,7 @@ class Hang(NoResponse):
 
 
 class Reset(NoResponse):
-    """The beginning of a response, and then a broken connection."""
+    """The head of a response, and then a broken connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         """Send the head of a response, and raise.
@@ -63,7 +63,7 @@ def error_response(status: int, message: str, *, param: str | None = None, code:
 
 
 def replacement_for(fault: Fault | None) -> Response | None:
-    """Return the response of a fault that replaces the request; None if the request reaches the world."""
+    """Return the response that a fault sends in place of the world's; None if the request reaches the world."""
     match fault:
         case Status():
             return _status(fault)
@@ -82,7 +82,7 @@ def replacement_for(fault: Fault | None) -> Response | None:
 
 
 def faulty_response(fault: Fault | None, body: serialization.Json) -> Response:
-    """Return the response of the world, as a fault changes it."""
+    """Return the response of the world, changed by the fault if there is one."""
     match fault:
         case UnknownWord():
             return JSONResponse(_with_unknown_status(body, fault))
@@ -98,7 +98,7 @@ def faulty_response(fault: Fault | None, body: serialization.Json) -> Response:
 
 
 def _status(fault: Status) -> Response:
-    response = _error(fault.status, f"The sandbox answers {fault.status}, as its faults declare.", fault.code)
+    response = _error(fault.status, f"A declared fault of the sandbox returns this {fault.status}.", fault.code)
     if fault.retry_after is not None:
         response.headers["retry-after"] = str(int(fault.retry_after.total_seconds()))
     return response

@@ -1,7 +1,7 @@
 """The jobs of the sandbox as JSON objects of OpenAI's published fine-tuning API.
 
-Source: openai/openai-openapi, `openapi.yaml` 2.3.0. Times are Unix seconds. `paused` is in that document's example of a
-pause, although it is not in its list of statuses.
+Source: openai/openai-openapi, `openapi.yaml` 2.3.0. Times are Unix seconds. The status `paused` is in the example of a
+pause there, although it is not in the list of statuses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MESSAGES = {
 
 
 def job(view: JobView) -> Json:
-    """Return a `fine_tuning.job`."""
+    """Return the `fine_tuning.job` object of a job."""
     is_failed = view.phase is Phase.FAILED
     is_succeeded = view.phase is Phase.SUCCEEDED
     return {
@@ -99,7 +99,7 @@ def checkpoints(view: JobView) -> list[Json]:
 
 
 def page(rows: Sequence[Json], *, has_more: bool) -> Json:
-    """Return a `list` object. The document has the two ids only for checkpoints; clients ignore them elsewhere."""
+    """Return a `list` object. OpenAI documents the two ids only for checkpoints; clients ignore them elsewhere."""
     return {
         "object": "list",
         "data": list(rows),
@@ -110,7 +110,7 @@ def page(rows: Sequence[Json], *, has_more: bool) -> Json:
 
 
 def error(message: str, *, type_: str = "invalid_request_error", param: str | None = None, code: str | None) -> Json:
-    """Return an error object."""
+    """Return the body of an error response."""
     return {"error": {"message": message, "type": type_, "param": param, "code": code}}
 
 

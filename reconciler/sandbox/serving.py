@@ -1,4 +1,4 @@
-"""Serves an application on a port, for the verb `sandbox` and for tests with official clients.
+"""A server for an ASGI application on a port, for the verb `sandbox` and for tests with official clients.
 
 The `Date` header comes from the application. If a handler raises `ConnectionResetByFaultError`, the connection is
 closed, and the server logs nothing.
@@ -28,13 +28,13 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and call `on_ready`."""
+        """Start the server, and call `on_ready`."""
         await super().startup(sockets)
         self._on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGINT or SIGTERM. Only the main thread of a process can handle signals."""
+        """Stop on SIGINT or SIGTERM. Signals are handled only in the main thread, because Python allows no other."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -56,10 +56,10 @@ async def serve(
     on_ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`. Port 0 selects a free port.
+    """Serve an application until SIGINT, SIGTERM or `stop`. Port 0 selects a free port.
 
-    `on_ready` is called with the address, such as `http://127.0.0.1:8080`, once the server answers. Raises OSError if
-    the address is not available.
+    `on_ready` is called with the address, such as `http://127.0.0.1:8080`, once the server accepts connections. Raises
+    `OSError` if the address is not available.
     """
     with socket.create_server((host, port)) as listener:
         # asyncio sets this only on sockets with an explicit protocol. Without it, each response waits 40 ms for an ACK.

@@ -1,4 +1,4 @@
-"""The state of a world that survives a restart: everything that does not follow from its options."""
+"""The state of a world that survives a restart: everything that its options do not determine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Creation(Document):
 
 
 class WorldState(Document):
-    """The state as it is in the file. The names of the fields are its format."""
+    """The state as it is written to the file. The names of the fields are part of the file format."""
 
     kind: Literal["sandbox-world"] = "sandbox-world"
     version: Literal[1] = 1

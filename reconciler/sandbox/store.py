@@ -1,4 +1,4 @@
-"""Stores a world in a file, so that the next `reconcile --once` continues with it."""
+"""Functions that store a world in a file, so that the next `reconcile --once` continues with it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from reconciler.sandbox.world import World
 
 
 def open_world(options: SandboxOptions, path: Path, now: datetime) -> World:
-    """Return the world in a file. If the file is missing or invalid, it is replaced by a new world.
+    """Return the world in a file. If the file is missing or invalid, a new world is created and saved there.
 
-    Raises OSError if the file can be neither read nor written.
+    Raises `OSError` if the file cannot be read or written.
     """
     try:
         return World.from_json(options, path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """The timeline of a job: its phase at each time.
 
-A timeline depends only on the declared stages and on the accepted requests. It is immutable: a request returns a new
-timeline, so that the state of a minute ago is still known.
+A timeline depends only on the declared stages and on the accepted requests. It is immutable: each request results in a
+new timeline, so that the state at any earlier time remains available.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Steps in the order of time; the first is the creation of the job.
+    """Steps in chronological order. The first step is the creation of the job.
 
-    `held` has the steps that a pause postponed, from the pause on. `is_cancel_requested` stays true after a cancel.
+    `held` contains the steps that a pause has postponed, beginning with the phase at the pause. `is_cancel_requested`
+    stays true after a cancel.
     """
 
     steps: tuple[Step, ...]
@@ -47,19 +48,19 @@ class Timeline:
         return next((step for step in self.steps if step.phase in END_PHASES), None)
 
     def steps_until(self, moment: datetime) -> tuple[Step, ...]:
-        """Return the steps up to a time; the last one has the phase at that time."""
+        """Return the steps up to a time. The last of them is the phase at that time."""
         return tuple(step for step in self.steps if step.at <= moment)
 
     def phase_at(self, moment: datetime) -> Phase:
-        """Return the phase at a time; before its creation a job is absent."""
+        """Return the phase at a time. Before its creation, a job is absent."""
         taken = self.steps_until(moment)
         return taken[-1].phase if taken else Phase.ABSENT
 
     def cancelled(self, at: datetime, *, takes: timedelta, shows_word: bool) -> Timeline:
-        """Return the timeline of a job that is cancelled at `at`, if the cancel takes this long.
+        """Return the timeline of a job for which a cancel is requested at `at`, and takes effect after `takes`.
 
-        If the job ends before the cancel takes effect, its end is unchanged. During the cancel the job continues, or
-        is `cancelling` if the provider has that status.
+        If the job ends before the cancel takes effect, its end is unchanged. During the cancel, the job is `cancelling`
+        with `shows_word`, and otherwise continues as planned.
         """
         effective_at = at + takes
         end = self.end
@@ -72,14 +73,14 @@ class Timeline:
         return Timeline((*self.steps_until(at), *during, *ending), is_cancel_requested=True)
 
     def paused(self, at: datetime, *, takes: timedelta) -> Timeline:
-        """Return the timeline of a job that is paused at `at`, and is `pausing` for this long."""
+        """Return the timeline of a job for which a pause is requested at `at`, and takes effect after `takes`."""
         taken = self.steps_until(at)
         pausing = (Step(at, Phase.PAUSING),) if takes else ()
         held = (Step(at, taken[-1].phase), *self.steps[len(taken) :])
         return replace(self, steps=(*taken, *pausing, Step(at + takes, Phase.PAUSED)), held=held)
 
     def resumed(self, at: datetime) -> Timeline:
-        """Return the timeline of a job that is queued again at `at`, and then continues from its pause.
+        """Return the timeline of a job that is queued again at `at`, and then continues where it was paused.
 
         A job that was declared as paused continues with its next stage, or runs forever if there is none.
         """
@@ -94,7 +95,7 @@ class Timeline:
 
 
 def planned_timeline(stages: Iterable[tuple[Phase, timedelta | None]], created_at: datetime) -> Timeline:
-    """Return the timeline of declared stages, each a phase and its duration. The last stage needs no duration."""
+    """Return the timeline that the declared stages determine. The last stage needs no duration."""
     steps = []
     at = created_at
     for phase, span in stages:

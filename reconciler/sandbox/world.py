@@ -2,9 +2,9 @@
 
 Rules:
 
-- The world has no clock. Every method takes the current time.
-- It stores accepted requests and not their effects, so it can return the state at any earlier time.
-- It does not depend on HTTP. It refuses a request with `UnknownJobError` or `InvalidRequestError`.
+- The world has no clock. The methods that depend on the time take it as an argument.
+- The world stores accepted requests instead of their effects, so it can return the state at any earlier time.
+- The world does not depend on HTTP. It refuses a request with `UnknownJobError` or `InvalidRequestError`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NO_TIME = timedelta(0)
 
 
 class UnknownJobError(Exception):
-    """There is no such job at that time."""
+    """The job does not exist at that time."""
 
 
 class InvalidRequestError(Exception):
@@ -43,7 +43,7 @@ class InvalidRequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request as the provider received it. `status` is None if it was not answered."""
+    """One request that the provider received. `status` is None if there was no complete response."""
 
     at: datetime
     method: str
@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job at one time. `steps` are those up to that time, oldest first."""
+    """A job at one time. `steps` are its steps up to that time, oldest first."""
 
     job: DeclaredJob
     steps: tuple[Step, ...]
@@ -74,7 +74,7 @@ class JobView:
 
     @property
     def finished_at(self) -> datetime | None:
-        """The time at which the job ended; None if it has not."""
+        """The time at which the job ended; None if it has not ended."""
         return next((step.at for step in self.steps if step.phase in TERMINAL), None)
 
 
@@ -103,7 +103,7 @@ class World:
 
     @classmethod
     def from_json(cls, options: SandboxOptions, text: str) -> Self:
-        """Return the world of a `to_json` text, with the current options. Raises ValueError for any other text.
+        """Return the world that `to_json` wrote, with the current options. Raises `ValueError` for any other text.
 
         Requests for a job that is no longer declared are dropped.
         """
@@ -131,7 +131,7 @@ class World:
     ) -> JobList:
         """Return the jobs after the cursor `after`, newest first. An empty `metadata` selects jobs without metadata.
 
-        Raises `InvalidRequestError` for an unknown cursor.
+        Raises `InvalidRequestError` if the cursor is unknown.
         """
         found = []
         for job_id in self._newest_first[self._index_after(after) :]:
@@ -143,18 +143,18 @@ class World:
         return JobList(tuple(found[:limit]), has_more=len(found) > limit)
 
     def page_number(self, after: str | None, limit: int) -> int:
-        """Return the number of a page of a list, counted from 1."""
+        """Return the number of the page after a cursor, from 1. Raises `InvalidRequestError` if it is unknown."""
         return self._index_after(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:
-        """Return one job. Raises `UnknownJobError`."""
+        """Return one job. Raises `UnknownJobError` if it does not exist at that time."""
         view = self._view(job_id, now)
         if view is None:
             raise UnknownJobError(job_id)
         return view
 
     def create(self, now: datetime, fields: Mapping[str, object]) -> JobView:
-        """Create a job with the default stages. Raises `InvalidRequestError` for invalid fields."""
+        """Create a job with the default stages. Raises `InvalidRequestError` if a field is invalid."""
         ids = (f"ftjob-created-{number:06}" for number in count(len(self._created) + 1))
         new_id = next(each for each in ids if each not in self._jobs)
         try:
@@ -170,9 +170,9 @@ class World:
         return self.retrieve(job.id, now)
 
     def cancel(self, job_id: str, now: datetime, *, takes: timedelta | None = None) -> JobView:
-        """Cancel a job. A second request during the cancel has no effect.
+        """Cancel a job. A further request while it is being cancelled has no effect.
 
-        Raises `UnknownJobError`, and `InvalidRequestError` if the job has ended.
+        Raises `UnknownJobError`, or `InvalidRequestError` if the job has ended.
         """
         job = self._unfinished(job_id, now, Verb.CANCEL).job
         if not self._timeline(job_id, now).is_cancel_requested:
@@ -182,7 +182,10 @@ class World:
         return self.retrieve(job_id, now)
 
     def pause(self, job_id: str, now: datetime) -> JobView:
-        """Pause a job. Raises `UnknownJobError`, and `InvalidRequestError` if it has ended or is already paused."""
+        """Pause a job.
+
+        Raises `UnknownJobError`, or `InvalidRequestError` if the job has ended, is paused, or is being cancelled.
+        """
         view = self._unfinished(job_id, now, Verb.PAUSE)
         if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._timeline(job_id, now).is_cancel_requested:
             raise _impossible(view, Verb.PAUSE)
@@ -191,7 +194,10 @@ class World:
         return self.retrieve(job_id, now)
 
     def resume(self, job_id: str, now: datetime) -> JobView:
-        """Resume a paused job. Raises `UnknownJobError`, and `InvalidRequestError` if it is not paused."""
+        """Resume a paused job.
+
+        Raises `UnknownJobError`, or `InvalidRequestError` if the job is not paused or is being cancelled.
+        """
         view = self._unfinished(job_id, now, Verb.RESUME)
         if view.phase is not Phase.PAUSED or self._timeline(job_id, now).is_cancel_requested:
             raise _impossible(view, Verb.RESUME)
@@ -219,7 +225,7 @@ class World:
         )
 
     def _timeline(self, job_id: str, as_of: datetime) -> Timeline:
-        """Return the timeline of a job from the requests up to a time."""
+        """Return the timeline of a job after the requests that were accepted up to a time."""
         job, created_at = self._jobs[job_id]
         life = planned_timeline(((stage.phase, stage.for_) for stage in job.life), created_at)
         for act in self._acts.get(job_id, ()):
@@ -236,7 +242,7 @@ class World:
         self._jobs[creation.job.id] = (creation.job, creation.at)
 
     def _sort(self) -> None:
-        """Sort the jobs, the newest first. Of two jobs of the same age, the one that was declared later comes first."""
+        """Sort the jobs newest first. Of two jobs with the same age, the one that was declared later comes first."""
         oldest_first = sorted(self._jobs, key=lambda job_id: self._jobs[job_id][1])
         self._newest_first = oldest_first[::-1]
         self._indexes = {job_id: place for place, job_id in enumerate(self._newest_first)}
@@ -245,7 +251,7 @@ class World:
         if after is None:
             return 0
         if after not in self._indexes:
-            msg = f"No fine-tuning job with the id {after!r} to list after."
+            msg = f"Invalid 'after': no fine-tuning job has the id {after!r}."
             raise InvalidRequestError(msg, param="after")
         return self._indexes[after] + 1
 
