@@ -65,7 +65,7 @@ def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
             adopted_spec(each.name, each.provider, each.job, console.now()),
         )
     files = [(str(paths(values).specs / each.file), str(each.job.phase)) for each in written]
-    is_complete = all(each.unseen is None for each in listed)
+    is_complete = all(each.unobserved is None for each in listed)
     console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete))
     if written and not values["dry_run"]:
         console.log("Commit them. To manage a job, set its desired state with `reconcile set NAME STATE`.")

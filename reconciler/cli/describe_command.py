@@ -14,7 +14,7 @@ from reconciler.cli.job_names import NAME, read_statuses_of
 from reconciler.cli.option_values import OptionValues, output_format, paths, trust_sources
 from reconciler.cli.options import CONSOLE, PATHS, TRUST, examples, options, output
 from reconciler.controller.account_resolver import accounts_by_name
-from reconciler.controller.request_failure import unseen_by
+from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import SpecProblem
 from reconciler.controller.runtime import open_or_unavailable
 from reconciler.errors import ProviderError
@@ -86,7 +86,7 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
         targets = accounts_by_name(wiring.read_specs(paths(values)), runtime.policy)
         target = targets.get(row.provider or "")
         if isinstance(target, SpecProblem):
-            return (), target.unseen
+            return (), target.unobserved
         if target is None or row.ref is None:
             return (), Unobserved(row.status.ready.reason, row.status.ready.message, is_transient=False)
         can = target.type.capabilities
@@ -96,7 +96,7 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
         try:
             return await _request_log(await open_or_unavailable(runtime.accounts, target), row.ref, can), None
         except ProviderError as error:
-            return (), unseen_by(error)
+            return (), unobserved_by(error)
 
 
 async def _request_log(reader: JobReader, ref: JobRef, can: Capabilities) -> tuple[JobEvent | JobCheckpoint, ...]:

@@ -47,11 +47,11 @@ def drift(*, unfinished: bool, output: str, **values: Any) -> int:
         report, listed = asyncio.run(_observe(values, progress.on_event))
     rows = [row for row in report.rows if is_drifting(row)]
     unmanaged = [] if values["selector"] else unmanaged_jobs(listed, is_unfinished=unfinished)
-    is_complete = not unobserved_accounts(report) and all(each.unseen is None for each in listed)
+    is_complete = not unobserved_accounts(report) and all(each.unobserved is None for each in listed)
     console.show("drift", output, Drift(rows, unmanaged, is_complete))
     console.show_problems(renderer("drift", output).stderr_problems(report))
     # An account that could not be observed is already among the problems of the report.
-    unobserved = {each.account for each in report.accounts if each.unseen}
+    unobserved = {each.account for each in report.accounts if each.unobserved}
     show_unlisted_accounts(console, [each for each in listed if each.account not in unobserved])
     codes = (report.exit_codes | exit_codes(listed)) - {ExitCode.STALLED}
     return worst(codes | {ExitCode.CHANGES_PENDING} if rows or unmanaged else codes)

@@ -61,9 +61,9 @@ def _account(found: Checked, *, is_checked: bool) -> AccountLine:
         name=found.name,
         account=str(found.target.account) if found.target else None,
         credential=_source(found.target),
-        code=found.unseen.reason if found.unseen else state,
-        message=found.unseen.message if found.unseen else None,
-        is_working=False if found.unseen else (True if is_checked else None),
+        code=found.unobserved.reason if found.unobserved else state,
+        message=found.unobserved.message if found.unobserved else None,
+        is_working=False if found.unobserved else (True if is_checked else None),
     )
 
 

@@ -32,14 +32,14 @@ def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListi
     console.show_problems(
         Problem(
             severity=Severity.ERROR,
-            code=each.unseen.reason,
-            summary=f"could not list the jobs of {each.alias}: {each.unseen.message}",
+            code=each.unobserved.reason,
+            summary=f"could not list the jobs of {each.alias}: {each.unobserved.message}",
         )
         for each in listed
-        if each.unseen is not None
+        if each.unobserved is not None
     )
 
 
 def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:
     """Return the exit codes of the accounts that could not be listed."""
-    return frozenset(each.unseen.exit_code for each in listed if each.unseen)
+    return frozenset(each.unobserved.exit_code for each in listed if each.unobserved)

@@ -156,12 +156,14 @@ async def run_account(
             # These jobs were observed and decided, so this pass does not observe them again.
             request = request.without({case.subject.ref for case in urgent.cases})
         rest = await observe_rest(reader, request, rules, runtime.clock.now, has_witness=urgent is not None)
-        if runtime.is_stopping() and rest.unseen is not None:
+        if runtime.is_stopping() and rest.unobserved is not None:
             # This process stopped the observation, so the failure says nothing about the provider.
-            rest = replace(rest, unseen=None, has_looked=False)
+            rest = replace(rest, unobserved=None, has_observed=False)
         whole = rest if urgent is None else urgent + rest
-        wrong, has_looked = unobserved.after(whole), rest.has_looked
-        runtime.notify(ObservationEnded(account=target.account, name=run.alias, unseen=wrong, has_looked=has_looked))
+        wrong, has_observed = unobserved.after(whole), rest.has_observed
+        runtime.notify(
+            ObservationEnded(account=target.account, name=run.alias, unobserved=wrong, has_observed=has_observed)
+        )
         run = replace(
             run,
             plan=whole,
@@ -169,10 +171,12 @@ async def run_account(
         )
         # If no job of the account could be observed, requests for its orphans would fail too.
         if runtime.control is not None and not rest.is_blind:
-            orphans = await observe_orphans(reader, target, task.orphans, are_absences_doubted=rest.unseen is not None)
+            orphans = await observe_orphans(
+                reader, target, task.orphans, are_absences_doubted=rest.unobserved is not None
+            )
             run = replace(run, orphans=orphans)
     except Exception as error:  # noqa: BLE001  a bug in one adapter must not stop the other accounts
-        runtime.notify(ObservationEnded(account=target.account, name=run.alias, has_looked=False))
+        runtime.notify(ObservationEnded(account=target.account, name=run.alias, has_observed=False))
         run = replace(run, error=f"{target.account}: a bug: {error_location(error)}")
     return run
 
@@ -193,7 +197,7 @@ async def apply_decisions(
         return tuple(map(_undone, cases))
     if runtime.is_stopping():
         # A job may be unobserved only because this process is stopping, so that is not written to its status.
-        cases = tuple(_without_action(case, None, now) for case in cases if case.unseen is None)
+        cases = tuple(_without_action(case, None, now) for case in cases if case.unobserved is None)
     done = await apply_plan(
         cases,
         partial(runtime.control, target.account),

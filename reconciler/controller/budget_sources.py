@@ -107,7 +107,7 @@ def _unfinished(
 ) -> dict[str, tuple[str, str]]:
     """Return the account and id of each job that was last seen unfinished, by status name."""
     found = {name: job for name, job in known.unfinished.items() if name in marks}
-    for each in (each for outcome in outcomes for each in outcome.done if each.case.unseen is None):
+    for each in (each for outcome in outcomes for each in outcome.done if each.case.unobserved is None):
         name, job = each.case.subject.name, each.status.job
         found.pop(name, None)
         if each.status.phase in UNFINISHED and job is not None and name in marks:

@@ -89,7 +89,7 @@ def build_report(
 def exit_codes(report: Report) -> frozenset[ExitCode]:
     """Return every exit code that applies to a report. `exit_code.worst` selects the one to exit with."""
     reasons = {row.status.ready.reason for row in report.rows}
-    unobserved = {each.unseen.exit_code for each in report.accounts if each.unseen}
+    unobserved = {each.unobserved.exit_code for each in report.accounts if each.unobserved}
     is_unset = Reason.HOST_NOT_TRUSTED in reasons or ExitCode.CONFIGURATION in unobserved
     causes = {
         ExitCode.SOFTWARE: bool(report.errors),
@@ -97,7 +97,7 @@ def exit_codes(report: Report) -> frozenset[ExitCode]:
         ExitCode.CONFIGURATION: is_unset,
         ExitCode.INVALID_DOCUMENT: any(each.severity is Severity.ERROR for each in report.diagnostics),
         ExitCode.STALLED: any(row.status.is_stalled for row in report.rows),
-        ExitCode.PROVIDER_UNSEEN: bool(unobserved) or any(row.unseen for row in report.rows),
+        ExitCode.PROVIDER_UNOBSERVED: bool(unobserved) or any(row.unobserved for row in report.rows),
         ExitCode.TIMED_OUT: report.is_timed_out,
     }
     return frozenset(code for code, is_so in causes.items() if is_so)
@@ -114,7 +114,7 @@ def _errors(outcomes: Iterable[AccountOutcome], applied: Iterable[Applied]) -> I
 def _seen_at(plans: Iterable[AccountPlan]) -> Iterator[tuple[JobRef, datetime]]:
     for plan in plans:
         for case in plan.cases:
-            if case.unseen is None and plan.begun_at is not None:
+            if case.unobserved is None and plan.begun_at is not None:
                 yield case.subject.ref, plan.begun_at
 
 
@@ -161,7 +161,7 @@ def _with_what_was_done(row: Row, one: Applied) -> Row:
         action=action,
         progress=progress,
         seen=case.seen,
-        unseen=case.unseen,
+        unobserved=case.unobserved,
     )
 
 
@@ -169,20 +169,20 @@ def _accounts(
     outcomes: Iterable[AccountOutcome], standing: Mapping[Account, Unobserved], runtime: Runtime
 ) -> Iterable[AccountReport]:
     """Return a report for each account that had jobs to observe. If it has two outcomes, the later one is used."""
-    about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_looked or each.plan.cases)
+    about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_observed or each.plan.cases)
     return {each.target.account: _account(each, standing, runtime) for each in about_jobs}.values()
 
 
 def _account(outcome: AccountOutcome, standing: Mapping[Account, Unobserved], runtime: Runtime) -> AccountReport:
     """Return the report of one account. A failure to observe other jobs earlier is included until it is resolved."""
     account, plan = outcome.target.account, outcome.plan
-    unseen = (plan.unseen if plan else None) or standing.get(account)
+    unobserved = (plan.unobserved if plan else None) or standing.get(account)
     return AccountReport(
         name=outcome.alias,
         account=account,
         jobs=len(plan.cases) if plan else 0,
         requests=runtime.accounts.requests(account),
-        has_looked=plan is not None and plan.has_looked,
-        has_failed=plan is not None and plan.unseen is not None,
-        unseen=unseen,
+        has_observed=plan is not None and plan.has_observed,
+        has_failed=plan is not None and plan.unobserved is not None,
+        unobserved=unobserved,
     )

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from reconciler.controller.account_resolver import accounts_by_name
-from reconciler.controller.request_failure import unseen_by
+from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.errors import ProviderError
@@ -17,16 +17,16 @@ from reconciler.ports import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of checking one provider name. `unseen` says why its account cannot be used, if that is known."""
+    """The result of checking one provider name. `unobserved` says why its account cannot be used, if that is known."""
 
     name: str
     target: ResolvedAccount | None
-    unseen: Unobserved | None = None
+    unobserved: Unobserved | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code that this result causes."""
-        return ExitCode.OK if self.unseen is None else self.unseen.exit_code
+        return ExitCode.OK if self.unobserved is None else self.unobserved.exit_code
 
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
@@ -37,12 +37,12 @@ async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tupl
 
 async def _check(name: str, target: ResolvedAccount | SpecProblem, runtime: Runtime, *, is_asked: bool) -> Checked:
     if isinstance(target, SpecProblem):
-        return Checked(name, None, target.unseen)
+        return Checked(name, None, target.unobserved)
     if not is_asked:
         return Checked(name, target)
     reader = await open_or_unavailable(runtime.accounts, target)
     try:
         await reader.list_page(ListQuery(1), None)
     except ProviderError as error:
-        return Checked(name, target, unseen_by(error))
+        return Checked(name, target, unobserved_by(error))
     return Checked(name, target)

@@ -72,7 +72,7 @@ class HealthTracker:
         due = list(due)
         names = {row.ref: row for row in result.report.rows}
         for each in result.report.accounts:
-            (self._away.add if each.unseen else self._away.discard)(each.account)
+            (self._away.add if each.unobserved else self._away.discard)(each.account)
         upcoming = tuple(
             Upcoming(names[ref].name, when, self._why(names[ref]))
             for when, ref in nsmallest(UPCOMING_MAX, due)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.controller.request_failure import is_of_account, unseen_by
+from reconciler.controller.request_failure import is_of_account, unobserved_by
 from reconciler.errors import Kind, PermanentError, ProviderError
 from reconciler.model.job import JobPage, ListQuery, ObservedJob, Unobserved
 from reconciler.model.reason import Reason
@@ -61,7 +61,7 @@ async def walk(
             if pages == 1:
                 return _without_a_page(page)
             if is_of_account(page):
-                return Listing({**passed, **found}, has_answered=True, account_failure=unseen_by(page))
+                return Listing({**passed, **found}, has_answered=True, account_failure=unobserved_by(page))
             why = f"page {pages} of the list could not be read: {page}"
             break
         found.update(_rows(page, wanted))
@@ -98,4 +98,4 @@ async def _page(reader: JobReader, page_size: int, cursor: str | None) -> JobPag
 def _without_a_page(error: ProviderError) -> Listing:
     """Return the result if the first page failed. A credential without permission to list may still retrieve jobs."""
     may_not_list = isinstance(error, PermanentError) and error.kind is Kind.FORBIDDEN
-    return Listing() if may_not_list else Listing(account_failure=unseen_by(error))
+    return Listing() if may_not_list else Listing(account_failure=unobserved_by(error))

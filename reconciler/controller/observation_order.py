@@ -142,7 +142,7 @@ async def observe_rest(
             lambda: any(ref.account == account for ref in rules().since(begun)),
         )
     resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
-    decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_looked=bool(wanted))
+    decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))
     # An outdated row must not contradict an accepted request. This awaits responses, so it precedes `judge_all`.
     cases = await confirm_accepted(reader, decided.cases, now)
     return replace(judge_all(replace(decided, cases=cases), rules(), now()), begun_at=begun_at)
@@ -174,5 +174,5 @@ async def confirm_row(reader: JobReader, case: JobPlan, now: Callable[[], dateti
         # The change budget has judged a different change, or none, so the new change must wait for the next pass.
         decision = replace(decision, action=None)
     if isinstance(shown, Unobserved):
-        return replace(case, decision=decision, unseen=shown, seen=None, is_by_row=False)
+        return replace(case, decision=decision, unobserved=shown, seen=None, is_by_row=False)
     return replace(case, decision=decision, seen=shown.job, is_by_row=False)

@@ -21,7 +21,7 @@ from datetime import datetime
 from functools import partial
 
 from reconciler.controller.listing import Listing, walk
-from reconciler.controller.request_failure import is_of_account, unseen_by
+from reconciler.controller.request_failure import is_of_account, unobserved_by
 from reconciler.core.absence import Doubt, KnownBefore, is_crowd, weigh
 from reconciler.core.finality import is_contradicted
 from reconciler.errors import ProviderError
@@ -65,7 +65,7 @@ class Observations:
 
     by_job: Mapping[JobRef, Observation]
     """The observation of every wanted job except those in `left`, and of each settled job that was retrieved."""
-    unseen: Unobserved | None = None
+    unobserved: Unobserved | None = None
     """Why the account or its list could not be observed, or why absences are doubted; None otherwise."""
     by_row: frozenset[JobRef] = frozenset()
     """The jobs that only a list has shown. A list may be outdated."""
@@ -103,7 +103,7 @@ async def observe_jobs(
     requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
     left = await run.retrieve(requested)
     found = await run.conclude(capabilities, left)
-    if found.unseen is not None or left:
+    if found.unobserved is not None or left:
         return found
     return replace(found, by_job={**await _contradictions(reader, listing.rows, goal.ended), **found.by_job})
 
@@ -187,14 +187,16 @@ class _ObservationRun:
         absent = self._absent()
         doubt = await self._weigh_absences(absent, capabilities)
         if doubt is not None:
-            self._replace(doubt.absent, doubt.unseen)
+            self._replace(doubt.absent, doubt.unobserved)
         self._replace(absent & self.listing.rows.keys(), LISTED_ONLY)
-        unseen = self.account_failure or (doubt.unseen if doubt is not None else None) or self._account_failure()
+        unobserved = (
+            self.account_failure or (doubt.unobserved if doubt is not None else None) or self._account_failure()
+        )
         if self.not_retrieved:
-            self.by_job.update(dict.fromkeys(self.not_retrieved, unseen or self.failures[-1]))
-        if unseen is None and self.listing.broken in self.by_job.values():
-            unseen = self.listing.broken
-        return Observations(self.by_job, unseen, frozenset(self.by_row), left)
+            self.by_job.update(dict.fromkeys(self.not_retrieved, unobserved or self.failures[-1]))
+        if unobserved is None and self.listing.broken in self.by_job.values():
+            unobserved = self.listing.broken
+        return Observations(self.by_job, unobserved, frozenset(self.by_row), left)
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
         """Return which absences are doubted and why, or None. If a witness is missing, look for one in the list."""
@@ -280,4 +282,4 @@ async def _retrieve(reader: JobReader, ref: JobRef) -> _Answer:
     try:
         return _Answer(Observed(await reader.get_job(ref)))
     except ProviderError as error:
-        return _Answer(unseen_by(error), is_of_account(error))
+        return _Answer(unobserved_by(error), is_of_account(error))

@@ -35,7 +35,7 @@ class JobPlan:
     subject: Subject
     last: JobStatus | None
     decision: Decision
-    unseen: Unobserved | None = None
+    unobserved: Unobserved | None = None
     refusal: Refusal | None = None
     is_unplanned: bool = False
     """Whether a pinned plan is given and does not contain the action."""
@@ -64,12 +64,12 @@ class AccountPlan:
 
     account: Account
     cases: tuple[JobPlan, ...]
-    unseen: Unobserved | None
+    unobserved: Unobserved | None
     refusals: tuple[Refusal, ...]
     errors: tuple[str, ...]
     overtaken: tuple[JobRef, ...] = ()
     """The jobs whose observation is discarded, because their spec changed or their observation was cut short."""
-    has_looked: bool = True
+    has_observed: bool = True
     """Whether there was a job to observe. A settled job is not one."""
     begun_at: datetime | None = None
     """When the observation began. Reports use this as the time at which every job of the plan was seen."""
@@ -77,18 +77,18 @@ class AccountPlan:
     @property
     def is_blind(self) -> bool:
         """Whether the account is unobserved and none of its jobs was seen."""
-        return self.unseen is not None and all(case.unseen is not None for case in self.cases)
+        return self.unobserved is not None and all(case.unobserved is not None for case in self.cases)
 
     def __add__(self, later: AccountPlan) -> AccountPlan:
         """Return one plan that combines this one with a later one of the same account."""
         return AccountPlan(
             self.account,
             (*self.cases, *later.cases),
-            later.unseen,
+            later.unobserved,
             (*self.refusals, *later.refusals),
             (*self.errors, *later.errors),
             (*self.overtaken, *later.overtaken),
-            later.has_looked or self.has_looked,
+            later.has_observed or self.has_observed,
             self.begun_at,
         )
 
@@ -100,7 +100,7 @@ def decide_all(
     latest: CurrentSpecs,
     now: datetime,
     *,
-    has_looked: bool = True,
+    has_observed: bool = True,
 ) -> AccountPlan:
     """Return the decisions about all observed jobs. The change budget has not judged them yet.
 
@@ -110,7 +110,7 @@ def decide_all(
         observations: what was observed.
         latest: the specs of the newest pass.
         now: the current time.
-        has_looked: whether there was a job to observe.
+        has_observed: whether there was a job to observe.
     """
     # Statuses have whole seconds. A finer time would make unchanged statuses differ.
     moment = now.replace(microsecond=0)
@@ -124,11 +124,11 @@ def decide_all(
             cases.append(_decided(subject, last, observations, twins.get(subject.ref), moment))
         except Exception as error:  # noqa: BLE001  a bug in one job must not stop the others
             errors.append(f"{subject.name}: a bug: {error_location(error)}")
-    if observations.unseen is not None and observations.unseen.is_defect:
-        errors.append(f"{account}: {observations.unseen.message}")
+    if observations.unobserved is not None and observations.unobserved.is_defect:
+        errors.append(f"{account}: {observations.unobserved.message}")
     else:
         errors += defects(cases)
-    return AccountPlan(account, tuple(cases), observations.unseen, (), tuple(errors), overtaken, has_looked)
+    return AccountPlan(account, tuple(cases), observations.unobserved, (), tuple(errors), overtaken, has_observed)
 
 
 def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
@@ -161,7 +161,11 @@ def _decided(
 
 def defects(cases: Iterable[JobPlan]) -> list[str]:
     """Return a message for each job that could not be observed because of a bug."""
-    return [f"{each.subject.name}: {each.unseen.message}" for each in cases if each.unseen and each.unseen.is_defect]
+    return [
+        f"{each.subject.name}: {each.unobserved.message}"
+        for each in cases
+        if each.unobserved and each.unobserved.is_defect
+    ]
 
 
 def _twins(by_job: Mapping[JobRef, Observation], rules: CurrentSpecs) -> dict[JobRef, str]:
@@ -210,7 +214,7 @@ def _change(case: JobPlan) -> PlannedChange:
         is_first=action is not None and action.is_first_attempt,
         is_unplanned=case.is_unplanned,
         receipts=case.last.receipts if case.last else (),
-        is_unfinished=None if case.unseen is not None else case.decision.status.phase in UNFINISHED,
+        is_unfinished=None if case.unobserved is not None else case.decision.status.phase in UNFINISHED,
     )
 
 

@@ -40,7 +40,7 @@ def write_provider_statuses(
     for each in outcomes:
         account = each.target.account
         before = known.get(str(account))
-        if each.plan is None or not each.plan.has_looked or (before is not None and not desired.is_whole):
+        if each.plan is None or not each.plan.has_observed or (before is not None and not desired.is_whole):
             continue
         what = f"the status of the account {account}"
         failure = _failure_to_report(account, unobserved, desired.unfinished)
@@ -53,17 +53,17 @@ def write_provider_statuses(
 
 
 def _failure_to_report(
-    account: Account, unobserved: UnobservedTracker, wanted: Collection[JobRef]
+    account: Account, tracker: UnobservedTracker, wanted: Collection[JobRef]
 ) -> tuple[Unobserved, tuple[str, ...]] | None:
     """Return the failure of an account and the ids of the affected jobs (empty: all), or None if none is reported."""
-    unseen, alone = unobserved.accounts.get(account), unobserved.alone(account)
-    if unseen is None:
+    unobserved, alone = tracker.accounts.get(account), tracker.alone(account)
+    if unobserved is None:
         return (next(iter(alone.values())), tuple(ref.id for ref in alone)) if alone else None
-    if not is_lasting(unseen, unobserved.troubles[account]):
+    if not is_lasting(unobserved, tracker.troubles[account]):
         return None
-    hidden = {*unobserved.hidden(account), *alone}
-    is_in_part = unseen.reason in _IN_PART and any(ref.account == account and ref not in hidden for ref in wanted)
-    return unseen, tuple(sorted(ref.id for ref in hidden)) if is_in_part else ()
+    hidden = {*tracker.hidden(account), *alone}
+    is_in_part = unobserved.reason in _IN_PART and any(ref.account == account and ref not in hidden for ref in wanted)
+    return unobserved, tuple(sorted(ref.id for ref in hidden)) if is_in_part else ()
 
 
 def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[str, ...]:
@@ -87,18 +87,18 @@ def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[st
 
 
 def _provider_status(
-    outcome: AccountOutcome, unseen: Unobserved, jobs: tuple[str, ...], before: ProviderStatus | None, now: datetime
+    outcome: AccountOutcome, unobserved: Unobserved, jobs: tuple[str, ...], before: ProviderStatus | None, now: datetime
 ) -> ProviderStatus:
-    reason = unseen.reason
+    reason = unobserved.reason
     if before is not None and before.reason is reason:
-        return before if jobs == before.jobs else replace(before, message=unseen.message, jobs=jobs)
+        return before if jobs == before.jobs else replace(before, message=unobserved.message, jobs=jobs)
     if before is not None and reason in _PASSING and before.reason in {*_PASSING, Reason.OBSERVATION_SUSPECT}:
         return replace(before, jobs=jobs)
     return ProviderStatus(
         name=outcome.alias,
         account=str(outcome.target.account),
         reason=reason,
-        message=unseen.message,
+        message=unobserved.message,
         since=now.replace(microsecond=0),
         jobs=jobs,
     )

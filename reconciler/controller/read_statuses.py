@@ -50,7 +50,7 @@ def _outage(status: ProviderStatus, rows: Iterable[Row]) -> AccountReport:
         name=status.name,
         account=None,
         jobs=sum(_is_hidden(row, status) for row in rows),
-        unseen=Unobserved(status.reason, status.message, is_transient=False),
+        unobserved=Unobserved(status.reason, status.message, is_transient=False),
         since=status.since,
     )
 
@@ -61,8 +61,8 @@ def _with_outage(row: Row, candidate: ResolvedSpec, outages: Iterable[ProviderSt
     Rows of stalled jobs, final jobs and invalid specs are returned unchanged.
     """
     outage = next((each for each in outages if _is_hidden(row, each)), None)
-    is_told = row.unseen is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
-    return row if outage is None or is_told else replace(row, unseen=Unobserved(outage.reason, outage.message))
+    is_told = row.unobserved is not None or candidate.problem is not None or row.status.is_stalled or row.status.final
+    return row if outage is None or is_told else replace(row, unobserved=Unobserved(outage.reason, outage.message))
 
 
 def _is_hidden(row: Row, outage: ProviderStatus) -> bool:
@@ -83,7 +83,7 @@ def _row(candidate: ResolvedSpec, last: JobStatus | None, unknown: JobStatus | N
         document=candidate.document.document if candidate.document else None,
     )
     is_out_of_date = row.status.ready.reason is Reason.OUT_OF_DATE
-    return replace(row, unseen=Unobserved(Reason.OUT_OF_DATE, row.status.ready.message)) if is_out_of_date else row
+    return replace(row, unobserved=Unobserved(Reason.OUT_OF_DATE, row.status.ready.message)) if is_out_of_date else row
 
 
 def _status(candidate: ResolvedSpec, last: JobStatus | None, now: datetime) -> JobStatus:

@@ -10,7 +10,7 @@ _DENIED = frozenset({Kind.DENIED, Kind.FORBIDDEN, Kind.MISSING})
 _OF_THE_ACCOUNT = frozenset({Kind.DENIED, Kind.MISSING, Kind.UNREACHABLE})
 
 
-def unseen_by(error: ProviderError) -> Unobserved:
+def unobserved_by(error: ProviderError) -> Unobserved:
     """Return the observation of a job whose request failed, with the reason and the message."""
     if isinstance(error, TransientError):
         is_wait = error.delivered is Delivered.NO and error.retry_after_s is not None

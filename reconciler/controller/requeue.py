@@ -59,10 +59,10 @@ def requeue_of(one: Applied) -> Requeue | None:
     """Return when and why to poll a job again; None if only a change of the spec can make a poll useful."""
     if one.look_after is None:
         return None
-    ref, unseen, answer = one.case.subject.ref, one.case.unseen, one.answer
-    if unseen is not None:
-        reason = RequeueReason.RETRY if unseen.is_transient else RequeueReason.RESTING
-        return Requeue(ref, one.look_after, reason, unseen.retry_after_s)
+    ref, unobserved, answer = one.case.subject.ref, one.case.unobserved, one.answer
+    if unobserved is not None:
+        reason = RequeueReason.RETRY if unobserved.is_transient else RequeueReason.RESTING
+        return Requeue(ref, one.look_after, reason, unobserved.retry_after_s)
     if answer is not None and answer.progress is Progress.OVERTAKEN:
         return Requeue(ref, one.look_after, RequeueReason.AGAIN)
     # The request may not have reached the provider, so it is retried like a failed observation.

@@ -51,7 +51,7 @@ class SpecProblem:
     """The missing binding of the credential, if that is the only problem."""
 
     @property
-    def unseen(self) -> Unobserved:
+    def unobserved(self) -> Unobserved:
         """The problem as a failed observation."""
         is_unset = self.reason is Reason.HOST_NOT_TRUSTED
         return Unobserved(self.reason, self.message, is_transient=False, is_configuration=is_unset)

@@ -101,7 +101,7 @@ class RunDeadlines:
 
 
 def _is_open(row: Row) -> bool:
-    return row.unseen is not None or (row.status.is_reconciling and not row.status.is_stalled)
+    return row.unobserved is not None or (row.status.is_reconciling and not row.status.is_stalled)
 
 
 def _delay(due: Requeue, retry_s: float, again_s: float) -> float:

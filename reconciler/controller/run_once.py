@@ -118,5 +118,5 @@ def _merge_row(earlier: Row | None, row: Row, looked: frozenset[str]) -> Row:
         before=earlier.before,
         action=row.action or earlier.action,
         progress=row.progress or earlier.progress,
-        unseen=row.unseen if row.name in looked else earlier.unseen,
+        unobserved=row.unobserved if row.name in looked else earlier.unobserved,
     )

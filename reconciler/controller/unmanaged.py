@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from reconciler.controller.account_resolver import accounts_by_name
 from reconciler.controller.listing import PAGES_MAX
-from reconciler.controller.request_failure import unseen_by
+from reconciler.controller.request_failure import unobserved_by
 from reconciler.controller.resolved_account import ResolvedAccount, SpecProblem
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.spec_resolver import JobKey, resolve
@@ -30,7 +30,7 @@ class AccountListing:
     account: Account | None
     unmanaged: tuple[ObservedJob, ...] = ()
     jobs: int = 0
-    unseen: Unobserved | None = None
+    unobserved: Unobserved | None = None
 
 
 async def list_unmanaged(
@@ -61,11 +61,11 @@ async def _list(
     alias: str, target: ResolvedAccount | SpecProblem, managed: set[JobKey], runtime: Runtime
 ) -> AccountListing:
     if isinstance(target, SpecProblem):
-        return AccountListing(alias, None, unseen=target.unseen)
+        return AccountListing(alias, None, unobserved=target.unobserved)
     reader = await open_or_unavailable(runtime.accounts, target)
     jobs = await _walk(reader, target.type.capabilities.page_size_max)
     if isinstance(jobs, Unobserved):
-        return AccountListing(alias, target.account, unseen=jobs)
+        return AccountListing(alias, target.account, unobserved=jobs)
     unmanaged = tuple(job for job in jobs.values() if managed.isdisjoint((target.scope, job_id) for job_id in job.ids))
     return AccountListing(alias, target.account, unmanaged, len(jobs))
 
@@ -80,7 +80,7 @@ async def _walk(reader: JobReader, page_size: int) -> dict[str, ObservedJob] | U
         try:
             page = await reader.list_page(ListQuery(page_size), cursor)
         except ProviderError as error:
-            return unseen_by(error)
+            return unobserved_by(error)
         if page.garbled:
             return Unobserved(Reason.OBSERVATION_INCOMPLETE, f"{page.garbled} rows of the list cannot be read")
         jobs.update((job.id, job) for job in page.jobs)

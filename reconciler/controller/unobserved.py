@@ -17,9 +17,9 @@ REPORTED_AFTER = 2
 """A transient failure is reported after this many failed observations in a row."""
 
 
-def is_lasting(unseen: Unobserved, times: int) -> bool:
+def is_lasting(unobserved: Unobserved, times: int) -> bool:
     """Return whether a failure that occurred `times` times in a row is written to a status."""
-    return not unseen.is_transient or times >= REPORTED_AFTER or unseen.reason is Reason.OBSERVATION_SUSPECT
+    return not unobserved.is_transient or times >= REPORTED_AFTER or unobserved.reason is Reason.OBSERVATION_SUSPECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class MissedJob:
 
     times: int
     """How many observations in a row failed."""
-    unseen: Unobserved
+    unobserved: Unobserved
     is_by_account: bool
     """Whether the failure of the whole account is the cause."""
 
@@ -55,13 +55,13 @@ class UnobservedTracker:
         for account in looked_at - self.accounts.keys():
             self._add_up(account, {ref for ref in wanted if ref.account == account})
         kept = {ref.account for ref, missed in self.jobs.items() if missed.is_by_account}
-        self.accounts = {account: unseen for account, unseen in self.accounts.items() if account in kept}
+        self.accounts = {account: unobserved for account, unobserved in self.accounts.items() if account in kept}
 
     def after(self, plan: AccountPlan) -> Unobserved | None:
         """Return the failure of an account that remains after this plan, or None."""
-        if plan.unseen is not None or plan.account not in self.accounts:
-            return plan.unseen
-        seen = {case.subject.ref for case in plan.cases if case.unseen is None}
+        if plan.unobserved is not None or plan.account not in self.accounts:
+            return plan.unobserved
+        seen = {case.subject.ref for case in plan.cases if case.unobserved is None}
         is_left = any(
             missed.is_by_account and ref.account == plan.account and ref not in seen
             for ref, missed in self.jobs.items()
@@ -70,7 +70,7 @@ class UnobservedTracker:
 
     def doubted(self) -> frozenset[JobRef]:
         """Return the jobs whose absence is doubted."""
-        return frozenset(ref for ref, each in self.jobs.items() if each.unseen.reason is Reason.OBSERVATION_SUSPECT)
+        return frozenset(ref for ref, each in self.jobs.items() if each.unobserved.reason is Reason.OBSERVATION_SUSPECT)
 
     def hidden(self, account: Account) -> frozenset[JobRef]:
         """Return the jobs that the failure of their account hides."""
@@ -79,9 +79,9 @@ class UnobservedTracker:
     def alone(self, account: Account) -> Mapping[JobRef, Unobserved]:
         """Return the jobs that fail individually, permanently or repeatedly, each with its failure."""
         return {
-            ref: missed.unseen
+            ref: missed.unobserved
             for ref, missed in sorted(self.jobs.items())
-            if ref.account == account and not missed.is_by_account and is_lasting(missed.unseen, missed.times)
+            if ref.account == account and not missed.is_by_account and is_lasting(missed.unobserved, missed.times)
         }
 
     def in_a_row(self, ref: JobRef) -> int:
@@ -90,26 +90,26 @@ class UnobservedTracker:
         return max(self.failures.get(ref.account, 0), missed.times if missed else 0)
 
     def _take_in_one(self, plan: AccountPlan) -> None:
-        if not plan.has_looked:
+        if not plan.has_observed:
             return
-        account, wrong = plan.account, plan.unseen or self._still_wrong(plan)
+        account, wrong = plan.account, plan.unobserved or self._still_wrong(plan)
         self.failures[account] = self.failures.get(account, 0) + 1 if plan.is_blind else 0
         self.troubles[account] = self.troubles.get(account, 0) + 1 if wrong is not None else 0
         if wrong is not None:
             self.accounts[account] = wrong
         for case in plan.cases:
             before = self.jobs.pop(case.subject.ref, None)
-            if case.unseen is not None:
-                is_by_account = wrong is not None and (plan.is_blind or case.unseen.reason is wrong.reason)
+            if case.unobserved is not None:
+                is_by_account = wrong is not None and (plan.is_blind or case.unobserved.reason is wrong.reason)
                 times = (before.times if before else 0) + 1
-                self.jobs[case.subject.ref] = MissedJob(times, case.unseen, is_by_account)
+                self.jobs[case.subject.ref] = MissedJob(times, case.unobserved, is_by_account)
 
     def _still_wrong(self, plan: AccountPlan) -> Unobserved | None:
         """Return the earlier failure of an account if every job of this plan failed for the same reason, else None."""
         before = self.accounts.get(plan.account)
         if before is None or not plan.cases:
             return None
-        is_same = all(case.unseen is not None and case.unseen.reason is before.reason for case in plan.cases)
+        is_same = all(case.unobserved is not None and case.unobserved.reason is before.reason for case in plan.cases)
         return before if is_same else None
 
     def _add_up(self, account: Account, wanted: Collection[JobRef]) -> None:
@@ -117,6 +117,6 @@ class UnobservedTracker:
         missed = [self.jobs[ref] for ref in sorted(wanted) if ref in self.jobs]
         if not missed or len(missed) < len(wanted):
             return
-        self.accounts[account] = missed[0].unseen
+        self.accounts[account] = missed[0].unobserved
         self.troubles[account] = min(each.times for each in missed)
         self.jobs.update((ref, replace(self.jobs[ref], is_by_account=True)) for ref in wanted)

@@ -25,7 +25,7 @@ class Goal(StrEnum):
 def judge(row: Row, goal: Goal) -> bool | None:
     """Return True if a job reached the goal, False if it no longer can, and None if it still can or is unobserved."""
     status = row.status
-    if row.unseen is not None:
+    if row.unobserved is not None:
         return None
     if goal is not Goal.SETTLED and status.phase.value == goal.value:
         return True

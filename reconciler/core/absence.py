@@ -107,7 +107,7 @@ class Doubt:
     """The jobs whose absence is not believed, and the observation to report for them."""
 
     absent: frozenset[str]
-    unseen: Unobserved
+    unobserved: Unobserved
 
 
 def is_crowd(gone: int, observed: int, before: KnownBefore, now: datetime) -> bool:

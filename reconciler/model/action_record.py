@@ -58,8 +58,8 @@ class ObservationEnded:
 
     account: Account
     name: str
-    unseen: Unobserved | None = None
-    has_looked: bool = True
+    unobserved: Unobserved | None = None
+    has_observed: bool = True
     """Whether the provider was asked. False if no job had to be observed, or if reconcile stopped the observation."""
 
 

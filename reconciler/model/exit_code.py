@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     REFUSED = 3
     USAGE = 64
     INVALID_DOCUMENT = 65
-    PROVIDER_UNSEEN = 69
+    PROVIDER_UNOBSERVED = 69
     SOFTWARE = 70
     TIMED_OUT = 75
     CONFIGURATION = 78
@@ -26,7 +26,7 @@ PRECEDENCE = (
     ExitCode.CONFIGURATION,
     ExitCode.INVALID_DOCUMENT,
     ExitCode.STALLED,
-    ExitCode.PROVIDER_UNSEEN,
+    ExitCode.PROVIDER_UNOBSERVED,
     ExitCode.TIMED_OUT,
     ExitCode.CHANGES_PENDING,
 )

@@ -255,7 +255,7 @@ class Unobserved:
         if self.is_configuration:
             return ExitCode.CONFIGURATION
         is_invalid = self.reason in {Reason.INVALID_PROVIDER, Reason.INVALID_SPEC, Reason.DUPLICATE_JOB}
-        return ExitCode.INVALID_DOCUMENT if is_invalid else ExitCode.PROVIDER_UNSEEN
+        return ExitCode.INVALID_DOCUMENT if is_invalid else ExitCode.PROVIDER_UNOBSERVED
 
 
 Observation = Observed | Unobserved

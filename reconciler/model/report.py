@@ -32,7 +32,7 @@ class Row:
     progress: Progress | None = None
     seen: ObservedJob | None = None
     """The job as this pass observed it, or None. It has fields that a status does not have."""
-    unseen: Unobserved | None = None
+    unobserved: Unobserved | None = None
     """Why the job could not be observed, or None. If it could not, `status` is the last known status."""
     document: JobDocument | None = None
     """The spec, or None if it is not valid."""
@@ -51,12 +51,12 @@ class AccountReport:
     account: Account | None
     jobs: int
     requests: int = 0
-    has_looked: bool = True
+    has_observed: bool = True
     """Whether there was a job to observe."""
     has_failed: bool = False
-    """Whether this pass failed to observe the account. If not, `unseen` comes from an earlier pass over other jobs of
-    the account."""
-    unseen: Unobserved | None = None
+    """Whether this pass failed to observe the account. If not, `unobserved` comes from an earlier pass over other jobs
+    of the account."""
+    unobserved: Unobserved | None = None
     """Why the account, or some of its jobs, could not be observed, or None."""
     since: datetime | None = None
     """When the failure was first reported, if the report was made from statuses. A pass leaves it None."""
@@ -64,7 +64,7 @@ class AccountReport:
     @property
     def is_seen(self) -> bool:
         """Whether all jobs of the account were observed."""
-        return self.has_looked and self.unseen is None
+        return self.has_observed and self.unobserved is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

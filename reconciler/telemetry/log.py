@@ -173,15 +173,15 @@ class PassLog:
 
     def _log_outages(self, report: Report, covered: Collection[str]) -> None:
         """Log each outage once when it begins, and once when all affected jobs have been observed again."""
-        unobserved = {row.name for row in report.rows if row.unseen is not None}
+        unobserved = {row.name for row in report.rows if row.unobserved is not None}
         unfinished = {row.name for row in report.rows if not row.status.final}
         for each in report.accounts:
             account = str(each.account)
             names = {row.name for row in report.rows if row.ref is not None and row.ref.account == each.account}
-            if each.unseen is not None and account not in self._outages:
+            if each.unobserved is not None and account not in self._outages:
                 self._outages[account] = set()
-                fields = {"provider": each.name, "account": account, "reason": each.unseen.reason}
-                self._logger.warning("cannot be observed: %s", each.unseen.message, **fields)
+                fields = {"provider": each.name, "account": account, "reason": each.unobserved.reason}
+                self._logger.warning("cannot be observed: %s", each.unobserved.message, **fields)
             if (missing := self._outages.get(account)) is None:
                 continue
             missing |= names & unobserved

@@ -86,7 +86,7 @@ class Metrics:
         """Count a pass. `results` contains the account and the result of each job that the pass handled."""
         for account in report.accounts:
             self._create_series(str(account.account))
-            if account.has_failed and account.unseen and not account.unseen.is_transient:
+            if account.has_failed and account.unobserved and not account.unobserved.is_transient:
                 self._terminal.labels(str(account.account)).inc()
         self._passes.observe(took_s)
         for provider, result in results:

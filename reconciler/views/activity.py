@@ -59,7 +59,7 @@ class Activity:
             case ObservationEnded():
                 self._observing.pop(event.account, None)
                 self.current_step = "finishing the pass"
-                return self._observation_line(event) if event.has_looked else None
+                return self._observation_line(event) if event.has_observed else None
             case RequestStarted(action):
                 self.sent.append(action)
                 self._unanswered[action.name] = action.verb
@@ -96,14 +96,14 @@ class Activity:
         """Report an outage when it begins and when it ends; passes in between are silent."""
         was_unobserved, name = event.account in self._unobserved, clean(event.name)
         fields = {"provider": event.name, "account": str(event.account)}
-        if event.unseen is None:
+        if event.unobserved is None:
             self._unobserved.pop(event.account, None)
             return ActivityLine(f"{name}: observed again", fields) if was_unobserved else None
         self._unobserved[event.account] = event.name
         if was_unobserved:
             return None
-        message = f"{name}: cannot be observed: {clean(event.unseen.message)}"
-        return ActivityLine(message, {**fields, "reason": event.unseen.reason}, is_warning=True)
+        message = f"{name}: cannot be observed: {clean(event.unobserved.message)}"
+        return ActivityLine(message, {**fields, "reason": event.unobserved.reason}, is_warning=True)
 
     def _response_line(self, action: Action, progress: Progress, message: str) -> ActivityLine | None:
         if progress is Progress.ACCEPTED:

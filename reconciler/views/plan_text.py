@@ -150,7 +150,7 @@ def state_part(rows: Iterable[Row], job_state: JobState) -> list[RenderableType]
 
 def unjudged_limits_part(rows: Iterable[Row]) -> list[RenderableType]:
     """Return the section with the limits that cannot be judged, and why; an empty list if there is none."""
-    found = [row for row in rows if row.unseen is None and row.status.has_unjudged_limit]
+    found = [row for row in rows if row.unobserved is None and row.status.has_unjudged_limit]
     if not found:
         return []
     lines = [(styled(row.name), styled(row.status.ready.message)) for row in found[:LISTED_MAX]]

@@ -66,14 +66,14 @@ def problems_outside_documents(report: Report) -> tuple[Problem, ...]:
 
 def unobserved_accounts(report: Report) -> tuple[Problem, ...]:
     """Return one problem for each account that could not be observed."""
-    return tuple(_account(each, each.unseen) for each in report.accounts if each.unseen is not None)
+    return tuple(_account(each, each.unobserved) for each in report.accounts if each.unobserved is not None)
 
 
 def unjudged_limits(report: Report) -> tuple[Problem, ...]:
     """Return one problem for each cause that keeps limits from being judged, with the names of the jobs."""
     by_cause: dict[str, list[str]] = {}
     for row in report.rows:
-        if row.unseen is None and row.status.has_unjudged_limit:
+        if row.unobserved is None and row.status.has_unjudged_limit:
             by_cause.setdefault(row.status.ready.message.partition("; ")[2], []).append(row.name)
     return tuple(
         Problem(severity=Severity.WARNING, code="LimitNotJudged", summary=f"{names(found)}: {cause}")
@@ -135,7 +135,7 @@ def _internal_error(text: str) -> Problem:
 
 def _expired_clocks(report: Report) -> list[Problem]:
     """Return one problem for each timeout that expired, with the jobs that were left."""
-    unobserved = {row.name for row in report.rows if row.unseen is not None}
+    unobserved = {row.name for row in report.rows if row.unobserved is not None}
     return [_expired(each, unobserved) for each in report.expired]
 
 
@@ -192,16 +192,16 @@ def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
     ]
 
 
-def _account(account: AccountReport, unseen: Unobserved) -> Problem:
+def _account(account: AccountReport, unobserved: Unobserved) -> Problem:
     if account.since is not None:
-        outage = f"{account.name}: not observed since {moment(account.since)}: {unseen.message}"
+        outage = f"{account.name}: not observed since {moment(account.since)}: {unobserved.message}"
         return Problem(
             severity=Severity.WARNING,
-            code=unseen.reason,
+            code=unobserved.reason,
             summary=f"{outage} ({count(account.jobs, 'job')})",
         )
     return Problem(
         severity=Severity.ERROR,
-        code=unseen.reason,
-        summary=f"could not observe {account.name}: {account_message(unseen, account.jobs)}",
+        code=unobserved.reason,
+        summary=f"could not observe {account.name}: {account_message(unobserved, account.jobs)}",
     )

@@ -57,12 +57,12 @@ def row_state(row: Row) -> RowState:
     """Return the state to show for a row."""
     ready = row.status.ready
     # A status that is older than its spec stays OutOfDate: that is the reason why nothing was observed.
-    if ready.reason is not Reason.OUT_OF_DATE and row.unseen is not None:
+    if ready.reason is not Reason.OUT_OF_DATE and row.unobserved is not None:
         return RowState(
             JobState.UNOBSERVED,
             ConditionStatus.UNKNOWN,
             Reason.CANNOT_OBSERVE_PROVIDER,
-            f"could not observe: {row.unseen.message}",
+            f"could not observe: {row.unobserved.message}",
         )
     return RowState(_job_state(row), ready.status, ready.reason, ready.message)
 
@@ -100,7 +100,7 @@ def is_drifting(row: Row) -> bool:
 
     A ready job does not drift, whatever its phase: a job that its limit cancelled is as its spec wants it.
     """
-    if row.wanted is None or row.unseen is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
+    if row.wanted is None or row.unobserved is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
         return False
     return row.action is not None or not (row.status.is_ready or row.status.phase in DESIRED_PHASES[row.wanted])
 

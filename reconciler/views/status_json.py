@@ -41,7 +41,7 @@ def _document(row: Row) -> dict[str, Any]:
         },
         "status": status,
     }
-    return document if row.unseen is None else {**document, "unobserved": row.unseen.message}
+    return document if row.unobserved is None else {**document, "unobserved": row.unobserved.message}
 
 
 def _labels(row: Row) -> dict[str, Any]:

@@ -20,13 +20,13 @@ def unobserved_part(report: Report) -> list[RenderableType]:
     lines: list[tuple[Text, ...]] = [
         (
             styled(account.name),
-            styled(account.unseen.reason, style),
-            styled(account_message(account.unseen, account.jobs)),
+            styled(account.unobserved.reason, style),
+            styled(account_message(account.unobserved, account.jobs)),
         )
         for account in report.accounts
-        if account.unseen is not None
+        if account.unobserved is not None
     ]
-    listed = {account.account for account in report.accounts if account.unseen is not None}
+    listed = {account.account for account in report.accounts if account.unobserved is not None}
     for row in report.rows:
         state = row_state(row)
         if state.job_state is JobState.UNOBSERVED and (row.ref is None or row.ref.account not in listed):
@@ -34,11 +34,11 @@ def unobserved_part(report: Report) -> list[RenderableType]:
     return [section(TITLE, SentenceTable(lines), style)] if lines else []
 
 
-def account_message(unseen: Unobserved, jobs: int) -> str:
+def account_message(unobserved: Unobserved, jobs: int) -> str:
     """Return why an account is unobserved, the number of its jobs, and whether a retry can help."""
-    parts = [unseen.message, count(jobs, "job")]
-    if unseen.retry_after_s is not None:
-        parts.append(f"again in {span_of_seconds(unseen.retry_after_s)}")
-    elif not unseen.is_transient:
+    parts = [unobserved.message, count(jobs, "job")]
+    if unobserved.retry_after_s is not None:
+        parts.append(f"again in {span_of_seconds(unobserved.retry_after_s)}")
+    elif not unobserved.is_transient:
         parts.append("trying again will not help")
     return "; ".join(parts)

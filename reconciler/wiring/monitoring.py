@@ -143,7 +143,7 @@ def job_results(result: PassResult) -> Iterator[tuple[str, Result]]:
         if row.ref is None or row.name not in result.looked:
             continue
         requeue = requeues.get(row.ref)
-        if row.unseen is not None:
+        if row.unobserved is not None:
             outcome = Result.ERROR
         elif requeue is None:
             outcome = Result.SUCCESS

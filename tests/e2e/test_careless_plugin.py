@@ -90,7 +90,7 @@ def test_a_plugin_that_cannot_be_opened_affects_its_own_account_only(tmp_path: P
     with others.served() as url:
         ran = a_checkout(tmp_path, url, how).run("--once", "--timeout", "3s")
 
-    assert ran.code in {ExitCode.PROVIDER_UNSEEN, ExitCode.SOFTWARE}
+    assert ran.code in {ExitCode.PROVIDER_UNOBSERVED, ExitCode.SOFTWARE}
     assert "careless" in ran.out
     assert "in of_careless.py, line" in ran.out + ran.err
     assert KEY not in ran.out + ran.err

@@ -52,9 +52,9 @@ def test_a_server_that_hangs_is_given_up_on_and_nothing_is_cancelled_or_lost(tmp
     report = reconciled(checkout)
     status = checkout.status("runaway")
 
-    assert report.exit_code is ExitCode.PROVIDER_UNSEEN
-    assert report.accounts[0].unseen is not None
-    assert report.accounts[0].unseen.message == "no response from sandbox.localhost within 45 s"
+    assert report.exit_code is ExitCode.PROVIDER_UNOBSERVED
+    assert report.accounts[0].unobserved is not None
+    assert report.accounts[0].unobserved.message == "no response from sandbox.localhost within 45 s"
     assert report.rows[0].action is None
     assert status.receipts == ()
     assert status.phase is Phase.RUNNING

@@ -24,9 +24,9 @@ spec:
 @pytest.mark.parametrize(
     ("variable", "value", "code"),
     [
-        ("NO_PROXY", "localhost,127.0.0.1,[::1]", ExitCode.PROVIDER_UNSEEN),
-        ("NO_PROXY", "fe11::/16", ExitCode.PROVIDER_UNSEEN),
-        ("NO_PROXY", "[::1,,/,fe80::/999", ExitCode.PROVIDER_UNSEEN),
+        ("NO_PROXY", "localhost,127.0.0.1,[::1]", ExitCode.PROVIDER_UNOBSERVED),
+        ("NO_PROXY", "fe11::/16", ExitCode.PROVIDER_UNOBSERVED),
+        ("NO_PROXY", "[::1,,/,fe80::/999", ExitCode.PROVIDER_UNOBSERVED),
         ("ALL_PROXY", "no address", ExitCode.CONFIGURATION),
         ("ALL_PROXY", "http://прокси..example:3128", ExitCode.CONFIGURATION),
         ("ALL_PROXY", "http://user:pass@word#1@proxy.example:3128", ExitCode.CONFIGURATION),

@@ -99,7 +99,7 @@ def test_no_redirect_gets_the_secret(tmp_path: Path, endpoint: ServiceEndpoint) 
         moved = replace(endpoint, base_url=url.removesuffix("/v1") + endpoint.service.path)
         ran = a_checkout(tmp_path, moved).run("--once", "--timeout=1s", *LOUDLY)
 
-    assert ran.code == ExitCode.PROVIDER_UNSEEN
+    assert ran.code == ExitCode.PROVIDER_UNOBSERVED
     assert "Redirects are not followed" in said(ran)
     assert not endpoint.world.requests
     assert SECRET not in said(ran)

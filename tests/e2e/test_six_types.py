@@ -87,7 +87,7 @@ def test_one_that_refuses_connections_harms_no_other_and_the_exit_code_says_so(
     ran = checkout.run("--once", "--wait=12s", "--timeout=12s")
     others = {name: endpoint for name, endpoint in endpoints.items() if name != "litellm"}
 
-    assert ran.code == ExitCode.PROVIDER_UNSEEN, ran.out + ran.err
+    assert ran.code == ExitCode.PROVIDER_UNOBSERVED, ran.out + ran.err
     assert "litellm" in ran.out
     assert "cannot connect to 127.0.0.1" in ran.out + ran.err
     assert not endpoints["litellm"].world.requests

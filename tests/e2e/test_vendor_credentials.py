@@ -322,7 +322,7 @@ def test_a_key_that_google_has_revoked_is_told_by_its_code(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(500, ExitCode.PROVIDER_UNSEEN), (429, ExitCode.PROVIDER_UNSEEN), (403, ExitCode.CONFIGURATION)],
+    [(500, ExitCode.PROVIDER_UNOBSERVED), (429, ExitCode.PROVIDER_UNOBSERVED), (403, ExitCode.CONFIGURATION)],
 )
 def test_an_identity_endpoint_that_fails_is_an_outage_or_a_refusal(tmp_path: Path, status: int, code: ExitCode) -> None:
     pytest.importorskip("azure.identity", reason="pip install 'llm-job-reconciler[azure]'")

@@ -76,7 +76,7 @@ BUGS = (
     Bug(
         "count a failed observation as absence",
         "controller/observe.py",
-        "        return _Answer(unseen_by(error), is_of_account(error))\n",
+        "        return _Answer(unobserved_by(error), is_of_account(error))\n",
         "        return _Answer(Observed(None))\n",
     ),
     Bug(
@@ -385,8 +385,8 @@ BUGS = (
     Bug(
         "let vanished jobs make their account unobserved",
         "controller/observe.py",
-        "            self._replace(doubt.absent, doubt.unseen)\n",
-        "            self._replace([ref.id for ref in self.by_job], doubt.unseen)\n",
+        "            self._replace(doubt.absent, doubt.unobserved)\n",
+        "            self._replace([ref.id for ref in self.by_job], doubt.unobserved)\n",
     ),
     Bug(
         "let one job without a response make its account unobserved",

@@ -313,7 +313,7 @@ def _served(event: ProviderRequest) -> str:
 def _shown(event: HealthShown) -> str:
     ages = ", ".join(f"{account} {event.at - at}" for account, at in event.seen_at.items())
     readiness, liveness = "; ".join(event.readiness_problems), "; ".join(event.liveness_problems)
-    return f"{readiness or 'ready'} | {liveness or 'well'} | unseen for: {ages}"
+    return f"{readiness or 'ready'} | {liveness or 'well'} | unobserved for: {ages}"
 
 
 _TELLERS: Mapping[type, Callable[[Any], str]] = {

@@ -153,10 +153,10 @@ def test_a_bug_with_one_job_is_reported_for_it_and_all_others_are_cancelled(tmp_
     assert stopped == scene.main.phases.keys() - {"ftjob-01"}
     assert all(scene.status(name).is_ready for name in (*stopped, SLOW_ID))
     assert scene.status("ftjob-01").ready.reason is Reason.CANNOT_OBSERVE_PROVIDER
-    assert [row.unseen.message for row in second.rows if row.unseen] == [BUG]
+    assert [row.unobserved.message for row in second.rows if row.unobserved] == [BUG]
     assert {*first.errors, *second.errors} == {f"ftjob-01: {BUG}"}
-    assert second.exit_codes == {ExitCode.SOFTWARE, ExitCode.PROVIDER_UNSEEN}
-    assert all(each.unseen is None for each in second.accounts)
+    assert second.exit_codes == {ExitCode.SOFTWARE, ExitCode.PROVIDER_UNOBSERVED}
+    assert all(each.unobserved is None for each in second.accounts)
 
 
 def test_a_bug_in_a_list_is_an_error_of_its_account_only(tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_a_bug_while_opening_an_account_is_reported_and_does_not_stop_another(tm
     assert scene.main.cancels == dict.fromkeys(scene.main.phases, 1)
     assert all(scene.status(name).is_ready for name in scene.main.phases)
     assert scene.status(SLOW_ID).ready.reason is Reason.CANNOT_OBSERVE_PROVIDER
-    assert [each.unseen.message for each in report.accounts if each.unseen] == [
+    assert [each.unobserved.message for each in report.accounts if each.unobserved] == [
         each.partition(": ")[2] for each in report.errors
     ]
-    assert report.exit_codes == {ExitCode.SOFTWARE, ExitCode.PROVIDER_UNSEEN}
+    assert report.exit_codes == {ExitCode.SOFTWARE, ExitCode.PROVIDER_UNOBSERVED}
 
 
 def test_a_bug_in_one_request_is_reported_for_its_job_and_all_others_are_settled(tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ def test_an_account_that_never_responds_is_abandoned_after_the_timeout(tmp_path:
     world.slow.trouble = lambda _: FOR_EVER_S
     report, took_s = world.run(wait_s=1800, timeout_s=20)
 
-    assert report.exit_codes == {ExitCode.PROVIDER_UNSEEN}
+    assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED}
     assert [(each.clock, len(each.names)) for each in report.expired] == [(ExpiredClock.TIMEOUT, 3)]
-    assert [each.unseen and each.unseen.message for each in report.accounts] == ["no answer within 20 s"]
+    assert [each.unobserved and each.unobserved.message for each in report.accounts] == ["no answer within 20 s"]
     assert took_s <= 20.1
 
 
@@ -99,7 +99,7 @@ def test_an_account_that_fails_at_once_is_retried_until_the_timeout_and_not_unti
     world.slow.trouble = away
     report, took_s = world.run(wait_s=1800, timeout_s=20)
 
-    assert report.exit_codes == {ExitCode.PROVIDER_UNSEEN}
+    assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED}
     assert report.expired == (Expired(ExpiredClock.TIMEOUT, 20, ("ftjob-slow-0",)),)
     assert 10 <= took_s <= 20
     assert len(world.slow.asked_at) > 3
@@ -111,7 +111,7 @@ def test_an_account_that_hangs_does_not_delay_the_confirmation_of_another_ones_c
     report, took_s = world.run(wait_s=15, timeout_s=60)
 
     assert world.checkout.status("ftjob-0").is_ready
-    assert report.exit_codes == {ExitCode.PROVIDER_UNSEEN}
+    assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED}
     assert took_s <= 60.1
 
 
@@ -147,8 +147,8 @@ def test_an_observation_that_hangs_is_aborted_when_wait_runs_out(tmp_path: Path)
     world.main.trouble = lambda what: FOR_EVER_S if what == "get" and world.main.cancels else None
     report, took_s = world.run(wait_s=10, timeout_s=300)
 
-    assert report.exit_codes == {ExitCode.PROVIDER_UNSEEN, ExitCode.TIMED_OUT}
-    assert [each.unseen and each.unseen.message for each in report.accounts] == [
+    assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED, ExitCode.TIMED_OUT}
+    assert [each.unobserved and each.unobserved.message for each in report.accounts] == [
         "no answer within 9 s, then --wait ran out"
     ]
     assert took_s <= 10.1

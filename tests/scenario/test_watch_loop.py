@@ -614,15 +614,17 @@ def test_a_pass_over_other_jobs_does_not_end_a_mass_disappearance(tmp_path: Path
                 watch.save(f"ftjob-{number:04}", "cancelled")
                 await asyncio.sleep(20)
                 seen_at.append(oldest_sight(watch))
-            unseen = {
-                each.unseen and each.unseen.reason for result in watch.passes[-8:] for each in result.report.accounts
+            unobserved = {
+                each.unobserved and each.unobserved.reason
+                for result in watch.passes[-8:]
+                for each in result.report.accounts
             }
 
             assert "30 of 40 unfinished jobs disappeared at once" in told
             assert set(watch.jobs.cancels.values()) == {1}
             assert len(watch.jobs.cancels) == 3
             assert len(set(seen_at)) == 1
-            assert unseen == {"ObservationSuspect"}
+            assert unobserved == {"ObservationSuspect"}
             assert (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8") == told
 
     in_virtual_time(main)
@@ -644,10 +646,10 @@ def test_in_a_mass_disappearance_only_the_vanished_jobs_are_unobserved(tmp_path:
             await asyncio.sleep(1000)
             again = watch.read()
 
-            assert [row.name for row in in_part.rows if row.unseen] == gone
+            assert [row.name for row in in_part.rows if row.unobserved] == gone
             assert [each.jobs for each in in_part.accounts] == [30]
-            assert {row.name for row in away.rows if row.unseen} == {row.name for row in in_part.rows}
-            assert [row.name for row in again.rows if row.unseen] == gone
+            assert {row.name for row in away.rows if row.unobserved} == {row.name for row in in_part.rows}
+            assert [row.name for row in again.rows if row.unobserved] == gone
 
     in_virtual_time(main)
 
@@ -664,7 +666,7 @@ def test_a_mass_disappearance_is_no_longer_reported_once_the_jobs_are_observed(t
 
             assert oldest_sight(watch) > during + timedelta(seconds=900)
             assert not (tmp_path / "specs/status/_providers/openai.yaml").exists()
-            assert {each.unseen for each in watch.passes[-1].report.accounts} <= {None}
+            assert {each.unobserved for each in watch.passes[-1].report.accounts} <= {None}
 
     in_virtual_time(main)
 
@@ -683,7 +685,7 @@ def test_one_forbidden_job_does_not_affect_its_account(tmp_path: Path) -> None:
             assert len(watch.jobs.asked_at) - asked < 60
             told = (tmp_path / "specs/status/_providers/openai.yaml").read_text(encoding="utf-8")
             assert re.findall(r"ftjob-\d+", told.partition("jobs:")[2]) == ["ftjob-0000"]
-            assert {each.unseen for result in watch.passes for each in result.report.accounts} == {None}
+            assert {each.unobserved for result in watch.passes for each in result.report.accounts} == {None}
 
     in_virtual_time(main)
 

@@ -53,7 +53,7 @@ def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says onl
     receipts: tuple[Receipt, ...] = (),
     started_at: datetime | None = STARTED_AT,
     account: Account = OPENAI,
-    unseen: str | None = None,
+    unobserved: str | None = None,
 ) -> Row:
     """Return the row of a job that is ready; with `also`, or when suspended, of one that is not."""
     is_ready = also is None and reason is not Reason.SUSPENDED
@@ -81,7 +81,7 @@ def a_row(  # noqa: PLR0913 - a row is made of this much, and each test says onl
         wanted=DesiredState.RUNNING,
         status=status,
         before=None,
-        unseen=None if unseen is None else Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, unseen),
+        unobserved=None if unobserved is None else Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, unobserved),
     )
 
 

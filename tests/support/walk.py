@@ -13,7 +13,7 @@ are put in, rather than found:
 - Of attempts, 2 and 3 are raised to 4: the spans between them are `test_backoff`'s, and what counts here is whether
   there were none, one, some, all, or reminders.
 - Every status is taken to speak of the spec at hand, so that any spec may have led to any status; and to speak of
-  another one where that is read: unseen, and with a limit that cannot be judged.
+  another one where that is read: unobserved, and with a limit that cannot be judged.
 
 What follows a decision (deciding again, the answers to its request, a day later) is worked out once for what is
 written, said and asked, and for the look and the spec that led there.

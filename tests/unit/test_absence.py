@@ -115,9 +115,9 @@ def test_a_doubt_is_told_with_the_numbers_of_the_whole_account() -> None:
     doubt = crowd(4, 6, unobserved=2)
 
     assert doubt is not None
-    assert doubt.unseen.reason is Reason.OBSERVATION_SUSPECT
-    assert doubt.unseen.is_transient is False
-    assert doubt.unseen.message == (
+    assert doubt.unobserved.reason is Reason.OBSERVATION_SUSPECT
+    assert doubt.unobserved.is_transient is False
+    assert doubt.unobserved.message == (
         "4 of 8 unfinished jobs disappeared at once: a wrong key, project or URL is more likely than that; "
         "after an hour they count as deleted"
     )
@@ -127,7 +127,7 @@ def test_without_a_witness_a_doubt_says_what_a_person_can_do() -> None:
     doubt = weigh({"a"}, (), KnownBefore(phases={"a": Phase.RUNNING}), NOW, has_witness=False)
 
     assert doubt is not None
-    assert doubt.unseen.message.endswith("; if they were deleted, remove their specs")
+    assert doubt.unobserved.message.endswith("; if they were deleted, remove their specs")
 
 
 def test_without_a_witness_a_job_is_believed_to_be_gone_if_we_cancelled_it_and_no_other_was_ever_seen() -> None:

@@ -178,13 +178,13 @@ def test_a_host_that_the_operator_has_not_bound_is_configuration_and_nothing_is_
     problem = problem_of(AccountResolver(revision(located(far)), NOBODY).of("far"))
 
     assert problem.reason is Reason.HOST_NOT_TRUSTED
-    assert problem.unseen.exit_code is ExitCode.CONFIGURATION
-    assert not problem.unseen.is_transient
+    assert problem.unobserved.exit_code is ExitCode.CONFIGURATION
+    assert not problem.unobserved.is_transient
     assert "the operator sets RECONCILE_TRUST='EU_KEY=eu.example/v1'" in problem.message
 
 
 def test_what_is_wrong_with_a_document_is_no_matter_of_configuration() -> None:
-    assert SpecProblem(Reason.INVALID_PROVIDER, "not valid").unseen.exit_code is ExitCode.INVALID_DOCUMENT
+    assert SpecProblem(Reason.INVALID_PROVIDER, "not valid").unobserved.exit_code is ExitCode.INVALID_DOCUMENT
 
 
 def test_each_host_that_is_not_bound_is_told_with_all_others_so_that_one_line_binds_them() -> None:

@@ -99,9 +99,9 @@ def test_an_account_that_cannot_be_opened_says_why_and_nothing_is_asked() -> Non
 
     assert part.account.asked == []
     assert outcome.plan is not None
-    assert outcome.plan.unseen is not None
-    assert outcome.plan.unseen.message == "no key is set"
-    assert [each.unseen for each in part.events if isinstance(each, ObservationEnded)] == [outcome.plan.unseen]
+    assert outcome.plan.unobserved is not None
+    assert outcome.plan.unobserved.message == "no key is set"
+    assert [each.unobserved for each in part.events if isinstance(each, ObservationEnded)] == [outcome.plan.unobserved]
     assert outcome.error is None
 
 
@@ -120,7 +120,7 @@ def test_a_bug_of_ours_is_the_accounts_error_and_what_was_done_before_it_is_kept
     assert outcome.error is not None
     assert outcome.error.startswith(f"{ACCOUNT}: a bug: ZeroDivisionError in test_account_run.py")
     assert progress(outcome) == {"chat": Progress.ACCEPTED}
-    assert part.events[-1] == ObservationEnded(account=ACCOUNT, name="openai", has_looked=False)
+    assert part.events[-1] == ObservationEnded(account=ACCOUNT, name="openai", has_observed=False)
 
 
 def test_a_dry_run_decides_and_neither_asks_nor_writes() -> None:
@@ -188,10 +188,10 @@ def test_a_look_that_we_broke_off_ourselves_says_nothing_of_the_account() -> Non
     outcome = part.run(is_stopping=lambda: True)
 
     assert outcome.plan is not None
-    assert outcome.plan.unseen is None
-    assert not outcome.plan.has_looked
+    assert outcome.plan.unobserved is None
+    assert not outcome.plan.has_observed
     assert part.world.statuses.jobs == {}
-    assert part.events[-1] == ObservationEnded(account=ACCOUNT, name="openai", has_looked=False)
+    assert part.events[-1] == ObservationEnded(account=ACCOUNT, name="openai", has_observed=False)
 
 
 def a_part_with_an_orphan() -> Part:

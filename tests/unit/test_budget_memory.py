@@ -22,11 +22,11 @@ from tests.support.named_specs import a_named_spec, a_named_status, a_world, loa
 from tests.support.subjects import UNSEEN, a_look, a_subject
 
 
-def done(status: JobStatus, phase: Phase, unseen: Unobserved | None = None) -> Applied:
+def done(status: JobStatus, phase: Phase, unobserved: Unobserved | None = None) -> Applied:
     """Return what a pass did for the job of a status, which it saw in this phase."""
     document = a_named_spec(status.name)
     subject = replace(a_subject(), name=status.name, source=document.file, ref=JobRef(ACCOUNT, f"ftjob-{status.name}"))
-    case = JobPlan(subject, None, decide(subject, a_look(phase), None, NOW), unseen=unseen)
+    case = JobPlan(subject, None, decide(subject, a_look(phase), None, NOW), unobserved=unobserved)
     return Applied(case, replace(status, phase=phase), None)
 
 

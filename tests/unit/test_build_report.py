@@ -46,7 +46,7 @@ def an_outcome(
     """Return what one account did with these cases, each looked at from `NOW` on."""
     answer = RequestOutcome(progress) if progress else None
     done = tuple(Applied(case, case.decision.status, MINUTE, answer, errors) for case in cases)
-    rest: dict[str, Any] = {"unseen": None, "refusals": (), "errors": (), "begun_at": NOW} | plan
+    rest: dict[str, Any] = {"unobserved": None, "refusals": (), "errors": (), "begun_at": NOW} | plan
     return AccountOutcome(a_target(), "openai", AccountPlan(ACCOUNT, cases, **rest), done)
 
 
@@ -154,9 +154,9 @@ def test_an_account_is_told_with_its_requests_and_jobs() -> None:
 
 
 def test_an_account_that_could_not_be_observed_says_why() -> None:
-    (account,) = built(a_small_world(), an_outcome(a_case(a_spec(), unseen=AWAY), unseen=AWAY)).report.accounts
+    (account,) = built(a_small_world(), an_outcome(a_case(a_spec(), unobserved=AWAY), unobserved=AWAY)).report.accounts
 
-    assert (account.unseen, account.has_failed) == (AWAY, True)
+    assert (account.unobserved, account.has_failed) == (AWAY, True)
 
 
 def test_what_an_earlier_look_found_wrong_with_an_account_is_told_as_well() -> None:
@@ -164,17 +164,17 @@ def test_what_an_earlier_look_found_wrong_with_an_account_is_told_as_well() -> N
     memory.unobserved.accounts[ACCOUNT] = AWAY
     (account,) = built(a_small_world(), an_outcome(a_case(a_spec())), memory=memory).report.accounts
 
-    assert (account.unseen, account.has_failed) == (AWAY, False)
+    assert (account.unobserved, account.has_failed) == (AWAY, False)
 
 
 def test_an_account_of_which_there_was_nothing_to_tell_is_left_out() -> None:
-    assert built(a_small_world(), an_outcome(has_looked=False)).report.accounts == ()
+    assert built(a_small_world(), an_outcome(has_observed=False)).report.accounts == ()
 
 
 def test_an_account_that_a_bug_ended_is_told_with_its_error() -> None:
     report = built(a_small_world(), AccountOutcome(a_target(), "openai", None, error="a bug: KeyError")).report
 
-    assert report.accounts == (AccountReport(name="openai", account=ACCOUNT, jobs=0, has_looked=False),)
+    assert report.accounts == (AccountReport(name="openai", account=ACCOUNT, jobs=0, has_observed=False),)
     assert report.errors == ("a bug: KeyError",)
     assert report.exit_code is ExitCode.SOFTWARE
 
@@ -219,7 +219,7 @@ def test_a_result_says_what_is_due_what_was_seen_when_and_what_is_wanted() -> No
     chat, code = (a_case(spec) for spec in named_specs("chat", "code"))
     world = a_world(an_account(), *named_specs("chat", "code"))
     memory = PassMemory(interval=timedelta(seconds=30))
-    result = built(world, an_outcome(chat, replace(code, unseen=AWAY)), memory=memory)
+    result = built(world, an_outcome(chat, replace(code, unobserved=AWAY)), memory=memory)
 
     assert [(each.ref.id, each.pace) for each in result.due] == [
         ("ftjob-chat", RequeueReason.UNDER_WAY),
@@ -239,8 +239,8 @@ def test_a_pass_over_a_revision_that_is_not_trusted_is_halted() -> None:
     assert result.report.notices == ("the branch was rewound (RevisionNotTrusted)",)
 
 
-def an_account_report(unseen: Unobserved | None) -> AccountReport:
-    return AccountReport(name="openai", account=Account("openai", "x"), jobs=1, unseen=unseen)
+def an_account_report(unobserved: Unobserved | None) -> AccountReport:
+    return AccountReport(name="openai", account=Account("openai", "x"), jobs=1, unobserved=unobserved)
 
 
 ERROR = Diagnostic(file="bots.yaml", message="not valid")
@@ -257,9 +257,9 @@ UNTRUSTED = stalled("x", "x.yaml", None, Reason.HOST_NOT_TRUSTED, "not bound", N
         (Report(refusals=(REFUSAL,) if REFUSAL else ()), {ExitCode.REFUSED}),
         (Report(rows=(a_row(STALLED),)), {ExitCode.STALLED}),
         (Report(rows=(a_row(UNTRUSTED),)), {ExitCode.STALLED, ExitCode.CONFIGURATION}),
-        (Report(accounts=(an_account_report(AWAY),)), {ExitCode.PROVIDER_UNSEEN}),
-        (Report(accounts=(an_account_report(UNSET),)), {ExitCode.PROVIDER_UNSEEN, ExitCode.CONFIGURATION}),
-        (Report(rows=(replace(a_row(a_status()), unseen=AWAY),)), {ExitCode.PROVIDER_UNSEEN}),
+        (Report(accounts=(an_account_report(AWAY),)), {ExitCode.PROVIDER_UNOBSERVED}),
+        (Report(accounts=(an_account_report(UNSET),)), {ExitCode.PROVIDER_UNOBSERVED, ExitCode.CONFIGURATION}),
+        (Report(rows=(replace(a_row(a_status()), unobserved=AWAY),)), {ExitCode.PROVIDER_UNOBSERVED}),
         (Report(diagnostics=(ERROR,)), {ExitCode.INVALID_DOCUMENT}),
         (Report(expired=(Expired(ExpiredClock.WAIT, 60.0, ("x",)),)), {ExitCode.TIMED_OUT}),
         (Report(expired=(Expired(ExpiredClock.TIMEOUT, 60.0, ("x",)),)), set()),

@@ -45,7 +45,7 @@ def test_an_account_that_answers_one_row_of_its_list_can_be_used() -> None:
     reader = account_of(250, kind=Sizes)
     found, accounts = checked(reader)
 
-    assert found["openai"].unseen is None
+    assert found["openai"].unobserved is None
     assert found["openai"].exit_code is ExitCode.OK
     assert found["openai"].target is not None
     assert found["openai"].target.account == ACCOUNT
@@ -58,8 +58,8 @@ def test_a_host_that_is_not_trusted_is_told_and_nothing_is_sent_there() -> None:
     far = found["far"]
 
     assert (far.target, far.exit_code) == (None, ExitCode.CONFIGURATION)
-    assert far.unseen is not None
-    assert far.unseen.reason is Reason.HOST_NOT_TRUSTED
+    assert far.unobserved is not None
+    assert far.unobserved.reason is Reason.HOST_NOT_TRUSTED
     assert accounts.opened == [ACCOUNT]
 
 
@@ -74,9 +74,9 @@ def test_unless_it_is_wanted_no_account_is_asked() -> None:
 @pytest.mark.parametrize(
     ("error", "reason", "code"),
     [
-        (DENIED, Reason.AUTHENTICATION_FAILED, ExitCode.PROVIDER_UNSEEN),
+        (DENIED, Reason.AUTHENTICATION_FAILED, ExitCode.PROVIDER_UNOBSERVED),
         (MISSING, Reason.AUTHENTICATION_FAILED, ExitCode.CONFIGURATION),
-        (DOWN, Reason.CANNOT_OBSERVE_PROVIDER, ExitCode.PROVIDER_UNSEEN),
+        (DOWN, Reason.CANNOT_OBSERVE_PROVIDER, ExitCode.PROVIDER_UNOBSERVED),
     ],
     ids=["the key is denied", "there is no key", "no answer"],
 )
@@ -89,8 +89,8 @@ def test_an_account_that_fails_says_why_and_what_the_command_ends_with(
     found, _ = checked(error if is_at_opening else reader)
 
     assert found["openai"].target is not None
-    assert found["openai"].unseen is not None
-    assert (found["openai"].unseen.reason, found["openai"].unseen.message) == (reason, str(error))
+    assert found["openai"].unobserved is not None
+    assert (found["openai"].unobserved.reason, found["openai"].unobserved.message) == (reason, str(error))
     assert found["openai"].exit_code is code
 
 

@@ -94,8 +94,8 @@ def test_a_job_whose_row_and_answer_want_the_same_change_keeps_it() -> None:
 def test_a_job_that_a_list_shows_and_its_id_does_not_is_neither_there_nor_gone() -> None:
     again = retrieved(InMemoryAccount({}), by_row(a_spec()))
 
-    assert again.unseen is not None
-    assert again.unseen.reason is Reason.OBSERVATION_INCOMPLETE
+    assert again.unobserved is not None
+    assert again.unobserved.reason is Reason.OBSERVATION_INCOMPLETE
     assert again.decision.action is None
     assert again.seen is None
 
@@ -105,6 +105,6 @@ def test_a_job_whose_own_answer_fails_is_not_acted_on() -> None:
     account.broken["ftjob-abc123"] = NO_ANSWER
     again = retrieved(account, by_row(a_spec()))
 
-    assert again.unseen is not None
-    assert again.unseen.message == "no answer"
+    assert again.unobserved is not None
+    assert again.unobserved.message == "no answer"
     assert again.decision.action is None

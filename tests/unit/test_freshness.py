@@ -29,8 +29,8 @@ def a_report(*accounts: Account, reason: Reason | None = None) -> Report:
                 name="main",
                 account=each,
                 jobs=1,
-                has_looked=True,
-                unseen=Unobserved(reason, "no answer") if reason else None,
+                has_observed=True,
+                unobserved=Unobserved(reason, "no answer") if reason else None,
             )
             for each in accounts
         ),

@@ -27,17 +27,17 @@ CANCELLING = replace(RUNNING, receipts=(a_receipt(),))
 AWAY = Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait")
 
 
-def a_pass(status: JobStatus, unseen: Unobserved | None = None, ref: JobRef = REF) -> PassResult:
+def a_pass(status: JobStatus, unobserved: Unobserved | None = None, ref: JobRef = REF) -> PassResult:
     """Return a pass that looked at one job, and could see it or not."""
-    account = AccountReport(name="main", account=ref.account, jobs=1, unseen=unseen)
-    row = replace(a_row(status), name=ref.id, ref=ref, unseen=unseen)
+    account = AccountReport(name="main", account=ref.account, jobs=1, unobserved=unobserved)
+    row = replace(a_row(status), name=ref.id, ref=ref, unobserved=unobserved)
     wanted = frozenset() if status.final else frozenset({ref})
     return PassResult(Report(rows=(row,), accounts=(account,)), (), frozenset({row.name}), MINUTE, wanted=wanted)
 
 
-def after_a_pass(status: JobStatus, unseen: Unobserved | None = None) -> WatchStatus:
+def after_a_pass(status: JobStatus, unobserved: Unobserved | None = None) -> WatchStatus:
     health = HealthTracker.beginning(0.0, 60.0)
-    health.passed(a_pass(status, unseen), [(12.0, REF)], NOW)
+    health.passed(a_pass(status, unobserved), [(12.0, REF)], NOW)
     return health.overview
 
 
@@ -48,15 +48,15 @@ def shown(overview: WatchStatus, now: float) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("status", "unseen", "why"),
+    ("status", "unobserved", "why"),
     [
         (RUNNING, None, "running, Cancelled"),
         (CANCELLING, None, "check whether the cancel took effect"),
         (CANCELLING, AWAY, "retry, because the last observation failed"),
     ],
 )
-def test_what_is_due_next_is_told_with_why(status: JobStatus, unseen: Unobserved | None, why: str) -> None:
-    overview = after_a_pass(status, unseen)
+def test_what_is_due_next_is_told_with_why(status: JobStatus, unobserved: Unobserved | None, why: str) -> None:
+    overview = after_a_pass(status, unobserved)
 
     assert f"in 2 s  {REF.id}  {why}" in shown(overview, 10.0)
 

@@ -42,7 +42,7 @@ def logged(*reports: Report) -> list[dict[str, Any]]:
 
 def away(why: str | None) -> Report:
     return Report(
-        accounts=(AccountReport(name="main", account=ACCOUNT, jobs=1, unseen=unobserved(why) if why else None),)
+        accounts=(AccountReport(name="main", account=ACCOUNT, jobs=1, unobserved=unobserved(why) if why else None),)
     )
 
 
@@ -133,7 +133,7 @@ def test_no_secret_gets_past() -> None:
 def test_an_account_is_back_only_when_all_that_could_not_be_seen_was_seen_again() -> None:
     one, other = a_status(name="one", final=False), a_status(name="other", final=False)
     rows = a_row(one, one), a_row(other, other)
-    down = replace(away("no answer"), rows=tuple(replace(row, unseen=unobserved("no answer")) for row in rows))
+    down = replace(away("no answer"), rows=tuple(replace(row, unobserved=unobserved("no answer")) for row in rows))
     up = replace(away(None), rows=rows)
     stream = io.StringIO()
     log = PassLog(make_logger(stream))

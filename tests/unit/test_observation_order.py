@@ -170,9 +170,9 @@ def test_no_change_is_expected_of_a_job_that_has_ended_for_good() -> None:
 
 
 def test_a_change_is_expected_of_a_job_that_was_never_seen_if_its_spec_wants_one() -> None:
-    unseen = replace(past_of(a_spec()), job=None, phase=Phase.UNKNOWN)
+    unobserved = replace(past_of(a_spec()), job=None, phase=Phase.UNKNOWN)
 
-    assert is_change_expected(subject_of(a_spec()), unseen, NOW)
+    assert is_change_expected(subject_of(a_spec()), unobserved, NOW)
 
 
 def test_an_errand_is_left_with_what_was_not_observed_yet() -> None:
@@ -189,7 +189,7 @@ def test_the_rest_is_looked_at_and_decided_about() -> None:
 
     assert sorted(account.asked) == ["ftjob-chat", "ftjob-job-00", "ftjob-job-01"]
     assert names(plan) == ["chat", "job-00", "job-01"]
-    assert (plan.has_looked, plan.begun_at, plan.unseen) == (True, NOW, None)
+    assert (plan.has_observed, plan.begun_at, plan.unobserved) == (True, NOW, None)
 
 
 def test_jobs_that_could_not_be_seen_before_are_asked_for_last() -> None:
@@ -210,7 +210,7 @@ def test_where_all_jobs_have_ended_for_good_nothing_is_asked() -> None:
     plan = rest(account, [over(*watched(1))])
 
     assert account.asked == []
-    assert not plan.has_looked
+    assert not plan.has_observed
     assert names(plan) == ["job-00"]
 
 
@@ -237,7 +237,7 @@ def test_an_only_job_that_is_gone_is_believed_to_be_where_this_pass_saw_another_
     )
 
     assert [case.subject.name for case in plan.cases] == ["support-triage"]
-    assert (plan.cases[0].unseen is None) is has_witness
+    assert (plan.cases[0].unobserved is None) is has_witness
 
 
 def test_a_look_is_broken_off_for_what_a_later_pass_made_urgent() -> None:

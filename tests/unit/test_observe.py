@@ -22,7 +22,7 @@ def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None
     found = looked(reader, named(*range(0, 1000, 50)))
 
     assert sorted(reader.asked) == named(*range(0, 1000, 50))
-    assert found.unseen is None
+    assert found.unobserved is None
     assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
@@ -82,7 +82,7 @@ def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> N
         Reason.OBSERVATION_INCOMPLETE
     }
     assert sum(isinstance(each, Unobserved) for each in found.by_job.values()) == 900
-    assert found.unseen is not None
+    assert found.unobserved is not None
 
 
 def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
@@ -91,7 +91,7 @@ def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
     found = looked(reader, named(*range(95), 105))
 
     assert reader.asked == ["page 1", "ftjob-0105"]
-    assert found.unseen is None
+    assert found.unobserved is None
 
 
 def test_who_may_not_list_may_still_retrieve() -> None:
@@ -99,7 +99,7 @@ def test_who_may_not_list_may_still_retrieve() -> None:
     reader.broken["page 1"] = FORBIDDEN
     found = looked(reader, named(*range(25)))
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
@@ -108,8 +108,8 @@ def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
     found = looked(reader, named(*range(1000)))
 
     assert reader.pages == 2
-    assert found.unseen is not None
-    assert found.unseen.reason is Reason.OBSERVATION_INCOMPLETE
+    assert found.unobserved is not None
+    assert found.unobserved.reason is Reason.OBSERVATION_INCOMPLETE
 
 
 def test_a_list_without_end_is_given_up_at_the_bound() -> None:
@@ -117,8 +117,8 @@ def test_a_list_without_end_is_given_up_at_the_bound() -> None:
     found = looked(reader, named(*range(PAGES_MAX + 2)))
 
     assert len(reader.asked) == PAGES_MAX
-    assert found.unseen is not None
-    assert found.unseen.reason is Reason.OBSERVATION_INCOMPLETE
+    assert found.unobserved is not None
+    assert found.unobserved.reason is Reason.OBSERVATION_INCOMPLETE
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_shut_door_is_knocked_at_once(error: ProviderError, reason: Reason, co
     found = looked(reader, named(*range(count)))
 
     assert len(reader.asked) == 1
-    assert found.unseen is not None
-    assert found.unseen.reason is reason
-    assert list(found.by_job.values()) == [found.unseen] * count
+    assert found.unobserved is not None
+    assert found.unobserved.reason is reason
+    assert list(found.by_job.values()) == [found.unobserved] * count
 
 
 def test_a_providers_own_bound_is_handed_on() -> None:
@@ -148,8 +148,8 @@ def test_a_providers_own_bound_is_handed_on() -> None:
     reader.broken["ftjob-0000"] = SHUT
     found = looked(reader, named(0))
 
-    assert found.unseen is not None
-    assert (found.unseen.retry_after_s, found.unseen.is_transient) == (7.0, True)
+    assert found.unobserved is not None
+    assert (found.unobserved.retry_after_s, found.unobserved.is_transient) == (7.0, True)
 
 
 def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
@@ -157,7 +157,7 @@ def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
     reader.broken["ftjob-0003"] = DOWN
     found = looked(reader, named(*range(20)))
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert isinstance(seen(found, "ftjob-0003"), Unobserved)
     assert sum(isinstance(each, Observed) for each in found.by_job.values()) == 19
 
@@ -167,8 +167,8 @@ def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
     reader.broken = dict.fromkeys(named(0, 1, 2), DOWN)
     found = looked(reader, named(0, 1, 2))
 
-    assert found.unseen is not None
-    assert found.unseen.reason is Reason.CANNOT_OBSERVE_PROVIDER
+    assert found.unobserved is not None
+    assert found.unobserved.reason is Reason.CANNOT_OBSERVE_PROVIDER
 
 
 def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) -> tuple[Observations, ReadOnlyAccount]:
@@ -192,36 +192,36 @@ def test_jobs_that_vanish_all_at_once_are_a_wrong_key_until_shown_otherwise(
     found, _ = vanish(gone, of)
     looks = [seen(found, id_) for id_ in named(*range(of))]
 
-    assert (found.unseen is not None) == is_suspect
-    assert found.unseen is None or found.unseen.reason is Reason.OBSERVATION_SUSPECT
-    assert looks[:gone] == [found.unseen or Observed(None)] * gone
+    assert (found.unobserved is not None) == is_suspect
+    assert found.unobserved is None or found.unobserved.reason is Reason.OBSERVATION_SUSPECT
+    assert looks[:gone] == [found.unobserved or Observed(None)] * gone
     assert all(isinstance(each, Observed) and each.job for each in looks[gone:])
 
 
 def test_the_only_unfinished_job_may_vanish_where_a_finished_one_is_still_listed() -> None:
     found, reader = vanish(1, 1, finished=1)
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert reader.asked == ["ftjob-0000", "page 1"]
 
 
 def test_a_job_of_an_unknown_word_was_there_too() -> None:
     found, _ = vanish(2, 2, phase=Phase.UNKNOWN)
 
-    assert found.unseen is not None
+    assert found.unobserved is not None
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.ABSENT])
 def test_jobs_that_had_ended_or_were_never_there_may_be_gone(phase: Phase) -> None:
     found, _ = vanish(2, 2, phase=phase)
 
-    assert found.unseen is None
+    assert found.unobserved is None
 
 
 def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
     found = looked(account_of(0), named(*range(5)))
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert set(found.by_job.values()) == {Observed(None)}
 
 
@@ -238,7 +238,7 @@ def test_whatever_jobs_cannot_be_seen_all_others_are(error: ProviderError, gone:
 
         assert [seen(found, id_) for id_ in well] == [Observed(reader.jobs[id_]) for id_ in well]
         assert [seen(found, id_) for id_ in named(*gone)] == [Observed(None)] * len(gone)
-        assert found.unseen is None
+        assert found.unobserved is None
 
 
 @pytest.mark.parametrize(("is_part", "is_told"), [(False, True), (True, False)])
@@ -248,7 +248,7 @@ def test_an_account_is_forbidden_where_all_its_jobs_are_and_not_where_some_are(*
     found = looked(reader, named(0, 1), is_part=is_part)
 
     assert reader.asked == named(0, 1)
-    assert (found.unseen is not None) == is_told
+    assert (found.unobserved is not None) == is_told
 
 
 def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are_seen() -> None:
@@ -259,8 +259,8 @@ def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are
     found = looked(reader, ids, dict.fromkeys(ids, Phase.RUNNING), burst=10)
 
     assert len(reader.asked) <= 30
-    assert found.unseen is not None
-    assert found.unseen.message.startswith("600 of 2000 unfinished jobs disappeared at once")
+    assert found.unobserved is not None
+    assert found.unobserved.message.startswith("600 of 2000 unfinished jobs disappeared at once")
     assert all(seen(found, id_) == Observed(reader.jobs[id_]) for id_ in ids[600:])
     assert all(isinstance(seen(found, id_), Unobserved) for id_ in ids[:600])
 
@@ -274,7 +274,7 @@ def test_a_crowd_that_only_a_list_hides_is_retrieved_to_its_end() -> None:
     ids = named(*range(100))
     found = looked(hiding, ids, dict.fromkeys(ids, Phase.RUNNING), burst=10)
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert all(seen(found, id_) == Observed(whole.jobs[id_]) for id_ in ids)
 
 

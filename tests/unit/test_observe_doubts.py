@@ -22,7 +22,7 @@ def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_a
     reader = account_of(0)
     found = let_go({}, reader)
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert seen(found, OURS) == Observed(None)
     assert reader.asked == [OURS]
 
@@ -31,8 +31,8 @@ def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_a
 def test_its_absence_is_not_believed_while_no_other_job_that_was_ever_seen_is_there(phase: Phase) -> None:
     found = let_go({"ftjob-0001": phase}, ReadOnlyAccount({}))
 
-    assert found.unseen is not None
-    assert found.unseen.reason is Reason.OBSERVATION_SUSPECT
+    assert found.unobserved is not None
+    assert found.unobserved.reason is Reason.OBSERVATION_SUSPECT
 
 
 @pytest.mark.parametrize("wanted", [[OURS], [OURS, "ftjob-0001"]], ids=["looked at alone", "looked at with it"])
@@ -40,7 +40,7 @@ def test_its_absence_is_believed_where_another_job_is_still_there(wanted: list[s
     others = ReadOnlyAccount({"ftjob-0001": account_of(2).jobs["ftjob-0001"]})
     found = let_go({"ftjob-0001": Phase.RUNNING}, others, wanted)
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert seen(found, OURS) == Observed(None)
 
 
@@ -49,14 +49,14 @@ def test_a_second_absence_needs_a_witness_as_the_first_one_did() -> None:
         ReadOnlyAccount({}), [OURS], {OURS: Phase.ABSENT, "ftjob-0001": Phase.RUNNING}, may_vanish=frozenset({OURS})
     )
 
-    assert found.unseen is not None
+    assert found.unobserved is not None
 
 
 def test_with_it_other_jobs_may_not_vanish() -> None:
     ids = named(0, 1, 2)
     found = looked(account_of(0), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset({OURS}))
 
-    assert found.unseen is not None
+    assert found.unobserved is not None
 
 
 def test_two_that_may_vanish_do_so_where_a_third_is_there() -> None:
@@ -68,7 +68,7 @@ def test_two_that_may_vanish_do_so_where_a_third_is_there() -> None:
         may_vanish=frozenset(ids[:2]),
     )
 
-    assert found.unseen is None
+    assert found.unobserved is None
 
 
 def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> tuple[Observations, ReadOnlyAccount]:
@@ -127,7 +127,7 @@ def test_an_end_that_is_denied_and_cannot_be_asked_about_is_no_news() -> None:
     reader.broken["ftjob-ended"] = DOWN
     found = looked(reader, named(*range(30)), ended={"ftjob-ended": Phase.CANCELLED})
 
-    assert found.unseen is None
+    assert found.unobserved is None
     assert JobRef(ACCOUNT, "ftjob-ended") not in found.by_job
 
 

@@ -176,7 +176,9 @@ def test_files_that_count_as_no_status_stay_while_the_revision_is_not_trusted() 
 
 def away() -> AccountOutcome:
     """Return what came of an account that shows nothing."""
-    return AccountOutcome(a_target(), "openai", AccountPlan(ACCOUNT, (a_case(a_spec(), unseen=AWAY),), AWAY, (), ()))
+    return AccountOutcome(
+        a_target(), "openai", AccountPlan(ACCOUNT, (a_case(a_spec(), unobserved=AWAY),), AWAY, (), ())
+    )
 
 
 def test_an_account_that_cannot_be_observed_gets_a_status() -> None:

@@ -44,7 +44,7 @@ class Passes:
     def look(self, account: Unobserved | None = None, **jobs: Unobserved | None) -> ProviderStatus | None:
         """Make a pass in which this was seen; return what stands of the account afterwards."""
         looks = {"chat": account, "code": account} | jobs
-        cases = tuple(a_case(named_specs(name)[0], unseen=unseen) for name, unseen in looks.items())
+        cases = tuple(a_case(named_specs(name)[0], unobserved=unobserved) for name, unobserved in looks.items())
         self.take(AccountPlan(ACCOUNT, cases, account, (), ()))
         return self.world.statuses.providers.get("openai")
 
@@ -83,9 +83,9 @@ def test_an_outage_that_may_pass_is_told_after_two_looks_in_a_row() -> None:
     )
 
 
-@pytest.mark.parametrize("unseen", [DENIED, replace(AWAY, is_transient=False)])
-def test_what_does_not_pass_by_itself_is_told_at_once(unseen: Unobserved) -> None:
-    assert told(Passes().look(unseen)) == (unseen.reason, (), timedelta(0))
+@pytest.mark.parametrize("unobserved", [DENIED, replace(AWAY, is_transient=False)])
+def test_what_does_not_pass_by_itself_is_told_at_once(unobserved: Unobserved) -> None:
+    assert told(Passes().look(unobserved)) == (unobserved.reason, (), timedelta(0))
 
 
 def test_that_jobs_are_gone_all_at_once_is_told_at_once_with_their_ids() -> None:
@@ -148,7 +148,7 @@ def test_an_account_of_which_every_job_is_forbidden_has_one_status_however_they_
     forbidden = Unobserved(Reason.AUTHENTICATION_FAILED, "403", is_transient=False)
     said = []
     for name in ("chat", "code") * 3:
-        case = a_case(named_specs(name)[0], unseen=forbidden)
+        case = a_case(named_specs(name)[0], unobserved=forbidden)
         passes.take(AccountPlan(ACCOUNT, (case,), None, (), ()))
         said.append(told(passes.world.statuses.providers.get("openai")))
 
@@ -165,7 +165,7 @@ def test_a_status_stays_while_a_passing_trouble_is_too_young_to_be_told() -> Non
 def test_an_account_that_was_not_looked_at_keeps_its_status() -> None:
     passes = Passes()
     passes.world.statuses.providers["openai"] = SAID
-    passes.take(AccountPlan(ACCOUNT, (), None, (), (), has_looked=False))
+    passes.take(AccountPlan(ACCOUNT, (), None, (), (), has_observed=False))
     passes.take(None)
 
     assert passes.world.statuses.providers == {"openai": SAID}

@@ -63,7 +63,7 @@ def test_a_status_that_speaks_of_the_spec_as_it_is_is_shown_as_it_is() -> None:
     status = current(spec)
     row = the_row(read(specs("a"), status))
 
-    assert (row.status, row.before, row.unseen) == (status, status, None)
+    assert (row.status, row.before, row.unobserved) == (status, status, None)
     assert (row.name, row.source, row.provider, row.wanted) == ("a", "a.yaml", "openai", DesiredState.CANCELLED)
     assert row.ref is not None
     assert row.document == spec.document
@@ -83,7 +83,7 @@ def test_a_status_of_another_spec_is_out_of_date_and_not_ready(statuses: list[Jo
 
     assert (row.status.ready.reason, row.status.ready.message) == (Reason.OUT_OF_DATE, said)
     assert row.status.ready.status is ConditionStatus.UNKNOWN
-    assert row.unseen == Unobserved(Reason.OUT_OF_DATE, said)
+    assert row.unobserved == Unobserved(Reason.OUT_OF_DATE, said)
     assert row.status.phase is (Phase.RUNNING if statuses else Phase.UNKNOWN)
     assert violations(row.status) == []
 
@@ -153,9 +153,9 @@ def test_a_job_whose_account_could_not_be_observed_is_shown_as_not_observed() ->
     (account,) = report.accounts
 
     assert the_row(report).status == status
-    assert the_row(report).unseen == Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
+    assert the_row(report).unobserved == Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")
     assert (account.name, account.account, account.jobs, account.since) == ("openai", None, 1, NOW - HOUR)
-    assert account.unseen == Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer", is_transient=False)
+    assert account.unobserved == Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer", is_transient=False)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_job_whose_account_could_not_be_observed_is_shown_as_not_observed() ->
 def test_an_outage_hides_no_job_that_it_is_not_about(outage: ProviderStatus) -> None:
     report = read(specs("a"), current(a_named_spec("a")), providers=(outage,))
 
-    assert the_row(report).unseen is None
+    assert the_row(report).unobserved is None
     assert [each.jobs for each in report.accounts] == [0]
 
 
@@ -181,21 +181,21 @@ def test_an_outage_hides_no_job_that_it_is_not_about(outage: ProviderStatus) -> 
 def test_what_no_look_would_change_is_shown_as_it_is_during_an_outage(status: JobStatus, counted: int) -> None:
     report = read(specs("a"), status, providers=(OUTAGE,))
 
-    assert (the_row(report).status, the_row(report).unseen) == (status, None)
+    assert (the_row(report).status, the_row(report).unobserved) == (status, None)
     assert [each.jobs for each in report.accounts] == [counted]
 
 
 def test_a_spec_that_changed_says_so_though_its_account_could_not_be_observed_either() -> None:
     row = the_row(read(specs("a"), a_named_status("a"), providers=(OUTAGE,)))
 
-    assert row.unseen is not None
-    assert row.unseen.reason is Reason.OUT_OF_DATE
+    assert row.unobserved is not None
+    assert row.unobserved.reason is Reason.OUT_OF_DATE
 
 
 def test_a_spec_that_is_not_valid_stands_in_no_outage() -> None:
     report = read(specs("a", jobId="../x"), providers=(OUTAGE,))
 
-    assert the_row(report).unseen is None
+    assert the_row(report).unobserved is None
 
 
 def test_an_outage_that_is_about_no_job_that_is_meant_is_left_out() -> None:

@@ -85,9 +85,9 @@ def test_a_request_that_was_answered_is_under_way(progress: Progress) -> None:
 def test_a_job_that_could_not_be_seen_is_looked_at_again_soon_only_if_that_may_pass(
     *, is_transient: bool, pace: RequeueReason
 ) -> None:
-    unseen = Unobserved(Reason.RATE_LIMITED, "wait", retry_after_s=9.0, is_transient=is_transient)
+    unobserved = Unobserved(Reason.RATE_LIMITED, "wait", retry_after_s=9.0, is_transient=is_transient)
 
-    assert requeue_of(carried_out(OPEN, unseen=unseen)) == Requeue(REF, MINUTE, pace, 9.0)
+    assert requeue_of(carried_out(OPEN, unobserved=unobserved)) == Requeue(REF, MINUTE, pace, 9.0)
 
 
 def an_outcome(*done: Applied, overtaken: tuple[JobRef, ...] | None = None) -> AccountOutcome:

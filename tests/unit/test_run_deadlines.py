@@ -38,8 +38,8 @@ def due(pace: RequeueReason, after_s: float = 60.0, retry_after_s: float | None 
     return Requeue(ref, timedelta(seconds=after_s), pace, retry_after_s)
 
 
-def row(status: JobStatus, ref: JobRef = REF, unseen: Unobserved | None = None) -> Row:
-    return replace(a_row(status), name=ref.id, ref=ref, unseen=unseen)
+def row(status: JobStatus, ref: JobRef = REF, unobserved: Unobserved | None = None) -> Row:
+    return replace(a_row(status), name=ref.id, ref=ref, unobserved=unobserved)
 
 
 def take_in(clocks: RunDeadlines, now: float, *found: Requeue, rows: tuple[Row, ...] = ()) -> None:
@@ -114,7 +114,7 @@ def test_what_a_provider_bounds_beyond_the_clock_is_given_up_at_once() -> None:
     take_in(clocks, 101.0, due(RequeueReason.RETRY, retry_after_s=600.0))
 
     assert clocks.due_at == {}
-    assert clocks.left([row(UNDER_WAY, unseen=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 60.0, (REF.id,)),)
+    assert clocks.left([row(UNDER_WAY, unobserved=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 60.0, (REF.id,)),)
 
 
 def test_the_time_to_fail_begins_with_the_first_look_that_failed() -> None:
@@ -130,7 +130,7 @@ def test_the_time_to_fail_begins_with_the_first_look_that_failed() -> None:
     clocks.pop_due(118.0, ())
     take_in(clocks, 119.0, due(RequeueReason.RETRY))
     assert clocks.due_at == {}
-    assert clocks.left([row(UNDER_WAY, unseen=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 20.0, (REF.id,)),)
+    assert clocks.left([row(UNDER_WAY, unobserved=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 20.0, (REF.id,)),)
 
 
 def test_a_job_that_went_well_in_between_has_its_whole_time_to_fail_again() -> None:

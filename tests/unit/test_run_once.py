@@ -140,7 +140,7 @@ def test_what_failed_in_passing_is_tried_again_until_it_goes_well() -> None:
     report = once.run()
 
     assert once.account.asked == ["ftjob-abc123"] * 3 + ["cancel ftjob-abc123"]
-    assert only(report).unseen is None
+    assert only(report).unobserved is None
     assert only(report).progress is Progress.ACCEPTED
     assert report.exit_code is ExitCode.OK
     assert 0.0 < once.took_s < 10.0
@@ -151,7 +151,7 @@ def test_what_goes_on_failing_is_given_up_once_its_time_has_run_out() -> None:
     report = once.run(timeout_s=20.0)
 
     assert report.expired == (Expired(ExpiredClock.TIMEOUT, 20.0, ("support-triage",)),)
-    assert report.exit_code is ExitCode.PROVIDER_UNSEEN
+    assert report.exit_code is ExitCode.PROVIDER_UNOBSERVED
     assert 17.0 <= once.took_s <= 20.0
     assert once.account.changes == []
 
@@ -161,17 +161,17 @@ def test_without_a_time_to_fail_everything_is_tried_once() -> None:
     report = once.run(timeout_s=0.0)
 
     assert once.account.asked == ["ftjob-abc123"]
-    assert report.exit_code is ExitCode.PROVIDER_UNSEEN
+    assert report.exit_code is ExitCode.PROVIDER_UNOBSERVED
 
 
 def test_a_silent_account_is_given_up_once_its_time_has_run_out() -> None:
     once = Once()
     once.account.takes_s["ftjob-abc123"] = 10_000.0
     report = once.run(timeout_s=20.0)
-    unseen = only(report).unseen
+    unobserved = only(report).unobserved
 
-    assert unseen is not None
-    assert unseen.message.startswith("no answer within 20 s")
+    assert unobserved is not None
+    assert unobserved.message.startswith("no answer within 20 s")
     assert once.took_s == pytest.approx(20.0)
 
 

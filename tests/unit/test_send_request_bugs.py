@@ -152,8 +152,8 @@ def test_a_job_that_a_list_shows_and_its_id_does_not_is_not_cancelled() -> None:
     done = request.send()
 
     assert request.account.asked == ["ftjob-abc123"]
-    assert done.case.unseen is not None
-    assert done.case.unseen.reason is Reason.OBSERVATION_INCOMPLETE
+    assert done.case.unobserved is not None
+    assert done.case.unobserved.reason is Reason.OBSERVATION_INCOMPLETE
 
 
 def test_a_job_that_can_no_longer_be_seen_is_not_cancelled() -> None:
@@ -162,8 +162,8 @@ def test_a_job_that_can_no_longer_be_seen_is_not_cancelled() -> None:
     done = request.send()
 
     assert request.account.asked == ["ftjob-abc123"]
-    assert done.case.unseen is not None
-    assert done.case.unseen.message == "no answer"
+    assert done.case.unobserved is not None
+    assert done.case.unobserved.message == "no answer"
     assert done.errors == ()
 
 

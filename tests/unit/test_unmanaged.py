@@ -45,7 +45,7 @@ def the_one(reader: JobReader | Exception, *jobs: Any) -> AccountListing:
 def test_the_jobs_that_no_spec_names_are_strangers_in_the_accounts_order() -> None:
     found = the_one(account_of(250), spec_of("ftjob-0001", "a"), spec_of("ftjob-0249", "b"))
 
-    assert (found.alias, found.account, found.jobs, found.unseen) == ("openai", ACCOUNT, 250, None)
+    assert (found.alias, found.account, found.jobs, found.unobserved) == ("openai", ACCOUNT, 250, None)
     assert [job.id for job in found.unmanaged] == named(0, *range(2, 249))
 
 
@@ -125,7 +125,7 @@ class Garbled(ReadOnlyAccount):
 )
 def test_a_list_that_does_not_come_whole_is_no_list(reader: ReadOnlyAccount, message: str) -> None:
     assert the_one(reader) == AccountListing(
-        "openai", ACCOUNT, unseen=Unobserved(Reason.OBSERVATION_INCOMPLETE, message)
+        "openai", ACCOUNT, unobserved=Unobserved(Reason.OBSERVATION_INCOMPLETE, message)
     )
 
 
@@ -135,8 +135,8 @@ def test_a_list_that_breaks_off_shows_no_stranger() -> None:
     found = the_one(reader)
 
     assert (found.unmanaged, found.jobs) == ((), 0)
-    assert found.unseen is not None
-    assert (found.unseen.reason, found.unseen.message) == (Reason.AUTHENTICATION_FAILED, str(DENIED))
+    assert found.unobserved is not None
+    assert (found.unobserved.reason, found.unobserved.message) == (Reason.AUTHENTICATION_FAILED, str(DENIED))
 
 
 @pytest.mark.parametrize(
@@ -149,15 +149,15 @@ def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_listed(error
     snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0000"),))
     first, second = listed(snapshot, {EU: error, ACCOUNT: account_of(1)})
 
-    assert first.unseen is not None
-    assert (first.unseen.reason, first.unseen.is_defect) == (reason, not isinstance(error, ProviderError))
-    assert (second.jobs, second.unseen) == (1, None)
+    assert first.unobserved is not None
+    assert (first.unobserved.reason, first.unobserved.is_defect) == (reason, not isinstance(error, ProviderError))
+    assert (second.jobs, second.unobserved) == (1, None)
 
 
 def test_a_name_that_stands_for_no_account_says_why() -> None:
     (found,) = listed(Snapshot(), {}, "opnai")
 
     assert (found.alias, found.account) == ("opnai", None)
-    assert found.unseen == Unobserved(
+    assert found.unobserved == Unobserved(
         Reason.INVALID_PROVIDER, "'opnai' is not a provider type; did you mean 'openai'?", is_transient=False
     )

@@ -18,10 +18,10 @@ CHAT, CODE = JobRef(ACCOUNT, "ftjob-chat"), JobRef(ACCOUNT, "ftjob-code")
 BOTH = frozenset({CHAT, CODE})
 
 
-def a_look(account: Unobserved | None = None, *, has_looked: bool = True, **jobs: Unobserved | None) -> AccountPlan:
+def a_look(account: Unobserved | None = None, *, has_observed: bool = True, **jobs: Unobserved | None) -> AccountPlan:
     """Return a look at an account; of each job, why it was not seen, or None."""
-    cases = tuple(a_case(named_specs(name)[0], unseen=unseen) for name, unseen in jobs.items())
-    return AccountPlan(ACCOUNT, cases, account, (), (), has_looked=has_looked)
+    cases = tuple(a_case(named_specs(name)[0], unobserved=unobserved) for name, unobserved in jobs.items())
+    return AccountPlan(ACCOUNT, cases, account, (), (), has_observed=has_observed)
 
 
 def after(*looks: AccountPlan, wanted: frozenset[JobRef] = BOTH) -> UnobservedTracker:
@@ -33,14 +33,14 @@ def after(*looks: AccountPlan, wanted: frozenset[JobRef] = BOTH) -> UnobservedTr
 
 
 @pytest.mark.parametrize(
-    ("unseen", "times", "is_worth_it"),
+    ("unobserved", "times", "is_worth_it"),
     [(AWAY, 1, False), (AWAY, 2, True), (DENIED, 1, True), (SUSPECT, 1, True)],
     ids=["once", "twice", "does not pass", "jobs are gone at once"],
 )
 def test_what_may_pass_is_worth_a_status_after_two_looks_in_a_row(
-    unseen: Unobserved, times: int, *, is_worth_it: bool
+    unobserved: Unobserved, times: int, *, is_worth_it: bool
 ) -> None:
-    assert is_lasting(unseen, times) is is_worth_it
+    assert is_lasting(unobserved, times) is is_worth_it
 
 
 def test_a_job_that_cannot_be_seen_by_itself_says_nothing_of_its_account() -> None:
@@ -151,7 +151,7 @@ def test_an_account_of_which_no_job_is_wanted_is_not_said_to_be_away() -> None:
 
 
 def test_where_there_was_nothing_to_look_at_nothing_is_learned() -> None:
-    tracker = after(a_look(AWAY, chat=AWAY, code=AWAY), a_look(has_looked=False))
+    tracker = after(a_look(AWAY, chat=AWAY, code=AWAY), a_look(has_observed=False))
 
     assert tracker.failures == {ACCOUNT: 1}
     assert tracker.jobs.keys() == BOTH

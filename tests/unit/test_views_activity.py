@@ -29,7 +29,7 @@ CANCEL = Action(
 )
 BEGAN = ObservationStarted(account=ACCOUNT, name="main", jobs=3)
 SEEN = ObservationEnded(account=ACCOUNT, name="main")
-AWAY = replace(SEEN, unseen=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "cannot connect"))
+AWAY = replace(SEEN, unobserved=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "cannot connect"))
 OPEN = ReceiptOpen("one", a_receipt())
 CLOSED = ReceiptClosed("one", replace(a_receipt(), confirmed_at=NOW, outcome=Outcome.CANCELLED))
 
@@ -47,7 +47,7 @@ def told(*events: PassEvent) -> tuple[list[str], Activity]:
         ([BEGAN, SEEN], []),
         ([AWAY, AWAY], ["main: cannot be observed: cannot connect"]),
         ([AWAY, SEEN, SEEN], ["main: cannot be observed: cannot connect", "main: observed again"]),
-        ([AWAY, replace(SEEN, has_looked=False)], ["main: cannot be observed: cannot connect"]),
+        ([AWAY, replace(SEEN, has_observed=False)], ["main: cannot be observed: cannot connect"]),
     ],
 )
 def test_an_event_is_a_line_where_it_is_news(events: list[PassEvent], lines: list[str]) -> None:

@@ -75,7 +75,7 @@ def test_a_job_that_its_limit_cancelled_is_ready_and_does_not_drift() -> None:
     assert not is_drifting(a_row(phase=Phase.CANCELLED, reason=Reason.LIMIT_REACHED))
 
 
-@pytest.mark.parametrize("row", [a_row(phase=Phase.PAUSED, unseen="no answer"), replace(a_row(), wanted=None)])
+@pytest.mark.parametrize("row", [a_row(phase=Phase.PAUSED, unobserved="no answer"), replace(a_row(), wanted=None)])
 def test_what_could_not_be_seen_or_read_is_no_drift(row: Row) -> None:
     assert not is_drifting(row)
 

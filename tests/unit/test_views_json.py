@@ -57,7 +57,7 @@ def test_a_planned_change_says_which_job_and_why() -> None:
 
 
 def test_the_summary_holds_every_exit_code_the_worst_first() -> None:
-    codes = frozenset({ExitCode.STALLED, ExitCode.PROVIDER_UNSEEN, ExitCode.REFUSED})
+    codes = frozenset({ExitCode.STALLED, ExitCode.PROVIDER_UNOBSERVED, ExitCode.REFUSED})
     summary = lines_of(Report(rows=(a_stalled_row("old-run"), a_row()), exit_codes=codes), "plan")[-1]
 
     assert summary["exitCode"] == 3
@@ -119,7 +119,7 @@ def test_a_status_in_json_has_its_whole_spec_and_why_it_could_not_be_observed() 
             },
         }
     )
-    told = one(replace(a_row(unseen="cannot connect"), document=document))
+    told = one(replace(a_row(unobserved="cannot connect"), document=document))
 
     assert told["metadata"]["labels"] == {"team": "support"}
     assert (told["spec"]["reason"], told["spec"]["limits"]) == ("the best so far", {"maxAge": "1d"})

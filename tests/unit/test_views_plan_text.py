@@ -122,9 +122,11 @@ def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> No
         name="azure-eastus",
         account=AZURE,
         jobs=2,
-        unseen=Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait", retry_after_s=41.2),
+        unobserved=Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait", retry_after_s=41.2),
     )
-    text = text_of(*(a_row(name, account=AZURE, unseen="wait") for name in ("east-1", "east-2")), accounts=(report,))
+    text = text_of(
+        *(a_row(name, account=AZURE, unobserved="wait") for name in ("east-1", "east-2")), accounts=(report,)
+    )
 
     assert "azure-eastus  RateLimited  the provider asks us to wait; 2 jobs; again in 42s" in text
     assert "east-1" not in text
@@ -133,7 +135,7 @@ def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> No
 
 def test_a_job_that_was_missed_at_an_account_that_answered_is_told_by_name() -> None:
     answered = AccountReport(name="openai", account=OPENAI, jobs=1, requests=1)
-    text = text_of(a_row("lost", unseen="no answer within 45 s"), accounts=(answered,))
+    text = text_of(a_row("lost", unobserved="no answer within 45 s"), accounts=(answered,))
 
     assert "lost  CannotObserveProvider  could not observe: no answer within 45 s" in text
 

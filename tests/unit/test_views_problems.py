@@ -87,7 +87,7 @@ def test_what_stopped_most_is_told_last() -> None:
 
 
 def test_running_out_of_time_says_which_clock_it_was_and_what_was_left() -> None:
-    rows = (a_waiting_row(), replace(a_row("chat"), unseen=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")))
+    rows = (a_waiting_row(), replace(a_row("chat"), unobserved=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")))
     waited = Expired(ExpiredClock.WAIT, 10.0, ("support-triage",))
     failed = Expired(ExpiredClock.TIMEOUT, 300.0, ("chat",))
     text = text_of(Report(rows=rows, expired=(waited, failed)))

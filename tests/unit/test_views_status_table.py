@@ -65,13 +65,13 @@ def test_a_message_is_folded_in_its_own_column() -> None:
 
 
 def test_a_job_that_could_not_be_looked_at_is_not_called_ready() -> None:
-    text = get_text(Report(rows=(a_row(unseen="no answer"),)), CONTEXT)
+    text = get_text(Report(rows=(a_row(unobserved="no answer"),)), CONTEXT)
 
     assert "Unknown  CannotObserveProvider" in text
 
 
 def test_a_status_of_an_older_spec_is_shown_as_out_of_date() -> None:
-    row = a_row(reason=Reason.OUT_OF_DATE, also=ConditionType.RECONCILING, unseen="the spec has changed")
+    row = a_row(reason=Reason.OUT_OF_DATE, also=ConditionType.RECONCILING, unobserved="the spec has changed")
     text = get_text(Report(rows=(row,)), CONTEXT)
 
     assert "False  OutOfDate" in text
