@@ -41,7 +41,7 @@ def reconciled(checkout: Checkout) -> Report:
         )
 
 
-def test_a_server_that_hangs_is_given_up_on_and_nothing_is_cancelled_or_lost(tmp_path: Path) -> None:
+def test_a_server_that_hangs_is_abandoned_without_a_cancel_or_a_lost_receipt(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     checkout.write("world.yaml", WORLD.format(faults=""))
     checkout.want("runaway", "ftjob-runaway", "observed")

@@ -58,7 +58,7 @@ def asked() -> Iterator[Asked]:
         yield found
 
 
-def test_a_watch_that_stands_still_is_ill_and_one_that_moves_again_is_well() -> None:
+def test_a_stuck_watch_is_unhealthy_and_healthy_again_once_it_continues() -> None:
     with asked() as server:
         well = server.get("/healthz")
         server.now = 120.0
@@ -72,7 +72,7 @@ def test_a_watch_that_stands_still_is_ill_and_one_that_moves_again_is_well() -> 
     assert again == (200, "ok\n")
 
 
-def test_what_is_not_there_is_404_and_nothing_can_be_changed() -> None:
+def test_unknown_paths_are_404_and_other_methods_than_get_are_rejected() -> None:
     with asked() as server:
         missing = server.get("/admin")
         request = urllib.request.Request(f"{server.address}/healthz", data=b"{}", method="POST")  # noqa: S310  loopback
@@ -84,7 +84,7 @@ def test_what_is_not_there_is_404_and_nothing_can_be_changed() -> None:
     assert caught.value.code == 405
 
 
-def test_a_running_watch_is_well_ready_and_measured(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_running_watch_is_healthy_ready_and_has_metrics(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
     port = a_free_port()
@@ -109,7 +109,7 @@ def test_a_running_watch_is_well_ready_and_measured(checkout: Checkout, sandbox:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  it is only asked
-def test_a_containers_check_asks_where_the_watch_listens_and_through_no_proxy(checkout: Checkout, host: str) -> None:
+def test_healthcheck_uses_the_watchs_listen_address_and_no_proxy(checkout: Checkout, host: str) -> None:
     with asked() as server:
         port = server.address.rpartition(":")[2]
         nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
@@ -125,7 +125,7 @@ def test_a_containers_check_asks_where_the_watch_listens_and_through_no_proxy(ch
     assert "'8080' is not an address: write it as 127.0.0.1:8080" in wrong.err
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence(checkout: Checkout) -> None:
+def test_the_error_for_a_port_in_use_is_one_message(checkout: Checkout) -> None:
     with asked() as server:
         listen = server.address.removeprefix("http://")
 
@@ -135,9 +135,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(checkout: Checkout) -> None:
     assert ran.err == f"reconcile: cannot listen on {listen}: Address already in use\n"
 
 
-def test_every_request_that_changes_something_is_in_the_audit_also_with_once(
-    checkout: Checkout, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_every_change_request_of_once_is_in_the_audit_log(checkout: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
 
@@ -208,7 +206,7 @@ def a_moody_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
         yield checkout, server
 
 
-def test_a_watch_in_trouble_is_ill_within_two_intervals_and_well_again_when_it_is_over(tmp_path: Path) -> None:
+def test_a_failing_watch_is_unhealthy_within_two_intervals_and_recovers(tmp_path: Path) -> None:
     with ExitStack() as stack:
         watches = [(stack.enter_context(a_moody_watch(tmp_path / name)), each) for name, each in TROUBLES.items()]
         well = {server.get("/healthz") for (_, server), _ in watches}

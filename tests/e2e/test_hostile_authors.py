@@ -32,7 +32,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileRepo
         yield repository
 
 
-def test_no_tree_and_no_message_of_an_author_touches_anything_else(
+def test_hostile_trees_and_messages_affect_nothing_but_their_own_jobs(
     repository: HostileRepository, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     one = pytestconfig.getoption("--seed")

@@ -143,7 +143,7 @@ def traps(secret: Path, owned: Path) -> Iterator[tuple[str, str, str]]:
     yield "lfs.yaml", "100644", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 
 
-def test_nothing_of_it_runs_and_nothing_outside_is_read(
+def test_a_hostile_remote_runs_no_program_and_reads_no_outside_file(
     enemy: Enemy, runner: Checkout, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     secret, owned = tmp_path / "secret.yaml", tmp_path / "owned"
@@ -167,9 +167,7 @@ def test_nothing_of_it_runs_and_nothing_outside_is_read(
     assert [path for path in tmp_path.rglob("*.yaml") if "published" not in path.parts] == [secret]
 
 
-def test_a_branch_that_no_commit_can_be_made_on_is_not_acted_on(
-    enemy: Enemy, runner: Checkout, sandbox: Sandbox
-) -> None:
+def test_a_branch_that_cannot_be_committed_to_is_not_acted_on(enemy: Enemy, runner: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     enemy.add("wanted.yaml", SPEC.format(name="wanted", provider="openai", job_id=job_id, state="cancelled"))
     enemy.tree[".."] = ("40000", enemy.make_tree({"outside": enemy.tree["wanted.yaml"]}))
@@ -182,7 +180,7 @@ def test_a_branch_that_no_commit_can_be_made_on_is_not_acted_on(
     assert sandbox.cancels(job_id) == []
 
 
-def test_a_status_that_would_be_written_outside_is_none(enemy: Enemy, runner: Checkout, tmp_path: Path) -> None:
+def test_a_status_path_that_leads_outside_is_ignored(enemy: Enemy, runner: Checkout, tmp_path: Path) -> None:
     up = enemy.make_tree({"escaped.yaml": ("100644", enemy.blob(b"# escaped\n"))})
     for _ in range(8):
         enemy.commit("statuses", {"..": ("40000", up), "link.yaml": ("120000", enemy.blob(b"/etc/passwd"))})
@@ -196,7 +194,7 @@ def test_a_status_that_would_be_written_outside_is_none(enemy: Enemy, runner: Ch
     assert not [path for path in runner.root.rglob("*") if path.is_symlink()]
 
 
-def test_a_hundred_thousand_files_take_a_bounded_time_and_disk(
+def test_a_remote_with_a_hundred_thousand_files_uses_bounded_time_and_disk(
     enemy: Enemy, runner: Checkout, sandbox: Sandbox, record_property: Callable[[str, object], None]
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -247,7 +245,7 @@ def test_a_huge_blob_is_not_read(
     assert disk_of(runner) < DISK_AT_MOST
 
 
-def test_a_branch_that_would_fill_the_disk_is_refused(
+def test_a_branch_that_would_fill_the_disk_is_rejected(
     enemy: Enemy, runner: Checkout, pytestconfig: pytest.Config
 ) -> None:
     if not pytestconfig.getoption("--long"):

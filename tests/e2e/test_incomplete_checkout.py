@@ -96,7 +96,9 @@ HALF: dict[str, tuple[str, Callable[[Clone], object]]] = {
 
 @pytest.mark.parametrize("where", ["a clone", "a linked working tree"])
 @pytest.mark.parametrize("what", HALF)
-def test_what_git_has_not_finished_is_not_acted_on(clone: Clone, sandbox: Sandbox, what: str, where: str) -> None:
+def test_a_checkout_with_an_unfinished_git_operation_is_not_acted_on(
+    clone: Clone, sandbox: Sandbox, what: str, where: str
+) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
     (job_id,) = sandbox.create(1)
@@ -114,7 +116,7 @@ def test_what_git_has_not_finished_is_not_acted_on(clone: Clone, sandbox: Sandbo
     assert sandbox.cancels(job_id) == []
 
 
-def test_a_spec_that_a_sparse_checkout_leaves_out_is_not_deleted(clone: Clone, sandbox: Sandbox) -> None:
+def test_a_spec_outside_a_sparse_checkout_is_not_treated_as_deleted(clone: Clone, sandbox: Sandbox) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
     stopped, other = sandbox.create(2)
@@ -135,7 +137,7 @@ def test_a_spec_that_a_sparse_checkout_leaves_out_is_not_deleted(clone: Clone, s
     assert checkout.status("stopped").receipts[0].confirmed_at is not None
 
 
-def test_specs_that_a_sparse_checkout_has_are_acted_on(clone: Clone, sandbox: Sandbox) -> None:
+def test_specs_inside_a_sparse_checkout_are_acted_on(clone: Clone, sandbox: Sandbox) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
     (job_id,) = sandbox.create(1)
@@ -149,7 +151,9 @@ def test_specs_that_a_sparse_checkout_has_are_acted_on(clone: Clone, sandbox: Sa
 
 
 @pytest.mark.parametrize("where", ["specs", "specs/team"])
-def test_a_submodule_without_its_files_is_no_empty_folder(clone: Clone, sandbox: Sandbox, where: str) -> None:
+def test_a_submodule_without_its_files_is_not_treated_as_an_empty_folder(
+    clone: Clone, sandbox: Sandbox, where: str
+) -> None:
     inner = a_clone(a_remote(clone.root.with_name("inner.git")), clone.root.with_name("inner"))
     (inner.root / "a.yaml").write_text("{}\n", encoding="utf-8")
     inner.commit("Write a spec")
@@ -164,7 +168,7 @@ def test_a_submodule_without_its_files_is_no_empty_folder(clone: Clone, sandbox:
     assert f"{where}: is a submodule, whose files are not here" in ran.err
 
 
-def test_what_a_conflict_has_left_behind_stops_nothing(clone: Clone, sandbox: Sandbox) -> None:
+def test_leftover_files_of_a_resolved_conflict_do_not_stop_a_pass(clone: Clone, sandbox: Sandbox) -> None:
     checkout = Checkout(clone.root, sandbox.environ)
     checkout.name_provider()
     (job_id,) = sandbox.create(1)

@@ -45,7 +45,9 @@ def changes(endpoint: ServiceEndpoint) -> list[str]:
     return [request.path for request in endpoint.world.requests if request.method == "POST"]
 
 
-def test_two_spellings_of_one_job_are_a_duplicate_before_anybody_looks(tmp_path: Path, vertex: ServiceEndpoint) -> None:
+def test_two_spellings_of_one_job_are_duplicates_before_any_observation(
+    tmp_path: Path, vertex: ServiceEndpoint
+) -> None:
     checkout = a_checkout(tmp_path, vertex)
     checkout.want("bare", "ftjob-runaway")
     checkout.want("full", FULL_NAME, "running")
@@ -56,7 +58,7 @@ def test_two_spellings_of_one_job_are_a_duplicate_before_anybody_looks(tmp_path:
     assert not vertex.world.requests
 
 
-def test_a_job_that_is_spelled_otherwise_keeps_its_status_to_the_byte(tmp_path: Path, vertex: ServiceEndpoint) -> None:
+def test_another_spelling_of_a_job_id_keeps_the_status_bytes(tmp_path: Path, vertex: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, vertex)
     checkout.want("runaway", FULL_NAME)
     asks = checkout.run("--once")
@@ -79,9 +81,7 @@ def test_a_job_of_another_project_is_an_error_in_the_spec(tmp_path: Path, vertex
     assert "is not a job of projects/p/locations/us-central1" in " ".join((ran.out + ran.err).split())
 
 
-def test_a_name_and_an_arn_of_one_job_are_a_duplicate_once_a_look_tells_it(
-    tmp_path: Path, bedrock: ServiceEndpoint
-) -> None:
+def test_a_name_and_an_arn_of_one_job_are_duplicates_once_observed(tmp_path: Path, bedrock: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, bedrock)
     checkout.want("by-arn", arn("ftjob-runaway"), "observed")
     knows = checkout.run("--once")  # the server knows an ARN once it has shown it
@@ -98,7 +98,7 @@ def test_a_name_and_an_arn_of_one_job_are_a_duplicate_once_a_look_tells_it(
     assert checkout.traces() == before
 
 
-def test_a_job_that_is_named_by_its_arn_is_cancelled_and_no_stranger(tmp_path: Path, bedrock: ServiceEndpoint) -> None:
+def test_a_job_named_by_its_arn_is_cancelled_and_not_unmanaged(tmp_path: Path, bedrock: ServiceEndpoint) -> None:
     checkout = a_checkout(tmp_path, bedrock)
     shown = checkout.run("drift", "--provider", "main")
     checkout.want("runaway", arn("ftjob-runaway"))

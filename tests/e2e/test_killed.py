@@ -28,7 +28,7 @@ def a_checkout(root: Path, sandbox: Sandbox, job_id: str) -> Checkout:
     return checkout
 
 
-def test_killed_before_any_effect_the_next_run_ends_where_one_that_lives_does(
+def test_a_run_after_a_kill_before_any_effect_reaches_the_same_end_state(
     tmp_path: Path,
     shared_sandbox: Sandbox,
     pytestconfig: pytest.Config,

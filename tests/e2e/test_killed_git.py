@@ -83,7 +83,7 @@ class Story:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_git_that_is_killed_in_any_command_keeps_the_next_run_from_nothing(
+def test_the_next_run_recovers_from_a_git_killed_during_any_command(
     way: str,
     tmp_path: Path,
     shared_sandbox: Sandbox,
@@ -143,7 +143,7 @@ def is_blob(clone: Path, file: Path) -> bool:
 
 
 @pytest.mark.parametrize("what", REMAINS)
-def test_whatever_was_left_in_our_own_clone_is_made_good(what: str, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_leftovers_of_a_killed_git_in_the_clone_are_cleaned_up(what: str, tmp_path: Path, sandbox: Sandbox) -> None:
     first, second = sandbox.create(2)
     story = Story(tmp_path, sandbox, first, "a remote")
     story.begin()
@@ -161,7 +161,7 @@ def test_whatever_was_left_in_our_own_clone_is_made_good(what: str, tmp_path: Pa
     assert sandbox.cancels(second) == [second]
 
 
-def test_a_run_that_only_looks_removes_no_lock_that_may_be_anothers(tmp_path: Path) -> None:
+def test_a_read_only_run_removes_no_lock_that_may_belong_to_another_process(tmp_path: Path) -> None:
     remote = a_remote(tmp_path / "remote.git")
     open_clone(tmp_path / "state" / "remote", RemoteCredentials(remote.as_uri()))
     lock = tmp_path / "state" / "remote" / "shallow.lock"

@@ -61,7 +61,7 @@ def a_story(root: Path, sandbox: Sandbox, job_id: str, branch: str) -> Story:
 
 
 @pytest.mark.parametrize(("branch", "machine"), [*CASES, *MORE])
-def test_killed_before_any_effect_of_a_run_that_publishes_the_next_one_ends_it(
+def test_the_next_publishing_run_recovers_from_a_kill_before_any_effect(
     branch: str,
     machine: str,
     tmp_path: Path,

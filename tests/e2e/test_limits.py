@@ -53,7 +53,7 @@ def ago(span_s: int, per_second: int = 1) -> Callable[[], int]:
     ],
     ids=["no date", "an old date", "a date ahead", "null", "zero", "milliseconds", "text", "future"],
 )
-def test_a_limit_that_cannot_be_judged_cancels_nothing_and_is_said_everywhere(
+def test_a_limit_that_cannot_be_judged_cancels_nothing_and_is_reported_everywhere(
     tmp_path: Path, created_at: Callable[[], object], headers: Callable[[], Mapping[str, str]], why: str
 ) -> None:
     with a_place(tmp_path, a_row("ftjob-a", created_at=created_at()), headers()) as (checkout, api):
@@ -72,7 +72,7 @@ def test_a_limit_that_cannot_be_judged_cancels_nothing_and_is_said_everywhere(
     assert checkout.traces() == before
 
 
-def test_a_limit_that_has_fired_is_ready_and_no_drift(tmp_path: Path) -> None:
+def test_a_job_cancelled_by_a_limit_is_ready_and_not_drift(tmp_path: Path) -> None:
     with a_place(tmp_path, a_row("ftjob-a", created_at=ago(TWO_HOURS)()), dated()()) as (checkout, api):
         once = checkout.run("--once", "--wait")
         plan, drift, get = checkout.run("plan", "--detailed-exitcode"), checkout.run("drift"), checkout.run("get")

@@ -40,7 +40,7 @@ DEATHS = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("death", DEATHS)
-def test_a_fresh_machine_takes_over_and_the_receipt_is_whole(
+def test_a_new_machine_takes_over_with_the_complete_receipt(
     mode: str, death: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     options, place = MODES[mode]

@@ -26,7 +26,7 @@ def break_settings(workspace: Workspace) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("doubt", [merge, break_settings])
-def test_a_status_whose_spec_is_gone_stays_while_the_revision_is_not_acted_on(
+def test_a_status_without_a_spec_is_kept_while_the_revision_is_not_trusted(
     tmp_path: Path, doubt: Callable[[Workspace], Callable[[], None]]
 ) -> None:
     workspace = Workspace(tmp_path)
@@ -48,7 +48,7 @@ def test_a_status_whose_spec_is_gone_stays_while_the_revision_is_not_acted_on(
     assert not status.exists()
 
 
-def test_a_receipt_stays_where_it_was_until_it_can_be_written_where_its_spec_has_gone(tmp_path: Path) -> None:
+def test_a_receipt_is_kept_until_it_can_be_written_for_its_moved_spec(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.declare("ftjob-chat")
     workspace.write(

@@ -20,7 +20,7 @@ def approved(checkout: Checkout, sandbox: Sandbox) -> tuple[Checkout, list[str]]
     return checkout, jobs
 
 
-def test_what_was_approved_is_done(approved: tuple[Checkout, list[str]], sandbox: Sandbox) -> None:
+def test_an_approved_plan_is_applied(approved: tuple[Checkout, list[str]], sandbox: Sandbox) -> None:
     checkout, jobs = approved
     ran = checkout.run(*ACT)
 
@@ -29,7 +29,7 @@ def test_what_was_approved_is_done(approved: tuple[Checkout, list[str]], sandbox
     assert checkout.status("job-0").is_ready
 
 
-def test_a_new_candidate_is_refused_by_name_and_nothing_at_all_is_done(
+def test_a_change_missing_from_the_plan_is_named_and_blocks_the_whole_run(
     approved: tuple[Checkout, list[str]], sandbox: Sandbox
 ) -> None:
     checkout, jobs = approved
@@ -43,7 +43,7 @@ def test_a_new_candidate_is_refused_by_name_and_nothing_at_all_is_done(
     assert not checkout.status_dir.exists()
 
 
-def test_a_spec_that_names_another_job_since_is_refused_by_name(
+def test_a_spec_that_names_another_job_than_in_the_plan_is_rejected_by_name(
     approved: tuple[Checkout, list[str]], sandbox: Sandbox
 ) -> None:
     checkout, jobs = approved
@@ -56,7 +56,9 @@ def test_a_spec_that_names_another_job_since_is_refused_by_name(
     assert sandbox.cancels(*jobs) == []
 
 
-def test_a_job_that_ended_meanwhile_refuses_nothing(approved: tuple[Checkout, list[str]], sandbox: Sandbox) -> None:
+def test_a_job_that_ended_since_the_plan_does_not_block_the_run(
+    approved: tuple[Checkout, list[str]], sandbox: Sandbox
+) -> None:
     checkout, jobs = approved
     other = Checkout(checkout.root / "elsewhere", checkout.environ)
     other.name_provider()
@@ -68,7 +70,9 @@ def test_a_job_that_ended_meanwhile_refuses_nothing(approved: tuple[Checkout, li
     assert sandbox.cancels(*jobs) == [jobs[0], jobs[1]]
 
 
-def test_a_spec_that_wants_it_no_more_refuses_nothing(approved: tuple[Checkout, list[str]], sandbox: Sandbox) -> None:
+def test_a_change_withdrawn_since_the_plan_does_not_block_the_run(
+    approved: tuple[Checkout, list[str]], sandbox: Sandbox
+) -> None:
     checkout, jobs = approved
     checkout.want("job-0", jobs[0], "observed")
     ran = checkout.run(*ACT)
@@ -77,7 +81,7 @@ def test_a_spec_that_wants_it_no_more_refuses_nothing(approved: tuple[Checkout, 
     assert sandbox.cancels(*jobs) == [jobs[1]]
 
 
-def test_an_approved_plan_goes_through_the_guard_too(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_the_guard_also_judges_an_approved_plan(checkout: Checkout, sandbox: Sandbox) -> None:
     jobs = sandbox.create(6)
     for number, job_id in enumerate(jobs):
         checkout.want(f"job-{number}", job_id)
@@ -89,14 +93,14 @@ def test_an_approved_plan_goes_through_the_guard_too(checkout: Checkout, sandbox
     assert sandbox.cancels(*jobs) == []
 
 
-def test_a_file_that_is_no_plan_is_a_mistake_on_the_command_line(checkout: Checkout) -> None:
+def test_an_invalid_plan_file_is_a_usage_error(checkout: Checkout) -> None:
     ran = checkout.run("--once", "--plan", "nowhere.json")
 
     assert ran.code == 64
     assert "nowhere.json is not a usable plan: No such file or directory" in ran.err
 
 
-def test_a_plan_goes_with_once(checkout: Checkout) -> None:
+def test_a_plan_file_requires_once(checkout: Checkout) -> None:
     ran = checkout.run("--plan", "plan.json")
 
     assert ran.code == 64

@@ -55,7 +55,7 @@ def in_a_pipe(checkout: Checkout, *arguments: str) -> Iterator[Pipe]:
             noting.join()
 
 
-def test_a_pass_in_a_pipe_tells_each_change_when_it_happens_and_once(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_pass_in_a_pipe_reports_each_change_once_when_it_happens(checkout: Checkout, sandbox: Sandbox) -> None:
     job_ids = sandbox.create(2)
     sandbox.break_with({"fault": "late-cancel", "for": "3s"})
     for number, job_id in enumerate(job_ids):
@@ -73,7 +73,7 @@ def test_a_pass_in_a_pipe_tells_each_change_when_it_happens_and_once(checkout: C
     )
 
 
-def test_a_pass_that_waits_says_every_ten_seconds_how_long_and_for_what(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_waiting_pass_reports_every_ten_seconds_what_it_waits_for(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "lost-cancel", "job": job_id})
     checkout.want("one", job_id)
@@ -87,7 +87,7 @@ def test_a_pass_that_waits_says_every_ten_seconds_how_long_and_for_what(checkout
     assert all(line.endswith("s: not confirmed yet: cancel of one") for line in waits)
 
 
-def test_a_run_that_waits_for_the_request_of_an_earlier_run_says_so(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_run_reports_that_it_waits_for_a_request_of_an_earlier_run(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "lost-cancel", "job": job_id})
     checkout.want("one", job_id)
@@ -101,7 +101,7 @@ def test_a_run_that_waits_for_the_request_of_an_earlier_run_says_so(checkout: Ch
     assert waits == ["10s: not confirmed yet: cancel of one"]
 
 
-def test_the_result_is_whole_where_stdout_is_read_by_itself(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_the_result_on_stdout_is_complete_without_stderr(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
 
@@ -111,7 +111,7 @@ def test_the_result_is_whole_where_stdout_is_read_by_itself(checkout: Checkout, 
     assert ran.err.splitlines() == ["one: cancel sent", "one: cancel confirmed: cancelled"]
 
 
-def test_an_account_that_goes_away_and_comes_back_is_a_line_each(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_an_account_outage_and_its_end_are_one_line_each(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "status", "status": 503, "on": "retrieve", "job": job_id, "times": 2})
     checkout.want("one", job_id, "observed")
@@ -125,7 +125,7 @@ def test_an_account_that_goes_away_and_comes_back_is_a_line_each(checkout: Check
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_pass_says_what_was_done_and_what_is_open(
+def test_an_interrupted_pass_reports_finished_and_open_requests(
     checkout: Checkout, sandbox: Sandbox, number: int
 ) -> None:
     quick, late = sandbox.create(2)
@@ -144,7 +144,7 @@ def test_an_interrupted_pass_says_what_was_done_and_what_is_open(
     assert ending == "All requests are recorded; the next pass continues from there."
 
 
-def test_a_json_log_has_the_same_as_records(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_json_log_contains_the_same_events_as_records(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
 

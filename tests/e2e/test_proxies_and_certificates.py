@@ -34,7 +34,7 @@ spec:
         ("SSL_CERT_DIR", "/none", ExitCode.CONFIGURATION),
     ],
 )
-def test_an_environment_that_spoils_one_account_leaves_the_cancel_of_another_one_as_it_is(
+def test_a_bad_proxy_or_certificate_of_one_account_does_not_affect_another(
     tmp_path: Path, variable: str, value: str, code: ExitCode
 ) -> None:
     api = JobsApi({"ftjob-one": a_row("ftjob-one")})

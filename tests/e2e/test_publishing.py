@@ -65,7 +65,7 @@ def git_of(root: Path) -> Git:
     return found.git
 
 
-def test_the_intent_is_on_the_remote_before_the_request_and_the_proof_after_it(team: Team) -> None:
+def test_the_intent_is_pushed_before_the_request_and_the_confirmation_after_it(team: Team) -> None:
     ran = team.checkout.run(*ON_A_BRANCH)
     status = team.published(BRANCH)
     subjects = team.clone.subjects(f"origin/{BRANCH}")
@@ -94,7 +94,7 @@ def test_a_second_run_on_another_machine_makes_no_commit(team: Team, tmp_path: P
     assert team.clone.git("ls-remote", "origin") == before
 
 
-def test_the_specs_branch_gets_the_statuses_and_the_tree_stays_clean(team: Team) -> None:
+def test_statuses_on_the_specs_branch_leave_the_working_tree_clean(team: Team) -> None:
     ran = team.checkout.run(*ON_MAIN)
 
     assert ran.code == 0, ran.err
@@ -104,7 +104,7 @@ def test_the_specs_branch_gets_the_statuses_and_the_tree_stays_clean(team: Team)
     assert team.clone.is_linear("origin/main")
 
 
-def test_a_person_who_pushes_meanwhile_loses_nothing(team: Team, tmp_path: Path) -> None:
+def test_a_concurrent_push_by_a_person_is_kept(team: Team, tmp_path: Path) -> None:
     runner = team.runner(tmp_path / "runner")
     team.checkout.write("notes.txt", "mine\n")
     team.clone.commit("Write notes")
@@ -117,7 +117,7 @@ def test_a_person_who_pushes_meanwhile_loses_nothing(team: Team, tmp_path: Path)
     assert team.clone.is_linear("origin/main")
 
 
-def test_a_spec_that_changed_on_the_remote_is_read_again_before_anything_is_asked(
+def test_a_spec_changed_on_the_remote_is_read_again_before_any_request(
     team: Team, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     runner = team.runner(tmp_path / "runner")
@@ -130,7 +130,7 @@ def test_a_spec_that_changed_on_the_remote_is_read_again_before_anything_is_aske
     assert sandbox.cancels(team.job_id) == []
 
 
-def test_a_runner_that_dies_after_the_request_is_taken_over_with_its_receipt(
+def test_a_new_run_continues_the_receipt_of_a_run_that_died_after_its_request(
     team: Team, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     sandbox.break_with({"on": "cancel", "job": team.job_id, "fault": "slow", "for": "20s"})
@@ -147,7 +147,7 @@ def test_a_runner_that_dies_after_the_request_is_taken_over_with_its_receipt(
     assert status.receipts[0].confirmed_at is not None
 
 
-def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
+def test_an_identical_commit_of_another_run_is_not_mistaken_for_this_runs(
     team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs that decide the same in one second make one commit: Git tells both that it is there."""
@@ -170,7 +170,7 @@ def test_the_very_same_commit_of_another_run_is_not_taken_for_our_own(
         other.publish("about to cancel runaway")
 
 
-def test_an_intent_is_published_by_nobody_but_who_wrote_it(team: Team, tmp_path: Path) -> None:
+def test_an_intent_is_published_only_by_the_run_that_wrote_it(team: Team, tmp_path: Path) -> None:
     """A pass that ends while another account writes its intents must not push them: they are to be decided again."""
     directory = tmp_path / "statuses"
     git = git_of(team.clone.root)
@@ -194,7 +194,7 @@ def test_an_intent_is_published_by_nobody_but_who_wrote_it(team: Team, tmp_path:
 
 
 @pytest.mark.parametrize("branch", ["main", "other"])
-def test_a_branch_of_specs_takes_no_statuses_among_them(team: Team, sandbox: Sandbox, branch: str) -> None:
+def test_a_branch_with_specs_is_rejected_as_a_status_branch(team: Team, sandbox: Sandbox, branch: str) -> None:
     team.clone.git("push", "--quiet", "origin", "HEAD:refs/heads/other")
     before = team.clone.git("ls-remote", "origin")
     ran = team.checkout.run("--once", "--push", "--status-branch", branch)
@@ -205,7 +205,7 @@ def test_a_branch_of_specs_takes_no_statuses_among_them(team: Team, sandbox: San
     assert sandbox.cancels(team.job_id) == []
 
 
-def test_a_local_branch_is_read_back_where_the_state_is_lost(team: Team) -> None:
+def test_statuses_are_restored_from_the_local_branch_if_the_state_is_lost(team: Team) -> None:
     options = ("--once", "--wait", "--status-branch", BRANCH)
     team.checkout.run(*options)
     before = team.clone.git("rev-parse", BRANCH)
@@ -215,7 +215,7 @@ def test_a_local_branch_is_read_back_where_the_state_is_lost(team: Team) -> None
     assert team.clone.git("rev-parse", BRANCH) == before
 
 
-def test_a_remote_that_is_away_means_that_nothing_is_asked(team: Team, sandbox: Sandbox) -> None:
+def test_no_change_is_requested_while_the_remote_is_unreachable(team: Team, sandbox: Sandbox) -> None:
     team.remote.rename(team.remote.with_name("elsewhere.git"))
     ran = team.checkout.run(*ON_A_BRANCH)
 
@@ -224,7 +224,7 @@ def test_a_remote_that_is_away_means_that_nothing_is_asked(team: Team, sandbox: 
     assert sandbox.cancels(team.job_id) == []
 
 
-def test_a_watch_commits_to_the_branch_that_it_began_on_and_to_no_other(team: Team, sandbox: Sandbox) -> None:
+def test_a_watch_commits_only_to_the_branch_it_started_on(team: Team, sandbox: Sandbox) -> None:
     (other,) = sandbox.create(1)
     with watching(team.checkout, "--commit") as watch:
         wait_for(lambda: "(Cancelled)" in team.clone.subjects("main")[0], "the first cancel is proven and committed")
@@ -240,7 +240,7 @@ def test_a_watch_commits_to_the_branch_that_it_began_on_and_to_no_other(team: Te
     assert team.clone.git("status", "--porcelain", "--", "specs/status") == ""
 
 
-def test_a_detached_head_has_no_branch_to_commit_to(team: Team) -> None:
+def test_committing_from_a_detached_head_is_an_error(team: Team) -> None:
     team.clone.git("checkout", "--quiet", "--detach")
     ran = team.checkout.run("--once", "--commit")
 
@@ -248,7 +248,7 @@ def test_a_detached_head_has_no_branch_to_commit_to(team: Team) -> None:
     assert "name one with --status-branch" in ran.err
 
 
-def test_what_others_keep_on_a_branch_that_is_named_by_mistake_stays_there(team: Team) -> None:
+def test_foreign_files_on_a_misnamed_status_branch_are_kept(team: Team) -> None:
     team.clone.git("checkout", "--quiet", "--orphan", "pages")
     team.clone.git("rm", "-r", "--quiet", "--cached", ".")
     (team.clone.root / "k8s").mkdir()
@@ -263,7 +263,7 @@ def test_what_others_keep_on_a_branch_that_is_named_by_mistake_stays_there(team:
     assert team.clone.git("ls-tree", "-r", "--name-only", "pages").splitlines() == ["k8s/deploy.yaml", "runaway.yaml"]
 
 
-def test_a_receipt_that_was_never_published_is_not_lost_to_a_run_that_publishes(team: Team, sandbox: Sandbox) -> None:
+def test_a_publishing_run_keeps_a_receipt_that_was_never_published(team: Team, sandbox: Sandbox) -> None:
     sandbox.break_with({"fault": "lost-cancel", "on": "cancel", "job": team.job_id})
     notes = team.checkout.status_dir / "notes" / "mine.yaml"
     notes.parent.mkdir(parents=True)
@@ -278,7 +278,7 @@ def test_a_receipt_that_was_never_published_is_not_lost_to_a_run_that_publishes(
     assert notes.read_text(encoding="utf-8") == "not: a status\n"
 
 
-def test_a_watch_whose_checkout_moves_to_another_branch_puts_no_status_there(team: Team) -> None:
+def test_a_watch_writes_no_status_to_a_branch_checked_out_later(team: Team) -> None:
     with watching(team.checkout, "--commit") as watch:
         wait_for(lambda: "Cancelled" in team.clone.git("log", "-1", "--format=%s"), "the proof is committed")
         team.clone.git("checkout", "--quiet", "-b", "feature")

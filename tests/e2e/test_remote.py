@@ -53,7 +53,7 @@ def the_remote(tmp_path: Path, accepted: str | None = None) -> RemoteSpecs:
     return specs
 
 
-def test_a_commit_is_read_without_being_checked_out(ada: Clone, tmp_path: Path) -> None:
+def test_a_commit_is_read_without_a_checkout(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     found = specs.snapshot()
 
@@ -63,7 +63,7 @@ def test_a_commit_is_read_without_being_checked_out(ada: Clone, tmp_path: Path) 
     assert not list((tmp_path / "state" / "remote").rglob("*.yaml"))
 
 
-def test_history_that_was_left_out_is_fetched_where_it_says_who_wrote_a_spec(ada: Clone, tmp_path: Path) -> None:
+def test_missing_history_is_fetched_to_find_the_author_of_a_spec(ada: Clone, tmp_path: Path) -> None:
     first = ada.git("rev-parse", "HEAD")
     commits = f"reset refs/heads/main\nfrom {first}\n\n" + "".join(
         f"commit refs/heads/main\ncommitter Ada <ada@example.org> {1_700_000_000 + each} +0000\ndata 1\nx\n"
@@ -79,7 +79,7 @@ def test_history_that_was_left_out_is_fetched_where_it_says_who_wrote_a_spec(ada
     assert first.startswith(origin.commit)
 
 
-def test_a_push_is_seen_at_the_next_poll_and_not_before(ada: Clone, tmp_path: Path) -> None:
+def test_a_push_is_noticed_at_the_next_poll(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     want(ada, "second", "observed")
     ada.commit("Watch another")
@@ -93,7 +93,7 @@ def test_a_push_is_seen_at_the_next_poll_and_not_before(ada: Clone, tmp_path: Pa
     assert not specs.poll()
 
 
-def test_a_spec_that_changed_since_it_was_read_is_known_to_have(ada: Clone, tmp_path: Path) -> None:
+def test_a_spec_that_changed_since_it_was_read_is_detected(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     specs.snapshot()
     want(ada, "runaway", "observed")
@@ -106,9 +106,7 @@ def test_a_spec_that_changed_since_it_was_read_is_known_to_have(ada: Clone, tmp_
     assert current.spec.desired_state == "observed"
 
 
-def test_settings_that_changed_since_they_were_read_are_known_to_have_and_any_other_commit_is_not(
-    ada: Clone, tmp_path: Path
-) -> None:
+def test_only_a_commit_that_changes_the_settings_is_detected_as_such(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     settings = ada.root / "specs" / "settings.yaml"
     settings.write_text(SETTINGS.format("false"), encoding="utf-8")
@@ -126,7 +124,7 @@ def test_settings_that_changed_since_they_were_read_are_known_to_have_and_any_ot
     assert specs.is_as_read()
 
 
-def test_a_receipt_can_name_the_commit(ada: Clone, tmp_path: Path) -> None:
+def test_a_receipt_names_the_commit_of_a_remote(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     specs.snapshot()
     origin = specs.origin("runaway.yaml")
@@ -136,7 +134,7 @@ def test_a_receipt_can_name_the_commit(ada: Clone, tmp_path: Path) -> None:
     assert ada.git("rev-parse", "HEAD").startswith(origin.commit)
 
 
-def test_a_branch_that_was_rewound_is_not_acted_on_until_somebody_accepts_it(ada: Clone, tmp_path: Path) -> None:
+def test_a_rewound_branch_is_not_acted_on_until_a_person_accepts_it(ada: Clone, tmp_path: Path) -> None:
     want(ada, "second", "observed")
     ada.commit("Watch another")
     ada.push()
@@ -152,7 +150,7 @@ def test_a_branch_that_was_rewound_is_not_acted_on_until_somebody_accepts_it(ada
     assert accepted.why_not_trusted is None
 
 
-def test_an_accepted_rewind_is_accepted_once_and_not_when_it_happens_again(ada: Clone, tmp_path: Path) -> None:
+def test_an_accepted_rewind_is_accepted_only_once(ada: Clone, tmp_path: Path) -> None:
     first = ada.git("rev-parse", "HEAD")
     specs = the_remote(tmp_path, first[:12])
     distrusts = []
@@ -171,7 +169,7 @@ def test_an_accepted_rewind_is_accepted_once_and_not_when_it_happens_again(ada: 
     assert all("was rewound" in str(each) for each in distrusts[2:])
 
 
-def test_a_remote_that_is_away_is_told_and_the_last_commit_goes_on_being_read(ada: Clone, tmp_path: Path) -> None:
+def test_an_unreachable_remote_is_reported_and_the_last_commit_stays_in_use(ada: Clone, tmp_path: Path) -> None:
     specs = the_remote(tmp_path)
     (tmp_path / "remote.git").rename(tmp_path / "elsewhere.git")
     specs.poll()
@@ -182,7 +180,7 @@ def test_a_remote_that_is_away_is_told_and_the_last_commit_goes_on_being_read(ad
     assert ada.root.exists()
 
 
-def test_a_remote_that_was_never_reached_removes_nothing(tmp_path: Path) -> None:
+def test_a_remote_that_was_never_reached_causes_no_removal(tmp_path: Path) -> None:
     found = the_remote(tmp_path).snapshot()
 
     assert found.jobs == ()
@@ -190,7 +188,7 @@ def test_a_remote_that_was_never_reached_removes_nothing(tmp_path: Path) -> None
     assert found.why_not_trusted is not None
 
 
-def test_a_hostile_tree_is_only_data(ada: Clone, tmp_path: Path) -> None:
+def test_a_hostile_tree_is_read_as_data_only(ada: Clone, tmp_path: Path) -> None:
     secret = tmp_path / "secret.yaml"
     secret.write_text(SPEC.format(name="stolen", provider="openai", job_id="ftjob-x", state="cancelled"))
     specs = ada.root / "specs"
@@ -212,7 +210,9 @@ def test_a_hostile_tree_is_only_data(ada: Clone, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("owned"))
 
 
-def test_one_pass_knows_only_the_url_and_pushes_the_proof(ada: Clone, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_once_with_only_a_git_url_cancels_and_pushes_the_confirmation(
+    ada: Clone, tmp_path: Path, sandbox: Sandbox
+) -> None:
     (job_id,) = sandbox.create(1)
     runner = Checkout(tmp_path / "runner", sandbox.environ)
     runner.root.mkdir()
@@ -256,7 +256,7 @@ def test_a_watch_of_a_remote_acts_on_a_push(ada: Clone, tmp_path: Path, sandbox:
     assert "Stop the right one" in ada.subjects("origin/main")
 
 
-def test_a_url_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
+def test_an_unreachable_git_url_is_reported(tmp_path: Path) -> None:
     runner = Checkout(tmp_path)
     ran = runner.run("--once", "--git-url", (tmp_path / "nowhere.git").as_uri())
 
@@ -264,7 +264,7 @@ def test_a_url_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
     assert "the specs cannot be fetched" in ran.err
 
 
-def test_a_watch_of_a_remote_that_hangs_ends_in_time_and_leaves_no_process(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_watch_of_a_remote_that_hangs_stops_in_time_and_leaves_no_process(tmp_path: Path, sandbox: Sandbox) -> None:
     runner = Checkout(tmp_path / "runner", sandbox.environ)
     runner.root.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as hanging:
@@ -289,7 +289,7 @@ def those_who_know(url: str) -> int:
     return found
 
 
-def test_a_token_does_not_follow_a_redirect(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_git_token_is_not_sent_after_a_redirect(tmp_path: Path, sandbox: Sandbox) -> None:
     runner = Checkout(tmp_path / "runner", sandbox.environ)
     runner.root.mkdir()
     with listening() as (elsewhere, arrived), redirecting(elsewhere) as url:
@@ -299,9 +299,7 @@ def test_a_token_does_not_follow_a_redirect(tmp_path: Path, sandbox: Sandbox) ->
     assert arrived == []
 
 
-def test_a_password_in_the_url_opens_the_remote_and_stands_in_no_list_of_processes(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+def test_a_password_in_the_git_url_works_and_is_in_no_process_list(tmp_path: Path, sandbox: Sandbox) -> None:
     runner = Checkout(tmp_path / "runner", sandbox.environ)
     runner.root.mkdir()
     with listening() as (address, arrived):
@@ -319,7 +317,7 @@ def test_a_password_in_the_url_opens_the_remote_and_stands_in_no_list_of_process
     assert CANARY not in watch.said()
 
 
-def test_a_token_is_not_sent_over_plain_http_unless_the_operator_says_so(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_git_token_is_sent_over_plain_http_only_if_the_operator_allows_it(tmp_path: Path, sandbox: Sandbox) -> None:
     runner = Checkout(tmp_path, sandbox.environ)
     url = "http://git.invalid:8080/specs.git"
     ran = runner.run("--once", "--git-url", url, RECONCILE_GIT_TOKEN=CANARY)
@@ -333,7 +331,9 @@ def test_a_token_is_not_sent_over_plain_http_unless_the_operator_says_so(tmp_pat
     assert CANARY not in ran.err + again.err
 
 
-def test_a_dry_run_accepts_nothing_for_the_next_run(ada: Clone, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_rewind_accepted_in_a_dry_run_is_not_accepted_in_the_next_run(
+    ada: Clone, tmp_path: Path, sandbox: Sandbox
+) -> None:
     runner = Checkout(tmp_path / "runner", sandbox.environ)
     runner.root.mkdir()
     url = (tmp_path / "remote.git").as_uri()

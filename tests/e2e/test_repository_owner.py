@@ -37,7 +37,7 @@ def checkout(clone: Clone, sandbox: Sandbox) -> Checkout:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a checkout to another user")
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_that_needs_git_says_how_to_trust_the_checkout(
+def test_every_command_that_needs_git_says_how_to_trust_the_checkout(
     checkout: Checkout, tmp_path: Path, verb: str
 ) -> None:
     for each in (checkout.root, *checkout.root.rglob("*")):
@@ -62,7 +62,7 @@ def test_every_verb_that_needs_git_says_how_to_trust_the_checkout(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_git_works_for_who_has_no_home(checkout: Checkout, tmp_path: Path, verb: str) -> None:
+def test_git_works_for_a_user_without_a_home_directory(checkout: Checkout, tmp_path: Path, verb: str) -> None:
     environ = {"PATH": os.environ["PATH"], "RECONCILE_STATE_DIR": str(tmp_path / "state")}
     program = (
         "env",

@@ -94,7 +94,7 @@ def seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def test_jobs_are_listed_newest_first_and_every_answer_is_what_the_official_models_demand(a_sandbox: Begin) -> None:
+def test_jobs_are_listed_newest_first_and_match_the_official_models(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     jobs = sandbox.client.fine_tuning.jobs.list().data
     strict = [FineTuningJob.model_validate(job.to_dict()) for job in jobs]
@@ -110,7 +110,7 @@ def test_jobs_are_listed_newest_first_and_every_answer_is_what_the_official_mode
     assert (bad.status, bad.error.code, bad.error.message) == ("failed", "bad_file", "Line 7")
 
 
-def test_auto_paging_sees_every_job_once(a_sandbox: Begin) -> None:
+def test_auto_paging_returns_every_job_once(a_sandbox: Begin) -> None:
     jobs = [{"id": f"ftjob-{number:03}"} for number in range(45)]
     sandbox = a_sandbox(jobs=jobs)
     ids = [job.id for job in sandbox.client.fine_tuning.jobs.list()]
@@ -130,7 +130,7 @@ def test_a_list_can_be_filtered_by_metadata(a_sandbox: Begin) -> None:
     assert without == [RUNAWAY, "ftjob-bad"]
 
 
-def test_a_created_job_lives_and_succeeds(a_sandbox: Begin) -> None:
+def test_a_created_job_runs_and_succeeds(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     jobs = sandbox.client.fine_tuning.jobs
     created = jobs.create(model="gpt-4o-mini", training_file="file-abc", suffix="new", metadata={"a": "b"}, seed=7)
@@ -146,7 +146,7 @@ def test_a_created_job_lives_and_succeeds(a_sandbox: Begin) -> None:
     assert (later.status, later.fine_tuned_model) == ("succeeded", "ft:gpt-4o-mini:sandbox:new:created-000001")
 
 
-def test_a_cancel_stops_the_job_and_a_second_one_is_refused(a_sandbox: Begin) -> None:
+def test_a_cancel_stops_the_job_and_a_second_cancel_is_rejected(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     jobs = sandbox.client.fine_tuning.jobs
     cancelled = jobs.cancel(RUNAWAY)
@@ -174,7 +174,7 @@ def test_a_paused_job_waits_until_it_is_resumed(a_sandbox: Begin) -> None:
     assert seen == ["paused", "paused", "queued", "running"]
 
 
-def test_events_are_told_newest_first_and_in_pages(a_sandbox: Begin) -> None:
+def test_events_are_listed_newest_first_in_pages(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     sandbox.client.fine_tuning.jobs.cancel(RUNAWAY)
     events = list(sandbox.client.fine_tuning.jobs.list_events(RUNAWAY, limit=3))
@@ -198,7 +198,7 @@ def test_only_a_succeeded_job_has_checkpoints(a_sandbox: Begin) -> None:
     assert none == []
 
 
-def test_an_unknown_job_is_the_api_s_own_404(a_sandbox: Begin) -> None:
+def test_an_unknown_job_returns_the_404_of_the_api(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     jobs = sandbox.client.fine_tuning.jobs
     for ask in (jobs.retrieve, jobs.cancel, jobs.pause, jobs.resume, jobs.list_events):
@@ -209,7 +209,7 @@ def test_an_unknown_job_is_the_api_s_own_404(a_sandbox: Begin) -> None:
         assert missing.value.request_id is not None
 
 
-def test_a_wrong_key_is_told_so_and_does_nothing(a_sandbox: Begin) -> None:
+def test_a_wrong_key_is_rejected_with_the_error_of_the_api(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     with pytest.raises(openai.AuthenticationError) as refused:
         sandbox.client.with_options(api_key="sk-other").fine_tuning.jobs.cancel(RUNAWAY)
@@ -230,7 +230,7 @@ def test_a_wrong_key_is_told_so_and_does_nothing(a_sandbox: Begin) -> None:
         ("/batches", 404),
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused_in_the_envelope(a_sandbox: Begin, path: str, status: int) -> None:
+def test_an_invalid_request_is_rejected_with_an_error_object(a_sandbox: Begin, path: str, status: int) -> None:
     sandbox = a_sandbox()
     with pytest.raises(openai.APIStatusError) as refused:
         sandbox.client.get(path, cast_to=object)
@@ -238,7 +238,7 @@ def test_a_request_that_makes_no_sense_is_refused_in_the_envelope(a_sandbox: Beg
     assert (refused.value.status_code, refused.value.type) == (status, "invalid_request_error")
 
 
-def test_a_job_cannot_be_created_without_its_file(a_sandbox: Begin) -> None:
+def test_a_job_cannot_be_created_without_a_training_file(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     with pytest.raises(openai.BadRequestError) as refused:
         sandbox.client.post("/fine_tuning/jobs", body={"model": "m"}, cast_to=object)
@@ -247,7 +247,7 @@ def test_a_job_cannot_be_created_without_its_file(a_sandbox: Begin) -> None:
     assert sandbox.world.changes == 0
 
 
-def test_the_date_of_an_answer_is_the_sandbox_s_own_time(a_sandbox: Begin) -> None:
+def test_the_date_header_is_the_time_of_the_sandbox(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     sandbox.pass_time(days=400)
     headers = sandbox.client.fine_tuning.jobs.with_raw_response.list().headers
@@ -256,7 +256,7 @@ def test_the_date_of_an_answer_is_the_sandbox_s_own_time(a_sandbox: Begin) -> No
     assert parsedate_to_datetime(headers["date"]) == BEGAN + timedelta(days=400)
 
 
-def test_a_rate_limit_says_when_to_come_back(a_sandbox: Begin) -> None:
+def test_a_rate_limit_error_has_a_retry_after(a_sandbox: Begin) -> None:
     rule: dict[str, object] = {"fault": "status", "status": "429", "retryAfter": "2m", "times": "1"}
     sandbox = a_sandbox(rule)
     with pytest.raises(openai.RateLimitError) as limited:
@@ -267,7 +267,7 @@ def test_a_rate_limit_says_when_to_come_back(a_sandbox: Begin) -> None:
     assert after.status == "running"
 
 
-def test_a_spent_quota_is_another_429(a_sandbox: Begin) -> None:
+def test_an_exhausted_quota_is_a_different_429(a_sandbox: Begin) -> None:
     rule: dict[str, object] = {"fault": "status", "status": "429", "code": "credit_balance_exhausted"}
     sandbox = a_sandbox(rule)
     with pytest.raises(openai.RateLimitError) as spent:
@@ -277,7 +277,7 @@ def test_a_spent_quota_is_another_429(a_sandbox: Begin) -> None:
 
 
 @pytest.mark.parametrize(("fault", "status"), [("reset-before-acting", "running"), ("reset-after-acting", "cancelled")])
-def test_a_connection_that_breaks_leaves_open_what_happened(a_sandbox: Begin, fault: str, status: str) -> None:
+def test_a_broken_connection_leaves_the_outcome_unknown(a_sandbox: Begin, fault: str, status: str) -> None:
     sandbox = a_sandbox({"fault": fault, "on": "cancel"})
     with pytest.raises(openai.APIConnectionError):
         sandbox.client.fine_tuning.jobs.cancel(RUNAWAY)
@@ -289,14 +289,14 @@ def test_a_connection_that_breaks_leaves_open_what_happened(a_sandbox: Begin, fa
 
 
 @pytest.mark.parametrize("rule", [{"fault": "hang"}, {"fault": "slow", "for": "1s"}])
-def test_an_answer_that_does_not_come_in_time_is_a_timeout(a_sandbox: Begin, rule: dict[str, object]) -> None:
+def test_a_late_response_is_a_timeout(a_sandbox: Begin, rule: dict[str, object]) -> None:
     sandbox = a_sandbox(rule)
     with pytest.raises(openai.APITimeoutError):
         sandbox.client.with_options(timeout=0.2).fine_tuning.jobs.list()
 
 
 @pytest.mark.parametrize("fault", ["garbage", "empty"])
-def test_an_answer_that_is_no_json_is_no_answer(a_sandbox: Begin, fault: str) -> None:
+def test_a_response_that_is_not_json_is_an_error(a_sandbox: Begin, fault: str) -> None:
     sandbox = a_sandbox({"fault": fault, "on": "cancel"})
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         sandbox.client.fine_tuning.jobs.cancel(RUNAWAY)
@@ -305,7 +305,7 @@ def test_an_answer_that_is_no_json_is_no_answer(a_sandbox: Begin, fault: str) ->
     assert after.status == "cancelled"
 
 
-def test_a_proxy_s_page_is_a_200_that_has_done_nothing(a_sandbox: Begin) -> None:
+def test_a_proxy_page_has_status_200_and_no_effect(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "html", "on": "cancel"})
     answer = sandbox.client.fine_tuning.jobs.with_raw_response.cancel(RUNAWAY)
     after = sandbox.client.fine_tuning.jobs.retrieve(RUNAWAY)
@@ -314,7 +314,7 @@ def test_a_proxy_s_page_is_a_200_that_has_done_nothing(a_sandbox: Begin) -> None
     assert after.status == "running"
 
 
-def test_a_404_that_is_not_the_api_s_own_has_another_body(a_sandbox: Begin) -> None:
+def test_a_404_from_something_else_than_the_api_has_a_different_body(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "wrong-body-404"})
     with pytest.raises(openai.NotFoundError) as missing:
         sandbox.client.fine_tuning.jobs.retrieve(RUNAWAY)
@@ -323,7 +323,7 @@ def test_a_404_that_is_not_the_api_s_own_has_another_body(a_sandbox: Begin) -> N
     assert missing.value.body == {"detail": "Not Found"}
 
 
-def test_a_list_that_breaks_off_gives_its_first_page_and_then_a_500(a_sandbox: Begin) -> None:
+def test_the_broken_list_fault_returns_the_first_page_and_then_a_500(a_sandbox: Begin) -> None:
     jobs = [{"id": f"ftjob-{number:03}"} for number in range(30)]
     sandbox = a_sandbox({"fault": "partial-page"}, jobs=jobs)
     pages = sandbox.client.fine_tuning.jobs.list()
@@ -333,14 +333,14 @@ def test_a_list_that_breaks_off_gives_its_first_page_and_then_a_500(a_sandbox: B
     assert len(pages.data) == 20
 
 
-def test_an_endless_list_gives_the_same_page_for_ever(a_sandbox: Begin) -> None:
+def test_the_endless_list_fault_repeats_the_same_page(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "endless"})
     ids = [job.id for job in islice(sandbox.client.fine_tuning.jobs.list(limit=2), 6)]
 
     assert ids == [RUNAWAY, "ftjob-good"] * 3
 
 
-def test_a_replica_that_lags_shows_a_cancelled_job_running(a_sandbox: Begin) -> None:
+def test_a_lagging_replica_shows_a_cancelled_job_as_running(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "stale-read", "for": "1m", "times": "2"})
     jobs = sandbox.client.fine_tuning.jobs
     jobs.cancel(RUNAWAY)
@@ -350,7 +350,7 @@ def test_a_replica_that_lags_shows_a_cancelled_job_running(a_sandbox: Begin) -> 
     assert seen == ["running", "running", "cancelled"]
 
 
-def test_a_cancel_that_is_lost_looks_taken_and_is_not(a_sandbox: Begin) -> None:
+def test_a_lost_cancel_is_accepted_and_has_no_effect(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "lost-cancel", "times": "1"})
     jobs = sandbox.client.fine_tuning.jobs
     seen = [jobs.cancel(RUNAWAY).status, jobs.retrieve(RUNAWAY).status, jobs.cancel(RUNAWAY).status]
@@ -360,7 +360,7 @@ def test_a_cancel_that_is_lost_looks_taken_and_is_not(a_sandbox: Begin) -> None:
     assert acted == [False, False, True]
 
 
-def test_a_late_cancel_is_through_after_a_while(a_sandbox: Begin) -> None:
+def test_a_late_cancel_takes_effect_after_a_delay(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "late-cancel", "for": "30s"})
     jobs = sandbox.client.fine_tuning.jobs
     seen = [jobs.cancel(RUNAWAY).status]
@@ -371,7 +371,7 @@ def test_a_late_cancel_is_through_after_a_while(a_sandbox: Begin) -> None:
     assert seen == ["running", "running", "cancelled"]
 
 
-def test_a_word_that_nobody_knows_comes_through_for_that_job_alone(a_sandbox: Begin) -> None:
+def test_the_unknown_status_fault_affects_one_job_only(a_sandbox: Begin) -> None:
     sandbox = a_sandbox({"fault": "unknown-word", "word": "simmering", "job": RUNAWAY})
     jobs = sandbox.client.fine_tuning.jobs
     listed = [str(job.status) for job in jobs.list()]
@@ -381,7 +381,7 @@ def test_a_word_that_nobody_knows_comes_through_for_that_job_alone(a_sandbox: Be
     assert retrieved == "simmering"
 
 
-def test_the_operator_s_corner_breaks_things_heals_them_and_tells_what_happened(a_sandbox: Begin) -> None:
+def test_the_control_endpoints_set_and_clear_faults_and_list_requests(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     client, jobs = sandbox.client, sandbox.client.fine_tuning.jobs
     client.post(sandbox.corner("/sandbox/faults"), body={"fault": "status", "status": 503}, cast_to=object)
@@ -401,7 +401,7 @@ def test_the_operator_s_corner_breaks_things_heals_them_and_tells_what_happened(
     assert told == {"requests": [{**common, "acted": False, "status": 503}, {**common, "acted": True, "status": 200}]}
 
 
-def test_a_fault_that_makes_no_sense_is_refused_by_the_corner(a_sandbox: Begin) -> None:
+def test_the_control_endpoints_reject_an_invalid_fault(a_sandbox: Begin) -> None:
     sandbox = a_sandbox()
     with pytest.raises(openai.UnprocessableEntityError) as refused:
         sandbox.client.post(sandbox.corner("/sandbox/faults"), body={"fault": "slow"}, cast_to=object)

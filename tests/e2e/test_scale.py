@@ -51,14 +51,14 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield fleet
 
 
-def test_twenty_wanted_jobs_among_a_thousand_cost_twenty_requests(fleet: Fleet) -> None:
+def test_twenty_managed_jobs_among_a_thousand_need_twenty_requests(fleet: Fleet) -> None:
     seen = fleet.reconcile()
 
     assert seen.ran.code == 0
     assert sorted(seen.asked) == sorted(f"retrieve ftjob-{number}" for number in range(UNFINISHED))
 
 
-def test_a_thousand_specs_cost_nothing_for_what_is_over(fleet: Fleet) -> None:
+def test_finished_jobs_among_a_thousand_specs_need_no_request(fleet: Fleet) -> None:
     fleet.checkout.write("finished.yaml", _specs(UNFINISHED, JOBS))
     first = fleet.reconcile()
     before = fleet.checkout.traces()

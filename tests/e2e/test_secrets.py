@@ -61,7 +61,7 @@ def said(*ran: Ran) -> str:
     return "".join(each.out + each.err for each in ran)
 
 
-def test_a_secret_that_a_provider_repeats_is_found_nowhere(
+def test_a_secret_that_a_provider_echoes_is_redacted_everywhere(
     tmp_path: Path, endpoint: ServiceEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout, workspace = a_checkout(tmp_path, endpoint), Workspace(tmp_path)
@@ -93,7 +93,7 @@ def redirecting(to: str) -> ASGIApp:
     return app
 
 
-def test_no_redirect_gets_the_secret(tmp_path: Path, endpoint: ServiceEndpoint) -> None:
+def test_a_secret_is_not_sent_after_a_redirect(tmp_path: Path, endpoint: ServiceEndpoint) -> None:
     elsewhere = endpoint.base_url.removesuffix(endpoint.service.path)
     with serve(redirecting(elsewhere)) as url:
         moved = replace(endpoint, base_url=url.removesuffix("/v1") + endpoint.service.path)

@@ -20,7 +20,7 @@ JOBS_EACH = 3
 ENDS_WITHIN_S = 25
 
 
-def test_a_stop_at_any_moment_tears_nothing_and_asks_for_nothing_twice(
+def test_sigterm_at_any_moment_tears_no_file_and_repeats_no_request(
     checkout: Checkout,
     sandbox: Sandbox,
     record_property: Callable[[str, object], None],

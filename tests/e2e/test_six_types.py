@@ -59,7 +59,7 @@ def phases(endpoints: Mapping[str, ServiceEndpoint]) -> dict[str, Phase]:
     }
 
 
-def test_one_command_brings_a_job_at_each_of_six_types_to_where_it_should_be(
+def test_once_brings_a_job_of_each_provider_type_to_its_desired_state(
     tmp_path: Path, endpoints: Mapping[str, ServiceEndpoint]
 ) -> None:
     checkout = a_checkout(tmp_path, endpoints)
@@ -79,7 +79,7 @@ def test_one_command_brings_a_job_at_each_of_six_types_to_where_it_should_be(
     assert {row[1] for row in rows.values()} == set(endpoints)
 
 
-def test_one_that_refuses_connections_harms_no_other_and_the_exit_code_says_so(
+def test_a_provider_that_refuses_connections_affects_only_itself_and_the_exit_code(
     tmp_path: Path, endpoints: Mapping[str, ServiceEndpoint]
 ) -> None:
     shut = replace(endpoints["litellm"], base_url=f"http://127.0.0.1:{a_free_port()}")

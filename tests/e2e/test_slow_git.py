@@ -38,7 +38,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("size", [10_000, 70_000, 300_000])
-def test_a_git_that_is_slow_to_start_reads_all_of_its_input(
+def test_a_slowly_starting_git_receives_all_of_its_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
@@ -51,7 +51,7 @@ def test_a_git_that_is_slow_to_start_reads_all_of_its_input(
     assert time.monotonic() - begun < 30, "a command that waits for its input is ended after 60 s"
 
 
-def test_a_git_that_never_reads_its_input_is_ended_when_the_program_is_to_end(
+def test_a_git_that_never_reads_its_input_is_killed_when_reconcile_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", a_git(tmp_path / "bin", f"sleep 61 & echo $! > {tmp_path / 'pid'}; wait"))
@@ -63,7 +63,7 @@ def test_a_git_that_never_reads_its_input_is_ended_when_the_program_is_to_end(
     assert not is_running(int((tmp_path / "pid").read_text()))
 
 
-def test_thousands_of_specs_are_read_cancelled_and_published_by_a_slow_git(
+def test_thousands_of_specs_are_read_cancelled_and_published_with_a_slow_git(
     tmp_path: Path, pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> None:
     if not pytestconfig.getoption("--long"):

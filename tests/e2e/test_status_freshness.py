@@ -28,7 +28,7 @@ def away(checkout: Checkout, sandbox: Sandbox) -> Checkout:
     return checkout
 
 
-def test_get_tells_of_an_outage_and_calls_no_job_of_it_ready(away: Checkout) -> None:
+def test_get_reports_an_outage_and_shows_no_affected_job_as_ready(away: Checkout) -> None:
     ran = away.run("get")
     rows = {line.split()[0]: line.split() for line in ran.out.splitlines()[1:]}
 
@@ -38,14 +38,14 @@ def test_get_tells_of_an_outage_and_calls_no_job_of_it_ready(away: Checkout) -> 
     assert ran.err.endswith("(1 job)\n")
 
 
-def test_describe_tells_of_an_outage(away: Checkout) -> None:
+def test_describe_reports_an_outage(away: Checkout) -> None:
     ran = away.run("describe", "running")
 
     assert "CannotObserveProvider" in ran.out
     assert "warning: main: not observed since" in ran.err
 
 
-def test_wait_does_not_end_well_on_what_could_not_be_observed(away: Checkout) -> None:
+def test_wait_does_not_succeed_on_an_unobserved_job(away: Checkout) -> None:
     ran = away.run("wait", "running", "--timeout", "1s")
 
     assert ran.code == 75
@@ -54,7 +54,7 @@ def test_wait_does_not_end_well_on_what_could_not_be_observed(away: Checkout) ->
     assert "warning: main: not observed since" in ran.err
 
 
-def test_a_key_that_is_no_longer_accepted_is_told_after_one_pass(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_rejected_key_is_reported_after_one_pass(checkout: Checkout, sandbox: Sandbox) -> None:
     running, other = sandbox.create(2)
     checkout.want("running", running, "observed")
     checkout.want("other", other, "observed")
@@ -70,9 +70,7 @@ def test_a_key_that_is_no_longer_accepted_is_told_after_one_pass(checkout: Check
 
 
 @pytest.mark.parametrize("verb", ["get", "describe hidden", "wait hidden --timeout 1s"])
-def test_a_job_that_alone_cannot_be_observed_is_not_called_ready(
-    checkout: Checkout, sandbox: Sandbox, verb: str
-) -> None:
+def test_a_single_unobserved_job_is_not_shown_as_ready(checkout: Checkout, sandbox: Sandbox, verb: str) -> None:
     hidden, other = sandbox.create(2)
     checkout.want("hidden", hidden, "observed")
     checkout.want("other", other, "observed")
@@ -90,14 +88,14 @@ def test_a_job_that_alone_cannot_be_observed_is_not_called_ready(
     assert (again.out.count("AsDesired"), again.err) == (2, "")
 
 
-def test_a_job_that_has_ended_is_known_whatever_becomes_of_its_account(away: Checkout) -> None:
+def test_a_finished_job_stays_ready_during_an_outage_of_its_account(away: Checkout) -> None:
     ran = away.run("wait", "ended", "--for", "cancelled", "--timeout", "1s")
 
     assert ran.code == 0
 
 
 @pytest.mark.parametrize("verb", ["get", "describe running", "wait running"])
-def test_a_reader_without_the_operators_address_believes_what_the_statuses_tell(
+def test_a_reader_without_the_accounts_address_uses_the_statuses(
     checkout: Checkout, sandbox: Sandbox, verb: str
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -113,7 +111,7 @@ def test_a_reader_without_the_operators_address_believes_what_the_statuses_tell(
     assert ran.err == ""
 
 
-def test_a_reader_with_another_address_is_told_that_the_statuses_are_believed(
+def test_a_reader_with_another_address_is_informed_that_the_statuses_are_used(
     checkout: Checkout, sandbox: Sandbox
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -129,7 +127,7 @@ def test_a_reader_with_another_address_is_told_that_the_statuses_are_believed(
     )
 
 
-def test_a_spec_that_has_changed_is_still_out_of_date_to_such_a_reader(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_changed_spec_is_out_of_date_for_a_reader_with_another_address(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("running", job_id, "observed")
     checkout.run("--once")
@@ -140,7 +138,7 @@ def test_a_spec_that_has_changed_is_still_out_of_date_to_such_a_reader(checkout:
     assert "OutOfDate" in ran.out
 
 
-def test_get_tells_a_person_when_the_last_pass_was(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_get_shows_the_time_of_the_last_pass(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("running", job_id, "observed")
     checkout.run("--once")

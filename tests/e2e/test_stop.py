@@ -35,7 +35,7 @@ sys.addaudithook(send)
 
 @pytest.mark.parametrize("module", ["click", "reconciler.wiring"])
 @pytest.mark.parametrize("words", [(), ("--once",), ("get",)])
-def test_a_signal_that_comes_while_a_module_is_imported_is_heard(
+def test_a_signal_during_an_import_is_handled(
     checkout: Checkout, tmp_path: Path, words: tuple[str, ...], module: str
 ) -> None:
     script = SIGNAL_IN_A_CALLBACK.replace("{module}", module)
@@ -52,7 +52,7 @@ def test_a_signal_that_comes_while_a_module_is_imported_is_heard(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_watch_ends_at_once_and_well(checkout: Checkout, sandbox: Sandbox, number: int) -> None:
+def test_an_idle_watch_stops_at_once_with_exit_code_0(checkout: Checkout, sandbox: Sandbox, number: int) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id, "observed")
 
@@ -65,9 +65,7 @@ def test_an_idle_watch_ends_at_once_and_well(checkout: Checkout, sandbox: Sandbo
     assert said.splitlines()[-1].endswith('"message": "stopped"}')
 
 
-def test_a_request_that_is_out_is_finished_and_what_waits_behind_it_is_not_sent(
-    checkout: Checkout, sandbox: Sandbox
-) -> None:
+def test_a_stop_finishes_a_sent_request_and_sends_no_waiting_one(checkout: Checkout, sandbox: Sandbox) -> None:
     checkout.name_provider(concurrency=1)
     ids = sandbox.create(3)
     sandbox.break_with({"fault": "slow", "on": "cancel", "for": "1s"})
@@ -89,9 +87,7 @@ def test_a_request_that_is_out_is_finished_and_what_waits_behind_it_is_not_sent(
     assert sorted(sandbox.cancels(*ids)) == sorted(ids)
 
 
-def test_what_waits_for_its_turn_to_be_looked_at_is_no_outage_when_the_watch_stops(
-    checkout: Checkout, sandbox: Sandbox
-) -> None:
+def test_a_stop_does_not_report_waiting_observations_as_an_outage(checkout: Checkout, sandbox: Sandbox) -> None:
     checkout.name_provider(concurrency=1)
     ids = sandbox.create(3)
     sandbox.break_with({"fault": "slow", "on": "retrieve", "for": "2s"})
@@ -108,7 +104,7 @@ def test_what_waits_for_its_turn_to_be_looked_at_is_no_outage_when_the_watch_sto
     assert not (checkout.status_dir / "_providers").exists()
 
 
-def test_a_second_signal_ends_it_at_once(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_second_signal_ends_a_watch_at_once(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "slow", "on": "cancel", "job": job_id, "for": "20s"})
     checkout.want("one", job_id)

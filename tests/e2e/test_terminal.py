@@ -49,11 +49,11 @@ def test_no_line_is_wider_than_the_terminal(workspace: Workspace, verb: str, col
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_the_help_fits_too(workspace: Workspace, columns: int) -> None:
+def test_the_help_is_not_wider_than_the_terminal(workspace: Workspace, columns: int) -> None:
     assert max(map(len, shown(workspace, "--help", columns).splitlines())) <= columns
 
 
-def test_a_terminal_gets_its_own_basic_colours_and_no_others(workspace: Workspace) -> None:
+def test_only_the_basic_terminal_colours_are_used(workspace: Workspace) -> None:
     codes = {code for each in CODE.findall(shown(workspace, "plan")) for code in each[0].split(";") if each[1] == "m"}
 
     assert "31" in codes
@@ -70,18 +70,18 @@ def test_a_terminal_gets_its_own_basic_colours_and_no_others(workspace: Workspac
         ("plan | cat", {}),
     ],
 )
-def test_whoever_declines_colours_gets_none(workspace: Workspace, arguments: str, environ: dict[str, str]) -> None:
+def test_colours_can_be_disabled(workspace: Workspace, arguments: str, environ: dict[str, str]) -> None:
     text = shown(workspace, arguments, environ=environ)
 
     assert "cancel stop: running -> cancelled" in text
     assert "\x1b" not in text
 
 
-def test_without_a_colour_the_words_still_say_all(workspace: Workspace) -> None:
+def test_without_colours_the_text_is_the_same(workspace: Workspace) -> None:
     assert CODE.sub("", shown(workspace, "plan")) == shown(workspace, "plan", environ={"NO_COLOR": "1"})
 
 
-def test_a_table_that_is_watched_is_drawn_anew_in_its_place(workspace: Workspace) -> None:
+def test_a_live_table_is_redrawn_in_place(workspace: Workspace) -> None:
     reconcile, state = f"{sys.executable} -m reconciler", f"--state-dir {workspace.root}/state"
     act = f"(sleep 2; {reconcile} --once {state} >/dev/null 2>&1; sleep 2; kill $watch)"
     text = shown_on_a_terminal(f"{reconcile} get --watch {state} & watch=$!; {act}; wait", workspace.root, {}, 100)
@@ -93,7 +93,7 @@ def test_a_table_that_is_watched_is_drawn_anew_in_its_place(workspace: Workspace
     assert "CancelPending" in after
 
 
-def test_a_list_that_is_longer_than_the_terminal_is_paged(workspace: Workspace) -> None:
+def test_a_list_longer_than_the_terminal_is_paged(workspace: Workspace) -> None:
     for number in range(60):
         workspace.want(f"many-{number}", "observed")
     pager = {"PAGER": "head -2"}
@@ -103,7 +103,7 @@ def test_a_list_that_is_longer_than_the_terminal_is_paged(workspace: Workspace) 
     assert len(shown(workspace, "get | cat", environ=pager).splitlines()) == 1 + 64
 
 
-def test_in_a_pipe_a_job_is_one_line_however_long(workspace: Workspace) -> None:
+def test_in_a_pipe_each_job_is_one_line_of_any_length(workspace: Workspace) -> None:
     text = shown(workspace, "get -o wide | cat")
 
     assert len(text.splitlines()) == 1 + 4

@@ -35,7 +35,7 @@ def test_a_base_url_changed_in_a_spec_gets_no_key_and_no_connection(
         elsewhere.accept()
 
 
-def test_an_operator_who_does_what_the_message_says_is_obeyed(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_following_the_advice_of_the_message_makes_the_host_trusted(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     checkout.name_provider("main", f"baseUrl: {sandbox.url}")
@@ -51,7 +51,7 @@ def test_an_operator_who_does_what_the_message_says_is_obeyed(checkout: Checkout
     assert sandbox.phase(job_id) == "cancelled"
 
 
-def test_one_account_with_two_keys_is_spoken_to_with_neither(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_an_account_with_two_keys_is_requested_with_neither(checkout: Checkout, sandbox: Sandbox) -> None:
     mine, theirs, alone = sandbox.create(3)
     host = sandbox.url.removeprefix("http://").partition("/")[0]
     checkout.name_provider("other", "credentials: {env: OTHER_KEY}")

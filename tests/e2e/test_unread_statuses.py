@@ -29,7 +29,7 @@ def cancelling(checkout: Checkout, sandbox: Sandbox) -> str:
     return job_id
 
 
-def test_a_cancel_whose_status_cannot_be_read_is_not_made_again_and_its_receipt_stays(
+def test_a_cancel_with_an_unreadable_status_is_not_repeated_and_keeps_its_receipt(
     checkout: Checkout, sandbox: Sandbox, cancelling: str
 ) -> None:
     status = checkout.status_dir / "runaway.yaml"
@@ -49,7 +49,7 @@ def test_a_cancel_whose_status_cannot_be_read_is_not_made_again_and_its_receipt_
 
 
 @pytest.mark.parametrize("name", [".", "team"])
-def test_the_guard_refuses_while_a_directory_of_statuses_cannot_be_read(
+def test_the_guard_refuses_changes_while_a_status_directory_is_unreadable(
     checkout: Checkout, sandbox: Sandbox, name: str
 ) -> None:
     asked, wanted = sandbox.create(3), sandbox.create(3)
@@ -73,7 +73,9 @@ def test_the_guard_refuses_while_a_directory_of_statuses_cannot_be_read(
     ]
 
 
-def test_other_jobs_go_on_and_what_was_asked_for_them_is_confirmed(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_requests_for_other_jobs_are_confirmed_despite_an_unreadable_status(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
     hidden, seen = sandbox.create(2)
     checkout.want("hidden", hidden)
     checkout.want("seen", seen)
@@ -92,7 +94,7 @@ def test_other_jobs_go_on_and_what_was_asked_for_them_is_confirmed(checkout: Che
     [(("get",), SOFTWARE), (("describe", "runaway"), SOFTWARE), (("validate",), SOFTWARE), (("plan",), SOFTWARE)],
     ids=lambda each: each[0] if isinstance(each, tuple) else str(each),
 )
-def test_every_reader_says_which_status_it_could_not_read(
+def test_every_read_command_names_the_unreadable_status(
     checkout: Checkout, cancelling: str, arguments: tuple[str, ...], code: int
 ) -> None:
     with out_of_reach(checkout.status_dir / "runaway.yaml"):
@@ -104,7 +106,7 @@ def test_every_reader_says_which_status_it_could_not_read(
     assert "not been observed yet" not in ran.out
 
 
-def test_get_shows_a_job_of_an_unread_status_as_unknown(checkout: Checkout, cancelling: str) -> None:
+def test_get_shows_a_job_with_an_unreadable_status_as_unknown(checkout: Checkout, cancelling: str) -> None:
     with out_of_reach(checkout.status_dir):
         ran = ask(checkout, "get", "-o", "json")
 
@@ -112,9 +114,7 @@ def test_get_shows_a_job_of_an_unread_status_as_unknown(checkout: Checkout, canc
     assert '"StatusUnknown"' in ran.out
 
 
-def test_nothing_is_taken_from_a_branch_of_statuses_because_it_cannot_be_read_here(
-    tmp_path: Path, sandbox: Sandbox
-) -> None:
+def test_a_locally_unreadable_status_is_not_removed_from_the_status_branch(tmp_path: Path, sandbox: Sandbox) -> None:
     clone = a_clone(a_remote(tmp_path / "remote.git"), tmp_path / "ada")
     checkout = Checkout(clone.root, sandbox.environ)
     first, second = sandbox.create(2)

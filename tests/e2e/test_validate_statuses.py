@@ -24,14 +24,14 @@ def begun(clone: Clone, sandbox: Sandbox) -> Checkout:
     return checkout
 
 
-def test_what_reconcile_wrote_is_valid(begun: Checkout) -> None:
+def test_validate_accepts_statuses_written_by_reconcile(begun: Checkout) -> None:
     ran = begun.run("validate", "--since", "begun")
 
     assert ran.code == 0, ran.out + ran.err
     assert ran.out == "Everything is valid.\n"
 
 
-def test_a_status_that_was_edited_by_hand_fails(begun: Checkout) -> None:
+def test_validate_rejects_a_status_edited_by_hand(begun: Checkout) -> None:
     path = begun.root / STATUS
     path.write_text(path.read_text(encoding="utf-8").replace("phase: cancelled", "phase: running"), encoding="utf-8")
     ran = begun.run("validate")
@@ -40,7 +40,7 @@ def test_a_status_that_was_edited_by_hand_fails(begun: Checkout) -> None:
     assert f"{STATUS}: unreadable or edited by hand; revert the edit" in ran.out
 
 
-def test_a_commit_that_removes_a_status_fails_by_its_author(begun: Checkout, clone: Clone) -> None:
+def test_validate_rejects_a_foreign_commit_that_removes_a_status(begun: Checkout, clone: Clone) -> None:
     clone.git("rm", "--quiet", STATUS)
     clone.git("commit", "--quiet", "--message", "Tidy up")
     ran = begun.run("validate", "--since", "begun")
@@ -50,7 +50,7 @@ def test_a_commit_that_removes_a_status_fails_by_its_author(begun: Checkout, clo
     assert begun.run("validate").code == 0
 
 
-def test_whose_commits_are_ours_can_be_said(begun: Checkout) -> None:
+def test_the_author_of_status_commits_is_configurable(begun: Checkout) -> None:
     ran = begun.run("validate", "--since", "begun", "--commit-author", "Bot <bot@example.org>")
 
     assert ran.code == 65
@@ -58,7 +58,7 @@ def test_whose_commits_are_ours_can_be_said(begun: Checkout) -> None:
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--all", ""])
-def test_a_revision_that_is_none_is_a_mistake_on_the_command_line(begun: Checkout, revision: str) -> None:
+def test_an_unknown_revision_is_a_usage_error(begun: Checkout, revision: str) -> None:
     ran = begun.run("validate", f"--since={revision}")
 
     assert ran.code == 64

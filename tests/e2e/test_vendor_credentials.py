@@ -136,7 +136,7 @@ STS_REFUSAL = f"""\
 <Message>{CANARY}</Message></Error><RequestId>r</RequestId></ErrorResponse>"""
 
 
-def test_a_role_that_is_refused_is_told_by_code_and_operation(tmp_path: Path) -> None:
+def test_a_denied_role_is_reported_by_code_and_operation(tmp_path: Path) -> None:
     with a_vendor(body=STS_REFUSAL, kind="text/xml") as (_, url):
         environ = with_profile(tmp_path, BY_ROLE, AWS_ENDPOINT_URL_STS=url)
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
@@ -144,7 +144,7 @@ def test_a_role_that_is_refused_is_told_by_code_and_operation(tmp_path: Path) ->
     check_told(ran, "AWS credentials could not be obtained", "refused the request (AccessDenied from AssumeRole)")
 
 
-def test_a_web_identity_that_is_refused_is_told_by_code_and_operation(tmp_path: Path) -> None:
+def test_a_denied_web_identity_is_reported_by_code_and_operation(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(CANARY, encoding="utf-8")
     environ = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"), "AWS_REGION": "us-east-1"}
     with a_vendor(body=STS_REFUSAL, kind="text/xml") as (_, url):
@@ -155,7 +155,7 @@ def test_a_web_identity_that_is_refused_is_told_by_code_and_operation(tmp_path: 
     check_told(ran, "refused the request (AccessDenied from AssumeRoleWithWebIdentity)")
 
 
-def test_a_web_identity_without_its_file_is_told_without_the_variables_value(tmp_path: Path) -> None:
+def test_a_missing_web_identity_file_is_reported_without_the_variables_value(tmp_path: Path) -> None:
     environ = {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": f"/none/{CANARY}", "AWS_REGION": "us-east-1"}
     with a_vendor() as (_, url):
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
@@ -163,7 +163,7 @@ def test_a_web_identity_without_its_file_is_told_without_the_variables_value(tmp
     check_told(ran, "the settings that they come from are incomplete or invalid (FileNotFoundError)")
 
 
-def test_a_role_that_sso_does_not_grant_is_told_by_code_and_operation(tmp_path: Path) -> None:
+def test_a_role_denied_by_sso_is_reported_by_code_and_operation(tmp_path: Path) -> None:
     cache = tmp_path / ".aws/sso/cache"
     cache.mkdir(parents=True)
     login = {"accessToken": CANARY, "expiresAt": "2099-01-01T00:00:00Z", "region": "us-east-1", "startUrl": "x"}
@@ -176,7 +176,7 @@ def test_a_role_that_sso_does_not_grant_is_told_by_code_and_operation(tmp_path: 
     check_told(ran, "refused the request (ForbiddenException from GetRoleCredentials)")
 
 
-def test_an_sso_login_that_is_over_is_told(tmp_path: Path) -> None:
+def test_an_expired_sso_login_is_reported(tmp_path: Path) -> None:
     with a_vendor() as (_, url):
         environ = with_profile(tmp_path, BY_SSO, AWS_ENDPOINT_URL_SSO=url)
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
@@ -196,7 +196,7 @@ def test_an_sso_login_that_is_over_is_told(tmp_path: Path) -> None:
     ],
     ids=["fails", "prints words", "prints a list", "another version", "lacks a key", "prints bytes"],
 )
-def test_a_credential_process_that_gives_no_key_is_told_without_what_it_printed(tmp_path: Path, program: str) -> None:
+def test_a_failed_credential_process_is_reported_without_its_output(tmp_path: Path, program: str) -> None:
     with a_vendor() as (_, url):
         environ = with_profile(tmp_path, f"[profile p]\ncredential_process={a_program(tmp_path, program)}\n")
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
@@ -204,7 +204,7 @@ def test_a_credential_process_that_gives_no_key_is_told_without_what_it_printed(
     check_told(ran, "the program that prints them failed", "credential_process")
 
 
-def test_a_credential_process_that_is_not_installed_is_told_without_its_command_line(tmp_path: Path) -> None:
+def test_a_missing_credential_process_is_reported_without_its_command_line(tmp_path: Path) -> None:
     with a_vendor() as (_, url):
         environ = with_profile(tmp_path, f"[profile p]\ncredential_process=/none/vault --key {CANARY}\n")
         ran = a_checkout(tmp_path, "sagemaker", url, **environ).run("--once", "--timeout", "15s")
@@ -212,7 +212,7 @@ def test_a_credential_process_that_is_not_installed_is_told_without_its_command_
     check_told(ran, "credential_process, FileNotFoundError")
 
 
-def test_a_profile_that_needs_a_code_asks_no_one_even_on_a_terminal(tmp_path: Path) -> None:
+def test_a_profile_that_needs_an_mfa_code_never_prompts(tmp_path: Path) -> None:
     with a_vendor() as (vendor, url), a_terminal() as terminal:
         config = BY_ROLE.replace("region=", "mfa_serial=arn:aws:iam::123456789012:mfa/ada\nregion=")
         checkout = a_checkout(tmp_path, "sagemaker", url, **with_profile(tmp_path, config, AWS_ENDPOINT_URL_STS=url))
@@ -253,9 +253,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
         ("AWS_SESSION_TOKEN", f"{CANARY}ß"),
     ],
 )
-def test_a_key_with_a_line_break_or_a_letter_of_no_key_is_told_and_not_sent(
-    tmp_path: Path, name: str, value: str
-) -> None:
+def test_a_key_with_an_invalid_character_is_reported_and_not_sent(tmp_path: Path, name: str, value: str) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", name: value}
     with a_vendor() as (vendor, url):
         ran = a_checkout(tmp_path, "sagemaker", url, **keys).run("--once", "--timeout", "15s")
@@ -281,7 +279,7 @@ def a_key_file(token_uri: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("is_base64", [False, True], ids=["json", "base64"])
-def test_a_variable_that_holds_the_key_itself_is_told_and_no_part_of_it_is_repeated(
+def test_a_key_in_place_of_a_file_path_is_reported_without_any_part_of_it(
     tmp_path: Path,
     is_base64: bool,  # noqa: FBT001
 ) -> None:
@@ -299,7 +297,7 @@ def test_a_variable_that_holds_the_key_itself_is_told_and_no_part_of_it_is_repea
 @pytest.mark.parametrize(
     "text", [f"{{{CANARY}", f'{{"type": "{CANARY}"}}', f'{{"type": "service_account", "x": "{CANARY}"}}']
 )
-def test_a_key_file_that_is_none_is_told_without_what_stands_in_it(tmp_path: Path, text: str) -> None:
+def test_an_invalid_key_file_is_reported_without_its_contents(tmp_path: Path, text: str) -> None:
     (tmp_path / "key.json").write_text(text, encoding="utf-8")
     with a_vendor() as (_, url):
         environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
@@ -308,7 +306,7 @@ def test_a_key_file_that_is_none_is_told_without_what_stands_in_it(tmp_path: Pat
     check_told(ran, "Google credentials could not be obtained: the settings that they come from are", "invalid")
 
 
-def test_a_key_that_google_has_revoked_is_told_by_its_code(tmp_path: Path) -> None:
+def test_a_revoked_google_key_is_reported_by_its_error_code(tmp_path: Path) -> None:
     with a_vendor(status=400, body={"error": "invalid_grant", "error_description": CANARY}) as (_, url):
         (tmp_path / "key.json").write_text(json.dumps(a_key_file(f"{url}/token")), encoding="utf-8")
         environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")}
@@ -324,7 +322,7 @@ def test_a_key_that_google_has_revoked_is_told_by_its_code(tmp_path: Path) -> No
     ("status", "code"),
     [(500, ExitCode.PROVIDER_UNOBSERVED), (429, ExitCode.PROVIDER_UNOBSERVED), (403, ExitCode.CONFIGURATION)],
 )
-def test_an_identity_endpoint_that_fails_is_an_outage_or_a_refusal(tmp_path: Path, status: int, code: ExitCode) -> None:
+def test_a_failed_identity_endpoint_is_an_outage_or_a_denial(tmp_path: Path, status: int, code: ExitCode) -> None:
     pytest.importorskip("azure.identity", reason="pip install 'llm-job-reconciler[azure]'")
     with a_vendor(status=status, body={"error": {"code": "x", "message": CANARY}}) as (_, url):
         environ = {
@@ -339,7 +337,7 @@ def test_an_identity_endpoint_that_fails_is_an_outage_or_a_refusal(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["InteractiveBrowserCredential", "NoSuchCredential"])
-def test_entra_opens_no_browser_whatever_the_variable_says(tmp_path: Path, name: str) -> None:
+def test_entra_never_opens_a_browser(tmp_path: Path, name: str) -> None:
     pytest.importorskip("azure.identity", reason="pip install 'llm-job-reconciler[azure]'")
     browser = a_program(tmp_path, f"open({str(tmp_path / 'opened')!r}, 'w')")
     with a_vendor() as (_, url):
@@ -353,7 +351,7 @@ def test_entra_opens_no_browser_whatever_the_variable_says(tmp_path: Path, name:
 # --- outages, and hanging ---
 
 
-def test_a_token_endpoint_that_is_away_for_seconds_is_asked_again(tmp_path: Path) -> None:
+def test_a_token_endpoint_that_fails_for_seconds_is_retried(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     with a_vendor() as (_, url):
@@ -379,7 +377,7 @@ def _serve_token(port: int) -> None:
             connection.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
-def test_a_credential_library_that_hangs_does_not_outlast_a_stop(tmp_path: Path) -> None:
+def test_a_credential_library_that_hangs_does_not_delay_a_stop(tmp_path: Path) -> None:
     with a_vendor() as (_, url):
         program = a_program(tmp_path, f"import time; open({str(tmp_path / 'begun')!r}, 'w'); time.sleep(120)")
         environ = with_profile(tmp_path, f"[profile p]\ncredential_process={program}\n")

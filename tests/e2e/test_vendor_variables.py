@@ -69,7 +69,7 @@ def run(root: Path, provider: str, job_id: str, environ: Mapping[str, str], docu
 OPENAI = {"OPENAI_API_KEY": KEY, "OPENAI_ORG_ID": "org-x", "OPENAI_PROJECT_ID": "proj_x"}
 
 
-def test_the_organization_and_project_of_the_environment_go_along_and_are_part_of_the_account(tmp_path: Path) -> None:
+def test_openai_organization_and_project_variables_are_part_of_the_account(tmp_path: Path) -> None:
     with hearing() as (heard, url):
         checkout, ran = run(tmp_path, "openai", "ftjob-1", OPENAI | {"OPENAI_BASE_URL": f"{url}/v1"})
     job = checkout.status("one").job
@@ -80,7 +80,7 @@ def test_the_organization_and_project_of_the_environment_go_along_and_are_part_o
     assert job.account == f"openai {url}/v1 organization=org-x project=proj_x"
 
 
-def test_statuses_are_read_as_they_are_where_those_variables_are_not_set(tmp_path: Path) -> None:
+def test_statuses_are_readable_where_the_openai_variables_are_not_set(tmp_path: Path) -> None:
     with hearing() as (_, url):
         checkout, _ = run(tmp_path, "openai", "ftjob-1", OPENAI | {"OPENAI_BASE_URL": f"{url}/v1"})
     shown = Checkout(tmp_path).run("get", "-o", "json")
@@ -90,7 +90,7 @@ def test_statuses_are_read_as_they_are_where_those_variables_are_not_set(tmp_pat
     assert checkout.status("one").final is False
 
 
-def test_what_a_document_says_beats_the_variables_and_another_key_has_none_of_them(tmp_path: Path) -> None:
+def test_options_in_a_document_override_the_openai_variables(tmp_path: Path) -> None:
     written = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider
@@ -111,14 +111,14 @@ spec:
     assert "openai-project" not in heard.headers[1]
 
 
-def test_a_variable_that_makes_no_sense_is_told_by_its_name(tmp_path: Path) -> None:
+def test_an_invalid_vendor_variable_is_reported_by_its_name(tmp_path: Path) -> None:
     _, ran = run(tmp_path, "openai", "ftjob-1", {"OPENAI_API_KEY": KEY, "OPENAI_PROJECT_ID": "a b"})
 
     assert ran.code == ExitCode.STALLED
     assert "the variable OPENAI_PROJECT_ID" in ran.out + ran.err
 
 
-def test_azures_usual_key_is_used_where_it_is_set_without_a_document(tmp_path: Path) -> None:
+def test_the_usual_azure_key_variable_is_used_without_a_document(tmp_path: Path) -> None:
     with hearing() as (heard, url):
         environ = {"AZURE_OPENAI_API_KEY": KEY, "AZURE_OPENAI_ENDPOINT": url}
         _, ran = run(tmp_path, "azure-openai", "ftjob-1", environ)
@@ -127,7 +127,7 @@ def test_azures_usual_key_is_used_where_it_is_set_without_a_document(tmp_path: P
     assert heard.headers[0]["api-key"] == KEY
 
 
-def test_a_token_of_entra_that_a_document_names_is_sent_as_a_token(tmp_path: Path) -> None:
+def test_an_entra_token_named_by_a_document_is_sent_as_a_bearer_token(tmp_path: Path) -> None:
     token = ".".join(base64.urlsafe_b64encode(each).decode() for each in (b'{"typ":"JWT"}', b"{}", b"signature"))
     document = """\
 apiVersion: jobs.reconciler/v1
@@ -146,9 +146,7 @@ spec: {type: azure-openai, credentials: {env: AZURE_OPENAI_AD_TOKEN}}
 
 @pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER"])
 @pytest.mark.parametrize("region", ["AWS_REGION", "AWS_DEFAULT_REGION"])
-def test_the_endpoint_and_region_of_the_environment_are_those_of_aws(
-    tmp_path: Path, variable: str, region: str
-) -> None:
+def test_the_aws_endpoint_and_region_variables_are_used(tmp_path: Path, variable: str, region: str) -> None:
     pytest.importorskip("botocore", reason="pip install 'llm-job-reconciler[aws]'")
     with hearing() as (heard, url):
         checkout, ran = run(tmp_path, "sagemaker", "job-1", AWS_KEYS | {variable: url, region: "eu-west-1"})
@@ -161,7 +159,7 @@ def test_the_endpoint_and_region_of_the_environment_are_those_of_aws(
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])
-def test_a_quota_project_goes_along(tmp_path: Path, where: str) -> None:
+def test_the_google_quota_project_is_sent(tmp_path: Path, where: str) -> None:
     pytest.importorskip("google.auth", reason="pip install 'llm-job-reconciler[google]'")
     with hearing() as (heard, url):
         more = {"quota_project_id": "quota-1"} if where == "file" else {}
@@ -180,7 +178,7 @@ def test_a_quota_project_goes_along(tmp_path: Path, where: str) -> None:
     assert heard.headers[0]["x-goog-user-project"] == "quota-1"
 
 
-def test_an_id_that_litellm_manages_is_an_id(tmp_path: Path) -> None:
+def test_a_litellm_managed_id_is_a_valid_id(tmp_path: Path) -> None:
     told = f"litellm_proxy;model_id:{'a1b2c3d4' * 8};generic_response_id:ftjob-{'abc123' * 4}"
     managed = base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
     with hearing() as (heard, url):

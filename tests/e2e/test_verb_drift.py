@@ -35,7 +35,7 @@ def test_a_job_without_a_spec_is_drift_and_is_left_alone(workspace: Workspace) -
     assert files(workspace) == before
 
 
-def test_a_job_that_is_not_as_wanted_is_drift(workspace: Workspace) -> None:
+def test_a_job_that_is_not_in_its_desired_state_is_drift(workspace: Workspace) -> None:
     workspace.run("adopt")
     workspace.want("stop", "cancelled", "ftjob-00")
     (workspace.specs / "adopted/demo/ftjob-00.yaml").unlink()
@@ -48,7 +48,7 @@ def test_a_job_that_is_not_as_wanted_is_drift(workspace: Workspace) -> None:
     assert told["strangers"] == []
 
 
-def test_nothing_drifts_once_every_job_has_its_spec(workspace: Workspace) -> None:
+def test_there_is_no_drift_once_every_job_has_a_spec(workspace: Workspace) -> None:
     workspace.run("adopt")
 
     ran = workspace.run("drift")
@@ -56,7 +56,7 @@ def test_nothing_drifts_once_every_job_has_its_spec(workspace: Workspace) -> Non
     assert (ran.code, ran.out) == (0, "Nothing drifts.\n")
 
 
-def test_adopting_twice_writes_nothing_and_overwrites_nothing(workspace: Workspace) -> None:
+def test_adopting_a_second_time_writes_nothing(workspace: Workspace) -> None:
     workspace.run("adopt")
     workspace.run("set", "ftjob-07", "cancelled")
     before = files(workspace)
@@ -76,7 +76,7 @@ def test_a_dry_run_writes_nothing(workspace: Workspace) -> None:
     assert files(workspace) == before
 
 
-def test_ids_that_make_one_name_get_names_of_their_own(workspace: Workspace) -> None:
+def test_ids_that_lead_to_the_same_name_get_distinct_names(workspace: Workspace) -> None:
     workspace.declare("ftjob-A", "ftjob-a", "ftjob-_a", "ftjob-" + "x" * 60)
 
     ran = workspace.run("adopt")
@@ -98,7 +98,7 @@ def test_nothing_is_adopted_while_a_spec_cannot_be_read(workspace: Workspace) ->
     assert not (workspace.specs / "adopted").exists()
 
 
-def test_a_provider_that_does_not_allow_the_folder_is_told_and_nothing_is_written(workspace: Workspace) -> None:
+def test_a_provider_that_does_not_allow_the_folder_is_reported_and_nothing_is_written(workspace: Workspace) -> None:
     text = (workspace.specs / "demo.yaml").read_text()
     workspace.write("demo.yaml", text.replace("type: sandbox", "type: sandbox\n  allowedPaths: [team-a/**]"))
 
@@ -109,7 +109,7 @@ def test_a_provider_that_does_not_allow_the_folder_is_told_and_nothing_is_writte
     assert not (workspace.specs / "adopted").exists()
 
 
-def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(workspace: Workspace) -> None:
+def test_an_account_that_cannot_be_listed_is_reported_and_is_not_drift(workspace: Workspace) -> None:
     head = (workspace.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted")
     workspace.write("demo.yaml", head + "spec: {type: openai, baseUrl: https://elsewhere.example}\n")
 
@@ -120,14 +120,14 @@ def test_an_account_that_cannot_be_listed_is_told_and_is_no_drift(workspace: Wor
     assert ran.out == "Nothing drifts among the jobs that could be observed.\n"
 
 
-def test_without_a_document_that_names_an_account_adopt_asks_which_one(tmp_path: Path) -> None:
+def test_adopt_asks_for_the_account_if_no_document_names_one(tmp_path: Path) -> None:
     ran = Workspace(tmp_path).run("adopt")
 
     assert (ran.code, ran.out) == (64, "")
     assert "select one with an option such as --provider openai" in ran.err
 
 
-def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) -> None:
+def test_an_account_that_cannot_be_listed_is_not_reported_as_adopted(tmp_path: Path) -> None:
     ran = Workspace(tmp_path).run("adopt", "--provider", "litellm")
 
     assert ran.out == "Nothing was adopted.\n"
@@ -137,7 +137,7 @@ def test_an_account_that_cannot_be_listed_is_not_called_adopted(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["dmo", " ", "\n"])
-def test_a_provider_that_is_none_is_told(workspace: Workspace, name: str) -> None:
+def test_an_unknown_provider_is_reported(workspace: Workspace, name: str) -> None:
     ran = workspace.run("drift", "--provider", name)
 
     assert ran.code == 64
@@ -145,7 +145,7 @@ def test_a_provider_that_is_none_is_told(workspace: Workspace, name: str) -> Non
 
 
 @pytest.mark.parametrize("verb", ["drift", "adopt"])
-def test_finished_jobs_can_be_left_out(workspace: Workspace, verb: str) -> None:
+def test_finished_jobs_can_be_excluded(workspace: Workspace, verb: str) -> None:
     workspace.declare("ftjob-old", life="{phase: failed}")
 
     ran = workspace.run(verb, "--unfinished")

@@ -17,7 +17,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def test_set_changes_one_line_adds_one_and_shows_both(workspace: Workspace) -> None:
+def test_set_changes_one_line_adds_one_and_prints_the_diff(workspace: Workspace) -> None:
     file = workspace.specs / "chat.yaml"
     before = file.read_text().splitlines()
 
@@ -32,7 +32,7 @@ def test_set_changes_one_line_adds_one_and_shows_both(workspace: Workspace) -> N
     ]
 
 
-def test_what_was_set_is_what_the_next_plan_does(workspace: Workspace) -> None:
+def test_the_next_plan_shows_the_value_that_was_set(workspace: Workspace) -> None:
     workspace.run("set", "chat", "cancelled")
 
     assert "Plan: 1 to cancel" in workspace.run("plan").out
@@ -47,7 +47,7 @@ def test_a_dry_run_shows_the_edit_and_leaves_the_file(workspace: Workspace) -> N
     assert (workspace.specs / "chat.yaml").read_bytes() == before
 
 
-def test_a_file_keeps_its_mode_and_nothing_is_left_beside_it(workspace: Workspace) -> None:
+def test_an_edited_file_keeps_its_mode_and_no_temporary_file_remains(workspace: Workspace) -> None:
     file = workspace.specs / "chat.yaml"
     file.chmod(0o640)
 
@@ -57,7 +57,7 @@ def test_a_file_keeps_its_mode_and_nothing_is_left_beside_it(workspace: Workspac
     assert sorted(each.name for each in workspace.specs.iterdir()) == ["chat.yaml", "demo.yaml", "summaries.yaml"]
 
 
-def test_what_is_so_already_is_not_written(workspace: Workspace) -> None:
+def test_setting_the_present_value_writes_nothing(workspace: Workspace) -> None:
     before = (workspace.specs / "chat.yaml").stat().st_mtime_ns
 
     ran = workspace.run("set", "chat", "running")
@@ -81,7 +81,7 @@ def test_suspend_and_unsuspend_of_several_jobs_restore_every_byte(workspace: Wor
     assert [each.read_bytes() for each in files] == before
 
 
-def test_a_suspended_job_is_not_cancelled_until_it_is_released(workspace: Workspace) -> None:
+def test_a_suspended_job_is_not_cancelled_until_it_is_unsuspended(workspace: Workspace) -> None:
     workspace.run("set", "chat", "cancelled")
     workspace.run("suspend", "chat")
     while_suspended = workspace.run("--once")
@@ -101,9 +101,7 @@ def test_a_suspended_job_is_not_cancelled_until_it_is_released(workspace: Worksp
     ],
     ids=["nothing", "another reason", "another end"],
 )
-def test_a_suspension_that_is_over_gives_way_to_one_that_holds(
-    workspace: Workspace, arguments: list[str], left: str
-) -> None:
+def test_an_expired_suspension_is_replaced_by_a_new_one(workspace: Workspace, arguments: list[str], left: str) -> None:
     workspace.run("set", "chat", "cancelled")
     text = (workspace.specs / "chat.yaml").read_text()
     workspace.write("chat.yaml", text + "  suspend: {reason: incident 7, until: 2026-01-01T00:00:00Z}\n")
@@ -115,7 +113,7 @@ def test_a_suspension_that_is_over_gives_way_to_one_that_holds(
     assert "Requested: nothing" in ran.out
 
 
-def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_one(workspace: Workspace) -> None:
+def test_suspend_without_an_end_replaces_a_suspension_that_had_only_an_end(workspace: Workspace) -> None:
     text = workspace.want("chat", "cancelled").read_text()
     workspace.write("chat.yaml", text + "  suspend:\n    until: 2026-01-01T00:00:00Z\n")
     suspended = workspace.run("suspend", "chat")
@@ -125,7 +123,7 @@ def test_a_suspension_of_which_only_an_end_was_said_is_suspended_again_without_o
     assert "Requested: nothing" in ran.out
 
 
-def test_one_refused_edit_leaves_all_files_alone(workspace: Workspace) -> None:
+def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> None:
     text = (workspace.specs / "summaries.yaml").read_text()
     workspace.write("summaries.yaml", text + "  suspend: &s {until: 2030-01-01T00:00:00Z}\n")
     before = (workspace.specs / "chat.yaml").read_bytes()
@@ -155,7 +153,9 @@ def test_one_refused_edit_leaves_all_files_alone(workspace: Workspace) -> None:
         ("set broken running", "the spec of 'broken' is not valid, so it is not edited: specs/broken.yaml:7"),
     ],
 )
-def test_what_cannot_be_edited_is_said_and_ends_with_64(workspace: Workspace, arguments: str, sentence: str) -> None:
+def test_a_spec_that_cannot_be_edited_is_reported_with_exit_code_64(
+    workspace: Workspace, arguments: str, sentence: str
+) -> None:
     twice = (workspace.specs / "chat.yaml").read_text().replace("name: chat", "name: twice")
     workspace.write("t.yaml", f"{twice}---\n{twice}")
     workspace.want("broken", "rnning")

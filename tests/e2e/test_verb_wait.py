@@ -15,7 +15,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def test_wait_reads_what_another_pass_wrote(workspace: Workspace) -> None:
+def test_wait_reads_the_statuses_that_another_pass_wrote(workspace: Workspace) -> None:
     before = workspace.run("wait", "chat", "--timeout", "0s")
     workspace.run("--once", "--wait")
     after = workspace.run("wait", "chat", "--for", "cancelled")
@@ -27,7 +27,7 @@ def test_wait_reads_what_another_pass_wrote(workspace: Workspace) -> None:
     assert (after.code, after.out) == (0, "chat: cancelled, Cancelled\n")
 
 
-def test_a_job_that_ended_otherwise_will_never_be_there(workspace: Workspace) -> None:
+def test_wait_fails_at_once_for_a_job_that_ended_in_another_state(workspace: Workspace) -> None:
     workspace.run("--once", "--wait")
 
     ran = workspace.run("wait", "chat", "--for", "succeeded")
@@ -36,7 +36,7 @@ def test_a_job_that_ended_otherwise_will_never_be_there(workspace: Workspace) ->
     assert ran.out.startswith("chat: will not be succeeded: cancelled, Cancelled")
 
 
-def test_wait_live_asks_the_provider_and_changes_nothing(workspace: Workspace) -> None:
+def test_wait_live_polls_the_provider_and_changes_nothing(workspace: Workspace) -> None:
     workspace.want("chat", "running")
 
     ran = workspace.run("wait", "chat", "--live")
@@ -45,7 +45,7 @@ def test_wait_live_asks_the_provider_and_changes_nothing(workspace: Workspace) -
     assert not (workspace.specs / "status").exists()
 
 
-def test_retry_makes_one_pass_for_that_job_only(workspace: Workspace) -> None:
+def test_retry_runs_one_pass_for_that_job_only(workspace: Workspace) -> None:
     workspace.declare("ftjob-chat", "ftjob-other")
     workspace.want("other", "cancelled")
 

@@ -20,7 +20,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(workspace: Workspace) -> None:
+def test_describe_shows_the_spec_the_status_and_the_receipts_in_order(workspace: Workspace) -> None:
     workspace.run("set", "chat", "cancelled", "--reason", "too dear")
     workspace.run("--once", "--wait")
 
@@ -36,7 +36,7 @@ def test_describe_tells_the_spec_the_status_and_the_receipts_in_order(workspace:
     assert accepted < told.index("confirmed  cancel: the job was observed cancelled")
 
 
-def test_describe_asks_the_provider_for_its_log_only_if_told_to(workspace: Workspace) -> None:
+def test_describe_requests_provider_events_only_with_the_option(workspace: Workspace) -> None:
     workspace.run("--once")
 
     assert "log info" not in workspace.run("describe", "chat").out
@@ -53,7 +53,7 @@ def test_describe_shows_the_checkpoints_of_a_job_that_has_succeeded(workspace: W
     assert "checkpoint  step 3: ft:gpt-4o-mini-2024-07-18" in ran.out
 
 
-def test_a_log_that_cannot_be_read_is_told_below_all_that_is_known(
+def test_describe_reports_unavailable_provider_events_after_everything_else(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -68,7 +68,7 @@ def test_a_log_that_cannot_be_read_is_told_below_all_that_is_known(
     assert "error: the log of away could not be read: OPENAI_API_KEY is not set" in ran.err
 
 
-def test_describe_of_a_broken_spec_says_so(workspace: Workspace) -> None:
+def test_describe_reports_a_broken_spec(workspace: Workspace) -> None:
     workspace.want("broken", "rnning")
 
     ran = workspace.run("describe", "broken")
@@ -77,7 +77,7 @@ def test_describe_of_a_broken_spec_says_so(workspace: Workspace) -> None:
     assert "InvalidSpec" in ran.out
 
 
-def test_describe_of_one_job_is_silent_about_the_mistakes_of_others(workspace: Workspace) -> None:
+def test_describe_of_one_job_does_not_report_errors_of_other_specs(workspace: Workspace) -> None:
     workspace.want("broken", "rnning")
     workspace.run("--once")
 
@@ -86,7 +86,7 @@ def test_describe_of_one_job_is_silent_about_the_mistakes_of_others(workspace: W
     assert (ran.code, ran.err) == (0, "")
 
 
-def test_live_shows_what_the_provider_says_now_and_writes_nothing(workspace: Workspace) -> None:
+def test_live_shows_the_providers_current_state_and_writes_nothing(workspace: Workspace) -> None:
     live = workspace.run("get", "--live")
     from_files = workspace.run("get")
 
@@ -95,18 +95,18 @@ def test_live_shows_what_the_provider_says_now_and_writes_nothing(workspace: Wor
     assert not (workspace.specs / "status").exists()
 
 
-def test_an_unknown_name_is_answered_with_the_likely_one(workspace: Workspace) -> None:
+def test_an_unknown_name_is_reported_with_a_suggestion(workspace: Workspace) -> None:
     ran = workspace.run("get", "chta")
 
     assert ran.code == 64
     assert "Did you mean 'chat'?" in ran.err
 
 
-def test_watch_is_a_table_so_it_goes_with_no_other_format(workspace: Workspace) -> None:
+def test_watch_is_rejected_with_any_other_format_than_a_table(workspace: Workspace) -> None:
     assert workspace.run("get", "--watch", "-o", "json").code == 64
 
 
-def test_watching_away_from_a_terminal_prints_the_table_and_then_a_line_for_each_change(workspace: Workspace) -> None:
+def test_watch_in_a_pipe_prints_the_table_and_then_a_line_for_each_change(workspace: Workspace) -> None:
     command = [sys.executable, "-m", "reconciler", "get", "--watch", "--state-dir", str(workspace.root / "state")]
     with subprocess.Popen(
         command, cwd=workspace.root, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": ":".join(sys.path)}
@@ -123,7 +123,7 @@ def test_watching_away_from_a_terminal_prints_the_table_and_then_a_line_for_each
     assert process.returncode == 130
 
 
-def test_providers_names_the_place_of_a_credential_and_proves_each_account(workspace: Workspace) -> None:
+def test_providers_shows_each_credential_source_and_checks_each_account(workspace: Workspace) -> None:
     workspace.write(
         "hosted.yaml", (workspace.specs / "demo.yaml").read_text().split("spec:")[0].replace("demo", "hosted") + HOSTED
     )
@@ -139,14 +139,14 @@ def test_providers_names_the_place_of_a_credential_and_proves_each_account(works
 HOSTED = "spec: {type: openai, baseUrl: https://elsewhere.example}\n"
 
 
-def test_providers_without_check_asks_nobody(workspace: Workspace) -> None:
+def test_providers_without_check_sends_no_request(workspace: Workspace) -> None:
     told = workspace.run("providers")
 
     assert told.code == 0
     assert "demo      NotChecked  needs none" in told.out
 
 
-def test_providers_as_json_holds_every_type_and_account(workspace: Workspace) -> None:
+def test_providers_as_json_contains_every_type_and_account(workspace: Workspace) -> None:
     told = json.loads(workspace.run("providers", "-o", "json").out)
 
     assert {"openai", "sandbox"} <= {each["name"] for each in told["types"]}
@@ -154,7 +154,7 @@ def test_providers_as_json_holds_every_type_and_account(workspace: Workspace) ->
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_the_shells_own_file(workspace: Workspace, shell: str) -> None:
+def test_completion_prints_a_script_for_the_shell(workspace: Workspace, shell: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "reconciler", "completion", shell],
         cwd=workspace.root,
@@ -188,7 +188,7 @@ def test_a_plan_for_a_pull_request_is_markdown(workspace: Workspace) -> None:
         ("reconcile explain Settings.spec.i", ["Settings.spec.interval"]),
     ],
 )
-def test_a_shell_offers_verbs_jobs_states_reasons_and_fields(
+def test_completion_offers_commands_jobs_states_reasons_and_fields(
     workspace: Workspace, typed: str, offered: list[str]
 ) -> None:
     variables = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_RECONCILE_COMPLETE": "bash_complete"}

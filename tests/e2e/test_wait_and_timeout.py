@@ -19,7 +19,7 @@ def timed(checkout: Checkout, *arguments: str) -> tuple[Ran, float]:
     return ran, time.monotonic() - begun
 
 
-def test_a_cancel_without_effect_is_waited_for_as_long_as_wait_says(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_an_ineffective_cancel_is_awaited_for_the_time_of_wait(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     sandbox.break_with({"fault": "lost-cancel", "job": job_id})
     checkout.want("one", job_id)
@@ -32,7 +32,7 @@ def test_a_cancel_without_effect_is_waited_for_as_long_as_wait_says(checkout: Ch
 
 
 @pytest.mark.parametrize("fault", ["hang", "reset-before-acting"])
-def test_a_provider_that_does_not_answer_is_given_up_when_timeout_has_run_out(
+def test_a_provider_that_does_not_respond_is_abandoned_after_the_timeout(
     checkout: Checkout, sandbox: Sandbox, fault: str
 ) -> None:
     job_ids = sandbox.create(3)

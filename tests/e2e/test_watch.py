@@ -15,7 +15,7 @@ from tests.support.watch_process import watching
 
 @pytest.mark.parametrize("way", SAVES)
 @pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
-def test_a_saved_spec_is_acted_on_at_once_and_proved(
+def test_a_saved_spec_is_acted_on_at_once_and_confirmed(
     checkout: Checkout, sandbox: Sandbox, way: str, *, is_polled: bool
 ) -> None:
     (job_id,) = sandbox.create(1)
@@ -33,7 +33,9 @@ def test_a_saved_spec_is_acted_on_at_once_and_proved(
     assert sandbox.cancels(job_id) == [job_id]
 
 
-def test_each_transition_is_one_line_of_json_and_a_poll_is_none(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_each_transition_is_logged_as_one_json_line_and_polls_are_not_logged(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
 
@@ -52,7 +54,7 @@ def test_each_transition_is_one_line_of_json_and_a_poll_is_none(checkout: Checko
     assert sandbox.key not in json.dumps(lines)
 
 
-def test_a_heartbeat_that_nobody_hears_is_a_line_and_no_more(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_failed_heartbeat_is_logged_and_has_no_other_effect(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("one", job_id)
 
@@ -64,7 +66,7 @@ def test_a_heartbeat_that_nobody_hears_is_a_line_and_no_more(checkout: Checkout,
     assert code == 0
 
 
-def test_half_a_file_stops_its_own_jobs_and_no_other(checkout: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_half_written_file_stops_only_its_own_jobs(checkout: Checkout, sandbox: Sandbox, tmp_path: Path) -> None:
     first, second = sandbox.create(2)
     checkout.want("first", first, "observed")
     checkout.want("second", second, "observed")
@@ -83,7 +85,7 @@ def test_half_a_file_stops_its_own_jobs_and_no_other(checkout: Checkout, sandbox
     assert tmp_path.exists()
 
 
-def test_an_account_that_hangs_delays_no_other(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_an_account_that_hangs_does_not_delay_any_other(checkout: Checkout, sandbox: Sandbox) -> None:
     hanging, quick = sandbox.create(2)
     checkout.name_provider("other", "options: {project: proj_other}")
     checkout.want("hanging", hanging, "observed", provider="other")
@@ -103,9 +105,7 @@ def test_an_account_that_hangs_delays_no_other(checkout: Checkout, sandbox: Sand
     assert sandbox.cancels(hanging, quick) == [quick]
 
 
-def test_a_rate_limit_that_is_raised_in_its_document_lets_a_running_watch_go_faster(
-    checkout: Checkout, sandbox: Sandbox
-) -> None:
+def test_a_raised_rate_limit_applies_to_a_running_watch(checkout: Checkout, sandbox: Sandbox) -> None:
     cancelled, observed = sandbox.create(3), sandbox.create(5)
     provider = checkout.specs / "main.yaml"
     checkout.name_provider()

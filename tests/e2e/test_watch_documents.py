@@ -5,7 +5,7 @@ from tests.support.sandbox_client import Sandbox, wait_for
 from tests.support.watch_process import watching
 
 
-def test_a_key_that_is_named_anew_in_a_spec_is_used_by_a_watch_at_once(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_a_watch_uses_a_newly_named_key_at_once(checkout: Checkout, sandbox: Sandbox) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     checkout.name_provider("main", "credentials: {env: OLD_KEY}")
@@ -20,7 +20,9 @@ def test_a_key_that_is_named_anew_in_a_spec_is_used_by_a_watch_at_once(checkout:
         assert watch.stop() == 0
 
 
-def test_what_settings_held_back_is_asked_for_as_soon_as_they_let_it(checkout: Checkout, sandbox: Sandbox) -> None:
+def test_changes_held_back_by_settings_are_requested_once_the_settings_allow_them(
+    checkout: Checkout, sandbox: Sandbox
+) -> None:
     (job_id,) = sandbox.create(1)
     checkout.want("runaway", job_id)
     settings = "apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{suspend: {}}}\n"

@@ -69,7 +69,7 @@ def team(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> T
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_jobs_that_nobody_knew_are_neither_cancelled_nor_ready(
+def test_unknown_jobs_in_a_wrong_account_are_neither_cancelled_nor_ready(
     team: Team, sandbox: Sandbox, trouble: Trouble, tmp_path: Path
 ) -> None:
     checkout = team.fresh.copy_to(tmp_path)
@@ -84,7 +84,7 @@ def test_jobs_that_nobody_knew_are_neither_cancelled_nor_ready(
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
-def test_jobs_that_were_seen_before_are_neither_cancelled_nor_ready_and_no_status_is_lost(
+def test_known_jobs_missing_from_a_wrong_account_keep_their_statuses(
     team: Team, sandbox: Sandbox, trouble: Trouble, tmp_path: Path
 ) -> None:
     checkout = team.informed.copy_to(tmp_path)
@@ -120,7 +120,7 @@ def another_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ch
         yield checkout, sandbox, ids
 
 
-def test_ids_that_are_all_unknown_are_told_as_a_typo_or_another_account(
+def test_ids_that_are_all_unknown_are_reported_as_a_typo_or_a_wrong_account(
     another_world: tuple[Checkout, Sandbox, list[str]], tmp_path: Path
 ) -> None:
     checkout, sandbox, ids = another_world
@@ -136,7 +136,7 @@ def test_ids_that_are_all_unknown_are_told_as_a_typo_or_another_account(
     assert fresh.status("job-0").is_stalled
 
 
-def test_jobs_that_all_vanish_at_once_are_a_suspect_look_and_keep_their_statuses(
+def test_jobs_that_all_vanish_at_once_are_a_suspect_observation_and_keep_their_statuses(
     another_world: tuple[Checkout, Sandbox, list[str]], tmp_path: Path
 ) -> None:
     checkout, sandbox, ids = another_world

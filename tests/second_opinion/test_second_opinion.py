@@ -18,7 +18,7 @@ TRIES = 15
 CHEAP = frozenset({"a cancel is sent twice"})
 
 
-def test_user_with_a_faulty_provider_gets_what_the_documents_promise(
+def test_random_stories_with_a_faulty_provider_keep_the_documented_promises(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> None:
     number = MANY if request.config.getoption("--long") else FEW
@@ -34,7 +34,7 @@ def test_user_with_a_faulty_provider_gets_what_the_documents_promise(
 
 
 @pytest.mark.parametrize("defect", PLANTED_DEFECTS, ids=lambda defect: defect.name)
-def test_judge_blames_a_planted_defect(defect: PlantedDefect, request: pytest.FixtureRequest) -> None:
+def test_the_judge_detects_a_planted_defect(defect: PlantedDefect, request: pytest.FixtureRequest) -> None:
     if defect.name not in CHEAP and not request.config.getoption("--long"):
         pytest.skip("planted with --long")
     found: set[str] = set()

@@ -82,7 +82,9 @@ def a_checkout(root: Path, site: Path, url: str) -> Checkout:
     return checkout
 
 
-def test_the_real_command_finds_it_and_cancels_a_job(tmp_path: Path, site: Path, service: tuple[Service, str]) -> None:
+def test_the_installed_plugin_is_found_and_cancels_a_job(
+    tmp_path: Path, site: Path, service: tuple[Service, str]
+) -> None:
     server, url = service
     checkout = a_checkout(tmp_path, site, url)
     checkout.want("runaway", JOB)
@@ -94,9 +96,7 @@ def test_the_real_command_finds_it_and_cancels_a_job(tmp_path: Path, site: Path,
     assert server.asked.count(f"POST /v1/{JOB}:cancel") == 1
 
 
-def test_every_verb_knows_it_as_it_knows_those_that_ship(
-    tmp_path: Path, site: Path, service: tuple[Service, str]
-) -> None:
+def test_every_command_supports_the_installed_plugin(tmp_path: Path, site: Path, service: tuple[Service, str]) -> None:
     checkout = a_checkout(tmp_path, site, service[1])
     checkout.want("runaway", JOB)
     checkout.want("again", "runaway")
@@ -111,7 +111,7 @@ def test_every_verb_knows_it_as_it_knows_those_that_ship(
     assert "another spec names the job" in " ".join((invalid.out + invalid.err).split())
 
 
-def test_its_own_tests_pass_with_the_suite_that_ships(site: Path) -> None:
+def test_the_plugins_own_tests_pass_with_the_shipped_contract_suite(site: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:looptime_plugin"]
     environ = {**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
     environ.pop("PYTEST_ADDOPTS", None)
