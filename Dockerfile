@@ -1,5 +1,6 @@
-# The base is pinned by its digest, every dependency by its hash, those of the build too. Dependabot renews them; by hand,
-# `docker buildx imagetools inspect python:3.12-slim-bookworm` shows today's digest, and each lock's head its command.
+# The base image is pinned by digest, and every dependency, including those of the build, by hash. Dependabot updates
+# them. `docker buildx imagetools inspect python:3.12-slim-bookworm` shows the current digest, and the head of each lock
+# file contains the command that updates it.
 FROM docker.io/library/python:3.12-slim-bookworm@sha256:0f5b26b9518d002b6173fd61daad821fa340635ebfec5bba471013f9ca114579 AS base
 
 # The build needs no compiler: every dependency is a wheel.
@@ -11,7 +12,8 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build-requirements.txt \
  && python -m venv --without-pip /opt/reconcile \
  && /opt/build/bin/pip --python /opt/reconcile install --no-compile --require-hashes --only-binary :all: -r requirements.txt
-# botocore finds credentials here, and signs: of 28 MB about every service of AWS it needs what hands credentials out.
+# reconcile uses botocore only to find credentials and to sign requests. Of its 28 MB of data about the services of AWS,
+# only the services that issue credentials are kept.
 RUN find /opt/reconcile/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
   ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} +
 COPY pyproject.toml README.md LICENSE ./
@@ -27,7 +29,7 @@ LABEL org.opencontainers.image.title="reconcile" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# ssh refuses to run for a user without a name, hence one.
+# The user gets a name, because ssh refuses to run for a user without one.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git openssh-client ca-certificates \
@@ -36,8 +38,9 @@ RUN apt-get update \
  && useradd --key UID_MAX=65532 --uid 65532 --gid 65532 --no-create-home --home-dir /state --shell /usr/sbin/nologin reconcile \
  && install --directory --owner=65532 --group=65532 --mode=0700 /state
 COPY --from=build /opt/reconcile /opt/reconcile
-# Everything that is ever written is below /state: the root file system can be read-only. The state directory is one below
-# it, because a volume may belong to root and a group, and state is believed only where nobody else can write.
+# All files are written below /state, so the root file system can be read-only. The state directory is a directory below
+# /state, because a volume may belong to root and a group, and reconcile trusts a state directory only if no other user
+# can write to it.
 ENV PATH=/opt/reconcile/bin:$PATH \
     HOME=/state \
     TMPDIR=/state \

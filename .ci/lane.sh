@@ -1,6 +1,5 @@
-# What every lane begins with: `. "$(dirname "$0")/../lane.sh"`. A lane installs third-party software into places of its
-# own below one temporary directory, and runs the tests that need it. `LANES_DIR` names a directory that is kept, and
-# used again, instead.
+# The functions that every lane sources: `. "$(dirname "$0")/../lane.sh"`. A lane installs third-party software below one
+# temporary directory, and runs the tests that need it. If `LANES_DIR` is set, that directory is used instead, and kept.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,9 +9,9 @@ if [ -z "$root" ]; then
   trap 'rm -rf "$root" 2> /dev/null || as_root rm -rf "$root"' EXIT
 fi
 mkdir -p "$root"
-export LANES_DIR="$root" # a lane that `.ci/run` starts uses the environments that are there
+export LANES_DIR="$root" # so that the lanes which `.ci/run` starts share its environments
 
-# step NAME COMMAND...: runs it, and tells how long it took
+# step NAME COMMAND...: run a command, and print how long it took
 step() {
   local name=$1 begun=$SECONDS
   shift
@@ -21,7 +20,7 @@ step() {
   printf -- '-- %s: %d s\n' "$name" "$((SECONDS - begun))"
 }
 
-# the runner's own uv, or the one that is locked; its cache of wheels serves every environment
+# uv ARGUMENT...: run the uv of this machine, or the one in the lock file; all environments share its cache of wheels
 uv() {
   local own="$root/uv/bin/uv"
   if ! type -P uv > /dev/null && [ ! -x "$own" ]; then
@@ -31,18 +30,18 @@ uv() {
   "$(type -P uv || echo "$own")" "$@"
 }
 
-# install NAME REQUIREMENT...: into the virtual environment of that name; most lanes share `lanes`
+# install NAME REQUIREMENT...: install packages in the virtual environment NAME; most lanes share `lanes`
 install() {
   local venv="$root/$1"
   shift
   {
-    flock 7 # two lanes may begin with the same one
+    flock 7 # two lanes may create the same environment at the same time
     [ -x "$venv/bin/python" ] || uv venv --quiet --python "$(type -P python3)" "$venv"
     uv pip install --quiet --python "$venv/bin/python" "$@"
   } 7> "$venv.lock"
 }
 
-# as_root COMMAND...: by sudo where this is not root and sudo asks for no password
+# as_root COMMAND...: run a command as root, through sudo if necessary; fails if sudo would ask for a password
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo --non-interactive "$@"; fi
 }
@@ -51,7 +50,7 @@ can_be_root() {
   as_root true 2> /dev/null
 }
 
-# debian PACKAGE...: installs what is missing, where that can be done; elsewhere the tests are skipped, with a reason
+# debian PACKAGE...: install the missing Debian packages; if that is impossible, the tests that need them are skipped
 debian() {
   local missing=()
   for package in "$@"; do
@@ -59,14 +58,14 @@ debian() {
   done
   [ "${#missing[@]}" -eq 0 ] && return
   if ! can_be_root || ! type -P apt-get > /dev/null; then
-    echo "not installed, for want of rights: ${missing[*]}"
+    echo "not installed, because that needs root and apt-get: ${missing[*]}"
     return
   fi
   {
     flock 8
     [ -e "$root/apt-updated" ] || as_root apt-get update -qq
     touch "$root/apt-updated"
-    # another program of this machine may be installing something
+    # another program may be installing packages at the same time
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install --yes -qq --no-install-recommends "${missing[@]}" > /dev/null
   } 8> "$root/apt.lock"
 }

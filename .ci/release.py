@@ -1,6 +1,7 @@
-"""What a release takes from the repository: its version, its notes, and a README that reads the same on PyPI.
+"""Check the tag of a release, print the release notes, and rewrite the links of the README for PyPI.
 
-Run as `python3 -I .ci/release.py check TAG`, `notes TAG` or `readme OWNER/REPO TAG`; what is missing ends it with 1.
+Run as `python3 -I .ci/release.py check TAG`, `notes TAG` or `readme OWNER/REPO TAG`. If the tag does not match, or its
+notes are missing, the script prints a message and exits with 1.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ _LINK = re.compile(r"(?<!!)(\[[^\]]*\]\()(?!https?:|#)([^)]+\))")
 
 
 def check(tag: str) -> None:
-    """Refuse a tag that is not the version."""
+    """Exit with a message unless the tag is `v` followed by the version in `pyproject.toml`."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     if tag != f"v{version}":
-        sys.exit(f"the tag is {tag}, and pyproject.toml says {version}")
+        sys.exit(f"the tag is {tag}, but the version in pyproject.toml is {version}")
 
 
 def notes(tag: str, changelog: str) -> str:
-    """Return what the changelog says of a version. Ends the program where it says nothing."""
+    """Return the section of the changelog about a version. Exits with a message if the section is missing or empty."""
     found = re.search(rf"^## \[{re.escape(tag[1:])}\].*\n((?:(?!## \[).*\n?)*)", changelog, re.MULTILINE)
     text = found[1].strip() if found else ""
     if not text:
@@ -32,13 +33,13 @@ def notes(tag: str, changelog: str) -> str:
 
 
 def with_absolute_links(text: str, repository: str, tag: str) -> str:
-    """Return Markdown whose links and pictures lead to this version's files at GitHub, from wherever it is shown."""
+    """Return Markdown with each relative link or picture replaced by the URL of the file on GitHub at this tag."""
     text = _PICTURE.sub(rf"\1https://raw.githubusercontent.com/{repository}/{tag}/\2", text)
     return _LINK.sub(rf"\1https://github.com/{repository}/blob/{tag}/\2", text)
 
 
 def main(command: str, *arguments: str) -> None:
-    """Run one command."""
+    """Run one command of the script."""
     if command == "check":
         check(*arguments)
     elif command == "notes":
