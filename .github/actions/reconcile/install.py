@@ -1,11 +1,14 @@
-"""Installs `reconcile` from this checkout, as the locks beside it say, before any step that needs a secret.
+"""Install `reconcile` from the checkout of the action, with locked dependencies, before any step that needs a secret.
 
-Rules: no program that is started here is given more of the environment than `HONOURED`, so none sees a key. What is
-installed are the wheels that the locks name by their hashes, and this checkout, built by the locked build backend. The
-directory at hand is a new one: nothing of the user's checkout is imported, and no configuration file of it is read.
-`uv` installs: the runner's own, or else the one that its lock names, by pip.
+Rules:
 
-It runs on the runner's Python, which may be too old for `reconcile`: then it says so.
+- A program that is started here gets only the variables in `HONOURED` from the environment, so it never gets a key.
+- Only the wheels that the lock files name by hash are installed, and this checkout, built by the locked build backend.
+- The working directory is a new one: nothing is imported from the user's checkout, and no configuration file there is
+  read.
+- `uv` installs the packages: the one of the runner, or else the one in the lock file, which pip installs.
+
+The script runs on the runner's Python. If no Python of the runner is new enough for `reconcile`, it reports an error.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ HONOURED = (
     *("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH"),  # the last one: actions/setup-python needs it
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "UV_SYSTEM_CERTS"),
-    *("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),  # a mirror: hashes leave it nothing to choose
+    *("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),  # a mirror, which cannot change a package, because of the hashes
 )
 PYTHONS = ("python3", "python3.14", "python3.13", "python3.12", "python3.11")
 IS_NEW_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
@@ -34,11 +37,11 @@ LOCKED = ("--require-hashes", "--only-binary", ":all:")
 
 
 class NotPossibleError(Exception):
-    """It cannot be installed on this runner; the message says why, and what to do."""
+    """`reconcile` cannot be installed on this runner. The message says why, and what to do."""
 
 
 def main() -> int:
-    """Install once a job, and hand the Python of the environment on to the next step."""
+    """Install `reconcile`, unless this job already has, and output the path of its Python for the next step."""
     os.umask(0o077)
     temp = Path(os.environ["RUNNER_TEMP"]).resolve()
     try:
@@ -59,7 +62,7 @@ def main() -> int:
 
 
 def _usable_python(here: Path) -> str:
-    """Return the first Python of the runner that `reconcile` runs on. Raises `NotPossibleError`."""
+    """Return the first Python of the runner that is new enough. Raises `NotPossibleError` if there is none."""
     for name in PYTHONS:
         found = shutil.which(name)
         command = [str(found), "-I", "-c", IS_NEW_ENOUGH]
@@ -70,7 +73,7 @@ def _usable_python(here: Path) -> str:
 
 
 def _digest(python: str) -> str:
-    """Return what tells one installation from another: all that goes into it."""
+    """Return a digest of everything that determines the installation."""
     files = [UV_LOCK, BUILD_LOCK, LOCK, ROOT / "pyproject.toml", *sorted((ROOT / "reconciler").rglob("*.py"))]
     found = hashlib.sha256(f"{ROOT}\0{python}".encode())
     for path in files:
@@ -87,7 +90,7 @@ def _install(python: str, environment: Path, here: Path) -> None:
 
 
 def _fetched_uv(python: str, here: Path) -> str:
-    """Return the uv of the lock, for a runner that has none."""
+    """Install the uv in the lock file, for a runner without uv, and return its path."""
     pip = [python, "-I", "-m", "pip", "install", "--quiet", "--no-deps"]
     _run([*pip, *LOCKED, "--target", str(here / "uv"), "-r", str(UV_LOCK)], here)
     return str(here / "uv" / "bin" / "uv")
@@ -95,12 +98,12 @@ def _fetched_uv(python: str, here: Path) -> str:
 
 def _run(command: list[str], here: Path) -> None:
     if subprocess.run(command, cwd=here, env=_clean(), check=False).returncode != 0:
-        msg = f"`{Path(command[0]).name}` failed and says why above; the runner needs uv, or a Python with pip"
+        msg = f"`{Path(command[0]).name}` failed, for the reason above; the runner needs uv, or a Python with pip"
         raise NotPossibleError(msg)
 
 
 def _clean() -> dict[str, str]:
-    """Return what a program that is started here may know of the runner."""
+    """Return the environment for the programs that are started here."""
     kept = {name: os.environ[name] for name in HONOURED if os.environ.get(name)}
     index = kept.get("UV_DEFAULT_INDEX") or kept.get("PIP_INDEX_URL")
     mirror = {"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index} if index else {}

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The second step of the action: run the command that `install.py` has installed. Every input comes by the environment,
-# and none is read as shell. The directory at hand is the user's checkout, which is data: no program is taken from it,
-# and Python neither imports from it nor reads a PYTHON* variable.
+# The second step of the action: run the command that `install.py` has installed. Each input is an environment variable,
+# and is never evaluated as shell code. The working directory is the user's checkout, which is only data: no program in
+# it is run, and Python neither imports from it nor reads a PYTHON* variable.
 set -euo pipefail
 
 token=$INPUT_GITHUB_TOKEN
 unset INPUT_GITHUB_TOKEN
 
-# An empty or relative entry of the path would be a place in the checkout.
+# An empty or relative entry of PATH would name a directory of the checkout.
 absolute=
 IFS=: read -ra entries <<< "$PATH"
 for entry in "${entries[@]}"; do
@@ -15,17 +15,17 @@ for entry in "${entries[@]}"; do
 done
 PATH=$absolute
 
-# setting NAME VALUE: for every Git that is started here, and by reconcile, in the environment alone
+# setting NAME VALUE: set a Git setting, only in the environment, for every Git that this script or reconcile starts
 setting() {
   local number=${GIT_CONFIG_COUNT:-0}
   export "GIT_CONFIG_KEY_$number=$1" "GIT_CONFIG_VALUE_$number=$2" "GIT_CONFIG_COUNT=$((number + 1))"
 }
 
-setting safe.directory "$GITHUB_WORKSPACE" # it is another user's, in a job with a container
+setting safe.directory "$GITHUB_WORKSPACE" # in a job with a container, another user owns it
 setting safe.directory "$PWD"
-setting safe.bareRepository explicit # a directory of the checkout that is laid out like a repository is none
+setting safe.bareRepository explicit # ignore a bare repository in the checkout
 
-# Let Git use the token for GitHub alone, by the environment: no file keeps it, and no list of processes shows it.
+# Let Git use the token, for GitHub only. It is passed in the environment, so no file and no process list contains it.
 lend_git_the_token() {
   local server=${GITHUB_SERVER_URL:-https://github.com}
   [ -n "$token" ] && [[ $server == https://* ]] || return 0
@@ -35,8 +35,8 @@ lend_git_the_token() {
   setting "http.$server/.extraheader" "AUTHORIZATION: basic $header"
 }
 
-# Put the statuses that are published where `plan` reads them: beside the checkout, which a shallow fetch would make
-# shallow. Before the first `act` there are none.
+# Clone the published statuses into a directory of their own, from which `plan` reads them, because a shallow fetch would
+# make the checkout shallow. Before the first `act`, the branch does not exist.
 fetch_statuses() {
   local remote found=0
   remote=$(git remote get-url origin)
@@ -83,7 +83,7 @@ case $INPUT_COMMAND in
     if [ -n "$INPUT_COMMIT_STATUS" ]; then arguments+=(--status-branch "$INPUT_COMMIT_STATUS"); fi
     ;;
   *)
-    echo "::error::The input 'command' is validate, plan or act."
+    echo "::error::The input 'command' must be validate, plan or act."
     exit 64
     ;;
 esac
