@@ -1,8 +1,11 @@
-"""GitHub Actions, for a step of a workflow: the runner's files, and the one comment on a pull request.
+"""GitHub Actions during a step of a workflow: the files of the runner, and the comment on a pull request.
 
-Rules: the token is sent to the runner's own API address only. A comment counts as ours if an app wrote it and it starts
-with our marker, so that a person's copy of the marker stays. It is edited in place. The summary has everything that the
-comment has, so a comment that cannot be written is only a warning.
+Rules:
+
+- The token is sent only to the API address that the runner's environment names.
+- The comment of an earlier run is edited in place. It must begin with the marker and be written by an app, so a
+  person's comment that begins with the marker is left alone.
+- The summary contains everything that the comment does. If the comment cannot be written, that is only a warning.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ API_URL = "https://api.github.com"
 PAGE_SIZE = 100
 PAGES_MAX = 30
 
-_NOT_GITHUB = "what answered is not GitHub's API"
+_NOT_GITHUB = "the response is not from GitHub's API"
 _REPOSITORY = re.compile(r"[\w-]+/[\w.-]+", re.ASCII)
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)")
 
@@ -64,14 +67,14 @@ class Runner:
 
     @property
     def can_comment(self) -> bool:
-        """Whether there are a pull request to comment on and a token."""
+        """Whether there is a pull request to comment on, and a token."""
         return self.repository is not None and self.pull_request is not None and self.token is not None
 
     def base_url(self) -> str:
-        """Return the address of the API. Raises ValueError if a token must not be sent there."""
+        """Return the address of the API. Raises `ValueError` if it is invalid or if no token may be sent there."""
         url = normalise_base_url(self.api_url)
         if url.startswith("http:") and not _LOOPBACK.match(url):
-            msg = f"{url} is not https, and a token is not sent over plain http"
+            msg = f"{url} is not https, and no token is sent over plain http"
             raise ValueError(msg)
         return url
 
@@ -91,7 +94,7 @@ class GitHub:
         return Runner.of(self._environ)
 
     def without_commands(self, text: str) -> str:
-        """Return text without workflow commands."""
+        """Return text with its workflow commands escaped."""
         return without_commands(text)
 
     def annotations(self, report: Report, specs: Path) -> str:
@@ -102,28 +105,28 @@ class GitHub:
 
     @property
     def summary_bytes_left(self) -> int | None:
-        """How many bytes the step's summary can still take."""
+        """How many bytes can still be added to the step's summary, or None if there is no summary."""
         path = self._runner.summary
         return None if path is None else SUMMARY_MAX - (path.stat().st_size if path.exists() else 0)
 
     def add_summary(self, text: str) -> None:
-        """Append to the step's summary. Raises OSError."""
+        """Append text to the step's summary. Raises `OSError` if it cannot be written."""
         if self._runner.summary is not None:
             append_text(self._runner.summary, text)
 
     @property
     def keeps_files(self) -> bool:
-        """Whether the runner has a directory for the job's files."""
+        """Whether the runner has a directory for temporary files of the job."""
         return self._runner.temp is not None
 
     def write_file(self, name: str, text: str) -> Path:
-        """Write a file into the job's directory, and return its path. Raises OSError."""
+        """Write a temporary file of the job, and return its path. Raises `OSError` if it cannot be written."""
         path = (self._runner.temp or Path()) / name
         replace_file(path, text.encode())
         return path
 
     def set_outputs(self, values: Mapping[str, str]) -> None:
-        """Set outputs of the step. Raises OSError."""
+        """Set outputs of the step. Raises `OSError` if they cannot be written."""
         if self._runner.output is not None:
             append_text(self._runner.output, output_text(values, lambda: f"end-{secrets.token_hex(16)}"))
 
@@ -133,8 +136,8 @@ class GitHub:
         return f"pull request {self._runner.pull_request}" if self._runner.can_comment else None
 
     async def put_comment(self, marker: str, text: str) -> str:
-        """Write the comment that starts with this marker, and return its id."""
-        from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  httpx takes a fifth of a second
+        """Create or edit the comment that begins with this marker, and return its ID."""
+        from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  importing httpx takes 0.2 s
 
         throttle = Throttle(Rate(requests_per_second=5, burst=10))
         async with HttpTransport(self._runner.base_url(), throttle) as transport:
@@ -142,9 +145,9 @@ class GitHub:
 
 
 async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> int:
-    """Write the comment that starts with this marker, creating it only once, and return its id.
+    """Edit the comment that begins with this marker, or create it if there is none, and return its ID.
 
-    Raises `CommentRefusedError`, and the errors of the transport.
+    Raises `CommentRefusedError` if GitHub refuses it, and the errors of the transport.
     """
     comment_target = f"/repos/{runner.repository}/issues/{runner.pull_request}/comments"
     headers = {
@@ -156,9 +159,9 @@ async def put_comment(transport: Transport, runner: Runner, marker: str, text: s
     known = await _find(transport, comment_target, headers, marker)
     if known is not None:
         path = f"/repos/{runner.repository}/issues/comments/{known}"
-        answer = await transport.send("PATCH", path, json=body, headers=headers)
-        if answer.status != HTTPStatus.NOT_FOUND:
-            _check(answer)
+        response = await transport.send("PATCH", path, json=body, headers=headers)
+        if response.status != HTTPStatus.NOT_FOUND:
+            _check(response)
             return known
     return _id(_check(await transport.send("POST", comment_target, json=body, headers=headers)).json())
 
@@ -170,14 +173,14 @@ async def _find(transport: Transport, path: str, headers: Mapping[str, str], mar
         if not isinstance(listed, list):
             raise CommentRefusedError(_NOT_GITHUB)
         for each in listed:
-            if _is_ours(each, marker):
+            if _is_own_comment(each, marker):
                 return _id(each)
         if len(listed) < PAGE_SIZE:
             break
     return None
 
 
-def _is_ours(comment: Any, marker: str) -> bool:
+def _is_own_comment(comment: Any, marker: str) -> bool:
     is_by_app = (comment.get("user") or {}).get("type") == "Bot"
     return is_by_app and str(comment.get("body") or "").startswith(marker)
 
@@ -189,14 +192,14 @@ def _id(comment: Any) -> int:
     return number
 
 
-def _check(answer: Response) -> Response:
-    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
-        msg = f"HTTP {answer.status}: the job needs `pull-requests: write`, which a fork's pull request never has"
+def _check(response: Response) -> Response:
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+        msg = f"HTTP {response.status}: the job needs `pull-requests: write`, which a fork's pull request never has"
         raise CommentRefusedError(msg)
-    if answer.status >= HTTPStatus.BAD_REQUEST:
-        msg = f"HTTP {answer.status}"
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        msg = f"HTTP {response.status}"
         raise CommentRefusedError(msg)
-    return answer
+    return response
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:
@@ -204,7 +207,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _pull_request(event: Path | None) -> int | None:
-    """Return the number of the pull request of an event, if there is one."""
+    """Return the number of the pull request in an event file, or None if there is none or the file cannot be read."""
     try:
         payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
         return int(payload["pull_request"]["number"])

@@ -1,7 +1,8 @@
-"""The texts for GitHub Actions: annotations, outputs, and text without workflow commands.
+"""Text for GitHub Actions: annotations, outputs, and the escaping of workflow commands.
 
-Rules: at most ten annotations of a level are written, because GitHub shows no more of a step. The worst come first, and
-the last one has the number of the others. Text from specs and providers can neither start nor end a command or a value.
+Rules: at most ten annotations of each level are written, because GitHub shows no more for a step. The most severe come
+first, and the last one states how many were left out. Text from specs and providers can neither start nor end a command
+or a value.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from reconciler.views.row_state import JobState, cause_text, is_pending, row_sta
 from reconciler.views.text import clean
 
 ANNOTATIONS_MAX = 10
-"""The most annotations of a level that GitHub shows of a step (https://github.com/orgs/community/discussions/26680)."""
+"""How many annotations of a level GitHub shows for a step (https://github.com/orgs/community/discussions/26680)."""
 SUMMARY_MAX = 1024 * 1024
-"""The most bytes of a step's summary. GitHub drops a larger one completely."""
+"""The maximum size of a step's summary, in bytes. GitHub drops a larger summary completely."""
 OUTPUT_MAX = 512 * 1024
-"""The most characters of one output: half of the limit for all outputs of a job."""
+"""The maximum length of one output, in characters: half of the limit for all outputs of a job."""
 
-_AT_ITS_BEGINNING = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
-_ANYWHERE = re.compile(r"##\[")
+_COMMAND_AT_LINE_START = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+_COMMAND_ANYWHERE = re.compile(r"##\[")
 
 
 class Level(StrEnum):
@@ -40,7 +41,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One annotation, with its place if it has one."""
+    """One annotation, with the file and line that it refers to, if any."""
 
     level: Level
     title: str
@@ -57,34 +58,34 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Directories relative to the top of the repository, to which annotations refer."""
+    """The directories from which the paths in annotations are computed."""
 
     here: str
-    """The working directory."""
+    """The working directory, relative to the top of the repository."""
     specs: str
     """The specs directory, relative to the working directory."""
 
     def file(self, shown: str) -> str:
-        """Return the path of a file that is named relative to the working directory."""
+        """Return the path for an annotation from a path relative to the working directory."""
         return normpath(join(self.here, shown))
 
     def spec(self, source: str) -> str:
-        """Return the path of a file that is named relative to the specs directory."""
+        """Return the path for an annotation from a path relative to the specs directory."""
         return self.file(join(self.specs, source))
 
 
 def without_commands(text: str) -> str:
-    """Return text without workflow commands.
+    """Return text with its workflow commands escaped.
 
-    A command is `::` at the beginning of a line, or `##[` anywhere. The escapes are those of `views.text.clean`. The
-    second one is also an escape of JSON, so that a program reads the original text.
+    A command begins with `::` at the beginning of a line, or with `##[` anywhere. The escape of `::` is like those of
+    `views.text.clean`. The escape of `##[` is valid in JSON, so that a program reads the original text.
     """
-    return _ANYWHERE.sub(r"##\\u005b", _AT_ITS_BEGINNING.sub(r"\1\\x3a", text))
+    return _COMMAND_ANYWHERE.sub(r"##\\u005b", _COMMAND_AT_LINE_START.sub(r"\1\\x3a", text))
 
 
 def annotations_of(report: Report, places: Places) -> list[Annotation]:
-    """Return the annotations of a report, the worst first and not too many."""
-    # In the report, the problem that stopped everything is last, because a terminal shows the end. Here it comes first.
+    """Return the annotations of a report, the most severe first, with at most `ANNOTATIONS_MAX` of each level."""
+    # In a report, the problem that stopped everything is last, because a terminal shows the end. Here it comes first.
     found = [
         _of_problem(each, places)
         for each in reversed((*unjudged_limits(report), *unobserved_accounts(report), *problems(report)))
@@ -94,11 +95,11 @@ def annotations_of(report: Report, places: Places) -> list[Annotation]:
 
 
 def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
-    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value that is too long becomes empty.
+    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value longer than `OUTPUT_MAX` is left empty.
 
     Args:
         values: the values by name.
-        delimiter: returns an unpredictable word, so that no value can contain the end of itself.
+        delimiter: returns an unpredictable word that ends a value, so that no value can contain it.
     """
     return "".join(
         _output(name, value if len(value) <= OUTPUT_MAX else "", delimiter()) for name, value in values.items()
@@ -116,7 +117,7 @@ def _first(found: list[Annotation]) -> Iterator[Annotation]:
     *kept, last = found[:ANNOTATIONS_MAX]
     yield from kept
     left = len(found) - len(kept)
-    yield replace(last, title="And more", message=f"{left:,} more: the summary has them all", file=None, line=None)
+    yield replace(last, title="And more", message=f"{left:,} more: the summary lists all of them", file=None, line=None)
 
 
 def _of_problem(problem: Problem, places: Places) -> Annotation:

@@ -1,4 +1,4 @@
-"""The host outside of CI: a terminal, a cron job, or a CI host that `reconcile` does not know."""
+"""The host for runs outside of a supported CI host: on a terminal, in a cron job, or in another CI system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NoHost:
-    """A host that offers nothing."""
+    """A host without annotations, a summary, outputs or comments."""
 
     name = "CI"
     reads_both_streams = False
@@ -26,22 +26,22 @@ class NoHost:
         return text
 
     def annotations(self, _report: Report, _specs: Path) -> str:
-        """Return an empty text."""
+        """Return an empty text, because no host reads annotations here."""
         return ""
 
     def add_summary(self, _text: str) -> None:
-        """Raise LookupError: there is no summary."""
+        """Raise `LookupError`, because there is no summary."""
         raise LookupError(self.name)
 
     def write_file(self, _name: str, _text: str) -> Path:
-        """Raise LookupError: there is no later step."""
+        """Raise `LookupError`, because there is no later step."""
         raise LookupError(self.name)
 
     def set_outputs(self, _values: Mapping[str, str]) -> None:
-        """Do nothing: there is no later step."""
+        """Do nothing, because there is no later step."""
 
     async def put_comment(self, _marker: str, _text: str) -> str:
-        """Raise LookupError: there is nothing to comment on."""
+        """Raise `LookupError`, because there is no pull request to comment on."""
         raise LookupError(self.name)
 
 

@@ -1,4 +1,4 @@
-"""The outputs of a report for later steps of a CI run, by name and the same on every host."""
+"""The outputs of a report for later steps of a CI run. Their names are the same on every host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def outputs(report: Report) -> dict[str, str]:
         "changes": str(len(counted)),
         "cancels": str(cancels),
         "converged": _truth(is_so=is_converged),
-        **{standing.replace(" ", "-"): str(number) for standing, number in count_by_state(report.rows).items()},
+        **{state.replace(" ", "-"): str(number) for state, number in count_by_state(report.rows).items()},
         "commit-sha": report.published or "",
     }
 

@@ -42,15 +42,15 @@ from reconciler.views.problems import Problem, document_problems
 def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
     """Write a spec for each unmanaged job.
 
-    Each spec is `observed`, so no change is requested for its job until you edit it. The files are
-    adopted/PROVIDER/ID.yaml below the specs directory, which is created if needed. An existing file is never
+    The desired state in each spec is `observed`, so no change is requested for the job until you edit the spec. The
+    files are adopted/PROVIDER/ID.yaml below the specs directory, which is created if needed. An existing file is never
     overwritten.
     """
     console = ConsoleOutput.of(values)
     snapshot = wiring.read_specs(paths(values)) if paths(values).specs.exists() else Snapshot()
     if snapshot.broken_files or snapshot.broken_jobs:
         console.show_problems(document_problems(snapshot.diagnostics))
-        console.log("Nothing was adopted: a spec that cannot be read may name one of the jobs. Correct it first.")
+        console.log("Nothing was adopted: a spec that is not valid may name one of the jobs. Correct it first.")
         return ExitCode.INVALID_DOCUMENT
     with show_progress(console, "listing the providers' jobs"):
         listed, adoptions = asyncio.run(_find(values, snapshot, provider, is_unfinished=unfinished))
@@ -68,7 +68,7 @@ def adopt(*, provider: str | None, unfinished: bool, **values: Any) -> int:
     is_complete = all(each.unobserved is None for each in listed)
     console.show("adopt", output_format(values, "adopt"), AdoptedSpecs(files, values["dry_run"], is_complete))
     if written and not values["dry_run"]:
-        console.log("Commit them. To manage a job, set its desired state with `reconcile set NAME STATE`.")
+        console.log("Commit the specs. To manage a job, set its desired state with `reconcile set NAME STATE`.")
     show_unlisted_accounts(console, listed)
     console.show_problems(_refusal(each) for each in adoptions if each.problem is not None)
     refused = {ExitCode.INVALID_DOCUMENT} if len(written) < len(adoptions) else set()

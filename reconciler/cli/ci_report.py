@@ -1,7 +1,7 @@
 """Output for CI systems besides the text: a JUnit file, and the host's annotations, summary, outputs and comment.
 
-None of it changes the exit code. If the host rejects something, that is a warning. If a requested JUnit file cannot be
-written, the command fails.
+If the host rejects something, a warning is printed and the exit code does not change. If a requested JUnit file cannot
+be written, the command fails.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ UNLIMITED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class CiReport:
-    """A report and its operation: `plan`, `apply` or `validate`."""
+    """A report, its operation (`plan`, `apply` or `validate`), and the changes of a plan."""
 
     report: Report
     operation: str
     plan: PinnedPlan | None = None
 
     def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
-        """Return the report in a format, without secrets, cut to a size limit if there is one."""
+        """Return the report in a format, with known secrets redacted, cut to a size limit if there is one."""
         limited = context if limit is None else replace(context, size_limit=limit)
         return KNOWN_SECRETS.redact(render(self.operation, format_, self.report, limited))
 
@@ -62,7 +62,7 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
 
 
 def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: RenderContext) -> None:
-    """Write the job summary, the files that the host keeps, and the outputs for later steps. Raises OSError."""
+    """Write the summary, the files that the host keeps, and the outputs. Raises `OSError` if one fails."""
     step_outputs = outputs(ci_report.report) | {"version": context.version}
     if ci_report.plan is not None:
         step_outputs |= {"plan-json": render_plan(ci_report.plan).rstrip(), "plan-digest": plan_digest(ci_report.plan)}
@@ -80,8 +80,8 @@ def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: Rende
 def _write_comment(
     values: OptionValues, host: CiHost, ci_report: CiReport, context: RenderContext
 ) -> Iterator[Problem]:
-    """Write the comment on the pull request. Yields a warning if that fails."""
-    # The marker finds the comment of an earlier run. Runs with different selections have a comment each.
+    """Write the comment on the pull request, and yield a warning if that fails."""
+    # The marker identifies the comment of an earlier run. Runs with different selections write separate comments.
     about = " ".join(str(each) for each in (paths(values).specs, values["selector"], values["provider"]) if each)
     marker = f"<!-- reconcile {about.replace('--', '- -')} -->"
     text = ci_report.text("markdown", context, SizeLimit(host.comment_max - len(marker) - 1))

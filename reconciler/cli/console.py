@@ -1,6 +1,6 @@
-"""All output of the command line: the result goes to stdout, everything else to stderr.
+"""The output of a command: the result goes to stdout, everything else to stderr.
 
-No other module prints. `streams` handles slow and closed readers.
+`streams` handles slow and closed readers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ConsoleOutput:
     is_json_log: bool = False
     is_colorless: bool = False
     host: CiHost = NO_HOST
-    """The CI host that reads both streams, and may interpret some lines as commands."""
+    """The CI host of the run, which may interpret some lines of the output as commands."""
 
     @classmethod
     def of(cls, values: OptionValues) -> Self:
@@ -54,15 +54,15 @@ class ConsoleOutput:
         return cls(is_json_log=is_json_log, is_colorless=is_colorless, host=host_of(values, os.environ))
 
     def now(self) -> datetime:
-        """Return the current time for views, which do not read a clock."""
+        """Return the current time for views, which never read a clock themselves."""
         return SystemClock().now()
 
     def canvas(self, stream: TextIO) -> Canvas:
-        """Return the canvas for a stream. In a pipe nothing is folded, so that a program reads whole lines."""
+        """Return the canvas for a stream. No line is folded in a pipe, so that a program reads whole lines."""
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
-        """Return the input of a renderer. `reported` names the jobs whose changes were already printed."""
+        """Return the context for a renderer. `reported` has the names of jobs whose changes were already printed."""
         return RenderContext(self.canvas(sys.stdout), self.now(), version_text(), reported=reported)
 
     def is_terminal(self, stream: TextIO) -> bool:
@@ -70,7 +70,7 @@ class ConsoleOutput:
         return stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def is_closed(self, stream: TextIO) -> bool:
-        """Return whether the stream's reader has closed it, as far as a write has shown."""
+        """Return whether the stream can no longer reach a reader."""
         return isinstance(stream, BackgroundStream) and stream.is_closed
 
     def print_result(self, text: str) -> None:
@@ -78,7 +78,7 @@ class ConsoleOutput:
         self._write(sys.stdout, text)
 
     def page_result(self, text: str) -> None:
-        """Print the result. If it is longer than the terminal, it goes through the pager (`PAGER`, else `less`)."""
+        """Print the result, through a pager (`PAGER`, else `less`) if it is longer than the terminal."""
         if self.is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
             os.environ.setdefault("LESS", LESS_OPTIONS)
             click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
@@ -97,7 +97,7 @@ class ConsoleOutput:
             self.log(problem.summary, level=problem.severity, code=problem.code)
 
     def log(self, message: str, *, level: str = "info", **more: str) -> None:
-        """Write one line to stderr, as text or as JSON with these fields."""
+        """Write one line to stderr: as text, or as JSON that also has the fields `more`."""
         if not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(message)]))
             return
@@ -105,7 +105,7 @@ class ConsoleOutput:
         self._write(sys.stderr, json.dumps(line) + "\n")
 
     def show_hint(self, text: str) -> None:
-        """Print a hint for a person to stderr; nothing if stderr is not a terminal or the log is JSON."""
+        """Print a hint to stderr, unless stderr is not a terminal or the log is JSON."""
         if text and self.is_terminal(sys.stderr) and not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(text, "dim")]))
 
@@ -115,7 +115,7 @@ class ConsoleOutput:
 
     @property
     def has_merged_streams(self) -> bool:
-        """Whether stdout and stderr have the same reader. A line on one need not be repeated on the other."""
+        """Whether one reader gets both stdout and stderr, so that no line needs to be on both."""
         try:
             out, err = (os.fstat(stream.fileno()) for stream in (sys.stdout, sys.stderr))
         except OSError:
@@ -123,7 +123,7 @@ class ConsoleOutput:
         return self.host.reads_both_streams or (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
 
     def print_ci_command(self, text: str) -> None:
-        """Print lines that the CI host executes as commands. All other output is made without_commands to the host."""
+        """Print lines to stderr that the CI host executes as commands. The other methods escape such lines."""
         _write(sys.stderr, text)
 
     def show(self, result: str, format_: str, shown: Any) -> None:
@@ -131,7 +131,7 @@ class ConsoleOutput:
         self.print_result(render(result, format_, shown, self.context()))
 
     def show_report(self, report: Report, operation: str, format_: str, reported: Collection[str] = ()) -> int:
-        """Print a report, then the problems that the format leaves out. Returns the exit code."""
+        """Print a report, then the problems that the format leaves out, and return the exit code."""
         self.print_result(render(operation, format_, report, self.context(reported)))
         self.show_problems(renderer(operation, format_).stderr_problems(report))
         return report.exit_code
@@ -146,7 +146,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return the width of a terminal, from `COLUMNS` or from itself; `UNLIMITED_WIDTH` if the stream is no terminal."""
+    """Return the width of a terminal, or `COLUMNS` if that is set; `UNLIMITED_WIDTH` if there is no terminal."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except OSError:

@@ -48,7 +48,7 @@ LOG_LINES_MAX = 20
 def describe(*, name: str, events: bool, **values: Any) -> int:
     """Show one job: its spec, its status and its history.
 
-    Reads only files, except with --events, which needs the provider and its credential.
+    Only files are read, except with --events, which queries the provider and needs its credential.
     """
     console = ConsoleOutput.of(values)
     report = _without_other_files(read_statuses_of(values, (name,)))
@@ -67,7 +67,7 @@ def describe(*, name: str, events: bool, **values: Any) -> int:
 
 
 def _without_other_files(report: Report) -> Report:
-    """Leave out the diagnostics and accounts that do not concern the described job."""
+    """Return the report without the diagnostics and accounts that do not concern its jobs."""
     sources = tuple(f"/{row.source}" for row in report.rows)
     diagnostics = tuple(each for each in report.diagnostics if each.file.endswith(sources))
     names = {row.provider for row in report.rows}
@@ -78,9 +78,9 @@ def _without_other_files(report: Report) -> Report:
 
 
 async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unobserved | None]:
-    """Return the provider's log of a job, and why it could not be read, if so.
+    """Return the provider's log of a job, and the reason why it could not be read, or None.
 
-    Raises `UsageError` if the provider type has no log.
+    Raises `UsageError` if the provider type offers no log.
     """
     async with wiring.open_read_only(paths(values), trust_sources(values)) as runtime:
         targets = accounts_by_name(wiring.read_specs(paths(values)), runtime.policy)
@@ -91,7 +91,7 @@ async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | Jo
             return (), Unobserved(row.status.ready.reason, row.status.ready.message, is_transient=False)
         can = target.type.capabilities
         if not (can.can_list_events or can.can_list_checkpoints):
-            msg = f"{target.account.type} has no readable log of a job: omit --events"
+            msg = f"{target.account.type} offers no log of a job: omit --events"
             raise wiring.UsageError(msg)
         try:
             return await _request_log(await open_or_unavailable(runtime.accounts, target), row.ref, can), None

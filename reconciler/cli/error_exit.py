@@ -1,4 +1,4 @@
-"""The end of a command that failed: one sentence on stderr, and an exit code."""
+"""The report of a command that failed: an error message on stderr, and an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CODES: dict[type[Exception], ExitCode] = {
 
 
 def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
-    """Print what happened and what to do about it on stderr, and return the exit code."""
+    """Print an error message on stderr and return the exit code. If verbose, print a traceback of a bug first."""
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
     if code is not None:
         return _print_error(str(error), code)
@@ -32,16 +32,16 @@ def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
         return _print_error(f"{place}{error.strerror or error}", ExitCode.SOFTWARE)
     if is_verbose:
         sys.stderr.write("".join(f"{clean(line)}\n" for line in _traceback(error)))
-    # Only the type and place of the error: its message may hold a secret.
-    what = error_location(error)
-    attachment = "the lines above" if is_verbose else "what the same command prints with -v"
-    sentence = f"a bug in {DISTRIBUTION} {version_text()}: {what}; please report it with {attachment}"
-    return _print_error(sentence, ExitCode.SOFTWARE)
+    # Only the type and the location of the error are shown, because its message may contain a secret.
+    location = error_location(error)
+    attachment = "the lines above" if is_verbose else "the output of the same command with -v"
+    message = f"a bug in {DISTRIBUTION} {version_text()}: {location}; please report it with {attachment}"
+    return _print_error(message, ExitCode.SOFTWARE)
 
 
-def _print_error(sentence: str, code: ExitCode) -> ExitCode:
+def _print_error(message: str, code: ExitCode) -> ExitCode:
     console = ConsoleOutput()
-    sys.stderr.write(console.canvas(sys.stderr).render([styled(f"reconcile: {without_any_commands(clean(sentence))}")]))
+    sys.stderr.write(console.canvas(sys.stderr).render([styled(f"reconcile: {without_any_commands(clean(message))}")]))
     return code
 
 

@@ -66,7 +66,7 @@ def get(*, names: tuple[str, ...], live: bool, watch: bool, output: str, **value
     console.show_problems(renderer("get", output).stderr_problems(report))
     console.show_hint(last_pass_text(report, console.now()))
     check_names(names, known, report.diagnostics)
-    # With no rows, an error in a document is the likely cause, so it must not exit with 0.
+    # If there are no rows, an error in a document is the likely cause, so the command must not exit with 0.
     is_unread = not report.rows and any(each.severity is Severity.ERROR for each in report.diagnostics)
     return worst(report.exit_codes | {ExitCode.INVALID_DOCUMENT}) if is_unread else report.exit_code
 

@@ -1,7 +1,8 @@
 """The command `reconcile`: its verbs, its own options, and the handling of errors of all verbs.
 
 This module must not import anything slow, because `reconcile --help` should start at once. The module of a verb, and
-with it the rest of the product, is imported when the verb is used. Therefore the help line of each verb is here.
+with it the rest of the product, is imported when the verb is used. Therefore this module contains the help line of each
+verb.
 """
 
 from __future__ import annotations
@@ -58,14 +59,14 @@ For example:
   reconcile --once --dry-run --selector team=support
   reconcile --listen 127.0.0.1:8080
 
-Every option --such-as-this can also be set as the variable RECONCILE_SUCH_AS_THIS. The exception is --trust, which is
-RECONCILE_TRUST_FILES, because RECONCILE_TRUST has the trusted hosts themselves.
+Each of these options can also be set as a variable: --such-as-this as RECONCILE_SUCH_AS_THIS. The exception is --trust,
+whose variable is RECONCILE_TRUST_FILES, because RECONCILE_TRUST contains the bindings themselves.
 
 \b
 Exit codes (the first that applies):
-  70  an internal error, or a disk failed
-   3  the guard or the approved plan refused the changes: none was requested
-  78  a credential, a trusted host or a setting is missing
+  70  an internal error, or a file could not be read or written
+   3  the guard or the approved plan refused changes: none of them was requested
+  78  a credential, a trusted host or a setting is missing or not valid
   65  a document is not valid
    1  a job is stalled: manual action is needed
   69  a provider could not be observed
@@ -76,10 +77,10 @@ Exit codes (the first that applies):
 
 
 class VerbGroup(click.Group):
-    """A group that imports `reconciler.cli.<verb>` when that verb is used."""
+    """A group that imports the module of a verb, `<verb>_command`, when the verb is used."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the verbs, the most used first."""
+        """Return the verbs, the most frequently used first."""
         return list(VERBS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -101,7 +102,7 @@ class VerbGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the verb that the arguments begin with. Options before it that it does not have are an error."""
+        """Return the verb that the arguments begin with. Fail if an option before it is not an option of the verb."""
         if args[0] not in VERBS:
             ctx.fail(f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS)}".rstrip())
         name, command, rest = super().resolve_command(ctx, args)
@@ -113,12 +114,12 @@ class VerbGroup(click.Group):
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. An exception ends it with a sentence on stderr and an exit code."""
+        """Run the command. If it raises an exception, print an error message on stderr and return an exit code."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001 - the last place that can report it to a person
+        except Exception as error:  # noqa: BLE001 - the last place that can report it to the user
             from reconciler.cli.error_exit import report_failure  # noqa: PLC0415 - only a failure needs it
 
             return report_failure(error, is_verbose=bool(Shared.value_of(ctx, "verbose")))
@@ -147,7 +148,7 @@ class VerbGroup(click.Group):
     default="5m",
     show_default=True,
     metavar="DURATION",
-    help="With --once: how long requests may fail or time out before they are given up, with or without --wait.",
+    help="With --once: how long failures and timeouts of requests are retried, with or without --wait.",
 )
 @click.option(
     "--plan",
@@ -177,6 +178,6 @@ def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
         from reconciler.cli.watch_command import watch  # noqa: PLC0415 - as below
 
         return watch(values)
-    from reconciler.cli.once_command import once  # noqa: PLC0415 - imported when it is used, as a verb is
+    from reconciler.cli.once_command import once  # noqa: PLC0415 - imported when it is used, like a verb
 
     return once(values)

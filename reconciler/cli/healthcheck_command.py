@@ -1,4 +1,4 @@
-"""`reconcile healthcheck`: for the HEALTHCHECK of a container image, which has no HTTP client."""
+"""`reconcile healthcheck`: checks a watch, for the HEALTHCHECK of a container image that has no HTTP client."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ TIMEOUT_S = 5
 def healthcheck(*, url: str | None, listen: str | None) -> int:
     """Check the health of a watch that runs with --listen.
 
-    Exits with 0 if it is healthy. Exits with 1 and prints the problem if it is not, or if it does not answer within
-    five seconds.
+    Exits with 0 if the watch is healthy. Exits with 1 and prints the problem if it is not, or if it does not answer
+    within five seconds.
     """
     target = url or health_url(listen or LISTEN_DEFAULT)
     if not target.startswith(("http://", "https://")):
@@ -48,9 +48,9 @@ def healthcheck(*, url: str | None, listen: str | None) -> int:
 
 
 def _health_problem(url: str) -> str | None:
-    """Return why the watch is not healthy; None if it is."""
+    """Return why the watch is not healthy, or None if it is."""
     try:
-        # urllib and not the transport, which has the rules for providers. The watch is local, so no proxy is used.
+        # urllib is used and not the transport, whose rules are for providers. The watch is local, so no proxy is used.
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=TIMEOUT_S):
             return None
     except urllib.error.HTTPError as error:

@@ -1,8 +1,8 @@
 """Handlers that keep interrupts from being lost.
 
-Python raises an interrupt as an exception at the point of execution. If that is a callback of the interpreter itself,
-such as those of an import, the interpreter drops the exception. Without these handlers the process would then continue
-as if there had been no signal.
+Python raises `KeyboardInterrupt` in whatever code is running. If that code is a callback of the interpreter itself,
+such as one that runs during an import, the interpreter drops the exception. Without these handlers the process would
+then continue as if no signal had arrived.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import sys
 
 RESEND_AFTER_S = 0.01
 INTERRUPTED = 130
-"""The exit code that a shell reports for a process that SIGINT ended (128 + 2)."""
+"""The exit code that a shell reports for a process that was ended by SIGINT (128 + 2)."""
 
 
 def install_handlers() -> None:
     """Make SIGTERM interrupt as SIGINT does, and resend an interrupt that the interpreter drops."""
-    # The first process of a container, such as that of a CronJob, ignores SIGTERM unless it has a handler.
+    # The first process of a container, for example in a CronJob, ignores SIGTERM unless it has a handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _on_dropped
 

@@ -20,7 +20,7 @@ from reconciler.views.text import did_you_mean
 
 
 def complete_name(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names of jobs in the specs that begin with this text, for completion in a shell."""
+    """Return the job names in the specs that begin with this text, for shell completion."""
     specs = Shared.value_of(ctx, "specs")
     snapshot = wiring.read_specs(Paths(specs if isinstance(specs, Path) else Path(str(specs))))
     found = {each.document.metadata.name for each in snapshot.jobs} | {each.name for each in snapshot.broken_jobs}
@@ -33,20 +33,24 @@ ANY_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complet
 
 
 def check_names(names: Sequence[str], known: Collection[str], diagnostics: Sequence[Diagnostic] = ()) -> None:
-    """Raise `UsageError` for a name that no spec has, with similar names.
+    """Raise `UsageError` if a name is unknown. The message suggests similar names.
 
-    `diagnostics` are those of the documents. If no name is known at all, the first one is the likely cause.
+    Args:
+        names: the names to check.
+        known: the names of all specs.
+        diagnostics: the diagnostics of the documents. If no name is known at all, the first one is the likely cause and
+            is reported.
     """
     for name in names:
         if name not in known:
             cause = f"{diagnostics[0]}." if diagnostics and not known else ""
-            hint = cause or did_you_mean(name, known) or "`reconcile get` lists them all."
+            hint = cause or did_you_mean(name, known) or "`reconcile get` lists all jobs."
             msg = f"no job is called {name!r}. {hint}"
             raise wiring.UsageError(msg)
 
 
 def read_statuses_of(values: OptionValues, names: Sequence[str]) -> Report:
-    """Return a report with the statuses of these jobs. Raises `UsageError` for a name that no spec has."""
+    """Return a report with the statuses of these jobs. Raises `UsageError` if no spec has one of the names."""
     report = wiring.read_statuses(paths(values), Selection())
     check_names(names, {row.name for row in report.rows}, report.diagnostics)
     return replace(report, rows=tuple(row for row in report.rows if row.name in names))
@@ -62,11 +66,11 @@ def find_specs(values: OptionValues, names: Sequence[str]) -> list[Located[JobDo
     for name in dict.fromkeys(names):
         specs = [each for each in snapshot.jobs if each.document.metadata.name == name]
         if name in broken:
-            msg = f"the spec of {name!r} is not valid, so it is not edited: {broken[name].diagnostics[0]}"
+            msg = f"the spec of {name!r} is not valid, so it cannot be edited: {broken[name].diagnostics[0]}"
             raise wiring.UsageError(msg)
         if len(specs) > 1:
             places = " and ".join(f"{paths(values).specs / each.file}:{each.line}" for each in specs)
-            msg = f"the name {name!r} is not unique: {places} have it"
+            msg = f"the name {name!r} is not unique: it is used in {places}"
             raise wiring.UsageError(msg)
         found += specs
     return found

@@ -1,15 +1,15 @@
-"""The address of the health port, for the watch that listens there and for the verb `healthcheck`."""
+"""The address of the health port, for a watch that listens on it and for the verb `healthcheck`."""
 
 from __future__ import annotations
 
 import click
 
 PORT_MAX = 65_535
-LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  the address to query for one to listen on
+LOOPBACK_FOR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  the address to query, by the address to listen on
 
 
 def split_address(text: str) -> tuple[str, int]:
-    """Return the host and port of `127.0.0.1:8080` or `[::1]:8080`. Raises `click.BadParameter` for anything else."""
+    """Return the host and port of an address. Raises `click.BadParameter` if it is not like `127.0.0.1:8080`."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > PORT_MAX:
         msg = f"{text!r} is not an address: write it as 127.0.0.1:8080"

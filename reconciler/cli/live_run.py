@@ -19,10 +19,10 @@ Run = Callable[[Notify], Coroutine[Any, Any, Report]]
 
 
 def run_with_progress(console: ConsoleOutput, current_step: str, run: Run) -> tuple[Report, Collection[str]]:
-    """Return the report of a run, and the jobs whose changes were already printed for the reader of the result.
+    """Return the report of a run, and the names of jobs whose changes were already printed to the reader of the result.
 
-    An interrupt prints what was done and what is still open, and raises `click.Abort` with an argument. The argument
-    keeps `program.run` from printing the interrupt again.
+    On an interrupt, print what was done and what is still open, and raise `click.Abort` with an argument, so that
+    `program.run` does not report the interrupt again.
     """
     with show_progress(console, current_step, has_events=True) as progress:
         try:

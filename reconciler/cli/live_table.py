@@ -20,7 +20,7 @@ LoadReport = Callable[[], Awaitable[Report]]
 
 
 async def watch_table(console: ConsoleOutput, load_report: LoadReport, every_s: float, output: str) -> None:
-    """Show the state of jobs until an interrupt, or until the reader closes the stream. Reloads every `every_s`."""
+    """Show the state of jobs, reloaded every `every_s` seconds, until the reader closes the stream or an interrupt."""
     if console.is_terminal(sys.stdout):
         await _update_in_place(console, load_report, every_s, output)
     else:

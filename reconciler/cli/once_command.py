@@ -1,4 +1,4 @@
-"""`reconcile --once`: makes one pass, or with `--wait` passes until no change is in progress."""
+"""`reconcile --once`: makes a pass, and more passes while failures are retried or `--wait` waits for a change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reconciler.model.report import Report
 
 
 def once(values: OptionValues) -> int:
-    """Make the pass, print its result and return the exit code."""
+    """Run to completion, print the result and return the exit code."""
     detach_from_terminal()
     console = ConsoleOutput.of(values)
     safety = safety_options(values)

@@ -1,4 +1,4 @@
-"""Translation of the values of options into the records that `controller` and `wiring` take."""
+"""Conversion of option values into the records that `controller` and `wiring` take."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ OptionValues = Mapping[str, Any]
 
 
 def output_format(values: OptionValues, what: str) -> str:
-    """Return the format that `-o` selects, or the only format of a result."""
+    """Return the format that `-o` selects, or the only format that the result has."""
     return str(values.get("output", formats(what)[0]))
 
 
 def paths(values: OptionValues) -> Paths:
     """Return the directories and files to work with.
 
-    Raises `click.BadParameter` for a directory that leaves the checkout through a link, because a commit could redirect
-    it.
+    Raises `click.BadParameter` if an option of the Git remote is invalid, or if a directory leads out of the checkout
+    through a link, because a commit could change where the link leads.
     """
     remote = _remote(values) if values.get("git_url") else None
     for name in ("specs", "status_dir") if remote is None else ():
         if values[name] is not None and (top := checkout_left_by(values[name])) is not None:
-            msg = f"{str(values[name])!r} leads out of the checkout {top} by a link: use the path of the link's target"
+            msg = f"{str(values[name])!r} leads out of the checkout {top} through a link: use the link's target instead"
             raise click.BadParameter(msg, param_hint=f"--{name.replace('_', '-')}")
     return Paths(
         specs=values["specs"] if remote is None else Path(remote.path),
@@ -66,18 +66,16 @@ def _remote(values: OptionValues) -> GitRemote:
         raise click.BadParameter(msg, param_hint="--git-path")
     accepted = values["accept_revision"]
     if accepted is not None and not _COMMIT.fullmatch(accepted):
-        msg = (
-            f"{accepted!r} is not a commit: write at least {COMMIT_DIGITS_MIN} of its digits, as the warning shows them"
-        )
+        msg = f"{accepted!r} is not a commit ID: copy at least {COMMIT_DIGITS_MIN} of its digits from the warning"
         raise click.BadParameter(msg, param_hint="--accept-revision")
     try:
         url, user, password = split_url(values["git_url"])
         if user is None and password is None:
-            # `url_password` moves the credentials of this URL into the variable, out of the list of processes.
+            # `url_password` has moved the credentials of `--git-url` into the variable, where `ps` does not show them.
             variable_url, *credentials = split_url(os.environ.get("RECONCILE_GIT_URL", ""))
             user, password = credentials if variable_url == url else (None, None)
     except ValueError:
-        msg = "this is not a URL: its host is not valid"
+        msg = "the host of this URL is not valid"
         raise click.BadParameter(msg, param_hint="--git-url") from None
     return GitRemote(
         url=url,
@@ -92,12 +90,12 @@ def _remote(values: OptionValues) -> GitRemote:
 
 
 def selection(values: OptionValues, names: tuple[str, ...] = ()) -> Selection:
-    """Return which jobs are selected. Raises `click.BadParameter` for an invalid selector."""
+    """Return the selection of jobs. Raises `click.BadParameter` if the selector is invalid."""
     return Selection(names=names, labels=_labels(values["selector"] or ""), provider=values["provider"])
 
 
 def safety_options(values: OptionValues) -> SafetyOptions:
-    """Return the limits of the guard, and the changes that are allowed despite them."""
+    """Return the limits of the guard, the changes that are allowed despite them, and whether jobs are suspended."""
     return SafetyOptions(
         allow_cancels=values["allow_cancels"],
         allow_names=frozenset(values["allow_cancel"]),
@@ -109,12 +107,12 @@ def safety_options(values: OptionValues) -> SafetyOptions:
 
 
 def trust_sources(values: OptionValues) -> TrustSources:
-    """Return the files with trusted hosts, and the directories with credential files."""
+    """Return the files that bind credentials to hosts, and the directories that may contain credential files."""
     return TrustSources(files=tuple(values["trust_files"]), secret_dirs=tuple(values["secrets_dir"]))
 
 
 def seconds(values: OptionValues, name: str) -> float:
-    """Return the value of a duration option in seconds. Raises `click.BadParameter` for an invalid duration."""
+    """Return the value of a duration option in seconds. Raises `click.BadParameter` if it is not a duration."""
     try:
         return parse_duration(values[name]).total_seconds()
     except ValueError as error:
@@ -131,20 +129,20 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def timeouts(values: OptionValues) -> Timeouts:
-    """Return how long a run may take. Raises `click.BadParameter` for an invalid duration."""
+    """Return how long a run waits and retries. Raises `click.BadParameter` if a value is not a duration."""
     wait_s = None if values["wait"] is None else seconds(values, "wait")
     return Timeouts(timeout_s=seconds(values, "timeout"), wait_s=wait_s)
 
 
 def monitoring_options(values: OptionValues) -> MonitoringOptions:
-    """Return the monitoring of a watch. Raises `click.BadParameter` for an invalid address."""
+    """Return the monitoring options of a watch. Raises `click.BadParameter` if the address is invalid."""
     listen = None if values["listen"] is None else split_address(values["listen"])
     names = tuple(name.strip() for name in (values["listen_names"] or "").split(",") if name.strip())
     return MonitoringOptions(listen=listen, listen_names=names, heartbeat_url=values["heartbeat_url"])
 
 
 def publishing(values: OptionValues) -> Publishing:
-    """Return whether and where statuses are committed and pushed."""
+    """Return whether, where and by which author statuses are committed and pushed."""
     return Publishing(
         is_committed=values["commit"],
         is_pushed=values["push"],

@@ -1,6 +1,6 @@
 """The options that several verbs share. Each can be before or after the verb, or in a variable `RECONCILE_<NAME>`.
 
-This module only declares them. `option_values` translates their values; it is separate because it is slow to import.
+This module only declares them. `option_values` converts their values; it is separate because it is slow to import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Decorator = Callable[[C], C]
 
 
 class Shared(click.Option):
-    """An option that can be before or after the verb. After the verb wins, then before it, then the variable."""
+    """An option that is read from after the verb, else from before it, else from the variable `RECONCILE_<NAME>`."""
 
     def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
         super().__init__(param_decls, **settings)
@@ -57,10 +57,10 @@ def _key(name: str | None) -> str:
 
 
 class OneOf(click.Choice[str]):
-    """A choice of words, whose error suggests similar words."""
+    """A choice of words. Its error message suggests similar words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value. Fails if it is not one of the choices."""
+        """Return the value. Raises `click.BadParameter` if it is not one of the choices."""
         if value not in self.choices:
             hint = did_you_mean(str(value), self.choices)
             self.fail(f"{value!r} is not one of {', '.join(self.choices)}. {hint}".rstrip(), param, ctx)
@@ -84,7 +84,7 @@ def examples(*lines: str) -> str:
 
 
 def output(*shown: str) -> Decorator[Any]:
-    """Return the option `-o` with the formats that all of these results have; no option if there is only one."""
+    """Return the option `-o` with the formats that all of these results have. Add none if there is only one."""
     offered = formats(*shown)
     if len(offered) == 1:
         return lambda command: command
@@ -110,7 +110,7 @@ class _HiddenPath(click.Path):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail("it names no file that can be read.", param, ctx)
+            self.fail("it is not the path of a readable file.", param, ctx)
 
 
 def _limit(name: str, help_: str, maximum: int | None = None) -> Decorator[Any]:
@@ -216,7 +216,7 @@ SELECTION: tuple[Decorator[Any], ...] = (
     click.option("--provider", cls=Shared, metavar="NAME", help="Only jobs of this provider."),
 )
 SAFETY: tuple[Decorator[Any], ...] = (
-    _limit("--allow-cancels", "Allow up to this many changes in this run, despite the guard."),
+    _limit("--allow-cancels", "Allow the changes of this run despite the guard, if there are at most N."),
     click.option(
         "--allow-cancel",
         cls=Shared,
@@ -224,15 +224,15 @@ SAFETY: tuple[Decorator[Any], ...] = (
         metavar="NAME",
         help="Allow the change of this job in this run, despite the guard. May be repeated.",
     ),
-    _limit("--max-cancels", "Guard: changes per hour that are always allowed, whatever the percentage."),
-    _limit("--max-cancel-percent", "Guard: changes per hour, as a percentage of the unfinished jobs.", 100),
-    _limit("--max-cancels-absolute", "Guard: changes per hour that are never exceeded."),
+    _limit("--max-cancels", "Guard: number of changes per hour that is allowed whatever the percentage."),
+    _limit("--max-cancel-percent", "Guard: changes per hour as a percentage of unfinished jobs, if that is more.", 100),
+    _limit("--max-cancels-absolute", "Guard: maximum number of changes per hour, whatever the percentage."),
     click.option(
         "--suspend", cls=Shared, is_flag=True, help="Observe jobs and confirm earlier requests, but request no change."
     ),
 )
 TRUST: tuple[Decorator[Any], ...] = (
-    # The parameter is `trust_files`, so that its variable is RECONCILE_TRUST_FILES: RECONCILE_TRUST has the bindings.
+    # The parameter is `trust_files`, so its variable is RECONCILE_TRUST_FILES. RECONCILE_TRUST contains the bindings.
     click.option(
         "--trust",
         "trust_files",
@@ -263,7 +263,7 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
     click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the checked-out branch."),
     click.option("--push", cls=Shared, is_flag=True, help="Push statuses, and each intent before its request is sent."),
     click.option(
-        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on this branch, which holds nothing else."
+        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on this branch, which has nothing else."
     ),
     click.option("--remote", cls=Shared, default="origin", show_default=True, help="Remote to push to."),
     *AUTHOR,

@@ -42,7 +42,7 @@ from reconciler.views.row_state import is_pending
 def plan(*, detailed_exitcode: bool, out: Path | None, output: str, **values: Any) -> int:
     """Show which changes a pass would request, and request none.
 
-    Only reads from the providers. The format -o markdown is for comments on pull requests.
+    The command only reads from the providers. The format -o markdown is for comments on pull requests.
     """
     console = ConsoleOutput.of(values)
     with show_progress(console, "reading the specs") as progress:

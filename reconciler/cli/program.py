@@ -38,6 +38,6 @@ def run(argv: Sequence[str] | None) -> int:
         error.show()
         return os.EX_USAGE
     except click.Abort as error:
-        if not error.args:  # an abort with an argument has been reported, by `live_run`
+        if not error.args:  # `live_run` has already reported an abort with an argument
             click.echo("Interrupted.", err=True)
         return INTERRUPTED

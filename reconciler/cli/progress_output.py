@@ -27,11 +27,11 @@ QUIET_MAX_S = 10.0
 """Without a terminal, the longest time without a line."""
 UPDATE_EVERY_S = 1.0
 SPINNER_WIDTH = len("| ") + 1
-"""The spinner, and the last column, because some terminals wrap a line that fills it."""
+"""The width of the spinner and of the last column, which stays empty because some terminals wrap a full line."""
 
 
 class ProgressOutput:
-    """Collects the progress of a run and prints it. Use `show_progress`, which also updates it regularly."""
+    """The progress of a run: collected from events, and printed as lines. `show_progress` creates and updates it."""
 
     def __init__(self, current_step: str, print_line: Callable[[ActivityLine], None], *, has_events: bool) -> None:
         self.activity = Activity(current_step)
@@ -50,23 +50,23 @@ class ProgressOutput:
 
     @property
     def elapsed_s(self) -> float:
-        """The time since the start."""
+        """The time since the start, in seconds."""
         return self._clock.monotonic() - self._begun_at
 
     @property
     def quiet_s(self) -> float:
-        """The time since the last line."""
+        """The time since the last line, in seconds."""
         return self._clock.monotonic() - self._printed_at
 
     def on_event(self, event: PassEvent) -> None:
-        """Record an event of a pass, and print a line for it if events have lines."""
+        """Record an event of a pass. With `has_events`, print the line that reports it, if there is one."""
         with self._activity_lock:
             line = self.activity.record(event)
         if line is not None and self._has_events:
             self.print_line(line)
 
     def on_report(self, report: Report) -> None:
-        """Print what changed since the report before."""
+        """Print what changed since the previous report."""
         self._print_changes(report)
 
     def print_line(self, line: ActivityLine) -> None:
@@ -87,7 +87,7 @@ def show_progress(console: ConsoleOutput, current_step: str, *, has_events: bool
     Args:
         console: the output of the command.
         current_step: what the run does while no event has reported anything else.
-        has_events: whether each event is a line of its own; otherwise events only change what the run waits for.
+        has_events: whether notable events are printed; otherwise they only update what the run is said to wait for.
     """
     if console.is_json_log or not console.is_terminal(sys.stderr):
         progress = ProgressOutput(current_step, console.log_activity, has_events=has_events)
@@ -116,7 +116,7 @@ def show_progress(console: ConsoleOutput, current_step: str, *, has_events: bool
 def _regularly(step: Callable[[], object]) -> Iterator[None]:
     """Call a function every `UPDATE_EVERY_S` seconds while the body runs.
 
-    The calls are in a thread, so that they continue while the body is blocked.
+    A thread makes the calls, so that they continue while the body is blocked.
     """
     is_done = Event()
 
@@ -134,7 +134,7 @@ def _regularly(step: Callable[[], object]) -> Iterator[None]:
 
 
 def change_printer(print_line: Callable[[str], None], last: Report | None = None) -> OnReport:
-    """Return a function that prints what changed in each report since the one before."""
+    """Return a function that prints what changed in each report since the previous one, at first since `last`."""
 
     def print_changes(report: Report) -> None:
         nonlocal last

@@ -1,4 +1,4 @@
-"""`reconcile providers`: shows the capabilities of each provider type, and whether each account works."""
+"""`reconcile providers`: shows the capabilities of provider types, and with `--check` whether each account works."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     """Show provider types, and the accounts that the specs use.
 
     With -o wide, all capabilities of each type are shown. A credential is named by its source and never shown. With
-    --check, one job of each account is listed: the exit code is 69 if an account did not answer, and 78 if a
-    credential or a trusted host is missing.
+    --check, a list of at most one job is requested from each account. The exit code is 69 if an account cannot be
+    reached, and 78 if a credential or a trusted host is missing or not valid.
     """
     console = ConsoleOutput.of(values)
     found = asyncio.run(_check(values, is_checked=is_checked))

@@ -38,8 +38,8 @@ from reconciler.views.text import names as list_of
 def retry(*, names: tuple[str, ...], **values: Any) -> int:
     """Retry a change now, instead of waiting for its next attempt.
 
-    If a job was requested to stop and still runs, the request is repeated now, not in six hours. While a watch runs
-    for these specs, the watch makes the attempt within a few seconds.
+    A request that had no effect is otherwise repeated after a growing delay of up to six hours. While a watch runs for
+    these specs, the watch makes the attempt within a few seconds.
     """
     detach_from_terminal()
     console = ConsoleOutput.of(values)
@@ -50,7 +50,7 @@ def retry(*, names: tuple[str, ...], **values: Any) -> int:
         if not busy.is_watch:
             raise
         wiring.request_retry_by_watch(paths(values), names)
-        console.print_result(f"A watch is running: it makes the next attempt of {list_of(names)} now.\n")
+        console.print_result(f"A watch is running: it makes the next attempt for {list_of(names)} now.\n")
         return ExitCode.OK
     return console.show_report(report, "apply", values["output"], reported)
 

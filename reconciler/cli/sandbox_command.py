@@ -1,4 +1,4 @@
-"""`reconcile sandbox`: serves a simulated provider with the API of OpenAI's fine-tuning."""
+"""`reconcile sandbox`: serves a simulated provider with OpenAI's fine-tuning API."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ PORT = 8765
 @click.option(
     "--jobs",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="YAML file that declares the jobs; without it, there are none at first.",
+    help="YAML file that declares the jobs that exist at the start.",
 )
 @click.option("--crowd", type=click.IntRange(0, 10_000), metavar="N", default=0, help="Add this many sample jobs.")
 @click.option(
-    "--api-key-env", metavar="NAME", help="Variable with the only API key to accept; without it, any key is accepted."
+    "--api-key-env", metavar="NAME", help="Variable with the API key to accept; by default any key is accepted."
 )
 @click.option("--fault", "faults", multiple=True, metavar="RULE", help="A fault to inject, as YAML. May be repeated.")
 @options(CONSOLE)
@@ -48,8 +48,8 @@ def sandbox(
 ) -> int:
     """Serve a simulated provider for trials.
 
-    It implements the fine-tuning part of OpenAI's API, so the official client works with it. Its address is printed on
-    stdout once it answers requests. Ctrl-C stops it.
+    The sandbox implements the fine-tuning part of OpenAI's API, so the official client works with it. Its address is
+    printed on stdout once it accepts requests. Ctrl-C stops it.
     """
     console = ConsoleOutput.of(values)
 
@@ -60,7 +60,7 @@ def sandbox(
     try:
         asyncio.run(wiring.serve_sandbox(host, port, jobs, crowd, _key(api_key_env), faults, on_ready))
     except OSError as error:
-        msg = f"Cannot listen at {host}:{port}: {error.strerror or error}."
+        msg = f"Cannot listen on {host}:{port}: {error.strerror or error}."
         raise click.UsageError(msg) from None
     return os.EX_OK
 
@@ -71,5 +71,5 @@ def _key(variable: str | None) -> str | None:
     try:
         return os.environ[variable]
     except KeyError:
-        msg = f"the variable {variable} is not set; --api-key-env names the variable that holds the sandbox's key"
+        msg = f"the variable {variable} is not set; --api-key-env names the variable with the API key to accept"
         raise wiring.ConfigurationError(msg) from None

@@ -23,7 +23,7 @@ from reconciler.views.json_schema import ALL_KINDS, json_schema
 def schema(*, kind: str | None, **values: object) -> int:
     """Print one JSON Schema for every kind of document.
 
-    With KIND, print the schema of that kind alone.
+    With KIND, print only the schema of that kind.
 
     An editor with the YAML language server completes and checks a spec while you type, if the first line of the file is
     `# yaml-language-server: $schema=.schema.json`.
@@ -35,11 +35,11 @@ def schema(*, kind: str | None, **values: object) -> int:
 
 
 def provider_options() -> Mapping[str, type[BaseModel]]:
-    """Return the model of the options of each provider type that can be loaded here."""
+    """Return the options model of each provider type that can be loaded."""
     found = {}
     for name in provider_names():
         try:
             found[name] = load(name).options
         except LookupError:
-            continue  # a package that it needs is not installed, so its options are unknown
+            continue  # without the module of a type, its options are unknown
     return found

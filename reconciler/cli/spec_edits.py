@@ -1,4 +1,7 @@
-"""Edits of specs for `set`, `suspend` and `unsuspend`: finds the specs, edits all or none, and prints the diff."""
+"""Spec edits for `set`, `suspend` and `unsuspend`.
+
+All edits are made in memory before the first file is written, so an edit that is not possible changes no file.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,16 @@ from reconciler.wiring import UsageError
 
 
 def edit_specs(values: OptionValues, names: Sequence[str], edits: Callable[[JobDocument], Iterable[Edit]]) -> int:
-    """Make these edits in each spec, print the changed lines, and return the exit code."""
+    """Apply these edits to each named spec, print the diff, and return the exit code. Write nothing in a dry run.
+
+    Raises `UsageError` if a spec cannot be found or edited.
+    """
     console, root = ConsoleOutput.of(values), paths(values).specs
     specs = find_specs(values, names)
     try:
         changes = edited(root, ((root / spec.file, edit) for spec in specs for edit in edits(spec.document)))
-    except YamlEditError as refusal:
-        raise UsageError(str(refusal)) from None
+    except YamlEditError as error:
+        raise UsageError(str(error)) from None
     if not values["dry_run"]:
         write(root, changes)
     texts = [(str(each.path), each.before.decode("utf-8-sig"), each.after.decode("utf-8-sig")) for each in changes]

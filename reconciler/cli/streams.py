@@ -1,12 +1,12 @@
-"""Standard output and standard error streams whose reader cannot block the command or change its exit code.
+"""Streams for standard output and standard error whose readers cannot make the command fail.
 
 Rules:
 
-- A write never raises, and waits for a slow reader only as long as the command can afford.
+- A write never raises, and waits for a slow reader only as long as the command allows.
 - Text that cannot be written is dropped and its lines are counted. The count is written once the stream accepts text
   again.
 - A reader that has gone away (a closed pipe, a lost terminal) is not an error.
-- A background thread makes each system call. The descriptor is shared with other processes, so it stays blocking.
+- A background thread writes, because the descriptor is shared with other processes and has to stay blocking.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 from reconciler.redaction import KNOWN_SECRETS
 
 QUEUE_MAX = 256 * 1024
-"""The maximum number of bytes that wait for a slow reader."""
+"""While more bytes than this are queued, a write waits for the reader. Once that times out, text is dropped."""
 STDERR_TIMEOUT_S = 0.2
-"""How long a flush waits for the reader of standard error. Short, because it delays the work of the command."""
+"""How long a flush of standard error waits for its reader. It is short because it delays the work of the command."""
 RESULT_TIMEOUT_S = 10.0
-"""How long a command that changes something waits, before it exits, for a reader that reads nothing."""
+"""How long a command that changes something waits for a reader of standard output that reads nothing."""
 SHUTDOWN_TIMEOUT_S = 1.0
 """How long a watch waits for its reader before it exits."""
 _CHUNK = select.PIPE_BUF
@@ -47,11 +47,11 @@ def _missing_text(lines: int) -> str:
 
 
 class BackgroundStream(io.TextIOBase):
-    """A text stream over a descriptor that a background thread writes. `write` returns at once; `flush` waits.
+    """A text stream whose descriptor is written by a background thread. `write` waits only if the queue is full.
 
     Args:
         descriptor: the file descriptor to write to.
-        encoding: the encoding of the text; a character that it does not have is written as an escape.
+        encoding: the encoding of the text; a character that it cannot represent is written as an escape.
         timeout_s: how long `flush` waits while the reader reads nothing; None waits forever.
     """
 
@@ -64,28 +64,28 @@ class BackgroundStream(io.TextIOBase):
         self._is_terminal = os.isatty(descriptor)
         self._changed = Condition()
         self._queue: deque[bytes | int] = deque()
-        """The text to write. A number stands for that many dropped lines."""
+        """The text to write. A number represents that many dropped lines."""
         self._size = 0
         self._is_stalled = False
         self._is_closed = False
         self._thread: Thread | None = None
-        self._partial_line = ""  # the beginning of a line whose end has not been queued yet
+        self._partial_line = ""  # the beginning of a line that has not been queued yet
         self._lost_lines = 0
         self._is_mid_line = False  # whether the last byte that was written is not a line end
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]  # typeshed has a variable; it cannot be assigned to
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed declares a variable that can be assigned to
         """The encoding of the text."""
         return self._encoding
 
     @property
     def errors(self) -> str:  # type: ignore[override]  # as `encoding`
-        """The error handler for a character that the encoding does not have."""
+        """The error handler for a character that the encoding cannot represent."""
         return "backslashreplace"
 
     @property
     def is_closed(self) -> bool:
-        """Whether text can no longer arrive. A closed reader is noticed at once, without a write."""
+        """Whether text can no longer reach a reader. A reader that has gone away is noticed without a write."""
         return self._is_closed or _has_no_reader(self._descriptor)
 
     def fileno(self) -> int:
@@ -101,7 +101,7 @@ class BackgroundStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Queue the complete lines of the text. The beginning of a line waits for its end or for `flush`."""
+        """Queue the complete lines of the text. The beginning of a line waits until its end is written, or `flush`."""
         with self._changed:
             lines, end, rest = (self._partial_line + text).rpartition("\n")
             self._partial_line = rest
@@ -117,7 +117,7 @@ class BackgroundStream(io.TextIOBase):
         self.queue(text.encode(self._encoding, self.errors))
 
     def queue(self, data: bytes) -> None:
-        """Queue bytes, with known secrets removed. Drops them if the reader is stalled and the queue is full."""
+        """Queue bytes with known secrets redacted, or drop them if the reader has stalled and the queue is full."""
         text = KNOWN_SECRETS.redact(data.decode(self._encoding, "surrogateescape"))
         data = text.encode(self._encoding, "surrogateescape")
         if self._size > QUEUE_MAX:
@@ -138,10 +138,10 @@ class BackgroundStream(io.TextIOBase):
     def flush(self) -> None:
         """Wait until everything is written, or until the reader has read nothing for `timeout_s`.
 
-        After one timeout, later calls do not wait until the reader has caught up.
+        After a timeout, further calls return at once, until the reader has read the whole queue.
         """
         if sys.is_finalizing():
-            # The interpreter flushes again after it has stopped all other threads, which may hold the lock.
+            # The interpreter flushes again after it has stopped all other threads, one of which may hold the lock.
             return
         with self._changed:
             text, self._partial_line = self._partial_line, ""
@@ -154,9 +154,9 @@ class BackgroundStream(io.TextIOBase):
                 self._is_stalled = not self._changed.wait(self.timeout_s)
 
     def finish(self, timeout_s: float | None) -> bool:
-        """Wait for the reader a last time, then drop all further text. Returns whether everything was written.
+        """Wait for the reader one last time, then drop all further text. Return whether everything was written.
 
-        It does not wait again if an earlier flush already waited for the same time.
+        If an earlier flush with the same timeout has already timed out, there is no further wait.
         """
         with self._changed:
             self._is_stalled = self._is_stalled and timeout_s == self.timeout_s
@@ -193,7 +193,7 @@ class BackgroundStream(io.TextIOBase):
                 self._changed.notify_all()
 
     def _write_piece(self, piece: bytes | int) -> int | None:
-        """Write a piece, after the count of lines dropped before it. Returns the number of the error, if any."""
+        """Write a piece, after the count of lines dropped before it. Return the errno of a failure, or None."""
         if isinstance(piece, int):
             self._lost_lines += piece
             return None
@@ -210,7 +210,7 @@ class BackgroundStream(io.TextIOBase):
         return problem
 
     def _write(self, data: bytes) -> int | None:
-        """Write all of the data, however long that takes. Returns the number of the error, if any."""
+        """Write all of the data, however long that takes. Return the errno of a failure, or None."""
         while data:
             try:
                 written = os.write(self._descriptor, data)
@@ -252,7 +252,7 @@ _READER_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.ENXIO, errno.ECONNRESE
 
 def _has_no_reader(descriptor: int) -> bool:
     poll = select.poll()
-    poll.register(descriptor, 0)  # no events: poll always reports an error, a hang-up or an invalid descriptor
+    poll.register(descriptor, 0)  # even without events, poll reports an error, a hang-up or an invalid descriptor
     return bool(poll.poll(0))
 
 
@@ -263,10 +263,10 @@ def _wait_until_writable(descriptor: int) -> None:
 
 
 def open_streams() -> None:
-    """Replace `sys.stdout` and `sys.stderr` by background streams.
+    """Replace `sys.stdout` and `sys.stderr` with background streams.
 
-    A standard descriptor that the caller closed (`>&-`) is opened to /dev/null. Otherwise the next opened file would
-    get its number, and the output of a child process would go into that file.
+    A standard descriptor that the caller closed (`>&-`) is opened on /dev/null. Otherwise the next file to be opened
+    would get its number, and the output of a child process would go into that file.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)  # noqa: FBT003  the signature of `os`
@@ -276,7 +276,7 @@ def open_streams() -> None:
 
 
 def close_streams() -> None:
-    """Wait for the readers a last time. Both streams together wait at most as long as standard output alone."""
+    """Wait for the readers one last time: only briefly for standard error, if standard output timed out."""
     out, err = sys.stdout, sys.stderr
     if isinstance(out, BackgroundStream) and isinstance(err, BackgroundStream):
         is_read = out.finish(out.timeout_s)
@@ -284,7 +284,7 @@ def close_streams() -> None:
 
 
 def detach_from_terminal(timeout_s: float = RESULT_TIMEOUT_S) -> None:
-    """Limit how long this process waits for its reader, and ignore the loss of its terminal (SIGHUP).
+    """Limit how long this process waits for the reader of its result, and ignore the loss of its terminal (SIGHUP).
 
     This is for commands that change something. A command that only reads waits for its reader without a limit, and
     ends with its terminal, as other programs do.

@@ -28,14 +28,14 @@ from reconciler.model.spec import parse_duration, parse_instant, render_instant
 @click.option(
     "--until",
     metavar="TIME",
-    help="When the suspension ends: 4h, or 2026-12-01T08:00:00Z. Without it, it does not end by itself.",
+    help="When the suspension ends, such as 4h or 2026-12-01T08:00:00Z. By default it does not end by itself.",
 )
 @options(DRY_RUN, PATHS, CONSOLE)
 def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **values: Any) -> int:
     """Suspend jobs in their specs: observe them, and change nothing.
 
-    They are still observed, and earlier requests are still confirmed. Without --until the suspension lasts until
-    `reconcile unsuspend`, and the end of an earlier suspension is removed.
+    Earlier requests are still confirmed. Without --until the suspension lasts until `reconcile unsuspend`, and the end
+    of an earlier suspension is removed.
     """
     options_ = {"reason": reason, "until": None if until is None else _time(until)}
     wanted = {key: value for key, value in options_.items() if value is not None}
@@ -43,7 +43,7 @@ def suspend(*, names: tuple[str, ...], reason: str | None, until: str | None, **
     def edits(spec: JobDocument) -> Iterator[Edit]:
         earlier = spec.spec.suspend
         if until is None and earlier is not None and earlier.until is not None:
-            # Removing the key first also removes its `until`; a plain edit would keep it.
+            # Removing `suspend` first also removes the earlier `until`, which a single edit would keep.
             kept = {} if earlier.reason is None else {"reason": earlier.reason}
             yield Edit(spec.metadata.name, ("suspend",), None)
             yield Edit(spec.metadata.name, ("suspend",), {**kept, **wanted} or True)
@@ -59,5 +59,5 @@ def _time(text: str) -> str:
     try:
         return render_instant(parse_instant(text))
     except ValueError:
-        msg = f"{text!r} is neither a duration such as 4h nor a time with a zone such as 2026-12-01T08:00:00Z"
+        msg = f"{text!r} is neither a duration such as 4h nor a time with a time zone such as 2026-12-01T08:00:00Z"
         raise click.BadParameter(msg, param_hint="--until") from None

@@ -14,11 +14,11 @@ from reconciler.model.job import UNFINISHED
 from reconciler.views.drift_text import UnmanagedJob
 from reconciler.views.problems import Problem
 
-UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Of the unmanaged jobs, only unfinished ones.")
+UNFINISHED_ONLY = click.option("--unfinished", is_flag=True, help="Leave out unmanaged jobs that are finished.")
 
 
 def unmanaged_jobs(listed: Iterable[AccountListing], *, is_unfinished: bool) -> list[UnmanagedJob]:
-    """Return the jobs that no spec names, account by account."""
+    """Return the jobs that no spec names, account by account; only the unfinished ones with `is_unfinished`."""
     return [
         UnmanagedJob(each.alias, job)
         for each in listed
@@ -41,5 +41,5 @@ def show_unlisted_accounts(console: ConsoleOutput, listed: Iterable[AccountListi
 
 
 def exit_codes(listed: Iterable[AccountListing]) -> frozenset[ExitCode]:
-    """Return the exit codes of the accounts that could not be listed."""
+    """Return the exit codes for accounts that could not be listed."""
     return frozenset(each.unobserved.exit_code for each in listed if each.unobserved)

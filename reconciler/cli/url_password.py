@@ -1,8 +1,8 @@
 """Removal of a password from the command line, because every user of a machine can read all command lines.
 
-The process executes itself again with the URL without its password. The full URL is in the environment, which only the
-same user can read. The password is still visible for a moment at the start, and it stays in the shell's history; a
-token file or a variable is safer.
+The process executes itself again without the password in the URL, and passes the full URL in the environment, which
+only the same user can read. The password is still visible for a moment at the start, and it stays in the shell's
+history; a token file or a variable is safer.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ OPTION, VARIABLE = "--git-url", "RECONCILE_GIT_URL"
 
 
 def hide_password() -> None:
-    """Execute the process again without the password in `--git-url`. Returns only if there is no password."""
+    """Execute the process again without the credentials in `--git-url`. Return if there are none to hide."""
     command, url = without_password(sys.orig_argv)
     if url is None or not sys.executable:
         return
     os.environ[VARIABLE] = url
-    os.execv(sys.executable, command)  # noqa: S606  this very program, with the arguments that it was given
+    os.execv(sys.executable, command)  # noqa: S606  this program, with its own arguments
 
 
 def without_password(command: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return a command without the credentials in its Git URLs, and the last URL that had some, or None."""
+    """Return a command without the credentials in its Git URLs, and the last URL that had any, or None."""
     shown, hidden = [], None
     for before, word in zip(("", *command), command, strict=False):
         head = f"{OPTION}=" if word.startswith(f"{OPTION}=") else ""
@@ -39,7 +39,7 @@ def without_password(command: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def has_credentials(url: str) -> bool:
-    """Return whether a URL over HTTP holds a user or a password."""
+    """Return whether an HTTP URL contains a user name or a password."""
     try:
         return urlsplit(url).scheme in {"http", "https"} and "@" in urlsplit(url).netloc
     except ValueError:

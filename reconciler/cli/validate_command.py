@@ -24,7 +24,7 @@ from reconciler.cli.options import output as output_option
 @click.option(
     "--since",
     metavar="REV",
-    help="Also check that only reconcile wrote statuses in each later commit. Finds accidents; authors are free text.",
+    help="Also check that only --commit-author changed statuses after REV. This finds accidents, not attacks.",
 )
 @options(PATHS, AUTHOR, CI, CONSOLE)
 def validate(*, output: str, since: str | None, **values: Any) -> int:

@@ -10,7 +10,7 @@ from reconciler.cli.options import DISTRIBUTION, examples
 
 
 def version_text() -> str:
-    """Return the installed version; `unknown` if the package is not installed."""
+    """Return the installed version, or `unknown` if the package is not installed."""
     try:
         return importlib.metadata.version(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:

@@ -51,8 +51,8 @@ QUERY_EVERY_S = 10.0
 def wait(*, names: tuple[str, ...], goal: str, live: bool, **values: Any) -> int:
     """Wait until jobs reach a state.
 
-    Reads the status files that another reconcile writes. Exits with 0 once all jobs are in the state, with 1 as soon as
-    a job is stalled or can no longer reach it, and with 75 after the timeout.
+    Without --live, the command reads the status files that another reconcile process writes. It exits with 0 once all
+    jobs are in the state, with 1 as soon as a job is stalled or can no longer reach it, and with 75 after the timeout.
     """
     console = ConsoleOutput.of(values)
     read_statuses_of(values, names)

@@ -1,7 +1,7 @@
 """`reconcile` without a verb: watches until SIGTERM or Ctrl-C; a second signal ends it at once.
 
 One signal must be enough, whatever state the streams, the event loop or a library is in. SIGHUP reopens the log and the
-audit log, as for other daemons; so a lost terminal does not end the watch.
+audit log, as in other daemons, so a lost terminal does not end the watch.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from reconciler.views.problems import document_problems
 from reconciler.wiring.monitoring import MonitoringError, open_observers
 
 STOP_TIMEOUT_S = 24.0
-"""The process exits this long after the first signal even if something hangs. 25 s are documented."""
+"""The process exits this long after the first signal, even if something hangs. The documentation promises 25 s."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def watch(values: OptionValues) -> int:
     """Watch, log what changes, and return the exit code.
 
-    If the specs directory is missing at the start, that is an error. If it disappears later, the watch waits for it.
+    A specs directory that is missing at the start is an error. If it disappears later, the watch waits for it.
     """
     where = paths(values)
     if where.remote is None and not where.specs.exists():
@@ -110,7 +110,7 @@ def _log_file(values: OptionValues, stack: ExitStack) -> LogFile | None:
 
 
 class _Stderr:
-    """The current `sys.stderr`. The footer replaces `sys.stderr`, so that log lines scroll above it."""
+    """A stream that writes to the current `sys.stderr`: the footer replaces it, so that log lines scroll above it."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -120,9 +120,9 @@ class _Stderr:
 
 
 def _stop_at_signals(stop: asyncio.Event, log_stop: Callable[[], None]) -> None:
-    """Set the event at the first signal. The second signal ends the process as if it had no handler.
+    """Set the event at the first signal. The second signal ends the process at once.
 
-    This uses `signal.signal` and not the loop's handlers, because those do not run while something blocks the loop.
+    This function uses `signal.signal` and not the loop's handlers, which do not run while the loop is blocked.
     """
     loop = asyncio.get_running_loop()
 
@@ -132,9 +132,9 @@ def _stop_at_signals(stop: asyncio.Event, log_stop: Callable[[], None]) -> None:
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         for each in SIGNALS:
-            # The kernel ignores the default action of a signal for process 1, such as that of a container.
+            # For process 1, as in a container, the kernel ignores the default action of a signal.
             signal.signal(each, _exit_at_once if os.getpid() == 1 else signal.SIG_DFL)
-        # A hanging thread, for example in a vendor's library, would keep the interpreter from exiting.
+        # A thread that hangs, for example in a vendor's library, would keep the interpreter from exiting.
         signal.signal(signal.SIGALRM, _exit_after_timeout)
         signal.setitimer(signal.ITIMER_REAL, STOP_TIMEOUT_S)
         loop.call_soon_threadsafe(request_stop)
@@ -157,10 +157,10 @@ def _reopen_at_hangup(reopen: Callable[[], None], log_reopen: Callable[[], None]
 
 
 def _exit_at_once(number: int, _frame: FrameType | None) -> None:
-    """Exit with the code of a process that a signal ended."""
+    """Exit with the code that a shell reports for a process that was ended by this signal."""
     os._exit(128 + number)
 
 
 def _exit_after_timeout(_number: int, _frame: FrameType | None) -> None:
-    """Exit although requests are in progress. Nothing is lost, because their receipts are on the disk."""
+    """Exit even if requests are in progress. Nothing is lost, because their receipts are on the disk."""
     os._exit(os.EX_OK)

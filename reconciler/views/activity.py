@@ -1,4 +1,4 @@
-"""Progress of a run, built from the events of its passes: one line per notable event, and one line while it waits."""
+"""The progress of a run, from the events of its passes: a line for each notable event, and a line while it waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reconciler.views.text import clean, count, names, span_of_seconds
 
 @dataclass(frozen=True, slots=True)
 class ActivityLine:
-    """One line of progress, with the same content as fields for a JSON log."""
+    """One line of progress: its message, and the same content as fields for a JSON log."""
 
     message: str
     fields: dict[str, str]
@@ -37,10 +37,10 @@ class Activity:
     """The state of a run, as its events report it."""
 
     current_step: str
-    """What the run does now, while no observation or request is pending."""
+    """What the run does while no observation or request is pending."""
     sent: list[Action] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
-    """The names of the jobs for which a line has reported how their change ended."""
+    """The names of the jobs for which a line has reported the outcome of their change."""
     _observing: dict[Account, ObservationStarted] = field(default_factory=dict)
     _responses: Counter[Account] = field(default_factory=Counter)
     _unanswered: dict[str, Verb] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Activity:
     _unobserved: dict[Account, str] = field(default_factory=dict)
 
     def record(self, event: PassEvent) -> ActivityLine | None:
-        """Record an event. Returns the line to print for it, or None if the event is not worth one."""
+        """Record an event, and return the line to print for it, or None if it needs no line."""
         match event:
             case ObservationStarted():
                 self._observing[event.account] = event
@@ -93,7 +93,7 @@ class Activity:
         return f"Interrupted after {span_of_seconds(int(elapsed_s))}: {'; '.join(parts)}"
 
     def _observation_line(self, event: ObservationEnded) -> ActivityLine | None:
-        """Report an outage when it begins and when it ends; passes in between are silent."""
+        """Return a line when an outage begins and when it ends, and None for the passes in between."""
         was_unobserved, name = event.account in self._unobserved, clean(event.name)
         fields = {"provider": event.name, "account": str(event.account)}
         if event.unobserved is None:
@@ -123,14 +123,14 @@ class Activity:
         if self._observing:
             yield f"observing {', '.join(self._observation_text(begun) for begun in self._observing.values())}"
         if self._unanswered:
-            yield f"sent, no answer yet: {_requests_text(self._unanswered)}"
+            yield f"sent, no response yet: {_requests_text(self._unanswered)}"
         if self._unconfirmed:
             yield f"not confirmed yet: {_requests_text(self._unconfirmed)}"
         yield from self._unobserved_accounts()
 
     def _observation_text(self, begun: ObservationStarted) -> str:
         responses = self._responses[begun.account]
-        return f"{clean(begun.name)} ({count(begun.jobs, 'job')}, {count(responses, 'answer')} so far)"
+        return f"{clean(begun.name)} ({count(begun.jobs, 'job')}, {count(responses, 'response')} so far)"
 
     def _unobserved_accounts(self) -> Iterable[str]:
         if self._unobserved:
@@ -149,7 +149,7 @@ def _closed_line(name: str, receipt: Receipt) -> ActivityLine:
 
 
 def _requests_text(verbs: dict[str, Verb]) -> str:
-    """Return `cancel of a, b, pause of c` for jobs, given with the verb of each."""
+    """Return text such as `cancel of a, b, pause of c`. `verbs` maps the names of jobs to their verbs."""
     by_verb = {verb: [name for name, each in verbs.items() if each is verb] for verb in Verb}
     return ", ".join(f"{verb} of {names(found)}" for verb, found in by_verb.items() if found)
 

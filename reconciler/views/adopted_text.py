@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def adopted_spec(name: str, provider: str, job: ObservedJob, now: datetime) -> str:
-    """Return the YAML of a spec that only observes a job. Its first line is a comment that identifies the job."""
+    """Return the YAML of a spec that only observes a job. Its first line is a comment that describes the job."""
     model = [clean(job.model)] if isinstance(job.model, str) else []
     created = [f"created {moment(job.created_at)}"] if isinstance(job.created_at, datetime) else []
     facts = ", ".join([*model, *created, f"{job.phase} when adopted on {now.astimezone(UTC):%Y-%m-%d}"])

@@ -27,11 +27,11 @@ CREATED, STARTED, REQUESTED, ACCEPTED, OBSERVED, LOGGED, FINISHED, CONFIRMED, OB
 
 @dataclass(frozen=True, slots=True)
 class JobDescription:
-    """Everything that is known of one job.
+    """Everything that is known about one job.
 
     Args:
         row: the job's status, compared with the current spec.
-        document: its spec; None if the spec is not valid.
+        document: its spec, or None if the spec is not valid.
         log: the events and checkpoints that the provider has for the job; empty unless they were requested.
     """
 
@@ -134,7 +134,7 @@ def _status_entries(status: JobStatus) -> Iterator[TimelineEntry]:
         )
         yield from ((at, rank, "provider", text) for at, rank, text in times if at is not None)
         if job.started_at is not None and job.started_at not in observed_at:
-            # The status holds the provider's start time, or else our first observation; the file does not say which.
+            # The status records the provider's start time, or else the first observation, and does not say which.
             yield job.started_at, STARTED, "observed", "first observed running, or the provider's start time"
     for receipt in status.receipts:
         yield from _receipt_entries(receipt)
@@ -171,7 +171,7 @@ def _log_entries(log: Iterable[JobEvent | JobCheckpoint]) -> Iterator[TimelineEn
 
 
 def _order(entry: TimelineEntry) -> tuple[bool, float, int]:
-    """Sort by time; entries without a time come first."""
+    """Return the sort key of an entry: entries without a time first, then by time and rank."""
     at, rank, *_ = entry
     return at is not None, at.timestamp() if at else 0.0, rank
 

@@ -23,7 +23,7 @@ LISTED_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class UnmanagedJob:
-    """A job without a spec, and the name of the provider that has it."""
+    """A job without a spec, and the name of its provider."""
 
     provider: str
     job: ObservedJob
@@ -45,21 +45,23 @@ class Drift:
 
 
 def drift_text(drift: Drift, context: RenderContext) -> str:
-    """Return the drifting and unmanaged jobs as tables, and their numbers in the last line."""
+    """Return the drifting and unmanaged jobs as tables, with their numbers in the last line."""
     rows, unmanaged, canvas = drift.rows, drift.unmanaged, context.canvas
     parts: list[RenderableType] = []
     if rows:
-        parts.append(section("Not as the spec wants", _drifting_table(rows, canvas.width), STYLES[JobState.STALLED]))
+        parts.append(section("Not as desired", _drifting_table(rows, canvas.width), STYLES[JobState.STALLED]))
     if unmanaged:
         table_ = _unmanaged_table(unmanaged, canvas.width, context.now)
         parts.append(section("Without a spec", table_, STYLES[JobState.OUT_OF_DATE]))
     if (more := len(unmanaged) - LISTED_MAX) > 0:
         parts += [styled(f"and {more:,} more: -o json lists them all", "dim"), Text()]
     if not (rows or unmanaged):
-        nothing = "Nothing drifts." if drift.is_complete else "Nothing drifts among the jobs that could be observed."
+        nothing = "No drift." if drift.is_complete else "No drift among the jobs that could be observed."
         return canvas.render([styled(nothing, "bold")])
     unfinished = sum(each.job.phase in UNFINISHED for each in unmanaged)
-    numbers = f"{count(len(rows), 'job')} not as wanted; {len(unmanaged):,} without a spec, {unfinished:,} unfinished."
+    numbers = (
+        f"{count(len(rows), 'job')} not as desired; {len(unmanaged):,} without a spec ({unfinished:,} unfinished)."
+    )
     return canvas.render([*parts, styled(f"Drift: {numbers}", "bold")])
 
 
@@ -114,7 +116,7 @@ def _unmanaged_table(unmanaged: Sequence[UnmanagedJob], width: int, now: datetim
 
 
 def _text(value: object) -> str | None:
-    """Return a field as text; None if the provider left it out."""
+    """Return the value of a field, or None if the provider left it out."""
     return value if isinstance(value, str) else None
 
 

@@ -1,4 +1,4 @@
-"""The pages of `explain`: what a field of a document or a reason means, and suggestions for a misspelt topic.
+"""The pages of `explain`: the meaning of a field of a document or of a reason, and a suggestion for a misspelt topic.
 
 The meaning of each reason is documented in `model.reason`. This module adds what a person should do about it.
 """
@@ -33,15 +33,20 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         },
         "Reconciling": {
             Reason.CANCEL_PENDING: "Wait. A later pass confirms the change, or reports why it cannot.",
-            Reason.PAUSE_PENDING: "Wait. After 30 minutes it becomes Stalled; then check the provider's dashboard.",
+            Reason.PAUSE_PENDING: (
+                "Wait. After 30 minutes the job becomes Stalled; then check the provider's dashboard."
+            ),
             Reason.RESUME_PENDING: "Wait. A later pass confirms the change, or reports why it cannot.",
             Reason.CANCELLING_ELSEWHERE: (
-                "Find out who cancels it, or declare it cancelled. After two hours it becomes Stalled."
+                "Find out who cancels the job, or declare it cancelled. After two hours the job becomes Stalled."
             ),
             Reason.PHASE_NOT_UNDERSTOOD: (
-                "Update reconcile. To stop the job now, use the provider's dashboard. After a day it becomes Stalled."
+                "Update reconcile. To cancel the job now, use the provider's dashboard. "
+                "After a day the job becomes Stalled."
             ),
-            Reason.SPEC_DELETED: "Nothing. The status is removed once its requests are closed and no longer count.",
+            Reason.SPEC_DELETED: (
+                "Nothing. The status is removed once its requests are closed and no longer count for the guard."
+            ),
         },
         "Stalled": {
             Reason.JOB_NOT_FOUND: "Correct spec.jobId, or the account: its key, project or address.",
@@ -62,7 +67,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANCEL_STUCK: (
                 "Contact the provider's support. The receipt in the status says when the cancel was accepted."
             ),
-            Reason.CONTESTED: "Find out who resumes or pauses the job. Then correct the spec, or stop them.",
+            Reason.CONTESTED: "Find out who resumes or pauses the job. Then correct the spec, or ask them to stop.",
             Reason.REVISION_NOT_TRUSTED: (
                 "Finish the merge, check out the branch, accept the rewound branch, or correct Settings."
             ),
@@ -79,7 +84,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass. If it persists, contact the provider's support.",
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
             Reason.RATE_LIMITED: "Wait. If it persists, lower spec.rateLimit in the Provider document.",
-            Reason.AUTHENTICATION_FAILED: "Set the variable or file that the message names to a key that works.",
+            Reason.AUTHENTICATION_FAILED: "Put a valid key in the variable or file that the message names.",
         },
         "History": {
             Reason.JOB_CHANGED: NOTHING_TO_DO,
@@ -88,7 +93,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
         },
     }
 )
-"""What to do about each reason, by the place where it appears: a condition, a provider, or a mark in a history."""
+"""What to do about each reason, by the place where it appears: in a condition, for a provider, or in a history."""
 
 PLACE_TITLES = MappingProxyType(
     {
@@ -121,7 +126,7 @@ def overview_text(notes: Sequence[FieldNote], canvas: Canvas) -> str:
 
 
 def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str | None:
-    """Return the page of a reason, or of every field with that name; None if there is neither.
+    """Return the page of a reason, or the pages of all fields with that name, or None if there is neither.
 
     A field is named by its path or the end of its path. Case is ignored.
     """
@@ -135,7 +140,7 @@ def explain_text(topic: str, notes: Sequence[FieldNote], canvas: Canvas) -> str 
 
 
 def nearest_topic(topic: str, notes: Sequence[FieldNote]) -> str | None:
-    """Return the most similar topic: a reason, a field's path, or the end of one. None if nothing is similar."""
+    """Return the most similar topic: a reason, or the path of a field or its end. Return None if nothing is similar."""
     ends = (".".join(note.path.split(".")[start:]) for note in notes for start in range(note.path.count(".") + 1))
     words = {word.lower(): word for word in (*Reason, *ends)}
     found = get_close_matches(topic.lower(), words, n=1)
@@ -161,7 +166,7 @@ def _field_page(note: FieldNote, notes: Sequence[FieldNote]) -> list[RenderableT
         parts.append(_indented(note.description))
     if note.path == OPTIONS:
         types = ", ".join(each.path for each in notes if "." not in each.path and each.path not in ALL_KINDS)
-        parts.append(_indented(f"They depend on spec.type: reconcile explain TYPE, for one of {types}."))
+        parts.append(_indented(f"The options depend on spec.type. Run reconcile explain TYPE, with one of {types}."))
     children = [each for each in notes if each.path.rpartition(".")[0] == note.path]
     return [*parts, *([Text(), _lines(children)] if children else []), Text()]
 

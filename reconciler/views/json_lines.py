@@ -1,8 +1,9 @@
-"""Plans and results as NDJSON: one JSON object per line, with the field names of OpenTofu where it has them.
+"""Plans and results as NDJSON: one JSON object per line, with OpenTofu's field names where it has an equivalent.
 
-The first line is the version. Then come the changes with their outcomes, then problems, then a summary with every exit
-code that applies. The output is ASCII only, so that no text in it can control a terminal. Consumers skip line types
-that they do not know. A change that breaks consumers increments `UI_VERSION`.
+The first line is the version. Then come the changes with their outcomes, the jobs that are no longer managed, the
+problems, and a summary with every exit code that applies. The output is ASCII only, so that no text in it can control a
+terminal. Consumers should skip line types that they do not know. A change that breaks consumers increments
+`UI_VERSION`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _line(type_: str, message: str, payload: Payload, level: str = "info") -> Pa
 
 
 def _row_lines(row: Row) -> Iterator[Payload]:
-    """Yield the planned change of one job and its outcome, or its drift."""
+    """Yield the lines for the planned change of one job and its outcome, or for its drift."""
     if row.action is None:
         if is_drifting(row):
             yield _line("drift", f"{row.name}: {row.status.phase}", {"change": {"resource": _resource(row)}})
@@ -69,7 +70,7 @@ def _row_lines(row: Row) -> Iterator[Payload]:
 
 
 def _orphan(status: JobStatus) -> Payload:
-    """Return the line of a job that is no longer managed, because its spec was deleted."""
+    """Return the line for a job that is no longer managed, because its spec was deleted."""
     resource = {
         "name": status.name,
         "source": status.source,

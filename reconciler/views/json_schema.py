@@ -1,4 +1,4 @@
-"""The documents as one JSON Schema, and as a flat list of fields for `explain` and the reference.
+"""The format of the documents as one JSON Schema, and as a flat list of fields for `explain` and the reference.
 
 Everything is derived from the pydantic models that read the documents, so that nothing is defined twice. The schema
 requires YAML numbers and booleans, because editors check those. `reconcile` itself also accepts them as quoted text.
@@ -26,11 +26,11 @@ Options = Mapping[str, type[BaseModel]]
 """The model of `spec.options`, by provider type."""
 
 _KEYWORDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
-"""JSON Schema's names for bounds. If a validator runs before the bound, pydantic writes its own name for it."""
+"""JSON Schema's names for bounds. If a validator runs before a bound is checked, pydantic writes its own names."""
 
 
 class _Untitled(GenerateJsonSchema):
-    """A schema generator without titles, because pydantic only derives them from the names of the fields."""
+    """A schema generator that writes no titles, because pydantic only derives them from the names of the fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Return False."""
@@ -40,7 +40,7 @@ class _Untitled(GenerateJsonSchema):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldNote:
-    """One field. `path` begins with a kind, or with a provider type if the field is one of that type's options."""
+    """The description of one field. `path` begins with a kind, or with a provider type if the field is an option."""
 
     path: str
     type: str
@@ -116,7 +116,7 @@ def _walk(path: str, node: dict[str, Any], definitions: dict[str, Any], *, is_re
 
 
 def _choices(node: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the alternatives that a field accepts, without null, because null means the same as no field."""
+    """Return the alternatives that a field accepts, without null, which means the same as leaving the field out."""
     node = _resolved(node, definitions)
     alternatives = node.get("anyOf") or node.get("oneOf") or [node]
     return [_resolved(each, definitions) for each in alternatives if each.get("type") != "null"]

@@ -1,4 +1,4 @@
-"""The age of statuses: when the last pass ended on this machine, and which accounts it did not observe."""
+"""The age of statuses: when the last pass on this machine ended, and which accounts it did not observe."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from reconciler.model.report import Report
 from reconciler.views.text import NAMED_MAX, clean, span
 
 LATE = timedelta(minutes=1)
-"""An account is named if its last observation is more than this much older than the last pass."""
+"""An account is named if its last observation was earlier than the last pass by more than this."""
 
 
 def last_pass_text(report: Report, now: datetime) -> str:
-    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`. Empty if this machine made no pass."""
+    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`, or an empty text without a last pass."""
     last = report.last_pass
     if last is None:
         return ""

@@ -1,8 +1,7 @@
 """Layout of text with `rich`: tables, sections and listings for a given width.
 
 Layouts are ASCII without boxes or ellipses, so that they stay readable in a log. Colours are the basic colours of the
-terminal, because their user has made them readable on a light or dark background. No information depends on colour
-alone.
+terminal, because its user has chosen them for a light or dark background. No information depends on colour alone.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from reconciler.views.text import clean
 
 GAP = 2
 FOLDED_MIN = 12
-"""A column that may fold keeps this width, so that words fit, while another such column can be made narrower."""
+"""Columns with `fold_at` are first narrowed to this width, at which most words fit. Only then are others narrowed."""
 UNLIMITED_WIDTH = 4096
 """The width of a canvas that folds nothing, for pipes and files."""
 
@@ -51,7 +50,7 @@ class Canvas:
         console = Console(
             file=file,
             width=self.width,
-            height=24,  # with TERM=dumb, rich ignores a width that comes without a height
+            height=24,  # with TERM=dumb, rich ignores a width without a height
             force_terminal=self.has_color,
             color_system="standard" if self.has_color else None,
             no_color=not self.has_color,
@@ -85,7 +84,7 @@ class Column:
 
     @property
     def min_width(self) -> int:
-        """The width below which the table drops columns."""
+        """The width to which the column may be folded before the table drops columns."""
         return max(cell_len(self.title), min(self.full_width, self.fold_at or self.full_width))
 
 
@@ -140,12 +139,12 @@ def listing(rows: Sequence[tuple[Text, ...]], *, indent: int = 2) -> RenderableT
 
 @dataclass(frozen=True, slots=True)
 class SentenceTable:
-    """Rows whose last cell is a sentence: in columns, or with each sentence below its row if one does not fit."""
+    """Rows whose last cell is a sentence: in columns, or with each sentence below its row if the columns do not fit."""
 
     rows: Sequence[tuple[Text, ...]]
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield what `rich` draws."""
+        """Yield the renderables that `rich` draws."""
         widths = (max(cell.cell_len for cell in column) for column in zip(*self.rows, strict=True))
         if sum(width + GAP for width in widths) <= options.max_width:
             yield listing(self.rows)
@@ -156,5 +155,5 @@ class SentenceTable:
 
 
 def section(title: str, body: RenderableType, style: str = "") -> RenderableType:
-    """Return a body below a title, followed by an empty line."""
+    """Return a title, a body below it, and an empty line."""
     return Group(styled(title, f"bold {style}".strip()), body, Text())

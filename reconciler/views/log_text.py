@@ -11,12 +11,12 @@ from reconciler.views.text import clean
 
 STYLES = {"warning": "yellow", "error": "red"}
 VERBOSE_ONLY = frozenset({"account", "revision", "phase", "reason", "action", "verb", "jobs"})
-"""Fields that are shown with `-v` only, because the message has the same information."""
+"""Fields that are shown only with `-v`, because the message usually contains the same information."""
 _TIME = slice(len("2026-11-23T"), len("2026-11-23T14:03:20"))
 
 
 def log_line(event: Mapping[str, Any], *, is_verbose: bool) -> Text:
-    """Return `14:03:20 support-triage  cancel sent`, in UTC.
+    """Return an event as a line such as `14:03:20 support-triage  cancel sent`, with the time in UTC.
 
     Args:
         event: the fields of the event; `event`, `level` and `at` are always present.

@@ -1,9 +1,9 @@
-"""Parts of Markdown texts for GitHub.
+"""Building blocks of Markdown text for GitHub.
 
 Rules:
 
-- Text from specs and providers cannot create markup or links, notify a user or break out of its table cell. Copied from
-  the page, it is unchanged.
+- Text from specs and providers cannot create markup or links, notify a user or break out of its table cell. A reader
+  who copies it from the page gets the original text.
 - Commands are formatted as code.
 - A text that is too long is cut between two lines, and a notice at the end says so.
 """
@@ -22,7 +22,7 @@ from reconciler.views.text import clean
 CUT = "\n_Cut after {kept:,} of {lines:,} lines, because there is no room for more. `reconcile {verb}` shows all._\n"
 
 _BREAK = "<!-- -->"
-"""An empty comment. It is neither shown nor copied, and it splits a reference, because GitHub finds none across it."""
+"""An empty comment. GitHub neither shows nor copies it, and recognises no reference that it splits."""
 _SPECIAL = re.compile(
     r"""
       (?P<markup> [\\`*_\[\]<>|~&] )
@@ -37,16 +37,16 @@ _SPECIAL = re.compile(
     """,
     re.VERBOSE,
 )
-"""Markup, and the beginnings of text that GitHub turns into links or notifications
+"""Markup, and the beginning of each text that GitHub turns into a link or a notification
 (https://docs.github.com/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls).
 """
 _SHORTER_THAN_A_SHA = 6
-"""Digits. GitHub links a commit from seven hexadecimal digits on."""
+"""How many hexadecimal digits are left together. GitHub links seven or more as a commit."""
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def escaped(text: str) -> str:
-    """Return untrusted text as one line of Markdown that shows it unchanged, without links and notifications."""
+    """Return untrusted text as one line of Markdown that shows it unchanged, without links or notifications."""
     return _SPECIAL.sub(_harmless, clean(text))
 
 
@@ -63,7 +63,7 @@ def _harmless(found: re.Match[str]) -> str:
 
 
 def advice(text: str) -> str:
-    """Return one of our own sentences as Markdown: text in backticks is code, and the rest is escaped."""
+    """Return a message that `reconcile` wrote as Markdown: text in backticks is code, and the rest is escaped."""
     parts = _CODE.split(clean(text))
     return "".join(f"`{part}`" if at % 2 else escaped(part) for at, part in enumerate(parts))
 
@@ -74,7 +74,7 @@ def table_row(*cells: str) -> str:
 
 
 def bytes_of(text: str) -> int:
-    """Return the size of a text in bytes. A limit in characters uses `len` instead."""
+    """Return the size of a text in bytes. For a limit in characters, use `len` instead."""
     return len(text.encode())
 
 
@@ -89,7 +89,7 @@ def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
     whole = "\n".join(lines) + "\n"
     if limit.size_of(whole) <= limit.maximum:
         return whole
-    # The longest notice that can be needed is reserved first, so that the text with the notice fits too.
+    # Room for the longest possible notice is reserved first, so that the text fits together with the notice.
     left = limit.maximum - limit.size_of(CUT.format(kept=len(lines), lines=len(lines), verb=verb))
     kept = 0
     for line in lines:
@@ -102,7 +102,7 @@ def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
 
 
 def problem_lines(title: str, found: Iterable[Problem]) -> Iterator[str]:
-    """Yield a list of problems with its title; nothing if there is no problem."""
+    """Yield a title and a list of problems, or nothing if there is no problem."""
     problems = list(found)
     if problems:
         yield from ("", f"#### {title}", "")
@@ -113,7 +113,7 @@ def problem_lines(title: str, found: Iterable[Problem]) -> Iterator[str]:
 
 
 def state_lines(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a table of jobs with the reason and message of each; nothing if there is no job."""
+    """Yield a title and a table of jobs with the reason and message of each, or nothing if there is no job."""
     if not rows:
         return
     yield from ("", f"#### {title}", "", "| Job | Reason | Message |", "|---|---|---|")

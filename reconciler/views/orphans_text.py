@@ -42,11 +42,11 @@ def orphan_lines(orphans: Sequence[JobStatus]) -> Iterator[str]:
 
 
 def last_phase_text(status: JobStatus) -> str:
-    """Return the last known phase of an orphan, and whether its job continues."""
+    """Return the last known phase of an orphan, and whether its job has ended or continues."""
     if status.final:
         return f"has ended: {status.phase}"
     continues = ", and continues" if status.phase in UNFINISHED else ""
-    return f"last seen {status.phase}{continues}"
+    return f"last observed {status.phase}{continues}"
 
 
 def _job_text(status: JobStatus) -> str:

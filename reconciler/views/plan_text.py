@@ -1,6 +1,7 @@
-"""A plan as text: each change with its cause and its usage so far, then jobs that need a person, then the totals.
+"""A plan as text: each change with its cause and the usage of its job, then the other jobs by state, then the totals.
 
-All changes are listed, however many, because a reader approves them. All other lists are cut at a maximum.
+All changes are listed, however many there are, because a person approves them. Of the jobs that do not change, at most
+`LISTED_MAX` are listed in each state.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from reconciler.views.unobserved_text import unobserved_part
 from reconciler.views.usage import expected_end, job_age, time_left, time_left_text, usage_text
 
 EXPLAINED_MAX = 10
-"""Up to this many changes get a block of lines each; more get one line each."""
+"""Up to this many changes have a block of lines each; more have one line each."""
 LISTED_MAX = 20
-"""Of the jobs that do not change, this many in each state are listed."""
+"""How many of the jobs that do not change are listed, at most, in each state."""
 
 DITTO = '"'
-"""Replaces a reason that is the same as in the line above. All jobs of a cancelled sweep have one reason."""
+"""The mark for a reason that is the same as in the line above, as for the jobs of a cancelled sweep."""
 
 TARGETS = {Verb.CANCEL: "cancelled", Verb.PAUSE: "paused", Verb.RESUME: "running"}
 VERB_STYLES = {Verb.CANCEL: "bold red", Verb.PAUSE: "bold yellow", Verb.RESUME: "bold green"}
@@ -82,7 +83,7 @@ def _totals(pending: list[Row], rest: list[Row], orphans: int) -> str:
 
 
 def _unchanged(report: Report) -> str:
-    """Return the sentence for a plan without a change."""
+    """Return the message for a plan without a change."""
     if not report.rows:
         return "No jobs found."
     is_complete = not any(row_state(row).job_state is JobState.UNOBSERVED for row in report.rows)
@@ -118,7 +119,7 @@ def _explained(row: Row, action: Action, now: datetime) -> RenderableType:
 def _brief(rows: list[Row], canvas: Canvas, now: datetime) -> RenderableType:
     actions = [row.action for row in rows if row.action is not None]
     reasons = [cause_text(action.because, action.reason) for action in actions]
-    if canvas.width < UNLIMITED_WIDTH:  # not in a pipe: a program reads each line alone
+    if canvas.width < UNLIMITED_WIDTH:  # not in a pipe, where a program reads each line by itself
         reasons = [DITTO if at and reason == reasons[at - 1] else reason for at, reason in enumerate(reasons)]
     columns = [
         Column("CHANGE", [Text(action.verb, VERB_STYLES[action.verb]) for action in actions]),
@@ -161,6 +162,6 @@ def unjudged_limits_part(rows: Iterable[Row]) -> list[RenderableType]:
 
 
 def _state_line(row: Row, state: RowState, style: str) -> tuple[Text, ...]:
-    # A suspended job has no other reason than the one in the title of the section.
+    # A suspended job has no reason column, because the title of the section already states its reason.
     reason = () if state.job_state is JobState.SUSPENDED else (styled(state.reason, style),)
     return (styled(row.name), *reason, styled(state.message))

@@ -1,6 +1,6 @@
 """Errors and warnings of a report as data: for people on stderr, and for programs as `diagnostic` lines.
 
-They are ordered from a mere notice to the error that stopped everything, because people read the end of a terminal.
+They are ordered from notices to the error that stopped everything, because a terminal shows the end of its output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One error or warning. `code` is a word to search for; `hint` is what to do about it."""
+    """One error or warning. `code` is a word to search for; `hint` says what to do about the problem."""
 
     severity: Severity
     code: str
@@ -38,7 +38,7 @@ class Problem:
 
 
 def problems(report: Report) -> tuple[Problem, ...]:
-    """Return all problems except unobserved accounts and unjudged limits, which the text output shows itself."""
+    """Return all problems except unobserved accounts and limits that cannot be judged, which text output contains."""
     return (
         *(_notice(text) for text in report.notices),
         *_expired_clocks(report),
@@ -50,7 +50,7 @@ def problems(report: Report) -> tuple[Problem, ...]:
 
 
 def every_problem(report: Report) -> tuple[Problem, ...]:
-    """Return all problems, for formats that show none of them to a person."""
+    """Return all problems, for formats that show none of them to a reader."""
     return (*unjudged_limits(report), *problems_outside_status(report))
 
 
@@ -60,7 +60,7 @@ def problems_outside_status(report: Report) -> tuple[Problem, ...]:
 
 
 def problems_outside_documents(report: Report) -> tuple[Problem, ...]:
-    """Return the problems that do not concern a document."""
+    """Return the same problems as `problems`, except those about documents."""
     return problems(replace(report, diagnostics=()))
 
 
@@ -70,7 +70,7 @@ def unobserved_accounts(report: Report) -> tuple[Problem, ...]:
 
 
 def unjudged_limits(report: Report) -> tuple[Problem, ...]:
-    """Return one problem for each cause that keeps limits from being judged, with the names of the jobs."""
+    """Return one problem for each reason why limits cannot be judged, with the names of the jobs."""
     by_cause: dict[str, list[str]] = {}
     for row in report.rows:
         if row.unobserved is None and row.status.has_unjudged_limit:
@@ -115,7 +115,7 @@ def validation_text(report: Report, context: RenderContext) -> str:
 def _lines(problem: Problem) -> list[RenderableType]:
     style = f"bold {STYLES[problem.severity]}"
     if problem.file is not None:
-        # Never folded, however long, because editors and CI systems parse lines with a file and line number.
+        # The line is never folded, because editors and CI systems parse lines with a file and line number.
         mark = " (warning)" if problem.severity is Severity.WARNING else ""
         text = Text(f"{clean(problem.summary)}{mark}", no_wrap=True, overflow="ignore")
         place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
@@ -134,7 +134,7 @@ def _internal_error(text: str) -> Problem:
 
 
 def _expired_clocks(report: Report) -> list[Problem]:
-    """Return one problem for each timeout that expired, with the jobs that were left."""
+    """Return one problem for each time limit that expired, with the jobs that were left."""
     unobserved = {row.name for row in report.rows if row.unobserved is not None}
     return [_expired(each, unobserved) for each in report.expired]
 
@@ -149,13 +149,13 @@ def _expired(expired: Expired, all_unobserved: Collection[str]) -> Problem:
     return Problem(
         severity=Severity.ERROR,
         code="TimedOut",
-        summary=f"{expired.clock}={span_of_seconds(expired.length_s)} ran out with {' and '.join(left)}",
+        summary=f"{expired.clock}={span_of_seconds(expired.length_s)} expired with {' and '.join(left)}",
         hint=f"Nothing is lost: the next pass continues from here. To allow more time: {expired.clock}=1h",
     )
 
 
 def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
-    """Return one problem for each refusal of the guard. The hint is the same for all, so the last one has it."""
+    """Return one problem for each refusal of the guard. Only the last one has the hint, which is the same for all."""
     wanted = {name for refusal in refusals for name in refusal.names}
     hint = f"No change was requested for {names(sorted(wanted))}. "
     if all(refusal.doubt is not None for refusal in refusals):
@@ -178,7 +178,7 @@ def _refused(refusals: tuple[Refusal, ...]) -> list[Problem]:
 
 
 def _unplanned(actions: tuple[Action, ...]) -> list[Problem]:
-    """Return one problem for each change that the pinned plan lacks. The hint is the same for all."""
+    """Return one problem for each change that the pinned plan lacks. Only the last one has the hint."""
     hint = "No change outside the plan was requested. Make a new plan, and have it approved."
     return [
         Problem(

@@ -1,4 +1,4 @@
-"""Progress between two reports: one summary line, and a line for each job that changed."""
+"""The progress from one report to the next: a summary line, and a line for each job that changed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from reconciler.views.text import clean, names
 
 
 def summary_line(report: Report) -> str:
-    """Return `3 as desired, 1 on the way; waiting for support-triage`. Totals come first: a terminal cuts the end."""
+    """Return text such as `3 as desired, 1 on the way; waiting for support-triage`.
+
+    The totals come first, because a narrow terminal cuts off the end.
+    """
     totals = ", ".join(f"{number:,} {state}" for state, number in count_by_state(report.rows).items() if number)
     waiting = [row.name for row in report.rows if row_state(row).job_state is JobState.ON_THE_WAY]
     return f"{totals}; waiting for {names(waiting)}" if waiting else totals or "no jobs"
 
 
 def changed_lines(before: Report | None, after: Report) -> tuple[str, ...]:
-    """Return a line for each job that changed since the report before, or whose change was requested."""
+    """Return a line for each job that changed. A job that `before` lacks has a line only if a change was requested."""
     old = {row.name: _line(row) for row in before.rows} if before is not None else {}
     new = ((row, _line(row)) for row in after.rows)
     return tuple(

@@ -21,7 +21,7 @@ from reconciler.views.text import NO_VALUE
 
 @dataclass(frozen=True, slots=True)
 class TypeLine:
-    """One provider type. `problem` is the reason why it cannot be used here; `variable` usually has its credential."""
+    """One provider type. `problem` says why it cannot be used; `variable` usually contains its credential."""
 
     name: str
     capabilities: Capabilities | None = None
@@ -31,7 +31,7 @@ class TypeLine:
 
 @dataclass(frozen=True, slots=True)
 class AccountLine:
-    """One account under one of its names. `code` is a reason, `Works` or `NotChecked`."""
+    """One account under one of its names. `code` is the reason of a failure, `Works` or `NotChecked`."""
 
     name: str
     account: str | None
@@ -51,7 +51,7 @@ class ProviderListing:
 
 
 def capabilities_text(can: Capabilities) -> Mapping[str, str]:
-    """Return the capabilities of a type as words, by capability."""
+    """Return the name of each capability, with the value that a type has for it."""
     cancel = "at once" if can.cancel_is_immediate else "best effort"
     return {
         "cancel": cancel if can.confirms else f"{cancel}; only an end time proves it",
@@ -67,19 +67,19 @@ def capabilities_text(can: Capabilities) -> Mapping[str, str]:
 
 
 def providers_text(shown: ProviderListing, context: RenderContext) -> str:
-    """Return both tables, and below them the problem of each account that has one."""
+    """Return a table of types and a table of accounts, then the message of each account that cannot be used."""
     return _render(shown, context, [_types(shown.types, context.canvas.width), Text()])
 
 
 def providers_wide(shown: ProviderListing, context: RenderContext) -> str:
-    """Return the same with all capabilities of each type."""
+    """Return all capabilities of each type, then the accounts as in `providers_text`."""
     return _render(shown, context, _capability_sections(shown.types))
 
 
 def _render(shown: ProviderListing, context: RenderContext, parts: list[RenderableType]) -> str:
     canvas, accounts = context.canvas, shown.accounts
     parts += [styled(f"{each.name}: {each.problem}") for each in shown.types if each.problem]
-    parts.append(_accounts(accounts, canvas.width) if accounts else styled("No spec and no document names an account."))
+    parts.append(_accounts(accounts, canvas.width) if accounts else styled("No document names an account."))
     messages = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
     if messages:
         parts += [Text(), listing(messages, indent=0)]

@@ -1,4 +1,4 @@
-"""The input of a renderer besides the result that it shows."""
+"""The input of a renderer, besides the result to show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SizeOf = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class SizeLimit:
-    """The maximum size of a text, and the function that measures a text; `len` counts characters."""
+    """The maximum size of a text, and the function that measures it; `len` counts characters."""
 
     maximum: int = COMMENT_MAX
     size_of: SizeOf = len
@@ -24,14 +24,14 @@ class SizeLimit:
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """The width, the time and the limits for a rendered result.
+    """The width, the time and the size limit for a rendered result.
 
     Args:
         canvas: the width of the output, and whether it may have colours.
-        now: the time that ages are counted to.
+        now: the current time, from which ages are computed.
         version: the version of `reconcile`.
         result: the name of the result in `RENDERERS`; for a report, its operation.
-        reported: the names of jobs whose changes were already printed while the run went on.
+        reported: the names of jobs whose changes were already printed during the run.
         size_limit: the maximum size of a Markdown text.
     """
 

@@ -1,8 +1,8 @@
 """The renderers: for each result and output format, the function that renders it.
 
 A command finds its renderer in `RENDERERS`, and its option `-o` offers the formats of the table; the first one is the
-default. A new format is a module of this package and a row. Functions are named as text and imported when they are
-used, because `reconcile --help` needs the formats and must not import the modules.
+default. To add a format, add a module to this package and a row to the table. Functions are named as text and imported
+when they are used, because `reconcile --help` needs the formats and must not import the modules.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Renderer:
         function: `module:function` below `reconciler.views`. The function takes the result and a `RenderContext`, and
             returns the text.
         problems: the function that returns the problems of a report that the text leaves out. They go to stderr.
-        live: the function that draws the result on a terminal that is updated in place; None if the format has none.
+        live: the function that renders the result for a terminal that is updated in place; None if there is none.
         is_choice: whether `-o` offers the format; otherwise only a CI host or another option selects it.
     """
 
@@ -84,11 +84,11 @@ RENDERERS: Mapping[tuple[str, str], Renderer] = {
     ("providers", "wide"): Renderer("providers_text:providers_wide"),
     ("providers", "json"): Renderer("providers_text:providers_json"),
 }
-"""By result and format. `plan`, `apply` and `validate` are the operations that a report can be of."""
+"""The renderers, by result and format. `plan`, `apply` and `validate` are operations whose result is a report."""
 
 
 def renderer(result: str, format_: str) -> Renderer:
-    """Return the row for a result and a format. Raises `LookupError` if there is none."""
+    """Return the renderer for a result and a format. Raises `LookupError` if there is none."""
     found = RENDERERS.get((result, format_))
     if found is None:
         msg = f"nothing renders {result!r} as {format_!r}: RENDERERS has no such row"
@@ -97,12 +97,12 @@ def renderer(result: str, format_: str) -> Renderer:
 
 
 def render(result: str, format_: str, shown: Any, context: RenderContext) -> str:
-    """Return a result as text in a format. Raises `LookupError` if there is no row for it."""
+    """Return a result as text in a format. Raises `LookupError` if there is no renderer for it."""
     return renderer(result, format_).render(shown, replace(context, result=result))
 
 
 def formats(*results: str) -> tuple[str, ...]:
-    """Return the formats that `-o` offers for all of these results, the default first. Raises `LookupError` if none."""
+    """Return the formats that `-o` offers for all of these results, or raise `LookupError`. The default is first."""
     first, *others = (
         [format_ for (name, format_), row in RENDERERS.items() if name == result and row.is_choice]
         for result in results

@@ -1,4 +1,7 @@
-"""The result of a pass or of `validate` as Markdown, for the summary of a CI step. Important parts come first."""
+"""The result of a pass or of `validate` as Markdown, for the summary of a CI step.
+
+The most important parts come first.
+"""
 
 from __future__ import annotations
 

@@ -26,19 +26,19 @@ from reconciler.views.unobserved_text import unobserved_part
 
 LISTED_MAX = 50
 REFUSED_MAX = 5
-"""Up to this many refused changes get a line each; more get one line together."""
+"""Up to this many refused changes have a line each; more share one line."""
 
 PROGRESS_TEXT = {
     Progress.PLANNED: "is pending: not sent in this pass",
     Progress.REFUSED: "was refused: not sent",
     Progress.ACCEPTED: "accepted",
-    Progress.UNANSWERED: "was sent without a reply: the next check will show whether it worked",
+    Progress.UNANSWERED: "was sent, but not answered: the next observation shows whether it worked",
     Progress.NOT_DELIVERED: "could not be delivered: the next pass retries it",
     Progress.FORBIDDEN: "was forbidden: the credential may not do this",
     Progress.REJECTED: "was rejected by the provider",
     Progress.ALREADY_OVER: "refused: already",
     Progress.NOT_RECORDED: "was not sent: its receipt could not be written first",
-    Progress.OVERTAKEN: "was not sent: its spec, or what is published, changed meanwhile",
+    Progress.OVERTAKEN: "was not sent: its spec or the published statuses changed meanwhile",
 }
 ALL_REFUSED_TEXT = "all were refused: none was sent"
 SENT = frozenset({Progress.ACCEPTED, Progress.UNANSWERED, Progress.FORBIDDEN, Progress.REJECTED, Progress.ALREADY_OVER})
@@ -67,7 +67,7 @@ def result_text(report: Report, context: RenderContext) -> str:
 
 
 def _change_lines(report: Report, reported: Collection[str]) -> Iterator[str]:
-    """Yield a line for each change. Many refused changes are one line, because the table lists each of them."""
+    """Yield a line for each change. Many refused changes share one line, because the table lists each of them."""
     refused = [row for row in report.rows if row.progress is Progress.REFUSED]
     are_many = len(refused) > REFUSED_MAX
     for row in report.rows:
@@ -79,7 +79,7 @@ def _change_lines(report: Report, reported: Collection[str]) -> Iterator[str]:
 
 
 def change_line(row: Row) -> str | None:
-    """Return the outcome of a job's change in one line; None if it has none in this pass."""
+    """Return one line with the outcome of a job's change, or None if no change had an outcome in this pass."""
     closed = _closed_receipt(row)
     if row.action is not None and row.progress is not None:
         return f"{clean(row.name)}: {_outcome(row, row.action, row.progress, closed)}"
@@ -100,7 +100,7 @@ def _outcome(row: Row, action: Action, progress: Progress, closed: Receipt | Non
 
 
 def _closed_receipt(row: Row) -> Receipt | None:
-    """Return the newest receipt, if it was closed in this pass."""
+    """Return the newest receipt if this pass closed it, or None."""
     closed = closed_since(row.before, row.status)
     return closed[0] if closed and closed[0] is row.status.receipts[0] else None
 

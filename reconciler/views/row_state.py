@@ -1,7 +1,7 @@
-"""The state of a row, as every view shows it: the state of its job, and the `Ready` condition for this reader.
+"""The state of a row as every view shows it: the state of the job, and its `Ready` condition.
 
-A status holds what was last observed. If the last observation failed, the job must not be shown as ready. This module
-is the only place that decides so.
+A status records the last successful observation. If a later observation failed, the job must not be shown as ready.
+Only this module decides that.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class RowState:
 
 
 def row_state(row: Row) -> RowState:
-    """Return the state to show for a row."""
+    """Return the state that views show for a row."""
     ready = row.status.ready
-    # A status that is older than its spec stays OutOfDate: that is the reason why nothing was observed.
+    # A status that is older than its spec is shown as OutOfDate, even if the last observation failed.
     if ready.reason is not Reason.OUT_OF_DATE and row.unobserved is not None:
         return RowState(
             JobState.UNOBSERVED,
@@ -106,27 +106,27 @@ def is_drifting(row: Row) -> bool:
 
 
 def count_by_verb(rows: Iterable[Row]) -> dict[Verb, int]:
-    """Return the number of changes of each verb, including verbs without any."""
+    """Return the number of changes with each verb, which may be 0."""
     found = Counter(row.action.verb for row in rows if row.action is not None)
     return {verb: found[verb] for verb in Verb}
 
 
 def count_by_state(rows: Iterable[Row]) -> dict[JobState, int]:
-    """Return the number of rows in each state, in a fixed order, including states without any."""
+    """Return the number of rows in each state, which may be 0. The order of the states is fixed."""
     found = Counter(row_state(row).job_state for row in rows)
     return {state: found[state] for state in JobState}
 
 
 def planned_text(rows: Iterable[Row]) -> str:
-    """Return `1 to cancel, 2 to resume`, without verbs that have no change. Empty if there is no change."""
+    """Return `1 to cancel, 2 to resume`, leaving out verbs without a change, or an empty text if there is no change."""
     return ", ".join(f"{n:,} to {verb}" for verb, n in count_by_verb(rows).items() if n)
 
 
 def requested_text(rows: Iterable[Row]) -> str:
-    """Return `1 cancel, 2 resume`, without verbs that have no request; `nothing` if there is no request."""
+    """Return `1 cancel, 2 resume`, leaving out verbs without a request, or `nothing` if there is no request."""
     return ", ".join(f"{n:,} {verb}" for verb, n in count_by_verb(rows).items() if n) or "nothing"
 
 
 def states_text(rows: Iterable[Row]) -> str:
-    """Return `3 as desired; 1 stalled`, without states that have no job."""
+    """Return `3 as desired; 1 stalled`, leaving out states without a job, or `no jobs`."""
     return "; ".join(f"{n:,} {state}" for state, n in count_by_state(rows).items() if n) or "no jobs"

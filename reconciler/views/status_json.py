@@ -1,7 +1,7 @@
 """Statuses as JSON: the content of the status files with the same keys, and the spec of each job.
 
-The key `unobserved` is present only if the job could not be observed. It has the reason, and `status` is then the last
-known one.
+The key `unobserved` is present only if the job could not be observed. Its value says why, and `status` is then the last
+known status.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _labels(row: Row) -> dict[str, Any]:
 
 
 def _spec(row: Row) -> dict[str, Any]:
-    """Return the spec as its author wrote it, including the author's spelling of the job id."""
+    """Return the fields that the author of the spec wrote, with the author's spelling of the job ID."""
     if row.document is None:
         return {}
     return row.document.spec.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)

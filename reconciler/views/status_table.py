@@ -22,12 +22,12 @@ DROPPED_WIDE = ("ACCOUNT", "TOKENS", "SOURCE", "JOB ID", *DROPPED)
 
 
 def get_text(report: Report, context: RenderContext) -> str:
-    """Return the table that `get` prints, or a sentence if there is no row."""
+    """Return the table that `get` prints, or a message if there are no jobs."""
     return context.canvas.render([live_table(report, context) if report.rows else styled(NO_JOBS)])
 
 
 def get_wide(report: Report, context: RenderContext) -> str:
-    """Return the table that `get -o wide` prints, with more columns."""
+    """Return the table that `get -o wide` prints, or a message if there are no jobs."""
     return context.canvas.render([live_wide_table(report, context) if report.rows else styled(NO_JOBS)])
 
 

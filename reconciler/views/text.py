@@ -18,7 +18,7 @@ NO_VALUE = "-"
 def clean(text: str) -> str:
     r"""Return untrusted text as one line that cannot control a terminal.
 
-    White space becomes a space. Every other character that does not print, such as an escape, a direction mark or a
+    White space becomes a space. Every other character that is not printable, such as an escape, a direction mark or a
     lone surrogate, is shown as an escape sequence such as `\x1b`.
     """
     if text.isprintable():
@@ -33,7 +33,7 @@ def _shown(char: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return `1 job` or `2,000 jobs`."""
+    """Return a number with its noun, such as `1 job` or `2,000 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -59,7 +59,7 @@ def moment(at: datetime) -> str:
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """Return how long ago a time is, or a dash if the time is not known."""
+    """Return how long ago a time was, or a dash if the time is unknown."""
     return NO_VALUE if since is None else span(now - since)
 
 
@@ -69,7 +69,7 @@ def span_of_seconds(seconds: float) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `Did you mean 'a', 'b' or 'c'?` with similar words. Empty if no known word is similar."""
+    """Return `Did you mean 'a', 'b' or 'c'?` with similar words, or an empty text if no known word is similar."""
     found = [repr(each) for each in nearest(word, known)]
     if not found:
         return ""
@@ -86,7 +86,7 @@ def nearest(word: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _distance(word: str, other: str) -> tuple[bool, int, float]:
-    ours, theirs = _NUMBER.findall(word), _NUMBER.findall(other)
+    numbers, other_numbers = _NUMBER.findall(word), _NUMBER.findall(other)
     is_other_word = _NUMBER.sub("0", word) != _NUMBER.sub("0", other)
-    steps = 0 if is_other_word else sum(abs(int(a) - int(b)) for a, b in zip(ours, theirs, strict=True))
+    steps = 0 if is_other_word else sum(abs(int(a) - int(b)) for a, b in zip(numbers, other_numbers, strict=True))
     return is_other_word, steps, -SequenceMatcher(None, word, other).ratio()

@@ -11,7 +11,7 @@ from reconciler.views.layout import STYLES, SentenceTable, section, styled
 from reconciler.views.row_state import JobState, row_state
 from reconciler.views.text import count, span_of_seconds
 
-TITLE = "Could not observe: the last known status stays, and no change is requested"
+TITLE = "Could not observe: the last known status is kept, and no change is requested"
 
 
 def unobserved_part(report: Report) -> list[RenderableType]:
@@ -35,10 +35,10 @@ def unobserved_part(report: Report) -> list[RenderableType]:
 
 
 def account_message(unobserved: Unobserved, jobs: int) -> str:
-    """Return why an account is unobserved, the number of its jobs, and whether a retry can help."""
+    """Return why an account is unobserved, how many jobs it has, and when it is retried or that a retry is useless."""
     parts = [unobserved.message, count(jobs, "job")]
     if unobserved.retry_after_s is not None:
-        parts.append(f"again in {span_of_seconds(unobserved.retry_after_s)}")
+        parts.append(f"retry in {span_of_seconds(unobserved.retry_after_s)}")
     elif not unobserved.is_transient:
-        parts.append("trying again will not help")
+        parts.append("a retry will not help")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""The time and tokens that a job has used so far, and the time that it has left: facts for the decision to stop it."""
+"""The time and tokens that a job has used, and the time that it has left. They help to decide whether to cancel it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from reconciler.views.text import NO_VALUE, age, moment, span
 RUNNING_SHOWN_MIN = timedelta(minutes=1)
 """A shorter running time is not shown.
 
-If a provider does not report when a job began to run, our first observation counts as the start, and it can be now.
+If a provider does not report when a job started, the first observation of the running job counts as its start, and that
+may have been just now.
 """
 
 
 def usage_text(row: Row, now: datetime) -> str | None:
-    """Return `5h since it was created; seen running for 4h48m; 5,120 tokens trained`, without what is unknown."""
+    """Return what is known of `5h since it was created; seen running for 4h48m; 5,120 tokens trained`, or None."""
     job = row.status.job
     if job is None:
         return None
@@ -28,9 +29,10 @@ def usage_text(row: Row, now: datetime) -> str | None:
 
 
 def time_left_text(row: Row, now: datetime) -> str | None:
-    """Return `2d1h if nothing stops it, until 2026-11-29 10:10 UTC (9 % of the way)`; None if the end is unknown.
+    """Return `2d1h if nothing stops it, until 2026-11-29 10:10 UTC (9 % of the way)`.
 
-    The percentage counts from the creation of the job, because not every provider reports when it began to run.
+    Return None if the end is unknown or has passed. The percentage starts at the creation of the job, because not every
+    provider reports when a job started.
     """
     end_at, job = expected_end(row), row.status.job
     if end_at is None or end_at <= now:
@@ -43,24 +45,24 @@ def time_left_text(row: Row, now: datetime) -> str | None:
 
 
 def job_age(row: Row, now: datetime) -> str:
-    """Return how long ago the provider created the job, or a dash."""
+    """Return how long ago the provider created the job, or a dash if that is unknown."""
     return age(row.status.job.created_at if row.status.job else None, now)
 
 
 def time_left(row: Row, now: datetime) -> str:
-    """Return how long the job is expected to run from now on, or a dash."""
+    """Return how long the job is expected to run from now on, or a dash if that is unknown."""
     at = expected_end(row)
     return NO_VALUE if at is None else span(at - now)
 
 
 def expected_end(row: Row) -> datetime | None:
-    """Return when the provider expects an unfinished job to end. Only an observation of this pass counts."""
+    """Return when the provider expects an unfinished job to end, or None if this pass did not observe that."""
     at = row.seen.estimated_finish_at if row.seen is not None and _is_unfinished(row) else None
     return at if isinstance(at, datetime) else None
 
 
 def trained_tokens(row: Row) -> int | None:
-    """Return the number of trained tokens, from this pass's observation or else from the last status."""
+    """Return the number of trained tokens from this pass's observation, or else from the last status, or None."""
     kind = row.status.kind
     observed = None if row.seen is None else kind.count_of(row.seen)
     return observed if observed is not None or row.status.job is None else kind.count_of(row.status.job)

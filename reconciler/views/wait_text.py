@@ -23,7 +23,7 @@ class WaitResult:
 
 
 def wait_text(result: WaitResult, _context: RenderContext) -> str:
-    """Return a line for each job: its state, and why it is not in the goal."""
+    """Return a line for each job: its state, and why it has not reached the goal, if so."""
     return "".join(f"{line}\n" for line in _lines(result))
 
 

@@ -330,7 +330,7 @@ def test_a_git_token_given_instead_of_its_file_is_not_printed(tmp_path: Path, wa
     ran = Checkout(tmp_path, environ).run("--once", "--git-url", "https://git.example/a.git", *given)
 
     assert ran.code == ExitCode.USAGE
-    assert "names no file that can be read" in ran.err
+    assert "is not the path of a readable file" in ran.err
     assert token not in everything(tmp_path, ran)
 
 

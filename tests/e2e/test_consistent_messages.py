@@ -175,5 +175,5 @@ def test_retry_beside_a_watch_makes_the_watch_send_the_next_attempt(checkout: Ch
         wait_for(lambda: checkout.status("one").final, "it is proved")
         code = watch.stop()
 
-    assert (ran.code, ran.out) == (0, "A watch is running: it makes the next attempt of one now.\n")
+    assert (ran.code, ran.out) == (0, "A watch is running: it makes the next attempt for one now.\n")
     assert code == 0

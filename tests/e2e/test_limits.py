@@ -81,4 +81,4 @@ def test_a_job_cancelled_by_a_limit_is_ready_and_not_drift(tmp_path: Path) -> No
     assert (once.code, plan.code, drift.code) == (0, 0, 0)
     assert checkout.status("a").ready.reason is Reason.LIMIT_REACHED
     assert "True" in get.out
-    assert "Nothing drifts." in drift.out
+    assert "No drift." in drift.out

@@ -31,7 +31,7 @@ def test_a_job_without_a_spec_is_drift_and_is_left_alone(workspace: Workspace) -
     ran = workspace.run("drift")
 
     assert ran.code == 2
-    assert ran.out.splitlines()[-1] == "Drift: 0 jobs not as wanted; 30 without a spec, 30 unfinished."
+    assert ran.out.splitlines()[-1] == "Drift: 0 jobs not as desired; 30 without a spec (30 unfinished)."
     assert files(workspace) == before
 
 
@@ -53,7 +53,7 @@ def test_there_is_no_drift_once_every_job_has_a_spec(workspace: Workspace) -> No
 
     ran = workspace.run("drift")
 
-    assert (ran.code, ran.out) == (0, "Nothing drifts.\n")
+    assert (ran.code, ran.out) == (0, "No drift.\n")
 
 
 def test_adopting_a_second_time_writes_nothing(workspace: Workspace) -> None:
@@ -94,7 +94,7 @@ def test_nothing_is_adopted_while_a_spec_cannot_be_read(workspace: Workspace) ->
     ran = workspace.run("adopt")
 
     assert ran.code == 65
-    assert "a spec that cannot be read may name one of the jobs" in ran.err
+    assert "a spec that is not valid may name one of the jobs" in ran.err
     assert not (workspace.specs / "adopted").exists()
 
 
@@ -117,7 +117,7 @@ def test_an_account_that_cannot_be_listed_is_reported_and_is_not_drift(workspace
 
     assert ran.code == 78
     assert "could not list the jobs of hosted: OPENAI_API_KEY is not bound to elsewhere.example" in ran.err
-    assert ran.out == "Nothing drifts among the jobs that could be observed.\n"
+    assert ran.out == "No drift among the jobs that could be observed.\n"
 
 
 def test_adopt_asks_for_the_account_if_no_document_names_one(tmp_path: Path) -> None:

@@ -141,16 +141,16 @@ def test_one_rejected_edit_leaves_all_files_unchanged(workspace: Workspace) -> N
     ("arguments", "sentence"),
     [
         ("set chta cancelled", "no job is called 'chta'. Did you mean 'chat'?"),
-        ("set nobody cancelled", "no job is called 'nobody'. `reconcile get` lists them all"),
+        ("set nobody cancelled", "no job is called 'nobody'. `reconcile get` lists all jobs"),
         ("set chat canceled", "'canceled' is not one of"),
         ("set chat", "Missing argument"),
         ("suspend", "Missing argument"),
-        ("suspend chat --until soon", "'soon' is neither a duration such as 4h nor a time with a zone"),
+        ("suspend chat --until soon", "'soon' is neither a duration such as 4h nor a time with a time zone"),
         (
             "set twice running",
-            "the name 'twice' is not unique: specs/t.yaml:1 and specs/t.yaml:9 have it",
+            "the name 'twice' is not unique: it is used in specs/t.yaml:1 and specs/t.yaml:9",
         ),
-        ("set broken running", "the spec of 'broken' is not valid, so it is not edited: specs/broken.yaml:7"),
+        ("set broken running", "the spec of 'broken' is not valid, so it cannot be edited: specs/broken.yaml:7"),
     ],
 )
 def test_a_spec_that_cannot_be_edited_is_reported_with_exit_code_64(

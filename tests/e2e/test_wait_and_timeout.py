@@ -27,7 +27,7 @@ def test_an_ineffective_cancel_is_awaited_for_the_time_of_wait(checkout: Checkou
     ran, took_s = timed(checkout, "--once", "--wait=3s")
 
     assert ran.code == 75
-    assert "error: --wait=3s ran out with 1 job still on the way: one\n" in ran.err
+    assert "error: --wait=3s expired with 1 job still on the way: one\n" in ran.err
     assert took_s < 3 + STARTS_WITHIN_S
 
 
@@ -43,5 +43,5 @@ def test_a_provider_that_does_not_respond_is_abandoned_after_the_timeout(
     ran, took_s = timed(checkout, "--once", "--wait", "--timeout", "4s")
 
     assert ran.code == 69
-    assert "error: --timeout=4s ran out with 3 jobs not observed: job-0, job-1, job-2\n" in ran.err
+    assert "error: --timeout=4s expired with 3 jobs not observed: job-0, job-1, job-2\n" in ran.err
     assert took_s < 4 + STARTS_WITHIN_S

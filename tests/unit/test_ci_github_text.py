@@ -86,7 +86,7 @@ def test_there_are_at_most_ten_of_a_level_and_the_last_says_how_many_more(jobs: 
     for level in Level:
         mine = [line for line in lines if line.startswith(f"::{level} ")]
         assert len(mine) == min(jobs, ANNOTATIONS_MAX)
-        assert ("more: the summary has them all" in mine[-1]) is (jobs > ANNOTATIONS_MAX)
+        assert ("more: the summary lists all of them" in mine[-1]) is (jobs > ANNOTATIONS_MAX)
         assert jobs <= ANNOTATIONS_MAX or f"{jobs - ANNOTATIONS_MAX + 1:,} more" in mine[-1]
 
 

@@ -67,8 +67,8 @@ def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repea
     ("events", "line"),
     [
         ([], "12s: reading the specs"),
-        ([BEGAN, AccountAnswered(ACCOUNT)], "12s: observing main (3 jobs, 1 answer so far)"),
-        ([RequestStarted(CANCEL)], "12s: sent, no answer yet: cancel of one"),
+        ([BEGAN, AccountAnswered(ACCOUNT)], "12s: observing main (3 jobs, 1 response so far)"),
+        ([RequestStarted(CANCEL)], "12s: sent, no response yet: cancel of one"),
         (
             [RequestStarted(CANCEL), RequestEnded(CANCEL, Progress.ACCEPTED, "")],
             "12s: not confirmed yet: cancel of one",

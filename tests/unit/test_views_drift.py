@@ -46,7 +46,7 @@ def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -
     text = drift_text(Drift([], UNMANAGED, is_complete=True), CONTEXT)
 
     assert "and 10 more: -o json lists them all" in text
-    assert text.endswith("Drift: 0 jobs not as wanted; 60 without a spec, 60 unfinished.\n")
+    assert text.endswith("Drift: 0 jobs not as desired; 60 without a spec (60 unfinished).\n")
     assert len(json.loads(drift_json(Drift([], UNMANAGED, is_complete=True), CONTEXT))["strangers"]) == 60
 
 

@@ -128,7 +128,7 @@ def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> No
         *(a_row(name, account=AZURE, unobserved="wait") for name in ("east-1", "east-2")), accounts=(report,)
     )
 
-    assert "azure-eastus  RateLimited  the provider asks us to wait; 2 jobs; again in 42s" in text
+    assert "azure-eastus  RateLimited  the provider asks us to wait; 2 jobs; retry in 42s" in text
     assert "east-1" not in text
     assert "2 not seen." in text
 

@@ -93,9 +93,9 @@ def test_running_out_of_time_says_which_clock_it_was_and_what_was_left() -> None
     text = text_of(Report(rows=rows, expired=(waited, failed)))
 
     assert text.splitlines() == [
-        "error: --wait=10s ran out with 1 job still on the way: support-triage",
+        "error: --wait=10s expired with 1 job still on the way: support-triage",
         "  Nothing is lost: the next pass continues from here. To allow more time: --wait=1h",
-        "error: --timeout=5m ran out with 1 job not observed: chat",
+        "error: --timeout=5m expired with 1 job not observed: chat",
         "  Nothing is lost: the next pass continues from here. To allow more time: --timeout=1h",
     ]
 
