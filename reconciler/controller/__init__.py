@@ -1,1 +1,1 @@
-"""The controller: the order of the steps of a pass. Side effects go through ports only."""
+"""The controller, which runs the steps of a pass in order and has side effects only through ports."""

@@ -81,7 +81,7 @@ class AccountResolver:
         return self._known
 
     def basis(self, name: str, known: Mapping[str, ResolvedAccount | SpecProblem]) -> tuple[object, ...]:
-        """Return all that the specs of a provider depend on. If `known` has an equal account, use that object."""
+        """Return all that the specs of a provider depend on. An equal account in `known` is reused."""
         target, before = self.of(name), known.get(name)
         if before is not target and before == target:
             target = self._known[name] = before

@@ -46,7 +46,7 @@ class ApplyContext:
     publisher: Publisher | None = None
     audit: Audit | None = None
     edition: int = 0
-    """The publisher's edition at the time when the statuses were read on which the decisions are based."""
+    """The publisher's edition when the statuses behind the decisions were read."""
     holds: Callable[[Subject], bool] = lambda _: True
     """A function that returns whether the newest pass still allows a change for this spec."""
     notify: Notify = ignore_event

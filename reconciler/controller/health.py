@@ -106,7 +106,7 @@ class HealthTracker:
         return oldest
 
     def _unobserved(self, result: PassResult) -> tuple[str, ...]:
-        """Return the accounts without an observation. Once there are none, the watch stays ready."""
+        """Return the wanted accounts without an observation. Once there are none, always return an empty tuple."""
         missing = {ref.account for ref in result.wanted} - self._looked_at
         self._is_ready |= not missing
         return () if self._is_ready else tuple(sorted(map(str, missing)))

@@ -27,7 +27,7 @@ class Listing:
     has_answered: bool = False
     """Whether at least one page was received."""
     account_failure: Unobserved | None = None
-    """Why the whole account is unobserved; None if it is not. No further request is then sent to it."""
+    """Why the whole account is unobserved; None if it is not. After such a failure, no further request is sent."""
     broken: Unobserved | None = None
     """Why the list is broken; None if it is not."""
     is_overtaken: bool = False
@@ -45,7 +45,7 @@ async def walk(
 
     Args:
         reader: the account.
-        wanted: the ids of the jobs to find. Reading ends once no more jobs are missing than pages were read.
+        wanted: the ids of the jobs to find. Reading ends once at most as many jobs are missing as pages were read.
         also: further ids. Their rows are returned too, but no further page is read for them.
         page_size: the maximum number of rows on a page.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.

@@ -3,9 +3,9 @@
 Rules:
 
 - A job that the provider shows is observed, even if other jobs could not be observed.
-- If retrieving a job is forbidden, times out or returns an invalid response, only that job is unobserved. The account
-  is unobserved only if every request fails, or if every other request would fail in the same way: because of
-  throttling, the credential or the connection.
+- If retrieving a job is forbidden, or its response is lost or invalid, only that job is unobserved. The account is
+  unobserved only if every request fails, or if every other request would fail in the same way: because of throttling,
+  the credential or the connection.
 - A job is absent only if the provider answers "not found" for its id. `core.absence` decides whether an absence is
   believed. Once absences are doubted, the remaining jobs are not retrieved.
 - If the newest pass changes something for this account, the rest of the observation is left to a later pass.
@@ -30,9 +30,9 @@ from reconciler.model.reason import Reason
 from reconciler.ports import JobReader, Rate
 
 LIST_ABOVE = 20
-"""The maximum number of jobs to retrieve without a list. If the rate's burst is lower, it is the maximum."""
+"""The maximum number of jobs to retrieve without a list, unless the burst of the rate limit is lower."""
 CROWD_CERTAIN_AFTER = 5
-"""After this many unexpected absences, stop retrieving if they are a crowd (`core.absence`) in any case."""
+"""From this many unexpected absences on, stop retrieving once the absences are a crowd (`core.absence`)."""
 FAILED_RETRIEVES_MAX = 20
 """After this many failed retrieves, stop. The remaining jobs are unobserved until a later observation."""
 CONTRADICTED_MAX = 20
@@ -41,7 +41,7 @@ CONTRADICTED_MAX = 20
 LISTED_ONLY = Unobserved(
     Reason.OBSERVATION_INCOMPLETE, "a list shows the job, but the provider does not find it by its id"
 )
-"""The observation of a job that a list shows and that cannot be retrieved. It is neither present nor absent."""
+"""The observation of a job that a list shows but a retrieve does not find. It is neither present nor absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ async def observe_jobs(
     now: datetime,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Observations:
-    """Observe the jobs of one account: list them if there are many, then retrieve those that need it.
+    """Observe the jobs of one account: list them if there are many, then retrieve those not shown in full.
 
     Args:
         reader: the account.
@@ -150,7 +150,7 @@ class _ObservationRun:
     account_failure: Unobserved | None = None
 
     def take_rows(self, refs: Sequence[JobRef], capabilities: Capabilities) -> None:
-        """Record the jobs that the list showed. If it is broken and many are missing, mark those as unobserved."""
+        """Record the jobs that the list showed. If it is broken and lacks many jobs, mark those as unobserved."""
         self.account_failure, rows = self.listing.account_failure, self.listing.rows
         for ref in refs:
             row = rows.get(ref.id)

@@ -19,7 +19,7 @@ from reconciler.model.report import Expired, ExpiredClock, Row
 LAST_LOOK_S = 2.0
 """How long before a deadline the last observation starts, so that it can end in time."""
 LAST_LOOK_SHARE = 5
-"""A short deadline is divided by this number to get the time of the last observation."""
+"""The time for the last observation is at most the length of the deadline divided by this number."""
 _FAILED = frozenset({RequeueReason.AGAIN, RequeueReason.RETRY})
 
 

@@ -48,7 +48,7 @@ async def request_change(
     context: ApplyContext,
     lanes: asyncio.Semaphore,
 ) -> Applied:
-    """Send the request of one job plan, and return the result. A bug is reported as an error and leaves the intent."""
+    """Send the request of one job plan, and return the result. A bug is reported as an error; the intent stays open."""
     try:
         return await _confirm_and_request(case, intent, control, context, lanes)
     except Exception as error:  # noqa: BLE001  a bug must not prevent the requests for other jobs

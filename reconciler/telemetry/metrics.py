@@ -4,7 +4,7 @@ Rules:
 
 - Counters and histograms are updated by each request and each pass.
 - Gauges are computed from the watch status at each scrape, so the series of a deleted spec disappear.
-- Only gauges have the name of a spec as a label, because there may be many specs.
+- Only gauges use the name of a spec as a label, because there may be many specs.
 - After the first pass over an account, all its series exist, with the value 0 if nothing was counted. Only a status
   code other than 200 gets its series when it first occurs. The series are removed once no spec uses the account.
 """

@@ -22,7 +22,7 @@ from reconciler.ports import Now
 
 @dataclass(frozen=True, slots=True)
 class PassRecorder:
-    """The recorder of the passes of one process."""
+    """A recorder for the passes of one process."""
 
     state_dir: Path
     command: str

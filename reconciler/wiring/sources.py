@@ -124,7 +124,7 @@ def _remote_specs(
 
 
 async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs:
-    """Poll a Git remote once, and return its specs. Raises `ConfigurationError` if there is no commit to read."""
+    """Poll a Git remote once, and return its specs. If that fails, only a watch continues."""
     await asyncio.to_thread(specs.poll)
     if specs.head is None and not may_be_unreachable:
         msg = f"the specs cannot be fetched: {specs.unreachable}"
@@ -167,7 +167,8 @@ async def with_publisher(
     """Return the runtime with a publisher if publishing is wanted, after the published statuses have been read.
 
     If the remote of a shared branch is unreachable, a watch continues, but requests no change until the published
-    statuses have been read. Raises `UsageError` or `ConfigurationError` if statuses cannot be published.
+    statuses have been read. Raises `UsageError` or `ConfigurationError` if statuses cannot be published, and `OSError`
+    if a disk fails.
     """
     if not publishing.is_wanted:
         return runtime

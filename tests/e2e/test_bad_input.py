@@ -334,22 +334,22 @@ CASES: dict[str, Case] = {
     "id with a slash": Case(
         with_spec(jobId="a/b"),
         65,
-        ("specs/bad.yaml:6: spec.jobId: 'a/b' is not a job id of sandbox: copy it",),
+        ("specs/bad.yaml:6: spec.jobId: 'a/b' is not a job id of sandbox: copy the id",),
     ),
     "id with dots": Case(
         with_spec(jobId="a..b"),
         65,
-        ("specs/bad.yaml:6: spec.jobId: 'a..b' is not a job id of sandbox: copy it",),
+        ("specs/bad.yaml:6: spec.jobId: 'a..b' is not a job id of sandbox: copy the id",),
     ),
     "id with a question mark": Case(
         with_spec(jobId="a?b"),
         65,
-        ("specs/bad.yaml:6: spec.jobId: 'a?b' is not a job id of sandbox: copy it",),
+        ("specs/bad.yaml:6: spec.jobId: 'a?b' is not a job id of sandbox: copy the id",),
     ),
     "id with spaces": Case(
         with_spec(jobId="a b"),
         65,
-        ("specs/bad.yaml:6: spec.jobId: 'a b' is not a job id of sandbox: copy it",),
+        ("specs/bad.yaml:6: spec.jobId: 'a b' is not a job id of sandbox: copy the id",),
     ),
     "id of 300 characters": Case(
         with_spec(jobId="a" * 300),
