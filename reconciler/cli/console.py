@@ -146,7 +146,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return the width of a terminal, or `COLUMNS` if that is set; `UNLIMITED_WIDTH` if there is no terminal."""
+    """Return the width of a terminal, or `COLUMNS` if it is set. A stream that is not a terminal is unlimited."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except OSError:

@@ -1,4 +1,4 @@
-"""The command `reconcile`: its verbs, its own options, and the handling of errors of all verbs.
+"""The command `reconcile`: its verbs, its own options, and the error handling for all verbs.
 
 This module must not import anything slow, because `reconcile --help` should start at once. The module of a verb, and
 with it the rest of the product, is imported when the verb is used. Therefore this module contains the help line of each
@@ -167,7 +167,7 @@ def reconcile(ctx: click.Context, /, **values: Any) -> int | None:
     Each spec declares the state of one job. A pass compares it with what the provider reports, cancels what
     should not run, proves that the cancel took effect, and writes a status file for each job.
 
-    Without a verb it watches until SIGTERM or Ctrl-C; with --once it makes one pass.
+    Without a verb, reconcile watches until SIGTERM or Ctrl-C. With --once, it makes one pass.
     """
     if ctx.invoked_subcommand is not None:
         return None

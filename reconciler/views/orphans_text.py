@@ -18,7 +18,7 @@ LISTED_MAX = 20
 
 
 def orphan_part(orphans: Sequence[JobStatus]) -> list[RenderableType]:
-    """Return the section with the orphans for a plan or a result; an empty list if there is no orphan."""
+    """Return the section with the orphans for a plan or a result, or an empty list if there is no orphan."""
     if not orphans:
         return []
     style = STYLES[JobState.OUT_OF_DATE]
@@ -33,7 +33,7 @@ def orphan_part(orphans: Sequence[JobStatus]) -> list[RenderableType]:
 
 
 def orphan_lines(orphans: Sequence[JobStatus]) -> Iterator[str]:
-    """Yield the orphans as a Markdown table; nothing if there is no orphan."""
+    """Yield the orphans as a Markdown table, or nothing if there is no orphan."""
     if not orphans:
         return
     yield from ("", f"#### {TITLE}", "", "| Job | State | Job ID and account |", "|---|---|---|")

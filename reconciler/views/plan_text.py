@@ -137,7 +137,7 @@ def _attempts_text(receipt: Receipt) -> str:
 
 
 def state_part(rows: Iterable[Row], job_state: JobState) -> list[RenderableType]:
-    """Return the section with the jobs in one state, for a plan or a result; an empty list if there is none."""
+    """Return the section with the jobs in one state, for a plan or a result, or an empty list if there are none."""
     found = [(row, state) for row in rows if (state := row_state(row)).job_state is job_state]
     if not found:
         return []
@@ -150,7 +150,7 @@ def state_part(rows: Iterable[Row], job_state: JobState) -> list[RenderableType]
 
 
 def unjudged_limits_part(rows: Iterable[Row]) -> list[RenderableType]:
-    """Return the section with the limits that cannot be judged, and why; an empty list if there is none."""
+    """Return the section with the limits that cannot be judged, and why, or an empty list if there are none."""
     found = [row for row in rows if row.unobserved is None and row.status.has_unjudged_limit]
     if not found:
         return []

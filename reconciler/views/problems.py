@@ -50,7 +50,7 @@ def problems(report: Report) -> tuple[Problem, ...]:
 
 
 def every_problem(report: Report) -> tuple[Problem, ...]:
-    """Return all problems, for formats that show none of them to a reader."""
+    """Return all problems, for formats that do not show them to a person."""
     return (*unjudged_limits(report), *problems_outside_status(report))
 
 

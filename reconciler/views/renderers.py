@@ -29,7 +29,7 @@ class Renderer:
     Args:
         function: `module:function` below `reconciler.views`. The function takes the result and a `RenderContext`, and
             returns the text.
-        problems: the function that returns the problems of a report that the text leaves out. They go to stderr.
+        problems: the function that returns the problems that the text leaves out, which are printed to stderr.
         live: the function that renders the result for a terminal that is updated in place; None if there is none.
         is_choice: whether `-o` offers the format; otherwise only a CI host or another option selects it.
     """

@@ -15,7 +15,7 @@ TITLE = "Could not observe: the last known status is kept, and no change is requ
 
 
 def unobserved_part(report: Report) -> list[RenderableType]:
-    """Return the section for a plan or a result; an empty list if everything was observed."""
+    """Return the section for a plan or a result, or an empty list if everything was observed."""
     style = STYLES[JobState.UNOBSERVED]
     lines: list[tuple[Text, ...]] = [
         (
