@@ -27,16 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what the simulator is asked by."""
+    """Add the options of the simulator."""
     group = parser.getgroup("simulator")
-    group.addoption("--seed", type=int, metavar="N", help="Play this one story, and tell all of it if it goes wrong.")
-    group.addoption("--seeds", type=int, metavar="N", help="Play so many stories; 200 if left out.")
-    group.addoption("--watch", type=int, metavar="N", help="Play this one watch, and tell all of it if it goes wrong.")
-    group.addoption("--watches", type=int, metavar="N", help="Play so many watches; 40 if left out.")
+    group.addoption("--seed", type=int, metavar="N", help="Run this seed alone, and print its history if it fails.")
+    group.addoption("--seeds", type=int, metavar="N", help="Run so many seeds; 200 if left out.")
+    group.addoption("--watch", type=int, metavar="N", help="Run this watch alone, and print its history if it fails.")
+    group.addoption("--watches", type=int, metavar="N", help="Run so many watches; 40 if left out.")
     group.addoption(
         "--long",
         action="store_true",
-        help="Play 1,000 stories and 300 watches, kill at every effect, fuzz 5,000 times, try 20,000 hostile trees.",
+        help="Run 1,000 seeds and 300 watches, kill at every effect, fuzz 5,000 times, try 20,000 hostile trees.",
     )
 
 

@@ -60,13 +60,13 @@ def asked() -> Iterator[Asked]:
 
 def test_a_stuck_watch_is_unhealthy_and_healthy_again_once_it_continues() -> None:
     with asked() as server:
-        well = server.get("/healthz")
+        healthy = server.get("/healthz")
         server.now = 120.0
         ill = server.get("/healthz")
         server.overview = WatchStatus(interval_s=60, heartbeat_at=119, progress_at=119, watched_at=119, finished_at=NOW)
         again = server.get("/healthz")
 
-    assert well == (200, "ok\n")
+    assert healthy == (200, "ok\n")
     assert ill[0] == 503
     assert ill[1].splitlines()[0] == "the event loop is blocked: nothing runs, for 120 s"
     assert again == (200, "ok\n")
@@ -154,37 +154,39 @@ metadata: {name: settings}
 spec: {interval: 15s}
 """
 TWO_INTERVALS_S = 30
-MOODY_PROVIDER = """\
+OUTAGE_PROVIDER = """\
 apiVersion: jobs.reconciler/v1
 kind: Provider
-metadata: {name: moody}
-spec: {type: moody, options: {jobs: [{id: ftjob-one, age: 1h, life: [{phase: running}]}]}}
+metadata: {name: outage}
+spec: {type: outage, options: {jobs: [{id: ftjob-one, age: 1h, life: [{phase: running}]}]}}
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that makes a watch ill, and its end."""
+class Disruption:
+    """A cause of an unhealthy watch: how it begins, how it ends, and what `/healthz` reports."""
 
     begin: Callable[[Checkout], object]
     end: Callable[[Checkout], object]
     told: str
 
 
-def a_mood(word: str) -> Callable[[Checkout], object]:
-    """Let the provider be so, and a look at its job be due."""
+def an_outage(kind: str) -> Callable[[Checkout], object]:
+    """Return a change that starts this outage, and makes a poll of its job due."""
 
     def change(checkout: Checkout) -> None:
-        (checkout.root / "mood").write_text(word, encoding="utf-8")
-        checkout.want("one", "ftjob-one", "observed" if word == "well" else "running", provider="moody")
+        (checkout.root / "outage").write_text(kind, encoding="utf-8")
+        checkout.want("one", "ftjob-one", "observed" if kind == "none" else "running", provider="outage")
 
     return change
 
 
-TROUBLES = {
-    "a blocked loop": Trouble(a_mood("block"), a_mood("well"), "the event loop is blocked: nothing runs"),
-    "a hung look": Trouble(a_mood("hang"), a_mood("well"), "a request hangs: no request of its account has ended"),
-    "a dead watcher": Trouble(
+DISRUPTIONS = {
+    "a blocked loop": Disruption(an_outage("block"), an_outage("none"), "the event loop is blocked: nothing runs"),
+    "a hung request": Disruption(
+        an_outage("hang"), an_outage("none"), "a request hangs: no request of its account has ended"
+    ),
+    "a dead watcher": Disruption(
         lambda checkout: checkout.specs.rename(checkout.root / "away"),
         lambda checkout: (checkout.root / "away").rename(checkout.specs),
         "the specs are not watched",
@@ -193,13 +195,13 @@ TROUBLES = {
 
 
 @contextmanager
-def a_moody_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
-    """Run a watch whose provider has moods, past its first pass."""
+def a_disrupted_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
+    """Run a watch whose provider can have outages, past its first pass."""
     install(root / "site")
-    checkout = Checkout(root, {OUTAGE_FILE: str(root / "mood"), "PYTHONPATH": f"{root / 'site'}:{ROOT}"})
+    checkout = Checkout(root, {OUTAGE_FILE: str(root / "outage"), "PYTHONPATH": f"{root / 'site'}:{ROOT}"})
     checkout.write("settings.yaml", SETTINGS)
-    checkout.write("moody.yaml", MOODY_PROVIDER)
-    a_mood("well")(checkout)
+    checkout.write("outage.yaml", OUTAGE_PROVIDER)
+    an_outage("none")(checkout)
     server = Asked(f"http://127.0.0.1:{a_free_port()}")
     with watching(checkout, "--listen", server.address.removeprefix("http://"), "--status-dir", "statuses"):
         wait_for((checkout.root / "statuses" / "one.yaml").exists, "the first pass ends")
@@ -208,21 +210,23 @@ def a_moody_watch(root: Path) -> Iterator[tuple[Checkout, Asked]]:
 
 def test_a_failing_watch_is_unhealthy_within_two_intervals_and_recovers(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        watches = [(stack.enter_context(a_moody_watch(tmp_path / name)), each) for name, each in TROUBLES.items()]
-        well = {server.get("/healthz") for (_, server), _ in watches}
+        watches = [
+            (stack.enter_context(a_disrupted_watch(tmp_path / name)), each) for name, each in DISRUPTIONS.items()
+        ]
+        healthy = {server.get("/healthz") for (_, server), _ in watches}
         began = time.monotonic()
-        for (checkout, _), trouble in watches:
-            trouble.begin(checkout)
+        for (checkout, _), disruption in watches:
+            disruption.begin(checkout)
         told = []
         for (_, server), _ in watches:
             left_s = began + TWO_INTERVALS_S - time.monotonic()
-            wait_for(partial(server.is_answered, 503), "it is ill", within_s=left_s)
+            wait_for(partial(server.is_answered, 503), "it is unhealthy", within_s=left_s)
             told.append(server.get("/healthz")[1])
-        for (checkout, server), trouble in watches:
-            trouble.end(checkout)
-            wait_for(partial(server.is_answered, 200), "it is well again", within_s=TWO_INTERVALS_S)
+        for (checkout, server), disruption in watches:
+            disruption.end(checkout)
+            wait_for(partial(server.is_answered, 200), "it is healthy again", within_s=TWO_INTERVALS_S)
 
-    assert well == {(200, "ok\n")}
-    assert [sentence.startswith(each.told) for sentence, each in zip(told, TROUBLES.values(), strict=True)] == [
+    assert healthy == {(200, "ok\n")}
+    assert [sentence.startswith(each.told) for sentence, each in zip(told, DISRUPTIONS.values(), strict=True)] == [
         True
     ] * 3

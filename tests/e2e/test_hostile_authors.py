@@ -46,7 +46,7 @@ def test_hostile_trees_and_messages_affect_nothing_but_their_own_jobs(
         run = attack(repository, seed)
         kinds.update(run.kinds)
         ways[run.way] += 1
-        failed += [run.story()] if run.wrong else []
+        failed += [run.transcript()] if run.wrong else []
         if len(failed) >= FAILED_MAX:
             break
 

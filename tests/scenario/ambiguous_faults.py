@@ -40,7 +40,7 @@ _ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 def hide_some(simulation: Simulation) -> None:
-    """Let what is asked of a few jobs by their ids be refused, spoilt or not answered, once or for long."""
+    """Let what is asked of a few jobs by their ids be refused, damaged or not answered, once or for long."""
     provider = any_provider(simulation)
     jobs = _jobs(simulation, provider)
     some = simulation.rng.sample(jobs, k=min(len(jobs), simulation.rng.choice([1, 1, 2, 3])))

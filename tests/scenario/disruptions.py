@@ -1,4 +1,4 @@
-"""What stands in a watch's way for a time, as a history tells it: oracles that think in time expect less meanwhile."""
+"""Disruptions of a watch for some time, as a history records them. Oracles with deadlines excuse what they delay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 EVENTS_MISSED = "changes go unnoticed"
-"""The kind of a hindrance in which only the scan finds what has changed."""
+"""The kind of a disruption in which only the scan finds what has changed."""
 
 KEY_LOST = "key lost"
 """The kind of one that is of every account, and of nothing else."""

@@ -18,11 +18,11 @@ _OF_ITS_PAST = "Contested"
 
 
 def differs_from_fault_free_run(scenario: Scenario, history: History) -> Iterator[str]:
-    """Tell the jobs that stand otherwise than they would, had there been no trouble.
+    """Yield the jobs that stand otherwise than they would, had there been no trouble.
 
     A cancel that trouble has delayed may find its job ended by itself, so one end is as good as another. Whether a
-    limit was the cause is told by the provider's times, and those may have been absurd. Under tight brakes what is
-    asked for depends on the hour before.
+    limit was the cause is told by the provider's times, and those may have been absurd. Under tight change limits what
+    is asked for depends on the hour before.
     """
     if history.most_an_hour is not None:
         return

@@ -256,7 +256,7 @@ class History:
     began_at: datetime
     worlds: Mapping[str, RevivingWorld]
     most_an_hour: int | None = None
-    """How many first requests an hour the brakes of this run let pass; None for more than there can be."""
+    """How many first requests an hour the change limits of this run let pass; None for more than there can be."""
     events: list[Event] = field(default_factory=list)
     lives: int = 0
     effects: int = 0
@@ -283,7 +283,7 @@ class History:
         return self.worlds[account].back.get(job_id)
 
     def was(self, account: str, job_id: str, at: datetime) -> set[str]:
-        """Return what may rightly be said of the job: what it is, or how it ended before it went back or vanished."""
+        """Return what may rightly be said of the job: what it is, or how it ended before it was revived or vanished."""
         world = self.worlds[account]
         moments = [self.back_at(account, job_id), *(cut_at for cut_at, _ in world.cuts.get(job_id, ()))]
         before = {self.truth(account, job_id, each - _MOMENT) for each in moments if each is not None and each <= at}

@@ -1,7 +1,7 @@
-"""What can happen in a run: one function for each thing that people, providers and disks do.
+"""Injections into a run: one function for each thing that people, providers and disks do.
 
-Rules: each takes the stage, changes one thing and notes it; what it picks comes from the stage's random source; one
-that finds nothing to act on does nothing.
+Rules: each takes the simulation, changes one thing and records it; what it picks comes from the simulation's random
+source; one that finds nothing to act on does nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _RETRY_AFTER = ("1s", "7s", "90s", "10m")
 
 
 def change_desired_state(simulation: Simulation) -> None:
-    """Want another state of a job."""
+    """Change the desired state of a job."""
     job_spec, desired = any_job_spec(simulation), simulation.rng.choice(DESIRED)
     simulation.edit(
         f"{job_spec.name}: {job_spec.desired} -> {desired}", simulation.revision.changed(job_spec.name, desired=desired)
@@ -47,7 +47,7 @@ def change_desired_state(simulation: Simulation) -> None:
 
 
 def want_gone(simulation: Simulation) -> None:
-    """Want a job cancelled that goes on."""
+    """Set the desired state of an unfinished job to cancelled."""
     now, valid = simulation.clock.now(), simulation.revision.valid()
     going_on = [
         each for each in valid if simulation.history.truth(each.account, each.job_id, now) in {"queued", "running"}
@@ -119,7 +119,7 @@ def remove_copies(simulation: Simulation) -> None:
 
 
 def suspend(simulation: Simulation) -> None:
-    """Suspend a job for a while, for ever, or no more."""
+    """Suspend a job for a while, forever, or no more."""
     job_spec, now = any_job_spec(simulation), simulation.clock.now().replace(microsecond=0)
     until = simulation.rng.choice([None, FOREVER, now + timedelta(minutes=simulation.rng.randrange(1, 10))])
     simulation.edit(
@@ -191,7 +191,7 @@ def mend_everything(simulation: Simulation) -> None:
 
 
 def edit_during_look(simulation: Simulation) -> None:
-    """Change a wish while the next pass is waiting for a slow answer."""
+    """Change a spec while the next pass is waiting for a slow answer."""
     rules = [{"fault": "slow", "for": "4s", "on": "retrieve", "times": 2}]
     for provider in simulation.providers.values():
         provider.faults.add(FAULTS.validate_python(rules))
@@ -209,14 +209,14 @@ def damage_status(simulation: Simulation) -> None:
     path = simulation.rng.choice(paths)
     data = simulation.statuses()[path]
     how = simulation.rng.choice(["cut off", "edited by hand", "edited by hand", "in conflict", "deleted", "emptied"])
-    spoilt = {
+    damaged = {
         "cut off": data[: simulation.rng.randrange(len(data) + 1)],
         "edited by hand": _made_up(data),
         "in conflict": b"<<<<<<< HEAD\n" + data + b"=======\n" + data + b">>>>>>> theirs\n",
         "emptied": b"",
         "deleted": None,
     }
-    simulation.tamper(path, how, spoilt[how])
+    simulation.tamper(path, how, damaged[how])
 
 
 def _made_up(data: bytes) -> bytes:
@@ -285,7 +285,7 @@ def revive(simulation: Simulation) -> None:
     if ended:
         job_id = simulation.rng.choice(sorted(set(ended)))
         provider.world.revive(job_id, now)
-        simulation.note_event("went back", f"{provider.name}/{job_id}")
+        simulation.note_event("revived", f"{provider.name}/{job_id}")
 
 
 def fault(simulation: Simulation) -> None:

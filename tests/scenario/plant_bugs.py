@@ -44,7 +44,7 @@ _TOPICS = (
     "request_economy",
 )
 """The quickest first, for the first that fails ends it."""
-STORIES = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
+SCENARIOS = tuple(f"tests/scenario/test_{topic}.py" for topic in _TOPICS)
 AT_ONCE = 10
 """So many seeds are played by one process, which takes a second to start."""
 NOTHING = "-"
@@ -52,21 +52,21 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """What noticed a bug: the walk, a story by its test's name, a seed by its oracle; `-` where it did not."""
+    """What noticed a bug: the walk, a scenario by its test's name, a seed by its oracle; `-` where it did not."""
 
     bug: Bug
     walk: str
-    story: str
+    scenario: str
     seed: str
 
     @property
     def is_noticed(self) -> bool:
         """Whether anything did."""
-        return {self.walk, self.story, self.seed} != {NOTHING}
+        return {self.walk, self.scenario, self.seed} != {NOTHING}
 
     def row(self) -> str:
         """Return the row of the table."""
-        return f"| {self.bug.name} | `{self.bug.file}` | {self.walk} | {self.story} | {self.seed} |"
+        return f"| {self.bug.name} | `{self.bug.file}` | {self.walk} | {self.scenario} | {self.seed} |"
 
 
 @click.command()
@@ -74,8 +74,8 @@ class Caught:
 @click.option("--only", default="", help="Plant only the bugs whose name holds these words.")
 @click.option("--write", is_flag=True, help="Put the table into .github/PROOFS.md.")
 def main(*, seeds: int, only: str, write: bool) -> None:
-    """Plant every bug, and tell what catches it."""
-    rows = ["| Planted bug | In | The walk | A story | A seed |", "|---|---|---|---|---|"]
+    """Plant every bug, and report what catches it."""
+    rows = ["| Planted bug | In | The walk | A scenario | A seed |", "|---|---|---|---|---|"]
     click.echo("\n".join(rows))
     missed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -103,15 +103,15 @@ def _plant(bug: Bug, seeds: int) -> Caught:
         seed = _seed(place, seeds, bug.oracle)
         if seed == NOTHING:
             seed = _seed(place, seeds, bug.oracle, "run_watch_seed")
-        return Caught(bug, walk, _story(place), seed)
+        return Caught(bug, walk, _scenario(place), seed)
 
 
 def _walk(place: Path) -> str:
     return NOTHING if _pytest(place, WALK).returncode == 0 else "yes"
 
 
-def _story(place: Path) -> str:
-    ended = _pytest(place, *STORIES)
+def _scenario(place: Path) -> str:
+    ended = _pytest(place, *SCENARIOS)
     if ended.returncode == 0:
         return NOTHING
     failed = next((line for line in ended.stdout.splitlines() if line.startswith("FAILED")), "FAILED ::crash")

@@ -1,7 +1,7 @@
-"""The product, as a stage drives it: the one place that knows how its loop is begun, stopped and asked how it is.
+"""The product, as the simulation drives it: only this module starts and stops its loop, and reads its health.
 
-Rules: what the product tells goes into the history in the words of its users; only a stage knows this module, so that
-another loop can take this one's place.
+Rules: what the product reports goes into the history in the words of its users; only the simulation knows this module,
+so that another loop can take this one's place.
 """
 
 from __future__ import annotations

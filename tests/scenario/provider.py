@@ -1,4 +1,4 @@
-"""The other side: a world behind an API, with the weather between it and us.
+"""The provider side: a world behind an API, with faults between it and us.
 
 Rules: what the sandbox can do wrong, its own rules do (`CountedFaults` only counts them); what goes wrong around it is
 a `ResponseFault`, done here to whole answers. Every request is noted with what truly went back.

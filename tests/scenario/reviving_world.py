@@ -20,7 +20,7 @@ class RevivingWorld(World):
     def __init__(self, options: SandboxOptions, began_at: datetime) -> None:
         super().__init__(options, began_at)
         self.back: dict[str, datetime] = {}
-        """When each job went back, by its id."""
+        """When each job was revived, by its id."""
         self.cuts: dict[str, list[tuple[datetime, Phase]]] = {}
         """When a life was cut short, and what the job has been since; by its id, in the order of time."""
         self.gone: dict[str, tuple[datetime, datetime]] = {}
@@ -52,7 +52,7 @@ class RevivingWorld(World):
         return frozenset(self._jobs)
 
     def revive(self, job_id: str, now: datetime) -> None:
-        """Let a job run from now on for ever, as if nothing was ever asked of it; once. What was before stays so."""
+        """Let a job run from now on forever, as if nothing was ever asked of it; once. What was before stays so."""
         self.back.setdefault(job_id, now)
 
     def cut(self, job_id: str, phase: Phase, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Seeds on trial: each is played and judged, in as many processes as there are processors."""
+"""Runs seeds and checks each with the oracles, in as many processes as there are processors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.scenario.seeded_watch import scenario as watch_scenario
 from tests.scenario.simulation import simulate
 
 SeedRunner = Callable[[int], tuple[History, tuple[str, ...]]]
-"""Plays one seed."""
+"""Runs one seed."""
 _TOLD = {
     "disk full",
     "key changed",
-    "went back",
+    "revived",
     "some are hidden",
     "deleted at the provider",
     "ended before our cancel",
@@ -36,12 +36,12 @@ _TOLD = {
     "lists lag",
 }
 COMPARED_EVERY = 5
-"""Every so manieth seed is also compared with an undisturbed run, which costs half as much again."""
+"""Each fifth seed is also compared with a fault-free run, which takes half as long again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeedResults:
-    """What some seeds amount to."""
+    """The figures of some seeds, added up."""
 
     seeds: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -53,10 +53,10 @@ class SeedResults:
     """How many accounts spoke each dialect."""
     simulated: timedelta = timedelta(0)
     wrong: tuple[tuple[int, tuple[str, ...]], ...] = ()
-    """The seeds that break a law, and how."""
+    """The seeds with violations, and the violations."""
 
     def __add__(self, other: SeedResults) -> SeedResults:
-        """Return both together."""
+        """Return the sum of both."""
         return SeedResults(
             self.seeds + other.seeds,
             self.faults + other.faults,
@@ -82,7 +82,7 @@ class SeedResults:
 
 
 def run_seed(seed: int) -> tuple[History, tuple[str, ...]]:
-    """Play one seed. Returns its history, and every law that it breaks."""
+    """Run one seed. Returns its history and its violations."""
     planned = scenario(seed)
     history = simulate(planned)
     wrong = verdict(history)
@@ -92,32 +92,32 @@ def run_seed(seed: int) -> tuple[History, tuple[str, ...]]:
 
 
 def run_watch_seed(seed: int) -> tuple[History, tuple[str, ...]]:
-    """Play one seed's watch. Returns its history, and every law and promise that it breaks."""
+    """Run one seed's watch. Returns its history and its violations."""
     history = simulate(watch_scenario(seed))
     return history, tuple(verdict(history, OF_A_WATCH))
 
 
 def check_seeds(seeds: Iterable[int], run: SeedRunner = run_seed) -> SeedResults:
-    """Play seeds, one after another."""
+    """Run seeds, one after another."""
     return sum((_result_of(seed, run) for seed in seeds), SeedResults())
 
 
 def check_all_seeds(seeds: Sequence[int], run: SeedRunner = run_seed) -> SeedResults:
-    """Play seeds on all processors."""
+    """Run seeds on all processors."""
     workers = os.cpu_count() or 1
-    # Shared out in small parts, for a run takes as long as its story, and not all are as long.
+    # In small parts, because runs differ in length.
     parts = [seeds[start::32] for start in range(32) if seeds[start::32]]
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         return sum(pool.map(partial(check_seeds, run=run), parts), SeedResults())
 
 
 def failure_report(seed: int, wrong: Iterable[str], lines: Iterable[str], word: str = "seed") -> str:
-    """Return how a seed broke laws, and how to replay it by the option of that word."""
+    """Return the violations of a seed, and the option that replays it."""
     return "\n".join([f"{word} {seed} (replay it with --{word} {seed}):", *wrong, "", *lines])
 
 
 def failure_reports(results: SeedResults, run: SeedRunner = run_seed, word: str = "seed") -> str:
-    """Return how the first seeds that broke laws did so, each with its end."""
+    """Return the violations of the first failed seeds, each with the end of its history."""
     return "\n\n".join(
         failure_report(seed, wrong, run(seed)[0].lines()[-80:], word) for seed, wrong in results.wrong[:3]
     )

@@ -1,7 +1,7 @@
 """A run from a seed: which jobs there are, what is wanted of them, what goes wrong, and when we look.
 
-Rules: a seed is a run, for ever; every run ends in a calm that is long enough for everything to settle, and then in a
-silence in which nothing may change.
+Rules: a seed is a run, forever; every run ends without faults for long
+enough that everything settles, and then with a time in which nothing may change.
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ _UNDER_TIGHT_BRAKES: tuple[Injector, ...] = (
 
 def scenario(seed: int) -> Scenario:
     """Return the run of a seed."""
-    rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
+    rng = random.Random(seed)  # noqa: S311  repeatable, not secret
     is_tight = rng.random() < 0.12
     is_crowded = rng.random() < 0.1
     # Where nothing else goes wrong, whatever is not as it should be is owed to the doubt about a part.
-    is_alone = random.Random(f"{seed} alone").random() < 0.25  # noqa: S311  to be told again, not to be secret
+    is_alone = random.Random(f"{seed} alone").random() < 0.25  # noqa: S311  repeatable, not secret
     accounts = ACCOUNTS[: 1 if is_crowded else rng.choice([1, 1, 2])]
     services = {account: _service(seed, account) for account in accounts}
     count = MANY if is_crowded else rng.randrange(4, 8)
@@ -150,13 +150,13 @@ def scenario(seed: int) -> Scenario:
 
 
 def _service(seed: int, account: str) -> Service:
-    """Return what an account speaks, from a source of its own: the story is the same in each dialect."""
-    return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  to be told again, not to be secret
+    """Return what an account speaks, from a source of its own: the run is the same in each dialect."""
+    return random.Random(f"{seed} {account}").choice(SIX)  # noqa: S311  repeatable, not secret
 
 
 def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> Iterator[TimedInjection]:
     """Yield what makes a part of an account doubtful, from a source of its own."""
-    rng = random.Random(f"{seed} doubts")  # noqa: S311  to be told again, not to be secret
+    rng = random.Random(f"{seed} doubts")  # noqa: S311  repeatable, not secret
     for _ in range(rng.randrange(3, 7)):
         # Much is asked for in the first pass, and what is hidden from then on is seldom seen at all.
         yield TimedInjection(
@@ -168,7 +168,7 @@ def _doubts(seed: int, within_s: float, *, is_tight: bool, is_crowded: bool) -> 
 
 def _refusals(seed: int, within_s: float) -> Iterator[TimedInjection]:
     """Yield what happens to a job whose cancels are refused, now and then, from a source of its own."""
-    rng = random.Random(f"{seed} refusals")  # noqa: S311  to be told again, not to be secret
+    rng = random.Random(f"{seed} refusals")  # noqa: S311  repeatable, not secret
     if rng.random() < 0.2:
         job, third_s = RefusedThenCancelled(), within_s / 3
         for place, do in enumerate((job.refuse, job.cancel, job.keep)):
@@ -195,7 +195,7 @@ def _job_spec(rng: random.Random, number: int, account: str, desired: str) -> Jo
 def first_revision(
     job_specs: tuple[JobSpec, ...], accounts: Iterable[str], services: Mapping[str, Service]
 ) -> Revision:
-    """Return the documents that a story begins with: each account at a host of its own name, by its service's path."""
+    """Return the documents that a run begins with: each account at a host of its own name, by its service's path."""
     addresses = {account: f"http://{account}.localhost{services[account].path}" for account in accounts}
     return Revision(job_specs=job_specs, accounts=addresses, services=services)
 

@@ -1,6 +1,6 @@
-"""A watch from a seed: hours of the loop that runs for ever, while people edit and things go wrong and right again.
+"""A watch from a seed: hours of the loop that runs forever, while people edit and things go wrong and right again.
 
-Rules: as in `seeded_run`, a seed is a run, for ever. Trouble comes and ends by itself; after it comes a calm that is
+Rules: as in `seeded_run`, a seed is a run, forever. Trouble comes and ends by itself; after it comes a calm that is
 long enough for everything to settle. Processes are stopped, killed and begun anew in between.
 """
 
@@ -58,7 +58,7 @@ _OF_GIT: tuple[Injector, ...] = (*(timed_faults.git_away,) * 3, *(timed_faults.g
 
 def scenario(seed: int) -> Scenario:
     """Return the watch of a seed."""
-    rng = random.Random(f"watch {seed}")  # noqa: S311  to be told again, not to be secret
+    rng = random.Random(f"watch {seed}")  # noqa: S311  repeatable, not secret
     accounts = ACCOUNTS[: rng.choice([1, 2, 2, 3])]
     services = {account: rng.choice(SIX) for account in accounts}
     job_specs = tuple(_job_specs(rng, accounts))
@@ -78,7 +78,7 @@ def scenario(seed: int) -> Scenario:
         schedule=(
             *_hangs(rng, steps),
             *_happenings(rng, trouble_s, is_published=is_published),
-            TimedInjection(trouble_s, _calm),
+            TimedInjection(trouble_s, _end_faults),
         ),
         is_published=is_published,
     )
@@ -132,6 +132,6 @@ def _happenings(rng: random.Random, within_s: float, *, is_published: bool) -> I
             )
 
 
-def _calm(simulation: Simulation) -> None:
+def _end_faults(simulation: Simulation) -> None:
     injections.mend_everything(simulation)
     simulation.end_faults()

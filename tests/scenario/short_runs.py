@@ -1,4 +1,4 @@
-"""Short runs, told by a test: a world of a few jobs, what goes wrong in it, and what became of them."""
+"""Short runs that a test writes out: a world of a few jobs, the faults in it, and the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def a_scenario(
     jobs: Mapping[str, dict[str, Any]] | None = None,
     schedule: Iterable[TimedInjection] = (),
 ) -> Scenario:
-    """Return a run in which each wish's job runs for ever, but where `jobs` says otherwise."""
+    """Return a run in which each wish's job runs forever, but where `jobs` says otherwise."""
     declared = [
         {"id": job_id, "age": "1h", "life": RUNNING, **(jobs or {}).get(job_id, {})}
         for job_id in sorted({each.job_id for each in job_specs})

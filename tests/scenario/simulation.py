@@ -1,7 +1,7 @@
-"""Where a run is played: the machine, the providers, the people, and time, which is the event loop's.
+"""A simulated run: the machine, the providers, the people, and virtual time, which is the event loop's.
 
-Rules: whatever happens is noted; one random source for everything, so that a seed is a run; every run ends, for its
-steps are a list.
+Rules: every event is recorded; there is one random source, so that a seed determines a run; every run ends, because
+its steps are a list.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LOOSE = ChangeLimits(max_cancels=1000, max_cancel_percent=100, max_cancels_absol
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Nothing, for a while."""
+    """No action for some time."""
 
     seconds: float
 
@@ -73,19 +73,19 @@ class RunWatch:
 
 @dataclass(frozen=True, slots=True)
 class CrashAfter:
-    """The machine goes down after so many more effects."""
+    """The machine crashes after so many more effects."""
 
     effects: int
 
 
 @dataclass(frozen=True, slots=True)
 class EndFaults:
-    """The end of all trouble."""
+    """The end of all faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectNoChange:
-    """From here on nothing should change any more."""
+    """From here on nothing should change."""
 
 
 Step = Sleep | Pass | RunToCompletion | RunWatch | CrashAfter | EndFaults | ExpectNoChange
@@ -93,7 +93,7 @@ Step = Sleep | Pass | RunToCompletion | RunWatch | CrashAfter | EndFaults | Expe
 
 @dataclass(frozen=True, slots=True)
 class TimedInjection:
-    """What somebody does, or what goes wrong, at a moment."""
+    """What a person does, or a fault, at a given time."""
 
     after_s: float
     do: Callable[[Simulation], None]
@@ -101,7 +101,7 @@ class TimedInjection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A whole run, before it is played."""
+    """A run, before it is simulated."""
 
     seed: int
     worlds: Mapping[str, SandboxOptions]
@@ -113,11 +113,11 @@ class Scenario:
     has_small_pages: bool = True
     """Whether short lists have several pages."""
     world_states: Mapping[str, str] = field(default_factory=dict)
-    """What each world remembers, where it does not begin with this run."""
+    """The earlier state of each world that does not begin with this run."""
     is_published: bool = False
     """Whether the statuses are pushed to a remote."""
     remaining_steps: tuple[Step, ...] = ()
-    """The steps that are left, or will do, once all trouble has ended: another run that begins there takes these."""
+    """The steps after all faults have ended: another run that begins there takes these."""
 
 
 def _world(scenario: Scenario, name: str, options: SandboxOptions) -> RevivingWorld:
@@ -127,10 +127,10 @@ def _world(scenario: Scenario, name: str, options: SandboxOptions) -> RevivingWo
 
 
 class Simulation:
-    """A run in progress, as those who change something see it."""
+    """A run in progress, as injections and steps change it."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.rng = random.Random(scenario.seed)  # noqa: S311  to be told again, not to be secret
+        self.rng = random.Random(scenario.seed)  # noqa: S311  repeatable, not secret
         self.clock = VirtualClock(scenario.begins_at)
         self.revision = scenario.revision
         now = self.clock.base
@@ -173,7 +173,7 @@ class Simulation:
         self.notifier.notify()
 
     def tamper(self, path: str, what: str, data: bytes | None) -> None:
-        """Change a status file behind our back; None removes it."""
+        """Change a status file from outside; None removes it."""
         self.history.events.append(Tampered(self.clock.now(), path, what, data))
         if data is None:
             self.machine.disk.drop(STATUSES / path)
@@ -181,7 +181,7 @@ class Simulation:
             self.machine.disk.put(STATUSES / path, data)
 
     def note_event(self, kind: str, what: str) -> None:
-        """Note what goes wrong, or what somebody else does."""
+        """Record a fault, or what another person does."""
         self.history.events.append(ExternalEvent(self.clock.now(), kind, what))
 
     def statuses(self) -> dict[str, bytes]:
@@ -189,7 +189,7 @@ class Simulation:
         return statuses_on(self.machine.disk, STATUSES)
 
     def start_process(self) -> ProcessLife:
-        """Return the life of a process that starts now."""
+        """Return the lifetime of a process that starts now."""
         self.life = ProcessLife(self.history.lives)
         self.history.lives += 1
         return self.life
@@ -205,7 +205,7 @@ class Simulation:
         asyncio.get_running_loop().call_later(seconds, do)
 
     def end_faults(self) -> None:
-        """End all trouble, but for what the specs say."""
+        """End all faults. The specs stay as they are."""
         for provider in self.providers.values():
             provider.end_faults()
         self.machine.environ[KEY_VARIABLE] = KEY
@@ -220,14 +220,14 @@ class Simulation:
         self.history.events.append(FaultsEnded(self.clock.now(), self.revision, world_states))
 
     def expect_no_change(self) -> None:
-        """Note that from now on nothing should change any more."""
+        """Record that from now on nothing should change."""
         self.history.events.append(NoChangeExpected(self.clock.now()))
 
 
 class _Loop(looptime.LoopTimeEventLoop, asyncio.SelectorEventLoop):
     """Virtual time that creeps: each look at the clock takes a nanosecond, as looks at real ones do.
 
-    On a clock that stands still, whoever waits for less than a float can tell apart would wait for ever.
+    On a clock that stands still, whoever waits for less than a float can tell apart would wait forever.
     """
 
     _crept_s = 0.0
@@ -238,7 +238,7 @@ class _Loop(looptime.LoopTimeEventLoop, asyncio.SelectorEventLoop):
 
 
 def simulate(scenario: Scenario) -> History:
-    """Play a plan to its end, through all its crashes."""
+    """Run a scenario to its end, through all its crashes."""
     simulation = Simulation(scenario)
     loop = _Loop(noop_cycles=1)
     loop.set_exception_handler(_ignore_killed)
@@ -255,7 +255,7 @@ def simulate(scenario: Scenario) -> History:
 
 
 def _ignore_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Say nothing of a task that ended with its process."""
+    """Ignore a task that ended with its process."""
     if not isinstance(context.get("exception"), Killed):
         loop.default_exception_handler(context)
 
@@ -263,7 +263,7 @@ def _ignore_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def _run_until_crash(
     loop: asyncio.AbstractEventLoop, simulation: Simulation, steps: deque[Step], change_limits: ChangeLimits
 ) -> bool:
-    """Play until the machine goes down. Returns whether the plan is done."""
+    """Run until the machine crashes. Returns whether the scenario is complete."""
     try:
         loop.run_until_complete(_work(simulation, steps, change_limits))
     except Killed as killed:
@@ -316,7 +316,7 @@ async def _step(simulation: Simulation, product: Product, step: Step) -> None:
 
 
 async def _watch(simulation: Simulation, product: Product, seconds: float, steps: deque[Step]) -> None:
-    """Watch for so long, in this process and in those that take its place."""
+    """Watch for so long, in this process and in those that replace it."""
     loop, history = asyncio.get_running_loop(), simulation.history
     until = loop.time() + seconds
 

@@ -38,7 +38,7 @@ def want(simulation: Simulation) -> None:
     simulation.edit("all want something", replace(simulation.revision, job_specs=job_specs))
 
 
-def a_story(job_specs: tuple[JobSpec, ...], *troubles: TimedInjection) -> Scenario:
+def a_run(job_specs: tuple[JobSpec, ...], *troubles: TimedInjection) -> Scenario:
     """See all jobs, and then want something of each."""
     steps = [Pass(), Sleep(61.0), *every(61.0, 4)]
     return a_scenario(*job_specs, steps=steps, schedule=[*troubles, TimedInjection(BEGINS_S, want)])
@@ -55,8 +55,8 @@ def test_unobserved_jobs_do_not_change_the_decisions_about_all_others(kind: str)
     for troubled in subsets(WANTED):
         troubles = [fault(BEGINS_S, **TROUBLES[kind], job=f"ftjob-{name}", on="retrieve") for name in troubled]
         others = [name for name in WANTED if name not in troubled]
-        history = simulate(a_story(OBSERVED, *troubles))
-        alone = simulate(a_story(tuple(each for each in OBSERVED if each.job_id[-1] in others)))
+        history = simulate(a_run(OBSERVED, *troubles))
+        alone = simulate(a_run(tuple(each for each in OBSERVED if each.job_id[-1] in others)))
 
         assert not verdict(history, ALWAYS)
         assert {name: outcome(history, name) for name in others} == {name: outcome(alone, name) for name in others}, (

@@ -41,7 +41,7 @@ def other_names(job_specs: tuple[JobSpec, ...]) -> tuple[JobSpec, ...]:
 
 
 def played(change: Change, specs: int) -> History:
-    """Cancel as many jobs as the brakes let pass in an hour, then change the specs so that two more are wanted."""
+    """Cancel as many jobs as the guard allows in an hour, then change the specs so that two more are wanted."""
 
     def edit(simulation: Simulation) -> None:
         simulation.edit("others", replace(simulation.revision, job_specs=change(simulation.revision.job_specs)))

@@ -63,7 +63,7 @@ def test_max_queued_cancels_a_job_that_is_queued_too_long() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "damaged",
     [
         lambda data: b"<<<<<<< HEAD\n" + data,
         lambda data: data.replace(b"final: false", b"final: false "),
@@ -75,10 +75,10 @@ def test_max_queued_cancels_a_job_that_is_queued_too_long() -> None:
 )
 @pytest.mark.parametrize("new_name", ["job-a", "job-b"])
 def test_max_queued_does_not_cancel_a_job_whose_status_was_lost(
-    spoilt: Callable[[bytes], bytes], new_name: str
+    damaged: Callable[[bytes], bytes], new_name: str
 ) -> None:
     def spoil(simulation: Simulation) -> None:
-        simulation.tamper("job-a.yaml", "spoilt", spoilt(simulation.statuses()["job-a.yaml"]))
+        simulation.tamper("job-a.yaml", "damaged", damaged(simulation.statuses()["job-a.yaml"]))
         simulation.edit("renamed", simulation.revision.changed("job-a", name=new_name))
 
     job_spec = a_job_spec("ftjob-a", "running", max_queued=timedelta(minutes=90))

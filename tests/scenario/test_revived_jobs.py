@@ -33,7 +33,7 @@ def cancel(simulation: Simulation) -> None:
     simulation.providers[ACCOUNT].world.cancel("ftjob-a", simulation.clock.now())
 
 
-def a_story(desired: str = "cancelled", *schedule: TimedInjection, passes: int = 8) -> Scenario:
+def a_run(desired: str = "cancelled", *schedule: TimedInjection, passes: int = 8) -> Scenario:
     """Cancel a job, see it ended, and then let it run again."""
     usual = schedule or (TimedInjection(BACK_S, revive),)
     return a_scenario(a_job_spec("ftjob-a", desired), *OTHERS, steps=[*every(61.0, passes), Pass()], schedule=usual)
@@ -56,7 +56,7 @@ def reasons(history: History) -> list[tuple[str, str]]:
 
 
 def test_a_job_observed_running_again_twice_is_reopened_and_cancelled() -> None:
-    history = simulate(a_story())
+    history = simulate(a_run())
 
     assert not verdict(history, ALWAYS)
     assert [round(each.total_seconds()) for each in cancels(history)] == [0, 244]
@@ -70,7 +70,7 @@ def test_a_job_observed_running_again_twice_is_reopened_and_cancelled() -> None:
 
 
 def test_a_finished_job_needs_no_request_unless_a_list_contradicts_it() -> None:
-    history = simulate(a_story("cancelled", TimedInjection(0.0, lambda _: None)))
+    history = simulate(a_run("cancelled", TimedInjection(0.0, lambda _: None)))
     kinds = Counter(each.verb for each in history.events if isinstance(each, ProviderRequest))
 
     assert looks_at_it(history) == [0], "before it was cancelled"
@@ -79,7 +79,7 @@ def test_a_finished_job_needs_no_request_unless_a_list_contradicts_it() -> None:
 
 def test_a_stale_list_alone_does_not_reopen_a_finished_job() -> None:
     stale = fault(90.0, **{"fault": "stale-read", "for": "1h", "on": "list"})
-    history = simulate(a_story("cancelled", stale))
+    history = simulate(a_run("cancelled", stale))
 
     assert len(looks_at_it(history)) > 2, "the list denied the end, so the job was asked for"
     assert len(cancels(history)) == 1
@@ -88,7 +88,7 @@ def test_a_stale_list_alone_does_not_reopen_a_finished_job() -> None:
 
 
 def test_one_contradicting_observation_does_not_reopen_a_finished_job() -> None:
-    history = simulate(a_story("cancelled", TimedInjection(BACK_S, revive), TimedInjection(200.0, cancel)))
+    history = simulate(a_run("cancelled", TimedInjection(BACK_S, revive), TimedInjection(200.0, cancel)))
 
     assert len(cancels(history)) == 1
     assert ("running", "PhaseWentBack") not in reasons(history)
@@ -106,7 +106,7 @@ def test_few_jobs_are_not_listed_so_a_revived_job_is_not_retrieved_again() -> No
 
 @pytest.mark.parametrize("desired", ["running", "observed"])
 def test_a_revived_job_whose_spec_wants_it_running_is_as_desired(desired: str) -> None:
-    history = simulate(a_story(desired, TimedInjection(30.0, cancel), TimedInjection(BACK_S, revive)))
+    history = simulate(a_run(desired, TimedInjection(30.0, cancel), TimedInjection(BACK_S, revive)))
 
     assert not cancels(history)
     assert reason(history, "job-a") == "AsDesired"
@@ -114,7 +114,7 @@ def test_a_revived_job_whose_spec_wants_it_running_is_as_desired(desired: str) -
 
 
 def test_a_crash_causes_at_most_one_extra_cancel_for_each_run_of_the_job() -> None:
-    scenario = a_story(passes=5)
+    scenario = a_run(passes=5)
     effects = simulate(scenario).effects
     after = replace(scenario, steps=(*scenario.steps, Sleep(61.0), *every(61.0, 4), Pass()))
     histories = [simulate(replace(after, steps=(CrashAfter(effect), *after.steps))) for effect in range(0, effects, 5)]

@@ -29,7 +29,7 @@ def test_no_seed_violates_a_law(pytestconfig: pytest.Config, record_property: Ca
     record_property("simulated", f"{results} ({time.perf_counter() - begun:.0f} s)")
 
     assert not results.wrong, failure_reports(results)
-    # So few stories may be calm ones.
+    # So few runs may have no faults.
     assert count < SEEDS or results.faults.total() >= FAULTS_MIN * count / SEEDS
 
 

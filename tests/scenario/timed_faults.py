@@ -1,7 +1,7 @@
-"""What goes wrong around a watch for a time: each takes the stage, begins, notes until when it lasts, and then ends.
+"""Faults around a watch that last for some time: each begins, records until when it lasts, and then ends.
 
-Rules: what is drawn comes from the stage's random source; each says which account or job it stands in the way of, so
-that of all others no less is expected meanwhile.
+Rules: what is drawn comes from the simulation's random source; each records which account or job it affects, so that
+oracles excuse no other.
 """
 
 from __future__ import annotations

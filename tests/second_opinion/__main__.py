@@ -1,4 +1,4 @@
-"""`python -m tests.second_opinion --runs N --seed S`: plays stories and tells what they found."""
+"""`python -m tests.second_opinion --runs N --seed S`: runs sessions and reports what they found."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _tell_of(session: Session, figures: Figures, *, in_full: bool) -> None:
 
 
 def main() -> int:
-    """Play the stories, print each that went wrong and the figures, and return 1 if there is a violation."""
+    """Run the sessions, print each that went wrong and the figures, and return 1 if there is a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.second_opinion", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, metavar="N", help="how many stories")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="the first seed; each story takes the next")
-    parser.add_argument("--beside", type=int, default=1, metavar="K", help="so many stories at once")
-    parser.add_argument("--transcript", action="store_true", help="print all that happened in each story")
+    parser.add_argument("--runs", type=int, default=10, metavar="N", help="how many sessions")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="the first seed; each session takes the next")
+    parser.add_argument("--beside", type=int, default=1, metavar="K", help="so many sessions at once")
+    parser.add_argument("--transcript", action="store_true", help="print all that happened in each session")
     words = parser.parse_args()
     for each in (signal.SIGINT, signal.SIGTERM):  # a shell lets what runs in its background ignore the first
         signal.signal(each, signal.default_int_handler)
@@ -48,7 +48,7 @@ def main() -> int:
                 _tell_of(ended.result(), figures, in_full=words.transcript)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            tell("Interrupted: these are the figures of the stories that have ended.")
+            tell("Interrupted: these are the figures of the sessions that have ended.")
         tell(figures.text())
     return 1 if figures.violations else 0
 

@@ -1,4 +1,4 @@
-"""The accounts of a story: how many, of which provider types, and with which keys."""
+"""The accounts of a session: how many, of which provider types, and with which keys."""
 
 from __future__ import annotations
 

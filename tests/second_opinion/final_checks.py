@@ -1,4 +1,4 @@
-"""The end of a story: faults end, documents are mended, time passes, and then everything owed must have come.
+"""The end of a session: faults end, documents are mended, time passes, and then everything owed must have come.
 
 Two phases. First what is owed: each job whose spec wants it cancelled is cancelled after a few passes. Then what
 must not come: passes without news change nothing, neither at the provider nor in a file.

@@ -27,7 +27,7 @@ TORN = '{git} "$@" & p=$!; sleep {after}; kill -9 $p 2>/dev/null && exit 137; wa
 
 
 class Remote:
-    """The remote of a story: what the product publishes there, and how it can be unwell."""
+    """The remote of a session: what the product publishes there, and how it can be unwell."""
 
     def __init__(self, root: Path, mode: str) -> None:
         self.mode = mode
@@ -43,7 +43,7 @@ class Remote:
 
     @property
     def is_there(self) -> bool:
-        """Say whether the story has a remote."""
+        """Say whether the session has a remote."""
         return self.mode in ("push", "branch", "remote")
 
     @property

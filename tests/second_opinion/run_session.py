@@ -1,4 +1,4 @@
-"""Plays one story from its seed to its verdict."""
+"""Runs one session from its seed to its verdict."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SKIPS = (0.0, 0.0, 5.0, 60.0, 900.0, 3700.0, 3700.0, 22000.0)
 
 
 def run_session(session: Session) -> Session:
-    """Play the story, judge it, and return it with its violations. Its files are gone afterwards."""
+    """Run the session, judge it, and return it with its violations. Its files are gone afterwards."""
     with session.scratch, session.wire:
         try:
             _played(session)
-        except Exception:  # noqa: BLE001 - whatever breaks the stage is told with the story that broke it
+        except Exception:  # noqa: BLE001 - any error is reported with its session
             session.blame("world-broke", traceback.format_exc())
     return session
 

@@ -71,7 +71,7 @@ class Session:
         steps: int | None = None,
     ) -> None:
         self.seed = seed
-        self.chance = Random(seed)  # noqa: S311 - a story, not a secret
+        self.chance = Random(seed)  # noqa: S311 - repeatable, not a secret
         self.scratch = tempfile.TemporaryDirectory(prefix="second-opinion-")
         self.root = Path(self.scratch.name) / "repo"
         planted = tamper is not None or after_run is not None

@@ -1,4 +1,4 @@
-"""A few stories on each run of the tests, many with --long, and each planted defect is found."""
+"""A few sessions on each run of the tests, many with --long, and each planted defect is found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.second_opinion.session import Session
 
 FEW, MANY, BESIDE = 2, 60, 2
 TRIES = 15
-"""How many stories may pass before a planted defect meets its occasion: none has every command in it."""
+"""How many sessions may pass before a planted defect meets its occasion: none has every command in it."""
 CHEAP = frozenset({"a cancel is sent twice"})
 
 

@@ -18,7 +18,7 @@ HARD, SOFT = signal.SIGKILL, signal.SIGTERM
 
 
 class UserCommands:
-    """Runs one random command after another in a story."""
+    """Runs one random command after another in a session."""
 
     def __init__(self, session: Session) -> None:
         self.session = session

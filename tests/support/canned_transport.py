@@ -1,4 +1,4 @@
-"""A transport with the answers in it: what comes in is said, what goes out is kept."""
+"""A transport with canned responses, which records the requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def complaint(status: int, **error: object) -> Response:
 
 @dataclass
 class CannedTransport:
-    """The other end of a transport: gives the answers in turn, and keeps what it was asked."""
+    """Returns the responses in turn, and records each request."""
 
     answers: list[Response]
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -42,7 +42,7 @@ class CannedTransport:
         headers: Mapping[str, str] | None = None,
         sign: Sign | None = None,
     ) -> Response:
-        """Keep the request, and give the next answer."""
+        """Record the request, and return the next response."""
         self.bodies.append(json)
         self.asked.append((method, path, dict(query or {})))
         signature = {} if sign is None else sign(method, f"https://canned.example{path}", b"")
@@ -50,9 +50,9 @@ class CannedTransport:
         return self.answers.pop(0)
 
     def conceal(self, *secrets: str) -> None:
-        """Keep what no answer may show; what is canned shows none."""
+        """Record the secrets; canned responses contain none."""
         self.concealed.update(secrets)
 
     def to_app(self, app: object) -> Transport:
-        """Refuse: nothing that is canned runs an application."""
+        """Refuse: a canned transport runs no application."""
         raise NotImplementedError(app)

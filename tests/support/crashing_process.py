@@ -1,7 +1,8 @@
 """`reconcile` that kills itself before its n-th effect: `python -m tests.support.crashing_process N LOG ARGUMENTS…`.
 
 An effect is an operation of the disk that leaves a trace, a request, or a command of Git that changes a repository, a
-remote one too; each is a line of the log. The kill is SIGKILL, so nothing of ours runs any more. With 0 it lives.
+remote one too; each is a line of the log. The kill is SIGKILL, so no code of ours runs afterwards. With 0 it is not
+killed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GIT = frozenset(
 
 
 class CrashPoint:
-    """Counts effects, and ends the process before one of them."""
+    """Counts effects, and kills the process before one of them."""
 
     def __init__(self, crash_before: int, log: Path) -> None:
         self.crash_before = crash_before
@@ -33,7 +34,7 @@ class CrashPoint:
         self.effects = 0
 
     def effect(self, what: str) -> None:
-        """Note what is about to happen; or do not let it."""
+        """Log an effect that is about to happen, or kill the process before it."""
         self.effects += 1
         if self.effects == self.crash_before:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -41,7 +42,7 @@ class CrashPoint:
             stream.write(f"{what}\n")
 
     def of_disk(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return an operation of the disk that counts."""
+        """Return a disk operation that counts as an effect."""
 
         def counted(disk: LocalDisk, path: Path, *rest: Any) -> Any:
             self.effect(f"{name} {(rest[0] if name == 'rename' else path).name}")
@@ -50,7 +51,7 @@ class CrashPoint:
         return counted
 
     def of_transport(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a request that counts."""
+        """Return a request that counts as an effect."""
 
         async def counted(transport: HttpTransport, verb: str, path: str, **rest: Any) -> Any:
             self.effect(f"{verb} {path}")
@@ -59,7 +60,7 @@ class CrashPoint:
         return counted
 
     def of_git(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a command of Git that counts, if it changes anything."""
+        """Return a Git command that counts as an effect, if it changes a repository."""
 
         def counted(git: Git, verb: str, *arguments: str, **rest: Any) -> Any:
             if verb in GIT:
@@ -70,12 +71,12 @@ class CrashPoint:
 
 
 def crash_before_effect(crash_before: int, log: Path) -> None:
-    """Let everything that leaves this process pass the count first."""
-    doom = CrashPoint(crash_before, log)
+    """Count every disk operation, request and Git command of this process."""
+    point = CrashPoint(crash_before, log)
     for name in DISK:
-        setattr(LocalDisk, name, doom.of_disk(name, getattr(LocalDisk, name)))
-    Git.run = doom.of_git(Git.run)  # type: ignore[method-assign]
-    HttpTransport.send = doom.of_transport(HttpTransport.send)  # type: ignore[method-assign]  # that is the point
+        setattr(LocalDisk, name, point.of_disk(name, getattr(LocalDisk, name)))
+    Git.run = point.of_git(Git.run)  # type: ignore[method-assign]
+    HttpTransport.send = point.of_transport(HttpTransport.send)  # type: ignore[method-assign]  # that is the point
 
 
 if __name__ == "__main__":

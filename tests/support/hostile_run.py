@@ -57,15 +57,15 @@ class HostileRun:
     wrong: list[str] = field(default_factory=list)
     told: str = ""
 
-    def story(self) -> str:
-        """Return all of it."""
+    def transcript(self) -> str:
+        """Return what was tried, and what went wrong."""
         tried = [f"seed {self.seed} (replay it with --seed {self.seed}): {self.way}", *self.wrong]
         return "\n".join([*tried, f"trees: {self.kinds}", f"messages: {self.messages}", self.told[-3000:]])
 
 
 def attack(repository: HostileRepository, seed: int) -> HostileRun:
-    """Let authors do their worst, run the command, and judge."""
-    random = Random(seed)  # noqa: S311 - a seed is a story
+    """Let the authors write, run the command, and check the result."""
+    random = Random(seed)  # noqa: S311 - a seed determines the run
     way = random.choices([*WAYS], [weight for _, weight in WAYS.values()])[0]
     run = HostileRun(seed, way)
     repository.renew()

@@ -1,6 +1,7 @@
 """The world of a pass in memory. Each class keeps one Protocol of `reconciler.ports` or of the controller.
 
-Rules: what a test prepares is a field, and so is what it reads afterwards; nothing here knows what a stage makes of it.
+Rules: what a test prepares is a field, and so is what it reads afterwards; nothing here knows how the controller uses
+it.
 """
 
 from __future__ import annotations

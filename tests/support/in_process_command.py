@@ -28,17 +28,17 @@ RUNNING = "{phase: running, for: 90d}, {phase: succeeded}"
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Somebody's working directory."""
+    """A working directory with specs, in which the command runs."""
 
     root: Path
 
     @property
     def specs(self) -> Path:
-        """Where the specs are."""
+        """The specs directory."""
         return self.root / "specs"
 
     def write(self, file: str, text: str | bytes) -> Path:
-        """Put a file among the specs."""
+        """Write a file into the specs directory."""
         path = self.specs / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -49,12 +49,12 @@ class Workspace:
         self.write("demo.yaml", SANDBOX + "".join(JOB.format(id=each, life=life) for each in job_ids))
 
     def want(self, name: str, state: str, job_id: str | None = None, provider: str = "demo") -> Path:
-        """Write the spec of one job, whose id is `ftjob-` and the name if nothing else is said."""
+        """Write the spec of one job, whose id is `ftjob-` and the name by default."""
         text = SPEC.format(name=name, provider=provider, job_id=job_id or f"ftjob-{name}", state=state)
         return self.write(f"{name}.yaml", text)
 
     def asked(self) -> list[tuple[str, str]]:
-        """Return what the sandbox itself remembers to have been asked for: each verb, and of which job."""
+        """Return the change requests that the sandbox recorded: verb and job id."""
         worlds = [json.loads(path.read_text()) for path in (self.root / "state").rglob("sandbox-*.json")]
         return [(act["verb"], act["jobId"]) for world in worlds for act in world["acts"]]
 

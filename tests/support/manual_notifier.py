@@ -1,4 +1,4 @@
-"""A waker that a test rings."""
+"""A change notifier that a test triggers by hand."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class ManualNotifier:
-    """The `ChangeNotifier` of a test."""
+    """A `ChangeNotifier` without files: `notify` reports a change."""
 
     is_alive: bool = True
     drops_changes: bool = False
-    """Whether what is rung meanwhile is lost."""
+    """Whether changes that are reported now are dropped."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def notify(self) -> None:
-        """Tell of a change."""
+        """Report a change."""
         if not self.drops_changes:
             self._changed.set()
 
     def recover(self) -> None:
-        """Work from now on, as it should."""
+        """Report changes again."""
         self.is_alive, self.drops_changes = True, False
 
     async def wait(self) -> None:
-        """Return once it was rung."""
+        """Return once a change was reported."""
         await self._changed.wait()
         self._changed.clear()

@@ -1,4 +1,4 @@
-"""A disk that forgets: what was not synced may be lost, torn or kept when the machine goes down.
+"""A disk that is not durable: what was not synced may be lost, torn or kept when the machine goes down.
 
 Rules: a file's bytes are safe once the file is synced; a name is safe once its directory is, and a directory once its
 own parent is, as POSIX has it and no more. What a person puts there (an editor, a checkout) is safe at once.

@@ -1,4 +1,4 @@
-"""A third party's provider that stops answering whenever a file says so: the sandbox, and a mood."""
+"""A third-party provider type: the sandbox, with outages that a file switches on."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ from pathlib import Path
 from reconciler.plugin import AccountConfig, Credentials, JobController, JobRef, ObservedJob, Transport
 from reconciler.providers.sandbox import SandboxType
 
-OUTAGE_FILE = "MOODY_FILE"
-"""The variable with the path of the file. As long as it says so, each answer waits, and `block` blocks everything."""
+OUTAGE_FILE = "OUTAGE_FILE"
+"""The environment variable with the path of the file. It holds `none`, `hang` (each retrieve waits), or `block` (each
+retrieve blocks the event loop)."""
 _STEP_S = 0.1
 
 
 class _OutageJobs:
-    def __init__(self, inner: JobController, mood: Path) -> None:
+    def __init__(self, inner: JobController, file: Path) -> None:
         self._inner = inner
-        self._mood = mood
+        self._file = file
         self.list_page = inner.list_page
         self.cancel_job = inner.cancel_job
 
     async def get_job(self, ref: JobRef) -> ObservedJob | None:
-        """Return a job, in time."""
-        while (mood := self._mood.read_text(encoding="utf-8")) != "well":
-            if mood == "block":
-                time.sleep(_STEP_S)  # noqa: ASYNC251  this is the mistake that it makes
+        """Return a job, once the file names no outage."""
+        while (outage := self._file.read_text(encoding="utf-8")) != "none":
+            if outage == "block":
+                time.sleep(_STEP_S)  # noqa: ASYNC251  the error that this plugin simulates
             else:
                 await asyncio.sleep(_STEP_S)
         return await self._inner.get_job(ref)
 
 
 class OutageType(SandboxType):
-    """Everything that is true of it."""
+    """The sandbox type under another name, whose retrieves can hang."""
 
-    name = "moody"
+    name = "outage"
 
     @asynccontextmanager
-    async def open(  # type: ignore[override]  # it opens something else than its father does
+    async def open(  # type: ignore[override]  # it opens another controller than its base class
         self, config: AccountConfig, transport: Transport, credentials: Credentials
     ) -> AsyncIterator[JobController]:
-        """Open the sandbox's world."""
+        """Open the sandbox, with outages before each retrieve."""
         async with super().open(config, transport, credentials) as inner:
             yield _OutageJobs(inner, Path(os.environ[OUTAGE_FILE]))
 
@@ -52,9 +53,9 @@ OUTAGE = OutageType()
 
 
 def install(site: Path) -> None:
-    """Make a directory that, on PYTHONPATH, has this provider installed."""
-    facts = site / "moody-1.0.dist-info"
+    """Create a directory that installs this provider type when it is on PYTHONPATH."""
+    facts = site / "outage-1.0.dist-info"
     facts.mkdir(parents=True)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: moody\nVersion: 1.0\n", encoding="utf-8")
-    entry = f"[reconciler.providers]\nmoody = {__name__}:MOODY\n"
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: outage\nVersion: 1.0\n", encoding="utf-8")
+    entry = f"[reconciler.providers]\noutage = {__name__}:OUTAGE\n"
     (facts / "entry_points.txt").write_text(entry, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""An account in memory, and looks at it: which requests they take, and what they make of the answers."""
+"""A read-only account in memory that records requests, and helpers that observe its jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = Capabilities(has_whole_rows=True, page_size_max=100)
 
 @dataclass
 class ReadOnlyAccount:
-    """An account in memory. What is broken is told by the job's id, or by `page 2`."""
+    """An account in memory that can be listed and retrieved from. `broken` has an error by job id, or by `page 2`."""
 
     jobs: dict[str, ObservedJob]
     broken: dict[str, Exception] = field(default_factory=dict)
@@ -39,31 +39,31 @@ class ReadOnlyAccount:
         return self.jobs.get(ref.id) or self.hidden.get(ref.id)
 
     def ask(self, what: str) -> None:
-        """Note a request, and raise what is broken about it."""
+        """Record a request, and raise its error if it has one."""
         self.asked.append(what)
         if what in self.broken:
             raise self.broken[what]
 
     @property
     def pages(self) -> int:
-        """How many pages were asked for."""
+        """How many pages were requested."""
         return sum(what.startswith("page") for what in self.asked)
 
 
 class LoopingList(ReadOnlyAccount):
-    """A list that comes back to where it was."""
+    """A list whose cursor leads back to the same page."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return a page, with a cursor that leads back to it."""
+        """Return a page with a cursor that leads back to it."""
         page = await super().list_page(query, cursor and "0")
         return replace(page, next_cursor="again")
 
 
 class EndlessList(ReadOnlyAccount):
-    """A list that has more to come for ever."""
+    """A list that always has another page."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return an empty page, and say that there is more."""
+        """Return an empty page with a cursor to the next one."""
         del query
         self.ask("page")
         return JobPage((), str(int(cursor or 0) + 1))
@@ -90,7 +90,7 @@ def looked(
     is_part: bool = False,
     **before: Any,
 ) -> Observations:
-    """Look at these jobs of an account of which that was known; `before` has more of what `core.absence` reads."""
+    """Observe these jobs. `known` and `before` are what earlier passes observed, as `core.absence` reads it."""
     over = {JobRef(ACCOUNT, id_): phase for id_, phase in (ended or {}).items()}
     was = KnownBefore(phases=known or {}, **before)
     aim = ObservationGoal(refs=[JobRef(ACCOUNT, id_) for id_ in ids], before=was, ended=over, is_part=is_part)

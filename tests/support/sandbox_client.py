@@ -1,4 +1,4 @@
-"""A sandbox that is served, asked from outside: what truly arrived there, and what is to go wrong next."""
+"""A client of a served sandbox: it creates jobs, adds faults, and reads which requests arrived."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sandbox:
         return [self._ask("POST", "/v1/fine_tuning/jobs", wanted)["id"] for _ in range(number)]
 
     def phase(self, job_id: str) -> str:
-        """Return the word that a job shows."""
+        """Return the status word of a job."""
         return str(self._ask("GET", f"/v1/fine_tuning/jobs/{job_id}")["status"])
 
     def break_with(self, *rules: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ class Sandbox:
         self._ask("POST", "/sandbox/faults", list(rules))
 
     def heal(self) -> None:
-        """Take every fault away."""
+        """Remove all faults."""
         self._ask("DELETE", "/sandbox/faults")
 
     def requests(self) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ class Sandbox:
         return list(self._ask("GET", "/sandbox/requests")["requests"])
 
     def cancels(self, *job_ids: str) -> list[str]:
-        """Return which of these jobs a cancel was asked for, once for each time."""
+        """Return the job id of each cancel request for these jobs."""
         return [each["job_id"] for each in self.requests() if each["verb"] == "cancel" and each["job_id"] in job_ids]
 
     def _ask(self, method: str, path: str, body: object | None = None) -> Any:
@@ -63,7 +63,7 @@ class Sandbox:
 
 
 def wait_for(what: Callable[[], object], sentence: str, within_s: float = ANSWERS_WITHIN_S) -> None:
-    """Return once it is so. Fails with the sentence if it never is."""
+    """Return once the condition holds. Fails with the sentence if it never does."""
     deadline = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < deadline, f"never happened: {sentence}"

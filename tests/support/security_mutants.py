@@ -27,7 +27,7 @@ NOTHING = "-"
 
 @dataclass(frozen=True, slots=True)
 class WeakenedCheck:
-    """A bug, and the attack that it opens the door to: a test of the file `test_attacks_…`."""
+    """A bug, and the attack that it makes possible: a test of the file `test_attacks_…`."""
 
     bug: Bug
     topic: str
@@ -224,7 +224,7 @@ WEAKENED_CHECKS = (
 
 
 def main() -> None:
-    """Weaken each check, and tell what notices."""
+    """Weaken each check, and report which test or random author detects it."""
     words = " ".join(sys.argv[1:])
     missed = 0
     _tell("| Weakened check | In | An attack | Random authors |", "|---|---|---|---|")

@@ -1,4 +1,4 @@
-"""A service on a socket, and what somebody needs who uses it: a Provider document, a key, and the operator's trust."""
+"""A provider service on a socket, with its Provider document, its key, and the operator's binding of that key."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEndpoint:
-    """One account of a service, from the outside; and the world behind it."""
+    """One served account, and the simulated world behind it."""
 
     name: str
     service: Service
@@ -48,7 +48,7 @@ class ServiceEndpoint:
 
     @property
     def document(self) -> str:
-        """The Provider document that leads here."""
+        """The Provider document of this account."""
         return PROVIDER.format(
             name=self.name,
             type=self.service.type,

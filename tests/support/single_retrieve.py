@@ -1,4 +1,4 @@
-"""One look at a job through a type that is opened on answers that are given."""
+"""One retrieve of a job by a provider type whose responses are canned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def retrieve_once(type_name: str, *answers: Response, **options: str) -> Observe
     account = Account(type_name, "https://provider.example")
     read = type_.options.model_validate(options)
     config = AccountConfig(account=account, options=read, state_dir=None, now=lambda: AT)
-    credentials = EnvCredentials("KEY", {"KEY": "canary-key-of-a-look"})
+    credentials = EnvCredentials("KEY", {"KEY": "canary-key-of-a-retrieve"})
 
     async def main() -> ObservedJob | None:
         async with type_.open(config, CannedTransport([*answers]), credentials) as controller:

@@ -1,4 +1,4 @@
-"""A person who works in the repository that reconcilers publish to, and what of her work a remote must still have."""
+"""A person who commits specs to the repository that runs publish to, and which of the commits the remote must keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.sandbox_client import Sandbox
 
 @dataclass(slots=True)
 class SpecCommitter:
-    """Somebody who writes specs, changes her mind, and pushes; and notes which commits of hers arrived."""
+    """Commits and pushes specs, and records which of the commits arrived."""
 
     checkout: Checkout
     clone: Clone

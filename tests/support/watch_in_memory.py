@@ -1,4 +1,4 @@
-"""A watch at work in virtual time, over a world in memory."""
+"""A watch in virtual time, over a world in memory."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from tests.support.manual_notifier import ManualNotifier
 
 @dataclass
 class TimedAccount(InMemoryAccount):
-    """An account that notes when it was asked for each thing."""
+    """An account that records the time of each request."""
 
     asked_at: list[tuple[float, str]] = field(default_factory=list)
 
     def ask(self, what: str) -> None:
-        """Note a request with its time."""
+        """Record a request with its time."""
         self.asked_at.append((asyncio.get_running_loop().time(), what))
         super().ask(what)
 
     def when(self, what: str) -> list[float]:
-        """Return when it was asked for something."""
+        """Return the times of a request."""
         return [at for at, asked in self.asked_at if asked == what]
 
 
 @dataclass
 class RunningWatch:
-    """A watch at work."""
+    """A running watch, and what a test changes and reads."""
 
     account: TimedAccount
     world: World
@@ -56,10 +56,10 @@ class RunningWatch:
     passes: list[PassResult]
     wishes: set[str]
 
-    def want(self, *specs: FineTuningJob, is_heard: bool = True) -> None:
-        """Put other specs in the place of those that are there, and let the watch know."""
+    def want(self, *specs: FineTuningJob, is_notified: bool = True) -> None:
+        """Replace the specs, and notify the watch."""
         self.world.specs.revision = a_revision(*specs, providers=self.world.specs.revision.providers)
-        if is_heard:
+        if is_notified:
             self.notifier.notify()
 
     def reason(self, name: str) -> Reason:

@@ -1,4 +1,4 @@
-"""A watch as a process, whose log goes to a file: a pipe that nobody reads would block it."""
+"""A watch as a process. Its log goes to a file, because a pipe without a reader would block it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ENDS_WITHIN_S = 30
 
 @dataclass(frozen=True, slots=True)
 class WatchProcess:
-    """A watch at work."""
+    """A running watch."""
 
     process: subprocess.Popen[str]
     log: Path
 
     def said(self) -> str:
-        """Return all that it has logged so far."""
+        """Return the log so far."""
         return self.log.read_text(encoding="utf-8")
 
     def stop(self, number: int = signal.SIGTERM) -> int:

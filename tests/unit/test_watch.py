@@ -69,7 +69,7 @@ def test_a_change_that_nobody_tells_of_is_found_by_the_scan() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(1000.0)
-            watch.want(*named_specs("chat"), is_heard=False)
+            watch.want(*named_specs("chat"), is_notified=False)
             await asyncio.sleep(66.0)
 
             assert watch.account.changes == ["cancel ftjob-chat"]

@@ -22,7 +22,7 @@ _OTHERS_ACT = "somebody"
 
 
 def not_converged(history: History) -> Iterator[str]:
-    """Tell the jobs whose last status is not what the last specs and the world call for.
+    """Yield the jobs whose last status is not what the last specs and the world call for.
 
     A watch looks at a job that goes on once in five intervals, so that one which ends by itself may do so unseen.
     """
@@ -40,15 +40,15 @@ def not_converged(history: History) -> Iterator[str]:
                 yield f"{job_spec.name} cannot be acted on, and is {said} {ready(tree)['reason']}"
             continue
         yield from _wrong_status(history, revision, job_spec, tree)
-    is_braked = history.most_an_hour is not None
+    is_limited = history.most_an_hour is not None
     is_suspect = any(is_all_gone(history, revision, account, last.at) for account in revision.accounts)
-    for path in _left_over(revision, last, is_braked=is_braked):
+    for path in _left_over(revision, last, is_limited=is_limited):
         if is_job(path) or not is_suspect:
             yield f"{path} is left over"
 
 
 def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree: Tree) -> Iterator[str]:
-    """Tell what a valid spec's status says that is not so, or not as it should have become."""
+    """Yield what a valid spec's status says that is not so, or not as it should have become."""
     last, said, phase = history.left, standing(tree), tree["status"]["phase"]
     truth = history.truth(job_spec.account, job_spec.job_id, last.at)
     if truth == ABSENT and is_all_gone(history, revision, job_spec.account, last.at):
@@ -64,8 +64,8 @@ def _wrong_status(history: History, revision: Revision, job_spec: JobSpec, tree:
         expected = expected | _expected(history, revision, replace(job_spec, max_queued=None), phase, last)
     if revision.is_settings_broken:
         expected = expected or {"Stalled"}
-    is_braked = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
-    if said not in expected and not is_braked:
+    is_limited = history.most_an_hour is not None and ready(tree)["reason"] == "RefusedByGuard"
+    if said not in expected and not is_limited:
         reason = ready(tree)["reason"]
         yield f"{job_spec.name} ({job_spec.desired}) is {said} {reason}, not {expected}; its job is {truth}"
 
@@ -77,7 +77,7 @@ def is_all_gone(history: History, revision: Revision, account: str, at: datetime
 
 
 def was_lost(tree: Tree, history: History) -> bool:
-    """Whether a status was spoilt: nobody can tell whether its job ever started, so maxQueued is out of force."""
+    """Whether a status was damaged: nobody can tell whether its job ever started, so maxQueued is out of force."""
     could_be = any(isinstance(each, Tampered | Crashed) for each in history.events)
     return could_be and any(each["reason"] == "StatusDiscarded" for each in tree["status"]["history"])
 
@@ -122,17 +122,17 @@ def had_limits(history: History, job_spec: JobSpec) -> bool:
     )
 
 
-def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_braked: bool) -> Iterator[str]:
-    """Tell the statuses whose spec is long gone."""
+def _left_over(revision: Revision, last: PassEnded | WatchEnded, *, is_limited: bool) -> Iterator[str]:
+    """Yield the statuses whose spec is long gone."""
     if revision.unreadable_files():
         return
     expected = {path_of(job_spec) for job_spec in revision.readable()}
     for path in last.statuses.keys() - expected:
-        if is_braked and is_job(path):
-            # More specs were deleted at once than such brakes let anybody believe.
+        if is_limited and is_job(path):
+            # More specs were deleted at once than such limits let anybody believe.
             continue
         tree = read(last.statuses[path])
-        # A request that nothing came of is waited for a day, even without its spec. And a spoilt file counts as none:
+        # A request that nothing came of is waited for a day, even without its spec. And a damaged file counts as none:
         # nobody can tell what it was about, so nobody takes it away.
         if tree is not None and all(each["outcome"] for each in tree["status"].get("receipts", ())):
             yield path

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tests.scenario.history import ABSENT, ChangeSent, History, PassEnded, ProviderRequest
-from tests.scenario.oracles.passes import PassRecord, casts_doubt, is_hindrance, pass_records
+from tests.scenario.oracles.passes import PassRecord, casts_doubt, is_disruption, pass_records
 from tests.scenario.oracles.requests import BURST, MAY
 from tests.scenario.oracles.status_yaml import OVER, UNFINISHED, Tree, is_job, job_of, read
 from tests.scenario.provider import ONE_JOB
@@ -22,11 +22,11 @@ _OWN_WORDS = frozenset({"unknown-word", "stale-read", "switched account"})
 
 
 def cancel_not_sent(history: History) -> Iterator[str]:
-    """Tell the first cancels that a pass did not ask for, though nothing cast doubt on their jobs."""
+    """Yield the first cancels that a pass did not ask for, though nothing cast doubt on their jobs."""
     if history.most_an_hour is not None:
         return
     for one_pass, end in pass_records(history):
-        if one_pass.is_hindered or _is_halted(one_pass):
+        if one_pass.is_disrupted or _is_halted(one_pass):
             continue
         calls, known = one_pass.calls(), _known(history, one_pass.statuses)
         for job_spec in one_pass.revision.valid():
@@ -78,7 +78,7 @@ def _is_doubtful(one_pass: PassRecord, job_spec: JobSpec) -> bool:
 
 
 def cancel_delayed(history: History) -> Iterator[str]:
-    """Tell the first cancels that waited for looks at other jobs, where they were few enough to go first."""
+    """Yield the first cancels that waited for looks at other jobs, where they were few enough to go first."""
     for one_pass, _ in pass_records(history):
         known = _known(history, one_pass.statuses)
         for account in history.worlds:
@@ -91,10 +91,10 @@ def cancel_delayed(history: History) -> Iterator[str]:
 
 
 def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[str]) -> Iterator[str]:
-    """Tell the expected cancels before which others were looked at, until something else came between."""
+    """Yield the expected cancels before which others were looked at, until something else came between."""
     asked = 0
     for event in one_pass.events:
-        if is_hindrance(event) or (
+        if is_disruption(event) or (
             isinstance(event, ProviderRequest) and event.account == account and casts_doubt(event)
         ):
             return
@@ -106,7 +106,7 @@ def _waits(one_pass: PassRecord, account: str, urgent: set[str], expected: set[s
 
 
 def useless_retrieves(history: History) -> Iterator[str]:
-    """Tell where job after job of a crowd that had just vanished was asked for, though the first few said as much.
+    """Yield where job after job of a crowd that had just vanished was asked for, though the first few said as much.
 
     A crowd that has been doubted for an hour may be asked for, to be believed gone; so the first of an account counts.
     One job that is gone is no crowd.

@@ -34,13 +34,13 @@ LOOK = timedelta(seconds=2)
 FIRST = timedelta(seconds=110)
 """A job counts as seen when the first pass ended that knew of it. That may have published twice, in 50 s each."""
 _UNASKED = {KEY_LOST, "cannot be opened", "disk refuses"}
-"""The kinds of hindrances for which an account is not even asked, and said to be unobserved all the same."""
+"""The kinds of disruptions for which an account is not even asked, and said to be unobserved all the same."""
 
 Job = tuple[str, str]
 
 
 def early_readiness(history: History) -> Iterator[str]:
-    """Tell where a watch called itself ready before each account with a job to look at had answered, or failed to."""
+    """Yield where a watch called itself ready before each account with a job to look at had answered, or failed to."""
     revision: Revision | None = None
     heard: set[str | None] = set()
     final: set[Job] = set()
@@ -58,8 +58,8 @@ def early_readiness(history: History) -> Iterator[str]:
                 heard.add(account)
             case HealthShown(readiness_problems=()) if not has_been_ready and revision is not None:
                 has_been_ready = True
-                hindered = (each for each in _hindrances(history) if began_at <= each.until and each.at <= event.at)
-                excused = {each.account for each in hindered if each.kind in _UNASKED}
+                disrupted = (each for each in _disruptions(history) if began_at <= each.until and each.at <= event.at)
+                excused = {each.account for each in disrupted if each.kind in _UNASKED}
                 missing = sorted(_open(history, revision, event.at, final) - heard - excused)
                 if missing and None not in excused:
                     yield f"{event.at:%T} ready, though nothing was heard of {missing} since it began"
@@ -71,12 +71,12 @@ def _open(history: History, revision: Revision, at: datetime, final: set[Job]) -
     return {account for account, job_id in named if history.truth(account, job_id, at) not in OVER}
 
 
-def _hindrances(history: History) -> list[Disruption]:
+def _disruptions(history: History) -> list[Disruption]:
     return [each for each in history.events if isinstance(each, Disruption)]
 
 
 def wrong_readiness(history: History) -> Iterator[str]:
-    """Tell where a watch was not ready though nothing stood in its way, or ready though the documents stop it."""
+    """Yield where a watch was not ready though nothing stood in its way, or ready though the documents stop it."""
     clear = _all_clear(history)
     revision: Revision | None = None
     edited_at = history.began_at
@@ -103,7 +103,7 @@ def _all_clear(history: History) -> list[Span]:
 
 
 def understated_age(history: History) -> Iterator[str]:
-    """Tell where an account was said to have been seen later than the job was that has not been for the longest."""
+    """Yield where an account was said to have been seen later than the job was that has not been for the longest."""
     known = _Known()
     for event in history.events:
         known.take(event)
@@ -155,26 +155,26 @@ def _jobs(revision: Revision) -> set[Job]:
 
 
 def wrong_liveness(history: History) -> Iterator[str]:
-    """Tell where a watch called itself ill and was not, or well though changes were known to go unnoticed."""
-    hindrances = _hindrances(history)
-    deaf = [each for each in hindrances if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]
-    git = [each for each in hindrances if each.kind.startswith("remote")]
-    excuses = {"the specs are not watched": deaf, "a request hangs": git, "the event loop is blocked": []}
+    """Yield where a watch called itself ill and was not, or well though changes were known to go unnoticed."""
+    disruptions = _disruptions(history)
+    missed = [each for each in disruptions if each.kind.startswith(EVENTS_MISSED) and each.kind != EVENTS_MISSED]
+    git = [each for each in disruptions if each.kind.startswith("remote")]
+    excuses = {"the specs are not watched": missed, "a request hangs": git, "the event loop is blocked": []}
     for event in history.events:
         if isinstance(event, HealthShown):
             for ill in {each.split(":")[0] for each in event.liveness_problems}:
                 if not any(each.at < event.at <= each.until + SOON for each in excuses[ill]):
                     yield f"{event.at:%T} it says: {ill}"
-    yield from _untold(history, deaf)
+    yield from _untold(history, missed)
 
 
 def _untold(history: History, known: list[Disruption]) -> Iterator[str]:
-    """Tell where for so long nobody was told that changes go unnoticed."""
-    deaf = [each for each in _hindrances(history) if each.kind.startswith(EVENTS_MISSED)]
+    """Yield where for so long nobody was told that changes go unnoticed."""
+    missed = [each for each in _disruptions(history) if each.kind.startswith(EVENTS_MISSED)]
     calmed_at = next((each.at for each in history.events if isinstance(each, FaultsEnded)), history.events[-1].at)
     for each in known:
         # The first that ends lets everything be heard again.
-        until = min([other.until for other in deaf if other.until > each.at] + [calmed_at])
+        until = min([other.until for other in missed if other.until > each.at] + [calmed_at])
         for life in lives(history):
             told_by = max(each.at, life.since) + TOLD_WITHIN
             if told_by < min(until, life.until):

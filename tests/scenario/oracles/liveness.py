@@ -24,7 +24,7 @@ HEEDED = timedelta(seconds=2 + 15)
 
 
 def late_stop(history: History) -> Iterator[str]:
-    """Tell the watches that did not end within the promised time once they were to."""
+    """Yield the watches that did not end within the promised time once they were to."""
     wished_at: datetime | None = None
     for event in history.events:
         match event:
@@ -37,7 +37,7 @@ def late_stop(history: History) -> Iterator[str]:
 
 
 def missed_pass(history: History) -> Iterator[str]:
-    """Tell where a watch made no pass for longer than an interval, whatever was wrong with its accounts."""
+    """Yield where a watch made no pass for longer than an interval, whatever was wrong with its accounts."""
     begun = [each.at for each in history.events if isinstance(each, PassStarted)]
     clear = clear_spans(history, "")
     for life in lives(history):
@@ -49,7 +49,7 @@ def missed_pass(history: History) -> Iterator[str]:
 
 
 def missed_poll(history: History) -> Iterator[str]:
-    """Tell the jobs that went on and were not looked at for longer than promised, with nothing in the way."""
+    """Yield the jobs that went on and were not looked at for longer than promised, with nothing in the way."""
     for (account, job_id), spans in named_spans(history).items():
         seen = [each.at for each in history.events if _shows(each, account, job_id)]
         for gap in (each.within(span) for each in clear_spans(history, account, job_id) for span in spans):
@@ -65,7 +65,7 @@ def _shows(event: object, account: str, job_id: str) -> bool:
 
 
 def ignored_retry(history: History) -> Iterator[str]:
-    """Tell the retries that a person asked for and that did not leave, though the cancel was asked for before."""
+    """Yield the retries that a person asked for and that did not leave, though the cancel was asked for before."""
     wanted = wanted_cancels(history)
     for asked in (each for each in history.events if isinstance(each, RetryRequested)):
         due = Span(asked.at, asked.at + HEEDED)

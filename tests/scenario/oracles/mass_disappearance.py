@@ -27,7 +27,7 @@ _LASTS = timedelta(minutes=59)
 
 
 def mass_disappearance_believed(history: History) -> Iterator[str]:
-    """Tell what was asked for, or called absent, on a look in which all unfinished jobs of an account were gone.
+    """Yield what was asked for, or called absent, on a look in which all unfinished jobs of an account were gone.
 
     What was known of the jobs is what the statuses said that were left when the pass began. After an hour they may be
     believed gone, if the account shows any other job.

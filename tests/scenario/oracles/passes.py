@@ -60,9 +60,9 @@ class PassRecord:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def is_hindered(self) -> bool:
+    def is_disrupted(self) -> bool:
         """Whether people, or our own disk, came between."""
-        return any(map(is_hindrance, self.events))
+        return any(map(is_disruption, self.events))
 
     def served(self, account: str) -> list[ProviderRequest]:
         """Return the requests of this pass to an account."""
@@ -77,7 +77,7 @@ class PassRecord:
         return {(each.account, each.job_id, each.verb) for each in self.events if isinstance(each, ChangeSent)}
 
 
-def is_hindrance(event: Event) -> bool:
+def is_disruption(event: Event) -> bool:
     """Whether people, or our own disk, came between."""
     return isinstance(event, Edited | Tampered) or (isinstance(event, ExternalEvent) and event.kind in _BETWEEN)
 

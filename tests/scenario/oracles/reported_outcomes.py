@@ -40,7 +40,7 @@ _NOT_JUDGED = "cannot be judged"
 
 
 def false_acceptance(history: History) -> Iterator[str]:
-    """Tell the requests that a receipt or the audit calls accepted, and the provider did not accept."""
+    """Yield the requests that a receipt or the audit calls accepted, and the provider did not accept."""
     taken: defaultdict[tuple[str, str, str], list[ProviderRequest]] = defaultdict(list)
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
@@ -65,7 +65,7 @@ def false_acceptance(history: History) -> Iterator[str]:
 
 
 def false_outcome(history: History) -> Iterator[str]:
-    """Tell the receipts that were closed by what their jobs never were."""
+    """Yield the receipts that were closed by what their jobs never were."""
     accounts, told = history.accounts(), set[tuple[str, ...]]()
     for event in history.events:
         if not isinstance(event, FileWritten):
@@ -128,7 +128,7 @@ class _Cancels:
 
 
 def false_attribution(history: History) -> Iterator[str]:
-    """Tell the reasons that name somebody as the one who ended a job, or a provider as one who would not."""
+    """Yield the reasons that name somebody as the one who ended a job, or a provider as one who would not."""
     cancels: defaultdict[tuple[str, str], _Cancels] = defaultdict(_Cancels)
     overtaken: dict[str, datetime] = {}
     accounts = history.accounts()
@@ -195,9 +195,9 @@ def _has_one_name(history: History, account: str, job_id: str) -> bool:
 
 
 def unreported_limit(history: History) -> Iterator[str]:
-    """Tell the limits that could not be judged and of which a pass left nothing said, and those that could."""
+    """Yield the limits that could not be judged and of which a pass left nothing said, and those that could."""
     for one_pass, end in pass_records(history):
-        if one_pass.is_hindered:
+        if one_pass.is_disrupted:
             continue
         for job_spec in one_pass.revision.valid():
             tree = status_of(job_spec, end.statuses)

@@ -18,7 +18,7 @@ SCANNED = timedelta(seconds=66)
 
 
 def late_request(history: History) -> Iterator[str]:
-    """Tell the wanted cancels that did not leave though nothing stood in their way, whatever else went wrong."""
+    """Yield the wanted cancels that did not leave though nothing stood in their way, whatever else went wrong."""
     for (account, job_id), spans in wanted_cancels(history).items():
         clear = clear_spans(history, account, job_id)
         sent = [each.at for each in history.events if _is_cancel(each, account, job_id)]

@@ -46,7 +46,7 @@ _WANTS = {"cancel": "cancelled", "pause": "paused", "resume": "running"}
 
 
 def unwanted_change(history: History) -> Iterator[str]:
-    """Tell the requests that no valid document asked for.
+    """Yield the requests that no valid document asked for.
 
     It must have asked for it in the revision that the pass is about, and must still have stood there, unchanged, and
     under Settings that allow it, when the request left. What else changed since the pass began (a Provider document, a
@@ -72,7 +72,7 @@ def unwanted_change(history: History) -> Iterator[str]:
 
 
 def _objection(history: History, request: ProviderRequest, decided: tuple[Revision, Revision] | None) -> str | None:
-    """Tell why a request was wrong: `decided` is what the specs said when its pass began, and when it left."""
+    """Return why a request was wrong: `decided` is what the specs said when its pass began, and when it left."""
     then, now = decided or (Revision(job_specs=(), accounts={}), None)
     job_spec = then.wish_for(request.account, str(request.job_id))
     if now is None or job_spec is None:
@@ -108,7 +108,7 @@ def is_over_limit(history: History, job_spec: JobSpec, at: datetime) -> bool:
 
 
 def change_before_observation(history: History) -> Iterator[str]:
-    """Tell the requests before which the same pass had not retrieved the job in a phase that allows them.
+    """Yield the requests before which the same pass had not retrieved the job in a phase that allows them.
 
     A list may lag behind, so no request rests on its rows. Of several passes without an end between them, an account
     may take longer than one.
@@ -142,10 +142,10 @@ def came_too_late(answer: ProviderRequest) -> bool:
 
 
 def excess_cancels(history: History) -> Iterator[str]:
-    """Tell the jobs that were cancelled more often than law 6 allows.
+    """Yield the jobs that were cancelled more often than law 6 allows.
 
     One, and one more for each answer to a cancel that was ambiguous or a refusal, each cancel that had no effect, each
-    crash, each time that the wish came anew, each time that somebody spoilt the status that remembered it, and one if
+    crash, each time that the wish came anew, each time that somebody damaged the status that remembered it, and one if
     the job ended and ran again.
     """
     posts: Counter[tuple[str, str]] = Counter()
@@ -178,7 +178,7 @@ def excess_cancels(history: History) -> Iterator[str]:
 
 
 def rate_limit_exceeded(history: History) -> Iterator[str]:
-    """Tell the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
+    """Yield the requests that came before the provider wanted to hear of us again, and those beyond the rate."""
     served = sorted((each for each in history.events if isinstance(each, ProviderRequest)), key=lambda each: each.at)
     for process in {(each.account, each.life) for each in served}:
         requests = [each for each in served if (each.account, each.life) == process]
@@ -205,10 +205,10 @@ def _beyond_rate(requests: list[ProviderRequest]) -> Iterator[str]:
 
 
 def early_retry(history: History) -> Iterator[str]:
-    """Tell the requests that came again too soon: ten minutes after one that was taken, five seconds after any other.
+    """Yield the requests that came again too soon: ten minutes after one that was taken, five seconds after any other.
 
-    Where an edit, a crash or a spoilt status lies between two, or a job went back, they are not the same request made
-    again.
+    Where an edit, a crash or a damaged status lies between two, or a job was revived, they are not the same request
+    made again.
     """
     before: dict[tuple[str, str, str], ProviderRequest] = {}
     for event in history.events:
@@ -232,9 +232,9 @@ def _patience(last: ProviderRequest) -> timedelta:
 
 
 def change_limit_exceeded(history: History) -> Iterator[str]:
-    """Tell where more jobs were asked for the first time within an hour than the brakes allow.
+    """Yield where more jobs were asked for the first time within an hour than the change limits allow.
 
-    Runs under tight brakes are without edits of statuses, for those are where the hour is remembered.
+    Runs under tight change limits are without edits of statuses, for those are where the hour is remembered.
     """
     first: dict[tuple[str, str, str], datetime] = {}
     for event in history.events:
@@ -249,7 +249,7 @@ def change_limit_exceeded(history: History) -> Iterator[str]:
 
 
 def change_after_convergence(history: History) -> Iterator[str]:
-    """Tell what was asked for or written after everything should have settled."""
+    """Yield what was asked for or written after everything should have settled."""
     is_quiet = False
     for event in history.events:
         match event:

@@ -27,7 +27,7 @@ Job = tuple[str, str]
 
 
 def outdated_status(history: History) -> Iterator[str]:
-    """Tell the statuses that showed for longer than promised what the job no longer was, with nothing in the way."""
+    """Yield the statuses that showed for longer than promised what the job no longer was, with nothing in the way."""
     wanted = wanted_cancels(history)
     for job, spans in named_spans(history).items():
         clear, cancels = clear_spans(history, *job), wanted.get(job, [])
@@ -97,7 +97,7 @@ def _changes(history: History, job: Job) -> Iterator[datetime]:
 
 
 def unpublished_status(history: History) -> Iterator[str]:
-    """Tell the statuses that stood on the disk and not where they are published, for longer than promised."""
+    """Yield the statuses that stood on the disk and not where they are published, for longer than promised."""
     pushes = [each for each in history.events if isinstance(each, Published)]
     if not pushes:
         return
@@ -115,7 +115,7 @@ def unpublished_status(history: History) -> Iterator[str]:
 
 
 def wrong_account_status(history: History) -> Iterator[str]:
-    """Tell where an account was said to be away and was not, or was not said to be though it had long been.
+    """Yield where an account was said to be away and was not, or was not said to be though it had long been.
 
     A status may be about single jobs, which it names; then these are what nothing must stand in the way of.
     """

@@ -33,7 +33,7 @@ RECEIPTS_MAX = 5
 
 
 def malformed_status(history: History) -> Iterator[str]:
-    """Tell the statuses that cannot be read, or break a condition rule."""
+    """Yield the statuses that cannot be read, or break a condition rule."""
     for event in history.events:
         if isinstance(event, FileWritten) and is_job(event.path):
             tree = read(event.data)
@@ -42,7 +42,7 @@ def malformed_status(history: History) -> Iterator[str]:
 
 
 def unobserved_phase(history: History) -> Iterator[str]:
-    """Tell the statuses that show a phase which no answer of this pass, and no earlier status, has shown.
+    """Yield the statuses that show a phase which no answer of this pass, and no earlier status, has shown.
 
     After a crash any earlier status may be the one that is left, and an intent that nothing came of is taken back.
     """
@@ -74,7 +74,7 @@ def unobserved_phase(history: History) -> Iterator[str]:
 
 
 def false_end(history: History) -> Iterator[str]:
-    """Tell the statuses that call a job over which truly was not."""
+    """Yield the statuses that call a job over which truly was not."""
     accounts = history.accounts()
     for event in history.events:
         if not (isinstance(event, FileWritten) and is_job(event.path) and (tree := read(event.data))):
@@ -89,7 +89,7 @@ def false_end(history: History) -> Iterator[str]:
 
 
 def false_ready(history: History) -> Iterator[str]:
-    """Tell the wanted cancels that a pass left as Ready while the job was not over.
+    """Yield the wanted cancels that a pass left as Ready while the job was not over.
 
     A spec that changed while the pass was under way, or that could not be read, is for the next pass to tell, and a
     disk that is full keeps what stood there before. A job of which the provider took our cancel and then said twice, a
@@ -97,16 +97,16 @@ def false_ready(history: History) -> Iterator[str]:
     """
     at_begin: Revision | None = None
     revision: Revision | None = None
-    is_hindered = False
+    is_disrupted = False
     for event in history.events:
         match event:
             case Edited(revision=new):
                 revision = new
             case PassStarted():
-                at_begin, is_hindered = revision, False
+                at_begin, is_disrupted = revision, False
             case ExternalEvent(kind="disk refuses"):
-                is_hindered = True
-            case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
+                is_disrupted = True
+            case PassEnded() if revision is not None and at_begin is not None and not (is_disrupted or event.errors):
                 for job_spec in set(revision.valid()) & set(at_begin.valid()):
                     if job_spec.desired == "cancelled" and _is_said_ready(event, job_spec):
                         truths = history.was(job_spec.account, job_spec.job_id, event.at)
@@ -136,19 +136,19 @@ def _is_said_ready(event: PassEnded, job_spec: JobSpec) -> bool:
 
 
 def missing_status(history: History) -> Iterator[str]:
-    """Tell the specs without a readable status after a pass that nothing kept from writing one."""
+    """Yield the specs without a readable status after a pass that nothing kept from writing one."""
     at_begin: Revision | None = None
     revision: Revision | None = None
-    is_hindered = False
+    is_disrupted = False
     for event in history.events:
         match event:
             case Edited(revision=new):
                 revision = new
             case PassStarted():
-                at_begin, is_hindered = revision, False
+                at_begin, is_disrupted = revision, False
             case ExternalEvent(kind="disk full" | "disk refuses") | Crashed() | Tampered():
-                is_hindered = True
-            case PassEnded() if revision is not None and at_begin is not None and not (is_hindered or event.errors):
+                is_disrupted = True
+            case PassEnded() if revision is not None and at_begin is not None and not (is_disrupted or event.errors):
                 names = {PurePosixPath(path).stem for path, data in event.statuses.items() if read(data)}
                 for job_spec in set(revision.readable()) & set(at_begin.readable()):
                     if job_spec.name not in names:
@@ -156,7 +156,7 @@ def missing_status(history: History) -> Iterator[str]:
 
 
 def unrecorded_request(history: History) -> Iterator[str]:
-    """Tell the requests of a pass that a crash made us forget: their receipts must be on the disk before they leave."""
+    """Yield the requests that a crash made us forget: their receipts must be on the disk before they are sent."""
     sent: dict[tuple[str, str], ChangeSent] = {}
     for event in history.events:
         match event:
@@ -180,7 +180,7 @@ def _receipts(tree: Tree) -> list[Tree]:
 
 
 def lost_receipt(history: History) -> Iterator[str]:
-    """Tell the receipts that a status lost from one pass to the next, though nobody spoilt it and nothing crashed."""
+    """Yield the receipts that a status lost from one pass to the next, though nobody damaged it and nothing crashed."""
     before: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for event in history.events:
         match event:
@@ -201,7 +201,7 @@ def lost_receipt(history: History) -> Iterator[str]:
 
 
 def wrongly_pruned(history: History) -> Iterator[str]:
-    """Tell the statuses that were removed by a pass that could not read a file, so that nobody knew what it held.
+    """Yield the statuses that were removed by a pass that could not read a file, so that nobody knew what it held.
 
     One whose name or job a readable spec of another place claims has not gone, but moved; and of two of one name, which
     a crash may leave, the older goes.
@@ -234,7 +234,7 @@ def wrongly_pruned(history: History) -> Iterator[str]:
 
 
 def leaked_secret(history: History) -> Iterator[str]:
-    """Tell where the secret stands."""
+    """Yield where the secret stands."""
     for event in history.events:
         match event:
             case FileWritten(path=path, data=data) if KEY.encode() in data:
@@ -244,7 +244,7 @@ def leaked_secret(history: History) -> Iterator[str]:
 
 
 def internal_error(history: History) -> Iterator[str]:
-    """Tell the errors of our own that are no disk's and no remote's."""
+    """Yield the errors of our own that are no disk's and no remote's."""
     for event in history.events:
         if isinstance(event, PassEnded | Reported):
             yield from (

@@ -46,7 +46,11 @@ class Span:
 def clear_spans(history: History, account: str, job_id: str | None = None) -> list[Span]:
     """Return the times in which nothing stands in the way of one job, or of a whole account."""
     end = history.events[-1].at
-    blocked = [*_not_running(history), *_hindered(history, account, job_id), *_badly_answered(history, account, job_id)]
+    blocked = [
+        *_not_running(history),
+        *_disrupted(history, account, job_id),
+        *_badly_answered(history, account, job_id),
+    ]
     return list(_gaps(blocked, Span(history.began_at, end)))
 
 
@@ -78,7 +82,7 @@ def _not_running(history: History) -> Iterator[Span]:
         yield Span(since, history.events[-1].at)
 
 
-def _hindered(history: History, account: str, job_id: str | None) -> Iterator[Span]:
+def _disrupted(history: History, account: str, job_id: str | None) -> Iterator[Span]:
     for event in history.events:
         if not isinstance(event, Disruption) or event.kind.startswith(EVENTS_MISSED):
             continue
