@@ -48,7 +48,7 @@ def write_provider_statuses(
             status = _provider_status(each, *failure, before, runtime.clock.now())
             errors += attempt(what, partial(runtime.statuses.write_provider, status))
         elif before is not None and account not in unobserved.accounts:
-            errors += attempt(what, partial(runtime.statuses.remove_provider, before.name))
+            errors += attempt(what, partial(runtime.statuses.remove_provider, before.name), "removed")
     return errors
 
 

@@ -103,8 +103,9 @@ def _deleted(
     """Return the statuses whose specs count as deleted, and a notice if too many would count at once."""
     if not desired.may_ask or desired.snapshot.broken_files:
         return orphans.reported, ()
-    notices = _too_many([each.name for each in orphans.new], _count(desired.snapshot), limits)
-    return (orphans.reported, notices) if notices else (orphans.reported + orphans.new, ())
+    if share := _excess([each.name for each in orphans.new], _count(desired.snapshot), limits):
+        return orphans.reported, (f"{share} specs disappeared at once; their statuses are kept",)
+    return orphans.reported + orphans.new, ()
 
 
 def _is_readable(desired: DesiredSpecs) -> bool:
@@ -150,10 +151,12 @@ def remove_discarded(desired: DesiredSpecs, busy: Collection[str], limits: Chang
     has_statuses = names <= {each.name for each in runtime.statuses.known().jobs}
     if not (left and names) or desired.snapshot.broken_files or not has_statuses:
         return Pruned()
-    if notices := _too_many([path for path in left if not path.startswith(PROVIDERS)], len(names), limits):
-        return Pruned(notices=notices)
-    errors = [attempt(f"{runtime.policy.show_status(path)}", partial(runtime.statuses.discard, path)) for path in left]
-    removals = (f"{runtime.policy.show_status(path)}: removed, because no spec has this status" for path in left)
+    of_jobs = [path for path in left if not path.startswith(PROVIDERS)]
+    if share := _excess(of_jobs, len(names), limits):
+        return Pruned(notices=(f"{share} status files would be removed at once; they are kept",))
+    shown = {path: runtime.policy.show_status(path) for path in left}
+    errors = [attempt(shown[path], partial(runtime.statuses.discard, path), "removed") for path in left]
+    removals = (f"{shown[path]}: removed, because no spec has this status" for path in left)
     return Pruned(notices=tuple(removals), errors=tuple(chain.from_iterable(errors)))
 
 
@@ -164,12 +167,12 @@ def _unneeded(desired: DesiredSpecs, busy: Collection[str], runtime: Runtime) ->
     return [path for path in discarded if path not in places and PurePosixPath(path).stem not in busy]
 
 
-def _too_many(deleted: Collection[str], specs: int, limits: ChangeLimits) -> tuple[str, ...]:
-    """Return a notice if more specs disappeared at once than the limits allow, or an empty tuple."""
+def _excess(deleted: Collection[str], specs: int, limits: ChangeLimits) -> str:
+    """Return "N of M" if more statuses would be removed at once than the limits allow, or an empty string."""
     total = specs + len(deleted)
     if not deleted or (specs and judge("statuses", tuple(deleted), 0, total, limits) is None):
-        return ()
-    return (f"{len(deleted)} of {total} specs disappeared at once; their statuses are kept",)
+        return ""
+    return f"{len(deleted)} of {total}"
 
 
 def _renamed(superseded: Iterable[JobStatus], busy: Collection[str], runtime: Runtime) -> list[JobStatus]:
@@ -187,14 +190,14 @@ def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
     return tuple(
         problem
         for status in statuses
-        for problem in attempt(f"the status of {status.name}", partial(runtime.statuses.remove, status))
+        for problem in attempt(f"the status of {status.name}", partial(runtime.statuses.remove, status), "removed")
     )
 
 
-def attempt(what: str, write: Callable[[], object]) -> tuple[str, ...]:
-    """Call `write`, and return a message if it raises an `OSError`."""
+def attempt(what: str, change: Callable[[], object], done: str = "written") -> tuple[str, ...]:
+    """Call `change`, and return a message that `what` could not be written, or `done`, if it raises an `OSError`."""
     try:
-        write()
+        change()
     except OSError as error:
-        return (f"{what} could not be written: {error.strerror or error}",)
+        return (f"{what} could not be {done}: {error.strerror or error}",)
     return ()

@@ -98,10 +98,22 @@ async def _send_and_settle(
         problems = (f"{case.subject.name}: {answer.message}",)
     if answer.progress is Progress.OVERTAKEN:
         return write(case, case.decision.status, context, answer)
+    try:
+        done = _settle_outcome(case, intent, answer, context, is_audited=_is_audited(answer, preflight))
+    except Exception as error:  # noqa: BLE001  a bug of this program: the request still counts, and its intent stays open
+        problem = f"{case.subject.name}: a bug: {error_location(error)}"
+        done = Applied(case, intent, case.subject.interval, answer, (problem,))
+    return replace(done, errors=(*done.errors, *problems))
+
+
+def _settle_outcome(
+    case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: ApplyContext, *, is_audited: bool
+) -> Applied:
+    """Report the outcome of a request, and write it to the audit log and to the status."""
+    action = case.decision.action
+    assert action is not None  # noqa: S101  only cases with an action have an outcome
     context.notify(RequestEnded(action, answer.progress, answer.message))
-    # The audit log has a line for each request that was sent. The throttle or a missing key may have prevented it.
-    if preflight.has_let_through or answer.progress is not Progress.NOT_DELIVERED:
-        problems += _record(case, intent, answer, context)
+    problems = _record(case, intent, answer, context) if is_audited else ()
     # A refusal that includes the job is an observation, so the job is decided again.
     if answer.job is None:
         settled = settle(intent, case.decision.status, action, answer, case.decision.last, moment(context))
@@ -110,6 +122,14 @@ async def _send_and_settle(
         settled = decide(case.subject, Observed(answer.job), intent, moment(context), is_refused=True).status
     done = write(case, settled, context, answer)
     return replace(done, errors=(*done.errors, *problems))
+
+
+def _is_audited(answer: RequestOutcome, preflight: _PreflightCheck) -> bool:
+    """Return whether the outcome belongs in the audit log, which has a line for each request that was sent.
+
+    A plugin may send requests without the throttle, so only an outcome that says so is believed to be unsent.
+    """
+    return preflight.has_let_through or answer.progress is not Progress.NOT_DELIVERED
 
 
 def _record(case: JobPlan, intent: JobStatus, answer: RequestOutcome, context: ApplyContext) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class StatusReaderPolicy(ConfiguredPolicy):
         values = dict(each.split("=", 1) for each in next(iter(scopes)).split() if "=" in each)
         names = {field.alias or name: name for name, field in type_.options.model_fields.items()}
         return {
-            option: UsualOption(values[names[option]], "of the statuses")
+            option: UsualOption(values[names[option]], "of the environment in which the statuses were written")
             for option in type_.option_variables
             if names.get(option) in values
         }

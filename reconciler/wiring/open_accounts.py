@@ -46,6 +46,8 @@ class OpenAccounts:
     _throttles: dict[Account, Throttle] = field(default_factory=dict)
     _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
     """Shared by all accounts with one credential at one host, because the provider throttles them together."""
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once no more request may be sent."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
@@ -77,6 +79,7 @@ class OpenAccounts:
     async def close_at(self, stop: asyncio.Event) -> None:
         """Wait until `stop` is set. Then refuse new and waiting requests to all accounts."""
         await stop.wait()
+        self._stopping.set()
         for throttle in self._throttles.values():
             throttle.stop()
 
@@ -86,6 +89,8 @@ class OpenAccounts:
         circuit_breaker = self._circuit_breakers.setdefault(target.scope, CircuitBreaker())
         throttle = self._throttles.setdefault(target.account, Throttle(target.rate, circuit_breaker))
         throttle.set_breaker(circuit_breaker)
+        if self._stopping.is_set():  # a worker may open its account after the stop
+            throttle.stop()
         hooks = (lambda _: self.notify(AccountAnswered(target.account)), *self._observers_of(target.account))
         config = AccountConfig(account=target.account, options=target.options, state_dir=self.state_dir, now=self.now)
         async with AsyncExitStack() as opening:

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import ConflictError, Delivered, PublishError, TransientError
 from reconciler.model.action import Progress
+from reconciler.model.action_record import PassEvent, RequestEnded
 from reconciler.model.job import Accepted, AlreadyOver, JobRef, Phase
 from reconciler.model.journal import Requested
 from reconciler.model.status import Verb
@@ -65,6 +66,20 @@ def test_an_attempt_that_surely_did_not_arrive_is_taken_out_of_the_journal_and_o
 
     assert progress(done) == {"chat": Progress.NOT_DELIVERED, "code": Progress.UNANSWERED}
     assert [each.name for each in world.journal.attempts] == ["code"]
+
+
+def test_the_journal_keeps_an_attempt_if_a_bug_occurs_after_its_request_was_sent() -> None:
+    account, world, (chat, code) = two_cancels(is_counted=True)
+
+    def raise_a_bug(event: PassEvent) -> None:
+        if isinstance(event, RequestEnded) and event.action.name == "chat":
+            raise ZeroDivisionError
+
+    done = carried_out(account, world, [chat, code], journal=world.journal, notify=raise_a_bug)
+
+    assert sorted(account.changes) == ["cancel ftjob-chat", "cancel ftjob-code"]
+    assert [len(each.errors) for each in done.values()] == [1, 0]
+    assert [each.name for each in world.journal.attempts] == ["chat", "code"]
 
 
 def test_an_attempt_that_its_spec_no_longer_wants_is_taken_out_of_the_journal() -> None:

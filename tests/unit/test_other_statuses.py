@@ -212,5 +212,5 @@ def test_each_status_that_cannot_be_written_is_an_error() -> None:
 
     assert others.errors == (
         "the status of code could not be written: No space left on device",
-        "the status of gone could not be written: No space left on device",
+        "the status of gone could not be removed: No space left on device",
     )

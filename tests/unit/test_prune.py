@@ -218,7 +218,7 @@ def test_a_status_that_cannot_be_removed_is_an_error_and_keeps_no_other_from_goi
     world = a_tree(statuses, *named_specs("chat"))
     told = pruned(world)
 
-    assert told.errors == ("the status of a could not be written: No space left on device",)
+    assert told.errors == ("the status of a could not be removed: No space left on device",)
     assert names(world) == {"a"}
 
 

@@ -94,7 +94,7 @@ def test_more_such_files_than_the_guard_would_let_pass_stay() -> None:
     world = with_discarded(*paths)
 
     assert cleared(world, limits=ChangeLimits()) == Pruned(
-        notices=("4 of 5 specs disappeared at once; their statuses are kept",)
+        notices=("4 of 5 status files would be removed at once; they are kept",)
     )
     assert world.statuses.discarded == paths
 
@@ -114,7 +114,7 @@ def test_such_a_file_that_cannot_be_removed_is_an_error() -> None:
     world.statuses.broken = FULL
     told = remove_discarded(desired, (), LOOSE, runtime)
 
-    assert told.errors == ("specs/status/old.yaml could not be written: No space left on device",)
+    assert told.errors == ("specs/status/old.yaml could not be removed: No space left on device",)
     assert world.statuses.discarded == ("old.yaml",)
 
 

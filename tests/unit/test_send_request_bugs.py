@@ -44,7 +44,8 @@ def test_a_bug_of_ours_leaves_the_intent_open_and_is_an_error_of_the_job() -> No
 
     assert done.status == status
     assert status.open_receipt is not None
-    assert done.answer is None
+    assert done.answer is not None
+    assert done.answer.progress is Progress.ACCEPTED
     assert len(done.errors) == 1
     assert done.errors[0].startswith("support-triage: a bug: ZeroDivisionError")
 
