@@ -177,9 +177,15 @@ class CredentialSource(Document):
 class RateLimit(Document):
     """The rate limit of an account, shared by all of its jobs."""
 
-    requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = None
-    burst: Annotated[Count, Field(ge=1, le=10_000)] | None = None
-    concurrency: Annotated[Count, Field(ge=1, le=256)] | None = None
+    requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = Field(
+        None, description="The maximum number of requests per second, on average."
+    )
+    burst: Annotated[Count, Field(ge=1, le=10_000)] | None = Field(
+        None, description="The maximum number of requests that are sent at once after a pause."
+    )
+    concurrency: Annotated[Count, Field(ge=1, le=256)] | None = Field(
+        None, description="The maximum number of requests in progress at the same time."
+    )
 
 
 class ProviderSpec(Document):

@@ -56,7 +56,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANCELLED_BY_US: "Declare it cancelled or observed, or set spec.jobId to a new job.",
             Reason.INVALID_SPEC: "Run reconcile validate, and correct what it names.",
             Reason.INVALID_PROVIDER: "Run reconcile validate, and correct the document, or its name in the spec.",
-            Reason.DUPLICATE_JOB: "Remove one of the two specs.",
+            Reason.DUPLICATE_JOB: "Remove all but one of these specs.",
             Reason.NOT_SUPPORTED: "Declare another state. `reconcile providers` lists what each type can do.",
             Reason.HOST_NOT_TRUSTED: "If the host is correct, the operator sets RECONCILE_TRUST as the message shows.",
             Reason.REFUSED_BY_GUARD: "Read the plan. If every change is intended, run once with --allow-cancels N.",
@@ -73,7 +73,7 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             ),
         },
         "Neither": {
-            Reason.SUSPENDED: "Remove suspend from the spec or from Settings once it is no longer needed.",
+            Reason.SUSPENDED: "Once the suspension is no longer needed, remove suspend where it is set.",
             Reason.OUT_OF_DATE: "Run reconcile --once.",
             Reason.STATUS_UNKNOWN: (
                 "Make the file that the error names readable: check its owner, its mode and its disk."
