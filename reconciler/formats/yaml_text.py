@@ -70,7 +70,7 @@ def parse(text: str) -> tuple[RawDocument, ...]:
 def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
     """Return the positions of the values of one document, for a text that `parse` accepts.
 
-    A value that an alias repeats has no position of its own, and no entry.
+    An alias has a position, but the values inside the value that it repeats have none.
 
     Args:
         text: the text.

@@ -218,7 +218,7 @@ class CheckedOutSpecs:
     _mismatch: Diagnostic | None = None
     """A diagnostic for the first file that Git left out of the working tree or re-encoded, if any."""
     _distrust: str | None = None
-    """The state of the checkout because of which the last snapshot may not be acted on, or None."""
+    """Why the state of the checkout forbids acting on the last snapshot, or None."""
 
     def __post_init__(self) -> None:
         """Record the branch that is checked out, and the paths of specs and statuses in the tree. Raises `GitError`."""

@@ -34,7 +34,7 @@ class RemotePoller:
         self._changed.clear()
 
     async def follow(self) -> None:
-        """Poll forever."""
+        """Poll until cancelled."""
         self._follower = asyncio.current_task()
         while True:
             await asyncio.sleep(self.every_s)

@@ -21,7 +21,7 @@ _USER = "x-access-token"
 
 
 def split_url(url: str) -> tuple[str, str | None, str | None]:
-    """Return an HTTP URL without its user and password, the user, and the password. Other URLs stay unchanged."""
+    """Split an HTTP URL into the URL without user and password, the user, and the password. Others stay unchanged."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
         return url, None, None

@@ -97,7 +97,7 @@ class WorkingTree:
             raise GitError(msg)
 
     def move(self, commit: str, base: str | None) -> None:
-        """Move the branch from `base` to a commit. Raises `GitError` if the branch is elsewhere or cannot be moved."""
+        """Move the branch from `base` to a commit. Raises `GitError` if the branch has moved or cannot be moved."""
         self._wait()
         self.git.run("update-ref", "-m", "reconcile", self._ref, commit, base or "")
         self._moved_to, self._is_index_behind = commit, True
