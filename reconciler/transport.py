@@ -58,7 +58,7 @@ _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUEST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """How long a request may take, excluding the wait for the rate limit."""
+    """How long a request may take once the throttle has permitted it."""
 
     connect_s: float = 5.0
     request_s: float = 45.0

@@ -160,9 +160,8 @@ def weigh(
 
 
 def _suspect(gone: int, of: int, *, has_witness: bool) -> Unobserved:
-    likelier = "a wrong key, project or URL is more likely than that"
-    then = "after an hour they count as deleted" if has_witness else "if they were deleted, remove their specs"
-    message = f"{gone} of {of} unfinished jobs disappeared at once: {likelier}; {then}"
+    then = "after an hour they are considered deleted" if has_witness else "if they were deleted, remove their specs"
+    message = f"{gone} of {of} unfinished jobs disappeared at once, so the key, project or URL may be wrong; {then}"
     return Unobserved(Reason.OBSERVATION_SUSPECT, message, is_transient=False)
 
 

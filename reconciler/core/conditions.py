@@ -34,7 +34,7 @@ class Readiness(Enum):
     STALLED = "stalled"
     """A person must act."""
     SUSPENDED = "suspended"
-    """A person suspended the job. It is not ready, reconciling or stalled."""
+    """A person suspended the job or deleted its spec. The job is not ready, reconciling or stalled."""
     UNOBSERVED = "unobserved"
     """Unknown, because the job could not be observed after its spec changed, or because its status cannot be read."""
 

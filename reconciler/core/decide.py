@@ -2,7 +2,8 @@
 
 The input is a spec, an observation of its job, its last status and the time. These rules apply in this order:
 
-1. If the observation failed, there is no action. The status changes only if the spec changed.
+1. If the observation failed, there is no action. The last status is kept, unless its spec changed or it was set without
+   an observation.
 2. An open receipt is closed if the observation shows its outcome.
 3. If the job is suspended, there is no action.
 4. If the job exceeds a limit, or reconcile requested a cancel because of one, the column `cancelled` of the table

@@ -63,7 +63,7 @@ def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Ca
 def observation_from_status(status: JobStatus) -> ObservedJob | None:
     """Return the job as its status records it, or None if it is absent or unknown.
 
-    It is used instead of an observation for a job that has ended.
+    It replaces an observation if none is made, such as for a settled job.
     """
     if status.phase is Phase.ABSENT or status.job is None:
         return None

@@ -82,7 +82,7 @@ def is_final(
 
 
 def _is_proven(phase: Phase, facts: JobFacts, receipts: tuple[Receipt, ...], now: datetime) -> bool:
-    """Return whether the provider reports an end time, or the job was cancelled after it accepted a cancel."""
+    """Return whether the provider reports an end time, or accepted a cancel of the cancelled job."""
     if phase is Phase.CANCELLED and has_accepted_cancel(receipts):
         return True
     return facts.finished_at is not None and facts.finished_at - now <= SKEW_MAX

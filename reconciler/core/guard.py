@@ -98,9 +98,9 @@ def _by_commit(
 def _used_for(commit: CommitApproval, approved: Mapping[str, str], used: Iterable[UsedApproval]) -> set[str]:
     """Return the names of the specs for which a commit's approval was used.
 
-    A change that two commits approve uses up both approvals. Otherwise two commits that approve the same three changes
-    would together approve six. Therefore a use of any commit's approval since this commit was made also uses up this
-    commit's approval.
+    A change that two commits approve uses up both approvals. Otherwise two commits with `Approve-Cancels: 3` for the
+    same jobs would together approve six changes. Therefore a use of any commit's approval since this commit was made
+    also uses up this commit's approval.
     """
     used = list(used)
     own = {each.name for each in used if each.label == commit.label}

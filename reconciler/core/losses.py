@@ -74,6 +74,6 @@ def why_uncountable(lost: Mapping[str, LostStatus], known: KnownStatuses, limits
         return None
     until = max(each.at for each in lost.values()) + WINDOW
     return (
-        f"{len(lost)} of {total} statuses were deleted or damaged since they were written; put them back, wait "
+        f"{len(lost)} of {total} statuses were deleted or damaged since they were written; restore them, wait "
         f"until {render_instant(until)}, or run once with --allow-cancels or --allow-cancel"
     )

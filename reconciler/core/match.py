@@ -249,7 +249,7 @@ def _of_another_job(status: JobStatus, now: datetime) -> JobStatus:
 
 def _placeholders(claims: Iterable[Claim], lost: set[str], names: set[str], now: datetime) -> dict[int, JobStatus]:
     """Return placeholder statuses, by key, which record that the earlier statuses were discarded."""
-    message = "the earlier status of the job is lost"
+    message = "the earlier status of the job was lost"
     return {
         claim.key: stalled(claim.name, claim.source, None, Reason.STATUS_DISCARDED, message, now)
         for claim in claims

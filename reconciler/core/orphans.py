@@ -52,7 +52,7 @@ def orphan_status(status: JobStatus, observed: Observed | None, now: datetime) -
         phase = observed.job.phase if observed.job else Phase.ABSENT
         draft = replace(status, phase=phase, receipts=confirm(status, phase, now, INTERVAL))
     if has_recent_request(draft, now):
-        message = "the spec was deleted while a request is open; no further change is requested"
+        message = "the spec was deleted while a request was open; no further change is requested"
         return conclude(draft, Verdict(Readiness.RECONCILING, Reason.SPEC_DELETED, message), status, now)
     counting = remembered(attempts(draft), now)
     if not counting:

@@ -31,7 +31,7 @@ class Action:
 class CommitApproval:
     """The approval in a commit message with the line `Approve-Cancels: N`.
 
-    It applies to the jobs whose desired state the commit changed (`names`), and to at most `count` of them.
+    It approves changes of the jobs whose desired state the commit changed (`names`), if they are at most `count`.
     """
 
     commit: str

@@ -15,7 +15,7 @@ from reconciler.model.reason import Reason
 
 
 class Phase(StrEnum):
-    """The phase of a job. Reconcile adds `unknown` and `absent`, and the other phases are common among providers."""
+    """The phase of a job. All but `unknown` and `absent` are common among providers."""
 
     VALIDATING_FILES = "validating_files"
     QUEUED = "queued"

@@ -56,7 +56,7 @@ class Reason(StrEnum):
     SPEC_DELETED = (
         "SpecDeleted",
         (
-            "The spec was deleted while a request is open or is still counted by the guard. The job of an open "
+            "The spec was deleted while a request was open or still counted by the guard. The job of an open "
             "request is observed until the request is confirmed or a day old. No further change is requested."
         ),
     )

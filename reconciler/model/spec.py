@@ -112,7 +112,7 @@ class Metadata(Document):
 
     name: Name = Field(description="A DNS-1123 label, unique in the repository.")
     labels: dict[LabelKey, LabelValue] = Field(
-        default_factory=dict, description="Free labels, for --selector.", examples=[{"team": "support"}]
+        default_factory=dict, description="Labels of your choice, for --selector.", examples=[{"team": "support"}]
     )
 
 
@@ -192,7 +192,7 @@ class ProviderSpec(Document):
     """How to reach one account of a provider type."""
 
     type: Word = Field(description="The provider type.")
-    base_url: Address | None = Field(None, description="The address of its API, if it is not the type's own.")
+    base_url: Address | None = Field(None, description="The base URL of the API. Default: that of the provider type.")
     credentials: CredentialSource | None = Field(
         None, description="Where the credential is stored, never the credential itself."
     )
@@ -212,10 +212,10 @@ class Safety(Document):
         None, description="The number of changes per hour that is allowed whatever their percentage."
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
-        None, description="Changes per hour as a percentage of the unfinished jobs, if that is more than maxCancels."
+        None, description="The most changes per hour as a percentage of the unfinished jobs, if they exceed maxCancels."
     )
     max_cancels_absolute: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="Changes per hour that are never exceeded."
+        None, description="The most changes per hour, whatever their percentage."
     )
 
 

@@ -23,7 +23,7 @@ def layers() -> str:
     ]
     found = next(each["layers"] for each in contracts if each["type"] == "layers")
     rows = [(", ".join(f"`{name.strip()}`" for name in layer.split("|")),) for layer in found]
-    return table(("From top to bottom: a layer imports only what stands below it",), *rows)
+    return table(("From top to bottom: a layer imports only layers below it",), *rows)
 
 
 def decisions() -> str:

@@ -118,8 +118,8 @@ def test_a_doubt_is_told_with_the_numbers_of_the_whole_account() -> None:
     assert doubt.unobserved.reason is Reason.OBSERVATION_SUSPECT
     assert doubt.unobserved.is_transient is False
     assert doubt.unobserved.message == (
-        "4 of 8 unfinished jobs disappeared at once: a wrong key, project or URL is more likely than that; "
-        "after an hour they count as deleted"
+        "4 of 8 unfinished jobs disappeared at once, so the key, project or URL may be wrong; "
+        "after an hour they are considered deleted"
     )
 
 

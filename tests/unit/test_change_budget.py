@@ -485,6 +485,6 @@ def test_a_doubt_says_how_many_are_lost_and_until_when_that_counts() -> None:
     doubt = why_uncountable(lost_since(known, {}, (), NOW), known, ChangeLimits())
 
     assert doubt == (
-        "4 of 4 statuses were deleted or damaged since they were written; put them back, wait until "
+        "4 of 4 statuses were deleted or damaged since they were written; restore them, wait until "
         f"{render_instant(NOW + HOUR)}, or run once with --allow-cancels or --allow-cancel"
     )

@@ -234,7 +234,10 @@ def test_a_status_that_was_lost_is_told_of_now_and_says_what_is_lost() -> None:
     last = match([claim(0, "support", "ftjob-1", "team.yaml")], [], NOW, discarded=["support"]).last[0]
 
     assert (last.name, last.source) == ("support", "team.yaml")
-    assert (last.ready.reason, last.ready.message) == (Reason.STATUS_DISCARDED, "the earlier status of the job is lost")
+    assert (last.ready.reason, last.ready.message) == (
+        Reason.STATUS_DISCARDED,
+        "the earlier status of the job was lost",
+    )
     assert last.ready.last_transition_time == NOW
     assert last.history == (HistoryEntry(NOW, Phase.UNKNOWN, Reason.STATUS_DISCARDED),)
 

@@ -42,7 +42,7 @@ def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Obser
 
     assert status.open_receipt == ASKED
     assert (status.is_reconciling, status.ready.reason) == (True, Reason.SPEC_DELETED)
-    assert status.ready.message == "the spec was deleted while a request is open; no further change is requested"
+    assert status.ready.message == "the spec was deleted while a request was open; no further change is requested"
     assert status.ready.last_transition_time == NOW
     assert status.phase is (left().phase if look is None else look.job.phase if look.job else Phase.ABSENT)
     assert violations(status) == []

@@ -12,7 +12,7 @@ from tests.support.build import NOW
 WELL = WatchStatus(interval_s=60, heartbeat_at=0, progress_at=0, watched_at=0)
 SIGNS = {
     "heartbeat_at": "the event loop is blocked: nothing runs, for 91 s",
-    "progress_at": "a request hangs: no request of its account has ended, for 91 s",
+    "progress_at": "a request hangs: no request to its account has ended, for 91 s",
     "watched_at": "the specs are not watched: only the periodic scan finds changes, for 91 s",
 }
 
