@@ -1,4 +1,4 @@
-"""When it is believed that a job is gone: every small account, and the edges of every number."""
+"""When an absent job is believed to be gone: every account of three jobs, and the limits of every number."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.support.subjects import MINUTE, SECOND, a_past, a_receipt, a_subject
 
 HOUR = timedelta(hours=1)
 WAS = (None, Phase.RUNNING, Phase.SUCCEEDED, Phase.ABSENT)
-"""How a job was last seen; None: never."""
+"""The phase in which a job was last seen; None if it was never seen."""
 IS = ("shown", "absent", "not observed")
 JOBS = ("a", "b", "c")
 
 Account = dict[str, tuple[Phase | None, str, bool]]
-"""How each job was seen before and is now, and whether it may be gone because of us."""
+"""For each job: the phase last seen, what is observed now, and whether a cancel from reconcile may have ended it."""
 
 
 def accounts() -> Iterator[Account]:
@@ -41,7 +41,7 @@ def before(account: Account, doubted_since_h: float | None = None) -> KnownBefor
 
 
 def weighed(account: Account, doubted_since_h: float | None = None, *, is_listed: bool = False) -> frozenset[str]:
-    """Return what is doubted. Without `is_listed`, only a job that is shown is a witness."""
+    """Return the jobs whose absence is doubted. Without `is_listed`, only a job that is shown is a witness."""
     absent = {name for name, (_, is_, _) in account.items() if is_ == "absent"}
     shown = {name for name, (_, is_, _) in account.items() if is_ == "shown"}
     was = before(account, doubted_since_h)
@@ -49,12 +49,12 @@ def weighed(account: Account, doubted_since_h: float | None = None, *, is_listed
     return doubt.absent if doubt else frozenset()
 
 
-def test_only_what_is_absent_is_doubted() -> None:
+def test_only_absent_jobs_are_doubted() -> None:
     for account in accounts():
         assert all(account[name][1] == "absent" for name in weighed(account)), account
 
 
-def test_without_a_witness_all_absences_are_doubted_once_one_job_that_ran_is_among_them() -> None:
+def test_without_a_witness_one_vanished_running_job_casts_doubt_on_all_absences() -> None:
     for account in accounts():
         absent = {name for name, (_, is_, _) in account.items() if is_ == "absent"}
         ran = any(account[name][0] is Phase.RUNNING and not account[name][2] for name in absent)
@@ -62,14 +62,14 @@ def test_without_a_witness_all_absences_are_doubted_once_one_job_that_ran_is_amo
             assert weighed(account) == absent, account
 
 
-def test_with_a_witness_what_was_never_seen_and_what_we_ended_is_believed_to_be_gone() -> None:
+def test_with_a_witness_only_running_jobs_that_reconcile_did_not_cancel_are_doubted() -> None:
     for account in accounts():
         for name in weighed(account, is_listed=True):
             assert account[name][0] is Phase.RUNNING, account
             assert not account[name][2], account
 
 
-def test_with_a_witness_one_absence_that_nobody_expected_is_believed_and_two_of_three_are_not() -> None:
+def test_with_a_witness_one_vanished_job_is_believed_gone_but_two_of_three_are_doubted() -> None:
     for account in accounts():
         vanished = {
             name for name, (was, is_, ours) in account.items() if is_ == "absent" and was is Phase.RUNNING and not ours
@@ -77,13 +77,13 @@ def test_with_a_witness_one_absence_that_nobody_expected_is_believed_and_two_of_
         assert weighed(account, is_listed=True) == (vanished if len(vanished) > 1 else frozenset()), account
 
 
-def test_with_a_witness_nothing_is_doubted_for_longer_than_an_hour() -> None:
+def test_with_a_witness_a_doubt_ends_after_one_hour() -> None:
     for account in accounts():
         assert weighed(account, 1.0, is_listed=True) == frozenset()
         assert weighed(account, 0.999, is_listed=True) == weighed(account, is_listed=True)
 
 
-def test_a_job_that_could_not_be_observed_changes_nothing_for_the_others() -> None:
+def test_an_unobserved_job_does_not_affect_the_doubt_about_other_jobs() -> None:
     for account in accounts():
         for name in JOBS:
             was, is_, _ = account[name]
@@ -102,16 +102,16 @@ def crowd(gone: int, of: int, *, lately: int = 0, unobserved: int = 0) -> Doubt 
 @pytest.mark.parametrize(
     ("gone", "of", "is_doubted"), [(1, 2, False), (2, 10, False), (2, 9, True), (3, 15, False), (3, 14, True)]
 )
-def test_a_crowd_is_two_and_more_than_a_fifth(gone: int, of: int, *, is_doubted: bool) -> None:
+def test_a_mass_disappearance_is_at_least_two_jobs_and_over_20_percent(gone: int, of: int, *, is_doubted: bool) -> None:
     assert (crowd(gone, of) is not None) == is_doubted
 
 
 @pytest.mark.parametrize(("lately", "is_doubted"), [(0, False), (1, False), (2, True)])
-def test_a_crowd_that_goes_one_by_one_is_one_too(lately: int, *, is_doubted: bool) -> None:
+def test_jobs_that_vanish_one_by_one_within_an_hour_are_a_mass_disappearance(lately: int, *, is_doubted: bool) -> None:
     assert (crowd(1, 10, lately=lately) is not None) == is_doubted
 
 
-def test_a_doubt_is_told_with_the_numbers_of_the_whole_account() -> None:
+def test_the_message_of_a_doubt_counts_all_unfinished_jobs_of_the_account() -> None:
     doubt = crowd(4, 6, unobserved=2)
 
     assert doubt is not None
@@ -123,14 +123,14 @@ def test_a_doubt_is_told_with_the_numbers_of_the_whole_account() -> None:
     )
 
 
-def test_without_a_witness_a_doubt_says_what_a_person_can_do() -> None:
+def test_without_a_witness_the_message_advises_to_remove_the_specs_of_deleted_jobs() -> None:
     doubt = weigh({"a"}, (), KnownBefore(phases={"a": Phase.RUNNING}), NOW, has_witness=False)
 
     assert doubt is not None
     assert doubt.unobserved.message.endswith("; if they were deleted, remove their specs")
 
 
-def test_without_a_witness_a_job_is_believed_to_be_gone_if_we_cancelled_it_and_no_other_was_ever_seen() -> None:
+def test_without_a_witness_an_absence_is_believed_if_the_only_known_job_was_cancelled() -> None:
     ours = KnownBefore(phases={"a": Phase.RUNNING}, may_vanish=frozenset("a"))
     beside = KnownBefore(phases={"a": Phase.RUNNING, "b": Phase.SUCCEEDED}, may_vanish=frozenset("a"))
 
@@ -156,11 +156,11 @@ def gone_for(age: timedelta, outcome: Outcome | None = None) -> JobStatus:
     ],
     ids=["a minute ago", "less than an hour ago", "an hour ago", "because of us", "never seen"],
 )
-def test_what_counts_as_lately_gone_is_of_the_last_hour_and_not_our_doing(status: JobStatus, count: int) -> None:
+def test_lately_gone_jobs_vanished_within_the_last_hour_and_not_by_a_cancel(status: JobStatus, count: int) -> None:
     assert known_before(ACCOUNT, [status], NOW).lately_gone == count
 
 
-def test_of_an_account_only_its_own_jobs_and_doubts_are_recalled() -> None:
+def test_the_known_jobs_and_doubts_of_an_account_exclude_those_of_other_accounts() -> None:
     elsewhere = replace(ACCOUNT, base_url="https://eu.api.openai.com/v1")
     asked = a_past(a_subject(), Phase.RUNNING, a_receipt(accepted_at=NOW))
     theirs = replace(asked, job=replace(asked.job, account=str(elsewhere), id="theirs")) if asked.job else asked

@@ -1,4 +1,4 @@
-"""Names that may not be relied on: in doubt, at odds, or leading to one account with two keys."""
+"""Provider names that are invalid: ambiguous, declared twice, or one account with two different keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.spec_revisions import NOBODY, account_of, problem_of, revisio
 
 
 def names_of_one_account(**environ: str) -> AccountResolver:
-    """Return the resolver of a spec for `first`, which has a key of its own, and of one for the usual key."""
+    """Return the resolver of two specs: one uses `first`, which has its own key, and one uses the default key."""
     first = located(a_provider("first", credentials={"env": "A_KEY"}), "p.yaml", 1, credentials=4)
     operator = Operator({"RECONCILE_TRUST": "A_KEY=api.openai.com", **environ})
     return AccountResolver(revision(first, uses=("first", "openai")), operator)
 
 
-def test_two_names_of_one_account_with_two_keys_stop_each_other() -> None:
+def test_two_provider_names_for_one_account_with_different_keys_are_invalid() -> None:
     resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="other secret")
     how = "use one of them, or set the options that distinguish the two accounts"
     same = "is the same account with another key"
@@ -34,14 +34,14 @@ def test_two_names_of_one_account_with_two_keys_stop_each_other() -> None:
     assert told(resolver) == [f"specs/p.yaml:4: spec.credentials: 'openai' {same} (OPENAI_API_KEY): {how}"]
 
 
-def test_two_variables_that_hold_one_secret_are_one_credential_by_the_first_name() -> None:
+def test_two_variables_with_the_same_secret_are_one_credential() -> None:
     resolver = names_of_one_account(A_KEY="secret", OPENAI_API_KEY="secret")
     scopes = [account_of(resolver.of(name)).scope for name in ("first", "openai")]
 
     assert scopes == [CredentialScope("api.openai.com:443", "A_KEY")] * 2
 
 
-def test_a_secret_goes_by_the_name_that_the_operators_file_calls_it() -> None:
+def test_a_credential_is_named_as_in_the_operators_policy() -> None:
     operator = Operator({"OPENAI_API_KEY": "secret", "Z_KEY": "secret"}, speaks_of=("Z_KEY", "ABSENT"))
     resolver = AccountResolver(revision(uses=("openai", "no-such-type")), operator)
 
@@ -49,7 +49,7 @@ def test_a_secret_goes_by_the_name_that_the_operators_file_calls_it() -> None:
     assert resolver.names() == {"Z_KEY": "Z_KEY", "ABSENT": "ABSENT"}
 
 
-def test_an_unused_document_stops_nobody_who_uses_another_key() -> None:
+def test_an_unused_provider_document_does_not_conflict_with_another_key() -> None:
     idle = located(a_provider("idle", credentials={"env": "A_KEY"}))
     operator = Operator({"RECONCILE_TRUST": "A_KEY=api.openai.com"})
     resolver = AccountResolver(revision(idle, uses=("openai",)), operator)
@@ -57,7 +57,7 @@ def test_an_unused_document_stops_nobody_who_uses_another_key() -> None:
     assert account_of(resolver.of("openai")).account == account_of(resolver.of("idle")).account
 
 
-def test_a_spec_that_may_not_use_a_document_cannot_bring_its_name_into_a_clash() -> None:
+def test_a_spec_that_may_not_use_a_provider_document_causes_no_conflict_of_keys() -> None:
     kept = located(a_provider("kept", credentials={"env": "A_KEY"}, allowedPaths=["team/**"]))
     operator = Operator({"RECONCILE_TRUST": "A_KEY=api.openai.com"})
     resolver = AccountResolver(revision(kept, uses=("kept", "openai")), operator)
@@ -80,7 +80,7 @@ def test_a_spec_that_may_not_use_a_document_cannot_bring_its_name_into_a_clash()
     ],
     ids=["a document that is not valid", "two files that cannot be read", "a thousand of them"],
 )
-def test_a_name_is_no_provider_type_while_a_document_of_that_name_may_be_meant(
+def test_a_type_name_is_invalid_while_a_document_may_declare_the_same_name(
     rest: dict[str, frozenset[str]], why: str
 ) -> None:
     problem = problem_of(AccountResolver(revision(uses=("openai",), **rest), NOBODY).of("openai"))
@@ -98,7 +98,7 @@ def test_a_name_is_no_provider_type_while_a_document_of_that_name_may_be_meant(
     ],
     ids=["two valid documents", "one of them not valid", "one of them not readable"],
 )
-def test_a_name_that_stands_twice_stands_for_no_account(copies: int, rest: dict[str, frozenset[str]]) -> None:
+def test_a_provider_name_that_may_be_declared_twice_is_invalid(copies: int, rest: dict[str, frozenset[str]]) -> None:
     places = [located(a_provider("research"), f"{number}.yaml") for number in range(copies)]
     resolver = AccountResolver(revision(*places, uses=("research", "openai"), **rest), NOBODY)
     problem = problem_of(resolver.of("research"))

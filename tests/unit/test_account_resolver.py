@@ -1,4 +1,4 @@
-"""Which account a provider's name stands for, and why one may not be spoken to."""
+"""Which account a provider name refers to, and why requests to it may not be allowed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.spec_revisions import NOBODY, account_of, problem_of, revisio
 EU = "https://eu.example/v1"
 
 
-def test_a_types_own_word_stands_for_the_vendors_account_with_the_usual_key() -> None:
+def test_a_provider_type_name_resolves_to_the_default_account_of_the_vendor() -> None:
     found = account_of(AccountResolver(revision(uses=("openai",)), NOBODY).of("openai"))
 
     assert found.account == ACCOUNT
@@ -29,7 +29,7 @@ def test_a_types_own_word_stands_for_the_vendors_account_with_the_usual_key() ->
     assert found.scope == CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
 
 
-def test_a_provider_document_says_where_its_account_is_and_how_gently_it_is_asked() -> None:
+def test_a_provider_document_sets_the_url_options_credential_and_rate_limit() -> None:
     document = a_provider(
         "research",
         baseUrl="https://EU.example:443/v1/",
@@ -48,7 +48,7 @@ def test_a_provider_document_says_where_its_account_is_and_how_gently_it_is_aske
     )
 
 
-def test_a_name_that_nothing_has_used_yet_is_resolved_when_somebody_asks() -> None:
+def test_a_type_name_that_no_spec_uses_is_resolved_on_demand() -> None:
     resolver = AccountResolver(Snapshot(), NOBODY)
     before = resolver.all().keys() - {"nebius"}
     found = account_of(resolver.of("nebius"))
@@ -58,13 +58,13 @@ def test_a_name_that_nothing_has_used_yet_is_resolved_when_somebody_asks() -> No
     assert resolver.by_account() == {"nebius https://api.tokenfactory.nebius.com/v1": found}
 
 
-def test_an_account_that_cannot_be_reached_is_found_under_no_line() -> None:
+def test_an_account_without_a_base_url_is_not_listed_by_account() -> None:
     resolver = AccountResolver(revision(uses=("openai", "azure-openai")), NOBODY)
 
     assert list(resolver.by_account()) == [str(ACCOUNT)]
 
 
-def test_a_world_in_this_process_is_protected_by_itself_and_by_no_host() -> None:
+def test_each_sandbox_account_has_its_own_credential_scope() -> None:
     worlds = [a_provider(name, type="sandbox", options={"world": name}) for name in ("first", "second")]
     resolver = AccountResolver(revision(*map(located, worlds)), NOBODY)
     first, second = (account_of(resolver.of(name)) for name in ("first", "second"))
@@ -73,7 +73,7 @@ def test_a_world_in_this_process_is_protected_by_itself_and_by_no_host() -> None
     assert first.scope != second.scope
 
 
-def test_every_name_that_a_document_declares_or_a_spec_uses_or_a_person_says_is_resolved() -> None:
+def test_names_from_documents_and_specs_and_explicit_names_are_all_resolved() -> None:
     snapshot = revision(located(a_provider("research")), uses=("openai",), broken_providers=frozenset({"spoilt"}))
     found = accounts_by_name(snapshot, NOBODY, ["nebius"])
 
@@ -81,7 +81,7 @@ def test_every_name_that_a_document_declares_or_a_spec_uses_or_a_person_says_is_
     assert {name for name, each in found.items() if isinstance(each, SpecProblem)} == {"spoilt"}
 
 
-# What is wrong with a document is told at its place
+# Errors in documents are reported with their place
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_every_name_that_a_document_declares_or_a_spec_uses_or_a_person_says_is_
     ],
     ids=["an unknown type", "no address", "an option's text", "an unknown option"],
 )
-def test_a_mistake_in_a_provider_document_is_told_once_at_its_line(spec: dict[str, Any], said: str) -> None:
+def test_an_error_in_a_provider_document_is_reported_once_with_its_line(spec: dict[str, Any], said: str) -> None:
     document = located(a_provider("research", **spec), "p.yaml", 1, type=5, baseUrl=6, options=7)
     resolver = AccountResolver(revision(document, uses=("research",)), NOBODY)
 
@@ -108,7 +108,7 @@ def test_a_mistake_in_a_provider_document_is_told_once_at_its_line(spec: dict[st
     assert problem_of(resolver.of("research")).reason is Reason.INVALID_PROVIDER
 
 
-def test_each_of_two_documents_of_one_name_is_told_its_own_mistake() -> None:
+def test_two_documents_with_the_same_name_each_have_their_own_diagnostic() -> None:
     places = [located(a_provider("research", type=word), f"{word}.yaml") for word in ("opnai", "bedrok")]
 
     assert [each.partition(": ")[0] for each in told(AccountResolver(revision(*places), NOBODY))] == [
@@ -117,7 +117,7 @@ def test_each_of_two_documents_of_one_name_is_told_its_own_mistake() -> None:
     ]
 
 
-def test_a_variable_that_makes_no_sense_is_named_and_no_document_is_blamed() -> None:
+def test_an_invalid_environment_variable_is_not_reported_as_an_error_in_a_document() -> None:
     resolver = AccountResolver(revision(located(a_provider("research"))), Operator({"OPENAI_ORG_ID": "a b"}))
     problem = problem_of(resolver.of("research"))
 
@@ -125,7 +125,7 @@ def test_a_variable_that_makes_no_sense_is_named_and_no_document_is_blamed() -> 
     assert told(resolver) == []
 
 
-def test_what_a_document_writes_counts_before_the_vendors_variable() -> None:
+def test_an_option_in_a_document_takes_precedence_over_the_vendors_variable() -> None:
     document = a_provider("research", options={"organization": "ours"})
     operator = Operator({"OPENAI_ORG_ID": "a b", "OPENAI_PROJECT_ID": "theirs"})
     found = account_of(AccountResolver(revision(located(document)), operator).of("research"))
@@ -141,13 +141,13 @@ def test_what_a_document_writes_counts_before_the_vendors_variable() -> None:
     ],
     ids=["like a document's", "like a type's"],
 )
-def test_a_spec_that_misspells_its_provider_is_told_the_nearest_one(name: str, said: str) -> None:
+def test_the_diagnostic_of_a_misspelt_provider_suggests_the_nearest_name(name: str, said: str) -> None:
     resolver = AccountResolver(revision(located(a_provider("research")), uses=(name,)), NOBODY)
 
     assert resolver.of(name) == SpecProblem(Reason.INVALID_PROVIDER, said, ("spec", "provider"))
 
 
-def test_only_the_first_few_of_many_misspelt_names_are_looked_for() -> None:
+def test_suggestions_are_limited_to_the_first_few_misspelt_names() -> None:
     names = [f"research-{number}" for number in range(SEARCHED_MAX + 5)]
     resolver = AccountResolver(revision(located(a_provider("research"))), NOBODY)
     answers = [problem_of(resolver.of(name)).message for name in names]
@@ -155,13 +155,13 @@ def test_only_the_first_few_of_many_misspelt_names_are_looked_for() -> None:
     assert sum("did you mean 'research'?" in each for each in answers) == SEARCHED_MAX
 
 
-def test_a_type_that_has_no_address_is_mended_where_it_is_named_if_no_document_declares_it() -> None:
+def test_a_missing_base_url_is_reported_at_the_spec_if_no_document_declares_the_name() -> None:
     problem = problem_of(AccountResolver(revision(uses=("azure-openai",)), NOBODY).of("azure-openai"))
 
     assert problem.path == ("spec", "provider")
 
 
-def test_a_diagnostic_stands_at_the_deepest_field_whose_line_is_known() -> None:
+def test_a_diagnostic_refers_to_the_line_of_the_deepest_field_with_a_known_line() -> None:
     document = located(a_provider(), "p.yaml", 3, options=9)
     deep = SpecProblem(Reason.INVALID_PROVIDER, "wrong", ("spec", "options", "project"))
     other = SpecProblem(Reason.INVALID_PROVIDER, "wrong", ("metadata",))
@@ -173,7 +173,7 @@ def test_a_diagnostic_stands_at_the_deepest_field_whose_line_is_known() -> None:
 # Hosts that a credential is not bound to
 
 
-def test_a_host_that_the_operator_has_not_bound_is_configuration_and_nothing_is_sent_there() -> None:
+def test_a_host_without_a_binding_is_a_configuration_error_that_names_the_setting() -> None:
     far = a_provider("far", baseUrl=EU, credentials={"env": "EU_KEY"})
     problem = problem_of(AccountResolver(revision(located(far)), NOBODY).of("far"))
 
@@ -183,11 +183,11 @@ def test_a_host_that_the_operator_has_not_bound_is_configuration_and_nothing_is_
     assert "the operator sets RECONCILE_TRUST='EU_KEY=eu.example/v1'" in problem.message
 
 
-def test_what_is_wrong_with_a_document_is_no_matter_of_configuration() -> None:
+def test_an_invalid_provider_document_has_the_exit_code_of_an_invalid_document() -> None:
     assert SpecProblem(Reason.INVALID_PROVIDER, "not valid").unobserved.exit_code is ExitCode.INVALID_DOCUMENT
 
 
-def test_each_host_that_is_not_bound_is_told_with_all_others_so_that_one_line_binds_them() -> None:
+def test_the_error_for_one_host_lists_the_bindings_that_all_hosts_need() -> None:
     far = [located(a_provider(name, baseUrl=f"https://{name}.example")) for name in ("a", "b")]
     resolver = AccountResolver(revision(*far, uses=("openai",)), NOBODY)
     line = "RECONCILE_TRUST='OPENAI_API_KEY=a.example,OPENAI_API_KEY=b.example', in addition"
@@ -196,7 +196,7 @@ def test_each_host_that_is_not_bound_is_told_with_all_others_so_that_one_line_bi
     account_of(resolver.of("openai"))
 
 
-def test_where_no_message_has_room_for_all_hosts_each_tells_its_own() -> None:
+def test_each_error_names_only_its_own_host_if_the_list_of_bindings_is_too_long() -> None:
     names = [f"{'long-' * 20}{number}" for number in range(1 + BINDINGS_MAX // 100)]
     far = [located(a_provider(f"p-{name[-1]}", baseUrl=f"https://{name[:62]}{name[-1]}.example")) for name in names]
     resolver = AccountResolver(revision(*far), NOBODY)
@@ -210,7 +210,7 @@ def test_where_no_message_has_room_for_all_hosts_each_tells_its_own() -> None:
 # What a spec depends on
 
 
-def test_a_provider_that_stays_as_it_is_keeps_its_very_object_from_one_revision_to_the_next() -> None:
+def test_an_unchanged_provider_keeps_its_resolved_object_across_revisions() -> None:
     snapshot = revision(located(a_provider("research")), uses=("research",))
     before, after = AccountResolver(snapshot, NOBODY), AccountResolver(snapshot, NOBODY)
     kept = after.basis("research", before.all())[0]
@@ -224,14 +224,14 @@ def test_a_provider_that_stays_as_it_is_keeps_its_very_object_from_one_revision_
     [{"options": {"project": "proj_2"}}, {"allowedPaths": ["team/**"]}, {"rateLimit": {"burst": "3"}}],
     ids=["its account", "who may use it", "how gently it is asked"],
 )
-def test_a_provider_that_changes_is_another_basis_for_its_specs(later: dict[str, Any]) -> None:
+def test_a_changed_provider_document_changes_the_basis_of_its_specs(later: dict[str, Any]) -> None:
     before = AccountResolver(revision(located(a_provider("research"))), NOBODY)
     after = AccountResolver(revision(located(a_provider("research", **later))), NOBODY)
 
     assert after.basis("research", before.all()) != before.basis("research", {})
 
 
-def test_a_name_without_an_account_depends_on_no_path_rules() -> None:
+def test_the_basis_of_an_unresolved_provider_contains_no_path_rules() -> None:
     resolver = AccountResolver(revision(uses=("azure-openai",)), NOBODY)
 
     assert resolver.basis("azure-openai", {}) == (resolver.of("azure-openai"), None, ())
@@ -241,7 +241,7 @@ def test_a_name_without_an_account_depends_on_no_path_rules() -> None:
 
 
 @pytest.mark.parametrize("text", ["ftjob/abc", "-ftjob", "ftjob..abc", "ftjob abc", ""])
-def test_what_is_no_id_of_the_type_is_told_with_the_pattern_and_without_its_lookaheads(text: str) -> None:
+def test_the_error_for_an_invalid_job_id_shows_the_pattern_without_lookaheads(text: str) -> None:
     found = account_of(AccountResolver(Snapshot(), NOBODY).of("openai"))
 
     with pytest.raises(ValueError, match="is not a job id of openai") as error:
@@ -252,7 +252,7 @@ def test_what_is_no_id_of_the_type_is_told_with_the_pattern_and_without_its_look
     )
 
 
-def test_an_id_that_has_two_spellings_is_known_by_one() -> None:
+def test_two_spellings_of_a_job_id_have_the_same_canonical_id() -> None:
     options = {"project": "acme-ml", "location": "europe-west4"}
     document = a_provider("google", type="vertex-ai", options=options)
     found = account_of(AccountResolver(revision(located(document)), NOBODY).of("google"))

@@ -1,4 +1,4 @@
-"""One account's part of a pass: in which order it looks and acts, and what holds it back."""
+"""One account's part of a pass: the order of observations and requests, and what prevents them."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Part:
     unobserved: UnobservedTracker = field(default_factory=UnobservedTracker)
     events: list[PassEvent] = field(default_factory=list)
     rules: Callable[[CurrentSpecs], CurrentSpecs] = lambda rules: rules
-    """What the rules become after the pass has begun."""
+    """Return the specs that are current after the pass has begun."""
 
     def run(self, **rest: Any) -> AccountOutcome:
-        """Do it, and return what came of it."""
+        """Run the account's part, and return its outcome."""
         runtime = controlled(self.world, notify=self.events.append, **rest)
         desired = desired_in(runtime)
         rules = current_specs(desired, ChangeBudget(), None)
@@ -54,12 +54,12 @@ class Part:
 
     @property
     def reasons(self) -> dict[str, Reason]:
-        """What the statuses on the disk say, by name."""
+        """The reason of the Ready condition in each written status, by name."""
         return {each.name: each.ready.reason for each in self.world.statuses.jobs.values()}
 
 
 def a_part(*specs: FineTuningJob, account: InMemoryAccount | None = None, **snapshot: Any) -> Part:
-    """Return the part of an account whose jobs all run."""
+    """Return the part of an account in which every job is running."""
     account = account or an_account(*(each.spec.job_id for each in specs))
     return Part(account, a_world(account, *specs, **snapshot))
 
@@ -68,7 +68,7 @@ def progress(outcome: AccountOutcome) -> dict[str, Progress | None]:
     return {each.case.subject.name: each.answer.progress if each.answer else None for each in outcome.done}
 
 
-def test_an_account_looks_and_cancels_what_should_not_run() -> None:
+def test_an_account_worker_observes_all_jobs_and_cancels_those_that_should_not_run() -> None:
     chat, code = named_specs("chat")[0], named_specs("code", desiredState="running")[0]
     part = a_part(chat, code)
     outcome = part.run()
@@ -81,7 +81,7 @@ def test_an_account_looks_and_cancels_what_should_not_run() -> None:
     assert ObservationEnded(account=ACCOUNT, name="openai") in part.events
 
 
-def test_a_cancel_does_not_wait_for_the_look_at_many_other_jobs() -> None:
+def test_a_cancel_is_sent_before_the_other_jobs_are_observed() -> None:
     others = named_specs(*(f"job-{number:02}" for number in range(30)), desiredState="observed")
     part = a_part(*named_specs("chat"), *others)
     outcome = part.run()
@@ -92,7 +92,7 @@ def test_a_cancel_does_not_wait_for_the_look_at_many_other_jobs() -> None:
     assert len(outcome.plan.cases) == 31
 
 
-def test_an_account_that_cannot_be_opened_says_why_and_nothing_is_asked() -> None:
+def test_an_account_that_cannot_be_opened_reports_why_and_no_request_is_sent() -> None:
     part = a_part(*named_specs("chat"))
     part.world.accounts.readers = {ACCOUNT: PermanentError("no key is set", kind=Kind.MISSING)}
     outcome = part.run()
@@ -105,7 +105,7 @@ def test_an_account_that_cannot_be_opened_says_why_and_nothing_is_asked() -> Non
     assert outcome.error is None
 
 
-def test_a_bug_of_ours_is_the_accounts_error_and_what_was_done_before_it_is_kept() -> None:
+def test_an_internal_error_is_reported_and_earlier_results_are_kept() -> None:
     others = named_specs(*(f"job-{number:02}" for number in range(30)), desiredState="observed")
     part = a_part(*named_specs("chat"), *others)
 
@@ -123,7 +123,7 @@ def test_a_bug_of_ours_is_the_accounts_error_and_what_was_done_before_it_is_kept
     assert part.events[-1] == ObservationEnded(account=ACCOUNT, name="openai", has_observed=False)
 
 
-def test_a_dry_run_decides_and_neither_asks_nor_writes() -> None:
+def test_a_dry_run_decides_without_requesting_changes_or_writing_statuses() -> None:
     part = a_part(*named_specs("chat"))
     outcome = part.run(control=None)
     (done,) = outcome.done
@@ -136,7 +136,7 @@ def test_a_dry_run_decides_and_neither_asks_nor_writes() -> None:
     assert done.look_after == done.case.decision.requeue
 
 
-def test_a_halt_that_a_person_must_mend_leaves_what_was_due_stalled_and_all_else_as_it_is() -> None:
+def test_an_untrusted_revision_stalls_only_the_jobs_with_a_due_change() -> None:
     part = a_part(
         *named_specs("chat"), *named_specs("code", desiredState="running"), why_not_trusted="the branch was rewound"
     )
@@ -146,7 +146,7 @@ def test_a_halt_that_a_person_must_mend_leaves_what_was_due_stalled_and_all_else
     assert part.reasons == {"chat": Reason.REVISION_NOT_TRUSTED, "code": Reason.AS_DESIRED}
 
 
-def test_a_dry_run_tells_of_a_halt_too() -> None:
+def test_a_dry_run_also_reports_an_untrusted_revision() -> None:
     part = a_part(*named_specs("chat"), why_not_trusted="the branch was rewound")
     (done,) = part.run(control=None).done
 
@@ -154,7 +154,7 @@ def test_a_dry_run_tells_of_a_halt_too() -> None:
     assert done.case.decision.action is None
 
 
-def test_a_revision_that_changed_while_it_was_read_is_not_acted_on_and_stalls_nothing() -> None:
+def test_a_torn_revision_causes_no_change_and_stalls_no_job() -> None:
     part = a_part(*named_specs("chat"), why_not_trusted="it changed while it was read", is_torn=True)
     part.run()
 
@@ -163,7 +163,7 @@ def test_a_revision_that_changed_while_it_was_read_is_not_acted_on_and_stalls_no
     assert [each.receipts for each in part.world.statuses.jobs.values()] == [()]
 
 
-def test_a_spec_that_a_later_pass_finds_changed_is_not_acted_on() -> None:
+def test_a_job_whose_spec_changed_in_a_later_pass_is_not_cancelled() -> None:
     part = a_part(*named_specs("chat"))
     (changed,) = named_specs("chat", desiredState="running")
     part.rules = lambda rules: replace(rules, subjects={"chat": subject_of(changed)})
@@ -174,7 +174,7 @@ def test_a_spec_that_a_later_pass_finds_changed_is_not_acted_on() -> None:
     assert outcome.plan.overtaken == (JobRef(ACCOUNT, "ftjob-chat"),)
 
 
-def test_nothing_is_asked_once_somebody_wants_to_stop_and_what_was_seen_is_written() -> None:
+def test_a_stopping_run_requests_no_change_but_writes_what_it_observed() -> None:
     part = a_part(*named_specs("chat"))
     part.run(is_stopping=lambda: "ftjob-chat" in part.account.asked)
 
@@ -182,7 +182,7 @@ def test_nothing_is_asked_once_somebody_wants_to_stop_and_what_was_seen_is_writt
     assert part.reasons == {"chat": Reason.CANCEL_PENDING}
 
 
-def test_a_look_that_we_broke_off_ourselves_says_nothing_of_the_account() -> None:
+def test_an_observation_that_reconcile_aborted_is_not_reported_as_unobserved() -> None:
     part = a_part(*named_specs("chat"))
     part.account.broken["ftjob-chat"] = TransientError("this process is about to stop", delivered=Delivered.NO)
     outcome = part.run(is_stopping=lambda: True)
@@ -202,7 +202,7 @@ def a_part_with_an_orphan() -> Part:
     return Part(account, world)
 
 
-def test_the_jobs_of_deleted_specs_are_looked_at_last() -> None:
+def test_the_jobs_of_deleted_specs_are_observed_last() -> None:
     part = a_part_with_an_orphan()
     outcome = part.run()
 
@@ -210,7 +210,7 @@ def test_the_jobs_of_deleted_specs_are_looked_at_last() -> None:
     assert outcome.orphans == {"code": Observed(a_job(Phase.CANCELLED, id="ftjob-code"))}
 
 
-def test_the_jobs_of_deleted_specs_are_not_looked_at_where_the_account_shows_nothing() -> None:
+def test_the_jobs_of_deleted_specs_are_not_observed_if_the_account_denies_access() -> None:
     part = a_part_with_an_orphan()
     part.account.broken["ftjob-chat"] = PermanentError("401", kind=Kind.DENIED)
     outcome = part.run()

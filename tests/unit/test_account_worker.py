@@ -1,4 +1,4 @@
-"""What each account is given to do in a pass, and which accounts are started."""
+"""Which work each account is assigned in a pass, and for which accounts a worker is started."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ SLOWLY = located(a_provider("slow", baseUrl=SLOW.base_url), "slow.yaml")
 
 
 def past_of(spec: FineTuningJob, phase: Phase = Phase.RUNNING, *receipts: Any, account: Account = ACCOUNT) -> JobStatus:
-    """Return what was written of a spec an hour ago."""
+    """Return the status of a spec that was written an hour ago."""
     subject = subject_of(spec, account=account)
     past = a_past(subject, phase, *receipts, age=HOUR, account=str(account), id=spec.spec.job_id)
     return replace(past, name=spec.metadata.name)
 
 
 def ended(spec: FineTuningJob) -> JobStatus:
-    """Return what was written of a spec whose job has ended for good."""
+    """Return the status of a spec whose job is final."""
     return replace(past_of(spec, Phase.SUCCEEDED), final=True)
 
 
@@ -78,18 +78,18 @@ def subjects(work: Work) -> list[str]:
     return [subject.name for subject, _ in work.pairs]
 
 
-def test_each_account_is_given_its_own_specs() -> None:
+def test_each_account_is_assigned_its_own_specs() -> None:
     work = assigned(two_accounts())
 
     assert {account: subjects(each) for account, each in work.items()} == {ACCOUNT: ["chat"], SLOW: ["code"]}
     assert [each.is_part for each in work.values()] == [False, False]
 
 
-def test_a_spec_that_cannot_be_acted_on_is_given_to_nobody() -> None:
+def test_a_spec_with_an_unknown_provider_is_assigned_to_no_account() -> None:
     assert assigned(a_world(an_account(), a_spec(provider="nobody"))) == {}
 
 
-def test_an_account_is_asked_for_what_is_due_and_knows_that_there_is_more() -> None:
+def test_only_due_jobs_are_assigned_and_the_work_is_marked_as_partial() -> None:
     specs = named_specs("chat", "code")
     world = with_statuses(a_world(an_account(), *specs), *map(past_of, specs))
     work = assigned(world, due=frozenset({JobRef(ACCOUNT, "ftjob-code")}))
@@ -98,20 +98,20 @@ def test_an_account_is_asked_for_what_is_due_and_knows_that_there_is_more() -> N
     assert work[ACCOUNT].is_part
 
 
-def test_an_account_of_which_nothing_is_due_has_nothing_to_do() -> None:
+def test_an_account_without_due_jobs_is_assigned_no_work() -> None:
     (chat,) = named_specs("chat")
 
     assert assigned(with_statuses(a_world(an_account(), chat), past_of(chat)), due=frozenset()) == {}
 
 
-def test_a_spec_that_changed_is_looked_at_though_its_job_is_not_due() -> None:
+def test_the_job_of_a_changed_spec_is_assigned_before_it_is_due() -> None:
     (observed,), (cancelled,) = named_specs("chat", desiredState="observed"), named_specs("chat")
     world = with_statuses(a_world(an_account(), cancelled), past_of(observed))
 
     assert subjects(assigned(world, due=frozenset())[ACCOUNT]) == ["chat"]
 
 
-def test_a_job_that_ended_for_good_rests_beside_those_that_are_looked_at() -> None:
+def test_a_final_job_is_assigned_as_resting() -> None:
     chat, code = named_specs("chat", "code", desiredState="observed")
     world = with_statuses(a_world(an_account(), chat, code), past_of(chat), ended(code))
     work = assigned(world, due=frozenset({JobRef(ACCOUNT, "ftjob-chat")}))[ACCOUNT]
@@ -121,7 +121,7 @@ def test_a_job_that_ended_for_good_rests_beside_those_that_are_looked_at() -> No
     assert not work.is_part
 
 
-def test_under_a_filter_an_account_knows_that_it_has_other_jobs() -> None:
+def test_a_filter_marks_the_work_of_an_account_as_partial() -> None:
     world = a_world(an_account(), *named_specs("chat", "code"))
     work = assigned(world, is_selected=lambda spec: spec.name == "chat")
 
@@ -129,7 +129,7 @@ def test_under_a_filter_an_account_knows_that_it_has_other_jobs() -> None:
     assert work[ACCOUNT].is_part
 
 
-def test_the_next_attempt_of_a_spec_that_a_person_named_is_due_now() -> None:
+def test_a_job_that_the_user_retries_is_marked_for_an_immediate_attempt() -> None:
     work = assigned(a_world(an_account(), *named_specs("chat", "code")), retry=frozenset({"code"}))
 
     assert [(subject.name, subject.is_retry) for subject, _ in work[ACCOUNT].pairs] == [("chat", False), ("code", True)]
@@ -141,7 +141,7 @@ def with_an_orphan(*receipts: Any) -> World:
     return with_statuses(a_world(an_account("ftjob-chat", "ftjob-code"), chat), past_of(code, Phase.RUNNING, *receipts))
 
 
-def test_the_job_of_a_deleted_spec_is_looked_at_while_a_request_is_open() -> None:
+def test_the_job_of_a_deleted_spec_is_assigned_while_it_has_an_open_request() -> None:
     work = assigned(with_an_orphan(a_receipt(age=MINUTE)))[ACCOUNT]
 
     assert [each.name for each in work.orphans] == ["code"]
@@ -149,11 +149,11 @@ def test_the_job_of_a_deleted_spec_is_looked_at_while_a_request_is_open() -> Non
 
 
 @pytest.mark.parametrize("receipts", [(), (a_receipt(age=25 * HOUR),)], ids=["nothing asked", "a day ago"])
-def test_the_job_of_a_deleted_spec_is_left_alone_otherwise(receipts: tuple[Any, ...]) -> None:
+def test_the_job_of_a_deleted_spec_is_not_assigned_without_a_recent_open_request(receipts: tuple[Any, ...]) -> None:
     assert assigned(with_an_orphan(*receipts))[ACCOUNT].orphans == []
 
 
-def test_the_jobs_of_deleted_specs_are_left_alone_under_a_filter_and_in_a_dry_run() -> None:
+def test_the_jobs_of_deleted_specs_are_not_assigned_under_a_filter_or_in_a_dry_run() -> None:
     world = with_an_orphan(a_receipt(age=MINUTE))
     dry = world.runtime()
 
@@ -161,7 +161,7 @@ def test_the_jobs_of_deleted_specs_are_left_alone_under_a_filter_and_in_a_dry_ru
     assert assign_work(desired_in(dry), frozenset(), None, dry)[ACCOUNT].orphans == []
 
 
-def test_the_job_of_a_deleted_spec_is_left_alone_where_its_account_is_not_known_any_more() -> None:
+def test_the_job_of_a_deleted_spec_is_not_assigned_if_its_account_is_unknown() -> None:
     world = with_an_orphan()
     (code,) = named_specs("code")
     with_statuses(world, past_of(code, Phase.RUNNING, a_receipt(age=MINUTE), account=SLOW))
@@ -170,7 +170,7 @@ def test_the_job_of_a_deleted_spec_is_left_alone_where_its_account_is_not_known_
 
 
 def started(world: World, memory: PassMemory, **rest: Any) -> set[Account]:
-    """Start what there is to do, and return who is at work."""
+    """Start the workers, and return the accounts that have one."""
     runtime = controlled(world, **rest)
 
     async def main() -> set[Account]:
@@ -182,11 +182,11 @@ def started(world: World, memory: PassMemory, **rest: Any) -> set[Account]:
     return asyncio.run(main())
 
 
-def test_every_account_that_has_something_to_do_is_started() -> None:
+def test_a_worker_is_started_for_every_account_with_work() -> None:
     assert started(two_accounts(), PassMemory()) == {ACCOUNT, SLOW}
 
 
-def test_no_account_is_started_once_somebody_wants_to_stop() -> None:
+def test_no_worker_is_started_in_a_stopping_run() -> None:
     assert started(two_accounts(), PassMemory(), is_stopping=lambda: True) == set()
 
 
@@ -195,7 +195,9 @@ def test_no_account_is_started_once_somebody_wants_to_stop() -> None:
     [(ACCOUNT, "other", {ACCOUNT, SLOW}), (Account("openai", "https://third.example.org"), "chat", {SLOW})],
     ids=["is at work itself", "has a job that another account is at work on"],
 )
-def test_an_account_is_not_started_that(account: Account, name: str, begun: set[Account]) -> None:
+def test_an_account_is_not_started_while_it_or_one_of_its_jobs_has_a_worker(
+    account: Account, name: str, begun: set[Account]
+) -> None:
     world, memory = two_accounts(), PassMemory()
     runtime, told = controlled(world), list[PassEvent]()
 
@@ -215,7 +217,7 @@ def test_an_account_is_not_started_that(account: Account, name: str, begun: set[
     asyncio.run(main())
 
 
-def test_an_account_at_work_gets_the_rate_limit_of_the_newest_documents() -> None:
+def test_a_running_worker_gets_the_newest_rate_limit() -> None:
     world, memory = two_accounts(), PassMemory()
     runtime = controlled(world)
 

@@ -1,4 +1,4 @@
-"""Specs for jobs that have none."""
+"""The specs that `adopt` writes for unmanaged jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.spec_revisions import NOBODY
 
 
 def adopted(*ids: str, snapshot: Snapshot | None = None, alias: str = "openai") -> tuple[Adoption, ...]:
-    """Return the specs for unmanaged with these ids in one account."""
+    """Return the specs for unmanaged jobs with these ids in one account."""
     listing = AccountListing(alias, ACCOUNT, tuple(a_job(id=id_) for id_ in ids), len(ids))
     return adopt(snapshot or Snapshot(), [listing], NOBODY)
 
@@ -26,7 +26,7 @@ def names(*ids: str, **rest: Any) -> list[str]:
     return [each.name for each in adopted(*ids, **rest)]
 
 
-def test_a_stranger_gets_a_spec_of_its_ids_name_in_its_accounts_folder() -> None:
+def test_an_unmanaged_job_gets_a_spec_named_after_its_id_in_the_folder_of_its_account() -> None:
     (found,) = adopted("ftjob-ABC_1")
 
     assert found == Adoption(
@@ -34,7 +34,7 @@ def test_a_stranger_gets_a_spec_of_its_ids_name_in_its_accounts_folder() -> None
     )
 
 
-def test_where_there_is_no_stranger_nothing_is_to_be_written() -> None:
+def test_without_unmanaged_jobs_there_are_no_specs_to_write() -> None:
     assert adopted() == ()
 
 
@@ -46,7 +46,7 @@ def test_where_there_is_no_stranger_nothing_is_to_be_written() -> None:
     ],
     ids=["a valid spec", "one that is not valid"],
 )
-def test_a_name_that_a_spec_has_is_told_apart_by_a_hash_of_the_id(snapshot: Snapshot) -> None:
+def test_a_hash_of_the_id_is_added_to_a_name_that_is_taken(snapshot: Snapshot) -> None:
     (found,) = adopted("ftjob-1", snapshot=snapshot)
 
     assert found.name.startswith("ftjob-1-")
@@ -54,7 +54,7 @@ def test_a_name_that_a_spec_has_is_told_apart_by_a_hash_of_the_id(snapshot: Snap
     assert found.problem is None
 
 
-def test_two_ids_that_look_alike_as_names_are_told_apart() -> None:
+def test_two_ids_that_give_the_same_name_get_different_names() -> None:
     first, second = adopted("ftjob_1", "ftjob.1")
 
     assert first.name == "ftjob-1"
@@ -62,7 +62,7 @@ def test_two_ids_that_look_alike_as_names_are_told_apart() -> None:
     assert (first.problem, second.problem) == (None, None)
 
 
-def test_a_long_id_is_cut_to_a_name_with_a_hash_of_it() -> None:
+def test_a_long_id_is_shortened_to_a_unique_name() -> None:
     long = "ftjob-" + "a" * 100
     (one,), (other,) = names(long), names(long + "b")
 
@@ -71,21 +71,21 @@ def test_a_long_id_is_cut_to_a_name_with_a_hash_of_it() -> None:
     assert one.startswith("ftjob-aaaa")
 
 
-def test_a_cut_leaves_no_two_dashes_before_the_hash() -> None:
+def test_a_shortened_name_does_not_contain_two_consecutive_dashes() -> None:
     (name,) = names("a" * 55 + "-" + "b" * 20)
 
     assert name.startswith("a" * 55 + "-")
     assert "--" not in name
 
 
-def test_an_id_without_a_letter_or_digit_has_a_name_all_the_same() -> None:
+def test_an_id_without_letters_and_digits_gets_a_generated_name_and_a_problem() -> None:
     (found,) = adopted("__")
 
     assert found.name.startswith("job-")
     assert found.problem is not None
 
 
-def test_one_id_in_three_accounts_has_three_names() -> None:
+def test_the_same_id_in_three_accounts_gets_three_names() -> None:
     providers = tuple(
         located(a_provider(name, baseUrl=f"https://{name}.example"), f"{name}.yaml") for name in ("a", "b", "c")
     )
@@ -103,20 +103,20 @@ def test_one_id_in_three_accounts_has_three_names() -> None:
 
 
 @pytest.mark.parametrize("id_", ["ftjob\n1", "x" * 600], ids=["two lines", "too long"])
-def test_an_id_that_no_spec_can_hold_is_told_and_keeps_no_other_from_being_adopted(id_: str) -> None:
+def test_an_id_that_a_spec_cannot_contain_does_not_prevent_the_adoption_of_others(id_: str) -> None:
     wrong, right = adopted(id_, "ftjob-2")
 
     assert wrong.problem == NO_ID
     assert right.problem is None
 
 
-def test_an_id_that_its_type_does_not_allow_is_told() -> None:
+def test_an_id_that_is_invalid_for_its_provider_type_is_a_problem() -> None:
     (found,) = adopted("a/b")
 
     assert str(found.problem).startswith("'a/b' is not a job id of openai")
 
 
-def test_a_spec_whose_folder_may_not_use_the_account_is_told() -> None:
+def test_a_folder_that_may_not_use_the_account_is_a_problem() -> None:
     kept = located(a_provider("openai", allowedPaths=["team/**"]), "p.yaml")
     (found,) = adopted("ftjob-1", snapshot=Snapshot(providers=(kept,)))
 

@@ -8,7 +8,7 @@ from reconciler.providers._ambient_credentials import AmbientSecret
 
 
 class Library:
-    """A vendor's library that takes its time, and counts who is in it."""
+    """A slow vendor library that records its threads, and whether two of them called it at the same time."""
 
     def __init__(self) -> None:
         self.threads: list[threading.Thread] = []
@@ -35,7 +35,7 @@ def asked_at_once(find: Callable[[], str], times: int) -> list[str]:
     return asyncio.run(main())
 
 
-def test_a_vendors_library_is_asked_off_the_loop_and_by_one_at_a_time() -> None:
+def test_a_vendor_library_is_called_by_one_thread_at_a_time_outside_the_event_loop() -> None:
     library = Library()
     tokens = asked_at_once(library.find, 5)
 

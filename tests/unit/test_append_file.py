@@ -1,4 +1,4 @@
-"""A file that lines are appended to, on a real disk."""
+"""Files that lines are appended to, on a real disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.local.append_file import AppendFile
 from reconciler.telemetry.log import LogFile
 
 
-def test_a_file_that_was_moved_or_deleted_is_made_anew_with_the_next_line(tmp_path: Path) -> None:
+def test_a_moved_or_deleted_file_is_created_again_with_the_next_line(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     file = AppendFile(path)
     file.append(b"one\n", is_durable=True)
@@ -25,7 +25,7 @@ def test_a_file_that_was_moved_or_deleted_is_made_anew_with_the_next_line(tmp_pa
     assert path.read_bytes() == b"three\n"
 
 
-def test_a_file_is_there_at_once_when_it_is_opened_anew(tmp_path: Path) -> None:
+def test_reopening_creates_a_moved_file_immediately(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     file = AppendFile(path)
     path.rename(tmp_path / "audit.1")
@@ -35,7 +35,7 @@ def test_a_file_is_there_at_once_when_it_is_opened_anew(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_full_disk_is_an_error_and_the_next_line_stands_by_itself(tmp_path: Path) -> None:
+def test_a_full_disk_raises_an_error_and_the_next_line_is_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     path.symlink_to("/dev/full")
     file = AppendFile(path)
@@ -48,7 +48,7 @@ def test_a_full_disk_is_an_error_and_the_next_line_stands_by_itself(tmp_path: Pa
     assert path.read_bytes() == b"two\n"
 
 
-def test_a_named_pipe_that_is_full_is_an_error_and_no_wait(tmp_path: Path) -> None:
+def test_a_full_named_pipe_raises_an_error_instead_of_blocking(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -61,14 +61,14 @@ def test_a_named_pipe_that_is_full_is_an_error_and_no_wait(tmp_path: Path) -> No
     os.close(reader)
 
 
-def test_a_named_pipe_without_a_reader_is_an_error_at_once(tmp_path: Path) -> None:
+def test_a_named_pipe_without_a_reader_raises_an_error_when_it_is_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "audit")
 
     with pytest.raises(OSError, match="No such device or address"):
         AppendFile(tmp_path / "audit")
 
 
-def test_a_log_says_how_many_lines_the_full_disk_has_cost(tmp_path: Path) -> None:
+def test_the_log_reports_how_many_lines_a_full_disk_lost(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.symlink_to("/dev/full")
     with LogFile(path) as file:

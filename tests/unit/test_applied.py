@@ -1,4 +1,4 @@
-"""How a status is written after a decision or a request, and what is told of that."""
+"""How a status is written after a decision or a request, and which events are reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OBSERVED = a_spec(desiredState="observed")
 ACCEPTED = RequestOutcome(Progress.ACCEPTED)
 
 
-def test_a_status_is_written_without_a_sync_where_no_request_is_open() -> None:
+def test_a_status_without_an_open_request_is_written_without_a_sync() -> None:
     case, world = a_case(OBSERVED), World()
     done = write(case, case.decision.status, a_context(world))
 
@@ -56,7 +56,7 @@ def test_a_status_after_a_request_is_synced() -> None:
     assert done.answer == ACCEPTED
 
 
-def test_what_became_of_a_request_is_told_once_its_receipt_is_closed_on_the_disk() -> None:
+def test_a_closed_receipt_is_reported_with_its_outcome() -> None:
     last = a_past(a_subject(), Phase.CANCELLING, a_receipt(accepted_at=NOW - MINUTE, age=MINUTE))
     case, world, events = a_case(a_spec(), Phase.CANCELLED, last), World(), list[PassEvent]()
     write(case, case.decision.status, a_context(world, notify=events.append))
@@ -66,7 +66,7 @@ def test_what_became_of_a_request_is_told_once_its_receipt_is_closed_on_the_disk
     assert (event.name, event.receipt.outcome) == ("support-triage", Outcome.CANCELLED)
 
 
-def test_a_request_of_an_earlier_pass_that_is_not_confirmed_yet_is_told_as_open() -> None:
+def test_an_unconfirmed_request_of_an_earlier_pass_is_reported_as_open() -> None:
     last = a_past(a_subject(), Phase.CANCELLING, a_receipt(accepted_at=NOW - MINUTE, age=MINUTE))
     case, events = a_case(a_spec(), Phase.CANCELLING, last), list[PassEvent]()
     write(case, case.decision.status, a_context(World(), notify=events.append))
@@ -76,7 +76,7 @@ def test_a_request_of_an_earlier_pass_that_is_not_confirmed_yet_is_told_as_open(
     assert (event.name, event.receipt.verb) == ("support-triage", Verb.CANCEL)
 
 
-def test_receipts_that_were_closed_before_are_not_told_again() -> None:
+def test_a_receipt_that_was_closed_earlier_is_not_reported_again() -> None:
     closed = a_receipt(age=HOUR, confirmed_at=NOW - MINUTE, outcome=Outcome.CANCELLED)
     last = a_past(a_subject(), Phase.CANCELLED, closed)
     case, events = a_case(a_spec(), Phase.CANCELLED, last), list[PassEvent]()
@@ -85,7 +85,7 @@ def test_receipts_that_were_closed_before_are_not_told_again() -> None:
     assert events == []
 
 
-def test_a_receipt_that_is_closed_and_was_never_seen_open_is_not_told() -> None:
+def test_a_closed_receipt_that_was_never_open_in_a_status_is_not_reported() -> None:
     status = a_past(a_subject(), Phase.CANCELLED, a_receipt(confirmed_at=NOW, outcome=Outcome.CANCELLED))
     events: list[PassEvent] = []
     write(a_case(a_spec()), status, a_context(World(), notify=events.append))
@@ -102,9 +102,7 @@ def test_a_receipt_that_is_closed_and_was_never_seen_open_is_not_told() -> None:
         (KeyError("a secret"), "a bug: KeyError"),
     ],
 )
-def test_a_status_that_cannot_be_written_is_an_error_of_its_job_and_is_not_told_as_closed(
-    error: Exception, said: str
-) -> None:
+def test_a_status_write_error_is_reported_for_its_job_and_its_receipt_is_not(error: Exception, said: str) -> None:
     last = a_past(a_subject(), Phase.CANCELLING, a_receipt(accepted_at=NOW - MINUTE, age=MINUTE))
     case, events = a_case(a_spec(), Phase.CANCELLED, last), list[PassEvent]()
     world = World(statuses=PickyStatuses(refuse=lambda _: error))
@@ -119,12 +117,12 @@ def test_a_status_that_cannot_be_written_is_an_error_of_its_job_and_is_not_told_
     assert events == []
 
 
-def test_a_bug_is_told_by_its_class_and_an_error_of_the_disk_by_its_words() -> None:
+def test_an_internal_error_is_reported_by_its_class_and_a_disk_error_by_its_message() -> None:
     assert disk_error(ValueError("a secret")) == "a bug: ValueError"
     assert disk_error(PermissionError(13, "Permission denied", "status")) == "Permission denied: status"
 
 
-def test_a_job_of_which_a_request_is_open_is_looked_at_soon_and_one_that_is_final_is_not() -> None:
+def test_a_job_with_an_open_request_is_polled_soon_and_a_final_job_is_not_polled() -> None:
     running, world = a_case(OBSERVED), World()
     over = replace(running.decision.status, phase=Phase.CANCELLED, final=True)
     open_ = replace(running.decision.status, receipts=(a_receipt(),))
@@ -133,7 +131,7 @@ def test_a_job_of_which_a_request_is_open_is_looked_at_soon_and_one_that_is_fina
     assert write(running, over, a_context(world)).look_after is None
 
 
-def test_a_job_is_looked_at_when_its_provider_thinks_that_it_will_finish() -> None:
+def test_a_job_is_polled_at_its_estimated_finish_time() -> None:
     case = a_case(OBSERVED)
     assert case.seen is not None
     finishing = replace(case, seen=replace(case.seen, estimated_finish_at=NOW + 20 * SECOND))
@@ -141,7 +139,7 @@ def test_a_job_is_looked_at_when_its_provider_thinks_that_it_will_finish() -> No
     assert write(finishing, case.decision.status, a_context(World())).look_after == 20 * SECOND
 
 
-def test_times_are_told_to_the_second() -> None:
+def test_times_are_truncated_to_whole_seconds() -> None:
     world = World(statuses=Statuses())
     world.clock.moment = NOW.replace(microsecond=999_999)
 

@@ -1,4 +1,4 @@
-"""How a plan is carried out: what is on the disk before a request leaves, and what keeps one from leaving."""
+"""How a plan is applied: what is on the disk before a request is sent, and what prevents a request."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ DOWN = TransientError("connection refused", delivered=Delivered.NO)
 
 
 def carried_out(account: InMemoryAccount, world: World, cases: Iterable[JobPlan], **rest: Any) -> dict[str, Applied]:
-    """Carry out a plan, and return what came of each spec, by name."""
+    """Apply a plan, and return the result of each spec, by name."""
     done = asyncio.run(apply_plan(tuple(cases), lambda: account, a_context(world, **rest)))
     return {each.case.subject.name: each for each in done}
 
 
 def two_cancels(**rest: Any) -> tuple[InMemoryAccount, World, list[JobPlan]]:
-    """Return two running jobs that are to be cancelled, and the world that they are in."""
+    """Return an account with two running jobs, its world, and the plans to cancel both jobs."""
     specs = named_specs("chat", "code")
     account = an_account("ftjob-chat", "ftjob-code")
     return account, a_world(account, *specs), [a_case(spec, **rest) for spec in specs]
@@ -68,20 +68,20 @@ def receipts(world: World) -> dict[str, int]:
 
 @dataclass
 class Onlooker(InMemoryAccount):
-    """An account that notes, at each cancel, for which jobs an intent is durable."""
+    """An account that records, at each cancel, which jobs have a durable intent."""
 
     world: World | None = None
     found: list[set[str]] | None = None
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Look at the disk, and cancel."""
+        """Record the durable intents, and cancel."""
         assert self.world is not None
         opened = {each.name for each in self.world.statuses.jobs.values() if each.open_receipt is not None}
         self.found = [*(self.found or []), opened & self.world.statuses.durable]
         return await super().cancel_job(ref)
 
 
-def test_every_intent_is_durable_before_the_first_request_leaves() -> None:
+def test_every_intent_is_durable_before_the_first_request_is_sent() -> None:
     account, world, cases = two_cancels()
     onlooker = Onlooker(account.jobs, world=world)
     done = carried_out(onlooker, world, cases)
@@ -91,7 +91,7 @@ def test_every_intent_is_durable_before_the_first_request_leaves() -> None:
     assert progress(done) == {"chat": Progress.ACCEPTED, "code": Progress.ACCEPTED}
 
 
-def test_a_receipt_names_the_commit_of_its_spec_and_what_approved_it() -> None:
+def test_a_receipt_contains_the_commit_of_its_spec_and_its_approval() -> None:
     account, world, (chat, code) = two_cancels()
     world.specs.origins["bots.yaml"] = Origin("4be1f0c", "Ada")
     done = carried_out(account, world, [replace(chat, approved_by="--allow-cancels 2"), code])
@@ -102,7 +102,7 @@ def test_a_receipt_names_the_commit_of_its_spec_and_what_approved_it() -> None:
     ]
 
 
-def test_where_nothing_is_due_the_status_is_written_and_nothing_is_asked() -> None:
+def test_without_a_due_change_the_status_is_written_and_no_request_is_sent() -> None:
     account, spec = an_account(), a_spec(desiredState="observed")
     world, case = a_world(account, spec), a_case(spec)
     done = carried_out(account, world, [case])
@@ -113,7 +113,7 @@ def test_where_nothing_is_due_the_status_is_written_and_nothing_is_asked() -> No
 
 
 @pytest.mark.parametrize("is_by_plan", [True, False], ids=["a pinned plan", "the guard"])
-def test_a_change_that_was_refused_is_not_asked_for_and_has_no_receipt(*, is_by_plan: bool) -> None:
+def test_a_refused_change_is_not_requested_and_has_no_receipt(*, is_by_plan: bool) -> None:
     account, world, (chat, code) = two_cancels()
     refusal = judge("overall", ("chat",), 9, 1, ChangeLimits())
     done = carried_out(
@@ -130,9 +130,7 @@ def test_a_change_that_was_refused_is_not_asked_for_and_has_no_receipt(*, is_by_
     [(FULL, "No space left on device: x.yaml"), (KeyError("x"), "a bug: KeyError")],
     ids=["disk", "bug"],
 )
-def test_a_job_whose_intent_cannot_be_written_is_not_asked_for_and_keeps_no_other_waiting(
-    error: Exception, said: str
-) -> None:
+def test_a_failed_intent_write_prevents_only_the_request_for_its_own_job(error: Exception, said: str) -> None:
     account, world, cases = two_cancels()
     world.statuses = PickyStatuses(refuse=lambda name: error if name == "chat" else None)
     done = carried_out(account, world, cases)
@@ -144,7 +142,7 @@ def test_a_job_whose_intent_cannot_be_written_is_not_asked_for_and_keeps_no_othe
     assert problem.startswith(f"chat: the intent could not be written, so no request was sent: {said}")
 
 
-def test_a_job_whose_intent_cannot_be_written_stands_as_it_was_known() -> None:
+def test_a_job_whose_intent_cannot_be_written_keeps_its_last_status() -> None:
     account, spec = an_account(), a_spec()
     last = a_past(a_subject("running"))
     world = a_world(account, spec)
@@ -154,7 +152,7 @@ def test_a_job_whose_intent_cannot_be_written_stands_as_it_was_known() -> None:
     assert done["support-triage"].status == last
 
 
-def test_a_bug_with_one_job_keeps_no_other_from_being_cancelled() -> None:
+def test_an_internal_error_with_one_job_does_not_prevent_the_cancel_of_another() -> None:
     account, world, cases = two_cancels()
     account.broken["cancel ftjob-chat"] = KeyError("status")
     done = carried_out(account, world, cases)
@@ -163,7 +161,7 @@ def test_a_bug_with_one_job_keeps_no_other_from_being_cancelled() -> None:
     assert account.jobs["ftjob-code"].phase is Phase.CANCELLED
 
 
-def test_the_first_of_many_jobs_that_only_a_list_has_shown_is_cancelled_before_the_last_is_retrieved() -> None:
+def test_the_first_job_from_a_list_is_cancelled_before_the_last_is_retrieved() -> None:
     specs = named_specs(*(f"job-{number}" for number in range(3 * LANES)))
     ids = [each.spec.job_id for each in specs]
     account = an_account(*ids)
@@ -181,8 +179,8 @@ def nobody() -> JobController:
     raise AssertionError(message)
 
 
-def test_what_was_decided_before_others_published_is_left_to_the_next_pass(tmp_path: Path) -> None:
-    """While a watch looks at a slow account, another account's pass may have fetched what a second machine asked."""
+def test_a_decision_from_before_a_foreign_publish_is_left_to_the_next_pass(tmp_path: Path) -> None:
+    """While a watch observes a slow account, a later pass may have fetched requests that another machine published."""
     subject = a_subject("cancelled")
     case = JobPlan(subject, None, decide(subject, a_look(Phase.RUNNING), None, NOW))
     branch = StatusBranch(Git(tmp_path), "statuses", "", tmp_path, "origin", Author("r", "r@example.org"), pulls=2)

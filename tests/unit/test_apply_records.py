@@ -1,4 +1,4 @@
-"""What is journalled and published before a request leaves, and what keeps one from leaving that is not."""
+"""What is recorded and published before a request is sent, and that no request is sent if this fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.subjects import HOUR, a_past, a_receipt, a_subject
 from tests.unit.test_apply import DOWN, FULL, carried_out, progress, receipts, two_cancels
 
 
-def test_a_first_attempt_that_counts_is_in_the_journal_before_it_leaves() -> None:
+def test_only_counted_first_attempts_are_recorded_in_the_journal() -> None:
     account, world, (chat, code) = two_cancels()
     carried_out(
         account, world, [replace(chat, is_counted=True, approved_by="--allow-cancel"), code], journal=world.journal
@@ -46,7 +46,7 @@ def test_a_first_attempt_that_counts_is_in_the_journal_before_it_leaves() -> Non
     )
 
 
-def test_the_journal_keeps_what_still_counts_of_earlier_attempts_and_drops_the_rest() -> None:
+def test_the_journal_keeps_recent_attempts_and_drops_expired_ones() -> None:
     account, world, (chat, _) = two_cancels()
     of_now = Requested(name="x", account=str(ACCOUNT), job_id="x", verb=Verb.CANCEL, at=NOW, receipt_at=NOW)
     of_yesterday = replace(of_now, name="y", at=NOW - 25 * HOUR, receipt_at=NOW - 25 * HOUR)
@@ -56,7 +56,7 @@ def test_the_journal_keeps_what_still_counts_of_earlier_attempts_and_drops_the_r
     assert [each.name for each in world.journal.attempts] == ["x", "chat"]
 
 
-def test_an_attempt_that_surely_did_not_arrive_is_taken_out_of_the_journal_and_one_without_an_answer_is_not() -> None:
+def test_an_undelivered_attempt_leaves_the_journal_and_an_unanswered_one_stays() -> None:
     account, world, cases = two_cancels(is_counted=True)
     account.broken = {
         "cancel ftjob-chat": DOWN,
@@ -82,7 +82,7 @@ def test_the_journal_keeps_an_attempt_if_a_bug_occurs_after_its_request_was_sent
     assert [each.name for each in world.journal.attempts] == ["chat", "code"]
 
 
-def test_an_attempt_that_its_spec_no_longer_wants_is_taken_out_of_the_journal() -> None:
+def test_an_attempt_whose_spec_is_deleted_is_removed_from_the_journal() -> None:
     account, world, cases = two_cancels(is_counted=True)
     world.specs.revision = a_revision(*named_specs("chat"))
     carried_out(account, world, cases, journal=world.journal)
@@ -91,7 +91,7 @@ def test_an_attempt_that_its_spec_no_longer_wants_is_taken_out_of_the_journal() 
     assert [each.name for each in world.journal.attempts] == ["chat"]
 
 
-def test_a_job_that_its_own_answer_shows_as_over_is_taken_out_of_the_journal() -> None:
+def test_a_job_that_a_retrieve_shows_as_ended_is_removed_from_the_journal() -> None:
     account, world, (chat, code) = two_cancels(is_counted=True)
     account.jobs["ftjob-chat"] = replace(account.jobs["ftjob-chat"], phase=Phase.CANCELLED)
     carried_out(account, world, [replace(chat, is_by_row=True), code], journal=world.journal)
@@ -99,7 +99,7 @@ def test_a_job_that_its_own_answer_shows_as_over_is_taken_out_of_the_journal() -
     assert [each.name for each in world.journal.attempts] == ["code"]
 
 
-def test_nothing_is_asked_where_the_journal_cannot_be_written() -> None:
+def test_no_request_is_sent_if_the_journal_cannot_be_written() -> None:
     account, world, cases = two_cancels(is_counted=True)
     done = carried_out(account, world, cases, journal=Notebook(broken=OSError(30, "Read-only file system", "attempts")))
 
@@ -114,7 +114,7 @@ def test_nothing_is_asked_where_the_journal_cannot_be_written() -> None:
     )
 
 
-def test_a_repeated_request_needs_no_journal() -> None:
+def test_a_repeated_request_does_not_need_the_journal() -> None:
     account, spec = an_account(), a_spec()
     last = a_past(a_subject(), Phase.RUNNING, a_receipt(age=HOUR))
     world = a_world(account, spec)
@@ -126,13 +126,13 @@ def test_a_repeated_request_needs_no_journal() -> None:
 
 @dataclass
 class Reader(InMemoryAccount):
-    """An account that notes, at each cancel, what is published."""
+    """An account that records, at each cancel, what is published."""
 
     branch: SharedBranch | None = None
     found: list[str] | None = None
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Look at the branch, and cancel."""
+        """Record the published messages, and cancel."""
         assert self.branch is not None
         self.found = [*(self.found or []), *self.branch.messages]
         return await super().cancel_job(ref)
@@ -143,7 +143,7 @@ class Reader(InMemoryAccount):
     [(("chat",), "reconcile: about to cancel chat"), (("code", "chat"), "reconcile: about to cancel chat and 1 more")],
     ids=["one", "two"],
 )
-def test_intents_are_published_before_the_first_request_where_others_act_on_the_same_statuses(
+def test_intents_are_published_before_the_first_request_if_statuses_are_shared(
     names: tuple[str, ...], message: str
 ) -> None:
     specs = named_specs(*names)
@@ -155,7 +155,7 @@ def test_intents_are_published_before_the_first_request_where_others_act_on_the_
     assert branch.messages == [message]
 
 
-def test_intents_are_not_published_where_nobody_else_acts_on_them() -> None:
+def test_intents_are_not_published_if_statuses_are_not_shared() -> None:
     account, world, cases = two_cancels()
     branch = SharedBranch(is_shared=False)
     carried_out(account, world, cases, publisher=branch)
@@ -164,7 +164,7 @@ def test_intents_are_not_published_where_nobody_else_acts_on_them() -> None:
     assert len(account.changes) == 2
 
 
-def test_nothing_is_published_ahead_where_nothing_is_due() -> None:
+def test_no_intent_is_published_if_no_change_is_due() -> None:
     account, spec = an_account(), a_spec(desiredState="observed")
     branch = SharedBranch()
     carried_out(account, a_world(account, spec), [a_case(spec)], publisher=branch)
@@ -172,7 +172,7 @@ def test_nothing_is_published_ahead_where_nothing_is_due() -> None:
     assert branch.messages == []
 
 
-def test_whoever_published_first_is_given_way_to_and_the_intents_are_taken_back() -> None:
+def test_a_publish_conflict_undoes_the_intents_and_no_request_is_sent() -> None:
     account, spec = an_account(), a_spec()
     last = a_past(a_subject("running"))
     world = a_world(account, spec)
@@ -185,7 +185,7 @@ def test_whoever_published_first_is_given_way_to_and_the_intents_are_taken_back(
     assert done["support-triage"].status == last
 
 
-def test_nothing_is_asked_where_the_intents_cannot_be_published() -> None:
+def test_no_request_is_sent_if_the_intents_cannot_be_published() -> None:
     account, world, cases = two_cancels(is_counted=True)
     branch = SharedBranch(trouble=PublishError("the remote does not answer"))
     done = carried_out(account, world, cases, publisher=branch, journal=world.journal)

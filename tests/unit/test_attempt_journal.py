@@ -33,7 +33,7 @@ def journal(directory: Path, disk: Disk | None = None, tree: str = "specs/status
     return StateJournal(directory, disk or LocalDisk(directory), tree, lambda: NOW)
 
 
-def test_what_was_recorded_and_kept_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_recorded_attempts_and_statuses_are_read_back_unchanged(tmp_path: Path) -> None:
     one = journal(tmp_path)
     one.record([ONE, TWO], [])
     one.keep(KNOWN)
@@ -42,12 +42,12 @@ def test_what_was_recorded_and_kept_is_read_back_as_it_was(tmp_path: Path) -> No
     assert (read.requested(), read.known(), read.since()) == ((ONE, TWO), KNOWN, NOW)
 
 
-def test_a_fresh_directory_knows_nothing_and_that_is_no_error(tmp_path: Path) -> None:
+def test_an_empty_state_directory_is_not_an_error(tmp_path: Path) -> None:
     assert (journal(tmp_path).requested(), journal(tmp_path).known()) == ((), KnownStatuses())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_never_left_is_forgotten_once_the_pass_ends(tmp_path: Path) -> None:
+def test_an_attempt_that_was_not_sent_is_removed_at_the_end_of_the_pass(tmp_path: Path) -> None:
     one = journal(tmp_path)
     one.record([ONE, TWO], [])
     one.forget([ONE])
@@ -59,7 +59,7 @@ def test_what_never_left_is_forgotten_once_the_pass_ends(tmp_path: Path) -> None
     assert journal(tmp_path).requested() == (TWO,)
 
 
-def test_what_no_longer_counts_goes_with_the_next_record(tmp_path: Path) -> None:
+def test_the_next_record_removes_attempts_that_it_does_not_keep(tmp_path: Path) -> None:
     one = journal(tmp_path)
     one.record([ONE], [])
     one.record([TWO], [])
@@ -67,7 +67,7 @@ def test_what_no_longer_counts_goes_with_the_next_record(tmp_path: Path) -> None
     assert journal(tmp_path).requested() == (TWO,)
 
 
-def test_a_pass_without_news_writes_nothing(tmp_path: Path) -> None:
+def test_a_pass_without_changes_does_not_rewrite_the_journal(tmp_path: Path) -> None:
     journal(tmp_path).keep(KNOWN)
     before = {each.name: each.stat().st_mtime_ns for each in tmp_path.iterdir()}
     again = journal(tmp_path)
@@ -77,14 +77,14 @@ def test_a_pass_without_news_writes_nothing(tmp_path: Path) -> None:
     assert {each.name: each.stat().st_mtime_ns for each in tmp_path.iterdir()} == before
 
 
-def test_statuses_of_another_tree_say_nothing_of_these(tmp_path: Path) -> None:
+def test_known_statuses_of_another_status_directory_are_ignored(tmp_path: Path) -> None:
     journal(tmp_path).keep(KNOWN)
 
     assert journal(tmp_path, tree="elsewhere").known() == KnownStatuses()
 
 
 @pytest.mark.parametrize("text", ["", "something else\n", "reconcile 1\n{", 'reconcile 1\n{"since":"x"}\n', "\xff"])
-def test_a_journal_that_is_not_ours_is_an_error_and_never_an_empty_one(tmp_path: Path, text: str) -> None:
+def test_a_journal_that_reconcile_did_not_write_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / REQUESTS).write_bytes(text.encode("latin-1"))
 
     with pytest.raises(OSError, match="did not write it") as caught:
@@ -93,14 +93,14 @@ def test_a_journal_that_is_not_ours_is_an_error_and_never_an_empty_one(tmp_path:
 
 
 @pytest.mark.parametrize("text", ["", "reconcile 1\n{", 'reconcile 1\n{"tree":"specs/status"}\n["known","a"]\n'])
-def test_what_a_crash_left_torn_of_the_statuses_counts_as_none(tmp_path: Path, text: str) -> None:
+def test_a_torn_record_of_known_statuses_is_read_as_empty(tmp_path: Path, text: str) -> None:
     (tmp_path / STATUSES).write_text(text, encoding="utf-8")
 
     assert journal(tmp_path).known() == KnownStatuses()
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_was_recorded_outlives_a_machine_that_goes_down(seed: int) -> None:
+def test_recorded_attempts_survive_a_power_failure(seed: int) -> None:
     directory = Path("/state")
     disk = NonDurableDisk(directory)
     one = journal(directory, disk)

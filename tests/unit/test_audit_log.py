@@ -1,4 +1,4 @@
-"""The audit on a real disk."""
+"""The audit log on a real disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def a_record(progress: Progress = Progress.ACCEPTED, origin: Origin | None = Non
     return ActionRecord(at=NOW, action=action, file="bots.yaml", origin=origin, progress=progress, message="")
 
 
-def test_a_request_is_one_line_with_who_wanted_it_and_how_it_went(tmp_path: Path) -> None:
+def test_a_request_is_one_line_with_its_commit_author_reason_and_outcome(tmp_path: Path) -> None:
     with AuditFile(tmp_path / "audit") as audit:
         audit(a_record(origin=Origin("4be1f0c", "Ada <ada@example.org>")))
     (line,) = (tmp_path / "audit").read_text(encoding="utf-8").splitlines()
@@ -48,7 +48,7 @@ def test_a_request_is_one_line_with_who_wanted_it_and_how_it_went(tmp_path: Path
     }
 
 
-def test_what_is_there_already_is_never_touched(tmp_path: Path) -> None:
+def test_reopening_the_audit_log_keeps_its_earlier_lines(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     for progress in (Progress.UNANSWERED, Progress.ACCEPTED):
         with AuditFile(path) as audit:
@@ -58,6 +58,6 @@ def test_what_is_there_already_is_never_touched(tmp_path: Path) -> None:
     assert outcomes == ["unanswered", "accepted"]
 
 
-def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+def test_an_audit_log_that_is_a_directory_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         AuditFile(tmp_path)

@@ -23,7 +23,7 @@ def accepted(age: timedelta, attempts: int = 1) -> Receipt:
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
 @pytest.mark.parametrize("attempts", UNANSWERED)
-def test_what_is_not_answered_is_asked_again_after_five_seconds_doubling(
+def test_an_unanswered_request_is_retried_after_5_seconds_and_doubling_delays(
     attempts: int, edge: timedelta, where: str
 ) -> None:
     receipt = a_receipt(age=UNANSWERED[attempts] + edge, attempts=attempts)
@@ -33,7 +33,7 @@ def test_what_is_not_answered_is_asked_again_after_five_seconds_doubling(
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
 @pytest.mark.parametrize("attempts", [1, 2, 4])
-def test_what_is_accepted_and_not_honoured_is_asked_again_after_ten_minutes(
+def test_an_accepted_request_without_effect_is_repeated_after_10_minutes(
     attempts: int, edge: timedelta, where: str
 ) -> None:
     receipt = accepted(10 * MINUTE + edge, attempts)
@@ -41,26 +41,26 @@ def test_what_is_accepted_and_not_honoured_is_asked_again_after_ten_minutes(
     assert is_attempt_due(receipt, NOW) == (where != "just before")
 
 
-def test_an_attempt_that_is_not_answered_is_not_taken_for_the_accepted_one_before_it() -> None:
+def test_an_unanswered_retry_after_an_accepted_attempt_uses_the_unanswered_delay() -> None:
     receipt = a_receipt(age=MINUTE, attempts=2, accepted_at=NOW - HOUR)
 
     assert next_attempt_at(receipt) == receipt.last_attempt_at + 10 * SECOND
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_five_attempts_are_exhausted_once_the_fifth_had_its_time(edge: timedelta, where: str) -> None:
+def test_attempts_are_exhausted_after_the_delay_of_the_fifth(edge: timedelta, where: str) -> None:
     assert is_exhausted(a_receipt(age=80 * SECOND + edge, attempts=5), NOW) == (where != "just before")
     assert is_exhausted(accepted(10 * MINUTE + edge, attempts=5), NOW) == (where != "just before")
 
 
 @pytest.mark.parametrize(("attempts", "is_over"), [(1, False), (4, False), (6, True)])
-def test_fewer_are_never_exhausted_and_reminders_always_are(attempts: int, *, is_over: bool) -> None:
+def test_attempts_are_never_exhausted_before_the_fifth_and_always_after_it(attempts: int, *, is_over: bool) -> None:
     assert is_exhausted(a_receipt(age=24 * HOUR, attempts=attempts), NOW) == is_over
     assert is_exhausted(a_receipt(attempts=attempts), NOW) == is_over
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_an_attempt_from_the_future_was_told_by_a_wrong_clock_and_is_due(edge: timedelta, where: str) -> None:
+def test_an_attempt_more_than_five_minutes_in_the_future_is_due(edge: timedelta, where: str) -> None:
     receipt = a_receipt(age=-(5 * MINUTE + edge))
 
     assert is_attempt_due(receipt, NOW) == (where == "just after")
@@ -77,11 +77,11 @@ def test_an_attempt_from_the_future_was_told_by_a_wrong_clock_and_is_due(edge: t
         (-HOUR, SECOND),
     ],
 )
-def test_a_confirmation_is_awaited_as_long_again_as_it_has_been(age: timedelta, delay: timedelta) -> None:
+def test_the_confirm_delay_equals_the_age_of_the_receipt_up_to_one_minute(age: timedelta, delay: timedelta) -> None:
     assert confirm_delay(a_receipt(age=age), NOW) == delay
 
 
-def test_a_failed_observation_is_repeated_later_each_time_and_never_after_more_than_eight_minutes() -> None:
+def test_the_delay_after_failed_observations_grows_up_to_eight_minutes() -> None:
     longest = [failure_delay(failures, jitter=1.0) for failures in range(1, 40)]
     shortest = [failure_delay(failures, jitter=0.0) for failures in range(1, 40)]
 
@@ -92,6 +92,6 @@ def test_a_failed_observation_is_repeated_later_each_time_and_never_after_more_t
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
-def test_a_providers_own_bound_is_never_undercut(jitter: float) -> None:
+def test_the_failure_delay_is_at_least_the_retry_after_of_the_provider(jitter: float) -> None:
     assert failure_delay(1, jitter, retry_after_s=1234.0) == 1234.0
     assert failure_delay(30, jitter, retry_after_s=0.1) > 0.1

@@ -1,4 +1,4 @@
-"""Bounds of what a command may use: they hold for all that it has started, and raise nothing that was lower."""
+"""Resource limits of a command: they also apply to its child processes, and do not raise a lower limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def files_at_most(process: int) -> int:
     return int(line.split()[3])
 
 
-def test_what_a_process_has_started_is_bounded_as_it_is() -> None:
+def test_a_resource_limit_also_applies_to_child_processes() -> None:
     with subprocess.Popen(["sh", "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
@@ -33,7 +33,7 @@ def test_what_a_process_has_started_is_bounded_as_it_is() -> None:
     assert found == (MOST, MOST)
 
 
-def test_a_bound_that_is_lower_already_stays() -> None:
+def test_a_lower_resource_limit_is_not_raised() -> None:
     command = ["sh", "-c", f"ulimit -f 1000; echo; {PARENT}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -47,7 +47,7 @@ def test_a_bound_that_is_lower_already_stays() -> None:
     assert found == (before, before)
 
 
-def test_a_process_that_has_ended_is_let_be() -> None:
+def test_limiting_a_process_that_has_ended_is_not_an_error() -> None:
     with subprocess.Popen(["true"]) as process:
         pass
 

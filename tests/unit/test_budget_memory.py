@@ -1,4 +1,4 @@
-"""What a pass remembers of what the guard counts, for the next one."""
+"""What a pass records in the journal, so that the next pass can count lost statuses and unfinished jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.subjects import UNSEEN, a_look, a_subject
 
 
 def done(status: JobStatus, phase: Phase, unobserved: Unobserved | None = None) -> Applied:
-    """Return what a pass did for the job of a status, which it saw in this phase."""
+    """Return the result of a pass for the job of a status, observed in this phase."""
     document = a_named_spec(status.name)
     subject = replace(a_subject(), name=status.name, source=document.file, ref=JobRef(ACCOUNT, f"ftjob-{status.name}"))
     case = JobPlan(subject, None, decide(subject, a_look(phase), None, NOW), unobserved=unobserved)
@@ -31,7 +31,7 @@ def done(status: JobStatus, phase: Phase, unobserved: Unobserved | None = None) 
 
 
 def remembered(world: World, *applied: Applied, **rest: Any) -> KnownStatuses:
-    """Return what the journal holds after a pass that did this."""
+    """Return the known statuses in the journal after a pass with these results."""
     runtime = world.runtime(**{"control": nobody} | rest)
     desired = loaded(world)
     target = next(iter(desired.resolved.targets.values()))
@@ -43,7 +43,7 @@ def remembered(world: World, *applied: Applied, **rest: Any) -> KnownStatuses:
     return world.journal.statuses
 
 
-def test_a_pass_remembers_its_statuses_and_the_jobs_that_it_saw_unfinished() -> None:
+def test_a_pass_records_its_statuses_and_the_unfinished_jobs_that_it_observed() -> None:
     running, over, blind = (a_named_status(name) for name in ("running", "over", "blind"))
     world = a_world("running", "over", "blind", statuses=Statuses.of(running, over, blind))
     known = remembered(
@@ -54,7 +54,7 @@ def test_a_pass_remembers_its_statuses_and_the_jobs_that_it_saw_unfinished() -> 
     assert known.unfinished == {"running": (str(ACCOUNT), "ftjob-running")}
 
 
-def test_a_job_stays_known_as_unfinished_until_it_is_seen_to_have_ended_or_its_status_is_gone() -> None:
+def test_a_job_is_recorded_as_unfinished_until_it_ends_or_its_status_is_gone() -> None:
     statuses = [a_named_status(name) for name in ("unseen", "ended")]
     world = a_world("unseen", "ended", statuses=Statuses.of(*statuses))
     world.journal.statuses = KnownStatuses(
@@ -64,11 +64,11 @@ def test_a_job_stays_known_as_unfinished_until_it_is_seen_to_have_ended_or_its_s
     assert remembered(world, done(statuses[1], Phase.FAILED)).unfinished == {"unseen": (str(ACCOUNT), "ftjob-unseen")}
 
 
-def test_what_was_lost_is_remembered_with_when_that_was_noticed() -> None:
+def test_a_lost_status_is_recorded_with_the_time_of_its_discovery() -> None:
     assert remembered(lost_world("job-0")).lost == {"job-0": LostStatus(NOW, "0badcafe")}
 
 
-def test_a_status_that_cannot_be_read_is_remembered_as_it_was() -> None:
+def test_the_record_of_a_status_that_cannot_be_read_is_kept() -> None:
     world = a_world("a", "b", statuses=Statuses.of(a_named_status("a"), unread=(UNREAD_FILE,)))
     before = KnownStatuses(marks={"b": "0badcafe"}, unfinished={"b": (str(ACCOUNT), "ftjob-b")})
     world.journal.statuses = before
@@ -78,23 +78,23 @@ def test_a_status_that_cannot_be_read_is_remembered_as_it_was() -> None:
     assert known.unfinished == before.unfinished
 
 
-def test_a_job_under_a_name_without_a_status_is_not_remembered() -> None:
+def test_a_job_without_a_status_is_not_recorded() -> None:
     assert remembered(a_world("a"), done(a_named_status("a"), Phase.RUNNING)).unfinished == {}
 
 
-def test_a_dry_run_remembers_nothing() -> None:
+def test_a_dry_run_records_no_statuses() -> None:
     world = a_world("a", statuses=Statuses.of(a_named_status("a")))
 
     assert remembered(world, control=None) == KnownStatuses()
 
 
-def test_without_a_journal_nothing_is_remembered_and_nothing_goes_wrong() -> None:
+def test_a_pass_without_a_journal_records_no_statuses_and_has_no_error() -> None:
     world = a_world("a", statuses=Statuses.of(a_named_status("a")))
 
     assert remembered(world, journal=None) == KnownStatuses()
 
 
-def test_a_journal_that_could_not_be_read_is_not_written_over() -> None:
+def test_a_journal_that_could_not_be_read_is_not_overwritten() -> None:
     world = a_world("a", statuses=Statuses.of(a_named_status("a")))
     world.journal.broken = DISK
     found = budgeted(world)
@@ -105,7 +105,7 @@ def test_a_journal_that_could_not_be_read_is_not_written_over() -> None:
     assert world.journal.statuses == KnownStatuses()
 
 
-def test_a_state_directory_that_cannot_be_written_is_an_error_of_the_pass() -> None:
+def test_a_read_only_state_directory_is_an_error_of_the_pass() -> None:
     world = a_world("a")
     found = budgeted(world)
     world.journal.broken = DISK
