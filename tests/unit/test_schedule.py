@@ -1,4 +1,4 @@
-"""When a job is looked at again, at each boundary."""
+"""When a job is polled next, at each boundary."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def seconds_after(lasted_s: float, phase: Phase) -> float:
 
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.RUNNING, Phase.PAUSED, Phase.VALIDATING_FILES])
 @pytest.mark.parametrize(("lasted_s", "after_s"), [(0, 60), (60, 60), (61, 61), (299, 299), (300, 300), (9e6, 300)])
-def test_a_job_that_goes_on_is_looked_at_after_a_minute_and_then_ever_later_up_to_five(
+def test_the_poll_interval_of_an_unfinished_job_grows_from_one_to_five_minutes(
     phase: Phase, lasted_s: float, after_s: float
 ) -> None:
     assert seconds_after(lasted_s, phase) == after_s
 
 
 @pytest.mark.parametrize(("lasted_s", "after_s"), [(0, 5), (5, 5), (6, 6), (59, 59), (60, 60), (7200, 60)])
-def test_a_job_that_is_cancelling_is_looked_at_after_five_seconds_and_then_ever_later_up_to_a_minute(
+def test_the_poll_interval_of_a_cancelling_job_grows_from_five_seconds_to_a_minute(
     lasted_s: float, after_s: float
 ) -> None:
     assert seconds_after(lasted_s, Phase.CANCELLING) == after_s
 
 
-def test_a_job_that_ended_for_good_is_never_looked_at_again() -> None:
+def test_a_final_job_is_never_polled_again() -> None:
     assert next_poll(a_subject(), a_status(final=True), NOW) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.CANCELLED, Phase.FAILED, Phase.ABSENT, Phase.UNKNOWN])
-def test_what_is_not_sure_yet_is_looked_at_every_interval(phase: Phase) -> None:
+def test_a_finished_absent_or_unknown_job_that_is_not_final_is_polled_every_interval(phase: Phase) -> None:
     assert seconds_after(9e6, phase) == 60
 
 
@@ -58,7 +58,7 @@ def test_what_is_not_sure_yet_is_looked_at_every_interval(phase: Phase) -> None:
     ("ahead_s", "after_s"),
     [(1, 1), (120, 120), (299, 299), (301, 300), (0, 60), (-60, 60), (-90, 90), (-9e6, 300)],
 )
-def test_a_job_is_looked_at_when_it_is_thought_to_finish_and_then_ever_later(ahead_s: float, after_s: float) -> None:
+def test_a_job_is_polled_at_its_estimated_finish_and_then_at_growing_intervals(ahead_s: float, after_s: float) -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
 
     after = next_poll(a_subject("running"), status, NOW, NOW + timedelta(seconds=ahead_s))
@@ -67,7 +67,7 @@ def test_a_job_is_looked_at_when_it_is_thought_to_finish_and_then_ever_later(ahe
 
 
 @pytest.mark.parametrize(("ahead_s", "after_s"), [(100, 101), (0, 1), (-1, 60), (-3600, 60), (86400, 300)])
-def test_a_limit_is_looked_at_right_after_its_moment_and_then_every_interval(ahead_s: float, after_s: float) -> None:
+def test_a_job_is_polled_just_after_its_not_after_limit_and_then_every_interval(ahead_s: float, after_s: float) -> None:
     at = NOW + timedelta(seconds=ahead_s)
     subject = a_subject("running", limits={"notAfter": render_instant(at)})
 
@@ -77,7 +77,7 @@ def test_a_limit_is_looked_at_right_after_its_moment_and_then_every_interval(ahe
 
 
 @pytest.mark.parametrize(("ahead_s", "after_s"), [(1, 1), (100, 100), (0, 300), (-1, 300), (400, 300)])
-def test_a_suspension_is_looked_at_when_it_ends(ahead_s: float, after_s: float) -> None:
+def test_a_suspended_job_is_polled_when_its_suspension_ends(ahead_s: float, after_s: float) -> None:
     until = render_instant(NOW + timedelta(seconds=ahead_s))
     subject = a_subject("cancelled", suspend={"until": until})
 
@@ -86,14 +86,14 @@ def test_a_suspension_is_looked_at_when_it_ends(ahead_s: float, after_s: float) 
     assert after == timedelta(seconds=after_s)
 
 
-def test_a_job_of_which_a_change_is_wanted_that_could_not_be_asked_for_is_looked_at_every_interval() -> None:
+def test_an_unobserved_job_with_a_pending_change_is_polled_every_interval() -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
     undecided = conclude(status, Verdict(Readiness.UNOBSERVED, Reason.CANNOT_OBSERVE_PROVIDER, "away"), status, NOW)
 
     assert next_poll(a_subject(), undecided, NOW) == timedelta(seconds=60)
 
 
-def test_a_job_whose_change_the_guard_refuses_is_looked_at_every_interval() -> None:
+def test_a_job_whose_change_the_guard_refuses_is_polled_every_interval() -> None:
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1))
     refused = conclude(status, Verdict(Readiness.STALLED, Reason.REFUSED_BY_GUARD, "too many"), status, NOW)
 
@@ -101,7 +101,7 @@ def test_a_job_whose_change_the_guard_refuses_is_looked_at_every_interval() -> N
 
 
 @pytest.mark.parametrize(("ahead_s", "after_s"), [(1, 1), (100, 100), (0, None), (-1, None)])
-def test_a_job_that_has_ended_is_decided_again_when_its_suspension_ends(ahead_s: float, after_s: float | None) -> None:
+def test_a_final_job_is_decided_again_when_its_suspension_ends(ahead_s: float, after_s: float | None) -> None:
     subject = a_subject("cancelled", suspend={"until": render_instant(NOW + timedelta(seconds=ahead_s))})
     status = replace(a_job_in(Phase.CANCELLED, NOW - timedelta(days=1)), final=True)
 
@@ -111,7 +111,7 @@ def test_a_job_that_has_ended_is_decided_again_when_its_suspension_ends(ahead_s:
 
 
 @pytest.mark.parametrize(("age_s", "after_s"), [(0, 1), (3, 2), (4, 1), (30, 30), (3600, 60)])
-def test_a_request_without_an_answer_is_followed_up_when_its_next_attempt_is_due(age_s: float, after_s: float) -> None:
+def test_a_job_with_an_unanswered_request_is_polled_when_its_next_attempt_is_due(age_s: float, after_s: float) -> None:
     receipt = a_receipt(age=timedelta(seconds=age_s))
     status = a_job_in(Phase.RUNNING, NOW - timedelta(days=1), receipts=(receipt,))
 
@@ -121,16 +121,14 @@ def test_a_request_without_an_answer_is_followed_up_when_its_next_attempt_is_due
 
 
 @pytest.mark.parametrize(("phase", "after_s"), [(Phase.RUNNING, 1), (Phase.CANCELLING, 5)])
-def test_a_request_is_followed_up_after_a_second_and_where_it_shows_already_after_five(
-    phase: Phase, after_s: float
-) -> None:
+def test_an_accepted_cancel_is_polled_after_one_second_or_five_while_cancelling(phase: Phase, after_s: float) -> None:
     status = a_job_in(phase, NOW - timedelta(days=1), receipts=(a_receipt(accepted_at=NOW),))
 
     assert next_poll(a_subject(), status, NOW) == timedelta(seconds=after_s)
 
 
 @pytest.mark.parametrize(("phase", "after_s"), [(Phase.QUEUED, 101), (Phase.RUNNING, 300)])
-def test_a_limit_on_waiting_is_looked_at_only_while_a_job_waits(phase: Phase, after_s: float) -> None:
+def test_max_queued_brings_the_poll_forward_only_while_the_job_is_queued(phase: Phase, after_s: float) -> None:
     subject = a_subject("running", limits={"maxQueued": "1h"})
     created_at = NOW - timedelta(hours=1) + timedelta(seconds=100)
 
@@ -140,7 +138,7 @@ def test_a_limit_on_waiting_is_looked_at_only_while_a_job_waits(phase: Phase, af
 
 
 @pytest.mark.parametrize("limit", ["maxAge", "maxQueued"])
-def test_a_limit_since_the_creation_is_looked_at_right_after_its_moment(limit: str) -> None:
+def test_a_job_is_polled_just_after_its_max_age_or_max_queued_limit(limit: str) -> None:
     subject = a_subject("running", limits={limit: "1h"})
     created_at = NOW - timedelta(hours=1) + timedelta(seconds=100)
 

@@ -1,4 +1,4 @@
-"""How one change is requested, and what each answer makes of the status that stands on the disk afterwards."""
+"""How one change is requested, and which status each response leaves on disk."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMMIT = Origin("4be1f0c", "Ada")
 
 @dataclass
 class SingleRequest:
-    """One request in a world of its own, and what was told of it."""
+    """One request in its own test world, with the events and audit records that it causes."""
 
     account: InMemoryAccount = field(default_factory=an_account)
     case: JobPlan = field(default_factory=lambda: a_case(a_spec()))
@@ -49,11 +49,11 @@ class SingleRequest:
     records: list[ActionRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Put the spec in its place."""
+        """Create the world that contains the spec of the case."""
         self.world = a_world(self.account, a_spec(**_keys(self.case)))
 
     async def run(self, **rest: Any) -> Applied:
-        """Make the request whose intent is on the disk."""
+        """Write the intent, then make the request."""
         action = self.case.decision.action
         assert action is not None
         intent = intend(self.case.decision.status, action, COMMIT, None, NOW)
@@ -63,7 +63,7 @@ class SingleRequest:
         return await request_change(self.case, intent, lambda: self.account, context, asyncio.Semaphore(1))
 
     def send(self, **rest: Any) -> Applied:
-        """Make the request, and return what came of it."""
+        """Make the request and return its result."""
         return asyncio.run(self.run(**rest))
 
 
@@ -71,7 +71,7 @@ def _keys(case: JobPlan) -> dict[str, Any]:
     return {"jobId": case.subject.ref.id, "desiredState": str(case.subject.spec.desired_state)}
 
 
-def test_an_accepted_cancel_is_on_the_disk_as_accepted_and_not_as_done() -> None:
+def test_an_accepted_cancel_is_stored_as_accepted_but_still_open() -> None:
     request = SingleRequest()
     done = request.send()
     (status,) = request.world.statuses.jobs.values()
@@ -84,7 +84,7 @@ def test_an_accepted_cancel_is_on_the_disk_as_accepted_and_not_as_done() -> None
     assert "support-triage" in request.world.statuses.durable
 
 
-def test_a_request_is_told_as_it_leaves_and_as_it_ends_and_recorded_with_its_commit() -> None:
+def test_a_request_is_reported_at_its_start_and_end_and_audited_with_its_commit() -> None:
     request = SingleRequest()
     request.send()
     action = request.case.decision.action
@@ -103,7 +103,7 @@ def test_a_request_is_told_as_it_leaves_and_as_it_ends_and_recorded_with_its_com
         ("running", Phase.PAUSED, "resume ftjob-abc123", "running"),
     ],
 )
-def test_an_account_that_can_pause_is_asked_to_pause_and_to_resume(
+def test_an_account_that_supports_pause_receives_pause_and_resume_requests(
     wanted: str, phase: Phase, asked: str, becomes: str
 ) -> None:
     account = PausableAccount(an_account(phase=phase).jobs)
@@ -116,7 +116,7 @@ def test_an_account_that_can_pause_is_asked_to_pause_and_to_resume(
     assert done.answer.progress is Progress.ACCEPTED
 
 
-def test_an_account_that_cannot_pause_is_not_asked_and_no_attempt_is_counted() -> None:
+def test_an_account_that_cannot_pause_receives_no_request_and_no_attempt_is_recorded() -> None:
     request = SingleRequest(case=a_case(a_spec(desiredState="paused")))
     done = request.send()
 
@@ -147,7 +147,7 @@ def test_an_account_that_cannot_pause_is_not_asked_and_no_attempt_is_counted() -
         (PermanentError("a page", kind=Kind.INVALID), Progress.UNANSWERED, 1, Reason.CANCEL_PENDING),
     ],
 )
-def test_each_failure_of_a_provider_counts_as_an_attempt_unless_nothing_arrived(
+def test_a_provider_error_uses_an_attempt_unless_the_request_was_not_delivered(
     error: ProviderError, progress: Progress, attempts: int, reason: Reason
 ) -> None:
     request = SingleRequest()
@@ -165,7 +165,7 @@ def test_each_failure_of_a_provider_counts_as_an_attempt_unless_nothing_arrived(
     assert done.errors == ()
 
 
-def test_a_refusal_because_the_job_has_ended_closes_the_receipt_with_the_jobs_own_end() -> None:
+def test_a_cancel_rejected_for_a_finished_job_closes_the_receipt_with_its_outcome() -> None:
     request = SingleRequest(an_account(phase=Phase.SUCCEEDED))
     ended = a_job(Phase.SUCCEEDED, finished_at=NOW - MINUTE, fine_tuned_model="ft:triage", as_of=NOW)
     request.account.jobs["ftjob-abc123"] = ended
@@ -188,7 +188,7 @@ def test_a_refusal_because_the_job_has_ended_closes_the_receipt_with_the_jobs_ow
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_a_spec_that_changed_meanwhile_is_not_acted_on(change: dict[str, Any] | None, why: str) -> None:
+def test_no_request_is_sent_for_a_spec_that_has_changed_or_was_deleted(change: dict[str, Any] | None, why: str) -> None:
     del why
     request = SingleRequest()
     request.world.specs.revision = a_revision(*([a_spec(**change)] if change else []))
@@ -205,7 +205,7 @@ def test_a_spec_that_changed_meanwhile_is_not_acted_on(change: dict[str, Any] | 
     assert [each.receipts for each in request.world.statuses.jobs.values()] == [()]
 
 
-def test_a_spec_that_changed_in_its_labels_alone_is_acted_on() -> None:
+def test_a_request_is_sent_if_only_the_labels_of_its_spec_have_changed() -> None:
     request = SingleRequest()
     request.world.specs.revision = a_revision(a_spec(labels={"team": "support"}))
     request.send()
@@ -213,7 +213,7 @@ def test_a_spec_that_changed_in_its_labels_alone_is_acted_on() -> None:
     assert request.account.changes == [CANCEL]
 
 
-def test_nothing_is_sent_once_settings_have_changed() -> None:
+def test_no_request_is_sent_after_settings_have_changed() -> None:
     request = SingleRequest()
     request.world.specs.is_changed = True
     request.send()
@@ -221,7 +221,7 @@ def test_nothing_is_sent_once_settings_have_changed() -> None:
     assert request.account.asked == []
 
 
-def test_nothing_is_sent_once_the_newest_pass_forbids_it() -> None:
+def test_no_request_is_sent_if_the_newest_pass_forbids_it() -> None:
     request = SingleRequest()
     request.send(holds=lambda subject: subject.name != "support-triage")
 
@@ -230,12 +230,12 @@ def test_nothing_is_sent_once_the_newest_pass_forbids_it() -> None:
 
 @dataclass
 class ThrottledAccount(InMemoryAccount):
-    """An account that makes a request for each of `before`, which happens while the request waits for its turn."""
+    """An account whose cancel first calls each function in `before`, and makes one request after each call."""
 
     before: list[Callable[[], object]] = field(default_factory=list)
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Cancel a job by these requests."""
+        """Make these requests, then cancel the job."""
         gate = Throttle(Rate())
         for happens in self.before:
             happens()
@@ -248,14 +248,14 @@ class PausedAccount(InMemoryAccount):
     """An account whose provider requested a pause, so that no request may be sent."""
 
     async def cancel_job(self, ref: JobRef) -> Accepted | AlreadyOver:
-        """Cancel a job, if the throttle lets the request through."""
+        """Cancel a job, if the throttle permits the request."""
         gate = Throttle(Rate())
         gate.pause_for(30.0)
         async with gate.acquire():
             return await super().cancel_job(ref)
 
 
-def test_a_request_that_the_throttle_holds_back_is_reported_but_not_audited() -> None:
+def test_a_request_stopped_by_the_throttle_is_reported_but_not_audited() -> None:
     request = SingleRequest(PausedAccount(an_account().jobs))
     done = request.send()
 
@@ -268,7 +268,7 @@ def test_a_request_that_the_throttle_holds_back_is_reported_but_not_audited() ->
     assert done.status.receipts == ()
 
 
-def test_a_spec_that_changes_while_its_request_waits_for_a_turn_is_not_acted_on() -> None:
+def test_a_queued_request_is_not_sent_if_its_spec_changes() -> None:
     account = ThrottledAccount(an_account().jobs)
     request = SingleRequest(account)
     account.before = [lambda: replace_specs(request)]
@@ -281,7 +281,7 @@ def test_a_spec_that_changes_while_its_request_waits_for_a_turn_is_not_acted_on(
     assert request.events == []
 
 
-def test_what_is_no_longer_wanted_after_its_first_request_has_left_counts_as_unanswered() -> None:
+def test_a_change_superseded_after_its_first_request_is_recorded_as_unanswered() -> None:
     account = ThrottledAccount(an_account().jobs)
     request = SingleRequest(account)
     account.before = [lambda: None, lambda: replace_specs(request)]
@@ -294,7 +294,7 @@ def test_what_is_no_longer_wanted_after_its_first_request_has_left_counts_as_una
     assert [type(each) for each in request.events] == [RequestStarted, RequestEnded]
 
 
-def test_a_cancel_of_several_requests_is_told_as_leaving_once() -> None:
+def test_a_cancel_that_takes_several_requests_is_reported_as_started_once() -> None:
     account = ThrottledAccount(an_account().jobs, before=[lambda: None, lambda: None])
     request = SingleRequest(account)
     request.send()

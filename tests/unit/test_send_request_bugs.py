@@ -1,4 +1,4 @@
-"""What is made of bugs, of disks that fail, and of jobs that only a list has shown, while a change is requested."""
+"""How a change request handles bugs, disk errors and jobs that were observed only in a list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.in_memory_accounts import (
 from tests.unit.test_send_request import CANCEL, SingleRequest
 
 
-def test_a_bug_in_an_adapter_counts_as_a_request_without_an_answer_and_is_an_error_of_the_job() -> None:
+def test_a_bug_in_a_provider_type_leaves_the_request_unanswered_and_is_reported() -> None:
     request = SingleRequest()
     request.account.broken[CANCEL] = KeyError("status")
     done = request.send()
@@ -37,7 +37,7 @@ def test_a_bug_in_an_adapter_counts_as_a_request_without_an_answer_and_is_an_err
     assert done.errors[0].startswith("support-triage: a bug: KeyError in read_only_account.py")
 
 
-def test_a_bug_of_ours_leaves_the_intent_open_and_is_an_error_of_the_job() -> None:
+def test_a_bug_in_an_event_callback_leaves_the_intent_open_and_is_reported_for_the_job() -> None:
     request = SingleRequest()
     done = request.send(notify=raise_a_bug)
     (status,) = request.world.statuses.jobs.values()
@@ -63,9 +63,7 @@ def raise_a_bug(event: PassEvent) -> None:
     ],
     ids=["a full disk", "a bug"],
 )
-def test_an_audit_that_cannot_be_written_is_an_error_and_what_came_of_the_request_is_kept(
-    error: Exception, said: str
-) -> None:
+def test_an_audit_log_write_error_is_reported_and_the_outcome_is_kept(error: Exception, said: str) -> None:
     def refuse(_: ActionRecord) -> None:
         raise error
 
@@ -78,7 +76,7 @@ def test_an_audit_that_cannot_be_written_is_an_error_and_what_came_of_the_reques
     assert done.errors[0].startswith(f"support-triage: the audit log could not be written: {said}")
 
 
-def test_without_an_audit_the_request_is_made_all_the_same() -> None:
+def test_a_request_is_sent_without_an_audit_log() -> None:
     request = SingleRequest()
     done = request.send(audit=None)
 
@@ -86,7 +84,7 @@ def test_without_an_audit_the_request_is_made_all_the_same() -> None:
     assert done.errors == ()
 
 
-def test_a_request_that_is_abandoned_at_the_end_of_the_process_is_recorded_and_its_intent_stays_open() -> None:
+def test_a_request_aborted_at_process_exit_is_audited_and_its_intent_stays_open() -> None:
     request = SingleRequest()
     request.account.takes_s[CANCEL] = 3600.0
 
@@ -108,7 +106,7 @@ def test_a_request_that_is_abandoned_at_the_end_of_the_process_is_recorded_and_i
     assert status.open_receipt.accepted_at is None
 
 
-def test_an_answer_that_cannot_be_written_is_an_error_beside_the_answer() -> None:
+def test_a_failed_status_write_after_a_response_is_reported_with_the_response() -> None:
     request = SingleRequest()
     store = PickyStatuses()
 
@@ -129,7 +127,7 @@ def a_case_by_row() -> JobPlan:
     return a_case(a_spec(), is_by_row=True)
 
 
-def test_a_job_that_only_a_list_has_shown_is_retrieved_before_it_is_cancelled() -> None:
+def test_a_job_observed_only_in_a_list_is_retrieved_before_its_cancel() -> None:
     request = SingleRequest(case=a_case_by_row())
     done = request.send()
 
@@ -138,7 +136,7 @@ def test_a_job_that_only_a_list_has_shown_is_retrieved_before_it_is_cancelled() 
     assert not done.case.is_by_row
 
 
-def test_a_job_that_its_own_answer_shows_as_over_is_not_cancelled() -> None:
+def test_a_listed_job_is_not_cancelled_if_its_retrieve_shows_it_finished() -> None:
     request = SingleRequest(an_account(phase=Phase.FAILED), a_case_by_row())
     done = request.send()
 
@@ -148,7 +146,7 @@ def test_a_job_that_its_own_answer_shows_as_over_is_not_cancelled() -> None:
     assert done.status.receipts == ()
 
 
-def test_a_job_that_a_list_shows_and_its_id_does_not_is_not_cancelled() -> None:
+def test_a_listed_job_is_not_cancelled_if_its_retrieve_does_not_find_it() -> None:
     request = SingleRequest(an_account("ftjob-other"), a_case_by_row())
     done = request.send()
 
@@ -157,7 +155,7 @@ def test_a_job_that_a_list_shows_and_its_id_does_not_is_not_cancelled() -> None:
     assert done.case.unobserved.reason is Reason.OBSERVATION_INCOMPLETE
 
 
-def test_a_job_that_can_no_longer_be_seen_is_not_cancelled() -> None:
+def test_a_listed_job_is_not_cancelled_if_its_retrieve_fails() -> None:
     request = SingleRequest(case=a_case_by_row())
     request.account.broken["ftjob-abc123"] = TransientError("no answer", delivered=Delivered.UNKNOWN)
     done = request.send()
@@ -168,7 +166,7 @@ def test_a_job_that_can_no_longer_be_seen_is_not_cancelled() -> None:
     assert done.errors == ()
 
 
-def test_a_bug_while_a_job_is_retrieved_is_an_error_of_the_job_and_nothing_is_asked() -> None:
+def test_a_bug_during_the_retrieve_is_reported_for_the_job_and_no_cancel_is_sent() -> None:
     request = SingleRequest(case=a_case_by_row())
     request.account.broken["ftjob-abc123"] = ZeroDivisionError()
     done = request.send()
@@ -180,7 +178,7 @@ def test_a_bug_while_a_job_is_retrieved_is_an_error_of_the_job_and_nothing_is_as
     )
 
 
-def test_an_account_that_cannot_be_taken_hold_of_is_an_error_of_the_job_and_nothing_is_asked() -> None:
+def test_a_bug_while_the_account_is_opened_is_reported_and_leaves_no_receipt() -> None:
     request = SingleRequest(case=a_case_by_row())
     action = request.case.decision.action
     assert action is not None

@@ -21,7 +21,7 @@ FORBIDDEN = Verdict(Readiness.STALLED, Reason.ACTION_FORBIDDEN, "as it was")
 
 
 def asked(last: JobStatus | None, progress: Progress, message: str = "") -> tuple[JobStatus, Decision]:
-    """Return what an answer makes of a first attempt, or of the next one, and what was decided before it."""
+    """Return the status after the next attempt ended like this, and the decision that led to the attempt."""
     decision = decide(SUBJECT, a_look(), last, NOW)
     assert decision.action is not None
     intent = intend(decision.status, decision.action, None, None, NOW)
@@ -29,7 +29,7 @@ def asked(last: JobStatus | None, progress: Progress, message: str = "") -> tupl
 
 
 @pytest.mark.parametrize("progress", [Progress.NOT_DELIVERED, Progress.OVERTAKEN])
-def test_a_request_that_surely_did_not_arrive_leaves_no_trace(progress: Progress) -> None:
+def test_an_undelivered_or_superseded_request_leaves_the_status_unchanged(progress: Progress) -> None:
     status, decision = asked(None, progress)
 
     assert status == decision.status
@@ -44,7 +44,7 @@ def test_a_request_that_surely_did_not_arrive_leaves_no_trace(progress: Progress
         (Progress.REJECTED, "the provider refused the cancel: so it was"),
     ],
 )
-def test_whatever_may_have_arrived_counts_as_asked_and_a_look_will_tell(progress: Progress, words: str) -> None:
+def test_a_request_that_may_have_arrived_leaves_the_cancel_pending(progress: Progress, words: str) -> None:
     status, _ = asked(None, progress, "so it was")
 
     assert (status.ready.reason, status.ready.message) == (Reason.CANCEL_PENDING, words)
@@ -54,7 +54,7 @@ def test_whatever_may_have_arrived_counts_as_asked_and_a_look_will_tell(progress
     assert status.open_receipt.accepted_at == (LATER if progress is Progress.ACCEPTED else None)
 
 
-def test_a_forbidden_request_wants_a_person() -> None:
+def test_a_forbidden_request_stalls_the_job() -> None:
     status, _ = asked(None, Progress.FORBIDDEN, "403")
 
     assert status.is_stalled
@@ -63,7 +63,7 @@ def test_a_forbidden_request_wants_a_person() -> None:
 
 
 @pytest.mark.parametrize("progress", Progress)
-def test_only_a_refusal_counts_as_one(progress: Progress) -> None:
+def test_only_a_rejected_or_forbidden_request_increments_refusals(progress: Progress) -> None:
     status, _ = asked(a_past(SUBJECT, Phase.RUNNING, a_receipt(age=HOUR, refusals=1)), progress)
     expected = {Progress.REJECTED: 2, Progress.FORBIDDEN: 2}.get(progress, 1)
 
@@ -71,7 +71,7 @@ def test_only_a_refusal_counts_as_one(progress: Progress) -> None:
     assert status.open_receipt.refusals == expected
 
 
-def test_what_was_forbidden_stays_said_until_another_attempt_is_answered() -> None:
+def test_a_forbidden_change_stays_stalled_until_a_later_attempt_is_accepted() -> None:
     forbidden, _ = asked(None, Progress.FORBIDDEN, "403")
     meanwhile = decide(SUBJECT, a_look(), forbidden, LATER)
     accepted, _ = asked(replace(forbidden, receipts=(a_receipt(age=HOUR),)), Progress.ACCEPTED)
@@ -82,7 +82,7 @@ def test_what_was_forbidden_stays_said_until_another_attempt_is_answered() -> No
 
 @pytest.mark.parametrize("before", [STALLED, FORBIDDEN], ids=["not honoured", "forbidden"])
 @pytest.mark.parametrize("progress", [Progress.ACCEPTED, Progress.UNANSWERED, Progress.REJECTED])
-def test_a_reminder_does_not_unsay_that_five_attempts_were_not_honoured(progress: Progress, before: Verdict) -> None:
+def test_a_reminder_leaves_the_job_stalled_with_cancel_not_honoured(progress: Progress, before: Verdict) -> None:
     last = a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=6), age=7 * HOUR, verdict=before)
     status, _ = asked(last, progress)
 
@@ -93,13 +93,13 @@ def test_a_reminder_does_not_unsay_that_five_attempts_were_not_honoured(progress
 
 
 @pytest.mark.parametrize(("attempts", "reason"), [(4, Reason.CANCEL_PENDING), (5, Reason.CANCEL_NOT_HONOURED)])
-def test_the_fifth_attempt_is_waited_for_and_only_the_sixth_is_a_reminder(attempts: int, reason: Reason) -> None:
+def test_the_fifth_attempt_leaves_the_cancel_pending_and_the_sixth_is_a_reminder(attempts: int, reason: Reason) -> None:
     status, _ = asked(a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=attempts)), Progress.ACCEPTED)
 
     assert status.ready.reason is reason
 
 
-def test_a_reminder_of_what_is_said_already_says_nothing_new() -> None:
+def test_a_reminder_with_an_unchanged_verdict_adds_no_history_entry() -> None:
     said = not_honoured(Verb.CANCEL, Phase.RUNNING)
     last = a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=6), age=7 * HOUR, verdict=said)
     status, _ = asked(last, Progress.ACCEPTED)
@@ -107,21 +107,21 @@ def test_a_reminder_of_what_is_said_already_says_nothing_new() -> None:
     assert (status.conditions, status.history) == (last.conditions, last.history)
 
 
-def test_a_reminder_that_is_forbidden_says_so() -> None:
+def test_a_forbidden_reminder_is_reported_as_action_forbidden() -> None:
     last = a_past(SUBJECT, Phase.RUNNING, a_receipt(age=7 * HOUR, attempts=6), verdict=STALLED)
     status, _ = asked(last, Progress.FORBIDDEN, "401")
 
     assert status.ready.reason is Reason.ACTION_FORBIDDEN
 
 
-def test_a_request_that_did_not_arrive_does_not_lose_the_attempts_before_it() -> None:
+def test_an_undelivered_request_keeps_the_earlier_attempts() -> None:
     receipt = a_receipt(age=MINUTE, attempts=2)
     status, _ = asked(a_past(SUBJECT, Phase.RUNNING, receipt), Progress.NOT_DELIVERED)
 
     assert status.open_receipt == receipt
 
 
-def test_a_refused_change_is_stalled_with_the_numbers_and_nothing_was_asked() -> None:
+def test_a_change_refused_by_the_guard_is_stalled_with_its_message_and_no_receipt() -> None:
     decision = decide(SUBJECT, a_look(), None, NOW)
     status = refused(decision.status, "4 changes wanted at once", None, NOW)
 
@@ -131,13 +131,13 @@ def test_a_refused_change_is_stalled_with_the_numbers_and_nothing_was_asked() ->
     assert violations(status) == []
 
 
-def test_one_pass_is_told_as_one_transition() -> None:
+def test_one_pass_adds_one_history_entry() -> None:
     status, _ = asked(a_past(SUBJECT, Phase.QUEUED), Progress.ACCEPTED)
 
     assert [entry.phase for entry in status.history] == [Phase.RUNNING, Phase.QUEUED]
 
 
-def test_a_change_that_nothing_may_be_asked_for_is_stalled_with_the_reason_why() -> None:
+def test_a_change_in_an_untrusted_revision_is_stalled_with_the_reason() -> None:
     decision = decide(SUBJECT, a_look(), None, NOW)
     before = a_past(SUBJECT)
     status = halted(decision.status, "the settings cannot be read", before, LATER)

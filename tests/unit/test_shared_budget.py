@@ -1,4 +1,4 @@
-"""One change budget for all accounts: what one account was allowed counts for the next one, whoever is slow."""
+"""One change budget for all accounts: each account's changes reduce it for the others, even if an account is slow."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ SLOW = Account("openai", "https://slow.example.org/v1")
 PROVIDERS = (located(a_provider("slow", baseUrl=SLOW.base_url), "slow.yaml"),)
 HERE = tuple(f"here-{number:02}" for number in range(8))
 THERE = tuple(f"there-{number:02}" for number in range(21))
-"""So many that their account is listed."""
+"""Enough jobs that their account is observed by a list."""
 LIMITS = ChangeLimits(max_cancels=1000, max_cancel_percent=100, max_cancels_absolute=25)
 OPTIONS = RunOptions(rules=ChangeRules(ScopedLimits(LIMITS)))
 
 
 @dataclass
 class TwoAccounts:
-    """A process that makes passes over two accounts, and waits 0.2 s for each of them."""
+    """A process that makes passes over two accounts. Each pass waits 0.2 s for slow accounts."""
 
     here: InMemoryAccount = field(default_factory=lambda: an_account(*(f"ftjob-{name}" for name in HERE)))
     slow: InMemoryAccount = field(default_factory=lambda: an_account("ftjob-odd", *(f"ftjob-{name}" for name in THERE)))
     memory: PassMemory = field(default_factory=PassMemory)
 
     def __post_init__(self) -> None:
-        """Put the accounts in their place."""
+        """Create the world that contains both accounts."""
         self.world = a_world(self.here, *self.specs("observed", "observed"), providers=PROVIDERS)
         self.world.operator = Operator({"RECONCILE_TRUST": "OPENAI_API_KEY=slow.example.org"})
         self.world.accounts.readers = {SLOW: self.slow, ACCOUNT: self.here}
@@ -58,21 +58,21 @@ class TwoAccounts:
         ]
 
     def want(self, here: str, there: str) -> None:
-        """Change what both accounts' specs want."""
+        """Change the desired states in the specs of both accounts."""
         self.world.specs.revision = a_revision(*self.specs(here, there), providers=PROVIDERS)
 
     def make_list_lag(self) -> None:
-        """Let the list of the slow account show `odd` as if its cancel had no effect, and its retrieve take 10 s."""
+        """Make the slow account show `odd` as if its cancel had no effect, and make its retrieve take 10 s."""
         self.slow.jobs["ftjob-odd"] = replace(self.slow.jobs["ftjob-odd"], phase=Phase.RUNNING)
         self.slow.takes_s["ftjob-odd"] = 10.0
 
     async def make_pass(self, due: frozenset[JobRef] | None = frozenset()) -> PassResult:
-        """Make a pass over what changed, and what is due; None is everything."""
+        """Make a pass over the jobs that changed or are in `due`. None means every job."""
         runtime = replace(controlled(self.world), clock=VirtualClock(NOW))
         return await reconcile_once(runtime, OPTIONS, self.memory, due, yield_signal=lambda: asyncio.sleep(0.2))
 
 
-def test_what_a_slow_account_is_about_to_ask_for_counts_in_the_pass_that_begins_meanwhile() -> None:
+def test_a_slow_accounts_pending_batch_and_a_later_pass_share_one_change_budget() -> None:
     async def main() -> None:
         two = TwoAccounts()
         await two.make_pass(due=None)

@@ -43,11 +43,11 @@ def test_the_digest_of_a_spec_never_changes(spec: dict[str, Any], digest: str) -
         ({"limits": {"notAfter": "2026-12-01T01:00:00+01:00"}}, {"limits": {"notAfter": "2026-12-01T00:00:00Z"}}),
     ],
 )
-def test_what_means_the_same_has_the_same_digest(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_equivalent_specs_have_the_same_digest(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert spec_digest(a_spec(**one).spec, ACCOUNT) == spec_digest(a_spec(**other).spec, ACCOUNT)
 
 
-def test_the_digest_tells_specs_and_accounts_apart() -> None:
+def test_different_specs_and_accounts_have_different_digests() -> None:
     elsewhere = Account("openai", "https://eu.api.openai.com/v1")
     digests = {
         spec_digest(a_spec().spec, ACCOUNT),
@@ -61,18 +61,18 @@ def test_the_digest_tells_specs_and_accounts_apart() -> None:
 
 
 @given(st.integers(1, 999_999_999))
-def test_a_duration_reads_back_as_it_was_written(seconds: int) -> None:
+def test_a_duration_survives_rendering_and_parsing(seconds: int) -> None:
     span = timedelta(seconds=seconds)
 
     assert parse_duration(render_duration(span)) == span
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_a_moment_reads_back_to_the_second(moment: datetime) -> None:
+def test_a_time_survives_rendering_and_parsing_to_the_second(moment: datetime) -> None:
     assert parse_instant(render_instant(moment)) == moment.replace(microsecond=0)
 
 
-def test_a_moment_is_kept_in_utc_whatever_its_zone() -> None:
+def test_times_are_converted_to_utc() -> None:
     moment = datetime(2026, 12, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 
     assert render_instant(moment) == "2026-12-01T00:00:00Z"
@@ -80,7 +80,7 @@ def test_a_moment_is_kept_in_utc_whatever_its_zone() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "6", "h", "1.5h", "-1h", "1h30m", "٣h", "6H", " 6h", "1w"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_invalid_durations_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
@@ -89,7 +89,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     "text",
     ["2026-12-01", "2026-12-01T00:00:00", "2026-13-01T00:00:00Z", "2026-12-01T24:30:00Z", "1764547200", "now", "٢٠٢٦"],
 )
-def test_what_is_no_moment_with_a_zone_is_refused(text: str) -> None:
+def test_invalid_times_and_times_without_a_zone_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_instant(text)
 
@@ -108,19 +108,19 @@ def test_what_is_no_moment_with_a_zone_is_refused(text: str) -> None:
         {"suspend": "yes"},
     ],
 )
-def test_a_job_that_makes_no_sense_is_refused(spec: dict[str, Any]) -> None:
+def test_invalid_values_in_a_job_spec_are_rejected(spec: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         a_spec(**spec)
 
 
-def test_a_reason_may_have_lines_and_any_script() -> None:
+def test_a_reason_may_have_several_lines_and_any_script() -> None:
     reason = "zu hohe Lernrate\n学習率 🙂"
 
     assert a_spec(reason=reason).spec.reason == reason
 
 
 @pytest.mark.parametrize("credentials", [{}, {"env": "KEY", "file": "/run/secrets/key"}, {"env": "sk-proj-1"}])
-def test_a_credential_is_in_exactly_one_named_place(credentials: dict[str, str]) -> None:
+def test_credentials_must_name_one_source_and_the_error_repeats_no_secret(credentials: dict[str, str]) -> None:
     with pytest.raises(ValidationError) as caught:
         ProviderSpec.model_validate({"type": "openai", "credentials": credentials})
 
@@ -128,40 +128,40 @@ def test_a_credential_is_in_exactly_one_named_place(credentials: dict[str, str])
 
 
 @pytest.mark.parametrize("url", ["https://user:hunter2@host/v1", "https://host/?key=hunter2", "ftp://host", "host"])
-def test_an_address_holds_no_secret(url: str) -> None:
+def test_an_invalid_base_url_is_rejected_without_repeating_its_secret(url: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ProviderSpec.model_validate({"type": "openai", "baseUrl": url})
 
     assert "hunter2" not in str(caught.value)
 
 
-def test_everything_is_looked_at_no_more_often_than_every_15_seconds() -> None:
+def test_the_interval_in_settings_must_be_at_least_15_seconds() -> None:
     assert SettingsSpec.model_validate({"interval": "15s"}).interval == timedelta(seconds=15)
     with pytest.raises(ValidationError, match="at least 15s"):
         SettingsSpec.model_validate({"interval": "14s"})
 
 
 @pytest.mark.parametrize("text", ["1_0", "1e3", "0x10", "nan", "inf", "-1", "", "٣"])
-def test_a_rate_is_written_as_a_plain_number(text: str) -> None:
+def test_a_rate_limit_must_be_a_plain_number(text: str) -> None:
     with pytest.raises(ValidationError):
         RateLimit.model_validate({"requestsPerSecond": text})
     with pytest.raises(ValidationError):
         RateLimit.model_validate({"burst": text})
 
 
-def test_numbers_are_read_from_text() -> None:
+def test_rate_limit_numbers_are_parsed_from_text() -> None:
     rate = RateLimit.model_validate({"requestsPerSecond": "0.5", "burst": "010"})
 
     assert (rate.requests_per_second, rate.burst) == (0.5, 10)
 
 
-def test_the_schema_knows_the_short_way_to_suspend() -> None:
+def test_the_json_schema_allows_a_boolean_for_suspend() -> None:
     suspend = FineTuningJob.model_json_schema()["$defs"]["JobSpec"]["properties"]["suspend"]
 
     assert {"type": "boolean"} in suspend["anyOf"]
 
 
-def test_a_value_in_a_message_is_short_and_harmless() -> None:
+def test_a_quoted_value_is_shortened_and_contains_no_escape_character() -> None:
     shown = quoted("\x1b[31m" + "x" * 200)
 
     assert len(shown) < 90

@@ -59,10 +59,10 @@ def only(text: str | bytes) -> str:
     return message
 
 
-# --- what is right -------------------------------------------------------------------------------------------
+# --- valid files ---------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_read_with_its_place() -> None:
+def test_a_job_is_parsed_with_its_file_and_line_numbers() -> None:
     (job,) = read(f"# a comment\n---\n{JOB}").jobs
 
     assert job.document.spec.desired_state is DesiredState.CANCELLED
@@ -70,7 +70,7 @@ def test_a_job_is_read_with_its_place() -> None:
     assert job.lines["spec", "jobId"] == 9
 
 
-def test_a_file_may_hold_documents_of_all_kinds() -> None:
+def test_a_file_may_contain_documents_of_all_kinds() -> None:
     snapshot = read(f"{JOB}---\n{PROVIDER}---\n{SETTINGS}")
 
     assert not snapshot.diagnostics
@@ -78,12 +78,12 @@ def test_a_file_may_hold_documents_of_all_kinds() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "---\n---\n# end\n...\n", "\ufeff", "~"])
-def test_a_file_without_documents_is_fine(text: str) -> None:
+def test_a_file_without_documents_is_valid(text: str) -> None:
     assert read(text) == Snapshot()
 
 
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + JOB.encode(), JOB.replace("\n", "\r\n").encode()])
-def test_an_editor_of_another_system_does_no_harm(data: bytes) -> None:
+def test_a_byte_order_mark_and_crlf_line_ends_are_accepted(data: bytes) -> None:
     snapshot = read(data)
 
     assert len(snapshot.jobs) == 1
@@ -93,25 +93,25 @@ def test_an_editor_of_another_system_does_no_harm(data: bytes) -> None:
 @pytest.mark.parametrize(
     "text", ["no", "0123", "1:30", "1e3", "2026-12-01", "0x1F", "'null'", "!!str null", "=", "1_000"]
 )
-def test_a_scalar_is_the_text_that_stands_there(text: str) -> None:
+def test_scalars_are_read_as_text_without_yaml_type_conversion(text: str) -> None:
     (job,) = read(JOB.replace("ftjob-1", text)).jobs
 
     assert job.document.spec.job_id == text.removeprefix("!!str ").strip("'")
 
 
-def test_aliases_are_followed() -> None:
+def test_yaml_aliases_are_resolved() -> None:
     text = JOB.replace("name: bot", "name: &it bot").replace("ftjob-1", "*it")
 
     assert read(text).jobs[0].document.spec.job_id == "bot"
 
 
-def test_fields_may_be_left_empty_where_they_are_optional() -> None:
+def test_optional_fields_may_be_empty() -> None:
     (job,) = read(JOB + "  reason:\n  limits: ~\n  suspend: null\n").jobs
 
     assert (job.document.spec.reason, job.document.spec.limits, job.document.spec.suspend) == (None, None, None)
 
 
-# --- what is wrong with a file -------------------------------------------------------------------------------
+# --- invalid files -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_fields_may_be_left_empty_where_they_are_optional() -> None:
         (b"--- x\n" * (DOCUMENTS_MAX + 1), "specs/a.yaml:10001: contains more than 10,000 documents: split the file"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why_and_stops_all_its_documents(data: bytes, message: str) -> None:
+def test_an_unparsable_file_has_one_diagnostic_and_no_jobs(data: bytes, message: str) -> None:
     snapshot = read(data)
 
     assert [str(each) for each in snapshot.diagnostics] == [message]
@@ -156,20 +156,20 @@ def test_a_file_that_cannot_be_read_says_why_and_stops_all_its_documents(data: b
     assert not snapshot.jobs
 
 
-def test_a_syntax_error_in_the_second_document_stops_the_first_too() -> None:
+def test_a_syntax_error_in_one_document_discards_the_whole_file() -> None:
     snapshot = read(f"{JOB}---\na: [\n")
 
     assert not snapshot.jobs
     assert snapshot.broken_files == {"a.yaml"}
 
 
-def test_aliases_cannot_be_made_a_bomb() -> None:
+def test_an_alias_bomb_is_rejected() -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 9))
 
     assert only(f"l0: &l0 lol\n{levels}").endswith("aliases repeat more than 100,000 values")
 
 
-# --- what is wrong with a document ---------------------------------------------------------------------------
+# --- invalid documents ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -222,17 +222,17 @@ def test_aliases_cannot_be_made_a_bomb() -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_at_its_line_with_what_to_do(old: str, new: str, message: str) -> None:
+def test_each_error_in_a_job_document_has_a_specific_message(old: str, new: str, message: str) -> None:
     assert any(message in each for each in said(JOB.replace(old, new, 1)))
 
 
-def test_merge_keys_are_refused() -> None:
+def test_yaml_merge_keys_are_rejected() -> None:
     text = JOB.replace("metadata:", "x: &x {team: a}\nmetadata:").replace("name: bot", "name: bot\n  labels: {<<: *x}")
 
     assert any("metadata.labels.'<<': merge keys are not supported" in each for each in said(text))
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
+def test_all_errors_of_a_document_are_reported_in_line_order() -> None:
     text = (
         JOB.replace("ftjob-1", "''").replace("cancelled", "gone").replace("kind: FineTuningJob", "kind: finetuningjob")
     )
@@ -240,7 +240,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
     assert [each.line for each in read(text).diagnostics] == [2, 7, 8]
 
 
-def test_an_invalid_job_with_a_name_is_broken_by_name_and_harms_no_other() -> None:
+def test_an_invalid_job_is_reported_by_name_and_other_jobs_in_its_file_stay_valid() -> None:
     snapshot = read(f"{JOB.replace('cancelled', 'gone')}---\n{JOB.replace('bot', 'other')}")
 
     assert [each.name for each in snapshot.broken_jobs] == ["bot"]
@@ -249,7 +249,7 @@ def test_an_invalid_job_with_a_name_is_broken_by_name_and_harms_no_other() -> No
 
 
 @pytest.mark.parametrize("kind", ["FinetuningJob", "fine-tuning-job"])
-def test_a_job_whose_kind_is_misspelt_is_still_that_job(kind: str) -> None:
+def test_a_job_with_a_misspelt_kind_is_reported_as_an_invalid_job(kind: str) -> None:
     assert [each.name for each in read(JOB.replace("FineTuningJob", kind)).broken_jobs] == ["bot"]
 
 
@@ -264,7 +264,7 @@ def test_a_job_whose_kind_is_misspelt_is_still_that_job(kind: str) -> None:
         "- a\n- b\n",
     ],
 )
-def test_where_nobody_can_tell_which_document_it_is_the_file_is_broken(text: str) -> None:
+def test_a_file_with_an_unidentifiable_document_is_broken(text: str) -> None:
     snapshot = read(text)
 
     assert snapshot.broken_files == {"a.yaml"}
@@ -272,12 +272,12 @@ def test_where_nobody_can_tell_which_document_it_is_the_file_is_broken(text: str
     assert snapshot.diagnostics
 
 
-def test_an_invalid_provider_is_broken_by_name() -> None:
+def test_an_invalid_provider_is_reported_by_name() -> None:
     assert read(PROVIDER.replace("type:", "typ:")).broken_providers == {"azure"}
 
 
 @pytest.mark.parametrize("text", [SETTINGS.replace("60s", "5s"), SETTINGS.replace("Settings", "Setings")])
-def test_invalid_settings_are_known_to_be_broken(text: str) -> None:
+def test_invalid_settings_are_reported_as_broken(text: str) -> None:
     assert read(text).is_settings_broken
 
 
@@ -285,21 +285,21 @@ def test_invalid_settings_are_known_to_be_broken(text: str) -> None:
     "credentials",
     ["sk-canary", "{value: sk-canary}", "{apiKey: sk-canary}", "{env: sk-canary}", "{sk-canary: }", "[sk-canary]"],
 )
-def test_a_secret_in_the_wrong_place_is_an_error_that_does_not_repeat_it(credentials: str) -> None:
+def test_the_error_for_a_misplaced_secret_does_not_repeat_it(credentials: str) -> None:
     message = only(PROVIDER.replace("{env: KEY}", credentials))
 
     assert message.startswith("specs/a.yaml:6: spec.credentials: must be {env: VARIABLE} or {file: PATH}")
     assert "canary" not in message
 
 
-def test_a_value_in_a_message_is_cut_and_cannot_paint_the_terminal() -> None:
+def test_a_diagnostic_shortens_a_value_and_removes_escape_characters() -> None:
     (message, *_) = said(JOB.replace("cancelled", '"\\e[31m' + "x" * 500 + '"'))
 
     assert len(message) < 250
     assert "\x1b" not in message
 
 
-# --- words ---------------------------------------------------------------------------------------------------
+# --- messages ------------------------------------------------------------------------------------------------
 
 BAD_VALUES: tuple[Any, ...] = (
     None,
@@ -331,7 +331,7 @@ def every_path(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
-def test_no_mistake_is_told_in_the_words_of_the_library(kind: str) -> None:
+def test_no_validation_error_uses_the_wording_of_pydantic(kind: str) -> None:
     model = DOCUMENTS[kind]
     told = set()
     for path, value in itertools.product(every_path(model), BAD_VALUES):
@@ -349,11 +349,11 @@ def test_no_mistake_is_told_in_the_words_of_the_library(kind: str) -> None:
 @pytest.mark.parametrize(
     ("word", "meant"), [("canceled", "cancelled"), ("PAUSED", "paused"), ("xyz", None), ("", None)]
 )
-def test_only_a_word_that_is_like_another_is_taken_for_it(word: str, meant: str | None) -> None:
+def test_only_a_similar_word_is_suggested(word: str, meant: str | None) -> None:
     assert closest(word, DesiredState) == meant
 
 
-# --- a directory of them -------------------------------------------------------------------------------------
+# --- directories ---------------------------------------------------------------------------------------------
 
 
 def specs_in(root: Path) -> SpecsDir:
@@ -369,7 +369,7 @@ def names(snapshot: Snapshot) -> list[str]:
     return [each.document.metadata.name for each in snapshot.jobs]
 
 
-def test_specs_are_read_at_any_depth_and_what_is_not_ours_is_not(tmp_path: Path) -> None:
+def test_specs_are_read_at_any_depth_and_other_files_are_ignored(tmp_path: Path) -> None:
     for index, place in enumerate(("a.yaml", "team/deep/b.yml", "team/status/c.yaml")):
         put(tmp_path / place, JOB.replace("bot", f"bot-{index}"))
     for place in ("status/bot.yaml", ".github/x.yaml", "_drafts/x.yaml", "_x.yaml", ".x.yaml", "README.md", "x.json"):
@@ -381,7 +381,7 @@ def test_specs_are_read_at_any_depth_and_what_is_not_ours_is_not(tmp_path: Path)
     assert not snapshot.diagnostics
 
 
-def test_a_status_tree_elsewhere_in_the_specs_is_not_read_as_specs(tmp_path: Path) -> None:
+def test_a_status_directory_inside_the_specs_is_not_read_as_specs(tmp_path: Path) -> None:
     put(tmp_path / "state" / "x.yaml", "not: ours: [")
 
     snapshot = SpecsDir(tmp_path, tmp_path / "state", LocalDisk(tmp_path), "specs").snapshot()
@@ -390,7 +390,7 @@ def test_a_status_tree_elsewhere_in_the_specs_is_not_read_as_specs(tmp_path: Pat
 
 
 @pytest.mark.parametrize("written", ["{root}/specs/out", "specs/out", "specs/../specs/out", "link/out"])
-def test_a_status_tree_is_known_however_its_path_is_written(
+def test_the_status_directory_is_recognized_for_every_spelling_of_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
     put(tmp_path / "specs" / "out" / "x.yaml", "not: ours: [")
@@ -403,7 +403,7 @@ def test_a_status_tree_is_known_however_its_path_is_written(
     assert snapshot == Snapshot()
 
 
-def test_a_directory_that_is_not_there_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+def test_a_missing_specs_directory_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
     snapshot = specs_in(tmp_path / "none").snapshot()
 
     assert [str(each) for each in snapshot.diagnostics] == [
@@ -412,7 +412,7 @@ def test_a_directory_that_is_not_there_is_an_error_and_not_an_empty_one(tmp_path
     assert snapshot.broken_files
 
 
-def test_a_volume_made_of_links_is_read_and_follows_its_swap(tmp_path: Path) -> None:
+def test_a_volume_made_of_links_is_read_before_and_after_its_swap(tmp_path: Path) -> None:
     put(tmp_path / "..2026_11_23/a.yaml", JOB)
     put(tmp_path / "..2026_11_23/team/b.yaml", JOB.replace("bot", "second"))
     (tmp_path / "..data").symlink_to("..2026_11_23")
@@ -429,7 +429,7 @@ def test_a_volume_made_of_links_is_read_and_follows_its_swap(tmp_path: Path) -> 
     assert names(specs.snapshot()) == ["third"]
 
 
-def test_links_that_lead_outside_are_not_read(tmp_path: Path) -> None:
+def test_links_that_lead_outside_the_specs_are_not_read(tmp_path: Path) -> None:
     put(tmp_path / "secret.yaml", JOB)
     put(tmp_path / "other/b.yaml", JOB)
     root = tmp_path / "specs"
@@ -449,7 +449,7 @@ def test_links_that_lead_outside_are_not_read(tmp_path: Path) -> None:
     assert snapshot.broken_files == {"a.yaml", "b.yaml"}
 
 
-def test_links_that_go_round_end(tmp_path: Path) -> None:
+def test_reading_specs_with_cyclic_links_terminates(tmp_path: Path) -> None:
     put(tmp_path / "one/a.yaml", JOB)
     put(tmp_path / "two/b.yaml", JOB.replace("bot", "second"))
     (tmp_path / "one/up").symlink_to("..")
@@ -463,7 +463,7 @@ def test_links_that_go_round_end(tmp_path: Path) -> None:
     assert len(snapshot.jobs) < 6
 
 
-def test_a_file_with_a_name_that_is_no_text_is_named_and_not_read(tmp_path: Path) -> None:
+def test_a_file_name_with_undecodable_or_control_characters_is_reported_and_not_read(tmp_path: Path) -> None:
     (tmp_path / "caf\udce9.yaml").write_text(JOB)
     (tmp_path / "a\x1b[31m.yaml").write_text(JOB)
 
@@ -473,7 +473,7 @@ def test_a_file_with_a_name_that_is_no_text_is_named_and_not_read(tmp_path: Path
     assert not snapshot.jobs
 
 
-def test_one_name_twice_is_told_at_both_places(tmp_path: Path) -> None:
+def test_a_duplicate_name_is_reported_at_both_places(tmp_path: Path) -> None:
     put(tmp_path / "a.yaml", JOB)
     put(tmp_path / "b.yaml", f"---\n{JOB}")
 
@@ -486,13 +486,13 @@ def test_one_name_twice_is_told_at_both_places(tmp_path: Path) -> None:
     assert names(snapshot) == ["bot", "bot"]
 
 
-def test_a_provider_that_stands_twice_is_broken(tmp_path: Path) -> None:
+def test_a_provider_that_is_defined_twice_is_broken(tmp_path: Path) -> None:
     put(tmp_path / "a.yaml", f"{PROVIDER}---\n{PROVIDER}")
 
     assert specs_in(tmp_path).snapshot().broken_providers == {"azure"}
 
 
-def test_second_settings_break_the_settings(tmp_path: Path) -> None:
+def test_two_settings_documents_make_the_settings_broken(tmp_path: Path) -> None:
     put(tmp_path / "a.yaml", SETTINGS)
     put(tmp_path / "b.yaml", SETTINGS)
 
@@ -502,7 +502,7 @@ def test_second_settings_break_the_settings(tmp_path: Path) -> None:
     assert len(snapshot.diagnostics) == 2
 
 
-def test_bytes_that_have_not_changed_are_not_parsed_twice(tmp_path: Path) -> None:
+def test_an_unchanged_spec_file_is_not_parsed_twice(tmp_path: Path) -> None:
     put(tmp_path / "a.yaml", JOB)
     specs = specs_in(tmp_path)
 
@@ -515,7 +515,7 @@ def test_bytes_that_have_not_changed_are_not_parsed_twice(tmp_path: Path) -> Non
     assert changed.document.spec.desired_state is DesiredState.RUNNING
 
 
-def test_the_spec_of_this_very_moment_is_read_from_the_disk(tmp_path: Path) -> None:
+def test_the_current_spec_is_read_from_disk(tmp_path: Path) -> None:
     put(tmp_path / "a.yaml", JOB)
     specs = specs_in(tmp_path)
     specs.snapshot()
@@ -529,7 +529,7 @@ def test_the_spec_of_this_very_moment_is_read_from_the_disk(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", [None, "a: [", JOB.replace("cancelled", "gone"), f"{JOB}---\n{JOB}"])
-def test_a_spec_that_is_gone_or_doubtful_is_none_at_this_moment(tmp_path: Path, text: str | None) -> None:
+def test_a_deleted_invalid_or_duplicate_spec_has_no_current_version(tmp_path: Path, text: str | None) -> None:
     put(tmp_path / "a.yaml", JOB)
     specs = specs_in(tmp_path)
     specs.snapshot()
@@ -540,7 +540,7 @@ def test_a_spec_that_is_gone_or_doubtful_is_none_at_this_moment(tmp_path: Path, 
     assert specs.current("a.yaml", "bot") is None
 
 
-def test_a_file_that_held_settings_goes_on_holding_them_whatever_is_left_of_it(tmp_path: Path) -> None:
+def test_a_torn_settings_file_keeps_the_settings_broken_until_it_is_deleted(tmp_path: Path) -> None:
     file, specs = tmp_path / "settings.yaml", specs_in(tmp_path)
     file.write_text("apiVersion: jobs.reconciler/v1\nkind: Settings\nmetadata: {name: s}\nspec: {suspend: true}\n")
     whole = specs.snapshot()
@@ -563,11 +563,11 @@ def test_a_file_that_held_settings_goes_on_holding_them_whatever_is_left_of_it(t
         ("just words: [", False),
     ],
 )
-def test_a_broken_file_holds_the_providers_that_it_seems_to_hold(text: str, *, hidden: bool) -> None:
+def test_a_broken_file_may_contain_providers_if_its_text_mentions_the_kind(text: str, *, hidden: bool) -> None:
     assert bool(read(text).may_hold_providers) is hidden
 
 
-def test_a_provider_that_was_read_is_not_hidden_by_what_is_broken_beside_it() -> None:
+def test_a_broken_file_whose_providers_were_all_parsed_hides_no_provider() -> None:
     whole = "apiVersion: jobs.reconciler/v1\nkind: Provider\nmetadata: {name: one}\nspec: {type: openai}\n"
     found = read(whole + "---\njust words\n")
 
@@ -575,10 +575,10 @@ def test_a_provider_that_was_read_is_not_hidden_by_what_is_broken_beside_it() ->
     assert not found.may_hold_providers
 
 
-# --- what is kept of a text ----------------------------------------------------------------------------------------
+# --- lines and limits ----------------------------------------------------------------------------------------------
 
 
-def test_the_lines_of_a_document_are_found_by_their_paths_and_nothing_else_is() -> None:
+def test_line_numbers_exist_only_for_the_paths_of_a_document() -> None:
     (raw,) = parse("a:\n- b\n- {c: 1,\n   d: 2}\ne: {}\n")
     lines = {("a",): 1, ("a", 0): 2, ("a", 1): 3, ("a", 1, "c"): 3, ("a", 1, "d"): 4, ("e",): 5}
 
@@ -587,7 +587,7 @@ def test_the_lines_of_a_document_are_found_by_their_paths_and_nothing_else_is() 
     assert [path in raw.lines for path in [(), ("a", 2), ("a", "b"), ("e", "f"), ("a", 0, "b"), (0,)]] == [False] * 6
 
 
-def test_mistakes_without_end_are_one_mistake_and_stop_the_whole_file() -> None:
+def test_a_file_with_too_many_errors_has_one_diagnostic_and_is_broken() -> None:
     found = read(JOB + "  limits: {" + "maxAge: 1h, " * (PROBLEMS_MAX + 2) + "}\n")
 
     assert [str(each) for each in found.diagnostics] == [
@@ -596,7 +596,7 @@ def test_mistakes_without_end_are_one_mistake_and_stop_the_whole_file() -> None:
     assert found.broken_files == {"a.yaml"}
 
 
-def test_so_many_mistakes_that_nobody_reads_them_are_counted() -> None:
+def test_errors_above_the_listed_maximum_are_reported_as_a_number() -> None:
     found = read(JOB + "".join(f"  k{number}: 1\n" for number in range(LISTED_MAX + 1)))
 
     assert [str(each) for each in found.diagnostics] == [
@@ -605,13 +605,13 @@ def test_so_many_mistakes_that_nobody_reads_them_are_counted() -> None:
     assert [each.name for each in found.broken_jobs] == ["bot"]
 
 
-def test_a_large_file_may_repeat_no_more_by_aliases_than_a_small_one() -> None:
+def test_the_alias_limit_does_not_grow_with_the_size_of_the_file() -> None:
     repeated = "a: &a [" + "1," * 1000 + "]\nb: [" + "*a, " * 101 + "]\n"
 
     assert only(f"{repeated}# {'x' * 1_000_000}\n").endswith("aliases repeat more than 100,000 values")
 
 
-def test_a_broken_file_with_more_kinds_than_a_file_can_hold_may_hold_anything() -> None:
+def test_a_broken_file_with_too_many_kinds_may_contain_providers_and_settings() -> None:
     found = read("kind: x\n" * (DOCUMENTS_MAX + 1) + "[")
 
     assert found.may_hold_providers == {"a.yaml"}

@@ -1,4 +1,4 @@
-"""What each spec of a revision is resolved to: a subject, or the problem that keeps it from being acted on."""
+"""Each spec of a revision is resolved to a subject, or to the problem that prevents changes to its job."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def one(spec: FineTuningJob, **rest: Any) -> ResolvedSpec:
     return found
 
 
-def test_a_valid_spec_becomes_a_subject_with_its_job_and_its_digest() -> None:
+def test_a_valid_spec_resolves_to_a_subject_with_its_job_and_digest() -> None:
     document = a_spec(jobId="ftjob-1", desiredState="paused")
     found = one(document)
 
@@ -53,7 +53,7 @@ def test_a_valid_spec_becomes_a_subject_with_its_job_and_its_digest() -> None:
     assert found.claim(7) == Claim(7, "support-triage", "bots.yaml", found.ref, found.job)
 
 
-def test_two_spellings_of_one_job_have_one_digest() -> None:
+def test_two_spellings_of_one_job_id_have_the_same_digest() -> None:
     long = "projects/acme-ml/locations/europe-west4/tuningJobs/123"
     first, second = (one(a_spec(provider="google", jobId=text), providers=(GOOGLE,)) for text in (long, "123"))
 
@@ -85,7 +85,7 @@ def test_the_same_spec_in_two_accounts_has_two_digests() -> None:
     ],
     ids=["the operator", "else Settings", "else the spec"],
 )
-def test_the_widest_suspension_is_the_one_that_a_job_is_told(
+def test_the_widest_suspension_is_reported_for_a_job(
     *, is_suspended: bool, settings: bool, own: dict[str, str], reason: str
 ) -> None:
     snapshot = Snapshot(
@@ -97,7 +97,7 @@ def test_the_widest_suspension_is_the_one_that_a_job_is_told(
     assert found.subject.suspension == Suspension(reason=reason)
 
 
-def test_every_job_is_polled_as_often_as_settings_say() -> None:
+def test_the_poll_interval_of_a_job_comes_from_settings() -> None:
     found = one(a_spec(), settings=(located(a_settings(interval="5m")),))
 
     assert found.subject is not None
@@ -107,7 +107,7 @@ def test_every_job_is_polled_as_often_as_settings_say() -> None:
 # What keeps a spec from being acted on
 
 
-def test_an_id_that_its_type_does_not_allow_stops_the_spec_at_its_line_and_still_names_an_account() -> None:
+def test_an_invalid_job_id_is_reported_at_its_line_and_still_names_an_account() -> None:
     found = resolved(located(a_spec(jobId="../jobs"), jobId=9))
     (spec,) = found.candidates
 
@@ -119,7 +119,7 @@ def test_an_id_that_its_type_does_not_allow_stops_the_spec_at_its_line_and_still
     assert spec.job is None
 
 
-def test_a_spec_whose_provider_document_is_wrong_is_stopped_and_only_the_document_is_told() -> None:
+def test_an_invalid_provider_stops_its_specs_and_is_reported_only_at_the_provider() -> None:
     provider = located(a_provider("research", type="opnai"), "p.yaml")
     found = resolved(located(a_spec(provider="research")), providers=(provider,))
     (spec,) = found.candidates
@@ -131,7 +131,7 @@ def test_a_spec_whose_provider_document_is_wrong_is_stopped_and_only_the_documen
     assert [(each.file, each.field) for each in found.diagnostics] == [("specs/p.yaml", "spec.type")]
 
 
-def test_a_spec_that_names_no_provider_is_told_so_itself() -> None:
+def test_an_unknown_provider_is_reported_at_the_spec_that_names_it() -> None:
     found = resolved(located(a_spec(provider="opnai"), provider=5))
 
     assert found.diagnostics == (
@@ -144,7 +144,7 @@ def test_a_spec_that_names_no_provider_is_told_so_itself() -> None:
     )
 
 
-def test_a_spec_that_may_not_use_its_account_claims_no_job_of_it() -> None:
+def test_a_spec_that_may_not_use_an_account_claims_no_job_in_it() -> None:
     kept = located(a_provider("kept", allowedPaths=["team/**"]), "p.yaml")
     inside, outside = located(a_spec("inside", provider="kept"), "team/a.yaml"), located(a_spec("outside"))
     found = {each.name: each for each in resolved(inside, outside, providers=(kept,)).candidates}
@@ -156,7 +156,7 @@ def test_a_spec_that_may_not_use_its_account_claims_no_job_of_it() -> None:
     assert found["outside"].ref is None
 
 
-def test_a_document_that_is_not_valid_is_a_spec_with_its_first_mistake() -> None:
+def test_an_invalid_document_resolves_to_a_spec_with_its_first_error() -> None:
     wrong = Diagnostic(file="specs/bots.yaml", line=4, field="spec.jobId", message="is required")
     other = Diagnostic(file="specs/bots.yaml", line=1, message="is not YAML")
     broken = (
@@ -174,7 +174,7 @@ def test_a_document_that_is_not_valid_is_a_spec_with_its_first_mistake() -> None
     assert found.diagnostics == ()
 
 
-def test_two_specs_of_one_job_stop_each_other_whatever_they_call_its_account() -> None:
+def test_two_specs_of_one_job_are_duplicates_even_under_different_provider_names() -> None:
     alias = located(a_provider("alias", options={"project": "proj_1"}), "p.yaml")
     first, second = (
         located(a_spec("first"), "a.yaml", 1, jobId=6),
@@ -196,7 +196,7 @@ def test_two_specs_of_one_job_stop_each_other_whatever_they_call_its_account() -
     assert [(each.file, each.line) for each in found.diagnostics] == [("specs/a.yaml", 6), ("specs/b.yaml", 1)]
 
 
-def test_two_specs_of_one_name_stop_each_other_and_are_told_where_documents_are_read() -> None:
+def test_two_specs_with_one_name_are_duplicates_without_another_diagnostic() -> None:
     found = resolved(located(a_spec(jobId="ftjob-1"), "a.yaml"), located(a_spec(jobId="ftjob-2"), "b.yaml"))
 
     assert [each.problem for each in found.candidates] == [
@@ -206,7 +206,7 @@ def test_two_specs_of_one_name_stop_each_other_and_are_told_where_documents_are_
     assert found.diagnostics == ()
 
 
-def test_a_spec_that_is_not_valid_says_so_though_another_one_has_its_name() -> None:
+def test_an_invalid_spec_keeps_its_own_problem_if_its_name_is_a_duplicate() -> None:
     broken = BrokenJob(name="support-triage", file="b.yaml", diagnostics=())
     valid, invalid = resolved(located(a_spec(), "a.yaml"), broken_jobs=(broken,)).candidates
 
@@ -229,7 +229,7 @@ INSIDE = located(a_spec("stops", provider="kept"), "team/stops.yaml")
     ],
     ids=["is not valid", "names no provider that there is", "may not use the account"],
 )
-def test_nobody_stops_a_spec_by_its_name_in_a_document_of_a_folder_that_may_not_use_its_account_and_that(
+def test_a_document_outside_allowed_paths_cannot_stop_a_spec_with_the_same_name(
     outside: dict[str, Any],
 ) -> None:
     also = (outside.pop("also"),) if "also" in outside else ()
@@ -242,7 +242,7 @@ def test_nobody_stops_a_spec_by_its_name_in_a_document_of_a_folder_that_may_not_
     assert not other.may_claim
 
 
-def test_a_document_that_is_not_valid_still_stops_a_spec_of_its_name_in_a_folder_that_may_use_the_account() -> None:
+def test_an_invalid_document_inside_allowed_paths_stops_a_spec_with_the_same_name() -> None:
     broken = BrokenJob(name="stops", file="team/x.yaml", diagnostics=())
     victim, _ = resolved(INSIDE, providers=(KEPT,), broken_jobs=(broken,)).candidates
 
@@ -250,7 +250,7 @@ def test_a_document_that_is_not_valid_still_stops_a_spec_of_its_name_in_a_folder
     assert victim.problem.reason is Reason.DUPLICATE_JOB
 
 
-def test_a_spec_with_a_mistaken_id_stands_in_the_way_of_no_other() -> None:
+def test_a_spec_with_an_invalid_job_id_does_not_affect_other_specs() -> None:
     wrong, right = resolved(located(a_spec("wrong", jobId="../x")), located(a_spec("right"), "b.yaml")).candidates
 
     assert wrong.problem is not None
@@ -260,7 +260,7 @@ def test_a_spec_with_a_mistaken_id_stands_in_the_way_of_no_other() -> None:
 # A revision as a whole
 
 
-def test_the_jobs_that_a_revision_names_include_those_of_specs_that_are_stopped() -> None:
+def test_the_jobs_named_by_a_revision_include_those_of_stopped_specs() -> None:
     found = resolved(
         located(a_spec("first"), "a.yaml"),
         located(a_spec("second"), "b.yaml"),
@@ -271,7 +271,7 @@ def test_the_jobs_that_a_revision_names_include_those_of_specs_that_are_stopped(
     assert found.named == {(SCOPE, "ftjob-abc123")}
 
 
-def test_diagnostics_stand_in_the_order_of_their_places() -> None:
+def test_diagnostics_are_sorted_by_file_and_line() -> None:
     late, early = (
         located(a_spec("late", provider="x"), "b.yaml", 9),
         located(a_spec("early", provider="y"), "b.yaml", 2),
@@ -285,7 +285,7 @@ def test_diagnostics_stand_in_the_order_of_their_places() -> None:
     ]
 
 
-def test_a_revision_knows_every_account_that_a_document_stands_for_and_what_the_operator_calls_its_keys() -> None:
+def test_a_revision_contains_its_accounts_and_the_canonical_credential_names() -> None:
     snapshot = Snapshot(
         jobs=(located(a_spec()),), providers=(located(a_provider("eu", options={"project": "proj_eu"})),)
     )

@@ -1,4 +1,4 @@
-"""The state directory: what stands there is believed only where nobody else can have written it."""
+"""The state directory is trusted only if no other user can have written to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.repositories import Clone
 prepare = partial(prepare_state_dir, is_tracked=is_tracked)
 
 
-def test_each_specs_directory_has_a_state_directory_of_its_own(tmp_path: Path) -> None:
+def test_each_specs_directory_has_its_own_state_directory(tmp_path: Path) -> None:
     environ = {"XDG_CACHE_HOME": str(tmp_path)}
     one, two = (default_state_dir(tmp_path / name, environ) for name in ("one", "two"))
 
@@ -28,14 +28,14 @@ def test_each_specs_directory_has_a_state_directory_of_its_own(tmp_path: Path) -
     assert default_state_dir(tmp_path, {}).is_absolute()
 
 
-def test_a_state_directory_is_this_users_alone(tmp_path: Path) -> None:
+def test_a_state_directory_is_created_with_mode_0700(tmp_path: Path) -> None:
     state = prepare(tmp_path / "cache" / "state", tmp_path / "specs")
 
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("inside", [".", "state", "deep/../state", "link"])
-def test_a_state_directory_inside_the_specs_is_refused_in_words(tmp_path: Path, inside: str) -> None:
+def test_a_state_directory_inside_the_specs_is_refused(tmp_path: Path, inside: str) -> None:
     specs = tmp_path / "specs"
     specs.mkdir()
     (specs / "link").symlink_to(specs / "elsewhere")
@@ -45,14 +45,14 @@ def test_a_state_directory_inside_the_specs_is_refused_in_words(tmp_path: Path, 
     assert not (specs / "state").exists()
 
 
-def test_a_file_is_no_state_directory(tmp_path: Path) -> None:
+def test_a_file_is_refused_as_a_state_directory(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
 
     with pytest.raises(StateDirRefusedError, match="is not a directory"):
         prepare(tmp_path / "state", tmp_path / "specs")
 
 
-def test_a_state_directory_that_others_can_write_to_is_refused_for_what_is_in_it_may_be_theirs(tmp_path: Path) -> None:
+def test_a_state_directory_that_other_users_can_write_to_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o777)
@@ -61,7 +61,7 @@ def test_a_state_directory_that_others_can_write_to_is_refused_for_what_is_in_it
         prepare(state, tmp_path / "specs")
 
 
-def test_a_state_directory_that_a_group_of_others_can_write_to_is_refused(tmp_path: Path) -> None:
+def test_a_state_directory_that_a_shared_group_can_write_to_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     os.chown(state, -1, a_group_of_others())
@@ -71,7 +71,7 @@ def test_a_state_directory_that_a_group_of_others_can_write_to_is_refused(tmp_pa
         prepare(state, tmp_path / "specs")
 
 
-def test_a_group_of_this_user_alone_is_no_others_and_loses_the_right_to_write(tmp_path: Path) -> None:
+def test_the_write_permission_of_the_users_private_group_is_removed(tmp_path: Path) -> None:
     if set(grp.getgrgid(os.getegid()).gr_mem) - {pwd.getpwuid(os.geteuid()).pw_name}:
         pytest.skip("this user's own group has other members")
     state = tmp_path / "state"
@@ -86,7 +86,7 @@ def test_a_group_of_this_user_alone_is_no_others_and_loses_the_right_to_write(tm
 
 
 @pytest.mark.parametrize("name", ["", "revision", "remote"])
-def test_what_another_user_owns_is_not_believed(tmp_path: Path, name: str) -> None:
+def test_a_state_directory_or_file_owned_by_another_user_is_refused(tmp_path: Path, name: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a file away")
     state = prepare(tmp_path / "state", tmp_path / "specs")
@@ -99,7 +99,7 @@ def test_what_another_user_owns_is_not_believed(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["lock", "revision", "specs.parsed", "remote"])
-def test_a_link_in_the_state_directory_is_not_followed(tmp_path: Path, name: str) -> None:
+def test_a_link_in_the_state_directory_is_refused(tmp_path: Path, name: str) -> None:
     state = prepare(tmp_path / "state", tmp_path / "specs")
     (state / name).symlink_to(tmp_path)
 
@@ -107,7 +107,7 @@ def test_a_link_in_the_state_directory_is_not_followed(tmp_path: Path, name: str
         prepare(state, tmp_path / "specs")
 
 
-def test_a_file_in_it_that_others_can_write_to_is_not_believed(tmp_path: Path) -> None:
+def test_a_state_file_that_other_users_can_write_to_is_refused(tmp_path: Path) -> None:
     state = prepare(tmp_path / "state", tmp_path / "specs")
     (state / "revision").write_text("a")
     (state / "revision").chmod(0o646)
@@ -116,7 +116,7 @@ def test_a_file_in_it_that_others_can_write_to_is_not_believed(tmp_path: Path) -
         prepare(state, tmp_path / "specs")
 
 
-def test_state_that_git_tracks_is_whoevers_commits_and_not_believed(tmp_path: Path) -> None:
+def test_a_state_directory_that_git_tracks_is_refused(tmp_path: Path) -> None:
     state = prepare(tmp_path / ".state", tmp_path / "specs")
     (state / "revision").write_text("a")
     clone = Clone(tmp_path)
@@ -128,12 +128,12 @@ def test_state_that_git_tracks_is_whoevers_commits_and_not_believed(tmp_path: Pa
         prepare(state, tmp_path / "specs")
 
 
-def test_a_relative_cache_home_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_relative_xdg_cache_home_is_ignored(tmp_path: Path) -> None:
     assert default_state_dir(tmp_path, {"XDG_CACHE_HOME": "cache"}) == default_state_dir(tmp_path, {})
 
 
 def a_group_of_others() -> int:
-    """Return a group of this process that is nobody's own."""
+    """Return the ID of a group other than the current one of this process."""
     others = [each for each in os.getgroups() if each != os.getegid()]
     if os.geteuid() == 0:
         return 65533

@@ -21,7 +21,7 @@ def test_a_record_names_each_attribute_of_its_model_once(record: Record) -> None
 
 
 @BY_RECORD
-def test_a_field_has_a_record_where_its_value_is_one_and_is_a_list_where_it_is_a_tuple(record: Record) -> None:
+def test_nested_records_and_lists_match_the_types_of_the_model(record: Record) -> None:
     hints = get_type_hints(record.model)
     for each in record.fields:
         if each.constant is None:
@@ -33,11 +33,11 @@ def test_a_field_has_a_record_where_its_value_is_one_and_is_a_list_where_it_is_a
 
 
 @BY_RECORD
-def test_what_is_left_out_has_a_default_to_be_read_as(record: Record) -> None:
+def test_each_field_that_may_be_omitted_has_a_default(record: Record) -> None:
     assert all(record.default(each.name) in (None, (), 0) for each in record.fields if each.is_left_out)
 
 
-def test_each_key_of_the_format_stands_in_a_status_that_says_everything() -> None:
+def test_a_complete_status_contains_every_key_of_the_format() -> None:
     text = render_status(the_golden_status())
     wanted = {each.key for record in RECORDS[:-2] for each in record.fields if not each.is_left_out}
 
@@ -45,7 +45,7 @@ def test_each_key_of_the_format_stands_in_a_status_that_says_everything() -> Non
     assert render_status(parse_status(text)) == text
 
 
-def test_an_attribute_that_the_format_does_not_name_fails_with_its_name() -> None:
+def test_the_error_for_an_attribute_without_a_field_names_it() -> None:
     @dataclass(frozen=True)
     class Growing:
         new: str

@@ -1,4 +1,4 @@
-"""Two runs that published at once: what is kept of both."""
+"""How the statuses of two runs that published at the same time are merged."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def merged(before: JobStatus | None, ours: JobStatus, theirs: JobStatus) -> JobS
     return parse_status(data.decode())
 
 
-def test_of_what_we_did_not_ask_for_theirs_stays() -> None:
+def test_the_other_runs_status_is_kept_if_this_run_requested_nothing() -> None:
     assert merged(running(), running(source="ours.yaml"), running(source="theirs.yaml")).source == "theirs.yaml"
     assert merged(running(), running(source="ours.yaml"), running(ASKED)).receipts == (ASKED,)
 
 
-def test_what_we_asked_for_is_kept() -> None:
+def test_the_receipts_of_this_run_are_kept() -> None:
     assert merged(running(ASKED), running(TAKEN), running(ASKED, source="theirs.yaml")).receipts == (TAKEN,)
     assert merged(None, running(TAKEN), running()).receipts == (TAKEN,)
 
 
-def test_a_proof_is_not_undone_by_the_answer_that_came_before_it() -> None:
+def test_a_confirmed_receipt_is_not_replaced_by_an_earlier_response() -> None:
     proof = a_status(receipts=(PROVEN,))
 
     assert merged(running(ASKED), running(TAKEN), proof) == proof
     assert merged(running(ASKED), proof, running(TAKEN)) == proof
 
 
-def test_a_second_proof_of_the_same_is_no_news() -> None:
+def test_a_second_confirmation_of_the_same_cancel_changes_nothing() -> None:
     later = replace(PROVEN, confirmed_at=NOW + HOUR)
     theirs = render_status(a_status(receipts=(PROVEN,))).encode()
     ours = render_status(a_status(receipts=(later,))).encode()
@@ -55,7 +55,7 @@ def test_a_second_proof_of_the_same_is_no_news() -> None:
     assert merge_statuses(render_status(running(TAKEN)).encode(), ours, theirs) == theirs
 
 
-def test_an_attempt_that_one_side_made_is_counted_beside_the_answer_that_the_other_got() -> None:
+def test_an_attempt_of_one_run_and_the_response_of_the_other_are_combined() -> None:
     again = replace(ASKED, attempts=2, last_attempt_at=NOW - SECOND)
     both = replace(TAKEN, attempts=2, last_attempt_at=NOW - SECOND)
 
@@ -63,7 +63,7 @@ def test_an_attempt_that_one_side_made_is_counted_beside_the_answer_that_the_oth
     assert merged(running(ASKED), running(again), running(TAKEN)).receipts == (both,)
 
 
-def test_a_receipt_of_either_side_stays_and_there_are_never_too_many() -> None:
+def test_receipts_of_both_runs_are_kept_up_to_the_maximum() -> None:
     old = tuple(replace(PROVEN, requested_at=NOW - number * HOUR) for number in range(2, 2 + RECEIPTS_MAX))
     withdrawn = replace(old[0], outcome=Outcome.WITHDRAWN, confirmed_at=None)
     joined = merged(running(*old), running(withdrawn, *old[1:]), running(ASKED, *old[:-1]))
@@ -71,7 +71,7 @@ def test_a_receipt_of_either_side_stays_and_there_are_never_too_many() -> None:
     assert joined.receipts == (ASKED, *old[:-1])
 
 
-def test_a_status_that_cannot_be_read_gives_way_to_ours() -> None:
+def test_an_unreadable_or_deleted_status_is_replaced_if_this_run_changed_it() -> None:
     ours = render_status(running(TAKEN)).encode()
 
     assert merge_statuses(render_status(running(ASKED)).encode(), ours, b"<<<<<<< ours\n") == ours
@@ -79,7 +79,7 @@ def test_a_status_that_cannot_be_read_gives_way_to_ours() -> None:
     assert merge_statuses(render_status(running(ASKED)).encode(), render_status(running(ASKED)).encode(), None) is None
 
 
-def test_what_we_asked_for_a_job_that_is_no_longer_meant_still_counts_for_the_guard() -> None:
+def test_a_request_for_a_replaced_job_id_is_kept_as_a_past_attempt_for_the_guard() -> None:
     mine = running(ASKED)
     facts = mine.job
     assert facts is not None

@@ -22,40 +22,40 @@ AWAY = ProviderStatus(
 
 
 class RecordingDisk(LocalDisk):
-    """The real disk, and what was asked of it."""
+    """The real disk, with a record of the calls to it."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.calls: list[str] = []
 
     def write_beside(self, target: Path, data: bytes) -> Path:
-        """Note it, and do it."""
+        """Record the call, then make it."""
         self.calls.append(f"write beside {target.name}")
         return super().write_beside(target, data)
 
     def sync(self, path: Path) -> None:
-        """Note it, and do it."""
+        """Record the call, then make it."""
         self.calls.append("sync")
         super().sync(path)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Note it, and do it."""
+        """Record the call, then make it."""
         self.calls.append(f"rename {target.name}")
         super().rename(source, target)
 
     def sync_dir(self, path: Path) -> None:
-        """Note it, and do it."""
+        """Record the call, then make it."""
         self.calls.append(f"sync_dir {path.name}")
         super().sync_dir(path)
 
     def remove(self, path: Path) -> None:
-        """Note it, and do it."""
+        """Record the call, then make it."""
         self.calls.append(f"remove {path.parent.name}/{path.name}")
         super().remove(path)
 
 
 class RefusingDisk(LocalDisk):
-    """The real disk, which refuses to give out some paths."""
+    """The real disk, except that reading or listing a path in `refused` fails."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -63,12 +63,12 @@ class RefusingDisk(LocalDisk):
         self.refused: dict[str, int] = {}
 
     def read(self, path: Path) -> bytes:
-        """Read, or refuse."""
+        """Read a file, unless its path is refused."""
         self._refuse(path)
         return super().read(path)
 
     def list(self, path: Path) -> list[Entry]:
-        """List, or refuse."""
+        """List a directory, unless its path is refused."""
         self._refuse(path)
         return super().list(path)
 
@@ -89,7 +89,7 @@ def files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
 
 
-def test_a_status_stands_in_the_folders_of_its_spec_and_reads_back(tmp_path: Path) -> None:
+def test_a_status_is_stored_in_the_folder_of_its_spec_and_read_back(tmp_path: Path) -> None:
     status = a_status(source="team-a/deep/bots.yaml")
 
     assert tree(tmp_path).write(status, durable=False)
@@ -97,7 +97,7 @@ def test_a_status_stands_in_the_folders_of_its_spec_and_reads_back(tmp_path: Pat
     assert tree(tmp_path).load() == StoredStatuses(jobs=(status,))
 
 
-def test_bytes_that_have_not_changed_are_not_parsed_twice(tmp_path: Path) -> None:
+def test_an_unchanged_status_file_is_not_parsed_twice(tmp_path: Path) -> None:
     statuses = tree(tmp_path)
     statuses.write(a_status(), durable=False)
 
@@ -110,11 +110,11 @@ def test_bytes_that_have_not_changed_are_not_parsed_twice(tmp_path: Path) -> Non
     assert not changed.final
 
 
-def test_a_tree_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_a_missing_status_directory_is_empty(tmp_path: Path) -> None:
     assert tree(tmp_path / "status").load() == StoredStatuses()
 
 
-def test_no_news_is_not_written(tmp_path: Path) -> None:
+def test_an_unchanged_status_is_not_written(tmp_path: Path) -> None:
     tree(tmp_path).write(a_status(), durable=False)
     disk = RecordingDisk(tmp_path)
     statuses = StatusDirectory(tmp_path, disk)
@@ -126,7 +126,7 @@ def test_no_news_is_not_written(tmp_path: Path) -> None:
     assert not statuses.write(a_status(final=False), durable=False)
 
 
-def test_a_durable_status_is_safe_before_its_name_is_and_its_name_before_we_go_on(tmp_path: Path) -> None:
+def test_a_durable_write_syncs_the_file_before_the_rename_and_then_the_directories(tmp_path: Path) -> None:
     root = tmp_path / "status"
     disk = RecordingDisk(root)
     statuses = StatusDirectory(root, disk)
@@ -144,7 +144,7 @@ def test_a_durable_status_is_safe_before_its_name_is_and_its_name_before_we_go_o
     ]
 
 
-def test_other_statuses_cost_no_sync(tmp_path: Path) -> None:
+def test_a_write_that_is_not_durable_does_not_sync(tmp_path: Path) -> None:
     disk = RecordingDisk(tmp_path)
 
     StatusDirectory(tmp_path, disk).write(a_status(), durable=False)
@@ -152,7 +152,7 @@ def test_other_statuses_cost_no_sync(tmp_path: Path) -> None:
     assert disk.calls == ["write beside support-triage.yaml", "rename support-triage.yaml"]
 
 
-def test_the_status_of_a_spec_that_moved_moves_after_it(tmp_path: Path) -> None:
+def test_the_status_of_a_moved_spec_moves_with_it(tmp_path: Path) -> None:
     tree(tmp_path).write(a_status(source="old/bots.yaml"), durable=False)
     disk = RecordingDisk(tmp_path)
     statuses = StatusDirectory(tmp_path, disk)
@@ -164,7 +164,7 @@ def test_the_status_of_a_spec_that_moved_moves_after_it(tmp_path: Path) -> None:
     assert disk.calls[-2:] == ["rename support-triage.yaml", "remove old/support-triage.yaml"]
 
 
-def test_of_two_files_that_a_crash_left_the_newer_counts_and_the_older_goes(tmp_path: Path) -> None:
+def test_the_newer_of_two_files_left_by_a_crash_is_used_and_the_older_removed(tmp_path: Path) -> None:
     older = a_status(source="old/bots.yaml")
     ready = replace(older.ready, last_transition_time=NOW.replace(hour=15))
     newer = a_status(source="new/bots.yaml", conditions=(ready,))
@@ -179,7 +179,7 @@ def test_of_two_files_that_a_crash_left_the_newer_counts_and_the_older_goes(tmp_
     assert files(tmp_path) == ["new/support-triage.yaml"]
 
 
-def test_removing_removes_the_file_and_only_it(tmp_path: Path) -> None:
+def test_removing_a_status_removes_only_its_own_file(tmp_path: Path) -> None:
     statuses = tree(tmp_path)
     other = a_status("other", source="team/a.yaml")
     for status in (a_status(source="team/a.yaml"), other):
@@ -201,7 +201,7 @@ def test_removing_removes_the_file_and_only_it(tmp_path: Path) -> None:
         render_status(a_status()).replace("final: true", "final: false").encode(),
     ],
 )
-def test_a_doubtful_file_is_named_and_a_later_write_replaces_it(tmp_path: Path, data: bytes) -> None:
+def test_an_invalid_status_file_is_reported_and_replaced_by_the_next_write(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "support-triage.yaml").write_bytes(data)
     statuses = tree(tmp_path)
 
@@ -212,7 +212,7 @@ def test_a_doubtful_file_is_named_and_a_later_write_replaces_it(tmp_path: Path, 
     assert statuses.load().jobs == (a_status(),)
 
 
-def test_what_is_no_file_is_no_status(tmp_path: Path) -> None:
+def test_links_pipes_and_directories_are_not_read_as_statuses(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").symlink_to("/dev/null")
     os.mkfifo(tmp_path / "b.yaml")
     (tmp_path / "c.yaml").mkdir()
@@ -220,7 +220,7 @@ def test_what_is_no_file_is_no_status(tmp_path: Path) -> None:
     assert tree(tmp_path).load() == StoredStatuses()
 
 
-def test_a_status_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
+def test_a_status_of_a_later_version_is_not_overwritten(tmp_path: Path) -> None:
     text = render_status(a_status()).replace("reconciler/v1", "reconciler/v2")
     (tmp_path / "support-triage.yaml").write_text(text)
     statuses = tree(tmp_path)
@@ -234,7 +234,7 @@ def test_a_status_of_a_later_version_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "support-triage.yaml").read_text() == text
 
 
-def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+def test_files_that_are_not_statuses_are_ignored_and_kept(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("generated")
     (tmp_path / "kustomization.yaml").write_text("kind: Kustomization\n")
     (tmp_path / ".support-triage.yaml.tmp").write_text("torn")
@@ -243,7 +243,7 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 3
 
 
-def test_an_account_that_is_away_is_told_and_taken_back(tmp_path: Path) -> None:
+def test_a_provider_status_is_written_once_and_can_be_removed(tmp_path: Path) -> None:
     statuses = tree(tmp_path)
 
     assert statuses.write_provider(AWAY)
@@ -257,7 +257,7 @@ def test_an_account_that_is_away_is_told_and_taken_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["team", "team/deep"])
-def test_nothing_is_written_through_a_link_that_leads_outside(tmp_path: Path, name: str) -> None:
+def test_no_status_is_written_through_a_link_that_leads_outside(tmp_path: Path, name: str) -> None:
     root, outside = tmp_path / "status", tmp_path / "outside"
     outside.mkdir()
     root.mkdir()
@@ -269,7 +269,7 @@ def test_nothing_is_written_through_a_link_that_leads_outside(tmp_path: Path, na
     assert not list(outside.iterdir())
 
 
-def test_a_link_in_the_place_of_a_status_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_link_at_the_path_of_a_status_is_replaced_and_not_followed(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("keep")
     root = tmp_path / "status"
@@ -282,14 +282,14 @@ def test_a_link_in_the_place_of_a_status_is_replaced_and_not_followed(tmp_path: 
     assert not (root / "support-triage.yaml").is_symlink()
 
 
-def test_writing_to_a_full_or_read_only_disk_is_an_os_error(tmp_path: Path) -> None:
+def test_a_failed_write_raises_os_error(tmp_path: Path) -> None:
     (tmp_path / "status").write_text("a file where a directory should be")
 
     with pytest.raises(OSError, match="status"):
         tree(tmp_path / "status").write(a_status(source="team/a.yaml"), durable=True)
 
 
-def test_a_hundred_statuses_come_back_whole(tmp_path: Path) -> None:
+def test_a_hundred_statuses_are_written_and_read_back(tmp_path: Path) -> None:
     written: set[JobStatus] = {a_status(f"bot-{index}", source=f"team-{index % 7}/a.yaml") for index in range(100)}
     statuses = tree(tmp_path)
     for status in written:
@@ -298,7 +298,7 @@ def test_a_hundred_statuses_come_back_whole(tmp_path: Path) -> None:
     assert set(tree(tmp_path).load().jobs) == written
 
 
-def test_what_is_known_is_what_was_loaded_and_written_since_and_the_disk_is_not_asked(tmp_path: Path) -> None:
+def test_known_reflects_the_last_load_and_own_writes_without_reading_the_disk(tmp_path: Path) -> None:
     first, second = a_status(name="first", source="first.yaml"), a_status(name="second", source="second.yaml")
     ours = tree(tmp_path)
     ours.write(first, durable=False)
@@ -320,9 +320,7 @@ def test_what_is_known_is_what_was_loaded_and_written_since_and_the_disk_is_not_
     ids=["the same", "moved", "renamed"],
 )
 @pytest.mark.parametrize("before", [render_status(a_status()), "spoilt: jobs.reconciler/v1", None])
-def test_a_status_that_is_taken_back_leaves_all_as_it_was(
-    tmp_path: Path, name: str, source: str, before: str | None
-) -> None:
+def test_restore_undoes_a_write_completely(tmp_path: Path, name: str, source: str, before: str | None) -> None:
     if before is not None:
         (tmp_path / "support-triage.yaml").write_text(before)
     statuses = tree(tmp_path)
@@ -335,7 +333,7 @@ def test_a_status_that_is_taken_back_leaves_all_as_it_was(
     assert left == ({} if before is None else {"support-triage.yaml": before})
 
 
-def test_a_status_that_is_taken_back_leaves_all_as_it_was_though_a_pass_has_read_it_meanwhile(tmp_path: Path) -> None:
+def test_restore_undoes_a_write_even_after_another_load(tmp_path: Path) -> None:
     statuses = tree(tmp_path)
     statuses.write(a_status(), durable=True)
     statuses.load()
@@ -349,9 +347,7 @@ def test_a_status_that_is_taken_back_leaves_all_as_it_was_though_a_pass_has_read
 
 
 @pytest.mark.parametrize("number", MOMENTARY)
-def test_a_status_that_cannot_be_read_is_unknown_and_is_not_written_over_until_it_can_be(
-    tmp_path: Path, number: int
-) -> None:
+def test_an_unreadable_status_is_reported_and_not_overwritten_until_it_can_be_read(tmp_path: Path, number: int) -> None:
     tree(tmp_path).write(a_status(), durable=True)
     before = (tmp_path / "support-triage.yaml").read_bytes()
     disk = RefusingDisk(tmp_path)
@@ -371,7 +367,7 @@ def test_a_status_that_cannot_be_read_is_unknown_and_is_not_written_over_until_i
 
 
 @pytest.mark.parametrize("directory", [".", "team", "team/deep"])
-def test_a_directory_that_cannot_be_listed_may_hold_any_status_and_gets_none(tmp_path: Path, directory: str) -> None:
+def test_no_status_is_written_below_a_directory_that_cannot_be_listed(tmp_path: Path, directory: str) -> None:
     status = a_status(source="team/deep/bots.yaml")
     tree(tmp_path).write(status, durable=True)
     disk = RefusingDisk(tmp_path)
@@ -386,7 +382,7 @@ def test_a_directory_that_cannot_be_listed_may_hold_any_status_and_gets_none(tmp
     assert tree(tmp_path).load().jobs == (status,)
 
 
-def test_what_this_process_wrote_itself_may_be_brought_up_to_date_though_it_cannot_be_read_again(
+def test_an_unreadable_status_may_be_overwritten_if_this_process_wrote_it(
     tmp_path: Path,
 ) -> None:
     disk = RefusingDisk(tmp_path)
@@ -400,7 +396,7 @@ def test_what_this_process_wrote_itself_may_be_brought_up_to_date_though_it_cann
     assert tree(tmp_path).load().jobs == (a_status(),)
 
 
-def test_what_somebody_else_wrote_since_is_not_brought_up_to_date_where_it_cannot_be_read(tmp_path: Path) -> None:
+def test_an_unreadable_status_is_not_overwritten_if_another_process_wrote_it(tmp_path: Path) -> None:
     disk = RefusingDisk(tmp_path)
     statuses = StatusDirectory(tmp_path, disk)
     statuses.write(a_status(final=False), durable=True)
@@ -413,7 +409,7 @@ def test_what_somebody_else_wrote_since_is_not_brought_up_to_date_where_it_canno
         statuses.write(a_status(), durable=True)
 
 
-def test_the_status_of_a_provider_that_cannot_be_read_is_neither_written_nor_removed(tmp_path: Path) -> None:
+def test_an_unreadable_provider_status_is_neither_overwritten_nor_removed(tmp_path: Path) -> None:
     tree(tmp_path).write_provider(AWAY)
     disk = RefusingDisk(tmp_path)
     statuses = StatusDirectory(tmp_path, disk)
@@ -426,7 +422,7 @@ def test_the_status_of_a_provider_that_cannot_be_read_is_neither_written_nor_rem
     assert tree(tmp_path).load().providers == (AWAY,)
 
 
-def test_a_file_that_went_between_two_moments_is_none(tmp_path: Path) -> None:
+def test_a_status_file_deleted_during_a_load_is_ignored(tmp_path: Path) -> None:
     tree(tmp_path).write(a_status(), durable=True)
     disk = RefusingDisk(tmp_path)
     disk.refused["support-triage.yaml"] = errno.ENOENT
@@ -434,14 +430,14 @@ def test_a_file_that_went_between_two_moments_is_none(tmp_path: Path) -> None:
     assert StatusDirectory(tmp_path, disk).load() == StoredStatuses()
 
 
-def test_a_file_that_is_larger_than_any_status_counts_as_none_and_is_not_read(tmp_path: Path) -> None:
+def test_a_status_file_above_the_size_limit_is_discarded(tmp_path: Path) -> None:
     (tmp_path / "support-triage.yaml").write_bytes(b"#" * 2000)
     disk = LocalDisk(tmp_path, read_max_bytes=1999)
 
     assert StatusDirectory(tmp_path, disk).load() == StoredStatuses(discarded=("support-triage.yaml",))
 
 
-def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path: Path) -> None:
+def test_a_temporary_file_of_a_killed_process_is_removed_by_the_next_write(tmp_path: Path) -> None:
     statuses = tree(tmp_path)
     statuses.write(a_status(), durable=True)
     left = tmp_path / ".reconcile-0123456789abcdef.tmp"
@@ -456,9 +452,7 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
-def test_a_link_that_is_planted_at_a_temporary_name_is_not_written_through_and_blocks_nothing(
-    tmp_path: Path, kind: str
-) -> None:
+def test_a_link_at_a_temporary_name_is_not_written_through_and_blocks_no_write(tmp_path: Path, kind: str) -> None:
     root, precious = tmp_path / "status", tmp_path / "precious"
     root.mkdir()
     precious.write_text("keep")
@@ -471,7 +465,7 @@ def test_a_link_that_is_planted_at_a_temporary_name_is_not_written_through_and_b
     assert precious.read_text() == "keep"
 
 
-def test_in_a_tree_of_statuses_no_link_counts_not_even_one_that_stays_inside(tmp_path: Path) -> None:
+def test_links_inside_the_status_directory_are_ignored_if_links_are_not_followed(tmp_path: Path) -> None:
     root = tmp_path / "status"
     tree(root).write(a_status(source="team/bots.yaml"), durable=True)
     (root / "linked").symlink_to(root / "team")
@@ -485,7 +479,7 @@ def test_in_a_tree_of_statuses_no_link_counts_not_even_one_that_stays_inside(tmp
     assert files(root / "team") == ["support-triage.yaml"]
 
 
-def test_statuses_beside_the_specs_are_neither_read_nor_written_through_a_link_to_another_place(tmp_path: Path) -> None:
+def test_a_status_directory_that_is_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
     specs, elsewhere = tmp_path / "specs", tmp_path / "elsewhere"
     elsewhere.mkdir()
     specs.mkdir()

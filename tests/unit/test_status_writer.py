@@ -144,7 +144,7 @@ def the_golden_status() -> JobStatus:
     )
 
 
-# --- what tests may meet: texts at their worst ---------------------------------------------------------------
+# --- generated statuses, with texts that are hard to render --------------------------------------------------
 
 texts = st.text(max_size=60) | st.sampled_from(
     [
@@ -239,11 +239,11 @@ statuses = st.builds(
 # --- the text ------------------------------------------------------------------------------------------------
 
 
-def test_the_format_is_this_one_and_no_other() -> None:
+def test_a_status_is_rendered_exactly_as_in_the_golden_text() -> None:
     assert render_status(the_golden_status()) == GOLDEN + digest(GOLDEN)
 
 
-def test_a_doubt_stands_below_what_it_is_about_and_only_while_there_is_one() -> None:
+def test_doubted_at_is_rendered_after_final_and_only_if_set() -> None:
     doubted = render_status(replace(the_golden_status(), doubted_at=NOW))
 
     assert "  final: true\n  doubtedAt: '2026-11-23T14:03:20Z'\n  conditions:\n" in doubted
@@ -251,7 +251,7 @@ def test_a_doubt_stands_below_what_it_is_about_and_only_while_there_is_one() -> 
 
 
 @given(statuses)
-def test_a_status_reads_back_as_it_was_written(status: JobStatus) -> None:
+def test_a_status_survives_rendering_and_parsing(status: JobStatus) -> None:
     text = render_status(status)
 
     assert parse_status(text) == status
@@ -259,14 +259,14 @@ def test_a_status_reads_back_as_it_was_written(status: JobStatus) -> None:
 
 
 @given(texts)
-def test_a_text_is_the_same_text_to_a_reader_of_yaml_1_1(text: str) -> None:
+def test_a_yaml_1_1_parser_reads_each_text_unchanged(text: str) -> None:
     written = render_status(a_status(observed_spec=text))
 
     assert yaml.safe_load(written)["status"]["observedSpec"] == text
 
 
 @given(st.text(max_size=300))
-def test_whatever_a_provider_says_the_file_can_be_read(text: str) -> None:
+def test_a_status_with_any_provider_text_can_be_parsed(text: str) -> None:
     job = JobFacts(account="a", id=text, provider_status=text, error=JobError(message=text))
     written = render_status(a_status(job=job))
 
@@ -291,7 +291,7 @@ def test_whatever_a_provider_says_the_file_can_be_read(text: str) -> None:
         (None, "null"),
     ],
 )
-def test_a_text_stands_plain_only_where_no_reader_mistakes_it(text: str | None, written: str) -> None:
+def test_a_text_is_quoted_if_a_yaml_parser_could_misread_it(text: str | None, written: str) -> None:
     assert f"  observedSpec: {written}\n" in render_status(a_status(observed_spec=text))
 
 
@@ -310,23 +310,23 @@ def test_a_text_stands_plain_only_where_no_reader_mistakes_it(text: str | None, 
         ("x" * 1025, "x" * 1023 + "…"),
     ],
 )
-def test_a_providers_text_is_one_harmless_line(text: str, result: str) -> None:
+def test_provider_text_is_cleaned_to_one_short_printable_line(text: str, result: str) -> None:
     assert clean_text(text) == result
 
 
 @given(st.text() | st.text("ht:/?a \n…", max_size=40) | st.text("x ", min_size=1020, max_size=1030))
-def test_cleaning_what_is_clean_changes_nothing(text: str) -> None:
+def test_cleaning_clean_text_changes_nothing(text: str) -> None:
     once = clean_text(text)
 
     assert clean_text(once) == once
     assert len(once) <= 1024
 
 
-# --- reading what cannot be trusted --------------------------------------------------------------------------
+# --- reading untrusted text ----------------------------------------------------------------------------------
 
 
 def forged(old: str, new: str) -> str:
-    """Return the golden file with one thing changed and the digest made to fit."""
+    """Return the golden text with one change and a matching digest."""
     assert old in GOLDEN
     body = GOLDEN.replace(old, new, 1)
     return body + digest(body)
@@ -360,17 +360,17 @@ def forged(old: str, new: str) -> str:
         forged("conditions:\n", "conditions: {}\n  x:\n"),
     ],
 )
-def test_a_status_that_we_did_not_write_so_counts_as_none(text: str) -> None:
+def test_a_status_that_reconcile_would_not_write_is_unreadable(text: str) -> None:
     with pytest.raises(StatusUnreadableError):
         parse_status(text)
 
 
-def test_a_status_of_a_later_version_is_known_as_such() -> None:
+def test_a_status_of_a_later_version_is_reported_as_too_new() -> None:
     with pytest.raises(StatusTooNewError):
         parse_status(GOLDEN.replace("reconciler/v1", "reconciler/v2") + "digest: of another kind\n")
 
 
-def test_a_key_that_a_later_release_adds_does_no_harm() -> None:
+def test_an_unknown_key_in_a_status_is_ignored() -> None:
     assert parse_status(forged("  final: true\n", "  final: true\n  costs: '3'\n")) == parse_status(
         GOLDEN + digest(GOLDEN)
     )
@@ -379,7 +379,7 @@ def test_a_key_that_a_later_release_adds_does_no_harm() -> None:
 # --- accounts ------------------------------------------------------------------------------------------------
 
 
-def test_an_account_that_is_away_has_a_status_of_its_own() -> None:
+def test_a_provider_status_survives_rendering_and_parsing() -> None:
     status = ProviderStatus(
         name="azure-eastus",
         account="azure-openai https://example.openai.azure.com",
@@ -397,7 +397,7 @@ def test_an_account_that_is_away_has_a_status_of_its_own() -> None:
     assert parse_provider_status(text) == status
 
 
-def test_an_account_of_which_a_part_is_not_seen_says_which() -> None:
+def test_a_provider_status_lists_its_unobserved_jobs() -> None:
     status = ProviderStatus(
         name="openai",
         account="openai https://api.openai.com/v1",
@@ -413,6 +413,6 @@ def test_an_account_of_which_a_part_is_not_seen_says_which() -> None:
     assert parse_provider_status(text) == status
 
 
-def test_a_jobs_status_is_not_an_accounts() -> None:
+def test_a_job_status_is_not_parsed_as_a_provider_status() -> None:
     with pytest.raises(StatusUnreadableError):
         parse_provider_status(GOLDEN + digest(GOLDEN))
