@@ -147,7 +147,7 @@ async def run_account(
             asked=pairs,
             resting=task.resting,
             is_part=task.is_part,
-            missed=frozenset(unobserved.jobs),
+            missed=unobserved.requested_in_vain(),
             doubted=unobserved.doubted(),
         )
         urgent = await observe_wanted(reader, request, rules, runtime.clock.now)

@@ -47,9 +47,9 @@ class ObservationRequest:
     is_part: bool = False
     """Whether the account has further jobs that this pass does not observe."""
     missed: frozenset[JobRef] = frozenset()
-    """The jobs that their last observation could not show. They are retrieved last."""
+    """The jobs that their last observation requested and could not show. They are retrieved last."""
     doubted: frozenset[JobRef] = frozenset()
-    """The jobs of `missed` whose absence was doubted."""
+    """The jobs whose absence was doubted by their last observation."""
 
     def without(self, refs: AbstractSet[JobRef]) -> ObservationRequest:
         """Return the request without these jobs."""

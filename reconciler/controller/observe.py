@@ -189,11 +189,11 @@ class _ObservationRun:
         if doubt is not None:
             self._replace(doubt.absent, doubt.unobserved)
         self._replace(absent & self.listing.rows.keys(), LISTED_ONLY)
-        unobserved = (
-            self.account_failure or (doubt.unobserved if doubt is not None else None) or self._account_failure()
-        )
+        cause = self.account_failure or (doubt.unobserved if doubt is not None else None)
+        unobserved = cause or self._account_failure()
         if self.not_retrieved:
-            self.by_job.update(dict.fromkeys(self.not_retrieved, unobserved or self.failures[-1]))
+            why = cause or replace(unobserved or self.failures[-1], was_requested=False)
+            self.by_job.update(dict.fromkeys(self.not_retrieved, why))
         if unobserved is None and self.listing.broken in self.by_job.values():
             unobserved = self.listing.broken
         return Observations(self.by_job, unobserved, frozenset(self.by_row), left)

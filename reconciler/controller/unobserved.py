@@ -72,6 +72,13 @@ class UnobservedTracker:
         """Return the jobs whose absence is doubted."""
         return frozenset(ref for ref, each in self.jobs.items() if each.unobserved.reason is Reason.OBSERVATION_SUSPECT)
 
+    def requested_in_vain(self) -> frozenset[JobRef]:
+        """Return the jobs that the last observation requested and could not show.
+
+        A job that it did not get to is not among them. Otherwise, the same failing jobs could come before it for ever.
+        """
+        return frozenset(ref for ref, each in self.jobs.items() if each.unobserved.was_requested)
+
     def hidden(self, account: Account) -> frozenset[JobRef]:
         """Return the jobs that the failure of their account hides."""
         return frozenset(ref for ref, missed in self.jobs.items() if ref.account == account and missed.is_by_account)

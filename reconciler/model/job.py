@@ -248,6 +248,8 @@ class Unobserved:
     """Whether the cause is a missing or unusable setting of the operator, such as a credential."""
     is_defect: bool = False
     """Whether the cause is a bug in reconcile or in an adapter."""
+    was_requested: bool = True
+    """Whether the job was requested at all. Otherwise the failures of other jobs ended the observation before."""
 
     @property
     def exit_code(self) -> ExitCode:

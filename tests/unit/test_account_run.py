@@ -217,3 +217,20 @@ def test_the_jobs_of_deleted_specs_are_not_observed_if_the_account_denies_access
 
     assert part.account.asked == ["ftjob-chat"]
     assert outcome.orphans == {}
+
+
+def test_jobs_that_an_observation_did_not_get_to_come_first_in_the_next_one() -> None:
+    names = [f"a{number:02}" for number in range(22)] + [f"b{number:02}" for number in range(8)]
+    part = a_part(*named_specs(*names, desiredState="observed"))
+    forbidden = PermanentError("403", kind=Kind.FORBIDDEN)
+    part.account.broken.update(
+        {f"ftjob-{each}": forbidden for each in names if each[0] == "a"}, **{"page 1": forbidden}
+    )
+    wanted = frozenset(JobRef(ACCOUNT, f"ftjob-{each}") for each in names)
+    for _ in range(2):
+        outcome = part.run()
+        assert outcome.plan is not None
+        part.unobserved.take_in([outcome.plan], wanted)
+
+    assert {f"ftjob-{each}" for each in names} <= set(part.account.asked)
+    assert {ref.id[6] for ref in part.unobserved.jobs} == {"a"}
