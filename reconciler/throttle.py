@@ -1,90 +1,45 @@
-"""The rate limit, the concurrency limit and the circuit breaker of one account.
+"""The turns of one account's requests: its pace, its requests under way, and its circuit breaker.
 
 Rules:
 
-- Each account has its own rate and concurrency. Accounts with one credential at one host share the `Retry-After` pauses
-  and the circuit breaker. The open circuit holds an account only after one of its own requests has failed.
-- A pause that the provider requested is never shortened.
-- After `FAILURES_MAX` failed requests in a row the circuit opens. The pause grows until a probe request succeeds.
+- Each account has its own pace (`reconciler.pace`). Accounts with one credential at one host share the pauses that the
+  provider requests and the circuit breaker. The open circuit holds an account only after one of its own requests has
+  failed.
+- A request for a change overtakes all other requests that wait. Otherwise the first to arrive is sent first.
+- A pause that the provider requested is never shortened. A request waits for a short pause, and fails in a long one.
+- After `FAILURES_MAX` failed requests in a row the circuit opens. The pause grows until a probe request succeeds. A
+  throttled request is no failure: the provider works, and only the pace falls.
 - After a stop no request is sent.
-- A change that waited for its turn is checked again right before it is sent (`abort_unless`).
+- A change that waited for its turn is checked again right before it is sent (`preflight.abort_unless`).
 
-Time is the event loop's, so that tests can use a virtual clock.
+Times are those of the event loop, so that tests can use a virtual clock.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from http import HTTPStatus
+from itertools import count
 
-from aiolimiter import AsyncLimiter
+from reconciler.circuit_breaker import FAILURES_MAX, PAUSE_FIRST_S, CircuitBreaker
+from reconciler.errors import Delivered, TransientError
+from reconciler.pace import LimitedBy, Pace
+from reconciler.ports import Rate, Response
+from reconciler.preflight import is_change, raise_if_unwanted
+from reconciler.rate_signals import RateSignal, rate_signal
 
-from reconciler.errors import Delivered, SupersededError, TransientError
-from reconciler.ports import Rate
-
-FAILURES_MAX = 5
-PAUSE_FIRST_S = 1.0
-PAUSE_MAX_S = 900.0
-"""Bounds of the pause while the circuit is open, in seconds. It doubles with each failed probe."""
-
-_is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", default=None)
-
-
-@contextmanager
-def abort_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
-    """Check `is_wanted` right before each request of the body. If it returns False, raise `SupersededError` instead.
-
-    The check is a context variable, so that adapters need not pass it on.
-    """
-    token = _is_wanted.set(is_wanted)
-    try:
-        yield
-    finally:
-        _is_wanted.reset(token)
-
-
-class CircuitBreaker:
-    """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
-
-    The circuit opens after `FAILURES_MAX` failures in a row. It is then half open until one request succeeds.
-    """
-
-    def __init__(self) -> None:
-        self.paused_until = -math.inf
-        """The end of the pause that the provider requested."""
-        self.openings = 0
-        """How often the circuit opened since the last success."""
-        self.opening = 0
-        """The number of the last opening of the circuit."""
-        self.last_error = ""
-        """The message of the last failure, if it is known."""
-        self._failures = 0
-        self._opens_until = -math.inf
-
-    def pause_for(self, seconds: float) -> None:
-        """Send no request for this long. A shorter pause never shortens a longer one."""
-        self.paused_until = max(self.paused_until, asyncio.get_running_loop().time() + seconds)
-
-    def remaining_s(self, now: float) -> float:
-        """Return how long the circuit stays open, in seconds."""
-        return max(0.0, self._opens_until - now) if self.openings else 0.0
-
-    def end(self, now: float, *, succeeded: bool, error: str) -> None:
-        """Record the outcome of a request."""
-        self.last_error = error or self.last_error
-        if succeeded:
-            self._failures = self.openings = 0
-            return
-        self._failures += 1
-        if self.openings or self._failures >= FAILURES_MAX:
-            if now < self._opens_until:
-                return  # the request was sent before the circuit opened
-            self._opens_until = now + min(PAUSE_FIRST_S * (1 << min(self.openings, 30)), PAUSE_MAX_S)
-            self.openings += 1
-            self.opening += 1
+WAIT_MAX_S = 5.0
+"""A request waits this long for a pause to end. In a longer pause it fails, so that the pause is reported."""
+TICK_S = 0.0001
+"""The shortest timer, because a timer may fire a little early."""
+TOLD_PAUSE_MAX_S = 60.0
+"""The longest pause for a header of a successful response, which only predicts throttling."""
+_PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""The statuses whose `Retry-After` pauses the whole account, as does that of any throttled request."""
 
 
 class Permit:
@@ -93,34 +48,75 @@ class Permit:
     succeeded: bool | None = None
     last_error: str = ""
     """The message of the failure, if it is known."""
+    signal = RateSignal()
+    """What the response said about the request rate."""
+
+    pause_s: float | None = None
+    """How long the provider wants no request."""
 
     def __init__(self, waited_s: float) -> None:
         self.waited_s = waited_s
 
+    def record(self, response: Response) -> None:
+        """Record what a response says about the account."""
+        self.signal = rate_signal(response.status, response.headers, response.body, response.at)
+        self.succeeded = response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        self.last_error = "" if self.succeeded else f"HTTP {response.status}"
+        if response.status in _PAUSES_ACCOUNT or self.signal.is_throttled:
+            self.pause_s = response.retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class PaceNow:
+    """The pace of an account at a moment."""
+
+    per_second: float
+    limited_by: LimitedBy
+
+
+@dataclass(order=True, slots=True)
+class _Waiting:
+    """A request that waits for its turn, ordered by its place in the queue."""
+
+    rank: int
+    number: int
+    has_slot: bool = field(compare=False)
+    turn: asyncio.Future[None] = field(compare=False)
+    has_waited_for_pace: bool = field(default=False, compare=False)
+
+
+_REPEAT, _CHANGE, _OTHER = range(3)
+"""The ranks in the queue: the repeat of a request that holds a slot, a request for a change, and all others."""
+
 
 class Throttle:
-    """The rate limit of one account. `requests` counts the requests that were sent.
+    """The turns of one account's requests. `requests` counts the requests that were sent.
 
     Args:
-        rate: the rate limit of the account.
+        rate: the rate of the account.
         breaker: the pauses and the circuit breaker that it shares with other accounts. None shares nothing.
     """
 
     def __init__(self, rate: Rate, breaker: CircuitBreaker | None = None) -> None:
-        self._set_rate(rate)
+        self._rate = rate
+        self._pace: Pace | None = None
         self._breaker = breaker or CircuitBreaker()
         self._is_probing = False
         self._failed_at = 0
         """The opening of the circuit during which this account failed last."""
-        self._waiting: set[asyncio.Timeout] = set()
+        self._queue: list[_Waiting] = []
+        self._arrivals = count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._under_way = 0
         self._is_stopped = False
         self.requests = 0
 
     def set_rate(self, rate: Rate) -> None:
-        """Apply a changed rate limit, also to requests that wait already. The new rate begins with a whole burst."""
+        """Apply a changed rate, also to requests that wait already. The new rate begins with a whole burst."""
         if rate != self._rate:
-            self._set_rate(rate)
-            self._wake()
+            self._rate, self._pace = rate, None
+            if self._queue:
+                self._serve()
 
     def set_breaker(self, breaker: CircuitBreaker) -> None:
         """Share another circuit breaker, because the credential changed."""
@@ -128,45 +124,43 @@ class Throttle:
             # The failures of the old credential say nothing about the new one.
             self._breaker, self._failed_at = breaker, 0
 
-    def _wake(self) -> None:
-        """End the wait of every request that waits for its turn, so that each checks again whether it may be sent."""
-        for deadline in self._waiting:
-            deadline.reschedule(asyncio.get_running_loop().time())
-
-    def _set_rate(self, rate: Rate) -> None:
-        self._rate = rate
-        self._slots = asyncio.Semaphore(rate.concurrency)
-        self._bucket = AsyncLimiter(rate.burst, rate.burst / rate.requests_per_second)
+    def pace_now(self) -> PaceNow:
+        """Return how fast the account is asked now, and what limits that."""
+        now = asyncio.get_running_loop().time()
+        pace = self._pace_of(now)
+        return PaceNow(pace.per_second(now), pace.limited_by(now))
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Permit]:
         """Wait until a request may be sent, and hold a slot while the body runs.
 
-        Raises `TransientError(no)` if no request may be sent now, and `SupersededError` as in `abort_unless`.
+        Raises `TransientError(no)` if no request may be sent now, and `SupersededError` as in `preflight.abort_unless`.
         """
         clock = asyncio.get_running_loop().time
         arrived = clock()
-        self._refuse_while_closed()
-        async with AsyncExitStack() as held:
-            await self._wait(held)
-            self._refuse_while_closed()
-            _refuse_unwanted()
+        waiting = await self._wait_for_turn(_CHANGE if is_change() else _OTHER)
+        try:
+            raise_if_unwanted()
             self.requests += 1
-            self._is_probing = bool(self._breaker.openings)
-            permit = Permit(clock() - arrived)
+            sent_at = clock()
+            permit = Permit(sent_at - arrived)
             try:
                 yield permit
             finally:
-                self._is_probing = False
-                if permit.succeeded is not None:
-                    self._breaker.end(clock(), succeeded=permit.succeeded, error=permit.last_error)
-                if permit.succeeded is False:
-                    self._failed_at = self._breaker.opening
+                self._conclude(permit, waiting, sent_at, clock())
+        finally:
+            self._release()
 
-    async def acquire_retry(self) -> None:
-        """Wait until the request that holds a slot may be sent again. The rate limit counts it like any other."""
-        await self._bucket.acquire()
+    async def acquire_repeat(self) -> None:
+        """Wait until the request that holds a slot may be sent again. The pace counts it like any other."""
+        await self._wait_for_turn(_REPEAT)
         self.requests += 1
+
+    def may_repeat(self, response: Response, *, is_read: bool) -> bool:
+        """Whether a throttled request may be sent again, because it had no effect and need not wait long."""
+        # A change is repeated by its receipt. After a 5xx it is unknown whether a request had an effect.
+        had_no_effect = is_read or response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        return had_no_effect and not is_change() and self._obstacle(asyncio.get_running_loop().time()) is None
 
     def pause_for(self, seconds: float) -> None:
         """Send no request for this long to any account with the same host and credential."""
@@ -175,38 +169,111 @@ class Throttle:
     def stop(self) -> None:
         """Refuse every new and waiting request. Requests that were sent may finish."""
         self._is_stopped = True
-        self._wake()
+        if self._queue:
+            self._serve()
 
-    async def _wait(self, held: AsyncExitStack) -> None:
-        """Wait for a slot and for the rate limit. A changed rate limit begins the wait again."""
-        while True:
-            async with AsyncExitStack() as slot:
-                try:
-                    async with asyncio.timeout(None) as deadline:
-                        self._waiting.add(deadline)
-                        try:
-                            await slot.enter_async_context(self._slots)
-                            await self._bucket.acquire()
-                        finally:
-                            self._waiting.discard(deadline)
-                except TimeoutError:
-                    self._refuse_while_closed()
-                    continue
-                held.push_async_callback(slot.pop_all().aclose)
+    def _pace_of(self, now: float) -> Pace:
+        if self._pace is None:
+            self._pace = Pace(self._rate, now)
+        return self._pace
+
+    def _conclude(self, permit: Permit, waiting: _Waiting, sent_at: float, now: float) -> None:
+        """Record what a response said, before any other request gets its turn."""
+        pace, signal = self._pace_of(now), permit.signal
+        if permit.pause_s is not None:
+            self.pause_for(permit.pause_s)
+        if signal.remaining == 0 and signal.reset_s is not None:
+            self.pause_for(signal.reset_s if signal.is_throttled else min(signal.reset_s, TOLD_PAUSE_MAX_S))
+        elif signal.remaining is not None and signal.reset_s is not None:
+            pace.window(now, signal.remaining, signal.reset_s)
+        if signal.is_throttled:
+            pace.throttled(now, sent_at, signal.allowed_per_second)
+            return
+        if permit.succeeded is not None:
+            self._breaker.end(now, succeeded=permit.succeeded, error=permit.last_error)
+        if permit.succeeded is False:
+            self._failed_at = self._breaker.opening
+        elif permit.succeeded:
+            pace.succeeded(now, has_waited=waiting.has_waited_for_pace)
+
+    async def _wait_for_turn(self, rank: int) -> _Waiting:
+        loop = asyncio.get_running_loop()
+        obstacle = self._obstacle(loop.time())
+        if obstacle is not None:
+            raise obstacle
+        waiting = _Waiting(rank, next(self._arrivals), rank == _REPEAT, loop.create_future())
+        heappush(self._queue, waiting)
+        self._serve()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            has_turn = waiting.turn.done() and not waiting.turn.cancelled() and waiting.turn.exception() is None
+            if has_turn and not waiting.has_slot:
+                self._release()
+            raise
+        return waiting
+
+    def _serve(self) -> None:
+        """Give every request its turn that may be sent now, the first of the queue first."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        pace = self._pace_of(now)
+        while self._queue:
+            first = self._queue[0]
+            if first.turn.done():
+                heappop(self._queue)
+            elif (obstacle := self._obstacle(now)) is not None:
+                heappop(self._queue).turn.set_exception(obstacle)
+            elif not first.has_slot and self._under_way >= pace.at_once:
                 return
+            elif (wait_s := self._wait_s(now, first)) > 0:
+                self._timer = loop.call_later(max(wait_s, TICK_S), self._serve)
+                return
+            else:
+                heappop(self._queue)
+                pace.take(now)
+                if not first.has_slot:
+                    self._under_way += 1
+                    self._is_probing = bool(self._breaker.openings)
+                first.turn.set_result(None)
 
-    def _refuse_while_closed(self) -> None:
-        now = asyncio.get_running_loop().time()
+    def _wait_s(self, now: float, first: _Waiting) -> float:
+        """Return how long the first request of the queue must wait."""
+        pause_s = self._breaker.paused_until - now
+        if pause_s > 0:
+            return pause_s
+        pace = self._pace_of(now)
+        wait_s = pace.wait_s(now)
+        first.has_waited_for_pace |= wait_s > 0 and pace.limited_by(now) is not LimitedBy.HEADERS
+        return wait_s
+
+    def _release(self) -> None:
+        self._under_way -= 1
+        self._is_probing = False
+        if self._queue:
+            self._serve()
+
+    def _obstacle(self, now: float) -> TransientError | None:
+        """Return why no request may be sent soon, or None."""
         if self._is_stopped:
             msg = "this process is about to stop, so this request was not sent"
-            raise TransientError(msg, delivered=Delivered.NO)
-        if self._breaker.paused_until > now:
+            return TransientError(msg, delivered=Delivered.NO)
+        pause_s = self._breaker.paused_until - now
+        if pause_s > WAIT_MAX_S:
             msg = "the provider requested a pause (Retry-After), so this request was not sent"
-            raise TransientError(msg, delivered=Delivered.NO, retry_after_s=self._breaker.paused_until - now)
+            return TransientError(msg, delivered=Delivered.NO, retry_after_s=pause_s)
         if (remaining_s := self._blocked_for_s(now)) > 0:
             last = f" (last: {self._breaker.last_error})" if self._breaker.last_error else ""
             msg = f"{FAILURES_MAX} consecutive requests failed{last}, so no request is sent for a while"
-            raise TransientError(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
+            return TransientError(msg, delivered=Delivered.NO, retry_after_s=remaining_s)
+        pace = self._pace_of(now)
+        if pace.is_blocked and (wait_s := pace.wait_s(now)) > WAIT_MAX_S:
+            msg = "the provider throttles every request, so this request was not sent"
+            return TransientError(msg, delivered=Delivered.NO, retry_after_s=wait_s)
+        return None
 
     def _blocked_for_s(self, now: float) -> float:
         """Return how long the circuit blocks this account, in seconds: 0 if it has not failed since the opening."""
@@ -215,10 +282,3 @@ class Throttle:
         if self._is_probing:
             return PAUSE_FIRST_S
         return self._breaker.remaining_s(now) if self._failed_at == self._breaker.opening else 0.0
-
-
-def _refuse_unwanted() -> None:
-    is_wanted = _is_wanted.get()
-    if is_wanted is not None and not is_wanted():
-        msg = "the change was no longer wanted when the request was about to be sent, so it was not sent"
-        raise SupersededError(msg)

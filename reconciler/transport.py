@@ -7,7 +7,7 @@ Rules:
 - A response is returned whatever its status, because only an adapter knows what it means. A redirect is an error.
 - The secrets in a request's headers are added to the known secrets. Every known secret is redacted in every response.
 - A request that may change something uses a new connection. No request is sent twice, except a read over a kept
-  connection that turned out to be closed.
+  connection that turned out to be closed, and a throttled request that changes nothing.
 
 Times are those of the event loop, so that tests can use a virtual clock.
 """
@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -48,12 +47,12 @@ __all__ = ["BODY_MAX", "Deadlines", "HttpTransport", "Throttle"]
 
 BODY_MAX = 16 * 1024 * 1024
 """The largest response, in bytes after decompression."""
+SENDS_MAX = 5
+"""How often a request that changes nothing is sent while it is throttled."""
 
 _ONLY_READS = frozenset({"GET", "HEAD"})
 _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receive_response_headers.complete"})
 """The httpcore trace events that show a new connection or a response. After one of them, a read is not repeated."""
-_PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""The statuses whose `Retry-After` pauses the whole account. AWS responds with 400 to throttle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,27 +158,33 @@ class HttpTransport:
         request = self._request(method, path, query, json, headers)
         for name, value in (headers or {}).items():
             KNOWN_SECRETS.add((self._base_url, name.lower()), *secrets_in_header(name, value))
+        for sends in range(1, SENDS_MAX + 1):
+            response, is_throttled = await self._send_once(request, sign)
+            is_read = request.method in _ONLY_READS
+            if not is_throttled or sends == SENDS_MAX or not self._throttle.may_repeat(response, is_read=is_read):
+                break
+        return response
+
+    async def _send_once(self, request: httpx.Request, sign: Sign | None) -> tuple[Response, bool]:
+        """Send a request at its turn. Returns the response, and whether it throttles the request."""
         async with self._throttle.acquire() as permit:
             if sign is not None:
-                request.headers.update(checked_headers(sign(method, str(request.url), request.content)))
+                request.headers.update(checked_headers(sign(request.method, str(request.url), request.content)))
             clock = asyncio.get_running_loop().time
             started = clock()
             status: int | None = None
             try:
                 response = await self._answer(request)
                 status = response.status
-                permit.succeeded = not _is_failure(status)
-                permit.last_error = "" if permit.succeeded else f"HTTP {status}"
+                permit.record(response)
             except TransientError as error:
                 permit.succeeded, permit.last_error = False, str(error)
                 raise
             finally:
-                sent = Sent(method=method, status=status, took_s=clock() - started, waited_s=permit.waited_s)
+                sent = Sent(method=request.method, status=status, took_s=clock() - started, waited_s=permit.waited_s)
                 for hook in self._hooks:
                     hook(sent)
-            if response.status in _PAUSES_ACCOUNT and response.retry_after_s is not None:
-                self._throttle.pause_for(response.retry_after_s)
-        return response
+        return response, permit.signal.is_throttled
 
     def _request(
         self, method: str, path: str, query: Mapping[str, str] | None, json: object, headers: Mapping[str, str] | None
@@ -216,7 +221,7 @@ class HttpTransport:
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
             if steps & _CONNECTION_WORKED:
                 raise
-        await self._throttle.acquire_retry()
+        await self._throttle.acquire_repeat()
         return await self._exchange(self._changes, request)
 
     async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> Response:
@@ -293,7 +298,3 @@ def _context_for(url: str) -> ssl.SSLContext:
 @cache
 def _usual_context() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
-
-
-def _is_failure(status: int) -> bool:
-    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -28,6 +29,8 @@ from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Rate, Snapshot
 
 PLACES_MAX = 5
 """The maximum number of files that a message lists."""
+CONCURRENCY_MAX = 64
+"""The maximum number of concurrent requests of an account whose document sets none."""
 SEARCHED_MAX = 20
 """The maximum number of unknown names for which a similar declared name is searched."""
 
@@ -274,9 +277,12 @@ def _doubled(snapshot: Snapshot) -> frozenset[str]:
 
 
 def _rate(spec: ProviderSpec, type_: ProviderType) -> Rate:
-    written = spec.rate_limit
+    """Return the rate of an account: what its document sets is a ceiling, and the rest adapts to the answers."""
+    written, begin = spec.rate_limit, type_.rate
     return Rate(
-        requests_per_second=written.requests_per_second or type_.rate.requests_per_second,
-        burst=written.burst or type_.rate.burst,
-        concurrency=written.concurrency or type_.rate.concurrency,
+        requests_per_second=written.requests_per_second or begin.requests_per_second,
+        burst=written.burst or begin.burst,
+        concurrency=written.concurrency or begin.concurrency,
+        requests_per_second_max=written.requests_per_second or math.inf,
+        concurrency_max=written.concurrency or max(CONCURRENCY_MAX, begin.concurrency),
     )

@@ -38,7 +38,7 @@ from reconciler.model.job import AlreadyOver, Observed
 from reconciler.model.spec import spec_digest
 from reconciler.model.status import JobStatus, Verb
 from reconciler.ports import JobController, SupportsPause
-from reconciler.throttle import abort_unless
+from reconciler.preflight import abort_unless
 
 
 async def request_change(

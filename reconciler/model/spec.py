@@ -175,10 +175,12 @@ class CredentialSource(Document):
 
 
 class RateLimit(Document):
-    """The rate limit of an account, shared by all of its jobs."""
+    """The upper limit on the request rate of an account, shared by all of its jobs. Below it the rate adapts."""
 
     requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = Field(
-        None, description="The maximum number of requests per second, on average."
+        None,
+        description="The maximum number of requests per second. Without it, an account gets as many requests as it "
+        "answers without throttling.",
     )
     burst: Annotated[Count, Field(ge=1, le=10_000)] | None = Field(
         None, description="The maximum number of requests that are sent at once after a pause."
@@ -201,7 +203,7 @@ class ProviderSpec(Document):
         description="At most 100 globs, relative to the specs directory. Only spec files that match may use this "
         "credential at this host, whichever provider name they use.",
     )
-    rate_limit: RateLimit = Field(default_factory=RateLimit, description="The rate limit of the account.")
+    rate_limit: RateLimit = Field(default_factory=RateLimit, description="The upper limit on its request rate.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the provider type.")
 
 

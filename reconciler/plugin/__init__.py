@@ -46,6 +46,7 @@ from reconciler.ports import (
     SupportsPause,
     Transport,
 )
+from reconciler.rate_signals import is_throttled
 
 __all__ = [
     "TERMINAL",
@@ -101,7 +102,11 @@ def failure(response: Response, message: str) -> TransientError | PermanentError
     """Return the error for a response with a status of 400 or more. The caller raises it.
 
     A 4xx response means that the request had no effect. After 408, 425 or any 5xx that is unknown.
+    Some providers use another 4xx status than 429 to throttle a request.
     """
+    is_refused = is_throttled(response.status, response.headers, response.body)
+    if is_refused and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TransientError(message, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
     match response.status:
         case HTTPStatus.UNAUTHORIZED:
             return PermanentError(message, kind=Kind.DENIED)

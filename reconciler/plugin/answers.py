@@ -29,11 +29,15 @@ from reconciler.plugin import (
     Unset,
     clean,
 )
+from reconciler.rate_signals import OUT_OF_CREDIT, THROTTLING_CODES, aws_code
 
 __all__ = [
     "MOOT_FOR_A_CANCEL",
+    "OUT_OF_CREDIT",
+    "THROTTLING_CODES",
     "acceptance",
     "already_over_or_raise",
+    "aws_code",
     "count",
     "cursor",
     "field",

@@ -192,11 +192,16 @@ class SupportsCheckpoints(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """The rate limit of an account."""
+    """How fast an account is asked: where its pace begins, and how far it may rise while the provider answers well."""
 
-    requests_per_second: float = 1.0
+    requests_per_second: float = 10.0
     burst: int = 10
-    concurrency: int = 4
+    concurrency: int = 8
+    """The most requests that are under way at once."""
+    requests_per_second_max: float | None = None
+    """The ceiling of the pace. None: `requests_per_second` is the ceiling."""
+    concurrency_max: int | None = None
+    """How many requests may be under way at once at a higher pace. None: no more than `concurrency`."""
 
 
 class ProviderType(Protocol):
@@ -264,7 +269,7 @@ class ProviderType(Protocol):
 
     @property
     def rate(self) -> Rate:
-        """The default rate limit, which a Provider document may override."""
+        """The rate that an account begins with. A Provider document may override it."""
         ...
 
     def scope(self, options: BaseModel) -> tuple[tuple[str, str], ...]:

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.plugin import PermanentError, TransientError
+from reconciler.plugin.answers import THROTTLING_CODES
 from reconciler.providers._ambient_credentials import silence_libraries
-from reconciler.providers._aws_errors import THROTTLED
 from reconciler.providers._vendor_errors import AWS, Cause, as_code, cause_of, cause_of_status, credentials_error
 
 HINT = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run where a role is attached; `aws sts "
     "get-caller-identity` shows whether these work"
 )
-TRANSIENT_CODES = THROTTLED | {
+TRANSIENT_CODES = THROTTLING_CODES | {
     "IDPCommunicationError",
     "InternalFailure",
     "InternalServerException",

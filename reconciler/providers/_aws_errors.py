@@ -13,23 +13,8 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import Delivered, Kind, PermanentError, Response, TransientError, clean, failure
-from reconciler.plugin.answers import gateway_message, json_object, text
+from reconciler.plugin.answers import THROTTLING_CODES, aws_code, gateway_message, json_object, text
 
-THROTTLED = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
 """Codes that mean that a policy forbids one action on one resource. Other jobs may be unaffected."""
 _DENIED = frozenset(
@@ -52,8 +37,7 @@ _DENIED = frozenset(
 
 def error_code(response: Response) -> str | None:
     """Return the code of an AWS error, such as `ConflictException`; None if the response contains no code."""
-    code = response.headers.get("x-amzn-errortype") or _error_object(response).get("__type")
-    return code.partition(":")[0].rpartition("#")[2] if isinstance(code, str) and code else None
+    return aws_code(response.headers, response.body)
 
 
 def error_text(response: Response) -> str:
@@ -71,7 +55,7 @@ def raise_unless_ok(response: Response) -> None:
     if response.status == HTTPStatus.NOT_FOUND and code is None:
         msg = f"this response is not from AWS ({details}): check the region and the base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
-    if code in THROTTLED:
+    if code in THROTTLING_CODES:
         msg = f"the provider throttles requests ({code})"
         raise TransientError(msg, delivered=Delivered.NO, retry_after_s=response.retry_after_s)
     if code in _DENIED | _FORBIDDEN:

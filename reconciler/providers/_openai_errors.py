@@ -17,12 +17,10 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.plugin import JobRef, Kind, PermanentError, Response, TransientError, failure
-from reconciler.plugin.answers import gateway_message, json_object, text
+from reconciler.plugin.answers import OUT_OF_CREDIT, gateway_message, json_object, text
 
 _JOB_WORDS = ("fine", "tun", "job")
 _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
-_BILLING = re.compile(r"insufficient_quota|credit_balance_exhausted|\w*_(spend|usage)_limit_exceeded")
-"""Codes of a 429 that a retry does not overcome (learn.microsoft.com, dev-proxy, "openai-insufficient-quota")."""
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
 """Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""
 _QUOTED_404 = "Error code: 404 - "
@@ -90,7 +88,7 @@ def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...]
         msg = f"this response is not from the expected API ({details}): check the base URL"
         raise PermanentError(msg, kind=Kind.INVALID)
     body = _error_object(response) or {}
-    is_billing = any(_BILLING.fullmatch(str(body.get(key))) for key in ("code", "type"))
+    is_billing = any(OUT_OF_CREDIT.fullmatch(str(body.get(key))) for key in ("code", "type"))
     if response.status == HTTPStatus.TOO_MANY_REQUESTS and is_billing:
         msg = f"the provider account has no credit left or is at a spending limit ({details}): waiting does not help"
         raise PermanentError(msg, kind=Kind.REFUSED)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from reconciler.circuit_breaker import CircuitBreaker
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.errors import Kind, PermanentError, error_location
 from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, canonical_file
@@ -28,7 +29,7 @@ from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
 from reconciler.redacted_provider import redacted
 from reconciler.redaction import KNOWN_SECRETS
-from reconciler.throttle import CircuitBreaker, Throttle
+from reconciler.throttle import Throttle
 from reconciler.wiring.monitoring import Observers
 
 

@@ -193,7 +193,7 @@ def test_a_newer_release_of_a_dependency_is_not_installed_and_gets_no_key(tmp_pa
     runtime.mkdir()
     (runtime / "uv").write_text(f'#!/bin/sh\nenv >> {tmp_path / "uv-saw"}\nexec {PYTHON.with_name("uv")} "$@"\n')
     (runtime / "uv").chmod(0o755)
-    job.environ.update(PIP_FIND_LINKS=job.sdist("aiolimiter", "links"), PATH=f"{runtime}:{PATH}")
+    job.environ.update(PIP_FIND_LINKS=job.sdist("platformdirs", "links"), PATH=f"{runtime}:{PATH}")
     ran = job.validate()
     saw = (tmp_path / "uv-saw").read_text(encoding="utf-8")
 

@@ -69,9 +69,9 @@ BUGS = (
     ),
     Bug(
         "drop Retry-After",
-        "transport.py",
-        "self._throttle.pause_for(response.retry_after_s)",
-        "self._throttle.pause_for(0)",
+        "throttle.py",
+        "            self.pause_for(permit.pause_s)\n",
+        "            self.pause_for(0)\n",
     ),
     Bug(
         "count a failed observation as absence",
@@ -125,7 +125,7 @@ BUGS = (
     ),
     Bug(
         "check whether a request is wanted before its turn in the rate limiter, and not after",
-        "throttle.py",
+        "preflight.py",
         "    if is_wanted is not None and not is_wanted():\n",
         "    if is_wanted is not None and not is_wanted:\n",
     ),
@@ -457,7 +457,7 @@ BUGS = (
     Bug(
         "repeat a read without waiting for the rate limiter",
         "transport.py",
-        "        await self._throttle.acquire_retry()\n",
+        "        await self._throttle.acquire_repeat()\n",
         "",
     ),
     Bug(

@@ -17,6 +17,8 @@ from reconciler.providers import load
 from tests.contract.dialects.services import OPENAI, Service
 
 KEY_VARIABLE = "SIMULATED_KEY"
+RATE_LIMIT = "{requestsPerSecond: 5, burst: 10, concurrency: 4}"
+"""What every Provider document sets, so that an oracle can tell what is too fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,7 @@ def _provider(account: str, base_url: str, service: Service, *, is_broken: bool)
         f"  options: {json.dumps(dict(service.options))}\n"
         f"  baseUrl: {base_url}\n"
         f"  credentials: {{env: {KEY_VARIABLE}}}\n"
+        f"  rateLimit: {RATE_LIMIT}\n"
     )
 
 

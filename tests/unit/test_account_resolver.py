@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reconciler.controller.account_resolver import SEARCHED_MAX, AccountResolver, accounts_by_name
+from reconciler.controller.account_resolver import (
+    CONCURRENCY_MAX,
+    SEARCHED_MAX,
+    AccountResolver,
+    accounts_by_name,
+)
 from reconciler.controller.resolved_account import SpecProblem, diagnose
 from reconciler.model.exit_code import ExitCode
 from reconciler.model.job import Account, CredentialScope
@@ -25,7 +32,9 @@ def test_a_provider_type_name_resolves_to_the_default_account_of_the_vendor() ->
 
     assert found.account == ACCOUNT
     assert found.credentials is None
-    assert found.rate == found.type.rate
+    assert found.rate == replace(found.type.rate, requests_per_second_max=math.inf, concurrency_max=CONCURRENCY_MAX), (
+        "the type says where the pace begins, and nothing is a ceiling"
+    )
     assert found.scope == CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
 
 
@@ -35,7 +44,7 @@ def test_a_provider_document_sets_the_url_options_credential_and_rate_limit() ->
         baseUrl="https://EU.example:443/v1/",
         credentials={"env": "EU_KEY"},
         options={"project": "proj_1"},
-        rateLimit={"burst": "3"},
+        rateLimit={"burst": "3", "requestsPerSecond": "2"},
     )
     operator = Operator({"RECONCILE_TRUST": "EU_KEY=eu.example"})
     found = account_of(AccountResolver(revision(located(document)), operator).of("research"))
@@ -44,7 +53,11 @@ def test_a_provider_document_sets_the_url_options_credential_and_rate_limit() ->
     assert found.credentials == document.spec.credentials
     assert found.scope == CredentialScope("eu.example:443", "EU_KEY")
     assert found.rate == Rate(
-        requests_per_second=found.type.rate.requests_per_second, burst=3, concurrency=found.type.rate.concurrency
+        requests_per_second=2.0,
+        burst=3,
+        concurrency=found.type.rate.concurrency,
+        requests_per_second_max=2.0,
+        concurrency_max=CONCURRENCY_MAX,
     )
 
 

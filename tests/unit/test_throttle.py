@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from reconciler.circuit_breaker import FAILURES_MAX, PAUSE_MAX_S, CircuitBreaker
 from reconciler.errors import Delivered, TransientError
 from reconciler.ports import Rate
-from reconciler.throttle import FAILURES_MAX, PAUSE_MAX_S, CircuitBreaker, Throttle
+from reconciler.throttle import Throttle
 from tests.support.clock import in_virtual_time
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.errors import Delivered, PermanentError, TransientError
 from reconciler.ports import Rate, Response
-from reconciler.transport import HttpTransport, Throttle
+from reconciler.preflight import abort_unless
+from reconciler.transport import SENDS_MAX, HttpTransport, Throttle
 from tests.support.clock import in_virtual_time
 
 FREELY = Rate(requests_per_second=1000, burst=1000, concurrency=8)
@@ -72,6 +73,87 @@ def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_eithe
         results = await asyncio.gather(*sent, return_exceptions=True)
 
         assert [type(each) for each in results] == [Response, TransientError, TransientError]
+        assert transport.requests == 1
+
+    in_virtual_time(main)
+
+
+def refusing(times: int, status: int = 429, body: bytes = b"", headers: tuple[tuple[bytes, bytes], ...] = ()) -> App:
+    """Return an application that refuses the first requests, and then answers."""
+    calls = 0
+
+    async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
+        nonlocal calls
+        calls += 1
+        is_refused = calls <= times
+        start = {"status": status if is_refused else 200, "headers": list(headers) if is_refused else []}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": body if is_refused else b"{}"})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "body"),
+    [
+        ("GET", 429, b""),
+        ("GET", 503, b"the engine is overloaded"),
+        ("GET", 529, b""),
+        ("POST", 429, b""),
+        ("POST", 400, b'{"__type": "ThrottlingException"}'),
+    ],
+)
+def test_a_look_that_is_refused_for_the_rate_is_sent_again_more_slowly(method: str, status: int, body: bytes) -> None:
+    async def main() -> None:
+        transport = in_process(refusing(2, status, body))
+        answer = await transport.send(method, "/jobs")
+
+        assert answer.status == 200
+        assert transport.requests == 3
+
+    in_virtual_time(main)
+
+
+def test_a_look_waits_for_a_short_retry_after_and_is_sent_again() -> None:
+    async def main() -> None:
+        transport = in_process(refusing(1, headers=((b"retry-after", b"3"),)))
+        answer = await transport.send("GET", "/jobs")
+
+        assert answer.status == 200
+        assert asyncio.get_running_loop().time() == pytest.approx(3, abs=0.01)
+
+    in_virtual_time(main)
+
+
+def test_a_look_that_is_always_refused_is_given_up() -> None:
+    async def main() -> None:
+        transport = in_process(refusing(1000))
+        answer = await transport.send("GET", "/jobs")
+
+        assert answer.status == 429
+        assert transport.requests == SENDS_MAX
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 429), ("GET", 429), ("POST", 529)])
+def test_a_change_that_is_refused_for_the_rate_is_left_to_its_receipt(method: str, status: int) -> None:
+    async def main() -> None:
+        transport = in_process(refusing(1, status))
+        with abort_unless(lambda: True):
+            answer = await transport.send(method, "/jobs/a/cancel")
+
+        assert answer.status == status
+        assert transport.requests == 1
+
+    in_virtual_time(main)
+
+
+def test_an_overload_does_not_tell_whether_a_post_had_an_effect_so_it_is_not_sent_again() -> None:
+    async def main() -> None:
+        transport = in_process(refusing(1, 529))
+
+        assert (await transport.send("POST", "/comments")).status == 529
         assert transport.requests == 1
 
     in_virtual_time(main)

@@ -1,0 +1,171 @@
+"""The pace of one account's requests: it rises while requests succeed, and halves when the provider throttles one.
+
+Rules:
+
+- A throttled request (429, or a response that says overloaded) halves the pace. Throttled requests that were sent
+  before the last halving are of the same burst, and count once.
+- The pace at which the provider throttled is remembered. Below it the pace recovers quickly. Near it the pace rises
+  slowly, so that few requests are throttled. Far above it, or without one, the pace rises with each response.
+- Only a request that waited for its turn raises the pace, because few requests show nothing about the limit.
+- The pace never exceeds the ceiling that a document sets.
+
+Pure: the time is an argument, in seconds of any clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+from reconciler.ports import Rate
+
+SLOWEST = 1 / 60
+"""The lowest pace, in requests per second: a provider that throttles every request still gets one a minute."""
+GAIN = 0.7
+"""How much each response adds to the pace while nothing was throttled. The pace doubles in about a second."""
+STEP_S = 0.25
+"""Near a known limit the pace rises at most this often, so that a fast account does not reach it at once."""
+QUICKLY_TO = 0.9
+"""The part of a known limit up to which the pace recovers quickly."""
+RECOVERY = 0.25
+"""The part of the way to the known limit that one step recovers."""
+PROBE = 0.0005
+"""From there on, the n-th step adds n times this part of the known limit: slowly at first, then faster."""
+FORGET_ABOVE = 1.5
+"""A known limit no longer holds once requests succeed at this multiple of it."""
+BURST_S = 0.05
+"""With a known limit, at most the requests of this many seconds are sent at once."""
+LOW = 8
+"""The last requests of a long window are spread over it, once no more than this many are left."""
+LONG_WINDOW_S = 5.0
+ROUNDING = 1e-6
+"""The part of a request that may be missing, because sums of floats round."""
+
+
+class LimitedBy(StrEnum):
+    """What limits the pace."""
+
+    NOTHING = "nothing"
+    """The pace rises as soon as more requests wait."""
+    CEILING = "ceiling"
+    """The `rateLimit` of the Provider document, or a rate that the program sets."""
+    THROTTLING = "throttling"
+    """The provider throttled requests at a higher pace."""
+    HEADERS = "headers"
+    """The provider's rate-limit headers."""
+
+
+class Pace:
+    """The pace of one account: a token bucket whose rate adapts to the responses."""
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate = rate
+        self._ceiling = rate.requests_per_second_max or rate.requests_per_second
+        self._per_second = min(rate.requests_per_second, self._ceiling)
+        self._tokens = float(rate.burst)
+        self._at = now
+        self._known_limit: float | None = None
+        """The pace at which the provider throttled last."""
+        self._halved_at = -math.inf
+        self._stepped_at = -math.inf
+        self._probes = 0
+        self._has_succeeded = False
+        """Whether a request succeeded since the pace was halved."""
+        self._spread, self._spread_until = math.inf, -math.inf
+
+    def per_second(self, now: float) -> float:
+        """Return how many requests per second are sent now, if that many wait."""
+        return min(self._per_second, self._spread) if now < self._spread_until else self._per_second
+
+    @property
+    def at_once(self) -> int:
+        """The most requests under way: as many as the rate begins with, and more at a higher pace."""
+        begin, most = self._rate.concurrency, self._rate.concurrency_max or self._rate.concurrency
+        grown = math.ceil(begin * self._per_second / self._rate.requests_per_second)
+        return min(max(begin, grown), max(begin, most))
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether no request succeeded since the provider throttled one."""
+        return self._known_limit is not None and not self._has_succeeded
+
+    def limited_by(self, now: float) -> LimitedBy:
+        """Return what limits the pace."""
+        if now < self._spread_until and self._spread < self._per_second:
+            return LimitedBy.HEADERS
+        if self._known_limit is not None:
+            return LimitedBy.THROTTLING
+        return LimitedBy.CEILING if self._per_second >= self._ceiling else LimitedBy.NOTHING
+
+    def wait_s(self, now: float) -> float:
+        """Return how long the next request must wait, in seconds."""
+        self._refill(now)
+        missing = 1 - self._tokens
+        return missing / self.per_second(now) if missing > ROUNDING else 0.0
+
+    def take(self, now: float) -> None:
+        """Count a request that is sent."""
+        self._refill(now)
+        self._tokens -= 1
+
+    def succeeded(self, now: float, *, has_waited: bool) -> None:
+        """Record a request that was not throttled. `has_waited` is whether it had to wait for the pace."""
+        self._refill(now)
+        self._has_succeeded = True
+        if not has_waited:
+            return
+        if self._known_limit is None:
+            self._per_second += GAIN
+        elif now - self._stepped_at >= STEP_S:
+            self._stepped_at = now
+            self._step(self._known_limit)
+        self._per_second = min(self._per_second, self._ceiling)
+
+    def throttled(self, now: float, sent_at: float, allowed_per_second: float | None = None) -> None:
+        """Record that the provider throttled a request.
+
+        Args:
+            now: the time.
+            sent_at: when the request was sent.
+            allowed_per_second: the rate that the provider says it allows, if it does.
+        """
+        if sent_at < self._halved_at:
+            return
+        self._refill(now)
+        # While every request is throttled, each halving is only a longer pause and says nothing about the limit.
+        if self._has_succeeded or self._known_limit is None:
+            self._known_limit = min(self._per_second, allowed_per_second or math.inf)
+        self._per_second = max(SLOWEST, min(self._per_second, self._known_limit) / 2)
+        self._has_succeeded = False
+        self._probes = 0
+        self._halved_at = self._stepped_at = now
+        self._tokens = min(self._tokens, 0.0)
+
+    def window(self, now: float, remaining: int, reset_s: float) -> None:
+        """Obey headers that say how many requests are left in a window that ends in `reset_s` seconds."""
+        if 0 < remaining <= LOW and reset_s > LONG_WINDOW_S:
+            self._refill(now)
+            self._spread, self._spread_until = remaining / reset_s, now + reset_s
+        elif now < self._spread_until and remaining > LOW:
+            self._refill(now)
+            self._spread_until = -math.inf
+
+    def _step(self, known_limit: float) -> None:
+        """Raise the pace once, below or near a known limit."""
+        if self._per_second < known_limit / 2:
+            self._per_second = min(self._per_second * 2, known_limit / 2)
+        elif self._per_second < known_limit * QUICKLY_TO:
+            self._per_second += (known_limit - self._per_second) * RECOVERY
+        else:
+            self._probes += 1
+            self._per_second += known_limit * PROBE * self._probes
+            if self._per_second > known_limit * FORGET_ABOVE:
+                self._known_limit = None
+
+    def _refill(self, now: float) -> None:
+        burst = float(self._rate.burst)
+        if self._known_limit is not None:
+            burst = max(1.0, min(burst, self._known_limit * BURST_S))
+        if now > self._at:
+            self._tokens = min(burst, self._tokens + (now - self._at) * self.per_second(now))
+            self._at = now

@@ -1,0 +1,178 @@
+"""Read what a response says about the request rate: whether it throttles, and how many requests are left until when.
+
+Rules: pure and total. A header that cannot be understood says nothing.
+
+Sources: the headers `ratelimit`, `ratelimit-policy`, `ratelimit-remaining` and `ratelimit-reset` of the IETF drafts
+draft-ietf-httpapi-ratelimit-headers-03 to -10; `x-ratelimit-*-requests` of OpenAI and Azure; `anthropic-ratelimit-*`;
+botocore 1.44.5 `retries/standard.py` for the codes of AWS; google-genai 3.4.0 `errors.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from reconciler.time_headers import RETRY_AFTER_MAX_S
+
+OVERLOADED = 529
+"""The status with which Anthropic and others say that they are overloaded."""
+THROTTLING_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""The codes with which AWS throttles a request, mostly with the status 400."""
+OUT_OF_CREDIT = re.compile(r"insufficient_quota|credit_balance_exhausted|\w*_(spend|usage)_limit_exceeded")
+"""Codes of a 429 that is not about the rate (learn.microsoft.com, dev-proxy, "openai-insufficient-quota")."""
+_RATE_WORDS = re.compile(
+    rb"overload|slow.?down|throttl|rate.?limit|too many requests|resource.?exhausted|server.{0,4}busy|at capacity",
+    re.IGNORECASE,
+)
+_GOOGLE_WORDS = re.compile(rb'"(RESOURCE_EXHAUSTED|(user)?RateLimitExceeded)"', re.IGNORECASE)
+_SEARCHED = 4096
+"""The bytes of a body in which words are searched."""
+
+_FAMILIES = (
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("ratelimit-remaining", "ratelimit-reset"),
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+)
+_PARTS = re.compile(r"([0-9]*\.?[0-9]+)(ms|[hms])")
+_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PARAMETER = re.compile(r"(?:^|[;,\s])(r|t|q|w|remaining|reset|limit)=([0-9]+(?:\.[0-9]+)?)")
+_EPOCH_FROM = 1e9
+"""A number of seconds from here on is a time since 1970, not a duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateSignal:
+    """What one response says about the request rate."""
+
+    is_throttled: bool = False
+    """Whether the provider throttled the request."""
+    remaining: int | None = None
+    """How many requests are left in the current window."""
+    reset_s: float | None = None
+    """How long the current window lasts, in seconds."""
+    allowed_per_second: float | None = None
+    """The rate that the provider says it allows."""
+
+
+def rate_signal(status: int, headers: Mapping[str, str], body: bytes, at: datetime | None) -> RateSignal:
+    """Return what a response says. The names of `headers` are lower-case; `at` is its `Date`."""
+    throttled = is_throttled(status, headers, body)
+    windows = [*_windows(headers, at)]
+    if not windows:
+        return RateSignal(throttled, allowed_per_second=_policy(headers))
+    # The tightest window holds; of several that are used up, the one that lasts longest.
+    remaining, reset_s = min(windows, key=lambda each: (each[0], -each[1]))
+    return RateSignal(throttled, remaining, reset_s, _policy(headers))
+
+
+def is_throttled(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the provider refused a request because of its rate, or because the provider is overloaded."""
+    match status:
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return not _is_out_of_credit(body)
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return aws_code(headers, body) in THROTTLING_CODES or bool(_RATE_WORDS.search(body[:_SEARCHED]))
+        case HTTPStatus.FORBIDDEN:
+            return bool(_GOOGLE_WORDS.search(body[:_SEARCHED]))
+        case _ if status == OVERLOADED:
+            return True
+        case _:
+            return status >= HTTPStatus.BAD_REQUEST and aws_code(headers, body) in THROTTLING_CODES
+
+
+def aws_code(headers: Mapping[str, str], body: bytes) -> str | None:
+    """Return the code of an AWS error, such as `ConflictException`; None if the response contains no code."""
+    code = headers.get("x-amzn-errortype") or _object(body).get("__type")
+    return code.partition(":")[0].rpartition("#")[2] if isinstance(code, str) and code else None
+
+
+def _is_out_of_credit(body: bytes) -> bool:
+    error = _object(body).get("error")
+    words = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
+    return any(OUT_OF_CREDIT.fullmatch(str(each)) for each in words)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _windows(headers: Mapping[str, str], at: datetime | None) -> Iterator[tuple[int, float]]:
+    """Yield each window that the headers tell, as the requests that are left and the seconds until it ends."""
+    for left, end in _FAMILIES:
+        remaining, reset_s = _count(headers.get(left)), _duration_s(headers.get(end), at)
+        if remaining is not None and reset_s is not None:
+            yield remaining, min(reset_s, RETRY_AFTER_MAX_S)
+    # `limit=9, remaining=0, reset=55` in one draft is one window; `"a";r=0;t=55, "b";r=9;t=5` in another is two.
+    text = headers.get("ratelimit", "")
+    for item in [text] if "remaining=" in text else text.split(","):
+        told = {name: float(value) for name, value in _PARAMETER.findall(item)}
+        left_s = told.get("t", told.get("reset"))
+        count = told.get("r", told.get("remaining"))
+        if count is not None and left_s is not None:
+            yield int(count), min(left_s, RETRY_AFTER_MAX_S)
+
+
+def _policy(headers: Mapping[str, str]) -> float | None:
+    """Return the rate of the strictest policy, such as 2 for `"api";q=600;w=300`; None if there is none."""
+    rates = []
+    for item in headers.get("ratelimit-policy", "").split(","):
+        told = {name: float(value) for name, value in _PARAMETER.findall(item)}
+        quota = told.get("q", _count(item.partition(";")[0].strip()))
+        if quota and told.get("w"):
+            rates.append(quota / told["w"])
+    return min(rates, default=None)
+
+
+def _count(text: str | None) -> int | None:
+    value = _number(text)
+    return int(value) if value is not None and value >= 0 else None
+
+
+def _duration_s(text: str | None, at: datetime | None) -> float | None:
+    """Return the seconds of `20`, `6m0s`, `20ms`, a time since 1970, or an RFC 3339 time; None for any other text."""
+    value = _number(text)
+    if value is not None and value < _EPOCH_FROM:
+        return value if value >= 0 else None
+    if value is not None:
+        return max(0.0, value - at.timestamp()) if at is not None else None
+    word = (text or "").strip()
+    if word and not _PARTS.sub("", word):
+        return sum(float(number) * _UNIT_S[unit] for number, unit in _PARTS.findall(word))
+    try:
+        until = datetime.fromisoformat(word)
+    except ValueError:
+        return None
+    return max(0.0, (until - at).total_seconds()) if at is not None and until.tzinfo is not None else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

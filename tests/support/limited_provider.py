@@ -1,0 +1,58 @@
+"""A provider that allows so many requests a second and refuses the others, with or without saying when to come again.
+
+Rules: time is an argument. A refused request uses nothing up, as in most token buckets.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+Answer = tuple[int, dict[str, str]]
+
+
+class Hint(Enum):
+    """How a provider says what it allows."""
+
+    NEITHER = "neither"
+    RETRY_AFTER = "Retry-After"
+    HEADERS = "headers"
+
+
+@dataclass(slots=True)
+class LimitedProvider:
+    """A token bucket of a second's requests. `served` and `refused` count the answers."""
+
+    per_second: float
+    hint: Hint = Hint.NEITHER
+    served: int = 0
+    refused: int = 0
+    _used: float = 0.0
+    """How many requests of the bucket are used up."""
+    _at: float = 0.0
+
+    @property
+    def refused_part(self) -> float:
+        """Which part of all answers were refusals."""
+        return self.refused / max(1, self.served + self.refused)
+
+    def answer(self, now: float) -> Answer:
+        """Return the status and the headers for a request that arrives now."""
+        self._used = max(0.0, self._used - (now - self._at) * self.per_second)
+        self._at = now
+        left = max(1.0, self.per_second) - self._used
+        is_allowed = left >= 1
+        if is_allowed:
+            self._used += 1
+            left -= 1
+        self.served += is_allowed
+        self.refused += not is_allowed
+        wait_s = max(0.0, 1 - left) / self.per_second
+        headers = {}
+        if self.hint is Hint.RETRY_AFTER and not is_allowed:
+            headers["retry-after"] = str(math.ceil(wait_s))
+        if self.hint is Hint.HEADERS:
+            headers["x-ratelimit-remaining-requests"] = str(int(left))
+            headers["x-ratelimit-reset-requests"] = f"{math.ceil(wait_s * 1000)}ms"
+        return (200 if is_allowed else 429), headers
