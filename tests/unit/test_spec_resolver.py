@@ -227,7 +227,7 @@ INSIDE = located(a_spec("stops", provider="kept"), "team/stops.yaml")
         {"also": located(a_spec("stops", provider="nowhere"), "elsewhere/x.yaml")},
         {"also": located(a_spec("stops", provider="kept", jobId="ftjob-2"), "elsewhere/x.yaml")},
     ],
-    ids=["is not valid", "names no provider that there is", "may not use the account"],
+    ids=["is not valid", "names an unknown provider", "may not use the account"],
 )
 def test_a_document_outside_allowed_paths_cannot_stop_a_spec_with_the_same_name(
     outside: dict[str, Any],

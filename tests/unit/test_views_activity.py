@@ -1,4 +1,4 @@
-"""What is told of a run while it goes on."""
+"""What is reported about a run while it is running."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def told(*events: PassEvent) -> tuple[list[str], Activity]:
         ([AWAY, replace(SEEN, has_observed=False)], ["main: cannot be observed: cannot connect"]),
     ],
 )
-def test_an_event_is_a_line_where_it_is_news(events: list[PassEvent], lines: list[str]) -> None:
+def test_an_event_is_reported_as_a_line_only_if_it_is_new(events: list[PassEvent], lines: list[str]) -> None:
     assert told(*events)[0] == lines
 
 
 @pytest.mark.parametrize("progress", sorted(set(Progress) - {Progress.ACCEPTED}))
-def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repeat(progress: Progress) -> None:
+def test_the_outcome_of_a_request_that_was_not_accepted_is_reported_during_the_run(progress: Progress) -> None:
     lines, activity = told(RequestStarted(CANCEL), RequestEnded(CANCEL, progress, "HTTP 500"))
 
     assert len(lines) == 2
@@ -80,11 +80,11 @@ def test_an_answer_that_is_no_plain_yes_is_a_line_that_the_result_need_not_repea
         ([AWAY], "12s: not observed: main"),
     ],
 )
-def test_what_is_waited_for_is_said_with_the_time_that_it_has_taken(events: list[PassEvent], line: str) -> None:
+def test_the_waiting_line_contains_what_is_pending_and_the_elapsed_time(events: list[PassEvent], line: str) -> None:
     assert told(*events)[1].waiting_text(12.7) == line
 
 
-def test_an_interrupt_says_what_was_sent_and_what_is_open() -> None:
+def test_an_interrupt_reports_sent_requests_open_receipts_and_unobserved_accounts() -> None:
     _, activity = told(RequestStarted(CANCEL), AWAY)
 
     assert (

@@ -21,14 +21,14 @@ ROWS = (a_row("chat"), a_waiting_row(receipts=(CONFIRMED,)), a_stalled_row("odd"
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_description_fits_and_says_all_words(row: Row, width: int) -> None:
+def test_a_description_fits_the_width_and_contains_the_complete_message(row: Row, width: int) -> None:
     text = describe_text(JobDescription(row, a_spec(row.name, reason=LONG), ()), RenderContext(Canvas(width), NOW))
 
     assert max(map(len, text.splitlines())) <= width
     assert LONG in " ".join(text.split())
 
 
-def test_what_happened_is_told_in_order_whoever_said_it() -> None:
+def test_the_history_of_a_job_is_in_chronological_order_for_all_sources() -> None:
     event = JobEvent(NOW - timedelta(minutes=12), "warn", "loss is \x1b[31mhigh")
     checkpoint = JobCheckpoint(NOW - timedelta(minutes=11), 1200, "ft:gpt-4o-mini:ckpt-step-1200")
     row = a_waiting_row(receipts=(CONFIRMED,))
@@ -47,7 +47,7 @@ def test_what_happened_is_told_in_order_whoever_said_it() -> None:
     ]
 
 
-def test_an_end_is_for_good_until_it_is_in_doubt() -> None:
+def test_describe_shows_a_terminal_phase_as_final_unless_it_is_doubted() -> None:
     row = a_row("chat", phase=Phase.CANCELLED)
     ended = replace(row, status=replace(row.status, final=True))
     doubted = replace(row, status=replace(ended.status, doubted_at=NOW))
@@ -56,7 +56,7 @@ def test_an_end_is_for_good_until_it_is_in_doubt() -> None:
     assert "cancelled, in doubt since 2026-11-23" in describe_text(JobDescription(doubted, a_spec(), ()), CONTEXT)
 
 
-def test_causes_stand_before_effects_of_the_same_second() -> None:
+def test_causes_precede_effects_of_the_same_second_in_the_history() -> None:
     row = a_waiting_row(receipts=(replace(CONFIRMED, requested_at=NOW, accepted_at=NOW, attempts=1),))
     assert row.status.job is not None
     job = replace(row.status.job, started_at=NOW, finished_at=NOW)
@@ -79,7 +79,7 @@ def test_causes_stand_before_effects_of_the_same_second() -> None:
     ]
 
 
-def test_limits_and_a_suspension_are_said_as_they_are_written() -> None:
+def test_describe_shows_the_limits_and_the_suspension_of_a_spec() -> None:
     spec = a_spec(
         limits={"maxAge": "24h", "notAfter": "2026-12-01T00:00:00Z"},
         suspend={"reason": "incident 7", "until": "2026-11-25T08:00:00Z"},

@@ -32,7 +32,7 @@ ACCOUNTS = (
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_every_table_fits(width: int) -> None:
+def test_drift_and_provider_tables_fit_the_terminal_width(width: int) -> None:
     context = RenderContext(Canvas(width), NOW)
     drift = drift_text(Drift([with_cancel(a_waiting_row())], UNMANAGED, is_complete=True), context)
     providers = providers_text(ProviderListing(TYPES, ACCOUNTS), context)
@@ -42,7 +42,7 @@ def test_every_table_fits(width: int) -> None:
     assert "support-triage" in drift
 
 
-def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -> None:
+def test_a_long_drift_list_is_shortened_in_text_and_complete_in_json() -> None:
     text = drift_text(Drift([], UNMANAGED, is_complete=True), CONTEXT)
 
     assert "and 10 more: -o json lists them all" in text
@@ -63,7 +63,7 @@ def test_a_long_list_says_how_much_it_leaves_out_and_json_leaves_out_nothing() -
         (DesiredState.OBSERVED, Phase.ABSENT, True),
     ],
 )
-def test_a_job_that_is_not_ready_drifts_where_its_phase_is_not_what_its_spec_wants(
+def test_a_stalled_job_drifts_if_its_phase_contradicts_its_desired_state(
     wanted: DesiredState, phase: Phase, *, drifts: bool
 ) -> None:
     row = a_row(phase=phase, reason=Reason.JOB_FAILED, also=ConditionType.STALLED)
@@ -71,16 +71,16 @@ def test_a_job_that_is_not_ready_drifts_where_its_phase_is_not_what_its_spec_wan
     assert is_drifting(replace(row, wanted=wanted)) is drifts
 
 
-def test_a_job_that_its_limit_cancelled_is_ready_and_does_not_drift() -> None:
+def test_a_job_cancelled_by_its_limit_does_not_drift() -> None:
     assert not is_drifting(a_row(phase=Phase.CANCELLED, reason=Reason.LIMIT_REACHED))
 
 
 @pytest.mark.parametrize("row", [a_row(phase=Phase.PAUSED, unobserved="no answer"), replace(a_row(), wanted=None)])
-def test_what_could_not_be_seen_or_read_is_no_drift(row: Row) -> None:
+def test_an_unobserved_job_or_one_with_an_unreadable_spec_does_not_drift(row: Row) -> None:
     assert not is_drifting(row)
 
 
-def test_an_edit_is_shown_as_the_lines_that_change() -> None:
+def test_an_edit_is_shown_as_a_unified_diff() -> None:
     text = change_text([("specs/a.yaml", "a: 1\nb: \x1b\n", "a: 1\nb: 2\n")], Canvas())
 
     assert text.splitlines() == [
@@ -93,12 +93,12 @@ def test_an_edit_is_shown_as_the_lines_that_change() -> None:
     ]
 
 
-def test_a_spec_for_an_odd_id_is_quoted() -> None:
+def test_an_ambiguous_job_id_is_quoted_in_an_adopted_spec() -> None:
     assert '  jobId: "123:no"\n' in adopted_spec("a", "demo", a_job(id="123:no"), NOW)
     assert "  jobId: ftjob-1\n" in adopted_spec("a", "demo", a_job(id="ftjob-1"), NOW)
 
 
-def test_an_adopted_spec_begins_with_what_a_reviewer_wants_to_know() -> None:
+def test_an_adopted_spec_begins_with_a_comment_about_its_job() -> None:
     told = adopted_spec("a", "demo", a_job(model="gpt\n4o", created_at=NOW), NOW).splitlines()[0]
     untold = adopted_spec("a", "demo", a_job(), NOW).splitlines()[0]
 
@@ -106,7 +106,7 @@ def test_an_adopted_spec_begins_with_what_a_reviewer_wants_to_know() -> None:
     assert untold == "# running when adopted on 2026-11-23"
 
 
-def test_adopting_many_says_how_many() -> None:
+def test_adopting_many_jobs_reports_their_number() -> None:
     files = [(f"specs/{number}.yaml", "running") for number in range(41)]
     text = adopted_text(AdoptedSpecs(files, is_dry=False, is_complete=True), CONTEXT)
 

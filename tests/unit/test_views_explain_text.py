@@ -25,20 +25,20 @@ def page(topic: str) -> str:
     return text
 
 
-def test_every_reason_has_its_advice_in_one_place() -> None:
+def test_every_reason_has_its_advice_in_exactly_one_place() -> None:
     counts = Counter(reason for advice in ADVICE.values() for reason in advice)
 
     assert counts == dict.fromkeys(Reason, 1)
     assert ADVICE.keys() == PLACE_TITLES.keys()
 
 
-def test_a_reason_is_placed_as_the_table_of_decisions_uses_it() -> None:
+def test_the_advice_for_a_reason_is_under_the_condition_that_the_decision_table_uses() -> None:
     misplaced = {row.reason for row in TABLE.values() if row.reason not in ADVICE[PLACE_OF[row.readiness]]}
 
     assert misplaced == set()
 
 
-def test_every_reason_that_is_explained_is_written_by_something() -> None:
+def test_every_explained_reason_is_used_in_the_code() -> None:
     house = Path(reconciler.__file__).parent
     code = [path for path in house.rglob("*.py") if path.name != "reason.py" and path.parent.name != "views"]
     used = set(re.findall(r"\bReason\.([A-Z_]+)\b", "\n".join(path.read_text(encoding="utf-8") for path in code)))
@@ -47,7 +47,7 @@ def test_every_reason_that_is_explained_is_written_by_something() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_reason_is_explained_with_its_paragraph(reason: Reason) -> None:
+def test_the_explanation_of_a_reason_contains_its_paragraph_and_advice(reason: Reason) -> None:
     text = page(reason.lower())
 
     assert text.startswith(f"{reason}: ")
@@ -56,14 +56,14 @@ def test_a_reason_is_explained_with_its_paragraph(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("topic", ["FineTuningJob.spec.limits", "finetuningjob.spec.limits", "spec.limits", "limits"])
-def test_a_field_is_found_by_its_path_or_the_end_of_it(topic: str) -> None:
+def test_a_field_is_found_by_its_path_or_the_end_of_its_path(topic: str) -> None:
     text = page(topic)
 
     assert text.startswith("FineTuningJob.spec.limits: mapping; optional\n")
     assert "maxQueued" in text
 
 
-def test_a_name_that_several_documents_have_is_explained_for_each() -> None:
+def test_a_field_name_in_several_documents_is_explained_for_each() -> None:
     text = page("metadata.name")
 
     assert [line.partition(":")[0] for line in text.splitlines() if line.startswith(("F", "P", "S"))] == [
@@ -73,12 +73,12 @@ def test_a_name_that_several_documents_have_is_explained_for_each() -> None:
     ]
 
 
-def test_the_options_of_a_provider_lead_to_those_of_each_type() -> None:
+def test_the_options_of_a_provider_refer_to_those_of_each_type() -> None:
     assert "openai" in page("Provider.spec.options")
     assert "project" in page("openai")
 
 
-def test_the_overview_names_every_kind_type_and_reason() -> None:
+def test_the_overview_contains_every_kind_type_and_reason() -> None:
     text = overview_text(NOTES, Canvas())
 
     assert all(word in text for word in ("FineTuningJob", "Provider", "Settings", *NAMES, *Reason))
@@ -88,11 +88,11 @@ def test_the_overview_names_every_kind_type_and_reason() -> None:
     ("typed", "meant"),
     [("spec.limts", "spec.limits"), ("desiredstat", "desiredState"), ("CancelNotHonored", "CancelNotHonoured")],
 )
-def test_a_near_miss_is_answered_with_what_was_meant(typed: str, meant: str) -> None:
+def test_a_misspelt_topic_is_answered_with_a_suggestion(typed: str, meant: str) -> None:
     assert explain_text(typed, NOTES, Canvas()) is None
     assert nearest_topic(typed, NOTES) == meant
 
 
-def test_what_is_like_nothing_is_answered_with_nothing() -> None:
+def test_an_unknown_topic_without_a_near_match_has_no_suggestion() -> None:
     assert explain_text("zzz", NOTES, Canvas()) is None
     assert nearest_topic("zzz", NOTES) is None

@@ -34,13 +34,15 @@ def lines_of(report: Report, operation: str = "apply") -> list[dict[str, Any]]:
         (Progress.OVERTAKEN, ["planned_change", "apply_errored"]),
     ],
 )
-def test_a_change_is_a_plan_and_what_became_of_it(progress: Progress | None, types: list[str]) -> None:
+def test_a_change_is_reported_as_planned_started_and_completed_or_errored(
+    progress: Progress | None, types: list[str]
+) -> None:
     lines = lines_of(Report(rows=(with_cancel(a_waiting_row(), progress=progress), a_row("chat"))))
 
     assert [line["type"] for line in lines] == ["version", *types, "change_summary"]
 
 
-def test_a_job_that_is_not_as_wanted_and_that_nothing_is_asked_for_has_drifted() -> None:
+def test_a_job_that_is_not_as_desired_without_a_planned_change_is_reported_as_drift() -> None:
     row = replace(a_stalled_row("gone"), wanted=DesiredState.RUNNING)
     line = lines_of(Report(rows=(row, a_row("chat"))), "plan")[1]
 
@@ -48,7 +50,7 @@ def test_a_job_that_is_not_as_wanted_and_that_nothing_is_asked_for_has_drifted()
     assert line["change"]["resource"]["phase"] == "absent"
 
 
-def test_a_planned_change_says_which_job_and_why() -> None:
+def test_a_planned_change_contains_its_job_and_its_reason() -> None:
     change = lines_of(Report(rows=(with_cancel(a_waiting_row(), why="too dear"),)), "plan")[1]["change"]
 
     assert change["resource"]["name"] == "support-triage"
@@ -56,7 +58,7 @@ def test_a_planned_change_says_which_job_and_why() -> None:
     assert (change["action"], change["because"], change["reason"]) == ("cancel", "DesiredState", "too dear")
 
 
-def test_the_summary_holds_every_exit_code_the_worst_first() -> None:
+def test_the_summary_contains_all_exit_codes_with_the_worst_first() -> None:
     codes = frozenset({ExitCode.STALLED, ExitCode.PROVIDER_UNOBSERVED, ExitCode.REFUSED})
     summary = lines_of(Report(rows=(a_stalled_row("old-run"), a_row()), exit_codes=codes), "plan")[-1]
 
@@ -66,14 +68,14 @@ def test_the_summary_holds_every_exit_code_the_worst_first() -> None:
     assert (summary["jobs"]["stalled"], summary["jobs"]["as_desired"]) == (1, 1)
 
 
-def test_a_diagnostic_has_its_place() -> None:
+def test_a_diagnostic_in_json_contains_its_file_and_line() -> None:
     line = lines_of(Report(diagnostics=(Diagnostic(file="specs/a.yaml", line=7, message="no"),)), "validate")[1]
 
     assert line["diagnostic"]["severity"] == "error"
     assert line["diagnostic"]["range"] == {"filename": "specs/a.yaml", "start": {"line": 7}}
 
 
-def test_every_line_is_ascii_and_has_a_time() -> None:
+def test_every_json_line_is_ascii_and_has_a_timestamp() -> None:
     report = Report(rows=(with_cancel(a_waiting_row(), why="trop élevé \x1b[31m\u202e"),))
 
     assert report_lines(report, replace(CONTEXT, result="plan")).isascii()
@@ -85,7 +87,7 @@ def one(row: Row) -> dict[str, Any]:
     return found[0]
 
 
-def test_a_status_in_json_has_the_words_of_the_status_file() -> None:
+def test_a_status_in_json_has_the_field_names_of_the_status_file() -> None:
     document = one(a_row(receipts=(CONFIRMED,)))
 
     assert list(document) == ["apiVersion", "kind", "metadata", "spec", "status"]
@@ -104,7 +106,7 @@ def test_a_status_in_json_has_the_words_of_the_status_file() -> None:
     assert document["status"]["job"]["finishedAt"] is None
 
 
-def test_a_status_in_json_has_its_whole_spec_and_why_it_could_not_be_observed() -> None:
+def test_a_status_in_json_contains_its_spec_and_the_observation_error() -> None:
     document = FineTuningJob.model_validate(
         {
             "apiVersion": "jobs.reconciler/v1",
@@ -126,5 +128,5 @@ def test_a_status_in_json_has_its_whole_spec_and_why_it_could_not_be_observed() 
     assert told["unobserved"] == "cannot connect"
 
 
-def test_no_jobs_are_an_empty_array() -> None:
+def test_without_jobs_the_json_output_is_an_empty_array() -> None:
     assert json.loads(get_json(Report(), CONTEXT)) == []

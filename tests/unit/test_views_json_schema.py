@@ -32,12 +32,12 @@ def with_spec(document: dict[str, Any], **more: object) -> dict[str, Any]:
     return {**document, "spec": {**document["spec"], **more}}
 
 
-def test_it_is_a_json_schema() -> None:
+def test_the_schema_is_a_valid_json_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
-def test_every_spec_that_ships_fits(path: Path) -> None:
+def test_every_shipped_spec_matches_the_json_schema(path: Path) -> None:
     documents = parse(path.read_text(encoding="utf-8"))
 
     assert documents
@@ -55,7 +55,7 @@ def test_every_spec_that_ships_fits(path: Path) -> None:
         SETTINGS,
     ],
 )
-def test_what_the_product_takes_fits(document: dict[str, Any]) -> None:
+def test_valid_documents_match_the_json_schema(document: dict[str, Any]) -> None:
     assert is_valid(document)
 
 
@@ -73,11 +73,11 @@ def test_what_the_product_takes_fits(document: dict[str, Any]) -> None:
         with_spec(SETTINGS, safety={"maxCancelPercent": 101}),
     ],
 )
-def test_what_the_product_refuses_does_not_fit(document: dict[str, Any]) -> None:
+def test_invalid_documents_do_not_match_the_json_schema(document: dict[str, Any]) -> None:
     assert not is_valid(document)
 
 
-def test_every_field_is_listed_once_after_the_mapping_that_holds_it() -> None:
+def test_every_field_is_listed_once_after_the_mapping_that_contains_it() -> None:
     paths = [note.path for note in field_notes(OPTIONS)]
 
     assert len(paths) == len(set(paths))
@@ -97,7 +97,7 @@ def test_every_field_is_listed_once_after_the_mapping_that_holds_it() -> None:
         ("sandbox.faults", "list of mapping", False),
     ],
 )
-def test_a_field_tells_what_may_stand_there(path: str, type_: str, is_required: bool) -> None:  # noqa: FBT001 - a table
+def test_a_field_note_contains_its_type_and_whether_it_is_required(path: str, type_: str, is_required: bool) -> None:  # noqa: FBT001 - a table
     note = next(note for note in field_notes(OPTIONS) if note.path == path)
 
     assert (note.type, note.is_required) == (type_, is_required)

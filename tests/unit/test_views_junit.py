@@ -10,7 +10,7 @@ from reconciler.views.junit import junit_xml
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_suspended_row, a_waiting_row, with_cancel
 
 
-def test_each_job_is_a_case_that_fails_where_a_person_must_act() -> None:
+def test_each_job_is_a_test_case_that_fails_if_manual_action_is_needed() -> None:
     refused = with_cancel(a_waiting_row("dear"), progress=Progress.REFUSED)
     report = Report(rows=(a_row("chat"), a_stalled_row("odd"), a_suspended_row("held"), refused))
     suite = parseString(junit_xml(report, replace(CONTEXT, result="plan"))).getElementsByTagName("testsuite")[0]  # noqa: S318 - our own
@@ -23,7 +23,7 @@ def test_each_job_is_a_case_that_fails_where_a_person_must_act() -> None:
     assert skipped == ["held"]
 
 
-def test_a_wrong_document_is_a_case_of_its_file() -> None:
+def test_an_invalid_document_is_a_test_case_of_its_file() -> None:
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong", suggestion="mend it")
     text = junit_xml(Report(diagnostics=(found,)), replace(CONTEXT, result="validate"))
 
@@ -31,7 +31,7 @@ def test_a_wrong_document_is_a_case_of_its_file() -> None:
     assert 'message="specs/a.yaml:7: is wrong; mend it"' in text
 
 
-def test_text_that_xml_cannot_hold_is_shown_as_its_escape() -> None:
+def test_characters_that_xml_cannot_contain_are_shown_as_escapes() -> None:
     text = junit_xml(
         Report(rows=(a_stalled_row("odd", message="\x00 <b> & \ufffe \x1b"),)), replace(CONTEXT, result="plan")
     )

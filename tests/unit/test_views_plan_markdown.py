@@ -33,7 +33,7 @@ parts = st.sampled_from(
 )
 
 
-def test_a_change_is_a_row_with_its_reason() -> None:
+def test_a_planned_change_is_a_table_row_with_its_reason() -> None:
     text = plan_markdown(Report(rows=(with_cancel(a_waiting_row(), why="too dear"), a_row("chat"))), CONTEXT)
 
     assert text.splitlines()[0] == "### Plan: 1 to cancel"
@@ -61,12 +61,12 @@ def test_a_change_is_a_row_with_its_reason() -> None:
         ("job-28 of run-7", "job-28 of run-7"),
     ],
 )
-def test_foreign_text_makes_no_markup_and_notifies_nobody(text: str, shown: str) -> None:
+def test_external_text_creates_no_markup_and_no_mentions(text: str, shown: str) -> None:
     assert escaped(text) == shown
 
 
 @pytest.mark.parametrize("jobs", [10, 250, 251, 2_000])
-def test_a_comment_is_never_too_long_and_is_cut_between_rows(jobs: int) -> None:
+def test_a_comment_stays_within_its_size_limit_and_is_cut_between_rows(jobs: int) -> None:
     rows = tuple(with_cancel(a_waiting_row(name=f"job-{number:04}"), why="@" * 60) for number in range(jobs))
     text = plan_markdown(Report(rows=rows), CONTEXT)
     last = next(line for line in reversed(text.splitlines()) if "job-" in line)
@@ -76,7 +76,7 @@ def test_a_comment_is_never_too_long_and_is_cut_between_rows(jobs: int) -> None:
     assert ("_Cut after" in text) is (f"job-{jobs - 1:04}" not in text)
 
 
-def test_what_is_wrong_comes_before_what_may_be_cut() -> None:
+def test_diagnostics_and_refusals_come_before_stalled_jobs() -> None:
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
     refused = with_cancel(a_waiting_row(), progress=Progress.REFUSED)
     text = plan_markdown(Report(rows=(refused, a_stalled_row("odd")), diagnostics=(found,)), CONTEXT)
@@ -84,7 +84,7 @@ def test_what_is_wrong_comes_before_what_may_be_cut() -> None:
     assert text.index("specs/a.yaml:<!-- -->7: is wrong") < text.index("Refused: none of these") < text.index("Stalled")
 
 
-def test_a_plan_whose_changes_are_refused_says_how_many_in_its_title_and_how_to_go_on_as_code() -> None:
+def test_a_refused_plan_has_the_number_in_its_title_and_shows_how_to_approve_it() -> None:
     refused = with_cancel(a_waiting_row(), progress=Progress.REFUSED)
     refusal = Refusal(
         scope="overall",
@@ -104,7 +104,7 @@ def test_a_plan_whose_changes_are_refused_says_how_many_in_its_title_and_how_to_
 
 
 @given(st.lists(parts | st.text(max_size=3), max_size=10).map("".join))
-def test_no_piece_of_foreign_text_is_a_reference_and_together_they_are_the_text(text: str) -> None:
+def test_no_piece_of_escaped_text_is_a_reference_and_no_text_is_lost(text: str) -> None:
     pieces = [re.sub(r"\\([\\`*_\[\]<>|~$&])", r"\1", piece) for piece in escaped(text).split(BREAK)]
 
     assert [piece for piece in pieces if REFERENCES.search(piece)] == []

@@ -38,7 +38,7 @@ def text_of(*rows: Row, width: int = 80, accounts: tuple[AccountReport, ...] = (
     return plan_text(Report(rows=rows, accounts=accounts), RenderContext(Canvas(width), NOW))
 
 
-def test_a_change_tells_what_why_since_when_and_where() -> None:
+def test_a_planned_change_shows_its_reason_its_age_its_job_and_its_spec() -> None:
     text = text_of(*MIXED)
 
     assert text.startswith(
@@ -50,13 +50,13 @@ def test_a_change_tells_what_why_since_when_and_where() -> None:
     )
 
 
-def test_the_last_line_sums_up() -> None:
+def test_the_last_line_of_a_plan_is_its_summary() -> None:
     text = text_of(*MIXED, width=120)
 
     assert text.splitlines()[-1] == ("Plan: 1 to cancel; 3 as desired; 1 stalled; 1 suspended.")
 
 
-def test_what_a_look_shows_of_progress_is_told() -> None:
+def test_a_plan_shows_the_observed_progress_of_a_job() -> None:
     seen = a_job(estimated_finish_at=NOW + timedelta(hours=15), trained_tokens=5120)
     text = text_of(replace(with_cancel(a_waiting_row()), seen=seen), width=120)
 
@@ -64,7 +64,7 @@ def test_what_a_look_shows_of_progress_is_told() -> None:
     assert "  left   15h if nothing stops it, until 2026-11-24 05:15 UTC (25 % of the way)\n" in text
 
 
-def test_a_job_that_has_ended_has_nothing_left() -> None:
+def test_a_finished_job_shows_no_remaining_time() -> None:
     seen = a_job(Phase.SUCCEEDED, estimated_finish_at=NOW + timedelta(hours=15))
     text = text_of(replace(with_cancel(a_row(phase=Phase.SUCCEEDED)), seen=seen))
 
@@ -72,7 +72,7 @@ def test_a_job_that_has_ended_has_nothing_left() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
-def test_what_does_not_fit_beside_a_job_stands_below_it(width: int) -> None:
+def test_a_message_that_does_not_fit_beside_its_job_is_shown_below_it(width: int) -> None:
     text = text_of(a_stalled_row("old-run", message="word " * 30), a_stalled_row("chat", message="short"), width=width)
 
     assert max(map(len, text.splitlines())) <= width
@@ -80,7 +80,7 @@ def test_what_does_not_fit_beside_a_job_stands_below_it(width: int) -> None:
     assert "  chat  JobNotFound\n    short\n" in text
 
 
-def test_a_limit_and_an_earlier_attempt_are_told() -> None:
+def test_a_plan_shows_the_limit_and_earlier_attempts_of_a_change() -> None:
     row = a_row("stubborn", phase=Phase.QUEUED, started_at=None, receipts=(OPEN,))
     text = text_of(with_cancel(row, why="maxAge 24h", because=Because.LIMIT_REACHED, is_first_attempt=False))
 
@@ -89,7 +89,7 @@ def test_a_limit_and_an_earlier_attempt_are_told() -> None:
     assert "again  requested 2 times before, last at 2026-11-23 14:05 UTC" in text
 
 
-def test_of_many_changes_none_is_left_out() -> None:
+def test_a_plan_lists_every_change_even_if_there_are_many() -> None:
     names = [f"sweep-{number:02}" for number in range(40)]
     text = text_of(*(with_cancel(a_waiting_row(name)) for name in names))
 
@@ -97,14 +97,14 @@ def test_of_many_changes_none_is_left_out() -> None:
     assert "Plan: 40 to cancel" in text
 
 
-def test_one_reason_for_many_is_written_once_on_a_terminal_and_on_each_line_of_a_log() -> None:
+def test_a_shared_reason_is_shown_once_on_a_terminal_and_on_each_line_of_a_log() -> None:
     rows = [with_cancel(a_waiting_row(f"sweep-{number:02}"), why="started twice") for number in range(12)]
 
     assert text_of(*rows).count("started twice") == 1
     assert text_of(*rows, width=UNLIMITED_WIDTH).count("started twice") == 12
 
 
-def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:
+def test_changes_refused_by_the_guard_are_listed_but_not_planned() -> None:
     rows = [with_cancel(a_stalled_row(f"sweep-{number:02}"), progress=Progress.REFUSED) for number in range(25)]
     text = text_of(*rows)
 
@@ -113,11 +113,11 @@ def test_what_the_guard_refuses_is_listed_but_not_planned() -> None:
     assert "Plan: 25 refused." in text
 
 
-def test_no_change_is_said_in_words() -> None:
+def test_a_plan_without_changes_says_nothing_to_change() -> None:
     assert text_of(a_row()).startswith("Nothing to change.\n")
 
 
-def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> None:
+def test_an_unobserved_account_is_reported_once_for_all_its_jobs() -> None:
     report = AccountReport(
         name="azure-eastus",
         account=AZURE,
@@ -133,21 +133,21 @@ def test_an_account_that_could_not_be_seen_is_told_once_for_all_its_jobs() -> No
     assert "2 not seen." in text
 
 
-def test_a_job_that_was_missed_at_an_account_that_answered_is_told_by_name() -> None:
+def test_an_unobserved_job_of_an_observed_account_is_reported_by_name() -> None:
     answered = AccountReport(name="openai", account=OPENAI, jobs=1, requests=1)
     text = text_of(a_row("lost", unobserved="no answer within 45 s"), accounts=(answered,))
 
     assert "lost  CannotObserveProvider  could not observe: no answer within 45 s" in text
 
 
-def test_of_very_many_stalled_jobs_the_first_are_listed_and_the_rest_counted() -> None:
+def test_a_plan_lists_the_first_twenty_stalled_jobs_and_the_number_of_the_others() -> None:
     text = text_of(*(a_stalled_row(f"job-{number:03}") for number in range(120)))
 
     assert text.count("JobNotFound") == 20
     assert "and 100 more: `reconcile get` lists them all" in text
 
 
-def test_foreign_text_can_neither_steer_the_terminal_nor_the_layout() -> None:
+def test_external_text_cannot_control_the_terminal_or_the_layout() -> None:
     text = text_of(with_cancel(a_waiting_row(), why="\x1b[2J[red]stop[/red]\nPlan: 0 to cancel"))
 
     assert r"the spec wants it: \x1b[2J[red]stop[/red] Plan: 0 to cancel" in text
@@ -156,13 +156,13 @@ def test_foreign_text_can_neither_steer_the_terminal_nor_the_layout() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("times", [1, 12])
-def test_no_line_is_wider_than_the_terminal(width: int, times: int) -> None:
+def test_no_line_of_a_plan_is_wider_than_the_terminal(width: int, times: int) -> None:
     text = text_of(*(MIXED * times), width=width)
 
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_colours_are_there_only_when_asked_for() -> None:
+def test_a_plan_is_coloured_only_if_colour_is_enabled() -> None:
     report = Report(rows=MIXED)
     coloured = plan_text(report, RenderContext(Canvas(80, has_color=True), NOW))
 

@@ -41,7 +41,7 @@ def text_of(report: Report, width: int = 400) -> str:
 
 
 @pytest.mark.parametrize("width", [60, 200])
-def test_a_line_with_a_place_stays_whole_at_any_width(width: int) -> None:
+def test_a_diagnostic_stays_on_one_line_at_any_width(width: int) -> None:
     text = text_of(Report(diagnostics=(EMPTY, MISSPELT)), width)
 
     assert text == (
@@ -51,7 +51,7 @@ def test_a_line_with_a_place_stays_whole_at_any_width(width: int) -> None:
     )
 
 
-def test_a_refusal_tells_the_numbers_and_how_to_go_on() -> None:
+def test_a_refusal_contains_its_numbers_and_how_to_approve_it() -> None:
     names = tuple(f"sweep-{number:02}" for number in range(25))
     text = text_of(Report(refusals=(a_refusal("openai", names),)))
 
@@ -61,7 +61,7 @@ def test_a_refusal_tells_the_numbers_and_how_to_go_on() -> None:
     assert "--allow-cancels 25" in text
 
 
-def test_two_refusals_ask_for_one_approval_that_covers_both() -> None:
+def test_two_refusals_suggest_one_approval_that_covers_both() -> None:
     refusals = (a_refusal("openai", ("a", "b", "c")), a_refusal("overall", ("a", "b", "c", "d")))
     text = text_of(Report(refusals=refusals))
 
@@ -70,7 +70,7 @@ def test_two_refusals_ask_for_one_approval_that_covers_both() -> None:
     assert "--allow-cancels 4" in text
 
 
-def test_what_stopped_most_is_told_last() -> None:
+def test_problems_are_sorted_with_the_most_severe_last() -> None:
     report = Report(
         notices=("a status was discarded",),
         diagnostics=(MISSPELT,),
@@ -86,7 +86,7 @@ def test_what_stopped_most_is_told_last() -> None:
     ]
 
 
-def test_running_out_of_time_says_which_clock_it_was_and_what_was_left() -> None:
+def test_an_expired_timeout_is_reported_by_its_option_with_the_unfinished_jobs() -> None:
     rows = (a_waiting_row(), replace(a_row("chat"), unobserved=Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, "no answer")))
     waited = Expired(ExpiredClock.WAIT, 10.0, ("support-triage",))
     failed = Expired(ExpiredClock.TIMEOUT, 300.0, ("chat",))
@@ -108,7 +108,7 @@ def test_running_out_of_time_says_which_clock_it_was_and_what_was_left() -> None
         ((EMPTY, MISSPELT), "1 error and 1 warning in 2 files."),
     ],
 )
-def test_a_validation_ends_in_a_verdict(found: tuple[Diagnostic, ...], verdict: str) -> None:
+def test_the_last_line_of_a_validation_is_its_verdict(found: tuple[Diagnostic, ...], verdict: str) -> None:
     text = validation_text(Report(diagnostics=found), RenderContext(Canvas(80), NOW))
 
     assert text.splitlines()[-1] == verdict

@@ -9,20 +9,20 @@ from tests.support.reports import OPEN, a_row, a_waiting_row, with_cancel
 ASKED = Report(rows=(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED), a_row("chat")))
 
 
-def test_of_the_first_report_only_what_was_done_is_news() -> None:
+def test_the_first_report_shows_only_requested_changes() -> None:
     assert changed_lines(None, ASKED) == ("support-triage: cancel accepted, not confirmed yet",)
 
 
-def test_the_same_again_is_no_news() -> None:
+def test_an_unchanged_report_adds_no_lines() -> None:
     assert changed_lines(ASKED, ASKED) == ()
 
 
-def test_a_phase_that_moved_is_news() -> None:
+def test_a_changed_phase_is_reported() -> None:
     moved = Report(rows=(ASKED.rows[0], a_row("chat", phase=Phase.PAUSED)))
 
     assert changed_lines(ASKED, moved) == ("chat: paused, AsDesired",)
 
 
-def test_where_everything_stands_is_one_short_line() -> None:
+def test_the_summary_of_a_report_is_one_short_line() -> None:
     assert summary_line(ASKED) == "1 as desired, 1 on the way; waiting for support-triage"
     assert summary_line(Report()) == "no jobs"

@@ -14,7 +14,7 @@ from reconciler.views.result_markdown import result_markdown, validation_markdow
 from tests.support.reports import CONTEXT, a_row, a_stalled_row, a_waiting_row, with_cancel
 
 
-def test_a_result_tells_what_was_done_and_where_each_job_stands() -> None:
+def test_a_result_contains_the_requested_changes_and_the_state_of_each_job() -> None:
     done = with_cancel(a_waiting_row(), progress=Progress.ACCEPTED)
     text = result_markdown(Report(rows=(done, a_row("chat"))), CONTEXT)
 
@@ -23,13 +23,13 @@ def test_a_result_tells_what_was_done_and_where_each_job_stands() -> None:
     assert "| chat | running | running | True | AsDesired | 5h15m |" in text
 
 
-def test_what_a_provider_says_makes_no_markup() -> None:
+def test_provider_text_creates_no_markup_in_a_result() -> None:
     text = result_markdown(Report(rows=(a_stalled_row("odd", message="<img src=x>\n# | @ada"),)), CONTEXT)
 
     assert "| **odd** | JobNotFound | \\<img src=x\\> # \\| @<!-- -->ada |" in text
 
 
-def test_a_validation_lists_what_is_wrong() -> None:
+def test_a_validation_in_markdown_lists_its_diagnostics() -> None:
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
 
     assert validation_markdown(Report(diagnostics=(found,)), CONTEXT).splitlines() == [
@@ -41,7 +41,7 @@ def test_a_validation_lists_what_is_wrong() -> None:
     ]
 
 
-def test_a_summary_of_very_many_jobs_stays_within_its_bytes() -> None:
+def test_a_summary_of_many_jobs_stays_within_its_size_limit() -> None:
     rows = tuple(a_stalled_row(f"job-{number}", message="長い話" * 100) for number in range(2000))
     text = result_markdown(Report(rows=rows), replace(CONTEXT, size_limit=SizeLimit(SUMMARY_MAX, bytes_of)))
 
@@ -50,7 +50,7 @@ def test_a_summary_of_very_many_jobs_stays_within_its_bytes() -> None:
 
 
 @pytest.mark.parametrize("most", [160, 161, 200, 1_000])
-def test_a_text_is_cut_between_two_lines(most: int) -> None:
+def test_a_text_is_cut_only_between_lines(most: int) -> None:
     lines = [f"line {number}" for number in range(1_000)]
     text = fitted(lines, SizeLimit(most), "plan")
     kept = [line for line in text.splitlines() if line.startswith("line")]

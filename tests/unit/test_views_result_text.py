@@ -17,14 +17,14 @@ CANCELLED = a_row(phase=Phase.CANCELLED, reason=Reason.CANCELLED, receipts=(CONF
 
 
 @pytest.mark.parametrize("progress", Progress)
-def test_whatever_becomes_of_a_change_is_said(progress: Progress) -> None:
+def test_every_outcome_of_a_change_is_reported(progress: Progress) -> None:
     line = change_line(with_cancel(a_waiting_row(receipts=(OPEN,)), progress=progress))
 
     assert line is not None
     assert line.startswith(f"support-triage: cancel {PROGRESS_TEXT[progress]}")
 
 
-def test_a_cancel_is_called_confirmed_only_when_its_receipt_is_closed() -> None:
+def test_a_cancel_is_reported_as_confirmed_only_once_its_receipt_is_closed() -> None:
     waiting = with_cancel(a_waiting_row(receipts=(OPEN,)), progress=Progress.ACCEPTED)
 
     assert change_line(waiting) == "support-triage: cancel accepted, not confirmed yet"
@@ -33,7 +33,7 @@ def test_a_cancel_is_called_confirmed_only_when_its_receipt_is_closed() -> None:
     )
 
 
-def test_an_earlier_request_that_is_confirmed_now_is_news_once() -> None:
+def test_the_confirmation_of_an_earlier_request_is_reported_once() -> None:
     open_before = replace(CANCELLED, before=a_waiting_row(receipts=(OPEN,)).status)
     closed_before = replace(CANCELLED, before=CANCELLED.status)
 
@@ -41,13 +41,13 @@ def test_an_earlier_request_that_is_confirmed_now_is_news_once() -> None:
     assert change_line(closed_before) is None
 
 
-def test_a_rejected_request_tells_the_providers_words() -> None:
+def test_a_rejected_request_is_reported_with_the_providers_message() -> None:
     row = with_cancel(a_stalled_row("chat", message="no such\x07 job"), progress=Progress.REJECTED)
 
     assert change_line(row) == r"chat: cancel was rejected by the provider: no such\x07 job"
 
 
-def test_many_refusals_are_one_line_and_each_is_in_the_table() -> None:
+def test_many_refusals_are_reported_in_one_line_and_listed_in_the_table() -> None:
     rows = [with_cancel(a_stalled_row(f"sweep-{number}"), progress=Progress.REFUSED) for number in range(7)]
     text = result_text(Report(rows=tuple(rows)), RenderContext(Canvas(120), NOW))
 
@@ -56,7 +56,7 @@ def test_many_refusals_are_one_line_and_each_is_in_the_table() -> None:
     assert all(f"\nsweep-{number} " in text for number in range(7))
 
 
-def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
+def test_a_result_lists_changes_then_jobs_then_the_summary() -> None:
     rows = (with_cancel(CANCELLED, progress=Progress.ACCEPTED), a_row("chat"), a_stalled_row("old-run"))
     lines = result_text(Report(rows=rows, removed=("gone",)), RenderContext(Canvas(120), NOW)).splitlines()
 
@@ -66,13 +66,13 @@ def test_the_result_is_changes_then_jobs_then_the_sum() -> None:
     assert lines[-1] == "Requested: 1 cancel. Now: 2 as desired; 1 stalled."
 
 
-def test_what_a_person_must_see_to_is_told_with_its_reason_and_what_to_do() -> None:
+def test_a_stalled_job_is_reported_with_its_reason_and_advice() -> None:
     lines = result_text(Report(rows=(a_stalled_row("old-run"),)), RenderContext(Canvas(120), NOW)).splitlines()
 
     assert lines[3:5] == ["Stalled: manual action is needed", "  old-run  JobNotFound  look for a typo"]
 
 
-def test_of_very_many_jobs_those_that_are_as_desired_are_only_counted() -> None:
+def test_a_long_result_contains_only_the_number_of_jobs_that_are_as_desired() -> None:
     rows = (*(a_row(f"job-{number:03}") for number in range(300)), a_stalled_row("old-run"))
     text = result_text(Report(rows=rows), RenderContext(Canvas(120), NOW))
 

@@ -21,7 +21,7 @@ ROWS = (
 )
 
 
-def test_a_job_has_one_line() -> None:
+def test_each_job_is_one_line_of_the_status_table() -> None:
     text = get_text(Report(rows=ROWS[:2]), RenderContext(Canvas(120), NOW))
 
     assert text.splitlines() == [
@@ -31,14 +31,14 @@ def test_a_job_has_one_line() -> None:
     ]
 
 
-def test_a_narrow_terminal_gets_fewer_columns_and_no_folded_line() -> None:
+def test_a_narrow_terminal_shows_fewer_columns_and_wraps_no_line() -> None:
     text = get_text(Report(rows=ROWS), RenderContext(Canvas(66), NOW))
 
     assert text.splitlines()[0].split() == ["NAME", "WANTED", "PHASE", "READY", "REASON"]
     assert len(text.splitlines()) == 1 + len(ROWS)
 
 
-def test_wide_adds_where_the_job_is_and_what_is_said_of_it() -> None:
+def test_the_wide_output_adds_the_job_id_account_source_and_message() -> None:
     title, *lines = get_wide(Report(rows=ROWS), CONTEXT).splitlines()
 
     assert title.split()[7:] == ["JOB", "ID", "ACCOUNT", "SOURCE", "MESSAGE"]
@@ -48,14 +48,16 @@ def test_wide_adds_where_the_job_is_and_what_is_said_of_it() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("show", [get_text, get_wide])
-def test_a_table_fits_and_loses_no_job(width: int, show: Callable[[Report, RenderContext], str]) -> None:
+def test_a_status_table_fits_the_terminal_and_contains_every_job(
+    width: int, show: Callable[[Report, RenderContext], str]
+) -> None:
     text = show(Report(rows=ROWS), RenderContext(Canvas(width), NOW))
 
     assert max(map(len, text.splitlines())) <= width
     assert all(row.name in text for row in ROWS)
 
 
-def test_a_message_is_folded_in_its_own_column() -> None:
+def test_a_long_message_is_wrapped_in_its_own_column() -> None:
     lines = get_wide(Report(rows=ROWS), RenderContext(Canvas(90), NOW)).splitlines()
     column = lines[0].index("MESSAGE")
     said = [line[column:] for line in lines[3:]]
@@ -64,7 +66,7 @@ def test_a_message_is_folded_in_its_own_column() -> None:
     assert len(said) > 1
 
 
-def test_a_job_that_could_not_be_looked_at_is_not_called_ready() -> None:
+def test_an_unobserved_job_is_not_shown_as_ready() -> None:
     text = get_text(Report(rows=(a_row(unobserved="no answer"),)), CONTEXT)
 
     assert "Unknown  CannotObserveProvider" in text
@@ -77,5 +79,5 @@ def test_a_status_of_an_older_spec_is_shown_as_out_of_date() -> None:
     assert "False  OutOfDate" in text
 
 
-def test_no_jobs_is_a_sentence() -> None:
+def test_without_jobs_the_status_table_is_one_message() -> None:
     assert get_text(Report(rows=()), CONTEXT) == "No jobs found.\n"

@@ -10,7 +10,7 @@ from reconciler.views.text import clean, count, names, span
 
 
 @given(st.text())
-def test_foreign_text_becomes_one_line_that_only_prints(text: str) -> None:
+def test_external_text_is_cleaned_to_one_printable_line(text: str) -> None:
     shown = clean(text)
 
     assert shown.isprintable()
@@ -28,7 +28,7 @@ def test_foreign_text_becomes_one_line_that_only_prints(text: str) -> None:
         ("[bold]no markup[/bold]", "[bold]no markup[/bold]"),
     ],
 )
-def test_what_does_not_print_is_shown_as_its_escape(text: str, shown: str) -> None:
+def test_unprintable_characters_are_shown_as_escapes(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
@@ -45,14 +45,14 @@ def test_what_does_not_print_is_shown_as_its_escape(text: str, shown: str) -> No
         (3 * 86_400 + 4 * 3600 + 59 * 60, "3d4h"),
     ],
 )
-def test_a_span_is_told_in_its_two_largest_units(seconds: int, shown: str) -> None:
+def test_a_duration_is_shown_in_its_two_largest_units(seconds: int, shown: str) -> None:
     assert span(timedelta(seconds=seconds)) == shown
 
 
-def test_one_is_singular_and_many_are_grouped() -> None:
+def test_a_count_uses_the_singular_for_one_and_thousands_separators() -> None:
     assert [count(number, "job") for number in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
 
 
-def test_of_many_names_the_first_five_are_told() -> None:
+def test_a_list_of_names_is_cut_after_five() -> None:
     assert names(["a", "b"]) == "a, b"
     assert names([str(number) for number in range(8)]) == "0, 1, 2, 3, 4 and 3 more"

@@ -1,4 +1,4 @@
-"""Waiting for jobs: what ends it, and when."""
+"""Waiting for jobs: which reports end it, and when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAILED = a_row(phase=Phase.FAILED, reason=Reason.JOB_FAILED, also=ConditionType.
 
 
 def ended(phase: Phase) -> Row:
-    """Return the row of a job that ended for good, as its spec wants it."""
+    """Return the row of a job that is final in this phase, as its spec desires."""
     row = a_row(phase=phase)
     return replace(row, status=replace(row.status, final=True))
 
@@ -29,7 +29,7 @@ def ended(phase: Phase) -> Row:
 def waited(
     looks: Sequence[tuple[Row, ...]], goal: Goal, timeout_s: float = 60
 ) -> tuple[ExitCode, list[float], list[Report]]:
-    """Wait for jobs that each look shows as given, and ever after as last. Return the end, the sleeps, the reports."""
+    """Wait with these reports, of which the last one repeats. Return the exit code, the sleeps and the reports."""
     left, clock, told = list(looks), HandClock(), list[Report]()
 
     async def look() -> Report:
@@ -63,26 +63,26 @@ def waited(
     ids=[
         "ready is settled",
         "suspended is settled",
-        "a cancel on its way is not",
-        "stalled never will be",
-        "a look that failed says nothing",
-        "not even of a job that was stalled before",
-        "cancelled, as waited for",
-        "running, and may be cancelled yet",
-        "stalled, and will not be cancelled",
-        "failed, as waited for",
-        "failed, and will not succeed",
-        "succeeded for good, as waited for",
-        "succeeded for good, and will not be cancelled",
-        "succeeded, which is not believed for good yet",
-        "gone, which is no end that was seen",
+        "a pending cancel is not settled yet",
+        "stalled cannot settle",
+        "unobserved is undecided",
+        "unobserved is undecided for a stalled job too",
+        "cancelled is the goal",
+        "running may still be cancelled",
+        "stalled cannot be cancelled",
+        "failed is the goal",
+        "failed cannot succeed",
+        "final succeeded is the goal",
+        "final succeeded cannot be cancelled",
+        "succeeded but not final is undecided",
+        "absent is undecided",
     ],
 )
-def test_a_job_is_there_or_on_its_way_or_never_will_be(row: Row, goal: Goal, answer: object) -> None:
+def test_the_goal_of_a_job_is_reached_pending_or_unreachable(row: Row, goal: Goal, answer: object) -> None:
     assert judge(row, goal) is answer
 
 
-def test_waiting_ends_with_the_first_look_that_shows_it() -> None:
+def test_waiting_ends_at_the_first_report_that_reaches_the_goal() -> None:
     looks = [(a_waiting_row(),), (a_waiting_row(),), (a_row(phase=Phase.CANCELLED),)]
     code, slept, told = waited(looks, Goal.CANCELLED)
 
@@ -90,28 +90,28 @@ def test_waiting_ends_with_the_first_look_that_shows_it() -> None:
     assert [each.rows for each in told] == looks
 
 
-def test_waiting_ends_only_once_every_job_is_there() -> None:
+def test_waiting_ends_only_when_every_job_has_reached_the_goal() -> None:
     there = a_row("a", phase=Phase.CANCELLED)
     looks = [(there, a_waiting_row("b")), (there, a_row("b", phase=Phase.CANCELLED))]
 
     assert waited(looks, Goal.CANCELLED)[:2] == (ExitCode.OK, [10])
 
 
-def test_waiting_ends_as_soon_as_one_job_is_stalled_though_others_are_on_their_way() -> None:
+def test_waiting_ends_as_soon_as_one_job_is_stalled_even_if_others_are_pending() -> None:
     looks = [(a_waiting_row("a"), a_waiting_row("b")), (a_waiting_row("a"), a_stalled_row("b"))]
 
     assert waited(looks, Goal.SETTLED)[:2] == (ExitCode.STALLED, [10])
 
 
-def test_waiting_for_no_job_is_over_at_once() -> None:
+def test_waiting_for_no_job_ends_at_once() -> None:
     assert waited([()], Goal.SETTLED)[:2] == (ExitCode.OK, [])
 
 
-def test_time_runs_out_to_the_second() -> None:
+def test_waiting_stops_exactly_at_its_timeout() -> None:
     assert waited([(a_waiting_row(),)], Goal.SETTLED, timeout_s=25)[:2] == (ExitCode.TIMED_OUT, [10, 10, 5])
 
 
-def test_without_any_time_there_is_one_look() -> None:
+def test_waiting_with_a_timeout_of_zero_makes_one_report() -> None:
     code, slept, told = waited([(a_waiting_row(),)], Goal.SETTLED, timeout_s=0)
 
     assert (code, slept, len(told)) == (ExitCode.TIMED_OUT, [], 1)

@@ -1,4 +1,4 @@
-"""The watch, in virtual time over a world in memory: when it passes, what it looks at, and how it ends."""
+"""The watch, in virtual time over a world in memory: when it makes a pass and which jobs it polls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SLOW = Account("openai", "https://slow.example.org/v1")
 NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 
 
-def test_a_watch_begins_with_a_pass_over_everything() -> None:
+def test_a_watch_begins_with_a_pass_over_every_job() -> None:
     async def main() -> None:
         async with running_watch(*named_specs("chat"), *observed("code")) as watch:
             await asyncio.sleep(0.1)
@@ -42,7 +42,7 @@ def test_a_watch_begins_with_a_pass_over_everything() -> None:
     in_virtual_time(main)
 
 
-def test_what_was_asked_for_is_looked_at_soon_and_no_more_once_it_has_happened() -> None:
+def test_a_requested_cancel_is_polled_soon_and_not_again_once_confirmed() -> None:
     async def main() -> None:
         async with running_watch(*named_specs("chat")) as watch:
             await asyncio.sleep(HOUR_S)
@@ -53,7 +53,7 @@ def test_what_was_asked_for_is_looked_at_soon_and_no_more_once_it_has_happened()
     in_virtual_time(main)
 
 
-def test_a_change_that_is_told_of_is_acted_on_at_once() -> None:
+def test_a_change_with_a_file_event_is_acted_on_at_once() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat", "code")) as watch:
             await asyncio.sleep(1000.0)
@@ -65,7 +65,7 @@ def test_a_change_that_is_told_of_is_acted_on_at_once() -> None:
     in_virtual_time(main)
 
 
-def test_a_change_that_nobody_tells_of_is_found_by_the_scan() -> None:
+def test_a_change_without_a_file_event_is_found_by_the_periodic_scan() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(1000.0)
@@ -77,7 +77,7 @@ def test_a_change_that_nobody_tells_of_is_found_by_the_scan() -> None:
     in_virtual_time(main)
 
 
-def test_every_file_is_read_once_an_interval_and_only_what_was_touched_in_between() -> None:
+def test_every_file_is_read_once_per_interval_and_only_touched_files_in_between() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             for _ in range(10):
@@ -91,7 +91,7 @@ def test_every_file_is_read_once_an_interval_and_only_what_was_touched_in_betwee
     in_virtual_time(main)
 
 
-def test_a_job_that_goes_on_and_on_is_looked_at_less_and_less() -> None:
+def test_a_job_that_stays_running_is_polled_less_and_less_often() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(HOUR_S)
@@ -104,7 +104,7 @@ def test_a_job_that_goes_on_and_on_is_looked_at_less_and_less() -> None:
     in_virtual_time(main)
 
 
-def test_an_account_that_fails_is_asked_less_and_less_and_seen_again_once_it_is_back() -> None:
+def test_a_failing_account_is_polled_less_and_less_often_until_it_recovers() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             watch.account.broken["ftjob-chat"] = NO_ANSWER
@@ -123,7 +123,7 @@ def test_an_account_that_fails_is_asked_less_and_less_and_seen_again_once_it_is_
     in_virtual_time(main)
 
 
-def test_the_jobs_of_an_account_that_is_away_are_looked_at_together() -> None:
+def test_the_jobs_of_an_unobserved_account_are_polled_together() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat", "code", "talk")) as watch:
             await asyncio.sleep(400.0)
@@ -138,7 +138,7 @@ def test_the_jobs_of_an_account_that_is_away_are_looked_at_together() -> None:
 
 
 def two_accounts() -> tuple[World, TimedAccount]:
-    """Return a world with a second account, which takes 30 seconds for each answer."""
+    """Return a world with a second account, which takes 30 seconds to retrieve its job."""
     slow = TimedAccount(an_account("ftjob-code").jobs)
     slow.takes_s["ftjob-code"] = 30.0
     code = named_specs("code", provider="slow")[0]
@@ -149,7 +149,7 @@ def two_accounts() -> tuple[World, TimedAccount]:
     return world, slow
 
 
-def test_an_account_that_takes_long_delays_no_other() -> None:
+def test_a_slow_account_delays_no_other_account() -> None:
     async def main() -> None:
         world, slow = two_accounts()
         async with running_watch(*observed("chat"), world=world) as watch:
@@ -167,7 +167,7 @@ def test_an_account_that_takes_long_delays_no_other() -> None:
     in_virtual_time(main)
 
 
-def test_a_slow_account_is_held_by_the_specs_of_now_and_not_by_those_that_it_began_with() -> None:
+def test_a_slow_account_follows_the_current_specs_and_not_those_it_started_with() -> None:
     async def main() -> None:
         world, slow = two_accounts()
         async with running_watch(*observed("chat"), world=world) as watch:
@@ -181,7 +181,7 @@ def test_a_slow_account_is_held_by_the_specs_of_now_and_not_by_those_that_it_beg
     in_virtual_time(main)
 
 
-def test_a_person_who_wants_another_attempt_gets_it_within_a_beat_and_once() -> None:
+def test_a_requested_retry_is_made_within_one_heartbeat_and_only_once() -> None:
     async def main() -> None:
         async with running_watch(*named_specs("chat")) as watch:
             watch.account.broken["cancel ftjob-chat"] = PermanentError("not yet", kind=Kind.REFUSED)
@@ -197,7 +197,7 @@ def test_a_person_who_wants_another_attempt_gets_it_within_a_beat_and_once() -> 
     in_virtual_time(main)
 
 
-def test_a_wish_for_a_spec_that_is_not_there_is_dropped() -> None:
+def test_a_requested_retry_of_an_unknown_spec_is_ignored() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(100.0)
@@ -210,7 +210,7 @@ def test_a_wish_for_a_spec_that_is_not_there_is_dropped() -> None:
     in_virtual_time(main)
 
 
-def test_a_watch_says_all_the_time_that_it_runs_and_whether_it_would_notice_a_change() -> None:
+def test_a_watch_reports_its_heartbeat_and_when_file_events_last_worked() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(99.0)
@@ -225,7 +225,7 @@ def test_a_watch_says_all_the_time_that_it_runs_and_whether_it_would_notice_a_ch
     in_virtual_time(main)
 
 
-def test_the_jobs_of_one_account_keep_each_other_company() -> None:
+def test_the_polls_of_jobs_in_one_account_are_combined() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(8.0)
@@ -238,7 +238,7 @@ def test_the_jobs_of_one_account_keep_each_other_company() -> None:
     in_virtual_time(main)
 
 
-def test_a_job_that_ended_for_good_is_asked_for_no_more() -> None:
+def test_a_final_job_is_no_longer_polled() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(10.0)

@@ -1,4 +1,4 @@
-"""How a watch ends: when somebody wants that, and when a bug does."""
+"""How a watch ends: after a request to stop, or because of a bug."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.watch_in_memory import observed, running_watch
 HOUR_S = 3600.0
 
 
-def test_a_wish_to_stop_lets_what_is_under_way_finish() -> None:
+def test_a_stopping_watch_lets_running_requests_finish() -> None:
     async def main() -> None:
         async with running_watch(*named_specs("chat")) as watch:
             watch.account.takes_s["cancel ftjob-chat"] = GRACE_S - 5.0
@@ -35,7 +35,7 @@ def test_a_wish_to_stop_lets_what_is_under_way_finish() -> None:
     in_virtual_time(main)
 
 
-def test_what_takes_longer_than_the_grace_is_abandoned_with_its_receipt_open() -> None:
+def test_a_request_that_outlasts_the_grace_period_is_abandoned_with_an_open_receipt() -> None:
     async def main() -> None:
         async with running_watch(*named_specs("chat")) as watch:
             watch.account.takes_s["cancel ftjob-chat"] = HOUR_S
@@ -50,7 +50,7 @@ def test_what_takes_longer_than_the_grace_is_abandoned_with_its_receipt_open() -
     in_virtual_time(main)
 
 
-def test_a_watch_at_rest_stops_at_once() -> None:
+def test_an_idle_watch_stops_at_once() -> None:
     async def main() -> None:
         async with running_watch(*observed("chat")) as watch:
             await asyncio.sleep(100.0)
@@ -62,7 +62,7 @@ def test_a_watch_at_rest_stops_at_once() -> None:
     in_virtual_time(main)
 
 
-def test_whoever_listens_and_fails_does_not_end_the_watch() -> None:
+def test_an_exception_in_a_listener_does_not_end_the_watch() -> None:
     def fail(_: PassResult) -> None:
         raise ZeroDivisionError
 
@@ -77,10 +77,10 @@ def test_whoever_listens_and_fails_does_not_end_the_watch() -> None:
 
 
 class Torn(Specs):
-    """Specs that cannot be read, because of a bug, from the third time on."""
+    """Specs whose third snapshot and every later one raises because of a bug."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Read them, or not."""
+        """Return a snapshot, or raise `ZeroDivisionError` from the third call on."""
         if len(self.reads) > 1:
             raise ZeroDivisionError
         return super().snapshot(by_content=by_content)

@@ -1,4 +1,4 @@
-"""What is wrong with a watch, by the age of its signs."""
+"""The liveness and readiness problems of a watch, by the age of its signs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGNS = {
 
 
 @pytest.mark.parametrize(("sign", "sentence"), SIGNS.items())
-def test_each_sign_that_fails_alone_is_told_within_two_intervals(sign: str, sentence: str) -> None:
+def test_each_liveness_problem_is_reported_alone_within_two_intervals(sign: str, sentence: str) -> None:
     def at(now: float) -> WatchStatus:
         moving = {each: now for each in SIGNS if each != sign}
         return WatchStatus(**{"interval_s": 60.0, sign: 0.0, **moving})  # type: ignore[arg-type]  # chosen by name
@@ -27,7 +27,7 @@ def test_each_sign_that_fails_alone_is_told_within_two_intervals(sign: str, sent
     assert liveness_problems(at(91.0), 91.0) == (sentence,)
 
 
-def test_it_is_well_again_as_soon_as_the_sign_is_back() -> None:
+def test_a_watch_is_live_again_as_soon_as_its_signs_are_recent() -> None:
     ill = liveness_problems(replace(WELL, heartbeat_at=199), 200)
     back = replace(WELL, heartbeat_at=199, progress_at=199, watched_at=199)
 
@@ -35,11 +35,11 @@ def test_it_is_well_again_as_soon_as_the_sign_is_back() -> None:
     assert liveness_problems(back, 200) == ()
 
 
-def test_a_blocked_loop_says_nothing_of_what_it_would_have_to_look_after() -> None:
+def test_a_blocked_event_loop_hides_the_other_liveness_problems() -> None:
     assert liveness_problems(WELL, 200) == ("the event loop is blocked: nothing runs, for 200 s",)
 
 
-def test_it_is_ready_after_the_first_pass_until_it_stops_or_the_documents_stop_everything() -> None:
+def test_a_watch_is_ready_from_its_first_pass_until_it_stops_or_is_halted() -> None:
     ready = replace(WELL, finished_at=NOW)
 
     assert readiness_problems(WELL) == ("the first pass has not ended yet",)

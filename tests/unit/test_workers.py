@@ -1,4 +1,4 @@
-"""The accounts that are at work beside the passes: who is waited for, who is not, and who is ended."""
+"""The workers of accounts, which run beside the passes: when a pass waits for them, and when they are cancelled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTCOME, LATER = (AccountOutcome(a_target(), alias, None) for alias in ("openai"
 
 
 async def work(seconds: float, outcome: AccountOutcome = OUTCOME) -> AccountOutcome:
-    """Work for so long."""
+    """Return the outcome after this time."""
     await asyncio.sleep(seconds)
     return outcome
 
@@ -28,12 +28,12 @@ def now() -> float:
 
 
 def two_at_work(pool: WorkerPool, quick_s: float = 1.0, slow_s: float = 60.0) -> None:
-    """Set a quick account and a slow one to work."""
+    """Start a worker for a quick account and one for a slow account."""
     pool.begin(ACCOUNT, {"chat"}, work(quick_s), 0.0)
     pool.begin(SLOW, {"code", "talk"}, work(slow_s, LATER), 5.0)
 
 
-def test_who_is_at_work_is_told_with_the_names_that_it_works_on_and_since_when() -> None:
+def test_the_pool_contains_each_worker_with_its_job_names_and_start_time() -> None:
     async def main() -> None:
         pool = WorkerPool()
         two_at_work(pool)
@@ -47,7 +47,7 @@ def test_who_is_at_work_is_told_with_the_names_that_it_works_on_and_since_when()
     in_virtual_time(main)
 
 
-def test_a_pass_without_hurry_waits_for_everybody() -> None:
+def test_a_pass_without_a_yield_signal_waits_for_all_workers() -> None:
     async def main() -> None:
         pool = WorkerPool()
         two_at_work(pool)
@@ -60,7 +60,7 @@ def test_a_pass_without_hurry_waits_for_everybody() -> None:
     in_virtual_time(main)
 
 
-def test_a_pass_in_a_hurry_goes_on_without_those_that_take_long() -> None:
+def test_a_pass_with_a_yield_signal_continues_without_slow_workers() -> None:
     async def main() -> None:
         pool = WorkerPool()
         two_at_work(pool)
@@ -75,7 +75,7 @@ def test_a_pass_in_a_hurry_goes_on_without_those_that_take_long() -> None:
     in_virtual_time(main)
 
 
-def test_a_pass_in_a_hurry_does_not_wait_once_all_that_it_began_have_finished() -> None:
+def test_a_pass_stops_waiting_once_all_workers_that_it_started_have_finished() -> None:
     async def main() -> None:
         pool = WorkerPool()
         pool.begin(SLOW, {"code"}, work(60.0, LATER), 0.0)
@@ -89,7 +89,7 @@ def test_a_pass_in_a_hurry_does_not_wait_once_all_that_it_began_have_finished() 
     in_virtual_time(main)
 
 
-def test_a_pass_that_began_nothing_does_not_wait() -> None:
+def test_a_pass_that_started_no_worker_does_not_wait() -> None:
     async def main() -> None:
         assert await WorkerPool().gather(lambda: asyncio.sleep(5.0)) == []
         assert await WorkerPool().gather(None) == []
@@ -98,7 +98,7 @@ def test_a_pass_that_began_nothing_does_not_wait() -> None:
     in_virtual_time(main)
 
 
-def test_whoever_breaks_a_pass_off_ends_all_that_is_at_work() -> None:
+def test_cancelling_a_pass_cancels_all_running_workers() -> None:
     async def main() -> None:
         pool, ended = WorkerPool(), []
 
@@ -120,7 +120,7 @@ def test_whoever_breaks_a_pass_off_ends_all_that_is_at_work() -> None:
     in_virtual_time(main)
 
 
-def test_anybody_whom_no_pass_waits_for_is_heard_of_once_it_has_finished() -> None:
+def test_a_worker_that_no_pass_waits_for_is_reported_when_it_finishes() -> None:
     async def main() -> None:
         pool = WorkerPool()
         two_at_work(pool, quick_s=120.0)
@@ -133,7 +133,7 @@ def test_anybody_whom_no_pass_waits_for_is_heard_of_once_it_has_finished() -> No
     in_virtual_time(main)
 
 
-def test_those_whom_a_pass_waits_for_are_not_told_of_to_others() -> None:
+def test_waiting_for_a_finished_worker_ignores_those_of_the_current_pass() -> None:
     async def main() -> None:
         pool = WorkerPool()
         pool.begin(ACCOUNT, {"chat"}, work(1.0), 0.0)
@@ -144,7 +144,7 @@ def test_those_whom_a_pass_waits_for_are_not_told_of_to_others() -> None:
     in_virtual_time(main)
 
 
-def test_where_nobody_is_at_work_nobody_is_heard_of() -> None:
+def test_waiting_for_a_finished_worker_never_ends_if_the_pool_is_empty() -> None:
     async def main() -> None:
         await first(WorkerPool().one(), asyncio.sleep(30.0))
 
@@ -153,7 +153,7 @@ def test_where_nobody_is_at_work_nobody_is_heard_of() -> None:
     in_virtual_time(main)
 
 
-def test_the_first_of_several_ends_the_others() -> None:
+def test_the_first_awaitable_to_complete_cancels_the_others() -> None:
     async def main() -> None:
         ended: list[str] = []
 
@@ -172,7 +172,7 @@ def test_the_first_of_several_ends_the_others() -> None:
     in_virtual_time(main)
 
 
-def test_an_end_waits_until_what_was_ended_has_ended_and_passes_over_its_failures() -> None:
+def test_end_waits_until_cancelled_tasks_have_ended_and_ignores_their_exceptions() -> None:
     async def main() -> None:
         cleaned: list[float] = []
 

@@ -34,7 +34,7 @@ def phases(world: World, *minutes: float) -> list[str]:
     return [world.retrieve(ID, at(each)).phase.value for each in minutes]
 
 
-def test_a_life_is_a_function_of_time() -> None:
+def test_the_phase_of_a_sandbox_job_depends_only_on_time() -> None:
     world = a_world()
 
     assert phases(world, 0, 59.9, 60, 119.9, 120, 10_000) == [
@@ -47,19 +47,19 @@ def test_a_life_is_a_function_of_time() -> None:
     ]
 
 
-def test_a_declared_age_puts_the_creation_before_the_beginning() -> None:
+def test_a_declared_age_moves_the_creation_time_into_the_past() -> None:
     view = a_world(age="90m").retrieve(ID, BEGAN)
 
     assert (view.created_at, view.phase) == (at(-90), Phase.RUNNING)
 
 
-def test_a_job_without_a_life_has_a_believable_one() -> None:
+def test_a_sandbox_job_without_a_declared_life_passes_through_the_usual_phases() -> None:
     world = World(SandboxOptions.model_validate({"jobs": [{"id": ID}]}), BEGAN)
 
     assert phases(world, 0, 0.5, 1.5, 121.5) == ["validating_files", "queued", "running", "succeeded"]
 
 
-def test_a_running_job_says_when_it_will_be_through_and_a_finished_one_when_it_was() -> None:
+def test_a_running_job_has_an_estimated_finish_and_a_finished_job_its_finish_time() -> None:
     world = a_world()
     queued, running, succeeded = (world.retrieve(ID, at(each)) for each in (30, 90, 150))
 
@@ -67,7 +67,7 @@ def test_a_running_job_says_when_it_will_be_through_and_a_finished_one_when_it_w
     assert [view.finished_at for view in (queued, running, succeeded)] == [None, None, at(120)]
 
 
-def test_a_cancel_is_through_at_once_and_for_good() -> None:
+def test_a_sandbox_cancel_takes_effect_at_once_and_permanently() -> None:
     world = a_world()
     world.cancel(ID, at(90))
 
@@ -79,14 +79,14 @@ def test_a_cancel_is_through_at_once_and_for_good() -> None:
     ("word", "meanwhile"),
     [({}, "running"), ({"cancelWord": "cancelling"}, "cancelling")],
 )
-def test_a_slow_cancel_goes_on_until_it_is_through(word: dict[str, str], meanwhile: str) -> None:
+def test_a_slow_cancel_takes_effect_after_its_delay(word: dict[str, str], meanwhile: str) -> None:
     world = a_world(cancelTakes="10m", **word)
     world.cancel(ID, at(90))
 
     assert phases(world, 90, 99, 100) == [meanwhile, meanwhile, "cancelled"]
 
 
-def test_a_slow_cancel_shows_the_life_going_on() -> None:
+def test_the_phase_of_a_job_keeps_changing_until_a_slow_cancel_takes_effect() -> None:
     world = a_world(cancelTakes="10m")
     world.cancel(ID, at(55))
 
@@ -94,7 +94,7 @@ def test_a_slow_cancel_shows_the_life_going_on() -> None:
 
 
 @pytest.mark.parametrize("word", [{}, {"cancelWord": "cancelling"}])
-def test_a_job_that_ends_before_its_cancel_is_through_ends_as_it_would_have(word: dict[str, str]) -> None:
+def test_a_job_that_finishes_before_a_slow_cancel_keeps_its_own_outcome(word: dict[str, str]) -> None:
     world = a_world(cancelTakes="10m", **word)
     world.cancel(ID, at(115))
 
@@ -102,7 +102,7 @@ def test_a_job_that_ends_before_its_cancel_is_through_ends_as_it_would_have(word
     assert world.retrieve(ID, at(300)).finished_at == at(120)
 
 
-def test_asking_twice_for_a_slow_cancel_changes_nothing() -> None:
+def test_repeating_a_slow_cancel_changes_nothing() -> None:
     world = a_world(cancelTakes="10m")
     world.cancel(ID, at(90))
     world.cancel(ID, at(95))
@@ -111,14 +111,14 @@ def test_asking_twice_for_a_slow_cancel_changes_nothing() -> None:
     assert phases(world, 99, 100) == ["running", "cancelled"]
 
 
-def test_a_job_own_wait_wins_over_the_world_s() -> None:
+def test_the_cancel_delay_of_a_job_overrides_that_of_the_sandbox() -> None:
     options = {"cancelTakes": "10m", "jobs": [{"id": ID, "life": HOURLY, "cancelTakes": "0s"}]}
     world = World(SandboxOptions.model_validate(options), BEGAN)
 
     assert world.cancel(ID, at(10)).phase is Phase.CANCELLED
 
 
-def test_a_pause_freezes_the_life_and_a_resume_goes_on_with_it() -> None:
+def test_a_pause_freezes_the_life_of_a_job_and_a_resume_continues_it() -> None:
     world = a_world()
     world.pause(ID, at(90))
     world.resume(ID, at(1000))
@@ -146,7 +146,7 @@ def test_a_job_can_be_paused_and_resumed_more_than_once() -> None:
     assert phases(world, 110, 200, end - 0.1, end) == ["paused", "queued", "running", "succeeded"]
 
 
-def test_a_slow_pause_says_pausing_first() -> None:
+def test_a_slow_pause_shows_pausing_until_it_takes_effect() -> None:
     world = a_world(pauseTakes="5m")
     world.pause(ID, at(90))
 
@@ -161,7 +161,7 @@ def test_a_paused_job_can_be_cancelled() -> None:
     assert phases(world, 99, 100, 500) == ["paused", "cancelled", "cancelled"]
 
 
-def test_a_job_that_was_declared_paused_runs_when_it_is_resumed() -> None:
+def test_a_job_that_was_declared_paused_runs_after_a_resume() -> None:
     world = a_world(life=[{"phase": "paused"}])
     world.resume(ID, at(10))
 
@@ -170,7 +170,7 @@ def test_a_job_that_was_declared_paused_runs_when_it_is_resumed() -> None:
 
 @pytest.mark.parametrize("verb", ["cancel", "pause", "resume"])
 @pytest.mark.parametrize("end", ["succeeded", "failed", "cancelled"])
-def test_nothing_can_be_asked_of_a_finished_job(verb: str, end: str) -> None:
+def test_a_finished_sandbox_job_rejects_every_change(verb: str, end: str) -> None:
     world = a_world(life=[{"phase": end}])
     with pytest.raises(InvalidRequestError, match=f"Cannot {verb}.*{end}"):
         getattr(world, verb)(ID, BEGAN)
@@ -178,7 +178,7 @@ def test_nothing_can_be_asked_of_a_finished_job(verb: str, end: str) -> None:
     assert world.changes == 0
 
 
-def test_a_running_job_cannot_be_resumed_nor_a_paused_one_paused_nor_either_while_a_cancel_is_under_way() -> None:
+def test_a_change_that_does_not_fit_the_phase_of_a_sandbox_job_is_rejected() -> None:
     running = a_world()
     paused = a_world(life=[{"phase": "paused"}], cancelTakes="5m")
     leaving = a_world(cancelTakes="5m")
@@ -190,7 +190,7 @@ def test_a_running_job_cannot_be_resumed_nor_a_paused_one_paused_nor_either_whil
     assert (running.changes, paused.changes, leaving.changes) == (0, 0, 1)
 
 
-def test_a_job_that_the_provider_forgets_is_neither_found_nor_listed() -> None:
+def test_a_sandbox_job_that_becomes_absent_is_neither_found_nor_listed() -> None:
     world = a_world(life=[{"phase": "running", "for": "1h"}, {"phase": "absent"}])
     with pytest.raises(UnknownJobError):
         world.retrieve(ID, at(60))
@@ -199,14 +199,14 @@ def test_a_job_that_the_provider_forgets_is_neither_found_nor_listed() -> None:
     assert world.list_jobs(at(60), after=None, limit=5).jobs == ()
 
 
-def test_the_world_can_be_seen_as_it_was() -> None:
+def test_the_sandbox_can_show_an_earlier_time() -> None:
     world = a_world()
     world.cancel(ID, at(90))
 
     assert phases(world, 91, 89) == ["cancelled", "running"]
 
 
-def test_a_list_is_newest_first_and_its_pages_meet_without_overlap_or_gap() -> None:
+def test_a_list_is_newest_first_and_its_pages_have_no_overlap_or_gap() -> None:
     jobs = [{"id": f"ftjob-{number}", "age": f"{number + 1}m"} for number in range(7)]
     world = World(SandboxOptions.model_validate({"jobs": jobs}), BEGAN)
     seen: list[str] = []
@@ -224,7 +224,7 @@ def test_a_list_is_newest_first_and_its_pages_meet_without_overlap_or_gap() -> N
     assert numbers == [1, 2, 3]
 
 
-def test_a_page_that_holds_just_the_rest_says_that_there_is_no_more() -> None:
+def test_has_more_is_false_for_a_page_that_contains_all_remaining_jobs() -> None:
     jobs = [{"id": f"ftjob-{number}"} for number in range(4)]
     world = World(SandboxOptions.model_validate({"jobs": jobs}), BEGAN)
 
@@ -243,7 +243,7 @@ def test_a_list_can_be_filtered_by_metadata(metadata: dict[str, str] | None, fou
     assert {view.job.id for view in page.jobs} == found
 
 
-def test_created_jobs_get_ids_in_order_and_none_that_is_taken() -> None:
+def test_created_jobs_get_consecutive_unused_ids() -> None:
     world = World(SandboxOptions.model_validate({"jobs": [{"id": "ftjob-created-000001"}]}), BEGAN)
     first, second = (world.create(at(1), {"model": "m", "training_file": "f"}) for _ in range(2))
     page = world.list_jobs(at(1), after=None, limit=5)
@@ -256,7 +256,7 @@ def test_created_jobs_get_ids_in_order_and_none_that_is_taken() -> None:
     ]
 
 
-def test_a_job_log_tells_its_life_newest_first() -> None:
+def test_the_events_of_a_job_are_listed_newest_first() -> None:
     world = a_world()
     world.cancel(ID, at(90))
     messages = [event["message"] for event in events(world.retrieve(ID, at(95)))]
@@ -269,7 +269,7 @@ def test_a_job_log_tells_its_life_newest_first() -> None:
     ]
 
 
-def test_a_world_comes_back_from_its_text_as_it_was() -> None:
+def test_the_sandbox_state_survives_serialization() -> None:
     options = SandboxOptions.model_validate(
         {
             "jobs": [{"id": ID, "life": HOURLY, "cancelTakes": "7m"}, {"id": "ftjob-two", "life": HOURLY}],
@@ -288,7 +288,7 @@ def test_a_world_comes_back_from_its_text_as_it_was() -> None:
         assert back.list_jobs(at(minutes), after=None, limit=9) == world.list_jobs(at(minutes), after=None, limit=9)
 
 
-def test_what_was_asked_of_a_job_that_is_no_longer_declared_is_forgotten() -> None:
+def test_the_state_of_a_job_that_is_no_longer_declared_is_discarded() -> None:
     world = a_world()
     world.cancel(ID, at(90))
     back = World.from_json(SandboxOptions(), world.to_json())
@@ -296,7 +296,7 @@ def test_what_was_asked_of_a_job_that_is_no_longer_declared_is_forgotten() -> No
     assert back.list_jobs(at(100), after=None, limit=5).jobs == ()
 
 
-def test_a_world_in_a_file_goes_on_where_the_last_run_left_it(tmp_path: Path) -> None:
+def test_a_stored_sandbox_continues_from_the_state_of_the_last_run(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "world.json"
     options = SandboxOptions.model_validate({"jobs": [{"id": ID, "life": HOURLY}]})
     first = open_world(options, path, BEGAN)
@@ -309,7 +309,7 @@ def test_a_world_in_a_file_goes_on_where_the_last_run_left_it(tmp_path: Path) ->
     assert [each.name for each in path.parent.iterdir()] == ["world.json"]
 
 
-def test_a_new_world_is_kept_at_once_so_that_its_jobs_grow_older(tmp_path: Path) -> None:
+def test_a_new_sandbox_is_stored_at_once_so_that_its_jobs_age(tmp_path: Path) -> None:
     path = tmp_path / "world.json"
     open_world(SandboxOptions(), path, BEGAN)
 
@@ -317,7 +317,7 @@ def test_a_new_world_is_kept_at_once_so_that_its_jobs_grow_older(tmp_path: Path)
 
 
 @pytest.mark.parametrize("bytes_", [b"", b'{"beganAt": "2026-11', b"{}", b"\xff\xfe", b'{"kind":"other"}', b"[]"])
-def test_a_torn_or_foreign_file_begins_a_new_world(tmp_path: Path, bytes_: bytes) -> None:
+def test_an_invalid_state_file_is_replaced_by_a_new_sandbox(tmp_path: Path, bytes_: bytes) -> None:
     path = tmp_path / "world.json"
     path.write_bytes(bytes_)
     world = open_world(SandboxOptions(), path, BEGAN)
@@ -346,11 +346,11 @@ def test_a_torn_or_foreign_file_begins_a_new_world(tmp_path: Path, bytes_: bytes
         ({"colour": "blue"}, "Extra inputs"),
     ],
 )
-def test_a_job_that_cannot_be_is_refused_with_a_sentence(job: dict[str, object], said: str) -> None:
+def test_an_invalid_sandbox_job_is_rejected_with_the_reason(job: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         SandboxOptions.model_validate({"jobs": [{"id": ID, **job}]})
 
 
-def test_one_id_cannot_be_declared_twice() -> None:
+def test_a_sandbox_job_id_cannot_be_declared_twice() -> None:
     with pytest.raises(ValidationError, match=f"declared more than once: {ID}"):
         SandboxOptions.model_validate({"jobs": [{"id": ID}, {"id": ID}]})

@@ -1,4 +1,4 @@
-"""Styles that people write YAML in. What an edit changes stands as `[[before|after]]`; all the rest must stay."""
+"""Edits of YAML in many styles. The part that an edit changes is marked `[[before|after]]`; the rest must stay."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def before_and_after(marked: str) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("style", SET)
 @pytest.mark.parametrize("is_windows", [False, True])
-def test_only_the_wanted_value_changes(style: str, *, is_windows: bool) -> None:
+def test_an_edit_changes_only_the_value_of_its_field(style: str, *, is_windows: bool) -> None:
     before, after = before_and_after(SET[style])
     if is_windows:
         before, after = (codecs.BOM_UTF8 + each.replace(b"\n", b"\r\n") for each in (before, after))
@@ -175,7 +175,7 @@ def test_only_the_wanted_value_changes(style: str, *, is_windows: bool) -> None:
 
 @pytest.mark.parametrize("style", ADDED)
 @pytest.mark.parametrize("is_windows", [False, True])
-def test_a_new_key_is_one_line_in_the_files_own_style(style: str, *, is_windows: bool) -> None:
+def test_a_new_key_is_one_line_in_the_style_of_the_file(style: str, *, is_windows: bool) -> None:
     before, after = before_and_after(ADDED[style])
     if is_windows:
         before, after = before.replace(b"\n", b"\r\n"), after.replace(b"\n", b"\r\n")
@@ -184,7 +184,7 @@ def test_a_new_key_is_one_line_in_the_files_own_style(style: str, *, is_windows:
 
 
 @pytest.mark.parametrize("style", SUSPENDED)
-def test_a_suspension_comes_and_goes_and_nothing_else_does(style: str) -> None:
+def test_a_suspension_is_added_changed_or_removed_and_nothing_else_changes(style: str) -> None:
     marked, edit = SUSPENDED[style]
     before, after = before_and_after(marked)
 
@@ -222,18 +222,18 @@ def test_a_suspension_comes_and_goes_and_nothing_else_does(style: str) -> None:
         ("a: \ud800", STATE, "not UTF-8"),
     ],
 )
-def test_what_cannot_be_cut_cleanly_is_refused_in_words(text: str, edit: Edit, sentence: str) -> None:
+def test_an_edit_that_cannot_be_made_safely_is_rejected_with_the_reason(text: str, edit: Edit, sentence: str) -> None:
     with pytest.raises(YamlEditError, match=re.escape(sentence)):
         set_value(text.encode(errors="surrogatepass"), edit)
 
 
-def test_what_is_so_already_leaves_every_byte() -> None:
+def test_an_edit_to_the_present_value_leaves_the_bytes_unchanged() -> None:
     data = (HEAD + "spec:\n" + JOB + "  desiredState: &a   cancelled\n").encode()
 
     assert set_value(data, STATE) is data
 
 
-def test_a_broken_neighbour_in_the_file_is_no_obstacle_and_stays_as_it_is() -> None:
+def test_an_invalid_document_in_the_same_file_does_not_prevent_an_edit() -> None:
     broken = OTHER.replace("running", "rnning")
     before, after = before_and_after(HEAD + "spec:\n" + JOB + "  desiredState: [[running|cancelled]]\n---\n" + broken)
 
@@ -254,7 +254,7 @@ def test_a_broken_neighbour_in_the_file_is_no_obstacle_and_stays_as_it_is() -> N
         ("2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z"),
     ],
 )
-def test_a_text_is_quoted_where_a_reader_could_mistake_it(text: str, written: str) -> None:
+def test_a_text_is_quoted_if_a_yaml_parser_could_misread_it(text: str, written: str) -> None:
     document = HEAD + f"spec: {{provider: demo, jobId: ftjob-1, desiredState: running, reason: {written}}}\n"
     read = read_documents(document.encode(), file="a.yaml", shown="a.yaml")
 
