@@ -1,4 +1,4 @@
-"""What the guard counts in a pass, from the journal, the statuses and the documents, and what it remembers of it."""
+"""What the change guard counts in a pass, from the journal, the statuses and the documents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNREAD_FOLDER = Unread("team/", "Permission denied", "allow it to be read")
 
 
 def judged(found: PassBudget, *names: str, line: str = str(ACCOUNT)) -> Judged:
-    """Ask the guard for a first cancel of each of these jobs, which were just seen running."""
+    """Let the guard judge a first cancel of each of these jobs, which were just observed as running."""
     changes = [
         PlannedChange(name, JobRef(ACCOUNT, f"ftjob-{name}"), Verb.CANCEL, is_first=True, is_unfinished=True)
         for name in names
@@ -49,7 +49,7 @@ def an_attempt(name: str, age: timedelta = MINUTE) -> Requested:
 
 
 def why_not(found: PassBudget) -> str | None:
-    """Return why the guard does not let one first attempt through, as a person reads it."""
+    """Return the doubt with which the guard refuses one first attempt, or None if it allows the attempt."""
     refusals = judged(found, "a").refusals
     return refusals[0].doubt if refusals else None
 
@@ -57,7 +57,7 @@ def why_not(found: PassBudget) -> str | None:
 # What counts
 
 
-def test_what_the_journal_tells_of_the_last_hour_counts_though_no_status_does() -> None:
+def test_attempts_that_only_the_journal_records_are_counted() -> None:
     world = a_world("a")
     world.journal = Notebook(attempts=tuple(map(an_attempt, names(3))))
 
@@ -65,20 +65,20 @@ def test_what_the_journal_tells_of_the_last_hour_counts_though_no_status_does() 
     assert judged(budgeted(world), "a").refused == {"a"}
 
 
-def test_what_statuses_tell_of_the_last_hour_counts_though_the_journal_is_empty() -> None:
+def test_attempts_that_only_statuses_record_are_counted() -> None:
     asked = [a_named_status(name, receipts=(a_receipt(age=MINUTE),)) for name in names(3)]
     world = a_world("a", *names(3), statuses=Statuses.of(*asked))
 
     assert judged(budgeted(world), "a").refused == {"a"}
 
 
-def test_what_history_tells_counts_where_the_journal_is_younger() -> None:
+def test_attempts_that_only_older_statuses_record_are_counted() -> None:
     older = EarlierStatuses(tuple(a_named_status(name, receipts=(a_receipt(age=MINUTE),)) for name in names(3)))
 
     assert judged(budgeted(a_world("a"), older=older), "a").refused == {"a"}
 
 
-def test_a_status_vouches_for_its_receipt_only_where_nobody_else_writes() -> None:
+def test_a_receipt_is_trusted_only_on_a_dedicated_status_branch() -> None:
     asked = a_named_status("a", receipts=(a_receipt(age=HOUR),))
     change = PlannedChange("a", JobRef(ACCOUNT, "ftjob-a"), Verb.CANCEL, receipts=asked.receipts)
     world = a_world("a", statuses=Statuses.of(asked))
@@ -88,7 +88,7 @@ def test_a_status_vouches_for_its_receipt_only_where_nobody_else_writes() -> Non
     assert budgeted(world).budget.past.is_first_attempt(change)
 
 
-def test_changes_are_a_share_of_the_jobs_that_valid_specs_claim_and_our_records_know_to_be_unfinished() -> None:
+def test_the_percentage_is_of_jobs_with_a_valid_spec_and_a_record_as_unfinished() -> None:
     statuses = [a_named_status(name) for name in (*names(20), "no-spec")]
     world = a_world("a", *names(20), statuses=Statuses.of(*statuses))
     world.journal.statuses = KnownStatuses(
@@ -101,7 +101,7 @@ def test_changes_are_a_share_of_the_jobs_that_valid_specs_claim_and_our_records_
     assert [each.unfinished for each in ten.refusals] == [30]
 
 
-def test_a_spec_that_cannot_be_acted_on_makes_no_room_for_the_changes_of_others() -> None:
+def test_an_invalid_spec_does_not_raise_the_change_budget() -> None:
     world = World(
         specs=Specs(Snapshot(jobs=(a_named_spec("a", jobId="../x"),))), statuses=Statuses.of(a_named_status("a"))
     )
@@ -109,7 +109,7 @@ def test_a_spec_that_cannot_be_acted_on_makes_no_room_for_the_changes_of_others(
     assert budgeted(world).budget.claimed == ()
 
 
-def test_what_is_done_under_one_credential_counts_together_in_all_of_its_accounts() -> None:
+def test_an_account_belongs_to_four_scopes_including_that_of_its_credential() -> None:
     found = budgeted(a_world("a"))
 
     assert [str(each) for each in found.budget.account_map.place(str(ACCOUNT)).scopes()] == [
@@ -123,7 +123,7 @@ def test_what_is_done_under_one_credential_counts_together_in_all_of_its_account
 # Limits and approvals
 
 
-def test_settings_may_tighten_what_the_operator_allows_and_not_loosen_it() -> None:
+def test_settings_can_lower_but_not_raise_the_operators_limits() -> None:
     rules = ChangeRules(ScopedLimits(ChangeLimits(5, 50, 10)))
     settings = located(a_settings(safety={"maxCancels": "9", "maxCancelsAbsolute": "2"}))
 
@@ -131,7 +131,7 @@ def test_settings_may_tighten_what_the_operator_allows_and_not_loosen_it() -> No
     assert budgeted(a_world("a", settings=(settings,)), rules).budget.limits.everywhere == ChangeLimits(5, 50, 2)
 
 
-def test_the_operators_limit_of_a_credential_holds_under_the_name_that_the_secret_goes_by() -> None:
+def test_the_limit_of_a_credential_applies_to_another_name_of_the_same_secret() -> None:
     world = a_world("a")
     world.operator = Operator({"A_KEY": "secret", "B_KEY": "secret"}, speaks_of=("A_KEY", "B_KEY"))
     rules = ChangeRules(ScopedLimits(credentials={"B_KEY": ChangeLimits(1, 10, 1)}))
@@ -139,7 +139,7 @@ def test_the_operators_limit_of_a_credential_holds_under_the_name_that_the_secre
     assert budgeted(world, rules).budget.limits.credentials == {"A_KEY": ChangeLimits(1, 10, 1)}
 
 
-def test_approvals_by_the_operator_and_by_commits_hold_together() -> None:
+def test_approvals_by_the_operator_and_by_commits_are_combined() -> None:
     commit = CommitApproval(commit="0123456789ab", count=1, names=frozenset({"b"}), made_at=NOW - HOUR)
     world = a_world("a", "b", approvals=(commit,))
     found = budgeted(world, ChangeRules(approvals=Approvals(names=frozenset({"a"}))))
@@ -147,7 +147,7 @@ def test_approvals_by_the_operator_and_by_commits_hold_together() -> None:
     assert judged(found, "a", "b").approved == {"a": "--allow-cancel", "b": commit.label}
 
 
-def test_a_dry_run_uses_up_no_approval() -> None:
+def test_a_dry_run_does_not_use_up_an_approval() -> None:
     rules, use = ChangeRules(approvals=Approvals(names=frozenset({"a"}))), ApprovalUse()
     dry = budgeted(a_world("a"), rules, use, control=None)
     judged(dry, "a")
@@ -178,7 +178,9 @@ def refused_before(name: str) -> JobStatus:
     ],
     ids=["wanted still", "only observed by now", "suspended by now", "not valid by now"],
 )
-def test_a_refused_change_stands_as_long_as_its_spec_wants_it(spec: dict[str, str], *, is_standing: bool) -> None:
+def test_a_refusal_persists_while_the_spec_still_requires_the_change(
+    spec: dict[str, str], *, is_standing: bool
+) -> None:
     world = World(
         specs=Specs(Snapshot(jobs=(a_named_spec("a", **spec), a_named_spec("other")))),
         statuses=Statuses.of(refused_before("a"), a_named_status("other")),
@@ -190,7 +192,7 @@ def test_a_refused_change_stands_as_long_as_its_spec_wants_it(spec: dict[str, st
 # Doubt
 
 
-def test_a_journal_that_cannot_be_read_is_an_error_and_lets_no_first_attempt_through() -> None:
+def test_an_unreadable_journal_is_an_error_and_all_first_attempts_are_refused() -> None:
     world = a_world("a")
     world.journal.broken = DISK
     found = budgeted(world)
@@ -200,19 +202,19 @@ def test_a_journal_that_cannot_be_read_is_an_error_and_lets_no_first_attempt_thr
     assert why_not(found) == "/state/journal cannot be read: Permission denied"
 
 
-def test_a_history_that_may_have_told_less_than_there_is_lets_no_first_attempt_through() -> None:
+def test_first_attempts_are_refused_if_the_git_history_is_incomplete() -> None:
     assert (
         why_not(budgeted(a_world("a"), older=EarlierStatuses(doubt="the clone is shallow"))) == "the clone is shallow"
     )
 
 
-def test_without_a_journal_nothing_is_remembered_and_nothing_is_doubted() -> None:
+def test_without_a_journal_a_first_attempt_is_allowed_and_there_is_no_error() -> None:
     found = budgeted(a_world("a"), journal=None)
 
     assert (found.known, found.errors, why_not(found)) == (KnownStatuses(), (), None)
 
 
-def test_a_status_that_cannot_be_read_holds_up_its_own_account_and_counts_in_all_others() -> None:
+def test_an_unreadable_status_blocks_its_own_account_and_is_counted_in_others() -> None:
     found = budgeted(a_world("a", "b", statuses=Statuses.of(unread=(UNREAD_FILE,))))
     other = judged(found, "x", line="openai https://eu.example/v1")
 
@@ -220,14 +222,14 @@ def test_a_status_that_cannot_be_read_holds_up_its_own_account_and_counts_in_all
     assert [(each.doubt, each.earlier) for each in other.refusals] == [(None, 5)]
 
 
-def test_statuses_that_are_gone_in_number_let_no_first_attempt_through() -> None:
+def test_first_attempts_are_refused_if_many_statuses_were_lost() -> None:
     found = budgeted(lost_world(*names(4)))
 
     assert found.lost == dict.fromkeys(names(4), LostStatus(NOW, "0badcafe"))
     assert str(why_not(found)).startswith("4 of 4 statuses were deleted or damaged since they were written")
 
 
-def test_a_few_statuses_that_are_gone_are_an_accident() -> None:
+def test_two_lost_statuses_do_not_cause_a_refusal() -> None:
     found = budgeted(lost_world(*names(2)))
 
     assert set(found.lost) == set(names(2))
@@ -243,5 +245,5 @@ def test_a_few_statuses_that_are_gone_are_an_accident() -> None:
     ],
     ids=["it cannot be read", "its folder may be the one that cannot be read", "a later version wrote it"],
 )
-def test_a_status_that_is_there_for_somebody_else_to_read_is_not_lost(rest: dict[str, Any]) -> None:
+def test_a_status_that_may_exist_but_cannot_be_read_is_not_lost(rest: dict[str, Any]) -> None:
     assert budgeted(lost_world("job-0", **rest)).lost == {}

@@ -1,4 +1,4 @@
-"""What a pass amounts to: a row for each spec, a line for each account, and the exit codes that follow."""
+"""The result of a pass: a row for each spec, a report for each account, and the exit codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REFUSAL = judge("overall", ("chat",), 9, 1, ChangeLimits())
 def an_outcome(
     *cases: JobPlan, progress: Progress | None = None, errors: tuple[str, ...] = (), **plan: Any
 ) -> AccountOutcome:
-    """Return what one account did with these cases, each looked at from `NOW` on."""
+    """Return the outcome of one account with these plans, whose observation began at `NOW`."""
     answer = RequestOutcome(progress) if progress else None
     done = tuple(Applied(case, case.decision.status, MINUTE, answer, errors) for case in cases)
     rest: dict[str, Any] = {"unobserved": None, "refusals": (), "errors": (), "begun_at": NOW} | plan
@@ -59,7 +59,7 @@ def built(
     is_dry: bool = False,
     **options: Any,
 ) -> PassResult:
-    """Return the result of a pass in which the accounts did this."""
+    """Return the result of a pass with these account outcomes."""
     runtime = world.runtime() if is_dry else controlled(world)
     desired = load_desired_specs(runtime, RunOptions(**options), ResolutionCache(), by_content=True)
     return build_report(desired, outcomes, others or OtherStatuses(), errors, memory or PassMemory(), runtime)
@@ -70,7 +70,7 @@ def a_small_world(**snapshot: Any) -> World:
     return a_world(an_account(), a_spec(), **snapshot)
 
 
-def test_a_row_tells_what_a_spec_wants_what_is_and_what_was_done() -> None:
+def test_a_row_shows_the_desired_state_the_status_and_the_action_of_a_spec() -> None:
     case = a_case(a_spec())
     result = built(a_small_world(), an_outcome(case, progress=Progress.ACCEPTED))
     (row,) = result.report.rows
@@ -94,7 +94,7 @@ def test_a_row_tells_what_a_spec_wants_what_is_and_what_was_done() -> None:
     ],
     ids=["due", "refused by the guard", "not in the plan", "nothing due"],
 )
-def test_a_change_that_was_not_requested_is_told_as_planned_or_as_refused(
+def test_a_change_that_was_not_requested_is_reported_as_planned_or_refused(
     case: JobPlan, progress: Progress | None
 ) -> None:
     (row,) = built(a_small_world(), an_outcome(case)).report.rows
@@ -102,7 +102,7 @@ def test_a_change_that_was_not_requested_is_told_as_planned_or_as_refused(
     assert row.progress is progress
 
 
-def test_a_spec_that_no_account_looked_at_is_told_as_it_stands() -> None:
+def test_the_row_of_a_spec_that_was_not_polled_shows_its_last_status() -> None:
     world = a_small_world()
     known = a_past(a_subject("observed"))
     world.statuses = Statuses.of(known)
@@ -111,7 +111,7 @@ def test_a_spec_that_no_account_looked_at_is_told_as_it_stands() -> None:
     assert (row.status, row.before, row.action) == (known, known, None)
 
 
-def test_a_blocked_spec_is_told_with_its_new_status() -> None:
+def test_the_row_of_an_invalid_spec_shows_its_new_status() -> None:
     blocked = stalled("support-triage", "bots.yaml", None, Reason.INVALID_PROVIDER, "no such provider", NOW)
     result = built(a_world(an_account(), a_spec(provider="nobody")), others=OtherStatuses({0: blocked}))
     (row,) = result.report.rows
@@ -120,7 +120,7 @@ def test_a_blocked_spec_is_told_with_its_new_status() -> None:
     assert result.looked == {"support-triage"}
 
 
-def test_a_spec_whose_status_could_not_be_read_is_told_as_unknown() -> None:
+def test_the_row_of_a_spec_with_an_unreadable_status_says_status_unknown() -> None:
     world = a_small_world()
     world.statuses = Statuses(unread=(Unread("support-triage.yaml", "Permission denied", "give us leave"),))
     (row,) = built(world, an_outcome(a_case(a_spec()))).report.rows
@@ -129,11 +129,11 @@ def test_a_spec_whose_status_could_not_be_read_is_told_as_unknown() -> None:
     assert row.action is None
 
 
-def test_a_spec_that_a_bug_kept_from_its_first_status_has_no_row() -> None:
+def test_a_spec_without_any_status_has_no_row() -> None:
     assert built(a_small_world()).report.rows == ()
 
 
-def test_rows_are_in_the_order_of_names_and_of_the_run_alone() -> None:
+def test_rows_are_sorted_by_name_and_limited_to_the_selected_specs() -> None:
     world = a_world(an_account(), *named_specs("b", "c", "a"))
     outcome = an_outcome(*(a_case(each) for each in named_specs("b", "c", "a")))
 
@@ -144,7 +144,7 @@ def test_rows_are_in_the_order_of_names_and_of_the_run_alone() -> None:
     ]
 
 
-def test_an_account_is_told_with_its_requests_and_jobs() -> None:
+def test_an_account_is_reported_with_its_numbers_of_requests_and_jobs() -> None:
     world = a_small_world()
     world.accounts.opened = [ACCOUNT, ACCOUNT]
 
@@ -153,13 +153,13 @@ def test_an_account_is_told_with_its_requests_and_jobs() -> None:
     )
 
 
-def test_an_account_that_could_not_be_observed_says_why() -> None:
+def test_an_unobserved_account_is_reported_as_failed_with_the_reason() -> None:
     (account,) = built(a_small_world(), an_outcome(a_case(a_spec(), unobserved=AWAY), unobserved=AWAY)).report.accounts
 
     assert (account.unobserved, account.has_failed) == (AWAY, True)
 
 
-def test_what_an_earlier_look_found_wrong_with_an_account_is_told_as_well() -> None:
+def test_an_earlier_observation_error_of_an_account_is_reported() -> None:
     memory = PassMemory()
     memory.unobserved.accounts[ACCOUNT] = AWAY
     (account,) = built(a_small_world(), an_outcome(a_case(a_spec())), memory=memory).report.accounts
@@ -167,11 +167,11 @@ def test_what_an_earlier_look_found_wrong_with_an_account_is_told_as_well() -> N
     assert (account.unobserved, account.has_failed) == (AWAY, False)
 
 
-def test_an_account_of_which_there_was_nothing_to_tell_is_left_out() -> None:
+def test_an_account_that_was_not_observed_in_this_pass_is_omitted() -> None:
     assert built(a_small_world(), an_outcome(has_observed=False)).report.accounts == ()
 
 
-def test_an_account_that_a_bug_ended_is_told_with_its_error() -> None:
+def test_an_internal_error_of_an_account_is_reported_with_its_exit_code() -> None:
     report = built(a_small_world(), AccountOutcome(a_target(), "openai", None, error="a bug: KeyError")).report
 
     assert report.accounts == (AccountReport(name="openai", account=ACCOUNT, jobs=0, has_observed=False),)
@@ -179,7 +179,7 @@ def test_an_account_that_a_bug_ended_is_told_with_its_error() -> None:
     assert report.exit_code is ExitCode.SOFTWARE
 
 
-def test_whatever_went_wrong_on_our_side_is_an_error_of_the_pass() -> None:
+def test_the_report_collects_the_errors_of_every_source() -> None:
     outcome = replace(an_outcome(a_case(a_spec()), errors=("of a job",)), error="of an account")
     assert outcome.plan is not None
     outcome = replace(outcome, plan=replace(outcome.plan, errors=("of a plan",)))
@@ -190,7 +190,7 @@ def test_whatever_went_wrong_on_our_side_is_an_error_of_the_pass() -> None:
     assert report.errors == ("of others", "of the state", "of an account", "of a plan", "of a job")
 
 
-def test_what_others_removed_and_what_was_refused_is_in_the_report() -> None:
+def test_the_report_contains_refusals_removals_notices_and_the_revision() -> None:
     case = a_case(a_spec(), is_unplanned=True)
     others = OtherStatuses(removed=("gone",), notices=("look here",))
     result = built(a_small_world(revision="4be1f0c"), an_outcome(case, refusals=(REFUSAL,)), others=others)
@@ -203,11 +203,11 @@ def test_what_others_removed_and_what_was_refused_is_in_the_report() -> None:
     assert report.exit_codes == {ExitCode.REFUSED}
 
 
-def test_a_dry_run_says_that_it_was_one() -> None:
+def test_the_report_of_a_dry_run_is_marked_as_dry() -> None:
     assert built(a_small_world(), is_dry=True).report.is_dry
 
 
-def test_deleted_specs_are_news_once() -> None:
+def test_a_newly_deleted_spec_is_reported_as_an_orphan() -> None:
     world = a_small_world()
     gone = replace(a_past(a_subject("observed")), name="gone", job=None)
     world.statuses = Statuses.of(gone)
@@ -215,7 +215,7 @@ def test_deleted_specs_are_news_once() -> None:
     assert built(world).report.orphans == (gone,)
 
 
-def test_a_result_says_what_is_due_what_was_seen_when_and_what_is_wanted() -> None:
+def test_a_result_contains_requeues_observation_times_and_unfinished_jobs() -> None:
     chat, code = (a_case(spec) for spec in named_specs("chat", "code"))
     world = a_world(an_account(), *named_specs("chat", "code"))
     memory = PassMemory(interval=timedelta(seconds=30))
@@ -232,7 +232,7 @@ def test_a_result_says_what_is_due_what_was_seen_when_and_what_is_wanted() -> No
     assert not result.is_halted
 
 
-def test_a_pass_over_a_revision_that_is_not_trusted_is_halted() -> None:
+def test_a_pass_over_an_untrusted_revision_is_halted() -> None:
     result = built(a_small_world(why_not_trusted="the branch was rewound"))
 
     assert result.is_halted
@@ -265,9 +265,9 @@ UNTRUSTED = stalled("x", "x.yaml", None, Reason.HOST_NOT_TRUSTED, "not bound", N
         (Report(expired=(Expired(ExpiredClock.TIMEOUT, 60.0, ("x",)),)), set()),
     ],
 )
-def test_a_report_has_every_exit_code_that_it_gives_cause_for(report: Report, codes: set[ExitCode]) -> None:
+def test_the_exit_codes_are_derived_from_the_contents_of_the_report(report: Report, codes: set[ExitCode]) -> None:
     assert exit_codes(report) == codes
 
 
-def test_a_diagnostic_that_is_a_warning_is_no_cause_for_an_exit_code() -> None:
+def test_a_warning_does_not_cause_an_exit_code() -> None:
     assert exit_codes(Report(diagnostics=(replace(ERROR, severity=Severity.WARNING),))) == frozenset()

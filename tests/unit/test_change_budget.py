@@ -1,4 +1,4 @@
-"""What counts as a first attempt, where, and by whose word: the laws of the scopes and of what vouches."""
+"""Which first attempts are counted in which scope, and which records of them are trusted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def requested(number: int, account: Account = ACCOUNT, age: timedelta = MINUTE, 
 
 
 def told(number: int, account: Account = ACCOUNT, age: timedelta = MINUTE, **rest: Any) -> JobStatus:
-    """Return a status that tells of a cancel which is over."""
+    """Return a status with the receipt of a completed cancel."""
     facts = JobFacts(account=str(account), id=f"ftjob-{number}", provider_status="cancelled")
     receipt = a_receipt(age=age, outcome=Outcome.CANCELLED, **rest)
     return replace(a_status(f"job-{number:03}"), job=facts, receipts=(receipt,))
@@ -63,7 +63,7 @@ def told(number: int, account: Account = ACCOUNT, age: timedelta = MINUTE, **res
 # Scopes.
 
 
-def test_every_account_counts_for_itself_and_real_ones_for_all_that_they_share() -> None:
+def test_accounts_with_one_credential_share_its_scope_and_sandbox_accounts_do_not() -> None:
     counts = {(one, other): _counts(one, other) for one, other in product(LINES, repeat=2)}
     shared = {pair for pair, extents in counts.items() if Extent.CREDENTIAL in extents}
 
@@ -76,7 +76,7 @@ def test_every_account_counts_for_itself_and_real_ones_for_all_that_they_share()
 
 
 def _counts(done: str, judged: str) -> set[Extent]:
-    """Return in which scopes of one account it counts what was done in another."""
+    """Return the scopes of the account `judged` in which a change in the account `done` is counted."""
     return {scope.extent for scope in ACCOUNT_MAP.place(judged).scopes() if ACCOUNT_MAP.is_in(done, scope)}
 
 
@@ -92,18 +92,20 @@ def _counts(done: str, judged: str) -> set[Extent]:
         ("", False),
     ],
 )
-def test_an_account_that_no_document_stands_for_counts_with_all_at_its_host(line: str, *, is_counted: bool) -> None:
+def test_an_account_without_a_document_is_counted_with_the_credentials_of_its_host(
+    line: str, *, is_counted: bool
+) -> None:
     assert ACCOUNT_MAP.is_in(line, Scope(Extent.CREDENTIAL, str(KEY))) == is_counted
 
 
-def test_an_account_of_another_credential_at_the_same_host_counts_for_itself() -> None:
+def test_two_credentials_for_the_same_host_have_separate_scopes() -> None:
     other = Account("openai", "https://api.openai.com/v1", (("project", "other"),))
     account_map = AccountMap({str(ACCOUNT): KEY, str(other): CredentialScope(KEY.host, "OTHER_KEY")})
 
     assert not account_map.is_in(str(other), Scope(Extent.CREDENTIAL, str(KEY)))
 
 
-def test_each_batch_that_was_let_through_counts_for_the_next_one() -> None:
+def test_each_allowed_batch_is_counted_for_the_next_batch() -> None:
     budget = ChangeBudget(account_map=ACCOUNT_MAP)
     judged = [budget.judge(str(ACCOUNT), changes(count, start=start), NOW) for count, start in ((2, 0), (1, 2), (1, 3))]
 
@@ -112,14 +114,14 @@ def test_each_batch_that_was_let_through_counts_for_the_next_one() -> None:
     assert budget.standing == {"job-003": str(ACCOUNT)}
 
 
-def test_attempts_that_may_stand_where_nobody_could_read_count_as_made() -> None:
+def test_attempts_that_unread_statuses_may_record_are_counted() -> None:
     judged = ChangeBudget(account_map=ACCOUNT_MAP, hidden=3).judge(str(ACCOUNT), changes(1), NOW)
 
     assert judged.refused == {"job-000"}
     assert judged.refusals[0].earlier == 3
 
 
-def test_a_commits_approval_is_used_up_within_one_pass() -> None:
+def test_the_approval_of_a_commit_is_used_up_within_one_pass() -> None:
     budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(commits=(A,)), account_map=ACCOUNT_MAP)
     first = budget.judge(str(ACCOUNT), [replace(change(number), name=name) for number, name in enumerate("xy")], NOW)
     second = budget.judge(str(ALIAS), [replace(change(9, ALIAS), name="z")], NOW)
@@ -128,7 +130,7 @@ def test_a_commits_approval_is_used_up_within_one_pass() -> None:
     assert second.refused == {"z"}
 
 
-def test_a_number_of_cancels_that_an_operator_allows_is_for_all_accounts_of_a_run() -> None:
+def test_the_number_of_allow_cancels_is_shared_by_all_accounts_of_a_run() -> None:
     budget = ChangeBudget(ScopedLimits(ChangeLimits(0, 0, 0)), Approvals(count=2), account_map=ACCOUNT_MAP)
     accounts = (ACCOUNT, ELSEWHERE, ALIAS)
     judged = [budget.judge(str(each), changes(1, each, number), NOW) for number, each in enumerate(accounts)]
@@ -142,16 +144,14 @@ def test_a_number_of_cancels_that_an_operator_allows_is_for_all_accounts_of_a_ru
 
 
 @pytest.mark.parametrize(("age", "by"), [(SECOND, "--allow-cancels 2"), (timedelta(0), None), (-SECOND, None)])
-def test_an_approval_is_for_the_request_after_it_and_for_none_once_that_is_opened(
-    age: timedelta, by: str | None
-) -> None:
+def test_an_approval_ends_when_a_receipt_is_opened_after_it(age: timedelta, by: str | None) -> None:
     use = ApprovalUse()
     use.grant(change(0), "--allow-cancels 2", NOW)
 
     assert use.granted(change(0, receipts=(a_receipt(age=age, outcome=Outcome.WITHDRAWN),))) == by
 
 
-def test_a_request_that_is_approved_each_pass_until_it_leaves_uses_up_one_of_the_number() -> None:
+def test_a_request_that_is_approved_again_in_the_next_pass_uses_one_approval() -> None:
     use = ApprovalUse()
     for each in (change(0), change(0), change(1, verb=None)):
         use.grant(each, "--allow-cancels 2", NOW)
@@ -159,7 +159,7 @@ def test_a_request_that_is_approved_each_pass_until_it_leaves_uses_up_one_of_the
     assert use.used == 1
 
 
-def test_a_job_that_this_pass_saw_at_its_end_is_not_counted_as_its_status_has_it() -> None:
+def test_a_job_observed_as_ended_is_not_counted_as_unfinished_by_its_status() -> None:
     running = replace(told(7), phase=Phase.RUNNING, final=False, receipts=())
     budget = ChangeBudget(
         past=PastAttempts(is_ours=True), claimed=(running, replace(running, job=None)), account_map=ACCOUNT_MAP
@@ -170,7 +170,7 @@ def test_a_job_that_this_pass_saw_at_its_end_is_not_counted_as_its_status_has_it
     assert [each.unfinished for each in judged.refusals] == [4]
 
 
-def test_aliases_of_one_credential_share_one_hour() -> None:
+def test_accounts_with_the_same_credential_share_one_hourly_limit() -> None:
     budget = ChangeBudget(account_map=ACCOUNT_MAP)
     first = budget.judge(str(ACCOUNT), changes(3), NOW)
     second = budget.judge(str(ALIAS), changes(3, ALIAS, 10), NOW)
@@ -180,7 +180,7 @@ def test_aliases_of_one_credential_share_one_hour() -> None:
     assert second.refused == {"job-010", "job-011", "job-012"}
 
 
-def test_what_was_done_in_another_account_of_the_credential_counts_whoever_tells_of_it() -> None:
+def test_attempts_in_another_account_of_the_credential_are_counted_from_every_source() -> None:
     by_journal = PastAttempts(journal=tuple(requested(number, ALIAS) for number in range(50, 53)))
     by_status = PastAttempts(tuple(told(number, ALIAS) for number in range(50, 53)))
     gone = Account("openai", "https://api.openai.com/v1", (("project", "gone"),))
@@ -192,7 +192,7 @@ def test_what_was_done_in_another_account_of_the_credential_counts_whoever_tells
         assert [each.scope for each in judged.refusals] == [str(KEY)]
 
 
-def test_make_believe_jobs_make_no_room_and_take_none() -> None:
+def test_sandbox_jobs_neither_raise_nor_use_up_the_limit_of_real_accounts() -> None:
     padding = [change(number, SANDBOX, verb=None, is_first=False) for number in range(100, 200)]
     budget = ChangeBudget(account_map=ACCOUNT_MAP)
     budget.judge(str(SANDBOX), padding, NOW)
@@ -204,7 +204,7 @@ def test_make_believe_jobs_make_no_room_and_take_none() -> None:
     assert [(each.scope, each.unfinished) for each in more.refusals] == [("overall", 4)]
 
 
-def test_each_scope_has_its_own_limits_and_a_repository_may_only_tighten_them() -> None:
+def test_each_scope_has_its_own_limits_and_settings_can_only_lower_them() -> None:
     limits = ScopedLimits(
         ChangeLimits(), {FINE_TUNING.name: ChangeLimits(5, 5, 5)}, {"OPENAI_API_KEY": ChangeLimits(9, 99, 99)}
     )
@@ -225,19 +225,19 @@ def test_each_scope_has_its_own_limits_and_a_repository_may_only_tighten_them() 
     ]
 
 
-def test_a_refusal_names_a_scope_by_what_it_reaches() -> None:
+def test_the_text_of_a_scope_says_which_accounts_it_includes() -> None:
     scopes = ACCOUNT_MAP.place(str(ACCOUNT)).scopes()
 
     assert [str(each) for each in scopes] == [str(ACCOUNT), str(KEY), "overall", "every FineTuningJob"]
 
 
-def test_limits_of_everything_and_of_kinds_hold_whatever_credentials_go_by() -> None:
+def test_renaming_a_credential_does_not_change_the_overall_limits_and_those_of_kinds() -> None:
     limits = ScopedLimits(ChangeLimits(9, 9, 9), {FINE_TUNING.name: ChangeLimits(5, 5, 5)})
 
     assert limits.renamed({"B": "A"}) == limits
 
 
-def test_of_two_names_for_one_credential_the_stricter_limits_hold() -> None:
+def test_the_stricter_limits_apply_if_a_credential_has_two_names() -> None:
     limits = ScopedLimits(
         credentials={"A": ChangeLimits(9, 10, 9), "B": ChangeLimits(5, 50, 5), "C": ChangeLimits(1, 1, 1)}
     )
@@ -245,17 +245,17 @@ def test_of_two_names_for_one_credential_the_stricter_limits_hold() -> None:
     assert limits.renamed({"B": "A"}).credentials == {"A": ChangeLimits(5, 10, 5), "C": ChangeLimits(1, 1, 1)}
 
 
-# What vouches.
+# Which receipts are trusted.
 
 OPEN = a_receipt(age=3 * HOUR)
 
 
 def again(**rest: Any) -> PlannedChange:
-    """Return a change whose status tells of an attempt that is open."""
+    """Return a change whose status records an open attempt."""
     return change(0, is_first=False, receipts=(OPEN,), **rest)
 
 
-def test_an_open_receipt_that_nobody_vouches_for_is_a_first_attempt() -> None:
+def test_an_open_receipt_that_the_journal_does_not_confirm_is_a_first_attempt() -> None:
     forged = again()
     right = requested(0, receipt_at=OPEN.requested_at)
     wrong = [
@@ -272,7 +272,7 @@ def test_an_open_receipt_that_nobody_vouches_for_is_a_first_attempt() -> None:
     assert not PastAttempts().is_first_attempt(again(verb=None))
 
 
-def test_forged_receipts_are_refused_as_one_batch() -> None:
+def test_changes_with_forged_receipts_are_refused_as_one_batch() -> None:
     forged = [replace(again(), name=f"job-{number}", ref=JobRef(ACCOUNT, f"ftjob-{number}")) for number in range(30)]
     judged = ChangeBudget(account_map=ACCOUNT_MAP).judge(str(ACCOUNT), forged, NOW)
 
@@ -281,7 +281,7 @@ def test_forged_receipts_are_refused_as_one_batch() -> None:
 
 
 @pytest.mark.parametrize("where", ["journal", "status", "both", "an older status"])
-def test_an_attempt_counts_once_whoever_tells_of_it(where: str) -> None:
+def test_an_attempt_that_several_sources_record_is_counted_once(where: str) -> None:
     journal = (requested(0),) if where in {"journal", "both"} else ()
     statuses = (told(0),) if where in {"status", "both"} else ()
     older = (told(0), told(0)) if where in {"an older status", "both"} else ()
@@ -289,13 +289,13 @@ def test_an_attempt_counts_once_whoever_tells_of_it(where: str) -> None:
     assert PastAttempts(statuses, journal, older).count((), NOW) == {str(ACCOUNT): 1}
 
 
-def test_an_attempt_that_only_an_older_status_of_a_spec_tells_of_counts_with_those_of_its_newest() -> None:
+def test_attempts_of_older_statuses_are_added_to_those_of_the_newest() -> None:
     newest, older = told(0), told(0, age=2 * MINUTE)
 
     assert PastAttempts((newest,), older=(older,)).count((), NOW) == {str(ACCOUNT): 2}
 
 
-def test_what_a_status_says_of_an_approval_or_a_time_takes_nothing_from_the_journal() -> None:
+def test_a_forged_approval_or_time_in_a_status_does_not_reduce_the_count() -> None:
     journal = (requested(0), requested(1))
     approved = PastAttempts((told(0, approved_by="--allow-cancels 9"),), journal)
     dated_back = PastAttempts((told(0, age=DAY), told(1, age=DAY)), journal)
@@ -304,7 +304,7 @@ def test_what_a_status_says_of_an_approval_or_a_time_takes_nothing_from_the_jour
     assert dated_back.count((), NOW)[str(ACCOUNT)] == 2
 
 
-def test_a_batch_is_no_part_of_its_own_past() -> None:
+def test_earlier_records_of_a_change_in_the_batch_are_not_counted() -> None:
     left_over = PastAttempts(journal=(requested(0),))
     forged = change(0, is_first=False, receipts=(a_receipt(age=30 * MINUTE),))
     status = replace(told(0), receipts=forged.receipts)
@@ -315,7 +315,7 @@ def test_a_batch_is_no_part_of_its_own_past() -> None:
     assert PastAttempts((status,)).count([], NOW)[str(ACCOUNT)] == 1
 
 
-def test_the_journal_keeps_what_counts_and_what_vouches_for_an_open_receipt() -> None:
+def test_the_journal_keeps_attempts_that_are_counted_or_confirm_an_open_receipt() -> None:
     status = replace(told(0), receipts=(OPEN,))
     kept = (
         requested(0, age=3 * HOUR),
@@ -327,7 +327,7 @@ def test_the_journal_keeps_what_counts_and_what_vouches_for_an_open_receipt() ->
     assert still_counting((*kept, *gone), [status], NOW) == kept
 
 
-# The share.
+# The percentage of unfinished jobs.
 
 
 def seen(account: Account, count: int, start: int) -> list[PlannedChange]:
@@ -340,7 +340,7 @@ def statuses(account: Account, count: int, start: int) -> tuple[JobStatus, ...]:
     )
 
 
-def test_the_share_is_of_what_was_seen_and_not_of_what_a_status_tells() -> None:
+def test_the_percentage_ignores_unfinished_jobs_that_only_untrusted_statuses_record() -> None:
     made_up = statuses(ACCOUNT, 100, 100)
     four = ChangeBudget(claimed=made_up, account_map=ACCOUNT_MAP).judge(str(ACCOUNT), changes(4), NOW)
     ours = ChangeBudget(claimed=made_up, past=PastAttempts(is_ours=True), account_map=ACCOUNT_MAP).judge(
@@ -356,7 +356,7 @@ def test_the_share_is_of_what_was_seen_and_not_of_what_a_status_tells() -> None:
     assert [each.refusals for each in (ours, kept, both)] == [(), (), ()]
 
 
-def test_an_account_that_was_looked_at_first_is_not_refused_for_that() -> None:
+def test_the_order_in_which_accounts_are_observed_does_not_cause_a_refusal() -> None:
     claimed = (*statuses(ACCOUNT, 10, 0), *statuses(ELSEWHERE, 10, 100))
     budget = ChangeBudget(claimed=claimed, account_map=ACCOUNT_MAP)
     budget.judge(str(ELSEWHERE), changes(3, ELSEWHERE, 100), NOW)
@@ -365,7 +365,7 @@ def test_an_account_that_was_looked_at_first_is_not_refused_for_that() -> None:
     assert judged.refusals == ()
 
 
-def test_a_provisional_refusal_leaves_nothing_behind() -> None:
+def test_a_provisional_refusal_does_not_change_the_budget() -> None:
     approvals = Approvals(count=2)
     budget = ChangeBudget(approvals=approvals, account_map=ACCOUNT_MAP)
     provisional = budget.judge(str(ACCOUNT), changes(4), NOW, is_provisional=True)
@@ -389,39 +389,39 @@ A = commit("aaaaaaaaaaaa", 2, ["x", "y", "z"])
 B = commit("bbbbbbbbbbbb", 2, ["x", "y", "z"])
 
 
-def test_two_commits_that_approve_the_same_jobs_do_not_add_up() -> None:
+def test_the_numbers_of_two_commits_that_approve_the_same_jobs_are_not_added() -> None:
     used = [UsedApproval(A.label, name, NOW - MINUTE) for name in ("x", "y")]
 
     assert approve(["z"], Approvals(commits=(A, B)), NOW, used) == {}
     assert approve(["x", "y", "z"], Approvals(commits=(A, B)), NOW) == {}
 
 
-def test_what_one_commit_lets_pass_uses_up_another_one_that_approves_the_same_jobs() -> None:
+def test_a_use_of_one_commit_also_uses_up_another_that_approves_the_same_jobs() -> None:
     first = commit("aaaaaaaaaaaa", 2, ["x", "y"])
 
     assert approve(["x", "y", "z"], Approvals(commits=(first, B)), NOW) == dict.fromkeys(["x", "y"], first.label)
 
 
-def test_a_commit_of_the_future_is_in_the_way_of_no_other() -> None:
+def test_a_commit_dated_in_the_future_does_not_affect_other_approvals() -> None:
     later = replace(A, made_at=NOW + HOUR)
 
     assert approve(["x"], Approvals(commits=(later, B)), NOW) == {"x": B.label}
 
 
-def test_what_was_let_pass_before_a_commit_was_made_does_not_use_it_up() -> None:
+def test_an_approval_is_not_used_up_by_requests_from_before_its_commit() -> None:
     used = [UsedApproval(A.label, name, NOW - 2 * HOUR) for name in ("x", "y")]
 
     assert approve(["x", "z"], Approvals(commits=(B,)), NOW, used) == dict.fromkeys(["x", "z"], B.label)
 
 
 @pytest.mark.parametrize(("ahead", "is_approved"), [(-SECOND, True), (0 * SECOND, True), (SECOND, False)])
-def test_a_commit_of_the_future_approves_nothing_yet(ahead: timedelta, *, is_approved: bool) -> None:
+def test_a_commit_dated_in_the_future_approves_no_change(ahead: timedelta, *, is_approved: bool) -> None:
     later = replace(A, made_at=NOW + ahead)
 
     assert bool(approve(["x"], Approvals(commits=(later,)), NOW)) == is_approved
 
 
-def test_an_approval_is_used_up_by_what_the_journal_tells_of() -> None:
+def test_an_approval_is_used_up_by_attempts_in_the_journal() -> None:
     used = PastAttempts(
         journal=tuple(requested(number, name=name, approved_by=A.label) for number, name in enumerate("xy"))
     )
@@ -431,7 +431,7 @@ def test_an_approval_is_used_up_by_what_the_journal_tells_of() -> None:
     assert judged.refused == {"z"}
 
 
-# What was lost.
+# Lost statuses.
 
 
 def left(count: int, **rest: Any) -> KnownStatuses:
@@ -439,14 +439,14 @@ def left(count: int, **rest: Any) -> KnownStatuses:
 
 
 @pytest.mark.parametrize(("gone", "is_doubt"), [(0, False), (3, False), (4, True), (12, True)])
-def test_statuses_that_are_lost_in_number_are_a_doubt_and_a_few_are_none(gone: int, *, is_doubt: bool) -> None:
+def test_more_than_three_lost_statuses_make_the_count_doubtful(gone: int, *, is_doubt: bool) -> None:
     known, marks = left(12), marks_of(told(number) for number in range(gone, 12))
     lost = lost_since(known, marks, (), NOW)
 
     assert (why_uncountable(lost, known, ChangeLimits()) is not None) == is_doubt
 
 
-def test_what_is_lost_is_lost_for_an_hour_and_what_is_back_as_it_was_is_not() -> None:
+def test_a_status_is_lost_for_an_hour_or_until_it_is_restored() -> None:
     known = left(4)
     lost = lost_since(known, {}, (), NOW)
     fresh = marks_of(told(number, age=SECOND) for number in range(4))
@@ -457,12 +457,12 @@ def test_what_is_lost_is_lost_for_an_hour_and_what_is_back_as_it_was_is_not() ->
     assert lost_since(later, known.marks, (), NOW + MINUTE) == {}
 
 
-def test_what_could_not_be_read_for_a_moment_is_not_lost_and_make_believe_is_no_loss() -> None:
+def test_unreadable_statuses_and_those_of_sandbox_accounts_are_not_lost() -> None:
     assert lost_since(left(4), {}, {f"job-{number:03}" for number in range(4)}, NOW) == {}
     assert marks_of([told(0, SANDBOX)]) == {}
 
 
-def test_a_doubt_lets_nothing_pass_but_what_a_person_allows() -> None:
+def test_a_doubtful_count_refuses_every_first_attempt_without_an_approval() -> None:
     doubted = ChangeBudget(account_map=ACCOUNT_MAP, doubts={EVERYWHERE: "why"})
     allowed = replace(doubted, approvals=Approvals(count=1))
 
@@ -470,7 +470,7 @@ def test_a_doubt_lets_nothing_pass_but_what_a_person_allows() -> None:
     assert allowed.judge(str(ACCOUNT), changes(1), NOW).refusals == ()
 
 
-def test_a_doubt_about_one_account_holds_back_that_one_and_is_told_of_it() -> None:
+def test_a_doubtful_count_of_one_account_does_not_affect_other_accounts() -> None:
     budget = ChangeBudget(account_map=ACCOUNT_MAP, doubts={str(ACCOUNT): "why"})
     doubted, other = (
         budget.judge(str(each), changes(1, each, start), NOW) for each, start in ((ACCOUNT, 0), (ELSEWHERE, 1))
@@ -480,7 +480,7 @@ def test_a_doubt_about_one_account_holds_back_that_one_and_is_told_of_it() -> No
     assert other.refusals == ()
 
 
-def test_a_doubt_says_how_many_are_lost_and_until_when_that_counts() -> None:
+def test_the_message_about_lost_statuses_states_their_number_and_when_the_doubt_ends() -> None:
     known = left(4)
     doubt = why_uncountable(lost_since(known, {}, (), NOW), known, ChangeLimits())
 

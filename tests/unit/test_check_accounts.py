@@ -1,4 +1,4 @@
-"""Whether accounts can be reached, as `validate --live` asks."""
+"""Whether accounts can be used, as `validate --live` checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOTH = Snapshot(jobs=(located(a_spec()),), providers=(located(a_provider("far", 
 
 
 class Sizes(ReadOnlyAccount):
-    """An account that notes how many rows it was asked for."""
+    """An account that records how many rows were requested."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
         """Return a page."""
@@ -35,13 +35,13 @@ class Sizes(ReadOnlyAccount):
 def checked(
     reader: JobReader | Exception, snapshot: Snapshot = BOTH, *, is_asked: bool = True
 ) -> tuple[dict[str, Checked], OpenAccounts]:
-    """Check the accounts of a revision; OpenAI's own opens as given. Return each by its name, and what was opened."""
+    """Check the accounts of a revision, and return the results by name and the opened accounts."""
     accounts = OpenAccounts({ACCOUNT: reader})
     found = asyncio.run(check(snapshot, World(accounts=accounts).runtime(), is_asked=is_asked))
     return {each.name: each for each in found}, accounts
 
 
-def test_an_account_that_answers_one_row_of_its_list_can_be_used() -> None:
+def test_an_account_is_usable_if_it_returns_one_row_of_its_list() -> None:
     reader = account_of(250, kind=Sizes)
     found, accounts = checked(reader)
 
@@ -53,7 +53,7 @@ def test_an_account_that_answers_one_row_of_its_list_can_be_used() -> None:
     assert accounts.opened == [ACCOUNT]
 
 
-def test_a_host_that_is_not_trusted_is_told_and_nothing_is_sent_there() -> None:
+def test_an_untrusted_host_is_reported_and_receives_no_request() -> None:
     found, accounts = checked(account_of(1))
     far = found["far"]
 
@@ -63,7 +63,7 @@ def test_a_host_that_is_not_trusted_is_told_and_nothing_is_sent_there() -> None:
     assert accounts.opened == [ACCOUNT]
 
 
-def test_unless_it_is_wanted_no_account_is_asked() -> None:
+def test_without_the_live_check_no_account_is_opened() -> None:
     found, accounts = checked(DENIED, is_asked=False)
 
     assert found["openai"].exit_code is ExitCode.OK
@@ -81,7 +81,7 @@ def test_unless_it_is_wanted_no_account_is_asked() -> None:
     ids=["the key is denied", "there is no key", "no answer"],
 )
 @pytest.mark.parametrize("is_at_opening", [True, False], ids=["when it is opened", "when it is asked"])
-def test_an_account_that_fails_says_why_and_what_the_command_ends_with(
+def test_a_failing_account_is_reported_with_its_reason_and_exit_code(
     error: ProviderError, reason: Reason, code: ExitCode, *, is_at_opening: bool
 ) -> None:
     reader = account_of(1)
@@ -94,12 +94,12 @@ def test_an_account_that_fails_says_why_and_what_the_command_ends_with(
     assert found["openai"].exit_code is code
 
 
-def test_a_document_that_is_not_valid_is_told_under_its_name() -> None:
+def test_an_invalid_provider_document_is_reported_under_its_name() -> None:
     found, _ = checked(account_of(1), Snapshot(broken_providers=frozenset({"spoilt"})))
 
     assert list(found) == ["spoilt"]
     assert found["spoilt"].exit_code is ExitCode.INVALID_DOCUMENT
 
 
-def test_without_any_account_there_is_nothing_to_check() -> None:
+def test_a_revision_without_accounts_has_no_check_results() -> None:
     assert checked(DENIED, Snapshot())[0] == {}

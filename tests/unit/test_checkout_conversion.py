@@ -1,4 +1,4 @@
-"""What Git makes of a file as it checks it out, and what is read of that."""
+"""How Git converts a file when it checks it out, and how reconcile reads the converted file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ CONVERTED: dict[str, Callable[[str], bytes]] = {
 
 
 def a_text(message: str) -> str:
-    """Return the text of a status whose job tells this as its error."""
+    """Return the text of a status whose job has this error message."""
     facts = JobFacts(account=str(ACCOUNT), id="ftjob-a", provider_status="running", error=JobError(message=message))
     return render_status(a_status(job=facts))
 
 
 @pytest.mark.parametrize("how", CONVERTED)
-def test_a_status_is_read_as_it_was_written_however_it_was_checked_out(how: str) -> None:
+def test_a_status_that_a_checkout_converted_is_read_as_it_was_written(how: str) -> None:
     written = a_text("the file was $Id$")
     data = CONVERTED[how](written)
 
@@ -41,13 +41,13 @@ def test_a_status_is_read_as_it_was_written_however_it_was_checked_out(how: str)
     assert is_status_file(as_written(data))
 
 
-def test_a_status_that_holds_what_a_checkout_might_make_is_left_as_it_is() -> None:
+def test_a_status_that_contains_an_expanded_ident_is_not_converted() -> None:
     written = a_text(f"the file was {IDENT}").encode()
 
     assert as_written(written) == written
 
 
-def test_a_status_that_was_edited_stays_edited_however_it_was_checked_out() -> None:
+def test_a_converted_status_that_was_edited_is_not_converted_back() -> None:
     written = a_text("nothing").replace("phase: cancelled", "phase: running")
     data = written.replace("\n", "\r\n").encode()
 
@@ -55,12 +55,12 @@ def test_a_status_that_was_edited_stays_edited_however_it_was_checked_out() -> N
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"\xff\xfea", b"\xfe\xff\xd8\x00", b"\r", b"\xff\xfe\x00\x00\x00"])
-def test_what_is_no_text_is_left_as_it_is(data: bytes) -> None:
+def test_bytes_that_are_not_valid_text_are_not_converted(data: bytes) -> None:
     assert as_written(data) == data
     as_committed(data)
 
 
-def test_the_digest_of_a_spec_is_the_same_with_other_line_ends() -> None:
+def test_the_digest_of_a_spec_does_not_depend_on_its_line_endings() -> None:
     text = """\
 apiVersion: jobs.reconciler/v1
 kind: FineTuningJob

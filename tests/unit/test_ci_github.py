@@ -25,28 +25,28 @@ def test_a_pull_request_with_a_token_can_be_commented_on(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("event", [{}, [], {"pull_request": None}, {"pull_request": {"number": "x"}}, {"issue": 7}])
-def test_an_event_that_is_about_no_pull_request_has_no_comment(tmp_path: Path, event: object) -> None:
+def test_an_event_without_a_pull_request_cannot_be_commented_on(tmp_path: Path, event: object) -> None:
     assert not Runner.of(TOLD | an_event(tmp_path, event)).can_comment
 
 
 @pytest.mark.parametrize("change", [{"GITHUB_TOKEN": ""}, {"GITHUB_REPOSITORY": "../x"}, {"GITHUB_EVENT_PATH": "/no"}])
-def test_what_is_missing_means_no_comment(tmp_path: Path, change: dict[str, str]) -> None:
+def test_a_missing_token_repository_or_event_file_prevents_comments(tmp_path: Path, change: dict[str, str]) -> None:
     environ = TOLD | an_event(tmp_path, {"pull_request": {"number": 7}}) | change
 
     assert not Runner.of(environ).can_comment
 
 
-def test_outside_of_a_runner_there_is_nothing() -> None:
+def test_comments_are_disabled_outside_a_runner() -> None:
     assert not Runner.of({}).can_comment
 
 
 @pytest.mark.parametrize("url", ["http://ghe.example.org/api/v3", "http://127.0.0.1.example.org", "ftp://x", "x"])
-def test_a_token_goes_nowhere_unprotected(url: str) -> None:
+def test_an_api_url_without_https_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"http"):
         Runner.of({"GITHUB_API_URL": url}).base_url()
 
 
-def test_an_enterprise_has_an_address_of_its_own() -> None:
+def test_the_api_url_of_github_enterprise_is_used() -> None:
     assert (
         Runner.of({"GITHUB_API_URL": "https://ghe.example.org/api/v3/"}).base_url() == "https://ghe.example.org/api/v3"
     )

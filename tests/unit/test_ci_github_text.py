@@ -30,7 +30,7 @@ def told(report: Report) -> list[str]:
     return commands(annotations_of(report, HERE)).splitlines()
 
 
-def test_a_diagnostic_stands_at_its_file_and_line() -> None:
+def test_the_annotation_of_a_diagnostic_has_its_file_and_line() -> None:
     found = Diagnostic(file="specs/a.yaml", line=7, message="is wrong")
 
     assert told(Report(diagnostics=(found,))) == [
@@ -38,7 +38,7 @@ def test_a_diagnostic_stands_at_its_file_and_line() -> None:
     ]
 
 
-def test_a_change_stands_at_its_spec_as_a_notice() -> None:
+def test_a_planned_change_is_a_notice_at_its_spec() -> None:
     lines = told(Report(rows=(with_cancel(a_waiting_row(), why="too dear"),)))
 
     place, _, message = lines[0].partition("title=")
@@ -48,7 +48,7 @@ def test_a_change_stands_at_its_spec_as_a_notice() -> None:
     assert message == "Would cancel::support-triage: running -> cancelled, because the spec wants it: too dear"
 
 
-def test_files_are_named_from_the_top_of_the_repository() -> None:
+def test_annotation_paths_are_relative_to_the_root_of_the_repository() -> None:
     places = Places("teams/a", "specs")
 
     assert places.spec("bots.yaml") == "teams/a/specs/bots.yaml"
@@ -64,18 +64,18 @@ def test_files_are_named_from_the_top_of_the_repository() -> None:
         ("\x1b[2J", "\\x1b[2J"),
     ],
 )
-def test_no_text_can_end_an_annotation_or_begin_another(text: str, shown: str) -> None:
+def test_a_message_cannot_end_an_annotation_or_begin_another(text: str, shown: str) -> None:
     assert str(Annotation(level=Level.ERROR, title="T", message=text)) == f"::error title=T::{shown}"
 
 
-def test_no_file_name_can_add_a_property() -> None:
+def test_a_file_name_cannot_add_a_property_to_an_annotation() -> None:
     annotation = Annotation(level=Level.ERROR, title="a,b:c%", message="m", file="x,line=9::y.yaml", line=1)
 
     assert str(annotation) == "::error file=x%2Cline=9%3A%3Ay.yaml,line=1,title=a%2Cb%3Ac%25::m"
 
 
 @pytest.mark.parametrize("jobs", [1, 10, 11, 500])
-def test_there_are_at_most_ten_of_a_level_and_the_last_says_how_many_more(jobs: int) -> None:
+def test_each_level_has_at_most_ten_annotations_and_the_last_counts_the_omitted(jobs: int) -> None:
     warnings = tuple(Diagnostic(file="a", line=n + 1, message="odd", severity=Severity.WARNING) for n in range(jobs))
     rows = (
         *(a_stalled_row(f"stalled-{number}") for number in range(jobs)),
@@ -90,7 +90,7 @@ def test_there_are_at_most_ten_of_a_level_and_the_last_says_how_many_more(jobs: 
         assert jobs <= ANNOTATIONS_MAX or f"{jobs - ANNOTATIONS_MAX + 1:,} more" in mine[-1]
 
 
-def test_what_stopped_everything_comes_first() -> None:
+def test_errors_of_the_pass_come_before_diagnostics_and_stalled_jobs() -> None:
     found = Diagnostic(file="a.yaml", line=1, message="is wrong")
     lines = told(Report(rows=(a_stalled_row("odd"),), errors=("a disk failed",), diagnostics=(found,)))
 
@@ -106,17 +106,17 @@ def test_what_stopped_everything_comes_first() -> None:
         ("specs/a.yaml:7: two :: inside", "specs/a.yaml:7: two :: inside"),
     ],
 )
-def test_a_runner_finds_no_command_in_our_text(text: str, shown: str) -> None:
+def test_workflow_commands_in_text_are_escaped(text: str, shown: str) -> None:
     assert without_commands(text) == shown
 
 
-def test_a_program_reads_the_same_json() -> None:
+def test_escaping_workflow_commands_does_not_change_the_value_of_json() -> None:
     data = {"message": "::error::a ##[error]b \\##[c"}
 
     assert json.loads(without_commands(json.dumps(data))) == data
 
 
-def test_outputs_count_what_is_to_be_changed() -> None:
+def test_the_outputs_contain_the_exit_code_and_the_numbers_of_changes() -> None:
     rows = (with_cancel(a_waiting_row()), with_cancel(a_waiting_row("other"), progress=Progress.REFUSED), a_row("chat"))
     values = outputs(Report(rows=rows, exit_codes=frozenset({ExitCode.REFUSED})))
 
@@ -125,7 +125,7 @@ def test_outputs_count_what_is_to_be_changed() -> None:
     assert values["converged"] == "false"
 
 
-def test_all_as_desired_or_suspended_is_converged() -> None:
+def test_a_report_of_desired_and_suspended_jobs_is_converged() -> None:
     values = outputs(Report(rows=(a_row(), a_suspended_row("held")), published="4be1f0c"))
 
     assert values["converged"] == "true"
@@ -133,12 +133,12 @@ def test_all_as_desired_or_suspended_is_converged() -> None:
     assert values["commit-sha"] == "4be1f0c"
 
 
-def test_each_output_ends_at_a_word_of_its_own() -> None:
+def test_each_output_has_its_own_delimiter() -> None:
     numbers = count()
     text = output_text({"a": "one\nw0\n", "b": "two"}, lambda: f"w{next(numbers) + 7}")
 
     assert text == "a<<w7\none\nw0\n\nw7\nb<<w8\ntwo\nw8\n"
 
 
-def test_an_output_that_is_too_long_is_left_empty() -> None:
+def test_an_output_that_is_too_long_is_written_as_empty() -> None:
     assert output_text({"a": "x" * (OUTPUT_MAX + 1)}, lambda: "end") == "a<<end\n\nend\n"

@@ -21,7 +21,7 @@ BY_ROW = pytest.mark.parametrize("row", HOSTS, ids=lambda row: row.flag)
 
 
 @BY_ROW
-def test_a_row_opens_a_host_that_keeps_the_port_and_offers_nothing_in_an_empty_environment(row: HostRow) -> None:
+def test_every_ci_host_implements_the_port_and_is_inactive_in_an_empty_environment(row: HostRow) -> None:
     host = row.opened({})
 
     assert {name for name in PORT if hasattr(host, name)} == PORT
@@ -30,7 +30,7 @@ def test_a_row_opens_a_host_that_keeps_the_port_and_offers_nothing_in_an_empty_e
 
 
 @BY_ROW
-def test_a_host_is_found_by_its_flag_and_by_its_variable(row: HostRow) -> None:
+def test_a_ci_host_is_selected_by_its_flag_or_its_variable(row: HostRow) -> None:
     name, value = row.variable
 
     assert type(host_of({row.flag: True}, {})) is type(row.opened({}))
@@ -40,14 +40,14 @@ def test_a_host_is_found_by_its_flag_and_by_its_variable(row: HostRow) -> None:
 
 @BY_ROW
 @pytest.mark.parametrize("verb", ["plan", "validate", None])
-def test_a_host_is_an_option_of_each_command_that_reports_to_one(row: HostRow, verb: str | None) -> None:
+def test_each_reporting_command_has_the_option_of_every_ci_host(row: HostRow, verb: str | None) -> None:
     command = reconcile if verb is None else reconcile.get_command(click.Context(reconcile), verb)
 
     assert command is not None
     assert [each.opts for each in command.params if each.name == row.flag] == [[f"--{row.flag}"]]
 
 
-def test_where_there_is_no_host_text_stays_as_it_is_and_nothing_is_offered() -> None:
+def test_without_a_ci_host_text_is_unchanged_and_no_feature_is_available() -> None:
     host: CiHost = host_of({}, {})
 
     assert host is NO_HOST
@@ -59,16 +59,16 @@ def test_where_there_is_no_host_text_stays_as_it_is_and_nothing_is_offered() -> 
         asyncio.run(host.put_comment("<!-- x -->", "y"))
 
 
-def test_a_row_that_names_no_class_fails_when_it_is_opened() -> None:
+def test_a_ci_host_whose_module_does_not_exist_raises_an_error_when_opened() -> None:
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         HostRow(host="nowhere:Nothing", flag="nowhere", help="", variable=("NOWHERE", "1")).opened({})
 
 
-def test_a_failure_is_harmless_on_every_host() -> None:
+def test_the_commands_of_every_ci_host_are_escaped() -> None:
     assert without_any_commands("::error::x ##[y") == "\\x3a:error::x ##\\u005by"
 
 
-def test_a_step_hands_on_by_the_files_of_its_runner(tmp_path: Path) -> None:
+def test_github_outputs_and_summaries_are_written_to_the_files_of_the_runner(tmp_path: Path) -> None:
     files = {"GITHUB_OUTPUT": "output", "GITHUB_STEP_SUMMARY": "summary", "RUNNER_TEMP": "."}
     host: CiHost = GitHub({name: str(tmp_path / file) for name, file in files.items()})
     room = host.summary_bytes_left
@@ -82,7 +82,7 @@ def test_a_step_hands_on_by_the_files_of_its_runner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SPEAKERS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_no_command_and_no_wiring_names_a_host(path: Path) -> None:
+def test_the_cli_and_wiring_modules_do_not_name_a_ci_host(path: Path) -> None:
     text = path.read_text(encoding="utf-8").lower()
 
     assert not [row.flag for row in HOSTS if row.flag in text]

@@ -1,4 +1,4 @@
-"""Which host a vendor's cloud has in a region, and whose tokens it takes."""
+"""Which host a vendor's cloud has in a region, and which cloud's tokens it accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REGIONS = ("us-east-1", "eu-west-1", "us-gov-west-1", "cn-north-1", "eusc-de-eas
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("is_fips", [False, True], ids=["", "fips"])
 @pytest.mark.parametrize("is_dualstack", [False, True], ids=["", "dualstack"])
-def test_an_endpoint_of_aws_is_the_one_that_its_own_library_takes(
+def test_the_aws_endpoint_of_a_region_equals_that_of_botocore(
     service: str,
     region: str,
     is_fips: bool,  # noqa: FBT001
@@ -51,7 +51,7 @@ def test_an_endpoint_of_aws_is_the_one_that_its_own_library_takes(
         ("us", "aiplatform.us.rep.googleapis.com"),
     ],
 )
-def test_a_location_of_vertex_has_its_own_host(location: str, host: str) -> None:
+def test_each_vertex_ai_location_has_its_own_host(location: str, host: str) -> None:
     type_ = load("vertex-ai")
 
     assert type_.own_url(type_.options.model_validate({"project": "p-1", "location": location})) == f"https://{host}"
@@ -60,7 +60,7 @@ def test_a_location_of_vertex_has_its_own_host(location: str, host: str) -> None
 @pytest.mark.parametrize(
     ("project", "named"), [("p-1", "p-1"), ("p-1", "123456789"), ("123456789", "p-1"), ("123456789", "123456789")]
 )
-def test_a_project_of_google_has_an_id_and_a_number(project: str, named: str) -> None:
+def test_a_job_name_may_contain_the_google_project_id_or_number(project: str, named: str) -> None:
     type_ = load("vertex-ai")
     options = type_.options.model_validate({"project": project, "location": "eu"})
 
@@ -70,7 +70,7 @@ def test_a_project_of_google_has_an_id_and_a_number(project: str, named: str) ->
 @pytest.mark.parametrize(
     "parent", ["projects/p-2/locations/eu", "projects/123/locations/us", "projects/p-1/locations/us"]
 )
-def test_a_name_of_another_project_or_location_is_refused(parent: str) -> None:
+def test_the_job_name_of_another_project_or_location_is_rejected(parent: str) -> None:
     type_ = load("vertex-ai")
     options = type_.options.model_validate({"project": "p-1", "location": "eu"})
     with pytest.raises(ValueError, match="is not a job of projects/p-1/locations/eu"):
@@ -90,5 +90,5 @@ def test_a_name_of_another_project_or_location_is_refused(parent: str) -> None:
         ("https://openai.azure.us.example", "", "com"),
     ],
 )
-def test_a_resource_of_azure_takes_the_tokens_of_its_own_cloud(base_url: str, login: str, cloud: str) -> None:
+def test_an_azure_resource_uses_the_tokens_of_its_own_cloud(base_url: str, login: str, cloud: str) -> None:
     assert cloud_of(base_url, {"AZURE_AUTHORITY_HOST": login}) == cloud

@@ -1,4 +1,4 @@
-"""What a commit of statuses says of itself."""
+"""The message of a commit of statuses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.reports import a_row, a_stalled_row, a_waiting_row, with_canc
 NEWS = [replace(each, before=None) for each in (a_row("chat"), a_stalled_row("odd"), a_waiting_row("runaway"))]
 
 
-def test_what_was_asked_for_comes_first_and_then_what_a_person_must_see_to() -> None:
+def test_a_commit_message_starts_with_the_requests_followed_by_stalled_jobs() -> None:
     chat, odd, runaway = NEWS
     asked = with_cancel(runaway, progress=Progress.ACCEPTED)
     lines = commit_message(Report(rows=(chat, odd, asked), removed=("old",), revision="4be1f0c" * 6)).splitlines()
@@ -22,7 +22,7 @@ def test_what_was_asked_for_comes_first_and_then_what_a_person_must_see_to() -> 
     assert lines[-1] == "from the specs at 4be1f0c4be1f"
 
 
-def test_what_is_no_news_and_what_others_overtook_is_not_told() -> None:
+def test_a_commit_message_omits_unchanged_and_overtaken_jobs() -> None:
     chat, odd, runaway = NEWS
     overtaken = with_cancel(runaway, progress=Progress.OVERTAKEN)
     report = Report(rows=(chat, replace(odd, before=odd.status), overtaken))
@@ -31,7 +31,7 @@ def test_what_is_no_news_and_what_others_overtook_is_not_told() -> None:
     assert commit_message(Report()) == "reconcile: statuses"
 
 
-def test_a_message_does_not_grow_without_bound() -> None:
+def test_a_commit_message_has_a_limited_number_of_lines() -> None:
     rows = tuple(replace(a_row(f"job-{number}"), before=None) for number in range(LINES_MAX + 50))
     lines = commit_message(Report(rows=rows)).splitlines()
 

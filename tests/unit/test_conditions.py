@@ -39,7 +39,7 @@ def told(*verdicts: Verdict, phases: tuple[Phase, ...] = ()) -> JobStatus:
         (BLIND, ConditionStatus.UNKNOWN, ConditionType.RECONCILING),
     ],
 )
-def test_ready_is_always_there_and_the_others_only_while_true(
+def test_the_ready_condition_is_always_present_and_the_others_only_while_true(
     verdict: Verdict, ready: ConditionStatus, beside: ConditionType | None
 ) -> None:
     status = told(verdict)
@@ -50,7 +50,7 @@ def test_ready_is_always_there_and_the_others_only_while_true(
     assert verdict_of(status) == verdict
 
 
-def test_a_time_moves_only_when_something_is_said_anew() -> None:
+def test_the_transition_time_changes_only_with_the_contents_of_a_condition() -> None:
     same = told(WAIT, WAIT)
     other_words = told(WAIT, replace(WAIT, message="accepted"))
 
@@ -58,7 +58,7 @@ def test_a_time_moves_only_when_something_is_said_anew() -> None:
     assert {each.last_transition_time for each in other_words.conditions} == {NOW}
 
 
-def test_the_generation_is_that_of_the_status_though_nothing_else_is_said() -> None:
+def test_a_condition_has_the_generation_of_its_status() -> None:
     before = told(HOLD)
     status = conclude(replace(DRAFT, observed_generation=7), HOLD, before, NOW)
 
@@ -76,7 +76,7 @@ def test_a_history_has_an_entry_for_each_transition_newest_first() -> None:
     )
 
 
-def test_flapping_keeps_the_newest_of_each_kind_and_pushes_nothing_out() -> None:
+def test_a_flapping_reason_does_not_push_other_reasons_out_of_the_history() -> None:
     status = told(GIVE_UP, *[HOLD, WAIT] * 20)
 
     assert [(entry.at, entry.reason) for entry in status.history] == [
@@ -86,14 +86,14 @@ def test_flapping_keeps_the_newest_of_each_kind_and_pushes_nothing_out() -> None
     ]
 
 
-def test_a_history_keeps_the_ten_newest() -> None:
+def test_a_history_keeps_the_ten_newest_entries() -> None:
     reasons = list(Reason)[:13]
     status = told(*(replace(HOLD, reason=reason) for reason in reasons))
 
     assert [entry.reason for entry in status.history] == reasons[:-11:-1]
 
 
-def test_a_phase_is_as_old_as_its_unbroken_run() -> None:
+def test_phase_since_is_the_start_of_the_unbroken_run_of_a_phase() -> None:
     status = told(HOLD, HOLD, WAIT, phases=(Phase.RUNNING, Phase.PAUSED, Phase.PAUSED))
 
     assert phase_since(status, Phase.PAUSED) == NOW - HOUR
@@ -101,7 +101,7 @@ def test_a_phase_is_as_old_as_its_unbroken_run() -> None:
     assert phase_since(None, Phase.PAUSED) is None
 
 
-def test_a_spec_that_cannot_be_acted_on_keeps_what_was_known_of_its_job() -> None:
+def test_the_status_of_an_invalid_spec_keeps_the_facts_of_its_job() -> None:
     last = told(HOLD)
     status = stalled("other-name", "moved.yaml", last, Reason.INVALID_SPEC, "line 3: unknown key", NOW + MINUTE)
 
@@ -113,7 +113,7 @@ def test_a_spec_that_cannot_be_acted_on_keeps_what_was_known_of_its_job() -> Non
     assert (again.conditions, again.history) == (status.conditions, status.history)
 
 
-def test_a_spec_that_never_was_valid_has_a_status_too() -> None:
+def test_a_spec_that_was_never_valid_gets_a_stalled_status() -> None:
     status = stalled("new", "new.yaml", None, Reason.INVALID_SPEC, "line 3: unknown key", NOW)
 
     assert (status.name, status.source) == ("new", "new.yaml")
@@ -143,5 +143,5 @@ READY, WAITING, STALLED, UNSURE = told(HOLD), told(WAIT), told(GIVE_UP), told(BL
         ),
     ],
 )
-def test_the_oracle_sees_each_rule_broken(broken: JobStatus, rule: str) -> None:
+def test_the_oracle_reports_each_violated_rule_of_conditions(broken: JobStatus, rule: str) -> None:
     assert any(rule in violation for violation in violations(broken))

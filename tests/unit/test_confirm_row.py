@@ -1,4 +1,4 @@
-"""When a row of a list is not enough, and what a retrieve makes of the case."""
+"""When the row of a list must be confirmed by a retrieve, and how the retrieve changes the plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.test_observation_order import NO_ANSWER, past_of
 
 
 def by_row(spec: FineTuningJob, last: JobStatus | None = None, phase: Phase = Phase.RUNNING) -> JobPlan:
-    """Return the case of a job that only a list has shown."""
+    """Return the plan of a job that only a list has shown."""
     return a_case(spec, phase, last, is_by_row=True)
 
 
@@ -34,7 +34,7 @@ def confirmed(account: InMemoryAccount, *cases: JobPlan) -> tuple[JobPlan, ...]:
 ACCEPTED = past_of(a_spec(), Phase.RUNNING, a_receipt(age=MINUTE, accepted_at=NOW - MINUTE))
 
 
-def test_a_row_that_denies_what_the_provider_accepted_is_not_believed_by_itself() -> None:
+def test_a_running_row_after_an_accepted_cancel_is_confirmed_by_a_retrieve() -> None:
     account = an_account(phase=Phase.CANCELLED)
     (case,) = confirmed(account, by_row(a_spec(), ACCEPTED))
 
@@ -53,7 +53,7 @@ def test_a_row_that_denies_what_the_provider_accepted_is_not_believed_by_itself(
     ],
     ids=["cancelling", "not accepted", "nothing open", "its own answer"],
 )
-def test_any_other_row_is_believed(case: JobPlan) -> None:
+def test_a_row_is_believed_if_it_does_not_contradict_an_accepted_request(case: JobPlan) -> None:
     account = an_account()
 
     assert confirmed(account, case) == (case,)
@@ -64,7 +64,7 @@ def retrieved(account: InMemoryAccount, case: JobPlan, now: datetime = NOW) -> J
     return asyncio.run(confirm_row(account, case, lambda: now))
 
 
-def test_a_job_that_its_own_answer_shows_as_its_row_did_is_decided_as_before() -> None:
+def test_a_retrieve_that_agrees_with_the_row_keeps_the_decision() -> None:
     case = by_row(a_spec())
     again = retrieved(an_account(), case)
 
@@ -73,7 +73,7 @@ def test_a_job_that_its_own_answer_shows_as_its_row_did_is_decided_as_before() -
     assert not again.is_by_row
 
 
-def test_a_job_whose_own_answer_wants_another_change_is_left_to_the_next_pass() -> None:
+def test_a_change_that_only_the_retrieve_requires_is_left_to_the_next_pass() -> None:
     spec = a_spec(desiredState="running")
     case = by_row(spec, phase=Phase.RUNNING)
     again = retrieved(an_account(phase=Phase.PAUSED), case)
@@ -83,7 +83,7 @@ def test_a_job_whose_own_answer_wants_another_change_is_left_to_the_next_pass() 
     assert again.decision.status.phase is Phase.PAUSED
 
 
-def test_a_job_whose_row_and_answer_want_the_same_change_keeps_it() -> None:
+def test_a_change_that_row_and_retrieve_both_require_is_kept() -> None:
     case = by_row(a_spec(desiredState="running"), phase=Phase.PAUSED)
     again = retrieved(an_account(phase=Phase.PAUSED), case)
 
@@ -91,7 +91,7 @@ def test_a_job_whose_row_and_answer_want_the_same_change_keeps_it() -> None:
     assert again.decision.action.verb is Verb.RESUME
 
 
-def test_a_job_that_a_list_shows_and_its_id_does_not_is_neither_there_nor_gone() -> None:
+def test_a_listed_job_that_a_retrieve_does_not_find_is_unobserved() -> None:
     again = retrieved(InMemoryAccount({}), by_row(a_spec()))
 
     assert again.unobserved is not None
@@ -100,7 +100,7 @@ def test_a_job_that_a_list_shows_and_its_id_does_not_is_neither_there_nor_gone()
     assert again.seen is None
 
 
-def test_a_job_whose_own_answer_fails_is_not_acted_on() -> None:
+def test_no_change_is_requested_for_a_job_whose_retrieve_fails() -> None:
     account = an_account()
     account.broken["ftjob-abc123"] = NO_ANSWER
     again = retrieved(account, by_row(a_spec()))

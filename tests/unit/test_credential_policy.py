@@ -34,7 +34,9 @@ def verdict(stated: str, source: CredentialSource | None, base_url: str, **envir
 
 @pytest.mark.parametrize("source", [USUAL, env("OPENAI_API_KEY")])
 @pytest.mark.parametrize("base_url", [HOME, "https://API.OpenAI.com:443/v1", "https://api.openai.com./v1"])
-def test_the_usual_variable_goes_to_the_types_own_host(source: CredentialSource | None, base_url: str) -> None:
+def test_the_default_key_may_be_sent_to_the_default_host_of_its_type(
+    source: CredentialSource | None, base_url: str
+) -> None:
     assert verdict("", source, base_url) is None
 
 
@@ -58,9 +60,7 @@ def test_the_usual_variable_goes_to_the_types_own_host(source: CredentialSource 
         (file("/run/secrets/openai"), HOME),
     ],
 )
-def test_a_spec_cannot_send_a_secret_where_the_operator_did_not_bind_it(
-    source: CredentialSource | None, base_url: str
-) -> None:
+def test_a_secret_cannot_be_sent_to_a_host_without_a_binding(source: CredentialSource | None, base_url: str) -> None:
     assert verdict("", source, base_url)
 
 
@@ -82,7 +82,9 @@ def test_a_spec_cannot_send_a_secret_where_the_operator_did_not_bind_it(
         ("OPENAI_API_KEY=xn--bcher-kva.example", USUAL, "https://xn--bcher-kva.example"),
     ],
 )
-def test_what_the_operator_binds_is_trusted(stated: str, source: CredentialSource | None, base_url: str) -> None:
+def test_a_credential_may_be_sent_to_a_host_that_the_operator_bound(
+    stated: str, source: CredentialSource | None, base_url: str
+) -> None:
     assert verdict(stated, source, base_url) is None
 
 
@@ -99,12 +101,14 @@ def test_what_the_operator_binds_is_trusted(stated: str, source: CredentialSourc
         ("/run/secrets/key=llm.example", file("/run/secrets/other"), "https://llm.example"),
     ],
 )
-def test_a_binding_covers_exactly_what_it_says(stated: str, source: CredentialSource | None, base_url: str) -> None:
+def test_a_binding_does_not_cover_another_host_port_scheme_or_credential(
+    stated: str, source: CredentialSource | None, base_url: str
+) -> None:
     assert verdict(stated, source, base_url)
 
 
 @pytest.mark.parametrize("vendor_url", ["https://llm.example/v1", "http://localhost:4000/v1"])
-def test_the_vendors_own_url_variable_binds_the_usual_key_and_no_other(vendor_url: str) -> None:
+def test_the_vendors_url_variable_binds_only_the_default_key(vendor_url: str) -> None:
     usual = verdict("", USUAL, vendor_url, OPENAI_BASE_URL=vendor_url)
     other = verdict("", env("OTHER_KEY"), vendor_url, OPENAI_BASE_URL=vendor_url)
 
@@ -112,7 +116,7 @@ def test_the_vendors_own_url_variable_binds_the_usual_key_and_no_other(vendor_ur
     assert other is not None
 
 
-def test_a_vendor_url_that_makes_no_sense_binds_nothing() -> None:
+def test_an_invalid_vendor_url_binds_no_key() -> None:
     assert verdict("", USUAL, "https://llm.example", OPENAI_BASE_URL="llm.example")
 
 
@@ -126,7 +130,7 @@ def test_a_vendor_url_that_makes_no_sense_binds_nothing() -> None:
         ("http://localhost:4000", "'OPENAI_API_KEY=localhost:4000'"),
     ],
 )
-def test_the_refusal_names_the_setting_that_would_allow_it(base_url: str, needed: str) -> None:
+def test_the_error_for_an_unbound_host_names_the_setting_that_would_allow_it(base_url: str, needed: str) -> None:
     said = verdict("", USUAL, base_url)
 
     assert said is not None
@@ -145,7 +149,7 @@ def test_the_refusal_names_the_setting_that_would_allow_it(base_url: str, needed
         ("sandbox=intranet.example/v1", "https://intranet.example/v2", False),
     ],
 )
-def test_a_type_that_needs_no_key_goes_to_its_own_host_and_where_its_word_is_bound(
+def test_a_type_without_a_key_is_allowed_at_its_own_host_and_at_bound_hosts(
     stated: str, base_url: str, *, is_trusted: bool
 ) -> None:
     trust = Trust.read({"RECONCILE_TRUST": stated}, {})
@@ -168,7 +172,7 @@ def test_a_type_that_needs_no_key_goes_to_its_own_host_and_where_its_word_is_bou
         ("/evil/v1/acme", False),
     ],
 )
-def test_a_binding_with_a_path_is_of_one_tenant(path: str, *, is_trusted: bool) -> None:
+def test_a_binding_with_a_path_covers_only_that_path(path: str, *, is_trusted: bool) -> None:
     url = f"https://gateway.example{path}"
 
     assert (verdict("OPENAI_API_KEY=gateway.example/v1/acme", USUAL, url) is None) == is_trusted
@@ -177,7 +181,7 @@ def test_a_binding_with_a_path_is_of_one_tenant(path: str, *, is_trusted: bool) 
     assert verdict("OPENAI_API_KEY=gateway.example", USUAL, url) is None
 
 
-def test_a_credential_file_is_bound_by_where_its_links_lead(tmp_path: Path) -> None:
+def test_a_credential_file_is_bound_by_the_target_of_its_links(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "key").write_text(name, encoding="utf-8")
@@ -190,7 +194,7 @@ def test_a_credential_file_is_bound_by_where_its_links_lead(tmp_path: Path) -> N
     assert verdict(f"{tmp_path}/a/link/key=api.openai.com", file(f"{tmp_path}/b/key"), HOME) is None
 
 
-def test_what_several_accounts_lack_is_told_in_one_line() -> None:
+def test_the_error_for_an_unbound_host_lists_the_bindings_of_other_accounts() -> None:
     one = NotBound("A is not bound", "RECONCILE_TRUST", "A=a.example")
     told = one.message(["B=b.example", "A=a.example"])
 
@@ -201,7 +205,7 @@ def test_what_several_accounts_lack_is_told_in_one_line() -> None:
     assert "B=b.example" not in one.message(["B=b.example" * 100])
 
 
-def test_trust_files_add_bindings_and_hold_comments() -> None:
+def test_a_trust_file_adds_bindings_and_may_contain_comments() -> None:
     text = "# what we run ourselves\n\nTEAM_KEY = llm.example:8443   # the gateway\n/run/secrets/my key=llm.example\n"
     trust = Trust.read({}, {"trust.txt": text})
 
@@ -223,7 +227,7 @@ def test_trust_files_add_bindings_and_hold_comments() -> None:
         "KEY=x:99999",
     ],
 )
-def test_a_line_that_is_no_binding_is_named_by_file_and_number(line: str) -> None:
+def test_an_invalid_binding_is_reported_with_its_file_and_line(line: str) -> None:
     with pytest.raises(ValueError, match=r"^trust.txt:2: "):
         Trust.read({}, {"trust.txt": f"# first\n{line}\n"})
 
@@ -242,7 +246,7 @@ def test_a_line_that_is_no_binding_is_named_by_file_and_number(line: str) -> Non
         ("http://[::0001]:4000/v1", "http://[::1]:4000/v1"),
     ],
 )
-def test_one_account_has_one_base_url(text: str, expected: str) -> None:
+def test_every_spelling_of_a_base_url_is_normalised_to_the_same_url(text: str, expected: str) -> None:
     assert normalise_base_url(text) == expected
     assert normalise_base_url(expected) == expected
 
@@ -275,7 +279,7 @@ def test_one_account_has_one_base_url(text: str, expected: str) -> None:
         "https://[::1/canary",
     ],
 )
-def test_what_is_no_base_url_is_refused_without_repeating_it(text: str) -> None:
+def test_the_error_for_an_invalid_base_url_does_not_repeat_it(text: str) -> None:
     with pytest.raises(ValueError, match="base URL") as caught:
         normalise_base_url(text)
 
@@ -293,7 +297,7 @@ def refusal(credentials: Credentials) -> str:
     return str(caught.value)
 
 
-def test_a_rotated_variable_is_read_anew() -> None:
+def test_a_rotated_variable_is_read_again() -> None:
     environ = {"KEY": "first"}
     credentials = EnvCredentials("KEY", environ)
     first = token(credentials)
@@ -303,12 +307,12 @@ def test_a_rotated_variable_is_read_anew() -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {"KEY": ""}])
-def test_a_missing_variable_is_named(environ: dict[str, str]) -> None:
+def test_the_error_for_a_missing_variable_names_it(environ: dict[str, str]) -> None:
     assert refusal(EnvCredentials("KEY", environ)).startswith("KEY is not set")
 
 
 @pytest.mark.parametrize("secret", ["canary\n", "canary\r\nX: y", "can ary", "canäry", "canary\x00"])
-def test_a_secret_that_no_header_can_carry_is_refused_in_words(secret: str, tmp_path: Path) -> None:
+def test_the_error_for_a_secret_that_is_invalid_in_a_header_does_not_contain_it(secret: str, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(f"{secret}\n", encoding="utf-8")
     said = refusal(EnvCredentials("KEY", {"KEY": secret})) + refusal(FileCredentials(path, (tmp_path,)))
@@ -318,14 +322,14 @@ def test_a_secret_that_no_header_can_carry_is_refused_in_words(secret: str, tmp_
 
 
 @pytest.mark.parametrize("text", ["s3cret", "s3cret\n", "s3cret\r\n"])
-def test_a_file_holds_the_secret_and_perhaps_a_line_break(text: str, tmp_path: Path) -> None:
+def test_a_credential_file_may_end_with_a_line_break(text: str, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_bytes(text.encode())
 
     assert token(FileCredentials(path, (tmp_path,))) == "s3cret"
 
 
-def test_a_mounted_secret_is_read_through_its_links_and_anew_when_rotated(tmp_path: Path) -> None:
+def test_a_mounted_secret_is_read_again_when_its_links_are_rotated(tmp_path: Path) -> None:
     for version in ("1", "2"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "key").write_text(version)
@@ -348,7 +352,7 @@ def test_a_file_outside_the_allowed_directories_is_not_read(name: str, tmp_path:
     assert "it is not read" in refusal(FileCredentials(tmp_path / name, (tmp_path / "allowed",)))
 
 
-def test_a_credential_file_that_is_none_is_said_so_in_words(tmp_path: Path) -> None:
+def test_the_error_for_an_unusable_credential_file_says_why(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "loop").symlink_to("loop")
     said = {name: refusal(FileCredentials(tmp_path / name, (tmp_path,))) for name in ("gone", "empty", "loop", ".")}
@@ -359,7 +363,7 @@ def test_a_credential_file_that_is_none_is_said_so_in_words(tmp_path: Path) -> N
     assert "not a plain file" in said["."]
 
 
-def test_a_file_of_a_kubernetes_volume_keeps_its_name_when_the_volume_changes(tmp_path: Path) -> None:
+def test_a_file_of_a_kubernetes_volume_keeps_its_canonical_path_after_a_rotation(tmp_path: Path) -> None:
     for version in ("..1", "..2"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "key").write_text(f"key{version}", encoding="utf-8")
@@ -375,7 +379,7 @@ def test_a_file_of_a_kubernetes_volume_keeps_its_name_when_the_volume_changes(tm
     assert read == ["key..1", "key..2"]
 
 
-def test_a_path_through_a_link_is_the_file_that_the_disk_makes_of_it(tmp_path: Path) -> None:
+def test_the_canonical_path_of_a_file_resolves_links_before_two_dots(tmp_path: Path) -> None:
     for name in ("a", "b/inner"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("a", "b"):
@@ -389,7 +393,7 @@ def test_a_path_through_a_link_is_the_file_that_the_disk_makes_of_it(tmp_path: P
     assert canonical_file(f"{tmp_path}/a/none") == f"{tmp_path}/a/none"
 
 
-def test_a_path_that_leads_elsewhere_than_when_its_host_was_checked_is_not_read(tmp_path: Path) -> None:
+def test_a_credential_file_whose_target_changed_since_the_check_is_not_read(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "key").write_text(f"key-of-{name}", encoding="utf-8")
@@ -403,5 +407,5 @@ def test_a_path_that_leads_elsewhere_than_when_its_host_was_checked_is_not_read(
     assert "changed its target" in refusal(credentials)
 
 
-def test_no_credentials_are_the_empty_text() -> None:
+def test_the_token_of_no_credentials_is_the_empty_string() -> None:
     assert token(NoCredentials()) == ""

@@ -51,7 +51,7 @@ SPANS = {24 * HOUR: "24 h", 2 * HOUR: "2 h", 30 * MINUTE: "30 min"}
         (Phase.PAUSING, "running", 30 * MINUTE, Reason.RESUME_PENDING, Reason.RESUME_PENDING),
     ],
 )
-def test_a_wait_that_lasts_wants_a_person_and_is_looked_at_still(
+def test_a_wait_that_lasts_too_long_is_stalled_and_is_still_polled(
     phase: Phase, wanted: str, patience: timedelta, waits: Reason, stalls: Reason, edge: timedelta, where: str
 ) -> None:
     subject = a_subject(wanted)
@@ -64,7 +64,7 @@ def test_a_wait_that_lasts_wants_a_person_and_is_looked_at_still(
     assert decision.requeue is not None
 
 
-def test_a_wait_that_lasted_is_not_forgotten_by_a_history_that_flaps_or_a_clock_that_jumps_back() -> None:
+def test_a_stalled_wait_stays_stalled_despite_a_flapping_history_or_a_clock_step_back() -> None:
     subject = a_subject("paused")
     flapping = (
         HistoryEntry(NOW - 20 * MINUTE, Phase.PAUSING, Reason.SUSPENDED),
@@ -79,14 +79,14 @@ def test_a_wait_that_lasted_is_not_forgotten_by_a_history_that_flaps_or_a_clock_
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_a_suspension_ends_at_its_moment(edge: timedelta, where: str) -> None:
+def test_a_suspension_ends_at_its_end_time(edge: timedelta, where: str) -> None:
     subject = a_subject("cancelled", suspend={"until": render_instant(NOW - edge)})
     decision = decide(subject, a_look(), None, NOW)
 
     assert (decision.action is None) == (where == "just before")
 
 
-def test_a_suspension_is_due_again_at_its_end() -> None:
+def test_a_suspended_job_is_polled_when_its_suspension_ends() -> None:
     subject = a_subject("cancelled", suspend={"until": render_instant(NOW + 7 * SECOND), "reason": "incident 7"})
     decision = decide(subject, a_look(), None, NOW)
 
@@ -94,7 +94,7 @@ def test_a_suspension_is_due_again_at_its_end() -> None:
     assert decision.status.ready.message == "suspended, until 2026-11-23T14:03:27Z: incident 7"
 
 
-def test_a_suspended_job_is_still_confirmed_and_not_withdrawn() -> None:
+def test_a_cancel_of_a_suspended_job_is_still_confirmed_and_not_withdrawn() -> None:
     asked = carried_out(WANTED, a_look(), None, NOW)
     suspended = a_subject("running", suspend=True)
     running = decide(suspended, a_look(), asked, NOW + MINUTE).status
@@ -105,7 +105,7 @@ def test_a_suspended_job_is_still_confirmed_and_not_withdrawn() -> None:
     assert ended.ready.reason is Reason.SUSPENDED
 
 
-def test_a_failed_look_never_leads_to_a_cancel_and_changes_nothing_known() -> None:
+def test_a_failed_observation_causes_no_cancel_and_keeps_the_status() -> None:
     last = a_past(WANTED)
     decision = decide(WANTED, UNSEEN, last, NOW + DAY)
 
@@ -113,7 +113,7 @@ def test_a_failed_look_never_leads_to_a_cancel_and_changes_nothing_known() -> No
     assert (decision.requeue, decision.last) == (WANTED.interval, last)
 
 
-def test_a_spec_that_changed_while_nobody_could_look_is_neither_ready_nor_not() -> None:
+def test_a_spec_that_changed_during_an_outage_has_an_unknown_ready_condition() -> None:
     hold = Verdict(Readiness.READY, Reason.AS_DESIRED, "running")
     running = a_past(a_subject("running"), Phase.RUNNING, a_receipt(age=HOUR), verdict=hold)
     decision = decide(WANTED, UNSEEN, running, NOW)
@@ -134,7 +134,7 @@ def test_a_spec_that_changed_while_nobody_could_look_is_neither_ready_nor_not() 
 
 
 @pytest.mark.parametrize("is_final", [True, False])
-def test_an_end_that_was_known_stays_known_while_nobody_can_look(*, is_final: bool) -> None:
+def test_an_outage_changes_neither_the_final_flag_nor_the_doubt_of_a_status(*, is_final: bool) -> None:
     ended = replace(a_past(a_subject("running"), Phase.SUCCEEDED), final=is_final, doubted_at=NOW)
     status = decide(WANTED, UNSEEN, ended, NOW).status
 
@@ -142,7 +142,7 @@ def test_an_end_that_was_known_stays_known_while_nobody_can_look(*, is_final: bo
     assert decide(WANTED, UNSEEN, None, NOW).status.final is False
 
 
-def test_a_spec_that_is_mended_during_an_outage_is_no_longer_called_invalid() -> None:
+def test_a_spec_that_is_corrected_during_an_outage_is_no_longer_reported_as_invalid() -> None:
     broken = stalled(WANTED.name, WANTED.source, a_past(WANTED), Reason.INVALID_SPEC, "line 3", NOW)
     status = decide(WANTED, UNSEEN, broken, NOW + MINUTE).status
 
@@ -150,20 +150,20 @@ def test_a_spec_that_is_mended_during_an_outage_is_no_longer_called_invalid() ->
     assert status.observed_generation == broken.observed_generation
 
 
-def test_a_spec_that_moved_is_told_of_under_its_new_name() -> None:
+def test_the_status_of_a_moved_spec_has_the_new_name_and_source() -> None:
     moved = replace(WANTED, name="new-name", source="new.yaml")
     statuses = [decide(moved, look, a_past(WANTED), NOW).status for look in (UNSEEN, a_look())]
 
     assert [(each.name, each.source) for each in statuses] == [("new-name", "new.yaml")] * 2
 
 
-def test_a_spec_that_only_moved_during_an_outage_is_not_said_to_have_changed() -> None:
+def test_a_spec_that_only_moved_during_an_outage_is_not_reported_as_changed() -> None:
     last, moved = a_past(WANTED), replace(WANTED, name="new-name", source="new.yaml")
 
     assert decide(moved, UNSEEN, last, NOW).status == replace(last, name="new-name", source="new.yaml")
 
 
-def test_a_provider_that_hides_cancelling_confirms_only_by_an_end_time() -> None:
+def test_a_provider_that_does_not_report_cancelling_confirms_only_by_an_end_time() -> None:
     subject = a_subject("cancelled", HIDES_CANCELLING)
     asked = carried_out(subject, a_look(), None, NOW)
     hidden = decide(subject, a_look(Phase.CANCELLED, finished_at=None), asked, NOW + HOUR).status
@@ -174,7 +174,7 @@ def test_a_provider_that_hides_cancelling_confirms_only_by_an_end_time() -> None
 
 
 def follow(subject: Subject, progress: Progress, until: datetime) -> list[timedelta]:
-    """Follow the requeues of a job that goes on whatever is asked, and return when it was asked to stop."""
+    """Follow the requeues of a job that keeps running, and return when a cancel was requested."""
     status, now, asked = None, NOW, []
     while now < until:
         decision = decide(subject, a_look(at=now, created_at=NOW - HOUR), status, now)
@@ -187,19 +187,19 @@ def follow(subject: Subject, progress: Progress, until: datetime) -> list[timede
     return asked
 
 
-def test_a_job_that_does_not_answer_is_asked_five_times_and_then_every_six_hours() -> None:
+def test_an_unanswered_cancel_is_sent_five_times_and_then_every_six_hours() -> None:
     asked = follow(WANTED, Progress.UNANSWERED, NOW + 7 * HOUR)
 
     assert asked == [*(seconds * SECOND for seconds in (0, 5, 15, 35, 75)), 75 * SECOND + 6 * HOUR]
 
 
-def test_a_cancel_that_is_accepted_and_not_honoured_is_asked_for_every_ten_minutes_and_then_every_six_hours() -> None:
+def test_an_accepted_cancel_without_effect_is_repeated_after_10_minutes_then_6_hours() -> None:
     asked = follow(WANTED, Progress.ACCEPTED, NOW + 7 * HOUR)
 
     assert asked == [*(minutes * MINUTE for minutes in (0, 10, 20, 30, 40)), 40 * MINUTE + 6 * HOUR]
 
 
-def test_a_request_that_never_arrives_is_asked_for_at_every_look() -> None:
+def test_an_undelivered_request_is_sent_again_after_the_next_observation() -> None:
     decision = decide(WANTED, a_look(), None, NOW)
     status = answered(decision, NOW, Progress.NOT_DELIVERED)
 
@@ -208,7 +208,7 @@ def test_a_request_that_never_arrives_is_asked_for_at_every_look() -> None:
 
 @pytest.mark.parametrize("jump", [-DAY, -HOUR, -MINUTE, MINUTE, HOUR, DAY])
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.CANCELLING, Phase.CANCELLED, Phase.ABSENT, Phase.UNKNOWN])
-def test_a_clock_that_jumps_never_confirms_nor_forgets_a_cancel(phase: Phase, jump: timedelta) -> None:
+def test_a_clock_step_neither_confirms_nor_forgets_a_cancel(phase: Phase, jump: timedelta) -> None:
     asked = carried_out(WANTED, a_look(), None, NOW)
     look = ABSENT if phase is Phase.ABSENT else a_look(phase, NOW + jump)
     decision = decide(WANTED, look, asked, NOW + jump)
@@ -218,14 +218,14 @@ def test_a_clock_that_jumps_never_confirms_nor_forgets_a_cancel(phase: Phase, ju
     assert decision.action is None or not decision.action.is_first_attempt
 
 
-def test_a_clock_that_jumps_back_a_day_does_not_keep_a_job_from_being_asked_again() -> None:
+def test_a_cancel_is_still_repeated_after_the_clock_steps_back_a_day() -> None:
     asked = carried_out(WANTED, a_look(), None, NOW)
     decision = decide(WANTED, a_look(at=NOW - DAY), asked, NOW - DAY)
 
     assert decision.action is not None
 
 
-def test_an_action_says_which_job_why_and_whether_for_the_first_time() -> None:
+def test_an_action_contains_its_job_its_reason_and_whether_it_is_the_first_attempt() -> None:
     subject = a_subject("cancelled", reason="see #412")
     first = decide(subject, a_look(), None, NOW)
     second = decide(subject, a_look(), a_past(subject, Phase.RUNNING, a_receipt(age=MINUTE)), NOW)
@@ -241,7 +241,7 @@ def test_an_action_says_which_job_why_and_whether_for_the_first_time() -> None:
     assert second.action == replace(first.action, is_first_attempt=False)
 
 
-def test_the_first_status_of_a_spec_is_of_its_first_generation_and_the_next_is_so_until_the_spec_changes() -> None:
+def test_the_generation_starts_at_1_and_increases_when_the_spec_changes() -> None:
     first = decide(WANTED, a_look(), None, NOW).status
     same = decide(WANTED, a_look(Phase.PAUSED), first, NOW + MINUTE).status
     changed = decide(a_subject("running"), a_look(), same, NOW + HOUR).status
@@ -249,7 +249,7 @@ def test_the_first_status_of_a_spec_is_of_its_first_generation_and_the_next_is_s
     assert [each.observed_generation for each in (first, same, changed)] == [1, 1, 2]
 
 
-def test_a_status_is_of_the_kind_of_its_spec_and_a_kind_that_cannot_be_paused_is_not_asked_to() -> None:
+def test_a_pause_is_not_requested_for_a_kind_that_cannot_be_paused() -> None:
     kind = replace(FINE_TUNING, name="OtherJob", can_be_paused=False)
     decision = decide(replace(a_subject("paused"), kind=kind), a_look(), None, NOW)
 
@@ -257,7 +257,7 @@ def test_a_status_is_of_the_kind_of_its_spec_and_a_kind_that_cannot_be_paused_is
     assert (decision.action, decision.status.ready.reason) == (None, Reason.NOT_SUPPORTED)
 
 
-def test_a_failed_job_says_what_the_provider_said() -> None:
+def test_the_message_of_a_failed_job_contains_the_error_of_the_provider() -> None:
     look = a_look(Phase.FAILED, error=JobError("invalid_file", "line 7 is not JSON"))
 
     assert decide(a_subject("running"), look, None, NOW).status.ready.message == (
@@ -265,7 +265,7 @@ def test_a_failed_job_says_what_the_provider_said() -> None:
     )
 
 
-def test_a_request_that_was_made_is_not_said_to_be_due_after_a_suspension() -> None:
+def test_a_cancel_sent_before_a_suspension_is_reported_as_requested_after_it() -> None:
     asked = carried_out(WANTED, a_look(), None, NOW)
     held = decide(a_subject("cancelled", suspend=True), a_look(), asked, NOW + SECOND).status
     status = decide(WANTED, a_look(), held, NOW + 2 * SECOND).status
@@ -273,7 +273,7 @@ def test_a_request_that_was_made_is_not_said_to_be_due_after_a_suspension() -> N
     assert status.ready.message == "running at the provider; cancel was requested"
 
 
-def test_a_job_that_is_understood_again_is_told_as_it_is_now() -> None:
+def test_a_job_with_a_known_phase_again_is_no_longer_reported_as_not_understood() -> None:
     last = a_past(WANTED, Phase.RUNNING, a_receipt(age=MINUTE, accepted_at=NOW - MINUTE))
     strange = decide(WANTED, a_look(Phase.UNKNOWN), last, NOW).status
     status = decide(WANTED, a_look(), strange, NOW + MINUTE).status
@@ -285,7 +285,7 @@ def test_a_job_that_is_understood_again_is_told_as_it_is_now() -> None:
     )
 
 
-def test_a_pause_that_was_stuck_is_not_said_to_be_stuck_once_the_job_runs_again() -> None:
+def test_a_stuck_pause_is_no_longer_reported_as_stuck_once_the_job_runs_again() -> None:
     paused = a_subject("paused")
     pausing = a_past(paused, Phase.PAUSING, a_receipt(Verb.PAUSE, MINUTE, accepted_at=NOW), age=30 * MINUTE)
     stuck = decide(paused, a_look(Phase.PAUSING), pausing, NOW).status
@@ -295,7 +295,7 @@ def test_a_pause_that_was_stuck_is_not_said_to_be_stuck_once_the_job_runs_again(
     assert (status.is_reconciling, status.ready.message) == (True, "running at the provider; pause was requested")
 
 
-def test_progress_that_moves_by_itself_is_written_only_with_a_transition() -> None:
+def test_training_progress_is_written_only_with_a_transition() -> None:
     subject = a_subject("observed")
     first = decide(subject, a_look(trained_tokens=10), None, NOW).status
     more = decide(subject, a_look(trained_tokens=20), first, NOW + MINUTE).status
@@ -306,14 +306,14 @@ def test_progress_that_moves_by_itself_is_written_only_with_a_transition() -> No
     assert paused.job.trained_tokens == 30
 
 
-def test_a_person_who_asks_for_a_retry_gets_one_before_it_is_due() -> None:
+def test_a_retry_by_the_user_causes_a_request_before_it_is_due() -> None:
     last = a_past(WANTED, Phase.RUNNING, a_receipt(age=SECOND, attempts=6))
     decisions = [decide(replace(WANTED, is_retry=is_retry), a_look(), last, NOW) for is_retry in (False, True)]
 
     assert [each.action is not None for each in decisions] == [False, True]
 
 
-def test_a_look_that_found_nothing_is_no_job_at_all() -> None:
+def test_a_job_that_was_never_observed_and_is_absent_is_not_found() -> None:
     status = decide(WANTED, Observed(None), None, NOW).status
 
     assert (status.ready.reason, status.phase, status.final) == (Reason.JOB_NOT_FOUND, Phase.ABSENT, False)
@@ -338,7 +338,7 @@ def test_a_look_that_found_nothing_is_no_job_at_all() -> None:
         ),
     ],
 )
-def test_what_a_look_showed_is_told_in_one_sentence(wanted: str, look: Observed, message: str) -> None:
+def test_the_message_describes_the_observation_and_the_due_change(wanted: str, look: Observed, message: str) -> None:
     assert decide(a_subject(wanted), look, None, NOW).status.ready.message == message
 
 
@@ -354,14 +354,16 @@ def test_what_a_look_showed_is_told_in_one_sentence(wanted: str, look: Observed,
         ),
     ],
 )
-def test_a_job_that_was_there_is_told_to_be_gone(wanted: str, receipt: Receipt | None, message: str) -> None:
+def test_the_message_of_a_vanished_job_says_that_the_provider_no_longer_knows_it(
+    wanted: str, receipt: Receipt | None, message: str
+) -> None:
     subject = a_subject(wanted)
     last = a_past(subject, Phase.RUNNING, *([receipt] if receipt else []))
 
     assert decide(subject, ABSENT, last, NOW).status.ready.message == message
 
 
-def test_a_limit_is_told_with_what_it_does_and_on_an_observed_job_that_it_does_nothing() -> None:
+def test_the_message_about_a_limit_says_whether_a_cancel_follows() -> None:
     over: Any = {"limits": {"maxAge": "1h"}}
     running, observed = (decide(a_subject(wanted, **over), a_look(), None, NOW) for wanted in ("running", "observed"))
     unjudged = decide(a_subject("running", **over), a_look(as_of=None), None, NOW)
@@ -374,7 +376,7 @@ def test_a_limit_is_told_with_what_it_does_and_on_an_observed_job_that_it_does_n
     assert unjudged.status.ready.message.startswith("running at the provider; its limit maxAge ")
 
 
-def test_a_job_that_a_limit_cancelled_says_so() -> None:
+def test_a_job_that_was_cancelled_because_of_a_limit_is_reported_as_such() -> None:
     subject = a_subject("running", limits={"maxAge": "1h"})
     receipt = a_receipt(because=Because.LIMIT_REACHED, reason="maxAge 1h", accepted_at=NOW)
     ended = decide(subject, a_look(Phase.CANCELLED), a_past(subject, Phase.RUNNING, receipt), NOW).status
@@ -386,9 +388,7 @@ def test_a_job_that_a_limit_cancelled_says_so() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "limit"), [("running", "maxAge 1h"), ("observed", None)])
-def test_a_limit_that_a_job_was_asked_to_stop_for_is_forgotten_once_its_spec_only_observes(
-    wanted: str, limit: str | None
-) -> None:
+def test_a_limit_that_caused_a_cancel_is_dropped_once_the_spec_only_observes(wanted: str, limit: str | None) -> None:
     subject = a_subject(wanted, limits={"maxAge": "1h"})
     receipt = a_receipt(because=Because.LIMIT_REACHED, reason="maxAge 1h")
     without_a_clock = a_look(as_of=None).job
@@ -397,9 +397,7 @@ def test_a_limit_that_a_job_was_asked_to_stop_for_is_forgotten_once_its_spec_onl
 
 
 @pytest.mark.parametrize(("max_age", "reason"), [("1h", Reason.LIMIT_REACHED), ("3h", Reason.CANCELLED_ELSEWHERE)])
-def test_a_job_whose_receipt_is_lost_is_told_as_cancelled_by_the_limit_that_it_ended_over(
-    max_age: str, reason: Reason
-) -> None:
+def test_without_a_receipt_a_job_cancelled_over_its_limit_reports_limit_reached(max_age: str, reason: Reason) -> None:
     subject = a_subject("running", limits={"maxAge": max_age})
     look = a_look(Phase.CANCELLED, finished_at=NOW)
 
@@ -407,7 +405,7 @@ def test_a_job_whose_receipt_is_lost_is_told_as_cancelled_by_the_limit_that_it_e
 
 
 @pytest.mark.parametrize(("wanted", "phase", "verb"), [("paused", "running", "pause"), ("running", "paused", "resume")])
-def test_what_a_provider_cannot_do_is_told_and_not_asked_for(wanted: str, phase: str, verb: str) -> None:
+def test_an_unsupported_request_is_not_sent_and_the_job_is_stalled(wanted: str, phase: str, verb: str) -> None:
     decision = decide(a_subject(wanted, CANNOT_PAUSE), a_look(Phase(phase)), None, NOW)
 
     assert decision.action is None
@@ -418,7 +416,7 @@ def test_what_a_provider_cannot_do_is_told_and_not_asked_for(wanted: str, phase:
     )
 
 
-def test_what_others_have_undone_three_times_is_told() -> None:
+def test_a_pause_that_was_undone_three_times_is_not_requested_again() -> None:
     undone = [a_receipt(Verb.PAUSE, age=HOUR, outcome=Outcome.PAUSED, confirmed_at=NOW - HOUR)] * 3
     subject = a_subject("paused")
     decision = decide(subject, a_look(), a_past(subject, Phase.PAUSED, *undone), NOW)
@@ -438,11 +436,11 @@ def test_what_others_have_undone_three_times_is_told() -> None:
         ({"until": render_instant(NOW + HOUR)}, f"suspended, until {render_instant(NOW + HOUR)}"),
     ],
 )
-def test_a_suspension_is_told_with_what_was_said_of_it(suspend: dict[str, str], message: str) -> None:
+def test_the_message_of_a_suspension_contains_its_end_and_its_reason(suspend: dict[str, str], message: str) -> None:
     assert decide(a_subject("cancelled", suspend=suspend or True), a_look(), None, NOW).status.ready.message == message
 
 
-def test_a_decision_keeps_what_is_counted_and_told_of_the_job_so_far() -> None:
+def test_a_decision_keeps_the_spent_attempts_generation_and_history_of_the_job() -> None:
     spent = (RememberedAttempt(account=str(REF.account), requested_at=NOW - MINUTE, approved_by=None),)
     last = replace(a_past(WANTED), observed_generation=7, spent=spent)
     same, changed = (decide(subject, a_look(), last, NOW) for subject in (WANTED, a_subject("running")))
@@ -453,14 +451,14 @@ def test_a_decision_keeps_what_is_counted_and_told_of_the_job_so_far() -> None:
     assert (same.last, changed.last) == (last, last)
 
 
-def test_a_job_is_looked_at_again_when_it_is_thought_to_finish() -> None:
+def test_the_requeue_is_at_the_estimated_finish_time() -> None:
     look = a_look(estimated_finish_at=NOW + 10 * SECOND)
 
     assert decide(a_subject("running"), look, None, NOW).requeue == 10 * SECOND
 
 
 @pytest.mark.parametrize(("refused", "confirmed_at"), [({}, NOW), ({"is_refused": True}, None)])
-def test_an_end_that_is_shown_is_ours_unless_it_came_with_the_refusal_of_our_first_request(
+def test_an_observed_end_confirms_the_cancel_unless_the_first_request_was_refused(
     refused: dict[str, bool], confirmed_at: datetime | None
 ) -> None:
     last, look = a_past(WANTED, Phase.RUNNING, a_receipt(age=MINUTE)), a_look(Phase.CANCELLED)
