@@ -20,7 +20,7 @@ WITHDRAWN = replace(TAKEN, outcome=Outcome.WITHDRAWN)
 FOR_LIMIT = replace(TAKEN, because=Because.LIMIT_REACHED, reason="maxAge 1h", outcome=Outcome.CANCELLED)
 ENDED: dict[str, Any] = {"finished_at": NOW - MINUTE, "fine_tuned_model": "ft:a"}
 
-# The design's table, section 4, word for word: what is seen, what was known, and what follows in each column.
+# The table in section 4 of the design: observation, last known phase and receipts, and the decision in each column.
 DESIGN: dict[str, tuple[Observation, Phase | None, tuple[Receipt, ...], tuple[str, str, str, str]]] = {
     "absent, never seen": (
         ABSENT,
@@ -160,12 +160,12 @@ def words_of(decision: Decision) -> str:
     return f"{verdict.readiness.value} {verdict.reason}"
 
 
-def test_the_table_has_a_row_for_every_situation_and_every_wanted_state() -> None:
+def test_the_table_has_a_row_for_every_situation_and_desired_state() -> None:
     assert set(TABLE) == set(product(Situation, DesiredState))
 
 
 @pytest.mark.parametrize(("look", "known", "receipts", "wanted", "words"), CELLS)
-def test_every_cell_says_what_the_design_says(
+def test_the_decision_for_each_situation_and_desired_state_matches_the_design(
     look: Observation, known: Phase | None, receipts: tuple[Receipt, ...], wanted: str, words: str
 ) -> None:
     decision, _ = decided(look, known, receipts, wanted)
@@ -177,7 +177,7 @@ def test_every_cell_says_what_the_design_says(
 @pytest.mark.parametrize(
     "seen", ["validating_files", "queued", "running", "pausing", "paused", "cancelling", "cancelling, ours"]
 )
-def test_an_unfinished_job_over_a_limit_is_treated_as_if_cancelled_were_wanted(seen: str, wanted: str) -> None:
+def test_an_unfinished_job_over_a_limit_is_treated_as_if_it_should_be_cancelled(seen: str, wanted: str) -> None:
     look, known, receipts, row = DESIGN[seen]
     decision, _ = decided(look, known, receipts, wanted, limits={"maxAge": "1h"})
 
@@ -186,7 +186,7 @@ def test_an_unfinished_job_over_a_limit_is_treated_as_if_cancelled_were_wanted(s
 
 
 @pytest.mark.parametrize("seen", ["validating_files", "queued", "running", "pausing", "paused", "cancelling"])
-def test_a_limit_on_an_observed_job_is_only_told(seen: str) -> None:
+def test_a_limit_on_an_observed_job_is_only_reported(seen: str) -> None:
     look, known, receipts, _ = DESIGN[seen]
     decision, _ = decided(look, known, receipts, "observed", limits={"maxAge": "1h"})
 
@@ -196,7 +196,7 @@ def test_a_limit_on_an_observed_job_is_only_told(seen: str) -> None:
 
 @pytest.mark.parametrize("seen", list(DESIGN))
 @pytest.mark.parametrize("wanted", COLUMNS)
-def test_a_suspended_job_is_looked_at_and_nothing_is_asked(seen: str, wanted: str) -> None:
+def test_a_suspended_job_is_observed_but_no_change_is_requested(seen: str, wanted: str) -> None:
     look, known, receipts, _ = DESIGN[seen]
     decision, last = decided(look, known, receipts, wanted, suspend={"reason": "incident 7"})
 
@@ -206,7 +206,7 @@ def test_a_suspended_job_is_looked_at_and_nothing_is_asked(seen: str, wanted: st
 
 
 @pytest.mark.parametrize("wanted", ["running", "paused"])
-def test_what_a_provider_cannot_do_is_said_and_not_asked_for(wanted: str) -> None:
+def test_a_change_that_the_provider_does_not_support_is_stalled_as_not_supported(wanted: str) -> None:
     phase = Phase.PAUSED if wanted == "running" else Phase.RUNNING
     from_one_that_cannot = replace(a_subject(wanted), capabilities=replace(a_subject().capabilities, can_pause=False))
     decision = decide(from_one_that_cannot, a_look(phase), None, NOW)

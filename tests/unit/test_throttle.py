@@ -1,4 +1,4 @@
-"""When an account is left alone, and that nothing passes once somebody wants to stop. Time is virtual."""
+"""When the throttle delays or rejects the requests of an account, and that a stop rejects them. Time is virtual."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def fail(gate: Throttle, times: int) -> None:
         await ask(gate, is_well=False)
 
 
-def test_after_five_failures_in_a_row_nothing_leaves_for_a_while_and_then_one_request() -> None:
+def test_five_failures_in_a_row_open_the_circuit_until_one_probe_is_sent() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX)
@@ -48,7 +48,7 @@ def test_after_five_failures_in_a_row_nothing_leaves_for_a_while_and_then_one_re
     in_virtual_time(main)
 
 
-def test_one_that_goes_well_closes_it_and_forgets_the_failures() -> None:
+def test_a_successful_probe_closes_the_circuit_and_resets_the_failures() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX)
@@ -62,7 +62,7 @@ def test_one_that_goes_well_closes_it_and_forgets_the_failures() -> None:
     in_virtual_time(main)
 
 
-def test_failures_that_are_not_in_a_row_open_nothing() -> None:
+def test_failures_that_are_not_in_a_row_do_not_open_the_circuit() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         for _ in range(FAILURES_MAX):
@@ -74,7 +74,7 @@ def test_failures_that_are_not_in_a_row_open_nothing() -> None:
     in_virtual_time(main)
 
 
-def test_a_week_of_outage_is_asked_less_and_less_and_at_least_every_quarter_of_an_hour() -> None:
+def test_during_a_week_of_outage_probes_slow_down_to_one_every_fifteen_minutes() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate = Throttle(FREELY)
@@ -95,7 +95,7 @@ def test_a_week_of_outage_is_asked_less_and_less_and_at_least_every_quarter_of_a
     in_virtual_time(main)
 
 
-def test_a_request_that_was_abandoned_says_nothing() -> None:
+def test_an_abandoned_request_is_not_a_failure() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX - 1)
@@ -109,7 +109,7 @@ def test_a_request_that_was_abandoned_says_nothing() -> None:
     in_virtual_time(main)
 
 
-def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way_goes_on() -> None:
+def test_after_a_stop_queued_requests_are_rejected_and_the_running_one_completes() -> None:
     async def main() -> None:
         gate = Throttle(Rate(requests_per_second=0.01, burst=1, concurrency=1))
         ended = []
@@ -139,7 +139,7 @@ def test_once_somebody_wants_to_stop_who_waits_is_sent_away_and_who_is_under_way
     in_virtual_time(main)
 
 
-def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
+def test_the_error_of_an_open_circuit_contains_the_last_failure() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX - 1)
@@ -152,7 +152,7 @@ def test_while_nothing_leaves_it_is_told_what_went_wrong_last() -> None:
     in_virtual_time(main)
 
 
-def test_accounts_with_one_credential_at_one_host_are_left_alone_together() -> None:
+def test_accounts_that_share_a_circuit_breaker_share_a_pause() -> None:
     async def main() -> None:
         quiet = CircuitBreaker()
         one, other, alone = Throttle(FREELY, quiet), Throttle(FREELY, quiet), Throttle(FREELY)
@@ -167,7 +167,7 @@ def test_accounts_with_one_credential_at_one_host_are_left_alone_together() -> N
     in_virtual_time(main)
 
 
-def test_an_alias_that_fails_holds_no_account_that_works_and_each_tries_an_outage_only_once() -> None:
+def test_a_shared_open_circuit_blocks_only_the_accounts_that_have_failed_themselves() -> None:
     async def main() -> None:
         quiet = CircuitBreaker()
         alias, victim, third = (Throttle(FREELY, quiet) for _ in range(3))
@@ -184,7 +184,7 @@ def test_an_alias_that_fails_holds_no_account_that_works_and_each_tries_an_outag
     in_virtual_time(main)
 
 
-def test_each_account_goes_at_its_own_rate_whatever_an_alias_says() -> None:
+def test_each_account_keeps_its_own_rate_despite_a_shared_circuit_breaker() -> None:
     async def main() -> None:
         quiet = CircuitBreaker()
         slow = Throttle(Rate(requests_per_second=0.1, burst=1, concurrency=1), quiet)
@@ -201,7 +201,7 @@ def test_each_account_goes_at_its_own_rate_whatever_an_alias_says() -> None:
     in_virtual_time(main)
 
 
-def test_a_changed_rate_limit_holds_from_the_next_request_on() -> None:
+def test_a_changed_rate_limit_applies_from_the_next_request() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate = Throttle(FREELY)
@@ -219,7 +219,7 @@ def test_a_changed_rate_limit_holds_from_the_next_request_on() -> None:
     in_virtual_time(main)
 
 
-def test_requests_that_wait_go_by_a_raised_rate_limit_at_once() -> None:
+def test_a_raised_rate_limit_applies_at_once_to_queued_requests() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate = Throttle(Rate(requests_per_second=0.1, burst=1, concurrency=2))
@@ -236,7 +236,7 @@ def test_requests_that_wait_go_by_a_raised_rate_limit_at_once() -> None:
     in_virtual_time(main)
 
 
-def test_an_unchanged_rate_limit_gives_no_second_burst() -> None:
+def test_setting_an_unchanged_rate_limit_adds_no_second_burst() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         slow = Rate(requests_per_second=1, burst=2, concurrency=1)
@@ -250,7 +250,7 @@ def test_an_unchanged_rate_limit_gives_no_second_burst() -> None:
     in_virtual_time(main)
 
 
-def test_the_circuit_of_an_old_credential_does_not_hold_the_new_one() -> None:
+def test_an_open_circuit_of_an_old_credential_does_not_block_the_new_one() -> None:
     async def main() -> None:
         gate = Throttle(FREELY)
         await fail(gate, FAILURES_MAX)

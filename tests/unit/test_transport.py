@@ -1,4 +1,4 @@
-"""Real sockets on loopback: where a request goes, and what becomes of its answer."""
+"""Where a request is sent and how its response is handled, over real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Peer:
-    """The other end: gives each connection the same bytes, and keeps what it was sent."""
+    """A server that sends the same bytes on each connection and records what it receives."""
 
     def __init__(self, answer: bytes | None) -> None:
         self.answer = answer
@@ -31,7 +31,7 @@ class Peer:
         self.address = ""
 
     def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Talk in a task of its own, which `listening` waits for."""
+        """Serve a connection in its own task, which `listening` waits for."""
         self.meetings.append(asyncio.create_task(self._talk(reader, writer)))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,7 +76,7 @@ def exchange(answer: bytes | None, deadlines: Deadlines = SOON) -> tuple[Peer, R
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 429, 500])
-def test_every_answer_is_returned_whatever_its_status(status: int) -> None:
+def test_every_response_is_returned_regardless_of_its_status(status: int) -> None:
     head = f"HTTP/1.1 {status} X\r\nDate: Mon, 23 Nov 2026 14:03:20 GMT\r\nX-Request-ID: 7\r\n"
 
     peer, response = exchange(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
@@ -108,7 +108,7 @@ def test_every_answer_is_returned_whatever_its_status(status: int) -> None:
         "/jobs/é",
     ],
 )
-def test_a_path_that_leaves_the_base_url_is_not_sent(path: str) -> None:
+def test_a_path_that_is_malformed_or_leaves_the_base_url_is_not_sent(path: str) -> None:
     async def main() -> int:
         async with listening(OK) as peer, HttpTransport(f"http://{peer.address}/v1", Throttle(FREELY)) as transport:
             with pytest.raises(PermanentError) as caught:
@@ -122,7 +122,7 @@ def test_a_path_that_leaves_the_base_url_is_not_sent(path: str) -> None:
     assert requests == 0
 
 
-def test_a_quoted_id_reaches_the_provider_as_it_was_quoted() -> None:
+def test_a_percent_encoded_job_id_is_sent_unchanged() -> None:
     async def main() -> bytes:
         async with listening(OK) as peer, HttpTransport(f"http://{peer.address}", Throttle(FREELY), SOON) as transport:
             await transport.send("POST", "/jobs/a%2Fb%3A/cancel")
@@ -134,7 +134,7 @@ def test_a_quoted_id_reaches_the_provider_as_it_was_quoted() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_refused_and_never_followed(status: int) -> None:
+def test_a_redirect_is_rejected_and_never_followed(status: int) -> None:
     async def main() -> tuple[list[bytes], PermanentError]:
         async with listening(OK) as elsewhere:
             head = f"HTTP/1.1 {status} X\r\nLocation: http://user:pw@{elsewhere.address}/?token=t\r\n"
@@ -153,7 +153,7 @@ def test_a_redirect_is_refused_and_never_followed(status: int) -> None:
     assert "pw" not in str(error)
 
 
-def test_a_refused_connection_was_surely_not_delivered() -> None:
+def test_a_refused_connection_is_reported_as_not_delivered() -> None:
     async def main() -> TransientError:
         async with listening(OK) as peer:
             address = peer.address
@@ -167,7 +167,7 @@ def test_a_refused_connection_was_surely_not_delivered() -> None:
     assert "127.0.0.1" in str(error)
 
 
-def test_a_peer_that_speaks_no_tls_was_surely_not_delivered_to() -> None:
+def test_a_failed_tls_handshake_is_reported_as_not_delivered() -> None:
     async def main() -> TransientError:
         async with listening(OK) as peer, HttpTransport(f"https://{peer.address}", Throttle(FREELY)) as transport:
             with pytest.raises(TransientError) as caught:
@@ -193,7 +193,7 @@ def test_a_peer_that_speaks_no_tls_was_surely_not_delivered_to() -> None:
         ),
     ],
 )
-def test_without_a_whole_answer_nobody_knows_whether_it_was_delivered(answer: bytes | None) -> None:
+def test_without_a_complete_response_delivery_is_reported_as_unknown(answer: bytes | None) -> None:
     peer, error = exchange(answer)
 
     assert len(peer.heard) == 1
@@ -202,7 +202,7 @@ def test_without_a_whole_answer_nobody_knows_whether_it_was_delivered(answer: by
     assert peer.address in str(error)
 
 
-def test_no_error_carries_the_key_or_an_error_of_the_http_library() -> None:
+def test_no_error_contains_the_key_or_an_exception_of_the_http_library() -> None:
     _, error = exchange(b"")
 
     assert isinstance(error, TransientError)
@@ -212,16 +212,14 @@ def test_no_error_carries_the_key_or_an_error_of_the_http_library() -> None:
     assert error.__context__ is None
 
 
-def test_an_answer_over_the_size_limit_is_not_read_to_its_end() -> None:
+def test_a_response_over_the_size_limit_is_rejected() -> None:
     _, error = exchange(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(BODY_MAX + 1), Deadlines())
 
     assert isinstance(error, PermanentError)
     assert error.kind is Kind.INVALID
 
 
-def test_neither_a_netrc_file_nor_a_proxy_meddles_with_plain_http(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plain_http_ignores_netrc_and_proxy_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password canary-netrc\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -260,7 +258,7 @@ AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
         ({"retry-after": "tomorrow"}, AT, None),
     ],
 )
-def test_how_long_to_wait_is_read_as_the_provider_meant_it(
+def test_retry_after_headers_are_parsed_as_seconds_milliseconds_or_dates(
     headers: dict[str, str], at: datetime | None, expected: float | None
 ) -> None:
     assert retry_after_s(headers, at) == expected
@@ -269,7 +267,7 @@ def test_how_long_to_wait_is_read_as_the_provider_meant_it(
 @pytest.mark.parametrize(
     "text", [None, "", "yesterday", "Mon, 99 Nov 2026 14:03:20 GMT", "31 Dec 9999 23:59:59 -0100", "1, 2"]
 )
-def test_a_date_that_is_none_is_no_date(text: str | None) -> None:
+def test_an_invalid_http_date_is_ignored(text: str | None) -> None:
     assert http_date(text) is None
 
 
@@ -277,7 +275,7 @@ BEARER = "canary-key-of-the-header"
 
 
 def told(answer: bytes, headers: dict[str, str], *, conceal: str = "") -> Response | PermanentError:
-    """Return what a peer's answer comes to, where a request with these headers went out."""
+    """Return the response or error if a server answers a request with these headers like this."""
 
     async def main() -> Response | PermanentError:
         async with (
@@ -310,7 +308,7 @@ def saying(text: str) -> bytes:
     ],
 )
 @pytest.mark.parametrize("guise", [str, str.upper, lambda key: b64encode(f"x{key}".encode()).decode()])
-def test_what_a_request_authorises_itself_with_is_struck_out_of_its_answer_and_its_headers(
+def test_credentials_of_a_request_are_redacted_from_its_response_body_and_headers(
     headers: dict[str, str], guise: Callable[[str], str]
 ) -> None:
     response = told(saying(guise(BEARER)), headers)
@@ -319,14 +317,14 @@ def test_what_a_request_authorises_itself_with_is_struck_out_of_its_answer_and_i
     assert (response.body, response.headers["x-said"]) == (b"[[redacted]]", "[redacted]")
 
 
-def test_a_header_that_authorises_nothing_may_be_repeated() -> None:
+def test_a_header_that_is_not_a_credential_is_not_redacted() -> None:
     response = told(saying("project-of-somebody"), {"openai-project": "project-of-somebody"})
 
     assert isinstance(response, Response)
     assert response.body == b"[project-of-somebody]"
 
 
-def test_what_an_adapter_conceals_is_struck_out_though_it_went_out_in_no_header() -> None:
+def test_a_concealed_secret_is_redacted_even_if_no_header_contained_it() -> None:
     response = told(saying("canary-that-signs"), {}, conceal="canary-that-signs")
 
     assert isinstance(response, Response)
@@ -335,7 +333,7 @@ def test_what_an_adapter_conceals_is_struck_out_though_it_went_out_in_no_header(
 
 @pytest.mark.parametrize("value", ["canary\n", " canary", "cana\try", "canaryß", "cana\r\nx: ry", "canary\0"])
 @pytest.mark.parametrize("how", ["given", "signed"])
-def test_a_header_that_cannot_be_sent_is_told_by_its_name_and_nothing_leaves(how: str, value: str) -> None:
+def test_an_invalid_header_is_reported_by_name_without_its_value(how: str, value: str) -> None:
     made = {"X-Token": value}
 
     async def main() -> PermanentError:
@@ -356,7 +354,7 @@ def test_a_header_that_cannot_be_sent_is_told_by_its_name_and_nothing_leaves(how
     assert "cana" not in str(told)
 
 
-def test_an_answer_that_is_no_text_is_the_same_bytes() -> None:
+def test_a_binary_response_is_returned_unchanged() -> None:
     data = bytes(range(256))
     response = told(b"HTTP/1.1 200 OK\r\nContent-Length: 256\r\n\r\n" + data, {"api-key": BEARER})
 
@@ -367,7 +365,7 @@ def test_an_answer_that_is_no_text_is_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     "host", [BEARER, BEARER.upper(), BEARER[:-2], "x.canary-k.ey-of.the-header", BEARER.encode().hex(), "canary-key"]
 )
-def test_a_redirect_to_a_host_that_is_made_of_the_key_does_not_show_it(host: str) -> None:
+def test_a_redirect_to_a_host_that_contains_the_key_does_not_reveal_it(host: str) -> None:
     error = told(f"HTTP/1.1 307 X\r\nLocation: https://{host}.example/\r\n\r\n".encode(), {"api-key": BEARER})
 
     assert isinstance(error, PermanentError)
@@ -376,14 +374,14 @@ def test_a_redirect_to_a_host_that_is_made_of_the_key_does_not_show_it(host: str
 
 
 @pytest.mark.parametrize("host", ["a" * 50_000, "%1b%5b31m.example"])
-def test_a_redirect_shows_one_short_printable_name(host: str) -> None:
+def test_the_error_for_a_redirect_is_short_and_printable(host: str) -> None:
     error = told(f"HTTP/1.1 307 X\r\nLocation: https://{host}/\r\n\r\n".encode("latin-1"), {})
 
     assert len(str(error)) < 500
     assert str(error).isprintable()
 
 
-def test_a_signature_is_asked_for_what_really_goes_out() -> None:
+def test_a_signature_covers_the_method_url_and_body_as_sent() -> None:
     asked: list[tuple[str, str, bytes]] = []
 
     def sign(method: str, url: str, body: bytes) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which connection a request goes over, and whom it believes at the other end: real sockets on loopback."""
+"""Which connection a request uses, and which certificates it trusts, over real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Peer:
-    """A server that answers each connection so often, and then breaks it at the next request without a word."""
+    """A server that answers this many requests on each connection, and aborts the connection at the next one."""
 
     def __init__(self, answers: int) -> None:
         self.answers = answers
@@ -30,7 +30,7 @@ class Peer:
         self.address = ""
 
     def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Talk to one connection in a task of its own, which `listening` waits for."""
+        """Serve a connection in its own task, which `listening` waits for."""
         self.meetings.append(asyncio.create_task(self._talk(reader, writer)))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +58,7 @@ async def listening(answers: int, tls: ssl.SSLContext | None = None) -> AsyncIte
 
 
 def sent(answers: int, *methods: str) -> tuple[Peer, list[int | TransientError]]:
-    """Send requests one after another, and return who heard them and what became of each."""
+    """Send requests one after another, and return the server and the status or error of each request."""
 
     async def main() -> tuple[Peer, list[int | TransientError]]:
         async with (
@@ -77,21 +77,21 @@ async def one(transport: HttpTransport, method: str) -> int | TransientError:
         return error
 
 
-def test_questions_share_a_connection() -> None:
+def test_get_requests_share_a_connection() -> None:
     peer, results = sent(9, "GET", "GET", "GET")
 
     assert results == [200, 200, 200]
     assert len(peer.heard) == 1
 
 
-def test_a_question_over_a_connection_that_was_closed_is_asked_over_a_new_one() -> None:
+def test_a_get_request_on_a_closed_connection_is_sent_again_on_a_new_one() -> None:
     peer, results = sent(1, "GET", "GET", "GET")
 
     assert results == [200, 200, 200]
     assert [len(lines) for lines in peer.heard] == [2, 1, 1] or [len(lines) for lines in peer.heard] == [2, 2, 1]
 
 
-def test_a_question_that_is_asked_twice_counts_twice_against_the_rate() -> None:
+def test_a_repeated_get_request_uses_the_rate_limit_twice() -> None:
     async def main() -> tuple[int, int, float]:
         gate = Throttle(Rate(requests_per_second=10, burst=1, concurrency=1))
         async with listening(1) as peer, HttpTransport(f"http://{peer.address}", gate, SOON) as transport:
@@ -103,10 +103,10 @@ def test_a_question_that_is_asked_twice_counts_twice_against_the_rate() -> None:
     heard, requests, took_s = asyncio.run(main())
 
     assert (heard, requests) == (3, 3)
-    assert took_s > 0.15, "the second question and its repeat each wait for a tenth of a second"
+    assert took_s > 0.15, "the second request and its repeat each wait for a tenth of a second"
 
 
-def test_a_change_never_goes_over_a_connection_that_was_used_before_and_leaves_none_behind() -> None:
+def test_a_change_request_is_always_sent_on_its_own_connection() -> None:
     peer, results = sent(1, "GET", "POST", "POST")
 
     assert results == [200, 200, 200]
@@ -114,7 +114,7 @@ def test_a_change_never_goes_over_a_connection_that_was_used_before_and_leaves_n
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_request_over_a_new_connection_that_breaks_is_not_sent_again(method: str) -> None:
+def test_a_request_on_a_new_connection_that_breaks_is_not_sent_again(method: str) -> None:
     peer, (error,) = sent(0, method)
 
     assert isinstance(error, TransientError)
@@ -122,7 +122,9 @@ def test_a_request_over_a_new_connection_that_breaks_is_not_sent_again(method: s
     assert peer.heard == [[f"{method} /jobs HTTP/1.1"]]
 
 
-def test_two_accounts_behind_two_authorities_are_both_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_authorities_of_ssl_cert_file_and_ssl_cert_dir_are_both_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_of, other_of = tmp_path / "one", tmp_path / "other"
     one_of.mkdir()
     other_of.mkdir()
@@ -143,7 +145,9 @@ def test_two_accounts_behind_two_authorities_are_both_believed(tmp_path: Path, m
     assert asyncio.run(main()) == [200, 200]
 
 
-def test_an_authority_that_nothing_names_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_authority_that_is_not_configured_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "other").mkdir()
     monkeypatch.setenv("SSL_CERT_FILE", str(an_authority("Other", tmp_path / "other")))
     authority = an_authority("One", tmp_path)
@@ -168,7 +172,7 @@ def test_an_authority_that_nothing_names_is_not_believed(tmp_path: Path, monkeyp
         ("HTTPS_PROXY", "socks5://127.0.0.1:9", "httpx[socks]"),
     ],
 )
-def test_an_environment_that_makes_no_connection_possible_is_told_by_its_variable(
+def test_an_unusable_certificate_or_proxy_setting_is_reported_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, told: str
 ) -> None:
     monkeypatch.setenv(variable, text)
@@ -181,7 +185,7 @@ def test_an_environment_that_makes_no_connection_possible_is_told_by_its_variabl
 
 
 @pytest.mark.parametrize("no_proxy", ["localhost,127.0.0.1,[::1]", "fe11::/16", "[::1"])
-def test_no_proxy_with_addresses_of_the_sixth_version_opens_an_account_as_any_other(
+def test_ipv6_addresses_in_no_proxy_do_not_prevent_a_proxied_request(
     monkeypatch: pytest.MonkeyPatch, no_proxy: str
 ) -> None:
     monkeypatch.setenv("NO_PROXY", no_proxy)

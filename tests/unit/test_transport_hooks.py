@@ -1,4 +1,4 @@
-"""Each request that leaves is told to the hooks, as one record."""
+"""Each request that is sent is reported to the hooks as one record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.clock import in_virtual_time
 from tests.unit.test_transport_limits import FREELY, say_ok
 
 
-def test_each_request_that_leaves_is_one_record_with_its_wait_and_its_time() -> None:
+def test_a_request_is_reported_to_hooks_with_its_status_and_wait() -> None:
     sent: list[Sent] = []
 
     async def main() -> None:
@@ -25,7 +25,7 @@ def test_each_request_that_leaves_is_one_record_with_its_wait_and_its_time() -> 
     assert sent[0].waited_s == 0
 
 
-def test_a_request_without_an_answer_is_a_record_too() -> None:
+def test_a_request_without_a_response_is_reported_to_hooks_with_its_duration() -> None:
     sent: list[Sent] = []
 
     async def hang(*_: object) -> None:

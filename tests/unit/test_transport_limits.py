@@ -1,4 +1,4 @@
-"""An application in this process and virtual time: how often, how many at once, how long."""
+"""The rate, concurrency and deadline of requests to an application in this process, in virtual time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def say_ok(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 429, 503])
-def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -> None:
+def test_no_request_is_sent_during_a_pause_requested_by_retry_after(status: int) -> None:
     calls = 0
 
     async def busy_once(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -61,7 +61,7 @@ def test_while_the_provider_wants_to_be_left_alone_nothing_leaves(status: int) -
     in_virtual_time(main)
 
 
-def test_who_waits_for_a_turn_when_the_provider_asks_for_quiet_is_not_sent_either() -> None:
+def test_a_queued_request_is_rejected_if_the_provider_requests_a_pause() -> None:
     async def busy(_scope: Scope, _receive: Receive, send: Send) -> None:
         await asyncio.sleep(1)
         await send({"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"30")]})
@@ -159,7 +159,7 @@ def test_an_overload_does_not_tell_whether_a_post_had_an_effect_so_it_is_not_sen
     in_virtual_time(main)
 
 
-def test_an_account_is_asked_no_faster_than_its_rate() -> None:
+def test_requests_are_sent_no_faster_than_the_rate_limit() -> None:
     async def main() -> None:
         transport = in_process(say_ok, Rate(requests_per_second=2, burst=5, concurrency=4))
         started = asyncio.get_running_loop().time()
@@ -172,7 +172,7 @@ def test_an_account_is_asked_no_faster_than_its_rate() -> None:
     in_virtual_time(main)
 
 
-def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
+def test_no_more_requests_run_at_once_than_the_concurrency_limit() -> None:
     under_way = 0
     most = 0
 
@@ -193,7 +193,7 @@ def test_no_more_requests_are_on_the_way_than_the_account_allows() -> None:
     assert most == 3
 
 
-def test_an_application_that_hangs_meets_the_same_deadline_as_a_network() -> None:
+def test_a_request_to_a_hanging_in_process_application_times_out() -> None:
     async def hang(_scope: Scope, _receive: Receive, _send: Send) -> None:
         await asyncio.Event().wait()
 
@@ -209,7 +209,7 @@ def test_an_application_that_hangs_meets_the_same_deadline_as_a_network() -> Non
     in_virtual_time(main)
 
 
-def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
+def test_time_in_the_queue_does_not_reduce_the_request_deadline() -> None:
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(40)
         await say_ok(scope, receive, send)
@@ -224,7 +224,7 @@ def test_waiting_for_a_turn_does_not_eat_into_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("canary"), ConnectionResetError(), AssertionError()])
-def test_whatever_an_application_raises_is_a_broken_connection(error: Exception) -> None:
+def test_an_exception_in_an_in_process_application_leaves_the_delivery_unknown(error: Exception) -> None:
     async def broken(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise error
 
@@ -235,7 +235,7 @@ def test_whatever_an_application_raises_is_a_broken_connection(error: Exception)
     assert "canary" not in str(caught.value)
 
 
-def test_an_answer_that_is_compressed_more_than_once_is_not_read() -> None:
+def test_a_response_that_is_compressed_more_than_once_is_rejected() -> None:
     async def squeeze(_scope: Scope, _receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-encoding", b"gzip, gzip")]}
         await send(start)

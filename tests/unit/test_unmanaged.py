@@ -1,4 +1,4 @@
-"""The jobs of an account that no spec names: a whole list of them, or why there is none."""
+"""The unmanaged jobs of an account: a complete list of them, or the reason why it is missing."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ def spec_of(id_: str, name: str = "a", provider: str = "openai") -> Any:
 def listed(
     snapshot: Snapshot, readers: dict[Account, JobReader | Exception], provider: str | None = None
 ) -> tuple[AccountListing, ...]:
-    """List the accounts of a revision, each of which opens as given."""
+    """List the unmanaged jobs in the accounts of a revision, which are read by these readers."""
     runtime = World(operator=Operator(), accounts=OpenAccounts(readers)).runtime()
     return asyncio.run(list_unmanaged(snapshot, runtime, provider))
 
 
 def the_one(reader: JobReader | Exception, *jobs: Any) -> AccountListing:
-    """List OpenAI's own account, which these specs name."""
+    """List the unmanaged jobs in the default OpenAI account, which these specs use."""
     (found,) = listed(Snapshot(jobs=jobs or (spec_of("ftjob-0000"),)), {ACCOUNT: reader})
     return found
 
 
-def test_the_jobs_that_no_spec_names_are_strangers_in_the_accounts_order() -> None:
+def test_jobs_without_a_spec_are_unmanaged_in_the_order_of_the_account() -> None:
     found = the_one(account_of(250), spec_of("ftjob-0001", "a"), spec_of("ftjob-0249", "b"))
 
     assert (found.alias, found.account, found.jobs, found.unobserved) == ("openai", ACCOUNT, 250, None)
     assert [job.id for job in found.unmanaged] == named(0, *range(2, 249))
 
 
-def test_an_account_is_listed_by_the_largest_page_and_changed_by_nothing() -> None:
+def test_an_account_is_listed_in_the_largest_pages_without_other_requests() -> None:
     reader = account_of(250)
     the_one(reader)
 
     assert reader.asked == ["page 1", "page 2", "page 3"]
 
 
-def test_a_job_is_no_stranger_if_a_spec_names_it_by_another_of_its_ids() -> None:
+def test_a_job_that_a_spec_names_by_an_alias_is_not_unmanaged() -> None:
     reader = account_of(2)
     first, second = reader.jobs.values()
     reader.jobs[first.id] = replace(first, aliases=("ftjob-alias",))
@@ -64,20 +64,20 @@ def test_a_job_is_no_stranger_if_a_spec_names_it_by_another_of_its_ids() -> None
     assert the_one(reader, spec_of("ftjob-alias")).unmanaged == (second,)
 
 
-def test_a_job_of_a_spec_that_is_stopped_is_no_stranger() -> None:
+def test_a_job_of_two_duplicate_specs_is_not_unmanaged() -> None:
     found = the_one(account_of(2), spec_of("ftjob-0000", "a"), spec_of("ftjob-0000", "b"))
 
     assert [job.id for job in found.unmanaged] == named(1)
 
 
-def test_an_account_without_any_job_has_been_listed_whole() -> None:
+def test_an_account_without_jobs_has_a_complete_list() -> None:
     assert the_one(account_of(0)) == AccountListing("openai", ACCOUNT)
 
 
 # Which accounts are listed
 
 
-def test_an_account_is_listed_once_by_the_first_of_its_names() -> None:
+def test_an_account_with_several_names_is_listed_once_by_its_first_name() -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     same = located(a_provider("alias"), "q.yaml")
     snapshot = Snapshot(providers=(eu, same), jobs=(spec_of("ftjob-0000"),))
@@ -87,7 +87,7 @@ def test_an_account_is_listed_once_by_the_first_of_its_names() -> None:
     assert [(each.alias, each.account, each.jobs) for each in found] == [("alias", ACCOUNT, 1), ("eu", EU, 3)]
 
 
-def test_a_person_may_name_one_account_alone_and_a_type_that_no_document_speaks_of() -> None:
+def test_one_account_can_be_listed_by_provider_document_or_by_type() -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     readers: dict[Account, JobReader | Exception] = {ACCOUNT: account_of(1), EU: account_of(3)}
 
@@ -95,7 +95,7 @@ def test_a_person_may_name_one_account_alone_and_a_type_that_no_document_speaks_
     assert [each.account for each in listed(Snapshot(providers=(eu,)), readers, "openai")] == [ACCOUNT]
 
 
-def test_the_jobs_of_one_project_are_no_strangers_to_another_that_the_same_key_sees() -> None:
+def test_a_job_named_by_a_spec_of_another_project_with_the_same_key_is_not_unmanaged() -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0001", provider="eu"),))
     (found,) = listed(snapshot, {ACCOUNT: account_of(2), EU: account_of(2)}, "openai")
@@ -103,14 +103,14 @@ def test_the_jobs_of_one_project_are_no_strangers_to_another_that_the_same_key_s
     assert [job.id for job in found.unmanaged] == named(0)
 
 
-# Lists that are none
+# Incomplete lists
 
 
 class Garbled(ReadOnlyAccount):
-    """A list with a row that nobody can read."""
+    """An account whose list pages each contain two unreadable rows."""
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return a page."""
+        """Return a page with unreadable rows."""
         return replace(await super().list_page(query, cursor), garbled=2)
 
 
@@ -121,15 +121,15 @@ class Garbled(ReadOnlyAccount):
         (account_of(250, kind=LoopingList), "the list does not end: 2 pages were read"),
         (account_of(0, kind=EndlessList), f"the list does not end: {PAGES_MAX} pages were read"),
     ],
-    ids=["rows that nobody can read", "back to where it was", "without an end"],
+    ids=["unreadable rows", "a repeated page", "an endless list"],
 )
-def test_a_list_that_does_not_come_whole_is_no_list(reader: ReadOnlyAccount, message: str) -> None:
+def test_an_incomplete_list_is_reported_as_unobserved(reader: ReadOnlyAccount, message: str) -> None:
     assert the_one(reader) == AccountListing(
         "openai", ACCOUNT, unobserved=Unobserved(Reason.OBSERVATION_INCOMPLETE, message)
     )
 
 
-def test_a_list_that_breaks_off_shows_no_stranger() -> None:
+def test_a_list_that_fails_halfway_reports_no_unmanaged_jobs() -> None:
     reader = account_of(250)
     reader.broken["page 3"] = DENIED
     found = the_one(reader)
@@ -144,7 +144,7 @@ def test_a_list_that_breaks_off_shows_no_stranger() -> None:
     [(DENIED, Reason.AUTHENTICATION_FAILED), (KeyError("bug"), Reason.CANNOT_OBSERVE_PROVIDER)],
     ids=["no key", "a bug of its provider type"],
 )
-def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_listed(error: Exception, reason: Reason) -> None:
+def test_an_account_that_cannot_be_opened_does_not_prevent_other_lists(error: Exception, reason: Reason) -> None:
     eu = located(a_provider("eu", options={"project": "proj_eu"}), "p.yaml")
     snapshot = Snapshot(providers=(eu,), jobs=(spec_of("ftjob-0000"),))
     first, second = listed(snapshot, {EU: error, ACCOUNT: account_of(1)})
@@ -154,7 +154,7 @@ def test_an_account_that_cannot_be_opened_keeps_no_other_from_being_listed(error
     assert (second.jobs, second.unobserved) == (1, None)
 
 
-def test_a_name_that_stands_for_no_account_says_why() -> None:
+def test_an_unknown_provider_name_is_reported_with_a_suggestion() -> None:
     (found,) = listed(Snapshot(), {}, "opnai")
 
     assert (found.alias, found.account) == ("opnai", None)

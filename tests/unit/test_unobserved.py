@@ -1,4 +1,4 @@
-"""What a process remembers of jobs and accounts that it could not see, and when that is over."""
+"""What a process remembers about unobserved jobs and accounts, and when it forgets it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BOTH = frozenset({CHAT, CODE})
 
 
 def a_look(account: Unobserved | None = None, *, has_observed: bool = True, **jobs: Unobserved | None) -> AccountPlan:
-    """Return a look at an account; of each job, why it was not seen, or None."""
+    """Return the plan of one pass for an account, with the reason why each job is unobserved, or None."""
     cases = tuple(a_case(named_specs(name)[0], unobserved=unobserved) for name, unobserved in jobs.items())
     return AccountPlan(ACCOUNT, cases, account, (), (), has_observed=has_observed)
 
 
 def after(*looks: AccountPlan, wanted: frozenset[JobRef] = BOTH) -> UnobservedTracker:
-    """Return what is remembered after these looks, one a pass."""
+    """Return the tracker after these account plans, one per pass."""
     tracker = UnobservedTracker()
     for look in looks:
         tracker.take_in([look], wanted)
@@ -35,15 +35,15 @@ def after(*looks: AccountPlan, wanted: frozenset[JobRef] = BOTH) -> UnobservedTr
 @pytest.mark.parametrize(
     ("unobserved", "times", "is_worth_it"),
     [(AWAY, 1, False), (AWAY, 2, True), (DENIED, 1, True), (SUSPECT, 1, True)],
-    ids=["once", "twice", "does not pass", "jobs are gone at once"],
+    ids=["an outage, once", "an outage, twice", "a permanent error", "a suspect list"],
 )
-def test_what_may_pass_is_worth_a_status_after_two_looks_in_a_row(
+def test_an_outage_is_lasting_after_two_observations_and_other_failures_after_one(
     unobserved: Unobserved, times: int, *, is_worth_it: bool
 ) -> None:
     assert is_lasting(unobserved, times) is is_worth_it
 
 
-def test_a_job_that_cannot_be_seen_by_itself_says_nothing_of_its_account() -> None:
+def test_an_unobserved_job_does_not_make_its_account_unobserved() -> None:
     tracker = after(a_look(chat=AWAY, code=None))
 
     assert tracker.jobs == {CHAT: MissedJob(1, AWAY, is_by_account=False)}
@@ -52,7 +52,7 @@ def test_a_job_that_cannot_be_seen_by_itself_says_nothing_of_its_account() -> No
     assert tracker.in_a_row(CODE) == 0
 
 
-def test_a_job_is_told_alone_after_two_looks_that_failed() -> None:
+def test_an_unobserved_job_is_reported_individually_after_two_failed_observations() -> None:
     once = after(a_look(chat=AWAY, code=None))
     twice = after(a_look(chat=AWAY, code=None), a_look(chat=AWAY, code=None))
 
@@ -61,21 +61,21 @@ def test_a_job_is_told_alone_after_two_looks_that_failed() -> None:
     assert twice.in_a_row(CHAT) == 2
 
 
-def test_a_job_that_was_seen_again_is_forgotten() -> None:
+def test_a_job_that_is_observed_again_is_forgotten() -> None:
     tracker = after(a_look(chat=AWAY, code=None), a_look(chat=None, code=None))
 
     assert tracker.jobs == {}
     assert tracker.in_a_row(CHAT) == 0
 
 
-def test_a_job_that_no_spec_names_any_more_is_forgotten() -> None:
+def test_an_unobserved_job_without_a_spec_is_forgotten() -> None:
     tracker = after(a_look(chat=DENIED, code=None))
     tracker.take_in([], frozenset({CODE}))
 
     assert tracker.jobs == {}
 
 
-def test_an_account_that_shows_nothing_hides_all_that_was_looked_at() -> None:
+def test_an_unobserved_account_hides_all_its_jobs() -> None:
     tracker = after(a_look(AWAY, chat=AWAY, code=AWAY), a_look(AWAY, chat=AWAY, code=AWAY))
 
     assert tracker.accounts == {ACCOUNT: AWAY}
@@ -85,7 +85,7 @@ def test_an_account_that_shows_nothing_hides_all_that_was_looked_at() -> None:
     assert tracker.in_a_row(JobRef(ACCOUNT, "ftjob-never-looked-at")) == 2
 
 
-def test_an_account_that_hides_some_jobs_has_not_failed() -> None:
+def test_an_account_with_some_unobserved_jobs_has_trouble_but_no_failure() -> None:
     tracker = after(a_look(SUSPECT, chat=SUSPECT, code=None))
 
     assert (tracker.failures[ACCOUNT], tracker.troubles[ACCOUNT]) == (0, 1)
@@ -93,28 +93,28 @@ def test_an_account_that_hides_some_jobs_has_not_failed() -> None:
     assert tracker.doubted() == {CHAT}
 
 
-def test_a_job_that_is_missed_for_another_reason_is_not_hidden_by_its_account() -> None:
+def test_a_job_that_is_unobserved_for_another_reason_is_not_hidden_by_its_account() -> None:
     tracker = after(a_look(SUSPECT, chat=SUSPECT, code=AWAY, third=None))
 
     assert tracker.hidden(ACCOUNT) == {CHAT}
     assert tracker.jobs[CODE] == MissedJob(1, AWAY, is_by_account=False)
 
 
-def test_what_is_wrong_with_an_account_stays_until_each_job_that_it_hid_was_seen() -> None:
+def test_an_account_stays_unobserved_until_each_job_that_it_hid_is_observed() -> None:
     away = a_look(AWAY, chat=AWAY, code=AWAY)
 
     assert after(away, a_look(chat=None)).accounts == {ACCOUNT: AWAY}
     assert after(away, a_look(chat=None), a_look(code=None)).accounts == {}
 
 
-def test_what_is_wrong_with_an_account_is_over_once_no_spec_names_what_it_hid() -> None:
+def test_an_account_is_no_longer_unobserved_once_no_spec_names_its_hidden_jobs() -> None:
     tracker = after(a_look(AWAY, chat=AWAY, code=None))
     tracker.take_in([], frozenset({CODE}))
 
     assert tracker.accounts == {}
 
 
-def test_an_account_of_which_no_job_can_be_seen_look_by_look_cannot_be_observed() -> None:
+def test_an_account_is_unobserved_if_all_its_jobs_are_unobserved_one_by_one() -> None:
     tracker = after(a_look(chat=DENIED), a_look(chat=DENIED), a_look(code=DENIED))
 
     assert tracker.accounts == {ACCOUNT: DENIED}
@@ -123,7 +123,7 @@ def test_an_account_of_which_no_job_can_be_seen_look_by_look_cannot_be_observed(
 
 
 @pytest.mark.parametrize("count", range(2, 7))
-def test_such_an_account_stays_away_however_often_a_part_of_it_is_looked_at_in_vain(count: int) -> None:
+def test_failed_observations_of_single_jobs_keep_their_account_unobserved(count: int) -> None:
     looks = [a_look(chat=DENIED), a_look(code=DENIED)] * 3
     tracker = after(*looks[:count])
 
@@ -131,7 +131,7 @@ def test_such_an_account_stays_away_however_often_a_part_of_it_is_looked_at_in_v
     assert tracker.hidden(ACCOUNT) == BOTH
 
 
-def test_a_job_that_is_missed_for_a_reason_of_its_own_is_no_longer_hidden_by_its_account() -> None:
+def test_a_job_with_its_own_failure_is_no_longer_hidden_by_its_account() -> None:
     tracker = after(a_look(AWAY, chat=AWAY, code=AWAY), a_look(chat=DENIED))
 
     assert tracker.accounts == {ACCOUNT: AWAY}
@@ -139,37 +139,37 @@ def test_a_job_that_is_missed_for_a_reason_of_its_own_is_no_longer_hidden_by_its
     assert tracker.alone(ACCOUNT) == {CHAT: DENIED}
 
 
-def test_an_account_that_shows_one_job_is_not_away_because_another_is_still_missed() -> None:
+def test_an_account_that_shows_one_job_is_observed_even_if_another_is_unobserved() -> None:
     tracker = after(a_look(AWAY, chat=AWAY, code=AWAY), a_look(chat=None, code=AWAY))
 
     assert tracker.accounts == {}
     assert tracker.hidden(ACCOUNT) == frozenset()
 
 
-def test_an_account_of_which_no_job_is_wanted_is_not_said_to_be_away() -> None:
+def test_an_account_without_wanted_jobs_is_not_unobserved() -> None:
     assert after(a_look(), wanted=frozenset()).accounts == {}
 
 
-def test_where_there_was_nothing_to_look_at_nothing_is_learned() -> None:
+def test_a_pass_without_observations_changes_nothing() -> None:
     tracker = after(a_look(AWAY, chat=AWAY, code=AWAY), a_look(has_observed=False))
 
     assert tracker.failures == {ACCOUNT: 1}
     assert tracker.jobs.keys() == BOTH
 
 
-def test_a_look_says_of_itself_what_is_wrong() -> None:
+def test_a_failed_observation_makes_its_account_unobserved() -> None:
     assert UnobservedTracker().after(a_look(AWAY, chat=AWAY)) == AWAY
     assert UnobservedTracker().after(a_look(chat=None)) is None
 
 
-def test_after_a_part_was_seen_the_account_is_still_away_for_the_rest() -> None:
+def test_an_account_is_observed_again_after_a_full_and_not_after_a_partial_observation() -> None:
     tracker = after(a_look(AWAY, chat=AWAY, code=AWAY))
 
     assert tracker.after(a_look(chat=None)) == AWAY
     assert tracker.after(a_look(chat=None, code=None)) is None
 
 
-def test_what_is_wrong_with_one_account_says_nothing_of_another() -> None:
+def test_a_failure_of_one_account_does_not_affect_another() -> None:
     tracker = after(a_look(DENIED, chat=DENIED, code=DENIED))
     other = Account("openai", "https://other.example.org")
 

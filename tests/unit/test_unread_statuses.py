@@ -1,4 +1,4 @@
-"""Statuses that could not be read this time: whom that concerns, and what a person is told."""
+"""Statuses that could not be read: which jobs and budgets they affect, and what is reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stored(*unread: Unread) -> StoredStatuses:
     return StoredStatuses(unread=unread)
 
 
-def test_a_file_hides_the_status_of_its_name_and_a_folder_those_of_the_specs_in_it() -> None:
+def test_an_unread_file_hides_the_status_of_its_name_and_a_folder_those_of_its_specs() -> None:
     found = hidden(stored(FILE, FOLDER, PROVIDER, PROVIDERS))
 
     assert found == Hidden(frozenset({"a"}), ("team/",))
@@ -36,7 +36,7 @@ def test_a_file_hides_the_status_of_its_name_and_a_folder_those_of_the_specs_in_
     assert not found.may_hold(Claim(0, "b", "other/b.yaml", None))
 
 
-def test_a_tree_that_cannot_be_read_hides_every_status() -> None:
+def test_an_unread_status_directory_hides_every_status() -> None:
     assert hidden(stored(TREE)).may_hold(Claim(0, "b", "other/b.yaml", None))
 
 
@@ -45,7 +45,7 @@ def test_a_tree_that_cannot_be_read_hides_every_status() -> None:
     [((FILE,), str(ACCOUNT)), ((FOLDER,), EVERYWHERE), ((TREE,), EVERYWHERE)],
     ids=["a file, in its account", "a folder, everywhere", "the tree, everywhere"],
 )
-def test_the_guard_cannot_count_where_an_unread_status_may_tell_of_attempts(
+def test_an_unread_status_puts_the_change_budget_of_its_account_or_of_all_in_doubt(
     unread: tuple[Unread, ...], scope: str
 ) -> None:
     specs = resolved(a_named_spec("a")).candidates
@@ -54,27 +54,27 @@ def test_the_guard_cannot_count_where_an_unread_status_may_tell_of_attempts(
     assert doubts(stored(*unread), specs, Operator()) == {scope: f"{path} cannot be read"}
 
 
-def test_a_file_whose_spec_names_no_account_puts_every_account_in_doubt() -> None:
+def test_an_unread_file_whose_spec_has_no_account_puts_every_account_in_doubt() -> None:
     broken = BrokenJob(name="a", file="a.yaml", diagnostics=())
 
     assert list(doubts(stored(FILE), resolved(broken_jobs=(broken,)).candidates, Operator())) == [EVERYWHERE]
     assert list(doubts(stored(FILE), (), Operator())) == [EVERYWHERE]
 
 
-def test_of_several_reasons_for_one_doubt_the_first_is_told() -> None:
+def test_only_the_first_of_several_reasons_for_doubt_is_reported() -> None:
     found = doubts(stored(FOLDER, TREE, PROVIDER), (), Operator())
 
     assert found == {EVERYWHERE: "specs/status/team/ cannot be read"}
 
 
-def test_each_unread_file_may_tell_of_as_many_attempts_as_a_status_holds() -> None:
+def test_each_unread_status_file_is_assumed_to_contain_the_maximum_of_receipts() -> None:
     other = Unread("b.yaml", "Permission denied", "")
 
     assert most_attempts(stored(FILE, other, FOLDER, PROVIDER)) == 2 * RECEIPTS_MAX
     assert most_attempts(stored(PROVIDER)) == 0
 
 
-def test_a_spec_whose_status_is_unknown_is_shown_with_what_the_system_said_and_asks_for_nobody() -> None:
+def test_an_unread_status_is_shown_as_unknown_with_its_error_and_not_as_stalled() -> None:
     specs = resolved(a_named_spec("a"), a_named_spec("b")).candidates
     found = unknown_statuses(specs, [1], stored(FILE, FOLDER, FILE, PROVIDER), NOW)
     status = found[1]
@@ -96,7 +96,7 @@ def test_a_spec_whose_status_is_unknown_is_shown_with_what_the_system_said_and_a
     ],
     ids=["a file", "a folder", "a provider's"],
 )
-def test_a_complaint_says_what_is_held_back_and_what_to_do(unread: Unread, held: str) -> None:
+def test_the_message_for_an_unread_status_names_what_is_blocked_and_how_to_fix_it(unread: Unread, held: str) -> None:
     (said,) = complaints(stored(unread), Operator())
 
     assert said == (

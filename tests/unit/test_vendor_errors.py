@@ -1,4 +1,4 @@
-"""What the exceptions of the vendors' credential libraries mean: every one of them, and none of their words."""
+"""How the exceptions of the vendors' credential libraries are classified, without repeating their messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODULES = (
 
 
 def exceptions_of(module: str) -> Iterator[str]:
-    """Yield the names of the exceptions that a module defines, warnings left out."""
+    """Yield the names of the exceptions that a module defines, without its warnings."""
     for name, each in vars(pytest.importorskip(module)).items():
         is_own = inspect.isclass(each) and each.__module__ == module
         if is_own and issubclass(each, Exception) and not issubclass(each, Warning):
@@ -33,12 +33,12 @@ def exceptions_of(module: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("module", "table"), MODULES, ids=[module for module, _ in MODULES])
-def test_every_exception_of_a_vendors_library_has_a_line_of_its_own(module: str, table: Mapping[str, Cause]) -> None:
+def test_every_exception_of_a_vendor_library_is_classified(module: str, table: Mapping[str, Cause]) -> None:
     assert sorted(set(exceptions_of(module)) - set(table)) == []
 
 
 @pytest.mark.parametrize("cause", Cause)
-def test_what_waiting_may_cure_is_transient_and_was_not_delivered_and_all_else_is_missing(cause: Cause) -> None:
+def test_an_unavailable_vendor_is_transient_and_other_causes_are_missing_credentials(cause: Cause) -> None:
     error = credentials_error("AWS", cause, "Detail", "do this")
 
     if cause is Cause.UNAVAILABLE:
@@ -63,19 +63,19 @@ def test_what_waiting_may_cure_is_transient_and_was_not_delivered_and_all_else_i
     ],
 )
 @pytest.mark.parametrize("table", [AWS, AZURE, GOOGLE], ids=["aws", "azure", "google"])
-def test_an_exception_of_python_is_an_outage_only_where_it_is_about_the_network(
+def test_a_python_exception_is_an_outage_only_if_it_is_about_the_network(
     table: Mapping[str, Cause], error: Exception, cause: Cause
 ) -> None:
     assert cause_of(error, table) is cause
 
 
 @pytest.mark.parametrize("text", ["AccessDenied", "invalid_grant", "AADSTS7000215", "Client.Denied"])
-def test_a_code_is_told(text: str) -> None:
+def test_an_error_code_is_reported(text: str) -> None:
     assert as_code(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "a sentence", "sk-12345678", "a" * 65, "x=1", None, 3, {}])
-def test_what_is_no_code_is_not_told(text: object) -> None:
+def test_text_that_is_not_an_error_code_is_not_reported(text: object) -> None:
     assert as_code(text) is None
 
 
@@ -83,26 +83,26 @@ def test_what_is_no_code_is_not_told(text: object) -> None:
 
 
 def refused(code: str, status: int = 400, operation: str = "AssumeRole") -> Exception:
-    """Return what botocore raises for an answer of STS or SSO."""
+    """Return the exception that botocore raises for an error response of STS or SSO."""
     answer = {"Error": {"Code": code, "Message": CANARY}, "ResponseMetadata": {"HTTPStatusCode": status}}
     error: Exception = pytest.importorskip("botocore.exceptions").ClientError(answer, operation)
     return error
 
 
 @pytest.mark.parametrize("code", ["Throttling", "RequestLimitExceeded", "IDPCommunicationError", "ServiceUnavailable"])
-def test_aws_in_trouble_is_an_outage_whatever_the_status(code: str) -> None:
+def test_aws_outage_codes_are_transient_regardless_of_the_status(code: str) -> None:
     assert isinstance(_aws_chain.error_of(refused(code)), TransientError)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_aws_in_trouble_is_an_outage_whatever_the_code(status: int) -> None:
+def test_aws_outage_statuses_are_transient_regardless_of_the_code(status: int) -> None:
     assert isinstance(_aws_chain.error_of(refused("Whatever", status)), TransientError)
 
 
 @pytest.mark.parametrize(
     "code", ["AccessDenied", "ForbiddenException", "InvalidIdentityToken", "ExpiredTokenException"]
 )
-def test_a_refusal_of_aws_is_told_by_its_code_and_operation(code: str) -> None:
+def test_an_aws_rejection_is_reported_by_its_code_and_operation(code: str) -> None:
     error = _aws_chain.error_of(refused(code, 403))
 
     assert isinstance(error, PermanentError)
@@ -120,7 +120,9 @@ def test_a_refusal_of_aws_is_told_by_its_code_and_operation(code: str) -> None:
         ("container-role", f"Received non 200 response 403 from container metadata: {CANARY}", PermanentError),
     ],
 )
-def test_what_gave_no_key_of_aws_is_known_by_who_should_have(provider: str, words: str, kind: type[Exception]) -> None:
+def test_an_aws_retrieval_error_is_classified_by_its_credential_provider(
+    provider: str, words: str, kind: type[Exception]
+) -> None:
     exceptions = pytest.importorskip("botocore.exceptions")
     error = _aws_chain.error_of(exceptions.CredentialRetrievalError(provider=provider, error_msg=words))
 
@@ -147,7 +149,7 @@ def test_what_gave_no_key_of_aws_is_known_by_who_should_have(provider: str, word
         (None, None, PermanentError, "RefreshError"),
     ],
 )
-def test_a_refusal_of_google_is_known_by_status_and_code(
+def test_a_google_rejection_is_classified_by_its_status_and_code(
     status: int | None, answer: Any, kind: type[Exception], told: str
 ) -> None:
     exceptions = pytest.importorskip("google.auth.exceptions")
@@ -158,7 +160,7 @@ def test_a_refusal_of_google_is_known_by_status_and_code(
     assert CANARY not in str(error)
 
 
-def test_google_away_behind_another_exception_is_an_outage() -> None:
+def test_a_google_outage_wrapped_in_another_exception_is_transient() -> None:
     exceptions = pytest.importorskip("google.auth.exceptions")
     behind = exceptions.TransportError(CANARY)
     error = exceptions.RefreshError(behind)
@@ -170,7 +172,7 @@ def test_google_away_behind_another_exception_is_an_outage() -> None:
 # --- Microsoft Entra ---
 
 
-def test_entra_away_at_one_place_is_an_outage_though_other_places_have_nothing() -> None:
+def test_an_entra_outage_is_transient_even_if_other_credentials_are_missing() -> None:
     azure = pytest.importorskip("azure.identity")
     core = pytest.importorskip("azure.core.exceptions")
     raised = [azure.CredentialUnavailableError(CANARY), core.ServiceRequestError(CANARY)]
@@ -178,7 +180,7 @@ def test_entra_away_at_one_place_is_an_outage_though_other_places_have_nothing()
     assert isinstance(_entra.error_of(raised, [], had_token=False), TransientError)
 
 
-def test_a_refusal_of_entra_is_told_by_its_code() -> None:
+def test_an_entra_rejection_is_reported_by_its_code() -> None:
     core = pytest.importorskip("azure.core.exceptions")
     raised = [core.ClientAuthenticationError(f"AADSTS7000215: Invalid client secret provided: {CANARY}")]
     error = _entra.error_of(raised, [], had_token=True)
@@ -189,7 +191,7 @@ def test_a_refusal_of_entra_is_told_by_its_code() -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_entra_in_trouble_is_an_outage_though_the_library_says_that_there_is_nothing(status: int) -> None:
+def test_an_entra_outage_is_transient_even_if_the_library_reports_no_credential(status: int) -> None:
     azure = pytest.importorskip("azure.identity")
     error = _entra.error_of([azure.CredentialUnavailableError(CANARY)], [status], had_token=False)
 
@@ -198,17 +200,19 @@ def test_entra_in_trouble_is_an_outage_though_the_library_says_that_there_is_not
 
 
 @pytest.mark.parametrize(("had_token", "kind"), [(True, TransientError), (False, PermanentError)])
-def test_an_identity_that_is_gone_was_taken_away_for_a_moment(had_token: bool, kind: type[Exception]) -> None:  # noqa: FBT001
+def test_a_missing_entra_identity_is_transient_only_if_it_had_a_token_before(
+    *, had_token: bool, kind: type[Exception]
+) -> None:
     azure = pytest.importorskip("azure.identity")
 
     assert isinstance(_entra.error_of([azure.CredentialUnavailableError(CANARY)], [], had_token=had_token), kind)
 
 
-# --- what they log ---
+# --- logging ---------
 
 
 @pytest.mark.parametrize("name", LOGGERS)
-def test_what_a_vendors_library_logs_is_not_written(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_log_messages_of_vendor_libraries_are_not_written(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     silence_libraries()
     logging.getLogger(f"{name}.below").error(CANARY)
     logging.getLogger(name).error(CANARY)
