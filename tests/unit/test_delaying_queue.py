@@ -1,4 +1,4 @@
-"""One slot a key, and the earlier time wins."""
+"""The delaying queue: each key is in it at most once, at its earliest time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ ADDED = st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 100)))
 
 
 @given(ADDED, st.floats(0, 100))
-def test_what_is_due_is_taken_out_once_and_everything_else_stays(added: list[tuple[str, float]], now: float) -> None:
+def test_due_keys_are_removed_once_and_all_other_keys_stay_in_the_queue(
+    added: list[tuple[str, float]], now: float
+) -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     for key, at in added:
         queue.add(key, at)
@@ -24,7 +26,7 @@ def test_what_is_due_is_taken_out_once_and_everything_else_stays(added: list[tup
     assert queue.pop_due(now) == frozenset()
 
 
-def test_a_later_time_never_delays_a_key_that_waits() -> None:
+def test_adding_a_key_with_a_later_time_does_not_delay_it() -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a", 5)
     queue.add("a", 9)
@@ -33,7 +35,7 @@ def test_a_later_time_never_delays_a_key_that_waits() -> None:
     assert len(queue) == 1
 
 
-def test_a_key_that_was_dropped_is_not_due_and_can_come_back_later() -> None:
+def test_a_dropped_key_is_not_due_and_can_be_added_again_with_a_later_time() -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a", 5)
     queue.drop("a")
@@ -44,7 +46,7 @@ def test_a_key_that_was_dropped_is_not_due_and_can_come_back_later() -> None:
     assert queue.next_at() == 9
 
 
-def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_alone() -> None:
+def test_a_key_is_removed_early_only_with_a_due_key_of_the_same_kind() -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a1", 5)
     queue.add("a2", 9, earliest=4)
@@ -59,7 +61,7 @@ def test_what_may_keep_another_one_company_is_taken_out_with_its_kind_and_never_
     assert queue.next_at() == 9
 
 
-def test_a_key_that_was_dropped_keeps_no_other_one_company() -> None:
+def test_a_dropped_key_is_not_removed_with_a_due_key_of_the_same_kind() -> None:
     queue: DelayingQueue[str] = DelayingQueue()
     queue.add("a1", 5)
     queue.add("a2", 9, earliest=4)

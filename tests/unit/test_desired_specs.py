@@ -1,4 +1,4 @@
-"""What a pass starts from: the specs of one revision, each with what was last known of its job."""
+"""The input of a pass: the specs of one revision, each with the last status of its job."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIVE_MINUTES = (located(a_settings(interval="5m")),)
 UNREAD_FILE = Unread("second.yaml", "Permission denied", "allow it to be read")
 
 
-def test_each_spec_has_the_last_status_of_its_job_and_what_no_spec_claims_is_an_orphan() -> None:
+def test_each_spec_has_its_last_status_and_a_status_without_a_spec_is_an_orphan() -> None:
     first, gone = a_named_status("first"), a_named_status("gone")
     desired = loaded(a_world("first", "new", statuses=Statuses.of(first, gone)))
 
@@ -41,38 +41,38 @@ def test_each_spec_has_the_last_status_of_its_job_and_what_no_spec_claims_is_an_
     assert desired.is_whole
 
 
-def test_a_run_about_some_specs_chooses_those_and_is_not_whole() -> None:
+def test_a_run_with_a_selection_chooses_only_those_specs_and_is_not_whole() -> None:
     desired = loaded(a_world("first", "second"), only("second"))
 
     assert [desired.specs[key].name for key in desired.selected] == ["second"]
     assert not desired.is_whole
 
 
-def test_a_run_whose_operator_suspends_everything_suspends_each_spec() -> None:
+def test_the_operators_suspend_option_suspends_each_spec() -> None:
     desired = loaded(a_world("first"), RunOptions(is_suspended=True))
 
     assert desired.specs[0].subject is not None
     assert desired.specs[0].subject.suspension is not None
 
 
-def test_a_spec_that_stays_as_it_is_is_resolved_once_for_all_passes() -> None:
+def test_an_unchanged_spec_is_resolved_only_once() -> None:
     runtime, cache = a_world("first").runtime(), ResolutionCache()
     before, after = (load_desired_specs(runtime, RunOptions(), cache, by_content=True) for _ in range(2))
 
     assert after.specs[0] is before.specs[0]
 
 
-# In which order the world is read
+# The order in which specs, statuses and the edition are read
 
 
 @dataclass
 class BusySpecs(Specs):
-    """Specs during whose reading something happens."""
+    """Specs with an event that occurs while they are read."""
 
     meanwhile: Callable[[], object] = lambda: None
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return the revision, as it stood before that happened."""
+        """Return the revision from before the event."""
         found = super().snapshot(by_content=by_content)
         self.meanwhile()
         return found
@@ -80,17 +80,17 @@ class BusySpecs(Specs):
 
 @dataclass
 class BusyStatuses(Statuses):
-    """Statuses during whose reading something happens."""
+    """Statuses with an event that occurs before they are read."""
 
     meanwhile: Callable[[], object] = lambda: None
 
     def load(self, *, by_content: bool = True) -> StoredStatuses:
-        """Return what stands on the disk after that happened."""
+        """Return the statuses from after the event."""
         self.meanwhile()
         return super().load(by_content=by_content)
 
 
-def test_a_status_that_is_written_while_specs_are_read_is_found() -> None:
+def test_a_status_that_is_written_while_specs_are_read_is_loaded() -> None:
     world = a_world("first")
     first = a_named_status("first")
     world.specs = BusySpecs(world.specs.revision, meanwhile=lambda: world.statuses.write(first, durable=True))
@@ -98,7 +98,7 @@ def test_a_status_that_is_written_while_specs_are_read_is_found() -> None:
     assert loaded(world).last == {0: first}
 
 
-def test_what_others_publish_while_statuses_are_read_makes_the_edition_an_old_one() -> None:
+def test_the_edition_is_that_from_before_the_statuses_were_read() -> None:
     branch = SharedBranch(edition=4)
 
     def publish() -> None:
@@ -110,19 +110,19 @@ def test_what_others_publish_while_statuses_are_read_makes_the_edition_an_old_on
     assert branch.edition == 5
 
 
-def test_without_a_publisher_every_pass_is_of_the_first_edition() -> None:
+def test_without_a_publisher_the_edition_is_zero() -> None:
     assert loaded(a_world("first")).edition == 0
 
 
 @pytest.mark.parametrize("by_content", [True, False])
-def test_where_others_publish_statuses_are_read_at_each_pass(*, by_content: bool) -> None:
+def test_statuses_on_a_shared_branch_are_read_in_each_pass(*, by_content: bool) -> None:
     world = a_world("first")
     loaded(world, by_content=by_content, publisher=SharedBranch())
 
     assert world.specs.reads == world.statuses.reads == [by_content]
 
 
-def test_where_only_this_process_writes_a_pass_that_reads_what_changed_reads_no_status() -> None:
+def test_unshared_statuses_are_not_read_again_in_a_pass_over_changes() -> None:
     world = a_world("first", statuses=Statuses.of(a_named_status("first")))
     desired = loaded(world, by_content=False)
 
@@ -130,17 +130,17 @@ def test_where_only_this_process_writes_a_pass_that_reads_what_changed_reads_no_
     assert desired.last == {0: a_named_status("first")}
 
 
-def test_a_status_that_could_not_be_read_is_tried_again_at_each_pass() -> None:
+def test_statuses_are_read_again_if_one_of_them_could_not_be_read() -> None:
     world = a_world("first", statuses=Statuses.of(unread=(UNREAD_FILE,)))
     loaded(world, by_content=False)
 
     assert world.statuses.reads == [False]
 
 
-# Statuses that tell less than usual
+# Statuses that cannot be used
 
 
-def test_a_spec_whose_status_a_later_version_wrote_is_left_out_and_told() -> None:
+def test_a_spec_whose_status_a_later_version_wrote_is_excluded_and_reported() -> None:
     by_name = Statuses.of(too_new=("first.yaml",))
     by_job = Statuses.of(too_new=("old-name.yaml",), too_new_jobs=frozenset({(str(ACCOUNT), "ftjob-first")}))
 
@@ -154,7 +154,7 @@ def test_a_spec_whose_status_a_later_version_wrote_is_left_out_and_told() -> Non
         ]
 
 
-def test_a_spec_whose_status_could_not_be_read_is_shown_as_unknown_and_not_chosen() -> None:
+def test_a_spec_with_an_unreadable_status_is_reported_as_unknown_and_not_chosen() -> None:
     statuses = Statuses.of(a_named_status("first"), unread=(UNREAD_FILE,))
     desired = loaded(a_world("first", "second", "third", statuses=statuses))
 
@@ -168,13 +168,13 @@ def test_a_spec_whose_status_could_not_be_read_is_shown_as_unknown_and_not_chose
     assert [each.partition(":")[0] for each in desired.errors(NOBODY)] == ["specs/status/second.yaml cannot be read"]
 
 
-def test_an_unknown_status_of_a_spec_that_the_run_is_not_about_is_not_shown() -> None:
+def test_the_unknown_status_of_a_spec_that_is_not_selected_is_not_reported() -> None:
     statuses = Statuses.of(a_named_status("first"), unread=(UNREAD_FILE,))
 
     assert loaded(a_world("first", "second", statuses=statuses), only("first")).unknown == {}
 
 
-def test_a_status_that_was_spoilt_counts_as_none_and_its_loss_is_told_to_the_second() -> None:
+def test_a_corrupt_status_is_discarded_and_reported_with_a_time_in_whole_seconds() -> None:
     world = a_world("first", statuses=Statuses.of(discarded=("first.yaml",)))
     world.clock = HandClock(NOW.replace(microsecond=999_999))
     desired = loaded(world)
@@ -186,10 +186,10 @@ def test_a_status_that_was_spoilt_counts_as_none_and_its_loss_is_told_to_the_sec
     )
 
 
-# What is still wanted
+# Unfinished jobs
 
 
-def test_a_job_is_unfinished_until_its_end_is_final_and_not_doubted() -> None:
+def test_a_job_is_unfinished_until_it_is_final_and_not_doubted() -> None:
     statuses = Statuses.of(
         a_named_status("running"),
         a_named_status("over", phase=Phase.CANCELLED, final=True),
@@ -203,7 +203,7 @@ def test_a_job_is_unfinished_until_its_end_is_final_and_not_doubted() -> None:
     assert loaded(world, only("new", "over")).unfinished_here == {refs["new"]}
 
 
-def test_a_spec_that_cannot_be_acted_on_has_no_unfinished_job() -> None:
+def test_an_invalid_spec_has_no_unfinished_job() -> None:
     world = a_world()
     world.specs.revision = Snapshot(jobs=(located(a_spec(jobId="../x")),))
 
@@ -227,7 +227,7 @@ def test_a_spec_that_cannot_be_acted_on_has_no_unfinished_job() -> None:
     ],
     ids=["usually", "Settings are not valid", "the revision is not trusted", "it changed while it was read"],
 )
-def test_changes_are_requested_under_valid_settings_and_for_a_trusted_revision(
+def test_changes_may_be_requested_only_with_valid_settings_and_a_trusted_revision(
     rest: dict[str, Any], *, may_ask: bool, halt: str | None
 ) -> None:
     desired = loaded(a_world("first", **rest))
@@ -235,14 +235,14 @@ def test_changes_are_requested_under_valid_settings_and_for_a_trusted_revision(
     assert (desired.may_ask, desired.halt) == (may_ask, halt)
 
 
-def test_a_distrusted_revision_and_what_else_is_to_be_known_of_it_are_told() -> None:
+def test_the_notices_contain_an_untrusted_revision_and_the_notices_of_the_snapshot() -> None:
     desired = loaded(a_world(why_not_trusted="the branch was rewound", notices=("the remote is away",)))
 
     assert desired.notices(NOBODY) == ("the remote is away", "the branch was rewound (RevisionNotTrusted)")
     assert loaded(a_world()).notices(NOBODY) == ()
 
 
-def test_what_is_wrong_with_documents_is_told_with_what_is_wrong_with_their_accounts() -> None:
+def test_the_diagnostics_contain_errors_in_documents_and_in_their_providers() -> None:
     unread = Diagnostic(file="specs/a.yaml", line=1, message="is not YAML")
     world = a_world()
     world.specs.revision = Snapshot(jobs=(located(a_spec(provider="opnai")),), diagnostics=(unread,))
@@ -267,22 +267,22 @@ def test_what_is_wrong_with_documents_is_told_with_what_is_wrong_with_their_acco
     ],
     ids=["without Settings", "where they leave it out", "as they say", "a file cannot be read", "Settings are broken"],
 )
-def test_the_interval_stays_as_it_was_while_settings_may_stand_where_nobody_can_read_them(
+def test_the_interval_is_unchanged_while_settings_are_invalid_or_may_be_unreadable(
     rest: dict[str, Any], interval: timedelta
 ) -> None:
     assert loaded(a_world(**rest)).interval(timedelta(hours=1)) == interval
 
 
-# Specs that are gone
+# Deleted specs
 
 
 def told_gone(status: JobStatus) -> JobStatus:
-    """Return a status of which an earlier pass said that its spec is gone."""
+    """Return a status whose spec an earlier pass reported as deleted."""
     (ready,) = status.conditions
     return replace(status, conditions=(replace(ready, reason=Reason.SPEC_DELETED),))
 
 
-def test_a_spec_that_is_gone_is_told_once_and_not_while_its_file_cannot_be_read() -> None:
+def test_a_deleted_spec_is_reported_once_and_not_while_its_file_is_unreadable() -> None:
     gone, spoilt = a_named_status("gone"), a_named_status("spoilt")
     statuses = Statuses.of(gone, told_gone(a_named_status("told")), spoilt)
     world = a_world("first", statuses=statuses, broken_files=frozenset({"spoilt.yaml"}))

@@ -1,4 +1,4 @@
-"""What `LocalDisk` reads, and what it refuses because a link leads out of its root."""
+"""Which files `LocalDisk` reads, and which it refuses because a path leads out of its root."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_a_file_in_the_root_is_read(root: Path, *, is_listed: bool) -> None:
     assert disk.read(root / "team" / "spec") == b"spec"
 
 
-def test_a_file_below_a_directory_link_that_leads_outside_is_not_read(root: Path) -> None:
+def test_a_file_below_a_directory_link_to_outside_the_root_is_not_read(root: Path) -> None:
     (root / "link").symlink_to("../outside")
 
     with pytest.raises(PermissionError):
         LocalDisk(root).read(root / "link" / "secret")
 
 
-def test_a_path_with_two_dots_that_leads_outside_is_not_read(root: Path) -> None:
+def test_a_path_that_leaves_the_root_by_two_dots_is_not_read(root: Path) -> None:
     with pytest.raises(PermissionError):
         LocalDisk(root).read(root / ".." / "outside" / "secret")
 
@@ -46,14 +46,14 @@ def test_a_file_below_a_directory_link_within_the_root_is_read(root: Path) -> No
     assert LocalDisk(root).read(root / "link" / "spec") == b"spec"
 
 
-def test_a_disk_that_follows_no_links_reads_nothing_below_a_linked_directory(root: Path) -> None:
+def test_a_disk_that_ignores_links_does_not_read_files_below_a_linked_directory(root: Path) -> None:
     (root / "link").symlink_to("team")
 
     with pytest.raises(OSError, match="link"):
         LocalDisk(root, follows_links=False).read(root / "link" / "spec")
 
 
-def test_a_listed_directory_that_is_replaced_by_a_link_outside_is_not_read_after_the_next_list(root: Path) -> None:
+def test_a_listed_directory_that_becomes_a_link_to_outside_the_root_is_not_read(root: Path) -> None:
     disk = LocalDisk(root)
     disk.list(root / "team")
     (root / "team").rename(root / "before")

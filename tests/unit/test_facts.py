@@ -41,13 +41,13 @@ KNOWN: dict[str, Any] = {
 
 
 def ended(phase: Phase, age: timedelta = timedelta(0), at: datetime = NOW, **facts: Any) -> JobStatus:
-    """Return what is written of a job seen like this once it has been seen in that phase for so long."""
+    """Return the status of a job that is observed with these facts and has been in the phase for `age`."""
     last = a_past(OBSERVED, phase, age=age)
     return decide(OBSERVED, a_look(phase, **facts), last, at).status
 
 
 @pytest.mark.parametrize("field", KNOWN)
-def test_a_field_that_is_left_out_keeps_its_last_value(field: str) -> None:
+def test_a_field_that_the_provider_omits_keeps_its_last_value(field: str) -> None:
     last = a_past(OBSERVED, **KNOWN)
     job = a_look(created_at=UNSET).job
 
@@ -55,7 +55,7 @@ def test_a_field_that_is_left_out_keeps_its_last_value(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", sorted(set(KNOWN) - {"started_at"}))
-def test_a_null_replaces_what_was_known(field: str) -> None:
+def test_a_null_from_the_provider_replaces_the_last_value(field: str) -> None:
     last = a_past(OBSERVED, **KNOWN)
     null: dict[str, Any] = {field: None}
     job = a_look(**null).job
@@ -63,23 +63,23 @@ def test_a_null_replaces_what_was_known(field: str) -> None:
     assert getattr(merge(REF, job, last, NOW), field) is None
 
 
-def test_a_job_that_is_absent_keeps_what_was_known_of_it() -> None:
+def test_an_absent_job_keeps_its_known_facts() -> None:
     last = a_past(OBSERVED, **KNOWN)
 
     assert merge(REF, None, last, NOW) == last.job
 
 
-def test_a_job_that_no_look_has_ever_shown_is_known_by_its_account_and_id_alone() -> None:
+def test_a_job_that_was_never_observed_has_only_its_account_and_id() -> None:
     assert merge(REF, None, None, NOW) == JobFacts(account=str(ACCOUNT), id="ftjob-abc123")
 
 
-def test_a_job_that_a_look_shows_is_known_by_the_account_and_id_of_its_spec() -> None:
+def test_the_facts_of_an_observed_job_have_the_account_and_id_of_its_spec() -> None:
     known = merge(REF, a_job(id="ftjob-other"), None, NOW)
 
     assert (known.account, known.id) == (str(ACCOUNT), "ftjob-abc123")
 
 
-def test_the_first_sight_of_a_running_job_is_its_start_until_the_provider_knows_better() -> None:
+def test_a_running_job_starts_when_first_observed_unless_the_provider_has_a_start_time() -> None:
     first = merge(REF, a_look().job, None, NOW)
     later = merge(REF, a_look(started_at=None).job, a_past(OBSERVED, started_at=NOW), NOW + HOUR)
     told = merge(REF, a_look(started_at=NOW - HOUR).job, a_past(OBSERVED, started_at=NOW), NOW + HOUR)
@@ -88,13 +88,13 @@ def test_the_first_sight_of_a_running_job_is_its_start_until_the_provider_knows_
     assert merge(REF, a_look(Phase.QUEUED).job, None, NOW).started_at is None
 
 
-def test_moments_are_kept_in_seconds() -> None:
+def test_times_of_a_job_are_kept_in_whole_seconds() -> None:
     job = a_look(created_at=NOW + timedelta(microseconds=999_999)).job
 
     assert merge(REF, job, None, NOW).created_at == NOW
 
 
-def test_what_a_status_recalls_is_decided_to_be_just_that_status() -> None:
+def test_a_decision_about_the_job_of_a_status_leaves_the_status_unchanged() -> None:
     status = ended(Phase.SUCCEEDED, finished_at=NOW - MINUTE, fine_tuned_model="ft:a")
     recalled = observation_from_status(status)
 
@@ -105,12 +105,12 @@ def test_what_a_status_recalls_is_decided_to_be_just_that_status() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
-def test_an_end_time_makes_an_end_final_at_once(phase: Phase) -> None:
+def test_a_finish_time_makes_a_terminal_phase_final_immediately(phase: Phase) -> None:
     assert ended(phase, finished_at=NOW, fine_tuned_model="ft:a").final
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_an_end_time_that_is_to_come_counts_only_within_five_minutes(edge: timedelta, where: str) -> None:
+def test_a_finish_time_in_the_future_is_accepted_only_within_five_minutes(edge: timedelta, where: str) -> None:
     status = ended(Phase.FAILED, finished_at=NOW + 5 * MINUTE + edge)
 
     assert status.final == (where != "just after")
@@ -118,15 +118,17 @@ def test_an_end_time_that_is_to_come_counts_only_within_five_minutes(edge: timed
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.CANCELLED])
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_without_an_end_time_two_looks_a_minute_apart_must_agree(phase: Phase, edge: timedelta, where: str) -> None:
+def test_without_a_finish_time_two_observations_a_minute_apart_make_a_phase_final(
+    phase: Phase, edge: timedelta, where: str
+) -> None:
     assert ended(phase, age=MINUTE + edge).final == (where != "just before")
 
 
-def test_a_clock_that_jumps_back_makes_nothing_final() -> None:
+def test_a_clock_step_back_does_not_make_a_phase_final() -> None:
     assert not ended(Phase.FAILED, age=-HOUR).final
 
 
-def test_a_clock_that_jumps_makes_nothing_less_final() -> None:
+def test_a_final_status_stays_final_after_a_clock_step() -> None:
     status = ended(Phase.FAILED, finished_at=NOW)
     at = [decide(OBSERVED, a_look(Phase.FAILED, finished_at=NOW), status, NOW + jump) for jump in (-DAY, DAY)]
 
@@ -135,7 +137,7 @@ def test_a_clock_that_jumps_makes_nothing_less_final() -> None:
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
 @pytest.mark.parametrize("has_end", [True, False], ids=["by its end time", "by our first sight of it"])
-def test_a_success_without_its_models_name_is_looked_at_for_an_hour_more(
+def test_a_succeeded_job_without_a_model_name_is_final_only_after_an_hour(
     edge: timedelta, where: str, *, has_end: bool
 ) -> None:
     end = NOW - HOUR - edge if has_end else None
@@ -144,11 +146,11 @@ def test_a_success_without_its_models_name_is_looked_at_for_an_hour_more(
     assert status.final == (where != "just before")
 
 
-def test_a_success_with_its_models_name_is_final_at_once() -> None:
+def test_a_succeeded_job_with_a_model_name_is_final_immediately() -> None:
     assert ended(Phase.SUCCEEDED, finished_at=NOW, fine_tuned_model="ft:a").final
 
 
-def test_cancelled_after_our_own_accepted_cancel_is_final_without_an_end_time() -> None:
+def test_a_cancelled_job_after_an_accepted_cancel_is_final_without_a_finish_time() -> None:
     subject = a_subject("cancelled")
     asked = carried_out(subject, a_look(), None, NOW)
     status = decide(subject, a_look(Phase.CANCELLED, NOW + SECOND), asked, NOW + SECOND).status
@@ -156,7 +158,7 @@ def test_cancelled_after_our_own_accepted_cancel_is_final_without_an_end_time() 
     assert status.final
 
 
-def test_cancelled_after_a_cancel_that_nobody_accepted_is_looked_at_again() -> None:
+def test_a_cancelled_job_after_an_unaccepted_cancel_is_not_final_at_first() -> None:
     subject = a_subject("cancelled")
     last = a_past(subject, Phase.RUNNING, a_receipt(age=SECOND))
 
@@ -164,7 +166,7 @@ def test_cancelled_after_a_cancel_that_nobody_accepted_is_looked_at_again() -> N
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
-def test_a_job_that_the_provider_forgets_after_its_end_stays_as_it_was(phase: Phase) -> None:
+def test_the_status_of_a_finished_job_does_not_change_when_the_provider_deletes_it(phase: Phase) -> None:
     status = ended(phase, finished_at=NOW, fine_tuned_model="ft:a")
 
     assert decide(OBSERVED, ABSENT, status, NOW + DAY).status == status
@@ -186,7 +188,7 @@ def test_a_job_that_the_provider_forgets_after_its_end_stays_as_it_was(phase: Ph
         as_of=st.none() | st.just(NOW),
     )
 )
-def test_whatever_a_provider_says_is_a_status_that_can_be_read_back(job: ObservedJob) -> None:
+def test_every_provider_response_gives_a_status_that_can_be_parsed_again(job: ObservedJob) -> None:
     status = decide(a_subject("running"), Observed(job), None, NOW).status
     text = render_status(status)
 
@@ -194,7 +196,7 @@ def test_whatever_a_provider_says_is_a_status_that_can_be_read_back(job: Observe
 
 
 @pytest.mark.parametrize("absurd", [10**18, -1, 10**30])
-def test_a_number_that_no_status_can_hold_counts_as_left_out(absurd: int) -> None:
+def test_a_number_outside_the_range_of_a_status_is_ignored(absurd: int) -> None:
     known = decide(OBSERVED, a_look(Phase.RUNNING, trained_tokens=7), None, NOW).status
 
     assert merge(REF, a_job(trained_tokens=absurd), known, NOW).trained_tokens == 7
@@ -202,14 +204,14 @@ def test_a_number_that_no_status_can_hold_counts_as_left_out(absurd: int) -> Non
 
 
 @pytest.mark.parametrize("count", [0, 1, COUNT_MAX])
-def test_a_number_that_a_status_can_hold_is_kept(count: int) -> None:
+def test_a_number_within_the_range_of_a_status_is_kept(count: int) -> None:
     last = a_past(OBSERVED, **KNOWN)
 
     assert merge(REF, a_look(trained_tokens=count).job, last, NOW).trained_tokens == count
 
 
 @pytest.mark.parametrize("field", KNOWN)
-def test_a_job_is_recalled_with_all_that_was_known_of_it(field: str) -> None:
+def test_an_observation_from_a_status_contains_every_known_fact(field: str) -> None:
     recalled = observation_from_status(a_past(OBSERVED, Phase.SUCCEEDED, **KNOWN))
 
     assert recalled is not None
@@ -217,5 +219,5 @@ def test_a_job_is_recalled_with_all_that_was_known_of_it(field: str) -> None:
     assert getattr(recalled, field) == KNOWN[field]
 
 
-def test_a_job_that_was_never_seen_is_not_recalled() -> None:
+def test_a_status_of_an_absent_job_gives_no_observation() -> None:
     assert observation_from_status(a_past(OBSERVED, Phase.ABSENT)) is None

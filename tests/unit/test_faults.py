@@ -20,31 +20,31 @@ def names(book: Faults, *calls: Call) -> list[str | None]:
     return [None if fault is None else fault.fault for fault in picked]
 
 
-def test_a_rule_for_any_call_meets_every_call() -> None:
+def test_a_fault_without_an_operation_applies_to_every_call() -> None:
     book = faults({"fault": "hang"})
 
     assert names(book, LIST, CANCEL_A, *(Call(each, "ftjob-x") for each in Operation)) == ["hang"] * 10
 
 
-def test_a_rule_meets_only_its_operation_and_its_job() -> None:
+def test_a_fault_applies_only_to_its_operation_and_its_job() -> None:
     book = faults({"fault": "hang", "on": "cancel", "job": "ftjob-a"})
 
     assert names(book, LIST, RETRIEVE_A, CANCEL_B, CANCEL_A) == [None, None, None, "hang"]
 
 
-def test_the_first_rule_that_matches_acts() -> None:
+def test_the_first_matching_fault_applies() -> None:
     book = faults({"fault": "empty", "on": "list"}, {"fault": "hang"}, {"fault": "html"})
 
     assert names(book, LIST, CANCEL_A) == ["empty", "hang"]
 
 
-def test_times_and_after_are_counted_in_matching_calls() -> None:
+def test_times_and_after_count_only_matching_calls() -> None:
     book = faults({"fault": "hang", "on": "cancel", "after": "1", "times": "2"})
 
     assert names(book, CANCEL_A, LIST, CANCEL_A, CANCEL_B, CANCEL_A) == [None, None, "hang", "hang", None]
 
 
-def test_a_rule_that_has_acted_often_enough_lets_the_next_one_act() -> None:
+def test_the_next_fault_applies_once_the_times_of_the_first_are_used_up() -> None:
     book = faults({"fault": "hang", "times": "1"}, {"fault": "empty", "times": "1"})
 
     assert names(book, LIST, LIST, LIST) == ["hang", "empty", None]
@@ -60,26 +60,26 @@ def test_a_rule_that_has_acted_often_enough_lets_the_next_one_act() -> None:
         ({"fault": "unknown-word"}, set(Operation) - {Operation.EVENTS, Operation.CHECKPOINTS}),
     ],
 )
-def test_a_fault_meets_only_the_calls_that_it_can_spoil(rule: dict[str, object], met: set[Operation]) -> None:
+def test_a_fault_applies_only_to_operations_that_support_it(rule: dict[str, object], met: set[Operation]) -> None:
     book = faults(rule)
 
     assert {each for each in Operation if book.pick(Call(each, "ftjob-a")) is not None} == met
 
 
-def test_a_broken_page_is_one_page_only() -> None:
+def test_a_partial_page_fault_applies_only_to_its_page() -> None:
     book = faults({"fault": "partial-page", "page": "3"})
     pages = [Call(Operation.LIST, page=number) for number in (1, 2, 3, 4)]
 
     assert names(book, *pages) == [None, None, "partial-page", None]
 
 
-def test_a_reworded_job_is_reworded_in_lists_too() -> None:
+def test_an_unknown_word_fault_for_one_job_also_applies_to_lists() -> None:
     book = faults({"fault": "unknown-word", "job": "ftjob-a"})
 
     assert names(book, LIST, RETRIEVE_A, CANCEL_B) == ["unknown-word", "unknown-word", None]
 
 
-def test_rules_can_be_added_and_everything_healed() -> None:
+def test_faults_can_be_added_and_cleared() -> None:
     book = faults({"fault": "hang", "times": "1"})
     book.add(FAULTS.validate_python([{"fault": "html"}]))
     before = names(book, LIST, LIST)
@@ -89,7 +89,7 @@ def test_rules_can_be_added_and_everything_healed() -> None:
     assert names(book, LIST) == [None]
 
 
-def test_counts_outlive_a_restart_for_rules_that_still_stand_where_they_stood() -> None:
+def test_the_counts_of_unchanged_faults_are_restored_after_a_restart() -> None:
     rules: list[dict[str, object]] = [{"fault": "hang", "times": "1"}, {"fault": "empty", "times": "1"}]
     old = faults(*rules)
     names(old, LIST)
@@ -115,6 +115,6 @@ def test_counts_outlive_a_restart_for_rules_that_still_stand_where_they_stood() 
         ({"fault": "lost-cancel", "on": "list"}, "this fault never applies to list; use any or one of cancel"),
     ],
 )
-def test_a_rule_that_makes_no_sense_is_refused_with_a_sentence(rule: dict[str, object], said: str) -> None:
+def test_the_error_for_an_invalid_fault_says_what_is_wrong(rule: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         faults(rule)

@@ -1,4 +1,4 @@
-"""The waker on a real directory: whatever way a file is saved, it wakes."""
+"""The file watcher on a real directory: it wakes for every way in which a file is saved."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def a_directory(root: Path) -> Path:
 
 
 async def begun(waker: FileWatcher) -> None:
-    """Return once it watches, and what the directory was made with has been told."""
+    """Return once the watcher is alive and has reported the creation of the directory."""
     async with asyncio.timeout(WAKES_WITHIN_S):
         while not waker.is_alive:  # noqa: ASYNC110  the port has a flag and no event
             await asyncio.sleep(0.02)
@@ -74,7 +74,7 @@ async def is_woken(waker: FileWatcher, within_s: float) -> bool:
 
 @pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
 @pytest.mark.parametrize("save", [save_in_place, save_atomically, swap_the_volume, make_a_folder, remove_it])
-def test_a_change_wakes(
+def test_every_kind_of_change_to_a_file_wakes_the_watcher(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], None], *, is_polled: bool
 ) -> None:
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1" if is_polled else "disable")
@@ -90,7 +90,7 @@ def test_a_change_wakes(
     assert asyncio.run(main())
 
 
-def test_each_of_two_saves_within_a_second_is_found_by_polling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_polling_detects_each_of_several_saves_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1")
     monkeypatch.setenv("WATCHFILES_POLL_DELAY_MS", "20")
     specs = a_directory(tmp_path)
@@ -108,7 +108,7 @@ def test_each_of_two_saves_within_a_second_is_found_by_polling(tmp_path: Path, m
 
 
 @pytest.mark.parametrize("is_polled", [False, True], ids=["told", "polled"])
-def test_it_wakes_when_it_begins_to_watch_for_nobody_knows_what_changed_before(
+def test_the_watcher_wakes_once_when_it_starts_to_watch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_polled: bool
 ) -> None:
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1" if is_polled else "disable")
@@ -121,7 +121,7 @@ def test_it_wakes_when_it_begins_to_watch_for_nobody_knows_what_changed_before(
     assert asyncio.run(main())
 
 
-def test_what_we_write_ourselves_wakes_nobody(tmp_path: Path) -> None:
+def test_a_written_status_does_not_wake_the_watcher(tmp_path: Path) -> None:
     specs = a_directory(tmp_path)
 
     async def main() -> bool:
@@ -133,7 +133,7 @@ def test_what_we_write_ourselves_wakes_nobody(tmp_path: Path) -> None:
     assert not asyncio.run(main())
 
 
-def test_a_burst_of_two_hundred_edits_wakes_a_few_times(tmp_path: Path) -> None:
+def test_a_burst_of_200_edits_wakes_the_watcher_at_most_ten_times(tmp_path: Path) -> None:
     specs = a_directory(tmp_path)
 
     async def main() -> int:
@@ -150,7 +150,7 @@ def test_a_burst_of_two_hundred_edits_wakes_a_few_times(tmp_path: Path) -> None:
     assert 1 <= asyncio.run(main()) <= 10
 
 
-def test_a_directory_that_is_gone_cannot_be_watched_and_says_so(tmp_path: Path) -> None:
+def test_a_watcher_of_a_missing_directory_is_not_alive(tmp_path: Path) -> None:
     async def main() -> bool:
         async with watching(tmp_path / "gone", tmp_path / "gone" / "status") as waker:
             await asyncio.sleep(QUIET_S)

@@ -1,4 +1,4 @@
-"""How a file of ours is written, on a real disk."""
+"""How files are written safely, on a real disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_a_file_is_made_or_replaced_in_one_step_and_keeps_its_mode(tmp_path: Path) -> None:
+def test_a_file_is_created_and_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     replace_file(path, b"one")
     path.chmod(0o640)
@@ -29,7 +29,7 @@ def test_a_file_is_made_or_replaced_in_one_step_and_keeps_its_mode(tmp_path: Pat
     assert names(tmp_path) == ["plan.json"]
 
 
-def test_a_reader_that_has_the_old_file_open_goes_on_reading_it(tmp_path: Path) -> None:
+def test_a_reader_with_the_old_file_open_still_reads_the_old_contents(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     replace_file(path, b"old")
     with path.open("rb") as reader:
@@ -38,7 +38,7 @@ def test_a_reader_that_has_the_old_file_open_goes_on_reading_it(tmp_path: Path) 
         assert reader.read() == b"old"
 
 
-def test_no_link_is_written_through(tmp_path: Path) -> None:
+def test_a_symbolic_link_to_a_file_is_not_written_through(tmp_path: Path) -> None:
     precious, path = tmp_path / "precious", tmp_path / "plan.json"
     precious.write_text("keep")
     path.symlink_to(precious)
@@ -53,7 +53,7 @@ def test_no_link_is_written_through(tmp_path: Path) -> None:
     assert path.is_symlink()
 
 
-def test_a_link_to_nothing_is_not_written_through(tmp_path: Path) -> None:
+def test_a_dangling_link_is_not_written_through(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.symlink_to(tmp_path / "elsewhere")
 
@@ -71,14 +71,14 @@ def test_a_hard_link_is_replaced_and_not_written_through(tmp_path: Path) -> None
     assert (precious.read_text(), path.read_text()) == ("keep", "new")
 
 
-def test_no_two_temporary_names_are_the_same_and_none_says_what_it_is_for(tmp_path: Path) -> None:
+def test_temporary_names_are_unique_and_do_not_contain_the_name_of_the_target(tmp_path: Path) -> None:
     written = {write_beside(tmp_path / "plan.json", b"").name for _ in range(100)}
 
     assert len(written) == 100
     assert all(is_temporary(name) and "plan" not in name for name in written)
 
 
-def test_what_goes_wrong_is_told_with_the_path_that_the_user_knows(tmp_path: Path) -> None:
+def test_a_write_error_names_the_target_and_not_the_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as missing:
         replace_file(tmp_path / "missing" / "plan.json", b"")
     (tmp_path / "directory").mkdir()
@@ -90,7 +90,7 @@ def test_what_goes_wrong_is_told_with_the_path_that_the_user_knows(tmp_path: Pat
     assert names(tmp_path) == ["directory"]
 
 
-def test_a_directory_that_nothing_can_be_written_to_is_told_by_the_files_own_path(tmp_path: Path) -> None:
+def test_the_error_for_a_read_only_directory_names_the_target_file(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root writes to any directory")
     with out_of_reach(tmp_path), pytest.raises(PermissionError) as refused:
@@ -99,7 +99,7 @@ def test_a_directory_that_nothing_can_be_written_to_is_told_by_the_files_own_pat
     assert refused.value.filename == str(tmp_path / "plan.json")
 
 
-def test_a_device_and_a_pipe_are_written_to_as_they_are(tmp_path: Path) -> None:
+def test_a_device_and_a_named_pipe_are_written_to_directly(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -112,7 +112,7 @@ def test_a_device_and_a_pipe_are_written_to_as_they_are(tmp_path: Path) -> None:
     os.close(reader)
 
 
-def test_a_log_may_be_a_link_to_standard_output_and_to_no_other_place_of_the_kernel(tmp_path: Path) -> None:
+def test_a_log_may_be_a_link_to_dev_null_but_not_through_proc(tmp_path: Path) -> None:
     (tmp_path / "log").symlink_to("/dev/null")
     (tmp_path / "way").symlink_to(f"/proc/self/root{tmp_path}/precious")
     append_text(tmp_path / "log", "gone")
@@ -122,7 +122,7 @@ def test_a_log_may_be_a_link_to_standard_output_and_to_no_other_place_of_the_ker
     assert names(tmp_path) == ["log", "way"]
 
 
-def test_what_a_killed_process_left_beside_a_file_goes_after_an_hour(tmp_path: Path) -> None:
+def test_a_temporary_file_of_a_killed_process_is_deleted_after_an_hour(tmp_path: Path) -> None:
     left, fresh = (write_beside(tmp_path / "plan.json", b"half") for _ in range(2))
     then = fresh.stat().st_mtime_ns - HOUR_AND_A_BIT_NS
     os.utime(left, ns=(then, then))

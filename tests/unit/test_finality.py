@@ -16,7 +16,7 @@ WHERE = [where for _, where in EDGES]
 
 
 def ended() -> JobStatus:
-    """A job that we cancelled, and that was seen cancelled."""
+    """Return the final status of a job that reconcile cancelled."""
     asked = carried_out(WANTED, a_look(), None, NOW)
     look = a_look(Phase.CANCELLED, finished_at=NOW + SECOND, model="gpt-4o-mini")
     return decide(WANTED, look, asked, NOW + MINUTE).status
@@ -26,7 +26,7 @@ def doubted() -> JobStatus:
     return decide(WANTED, a_look(), ended(), NOW + 2 * MINUTE).status
 
 
-def test_a_job_that_ended_stays_as_it_is_at_the_first_look_that_shows_otherwise() -> None:
+def test_the_first_observation_that_contradicts_a_final_phase_only_records_a_doubt() -> None:
     decision = decide(WANTED, a_look(), ended(), NOW + 2 * MINUTE)
 
     assert decision.action is None
@@ -37,7 +37,7 @@ def test_a_job_that_ended_stays_as_it_is_at_the_first_look_that_shows_otherwise(
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_a_second_look_a_minute_later_opens_the_job_again(edge: timedelta, where: str) -> None:
+def test_a_second_contradicting_observation_after_a_minute_reopens_the_job(edge: timedelta, where: str) -> None:
     decision = decide(WANTED, a_look(), doubted(), NOW + 3 * MINUTE + edge)
     is_open = where != "just before"
 
@@ -46,7 +46,7 @@ def test_a_second_look_a_minute_later_opens_the_job_again(edge: timedelta, where
     assert decision.status.phase is (Phase.RUNNING if is_open else Phase.CANCELLED)
 
 
-def test_a_job_that_is_open_again_says_so_and_is_cancelled_anew() -> None:
+def test_a_reopened_job_is_reported_and_cancelled_as_a_first_attempt() -> None:
     decision = decide(WANTED, a_look(), doubted(), NOW + 3 * MINUTE)
     third = NOW + 3 * MINUTE
 
@@ -64,15 +64,15 @@ def test_a_job_that_is_open_again_says_so_and_is_cancelled_anew() -> None:
 @pytest.mark.parametrize(
     "second", [a_look(Phase.CANCELLED), a_look(Phase.UNKNOWN), ABSENT], ids=["it has ended", "a strange word", "absent"]
 )
-def test_a_second_look_that_does_not_deny_the_end_takes_the_doubt_away(second: Observed) -> None:
+def test_a_second_observation_that_does_not_contradict_the_end_removes_the_doubt(second: Observed) -> None:
     assert decide(WANTED, second, doubted(), NOW + 3 * MINUTE).status == ended()
 
 
-def test_a_look_that_fails_leaves_the_doubt_as_it_is() -> None:
+def test_a_failed_observation_does_not_change_the_doubt() -> None:
     assert decide(WANTED, UNSEEN, doubted(), NOW + 3 * MINUTE).status == doubted()
 
 
-def test_a_doubt_from_the_future_begins_anew_and_does_not_last_for_ever() -> None:
+def test_a_doubt_dated_in_the_future_is_replaced_by_one_dated_now() -> None:
     ahead = replace(doubted(), doubted_at=NOW + timedelta(days=365))
     first = decide(WANTED, a_look(), ahead, NOW + 3 * MINUTE)
     second = decide(WANTED, a_look(), first.status, NOW + 4 * MINUTE)
@@ -82,11 +82,11 @@ def test_a_doubt_from_the_future_begins_anew_and_does_not_last_for_ever() -> Non
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-def test_an_end_is_contradicted_by_every_other_phase_but_a_word_that_nobody_knows(phase: Phase) -> None:
+def test_a_terminal_phase_is_contradicted_by_every_other_phase_except_unknown(phase: Phase) -> None:
     assert is_contradicted(Phase.CANCELLED, phase) == (phase not in {Phase.CANCELLED, Phase.UNKNOWN})
 
 
-def test_what_is_read_against_an_end_that_was_none_knows_the_job_and_no_end() -> None:
+def test_the_last_status_of_a_reopened_job_keeps_its_receipts_but_no_finish_time() -> None:
     assessment = assess(a_look().job, doubted(), NOW + 3 * MINUTE)
 
     assert assessment.job == a_look().job
@@ -96,14 +96,14 @@ def test_what_is_read_against_an_end_that_was_none_knows_the_job_and_no_end() ->
     assert assessment.last.receipts == doubted().receipts
 
 
-def test_an_end_that_a_status_tells_of_no_job_is_opened_again_like_any_other() -> None:
+def test_a_final_status_without_job_facts_is_also_reopened() -> None:
     assessment = assess(a_look().job, replace(doubted(), job=None), NOW + 3 * MINUTE)
 
     assert assessment.last is not None
     assert (assessment.last.final, assessment.last.job) == (False, None)
 
 
-def test_a_job_that_had_ended_and_that_its_provider_has_forgotten_is_the_job_that_was_known() -> None:
+def test_an_absent_job_is_assessed_by_its_last_known_terminal_phase() -> None:
     ended_lately = replace(ended(), final=False)
     assessment = assess(None, ended_lately, NOW + HOUR)
 

@@ -1,4 +1,4 @@
-"""What a process notes of its passes, for who asks how fresh a status is: a part does not stand for the whole."""
+"""When each account was last observed, as each pass records it. An incomplete pass does not change these times."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def a_report(*accounts: Account, reason: Reason | None = None) -> Report:
 
 
 def observed(state_dir: Path) -> dict[str, datetime]:
-    """Return when each account was observed, as far as is noted."""
+    """Return the recorded observation time of each account."""
     last = read_last_pass(state_dir)
     assert last is not None
     return dict(last.observed_at)
 
 
-def test_a_pass_over_a_part_moves_no_accounts_time_and_forgets_none(tmp_path: Path) -> None:
+def test_an_incomplete_pass_keeps_the_observation_times_of_all_accounts(tmp_path: Path) -> None:
     PassRecorder(tmp_path, "reconcile", lambda: NOW).record(a_report(ACCOUNT, OTHER))
     PassRecorder(tmp_path, "reconcile", lambda: LATER).record(a_report(ACCOUNT), is_complete=False)
     last = read_last_pass(tmp_path)
@@ -53,13 +53,13 @@ def test_a_pass_over_a_part_moves_no_accounts_time_and_forgets_none(tmp_path: Pa
     assert (last.at, dict(last.observed_at)) == (LATER, {str(ACCOUNT): NOW, str(OTHER): NOW})
 
 
-def test_an_account_was_observed_when_that_job_was_seen_that_has_not_been_for_the_longest(tmp_path: Path) -> None:
+def test_the_time_of_an_account_is_that_of_its_least_recently_observed_job(tmp_path: Path) -> None:
     PassRecorder(tmp_path, "reconcile", lambda: LATER).record(a_report(ACCOUNT, OTHER), {str(ACCOUNT): NOW})
 
     assert observed(tmp_path) == {str(ACCOUNT): NOW, str(OTHER): LATER}
 
 
-def test_what_could_not_be_observed_keeps_its_time_and_who_is_gone_is_forgotten(tmp_path: Path) -> None:
+def test_an_unobserved_account_keeps_its_time_and_a_removed_account_is_dropped(tmp_path: Path) -> None:
     PassRecorder(tmp_path, "reconcile", lambda: NOW).record(a_report(ACCOUNT, OTHER))
     suspect = a_report(ACCOUNT, reason=Reason.OBSERVATION_SUSPECT)
     PassRecorder(tmp_path, "reconcile", lambda: LATER).record(suspect, {str(ACCOUNT): LATER})

@@ -1,4 +1,4 @@
-"""What a gateway between us and a provider says, in a shape that is not the provider's own."""
+"""Error messages of a gateway in front of a provider, in formats that differ from the provider's own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     ],
 )
 @pytest.mark.parametrize("type_name", OPTIONS)
-def test_what_a_gateway_says_in_a_shape_of_its_own_is_told(type_name: str, body: object, said: str) -> None:
+def test_the_error_contains_the_message_of_a_gateway_in_any_known_format(
+    type_name: str, body: object, said: str
+) -> None:
     key = "A:secret-0123456789" if type_name == "bedrock" else "key-0123456789"
     with pytest.raises(PermanentError) as caught:
         ask(

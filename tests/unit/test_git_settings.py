@@ -1,4 +1,4 @@
-"""What Git is given of the environment and of a repository's configuration: only what a list allows."""
+"""The environment variables and repository settings that Git gets: only those on an allow list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_back(text: str, tmp_path: Path) -> list[str]:
     return ran.stdout.decode().split("\0")[:-1]
 
 
-def test_git_reads_back_every_allowed_setting_as_it_was(tmp_path: Path) -> None:
+def test_git_reads_every_allowed_setting_back_unchanged(tmp_path: Path) -> None:
     settings = [
         "core.autocrlf\ntrue",
         "core.filemode",
@@ -62,17 +62,17 @@ def test_git_reads_back_every_allowed_setting_as_it_was(tmp_path: Path) -> None:
         *("extensions.partialclone\na", "extensions.worktreeconfig\ntrue", "a.b\nc", "trace2.eventtarget\nx"),
     ],
 )
-def test_a_setting_that_is_not_on_the_list_is_left_out(setting: str) -> None:
+def test_a_setting_that_is_not_on_the_allow_list_is_omitted(setting: str) -> None:
     assert allowed_settings(listed(setting)) == ""
 
 
 @pytest.mark.parametrize("setting", ["extensions.new\ntrue", "extensions.refstorage\nx://y", "extensions.noop\n\n"])
-def test_an_extension_that_nobody_here_knows_is_refused(setting: str) -> None:
+def test_an_unknown_repository_extension_raises_an_error(setting: str) -> None:
     with pytest.raises(UnknownExtensionError):
         allowed_settings(listed(setting))
 
 
-def test_the_last_word_on_a_setting_counts() -> None:
+def test_the_last_value_of_a_repeated_setting_applies() -> None:
     assert is_set(listed("remote.origin.promisor"), ".promisor")
     assert is_set(listed("a.b\nfalse", "a.b\nYes"), "a.b")
     assert not is_set(listed("a.b\ntrue", "a.b\noff"), "a.b")
@@ -80,7 +80,7 @@ def test_the_last_word_on_a_setting_counts() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://h/r", "http://h/r", "ssh://h/r", "git://h/r", "git@h:r", "h:a/b"])
-def test_a_remote_by_network_is_elsewhere_unless_another_one_is_not(url: str) -> None:
+def test_a_network_remote_is_elsewhere_unless_another_remote_is_local(url: str) -> None:
     text = allowed_settings(listed(f"remote.origin.url\n{url}"))
 
     assert is_elsewhere(text)
@@ -88,12 +88,12 @@ def test_a_remote_by_network_is_elsewhere_unless_another_one_is_not(url: str) ->
 
 
 @pytest.mark.parametrize("url", ["/srv/r.git", "../r.git", "file:///srv/r.git", "./a:b"])
-def test_a_remote_on_this_machine_is_not_elsewhere(url: str) -> None:
+def test_a_remote_on_the_same_machine_is_not_elsewhere(url: str) -> None:
     assert not is_elsewhere(allowed_settings(listed(f"remote.origin.url\n{url}")))
     assert not is_elsewhere("")
 
 
-def test_of_the_environment_git_gets_what_an_operator_sets_and_nothing_that_a_hook_does() -> None:
+def test_git_gets_the_variables_that_operators_set_and_not_those_of_hooks() -> None:
     operators = {
         "HOME": "/home/ada",
         "GIT_SSH_COMMAND": "ssh -i key",

@@ -27,7 +27,7 @@ from reconciler.core.globs import matches, matches_any
         ("x", "x/**"),
     ],
 )
-def test_a_file_that_a_glob_means_is_found(file: str, glob: str) -> None:
+def test_a_file_matches_the_glob(file: str, glob: str) -> None:
     assert matches(file, glob)
 
 
@@ -46,12 +46,12 @@ def test_a_file_that_a_glob_means_is_found(file: str, glob: str) -> None:
         ("x/y/a.yaml", "x/**/b.yaml"),
     ],
 )
-def test_a_file_that_a_glob_does_not_mean_is_not_found(file: str, glob: str) -> None:
+def test_a_file_does_not_match_the_glob(file: str, glob: str) -> None:
     assert not matches(file, glob)
 
 
 def by_trying(names: tuple[str, ...], glob: tuple[str, ...]) -> bool:
-    """Match by trying every way: the meaning, in exponential time."""
+    """Match by exhaustive search, which defines the meaning of a glob and takes exponential time."""
     if not glob:
         return not names
     if glob[0] == "**":
@@ -59,7 +59,7 @@ def by_trying(names: tuple[str, ...], glob: tuple[str, ...]) -> bool:
     return bool(names) and glob[0] in {"*", names[0]} and by_trying(names[1:], glob[1:])
 
 
-def test_every_small_glob_means_just_what_trying_every_way_finds() -> None:
+def test_every_small_glob_matches_the_same_files_as_an_exhaustive_search() -> None:
     names = [each for length in range(5) for each in itertools.product("ab", repeat=length)]
     globs = [each for length in range(5) for each in itertools.product(("a", "*", "**"), repeat=length)]
     wrong = [
@@ -72,6 +72,6 @@ def test_every_small_glob_means_just_what_trying_every_way_finds() -> None:
     assert len(names) * len(globs) > 3_000
 
 
-def test_one_of_several_globs_is_enough_and_none_means_nothing() -> None:
+def test_a_file_matches_a_list_if_any_glob_matches_and_never_an_empty_list() -> None:
     assert matches_any("b/x.yaml", ["a/**", "b/**"])
     assert not matches_any("b/x.yaml", [])

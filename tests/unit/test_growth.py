@@ -1,7 +1,7 @@
-"""The time that a text takes grows no faster than the text: each pattern of the package, and what reads foreign text.
+"""The time to process a text is linear in its length: each pattern of the package, and each reader of external text.
 
-No time is compared with a number of seconds: only with that of the same work on a shorter text, in the same run. A
-power of 1 is linear, 2 is quadratic. `python -m tests.unit.test_growth` prints them all.
+Each time is compared only with the time of the same work on a shorter text in the same run. A power of 1 is linear, and
+2 is quadratic. `python -m tests.unit.test_growth` prints every power.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ METHODS = ("search", "match", "fullmatch", "sub", "findall", "finditer", "split"
 FIRST_LOOK = 4_000
 SIZES = (2_000, 16_000)
 POWER_MAX = 1.5
-"""Between linear and quadratic, with room for a machine that is busy with something else."""
+"""A limit between linear and quadratic, with a tolerance for a busy machine."""
 HARMLESS_S = 0.001
-"""What a quadratic pattern takes longer than for `FIRST_LOOK` characters, and a linear one does not."""
+"""A time that a quadratic pattern exceeds with `FIRST_LOOK` characters, and a linear pattern does not."""
 NOISE_S = 0.0001
-"""Shorter times are noise, and so count as this."""
+"""Shorter times are noise and are raised to this value."""
 REF = JobRef(Account("openai", "https://api.example.org/v1"), "ftjob-1")
 
 SECRET = "canary-0123456789abcdef"  # noqa: S105 - a canary
@@ -52,7 +52,7 @@ Work = Callable[[str], object]
 
 
 def patterns() -> Iterator[tuple[str, str, Work]]:
-    """Yield each use of a pattern in the package: where it is, its source, and what it does with a text."""
+    """Yield each use of a pattern in the package: its place, its source, and a function that applies it to a text."""
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -81,7 +81,7 @@ def _applied(pattern: Any, method: str, text: str) -> object:
 
 
 def hostile(source: str) -> Iterator[Callable[[int], str]]:
-    """Yield texts of any length that go round in what a pattern is made of, and fit it nearly, or to the end."""
+    """Yield texts of any length that repeat parts of a pattern, so that they match it almost or completely."""
     words = sorted(set(re.findall(r"[A-Za-z]{2,}", source)))[:8]
     chars = sorted({char for char in f"{source} aA0_" if char.isascii() and char.isprintable()})
     for begin in ("", *words, *"ka0"):
@@ -90,7 +90,7 @@ def hostile(source: str) -> Iterator[Callable[[int], str]]:
 
 
 def _wrapped(work: Callable[..., object], *more: object, **fields: str) -> Work:
-    """Return the work on an answer whose error says the text in each of these fields."""
+    """Return the work on a response whose error contains the text in each field with the value `TEXT`."""
 
     def on_answer(text: str) -> object:
         complaint = {key: text if value == "TEXT" else value for key, value in fields.items()}
@@ -156,7 +156,7 @@ def _took_s(work: Work, text: str, times: int = 1) -> float:
 
 
 def power(work: Work, text_of: Callable[[int], str]) -> float:
-    """Return the power of a text's length by which the work on it grows, measured again where that is large."""
+    """Return the power of a text's length with which the time grows. A large power is measured again."""
     least = math.inf
     for _ in range(5):
         short, long = (max(_took_s(work, text_of(size), times=3), NOISE_S) for size in SIZES)
@@ -167,18 +167,18 @@ def power(work: Work, text_of: Callable[[int], str]) -> float:
 
 
 def worst(work: Work, texts: Iterator[Callable[[int], str]]) -> float:
-    """Return the power of the text that takes the longest; 0 where none takes any time worth a look."""
+    """Return the power for the slowest text, or 0 if every text takes less than `HARMLESS_S`."""
     first, slowest = max(((_took_s(work, each(FIRST_LOOK)), each) for each in texts), key=lambda pair: pair[0])
     return power(work, slowest) if first > HARMLESS_S else 0.0
 
 
 @pytest.mark.parametrize(("place", "source", "work"), [pytest.param(*each, id=each[0]) for each in patterns()])
-def test_no_pattern_starts_again_from_each_place_of_a_text(place: str, source: str, work: Work) -> None:
+def test_no_regular_expression_takes_quadratic_time(place: str, source: str, work: Work) -> None:
     assert worst(work, hostile(source)) < POWER_MAX, place
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_foreign_text_twice_as_long_takes_no_more_than_twice_as_long(reader: str) -> None:
+def test_the_time_to_read_external_text_does_not_grow_quadratically(reader: str) -> None:
     texts = (partial(_repeated, piece) for piece in PIECES)
 
     assert max(power(READERS[reader], each) for each in texts) < POWER_MAX
@@ -189,7 +189,7 @@ def _repeated(piece: str, size: int) -> str:
 
 
 def main() -> None:
-    """Print a line for each."""
+    """Print the power of each pattern and reader."""
     for place, source, work in patterns():
         print(f"{worst(work, hostile(source)):.2f}  {place}")  # noqa: T201 - a table for people
     for reader, work in READERS.items():

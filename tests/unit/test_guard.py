@@ -58,25 +58,25 @@ def is_refused(batch: int, unfinished: int, earlier: int = 0, brakes: ChangeLimi
         "nothing",
     ],
 )
-def test_a_batch_is_refused_if_many_and_a_great_share_or_too_many_in_any_case(
+def test_a_batch_is_refused_over_number_and_percentage_or_over_the_absolute_limit(
     batch: int, unfinished: int, *, is_stopped: bool
 ) -> None:
     assert is_refused(batch, unfinished) == is_stopped
 
 
-def test_exactly_the_share_passes_and_one_job_fewer_to_share_does_not() -> None:
+def test_a_batch_of_exactly_the_percentage_is_allowed_and_one_above_it_is_refused() -> None:
     assert not is_refused(6, 20)
     assert is_refused(6, 19)
 
 
-def test_what_the_last_hour_saw_counts_too() -> None:
+def test_attempts_of_the_last_hour_are_added_to_the_batch() -> None:
     assert not is_refused(1, 10, earlier=2)
     assert is_refused(1, 10, earlier=3)
     assert is_refused(1, 1000, earlier=20)
     assert not is_refused(0, 10, earlier=50)
 
 
-def test_a_refusal_tells_its_numbers() -> None:
+def test_the_text_of_a_refusal_contains_its_numbers_and_limits() -> None:
     refusal = judge("overall", names(4), 1, 10, BRAKES)
 
     assert refusal is not None
@@ -96,23 +96,23 @@ def test_a_refusal_tells_its_numbers() -> None:
     ],
     ids=["silent", "looser", "none at all", "stricter in one"],
 )
-def test_the_repository_may_only_tighten_what_the_operator_set(safety: Safety, brakes: ChangeLimits) -> None:
+def test_settings_can_only_lower_the_operators_limits(safety: Safety, brakes: ChangeLimits) -> None:
     assert BRAKES.tightened(safety) == brakes
 
 
 @pytest.mark.parametrize("absolute", [0, 1])
-def test_brakes_of_nothing_let_nothing_pass(absolute: int) -> None:
+def test_limits_of_zero_refuse_every_change(absolute: int) -> None:
     brakes = ChangeLimits(max_cancels=0, max_cancel_percent=0, max_cancels_absolute=absolute)
 
     assert is_refused(1, 1000, brakes=brakes)
 
 
-def test_an_approved_number_lets_just_that_many_pass_and_not_one_more() -> None:
+def test_an_approved_number_does_not_approve_a_larger_batch() -> None:
     assert len(approve(names(24), Approvals(count=24), NOW)) == 24
     assert approve(names(25), Approvals(count=24), NOW) == {}
 
 
-def test_an_approved_name_passes_and_does_not_use_up_the_number() -> None:
+def test_a_change_approved_by_name_does_not_use_up_the_approved_number() -> None:
     approved = approve(names(25), Approvals(count=24, names=frozenset({"job-007", "not-in-the-batch"})), NOW)
 
     assert len(approved) == 25
@@ -120,7 +120,7 @@ def test_an_approved_name_passes_and_does_not_use_up_the_number() -> None:
     assert approved["job-008"] == "--allow-cancels 24"
 
 
-def test_without_an_approval_nothing_is_approved() -> None:
+def test_no_change_is_approved_without_an_approval() -> None:
     assert approve(names(1), Approvals(), NOW) == {}
 
 
@@ -133,20 +133,20 @@ def with_receipt(age: timedelta, **rest: Any) -> JobStatus:
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_a_first_attempt_counts_for_an_hour(edge: timedelta, where: str) -> None:
+def test_a_first_attempt_is_counted_for_one_hour(edge: timedelta, where: str) -> None:
     assert count_earlier([with_receipt(HOUR + edge)]) == (where == "just before")
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_a_first_attempt_from_the_future_counts_while_clocks_may_just_disagree(edge: timedelta, where: str) -> None:
+def test_a_first_attempt_up_to_five_minutes_in_the_future_is_counted(edge: timedelta, where: str) -> None:
     assert count_earlier([with_receipt(-(5 * MINUTE + edge))]) == (where != "just after")
 
 
-def test_attempts_at_other_moments_add_up() -> None:
+def test_attempts_at_different_times_are_added_up() -> None:
     assert count_earlier([with_receipt(MINUTE), replace(with_receipt(2 * MINUTE), name="another")]) == 2
 
 
-def test_what_used_an_approval_is_told_with_its_spec_and_its_moment() -> None:
+def test_the_use_of_an_approval_is_recorded_with_its_spec_and_its_time() -> None:
     approved = with_receipt(MINUTE, approved_by="--allow-cancel")
 
     assert PastAttempts((approved, with_receipt(MINUTE))).uses() == {
@@ -154,11 +154,11 @@ def test_what_used_an_approval_is_told_with_its_spec_and_its_moment() -> None:
     }
 
 
-def test_a_later_attempt_does_not_count_anew() -> None:
+def test_a_repeated_attempt_is_not_counted_again() -> None:
     assert count_earlier([with_receipt(DAY, last_attempt_at=NOW, attempts=5)]) == 0
 
 
-def test_every_verb_counts_closed_or_open_and_what_was_approved_does_not() -> None:
+def test_attempts_of_every_verb_are_counted_unless_they_were_approved() -> None:
     receipts = (
         a_receipt(Verb.PAUSE),
         a_receipt(Verb.RESUME, outcome=Outcome.RUNNING),
@@ -182,7 +182,7 @@ def known(number: int, account: Account = ACCOUNT) -> JobStatus:
 def budget(
     statuses: tuple[JobStatus, ...], approvals: Approvals | None = None, use: ApprovalUse | None = None, **rest: Any
 ) -> ChangeBudget:
-    """Return a budget that knows of these statuses, which nobody else can have written."""
+    """Return a budget with these statuses, which only reconcile can have written."""
     return ChangeBudget(
         ScopedLimits(BRAKES),
         approvals or Approvals(),
@@ -199,14 +199,14 @@ def ask_guard(
     return plan.judge(CurrentSpecs(budget=one), account, cases, now)
 
 
-def test_only_unfinished_jobs_are_shared_among() -> None:
+def test_the_percentage_is_computed_over_unfinished_jobs_only() -> None:
     statuses = tuple(replace(known(number), phase=phase) for number, phase in enumerate(Phase))
     _, refusals = ask_guard(budget(statuses), ACCOUNT, [case(number) for number in range(20, 30)])
 
     assert refusals[0].unfinished == 6 + 10
 
 
-def test_a_refused_batch_is_refused_whole_and_what_else_was_decided_stands() -> None:
+def test_a_refusal_applies_to_the_whole_batch_and_not_to_jobs_without_a_change() -> None:
     cases = [*(case(number) for number in range(4)), case(9, phase=Phase.CANCELLING)]
     judged, refusals = ask_guard(budget(()), ACCOUNT, cases, NOW)
 
@@ -218,7 +218,7 @@ def test_a_refused_batch_is_refused_whole_and_what_else_was_decided_stands() -> 
     assert judged[4] == cases[4]
 
 
-def test_an_account_that_is_within_its_limits_is_stopped_by_what_another_was_let_do() -> None:
+def test_an_account_is_refused_if_other_accounts_used_up_the_overall_limit() -> None:
     both = (*(known(number) for number in range(3)), *(known(number, OTHER) for number in range(10, 13)))
     one = budget(both)
     first, none = ask_guard(one, ACCOUNT, [case(number) for number in range(3)], NOW)
@@ -240,7 +240,7 @@ def test_an_approved_number_is_shared_by_all_accounts() -> None:
     assert len(refusals) == 1
 
 
-def test_an_approved_number_is_meant_once_and_not_for_each_pass() -> None:
+def test_an_approved_number_applies_once_and_not_in_each_pass() -> None:
     use = ApprovalUse()
     passes = []
     for start in (0, 5, 10):
@@ -251,7 +251,7 @@ def test_an_approved_number_is_meant_once_and_not_for_each_pass() -> None:
     assert passes == [{"--allow-cancels 5"}, {None}, {None}]
 
 
-def test_a_name_is_allowed_once_and_not_for_each_job_that_its_spec_names_later() -> None:
+def test_an_approval_by_name_does_not_cover_another_job_of_the_same_spec() -> None:
     use = ApprovalUse()
     named = Approvals(names=frozenset({"job-000"}))
     other = replace(case(0), decision=replace(case(77).decision, last=None))
@@ -264,7 +264,7 @@ def test_a_name_is_allowed_once_and_not_for_each_job_that_its_spec_names_later()
     assert len(refusals) == 1
 
 
-def test_what_was_approved_and_never_left_is_approved_still() -> None:
+def test_an_approved_request_that_was_not_sent_stays_approved() -> None:
     use = ApprovalUse()
     cases = [case(number) for number in range(5)]
     for _ in range(3):
@@ -275,7 +275,7 @@ def test_what_was_approved_and_never_left_is_approved_still() -> None:
         assert refusals == ()
 
 
-def test_a_request_that_left_by_an_approved_number_needs_another_approval_when_it_is_due_anew() -> None:
+def test_an_approval_that_was_used_by_a_sent_request_does_not_cover_a_new_one() -> None:
     use = ApprovalUse()
     cases = [case(number) for number in range(5)]
     ask_guard(budget((), Approvals(count=5), use), ACCOUNT, cases, NOW)
@@ -290,12 +290,12 @@ def test_a_request_that_left_by_an_approved_number_needs_another_approval_when_i
 def refused_before(
     approvals: Approvals | None = None, count: int = 5, account: Account = ACCOUNT, use: ApprovalUse | None = None
 ) -> ChangeBudget:
-    """Return a ledger that knows of a batch which was refused."""
+    """Return a budget in which a batch was refused before."""
     standing = {f"job-{number:03}": str(account) for number in range(count)}
     return budget((), approvals, use, standing=standing)
 
 
-def test_a_batch_that_was_refused_goes_through_by_no_part() -> None:
+def test_a_part_of_a_refused_batch_is_also_refused() -> None:
     one = refused_before()
     judged, refusals = ask_guard(one, ACCOUNT, [case(3)], NOW)
 
@@ -303,14 +303,14 @@ def test_a_batch_that_was_refused_goes_through_by_no_part() -> None:
     assert judged[0].refusal == refusals[0]
 
 
-def test_a_batch_that_was_refused_in_one_account_keeps_no_other_from_its_own_changes() -> None:
+def test_a_refused_batch_does_not_block_the_changes_of_another_account() -> None:
     judged, refusals = ask_guard(refused_before(account=OTHER), ACCOUNT, [case(7)], NOW)
 
     assert refusals == ()
     assert judged[0].refusal is None
 
 
-def test_of_a_batch_that_was_refused_those_pass_that_a_person_named_and_nobody_else() -> None:
+def test_only_changes_approved_by_name_are_allowed_from_a_refused_batch() -> None:
     named = Approvals(names=frozenset({"job-003"}))
     _, refusals = ask_guard(refused_before(named), ACCOUNT, [case(2)], NOW)
     judged, none = ask_guard(refused_before(named), ACCOUNT, [case(3)], NOW)
@@ -321,13 +321,13 @@ def test_of_a_batch_that_was_refused_those_pass_that_a_person_named_and_nobody_e
 
 
 @pytest.mark.parametrize(("count", "is_enough"), [(1, False), (4, False), (5, True)])
-def test_a_number_that_approves_a_part_must_be_as_large_as_the_whole(count: int, *, is_enough: bool) -> None:
+def test_the_approved_number_must_cover_the_whole_refused_batch(count: int, *, is_enough: bool) -> None:
     _, refusals = ask_guard(refused_before(Approvals(count=count)), ACCOUNT, [case(3)], NOW)
 
     assert (refusals == ()) == is_enough
 
 
-def test_what_is_no_longer_wanted_of_a_batch_that_was_refused_stands_in_nobodys_way() -> None:
+def test_changes_that_are_no_longer_due_are_removed_from_a_refused_batch() -> None:
     cases = [case(0), *(case(number, phase=Phase.CANCELLING) for number in range(1, 5))]
     judged, refusals = ask_guard(refused_before(), ACCOUNT, cases, NOW)
 
@@ -335,7 +335,7 @@ def test_what_is_no_longer_wanted_of_a_batch_that_was_refused_stands_in_nobodys_
     assert judged[0].refusal is None
 
 
-def test_what_was_approved_does_not_stop_what_comes_after() -> None:
+def test_approved_changes_do_not_use_up_the_limits_of_later_changes() -> None:
     statuses = tuple(known(number) for number in range(40))
     one = budget(statuses, Approvals(count=20))
     ask_guard(one, ACCOUNT, [case(number) for number in range(20)], NOW)
@@ -345,7 +345,7 @@ def test_what_was_approved_does_not_stop_what_comes_after() -> None:
     assert all(each.refusal is None for each in second)
 
 
-def test_an_hour_of_many_small_commits_is_one_batch() -> None:
+def test_small_batches_within_one_hour_are_counted_together() -> None:
     asked = tuple(replace(known(number), receipts=(a_receipt(age=30 * MINUTE),)) for number in range(3))
     _, refusals = ask_guard(budget(asked), ACCOUNT, [case(7)], NOW)
     _, none = ask_guard(budget(asked), ACCOUNT, [case(7)], NOW + HOUR)
@@ -354,7 +354,7 @@ def test_an_hour_of_many_small_commits_is_one_batch() -> None:
     assert none == ()
 
 
-def test_an_attempt_that_is_not_the_first_is_never_refused() -> None:
+def test_a_repeated_attempt_is_allowed_even_if_first_attempts_are_refused() -> None:
     last = replace(known(1), observed_spec=a_subject().digest, receipts=(a_receipt(age=HOUR),))
     subject = replace(a_subject(), ref=JobRef(ACCOUNT, "ftjob-1"))
     again = JobPlan(subject, last, decide(subject, a_look(), last, NOW))
@@ -365,7 +365,7 @@ def test_an_attempt_that_is_not_the_first_is_never_refused() -> None:
     assert [each.refusal is not None for each in judged[1:]] == [True] * 4
 
 
-def test_nothing_is_few_enough_where_the_last_hour_cannot_be_counted() -> None:
+def test_one_change_is_refused_if_the_last_hour_cannot_be_counted() -> None:
     refusal = judge("overall", names(1), 0, 1000, BRAKES, "specs/status/x.yaml cannot be read")
 
     assert str(refusal) == (

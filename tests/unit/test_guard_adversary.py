@@ -1,8 +1,8 @@
-"""The guard against somebody who may write every status, name every account and commit as often as he likes.
+"""The guard against an adversary who can write every status, name every account and commit as often as they want.
 
-A seed is a run: passes, minutes apart, over jobs that the adversary wants cancelled in any portion and under any alias,
-with statuses that he deletes, forges, dates back and marks as approved in between. What is counted is what the guard
-let through, by the hour; no file of his has a part in that.
+Each seed is one run of passes that are minutes apart. In each pass the adversary requests the cancel of any jobs under
+any account name, and between passes they delete, forge, backdate and approve statuses. The test counts the cancels that
+the guard allowed in each hour, independently of every file that the adversary can write.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCOPE = CredentialScope("api.openai.com:443", "OPENAI_API_KEY")
 
 @dataclass
 class World:
-    """What is true, and what the files say."""
+    """The true state of the jobs, and the contents of the files."""
 
     rng: random.Random
     jobs: int
@@ -43,10 +43,10 @@ class World:
     let_through: list[datetime] = field(default_factory=list)
     journal: tuple[Requested, ...] = ()
     statuses: dict[str, JobStatus] = field(default_factory=dict)
-    """By the specs' names: the adversary's to write."""
+    """The statuses by the names of their specs. The adversary can write them."""
 
     def one_pass(self) -> None:
-        """Let him want any jobs under any alias, and let the guard judge them."""
+        """Let the adversary request cancels of any jobs under any account name, and let the guard judge them."""
         account = self.rng.choice(ALIASES)
         left = [number for number in range(self.jobs) if number not in self.done]
         wanted = set(self.rng.sample(left, self.rng.randrange(min(len(left), 8) + 1)))
@@ -121,7 +121,7 @@ def delete_all(world: World) -> None:
 
 
 def forge_open(world: World) -> None:
-    """Write that a cancel is open since some time, so that the next one is not the first."""
+    """Forge a cancel that has been open for some time, so that the next attempt does not appear to be the first."""
     for number in world.rng.sample(range(world.jobs), min(8, world.jobs)):
         account = world.rng.choice(ALIASES)
         status = world._status(number, account, Phase.RUNNING)  # noqa: SLF001  the adversary writes as we do
@@ -161,7 +161,7 @@ TRICKS = (delete, delete_all, forge_open, date_back, approve, move_to_the_sandbo
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 30))
-def test_no_trick_with_files_lets_more_through_in_an_hour_than_the_guard_allows(first: int) -> None:
+def test_forged_and_deleted_statuses_do_not_raise_the_hourly_limit_of_the_guard(first: int) -> None:
     for seed in range(first, first + 30):
         rng = random.Random(seed)  # noqa: S311  to be told again, not to be secret
         world = World(rng, jobs=rng.choice([5, 12, 30, 90]))
