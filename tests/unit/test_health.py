@@ -1,4 +1,4 @@
-"""What a watch tells of itself after a pass, and how its foot of a terminal shows it."""
+"""What a watch reports about itself after a pass, and how the footer of the terminal shows it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AWAY = Unobserved(Reason.RATE_LIMITED, "the provider asks us to wait")
 
 
 def a_pass(status: JobStatus, unobserved: Unobserved | None = None, ref: JobRef = REF) -> PassResult:
-    """Return a pass that looked at one job, and could see it or not."""
+    """Return a pass over one job, which was observed unless `unobserved` is given."""
     account = AccountReport(name="main", account=ref.account, jobs=1, unobserved=unobserved)
     row = replace(a_row(status), name=ref.id, ref=ref, unobserved=unobserved)
     wanted = frozenset() if status.final else frozenset({ref})
@@ -55,22 +55,22 @@ def shown(overview: WatchStatus, now: float) -> list[str]:
         (CANCELLING, AWAY, "retry, because the last observation failed"),
     ],
 )
-def test_what_is_due_next_is_told_with_why(status: JobStatus, unobserved: Unobserved | None, why: str) -> None:
+def test_the_footer_shows_what_is_due_next_and_why(status: JobStatus, unobserved: Unobserved | None, why: str) -> None:
     overview = after_a_pass(status, unobserved)
 
     assert f"in 2 s  {REF.id}  {why}" in shown(overview, 10.0)
 
 
-def test_what_is_wrong_with_the_watch_itself_is_told_below() -> None:
+def test_the_last_line_of_the_footer_reports_a_blocked_event_loop() -> None:
     assert shown(after_a_pass(RUNNING), 100.0)[-1] == "the event loop is blocked: nothing runs, for 100 s"
 
 
-def test_an_account_whose_jobs_have_all_ended_is_not_missed_when_nobody_looks_at_it() -> None:
+def test_an_account_has_no_observation_time_once_all_its_jobs_are_final() -> None:
     assert after_a_pass(RUNNING).seen_at == {str(ACCOUNT): NOW}
     assert after_a_pass(a_status(final=True)).seen_at == {}
 
 
-def test_an_account_that_was_never_seen_is_missed_since_it_was_first_wanted() -> None:
+def test_an_account_never_observed_has_the_time_of_the_first_pass_that_needed_it() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     for minutes in (0, 40):
         health.passed(a_pass(RUNNING, AWAY), [], NOW + minutes * MINUTE)
@@ -78,7 +78,7 @@ def test_an_account_that_was_never_seen_is_missed_since_it_was_first_wanted() ->
     assert health.overview.seen_at == {str(ACCOUNT): NOW}
 
 
-def test_the_sight_of_one_job_does_not_make_another_one_seen() -> None:
+def test_observing_one_job_does_not_renew_the_observation_time_of_another() -> None:
     health, other = HealthTracker.beginning(0.0, 60.0), JobRef(ACCOUNT, "ftjob-other")
     both = frozenset({REF, other})
     for minutes, ref in enumerate((REF, other, other, other)):
@@ -87,7 +87,7 @@ def test_the_sight_of_one_job_does_not_make_another_one_seen() -> None:
     assert health.overview.seen_at == {str(ACCOUNT): NOW}
 
 
-def test_a_watch_is_ready_once_each_account_was_observed_or_said_why_not_and_later_ones_change_nothing() -> None:
+def test_a_watch_is_ready_once_each_first_account_was_observed_or_reported_a_reason() -> None:
     health, slow = (
         HealthTracker.beginning(0.0, 60.0),
         JobRef(Account("openai", "https://slow.example.org"), "ftjob-slow"),
@@ -112,7 +112,7 @@ def test_a_watch_is_ready_once_each_account_was_observed_or_said_why_not_and_lat
 
 
 def beaten(*, moved_at: float | None = None, is_watching: bool = True, pass_since: float | None = None) -> WatchStatus:
-    """Return what a watch shows at second 100 whose account has been at work since second 10."""
+    """Return the status, at second 100, of a watch whose account has been working since second 10."""
     health = HealthTracker.beginning(0.0, 60.0)
     if moved_at is not None:
         health.moved(ACCOUNT, moved_at)
@@ -120,7 +120,7 @@ def beaten(*, moved_at: float | None = None, is_watching: bool = True, pass_sinc
     return health.overview
 
 
-def test_a_watch_that_rests_is_getting_on() -> None:
+def test_an_idle_watch_makes_progress() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     health.beat(100.0, {}, None, is_watching=True)
 
@@ -131,28 +131,28 @@ def test_a_watch_that_rests_is_getting_on() -> None:
     )
 
 
-def test_an_account_at_work_has_got_on_when_its_last_request_ended() -> None:
+def test_progress_of_a_working_account_is_the_end_of_its_last_request() -> None:
     assert beaten().progress_at == 10.0
     assert beaten(moved_at=70.0).progress_at == 70.0
     assert beaten(moved_at=5.0).progress_at == 10.0  # of a request before this work began
 
 
-def test_a_pass_under_way_is_as_old_as_its_beginning() -> None:
+def test_progress_during_a_pass_is_no_later_than_the_start_of_the_pass() -> None:
     assert beaten(moved_at=70.0, pass_since=40.0).progress_at == 40.0
 
 
-def test_a_change_would_last_have_been_noticed_when_the_specs_were_watched() -> None:
+def test_the_watched_time_does_not_advance_while_specs_are_not_watched() -> None:
     assert beaten(is_watching=False).watched_at == 0.0
 
 
-def test_a_watch_that_somebody_wants_to_stop_says_so() -> None:
+def test_a_stopping_watch_reports_that_it_is_stopping() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     health.stopping()
 
     assert health.overview.is_stopping
 
 
-def test_a_job_that_was_seen_is_as_old_as_its_look_and_no_look_makes_it_older() -> None:
+def test_the_observation_time_of_an_account_never_moves_backwards() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     ages = []
     for seen_at in (NOW, NOW + 5 * MINUTE, NOW + 2 * MINUTE):
@@ -165,7 +165,7 @@ def test_a_job_that_was_seen_is_as_old_as_its_look_and_no_look_makes_it_older() 
     assert health.overview.seen_at == {str(ACCOUNT): later}
 
 
-def test_a_job_that_is_not_wanted_any_more_is_not_looked_out_for() -> None:
+def test_an_account_has_no_observation_time_once_no_spec_needs_its_job() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     health.passed(a_pass(RUNNING), [], NOW)
     health.passed(replace(a_pass(RUNNING), wanted=frozenset()), [], NOW + MINUTE)
@@ -173,7 +173,7 @@ def test_a_job_that_is_not_wanted_any_more_is_not_looked_out_for() -> None:
     assert health.overview.seen_at == {}
 
 
-def test_what_is_due_and_no_longer_named_by_a_spec_is_counted_and_not_told() -> None:
+def test_a_due_job_without_a_spec_is_counted_as_waiting_but_not_listed() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     health.passed(a_pass(RUNNING), [(12.0, REF), (5.0, JobRef(ACCOUNT, "ftjob-gone"))], NOW)
 
@@ -181,7 +181,7 @@ def test_what_is_due_and_no_longer_named_by_a_spec_is_counted_and_not_told() -> 
     assert health.overview.waiting == 2
 
 
-def test_an_account_that_is_seen_again_is_no_longer_away() -> None:
+def test_an_account_observed_again_is_no_longer_shown_as_unobserved() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
     health.passed(a_pass(RUNNING, AWAY), [(12.0, REF)], NOW)
     health.passed(a_pass(RUNNING), [(12.0, REF)], NOW)

@@ -1,4 +1,4 @@
-"""A heartbeat over a real socket: who hears it, and what is told of it."""
+"""A heartbeat over a real socket: the requests that are sent, and the failures that are reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.testing import served
 from reconciler.transport import HttpTransport, Throttle
 
 
-def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
+def test_each_heartbeat_is_one_request_and_only_a_changed_outcome_is_reported() -> None:
     answers = [200, 500, 503, 404, 200, 200]
     heard: list[str] = []
     told: list[str] = []
@@ -46,7 +46,7 @@ def test_each_beat_is_one_request_and_only_what_changes_is_told() -> None:
 @pytest.mark.parametrize(
     "url", ["", "http://[::1", "https://h:0/", "example.org/ping", "ftp://example.org", "https://user:key@example.org/"]
 )
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_an_invalid_heartbeat_url_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="must start with http"):
         check_url(url)
 
@@ -59,5 +59,5 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         ("https://up.example/api/heartbeats", {"/api/heartbeats"}),
     ],
 )
-def test_what_must_not_be_logged_of_a_url_is_its_path_and_what_is_no_word_in_it(url: str, secrets: set[str]) -> None:
+def test_the_secrets_of_a_url_are_its_path_its_query_and_its_non_word_parts(url: str, secrets: set[str]) -> None:
     assert {each for each in secrets_of(url) if each} == secrets

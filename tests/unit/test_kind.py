@@ -20,7 +20,7 @@ from tests.unit.test_status_writer import the_golden_status
 
 HOUSE = Path(reconciler.__file__).parent
 NAMERS = {"model/kind.py", "model/operator.py", "model/spec.py", "cli/explain_command.py", "views/explain_text.py"}
-"""What names a kind: its models, what the schema must list, and examples for people."""
+"""The modules that may name a kind: its models, what the schema must list, and examples for users."""
 BY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 SPEC = """\
 apiVersion: jobs.reconciler/v1
@@ -35,13 +35,13 @@ spec:
 
 
 @BY_KIND
-def test_a_kind_names_attributes_that_observed_jobs_and_statuses_have(kind: JobKind) -> None:
+def test_a_kind_names_only_attributes_that_observed_jobs_and_statuses_have(kind: JobKind) -> None:
     for model in (ObservedJob, JobFacts):
         assert {kind.result, kind.counted} <= {each.name for each in fields(model)}
 
 
 @BY_KIND
-def test_a_spec_of_a_kind_is_read_as_its_document_and_can_be_edited(kind: JobKind) -> None:
+def test_a_spec_of_each_kind_can_be_read_and_edited(kind: JobKind) -> None:
     text = SPEC.format(kind=kind.name)
     (located,) = read_documents(text.encode(), file="a.yaml", shown="specs/a.yaml").jobs
 
@@ -50,14 +50,14 @@ def test_a_spec_of_a_kind_is_read_as_its_document_and_can_be_edited(kind: JobKin
 
 
 @BY_KIND
-def test_a_status_of_a_kind_reads_back_as_one(kind: JobKind) -> None:
+def test_a_status_of_each_kind_is_read_back_with_its_kind(kind: JobKind) -> None:
     text = render_status(replace(the_golden_status(), kind=kind))
 
     assert f"\nkind: {kind.name}\n" in text
     assert parse_status(text).kind is kind
 
 
-def test_a_status_of_an_unknown_kind_counts_as_none() -> None:
+def test_a_status_of_an_unknown_kind_is_unreadable() -> None:
     body = (
         render_status(the_golden_status()).replace("kind: FineTuningJob", "kind: Sourdough").rpartition("digest: ")[0]
     )
@@ -66,11 +66,11 @@ def test_a_status_of_an_unknown_kind_counts_as_none() -> None:
         parse_status(body + digest(body))
 
 
-def test_an_operator_can_limit_each_kind() -> None:
+def test_an_operator_file_can_name_every_kind() -> None:
     assert get_args(KindName) == tuple(KINDS)
 
 
-def test_what_a_job_made_and_used_up_is_what_its_kind_says() -> None:
+def test_a_kind_defines_the_result_and_the_count_of_a_job() -> None:
     job = a_row().status.job
 
     assert job is not None
@@ -79,7 +79,7 @@ def test_what_a_job_made_and_used_up_is_what_its_kind_says() -> None:
     assert FINE_TUNING.with_count_of(job, done) == replace(job, fine_tuned_model="ft:x")
 
 
-def test_no_other_module_names_a_kind() -> None:
+def test_only_the_listed_modules_name_a_kind() -> None:
     found = {
         str(path.relative_to(HOUSE))
         for path in HOUSE.rglob("*.py")

@@ -34,7 +34,7 @@ def facts(**known: Any) -> JobFacts:
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
-def test_a_job_is_over_its_age_just_after_it(edge: timedelta, where: str) -> None:
+def test_max_age_is_exceeded_just_after_the_limit(edge: timedelta, where: str) -> None:
     known = facts(created_at=NOW - HOUR - edge)
     limit = reached(Limits(max_age=HOUR), known, Phase.RUNNING, NOW, NOW)
 
@@ -42,7 +42,7 @@ def test_a_job_is_over_its_age_just_after_it(edge: timedelta, where: str) -> Non
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
-def test_a_job_has_waited_too_long_just_after_its_time(edge: timedelta, where: str) -> None:
+def test_max_queued_is_exceeded_just_after_the_limit(edge: timedelta, where: str) -> None:
     known = facts(created_at=NOW - HOUR - edge)
     limit = reached(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW)
 
@@ -50,7 +50,7 @@ def test_a_job_has_waited_too_long_just_after_its_time(edge: timedelta, where: s
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
-def test_a_job_must_not_run_just_after_its_moment(edge: timedelta, where: str) -> None:
+def test_not_after_is_exceeded_just_after_its_time(edge: timedelta, where: str) -> None:
     limit = reached(Limits(not_after=NOW - edge), facts(), Phase.RUNNING, NOW, NOW)
 
     assert (limit is not None) == (where == "just after")
@@ -58,7 +58,7 @@ def test_a_job_must_not_run_just_after_its_moment(edge: timedelta, where: str) -
 
 @pytest.mark.parametrize("side", [-1, 1], ids=["behind", "ahead"])
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
-def test_a_clock_is_believed_up_to_five_minutes_off(edge: timedelta, where: str, side: int) -> None:
+def test_a_provider_clock_is_trusted_up_to_five_minutes_of_skew(edge: timedelta, where: str, side: int) -> None:
     as_of = NOW + side * (5 * MINUTE + edge)
     limit = reached(Limits(max_age=HOUR), facts(created_at=NOW - DAY), Phase.RUNNING, as_of, NOW)
 
@@ -68,29 +68,29 @@ def test_a_clock_is_believed_up_to_five_minutes_off(edge: timedelta, where: str,
 
 @pytest.mark.parametrize("created_at", [None, EPOCH, NOW + SECOND, NOW + DAY], ids=["none", "zero", "next", "future"])
 @pytest.mark.parametrize("limits", [Limits(max_age=SECOND), Limits(max_queued=SECOND)], ids=["age", "queue"])
-def test_a_missing_zero_or_future_time_reaches_no_limit(limits: Limits, created_at: datetime | None) -> None:
+def test_a_missing_zero_or_future_creation_time_reaches_no_limit(limits: Limits, created_at: datetime | None) -> None:
     assert reached(limits, facts(created_at=created_at), Phase.QUEUED, NOW, NOW) is None
 
 
-def test_no_limit_is_reached_by_our_clock_alone() -> None:
+def test_no_limit_is_reached_without_a_provider_time() -> None:
     limits = Limits(max_age=SECOND, max_queued=SECOND, not_after=NOW - DAY)
 
     assert reached(limits, facts(created_at=NOW - DAY), Phase.QUEUED, None, NOW) is None
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.PAUSING, Phase.PAUSED])
-def test_a_job_that_runs_or_ran_waits_no_more(phase: Phase) -> None:
+def test_max_queued_does_not_apply_to_a_job_that_runs_or_is_paused(phase: Phase) -> None:
     assert reached(Limits(max_queued=HOUR), facts(created_at=NOW - DAY), phase, NOW, NOW) is None
 
 
-def test_a_job_that_started_and_is_queued_again_has_not_waited() -> None:
+def test_max_queued_does_not_apply_to_a_started_job_that_is_queued_again() -> None:
     known = facts(created_at=NOW - DAY, started_at=NOW - HOUR)
 
     assert reached(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW) is None
 
 
 @pytest.mark.parametrize("limit", ["maxAge", "maxQueued"])
-def test_a_job_that_a_limit_cancels_is_ready_in_the_end_and_says_why(limit: str) -> None:
+def test_a_job_cancelled_by_a_limit_becomes_ready_with_reason_limit_reached(limit: str) -> None:
     subject = a_subject("running", CANNOT_PAUSE, limits={limit: "1h"})
     asked = carried_out(subject, a_look(Phase.QUEUED), None, NOW)
     going = carried_out(subject, a_look(Phase.CANCELLING, NOW + MINUTE), asked, NOW + MINUTE)
@@ -109,7 +109,7 @@ def test_a_job_that_a_limit_cancels_is_ready_in_the_end_and_says_why(limit: str)
     ],
     ids=["an unknown word", "no clock", "a skewed clock"],
 )
-def test_a_look_that_cannot_tell_forgets_no_limit_and_asks_nothing(blip: Any) -> None:
+def test_an_inconclusive_observation_keeps_a_limits_receipt_and_requests_nothing(blip: Any) -> None:
     subject = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
     asked = carried_out(subject, a_look(Phase.RUNNING), None, NOW)
     unsure = decide(subject, blip, asked, NOW + HOUR)
@@ -118,7 +118,7 @@ def test_a_look_that_cannot_tell_forgets_no_limit_and_asks_nothing(blip: Any) ->
     assert unsure.status.open_receipt == asked.open_receipt
 
 
-def test_a_spec_that_wants_the_cancel_itself_does_not_wait_for_a_limits_clock() -> None:
+def test_a_cancel_declared_by_the_spec_needs_no_provider_time() -> None:
     limited = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
     subject = a_subject("cancelled", CANNOT_PAUSE, limits={"maxAge": "1h"})
     asked = carried_out(limited, a_look(Phase.RUNNING), None, NOW)
@@ -129,7 +129,7 @@ def test_a_spec_that_wants_the_cancel_itself_does_not_wait_for_a_limits_clock() 
     assert later.action is not None
 
 
-def test_a_job_gone_after_a_limits_accepted_cancel_is_ready() -> None:
+def test_a_job_gone_after_an_accepted_cancel_of_a_limit_is_ready() -> None:
     subject = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
     status = carried_out(subject, a_look(Phase.RUNNING), None, NOW)
     for minutes in (1, 2):
@@ -140,18 +140,20 @@ def test_a_job_gone_after_a_limits_accepted_cancel_is_ready() -> None:
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
 @pytest.mark.parametrize("limit", ["max_age", "max_queued", "not_after"])
-def test_what_ended_over_its_limit_is_known_from_the_providers_times(limit: str, edge: timedelta, where: str) -> None:
+def test_whether_a_job_ended_over_its_limit_is_decided_by_the_providers_times(
+    limit: str, edge: timedelta, where: str
+) -> None:
     limits = Limits(not_after=NOW) if limit == "not_after" else Limits(**{limit: HOUR})
     known = facts(created_at=NOW - HOUR, finished_at=NOW + edge)
 
     assert was_over_at_end(limits, known) == (where == "just after")
 
 
-def test_what_has_no_end_time_was_over_no_limit() -> None:
+def test_a_job_without_an_end_time_did_not_end_over_a_limit() -> None:
     assert not was_over_at_end(Limits(max_age=SECOND), facts(created_at=NOW - DAY))
 
 
-def test_the_next_moment_of_a_limit_is_the_first_that_can_come() -> None:
+def test_the_next_limit_time_is_the_earliest_that_still_applies() -> None:
     limits = Limits(max_age=3 * HOUR, max_queued=HOUR, not_after=NOW + 2 * HOUR)
 
     assert next_at(limits, facts(created_at=NOW), Phase.QUEUED) == NOW + HOUR
@@ -177,7 +179,7 @@ ALL = Limits(max_age=HOUR, max_queued=HOUR, not_after=NOW)
         (NOW + SECOND, NOW, "maxAge and maxQueued cannot be judged: the provider gives a creation time in the future"),
     ],
 )
-def test_a_limit_is_judged_by_two_times_and_without_one_of_them_says_which(
+def test_an_unjudged_limit_names_the_provider_time_that_is_missing_or_implausible(
     created_at: datetime | None, as_of: datetime | None, said: str | None
 ) -> None:
     told = unjudged(ALL, facts(created_at=created_at), Phase.QUEUED, as_of, NOW)
@@ -186,7 +188,7 @@ def test_a_limit_is_judged_by_two_times_and_without_one_of_them_says_which(
     assert (told is None) == (said is None)
 
 
-def test_a_limit_that_cannot_be_reached_any_more_need_not_be_judged() -> None:
+def test_a_limit_that_no_longer_applies_is_not_reported_as_unjudged() -> None:
     started = facts(created_at=None, started_at=NOW)
 
     assert unjudged(Limits(max_queued=HOUR), facts(), Phase.RUNNING, None, NOW) is None
@@ -194,14 +196,14 @@ def test_a_limit_that_cannot_be_reached_any_more_need_not_be_judged() -> None:
     assert unjudged(Limits(max_queued=HOUR), facts(), Phase.QUEUED, None, NOW) is not None
 
 
-def test_a_limit_on_waiting_cannot_be_judged_once_what_was_known_of_the_job_is_lost() -> None:
+def test_max_queued_cannot_be_judged_for_a_job_whose_status_was_lost() -> None:
     known = facts(created_at=NOW - DAY)
     told = unjudged(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW, may_have_started=True)
 
     assert told == "its limit maxQueued cannot be judged: its status was lost, so it may have started before"
 
 
-def test_a_job_whose_status_was_lost_says_why_its_limit_on_waiting_cannot_be_judged() -> None:
+def test_the_ready_message_explains_why_max_queued_cannot_be_judged() -> None:
     subject = a_subject("running", limits={"maxQueued": "1h"})
     lost = (HistoryEntry(NOW, Phase.QUEUED, Reason.STATUS_DISCARDED),)
     status = carried_out(subject, a_look(Phase.QUEUED), replace(a_past(subject, Phase.QUEUED), history=lost), NOW)
@@ -213,7 +215,7 @@ def test_a_job_whose_status_was_lost_says_why_its_limit_on_waiting_cannot_be_jud
     assert status.receipts == ()
 
 
-def test_what_is_said_of_a_limit_moves_only_with_the_facts() -> None:
+def test_an_unjudged_limit_changes_the_conditions_only_when_it_becomes_judgeable() -> None:
     subject = a_subject("running", CANNOT_PAUSE, limits={"maxAge": "1h"})
     first = carried_out(subject, a_look(as_of=None), None, NOW)
     later = carried_out(subject, a_look(at=NOW + DAY, as_of=None), first, NOW + DAY)

@@ -25,7 +25,7 @@ with hold(Path(sys.argv[1]), command="reconcile --once", since=datetime(2026, 11
 """
 
 
-def test_a_held_lock_says_who_holds_it(tmp_path: Path) -> None:
+def test_the_error_of_a_held_lock_names_the_holding_process(tmp_path: Path) -> None:
     path = tmp_path / "lock"
 
     with (
@@ -39,7 +39,7 @@ def test_a_held_lock_says_who_holds_it(tmp_path: Path) -> None:
     assert f"is held by {holder}" in str(caught.value)
 
 
-def test_a_lock_can_be_held_again_once_it_is_let_go(tmp_path: Path) -> None:
+def test_a_released_lock_can_be_taken_again(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with hold(path, command="a command with a rather long line", since=NOW):
         pass
@@ -51,7 +51,7 @@ def test_a_lock_can_be_held_again_once_it_is_let_go(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_lock_dies_with_its_owner(tmp_path: Path) -> None:
+def test_a_lock_is_released_when_its_process_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
 
     async def hold_elsewhere_and_be_killed() -> str:
@@ -73,7 +73,7 @@ def test_a_lock_dies_with_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}'])
-def test_a_holder_that_has_not_said_who_it_is_holds_all_the_same(tmp_path: Path, text: str) -> None:
+def test_a_lock_is_held_even_if_its_file_does_not_name_the_holder(tmp_path: Path, text: str) -> None:
     path = tmp_path / "lock"
     path.write_text(text)
     with path.open() as file:

@@ -1,4 +1,4 @@
-"""What a watch logs, and what it does not."""
+"""Which events a watch logs, and which it does not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def unobserved(why: str) -> Unobserved:
     return Unobserved(Reason.CANNOT_OBSERVE_PROVIDER, why)
 
 
-def test_a_transition_is_one_line_with_name_account_and_revision() -> None:
+def test_a_transition_is_logged_as_one_line_with_name_account_and_revision() -> None:
     (line,) = logged(Report(rows=(a_row(a_status()),), revision="4be1f0c"))
 
     assert (line["name"], line["account"], line["revision"]) == ("support-triage", str(ACCOUNT), "4be1f0c")
@@ -58,21 +58,21 @@ def test_a_transition_is_one_line_with_name_account_and_revision() -> None:
     assert line["message"] == "cancelled at the provider"
 
 
-def test_a_poll_without_news_says_nothing() -> None:
+def test_a_poll_without_a_transition_is_not_logged() -> None:
     status = a_status()
     first, quiet = Report(rows=(a_row(status),)), Report(rows=(a_row(status, status),))
 
     assert len(logged(first, quiet, quiet)) == 1
 
 
-def test_progress_that_is_no_transition_says_nothing() -> None:
+def test_a_status_change_without_a_transition_is_not_logged() -> None:
     status = a_status(phase=Phase.RUNNING)
     moved = replace(status, observed_generation=2)
 
     assert len(logged(Report(rows=(a_row(status),)), Report(rows=(a_row(moved, status),)))) == 1
 
 
-def test_an_outage_is_one_line_and_its_end_another() -> None:
+def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends() -> None:
     lines = logged(away("no answer"), away("no answer"), away("HTTP 500"), away(None), away(None))
 
     assert [line["message"] for line in lines] == [
@@ -81,7 +81,7 @@ def test_an_outage_is_one_line_and_its_end_another() -> None:
     ]
 
 
-def test_what_is_wrong_is_said_once_and_again_only_after_it_was_right() -> None:
+def test_a_warning_is_logged_again_only_after_it_was_resolved() -> None:
     wrong, right = Report(notices=("a status counts as none",)), Report()
 
     assert [line["message"] for line in logged(wrong, wrong, right, wrong)] == [
@@ -91,7 +91,7 @@ def test_what_is_wrong_is_said_once_and_again_only_after_it_was_right() -> None:
     ]
 
 
-def test_a_refusal_lasts_while_its_jobs_are_refused_though_passes_are_about_others() -> None:
+def test_a_refusal_is_logged_as_resolved_only_once_its_jobs_are_no_longer_refused() -> None:
     refusal = Refusal(
         scope="overall",
         requested=2,
@@ -122,7 +122,7 @@ def test_a_refusal_lasts_while_its_jobs_are_refused_though_passes_are_about_othe
     ]
 
 
-def test_no_secret_gets_past() -> None:
+def test_a_known_secret_is_redacted_in_the_log() -> None:
     KNOWN_SECRETS.add("a test", "sk-canary-0123")
     lines = logged(away("the key sk-canary-0123 was refused"))
 
@@ -130,7 +130,7 @@ def test_no_secret_gets_past() -> None:
     assert lines[0]["message"] == "cannot be observed: the key [redacted] was refused"
 
 
-def test_an_account_is_back_only_when_all_that_could_not_be_seen_was_seen_again() -> None:
+def test_an_outage_ends_only_once_every_unobserved_job_was_observed_again() -> None:
     one, other = a_status(name="one", final=False), a_status(name="other", final=False)
     rows = a_row(one, one), a_row(other, other)
     down = replace(away("no answer"), rows=tuple(replace(row, unobserved=unobserved("no answer")) for row in rows))
@@ -146,7 +146,7 @@ def test_an_account_is_back_only_when_all_that_could_not_be_seen_was_seen_again(
     assert "observed again" in stream.getvalue()
 
 
-def test_many_jobs_that_are_seen_for_the_first_time_are_one_line() -> None:
+def test_many_jobs_observed_for_the_first_time_are_summarized_in_one_line() -> None:
     rows = tuple(a_row(a_status(name=f"job-{number}")) for number in range(5000))
     stalled = a_row(a_stalled_row("typo").status)
     lines = logged(Report(rows=(*rows, stalled)))
@@ -157,7 +157,7 @@ def test_many_jobs_that_are_seen_for_the_first_time_are_one_line() -> None:
     ]
 
 
-def test_for_people_a_line_has_the_time_the_name_and_what_happened() -> None:
+def test_a_text_log_line_shows_time_name_and_message_and_all_fields_if_verbose() -> None:
     event = {
         "event": "cancelled at the provider",
         "level": "info",

@@ -1,4 +1,4 @@
-"""Names that look like a spec's, and are not."""
+"""Files whose names resemble those of specs, but are not read as specs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(specs: Path) -> Snapshot:
 @pytest.mark.parametrize(
     "name", ["a.YAML", "a.Yml", "team/a.YML", "a.json", "a.JSON", "a.yaml.txt", "a.YAML.TXT", "a.yml.txt", "a.json.txt"]
 )
-def test_a_file_that_looks_like_a_spec_is_not_passed_over_in_silence(tmp_path: Path, name: str) -> None:
+def test_a_spec_with_a_wrong_file_extension_is_reported_as_a_warning(tmp_path: Path, name: str) -> None:
     (tmp_path / "team").mkdir()
     (tmp_path / name).write_text(SPEC)
     found = read(tmp_path)
@@ -43,20 +43,20 @@ def test_a_file_that_looks_like_a_spec_is_not_passed_over_in_silence(tmp_path: P
     "name",
     ["a.yaml~", "a.yaml.bak", "a.yaml.orig", "#a.yaml#", ".a.yaml.swp", "a.yaml.j2", "README.md", "yaml", "_a.YAML"],
 )
-def test_backups_templates_and_prose_are_no_specs_that_somebody_forgot(tmp_path: Path, name: str) -> None:
+def test_backups_templates_and_prose_files_cause_no_warning(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(SPEC)
 
     assert read(tmp_path).diagnostics == ()
 
 
 @pytest.mark.parametrize("name", ["train.json", "notes.yaml.txt"])
-def test_a_file_of_another_kind_is_one_only_if_it_holds_a_document_of_ours(tmp_path: Path, name: str) -> None:
+def test_a_json_or_text_file_that_contains_no_spec_causes_no_warning(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"epochs": 3}')
 
     assert read(tmp_path).diagnostics == ()
 
 
-def test_a_warning_ends_with_the_file_and_comes_with_what_it_holds(tmp_path: Path) -> None:
+def test_the_warning_appears_when_a_file_contains_a_spec_and_ends_when_it_is_deleted(tmp_path: Path) -> None:
     specs = SpecsDir(tmp_path, tmp_path / "status", LocalDisk(tmp_path), "specs")
     path = tmp_path / "a.json"
     path.write_text("{}")
@@ -70,11 +70,11 @@ def test_a_warning_ends_with_the_file_and_comes_with_what_it_holds(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.yml", "a", "", "a.txt"])
-def test_a_name_that_is_right_or_something_else_is_meant_as_nothing_else(name: str) -> None:
+def test_no_other_name_is_suggested_for_a_correct_or_unrelated_file_name(name: str) -> None:
     assert intended_name(name) is None
 
 
-def test_a_link_in_the_place_of_the_statuses_hides_no_specs(tmp_path: Path) -> None:
+def test_a_status_directory_that_links_to_a_spec_directory_hides_no_specs(tmp_path: Path) -> None:
     (tmp_path / "team").mkdir()
     (tmp_path / "team" / "a.yaml").write_text(SPEC)
     (tmp_path / "status").symlink_to("team")

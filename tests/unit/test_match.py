@@ -25,7 +25,7 @@ def status(name: str, job: str | None, account: Account = ACCOUNT, **rest: Any) 
 
 
 def counted(*statuses: JobStatus) -> int:
-    """Return how many first attempts of the last hour the statuses tell of."""
+    """Return how many first attempts of the last hour the statuses record."""
     return sum(PastAttempts(statuses).count((), NOW).values())
 
 
@@ -41,7 +41,7 @@ def test_a_renamed_and_moved_spec_keeps_its_status_and_receipts() -> None:
     assert (found.orphans, found.superseded) == ((), (old,))
 
 
-def test_what_a_rename_left_behind_is_superseded_by_what_stands_under_the_new_name() -> None:
+def test_a_status_under_the_old_name_is_superseded_by_the_one_under_the_new_name() -> None:
     old, new = status("old-name", "ftjob-1"), status("new-name", "ftjob-1")
     found = matched([claim(0, "new-name", "ftjob-1")], [old, new])
 
@@ -57,7 +57,7 @@ def test_two_specs_that_swap_their_names_keep_their_own_jobs() -> None:
     assert found.superseded == ()
 
 
-def test_a_spec_that_names_another_job_starts_without_receipts_and_says_so() -> None:
+def test_a_spec_that_names_another_job_starts_without_receipts_and_records_why() -> None:
     old = status("support", "ftjob-1", final=True)
     found = matched([claim(0, "support", "ftjob-2")], [old])
     last = found.last[0]
@@ -67,7 +67,7 @@ def test_a_spec_that_names_another_job_starts_without_receipts_and_says_so() -> 
     assert found.orphans == ()
 
 
-def test_what_the_guard_counts_of_a_job_outlives_that_its_spec_names_another() -> None:
+def test_guarded_attempts_are_kept_when_a_spec_names_another_job() -> None:
     unapproved, by_commit = a_receipt(age=MINUTE), a_receipt(age=2 * HOUR, approved_by="Approve-Cancels 4be1f0c")
     old = replace(
         status("support", "ftjob-1"),
@@ -84,7 +84,7 @@ def test_what_the_guard_counts_of_a_job_outlives_that_its_spec_names_another() -
     )
 
 
-def test_what_the_guard_counts_of_a_status_that_is_written_over_goes_on_under_its_name() -> None:
+def test_guarded_attempts_of_an_overwritten_status_are_kept_under_its_name() -> None:
     over, mine = status("one", "ftjob-1"), status("two", "ftjob-2")
     found = match([claim(0, "one", "ftjob-2")], [over, mine], NOW)
 
@@ -98,21 +98,21 @@ def test_the_same_id_in_another_account_is_another_job() -> None:
     assert found.last[0].history[0].reason is Reason.JOB_CHANGED
 
 
-def test_a_status_that_knows_no_job_belongs_to_its_name() -> None:
+def test_a_status_without_a_job_is_matched_by_its_name() -> None:
     never_valid = status("support", None)
     found = matched([claim(0, "support", "ftjob-1")], [never_valid])
 
     assert found.last == {0: never_valid}
 
 
-def test_a_spec_that_cannot_be_resolved_keeps_what_was_known_under_its_name() -> None:
+def test_a_spec_that_cannot_be_resolved_keeps_the_status_of_its_name() -> None:
     known = status("support", "ftjob-1")
     found = matched([claim(0, "support", None)], [known])
 
     assert found.last == {0: known}
 
 
-def test_what_no_spec_claims_is_an_orphan() -> None:
+def test_a_status_that_no_spec_claims_is_an_orphan() -> None:
     kept, left = status("kept", "ftjob-1"), status("left", "ftjob-2")
     found = matched([claim(0, "kept", "ftjob-1"), claim(1, "new", "ftjob-3")], [kept, left])
 
@@ -120,14 +120,14 @@ def test_what_no_spec_claims_is_an_orphan() -> None:
     assert found.orphans == (left,)
 
 
-def test_one_status_belongs_to_one_spec_though_two_claim_its_job() -> None:
+def test_a_status_is_matched_to_only_one_of_two_specs_that_claim_its_job() -> None:
     known = status("one", "ftjob-1")
     found = matched([claim(0, "one", "ftjob-1"), claim(1, "two", "ftjob-1")], [known])
 
     assert found.last == {0: known}
 
 
-def test_of_two_statuses_under_one_name_a_spec_takes_that_of_its_own_file() -> None:
+def test_of_two_statuses_with_one_name_the_one_with_the_specs_source_is_matched() -> None:
     here, there = status("support", None, source="a.yaml"), status("support", None, source="b.yaml")
     found = matched([claim(0, "support", "ftjob-1", "b.yaml")], [here, there])
 
@@ -135,7 +135,7 @@ def test_of_two_statuses_under_one_name_a_spec_takes_that_of_its_own_file() -> N
     assert found.orphans == ()
 
 
-def test_one_name_twice_puts_both_at_odds_and_nobody_else() -> None:
+def test_two_specs_with_the_same_name_are_both_reported_as_duplicates() -> None:
     claims = [claim(0, "same", "ftjob-1", "a.yaml"), claim(1, "same", "ftjob-2", "b.yaml"), claim(2, "own", "ftjob-3")]
 
     assert duplicates(claims) == {
@@ -144,7 +144,7 @@ def test_one_name_twice_puts_both_at_odds_and_nobody_else() -> None:
     }
 
 
-def test_one_job_named_twice_puts_both_at_odds() -> None:
+def test_two_specs_that_name_the_same_job_are_both_reported_as_duplicates() -> None:
     claims = [claim(0, "one", "ftjob-1"), claim(1, "two", "ftjob-1"), claim(2, "three", "ftjob-1", account=OTHER)]
 
     assert duplicates(claims) == {
@@ -153,11 +153,11 @@ def test_one_job_named_twice_puts_both_at_odds() -> None:
     }
 
 
-def test_specs_that_cannot_be_resolved_are_at_odds_with_nobody() -> None:
+def test_specs_without_a_resolved_job_are_not_duplicates() -> None:
     assert duplicates([claim(0, "one", None), claim(1, "two", None)]) == {}
 
 
-def test_a_status_that_could_not_be_read_makes_its_own_spec_unknown_and_no_other_that_has_one() -> None:
+def test_an_unreadable_status_leaves_specs_that_have_a_status_known() -> None:
     read = status("other", "ftjob-2")
     claims = [claim(0, "support", "ftjob-1"), claim(1, "other", "ftjob-2")]
     found = match(claims, [read], NOW, hidden=Hidden(names=frozenset({"support"})))
@@ -166,7 +166,7 @@ def test_a_status_that_could_not_be_read_makes_its_own_spec_unknown_and_no_other
     assert found.last == {1: read}
 
 
-def test_a_spec_without_a_status_is_unknown_while_any_was_not_read_for_that_may_be_its_own() -> None:
+def test_a_spec_without_a_status_is_unknown_while_some_status_is_unreadable() -> None:
     old = status("swapped", "ftjob-2")
     claims = [claim(0, "new", "ftjob-1"), claim(1, "swapped", "ftjob-3")]
     found = match(claims, [old], NOW, hidden=Hidden(names=frozenset({"support"})))
@@ -174,7 +174,7 @@ def test_a_spec_without_a_status_is_unknown_while_any_was_not_read_for_that_may_
     assert found.unknown == {0, 1}
 
 
-def test_a_folder_that_was_not_read_hides_the_specs_in_it_and_those_without_a_status() -> None:
+def test_an_unreadable_folder_makes_its_specs_and_those_without_a_status_unknown() -> None:
     here, there = status("here", "ftjob-1"), status("there", "ftjob-2")
     claims = [
         claim(0, "here", "ftjob-1", "team/bots.yaml"),
@@ -186,7 +186,7 @@ def test_a_folder_that_was_not_read_hides_the_specs_in_it_and_those_without_a_st
     assert found.unknown == {0, 2}
 
 
-def test_nothing_is_said_to_be_lost_where_it_could_only_not_be_read() -> None:
+def test_a_discarded_status_is_not_reported_as_lost_while_a_folder_is_unreadable() -> None:
     claims = [claim(0, "support", "ftjob-1")]
     found = match(claims, [], NOW, discarded=["support"], hidden=Hidden(folders=("",)))
 
@@ -194,7 +194,7 @@ def test_nothing_is_said_to_be_lost_where_it_could_only_not_be_read() -> None:
     assert not found.last
 
 
-def test_one_job_under_two_accounts_that_are_one_puts_both_at_odds() -> None:
+def test_one_job_named_through_two_aliases_of_an_account_is_a_duplicate() -> None:
     alias = Claim(1, "two", "bots.yaml", JobRef(OTHER, "ftjob-1"), JobRef(ACCOUNT, "ftjob-1"))
 
     assert duplicates([claim(0, "one", "ftjob-1"), alias]).keys() == {0, 1}
@@ -204,25 +204,25 @@ def outsider(key: int, name: str) -> Claim:
     return Claim(key, name, "other/x.yaml", None, None, may_claim=False)
 
 
-def test_a_spec_that_may_not_name_its_account_puts_no_other_at_odds() -> None:
+def test_a_spec_not_allowed_to_use_its_account_is_not_a_duplicate_of_another() -> None:
     assert duplicates([outsider(0, "one"), claim(1, "one", "ftjob-1"), outsider(2, "one")]) == {}
 
 
-def test_a_spec_that_may_not_name_its_account_takes_no_status_that_another_has_the_name_of() -> None:
+def test_a_spec_not_allowed_to_use_its_account_claims_no_status_of_another_spec() -> None:
     of_another_job = status("one", "ftjob-0")
     found = matched([outsider(0, "one"), claim(1, "one", "ftjob-1")], [of_another_job])
 
     assert found.last.keys() == {1}
 
 
-def test_of_two_specs_that_name_one_job_neither_takes_what_stands_under_the_name_of_the_other() -> None:
+def test_a_spec_does_not_take_the_status_under_the_name_of_another_spec_of_that_job() -> None:
     mine = status("mine", "ftjob-1")
     found = matched([claim(0, "theirs", "ftjob-1"), claim(1, "mine", "ftjob-1")], [mine])
 
     assert found.last == {1: mine}
 
 
-def test_of_many_specs_at_odds_each_names_a_few_others() -> None:
+def test_the_message_for_many_duplicates_names_five_and_counts_the_rest() -> None:
     claims = [claim(number, f"bot-{number:02}", "ftjob-1", f"{number:02}.yaml") for number in range(20)]
     found = duplicates(claims)
 
@@ -230,7 +230,7 @@ def test_of_many_specs_at_odds_each_names_a_few_others() -> None:
     assert found[0] == ("another spec names the job ftjob-1 too: bot-01, bot-02, bot-03, bot-04, bot-05 and 14 more")
 
 
-def test_a_status_that_was_lost_is_told_of_now_and_says_what_is_lost() -> None:
+def test_a_lost_status_is_replaced_by_one_that_records_the_loss() -> None:
     last = match([claim(0, "support", "ftjob-1", "team.yaml")], [], NOW, discarded=["support"]).last[0]
 
     assert (last.name, last.source) == ("support", "team.yaml")
@@ -242,7 +242,7 @@ def test_a_status_that_was_lost_is_told_of_now_and_says_what_is_lost() -> None:
     assert last.history == (HistoryEntry(NOW, Phase.UNKNOWN, Reason.STATUS_DISCARDED),)
 
 
-def test_a_spec_that_has_its_status_keeps_none_from_those_after_it() -> None:
+def test_a_spec_without_a_status_does_not_end_the_matching_of_later_specs() -> None:
     known, renamed = status("known", "ftjob-1"), status("other", None)
     found = matched(
         [claim(0, "known", "ftjob-1"), claim(1, "none", "ftjob-2"), claim(2, "other", None)], [known, renamed]
@@ -251,7 +251,7 @@ def test_a_spec_that_has_its_status_keeps_none_from_those_after_it() -> None:
     assert found.last == {0: known, 2: renamed}
 
 
-def test_a_status_that_one_spec_has_by_its_job_is_not_given_to_another_by_its_name() -> None:
+def test_a_status_matched_by_job_is_not_matched_again_by_name() -> None:
     one = status("one", "ftjob-1")
     found = matched([claim(0, "two", "ftjob-1"), claim(1, "one", "ftjob-9")], [one])
 
@@ -259,7 +259,7 @@ def test_a_status_that_one_spec_has_by_its_job_is_not_given_to_another_by_its_na
 
 
 @pytest.mark.parametrize(("count", "rest"), [(6, ""), (7, " and 1 more")])
-def test_specs_at_odds_are_counted_once_they_are_more_than_five_others(count: int, rest: str) -> None:
+def test_duplicates_beyond_the_first_five_are_only_counted(count: int, rest: str) -> None:
     claims = [claim(number, f"bot-{number}", "ftjob-1") for number in range(count)]
 
     assert duplicates(claims)[0] == (f"another spec names the job ftjob-1 too: bot-1, bot-2, bot-3, bot-4, bot-5{rest}")

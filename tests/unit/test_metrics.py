@@ -1,4 +1,4 @@
-"""What a scrape is answered."""
+"""The series that a scrape returns."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PROVIDER = str(ACCOUNT)
 
 
 class Board:
-    """An overview that a test changes."""
+    """A watch status that a test can replace, and the metrics computed from it."""
 
     def __init__(self) -> None:
         self.overview = WatchStatus(interval_s=60, heartbeat_at=100, progress_at=88, watched_at=100)
         self.metrics = Metrics(lambda: self.overview, lambda: NOW)
 
     def value(self, series: str, /, **labels: str) -> float | None:
-        """Return what a series says, or None if it is not there."""
+        """Return the value of a series, or None if the series does not exist."""
         return self.metrics.registry.get_sample_value(f"reconcile_{series}", labels)
 
 
@@ -43,7 +43,7 @@ def a_report(**more: object) -> Report:
     return Report(accounts=(AccountReport(name="main", account=ACCOUNT, jobs=1),), **more)  # type: ignore[arg-type]
 
 
-def test_every_series_of_an_account_is_there_with_0_before_anything_happens(board: Board) -> None:
+def test_every_series_of_an_account_starts_at_0(board: Board) -> None:
     board.metrics.count_pass(a_report(), 0.1, [])
 
     assert [board.value("reconcile_total", provider=PROVIDER, result=each) for each in Result] == [0] * 4
@@ -51,7 +51,7 @@ def test_every_series_of_an_account_is_there_with_0_before_anything_happens(boar
     assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="200") == 0
 
 
-def test_a_request_is_counted_with_its_time_and_its_wait(board: Board) -> None:
+def test_a_request_is_counted_with_its_duration_and_its_wait(board: Board) -> None:
     board.metrics.count_request(PROVIDER, Sent(method="POST", status=429, took_s=0.2, waited_s=3))
     board.metrics.count_request(PROVIDER, Sent(method="POST", status=None, took_s=45, waited_s=0))
 
@@ -62,7 +62,7 @@ def test_a_request_is_counted_with_its_time_and_its_wait(board: Board) -> None:
 
 
 @pytest.mark.parametrize(("result", "errors", "retries"), [("error", 1, 1), ("requeue", 0, 1), ("success", 0, 0)])
-def test_a_job_is_counted_by_how_it_came_out(board: Board, result: str, errors: int, retries: int) -> None:
+def test_a_job_is_counted_by_its_result(board: Board, result: str, errors: int, retries: int) -> None:
     board.metrics.count_pass(a_report(), 0.1, [(PROVIDER, Result(result))])
 
     assert board.value("reconcile_total", provider=PROVIDER, result=result) == 1
@@ -70,7 +70,7 @@ def test_a_job_is_counted_by_how_it_came_out(board: Board, result: str, errors: 
     assert board.value("workqueue_retries_total") == retries
 
 
-def test_a_proved_cancel_is_observed_once(board: Board) -> None:
+def test_the_latency_of_a_confirmed_cancel_is_recorded_once(board: Board) -> None:
     asked = a_receipt(age=timedelta(seconds=40))
     proved = replace(asked, outcome=Outcome.CANCELLED, confirmed_at=NOW)
     before, after = a_status(receipts=(asked,)), a_status(receipts=(proved,))
@@ -82,7 +82,7 @@ def test_a_proved_cancel_is_observed_once(board: Board) -> None:
     assert board.value("cancel_latency_seconds_sum") == 40
 
 
-def test_the_series_of_a_spec_that_is_gone_are_gone_too(board: Board) -> None:
+def test_the_series_of_a_removed_spec_are_removed(board: Board) -> None:
     board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)))
     ready = {"name": "support-triage", "type": "Ready", "status": "True"}
     while_there = board.value("reconcile_condition", **ready)
@@ -92,7 +92,7 @@ def test_the_series_of_a_spec_that_is_gone_are_gone_too(board: Board) -> None:
     assert board.value("reconcile_condition", **ready) is None
 
 
-def test_the_series_of_an_account_that_no_spec_names_any_more_are_gone(board: Board) -> None:
+def test_the_series_of_an_account_without_specs_are_removed(board: Board) -> None:
     board.metrics.count_pass(a_report(rows=(a_row(a_status()),)), 0.1, [(PROVIDER, Result.SUCCESS)])
     board.metrics.count_pass(Report(rows=(a_row(a_status()),)), 0.1, [])
     while_named = board.value("reconcile_total", provider=PROVIDER, result="success")
@@ -103,7 +103,7 @@ def test_the_series_of_an_account_that_no_spec_names_any_more_are_gone(board: Bo
     assert board.value("provider_requests_total", provider=PROVIDER, method="GET", code="200") is None
 
 
-def test_ages_are_read_off_the_overview_at_the_scrape(board: Board) -> None:
+def test_gauges_are_computed_from_the_watch_status_at_each_scrape(board: Board) -> None:
     board.overview = replace(
         board.overview, waiting=7, finished_at=NOW, seen_at={PROVIDER: NOW - timedelta(seconds=30)}
     )
@@ -115,7 +115,7 @@ def test_ages_are_read_off_the_overview_at_the_scrape(board: Board) -> None:
     assert board.value("last_success_timestamp_seconds") == NOW.timestamp()
 
 
-def test_a_limit_that_cannot_be_judged_is_a_series_until_it_can_be(board: Board) -> None:
+def test_a_limit_has_a_series_while_it_cannot_be_judged(board: Board) -> None:
     ready = a_status().ready
     unjudged = replace(ready, reason=Reason.AS_DESIRED, message="running at the provider; its limit cannot be judged")
     board.overview = replace(board.overview, report=Report(rows=(a_row(a_status(conditions=(unjudged,))),)))
@@ -140,7 +140,7 @@ def test_only_gauges_name_a_job(board: Board) -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: apt install prometheus")
-def test_promtool_has_nothing_to_complain_about(board: Board) -> None:
+def test_promtool_reports_no_problem(board: Board) -> None:
     board.overview = replace(board.overview, report=Report(rows=(a_row(a_status()),)), seen_at={PROVIDER: NOW})
     board.metrics.count_pass(a_report(), 0.1, [(PROVIDER, Result.SUCCESS)])
     text, _ = board.metrics.text()
@@ -150,7 +150,7 @@ def test_promtool_has_nothing_to_complain_about(board: Board) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
 
 
-def test_a_warning_of_the_last_pass_is_counted_until_one_has_none(board: Board) -> None:
+def test_the_warnings_gauge_counts_those_of_the_last_pass_only(board: Board) -> None:
     board.overview = replace(board.overview, report=Report(notices=("the remote is away",), errors=("not published",)))
     warned = board.value("warnings")
     board.overview = replace(board.overview, report=Report())

@@ -1,4 +1,4 @@
-"""Who is told of requests and passes: one of them that fails disturbs neither the others nor the watch."""
+"""The observers of requests and passes: one that fails disturbs neither the others nor the watch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.wiring.monitoring import Observers
 RESULT = PassResult(Report(), (), frozenset(), timedelta(seconds=60))
 
 
-def test_an_observer_that_raises_is_reported_once_and_the_next_one_is_still_told() -> None:
+def test_an_observer_that_raises_is_reported_once_and_the_next_one_is_still_called() -> None:
     complaints: list[str] = []
     told: list[PassResult] = []
     observers = Observers(HealthTracker.beginning(0.0, 60.0), complaints.append)
@@ -31,7 +31,7 @@ def test_an_observer_that_raises_is_reported_once_and_the_next_one_is_still_told
     assert "secret words" not in complaint
 
 
-def test_a_complaint_that_cannot_be_made_disturbs_nothing_either() -> None:
+def test_a_failed_report_about_an_observer_raises_no_error() -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

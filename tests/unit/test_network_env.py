@@ -1,4 +1,4 @@
-"""Proxies and certificates as the environment names them."""
+"""The proxies and certificates that the environment configures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.support.certificates import an_authority
         ("", "::1", 443),
     ],
 )
-def test_a_host_that_no_proxy_names_is_reached_directly(no_proxy: str, host: str, port: int) -> None:
+def test_a_host_listed_in_no_proxy_is_reached_directly(no_proxy: str, host: str, port: int) -> None:
     assert is_direct(host, port, {"NO_PROXY": no_proxy})
 
 
@@ -58,13 +58,13 @@ def test_a_host_that_no_proxy_names_is_reached_directly(no_proxy: str, host: str
         ("::/0", "10.1.2.3", 443),
     ],
 )
-def test_any_other_host_is_reached_by_the_proxy_and_what_makes_no_sense_is_passed_over(
+def test_another_host_uses_the_proxy_and_invalid_no_proxy_entries_are_ignored(
     no_proxy: str, host: str, port: int
 ) -> None:
     assert not is_direct(host, port, {"NO_PROXY": no_proxy})
 
 
-def test_the_variable_in_small_letters_wins_as_with_curl() -> None:
+def test_the_lowercase_variable_takes_precedence_as_in_curl() -> None:
     assert not is_direct("api.openai.com", 443, {"no_proxy": "", "NO_PROXY": "*"})
 
 
@@ -76,7 +76,7 @@ def test_the_variable_in_small_letters_wins_as_with_curl() -> None:
         ("ALL_PROXY", "socks5h://u:p@proxy.example", "socks5h://u:p@proxy.example"),
     ],
 )
-def test_a_proxy_is_taken_from_the_usual_variables(
+def test_a_proxy_is_read_from_the_usual_variables(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, url: str
 ) -> None:
     monkeypatch.setenv(name, text)
@@ -105,7 +105,9 @@ def test_a_proxy_is_taken_from_the_usual_variables(
         "http://proxy.example:3128/canary",
     ],
 )
-def test_a_proxy_that_is_none_is_told_without_its_address(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_the_error_for_an_invalid_proxy_does_not_contain_its_address(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", text)
     with pytest.raises(ValueError, match="HTTPS_PROXY or ALL_PROXY") as caught:
         proxy_to("https://api.openai.com/v1", {})
@@ -121,13 +123,15 @@ def names_of(context: ssl.SSLContext | None) -> set[str]:
 
 @pytest.mark.parametrize("variable", AUTHORITIES)
 @pytest.mark.parametrize("is_directory", [False, True], ids=["file", "directory"])
-def test_each_variable_names_a_file_or_a_directory(tmp_path: Path, variable: str, is_directory: bool) -> None:  # noqa: FBT001
+def test_each_certificate_variable_accepts_a_file_or_a_directory(
+    tmp_path: Path, variable: str, *, is_directory: bool
+) -> None:
     file = an_authority("One", tmp_path)
 
     assert names_of(tls_context({variable: str(tmp_path if is_directory else file)})) == {"One"}
 
 
-def test_all_that_are_named_are_believed(tmp_path: Path) -> None:
+def test_the_certificates_of_all_variables_are_trusted(tmp_path: Path) -> None:
     one, other, third = (tmp_path / name for name in ("one", "other", "third"))
     for directory in (one, other, third):
         directory.mkdir()
@@ -140,12 +144,12 @@ def test_all_that_are_named_are_believed(tmp_path: Path) -> None:
     assert names_of(tls_context(named)) == {"One", "Other", "Third", "Fourth"}
 
 
-def test_without_a_variable_it_is_for_others_to_say() -> None:
+def test_an_empty_certificate_variable_creates_no_tls_context() -> None:
     assert tls_context({"SSL_CERT_FILE": ""}) is None
 
 
 @pytest.mark.parametrize("text", [None, "", "no certificate"])
-def test_what_holds_no_certificate_is_told_with_the_variable_and_without_its_value(
+def test_the_error_for_unreadable_certificates_names_the_variable_but_not_its_value(
     tmp_path: Path, text: str | None
 ) -> None:
     file = tmp_path / "authority.pem"

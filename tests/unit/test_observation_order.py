@@ -1,4 +1,4 @@
-"""In which order the jobs of an account are observed, and when a row of a list is not enough."""
+"""The order in which the jobs of an account are observed, and when a list row is not enough."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 
 
 def past_of(spec: FineTuningJob, phase: Phase = Phase.RUNNING, *receipts: Any, **job: Any) -> JobStatus:
-    """Return what was written of a spec an hour ago."""
+    """Return the status of a spec that was written an hour ago."""
     past = a_past(subject_of(spec), phase, *receipts, age=HOUR, id=spec.spec.job_id, **job)
     return replace(past, name=spec.metadata.name)
 
@@ -44,7 +44,7 @@ def tracked(*specs: FineTuningJob) -> list[TrackedJob]:
 
 
 def watched(count: int) -> list[FineTuningJob]:
-    """Return so many specs whose jobs are only observed."""
+    """Return `count` specs whose jobs are only observed."""
     return named_specs(*(f"job-{number:02}" for number in range(count)), desiredState="observed")
 
 
@@ -53,7 +53,7 @@ def account_of(pairs: Sequence[TrackedJob]) -> InMemoryAccount:
 
 
 def rules_for(pairs: Sequence[TrackedJob]) -> CurrentSpecs:
-    """Return the rules under which these specs hold, and what is known of their jobs."""
+    """Return the current specs of these jobs, with a change budget that knows their statuses."""
     past = PastAttempts(tuple(last for _, last in pairs if last is not None))
     return CurrentSpecs({subject.name: subject for subject, _ in pairs}, budget=ChangeBudget(past=past), may_ask=True)
 
@@ -65,7 +65,7 @@ def errand(pairs: Sequence[TrackedJob], **rest: Any) -> ObservationRequest:
 def wanted(
     account: InMemoryAccount, pairs: Sequence[TrackedJob], rules: CurrentSpecs | None = None
 ) -> AccountPlan | None:
-    """Look at the jobs of which a change is wanted."""
+    """Observe the jobs that need a change."""
     latest = rules or rules_for(pairs)
     return asyncio.run(observe_wanted(account, errand(pairs), lambda: latest, lambda: NOW))
 
@@ -76,7 +76,7 @@ def rest(
     rules: Callable[[], CurrentSpecs] | None = None,
     **fields: Any,
 ) -> AccountPlan:
-    """Look at the other jobs."""
+    """Observe the remaining jobs."""
     latest = rules_for([*pairs, *fields.get("resting", ())])
     return asyncio.run(observe_rest(account, errand(pairs, **fields), rules or (lambda: latest), lambda: NOW))
 
@@ -85,7 +85,7 @@ def names(plan: AccountPlan | None) -> list[str]:
     return [case.subject.name for case in plan.cases] if plan else []
 
 
-def test_jobs_of_which_a_change_is_wanted_are_looked_at_before_many_others() -> None:
+def test_jobs_that_need_a_change_are_observed_before_many_others() -> None:
     pairs = tracked(*named_specs("chat"), *watched(LIST_ABOVE))
     account = account_of(pairs)
     plan = wanted(account, pairs)
@@ -106,14 +106,14 @@ def test_jobs_of_which_a_change_is_wanted_are_looked_at_before_many_others() -> 
     ],
     ids=["no change is wanted", "all jobs are few", "a list is cheaper"],
 )
-def test_all_jobs_are_looked_at_together_where(pairs: list[TrackedJob]) -> None:
+def test_no_job_is_observed_ahead_of_the_others(pairs: list[TrackedJob]) -> None:
     account = account_of(pairs)
 
     assert wanted(account, pairs) is None
     assert account.asked == []
 
 
-def test_what_the_guard_would_refuse_waits_until_all_of_the_account_was_looked_at() -> None:
+def test_changes_the_guard_would_refuse_wait_until_the_whole_account_is_observed() -> None:
     pairs = tracked(*named_specs("a", "b", "c", "d"), *watched(LIST_ABOVE))
     rules = rules_for(pairs)
 
@@ -121,7 +121,7 @@ def test_what_the_guard_would_refuse_waits_until_all_of_the_account_was_looked_a
     assert rules.budget.standing == {}
 
 
-def test_a_wanted_job_that_cannot_be_shown_is_left_to_the_look_at_the_rest() -> None:
+def test_a_job_that_fails_to_be_observed_first_is_left_to_the_later_observation() -> None:
     pairs = tracked(*named_specs("chat", "code"), *watched(LIST_ABOVE))
     account = account_of(pairs)
     account.broken["ftjob-code"] = NO_ANSWER
@@ -154,7 +154,7 @@ LONG_AGO = NOW - 3 * HOUR
         ({"desiredState": "observed", "limits": {"maxAge": "1h"}}, (Phase.SUCCEEDED,), False),
     ],
 )
-def test_a_change_is_expected_where_a_decision_on_what_is_known_would_ask_for_it(
+def test_a_change_is_expected_if_the_known_status_would_lead_to_a_request(
     spec: dict[str, Any], last: tuple[Any, ...] | None, *, is_expected: bool
 ) -> None:
     document = a_spec(**spec)
@@ -163,26 +163,26 @@ def test_a_change_is_expected_where_a_decision_on_what_is_known_would_ask_for_it
     assert is_change_expected(subject_of(document), known, NOW) is is_expected
 
 
-def test_no_change_is_expected_of_a_job_that_has_ended_for_good() -> None:
+def test_no_change_is_expected_for_a_final_job() -> None:
     over = replace(past_of(a_spec(), Phase.RUNNING), final=True)
 
     assert not is_change_expected(subject_of(a_spec()), over, NOW)
 
 
-def test_a_change_is_expected_of_a_job_that_was_never_seen_if_its_spec_wants_one() -> None:
+def test_a_change_is_expected_for_a_job_never_observed_if_its_spec_wants_one() -> None:
     unobserved = replace(past_of(a_spec()), job=None, phase=Phase.UNKNOWN)
 
     assert is_change_expected(subject_of(a_spec()), unobserved, NOW)
 
 
-def test_an_errand_is_left_with_what_was_not_observed_yet() -> None:
+def test_an_observation_request_without_the_observed_jobs_keeps_the_others() -> None:
     pairs = tracked(*named_specs("chat", "code"))
     left = errand(pairs).without({pairs[0][0].ref})
 
     assert left.asked == [pairs[1]]
 
 
-def test_the_rest_is_looked_at_and_decided_about() -> None:
+def test_the_remaining_jobs_are_observed_and_planned() -> None:
     pairs = tracked(*named_specs("chat"), *watched(2))
     account = account_of(pairs)
     plan = rest(account, pairs)
@@ -192,7 +192,7 @@ def test_the_rest_is_looked_at_and_decided_about() -> None:
     assert (plan.has_observed, plan.begun_at, plan.unobserved) == (True, NOW, None)
 
 
-def test_jobs_that_could_not_be_seen_before_are_asked_for_last() -> None:
+def test_jobs_that_an_earlier_attempt_failed_to_observe_are_requested_last() -> None:
     pairs = tracked(*watched(3))
     account = account_of(pairs)
     rest(account, pairs, missed=frozenset({pairs[0][0].ref}))
@@ -201,11 +201,11 @@ def test_jobs_that_could_not_be_seen_before_are_asked_for_last() -> None:
 
 
 def over(spec: FineTuningJob) -> TrackedJob:
-    """Return a spec whose job has succeeded for good."""
+    """Return a spec whose job has succeeded and is final."""
     return subject_of(spec), replace(past_of(spec, Phase.SUCCEEDED, finished_at=NOW - HOUR), final=True)
 
 
-def test_where_all_jobs_have_ended_for_good_nothing_is_asked() -> None:
+def test_no_request_is_sent_if_all_jobs_are_final() -> None:
     account = an_account("ftjob-job-00", phase=Phase.SUCCEEDED)
     plan = rest(account, [over(*watched(1))])
 
@@ -214,7 +214,7 @@ def test_where_all_jobs_have_ended_for_good_nothing_is_asked() -> None:
     assert names(plan) == ["job-00"]
 
 
-def test_a_job_at_rest_is_decided_about_only_where_a_list_denies_its_end() -> None:
+def test_a_final_job_is_planned_only_if_the_list_contradicts_its_end() -> None:
     denied, agreed = map(over, named_specs("denied", "agreed", desiredState="observed"))
     pairs = tracked(*watched(LIST_ABOVE + 1))
     account = account_of([denied, agreed, *pairs])
@@ -227,7 +227,7 @@ def test_a_job_at_rest_is_decided_about_only_where_a_list_denies_its_end() -> No
 
 
 @pytest.mark.parametrize("has_witness", [True, False])
-def test_an_only_job_that_is_gone_is_believed_to_be_where_this_pass_saw_another_one(*, has_witness: bool) -> None:
+def test_the_only_job_being_gone_is_accepted_if_the_pass_observed_another_job(*, has_witness: bool) -> None:
     spec = a_spec()
     asked = a_receipt(accepted_at=NOW - MINUTE, age=MINUTE)
     other = named_specs("other", desiredState="observed")[0]
@@ -240,7 +240,7 @@ def test_an_only_job_that_is_gone_is_believed_to_be_where_this_pass_saw_another_
     assert (plan.cases[0].unobserved is None) is has_witness
 
 
-def test_a_look_is_broken_off_for_what_a_later_pass_made_urgent() -> None:
+def test_an_observation_is_interrupted_when_a_changed_spec_needs_a_request() -> None:
     pairs = tracked(*watched(8))
     account = account_of(pairs)
     before = rules_for(pairs)

@@ -1,4 +1,4 @@
-"""Accounts that are observed within bounds: how long a silent one is waited for, and a slow one not given up."""
+"""The timeout of an observation: a silent account fails, and a slow one that still responds does not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def opened(account: InMemoryAccount, **bounds: Any) -> JobReader:
     return await BoundedAccounts(OpenAccounts({ACCOUNT: account}), limits).open(a_target())
 
 
-def test_an_account_that_answers_in_time_is_observed_as_without_bounds() -> None:
+def test_an_account_that_responds_in_time_is_observed_as_without_a_timeout() -> None:
     async def main() -> None:
         account = an_account()
         account.takes_s = {"ftjob-abc123": 9.0, "page 1": 9.0}
@@ -44,7 +44,7 @@ def test_an_account_that_answers_in_time_is_observed_as_without_bounds() -> None
 
 
 @pytest.mark.parametrize("question", ["get", "list"])
-def test_an_account_that_is_silent_for_too_long_is_given_up(question: str) -> None:
+def test_an_observation_fails_once_the_account_was_silent_for_too_long(question: str) -> None:
     async def main() -> None:
         account = an_account()
         account.takes_s = {"ftjob-abc123": 11.0, "page 1": 11.0}
@@ -55,12 +55,12 @@ def test_an_account_that_is_silent_for_too_long_is_given_up(question: str) -> No
         assert raised.value.delivered is Delivered.NO
         assert now() == pytest.approx(10.0)
         await asyncio.sleep(60.0)
-        assert account.asked == []  # what nobody waits for any more was ended
+        assert account.asked == []  # the abandoned request was cancelled
 
     in_virtual_time(main)
 
 
-def test_an_account_that_answers_now_and_then_is_not_silent() -> None:
+def test_each_response_of_an_account_extends_the_timeout() -> None:
     async def main() -> None:
         ids = [f"ftjob-{number}" for number in range(4)]
         account = an_account(*ids)
@@ -74,7 +74,7 @@ def test_an_account_that_answers_now_and_then_is_not_silent() -> None:
     in_virtual_time(main)
 
 
-def test_an_answer_of_another_account_does_not_count() -> None:
+def test_a_response_of_another_account_does_not_extend_the_timeout() -> None:
     async def main() -> None:
         bounds = Bounds(VirtualClock(), 10.0)
         other = Account("openai", "https://other.example.org")
@@ -91,7 +91,7 @@ def test_an_answer_of_another_account_does_not_count() -> None:
     in_virtual_time(main)
 
 
-def test_no_account_is_waited_for_beyond_the_end_of_the_runs_clock() -> None:
+def test_an_observation_ends_when_the_time_of_the_run_expires() -> None:
     async def main() -> None:
         account = an_account()
         account.takes_s = {"ftjob-abc123": 60.0}
@@ -104,7 +104,7 @@ def test_no_account_is_waited_for_beyond_the_end_of_the_runs_clock() -> None:
     in_virtual_time(main)
 
 
-def test_what_a_provider_says_is_raised_as_it_is() -> None:
+def test_a_provider_error_is_raised_unchanged() -> None:
     async def main() -> None:
         account, error = an_account(), PermanentError("403", kind=Kind.FORBIDDEN)
         account.broken["ftjob-abc123"] = error
@@ -125,7 +125,7 @@ class Sleepy(OpenAccounts):
         return await super().open(target)
 
 
-def test_an_account_that_takes_too_long_to_open_is_given_up() -> None:
+def test_an_account_that_takes_too_long_to_open_fails_with_a_timeout() -> None:
     async def main() -> None:
         accounts = BoundedAccounts(Sleepy({ACCOUNT: an_account()}), Bounds(VirtualClock(), 10.0))
         with pytest.raises(TransientError, match="no answer within 10 s"):
@@ -134,7 +134,7 @@ def test_an_account_that_takes_too_long_to_open_is_given_up() -> None:
     in_virtual_time(main)
 
 
-def test_whoever_breaks_a_look_off_ends_the_request() -> None:
+def test_cancelling_an_observation_cancels_its_request() -> None:
     async def main() -> None:
         account = an_account()
         account.takes_s = {"ftjob-abc123": 5.0}
@@ -149,7 +149,7 @@ def test_whoever_breaks_a_look_off_ends_the_request() -> None:
     in_virtual_time(main)
 
 
-def test_requests_are_counted_by_the_accounts_themselves() -> None:
+def test_bounded_accounts_report_the_request_count_of_the_wrapped_accounts() -> None:
     accounts = OpenAccounts({ACCOUNT: an_account()})
     asyncio.run(accounts.open(a_target()))
 

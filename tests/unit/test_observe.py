@@ -17,7 +17,7 @@ DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
 SHUT = TransientError("429", delivered=Delivered.NO, retry_after_s=7.0)
 
 
-def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None:
+def test_twenty_jobs_of_a_thousand_are_retrieved_singly_without_a_list() -> None:
     reader = account_of(1000)
     found = looked(reader, named(*range(0, 1000, 50)))
 
@@ -26,7 +26,7 @@ def test_twenty_jobs_among_a_thousand_cost_twenty_requests_and_no_list() -> None
     assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
-def test_many_jobs_are_listed_by_the_largest_page() -> None:
+def test_many_jobs_are_listed_with_the_largest_page_size() -> None:
     reader = account_of(1000)
     found = looked(reader, named(*range(1000)))
 
@@ -34,14 +34,14 @@ def test_many_jobs_are_listed_by_the_largest_page() -> None:
     assert len(found.by_job) == 1000
 
 
-def test_a_list_is_left_as_soon_as_all_are_seen() -> None:
+def test_listing_ends_as_soon_as_every_job_was_observed() -> None:
     reader = account_of(1000)
     looked(reader, named(*range(100, 160)))
 
     assert reader.asked == ["page 1", "page 2"]
 
 
-def test_a_list_is_left_once_asking_for_the_rest_is_cheaper() -> None:
+def test_listing_ends_once_retrieving_the_remaining_jobs_is_cheaper() -> None:
     reader = account_of(1000)
     ids = named(*range(40), 990, 991)
     found = looked(reader, ids)
@@ -51,7 +51,7 @@ def test_a_list_is_left_once_asking_for_the_rest_is_cheaper() -> None:
     assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
-def test_a_row_without_every_field_will_do_only_where_nothing_changed() -> None:
+def test_a_job_is_retrieved_if_a_partial_list_row_shows_another_phase() -> None:
     reader = account_of(30)
     known = dict.fromkeys(named(*range(30)), Phase.RUNNING) | dict.fromkeys(named(3, 4), Phase.QUEUED)
     looked(reader, named(*range(30)), known, PARTS)
@@ -59,7 +59,7 @@ def test_a_row_without_every_field_will_do_only_where_nothing_changed() -> None:
     assert reader.asked == ["page 1", *named(3, 4)]
 
 
-def test_a_job_that_no_list_shows_is_absent_only_by_its_own_answer() -> None:
+def test_a_job_missing_from_the_list_is_absent_only_if_retrieving_it_confirms_that() -> None:
     reader = account_of(30)
     hidden = named(7)[0]
     listed = ReadOnlyAccount({id_: job for id_, job in reader.jobs.items() if id_ != hidden})
@@ -69,7 +69,7 @@ def test_a_job_that_no_list_shows_is_absent_only_by_its_own_answer() -> None:
     assert seen(found, hidden) == Observed(None)
 
 
-def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> None:
+def test_an_interrupted_list_leaves_the_jobs_of_later_pages_unobserved() -> None:
     reader = account_of(1000)
     reader.broken["page 2"] = DOWN
     found = looked(reader, named(*range(1000)))
@@ -85,7 +85,7 @@ def test_a_list_that_breaks_off_has_shown_what_it_showed_and_nothing_else() -> N
     assert found.unobserved is not None
 
 
-def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
+def test_the_few_jobs_missing_from_an_interrupted_list_are_retrieved() -> None:
     reader = account_of(110)
     reader.broken["page 2"] = DOWN
     found = looked(reader, named(*range(95), 105))
@@ -94,7 +94,7 @@ def test_the_few_that_a_list_owes_when_it_breaks_off_are_retrieved() -> None:
     assert found.unobserved is None
 
 
-def test_who_may_not_list_may_still_retrieve() -> None:
+def test_jobs_are_retrieved_singly_if_listing_is_forbidden() -> None:
     reader = account_of(25)
     reader.broken["page 1"] = FORBIDDEN
     found = looked(reader, named(*range(25)))
@@ -103,7 +103,7 @@ def test_who_may_not_list_may_still_retrieve() -> None:
     assert all(isinstance(each, Observed) and each.job for each in found.by_job.values())
 
 
-def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
+def test_a_list_whose_cursor_repeats_is_an_incomplete_observation() -> None:
     reader = account_of(1000, kind=LoopingList)
     found = looked(reader, named(*range(1000)))
 
@@ -112,7 +112,7 @@ def test_a_list_that_comes_back_to_where_it_was_is_no_look() -> None:
     assert found.unobserved.reason is Reason.OBSERVATION_INCOMPLETE
 
 
-def test_a_list_without_end_is_given_up_at_the_bound() -> None:
+def test_an_endless_list_is_an_incomplete_observation_at_the_page_limit() -> None:
     reader = account_of(0, kind=EndlessList)
     found = looked(reader, named(*range(PAGES_MAX + 2)))
 
@@ -132,7 +132,9 @@ def test_a_list_without_end_is_given_up_at_the_bound() -> None:
     ids=["denied", "no key", "too many requests", "refused connection"],
 )
 @pytest.mark.parametrize("count", [20, 30], ids=["few", "many"])
-def test_a_shut_door_is_knocked_at_once(error: ProviderError, reason: Reason, count: int) -> None:
+def test_an_account_wide_error_ends_the_observation_after_one_request(
+    error: ProviderError, reason: Reason, count: int
+) -> None:
     reader = account_of(count)
     reader.broken = {"page 1": error, "ftjob-0000": error}
     found = looked(reader, named(*range(count)))
@@ -143,7 +145,7 @@ def test_a_shut_door_is_knocked_at_once(error: ProviderError, reason: Reason, co
     assert list(found.by_job.values()) == [found.unobserved] * count
 
 
-def test_a_providers_own_bound_is_handed_on() -> None:
+def test_the_retry_after_of_a_provider_is_passed_on() -> None:
     reader = account_of(1)
     reader.broken["ftjob-0000"] = SHUT
     found = looked(reader, named(0))
@@ -152,7 +154,7 @@ def test_a_providers_own_bound_is_handed_on() -> None:
     assert (found.unobserved.retry_after_s, found.unobserved.is_transient) == (7.0, True)
 
 
-def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
+def test_an_unobserved_job_does_not_make_the_others_unobserved() -> None:
     reader = account_of(20)
     reader.broken["ftjob-0003"] = DOWN
     found = looked(reader, named(*range(20)))
@@ -162,7 +164,7 @@ def test_one_job_that_cannot_be_seen_hides_no_other() -> None:
     assert sum(isinstance(each, Observed) for each in found.by_job.values()) == 19
 
 
-def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
+def test_an_account_without_any_observed_job_is_unobserved() -> None:
     reader = account_of(3)
     reader.broken = dict.fromkeys(named(0, 1, 2), DOWN)
     found = looked(reader, named(0, 1, 2))
@@ -172,7 +174,7 @@ def test_an_account_where_no_job_can_be_seen_is_unseen() -> None:
 
 
 def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) -> tuple[Observations, ReadOnlyAccount]:
-    """Look at an account that knew so many unfinished jobs, of which so many are gone; and some finished ones."""
+    """Observe an account with `of` unfinished jobs, `gone` of which have disappeared, and some finished jobs."""
     reader = account_of(of + finished)
     known = dict.fromkeys(named(*range(of)), phase)
     for id_ in named(*range(of, of + finished)):
@@ -186,9 +188,7 @@ def vanish(gone: int, of: int, finished: int = 0, phase: Phase = Phase.RUNNING) 
     ("gone", "of", "is_suspect"),
     [(1, 1, True), (1, 2, False), (2, 10, False), (2, 9, True), (3, 14, True), (3, 15, False), (30, 30, True)],
 )
-def test_jobs_that_vanish_all_at_once_are_a_wrong_key_until_shown_otherwise(
-    gone: int, of: int, *, is_suspect: bool
-) -> None:
+def test_an_observation_is_suspect_if_too_many_jobs_disappear_at_once(gone: int, of: int, *, is_suspect: bool) -> None:
     found, _ = vanish(gone, of)
     looks = [seen(found, id_) for id_ in named(*range(of))]
 
@@ -198,27 +198,27 @@ def test_jobs_that_vanish_all_at_once_are_a_wrong_key_until_shown_otherwise(
     assert all(isinstance(each, Observed) and each.job for each in looks[gone:])
 
 
-def test_the_only_unfinished_job_may_vanish_where_a_finished_one_is_still_listed() -> None:
+def test_the_only_unfinished_job_may_disappear_if_a_finished_one_is_still_listed() -> None:
     found, reader = vanish(1, 1, finished=1)
 
     assert found.unobserved is None
     assert reader.asked == ["ftjob-0000", "page 1"]
 
 
-def test_a_job_of_an_unknown_word_was_there_too() -> None:
+def test_an_observation_is_suspect_if_all_jobs_of_unknown_phase_disappear() -> None:
     found, _ = vanish(2, 2, phase=Phase.UNKNOWN)
 
     assert found.unobserved is not None
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.ABSENT])
-def test_jobs_that_had_ended_or_were_never_there_may_be_gone(phase: Phase) -> None:
+def test_the_absence_of_finished_or_absent_jobs_is_not_suspect(phase: Phase) -> None:
     found, _ = vanish(2, 2, phase=phase)
 
     assert found.unobserved is None
 
 
-def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
+def test_the_absence_of_jobs_never_observed_is_not_suspect() -> None:
     found = looked(account_of(0), named(*range(5)))
 
     assert found.unobserved is None
@@ -227,7 +227,9 @@ def test_ids_that_were_never_seen_are_typos_and_make_nobody_suspect() -> None:
 
 @pytest.mark.parametrize("error", [FORBIDDEN, GARBLED, DOWN], ids=["forbidden", "garbled", "no answer"])
 @pytest.mark.parametrize("gone", [frozenset(), frozenset({4})], ids=["none gone", "one gone"])
-def test_whatever_jobs_cannot_be_seen_all_others_are(error: ProviderError, gone: frozenset[int]) -> None:
+def test_jobs_with_errors_do_not_affect_the_observation_of_the_others(
+    error: ProviderError, gone: frozenset[int]
+) -> None:
     for troubled in map(frozenset, chain.from_iterable(combinations(range(4), count) for count in range(4))):
         reader = account_of(5)
         reader.broken = dict.fromkeys(named(*troubled), error)
@@ -242,7 +244,7 @@ def test_whatever_jobs_cannot_be_seen_all_others_are(error: ProviderError, gone:
 
 
 @pytest.mark.parametrize(("is_part", "is_told"), [(False, True), (True, False)])
-def test_an_account_is_forbidden_where_all_its_jobs_are_and_not_where_some_are(*, is_part: bool, is_told: bool) -> None:
+def test_an_account_is_forbidden_only_if_all_of_its_jobs_were_requested(*, is_part: bool, is_told: bool) -> None:
     reader = account_of(2)
     reader.broken = dict.fromkeys(named(0, 1), FORBIDDEN)
     found = looked(reader, named(0, 1), is_part=is_part)
@@ -251,7 +253,7 @@ def test_an_account_is_forbidden_where_all_its_jobs_are_and_not_where_some_are(*
     assert (found.unobserved is not None) == is_told
 
 
-def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are_seen() -> None:
+def test_a_mass_disappearance_is_detected_within_thirty_requests() -> None:
     reader = account_of(2000)
     ids = named(*range(2000))
     for id_ in ids[:600]:
@@ -265,7 +267,7 @@ def test_a_crowd_that_vanishes_is_found_out_by_a_few_requests_and_the_others_are
     assert all(isinstance(seen(found, id_), Unobserved) for id_ in ids[:600])
 
 
-def test_a_crowd_that_only_a_list_hides_is_retrieved_to_its_end() -> None:
+def test_jobs_missing_only_from_the_list_are_all_retrieved() -> None:
     whole, hiding = (
         account_of(100),
         ReadOnlyAccount({id_: job for id_, job in account_of(100).jobs.items() if id_ >= "ftjob-0040"}),
@@ -278,7 +280,7 @@ def test_a_crowd_that_only_a_list_hides_is_retrieved_to_its_end() -> None:
     assert all(seen(found, id_) == Observed(whole.jobs[id_]) for id_ in ids)
 
 
-def test_a_job_named_twice_is_asked_for_once() -> None:
+def test_a_job_named_twice_is_requested_once() -> None:
     reader = account_of(1)
     looked(reader, named(0, 0))
 

@@ -11,14 +11,14 @@ from tests.support.read_only_account import ReadOnlyAccount, account_of, looked,
 
 DOWN = TransientError("no answer", delivered=Delivered.UNKNOWN)
 OURS = "ftjob-0000"
-"""A job whose cancel was accepted, so that it may be gone because of us."""
+"""A job whose cancel was accepted, so that its absence may be the result of that cancel."""
 
 
 def let_go(known: dict[str, Phase], shown: ReadOnlyAccount, wanted: list[str] | None = None) -> Observations:
     return looked(shown, wanted or [OURS], {OURS: Phase.RUNNING, **known}, may_vanish=frozenset({OURS}))
 
 
-def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_accepted() -> None:
+def test_the_only_known_job_may_be_absent_once_its_cancel_was_accepted() -> None:
     reader = account_of(0)
     found = let_go({}, reader)
 
@@ -28,7 +28,7 @@ def test_the_only_job_that_an_account_ever_had_may_be_gone_once_its_cancel_was_a
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.SUCCEEDED, Phase.CANCELLED])
-def test_its_absence_is_not_believed_while_no_other_job_that_was_ever_seen_is_there(phase: Phase) -> None:
+def test_absence_after_a_cancel_is_suspect_if_no_other_known_job_is_found(phase: Phase) -> None:
     found = let_go({"ftjob-0001": phase}, ReadOnlyAccount({}))
 
     assert found.unobserved is not None
@@ -36,7 +36,7 @@ def test_its_absence_is_not_believed_while_no_other_job_that_was_ever_seen_is_th
 
 
 @pytest.mark.parametrize("wanted", [[OURS], [OURS, "ftjob-0001"]], ids=["looked at alone", "looked at with it"])
-def test_its_absence_is_believed_where_another_job_is_still_there(wanted: list[str]) -> None:
+def test_absence_after_a_cancel_is_accepted_if_another_job_is_found(wanted: list[str]) -> None:
     others = ReadOnlyAccount({"ftjob-0001": account_of(2).jobs["ftjob-0001"]})
     found = let_go({"ftjob-0001": Phase.RUNNING}, others, wanted)
 
@@ -44,7 +44,7 @@ def test_its_absence_is_believed_where_another_job_is_still_there(wanted: list[s
     assert seen(found, OURS) == Observed(None)
 
 
-def test_a_second_absence_needs_a_witness_as_the_first_one_did() -> None:
+def test_a_second_absence_is_also_suspect_if_no_other_known_job_is_found() -> None:
     found = looked(
         ReadOnlyAccount({}), [OURS], {OURS: Phase.ABSENT, "ftjob-0001": Phase.RUNNING}, may_vanish=frozenset({OURS})
     )
@@ -52,14 +52,14 @@ def test_a_second_absence_needs_a_witness_as_the_first_one_did() -> None:
     assert found.unobserved is not None
 
 
-def test_with_it_other_jobs_may_not_vanish() -> None:
+def test_an_accepted_cancel_of_one_job_does_not_explain_the_absence_of_others() -> None:
     ids = named(0, 1, 2)
     found = looked(account_of(0), ids, dict.fromkeys(ids, Phase.RUNNING), may_vanish=frozenset({OURS}))
 
     assert found.unobserved is not None
 
 
-def test_two_that_may_vanish_do_so_where_a_third_is_there() -> None:
+def test_two_cancelled_jobs_may_be_absent_if_a_third_job_is_found() -> None:
     ids = named(0, 1, 2)
     found = looked(
         ReadOnlyAccount({ids[2]: account_of(3).jobs[ids[2]]}),
@@ -72,7 +72,7 @@ def test_two_that_may_vanish_do_so_where_a_third_is_there() -> None:
 
 
 def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> tuple[Observations, ReadOnlyAccount]:
-    """Look at many jobs beside one that has ended as cancelled, which a list shows otherwise."""
+    """Observe many jobs, and a final job that was cancelled but that the list shows in another phase."""
     reader = account_of(count)
     reader.jobs = {"ftjob-ended": ObservedJob(id="ftjob-ended", phase=shown, provider_status=str(shown)), **reader.jobs}
     if as_told is not None:
@@ -82,7 +82,7 @@ def with_an_end(shown: Phase, as_told: Phase | None = None, count: int = 30) -> 
 
 @dataclass
 class _Truthful(ReadOnlyAccount):
-    """A stale list, beside answers for one job that are true."""
+    """An account whose list is stale, and whose responses for a single job are current."""
 
     truth: Phase = Phase.RUNNING
 
@@ -91,14 +91,14 @@ class _Truthful(ReadOnlyAccount):
         return job and replace(job, phase=self.truth)
 
 
-def test_a_list_row_that_denies_an_end_has_the_job_itself_asked_for() -> None:
+def test_a_final_job_that_a_list_shows_as_running_is_retrieved() -> None:
     found, reader = with_an_end(Phase.RUNNING)
 
     assert reader.asked == ["page 1", "ftjob-ended"]
     assert seen(found, "ftjob-ended") == Observed(reader.jobs["ftjob-ended"])
 
 
-def test_what_the_job_itself_says_counts_and_not_its_row() -> None:
+def test_a_retrieved_job_takes_precedence_over_its_list_row() -> None:
     found, _ = with_an_end(Phase.RUNNING, as_told=Phase.CANCELLED)
     told = seen(found, "ftjob-ended")
 
@@ -108,20 +108,20 @@ def test_what_the_job_itself_says_counts_and_not_its_row() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.CANCELLED, Phase.UNKNOWN])
-def test_a_row_that_does_not_deny_an_end_costs_nothing(phase: Phase) -> None:
+def test_a_list_row_that_does_not_contradict_an_end_causes_no_request(phase: Phase) -> None:
     found, reader = with_an_end(phase)
 
     assert reader.asked == ["page 1"]
     assert JobRef(ACCOUNT, "ftjob-ended") not in found.by_job
 
 
-def test_a_few_jobs_are_not_listed_for_the_sake_of_one_that_has_ended() -> None:
+def test_no_list_is_requested_only_to_check_a_final_job() -> None:
     _, reader = with_an_end(Phase.RUNNING, count=3)
 
     assert sorted(reader.asked) == named(0, 1, 2)
 
 
-def test_an_end_that_is_denied_and_cannot_be_asked_about_is_no_news() -> None:
+def test_a_contradicted_end_is_ignored_if_the_job_cannot_be_retrieved() -> None:
     reader = account_of(30)
     reader.jobs["ftjob-ended"] = ObservedJob(id="ftjob-ended", phase=Phase.RUNNING, provider_status="running")
     reader.broken["ftjob-ended"] = DOWN
@@ -131,7 +131,7 @@ def test_an_end_that_is_denied_and_cannot_be_asked_about_is_no_news() -> None:
     assert JobRef(ACCOUNT, "ftjob-ended") not in found.by_job
 
 
-def test_a_list_that_denies_every_end_costs_twenty_requests_at_most() -> None:
+def test_a_list_that_contradicts_every_end_causes_at_most_twenty_requests() -> None:
     reader = account_of(130)
     over = dict.fromkeys(named(*range(30, 130)), Phase.SUCCEEDED)
     looked(reader, named(*range(30)), ended=over)

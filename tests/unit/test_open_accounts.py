@@ -15,9 +15,7 @@ from tests.support.build import ACCOUNT, NOW
 from tests.support.in_memory_accounts import a_target
 
 
-def test_an_account_that_is_opened_after_the_stop_sends_no_request(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_account_opened_after_the_stop_sends_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-key")
 
     async def retrieve_after_the_stop() -> None:

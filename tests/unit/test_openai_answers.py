@@ -28,7 +28,7 @@ def retrieved(response: Response) -> ObservedJob | None:
     return asyncio.run(jobs(response).get_job(REF))
 
 
-# --- answers that are none ---
+# --- invalid responses ---
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def retrieved(response: Response) -> ObservedJob | None:
         b'{"output": {"status": "success"}}',
     ],
 )
-def test_what_is_not_the_job_that_was_asked_for_is_an_error(body: bytes) -> None:
+def test_a_response_other_than_the_requested_job_is_an_error(body: bytes) -> None:
     with pytest.raises(PermanentError) as caught:
         retrieved(answer(body))
 
@@ -70,7 +70,7 @@ def test_what_is_not_the_job_that_was_asked_for_is_an_error(body: bytes) -> None
         {"code": "job_not_found"},
     ],
 )
-def test_the_providers_own_not_found_answer_is_an_absence(error: dict[str, object]) -> None:
+def test_the_not_found_error_of_the_provider_means_an_absent_job(error: dict[str, object]) -> None:
     assert retrieved(complaint(404, **error)) is None
 
 
@@ -105,7 +105,7 @@ def test_any_other_404_is_an_error(body: object) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 410, 500])
-def test_not_found_with_any_other_status_is_never_an_absence(status: int) -> None:
+def test_a_not_found_error_with_another_http_status_is_not_an_absence(status: int) -> None:
     with pytest.raises(ProviderError):
         retrieved(answer(NOT_FOUND, status))
 
@@ -131,7 +131,7 @@ ROWS = [{"id": "ftjob-3", "status": "running"}, {"id": "ftjob-2", "status": "que
         ({"data": []}, None),
     ],
 )
-def test_a_list_ends_where_the_provider_says_so_or_at_an_empty_page(body: object, cursor: str | None) -> None:
+def test_a_list_ends_at_has_more_false_or_at_an_empty_page(body: object, cursor: str | None) -> None:
     assert listed(body) == cursor
 
 
@@ -146,7 +146,7 @@ def test_a_list_ends_where_the_provider_says_so_or_at_an_empty_page(body: object
         {"data": [], "has_more": True},
     ],
 )
-def test_a_list_that_is_not_whole_is_an_error_and_never_its_end(body: object) -> None:
+def test_an_incomplete_list_page_is_an_error(body: object) -> None:
     with pytest.raises(ProviderError):
         listed(body)
 
@@ -163,7 +163,7 @@ REFUSAL = complaint(400, type="invalid_request_error", code=None, message="Job i
 
 @pytest.mark.parametrize("status", [400, 409, 422])
 @pytest.mark.parametrize("phase", sorted(TERMINAL))
-def test_a_refused_cancel_of_a_job_that_is_over_shows_how_it_ended(phase: Phase, status: int) -> None:
+def test_a_refused_cancel_of_a_finished_job_returns_its_terminal_phase(phase: Phase, status: int) -> None:
     found = asked_to_cancel(
         complaint(status, message="too late"), answer({"id": REF.id, "status": phase.value, "finished_at": 1})
     )
@@ -172,7 +172,7 @@ def test_a_refused_cancel_of_a_job_that_is_over_shows_how_it_ended(phase: Phase,
     assert found.job.phase is phase
 
 
-def test_a_second_cancel_that_races_with_the_first_finds_the_job_on_its_way() -> None:
+def test_a_conflicting_cancel_of_a_cancelling_job_returns_its_phase() -> None:
     found = asked_to_cancel(complaint(409, code="conflict"), answer({"id": REF.id, "status": "cancelling"}))
 
     assert isinstance(found, AlreadyOver)
@@ -195,12 +195,12 @@ def test_a_second_cancel_that_races_with_the_first_finds_the_job_on_its_way() ->
         answer({"id": REF.id, "status": "cancelled"}),
     ],
 )
-def test_a_cancel_that_is_answered_with_2xx_is_accepted_by_one_request(taken: Response) -> None:
+def test_a_2xx_response_accepts_a_cancel_with_one_request(taken: Response) -> None:
     assert asked_to_cancel(taken) == Accepted()
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed"])
-def test_an_answer_of_2xx_that_shows_the_job_ended_otherwise_accepted_nothing(status: str) -> None:
+def test_a_2xx_response_with_a_job_that_succeeded_or_failed_is_not_an_acceptance(status: str) -> None:
     found = asked_to_cancel(answer({"id": REF.id, "status": status, "error": {"code": "x", "message": "y"}}))
 
     assert isinstance(found, AlreadyOver)
@@ -208,14 +208,14 @@ def test_an_answer_of_2xx_that_shows_the_job_ended_otherwise_accepted_nothing(st
 
 
 @pytest.mark.parametrize("error", ["no such route", {"code": "upstream", "message": "no such route"}])
-def test_an_answer_of_2xx_that_holds_an_error_is_a_refusal_in_its_words(error: object) -> None:
+def test_a_2xx_response_with_an_error_is_a_refusal_with_its_message(error: object) -> None:
     with pytest.raises(PermanentError, match="no such route") as caught:
         asked_to_cancel(answer({"error": error}), answer({"id": REF.id, "status": "running"}))
 
     assert caught.value.kind is Kind.REFUSED
 
 
-def test_a_page_in_place_of_the_answer_to_a_cancel_accepts_nothing() -> None:
+def test_an_html_response_to_a_cancel_is_an_error() -> None:
     with pytest.raises(PermanentError) as caught:
         asked_to_cancel(answer(b"<!doctype html><title>Sign in</title>"))
 
@@ -232,7 +232,7 @@ def test_a_page_in_place_of_the_answer_to_a_cancel_accepts_nothing() -> None:
         answer(b"<html>"),
     ],
 )
-def test_a_refused_cancel_of_any_other_job_is_a_refusal_in_the_providers_words(look: Response) -> None:
+def test_a_refused_cancel_of_an_unfinished_job_shows_the_providers_message(look: Response) -> None:
     with pytest.raises(PermanentError) as caught:
         asked_to_cancel(REFUSAL, look)
 
@@ -259,7 +259,7 @@ def test_a_cancel_of_an_unknown_job_is_refused() -> None:
         {"code": "organization_usage_limit_exceeded"},
     ],
 )
-def test_an_empty_account_is_not_a_rate_limit(error: dict[str, object]) -> None:
+def test_an_exhausted_quota_is_not_a_rate_limit(error: dict[str, object]) -> None:
     with pytest.raises(PermanentError) as caught:
         retrieved(complaint(429, **error))
 
@@ -268,7 +268,7 @@ def test_an_empty_account_is_not_a_rate_limit(error: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "slow_down", None])
-def test_a_rate_limit_is_not_an_empty_account(code: str | None) -> None:
+def test_a_rate_limit_is_not_an_exhausted_quota(code: str | None) -> None:
     with pytest.raises(TransientError) as caught:
         retrieved(complaint(429, type="requests", code=code))
 
@@ -276,14 +276,14 @@ def test_a_rate_limit_is_not_an_empty_account(code: str | None) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_trouble_that_passes_is_told_in_words_that_do_not_change(status: int) -> None:
+def test_the_message_of_a_transient_error_contains_only_the_http_status(status: int) -> None:
     with pytest.raises(TransientError) as caught:
         retrieved(complaint(status, message="try again in 20s, request id req_123"))
 
     assert str(caught.value) == f"the provider answered HTTP {status}"
 
 
-def test_a_fresh_job_that_is_only_created_waits_in_a_queue() -> None:
+def test_a_job_with_status_created_is_queued() -> None:
     found = retrieved(answer({"id": REF.id, "status": "created"}))
 
     assert isinstance(found, ObservedJob)

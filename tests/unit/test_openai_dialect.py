@@ -32,10 +32,10 @@ def shown(**row: object) -> ObservedJob:
     return job
 
 
-# --- what is asked ---
+# --- requests ---
 
 
-def test_the_requests_are_those_of_the_official_client() -> None:
+def test_each_operation_sends_its_openai_method_path_and_query() -> None:
     job = {"id": REF.id, "status": "running"}
     page = {"data": [], "has_more": False}
     provider = CannedTransport([answer(page), answer(page), *[answer(job)] * 4, answer(page)])
@@ -64,14 +64,14 @@ def test_the_requests_are_those_of_the_official_client() -> None:
     assert provider.headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_an_id_is_quoted_into_the_url() -> None:
+def test_a_job_id_is_percent_encoded_in_the_url() -> None:
     provider = CannedTransport([answer({"id": "a/b c?d", "status": "running"})])
     asyncio.run(jobs(provider).get_job(JobRef(REF.account, "a/b c?d")))
 
     assert provider.asked[0][1] == "/fine_tuning/jobs/a%2Fb%20c%3Fd"
 
 
-def test_what_differs_between_services_is_the_dialects() -> None:
+def test_a_dialect_sets_path_statuses_headers_query_and_authorization() -> None:
     dialect = Dialect(
         jobs_path="/openai/fine_tuning/jobs",
         statuses={"pending": Phase.QUEUED},
@@ -87,7 +87,7 @@ def test_what_differs_between_services_is_the_dialects() -> None:
     assert provider.headers == {"accept": "application/json", "x-who": "me", "api-key": KEY}
 
 
-def test_without_a_key_no_authorisation_is_sent() -> None:
+def test_no_authorization_header_is_sent_without_a_key() -> None:
     provider = CannedTransport([answer({"id": REF.id, "status": "running"})])
     asyncio.run(jobs(provider, NoCredentials()).get_job(REF))
 
@@ -112,10 +112,10 @@ def test_organization_and_project_are_sent_and_are_part_of_the_account() -> None
     assert type_.scope(type_.options()) == ()
 
 
-# --- what a job says ---
+# --- fields of a job ---
 
 
-def test_a_whole_job_is_read_whole() -> None:
+def test_every_field_of_a_job_is_read() -> None:
     job = shown(
         status="succeeded",
         model="gpt-4o-mini-2024-07-18",
@@ -144,7 +144,7 @@ def test_a_whole_job_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("phase", sorted(UNFINISHED | TERMINAL))
-def test_the_words_of_the_field_are_known(phase: Phase) -> None:
+def test_each_known_status_is_read_as_the_phase_of_the_same_name(phase: Phase) -> None:
     assert shown(status=phase.value).phase is phase
 
 
@@ -166,13 +166,13 @@ def test_the_words_of_the_field_are_known(phase: Phase) -> None:
         (True, "true"),
     ],
 )
-def test_any_other_word_is_no_phase_and_is_shown_cleaned(status: object, word: str) -> None:
+def test_an_unknown_status_has_phase_unknown_and_is_shown_sanitized(status: object, word: str) -> None:
     job = shown(status=status)
 
     assert (job.phase, job.provider_status) == (Phase.UNKNOWN, word)
 
 
-def test_a_field_that_is_left_out_is_unset_and_a_null_is_none() -> None:
+def test_a_missing_field_is_unset_and_a_null_field_is_read_as_null() -> None:
     fields = ("model", "fine_tuned_model", "created_at", "finished_at", "trained_tokens", "error")
     bare = shown()
     nulls = shown(**dict.fromkeys(fields))
@@ -182,12 +182,12 @@ def test_a_field_that_is_left_out_is_unset_and_a_null_is_none() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "1700000000", [], {}, 253_402_300_800, 1e300, float("nan"), 10**400])
-def test_a_time_that_no_job_can_have_is_none(value: object) -> None:
+def test_an_invalid_time_is_read_as_null(value: object) -> None:
     assert shown(created_at=value).created_at is None
 
 
 @pytest.mark.parametrize("value", [-1, True, 1.5, "5120", []])
-def test_a_count_that_is_none_is_none(value: object) -> None:
+def test_an_invalid_token_count_is_read_as_null(value: object) -> None:
     assert shown(trained_tokens=value).trained_tokens is None
 
 
@@ -203,7 +203,7 @@ def test_a_count_that_is_none_is_none(value: object) -> None:
         ({"code": 7, "message": "see https://x.example/a?token=t"}, JobError(message="see https://x.example/a")),
     ],
 )
-def test_an_error_is_one_only_if_it_says_something(value: object, error: JobError | None) -> None:
+def test_a_job_error_is_read_only_if_it_has_a_code_or_a_message(value: object, error: JobError | None) -> None:
     assert shown(error=value).error == error
 
 
@@ -217,7 +217,7 @@ FIELDS = ("status", "model", "created_at", "finished_at", "estimated_finish", "t
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING))
-def test_no_field_of_any_type_breaks_the_reading_or_ends_a_job(row: dict[str, Any]) -> None:
+def test_arbitrary_field_values_raise_no_error_and_do_not_end_a_job(row: dict[str, Any]) -> None:
     job = shown(**{"status": None, **row})
 
     assert job.phase not in TERMINAL or row["status"] == job.phase.value
@@ -226,7 +226,7 @@ def test_no_field_of_any_type_breaks_the_reading_or_ends_a_job(row: dict[str, An
 # --- events ---
 
 
-def test_events_are_read_with_the_same_tolerance() -> None:
+def test_invalid_event_fields_are_read_as_defaults() -> None:
     rows = [{"created_at": 1_700_000_000, "level": "warn", "message": "slow\n"}, {"created_at": "x"}, None]
     events = asyncio.run(jobs(CannedTransport([answer({"data": rows})])).list_events(REF, 5))
 

@@ -21,7 +21,7 @@ def wrong(text: str) -> list[str]:
     return [str(each) for each in parse_rules((HEAD + text).encode(), "operator.yaml").diagnostics]
 
 
-def test_the_example_is_valid_and_rules_what_it_says() -> None:
+def test_the_example_operator_file_is_valid_and_sets_its_rules() -> None:
     rules = parse_rules(EXAMPLE.read_bytes(), "example")
 
     assert rules.diagnostics == ()
@@ -34,7 +34,7 @@ def test_the_example_is_valid_and_rules_what_it_says() -> None:
     assert rules.spec.safety.credentials["/run/secrets/research-key"].max_cancels == 1
 
 
-def test_the_example_fits_the_schema_for_editors() -> None:
+def test_the_example_operator_file_matches_the_json_schema() -> None:
     schema = json.loads(json.dumps(json_schema({}, OPERATOR_KINDS)))
 
     jsonschema.validate(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), schema)
@@ -59,7 +59,7 @@ def test_the_example_fits_the_schema_for_editors() -> None:
         ("  safety: {maxCancels: -1}\n", "'-1' is not a whole number"),
     ],
 )
-def test_a_mistake_is_told_at_its_line_and_nothing_is_ruled(text: str, said: str) -> None:
+def test_a_mistake_is_reported_at_its_line_and_no_rule_applies(text: str, said: str) -> None:
     found = wrong(text)
 
     assert any(said in each for each in found), found
@@ -79,7 +79,7 @@ def test_a_mistake_is_told_at_its_line_and_nothing_is_ruled(text: str, said: str
         (HEAD + "  suspend: true\n  suspend: false\n", "suspend"),
     ],
 )
-def test_what_is_no_operators_file_rules_nothing(text: str, said: str) -> None:
+def test_an_invalid_operator_file_sets_no_rules(text: str, said: str) -> None:
     rules = parse_rules(text.encode(), "operator.yaml")
 
     assert any(said in str(each) for each in rules.diagnostics), rules.diagnostics
@@ -87,7 +87,7 @@ def test_what_is_no_operators_file_rules_nothing(text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["specs/operator.yaml", "specs/deep/er/operator.yaml", "status/operator.yaml"])
-def test_a_file_among_specs_or_statuses_is_refused(tmp_path: Path, where: str) -> None:
+def test_an_operator_file_among_specs_or_statuses_is_refused(tmp_path: Path, where: str) -> None:
     file = tmp_path / where
     file.parent.mkdir(parents=True)
     file.write_text(HEAD, encoding="utf-8")
@@ -96,7 +96,7 @@ def test_a_file_among_specs_or_statuses_is_refused(tmp_path: Path, where: str) -
         check_place(file, tmp_path / "specs", tmp_path / "status")
 
 
-def test_a_link_to_or_from_the_specs_is_refused(tmp_path: Path) -> None:
+def test_an_operator_file_linked_to_or_from_the_specs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "inner.yaml").write_text(HEAD, encoding="utf-8")
     (tmp_path / "outer.yaml").write_text(HEAD, encoding="utf-8")
@@ -110,7 +110,7 @@ def test_a_link_to_or_from_the_specs_is_refused(tmp_path: Path) -> None:
 
 
 def a_place(root: Path) -> Path:
-    """Make a file two directories below."""
+    """Create an operator file two directories below `root`."""
     file = root / "outer" / "home" / "operator.yaml"
     file.parent.mkdir(parents=True)
     file.write_text(HEAD, encoding="utf-8")
@@ -119,7 +119,9 @@ def a_place(root: Path) -> Path:
 
 @pytest.mark.parametrize("mode", [0o002, 0o020], ids=["everybody", "a group"])
 @pytest.mark.parametrize("above", [0, 1, 2], ids=["the file", "its directory", "the one above"])
-def test_a_file_that_other_users_can_write_or_replace_is_refused(tmp_path: Path, above: int, mode: int) -> None:
+def test_an_operator_file_that_other_users_can_write_or_replace_is_refused(
+    tmp_path: Path, above: int, mode: int
+) -> None:
     file = a_place(tmp_path)
     place = (file, *file.parents)[above]
     os.chown(place, -1, a_group_of_others())
@@ -129,7 +131,7 @@ def test_a_file_that_other_users_can_write_or_replace_is_refused(tmp_path: Path,
         check_place(file, tmp_path / "specs")
 
 
-def test_a_link_that_other_users_can_replace_is_refused(tmp_path: Path) -> None:
+def test_an_operator_file_behind_a_link_that_others_can_replace_is_refused(tmp_path: Path) -> None:
     file = a_place(tmp_path)
     shared = tmp_path / "shared"
     shared.mkdir()
@@ -141,7 +143,7 @@ def test_a_link_that_other_users_can_replace_is_refused(tmp_path: Path) -> None:
         check_place(shared / "operator.yaml", tmp_path / "specs")
 
 
-def test_a_directory_where_others_can_only_add_files_is_taken(tmp_path: Path) -> None:
+def test_an_operator_file_in_a_sticky_directory_is_accepted(tmp_path: Path) -> None:
     file = a_place(tmp_path)
     file.parent.chmod(0o1777)
 
@@ -149,7 +151,7 @@ def test_a_directory_where_others_can_only_add_files_is_taken(tmp_path: Path) ->
 
 
 def a_group_of_others() -> int:
-    """Return a group that is not of this user alone: one of root's, or none that this machine knows."""
+    """Return a group that this user does not belong to. Only root can run the tests that use it."""
     if os.geteuid() != 0:
         pytest.skip("only root gives a file to another group")
     return 65_533

@@ -1,4 +1,4 @@
-"""What the operator decides, by the product and by the operator of the tests: both answer alike."""
+"""The operator's decisions: the configured policy and the test operator give the same results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ WRITTEN = (None, "https://eu.example/v1/")
 
 
 def the_products() -> OperatorPolicy:
-    """Return what the product makes of this process's environment."""
+    """Return the policy that reconcile configures from the environment of this process."""
     return ConfiguredPolicy(Paths(Path("specs")), OperatorRules(), Trust.read(os.environ, {}))
 
 
 def answers(policy: OperatorPolicy, word: str, source: CredentialSource | None, written: str | None) -> list[object]:
-    """Return what a policy says of an account of this type, each question by itself."""
+    """Return the decisions of a policy for an account of this type, one for each question."""
     type_ = policy.provider_type(word)
     options = type_.options.model_construct()
     try:
@@ -44,7 +44,7 @@ def answers(policy: OperatorPolicy, word: str, source: CredentialSource | None, 
 @pytest.mark.parametrize("word", [word for word in NAMES if word in {"openai", "nebius", "azure-openai", "litellm"}])
 @pytest.mark.parametrize("source", SOURCES, ids=["the usual key", "a team's key", "the usual key by its name"])
 @pytest.mark.parametrize("written", WRITTEN, ids=["its own address", "an address that is written"])
-def test_the_operator_of_the_tests_answers_as_the_product_does(
+def test_the_test_operator_decides_as_the_configured_policy_does(
     word: str, source: CredentialSource | None, written: str | None
 ) -> None:
     ours, theirs = Operator(os.environ), the_products()
@@ -53,14 +53,14 @@ def test_the_operator_of_the_tests_answers_as_the_product_does(
     assert answers(ours, word, source, written) == answers(theirs, word, source, written)
 
 
-def test_an_operator_who_has_no_file_rules_nothing_and_paths_are_shown_below_the_specs() -> None:
+def test_no_rule_applies_without_an_operator_file() -> None:
     for policy in (Operator(os.environ), the_products()):
         assert (policy.named(), policy.ruled()) == ({}, ())
         assert policy.show("a.yaml") == "specs/a.yaml"
         assert policy.show_status("a.yaml") == "specs/status/a.yaml"
 
 
-def test_equal_secrets_have_equal_marks_and_no_secret_has_none() -> None:
+def test_equal_secrets_have_equal_marks_and_a_missing_secret_has_no_mark() -> None:
     operator = Operator({"OPENAI_API_KEY": "secret", "TEAM_KEY": "secret", "OTHER_KEY": "another"})
     type_ = load("openai")
     usual, team, other, absent = (

@@ -20,12 +20,12 @@ def left(*receipts: Receipt, phase: Phase = Phase.RUNNING, age: timedelta = HOUR
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=[where for _, where in EDGES])
-def test_an_open_request_outlives_its_spec_for_a_day(edge: timedelta, where: str) -> None:
+def test_an_open_request_of_a_deleted_spec_is_followed_for_a_day(edge: timedelta, where: str) -> None:
     assert has_recent_request(left(a_receipt(age=DAY + edge)), NOW) == (where == "just before")
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_a_status_without_an_open_request_is_not_looked_at_without_its_spec(outcome: Outcome) -> None:
+def test_a_deleted_spec_without_an_open_request_is_not_observed(outcome: Outcome) -> None:
     assert not has_recent_request(left(replace(ASKED, outcome=outcome)), NOW)
     assert not has_recent_request(left(), NOW)
 
@@ -37,7 +37,7 @@ def outlived(status: JobStatus, look: Observed | None, now: datetime = NOW) -> J
 
 
 @pytest.mark.parametrize("look", [a_look(Phase.RUNNING), a_look(Phase.CANCELLING), a_look(Phase.UNKNOWN), ABSENT, None])
-def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Observed | None) -> None:
+def test_a_deleted_spec_with_an_open_request_is_reconciling(look: Observed | None) -> None:
     status = outlived(left(ASKED), look)
 
     assert status.open_receipt == ASKED
@@ -49,7 +49,7 @@ def test_the_job_of_a_deleted_spec_is_looked_at_and_nothing_is_asked(look: Obser
 
 
 @pytest.mark.parametrize("phase", [Phase.CANCELLED, Phase.SUCCEEDED, Phase.FAILED])
-def test_a_look_that_shows_its_end_confirms_the_request_and_then_the_status_goes(phase: Phase) -> None:
+def test_an_observed_end_confirms_the_request_of_a_deleted_spec(phase: Phase) -> None:
     soon = replace(ASKED, requested_at=NOW - MINUTE)
     status = outlived(left(soon), a_look(phase))
 
@@ -59,7 +59,7 @@ def test_a_look_that_shows_its_end_confirms_the_request_and_then_the_status_goes
 
 
 @pytest.mark.parametrize(("finished_at", "phase"), [(UNSET, Phase.CANCELLING), (NOW, Phase.CANCELLED)])
-def test_where_cancelling_is_hidden_only_an_end_confirms_the_cancel(
+def test_a_cancel_is_confirmed_only_by_an_end_time_if_cancelling_is_hidden(
     finished_at: datetime | Unset, phase: Phase
 ) -> None:
     hides = Capabilities(confirms=False)
@@ -69,14 +69,14 @@ def test_where_cancelling_is_hidden_only_an_end_confirms_the_cancel(
     assert look.job.phase is phase
 
 
-def test_two_absences_confirm_an_accepted_cancel() -> None:
+def test_two_absences_confirm_an_accepted_cancel_of_a_deleted_spec() -> None:
     soon = replace(ASKED, requested_at=NOW - MINUTE)
     status = outlived(left(soon, phase=Phase.ABSENT, age=MINUTE), ABSENT)
 
     assert status.receipts[0].outcome is Outcome.GONE
 
 
-def test_looking_again_without_news_changes_nothing() -> None:
+def test_an_unchanged_observation_keeps_the_status_of_a_deleted_spec_unchanged() -> None:
     status = outlived(left(ASKED), a_look())
 
     assert orphan_status(status, a_look(), NOW + HOUR) == status
@@ -86,7 +86,7 @@ def test_looking_again_without_news_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("approved_by", "span"), [(None, HOUR), ("Approve-Cancels 4be1f0c", DAY)], ids=["nobody", "a commit"]
 )
-def test_what_the_guard_counts_stays_for_as_long_as_it_does(
+def test_a_status_is_kept_as_long_as_the_guard_counts_its_requests(
     edge: timedelta, where: str, approved_by: str | None, span: timedelta
 ) -> None:
     closed = a_receipt(age=span + edge, outcome=Outcome.CANCELLED, approved_by=approved_by)
@@ -103,14 +103,14 @@ def test_what_the_guard_counts_stays_for_as_long_as_it_does(
         assert orphan_status(status, None, NOW) == status
 
 
-def test_a_status_goes_with_its_spec_if_the_guard_counts_nothing_of_it() -> None:
+def test_a_status_without_guarded_requests_is_removed_with_its_spec() -> None:
     by_an_operator = a_receipt(age=MINUTE, outcome=Outcome.CANCELLED, approved_by="--allow-cancels 5")
 
     assert orphan_status(left(), None, NOW) is None
     assert orphan_status(left(by_an_operator), None, NOW) is None
 
 
-def test_an_end_that_was_known_and_is_left_out_of_a_look_is_still_an_end() -> None:
+def test_a_known_end_time_is_kept_if_an_observation_omits_it() -> None:
     hides = Capabilities(confirms=False)
     ended = a_past(a_subject(), Phase.CANCELLING, ASKED, finished_at=NOW)
     looks = [
@@ -120,7 +120,7 @@ def test_an_end_that_was_known_and_is_left_out_of_a_look_is_still_an_end() -> No
     assert [look.job and look.job.phase for look in looks] == [Phase.CANCELLED, Phase.CANCELLING]
 
 
-def test_what_the_guard_counts_is_told_as_one_more_transition() -> None:
+def test_a_status_kept_for_the_guard_records_the_deletion_in_its_history() -> None:
     closed = a_receipt(age=MINUTE, outcome=Outcome.CANCELLED)
     before = left(closed, phase=Phase.CANCELLED)
     status = outlived(before, None)

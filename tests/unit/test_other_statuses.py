@@ -1,4 +1,4 @@
-"""The statuses that no account works on in a pass: of blocked specs, of deleted specs, and of accounts."""
+"""The statuses that a pass writes without an account's worker: of blocked specs, deleted specs and accounts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def a_status_of(name: str) -> JobStatus:
     return replace(a_past(a_subject("observed")), name=name)
 
 
-def test_a_spec_that_cannot_be_acted_on_gets_a_status_that_says_why() -> None:
+def test_a_blocked_spec_gets_a_status_with_the_reason() -> None:
     world = with_a_broken_spec()
     others = written(controlled(world))
     (status,) = world.statuses.jobs.values()
@@ -76,7 +76,7 @@ def test_a_spec_that_cannot_be_acted_on_gets_a_status_that_says_why() -> None:
     assert others.errors == ()
 
 
-def test_what_was_known_of_the_job_of_a_blocked_spec_stays() -> None:
+def test_the_status_of_a_blocked_spec_keeps_the_known_phase_of_its_job() -> None:
     world = with_a_broken_spec()
     world.statuses = Statuses.of(replace(a_status_of("code"), source="code.yaml"))
     written(controlled(world))
@@ -85,7 +85,7 @@ def test_what_was_known_of_the_job_of_a_blocked_spec_stays() -> None:
     assert (status.ready.reason, status.phase) == (Reason.INVALID_SPEC, Phase.RUNNING)
 
 
-def test_a_dry_run_tells_of_blocked_specs_and_writes_and_removes_nothing() -> None:
+def test_a_dry_run_reports_blocked_specs_and_changes_no_status() -> None:
     world = with_a_broken_spec()
     gone = a_status_of("gone")
     world.statuses = Statuses.of(gone)
@@ -96,7 +96,7 @@ def test_a_dry_run_tells_of_blocked_specs_and_writes_and_removes_nothing() -> No
     assert list(world.statuses.jobs.values()) == [gone]
 
 
-def test_a_status_that_an_account_is_at_work_on_is_left_to_it() -> None:
+def test_a_status_that_a_running_account_worker_owns_is_not_changed() -> None:
     world, memory = with_a_broken_spec(), PassMemory()
     world.statuses = Statuses.of(a_status_of("gone"))
 
@@ -115,7 +115,7 @@ async def forever() -> AccountOutcome:
     raise AssertionError
 
 
-def test_two_specs_of_one_name_have_one_status_which_stays_that_of_the_job_that_is_known() -> None:
+def test_the_status_of_two_specs_with_one_name_keeps_the_known_job() -> None:
     other, code = a_spec("code", jobId="ftjob-other"), a_spec("code")
     world = a_world(an_account())
     world.specs.revision = Snapshot(jobs=(located(other, "later.yaml"), located(code, "code.yaml")))
@@ -126,7 +126,7 @@ def test_two_specs_of_one_name_have_one_status_which_stays_that_of_the_job_that_
     assert (status.source, status.phase, status.ready.reason) == ("code.yaml", Phase.RUNNING, Reason.DUPLICATE_JOB)
 
 
-def test_a_spec_that_may_not_name_its_account_takes_no_status_from_a_spec_of_its_name_that_may() -> None:
+def test_a_blocked_spec_writes_no_status_under_the_name_of_an_allowed_spec() -> None:
     chat = a_spec("chat", provider="research")
     world = a_world(an_account(), providers=(located(a_provider(allowedPaths=["bots.yaml"])),))
     world.specs.revision = replace(
@@ -138,7 +138,7 @@ def test_a_spec_that_may_not_name_its_account_takes_no_status_from_a_spec_of_its
     assert world.statuses.jobs == {}
 
 
-def test_the_statuses_of_deleted_specs_go() -> None:
+def test_the_statuses_of_deleted_specs_are_removed() -> None:
     world = a_world(an_account("ftjob-chat"), *named_specs("chat"))
     world.statuses = Statuses.of(a_status_of("gone"))
     others = written(controlled(world))
@@ -147,7 +147,7 @@ def test_the_statuses_of_deleted_specs_go() -> None:
     assert world.statuses.jobs == {}
 
 
-def test_under_a_filter_nothing_is_removed() -> None:
+def test_a_run_with_a_filter_removes_no_status() -> None:
     world = a_world(an_account("ftjob-chat"), *named_specs("chat"))
     world.statuses = Statuses.of(a_status_of("gone"), a_status_of("chat"), discarded=("old.yaml",))
     others = written(controlled(world), is_selected=lambda _: True)
@@ -157,7 +157,7 @@ def test_under_a_filter_nothing_is_removed() -> None:
     assert world.statuses.discarded == ("old.yaml",)
 
 
-def test_files_that_count_as_no_status_go_once_every_spec_has_one() -> None:
+def test_discarded_status_files_are_removed_once_every_spec_has_a_status() -> None:
     world = a_world(an_account("ftjob-chat"), *named_specs("chat"))
     world.statuses = Statuses.of(a_status_of("chat"), discarded=("old.yaml",))
     others = written(controlled(world))
@@ -166,7 +166,7 @@ def test_files_that_count_as_no_status_go_once_every_spec_has_one() -> None:
     assert world.statuses.discarded == ()
 
 
-def test_files_that_count_as_no_status_stay_while_the_revision_is_not_trusted() -> None:
+def test_discarded_status_files_are_kept_while_the_revision_is_not_trusted() -> None:
     world = a_world(an_account("ftjob-chat"), *named_specs("chat"), why_not_trusted="the branch was rewound")
     world.statuses = Statuses.of(a_status_of("chat"), discarded=("old.yaml",))
 
@@ -175,7 +175,7 @@ def test_files_that_count_as_no_status_stay_while_the_revision_is_not_trusted() 
 
 
 def away() -> AccountOutcome:
-    """Return what came of an account that shows nothing."""
+    """Return the outcome of an account that could not be observed."""
     return AccountOutcome(
         a_target(), "openai", AccountPlan(ACCOUNT, (a_case(a_spec(), unobserved=AWAY),), AWAY, (), ())
     )
@@ -188,14 +188,14 @@ def test_an_account_that_cannot_be_observed_gets_a_status() -> None:
     assert [each.reason for each in world.statuses.providers.values()] == [Reason.AUTHENTICATION_FAILED]
 
 
-def test_nothing_is_told_of_an_account_once_somebody_wants_to_stop() -> None:
+def test_a_stopping_run_writes_no_account_status() -> None:
     world = a_world(an_account(), a_spec())
     written(controlled(world, is_stopping=lambda: True), away())
 
     assert world.statuses.providers == {}
 
 
-def test_what_is_told_of_an_account_goes_with_its_last_spec() -> None:
+def test_the_status_of_an_account_is_removed_with_its_last_spec() -> None:
     world = a_world(an_account(), a_spec())
     written(controlled(world), away())
     world.specs.revision = a_world(an_account(), a_spec(provider="nobody")).specs.revision
@@ -204,7 +204,7 @@ def test_what_is_told_of_an_account_goes_with_its_last_spec() -> None:
     assert world.statuses.providers == {}
 
 
-def test_each_status_that_cannot_be_written_is_an_error() -> None:
+def test_each_status_that_cannot_be_written_or_removed_is_an_error() -> None:
     world = with_a_broken_spec()
     full = OSError(28, "No space left on device")
     world.statuses = PickyStatuses.of(a_status_of("gone"), refuse=lambda _: full)

@@ -31,7 +31,7 @@ def seal(body: bytes) -> bytes:
 
 
 def forge(file: Path) -> None:
-    """Let the cache say something else of a text, and seal it: whoever believes that, has not parsed."""
+    """Change a cached result and seal the file again. A reader that returns it has not parsed the text."""
     body = file.read_bytes()[:-64].replace(b"cancelled", b"forged")
     file.write_bytes(body + seal(body))
 
@@ -41,13 +41,13 @@ def said(file: Path) -> object:
 
 
 @pytest.mark.parametrize("text", [TEXT, "", "# nothing\n", "--- ~\n--- text\n", "a: \u2028 \U0001f600\n"])
-def test_what_is_remembered_is_what_parsing_gives(tmp_path: Path, text: str) -> None:
+def test_a_cached_result_equals_a_fresh_parse(tmp_path: Path, text: str) -> None:
     kept(tmp_path / "parsed", text)
 
     assert opened(tmp_path / "parsed")(text) == parse(text)
 
 
-def test_a_text_that_was_parsed_before_is_not_parsed_again(tmp_path: Path) -> None:
+def test_a_cached_text_is_not_parsed_again(tmp_path: Path) -> None:
     kept(tmp_path / "parsed", TOLD)
     forge(tmp_path / "parsed")
 
@@ -77,7 +77,7 @@ def _be_gone(file: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_tear, _alter, _be_another_reader, _be_somebody_elses, _be_gone])
-def test_a_cache_that_cannot_be_trusted_counts_as_nothing(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+def test_a_damaged_or_foreign_cache_is_ignored(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     file = tmp_path / "parsed"
     kept(file, TOLD)
     forge(file)
@@ -87,7 +87,7 @@ def test_a_cache_that_cannot_be_trusted_counts_as_nothing(tmp_path: Path, harm: 
     assert said(file) == "cancelled"
 
 
-def test_what_has_something_wrong_with_it_is_told_anew_each_time(tmp_path: Path) -> None:
+def test_the_problems_of_a_text_are_reported_on_every_read(tmp_path: Path) -> None:
     twice = "a: 1\na: 2\n"
     kept(tmp_path / "parsed", twice)
 
@@ -96,7 +96,7 @@ def test_what_has_something_wrong_with_it_is_told_anew_each_time(tmp_path: Path)
         opened(tmp_path / "parsed")("a: [")
 
 
-def test_what_nobody_asks_for_any_more_is_forgotten(tmp_path: Path) -> None:
+def test_a_text_that_is_no_longer_used_is_removed_from_the_cache(tmp_path: Path) -> None:
     file = tmp_path / "parsed"
     kept(file, TEXT, TOLD)
     kept(file, TEXT)
@@ -104,7 +104,7 @@ def test_what_nobody_asks_for_any_more_is_forgotten(tmp_path: Path) -> None:
     assert b"cancelled" not in file.read_bytes()
 
 
-def test_without_news_the_file_is_left_alone(tmp_path: Path) -> None:
+def test_an_unchanged_cache_is_not_written_again(tmp_path: Path) -> None:
     file = tmp_path / "parsed"
     kept(file, TEXT)
     before = file.stat().st_mtime_ns
@@ -114,7 +114,7 @@ def test_without_news_the_file_is_left_alone(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
 
 
-def test_one_that_is_not_kept_answers_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_cache_that_is_not_kept_returns_each_entry_once_and_writes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "parsed"
     kept(file, TOLD)
     forge(file)
@@ -128,7 +128,7 @@ def test_one_that_is_not_kept_answers_and_writes_nothing(tmp_path: Path) -> None
     assert file.read_bytes() == before
 
 
-def test_without_lines_there_are_none(tmp_path: Path) -> None:
+def test_a_cache_without_lines_returns_no_line_numbers(tmp_path: Path) -> None:
     file = tmp_path / "parsed"
     cache = opened(file, has_lines=False)
     cache(TOLD)
@@ -137,7 +137,7 @@ def test_without_lines_there_are_none(tmp_path: Path) -> None:
     assert opened(file, has_lines=False)(TOLD)[0].lines == {}
 
 
-def test_a_disk_that_refuses_is_no_error(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_saved_raises_no_error(tmp_path: Path) -> None:
     (tmp_path / "missing").write_text("a file in its place", encoding="utf-8")
 
     cache = opened(tmp_path / "missing" / "parsed")

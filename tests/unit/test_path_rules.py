@@ -14,7 +14,7 @@ from tests.support.in_memory_operator import Operator
 from tests.support.spec_revisions import NOBODY, account_of
 
 
-def test_a_file_outside_the_allowed_paths_is_refused_under_every_name_of_the_account() -> None:
+def test_a_file_outside_the_allowed_paths_is_refused_under_any_account_name() -> None:
     kept = located(a_provider("kept", allowedPaths=["team/**"]))
     outside = [located(a_spec(provider=name), "elsewhere.yaml") for name in ("kept", "openai")]
     inside = located(a_spec(provider="openai"), "team/a.yaml")
@@ -35,7 +35,7 @@ def test_a_file_outside_the_allowed_paths_is_refused_under_every_name_of_the_acc
     assert resolver.refusal(inside, account_of(resolver.of("openai"))) is None
 
 
-def test_the_operators_file_says_which_files_may_use_a_secret_whatever_variable_they_name() -> None:
+def test_an_operator_rule_applies_to_a_secret_under_any_variable_name() -> None:
     operator = Operator({"OPENAI_API_KEY": "secret", "A_KEY": "secret"}, paths=(("A_KEY", None, ("team/**",)),))
     spec = located(a_spec(provider="openai"), "elsewhere.yaml")
     resolver = AccountResolver(Snapshot(jobs=(spec,)), operator)
@@ -51,7 +51,7 @@ def test_the_operators_file_says_which_files_may_use_a_secret_whatever_variable_
 SCOPE = CredentialScope("api.openai.com:443", "KEY")
 
 
-def test_a_file_must_be_within_the_paths_of_every_document_that_uses_the_same_credential_there() -> None:
+def test_a_file_must_match_the_allowed_paths_of_every_provider_with_that_credential() -> None:
     rules = PathRules([(SCOPE, AllowedPaths(name, ACCOUNT, (f"{name}/**", "both/**"))) for name in ("a", "b")])
 
     assert rules.objection("both/x.yaml", "openai", ACCOUNT, SCOPE) is None
@@ -59,14 +59,14 @@ def test_a_file_must_be_within_the_paths_of_every_document_that_uses_the_same_cr
     assert rules.objection("b/x.yaml", "openai", ACCOUNT, SCOPE) is not None
 
 
-def test_a_document_says_nothing_of_another_credential_or_another_host() -> None:
+def test_allowed_paths_do_not_apply_to_another_credential_or_host() -> None:
     rules = PathRules([(SCOPE, AllowedPaths("a", ACCOUNT, ("a/**",)))])
     others = [CredentialScope(SCOPE.host, "OTHER"), CredentialScope("eu.example:443", SCOPE.credential)]
 
     assert [rules.objection("x.yaml", "a", ACCOUNT, each) for each in others] == [None, None]
 
 
-def test_who_reaches_the_same_credential_by_another_account_is_told_what_the_two_share() -> None:
+def test_the_refusal_names_the_credential_shared_with_another_account() -> None:
     rules = PathRules([(SCOPE, AllowedPaths("research", ACCOUNT, ("a/**",)))])
     other = Account("openai", "https://api.openai.com/v2")
 
@@ -76,7 +76,7 @@ def test_who_reaches_the_same_credential_by_another_account_is_told_what_the_two
     )
 
 
-def test_all_that_is_said_of_a_credential_and_its_host_is_what_its_specs_depend_on() -> None:
+def test_the_rules_of_a_credential_include_operator_rules_and_allowed_paths() -> None:
     everywhere, here = Ruling("KEY", None, ("b/**",)), Ruling("KEY", SCOPE.host, ("c/**",))
     allowance = AllowedPaths("research", ACCOUNT, ("a/**",))
     rules = PathRules([(SCOPE, allowance)], [everywhere, here, Ruling("OTHER", None, ())])
@@ -96,7 +96,7 @@ def objection(file: str, provider: str, *rulings: Ruling, allowed: str | None = 
     return PathRules(documents, rulings).objection(file, provider, ACCOUNT, SCOPE)
 
 
-def test_what_the_operator_rules_beats_what_documents_allow() -> None:
+def test_an_operator_rule_takes_precedence_over_allowed_paths() -> None:
     ruling = Ruling("KEY", None, ("research/**",))
 
     assert objection("research/a.yaml", "openai", ruling, allowed="elsewhere/**") is None
@@ -104,14 +104,14 @@ def test_what_the_operator_rules_beats_what_documents_allow() -> None:
     assert objection("research/a.yaml", "openai", allowed="elsewhere/**") is not None
 
 
-def test_a_document_may_narrow_what_names_it_and_nothing_else() -> None:
+def test_allowed_paths_narrow_an_operator_rule_only_for_their_own_provider() -> None:
     ruling = Ruling("KEY", None, ("research/**",))
 
     assert objection("research/b/x.yaml", "research", ruling, allowed="research/a/**") is not None
     assert objection("research/b/x.yaml", "openai", ruling, allowed="research/a/**") is None
 
 
-def test_a_credential_that_is_ruled_is_for_the_hosts_that_are_named_alone() -> None:
+def test_an_operator_rule_limits_a_credential_to_the_named_hosts() -> None:
     here = Ruling("KEY", "api.openai.com:443", ("a/**",))
     there = Ruling("KEY", "eu.api.openai.com:443", ("b/**",))
     other = Ruling("OTHER", None, ("c/**",))
