@@ -1,4 +1,4 @@
-"""How fast an account is asked: as fast as it answers well, and seldom faster. Time is a number."""
+"""How the request rate of an account adapts to what its provider allows. Time is a number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITTEN = Rate(requests_per_second=2, burst=5, concurrency=4)
 
 
 def answer_well(pace: Pace, now: float, times: int, *, every_s: float = 1.0) -> float:
-    """Give a pace so many good answers to requests that waited. Returns the time after them."""
+    """Report this many successful responses to requests that waited, and return the time after them."""
     for _ in range(times):
         now += every_s
         pace.succeeded(now, has_waited=True)
@@ -34,7 +34,7 @@ def answer_well(pace: Pace, now: float, times: int, *, every_s: float = 1.0) -> 
 
 
 def ask_always(pace: Pace, provider: LimitedProvider, from_s: float, until_s: float, paused_until: float = 0) -> float:
-    """Want more than the provider allows for a while. Returns until when the provider wants to be left alone."""
+    """Send more requests than the provider allows, and return the end of the pause that it requested."""
     numbers, now, under_way, has_waited = count(), from_s, 0, False
     events: list[tuple[float, int, float, bool, bool]] = []
     answers: dict[int, Answer] = {}
@@ -70,10 +70,10 @@ def ask_always(pace: Pace, provider: LimitedProvider, from_s: float, until_s: fl
 
 @pytest.mark.parametrize("hint", Hint)
 @pytest.mark.parametrize("allowed", [0.5, 2, 10, 100])
-def test_a_provider_is_asked_as_fast_as_it_allows(
+def test_the_pace_reaches_most_of_the_rate_that_the_provider_allows(
     hint: Hint, allowed: float, record_property: Record, pytestconfig: pytest.Config
 ) -> None:
-    """For ten minutes, but a fast provider only so long with `--long`."""
+    """Run for ten minutes. A fast provider runs that long only with `--long`, and otherwise for one minute."""
     provider = LimitedProvider(allowed, hint)
     lasts_s = TEN_MINUTES_S if allowed <= 2 or pytestconfig.getoption("long") else 60.0
     ask_always(Pace(ADAPTIVE, 0.0), provider, 0.0, lasts_s)
@@ -88,7 +88,7 @@ def test_a_provider_is_asked_as_fast_as_it_allows(
 
 
 @pytest.mark.parametrize("hint", Hint)
-def test_a_limit_that_changes_is_found_again(hint: Hint, record_property: Record) -> None:
+def test_the_pace_adapts_to_a_changed_provider_limit(hint: Hint, record_property: Record) -> None:
     pace, provider, now, paused_until, parts = Pace(ADAPTIVE, 0.0), LimitedProvider(2.0, hint), 0.0, 0.0, []
     for allowed in (2, 40, 2):
         provider.per_second = allowed
@@ -107,14 +107,14 @@ def test_a_limit_that_changes_is_found_again(hint: Hint, record_property: Record
     assert provider.refused_part <= 0.1
 
 
-def test_an_account_without_a_written_limit_begins_with_ten_a_second_and_eight_at_once() -> None:
+def test_without_a_rate_limit_the_pace_starts_at_ten_per_second_and_eight_at_once() -> None:
     pace = Pace(ADAPTIVE, 0.0)
 
     assert (pace.per_second(0), pace.at_once) == (10, 8)
     assert pace.limited_by(0) is LimitedBy.NOTHING
 
 
-def test_the_pace_grows_without_a_fixed_ceiling_while_the_answers_are_good() -> None:
+def test_the_pace_grows_without_a_fixed_ceiling_while_responses_succeed() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     now = answer_well(pace, 0.0, 1000, every_s=0.01)
 
@@ -122,7 +122,7 @@ def test_the_pace_grows_without_a_fixed_ceiling_while_the_answers_are_good() -> 
     assert pace.at_once == 64
 
 
-def test_an_account_that_is_asked_little_proves_nothing() -> None:
+def test_responses_to_requests_that_did_not_wait_do_not_raise_the_pace() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     for second in range(1000):
         pace.succeeded(float(second), has_waited=False)
@@ -130,7 +130,7 @@ def test_an_account_that_is_asked_little_proves_nothing() -> None:
     assert pace.per_second(1000) == 10
 
 
-def test_a_written_limit_is_a_ceiling_and_is_not_exceeded_after_a_refusal_either() -> None:
+def test_a_configured_rate_limit_is_not_exceeded_even_after_throttling() -> None:
     pace = Pace(WRITTEN, 0.0)
     now = answer_well(pace, 0.0, 1000)
     before = pace.per_second(now)
@@ -142,7 +142,7 @@ def test_a_written_limit_is_a_ceiling_and_is_not_exceeded_after_a_refusal_either
     assert pace.limited_by(now) is LimitedBy.CEILING or pace.limited_by(now) is LimitedBy.THROTTLING
 
 
-def test_refusals_of_requests_that_were_under_way_together_halve_the_pace_once() -> None:
+def test_throttled_responses_to_concurrent_requests_halve_the_pace_once() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     for _ in range(8):
         pace.throttled(1.1, 1.0)
@@ -153,7 +153,7 @@ def test_refusals_of_requests_that_were_under_way_together_halve_the_pace_once()
     assert pace.limited_by(2.0) is LimitedBy.THROTTLING
 
 
-def test_a_refused_account_is_not_asked_in_bursts() -> None:
+def test_the_burst_of_a_throttled_account_is_limited() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     pace.throttled(1.0, 1.0)
     sent = 0
@@ -164,7 +164,7 @@ def test_a_refused_account_is_not_asked_in_bursts() -> None:
     assert sent == max(1, int(10 * BURST_S))
 
 
-def test_after_a_refusal_the_pace_returns_quickly_to_near_the_limit_and_then_creeps() -> None:
+def test_after_throttling_the_pace_recovers_quickly_to_near_the_limit_and_then_slowly() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     answer_well(pace, 0.0, 1)
     pace.throttled(10.0, 10.0)
@@ -177,7 +177,7 @@ def test_after_a_refusal_the_pace_returns_quickly_to_near_the_limit_and_then_cre
     assert pace.per_second(later) < 1.1 * at_most
 
 
-def test_a_provider_that_refuses_everything_is_asked_once_a_minute_and_comes_back_soon() -> None:
+def test_permanent_throttling_slows_the_pace_to_its_minimum_and_success_restores_it() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     answer_well(pace, 0.0, 1)
     for minute in range(100):
@@ -189,7 +189,7 @@ def test_a_provider_that_refuses_everything_is_asked_once_a_minute_and_comes_bac
     assert pace.per_second(now) >= 4, "nine answers bring it back to half of what was good"
 
 
-def test_what_the_provider_says_it_allows_is_where_the_pace_returns_to() -> None:
+def test_the_pace_recovers_to_the_rate_that_the_provider_reports() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     pace.throttled(1.0, 1.0, allowed_per_second=2.0)
     now = answer_well(pace, 1.0, 10)
@@ -208,7 +208,7 @@ def test_the_last_requests_of_a_long_window_are_spread_over_it() -> None:
     assert pace.per_second(3.0) == 10
 
 
-def test_a_short_window_and_one_with_many_requests_left_slow_nothing_down() -> None:
+def test_a_short_window_or_one_with_many_requests_left_does_not_slow_the_pace() -> None:
     pace = Pace(ADAPTIVE, 0.0)
     pace.window(0.0, remaining=1, reset_s=1.0)
     pace.window(0.0, remaining=LOW + 1, reset_s=3600.0)
@@ -231,8 +231,8 @@ RATES = st.builds(
 
 
 @given(rate=RATES, moments=MOMENTS)
-def test_whatever_is_answered_a_pace_keeps_its_bounds(rate: Rate, moments: list[tuple[float, str]]) -> None:
-    """The pace lies between once a minute and its ceiling, and no more is sent than the burst and the pace allow."""
+def test_the_pace_stays_within_its_bounds_for_any_responses(rate: Rate, moments: list[tuple[float, str]]) -> None:
+    """The pace stays between its minimum and its ceiling, and no more is sent than the burst and the pace allow."""
     pace, now, sent, allowed = Pace(rate, 0.0), 0.0, 0, float(rate.burst)
     ceiling = rate.requests_per_second_max or rate.requests_per_second
     for gap_s, what in moments:

@@ -1,4 +1,4 @@
-"""What an answer says about the request rate, in the words of each kind of provider."""
+"""What a response reports about the request rate, in the format of each kind of provider."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AT = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
         (529, {}, b'{"type": "error", "error": {"type": "overloaded_error"}}'),
     ],
 )
-def test_a_provider_refuses_for_the_rate(status: int, headers: dict[str, str], body: bytes) -> None:
+def test_a_throttled_response_is_recognized(status: int, headers: dict[str, str], body: bytes) -> None:
     assert is_throttled(status, headers, body)
 
 
@@ -46,7 +46,7 @@ def test_a_provider_refuses_for_the_rate(status: int, headers: dict[str, str], b
         (503, {}, b"upstream connect error"),
     ],
 )
-def test_other_answers_say_nothing_about_the_rate(status: int, headers: dict[str, str], body: bytes) -> None:
+def test_other_responses_are_not_recognized_as_throttled(status: int, headers: dict[str, str], body: bytes) -> None:
     assert not is_throttled(status, headers, body)
 
 
@@ -73,7 +73,9 @@ def test_other_answers_say_nothing_about_the_rate(status: int, headers: dict[str
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "99999h"}, 0, RETRY_AFTER_MAX_S),
     ],
 )
-def test_headers_tell_how_many_requests_are_left(headers: dict[str, str], remaining: int, reset_s: float) -> None:
+def test_headers_report_the_remaining_requests_and_the_reset_time(
+    headers: dict[str, str], remaining: int, reset_s: float
+) -> None:
     signal = rate_signal(200, headers, b"", AT)
 
     assert signal.remaining == remaining
@@ -89,7 +91,7 @@ def test_headers_tell_how_many_requests_are_left(headers: dict[str, str], remain
         ("q=1;w=0", None),
     ],
 )
-def test_a_policy_tells_the_rate_that_is_allowed(policy: str, per_second: float | None) -> None:
+def test_a_policy_header_reports_the_allowed_rate(policy: str, per_second: float | None) -> None:
     assert rate_signal(200, {"ratelimit-policy": policy}, b"", AT).allowed_per_second == per_second
 
 
@@ -105,7 +107,7 @@ def test_a_policy_tells_the_rate_that_is_allowed(policy: str, per_second: float 
         {"ratelimit": "unlimited"},
     ],
 )
-def test_headers_that_cannot_be_understood_say_nothing(headers: dict[str, str]) -> None:
+def test_invalid_or_incomplete_rate_headers_are_ignored(headers: dict[str, str]) -> None:
     assert rate_signal(200, headers, b"", AT) == RateSignal()
 
 
@@ -118,7 +120,9 @@ WORDS = st.text('0123456789.;=,rtwqhms "-:eE', max_size=40)
     body=st.binary(max_size=60),
     at=st.none() | st.just(AT),
 )
-def test_any_answer_is_read_without_an_error(status: int, values: list[str], body: bytes, at: datetime | None) -> None:
+def test_any_response_is_parsed_without_an_error(
+    status: int, values: list[str], body: bytes, at: datetime | None
+) -> None:
     names = ["ratelimit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"]
     names += ["x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"]
     signal = rate_signal(status, dict(zip(names, values, strict=True)), body, at)

@@ -1,6 +1,6 @@
-"""How an account keeps to what its provider allows, and in which order requests get their turn.
+"""How the throttle adapts to the rate that a provider allows, and in which order it sends requests.
 
-Time is virtual. The figures go on record.
+Time is virtual. The measured figures are recorded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Record = Callable[[str, object], None]
 
 
 async def ask(gate: Throttle, provider: LimitedProvider) -> None:
-    """Send one request as the transport does, and tell the throttle what came back."""
+    """Send one request as the transport does, and report the response to the throttle."""
     clock = asyncio.get_running_loop().time
     async with gate.acquire() as permit:
         await asyncio.sleep(LATENCY_S / 2)
@@ -42,7 +42,7 @@ async def ask(gate: Throttle, provider: LimitedProvider) -> None:
 
 
 async def ask_until(gate: Throttle, provider: LimitedProvider, until_s: float) -> None:
-    """Want as much as the throttle lets pass, from as many callers as it may need."""
+    """Send as many requests as the throttle permits, from 40 concurrent callers."""
     clock = asyncio.get_running_loop().time
 
     async def caller() -> None:
@@ -63,10 +63,10 @@ async def answer(gate: Throttle, signal: RateSignal, *, after_s: float = 0.0) ->
 
 @pytest.mark.parametrize("hint", Hint)
 @pytest.mark.parametrize(("allowed", "lasts_s"), [(2, 120.0), (100, 6.0)])
-def test_requests_that_wait_are_sent_as_fast_as_the_provider_allows(
+def test_queued_requests_use_most_of_the_rate_that_the_provider_allows(
     hint: Hint, allowed: float, lasts_s: float, record_property: Record
 ) -> None:
-    """`test_pace.py` asks for ten minutes; here the queue and the slots take part."""
+    """`test_pace.py` measures the pace alone, for up to ten minutes. This test includes the queue and the slots."""
     provider = LimitedProvider(allowed, hint)
     in_virtual_time(lambda: ask_until(Throttle(ADAPTIVE), provider, lasts_s))
     record_property(
@@ -79,7 +79,7 @@ def test_requests_that_wait_are_sent_as_fast_as_the_provider_allows(
 
 
 @pytest.mark.parametrize("hint", Hint)
-def test_an_account_that_is_asked_now_and_then_is_seldom_refused(hint: Hint, record_property: Record) -> None:
+def test_a_rarely_used_account_gets_few_throttled_responses(hint: Hint, record_property: Record) -> None:
     provider = LimitedProvider(2.0, hint)
 
     async def main() -> None:
@@ -102,7 +102,7 @@ def test_an_account_that_is_asked_now_and_then_is_seldom_refused(hint: Hint, rec
     assert provider.refused_part <= 0.1
 
 
-def test_refusals_for_the_rate_never_open_the_circuit() -> None:
+def test_throttled_responses_never_open_the_circuit() -> None:
     async def main() -> None:
         gate = Throttle(Rate(requests_per_second=1000, burst=1000, concurrency=64))
         async with asyncio.TaskGroup() as group:
@@ -115,7 +115,7 @@ def test_refusals_for_the_rate_never_open_the_circuit() -> None:
     in_virtual_time(main)
 
 
-def test_a_provider_that_refuses_everything_is_left_alone_longer_and_longer_and_says_so() -> None:
+def test_permanent_throttling_slows_requests_to_one_per_minute() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate, moments, pauses, delivered = Throttle(ADAPTIVE), [], [], set()
@@ -136,7 +136,7 @@ def test_a_provider_that_refuses_everything_is_left_alone_longer_and_longer_and_
     in_virtual_time(main)
 
 
-def test_a_short_pause_is_waited_for_and_a_long_one_is_refused_at_once() -> None:
+def test_a_request_waits_for_a_short_pause_and_is_rejected_during_a_long_one() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate = Throttle(ADAPTIVE)
@@ -154,7 +154,7 @@ def test_a_short_pause_is_waited_for_and_a_long_one_is_refused_at_once() -> None
     in_virtual_time(main)
 
 
-def test_where_no_request_is_left_the_account_waits_for_the_next_window() -> None:
+def test_after_the_last_request_of_a_window_the_account_waits_for_the_next_one() -> None:
     async def main() -> None:
         gate = Throttle(ADAPTIVE)
         await answer(gate, RateSignal(remaining=0, reset_s=30.0))
@@ -176,7 +176,7 @@ def test_where_no_request_is_left_the_account_waits_for_the_next_window() -> Non
     in_virtual_time(main)
 
 
-def test_a_change_overtakes_the_looks_that_wait() -> None:
+def test_a_change_request_is_sent_before_queued_reads() -> None:
     async def main() -> None:
         gate, order = Throttle(SLOWLY), []
 
@@ -198,7 +198,7 @@ def test_a_change_overtakes_the_looks_that_wait() -> None:
     in_virtual_time(main)
 
 
-def test_the_repeat_of_a_request_that_holds_the_only_slot_goes_before_all_others() -> None:
+def test_the_repeat_of_a_request_is_sent_before_queued_requests() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate = Throttle(SLOWLY)
@@ -215,7 +215,7 @@ def test_the_repeat_of_a_request_that_holds_the_only_slot_goes_before_all_others
     in_virtual_time(main)
 
 
-def test_a_request_that_is_given_up_while_it_waits_holds_no_turn_and_no_slot() -> None:
+def test_a_queued_request_that_is_cancelled_uses_no_rate_and_no_slot() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         gate = Throttle(SLOWLY)
@@ -233,7 +233,7 @@ def test_a_request_that_is_given_up_while_it_waits_holds_no_turn_and_no_slot() -
     in_virtual_time(main)
 
 
-def test_a_change_that_is_taken_back_at_its_turn_gives_the_slot_back() -> None:
+def test_a_superseded_change_releases_its_slot() -> None:
     async def main() -> None:
         gate = Throttle(SLOWLY)
         with abort_unless(lambda: False), pytest.raises(SupersededError):

@@ -79,7 +79,7 @@ def test_a_queued_request_is_rejected_if_the_provider_requests_a_pause() -> None
 
 
 def refusing(times: int, status: int = 429, body: bytes = b"", headers: tuple[tuple[bytes, bytes], ...] = ()) -> App:
-    """Return an application that refuses the first requests, and then answers."""
+    """Return an application that rejects this many requests, and then responds with 200."""
     calls = 0
 
     async def answer(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -103,7 +103,7 @@ def refusing(times: int, status: int = 429, body: bytes = b"", headers: tuple[tu
         ("POST", 400, b'{"__type": "ThrottlingException"}'),
     ],
 )
-def test_a_look_that_is_refused_for_the_rate_is_sent_again_more_slowly(method: str, status: int, body: bytes) -> None:
+def test_a_throttled_request_that_changes_no_job_is_sent_again(method: str, status: int, body: bytes) -> None:
     async def main() -> None:
         transport = in_process(refusing(2, status, body))
         answer = await transport.send(method, "/jobs")
@@ -114,7 +114,7 @@ def test_a_look_that_is_refused_for_the_rate_is_sent_again_more_slowly(method: s
     in_virtual_time(main)
 
 
-def test_a_look_waits_for_a_short_retry_after_and_is_sent_again() -> None:
+def test_a_throttled_read_is_sent_again_after_a_short_retry_after() -> None:
     async def main() -> None:
         transport = in_process(refusing(1, headers=((b"retry-after", b"3"),)))
         answer = await transport.send("GET", "/jobs")
@@ -125,7 +125,7 @@ def test_a_look_waits_for_a_short_retry_after_and_is_sent_again() -> None:
     in_virtual_time(main)
 
 
-def test_a_look_that_is_always_refused_is_given_up() -> None:
+def test_a_read_that_is_throttled_every_time_returns_its_last_response() -> None:
     async def main() -> None:
         transport = in_process(refusing(1000))
         answer = await transport.send("GET", "/jobs")
@@ -137,7 +137,7 @@ def test_a_look_that_is_always_refused_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 429), ("GET", 429), ("POST", 529)])
-def test_a_change_that_is_refused_for_the_rate_is_left_to_its_receipt(method: str, status: int) -> None:
+def test_a_throttled_change_request_is_not_sent_again_by_the_transport(method: str, status: int) -> None:
     async def main() -> None:
         transport = in_process(refusing(1, status))
         with abort_unless(lambda: True):
@@ -149,7 +149,7 @@ def test_a_change_that_is_refused_for_the_rate_is_left_to_its_receipt(method: st
     in_virtual_time(main)
 
 
-def test_an_overload_does_not_tell_whether_a_post_had_an_effect_so_it_is_not_sent_again() -> None:
+def test_an_overloaded_post_request_is_not_sent_again() -> None:
     async def main() -> None:
         transport = in_process(refusing(1, 529))
 
