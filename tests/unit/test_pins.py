@@ -1,4 +1,4 @@
-"""What is installed is what the locks name, wherever we say so."""
+"""The versions of packages: every place that names one agrees with the lock files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pinned(lock: str) -> dict[str, str]:
 
 
 def needed(distribution: str, known: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Return what a package needs to run here, without its extras, and what that needs."""
+    """Return the dependencies of a package on this platform, without extras, including indirect ones."""
     for requirement in map(Requirement, requires(distribution) or []):
         name = requirement.name.lower().replace("_", "-")
         if name not in known and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
@@ -39,13 +39,13 @@ def test_every_line_of_a_lock_has_a_hash(lock: str) -> None:
     assert pinned(lock)
 
 
-def test_no_two_locks_disagree() -> None:
+def test_no_package_is_pinned_by_two_locks() -> None:
     every = [pinned(lock) for lock in LOCKS]
 
     assert sum(map(len, every)) == len({name for lock in every for name in lock})
 
 
-def test_the_hook_for_pre_commit_takes_the_versions_of_the_lock() -> None:
+def test_the_pre_commit_hook_pins_every_dependency_to_the_version_of_the_lock() -> None:
     (hook,) = yaml.safe_load(HOOKS.read_text(encoding="utf-8"))
     hooked = dict(each.split("==") for each in hook["additional_dependencies"])
     lock = pinned("requirements.txt")

@@ -24,21 +24,21 @@ ACTION = Action(
 PLAN = PinnedPlan.of([ACTION, replace(ACTION, ref=JobRef(OPENAI, "ftjob-0"), name="other")])
 
 
-def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_written_plan_reads_back_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(render_plan(PLAN), encoding="utf-8")
 
     assert read_plan(path) == PLAN
 
 
-def test_a_plan_without_changes_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_written_plan_without_changes_reads_back_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(render_plan(PinnedPlan.of([])), encoding="utf-8")
 
     assert read_plan(path) == PinnedPlan.of([])
 
 
-def test_the_same_plan_is_the_same_bytes() -> None:
+def test_equal_plans_have_equal_bytes_and_digests() -> None:
     again = PinnedPlan(frozenset(sorted(PLAN.pins, reverse=True)))
 
     assert render_plan(again) == render_plan(PLAN)
@@ -55,16 +55,16 @@ def test_the_same_plan_is_the_same_bytes() -> None:
         replace(ACTION, ref=JobRef(Account("openai", "https://elsewhere.example"), "ftjob-1")),
     ],
 )
-def test_an_approval_for_one_change_is_none_for_another(other: Action) -> None:
+def test_a_plan_does_not_approve_a_different_change(other: Action) -> None:
     assert not PLAN.allows(other)
 
 
 @pytest.mark.parametrize("same", [ACTION, replace(ACTION, name="renamed"), replace(ACTION, reason="other words")])
-def test_names_and_reasons_may_change(same: Action) -> None:
+def test_a_plan_approves_a_change_whose_name_or_reason_differs(same: Action) -> None:
     assert PLAN.allows(same)
 
 
-def test_asking_again_needs_no_new_approval() -> None:
+def test_a_repeated_attempt_needs_no_approval() -> None:
     assert PinnedPlan.of([]).allows(replace(ACTION, is_first_attempt=False))
 
 
@@ -84,7 +84,7 @@ def test_asking_again_needs_no_new_approval() -> None:
         json.dumps({"apiVersion": "jobs.reconciler/v1", "kind": "PinnedPlan", "changes": None}),
     ],
 )
-def test_what_is_no_plan_is_refused_with_the_way_to_make_one(text: str, tmp_path: Path) -> None:
+def test_the_error_for_an_invalid_plan_names_the_command_that_creates_one(text: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text, encoding="utf-8")
 
@@ -92,6 +92,6 @@ def test_what_is_no_plan_is_refused_with_the_way_to_make_one(text: str, tmp_path
         read_plan(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_plan_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PlanUnreadableError, match="No such file"):
         read_plan(tmp_path / "plan.json")

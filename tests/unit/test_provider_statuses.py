@@ -1,4 +1,4 @@
-"""When an account gets a status of its own, what that says, and when it goes."""
+"""When an account gets a status of its own, what the status contains, and when it is removed."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Passes:
     errors: tuple[str, ...] = ()
 
     def look(self, account: Unobserved | None = None, **jobs: Unobserved | None) -> ProviderStatus | None:
-        """Make a pass in which this was seen; return what stands of the account afterwards."""
+        """Make a pass with these observation errors, and return the account's status after it."""
         looks = {"chat": account, "code": account} | jobs
         cases = tuple(a_case(named_specs(name)[0], unobserved=unobserved) for name, unobserved in looks.items())
         self.take(AccountPlan(ACCOUNT, cases, account, (), ()))
         return self.world.statuses.providers.get("openai")
 
     def take(self, plan: AccountPlan | None) -> None:
-        """Take in a plan, and write what is told of the account."""
+        """Record a plan, and write the status of the account."""
         runtime = controlled(self.world)
         desired = load_desired_specs(runtime, self.options, ResolutionCache(), by_content=True)
         self.unobserved.take_in([plan] if plan else [], desired.unfinished)
@@ -59,18 +59,18 @@ class Passes:
 
 
 def told(status: ProviderStatus | None) -> tuple[Reason, tuple[str, ...], timedelta] | None:
-    """Return what is said of an account, of which jobs, and for how long by the beginning."""
+    """Return the reason, the jobs and the start time of an account's status."""
     return (status.reason, status.jobs, status.since - NOW) if status else None
 
 
-def test_an_account_that_can_be_seen_has_no_status() -> None:
+def test_an_observed_account_has_no_status() -> None:
     passes = Passes()
 
     assert passes.look() is None
     assert passes.errors == ()
 
 
-def test_an_outage_that_may_pass_is_told_after_two_looks_in_a_row() -> None:
+def test_a_transient_outage_gets_a_status_after_two_failed_observations() -> None:
     passes = Passes()
 
     assert passes.look(AWAY) is None
@@ -84,19 +84,19 @@ def test_an_outage_that_may_pass_is_told_after_two_looks_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("unobserved", [DENIED, replace(AWAY, is_transient=False)])
-def test_what_does_not_pass_by_itself_is_told_at_once(unobserved: Unobserved) -> None:
+def test_a_permanent_error_gets_a_status_after_one_failed_observation(unobserved: Unobserved) -> None:
     assert told(Passes().look(unobserved)) == (unobserved.reason, (), timedelta(0))
 
 
-def test_that_jobs_are_gone_all_at_once_is_told_at_once_with_their_ids() -> None:
+def test_a_suspect_observation_gets_a_status_at_once_with_the_job_ids() -> None:
     assert told(Passes().look(SUSPECT, code=None)) == (Reason.OBSERVATION_SUSPECT, ("ftjob-chat",), timedelta(0))
 
 
-def test_where_all_jobs_are_hidden_no_ids_are_told() -> None:
+def test_an_account_status_names_no_job_ids_if_all_jobs_are_unobserved() -> None:
     assert told(Passes().look(SUSPECT)) == (Reason.OBSERVATION_SUSPECT, (), timedelta(0))
 
 
-def test_one_outage_that_shows_as_a_wait_in_turn_is_one_condition() -> None:
+def test_an_outage_that_alternates_with_rate_limiting_is_one_condition() -> None:
     passes = Passes()
     first = [passes.look(AWAY), passes.look(AWAY)][1]
 
@@ -104,7 +104,7 @@ def test_one_outage_that_shows_as_a_wait_in_turn_is_one_condition() -> None:
     assert passes.look(AWAY) == first
 
 
-def test_an_outage_after_jobs_were_gone_at_once_does_not_change_what_is_said() -> None:
+def test_an_outage_after_a_suspect_observation_does_not_change_the_status() -> None:
     passes = Passes()
     first = passes.look(SUSPECT)
     passes.look(AWAY)
@@ -112,14 +112,14 @@ def test_an_outage_after_jobs_were_gone_at_once_does_not_change_what_is_said() -
     assert passes.look(AWAY) == first
 
 
-def test_another_reason_is_another_condition_from_then_on() -> None:
+def test_a_condition_with_another_reason_begins_when_the_reason_changes() -> None:
     passes = Passes()
     passes.look(DENIED)
 
     assert told(passes.look(SUSPECT)) == (Reason.OBSERVATION_SUSPECT, (), MINUTE)
 
 
-def test_other_jobs_that_are_gone_change_the_ids_and_the_message_and_not_the_beginning() -> None:
+def test_a_condition_keeps_its_start_time_when_its_jobs_and_message_change() -> None:
     passes = Passes()
     passes.look(SUSPECT, code=None)
     status = passes.look(replace(SUSPECT, message="now the other"), chat=None)
@@ -129,21 +129,21 @@ def test_other_jobs_that_are_gone_change_the_ids_and_the_message_and_not_the_beg
     assert status.message == "now the other"
 
 
-def test_a_status_goes_once_every_job_was_seen() -> None:
+def test_an_account_status_is_removed_once_every_job_was_observed() -> None:
     passes = Passes()
     passes.look(DENIED)
 
     assert passes.look() is None
 
 
-def test_a_job_that_lasts_in_not_being_seen_is_told_alone() -> None:
+def test_an_account_status_names_the_only_job_that_cannot_be_observed() -> None:
     passes = Passes()
     forbidden = Unobserved(Reason.AUTHENTICATION_FAILED, "403", is_transient=False)
 
     assert told(passes.look(chat=forbidden)) == (Reason.AUTHENTICATION_FAILED, ("ftjob-chat",), timedelta(0))
 
 
-def test_an_account_of_which_every_job_is_forbidden_has_one_status_however_they_are_looked_at() -> None:
+def test_jobs_forbidden_in_separate_passes_share_one_account_status() -> None:
     passes = Passes()
     forbidden = Unobserved(Reason.AUTHENTICATION_FAILED, "403", is_transient=False)
     said = []
@@ -155,14 +155,14 @@ def test_an_account_of_which_every_job_is_forbidden_has_one_status_however_they_
     assert said[1:] == [(Reason.AUTHENTICATION_FAILED, (), timedelta(0))] * 5
 
 
-def test_a_status_stays_while_a_passing_trouble_is_too_young_to_be_told() -> None:
+def test_a_first_transient_error_does_not_replace_an_account_status() -> None:
     passes = Passes()
     passes.world.statuses.providers["openai"] = SAID
 
     assert passes.look(AWAY) == SAID
 
 
-def test_an_account_that_was_not_looked_at_keeps_its_status() -> None:
+def test_an_account_that_was_not_observed_in_a_pass_keeps_its_status() -> None:
     passes = Passes()
     passes.world.statuses.providers["openai"] = SAID
     passes.take(AccountPlan(ACCOUNT, (), None, (), (), has_observed=False))
@@ -171,20 +171,20 @@ def test_an_account_that_was_not_looked_at_keeps_its_status() -> None:
     assert passes.world.statuses.providers == {"openai": SAID}
 
 
-def test_under_a_filter_what_was_told_before_stays_as_it_is() -> None:
+def test_a_run_with_a_filter_keeps_an_existing_account_status() -> None:
     passes = Passes(options=RunOptions(is_selected=lambda spec: spec.name == "chat"))
     passes.world.statuses.providers["openai"] = SAID
 
     assert passes.look() == SAID
 
 
-def test_under_a_filter_what_is_new_is_told() -> None:
+def test_a_run_with_a_filter_writes_a_new_account_status() -> None:
     passes = Passes(options=RunOptions(is_selected=lambda spec: spec.name == "chat"))
 
     assert told(passes.look(DENIED)) == (Reason.AUTHENTICATION_FAILED, (), timedelta(0))
 
 
-def test_a_status_that_cannot_be_written_is_an_error_of_the_pass() -> None:
+def test_an_account_status_that_cannot_be_written_is_an_error_of_the_pass() -> None:
     passes = Passes()
     passes.world.statuses.broken = OSError(28, "No space left on device")
     passes.look(DENIED)
@@ -193,7 +193,7 @@ def test_a_status_that_cannot_be_written_is_an_error_of_the_pass() -> None:
 
 
 def left_after_pruning(world: World, **options: Any) -> set[str]:
-    """Prune what is told of accounts, and return what is left."""
+    """Prune the account statuses, and return the names of those that are left."""
     world.statuses.providers["openai"] = SAID
     runtime = controlled(world)
     desired = load_desired_specs(runtime, RunOptions(**options), ResolutionCache(), by_content=True)
@@ -202,15 +202,15 @@ def left_after_pruning(world: World, **options: Any) -> set[str]:
 
 
 def elsewhere(**snapshot: Any) -> World:
-    """Return a world in which no job of the account is wanted any more."""
+    """Return a world in which no spec names a job of the account."""
     return a_world(an_account(), a_spec(provider="nobody"), **snapshot)
 
 
-def test_what_is_told_of_an_account_goes_once_no_spec_names_a_job_of_it() -> None:
+def test_an_account_status_is_pruned_once_no_spec_names_the_account() -> None:
     assert left_after_pruning(elsewhere()) == set()
 
 
-def test_what_is_told_of_an_account_goes_once_all_its_jobs_have_ended_for_good() -> None:
+def test_an_account_status_is_pruned_once_all_its_jobs_are_final() -> None:
     world = a_world(an_account(), a_spec())
     case = a_case(a_spec())
     over = replace(a_past(case.subject, Phase.CANCELLED), final=True)
@@ -219,7 +219,7 @@ def test_what_is_told_of_an_account_goes_once_all_its_jobs_have_ended_for_good()
     assert left_after_pruning(world) == set()
 
 
-def test_what_is_told_of_an_account_stays_while_a_job_of_it_is_wanted() -> None:
+def test_an_account_status_is_kept_while_a_spec_names_an_unfinished_job() -> None:
     assert left_after_pruning(a_world(an_account(), a_spec())) == {"openai"}
 
 
@@ -228,15 +228,15 @@ def test_what_is_told_of_an_account_stays_while_a_job_of_it_is_wanted() -> None:
     [{"broken_files": frozenset({"x.yaml"})}, {"why_not_trusted": "rewound"}, {"is_settings_broken": True}],
     ids=["a broken file", "a distrusted revision", "broken Settings"],
 )
-def test_what_is_told_of_an_account_stays_where_not_everything_can_be_relied_on(snapshot: dict[str, Any]) -> None:
+def test_an_account_status_is_kept_while_a_file_or_revision_is_not_usable(snapshot: dict[str, Any]) -> None:
     assert left_after_pruning(elsewhere(**snapshot)) == {"openai"}
 
 
-def test_what_is_told_of_an_account_stays_under_a_filter() -> None:
+def test_pruning_with_a_filter_keeps_an_account_status() -> None:
     assert left_after_pruning(elsewhere(), is_selected=lambda _: True) == {"openai"}
 
 
-def test_what_cannot_be_removed_is_an_error() -> None:
+def test_an_account_status_that_cannot_be_removed_is_an_error() -> None:
     world = elsewhere()
     world.statuses.providers["openai"] = SAID
     runtime = controlled(world)

@@ -1,4 +1,4 @@
-"""What becomes of the statuses of specs that are gone, and of files that count as no status."""
+"""The pruning of the statuses of deleted specs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def status_of(name: str, **rest: object) -> JobStatus:
 
 
 def asked_of(name: str, age: timedelta = MINUTE, **receipt: Any) -> JobStatus:
-    """Return the status of a job whose cancel was requested that long ago."""
+    """Return the status of a job whose cancel was requested `age` ago."""
     return status_of(name, receipts=(a_receipt(age=age, **receipt),))
 
 
@@ -66,7 +66,7 @@ def pruned(
     busy: Collection[str] = (),
     limits: ChangeLimits = LOOSE,
 ) -> Pruned:
-    """Prune a world, and return what is said of that."""
+    """Prune the statuses of a world, and return the result."""
     runtime = controlled(world)
     return prune_statuses(desired_in(runtime), outcomes, busy, limits, runtime)
 
@@ -80,21 +80,21 @@ def reason(world: World, name: str) -> Reason:
     return next(each.ready.reason for each in world.statuses.jobs.values() if each.name == name)
 
 
-def test_the_status_of_a_deleted_spec_goes_and_that_of_a_spec_that_stands_stays() -> None:
+def test_only_the_status_of_a_deleted_spec_is_removed() -> None:
     world = a_tree(Statuses.of(status_of("chat"), status_of("code")), *named_specs("chat"))
 
     assert pruned(world) == Pruned(removed=("code",))
     assert names(world) == {"chat"}
 
 
-def test_a_status_that_an_account_is_at_work_on_is_left_to_it() -> None:
+def test_a_status_that_a_running_account_worker_owns_is_not_pruned() -> None:
     world = a_tree(Statuses.of(status_of("code")), *named_specs("chat"))
 
     assert pruned(world, busy={"code"}) == Pruned()
     assert names(world) == {"code"}
 
 
-def test_a_status_whose_file_cannot_be_read_stays_and_says_so() -> None:
+def test_a_status_whose_spec_file_is_unreadable_is_kept_and_reports_it() -> None:
     lost = status_of("code", source="broken.yaml")
     world = a_tree(Statuses.of(lost), *named_specs("chat"), broken_files=frozenset({"broken.yaml"}))
 
@@ -105,7 +105,7 @@ def test_a_status_whose_file_cannot_be_read_stays_and_says_so() -> None:
     assert (status.ready.message, status.phase) == ("its file cannot be read", Phase.RUNNING)
 
 
-def test_nothing_is_removed_while_any_file_cannot_be_read() -> None:
+def test_no_status_is_pruned_while_any_spec_file_is_unreadable() -> None:
     told = status_of("code")
     world = a_tree(Statuses.of(told), *named_specs("chat"), broken_files=frozenset({"broken.yaml"}))
 
@@ -114,14 +114,14 @@ def test_nothing_is_removed_while_any_file_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("why", [{"why_not_trusted": "the branch was rewound"}, {"is_settings_broken": True}], ids=str)
-def test_nothing_is_removed_by_a_revision_that_may_not_be_acted_on(why: dict[str, object]) -> None:
+def test_no_status_is_pruned_by_a_revision_that_is_not_acted_on(why: dict[str, object]) -> None:
     world = a_tree(Statuses.of(status_of("code")), *named_specs("chat"), **why)
 
     assert pruned(world) == Pruned()
     assert names(world) == {"code"}
 
 
-def test_nothing_is_removed_where_there_are_no_specs_at_all() -> None:
+def test_no_status_is_pruned_if_all_specs_disappear() -> None:
     world = a_tree(Statuses.of(status_of("code")))
     told = pruned(world)
 
@@ -130,7 +130,7 @@ def test_nothing_is_removed_where_there_are_no_specs_at_all() -> None:
     assert names(world) == {"code"}
 
 
-def test_more_specs_than_the_guard_would_let_pass_are_not_taken_for_deleted_at_once() -> None:
+def test_statuses_are_kept_if_more_specs_disappear_at_once_than_the_guard_allows() -> None:
     gone = [status_of(name) for name in ("a", "b", "c", "d")]
     world = a_tree(Statuses.of(*gone), *named_specs("chat", "code"))
 
@@ -140,7 +140,7 @@ def test_more_specs_than_the_guard_would_let_pass_are_not_taken_for_deleted_at_o
     assert names(world) == {"a", "b", "c", "d"}
 
 
-def test_three_specs_that_are_gone_are_few_enough() -> None:
+def test_the_statuses_of_three_specs_deleted_at_once_are_pruned() -> None:
     gone = [status_of(name) for name in ("a", "b", "c")]
     world = a_tree(Statuses.of(*gone), *named_specs("chat", "code"))
 
@@ -148,7 +148,7 @@ def test_three_specs_that_are_gone_are_few_enough() -> None:
     assert names(world) == set()
 
 
-def test_specs_that_were_reported_as_gone_before_are_not_counted_again() -> None:
+def test_specs_reported_as_deleted_before_are_not_counted_again() -> None:
     waiting = [asked_of(name) for name in ("a", "b", "c", "d")]
     world = a_tree(Statuses.of(*waiting, status_of("e")), *named_specs("chat"))
     told = pruned(world, limits=ChangeLimits())
@@ -157,7 +157,7 @@ def test_specs_that_were_reported_as_gone_before_are_not_counted_again() -> None
     assert told.notices == ()
 
 
-def test_a_status_with_an_open_request_outlives_its_spec() -> None:
+def test_a_status_with_an_open_request_is_kept_after_its_spec_is_deleted() -> None:
     world = a_tree(Statuses.of(asked_of("code")), *named_specs("chat"))
 
     assert pruned(world) == Pruned()
@@ -165,7 +165,7 @@ def test_a_status_with_an_open_request_outlives_its_spec() -> None:
     assert world.statuses.durable == {"code"}
 
 
-def test_a_status_whose_request_is_a_day_old_goes_with_its_spec() -> None:
+def test_a_status_whose_open_request_is_over_a_day_old_is_pruned() -> None:
     world = a_tree(Statuses.of(asked_of("code", 25 * HOUR)), *named_specs("chat"))
 
     assert pruned(world).removed == ("code",)
@@ -173,11 +173,11 @@ def test_a_status_whose_request_is_a_day_old_goes_with_its_spec() -> None:
 
 
 def a_look_at(name: str, phase: Phase) -> AccountOutcome:
-    """Return what an account found of the job of a deleted spec."""
+    """Return the outcome of an account that observed the job of a deleted spec."""
     return AccountOutcome(a_target(), "openai", None, orphans={name: Observed(a_job(phase, finished_at=NOW))})
 
 
-def test_a_confirmed_request_closes_and_its_status_stays_for_as_long_as_the_guard_counts_it() -> None:
+def test_a_deleted_specs_confirmed_cancel_is_kept_while_the_guard_counts_it() -> None:
     world = a_tree(Statuses.of(asked_of("code", accepted_at=NOW - MINUTE)), *named_specs("chat"))
     told = pruned(world, a_look_at("code", Phase.CANCELLED))
     (status,) = world.statuses.jobs.values()
@@ -188,14 +188,14 @@ def test_a_confirmed_request_closes_and_its_status_stays_for_as_long_as_the_guar
     assert status.ready.message.startswith("the spec was deleted; the guard counts its requests until ")
 
 
-def test_a_confirmed_request_that_the_guard_no_longer_counts_goes_with_its_status() -> None:
+def test_a_status_is_pruned_once_the_guard_no_longer_counts_its_confirmed_cancel() -> None:
     world = a_tree(Statuses.of(asked_of("code", 2 * HOUR, accepted_at=NOW - HOUR)), *named_specs("chat"))
 
     assert pruned(world, a_look_at("code", Phase.CANCELLED)).removed == ("code",)
     assert names(world) == set()
 
 
-def test_what_a_renamed_spec_left_behind_goes_once_its_new_name_has_a_status() -> None:
+def test_the_old_status_of_a_renamed_spec_is_pruned_once_the_new_name_has_one() -> None:
     old = status_of("chat")
     world = a_tree(Statuses.of(old), a_spec("talk", jobId="ftjob-chat"))
     before = pruned(world)
@@ -206,14 +206,14 @@ def test_what_a_renamed_spec_left_behind_goes_once_its_new_name_has_a_status() -
     assert names(world) == {"talk"}
 
 
-def test_what_a_renamed_spec_left_behind_stays_while_its_new_name_has_none() -> None:
+def test_the_old_status_of_a_renamed_spec_is_kept_until_the_new_name_has_one() -> None:
     world = a_tree(Statuses.of(status_of("chat")), a_spec("talk", jobId="ftjob-chat"))
     pruned(world)
 
     assert names(world) == {"chat"}
 
 
-def test_a_status_that_cannot_be_removed_is_an_error_and_keeps_no_other_from_going() -> None:
+def test_a_status_that_cannot_be_removed_is_an_error_and_the_others_are_removed() -> None:
     statuses = PickyStatuses.of(status_of("a"), status_of("b"), refuse=lambda name: FULL if name == "a" else None)
     world = a_tree(statuses, *named_specs("chat"))
     told = pruned(world)
@@ -222,7 +222,7 @@ def test_a_status_that_cannot_be_removed_is_an_error_and_keeps_no_other_from_goi
     assert names(world) == {"a"}
 
 
-def test_statuses_are_written_one_by_one_and_each_that_cannot_be_is_an_error() -> None:
+def test_a_status_that_cannot_be_written_is_an_error_and_the_others_are_written() -> None:
     world = World(statuses=PickyStatuses(refuse=lambda name: FULL if name == "a" else None))
     errors = write_all([status_of("a"), status_of("b"), asked_of("c")], controlled(world))
 
@@ -231,7 +231,7 @@ def test_statuses_are_written_one_by_one_and_each_that_cannot_be_is_an_error() -
     assert world.statuses.durable == {"c"}
 
 
-def test_an_attempt_that_succeeds_has_nothing_to_say_and_a_bug_is_not_hidden() -> None:
+def test_an_attempt_reports_an_os_error_and_raises_any_other_exception() -> None:
     def find_a_bug() -> None:
         raise ZeroDivisionError
 

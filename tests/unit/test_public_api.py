@@ -1,6 +1,6 @@
-"""What third parties build on: every public name of `reconciler.plugin` and `reconciler.testing`, and its signature.
+"""The public API: every public name of `reconciler.plugin` and `reconciler.testing`, with its signature.
 
-A difference breaks somebody's adapter. `python -m tests.unit.test_public_api --write` writes the file anew.
+A difference may break a third-party adapter. `python -m tests.unit.test_public_api --write` rewrites the file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _told(name: str, value: Any) -> Iterator[str]:
 
 
 def _members(cls: type) -> Iterator[str]:
-    """Return how it is made, and its properties and methods, those of its bases that are ours included."""
+    """Yield the constructor, properties and methods of a class, including those of its bases in reconciler."""
     ours = [base for base in cls.__mro__ if base.__module__.startswith("reconciler.")]
     is_made = not issubclass(cls, BaseModel) and not getattr(cls, "_is_protocol", False)
     for name in sorted({name for base in ours for name in vars(base)}):
@@ -60,7 +60,7 @@ def _members(cls: type) -> Iterator[str]:
 
 
 def _signature(function: Callable[..., Any]) -> str:
-    """Return it without what differs from one process to the next: a default that is not a plain value is `…`."""
+    """Return the signature, with `…` for a default that may differ from one process to the next."""
     signature = inspect.signature(function)
     plain = [
         each if each.default is each.empty or isinstance(each.default, PLAIN) else each.replace(default=...)
@@ -69,12 +69,12 @@ def _signature(function: Callable[..., Any]) -> str:
     return str(signature.replace(parameters=plain)).replace("Ellipsis", "…").replace("'", "")
 
 
-def test_no_public_name_and_no_signature_has_changed() -> None:
+def test_no_public_name_or_signature_has_changed() -> None:
     assert api() == PUBLIC.read_text(encoding="utf-8"), "python -m tests.unit.test_public_api --write"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_is_exported_is_there_and_in_order(module: str) -> None:
+def test_every_exported_name_exists_and_is_listed_once(module: str) -> None:
     names = importlib.import_module(module).__all__
 
     assert len(set(names)) == len(names)

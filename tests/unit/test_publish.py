@@ -1,4 +1,4 @@
-"""What a pass publishes, and what is said where that fails."""
+"""What a pass publishes, and what its report contains if publishing fails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def runtime_with(branch: SharedBranch, **rest: Any) -> Runtime:
     return controlled(a_world(an_account(), a_spec(), **rest), publisher=branch)
 
 
-def test_a_pass_is_published_as_one_commit_that_its_report_names() -> None:
+def test_a_pass_is_published_as_one_commit_named_in_its_report() -> None:
     branch = SharedBranch()
     report = published(runtime_with(branch))
 
@@ -45,7 +45,7 @@ def test_a_pass_is_published_as_one_commit_that_its_report_names() -> None:
     assert branch.messages == [commit_message(RESULT.report)]
 
 
-def test_where_nothing_is_published_the_report_stays_as_it_is() -> None:
+def test_the_report_is_unchanged_without_a_publisher() -> None:
     assert published(controlled(a_world(an_account(), a_spec()))) is RESULT.report
 
 
@@ -63,7 +63,7 @@ def test_a_revision_that_is_not_trusted_publishes_nothing() -> None:
     assert branch.messages == []
 
 
-def test_what_cannot_be_published_is_an_error_that_the_exit_code_tells() -> None:
+def test_a_failed_publish_is_an_error_of_the_report_and_sets_the_exit_code() -> None:
     report = published(runtime_with(SharedBranch(trouble=PublishError("the remote does not answer"))))
 
     assert report.errors == ("the statuses could not be published: the remote does not answer",)
@@ -75,7 +75,7 @@ def rows(*names: str, **rest: Any) -> tuple[Row, ...]:
     return tuple(replace(a_row(a_status(name)), **rest) for name in names)
 
 
-def test_a_message_leads_with_what_was_asked_for_and_then_with_what_a_person_must_see_to() -> None:
+def test_a_commit_message_lists_changes_before_stalled_and_other_jobs() -> None:
     case = a_case(a_spec())
     stalled = a_case(a_spec(desiredState="running"), Phase.FAILED).decision.status
     report = Report(
@@ -102,7 +102,7 @@ def test_a_message_leads_with_what_was_asked_for_and_then_with_what_a_person_mus
     ]
 
 
-def test_a_message_says_nothing_of_what_others_overtook_or_of_what_is_no_news() -> None:
+def test_a_commit_message_omits_superseded_and_unchanged_jobs() -> None:
     known = a_status("known")
     report = Report(rows=(*rows("chat", progress=Progress.OVERTAKEN), a_row(known, known)))
 
@@ -112,7 +112,7 @@ def test_a_message_says_nothing_of_what_others_overtook_or_of_what_is_no_news() 
 @pytest.mark.parametrize(
     ("count", "last"), [(LINES_MAX, "job-199: cancelled (Cancelled)"), (LINES_MAX + 1, "and 1 more")]
 )
-def test_a_message_names_so_many_jobs_at_most(count: int, last: str) -> None:
+def test_a_commit_message_names_a_limited_number_of_jobs(count: int, last: str) -> None:
     message = commit_message(Report(rows=rows(*(f"job-{number:03}" for number in range(count)))))
 
     assert message.splitlines()[0] == f"reconcile: job-000: cancelled (Cancelled), and {count - 1} more"

@@ -1,4 +1,4 @@
-"""What `get` shows: the statuses, read against the specs as they are now."""
+"""What `get` shows: the statuses, compared with the current specs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTAGE = ProviderStatus(
 
 
 def read(snapshot: Snapshot, *statuses: JobStatus, only: tuple[str, ...] = (), **stored: Any) -> Report:
-    """Return what a reader is shown; `stored` has more of the status tree."""
+    """Return the report that `get` shows. `stored` adds other contents of the status tree."""
     tree = StoredStatuses(jobs=statuses, **stored)
     return read_rows(snapshot, tree, Operator(), Selection(names=only).predicate(), NOW)
 
@@ -39,7 +39,7 @@ def specs(*names: str, **spec: Any) -> Snapshot:
 
 
 def current(spec: Located[FineTuningJob], reason: Reason = Reason.AS_DESIRED, **facts: Any) -> JobStatus:
-    """Return a status that speaks of this very spec."""
+    """Return a status that was written for this version of the spec."""
     digest = spec_digest(spec.document.spec, ACCOUNT)
     status = a_named_status(spec.document.metadata.name, observed_spec=digest, **facts)
     (ready,) = status.conditions
@@ -47,7 +47,7 @@ def current(spec: Located[FineTuningJob], reason: Reason = Reason.AS_DESIRED, **
 
 
 def stalled_too(status: JobStatus) -> JobStatus:
-    """Return a status that waits for a person."""
+    """Return the status with the condition `Stalled`."""
     ready: Condition = status.ready
     false = replace(ready, status=ConditionStatus.FALSE)
     return replace(status, conditions=(false, replace(ready, type=ConditionType.STALLED, status=ConditionStatus.TRUE)))
@@ -58,7 +58,7 @@ def the_row(report: Report) -> Row:
     return row
 
 
-def test_a_status_that_speaks_of_the_spec_as_it_is_is_shown_as_it_is() -> None:
+def test_a_status_of_the_current_spec_is_shown_unchanged() -> None:
     spec = a_named_spec("a")
     status = current(spec)
     row = the_row(read(specs("a"), status))
@@ -78,7 +78,7 @@ def test_a_status_that_speaks_of_the_spec_as_it_is_is_shown_as_it_is() -> None:
     ],
     ids=["an earlier spec", "the spec that was gone for a while", "no status"],
 )
-def test_a_status_of_another_spec_is_out_of_date_and_not_ready(statuses: list[JobStatus], said: str) -> None:
+def test_a_status_of_an_earlier_spec_or_a_missing_status_is_out_of_date(statuses: list[JobStatus], said: str) -> None:
     row = the_row(read(specs("a"), *statuses))
 
     assert (row.status.ready.reason, row.status.ready.message) == (Reason.OUT_OF_DATE, said)
@@ -88,7 +88,7 @@ def test_a_status_of_another_spec_is_out_of_date_and_not_ready(statuses: list[Jo
     assert violations(row.status) == []
 
 
-def test_that_a_host_was_not_trusted_is_shown_until_a_pass_says_otherwise() -> None:
+def test_a_status_with_reason_host_not_trusted_is_shown_unchanged() -> None:
     status = a_named_status("a")
     (ready,) = status.conditions
     untrusted = replace(status, conditions=(replace(ready, reason=Reason.HOST_NOT_TRUSTED),))
@@ -96,14 +96,14 @@ def test_that_a_host_was_not_trusted_is_shown_until_a_pass_says_otherwise() -> N
     assert the_row(read(specs("a"), untrusted)).status == untrusted
 
 
-def test_a_spec_that_cannot_be_acted_on_waits_for_a_person_whatever_its_status_says() -> None:
+def test_an_invalid_job_id_shows_the_spec_as_stalled_despite_its_status() -> None:
     row = the_row(read(specs("a", jobId="../x"), a_named_status("a")))
 
     assert row.status.is_stalled
     assert row.status.ready.reason is Reason.INVALID_SPEC
 
 
-def test_a_spec_that_is_not_valid_is_shown_with_its_name_alone() -> None:
+def test_an_invalid_spec_is_shown_with_only_its_name_and_source() -> None:
     broken = BrokenJob(name="a", file="a.yaml", diagnostics=())
     row = the_row(read(Snapshot(broken_jobs=(broken,))))
 
@@ -119,7 +119,7 @@ def test_a_spec_that_is_not_valid_is_shown_with_its_name_alone() -> None:
     assert row.status.ready.message == "the spec is not valid"
 
 
-def test_a_status_that_cannot_be_read_is_unknown_and_the_command_fails() -> None:
+def test_an_unreadable_status_is_shown_as_unknown_and_the_exit_code_is_70() -> None:
     report = read(specs("a"), unread=(UNREAD_FILE,))
 
     assert the_row(report).status.ready.reason is Reason.STATUS_UNKNOWN
@@ -127,17 +127,17 @@ def test_a_status_that_cannot_be_read_is_unknown_and_the_command_fails() -> None
     assert [each.partition(":")[0] for each in report.errors] == ["specs/status/a.yaml cannot be read"]
 
 
-def test_without_anything_wrong_the_command_succeeds() -> None:
+def test_reading_current_statuses_has_exit_code_0_and_no_errors() -> None:
     report = read(specs("a"), current(a_named_spec("a")))
 
     assert (report.exit_code, report.errors, report.diagnostics, report.accounts) == (ExitCode.OK, (), (), ())
 
 
-def test_what_is_wrong_with_documents_is_told() -> None:
+def test_an_unknown_provider_is_reported_as_a_diagnostic() -> None:
     assert [each.field for each in read(specs("a", provider="opnai")).diagnostics] == ["spec.provider"]
 
 
-def test_rows_stand_in_the_order_of_their_names_and_only_those_that_are_meant() -> None:
+def test_only_selected_rows_are_shown_sorted_by_name() -> None:
     snapshot = specs("c", "a", "b")
 
     assert [row.name for row in read(snapshot).rows] == ["a", "b", "c"]
@@ -147,7 +147,7 @@ def test_rows_stand_in_the_order_of_their_names_and_only_those_that_are_meant() 
 # Accounts that could not be observed
 
 
-def test_a_job_whose_account_could_not_be_observed_is_shown_as_not_observed() -> None:
+def test_a_job_of_an_unobserved_account_is_shown_as_unobserved() -> None:
     status = current(a_named_spec("a"))
     report = read(specs("a"), status, providers=(OUTAGE,))
     (account,) = report.accounts
@@ -163,7 +163,7 @@ def test_a_job_whose_account_could_not_be_observed_is_shown_as_not_observed() ->
     [replace(OUTAGE, account="openai https://eu.example/v1"), replace(OUTAGE, jobs=("ftjob-b",))],
     ids=["another account", "another job of it"],
 )
-def test_an_outage_hides_no_job_that_it_is_not_about(outage: ProviderStatus) -> None:
+def test_an_outage_of_another_account_or_job_does_not_affect_a_row(outage: ProviderStatus) -> None:
     report = read(specs("a"), current(a_named_spec("a")), providers=(outage,))
 
     assert the_row(report).unobserved is None
@@ -178,27 +178,27 @@ def test_an_outage_hides_no_job_that_it_is_not_about(outage: ProviderStatus) -> 
     ],
     ids=["it has ended for good", "it waits for a person"],
 )
-def test_what_no_look_would_change_is_shown_as_it_is_during_an_outage(status: JobStatus, counted: int) -> None:
+def test_a_final_or_stalled_job_is_shown_unchanged_during_an_outage(status: JobStatus, counted: int) -> None:
     report = read(specs("a"), status, providers=(OUTAGE,))
 
     assert (the_row(report).status, the_row(report).unobserved) == (status, None)
     assert [each.jobs for each in report.accounts] == [counted]
 
 
-def test_a_spec_that_changed_says_so_though_its_account_could_not_be_observed_either() -> None:
+def test_a_changed_spec_is_shown_as_out_of_date_during_an_outage() -> None:
     row = the_row(read(specs("a"), a_named_status("a"), providers=(OUTAGE,)))
 
     assert row.unobserved is not None
     assert row.unobserved.reason is Reason.OUT_OF_DATE
 
 
-def test_a_spec_that_is_not_valid_stands_in_no_outage() -> None:
+def test_an_invalid_spec_is_not_shown_as_unobserved_during_an_outage() -> None:
     report = read(specs("a", jobId="../x"), providers=(OUTAGE,))
 
     assert the_row(report).unobserved is None
 
 
-def test_an_outage_that_is_about_no_job_that_is_meant_is_left_out() -> None:
+def test_an_outage_that_affects_no_selected_job_is_not_shown() -> None:
     snapshot = specs("a", "b")
     only_b = replace(OUTAGE, jobs=("ftjob-b",))
 

@@ -76,7 +76,7 @@ def test_only_the_five_newest_receipts_are_kept() -> None:
     assert status.spent == ()
 
 
-def test_a_receipt_that_makes_room_for_a_newer_one_goes_on_being_counted() -> None:
+def test_a_dropped_receipt_is_remembered_as_a_spent_attempt() -> None:
     old = tuple(a_receipt(age=minutes * MINUTE, outcome=Outcome.WITHDRAWN) for minutes in range(1, 6))
     status = intend(a_past(WANTED, Phase.RUNNING, *old), an_action(), None, None, NOW)
 
@@ -104,7 +104,9 @@ def test_a_receipt_that_makes_room_for_a_newer_one_goes_on_being_counted() -> No
         (Verb.RESUME, Phase.PAUSED, None),
     ],
 )
-def test_only_what_a_look_shows_closes_a_receipt(verb: Verb, phase: Phase, outcome: Outcome | None) -> None:
+def test_only_an_observed_matching_or_terminal_phase_closes_a_receipt(
+    verb: Verb, phase: Phase, outcome: Outcome | None
+) -> None:
     status = a_past(WANTED, Phase.RUNNING, a_receipt(verb, HOUR, accepted_at=NOW - HOUR))
     (receipt,) = confirm(status, phase, NOW, MINUTE)
 
@@ -129,7 +131,7 @@ def test_an_end_confirms_a_receipt_unless_every_attempt_was_refused(
 
 
 @pytest.mark.parametrize("is_refused", [True, False])
-def test_a_job_that_is_being_cancelled_after_a_refusal_is_cancelled_by_others(is_refused: bool) -> None:  # noqa: FBT001
+def test_a_job_that_is_cancelling_after_a_refused_cancel_is_cancelled_elsewhere(is_refused: bool) -> None:  # noqa: FBT001
     to_run = a_subject("running")
     last = a_past(to_run, Phase.RUNNING, replace(ASKED, refusals=int(is_refused)))
     status = decide(to_run, a_look(Phase.CANCELLING), last, NOW).status
@@ -137,7 +139,7 @@ def test_a_job_that_is_being_cancelled_after_a_refusal_is_cancelled_by_others(is
     assert status.ready.reason is (Reason.CANCELLING_ELSEWHERE if is_refused else Reason.CANCEL_PENDING)
 
 
-def test_a_closed_receipt_is_left_as_it_was() -> None:
+def test_a_closed_receipt_is_not_changed() -> None:
     closed = replace(TAKEN, outcome=Outcome.WITHDRAWN)
 
     assert confirm(a_past(WANTED, Phase.RUNNING, closed), Phase.CANCELLED, NOW, MINUTE) == (closed,)
@@ -145,7 +147,7 @@ def test_a_closed_receipt_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_a_job_is_gone_after_an_accepted_cancel_and_two_absences_an_interval_apart(edge: timedelta, where: str) -> None:
+def test_two_absences_an_interval_apart_after_an_accepted_cancel_mean_gone(edge: timedelta, where: str) -> None:
     last = a_past(WANTED, Phase.ABSENT, TAKEN, age=WANTED.interval + edge)
     status = decide(WANTED, ABSENT, last, NOW).status
     is_gone = where != "just before"
@@ -155,19 +157,19 @@ def test_a_job_is_gone_after_an_accepted_cancel_and_two_absences_an_interval_apa
     assert not status.final, "it may be there again, under the right key"
 
 
-def test_one_absence_is_not_gone_however_old_the_cancel_is() -> None:
+def test_one_absence_is_not_enough_for_gone_even_a_day_after_the_cancel() -> None:
     status = decide(WANTED, ABSENT, a_past(WANTED, Phase.RUNNING, TAKEN, age=DAY), NOW).status
 
     assert (status.is_ready, status.ready.reason) == (False, Reason.CANCEL_PENDING)
 
 
-def test_absences_after_a_cancel_that_nobody_accepted_are_not_gone() -> None:
+def test_absences_after_an_unaccepted_cancel_mean_job_vanished() -> None:
     status = decide(WANTED, ABSENT, a_past(WANTED, Phase.ABSENT, ASKED, age=DAY), NOW).status
 
     assert (status.is_stalled, status.ready.reason, status.final) == (True, Reason.JOB_VANISHED, False)
 
 
-def test_a_job_that_counted_as_gone_and_is_there_after_all_was_not_stopped() -> None:
+def test_a_gone_job_that_is_observed_running_again_is_cancelled_again() -> None:
     gone = decide(WANTED, ABSENT, a_past(WANTED, Phase.ABSENT, TAKEN, age=HOUR), NOW).status
     back = decide(WANTED, a_look(), gone, NOW + MINUTE)
 
@@ -190,11 +192,11 @@ GONE_FOR_LIMIT = replace(FOR_LIMIT, accepted_at=NOW - HOUR, confirmed_at=NOW, ou
         pytest.param((replace(FOR_LIMIT, refusals=1),), True, "maxAge 1h", id="open, and refused so far"),
         pytest.param((GONE_FOR_LIMIT,), False, "maxAge 1h", id="the job is gone for it"),
         pytest.param((replace(FOR_LIMIT, outcome=Outcome.WITHDRAWN),), True, None, id="withdrawn"),
-        pytest.param((ASKED,), True, None, id="asked for by a person"),
+        pytest.param((ASKED,), True, None, id="requested by the spec"),
         pytest.param((), True, None, id="never asked for"),
     ],
 )
-def test_a_limit_stays_asked_for_while_its_cancel_is_open_and_meant_or_once_the_job_is_gone_for_it(
+def test_a_limit_applies_while_its_cancel_is_open_and_wanted_or_the_job_is_gone(
     receipts: tuple[Receipt, ...],
     is_still_wanted: bool,  # noqa: FBT001
     limit: str | None,
@@ -202,7 +204,7 @@ def test_a_limit_stays_asked_for_while_its_cancel_is_open_and_meant_or_once_the_
     assert limit_of_cancel(receipts, is_still_wanted=is_still_wanted) == limit
 
 
-def test_a_spec_that_changes_its_mind_withdraws_what_was_asked_and_asks_nothing_more() -> None:
+def test_a_spec_that_no_longer_wants_a_cancel_withdraws_its_receipt() -> None:
     asked = carried_out(WANTED, a_look(), None, NOW)
     running = a_subject("running")
     status = decide(running, a_look(), asked, NOW + MINUTE)
@@ -213,7 +215,7 @@ def test_a_spec_that_changes_its_mind_withdraws_what_was_asked_and_asks_nothing_
     assert again.receipts[0].requested_at == NOW + HOUR
 
 
-def test_withdrawing_closes_only_what_is_open_and_unwanted() -> None:
+def test_only_an_open_receipt_for_another_change_is_withdrawn() -> None:
     closed = replace(TAKEN, outcome=Outcome.GONE)
 
     assert withdraw((ASKED, closed), Verb.CANCEL) == (ASKED, closed)
@@ -222,7 +224,7 @@ def test_withdrawing_closes_only_what_is_open_and_unwanted() -> None:
 
 
 @pytest.mark.parametrize(("edge", "where"), EDGES, ids=WHERE)
-def test_three_reversals_within_a_day_stop_us_until_the_first_is_a_day_old(edge: timedelta, where: str) -> None:
+def test_three_reversals_within_a_day_stop_further_requests(edge: timedelta, where: str) -> None:
     receipts = undone(Verb.PAUSE, HOUR, 2 * HOUR, DAY + edge)
     decision = decide(a_subject("paused"), a_look(), a_past(a_subject("paused"), Phase.PAUSED, *receipts), NOW)
     is_stopped = where == "just before"
@@ -241,11 +243,11 @@ def test_three_reversals_within_a_day_stop_us_until_the_first_is_a_day_old(edge:
     ],
     ids=["only two", "the spec itself went to and fro", "the newest was withdrawn"],
 )
-def test_what_others_did_not_undo_three_times_in_a_row_is_not_contested(receipts: tuple[Receipt, ...]) -> None:
+def test_a_change_is_not_contested_without_three_consecutive_reversals(receipts: tuple[Receipt, ...]) -> None:
     assert not is_contested(receipts, Verb.PAUSE, NOW)
 
 
-def test_reversals_without_end_keep_five_receipts_and_one_open_at_most() -> None:
+def test_repeated_reversals_keep_only_the_five_newest_receipts() -> None:
     subject = a_subject("paused")
     status, now = a_past(subject), NOW
     for _ in range(8):
@@ -260,7 +262,7 @@ def test_reversals_without_end_keep_five_receipts_and_one_open_at_most() -> None
 
 
 @pytest.mark.parametrize(("attempts", "confirmed_at"), [(1, None), (2, NOW)])
-def test_the_end_that_a_refusal_shows_is_our_doing_only_if_an_earlier_attempt_may_have_done_it(
+def test_an_end_shown_by_a_refusal_is_confirmed_only_after_an_earlier_attempt(
     attempts: int, confirmed_at: datetime | None
 ) -> None:
     status = a_past(WANTED, Phase.RUNNING, replace(ASKED, attempts=attempts))
@@ -269,7 +271,7 @@ def test_the_end_that_a_refusal_shows_is_our_doing_only_if_an_earlier_attempt_ma
     assert (receipt.outcome, receipt.confirmed_at) == (Outcome.CANCELLED, confirmed_at)
 
 
-def test_another_attempt_leaves_older_receipts_as_they_are() -> None:
+def test_another_attempt_does_not_change_older_receipts() -> None:
     old = a_receipt(Verb.PAUSE, DAY, outcome=Outcome.PAUSED, confirmed_at=NOW - DAY)
     status = intend(a_past(WANTED, Phase.RUNNING, ASKED, old), an_action(), None, None, NOW)
 

@@ -1,4 +1,4 @@
-"""One pass from end to end: what it looks at, what it leaves to the next one, and what it remembers."""
+"""One pass from end to end: what it observes, what it leaves to the next pass, and what it remembers."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Process:
     world: World = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put the specs in their place."""
+        """Create the world with these specs."""
         self.world = a_world(self.account, *self.specs)
 
     def make_pass(
         self, due: frozenset[JobRef] | None = None, *, options: RunOptions | None = None, **runtime: Any
     ) -> PassResult:
-        """Make a pass, and let a minute go by."""
+        """Make a pass, and advance the clock by a minute."""
         self.account.asked.clear()
         made = reconcile_once(controlled(self.world, **runtime), options or RunOptions(), self.memory, due)
         result = asyncio.run(made)
@@ -59,7 +59,7 @@ class Process:
         return result
 
     def reasons(self) -> dict[str, Reason]:
-        """Return what the statuses on the disk say."""
+        """Return the reason of each status."""
         return {each.name: each.ready.reason for each in self.world.statuses.jobs.values()}
 
 
@@ -68,7 +68,7 @@ def of_both(**spec: str) -> Process:
     return Process(an_account("ftjob-chat", "ftjob-code"), tuple(named_specs("chat", "code", **spec)))
 
 
-def test_a_pass_cancels_what_should_not_run_and_the_next_one_proves_it() -> None:
+def test_a_pass_cancels_a_job_and_the_next_pass_confirms_the_cancel() -> None:
     process = Process()
     first = process.make_pass()
     told = process.reasons()
@@ -81,7 +81,7 @@ def test_a_pass_cancels_what_should_not_run_and_the_next_one_proves_it() -> None
     assert process.reasons() == {"support-triage": Reason.CANCELLED}
 
 
-def test_a_pass_without_news_writes_nothing() -> None:
+def test_a_pass_without_changes_leaves_the_statuses_unchanged() -> None:
     process = of_both(desiredState="observed")
     process.make_pass()
     before = dict(process.world.statuses.jobs)
@@ -90,7 +90,7 @@ def test_a_pass_without_news_writes_nothing() -> None:
     assert process.world.statuses.jobs == before
 
 
-def test_a_pass_looks_at_what_is_due_and_at_nothing_else() -> None:
+def test_a_pass_observes_only_the_jobs_that_are_due() -> None:
     process = of_both(desiredState="observed")
     process.make_pass()
     process.make_pass(frozenset({JobRef(ACCOUNT, "ftjob-code")}))
@@ -100,7 +100,7 @@ def test_a_pass_looks_at_what_is_due_and_at_nothing_else() -> None:
     assert process.account.asked == []
 
 
-def test_a_spec_that_changed_is_looked_at_though_nothing_is_due() -> None:
+def test_the_job_of_a_changed_spec_is_observed_even_if_it_is_not_due() -> None:
     process = of_both(desiredState="observed")
     process.make_pass()
     chat = named_specs("chat")[0]
@@ -110,7 +110,7 @@ def test_a_spec_that_changed_is_looked_at_though_nothing_is_due() -> None:
     assert process.account.asked == ["ftjob-chat", "cancel ftjob-chat"]
 
 
-def test_every_job_is_looked_at_once_a_halt_is_over() -> None:
+def test_every_job_is_observed_in_the_first_pass_after_a_halt() -> None:
     process = of_both()
     process.world.specs.revision = replace(process.world.specs.revision, why_not_trusted="the branch was rewound")
     halted = process.make_pass()
@@ -123,7 +123,7 @@ def test_every_job_is_looked_at_once_a_halt_is_over() -> None:
     assert process.account.changes == ["cancel ftjob-chat", "cancel ftjob-code"]
 
 
-def test_the_interval_of_settings_holds_and_is_kept_while_they_cannot_be_read() -> None:
+def test_the_interval_of_settings_applies_and_is_kept_while_they_are_unreadable() -> None:
     process = of_both(desiredState="observed")
     revision = process.world.specs.revision
     process.world.specs.revision = replace(revision, settings=(located(a_settings(interval="30s")),))
@@ -134,7 +134,7 @@ def test_the_interval_of_settings_holds_and_is_kept_while_they_cannot_be_read() 
     assert process.make_pass().interval == timedelta(seconds=30)
 
 
-def test_the_guard_refuses_a_batch_over_its_limits_and_a_row_says_so() -> None:
+def test_the_guard_refuses_a_batch_over_its_limits_and_the_rows_show_the_refusal() -> None:
     names = ("a", "b", "c", "d", "e")
     process = Process(an_account(*(f"ftjob-{name}" for name in names)), tuple(named_specs(*names)))
     report = process.make_pass().report
@@ -145,7 +145,7 @@ def test_the_guard_refuses_a_batch_over_its_limits_and_a_row_says_so() -> None:
     assert len(report.refusals) == 1
 
 
-def test_first_attempts_of_earlier_passes_count_by_the_journal_even_if_their_statuses_are_gone() -> None:
+def test_the_journal_counts_first_attempts_whose_statuses_were_removed() -> None:
     names = ("a", "b", "c", "d")
     process = Process(an_account(*(f"ftjob-{name}" for name in names)), tuple(named_specs(*names[:3])))
     process.make_pass()
@@ -165,7 +165,7 @@ def test_a_pass_is_published_once() -> None:
     assert report.published == "commit-1"
 
 
-def test_a_pass_remembers_what_it_could_not_see() -> None:
+def test_a_job_whose_provider_type_has_a_bug_is_remembered_as_unobserved() -> None:
     process = of_both(desiredState="observed")
     process.account.broken["ftjob-chat"] = ZeroDivisionError()
     report = process.make_pass().report
@@ -175,7 +175,7 @@ def test_a_pass_remembers_what_it_could_not_see() -> None:
     assert report.errors[0].startswith("chat: a bug in its provider type: ZeroDivisionError")
 
 
-def test_an_account_that_takes_long_is_taken_in_by_a_later_pass() -> None:
+def test_the_result_of_a_slow_account_is_reported_by_a_later_pass() -> None:
     process = Process()
     process.account.takes_s["ftjob-abc123"] = 10.0
 
@@ -193,14 +193,14 @@ def test_an_account_that_takes_long_is_taken_in_by_a_later_pass() -> None:
         third = await make_pass()
 
         assert (first.looked, second.looked) == (frozenset(), frozenset())
-        assert process.account.asked == ["ftjob-abc123", "cancel ftjob-abc123"]  # nobody asked it twice
+        assert process.account.asked == ["ftjob-abc123", "cancel ftjob-abc123"]  # each request was sent once
         assert third.looked == {"support-triage"}
         assert third.report.rows[0].progress is Progress.ACCEPTED
 
     in_virtual_time(main)
 
 
-def test_what_a_slow_account_observed_in_vain_is_looked_at_by_the_pass_that_takes_it_in() -> None:
+def test_a_spec_changed_during_a_slow_observation_is_observed_again() -> None:
     process = of_both(desiredState="observed")
     process.account.takes_s = dict.fromkeys(("ftjob-chat", "ftjob-code"), 10.0)
 
@@ -229,7 +229,7 @@ def test_what_a_slow_account_observed_in_vain_is_looked_at_by_the_pass_that_take
 
 
 @pytest.mark.parametrize("by_content", [True, False])
-def test_a_pass_reads_every_file_or_only_what_was_touched(*, by_content: bool) -> None:
+def test_a_pass_reads_every_file_by_content_only_if_requested(*, by_content: bool) -> None:
     process = Process()
     asyncio.run(reconcile_once(controlled(process.world), RunOptions(), process.memory, by_content=by_content))
 

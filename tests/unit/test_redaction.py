@@ -1,4 +1,4 @@
-"""Secrets in every guise that a careless provider, gateway or library may give them."""
+"""The redaction of secrets in every encoding that a careless provider, gateway or library may use."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def knowing(*secrets: str) -> Secrets:
 
 
 @pytest.mark.parametrize("guise", GUISES)
-def test_a_secret_is_struck_out_in_every_guise_and_what_stands_around_it_stays(guise: str) -> None:
+def test_a_secret_is_redacted_in_every_encoding_and_the_text_around_it_is_kept(guise: str) -> None:
     struck = knowing(KEY).redact(f"the key {GUISES[guise](KEY)} was refused")
 
     assert REDACTED in struck
@@ -93,7 +93,7 @@ def test_a_secret_is_struck_out_in_every_guise_and_what_stands_around_it_stays(g
 
 
 @given(key=SECRETS, guise=st.sampled_from(sorted(GUISES)), before=st.text(), behind=st.text())
-def test_no_secret_survives_whatever_it_is_and_stands_among(key: str, guise: str, before: str, behind: str) -> None:
+def test_any_secret_is_redacted_within_any_text(key: str, guise: str, before: str, behind: str) -> None:
     shown = GUISES[guise](key)
     text = f"{before} {shown} {behind}"
     struck = knowing(key).redact(text)
@@ -103,7 +103,7 @@ def test_no_secret_survives_whatever_it_is_and_stands_among(key: str, guise: str
 
 
 @given(key=SECRETS.map(lambda text: "".join(dict.fromkeys(text))), begin=st.floats(0, 1))
-def test_a_run_of_nearly_all_of_a_secret_is_struck_out(key: str, begin: float) -> None:
+def test_a_substring_of_nearly_the_whole_secret_is_redacted(key: str, begin: float) -> None:
     assume(len(key) >= RUN_MIN)
     length = max(RUN_MIN, -int(-NEARLY * len(key) // 1))
     at = int(begin * (len(key) - length))
@@ -115,7 +115,7 @@ def test_a_run_of_nearly_all_of_a_secret_is_struck_out(key: str, begin: float) -
 
 
 @given(key=SECRETS, words=st.text(), guise=st.sampled_from(sorted(GUISES)))
-def test_json_stays_json(key: str, words: str, guise: str) -> None:
+def test_redacted_json_is_still_valid_json(key: str, words: str, guise: str) -> None:
     said = json.dumps(
         {"message": f"{words} {GUISES[guise](key)}", "n": [1, None, words]}, ensure_ascii=len(words) % 2 == 0
     )
@@ -124,20 +124,20 @@ def test_json_stays_json(key: str, words: str, guise: str) -> None:
     assert list(struck) == ["message", "n"]
 
 
-def test_placeholders_are_no_secrets() -> None:
+def test_values_too_short_for_a_secret_are_not_redacted() -> None:
     known = knowing("test", "", "a" * (SECRET_MIN - 1))
 
     assert known.redact("a test of aaaaaaaaaaaa") == "a test of aaaaaaaaaaaa"
 
 
-def test_a_text_without_a_secret_is_the_same_text() -> None:
+def test_a_text_without_a_secret_is_returned_unchanged() -> None:
     text = '{"a": "100 %25 &amp; \\u0041"}'
 
     assert knowing(KEY).redact(text) is text
 
 
 @pytest.mark.parametrize("guise", ["as it is", "base64 of a header", "percent twice", "split by line breaks"])
-def test_a_long_answer_keeps_all_but_the_strings_that_hold_a_secret(guise: str) -> None:
+def test_only_the_strings_with_a_secret_are_redacted_in_a_long_response(guise: str) -> None:
     rows = [{"id": f"job-{number}", "status": "running"} for number in range(500)]
     rows[7]["status"] = f"x {GUISES[guise](KEY)}"
     text = json.dumps(rows)
@@ -148,18 +148,18 @@ def test_a_long_answer_keeps_all_but_the_strings_that_hold_a_secret(guise: str) 
     assert REDACTED in shown[7]["status"]
 
 
-def test_one_endless_text_with_a_secret_in_it_is_struck_out_whole() -> None:
+def test_a_single_long_string_with_a_secret_is_redacted_completely() -> None:
     assert knowing(KEY).redact("x" * PIECE_MAX + KEY) == REDACTED
 
 
-def test_the_secret_before_a_change_is_known_a_while() -> None:
+def test_the_previous_secret_is_still_redacted_after_a_change() -> None:
     known = knowing("first-key-0123456789")
     known.add("here", "other-key-0123456789")
 
     assert known.redact("first-key-0123456789 other-key-0123456789") == f"{REDACTED} {REDACTED}"
 
 
-def test_secrets_that_change_for_ever_are_not_kept_for_ever() -> None:
+def test_old_secrets_are_forgotten_after_many_changes() -> None:
     known = knowing("first-key-0123456789")
     for number in range(1000):
         known.add("here", f"other-key-{number:010}")
@@ -180,11 +180,13 @@ def test_secrets_that_change_for_ever_are_not_kept_for_ever() -> None:
         (f"{b'0123456789abcdef0123456789abcdef'.hex()}.org", True),
     ],
 )
-def test_a_host_that_is_made_of_a_secret_is_known(name: str, is_made_of_it: bool) -> None:  # noqa: FBT001
+def test_a_host_name_made_of_the_letters_of_a_secret_is_detected(name: str, is_made_of_it: bool) -> None:  # noqa: FBT001
     assert knowing("0123456789abcdef0123456789abcdef").has_letters_of(name) is is_made_of_it
 
 
-def test_a_record_is_rid_of_secrets_in_every_text_and_stays_itself_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_text_of_a_record_is_redacted_and_a_clean_record_is_returned_as_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("reconciler.redacted_provider.KNOWN_SECRETS", knowing(KEY))
     clean = ObservedJob(
         id="1", phase=Phase.FAILED, provider_status="failed", error=JobError(message="no"), aliases=("a",)

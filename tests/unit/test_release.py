@@ -1,4 +1,4 @@
-"""What a release takes from the repository, before anything of it is published."""
+"""What a release reads from the repository and checks before it publishes anything."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ CHANGELOG = """\
 
 
 def workflow(name: str) -> Any:
-    """Return a workflow that ships."""
+    """Return a workflow of this repository."""
     return yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
-def test_the_notes_of_a_release_are_its_section_of_the_changelog() -> None:
+def test_the_release_notes_are_the_changelog_section_of_the_version() -> None:
     assert RELEASE["notes"]("v1.1.0", CHANGELOG) == "### Added\n\n- Snow.\n"
     assert RELEASE["notes"]("v1.0.0", CHANGELOG) == "- First.\n"
 
 
 @pytest.mark.parametrize("tag", ["v1.0", "v2.0.0", "v1.0.0rc1"])
-def test_a_release_that_the_changelog_does_not_know_ends(tag: str) -> None:
+def test_a_release_without_a_changelog_section_fails(tag: str) -> None:
     with pytest.raises(SystemExit, match=f"no section for {re.escape(tag)}"):
         RELEASE["notes"](tag, CHANGELOG)
 
 
-def test_a_tag_that_is_not_the_version_ends_the_release() -> None:
+def test_a_release_whose_tag_is_not_the_version_fails() -> None:
     with pytest.raises(SystemExit, match=r"the tag is v9\.9\.9"):
         RELEASE["check"]("v9.9.9")
 
 
-def test_every_link_of_the_readme_leads_somewhere_from_the_packages_page() -> None:
+def test_every_readme_link_on_the_package_page_is_absolute_and_has_a_target() -> None:
     text = README.read_text(encoding="utf-8")
     shown = RELEASE["with_absolute_links"](text, "acme/reconcile", "v1.0.0")
     targets = re.findall(r"\]\(([^)]+)\)", shown)

@@ -13,12 +13,12 @@ TOKEN = "canary-token-123456"  # noqa: S105  a canary
 
 
 def sent(access: RemoteCredentials) -> str:
-    """Return the user and the token that Git is told to send."""
+    """Return the user and the token in the header that Git is configured to send."""
     header = access.environment()["GIT_CONFIG_VALUE_0"]
     return base64.b64decode(header.rpartition(" ")[2]).decode()
 
 
-def test_a_token_goes_by_the_environment_and_follows_no_redirect() -> None:
+def test_a_token_is_passed_in_the_environment_and_redirects_are_disabled() -> None:
     environment = RemoteCredentials("https://git.example/specs.git", token=TOKEN).environment()
 
     assert environment["GIT_CONFIG_COUNT"] == "2"
@@ -26,7 +26,7 @@ def test_a_token_goes_by_the_environment_and_follows_no_redirect() -> None:
     assert (environment["GIT_CONFIG_KEY_1"], environment["GIT_CONFIG_VALUE_1"]) == ("http.followRedirects", "false")
 
 
-def test_settings_that_are_in_the_environment_stay() -> None:
+def test_git_settings_already_in_the_environment_are_kept() -> None:
     environment = RemoteCredentials("https://git.example/specs.git", token=TOKEN).environment(3)
 
     assert environment["GIT_CONFIG_COUNT"] == "5"
@@ -34,7 +34,7 @@ def test_settings_that_are_in_the_environment_stay() -> None:
     assert environment["GIT_CONFIG_KEY_3"] == "http.extraHeader"
 
 
-def test_without_a_secret_git_is_told_nothing() -> None:
+def test_no_git_setting_is_added_without_a_secret() -> None:
     assert RemoteCredentials("git@git.example:specs.git").environment() == {}
 
 
@@ -48,7 +48,7 @@ def test_without_a_secret_git_is_told_nothing() -> None:
         (f"https://ada%40example.org:{TOKEN}@git.example/specs.git", None, f"ada@example.org:{TOKEN}"),
     ],
 )
-def test_a_secret_in_a_url_is_taken_out_of_it(url: str, token: str | None, expected: str) -> None:
+def test_a_secret_is_removed_from_the_url_and_sent_as_a_header(url: str, token: str | None, expected: str) -> None:
     bare, user, password = split_url(url)
 
     assert bare == "https://git.example/specs.git"
@@ -56,11 +56,11 @@ def test_a_secret_in_a_url_is_taken_out_of_it(url: str, token: str | None, expec
 
 
 @pytest.mark.parametrize("url", ["git@git.example:specs.git", "ssh://git@git.example/specs.git", "/srv/specs.git"])
-def test_other_urls_stay_as_they_are(url: str) -> None:
+def test_an_ssh_url_or_a_path_is_not_changed(url: str) -> None:
     assert split_url(url) == (url, None, None)
 
 
-def test_a_file_is_read_anew_so_that_a_renewed_token_is_used(tmp_path: Path) -> None:
+def test_a_token_file_is_read_again_so_that_a_renewed_token_is_used(tmp_path: Path) -> None:
     file = tmp_path / "token"
     access = RemoteCredentials("https://git.example/specs.git", file=file)
     file.write_text("first\n")
@@ -70,7 +70,7 @@ def test_a_file_is_read_anew_so_that_a_renewed_token_is_used(tmp_path: Path) -> 
     assert (first, sent(access)) == ("x-access-token:first", "x-access-token:second")
 
 
-def test_what_a_remote_echoes_is_told_without_the_secret() -> None:
+def test_a_token_echoed_by_the_remote_is_redacted() -> None:
     access = RemoteCredentials("https://git.example/specs.git", token=TOKEN)
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
@@ -86,7 +86,7 @@ def test_what_a_remote_echoes_is_told_without_the_secret() -> None:
         ([f"--git-url=https://ada:{TOKEN}@git.example/a=b"], ["--git-url=https://git.example/a=b"]),
     ],
 )
-def test_a_command_is_shown_without_what_opens_its_remote(given: list[str], shown: list[str]) -> None:
+def test_the_password_in_a_git_url_is_removed_from_the_shown_command(given: list[str], shown: list[str]) -> None:
     before, after = ["python", "-m", "reconciler", "--once"], ["--push"]
 
     assert without_password([*before, *given, *after]) == (
@@ -106,7 +106,7 @@ def test_a_command_is_shown_without_what_opens_its_remote(given: list[str], show
         ["--heartbeat-url", "https://ada:b@git.example/a"],
     ],
 )
-def test_any_other_command_is_left_as_it_is(given: list[str]) -> None:
+def test_a_command_without_a_password_in_its_git_url_is_not_changed(given: list[str]) -> None:
     assert without_password(given) == (given, None)
 
 
@@ -125,7 +125,7 @@ def test_any_other_command_is_left_as_it_is(given: list[str]) -> None:
         ("http://[/a", "", False),
     ],
 )
-def test_a_token_goes_over_plain_http_only_where_the_operator_says_so(url: str, bound: str, may: bool) -> None:  # noqa: FBT001
+def test_plain_http_is_allowed_for_a_token_only_to_loopback_or_a_trusted_url(url: str, bound: str, may: bool) -> None:  # noqa: FBT001
     refused = Trust.read({"RECONCILE_TRUST": bound}, {}).check_plain("RECONCILE_GIT_TOKEN", url)
 
     assert (refused is None) is may

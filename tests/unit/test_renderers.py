@@ -20,7 +20,7 @@ from tests.support.reports import CONTEXT, a_row
 COMMANDS = sorted(Path(reconciler.cli.__file__).parent.glob("*.py"))
 REDRAWN = [key for key, row in RENDERERS.items() if row.live is not None]
 UNCHOSEN = {"junit", "markdown"}
-"""Formats that --junit and a CI host ask for."""
+"""Formats that --junit or a CI host selects, not an output option."""
 
 
 def the_result_that(function: str) -> object:
@@ -29,7 +29,7 @@ def the_result_that(function: str) -> object:
 
 
 @pytest.mark.parametrize(("what", "format_"), RENDERERS)
-def test_a_renderer_makes_a_text_of_the_result_that_its_siblings_take(what: str, format_: str) -> None:
+def test_all_renderers_of_a_result_take_the_same_type_and_return_text(what: str, format_: str) -> None:
     function = load_function(RENDERERS[what, format_].function)
     first = next(row for (each, _), row in RENDERERS.items() if each == what)
 
@@ -39,7 +39,7 @@ def test_a_renderer_makes_a_text_of_the_result_that_its_siblings_take(what: str,
 
 
 @pytest.mark.parametrize("row", RENDERERS.values(), ids=lambda row: row.function)
-def test_the_problems_beside_a_text_are_a_function_of_the_report(row: object) -> None:
+def test_the_problems_of_a_renderer_are_computed_from_the_report(row: object) -> None:
     problems = load_function(row.problems)  # type: ignore[attr-defined]
 
     assert next(iter(get_type_hints(problems).values())) is Report
@@ -47,19 +47,19 @@ def test_the_problems_beside_a_text_are_a_function_of_the_report(row: object) ->
 
 
 @pytest.mark.parametrize(("what", "format_"), REDRAWN)
-def test_what_a_terminal_redraws_is_made_of_the_same_result(what: str, format_: str) -> None:
+def test_a_live_renderer_takes_the_same_result_as_the_static_one(what: str, format_: str) -> None:
     row = RENDERERS[what, format_]
 
     assert the_result_that(str(row.live)) is the_result_that(row.function)
     assert "chat" in str(row.render_live(Report(rows=(a_row("chat"),)), CONTEXT))
 
 
-def test_a_format_that_cannot_be_redrawn_says_so() -> None:
+def test_rendering_a_static_format_live_is_an_error() -> None:
     with pytest.raises(LookupError, match="cannot be updated in place"):
         renderer("get", "json").render_live(Report(), CONTEXT)
 
 
-def test_a_row_that_is_missing_is_named() -> None:
+def test_the_error_for_a_missing_renderer_names_the_result_and_the_format() -> None:
     with pytest.raises(LookupError, match="nothing renders 'plan' as 'wax'"):
         render("plan", "wax", Report(), CONTEXT)
     with pytest.raises(LookupError, match="no format renders dance"):
@@ -73,7 +73,7 @@ def choices_of(command: click.Command) -> tuple[str, ...]:
     return tuple(found[0].choices) if found and isinstance(found[0], OneOf) else ()
 
 
-def test_each_verb_offers_the_formats_of_its_result_and_the_first_is_its_default() -> None:
+def test_each_command_offers_the_formats_of_its_result() -> None:
     group = reconcile
     context = click.Context(group)
     offered = {verb: choices_of(found) for verb in VERBS if (found := group.get_command(context, verb)) is not None}
@@ -87,7 +87,7 @@ def test_each_verb_offers_the_formats_of_its_result_and_the_first_is_its_default
     assert {format_ for (_, format_), row in RENDERERS.items() if not row.is_choice} == UNCHOSEN
 
 
-def test_a_result_with_one_format_has_no_option_for_it() -> None:
+def test_a_command_with_only_one_format_has_no_output_option() -> None:
     @output_option("describe")
     @click.command
     def one() -> None: ...
@@ -101,7 +101,7 @@ def test_a_result_with_one_format_has_no_option_for_it() -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.stem)
-def test_no_command_asks_which_format_is_wanted(path: Path) -> None:
+def test_no_command_compares_the_name_of_the_output_format(path: Path) -> None:
     words = {format_ for _, format_ in RENDERERS}
     compared = [
         ast.unparse(node)

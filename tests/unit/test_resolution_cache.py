@@ -1,4 +1,4 @@
-"""What is resolved once: a document stays as it was found, as long as all that it depends on does."""
+"""The cache of resolved specs: an entry is used while everything that it depends on is unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.documents import a_provider, a_settings, located
 from tests.support.spec_revisions import resolved
 
 
-def test_a_document_that_is_the_same_is_not_resolved_again() -> None:
+def test_an_unchanged_document_is_not_resolved_again() -> None:
     cache = ResolutionCache()
     document, other = located(a_spec()), located(a_spec("other", jobId="ftjob-2"), "b.yaml")
     before = resolved(document, other, known=cache)
@@ -33,7 +33,7 @@ def test_a_document_that_is_the_same_is_not_resolved_again() -> None:
     ],
     ids=["suspension", "interval", "account", "allowed paths"],
 )
-def test_a_document_is_resolved_again_when_something_that_it_depends_on_changes(rest: dict[str, Any]) -> None:
+def test_a_document_is_resolved_again_when_its_settings_or_provider_change(rest: dict[str, Any]) -> None:
     cache = ResolutionCache()
     document = located(a_spec())
     before = resolved(document, known=cache)
@@ -43,7 +43,7 @@ def test_a_document_is_resolved_again_when_something_that_it_depends_on_changes(
     assert after.candidates == fresh.candidates != before.candidates
 
 
-def test_what_is_no_longer_in_a_revision_is_forgotten() -> None:
+def test_a_document_missing_from_the_revision_is_removed_from_the_cache() -> None:
     cache = ResolutionCache()
     document = located(a_spec())
     resolved(document, known=cache)
@@ -52,7 +52,7 @@ def test_what_is_no_longer_in_a_revision_is_forgotten() -> None:
     assert (cache.found, dict(cache.targets)) == ({}, {})
 
 
-def test_a_clash_leaves_no_trace_once_it_is_over() -> None:
+def test_a_spec_is_valid_again_once_its_duplicate_is_removed() -> None:
     cache = ResolutionCache()
     first, second = located(a_spec("first"), "a.yaml"), located(a_spec("second"), "b.yaml")
     clash = resolved(first, second, known=cache)

@@ -1,4 +1,4 @@
-"""The two clocks of `--once`: what is due by them, and what each gives up once it has run out."""
+"""The two clocks of `--once`: which jobs are due, and which expire when a clock has run out."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def row(status: JobStatus, ref: JobRef = REF, unobserved: Unobserved | None = No
 
 
 def take_in(clocks: RunDeadlines, now: float, *found: Requeue, rows: tuple[Row, ...] = ()) -> None:
-    """Take in a pass that ended now."""
+    """Record a pass that ended at `now`."""
     result = PassResult(Report(rows=rows), found, frozenset(), MINUTE)
     clocks.take_in(result, now, RETRY_S, AGAIN_S)
 
 
-def test_what_rests_is_not_looked_at_again() -> None:
+def test_a_resting_job_is_not_observed_again() -> None:
     clocks = deadlines(wait_s=60.0)
     take_in(clocks, 101.0, due(RequeueReason.RESTING))
 
@@ -56,14 +56,14 @@ def test_what_rests_is_not_looked_at_again() -> None:
     assert clocks.left([row(UNDER_WAY)]) == ()
 
 
-def test_what_is_under_way_is_not_waited_for_without_wait() -> None:
+def test_a_job_under_way_is_not_observed_again_without_wait() -> None:
     clocks = deadlines()
     take_in(clocks, 101.0, due(RequeueReason.UNDER_WAY))
 
     assert clocks.due_at == {}
 
 
-def test_what_is_under_way_is_looked_at_by_plan_until_wait_runs_out() -> None:
+def test_a_job_under_way_is_due_at_its_planned_observation_within_wait() -> None:
     clocks = deadlines(wait_s=60.0)
     take_in(clocks, 101.0, due(RequeueReason.UNDER_WAY, after_s=5.0))
 
@@ -73,14 +73,14 @@ def test_what_is_under_way_is_looked_at_by_plan_until_wait_runs_out() -> None:
 @pytest.mark.parametrize(
     ("wait_s", "last_look_at"), [(60.0, 160.0 - LAST_LOOK_S), (5.0, 104.0)], ids=["two seconds", "a fifth"]
 )
-def test_a_last_look_begins_shortly_before_wait_runs_out(wait_s: float, last_look_at: float) -> None:
+def test_a_last_observation_begins_shortly_before_wait_runs_out(wait_s: float, last_look_at: float) -> None:
     clocks = deadlines(wait_s)
     take_in(clocks, 101.0, due(RequeueReason.UNDER_WAY, after_s=600.0))
 
     assert clocks.due_at == {REF: last_look_at}
 
 
-def test_what_is_still_under_way_at_its_last_look_is_left_with_the_clock_that_ran_out() -> None:
+def test_a_job_still_under_way_at_its_last_observation_expires_with_wait() -> None:
     clocks = deadlines(wait_s=60.0)
     take_in(clocks, 159.0, due(RequeueReason.UNDER_WAY))
 
@@ -88,28 +88,28 @@ def test_what_is_still_under_way_at_its_last_look_is_left_with_the_clock_that_ra
     assert clocks.left([row(UNDER_WAY)]) == (Expired(ExpiredClock.WAIT, 60.0, (REF.id,)),)
 
 
-def test_what_failed_is_tried_again_after_its_rest() -> None:
+def test_a_failed_observation_is_retried_after_the_retry_delay() -> None:
     clocks = deadlines()
     take_in(clocks, 101.0, due(RequeueReason.RETRY))
 
     assert clocks.due_at == {REF: 101.0 + RETRY_S}
 
 
-def test_what_others_overtook_is_decided_again_after_a_shorter_one() -> None:
+def test_a_superseded_change_is_planned_again_after_a_shorter_delay() -> None:
     clocks = deadlines()
     take_in(clocks, 101.0, due(RequeueReason.AGAIN))
 
     assert clocks.due_at == {REF: 101.0 + AGAIN_S}
 
 
-def test_the_providers_own_bound_is_never_undercut() -> None:
+def test_a_retry_waits_at_least_the_retry_after_of_the_provider() -> None:
     clocks = deadlines()
     take_in(clocks, 101.0, due(RequeueReason.RETRY, retry_after_s=30.0))
 
     assert clocks.due_at == {REF: 131.0}
 
 
-def test_what_a_provider_bounds_beyond_the_clock_is_given_up_at_once() -> None:
+def test_a_retry_after_beyond_the_timeout_expires_the_job_at_once() -> None:
     clocks = deadlines()
     take_in(clocks, 101.0, due(RequeueReason.RETRY, retry_after_s=600.0))
 
@@ -117,7 +117,7 @@ def test_what_a_provider_bounds_beyond_the_clock_is_given_up_at_once() -> None:
     assert clocks.left([row(UNDER_WAY, unobserved=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 60.0, (REF.id,)),)
 
 
-def test_the_time_to_fail_begins_with_the_first_look_that_failed() -> None:
+def test_the_timeout_of_a_job_begins_with_its_first_failed_observation() -> None:
     clocks = deadlines(timeout_s=20.0)
     take_in(clocks, 101.0, due(RequeueReason.RETRY))
     looks = []
@@ -133,7 +133,7 @@ def test_the_time_to_fail_begins_with_the_first_look_that_failed() -> None:
     assert clocks.left([row(UNDER_WAY, unobserved=AWAY)]) == (Expired(ExpiredClock.TIMEOUT, 20.0, (REF.id,)),)
 
 
-def test_a_job_that_went_well_in_between_has_its_whole_time_to_fail_again() -> None:
+def test_a_successful_observation_restarts_the_timeout_of_a_job() -> None:
     clocks = deadlines(wait_s=600.0, timeout_s=20.0)
     take_in(clocks, 101.0, due(RequeueReason.RETRY))
     clocks.pop_due(105.0, ())
@@ -145,7 +145,7 @@ def test_a_job_that_went_well_in_between_has_its_whole_time_to_fail_again() -> N
     assert clocks.pop_due(200.0, ()) == (frozenset({REF}), 150.0, ExpiredClock.TIMEOUT)
 
 
-def test_a_job_that_was_given_up_and_seen_later_is_not_left() -> None:
+def test_an_expired_job_that_is_observed_as_settled_is_no_longer_reported() -> None:
     clocks = deadlines(wait_s=60.0)
     take_in(clocks, 159.0, due(RequeueReason.UNDER_WAY))
     take_in(clocks, 159.5, due(RequeueReason.RESTING))
@@ -153,21 +153,21 @@ def test_a_job_that_was_given_up_and_seen_later_is_not_left() -> None:
     assert clocks.left([row(UNDER_WAY)]) == ()
 
 
-def test_a_request_that_is_on_its_way_is_bounded_by_wait_though_looking_at_it_fails() -> None:
+def test_wait_bounds_the_failing_observation_of_a_job_with_an_open_request() -> None:
     clocks = deadlines(wait_s=30.0, timeout_s=600.0)
     take_in(clocks, 101.0, due(RequeueReason.RETRY), rows=(row(OPEN),))
 
     assert clocks.pop_due(200.0, ()) == (frozenset({REF}), 130.0, ExpiredClock.WAIT)
 
 
-def test_a_look_that_fails_is_bounded_by_timeout_where_nothing_is_on_its_way() -> None:
+def test_timeout_bounds_the_failing_observation_of_a_job_without_an_open_request() -> None:
     clocks = deadlines(wait_s=30.0, timeout_s=600.0)
     take_in(clocks, 101.0, due(RequeueReason.RETRY), rows=(row(UNDER_WAY),))
 
     assert clocks.pop_due(200.0, ()) == (frozenset({REF}), 700.0, ExpiredClock.TIMEOUT)
 
 
-def test_what_is_due_is_taken_out_with_the_last_clock_that_bounds_it() -> None:
+def test_due_jobs_are_returned_with_the_latest_deadline_that_bounds_them() -> None:
     clocks = deadlines(wait_s=30.0, timeout_s=600.0)
     take_in(clocks, 101.0, due(RequeueReason.UNDER_WAY, after_s=5.0), due(RequeueReason.RETRY, ref=CODE))
 
@@ -175,7 +175,7 @@ def test_what_is_due_is_taken_out_with_the_last_clock_that_bounds_it() -> None:
     assert clocks.due_at == {}
 
 
-def test_what_is_not_due_yet_stays() -> None:
+def test_a_job_that_is_not_due_yet_stays_scheduled() -> None:
     clocks = deadlines(wait_s=30.0)
     take_in(clocks, 101.0, due(RequeueReason.UNDER_WAY, after_s=5.0), due(RequeueReason.UNDER_WAY, 9.0, ref=CODE))
 
@@ -183,11 +183,11 @@ def test_what_is_not_due_yet_stays() -> None:
     assert clocks.due_at == {CODE: 110.0}
 
 
-def test_where_nothing_is_due_nothing_bounds_it() -> None:
+def test_no_deadline_applies_if_no_job_is_due() -> None:
     assert deadlines().pop_due(106.0, ()) == (frozenset(), math.inf, ExpiredClock.TIMEOUT)
 
 
-def test_what_an_account_at_work_would_have_to_look_at_stays_due() -> None:
+def test_a_due_job_of_a_busy_account_stays_scheduled() -> None:
     clocks = deadlines(wait_s=30.0)
     take_in(clocks, 101.0, due(RequeueReason.UNDER_WAY, 1.0), due(RequeueReason.UNDER_WAY, 5.0, ref=ELSEWHERE))
 
@@ -196,7 +196,7 @@ def test_what_an_account_at_work_would_have_to_look_at_stays_due() -> None:
     assert clocks.due_at == {REF: 102.0}
 
 
-def test_a_run_rests_until_the_first_of_all_is_due_and_for_ever_where_nothing_is() -> None:
+def test_a_run_waits_until_the_first_job_is_due() -> None:
     clocks = deadlines(wait_s=30.0)
 
     assert clocks.rest_s(101.0, ()) == math.inf
@@ -205,7 +205,7 @@ def test_a_run_rests_until_the_first_of_all_is_due_and_for_ever_where_nothing_is
     assert clocks.rest_s(120.0, ()) == 0.0
 
 
-def test_a_job_that_has_arrived_is_not_left_and_each_other_is_with_its_own_clock() -> None:
+def test_each_expired_job_is_reported_with_its_own_clock_but_a_final_job_is_not() -> None:
     clocks = deadlines(wait_s=60.0, timeout_s=59.0)
     take_in(
         clocks,
@@ -222,7 +222,7 @@ def test_a_job_that_has_arrived_is_not_left_and_each_other_is_with_its_own_clock
     )
 
 
-def test_a_job_that_has_stalled_is_not_left() -> None:
+def test_a_stalled_job_is_not_reported_as_expired() -> None:
     clocks = deadlines(wait_s=60.0)
     take_in(clocks, 159.0, due(RequeueReason.UNDER_WAY))
     stalled = a_case(a_spec(desiredState="running"), Phase.FAILED).decision.status

@@ -1,4 +1,4 @@
-"""`--once`: how long it goes on, what it tries again, and what it says at its end."""
+"""A run of `--once`: when it ends, what it retries, and what its report contains."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SLOW = Account("openai", "https://slow.example.org/v1")
 
 @dataclass
 class Winding(InMemoryAccount):
-    """An account whose cancels take so many seconds to have an effect."""
+    """An account whose cancels take effect after `winds_down_s` seconds."""
 
     winds_down_s: float = 10.0
 
@@ -62,7 +62,7 @@ class Once:
     took_s: float = 0.0
 
     def __post_init__(self) -> None:
-        """Put the specs in their place."""
+        """Create the world with these specs."""
         self.world = a_world(self.account, *self.specs)
 
     def run(
@@ -89,7 +89,7 @@ def only(report: Report) -> Row:
     return row
 
 
-def test_without_wait_a_run_ends_once_it_has_asked() -> None:
+def test_a_run_without_wait_ends_once_its_request_was_accepted() -> None:
     once = Once()
     report = once.run()
 
@@ -99,7 +99,7 @@ def test_without_wait_a_run_ends_once_it_has_asked() -> None:
     assert report.exit_code is ExitCode.OK
 
 
-def test_with_wait_a_run_ends_once_what_it_asked_for_has_happened() -> None:
+def test_a_run_with_wait_ends_once_its_cancel_is_confirmed() -> None:
     once = Once(Winding(an_account().jobs))
     report = once.run(wait_s=60.0)
 
@@ -112,7 +112,7 @@ def test_with_wait_a_run_ends_once_what_it_asked_for_has_happened() -> None:
     assert (report.expired, report.exit_code) == ((), ExitCode.OK)
 
 
-def test_a_run_whose_wait_runs_out_says_so_in_time() -> None:
+def test_a_run_whose_wait_expires_reports_the_job_and_ends_in_time() -> None:
     once = Once(Winding(an_account().jobs, winds_down_s=600.0))
     report = once.run(wait_s=30.0)
 
@@ -123,19 +123,19 @@ def test_a_run_whose_wait_runs_out_says_so_in_time() -> None:
 
 @dataclass
 class Recovering(InMemoryAccount):
-    """An account whose first answers fail."""
+    """An account whose first `failures` requests fail."""
 
     failures: int = 2
 
     def ask(self, what: str) -> None:
-        """Fail, or answer."""
+        """Record a request, and fail while failures are left."""
         super().ask(what)
         if self.failures:
             self.failures -= 1
             raise NO_ANSWER
 
 
-def test_what_failed_in_passing_is_tried_again_until_it_goes_well() -> None:
+def test_a_transient_error_is_retried_until_the_request_succeeds() -> None:
     once = Once(Recovering(an_account().jobs))
     report = once.run()
 
@@ -146,7 +146,7 @@ def test_what_failed_in_passing_is_tried_again_until_it_goes_well() -> None:
     assert 0.0 < once.took_s < 10.0
 
 
-def test_what_goes_on_failing_is_given_up_once_its_time_has_run_out() -> None:
+def test_a_persistent_error_is_given_up_when_the_timeout_expires() -> None:
     once = Once(Recovering(an_account().jobs, failures=10_000))
     report = once.run(timeout_s=20.0)
 
@@ -156,7 +156,7 @@ def test_what_goes_on_failing_is_given_up_once_its_time_has_run_out() -> None:
     assert once.account.changes == []
 
 
-def test_without_a_time_to_fail_everything_is_tried_once() -> None:
+def test_a_timeout_of_zero_allows_one_attempt() -> None:
     once = Once(Recovering(an_account().jobs))
     report = once.run(timeout_s=0.0)
 
@@ -164,7 +164,7 @@ def test_without_a_time_to_fail_everything_is_tried_once() -> None:
     assert report.exit_code is ExitCode.PROVIDER_UNOBSERVED
 
 
-def test_a_silent_account_is_given_up_once_its_time_has_run_out() -> None:
+def test_a_silent_account_is_given_up_when_the_timeout_expires() -> None:
     once = Once()
     once.account.takes_s["ftjob-abc123"] = 10_000.0
     report = once.run(timeout_s=20.0)
@@ -175,7 +175,7 @@ def test_a_silent_account_is_given_up_once_its_time_has_run_out() -> None:
     assert once.took_s == pytest.approx(20.0)
 
 
-def test_a_slow_account_keeps_no_other_one_waiting() -> None:
+def test_a_slow_account_does_not_delay_another_one() -> None:
     chat, code = named_specs("chat")[0], named_specs("code", provider="slow")[0]
     quick, slow = TimedAccount(an_account("ftjob-chat").jobs), TimedAccount(an_account("ftjob-code").jobs)
     slow.takes_s["ftjob-code"] = 30.0
@@ -195,7 +195,7 @@ def test_a_slow_account_keeps_no_other_one_waiting() -> None:
     assert {each.account for each in report.accounts} == {ACCOUNT, SLOW}
 
 
-def test_where_a_pinned_plan_does_not_hold_what_is_wanted_nothing_is_asked_or_written() -> None:
+def test_a_change_missing_from_the_pinned_plan_causes_no_request_and_no_write() -> None:
     once = Once()
     report = once.run(options=RunOptions(pinned=PinnedPlan(frozenset())))
 
@@ -205,7 +205,7 @@ def test_where_a_pinned_plan_does_not_hold_what_is_wanted_nothing_is_asked_or_wr
     assert once.world.statuses.jobs == {}
 
 
-def test_a_dry_run_is_one_pass_that_asks_and_writes_nothing() -> None:
+def test_a_dry_run_is_one_pass_that_requests_and_writes_nothing() -> None:
     once = Once()
     report = once.run(control=None, wait_s=60.0)
 

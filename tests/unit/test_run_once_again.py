@@ -1,4 +1,4 @@
-"""What a run of `--once` decides again, tells again and tries again, and how it is broken off."""
+"""A run of `--once`: what it plans and retries a second time, and how it is cancelled."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from tests.unit.test_run_once import NO_ANSWER, Once, Winding, only
 
 @dataclass
 class Contested(SharedBranch):
-    """A branch that somebody else publishes to first, once."""
+    """A status branch to which another process publishes first, once."""
 
     conflicts: int = 1
 
     async def publish(self, message: str) -> str | None:
-        """Publish, unless somebody else was first."""
+        """Publish, or raise `ConflictError` while conflicts are left."""
         if self.conflicts:
             self.conflicts -= 1
             raise ConflictError
         return await super().publish(message)
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Publish in any case."""
+        """Publish without a conflict."""
         return await super().publish(message)
 
 
-def test_what_others_overtook_is_decided_again_at_once() -> None:
+def test_a_change_superseded_by_a_publish_conflict_is_planned_again_at_once() -> None:
     once, branch = Once(), Contested()
     report = once.run(publisher=branch)
 
@@ -53,7 +53,7 @@ def test_what_others_overtook_is_decided_again_at_once() -> None:
     assert report.published == f"commit-{len(branch.messages)}"
 
 
-def test_what_went_wrong_in_an_earlier_pass_of_a_run_is_told_at_its_end_once() -> None:
+def test_an_error_repeated_in_several_passes_of_a_run_is_reported_once() -> None:
     once = Once(Winding(an_account().jobs))
     report = once.run(wait_s=60.0, publisher=SharedBranch(is_shared=False, trouble=PublishError("down")))
 
@@ -61,7 +61,7 @@ def test_what_went_wrong_in_an_earlier_pass_of_a_run_is_told_at_its_end_once() -
     assert report.exit_code is ExitCode.SOFTWARE
 
 
-def test_a_spec_that_is_named_is_tried_again_at_once_and_only_once() -> None:
+def test_a_spec_named_for_retry_is_retried_at_once_and_only_once() -> None:
     once = Once()
     once.account.broken["cancel ftjob-abc123"] = NO_ANSWER
     once.run(timeout_s=0.0)
@@ -72,7 +72,7 @@ def test_a_spec_that_is_named_is_tried_again_at_once_and_only_once() -> None:
     assert [receipt.attempts for receipt in status.receipts] == [2]
 
 
-def test_a_pinned_plan_that_holds_what_is_wanted_is_carried_out() -> None:
+def test_a_change_in_the_pinned_plan_is_requested() -> None:
     planned = only(Once().run(control=None)).action
     assert planned is not None
     once = Once()
@@ -82,7 +82,7 @@ def test_a_pinned_plan_that_holds_what_is_wanted_is_carried_out() -> None:
     assert report.exit_code is ExitCode.OK
 
 
-def test_a_run_that_is_broken_off_ends_whoever_is_at_work() -> None:
+def test_cancelling_a_run_cancels_its_account_workers() -> None:
     once = Once()
     once.account.takes_s["ftjob-abc123"] = 60.0
 
@@ -101,7 +101,7 @@ def test_a_run_that_is_broken_off_ends_whoever_is_at_work() -> None:
 
 
 @pytest.mark.parametrize("account", [an_account("ftjob-x"), an_account(phase=Phase.FAILED)], ids=["gone", "failed"])
-def test_what_is_stalled_or_over_is_not_waited_for(account: InMemoryAccount) -> None:
+def test_a_run_with_wait_does_not_wait_for_an_absent_or_failed_job(account: InMemoryAccount) -> None:
     once = Once(account)
     once.run(wait_s=600.0)
 

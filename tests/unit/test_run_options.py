@@ -1,4 +1,4 @@
-"""What a person asks for on the command line: where, which specs, how carefully."""
+"""The options of a run from the command line: paths, selected specs, and safety limits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPECS = resolved(
 ).candidates
 
 
-# Which specs are meant
+# Selection of specs
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ SPECS = resolved(
         "a spec that is not valid has no provider",
     ],
 )
-def test_a_selection_means_the_specs_for_which_all_of_it_is_true(selection: Selection, meant: set[str]) -> None:
+def test_a_selection_matches_the_specs_that_meet_all_of_its_criteria(selection: Selection, meant: set[str]) -> None:
     is_meant = selection.predicate()
 
     assert is_meant is not None
     assert {each.name for each in SPECS if is_meant(each)} == meant
 
 
-def test_an_empty_selection_means_every_spec() -> None:
+def test_an_empty_selection_matches_every_spec() -> None:
     assert Selection().predicate() is None
     assert Selection(is_retry=True).predicate() is None
 
@@ -99,20 +99,20 @@ def test_an_empty_selection_means_every_spec() -> None:
         "a kind",
     ],
 )
-def test_of_a_flag_and_the_file_the_stricter_one_holds(
+def test_the_stricter_of_flag_and_operator_file_applies(
     flags: SafetyOptions, ruled: OperatorSafety, limits: ScopedLimits
 ) -> None:
     assert run_options(Selection(), flags, OperatorSpec(safety=ruled)).rules.limits == flags.limits(ruled) == limits
 
 
 @pytest.mark.parametrize(("flag", "ruled"), [(True, False), (False, True), (True, True), (False, False)])
-def test_either_suspends_everything(*, flag: bool, ruled: bool) -> None:
+def test_the_flag_or_the_operator_file_suspends_every_spec(*, flag: bool, ruled: bool) -> None:
     wanted = run_options(Selection(), SafetyOptions(suspend=flag), OperatorSpec(suspend=ruled))
 
     assert wanted.is_suspended == (flag or ruled)
 
 
-def test_without_an_operators_file_the_command_line_alone_says_what_a_run_is_about() -> None:
+def test_the_command_line_alone_sets_the_options_without_an_operator_file() -> None:
     pinned = PinnedPlan.of(())
     safety = SafetyOptions(allow_cancels=5, allow_names=frozenset({"a"}), pinned=pinned)
     wanted = run_options(Selection(), safety)
@@ -123,33 +123,33 @@ def test_without_an_operators_file_the_command_line_alone_says_what_a_run_is_abo
     assert (wanted.is_selected, wanted.is_suspended) == (None, False)
 
 
-def test_only_what_a_person_names_to_retry_is_retried() -> None:
+def test_only_specs_named_for_retry_are_retried() -> None:
     assert run_options(Selection(names=("a", "b"), is_retry=True), SafetyOptions()).retry == {"a", "b"}
     assert run_options(Selection(names=("a", "b")), SafetyOptions()).retry == frozenset()
 
 
-# Where everything is
+# Paths
 
 
-def test_statuses_stand_below_the_specs_unless_a_person_says_otherwise() -> None:
+def test_statuses_are_below_the_specs_unless_a_status_directory_is_set() -> None:
     assert Paths(Path("specs")).statuses == Path("specs/status")
     assert Paths(Path("specs"), status_dir=Path("elsewhere")).statuses == Path("elsewhere")
 
 
-def test_a_directory_is_shown_and_told_apart_by_its_path() -> None:
+def test_a_directory_is_shown_and_identified_by_its_path() -> None:
     place = Paths(Path("/srv/specs"))
 
     assert (place.shown, place.identity) == ("/srv/specs", Path("/srv/specs"))
 
 
-def test_a_branch_of_a_remote_is_told_apart_by_its_url_its_name_and_its_path() -> None:
+def test_a_remote_branch_is_identified_by_its_url_name_and_path() -> None:
     place = Paths(Path("/cache/specs"), remote=REMOTE)
 
     assert place.shown == "https://git.example/acme/jobs main:specs"
     assert place.identity == Path("/https:__git.example_acme_jobs/main/specs")
 
 
-def test_the_password_of_a_remote_is_not_shown() -> None:
+def test_the_repr_of_the_paths_does_not_contain_the_password_of_the_remote() -> None:
     assert "canary" not in repr(Paths(Path("specs"), remote=REMOTE))
 
 
@@ -164,5 +164,5 @@ def test_the_password_of_a_remote_is_not_shown() -> None:
     ],
     ids=["by default", "only who would be named", "committed", "pushed", "on a branch of its own"],
 )
-def test_statuses_are_published_where_a_person_asks_for_it(publishing: Publishing, *, is_wanted: bool) -> None:
+def test_statuses_are_published_only_if_an_option_requires_it(publishing: Publishing, *, is_wanted: bool) -> None:
     assert publishing.is_wanted == is_wanted

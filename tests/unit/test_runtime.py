@@ -1,4 +1,4 @@
-"""An account as a pass sees it: open or not, it can only be read, and it raises nothing but a `ProviderError`."""
+"""An account as a pass sees it: read-only, open or unavailable, and raising only a `ProviderError`."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MISSING = PermanentError("no key is set", kind=Kind.MISSING)
 
 
 class Chatty(InMemoryAccount):
-    """An account that tells how each job has fared."""
+    """An account that supports events."""
 
     async def list_events(self, ref: JobRef, limit: int) -> tuple[JobEvent, ...]:
-        """Return one line for each that is asked for."""
+        """Return `limit` events."""
         self.ask(f"events {ref.id}")
         return (EVENT,) * limit
 
 
 class Thorough(Chatty):
-    """An account that tells of checkpoints, too."""
+    """An account that supports events and checkpoints."""
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return one checkpoint for each that is asked for."""
+        """Return `limit` checkpoints."""
         self.ask(f"checkpoints {ref.id}")
         return (CHECKPOINT,) * limit
 
@@ -45,7 +45,7 @@ def opened(reader: JobReader | Exception) -> JobReader:
 
 
 def answer(reader: Any, question: str) -> Any:
-    """Ask one question, whatever the reader is."""
+    """Call one method of a reader, and return the result."""
     match question:
         case "get":
             return asyncio.run(reader.get_job(REF))
@@ -55,7 +55,7 @@ def answer(reader: Any, question: str) -> Any:
             return asyncio.run(getattr(reader, f"list_{question}")(REF, 2))
 
 
-def test_an_open_account_answers_and_has_no_way_to_change_anything() -> None:
+def test_an_open_account_can_be_read_and_has_no_method_to_change_a_job() -> None:
     reader = opened(PausableAccount(an_account().jobs))
 
     assert answer(reader, "get") == a_job()
@@ -64,7 +64,7 @@ def test_an_open_account_answers_and_has_no_way_to_change_anything() -> None:
     assert not isinstance(reader, SupportsPause)
 
 
-def test_an_account_is_said_to_tell_of_events_only_where_it_does() -> None:
+def test_a_read_only_account_supports_events_only_if_the_account_does() -> None:
     plain, chatty, thorough = (read_only(kind({})) for kind in (InMemoryAccount, Chatty, Thorough))
 
     assert not isinstance(plain, SupportsEvents | SupportsCheckpoints)
@@ -74,15 +74,15 @@ def test_an_account_is_said_to_tell_of_events_only_where_it_does() -> None:
 
 @dataclass
 class OnlyCheckpoints(InMemoryAccount):
-    """An account that tells of checkpoints and of no events."""
+    """An account that supports checkpoints but not events."""
 
     async def list_checkpoints(self, ref: JobRef, limit: int) -> tuple[JobCheckpoint, ...]:
-        """Return none."""
+        """Return no checkpoints."""
         del ref, limit
         return ()
 
 
-def test_an_account_that_tells_of_checkpoints_alone_has_no_events() -> None:
+def test_an_account_with_checkpoints_but_without_events_returns_no_events() -> None:
     assert answer(read_only(OnlyCheckpoints({})), "events") == ()
 
 
@@ -95,7 +95,7 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_what_a_provider_says_is_raised_as_it_is(question: str) -> None:
+def test_a_read_only_account_raises_a_provider_error_unchanged(question: str) -> None:
     account, error = Thorough(an_account().jobs), TransientError("no answer", delivered=Delivered.UNKNOWN)
     account.broken[QUESTIONS[question]] = error
 
@@ -105,7 +105,7 @@ def test_what_a_provider_says_is_raised_as_it_is(question: str) -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_bug_in_an_adapter_is_an_error_of_the_question_that_it_was_in(question: str) -> None:
+def test_a_bug_in_an_adapter_is_a_defect_error_without_its_message(question: str) -> None:
     account = Thorough(an_account().jobs)
     account.broken[QUESTIONS[question]] = KeyError("a secret")
 
@@ -115,12 +115,12 @@ def test_a_bug_in_an_adapter_is_an_error_of_the_question_that_it_was_in(question
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_an_account_that_cannot_be_opened_gives_the_reason_for_every_answer(question: str) -> None:
+def test_an_account_that_cannot_be_opened_raises_its_reason_for_every_request(question: str) -> None:
     with pytest.raises(PermanentError) as raised:
         answer(opened(MISSING), question)
     assert raised.value is MISSING
 
 
-def test_a_bug_while_an_account_is_opened_is_a_defect_and_no_other_accounts_trouble() -> None:
+def test_a_bug_while_an_account_is_opened_is_a_defect_error() -> None:
     with pytest.raises(DefectError, match=r"^a bug in its provider type: ZeroDivisionError"):
         answer(opened(ZeroDivisionError()), "get")
