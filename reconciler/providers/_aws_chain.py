@@ -64,7 +64,7 @@ class CredentialChain:
         self._found: Any = None
 
     def keys(self) -> Keys:
-        """Return keys that remain valid for minutes: botocore refreshes them ten minutes before they expire."""
+        """Return keys that are valid for several minutes: botocore refreshes them ten minutes before they expire."""
         silence_libraries()
         try:
             if self._found is None:

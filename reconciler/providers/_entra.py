@@ -39,7 +39,7 @@ class EntraCredentials:
         self._ambient = AmbientSecret(_TokenCache(now, cloud_of(base_url, os.environ)).token)
 
     async def token(self) -> str:
-        """Return a token that remains valid for minutes. Raises `PermanentError(missing)` if no identity is found."""
+        """Return a token that is valid for several minutes. Raises `PermanentError(missing)` if none is found."""
         return await self._ambient.get()
 
 

@@ -52,7 +52,7 @@ class _ApplicationDefault:
         self._found: Any = None
 
     def access(self) -> Access:
-        """Return a token that remains valid for minutes. google-auth renews it 3:45 min before it expires."""
+        """Return a token that is valid for several minutes. google-auth renews it 3:45 min before it expires."""
         try:
             import google.auth  # noqa: PLC0415 - an extra, and slow to import
             from google.auth.transport.requests import Request  # noqa: PLC0415

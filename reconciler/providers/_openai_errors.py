@@ -41,7 +41,7 @@ def is_job_not_found(response: Response, ref: JobRef) -> bool:
     """Return whether this is the provider's own not-found error for this job.
 
     No recording of such an error is known, so the check is strict. The code must be `not_found` or name a job; if there
-    is no code, the message must contain the id. A 404 from a proxy, or about a URL, a project or a model, is not one.
+    is no code, the message must contain the id. A 404 from a proxy or about a URL, project or model does not count.
     """
     error = _error_object(response) if response.status == HTTPStatus.NOT_FOUND else None
     if error is None:

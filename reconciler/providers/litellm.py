@@ -64,7 +64,7 @@ UNSHOWABLE = ErrorPattern(
 
 
 class LiteLLMOptions(Document):
-    """The upstream, as the `finetune_settings` of the proxy name it."""
+    """The upstream, which must be one in the `finetune_settings` of the proxy."""
 
     custom_llm_provider: Literal["openai", "azure"] = Field("openai", description="The upstream.")
 

@@ -190,7 +190,7 @@ def _job(row: Mapping[str, Any], at: datetime | None, options: VertexOptions) ->
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the error of a job from a `google.rpc.Status`. A cancelled job also contains one, with code 1."""
+    """Return the error of a job from a `google.rpc.Status`. Google also sets one for a cancelled job: code 1."""
     if not isinstance(value, dict) or not value.get("code"):
         return None
     return JobError(code=word(value["code"]), message=text(value.get("message")))

@@ -114,7 +114,7 @@ class _Api:
     def _respond(
         self, operation: Operation, request: HttpRequest, body: bytes, at: datetime
     ) -> tuple[Response, Fault | None]:
-        """Return the response, and the fault that applied. Without an await, requests are handled one at a time."""
+        """Return the response, and the fault that applied. No await, so requests are handled one at a time."""
         job_id = request.path_params.get("job_id")
         fault: Fault | None = None
         try:

@@ -82,7 +82,10 @@ async def response_of(app: App, scope: Message, receive: Receive) -> HttpRespons
 
 
 class FaultInjector:
-    """An ASGI application that applies the current fault in front of another. `PROVIDER_FAULTS` have no effect here."""
+    """An ASGI application that forwards requests to another one, and applies the current fault.
+
+    A fault in `PROVIDER_FAULTS` has no effect here.
+    """
 
     def __init__(self, app: App) -> None:
         self.fault: Fault | None = None
