@@ -78,6 +78,13 @@ class Pace:
         return min(self._per_second, self._spread) if now < self._spread_until else self._per_second
 
     @property
+    def burst(self) -> int:
+        """The maximum number of requests that are sent at once."""
+        if self._known_limit is None:
+            return self._rate.burst
+        return max(1, min(self._rate.burst, round(self._known_limit * BURST_S)))
+
+    @property
     def at_once(self) -> int:
         """The most requests under way: as many as the rate begins with, and more at a higher pace."""
         begin, most = self._rate.concurrency, self._rate.concurrency_max or self._rate.concurrency
@@ -163,9 +170,6 @@ class Pace:
                 self._known_limit = None
 
     def _refill(self, now: float) -> None:
-        burst = float(self._rate.burst)
-        if self._known_limit is not None:
-            burst = max(1.0, min(burst, self._known_limit * BURST_S))
         if now > self._at:
-            self._tokens = min(burst, self._tokens + (now - self._at) * self.per_second(now))
+            self._tokens = min(float(self.burst), self._tokens + (now - self._at) * self.per_second(now))
             self._at = now

@@ -124,6 +124,12 @@ class Throttle:
             # The failures of the old credential say nothing about the new one.
             self._breaker, self._failed_at = breaker, 0
 
+    def rate_now(self) -> Rate:
+        """Return the present rate: how many requests are sent per second, at once, and concurrently."""
+        now = asyncio.get_running_loop().time()
+        pace = self._pace_of(now)
+        return Rate(requests_per_second=pace.per_second(now), burst=pace.burst, concurrency=pace.at_once)
+
     def pace_now(self) -> PaceNow:
         """Return how fast the account is asked now, and what limits that."""
         now = asyncio.get_running_loop().time()

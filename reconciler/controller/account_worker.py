@@ -21,6 +21,7 @@ from reconciler.controller.observation_order import ObservationRequest, observe_
 from reconciler.controller.pass_memory import PassMemory
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob
 from reconciler.controller.prune import observe_orphans
+from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime, open_or_unavailable
 from reconciler.controller.unobserved import UnobservedTracker
@@ -125,17 +126,24 @@ def start_workers(work: Mapping[Account, Work], runtime: Runtime, memory: PassMe
         # The worker of a spec's old account may still be handling the spec after it moved to another account.
         if account not in workers and workers.names.isdisjoint(each.names) and not runtime.is_stopping():
             # `memory.current` is passed as a function, because the worker must see the specs of later passes.
-            running = run_account(each, lambda: memory.current, runtime, edition, memory.unobserved)
+            pages = memory.list_pages.get(account, 1)
+            running = run_account(each, lambda: memory.current, runtime, edition, memory.unobserved, pages)
             workers.begin(account, each.names, running, runtime.clock.monotonic())
 
 
 async def run_account(
-    task: Work, rules: Callable[[], CurrentSpecs], runtime: Runtime, edition: int, unobserved: UnobservedTracker
+    task: Work,
+    rules: Callable[[], CurrentSpecs],
+    runtime: Runtime,
+    edition: int,
+    unobserved: UnobservedTracker,
+    list_pages: int = 1,
 ) -> AccountOutcome:
     """Handle one account in two steps: first the jobs that need a change, then all others.
 
     An exception is reported as the `error` of the returned outcome, which also contains what was applied before it.
-    `rules` is called again after each wait, because a later pass may have changed what it returns.
+    `rules` is called again after each wait, because a later pass may have changed what it returns. `list_pages` is how
+    many pages the last list of the account had.
     """
     target, pairs = task.target, task.pairs
     run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)
@@ -144,6 +152,7 @@ async def run_account(
         reader = await open_or_unavailable(runtime.accounts, target)
         request = ObservationRequest(
             target=target,
+            costs=RequestCosts(partial(runtime.accounts.rate, target), list_pages),
             asked=pairs,
             resting=task.resting,
             is_part=task.is_part,

@@ -27,7 +27,7 @@ from reconciler.model.journal import Requested
 from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
 
-LANES = 4
+LANES = 8
 """How many jobs that only a list has shown may be retrieved and changed at the same time."""
 
 

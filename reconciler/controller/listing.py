@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.request_failure import is_of_account, unobserved_by
 from reconciler.errors import Kind, PermanentError, ProviderError
 from reconciler.model.job import JobPage, ListQuery, ObservedJob, Unobserved
@@ -32,6 +33,8 @@ class Listing:
     """Why the list is broken; None if it is not."""
     is_overtaken: bool = False
     """Whether reading stopped early, because the newest pass changed something for this account."""
+    pages: int = 0
+    """How many pages were read."""
 
 
 async def walk(
@@ -39,15 +42,17 @@ async def walk(
     wanted: Collection[str],
     also: Collection[str],
     page_size: int,
+    costs: RequestCosts,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Listing:
     """Read the list of an account, and return the rows of the wanted jobs.
 
     Args:
         reader: the account.
-        wanted: the ids of the jobs to find. Reading ends once at most as many jobs are missing as pages were read.
+        wanted: the ids of the jobs to find. Reading ends once the missing jobs cost no more than the pages did.
         also: further ids. Their rows are returned too, but no further page is read for them.
         page_size: the maximum number of rows on a page.
+        costs: the costs of requests to the account.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
     found: dict[str, ObservedJob] = {}
@@ -67,11 +72,10 @@ async def walk(
         found.update(_rows(page, wanted))
         passed.update(_rows(page, also))
         cursor = page.next_cursor
-        # Retrieving the missing jobs by id now takes no more requests than reading the list has taken.
-        if cursor is None or pages >= len(wanted) - len(found):
-            return Listing({**passed, **found}, has_answered=True)
+        if cursor is None or costs.ends_list(pages, len(wanted) - len(found)):
+            return Listing({**passed, **found}, has_answered=True, pages=pages)
         if is_overtaken():
-            return Listing({**passed, **found}, has_answered=True, is_overtaken=True)
+            return Listing({**passed, **found}, has_answered=True, is_overtaken=True, pages=pages)
         # Without this check, a provider that repeats a cursor would be read until `PAGES_MAX`.
         if cursor in cursors:
             why = f"the list repeated a cursor after page {pages}"

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from reconciler.controller.current_specs import CurrentSpecs
 from reconciler.controller.observe import (
-    LIST_ABOVE,
     LISTED_ONLY,
     ObservationGoal,
     Observations,
@@ -22,6 +21,7 @@ from reconciler.controller.observe import (
     retrieve_some,
 )
 from reconciler.controller.plan import AccountPlan, JobPlan, TrackedJob, decide_all, judge_all
+from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.core import limits
 from reconciler.core.absence import known_before
@@ -40,6 +40,7 @@ class ObservationRequest:
     """The jobs to observe, and the results of earlier observations of them by this process."""
 
     target: ResolvedAccount
+    costs: RequestCosts
     asked: Sequence[TrackedJob]
     """The jobs that this pass observes."""
     resting: Sequence[TrackedJob] = ()
@@ -65,11 +66,9 @@ async def observe_wanted(
     jobs, so many jobs need a change that a list is cheaper, or none of them was shown. Also return None if the guard
     refuses the changes, because their share of the account is known only after all of its jobs were observed.
     """
-    # Requests beyond the burst would wait for the rate limit, so a list is cheaper then.
-    few = min(LIST_ABOVE, request.target.rate.burst)
-    begun_at = now()
+    costs, begun_at = request.costs, now()
     urgent = [pair for pair in request.asked if is_change_expected(*pair, begun_at)]
-    if not 0 < len(urgent) <= few < len(request.asked):
+    if not urgent or costs.prefers_list(len(urgent)) or costs.are_few(len(request.asked)):
         return None
     by_job = await retrieve_some(reader, sorted(subject.ref for subject, _ in urgent))
     pairs = [(subject, last) for subject, last in urgent if subject.ref in by_job]
@@ -137,15 +136,16 @@ async def observe_rest(
             reader,
             aim,
             wanted[0].capabilities,
-            request.target.rate,
+            request.costs,
             now().replace(microsecond=0),
-            lambda: any(ref.account == account for ref in rules().since(begun)),
+            lambda: (latest := rules()) is not begun and any(ref.account == account for ref in latest.since(begun)),
         )
     resting = [(subject, last) for subject, last in request.resting if subject.ref in observations.by_job]
     decided = decide_all(account, [*request.asked, *resting], observations, rules(), now(), has_observed=bool(wanted))
     # An outdated row must not contradict an accepted request. This awaits responses, so it precedes `judge_all`.
     cases = await confirm_accepted(reader, decided.cases, now)
-    return replace(judge_all(replace(decided, cases=cases), rules(), now()), begun_at=begun_at)
+    plan = judge_all(replace(decided, cases=cases), rules(), now())
+    return replace(plan, begun_at=begun_at, list_pages=observations.pages)
 
 
 async def confirm_accepted(

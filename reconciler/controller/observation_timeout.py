@@ -18,7 +18,7 @@ from reconciler.controller.runtime import Accounts
 from reconciler.errors import Delivered, TransientError
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.report import ExpiredClock
-from reconciler.ports import Clock, JobReader
+from reconciler.ports import Clock, JobReader, Rate
 
 R = TypeVar("R")
 
@@ -75,6 +75,10 @@ class BoundedAccounts:
     def apply_rate(self, target: ResolvedAccount) -> None:
         """Apply a changed rate limit to an account if it is open."""
         self.accounts.apply_rate(target)
+
+    def rate(self, target: ResolvedAccount) -> Rate:
+        """Return the present request rate of an account."""
+        return self.accounts.rate(target)
 
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""

@@ -15,22 +15,22 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from reconciler.controller.listing import Listing, walk
+from reconciler.controller.request_costs import RequestCosts
 from reconciler.controller.request_failure import is_of_account, unobserved_by
 from reconciler.core.absence import Doubt, KnownBefore, is_crowd, weigh
 from reconciler.core.finality import is_contradicted
 from reconciler.errors import ProviderError
 from reconciler.model.job import Capabilities, JobRef, ListQuery, Observation, Observed, ObservedJob, Phase, Unobserved
 from reconciler.model.reason import Reason
-from reconciler.ports import JobReader, Rate
+from reconciler.ports import JobReader
 
-LIST_ABOVE = 20
-"""The maximum number of jobs to retrieve without a list, unless the burst of the rate limit is lower."""
 CROWD_CERTAIN_AFTER = 5
 """From this many unexpected absences on, stop retrieving once the absences are a crowd (`core.absence`)."""
 FAILED_RETRIEVES_MAX = 20
@@ -71,38 +71,40 @@ class Observations:
     """The jobs that only a list has shown. A list may be outdated."""
     left: tuple[JobRef, ...] = ()
     """The jobs that were not observed, because the newest pass changed something for this account."""
+    pages: int = 0
+    """How many pages of the list were read."""
 
 
 async def observe_jobs(
     reader: JobReader,
     goal: ObservationGoal,
     capabilities: Capabilities,
-    rate: Rate,
+    costs: RequestCosts,
     now: datetime,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Observations:
-    """Observe the jobs of one account: list them if there are many, then retrieve those not shown in full.
+    """Observe the jobs of one account: list them if that is cheaper, then retrieve those not shown in full.
 
     Args:
         reader: the account.
         goal: the jobs, and what was known about them before.
         capabilities: the capabilities of the provider.
-        rate: the rate limit of the account.
+        costs: the costs of requests to the account.
         now: the current time, in whole seconds.
         is_overtaken: returns whether to stop early, because the newest pass changed something for this account.
     """
     # Two specs may name one job, which is observed once.
-    refs, few, listing = list(dict.fromkeys(goal.refs)), min(LIST_ABOVE, rate.burst), Listing()
-    if len(refs) > few:
+    refs, listing = list(dict.fromkeys(goal.refs)), Listing()
+    if costs.prefers_list(len(refs)):
         # No further page is read for these jobs. A row of one is a witness, or contradicts a settled job.
         also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
-        listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, is_overtaken)
-    run = _ObservationRun(reader, goal, listing, few, rate.concurrency, now, is_overtaken)
+        listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
+    run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
     run.take_rows(refs, capabilities)
     # Jobs that the list showed come first, because they prove that the account is correct if others are absent.
     requested = sorted((ref for ref in refs if ref not in run.by_job), key=lambda ref: ref.id not in listing.rows)
     left = await run.retrieve(requested)
-    found = await run.conclude(capabilities, left)
+    found = replace(await run.conclude(capabilities, left), pages=listing.pages)
     if found.unobserved is not None or left:
         return found
     return replace(found, by_job={**await _contradictions(reader, listing.rows, goal.ended), **found.by_job})
@@ -111,7 +113,8 @@ async def observe_jobs(
 async def retrieve_some(reader: JobReader, refs: Sequence[JobRef]) -> dict[JobRef, Observation]:
     """Retrieve a few urgent jobs, and return those that were shown. `observe_jobs` handles the others."""
     shown: dict[JobRef, Observation] = {}
-    for batch in _batches(refs, len(refs), is_first_alone=True):
+    # The first is retrieved alone, because it shows whether the account works.
+    for batch in (refs[:1], refs[1:]):
         for ref, answer in zip(batch, await _retrieve_all(reader, batch), strict=True):
             if answer.is_of_account:
                 return shown
@@ -138,8 +141,7 @@ class _ObservationRun:
     reader: JobReader
     goal: ObservationGoal
     listing: Listing
-    few: int
-    at_once: int
+    costs: RequestCosts
     now: datetime
     is_overtaken: Callable[[], bool]
     by_job: dict[JobRef, Observation] = field(default_factory=dict)
@@ -159,28 +161,47 @@ class _ObservationRun:
                 self.by_job[ref] = Observed(row)
                 self.by_row.add(ref)
         missing = [ref for ref in refs if ref.id not in rows]
-        if self.listing.broken is not None and len(missing) > self.few:
+        if self.listing.broken is not None and self.costs.prefers_list(len(missing)):
             self.by_job.update(dict.fromkeys(missing, self.listing.broken))
 
     async def retrieve(self, refs: Sequence[JobRef]) -> tuple[JobRef, ...]:
-        """Retrieve jobs by id until more requests would be useless. Return the jobs left to a later observation."""
-        rest = refs
+        """Retrieve jobs by id until more requests would be useless. Returns the jobs left to a later observation."""
         if self.listing.is_overtaken:
             return tuple(refs)
-        for batch in _batches(refs, self.at_once, is_first_alone=not self.listing.has_answered):
-            if self.account_failure is not None or self._is_useless(rest):
-                break
-            # One batch is always retrieved, so that a stream of changes cannot keep the account unobserved.
-            if len(rest) < len(refs) and self.is_overtaken():
-                return tuple(rest)
-            for ref, answer in zip(batch, await _retrieve_all(self.reader, batch), strict=True):
-                self.by_job[ref] = answer.observation
-                if isinstance(answer.observation, Unobserved):
-                    self.failures.append(answer.observation)
-                    self.account_failure = answer.observation if answer.is_of_account else self.account_failure
-            rest = rest[len(batch) :]
-        self.not_retrieved = rest
+        rest, under_way = deque(refs), dict[asyncio.Task[_Answer], JobRef]()
+        is_overtaken, is_stopped = False, self._is_useless(refs)
+        # The first is retrieved alone, because it shows whether the account works.
+        at_once = self.costs.at_once if self.listing.has_answered else 1
+        try:
+            while rest or under_way:
+                while rest and len(under_way) < at_once and not (is_overtaken or is_stopped):
+                    ref = rest.popleft()
+                    under_way[asyncio.ensure_future(_retrieve(self.reader, ref))] = ref
+                if not under_way:
+                    break
+                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                is_suspicious = [
+                    self._take(under_way.pop(each), each.result()) for each in [*under_way] if each in done
+                ]
+                at_once = self.costs.at_once
+                is_stopped = is_stopped or (any(is_suspicious) and self._is_useless(rest))
+                # Checked after the first response, so that a stream of changes cannot keep the account unobserved.
+                is_overtaken = is_overtaken or (bool(rest) and not is_stopped and self.is_overtaken())
+        finally:
+            for task in under_way:
+                task.cancel()
+        if is_overtaken:
+            return tuple(rest)
+        self.not_retrieved = tuple(rest)
         return ()
+
+    def _take(self, ref: JobRef, answer: _Answer) -> bool:
+        """Record the observation of a retrieved job. Returns whether it shows no job."""
+        self.by_job[ref] = answer.observation
+        if isinstance(answer.observation, Unobserved):
+            self.failures.append(answer.observation)
+            self.account_failure = answer.observation if answer.is_of_account else self.account_failure
+        return isinstance(answer.observation, Unobserved) or answer.observation.job is None
 
     async def conclude(self, capabilities: Capabilities, left: tuple[JobRef, ...]) -> Observations:
         """Return the result of the observation. Jobs whose absence is doubted are unobserved."""
@@ -215,7 +236,7 @@ class _ObservationRun:
 
     def _is_useless(self, rest: Iterable[JobRef]) -> bool:
         """Return whether retrieving the rest is useless, because a crowd vanished or too many retrieves failed."""
-        if len(self.failures) >= FAILED_RETRIEVES_MAX:
+        if self.account_failure is not None or len(self.failures) >= FAILED_RETRIEVES_MAX:
             return True
         before, observed = self.goal.before, set(self.by_job)
         vanished = before.vanished(self._absent())
@@ -263,15 +284,6 @@ async def _contradictions(
         for ref, each in zip(requested, answers, strict=True)
         if isinstance(each.observation, Observed)
     }
-
-
-def _batches(refs: Sequence[JobRef], size: int, *, is_first_alone: bool) -> Iterator[Sequence[JobRef]]:
-    """Yield the jobs in batches. With `is_first_alone`, the first batch is a single job, to test the account."""
-    begin = 0
-    while begin < len(refs):
-        end = begin + (1 if is_first_alone and begin == 0 else size)
-        yield refs[begin:end]
-        begin = end
 
 
 async def _retrieve_all(reader: JobReader, refs: Collection[JobRef]) -> list[_Answer]:

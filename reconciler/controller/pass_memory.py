@@ -11,6 +11,7 @@ from reconciler.controller.unobserved import UnobservedTracker
 from reconciler.controller.workers import WorkerPool
 from reconciler.core.change_budget import ApprovalUse
 from reconciler.core.subject import INTERVAL
+from reconciler.model.job import Account
 
 
 @dataclass(slots=True)
@@ -24,5 +25,7 @@ class PassMemory:
     """The specs, Settings and change budget of the newest pass, which the workers of every pass read."""
     interval: timedelta = INTERVAL
     """The poll interval of the last Settings that could be read."""
+    list_pages: dict[Account, int] = field(default_factory=dict)
+    """How many pages the last list of each account had."""
     approvals: ApprovalUse = field(default_factory=ApprovalUse)
     """The approvals that this process has used."""

@@ -73,6 +73,8 @@ class AccountPlan:
     """Whether there was a job to observe. A settled job is not one."""
     begun_at: datetime | None = None
     """When the observation began. Reports use this as the time at which every job of the plan was seen."""
+    list_pages: int = 0
+    """How many pages of the account's list were read."""
 
     @property
     def is_blind(self) -> bool:
@@ -90,6 +92,7 @@ class AccountPlan:
             (*self.overtaken, *later.overtaken),
             later.has_observed or self.has_observed,
             self.begun_at,
+            later.list_pages,
         )
 
 

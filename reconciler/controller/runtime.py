@@ -18,6 +18,7 @@ from reconciler.ports import (
     JobReader,
     Journal,
     Publisher,
+    Rate,
     SpecSource,
     StatusStore,
     SupportsCheckpoints,
@@ -36,6 +37,10 @@ class Accounts(Protocol):
 
     def apply_rate(self, target: ResolvedAccount) -> None:
         """Apply a changed rate limit to an account if it is open."""
+        ...
+
+    def rate(self, target: ResolvedAccount) -> Rate:
+        """Return the present request rate of an account."""
         ...
 
     def requests(self, account: Account) -> int:

@@ -26,7 +26,7 @@ from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCred
 from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore_event
 from reconciler.model.job import Account, CredentialScope
 from reconciler.model.spec import CredentialSource
-from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now
+from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now, Rate
 from reconciler.redacted_provider import redacted
 from reconciler.redaction import KNOWN_SECRETS
 from reconciler.throttle import Throttle
@@ -72,6 +72,11 @@ class OpenAccounts:
         """Apply a changed rate limit to an account if it is open, including its waiting requests."""
         if target.account in self._throttles:
             self._throttles[target.account].set_rate(target.rate)
+
+    def rate(self, target: ResolvedAccount) -> Rate:
+        """Return the present request rate of an account."""
+        throttle = self._throttles.get(target.account)
+        return target.rate if throttle is None else throttle.rate_now()
 
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""

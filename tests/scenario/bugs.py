@@ -397,8 +397,8 @@ BUGS = (
     Bug(
         "observe all other jobs before one with a wanted change",
         "controller/observation_order.py",
-        "    if not 0 < len(urgent) <= few < len(request.asked):\n",
-        "    if urgent or few:\n",
+        "    if not urgent or costs.prefers_list(len(urgent)) or costs.are_few(len(request.asked)):\n",
+        "    if urgent or costs.pages:\n",
     ),
     Bug(
         "treat a 2xx response with an error in it as accepted",

@@ -313,6 +313,10 @@ class _Accounts:
         if target.account in self._gates:
             self._gates[target.account].set_rate(target.rate)
 
+    def rate(self, target: ResolvedAccount) -> Rate:
+        gate = self._gates.get(target.account)
+        return target.rate if gate is None else gate.rate_now()
+
     def requests(self, account: Account) -> int:
         return self._gates[account].requests if account in self._gates else 0
 

@@ -59,7 +59,7 @@ def test_a_job_observed_running_again_twice_is_reopened_and_cancelled() -> None:
     history = simulate(a_run())
 
     assert not verdict(history, ALWAYS)
-    assert [round(each.total_seconds()) for each in cancels(history)] == [0, 244]
+    assert [round(each.total_seconds()) for each in cancels(history)] == [0, 249]
     assert reasons(history)[1:] == [
         ("cancelled", "Cancelled"),
         ("running", "PhaseWentBack"),

@@ -32,7 +32,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import Report
 from reconciler.model.status import Outcome
 from reconciler.model.watch_status import liveness_problems, readiness_problems
-from reconciler.ports import Disk, Entry, JobController, JobReader
+from reconciler.ports import Disk, Entry, JobController, JobReader, Rate
 from tests.scenario.process import Environment
 from tests.support.cli import Checkout
 from tests.support.clock import VirtualClock, in_virtual_time
@@ -131,6 +131,10 @@ class TwoAccounts:
 
     def apply_rate(self, target: ResolvedAccount) -> None:
         """Take no notice: these accounts have no rate limit."""
+
+    def rate(self, target: ResolvedAccount) -> Rate:
+        """Return the rate with which it begins."""
+        return target.rate
 
     def requests(self, account: Account) -> int:
         """Return how many requests it got."""

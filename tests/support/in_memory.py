@@ -235,6 +235,10 @@ class OpenAccounts:
         """Keep the newest rate limit of an account."""
         self.rates[target.account] = target.rate
 
+    def rate(self, target: ResolvedAccount) -> Rate:
+        """Return the rate limit of an account."""
+        return target.rate
+
     def requests(self, account: Account) -> int:
         """Return how often an account was opened, which stands for its requests."""
         return self.opened.count(account)

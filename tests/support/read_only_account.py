@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.controller.observe import ObservationGoal, Observations, observe_jobs
+from reconciler.controller.request_costs import RequestCosts
 from reconciler.core.absence import KnownBefore
 from reconciler.model.job import Capabilities, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.ports import Rate
@@ -94,7 +95,7 @@ def looked(
     over = {JobRef(ACCOUNT, id_): phase for id_, phase in (ended or {}).items()}
     was = KnownBefore(phases=known or {}, **before)
     aim = ObservationGoal(refs=[JobRef(ACCOUNT, id_) for id_ in ids], before=was, ended=over, is_part=is_part)
-    return asyncio.run(observe_jobs(reader, aim, can, Rate(burst=burst), NOW))
+    return asyncio.run(observe_jobs(reader, aim, can, RequestCosts(lambda: Rate(burst=burst, concurrency=10)), NOW))
 
 
 def seen(found: Observations, id_: str) -> object:

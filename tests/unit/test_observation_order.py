@@ -16,8 +16,8 @@ from reconciler.controller.observation_order import (
     observe_rest,
     observe_wanted,
 )
-from reconciler.controller.observe import LIST_ABOVE
 from reconciler.controller.plan import AccountPlan, TrackedJob
+from reconciler.controller.request_costs import RequestCosts
 from reconciler.core.change_budget import ChangeBudget
 from reconciler.core.past_attempts import PastAttempts
 from reconciler.errors import Delivered, Kind, PermanentError, TransientError
@@ -29,6 +29,11 @@ from tests.support.build import ACCOUNT, NOW, a_spec
 from tests.support.in_memory_accounts import InMemoryAccount, a_target, an_account, named_specs, subject_of
 from tests.support.subjects import HOUR, MINUTE, a_past, a_receipt
 
+COSTS = RequestCosts(Rate)
+FEW = max(jobs for jobs in range(1, 100) if COSTS.are_few(jobs))
+"""So many jobs are retrieved without a wait."""
+LISTED = min(jobs for jobs in range(1, 100) if COSTS.prefers_list(jobs))
+"""So many jobs are listed."""
 NO_ANSWER = TransientError("no answer", delivered=Delivered.UNKNOWN)
 
 
@@ -59,7 +64,7 @@ def rules_for(pairs: Sequence[TrackedJob]) -> CurrentSpecs:
 
 
 def errand(pairs: Sequence[TrackedJob], **rest: Any) -> ObservationRequest:
-    return ObservationRequest(target=a_target(rate=Rate(burst=20)), asked=pairs, **rest)
+    return ObservationRequest(target=a_target(), costs=COSTS, asked=pairs, **rest)
 
 
 def wanted(
@@ -86,7 +91,7 @@ def names(plan: AccountPlan | None) -> list[str]:
 
 
 def test_jobs_that_need_a_change_are_observed_before_many_others() -> None:
-    pairs = tracked(*named_specs("chat"), *watched(LIST_ABOVE))
+    pairs = tracked(*named_specs("chat"), *watched(FEW))
     account = account_of(pairs)
     plan = wanted(account, pairs)
 
@@ -100,9 +105,9 @@ def test_jobs_that_need_a_change_are_observed_before_many_others() -> None:
 @pytest.mark.parametrize(
     "pairs",
     [
-        tracked(*watched(LIST_ABOVE + 1)),
-        tracked(*named_specs("chat"), *watched(LIST_ABOVE - 1)),
-        tracked(*named_specs(*(f"job-{number}" for number in range(LIST_ABOVE + 1)))),
+        tracked(*watched(FEW + 1)),
+        tracked(*named_specs("chat"), *watched(FEW - 1)),
+        tracked(*named_specs(*(f"job-{number}" for number in range(LISTED)))),
     ],
     ids=["no change is wanted", "all jobs are few", "a list is cheaper"],
 )
@@ -114,7 +119,7 @@ def test_no_job_is_observed_ahead_of_the_others(pairs: list[TrackedJob]) -> None
 
 
 def test_changes_the_guard_would_refuse_wait_until_the_whole_account_is_observed() -> None:
-    pairs = tracked(*named_specs("a", "b", "c", "d"), *watched(LIST_ABOVE))
+    pairs = tracked(*named_specs("a", "b", "c", "d"), *watched(FEW))
     rules = rules_for(pairs)
 
     assert wanted(account_of(pairs), pairs, rules) is None
@@ -122,7 +127,7 @@ def test_changes_the_guard_would_refuse_wait_until_the_whole_account_is_observed
 
 
 def test_a_job_that_fails_to_be_observed_first_is_left_to_the_later_observation() -> None:
-    pairs = tracked(*named_specs("chat", "code"), *watched(LIST_ABOVE))
+    pairs = tracked(*named_specs("chat", "code"), *watched(FEW))
     account = account_of(pairs)
     account.broken["ftjob-code"] = NO_ANSWER
     one = wanted(account, pairs)
@@ -216,7 +221,7 @@ def test_no_request_is_sent_if_all_jobs_are_final() -> None:
 
 def test_a_final_job_is_planned_only_if_the_list_contradicts_its_end() -> None:
     denied, agreed = map(over, named_specs("denied", "agreed", desiredState="observed"))
-    pairs = tracked(*watched(LIST_ABOVE + 1))
+    pairs = tracked(*watched(LISTED))
     account = account_of([denied, agreed, *pairs])
     account.jobs["ftjob-agreed"] = replace(account.jobs["ftjob-agreed"], phase=Phase.SUCCEEDED)
     plan = rest(account, pairs, resting=[denied, agreed])
