@@ -15,8 +15,8 @@ Pure: the time is an argument, in seconds of any clock that only goes forward.
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 
+from reconciler.model.request_rate import LimitedBy
 from reconciler.ports import Rate
 
 SLOWEST = 1 / 60
@@ -40,19 +40,6 @@ LOW = 8
 LONG_WINDOW_S = 5.0
 ROUNDING = 1e-6
 """The part of a request that may be missing, because sums of floats round."""
-
-
-class LimitedBy(StrEnum):
-    """What limits the pace."""
-
-    NOTHING = "nothing"
-    """The pace rises as soon as more requests wait."""
-    CEILING = "ceiling"
-    """The `rateLimit` of the Provider document, or a rate that the program sets."""
-    THROTTLING = "throttling"
-    """The provider throttled requests at a higher pace."""
-    HEADERS = "headers"
-    """The provider's rate-limit headers."""
 
 
 class Pace:

@@ -27,7 +27,8 @@ from itertools import count
 
 from reconciler.circuit_breaker import FAILURES_MAX, PAUSE_FIRST_S, CircuitBreaker
 from reconciler.errors import Delivered, TransientError
-from reconciler.pace import LimitedBy, Pace
+from reconciler.model.request_rate import LimitedBy, RequestRate
+from reconciler.pace import Pace
 from reconciler.ports import Rate, Response
 from reconciler.preflight import is_change, raise_if_unwanted
 from reconciler.rate_signals import RateSignal, rate_signal
@@ -64,14 +65,6 @@ class Permit:
         self.last_error = "" if self.succeeded else f"HTTP {response.status}"
         if response.status in _PAUSES_ACCOUNT or self.signal.is_throttled:
             self.pause_s = response.retry_after_s
-
-
-@dataclass(frozen=True, slots=True)
-class PaceNow:
-    """The pace of an account at a moment."""
-
-    per_second: float
-    limited_by: LimitedBy
 
 
 @dataclass(order=True, slots=True)
@@ -130,11 +123,13 @@ class Throttle:
         pace = self._pace_of(now)
         return Rate(requests_per_second=pace.per_second(now), burst=pace.burst, concurrency=pace.at_once)
 
-    def pace_now(self) -> PaceNow:
-        """Return how fast the account is asked now, and what limits that."""
+    def request_rate(self) -> RequestRate:
+        """Return the present requests per second, and what limits them."""
         now = asyncio.get_running_loop().time()
         pace = self._pace_of(now)
-        return PaceNow(pace.per_second(now), pace.limited_by(now))
+        if self._breaker.paused_until > now:
+            return RequestRate(0.0, LimitedBy.HEADERS)
+        return RequestRate(pace.per_second(now), pace.limited_by(now))
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Permit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from typing import Any
 
@@ -32,9 +33,10 @@ from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLi
 def providers(*, is_checked: bool, output: str, **values: Any) -> int:
     """Show provider types, and the accounts that the specs use.
 
-    With -o wide, all capabilities of each type are shown. A credential is named by its source and never shown. With
-    --check, a list of at most one job is requested from each account. The exit code is 69 if an account cannot be
-    reached, and 78 if a credential or a trusted host is missing or not valid.
+    With -o wide, all capabilities of each type are shown, and the ceiling that a document sets for the request rate. A
+    credential is named by its source and never shown. With --check, a list of at most one job is requested from each
+    account. The exit code is 69 if an account cannot be reached, and 78 if a credential or a trusted host is missing or
+    not valid.
     """
     console = ConsoleOutput.of(values)
     found = asyncio.run(_check(values, is_checked=is_checked))
@@ -63,8 +65,15 @@ def _account(found: Checked, *, is_checked: bool) -> AccountLine:
         credential=_source(found.target),
         code=found.unobserved.reason if found.unobserved else state,
         message=found.unobserved.message if found.unobserved else None,
+        ceiling=_ceiling(found.target),
         is_working=False if found.unobserved else (True if is_checked else None),
     )
+
+
+def _ceiling(target: ResolvedAccount | None) -> float | None:
+    """Return the most requests per second that the document of an account allows; None if it sets no limit."""
+    ceiling = target.rate.requests_per_second_max if target is not None else None
+    return ceiling if ceiling is not None and math.isfinite(ceiling) else None
 
 
 def _source(target: ResolvedAccount | None) -> str:

@@ -14,6 +14,7 @@ from heapq import nsmallest
 from reconciler.controller.build_report import PassResult
 from reconciler.model.job import Account, JobRef
 from reconciler.model.report import Row
+from reconciler.model.request_rate import RequestRate
 from reconciler.model.watch_status import Upcoming, WatchStatus
 
 UPCOMING_MAX = 20
@@ -39,7 +40,13 @@ class HealthTracker:
         return cls(WatchStatus(interval_s=interval_s, heartbeat_at=now, progress_at=now, watched_at=now))
 
     def beat(
-        self, now: float, at_work: Mapping[Account, float], pass_since: float | None, *, is_watching: bool
+        self,
+        now: float,
+        at_work: Mapping[Account, float],
+        pass_since: float | None,
+        rates: Mapping[str, RequestRate],
+        *,
+        is_watching: bool,
     ) -> None:
         """Record that the event loop is running.
 
@@ -47,6 +54,7 @@ class HealthTracker:
             now: the current time, in monotonic seconds.
             at_work: when each running account worker started.
             pass_since: when the current pass began; None between passes.
+            rates: the present request rate of each open account.
             is_watching: whether the watcher would notice a change of the specs.
         """
         progress = [max(since, self._moved_at.get(account, since)) for account, since in at_work.items()]
@@ -57,6 +65,7 @@ class HealthTracker:
             heartbeat_at=now,
             progress_at=min(progress, default=now),
             watched_at=now if is_watching else self.overview.watched_at,
+            rates=rates,
         )
 
     def moved(self, account: Account, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from reconciler.controller.runtime import Accounts
 from reconciler.errors import Delivered, TransientError
 from reconciler.model.job import Account, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.report import ExpiredClock
+from reconciler.model.request_rate import RequestRate
 from reconciler.ports import Clock, JobReader, Rate
 
 R = TypeVar("R")
@@ -79,6 +80,10 @@ class BoundedAccounts:
     def rate(self, target: ResolvedAccount) -> Rate:
         """Return the present request rate of an account."""
         return self.accounts.rate(target)
+
+    def request_rates(self) -> Mapping[str, RequestRate]:
+        """Return the present request rate of each open account, by account line, with what limits it."""
+        return self.accounts.request_rates()
 
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from reconciler.errors import DefectError, ProviderError
 from reconciler.model.action_record import Audit, Notify, ignore_event
 from reconciler.model.job import Account, JobCheckpoint, JobEvent, JobPage, JobRef, ListQuery, ObservedJob
 from reconciler.model.journal import EarlierStatuses
+from reconciler.model.request_rate import RequestRate
 from reconciler.ports import (
     Clock,
     JobController,
@@ -41,6 +42,10 @@ class Accounts(Protocol):
 
     def rate(self, target: ResolvedAccount) -> Rate:
         """Return the present request rate of an account."""
+        ...
+
+    def request_rates(self) -> Mapping[str, RequestRate]:
+        """Return the present request rate of each open account, by account line, with what limits it."""
         ...
 
     def requests(self, account: Account) -> int:

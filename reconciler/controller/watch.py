@@ -149,7 +149,8 @@ class Watch:
         clock = self.runtime.clock
         while True:
             since = self._memory.workers.begun_at
-            self.health.beat(clock.monotonic(), since, self._pass_since, is_watching=self.waker.is_alive)
+            rates = self.runtime.accounts.request_rates()
+            self.health.beat(clock.monotonic(), since, self._pass_since, rates, is_watching=self.waker.is_alive)
             if names := self.asked():
                 self.options = replace(self.options, retry=self.options.retry | names)
                 self._changed.set()

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model.report import Report
+from reconciler.model.request_rate import RequestRate
 
 STALE_AFTER_INTERVALS = 1.5
 """The number of intervals without progress that is a problem. A probe then notices it within two intervals."""
@@ -70,6 +71,8 @@ class WatchStatus:
     """The accounts that no pass has reported yet. Empty forever once every account has been reported."""
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
+    rates: Mapping[str, RequestRate] = field(default_factory=dict)
+    """The present request rate of each open account, by account line."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
 

@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from reconciler.model.action_record import Sent
 from reconciler.model.report import Report, Row
+from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.status import ConditionStatus, ConditionType, Outcome, Verb
 from reconciler.model.transition import Transition
 from reconciler.model.watch_status import Result, WatchStatus
@@ -158,6 +159,7 @@ class _Gauges(Collector):
         for provider, seen_at in watch_status.seen_at.items():
             ages.add_metric([provider], max(0.0, (now - seen_at).total_seconds()))
         yield ages
+        yield from _of_rates({name: each for name, each in watch_status.rates.items() if name in watch_status.seen_at})
         yield _gauge(
             "drift_seconds",
             "Longest time that a job has been Reconciling.",
@@ -169,6 +171,17 @@ class _Gauges(Collector):
             value=len(watch_status.report.notices) + len(watch_status.report.errors),
         )
         yield from _of_rows(watch_status.report.rows)
+
+
+def _of_rates(rates: Mapping[str, RequestRate]) -> Iterator[GaugeMetricFamily]:
+    per_second = _gauge("provider_request_rate", "Requests per second that are sent to an account now.", "provider")
+    limited_by = _gauge("provider_request_rate_limit", "1 for what limits the request rate.", "provider", "by")
+    for provider, rate in rates.items():
+        per_second.add_metric([provider], rate.per_second)
+        for each in LimitedBy:
+            limited_by.add_metric([provider, each], float(each is rate.limited_by))
+    yield per_second
+    yield limited_by
 
 
 def _of_rows(rows: Sequence[Row]) -> Iterator[GaugeMetricFamily]:

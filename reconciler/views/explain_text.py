@@ -83,7 +83,10 @@ ADVICE: Mapping[str, Mapping[Reason, str]] = MappingProxyType(
             Reason.CANNOT_OBSERVE_PROVIDER: "Read the message. During an outage, wait.",
             Reason.OBSERVATION_INCOMPLETE: "Wait for the next pass. If it persists, contact the provider's support.",
             Reason.OBSERVATION_SUSPECT: "Check the account's key, project and address.",
-            Reason.RATE_LIMITED: "Wait. If it persists, lower spec.rateLimit in the Provider document.",
+            Reason.RATE_LIMITED: (
+                "Wait, because the request rate adapts. If other clients share the key, set spec.rateLimit in the "
+                "Provider document."
+            ),
             Reason.AUTHENTICATION_FAILED: "Put a valid key in the variable or file that the message names.",
         },
         "History": {

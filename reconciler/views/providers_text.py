@@ -40,6 +40,8 @@ class AccountLine:
     message: str | None
     is_working: bool | None
     """None if the account was not checked."""
+    ceiling: float | None = None
+    """The most requests per second that its document allows. None: the rate adapts to the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,17 @@ def providers_text(shown: ProviderListing, context: RenderContext) -> str:
 
 def providers_wide(shown: ProviderListing, context: RenderContext) -> str:
     """Return all capabilities of each type, then the accounts as in `providers_text`."""
-    return _render(shown, context, _capability_sections(shown.types))
+    return _render(shown, context, _capability_sections(shown.types), is_wide=True)
 
 
-def _render(shown: ProviderListing, context: RenderContext, parts: list[RenderableType]) -> str:
+def _render(
+    shown: ProviderListing, context: RenderContext, parts: list[RenderableType], *, is_wide: bool = False
+) -> str:
     canvas, accounts = context.canvas, shown.accounts
     parts += [styled(f"{each.name}: {each.problem}") for each in shown.types if each.problem]
-    parts.append(_accounts(accounts, canvas.width) if accounts else styled("No document names an account."))
+    parts.append(
+        _accounts(accounts, canvas.width, is_wide=is_wide) if accounts else styled("No document names an account.")
+    )
     messages = [(styled(each.name, "bold"), styled(each.message)) for each in accounts if each.message is not None]
     if messages:
         parts += [Text(), listing(messages, indent=0)]
@@ -97,6 +103,7 @@ def providers_json(shown: ProviderListing, _context: RenderContext) -> str:
                 "credential": each.credential,
                 "state": each.code,
                 "message": each.message,
+                "requestsPerSecond": each.ceiling,
             }
             for each in shown.accounts
         ],
@@ -135,7 +142,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
     return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS"))
 
 
-def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
+def _accounts(accounts: Sequence[AccountLine], width: int, *, is_wide: bool) -> Text:
     styles = {True: STYLES[JobState.AS_DESIRED], False: STYLES[JobState.STALLED], None: ""}
     columns = [
         Column("PROVIDER", [styled(each.name) for each in accounts]),
@@ -143,6 +150,8 @@ def _accounts(accounts: Sequence[AccountLine], width: int) -> Text:
         Column("CREDENTIAL", [styled(each.credential) for each in accounts]),
         Column("ACCOUNT", [styled(each.account or NO_VALUE) for each in accounts], fold_at=24),
     ]
+    if is_wide:
+        columns.insert(3, Column("REQUEST RATE", [Text(_rate(each)) for each in accounts]))
     return table(columns, width, drop=("ACCOUNT",))
 
 
@@ -153,6 +162,12 @@ def _capability_sections(types: Sequence[TypeLine]) -> list[RenderableType]:
         if each.capabilities is not None
         for facts in [{**capabilities_text(each.capabilities), "usual credential": each.variable or "needs none"}]
     ]
+
+
+def _rate(account: AccountLine) -> str:
+    if account.account is None:
+        return NO_VALUE
+    return "adaptive" if account.ceiling is None else f"at most {account.ceiling:g}/s"
 
 
 def _yes(*, is_so: bool) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from reconciler.errors import Kind, PermanentError, error_location
 from reconciler.local.credentials import EnvCredentials, FileCredentials, NoCredentials, canonical_file
 from reconciler.model.action_record import AccountAnswered, Notify, Sent, ignore_event
 from reconciler.model.job import Account, CredentialScope
+from reconciler.model.request_rate import RequestRate
 from reconciler.model.spec import CredentialSource
 from reconciler.ports import AccountConfig, Credentials, JobController, JobReader, Now, Rate
 from reconciler.redacted_provider import redacted
@@ -77,6 +78,10 @@ class OpenAccounts:
         """Return the present request rate of an account."""
         throttle = self._throttles.get(target.account)
         return target.rate if throttle is None else throttle.rate_now()
+
+    def request_rates(self) -> Mapping[str, RequestRate]:
+        """Return the present request rate of each open account, by account line, with what limits it."""
+        return {str(account): each.request_rate() for account, each in self._throttles.items()}
 
     def requests(self, account: Account) -> int:
         """Return how many requests were sent to an account so far."""

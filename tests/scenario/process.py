@@ -30,6 +30,7 @@ from reconciler.local.specs_dir import SpecsDir
 from reconciler.local.status_store import StatusDirectory
 from reconciler.model.action_record import AccountAnswered, ActionRecord, Notify, Sent
 from reconciler.model.job import Account
+from reconciler.model.request_rate import RequestRate
 from reconciler.model.spec import CredentialSource
 from reconciler.plugin import JobController
 from reconciler.ports import AccountConfig, Clock, Entry, JobReader, NotBound, ProviderType, Rate, Snapshot
@@ -316,6 +317,10 @@ class _Accounts:
     def rate(self, target: ResolvedAccount) -> Rate:
         gate = self._gates.get(target.account)
         return target.rate if gate is None else gate.rate_now()
+
+    def request_rates(self) -> Mapping[str, RequestRate]:
+        """Return none: nobody reads them here."""
+        return {}
 
     def requests(self, account: Account) -> int:
         return self._gates[account].requests if account in self._gates else 0

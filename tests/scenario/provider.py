@@ -27,6 +27,7 @@ from reconciler.sandbox.world import InvalidRequestError, UnknownJobError, World
 from tests.contract.dialects.services import Service
 from tests.scenario.history import ABSENT, INTACT, ChangeSent, ExternalEvent, History, ProviderRequest
 from tests.scenario.reviving_world import RevivingWorld
+from tests.support.limited_provider import LimitedProvider
 
 KEY = "sk-canary-0123456789abcdef"
 """The secret that must be found nowhere."""
@@ -41,6 +42,8 @@ ODDLY_TAKEN: Mapping[str, tuple[int, bytes]] = {
 }
 """Answers of 2xx that show no job, by their names."""
 REFUSED_IN_200 = "refused-in-200"
+THROTTLED = "throttled"
+"""The name of what meets a request beyond `Provider.limit`."""
 ONE_JOB = "one job: "
 """How the name of a fault begins that meets the requests for one job alone."""
 
@@ -136,6 +139,8 @@ class Provider:
         """How far the provider's clock is ahead of ours."""
         self.is_wrong_project = False
         """The key opens another project, which knows none of our jobs."""
+        self.limit: LimitedProvider | None = None
+        """How many requests a second the account may get; the others are throttled. None: any number."""
         self.open_error: Exception | None = None
         """What whoever opens the account gets, instead of an account."""
         self.met: Counter[str] = Counter()
@@ -152,6 +157,7 @@ class Provider:
         self.overtakers.clear()
         self.skew = timedelta(0)
         self.is_wrong_project = False
+        self.limit = None
         self.open_error = None
 
     def app(self, life: int, effect: Callable[[str], None]) -> ASGIApp:
@@ -196,6 +202,12 @@ class Provider:
         async def keep(message: Message) -> None:
             answer.take(message)
 
+        status, headers = self.limit.answer(self._clock.monotonic()) if self.limit is not None else (INTACT, {})
+        if status != INTACT:
+            _met.set(THROTTLED)
+            answer.status, answer.body = status, b'{"error": {"message": "too many requests", "code": null}}'
+            answer.headers = [(b"content-type", b"application/json"), *_as_bytes(headers)]
+            return
         if (
             scope["method"] == "POST"
             and (response_fault := self._next(REFUSED_IN_200)) is not None
@@ -208,6 +220,7 @@ class Provider:
             answer.headers = [(b"content-type", b"application/json"), (b"date", date)]
             return
         await (self._elsewhere if self.is_wrong_project else self._here)(scope, receive, keep)
+        answer.headers += _as_bytes(headers)
 
     def _next(self, kind: str) -> ResponseFault | None:
         return next((each for each in self.response_faults if each.times > 0 and each.kind == kind), None)
@@ -274,6 +287,10 @@ class Provider:
         rows = body["data"] if body.get("object") == "list" else [body]
         shown = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
         return {row["id"]: hides.get(row["status"], row["status"]) for row in shown}
+
+
+def _as_bytes(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def _date(answer: _Answer) -> datetime | None:

@@ -18,7 +18,7 @@ from tests.contract.dialects.services import OPENAI, Service
 
 KEY_VARIABLE = "SIMULATED_KEY"
 RATE_LIMIT = "{requestsPerSecond: 5, burst: 10, concurrency: 4}"
-"""What every Provider document sets, so that an oracle can tell what is too fast."""
+"""The limit that Provider documents set, so that an oracle can tell what is too fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,8 @@ class Revision:
     job_specs: tuple[JobSpec, ...]
     accounts: Mapping[str, str]
     services: Mapping[str, Service] = field(default_factory=dict)
+    has_rate_limits: bool = True
+    """Whether the Provider documents set a rate limit."""
     broken_files: frozenset[str] = frozenset()
     broken_accounts: frozenset[str] = frozenset()
     is_settings_broken: bool = False
@@ -150,7 +152,7 @@ class Revision:
             is_broken = account in self.broken_accounts
             files[f"providers/{account}.yaml"] = _provider(
                 account, base_url, self.service(account), is_broken=is_broken
-            )
+            ) + (f"  rateLimit: {RATE_LIMIT}\n" if self.has_rate_limits else "")
         files[SETTINGS] = _settings(is_broken=self.is_settings_broken, is_suspended=self.is_suspended)
         return {file: text.encode() for file, text in files.items()}
 
@@ -175,7 +177,6 @@ def _provider(account: str, base_url: str, service: Service, *, is_broken: bool)
         f"  options: {json.dumps(dict(service.options))}\n"
         f"  baseUrl: {base_url}\n"
         f"  credentials: {{env: {KEY_VARIABLE}}}\n"
-        f"  rateLimit: {RATE_LIMIT}\n"
     )
 
 

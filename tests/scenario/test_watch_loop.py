@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -30,6 +30,7 @@ from reconciler.local.status_store import StatusDirectory
 from reconciler.model.job import Accepted, Account, AlreadyOver, JobPage, JobRef, ListQuery, ObservedJob, Phase
 from reconciler.model.reason import Reason
 from reconciler.model.report import Report
+from reconciler.model.request_rate import RequestRate
 from reconciler.model.status import Outcome
 from reconciler.model.watch_status import liveness_problems, readiness_problems
 from reconciler.ports import Disk, Entry, JobController, JobReader, Rate
@@ -135,6 +136,10 @@ class TwoAccounts:
     def rate(self, target: ResolvedAccount) -> Rate:
         """Return the rate with which it begins."""
         return target.rate
+
+    def request_rates(self) -> Mapping[str, RequestRate]:
+        """Return none: nobody reads them here."""
+        return {}
 
     def requests(self, account: Account) -> int:
         """Return how many requests it got."""

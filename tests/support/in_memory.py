@@ -15,6 +15,7 @@ from reconciler.controller.resolved_account import ResolvedAccount
 from reconciler.controller.runtime import Runtime
 from reconciler.model.job import Account
 from reconciler.model.journal import KnownStatuses, Requested
+from reconciler.model.request_rate import RequestRate
 from reconciler.model.spec import FineTuningJob
 from reconciler.model.status import JobStatus, Origin, ProviderStatus
 from reconciler.ports import JobReader, Rate, Snapshot, StoredStatuses, Unread, status_path
@@ -238,6 +239,10 @@ class OpenAccounts:
     def rate(self, target: ResolvedAccount) -> Rate:
         """Return the rate limit of an account."""
         return target.rate
+
+    def request_rates(self) -> Mapping[str, RequestRate]:
+        """Return none: nobody reads them here."""
+        return {}
 
     def requests(self, account: Account) -> int:
         """Return how often an account was opened, which stands for its requests."""

@@ -14,6 +14,7 @@ from reconciler.controller.health import HealthTracker
 from reconciler.model.job import Account, JobRef, Phase, Unobserved
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
+from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.status import JobStatus
 from reconciler.model.watch_status import WatchStatus, readiness_problems
 from tests.support.build import ACCOUNT, NOW, a_status
@@ -116,14 +117,16 @@ def beaten(*, moved_at: float | None = None, is_watching: bool = True, pass_sinc
     health = HealthTracker.beginning(0.0, 60.0)
     if moved_at is not None:
         health.moved(ACCOUNT, moved_at)
-    health.beat(100.0, {ACCOUNT: 10.0}, pass_since, is_watching=is_watching)
+    health.beat(100.0, {ACCOUNT: 10.0}, pass_since, {}, is_watching=is_watching)
     return health.overview
 
 
 def test_an_idle_watch_makes_progress() -> None:
     health = HealthTracker.beginning(0.0, 60.0)
-    health.beat(100.0, {}, None, is_watching=True)
+    rates = {str(ACCOUNT): RequestRate(2.5, LimitedBy.THROTTLING)}
+    health.beat(100.0, {}, None, rates, is_watching=True)
 
+    assert health.overview.rates == rates
     assert (health.overview.heartbeat_at, health.overview.progress_at, health.overview.watched_at) == (
         100.0,
         100.0,

@@ -12,6 +12,7 @@ import pytest
 from reconciler.model.action_record import Sent
 from reconciler.model.reason import Reason
 from reconciler.model.report import AccountReport, Report
+from reconciler.model.request_rate import LimitedBy, RequestRate
 from reconciler.model.status import Outcome
 from reconciler.model.watch_status import Result, WatchStatus
 from reconciler.telemetry.metrics import Metrics
@@ -49,6 +50,20 @@ def test_every_series_of_an_account_starts_at_0(board: Board) -> None:
     assert [board.value("reconcile_total", provider=PROVIDER, result=each) for each in Result] == [0] * 4
     assert board.value("reconcile_errors_total", provider=PROVIDER) == 0
     assert board.value("provider_requests_total", provider=PROVIDER, method="POST", code="200") == 0
+
+
+def test_the_request_rate_of_an_account_is_shown_with_what_limits_it(board: Board) -> None:
+    rates = {PROVIDER: RequestRate(2.5, LimitedBy.THROTTLING), "gone": RequestRate(10, LimitedBy.NOTHING)}
+    board.overview = replace(board.overview, rates=rates, seen_at={PROVIDER: NOW})
+
+    assert board.value("provider_request_rate", provider=PROVIDER) == 2.5
+    assert board.value("provider_request_rate", provider="gone") is None
+    assert {by: board.value("provider_request_rate_limit", provider=PROVIDER, by=by) for by in LimitedBy} == {
+        LimitedBy.NOTHING: 0,
+        LimitedBy.CEILING: 0,
+        LimitedBy.THROTTLING: 1,
+        LimitedBy.HEADERS: 0,
+    }
 
 
 def test_a_request_is_counted_with_its_duration_and_its_wait(board: Board) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.pace import BURST_S, LOW, SLOWEST, LimitedBy, Pace
+from reconciler.model.request_rate import LimitedBy
+from reconciler.pace import BURST_S, LOW, SLOWEST, Pace
 from reconciler.ports import Rate
 from reconciler.rate_signals import rate_signal
 from reconciler.time_headers import retry_after_s

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.circuit_breaker import FAILURES_MAX
 from reconciler.errors import Delivered, SupersededError, TransientError
-from reconciler.pace import LimitedBy
+from reconciler.model.request_rate import LimitedBy
 from reconciler.ports import Rate
 from reconciler.preflight import abort_unless
 from reconciler.rate_signals import RateSignal, rate_signal
@@ -131,7 +131,7 @@ def test_permanent_throttling_slows_requests_to_one_per_minute() -> None:
         assert len(moments) < 90
         assert delivered == {Delivered.NO}
         assert max(pauses) == pytest.approx(60, abs=0.1)
-        assert gate.pace_now().limited_by is LimitedBy.THROTTLING
+        assert gate.request_rate().limited_by is LimitedBy.THROTTLING
 
     in_virtual_time(main)
 

@@ -14,7 +14,7 @@ from reconciler.views.adopted_text import AdoptedSpecs, adopted_spec, adopted_te
 from reconciler.views.diff_text import change_text
 from reconciler.views.drift_text import Drift, UnmanagedJob, drift_json, drift_text
 from reconciler.views.layout import Canvas
-from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine, providers_text
+from reconciler.views.providers_text import AccountLine, ProviderListing, TypeLine, providers_text, providers_wide
 from reconciler.views.render_context import RenderContext
 from reconciler.views.row_state import is_drifting
 from tests.support.build import a_job
@@ -40,6 +40,17 @@ def test_drift_and_provider_tables_fit_the_terminal_width(width: int) -> None:
     assert max(map(len, (drift + providers).splitlines())) <= width
     assert "HostNotTrusted" in providers
     assert "support-triage" in drift
+
+
+def test_a_wide_listing_shows_the_ceiling_of_each_request_rate() -> None:
+    slow = replace(ACCOUNTS[0], name="slow", ceiling=2.0)
+    text = providers_wide(ProviderListing(TYPES, (*ACCOUNTS, slow)), RenderContext(Canvas(200), NOW))
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+
+    assert "REQUEST RATE" in lines["PROVIDER"]
+    assert "adaptive" in lines["main"]
+    assert "at most 2/s" in lines["slow"]
+    assert "adaptive" not in lines["other"], "nothing is known of an account that cannot be used"
 
 
 def test_a_long_drift_list_is_shortened_in_text_and_complete_in_json() -> None:
