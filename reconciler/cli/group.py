@@ -73,7 +73,7 @@ Exit codes (the first that applies):
   75  timed out, or another reconcile holds the lock
    2  drift, or plan --detailed-exitcode: changes are pending
   64  the command line is invalid
-   0  every job is in its desired state, or on the way"""
+   0  every job is in its desired state, or its change is in progress"""
 
 
 class VerbGroup(click.Group):

@@ -225,7 +225,7 @@ SAFETY: tuple[Decorator[Any], ...] = (
         help="Allow the change of this job in this run, despite the guard. May be repeated.",
     ),
     _limit("--max-cancels", "Guard: number of changes per hour that is allowed whatever the percentage."),
-    _limit("--max-cancel-percent", "Guard: changes per hour as a percentage of unfinished jobs, if that is more.", 100),
+    _limit("--max-cancel-percent", "Guard: changes per hour as % of unfinished jobs, if above --max-cancels.", 100),
     _limit("--max-cancels-absolute", "Guard: maximum number of changes per hour, whatever the percentage."),
     click.option(
         "--suspend", cls=Shared, is_flag=True, help="Observe jobs and confirm earlier requests, but request no change."

@@ -160,7 +160,11 @@ def weigh(
 
 
 def _suspect(gone: int, of: int, *, has_witness: bool) -> Unobserved:
-    then = "after an hour they are considered deleted" if has_witness else "if they were deleted, remove their specs"
+    then = (
+        "jobs that are still missing an hour after this was first reported are considered deleted"
+        if has_witness
+        else "if they were deleted, remove their specs"
+    )
     message = f"{gone} of {of} unfinished jobs disappeared at once, so the key, project or URL may be wrong; {then}"
     return Unobserved(Reason.OBSERVATION_SUSPECT, message, is_transient=False)
 

@@ -122,7 +122,8 @@ def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) 
     verdict = Verdict(
         Readiness.UNOBSERVED,
         Reason.CANNOT_OBSERVE_PROVIDER,
-        "the spec changed while the provider could not be observed; no change is requested until it can be",
+        "the provider could not be observed for this version of the spec; no change is requested until the job is "
+        "observed",
     )
     return Decision(conclude(draft, verdict, last, now), None, subject.interval, last)
 
@@ -196,7 +197,7 @@ def _hours(span: timedelta) -> str:
 def _message(row: TableRow, seen: Situated, wanted: DesiredState) -> str:
     match row.reason:
         case Reason.JOB_NOT_FOUND:
-            return "the provider does not know this job id: a typo, or another account"
+            return "the provider has no job with this id: check spec.jobId for a typo, and check the account"
         case Reason.JOB_VANISHED | Reason.JOB_GONE:
             return "the provider no longer knows this job"
         case Reason.CANCEL_PENDING if seen.phase is Phase.ABSENT:

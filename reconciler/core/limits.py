@@ -104,7 +104,7 @@ def _why_unjudged(
     name: str, facts: JobFacts, as_of: datetime | None, now: datetime, *, may_have_started: bool
 ) -> str | None:
     if as_of is None:
-        return "the provider gives no time"
+        return "the response of the provider contains no time"
     if not is_believable(as_of, now):
         return "the provider's clock and the local clock differ by more than 5 minutes"
     if name == "notAfter":
@@ -115,7 +115,7 @@ def _why_unjudged(
     if created_at > as_of:
         return "the provider gives a creation time in the future"
     if name == "maxQueued" and may_have_started:
-        return "its status was lost, so it may have started before"
+        return "its status was lost, so the job may already have started"
     return None
 
 

@@ -32,7 +32,7 @@ MESSAGES = {
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "too_long": "must have at most {max_length} items",
-    "too_short": "must have at least {min_length}",
+    "too_short": "must have at least {min_length} item(s)",
     "string_type": "must be text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",

@@ -26,16 +26,16 @@ from reconciler.model.status import Origin
 from reconciler.ports import Now, Snapshot
 
 _UNFINISHED = {
-    "MERGE_HEAD": "a merge is under way",
-    "CHERRY_PICK_HEAD": "a cherry-pick is under way",
-    "REVERT_HEAD": "a revert is under way",
+    "MERGE_HEAD": "a merge is in progress",
+    "CHERRY_PICK_HEAD": "a cherry-pick is in progress",
+    "REVERT_HEAD": "a revert is in progress",
     # Between two commits of a series, only the list of the remaining ones exists.
-    "sequencer": "a cherry-pick or revert is under way",
-    "rebase-merge": "a rebase is under way",
+    "sequencer": "a cherry-pick or revert is in progress",
+    "rebase-merge": "a rebase is in progress",
     "rebase-apply/applying": "patches are being applied (git am)",
-    "rebase-apply": "a rebase is under way",
-    "BISECT_START": "a bisect is under way",
-    "BISECT_LOG": "a bisect is under way",
+    "rebase-apply": "a rebase is in progress",
+    "BISECT_START": "a bisect is in progress",
+    "BISECT_LOG": "a bisect is in progress",
     "index.lock": "a Git command is running in it",
 }
 """The files in a working tree's Git directory that show an unfinished operation, as `git status` checks them."""

@@ -32,7 +32,7 @@ def check_place(file: Path, *closed: Path) -> None:
     real, named = file.resolve(strict=True), file.absolute()
     for each in closed:
         if any(path.is_relative_to(each.resolve()) for path in (real, named, file.parent.resolve())):
-            msg = f"{file} is below {each}, where authors of specs write: move the operator's file elsewhere"
+            msg = f"{file} is below {each}, which spec authors can change: move the operator's file elsewhere"
             raise MisplacedFileError(msg)
     facts = real.stat()
     if not stat.S_ISREG(facts.st_mode):

@@ -17,7 +17,10 @@ from reconciler.ports import Disk, Entry
 FILES_MAX = 100_000
 DEPTH_MAX = 32
 NOT_THERE = "there is no such directory: create it, or name the directory of the specs with --specs"
-HOLDS_GIT = "contains a Git repository, but specs are data: remove it, or keep the specs in a folder of the checkout"
+HOLDS_GIT = (
+    "contains a Git repository, whose settings spec authors could change: if it is the checkout, move the specs into a "
+    "folder of it; otherwise remove the repository"
+)
 NO_DIRECTORY = "is not a directory: name the directory of the specs with --specs"
 
 _WHY: dict[type[OSError], str] = {FileNotFoundError: NOT_THERE, NotADirectoryError: NO_DIRECTORY}

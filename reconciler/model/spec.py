@@ -214,10 +214,12 @@ class Safety(Document):
         None, description="The number of changes per hour that is allowed whatever their percentage."
     )
     max_cancel_percent: Annotated[Count, Field(ge=0, le=100)] | None = Field(
-        None, description="The most changes per hour as a percentage of the unfinished jobs, if they exceed maxCancels."
+        None,
+        description="The maximum number of changes per hour as a percentage of the unfinished jobs, if that allows "
+        "more than maxCancels.",
     )
     max_cancels_absolute: Annotated[Count, Field(ge=0)] | None = Field(
-        None, description="The most changes per hour, whatever their percentage."
+        None, description="The maximum number of changes per hour, whatever their percentage."
     )
 
 

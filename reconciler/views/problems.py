@@ -143,7 +143,7 @@ def _expired(expired: Expired, all_unobserved: Collection[str]) -> Problem:
     unobserved = [name for name in expired.names if name in all_unobserved]
     on_the_way = [name for name in expired.names if name not in all_unobserved]
     left = [
-        *([f"{count(len(on_the_way), 'job')} still on the way: {names(on_the_way)}"] if on_the_way else []),
+        *([f"{count(len(on_the_way), 'job')} still in progress: {names(on_the_way)}"] if on_the_way else []),
         *([f"{count(len(unobserved), 'job')} not observed: {names(unobserved)}"] if unobserved else []),
     ]
     return Problem(

@@ -452,7 +452,7 @@ def test_an_operator_file_among_the_specs_is_rejected(field: Field) -> None:
     alone = field.run("validate")
 
     assert ran.code == 78
-    assert "where authors of specs write" in ran.err
+    assert "which spec authors can change" in ran.err
     assert field.cancels() == []
     assert alone.code == 65
     assert "operator.yaml:2: kind: 'OperatorConfig' is not one of FineTuningJob, Provider, Settings" in alone.out

@@ -357,7 +357,9 @@ CASES: dict[str, Case] = {
         ("specs/bad.yaml:6: spec.jobId: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",),
     ),
     "id with a typo": Case(
-        with_spec(jobId="ftjob-typo"), 1, ("the provider does not know this job id: a typo, or another account",)
+        with_spec(jobId="ftjob-typo"),
+        1,
+        ("the provider has no job with this id: check spec.jobId for a typo, and check the account",),
     ),
     "name with a line break": Case(
         GOOD.replace("name: bad", 'name: "b\\nad"'),

@@ -42,7 +42,7 @@ def ago(span_s: int, per_second: int = 1) -> Callable[[], int]:
 @pytest.mark.parametrize(
     ("created_at", "headers", "why"),
     [
-        (ago(TWO_HOURS), dict, "the provider gives no time"),
+        (ago(TWO_HOURS), dict, "the response of the provider contains no time"),
         (ago(TWO_HOURS), lambda: {"Date": "Wed, 01 Jan 2025 00:00:00 GMT"}, "by more than 5 minutes"),
         (ago(TWO_HOURS), dated(600), "by more than 5 minutes"),
         (lambda: None, dated(), "no creation time that can be read"),

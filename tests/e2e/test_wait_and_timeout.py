@@ -27,7 +27,7 @@ def test_an_ineffective_cancel_is_awaited_for_the_time_of_wait(checkout: Checkou
     ran, took_s = timed(checkout, "--once", "--wait=3s")
 
     assert ran.code == 75
-    assert "error: --wait=3s expired with 1 job still on the way: one\n" in ran.err
+    assert "error: --wait=3s expired with 1 job still in progress: one\n" in ran.err
     assert took_s < 3 + STARTS_WITHIN_S
 
 

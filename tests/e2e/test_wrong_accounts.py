@@ -131,7 +131,9 @@ def test_ids_that_are_all_unknown_are_reported_as_a_typo_or_a_wrong_account(
     ran = fresh.run("--once", "--wait")
 
     assert ran.code == 1
-    assert ran.out.count("the provider does not know this job id: a typo, or another account") == 3
+    assert (
+        ran.out.count("the provider has no job with this id: check spec.jobId for a typo, and check the account") == 3
+    )
     assert sandbox.cancels(*ids) == []
     assert fresh.status("job-0").is_stalled
 

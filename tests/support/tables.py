@@ -124,7 +124,9 @@ def provider_access() -> str:
         )
         for name, type_ in ((name, load(name)) for name in sorted(NAMES))
     ]
-    return table(("Type", "Usual key", "Variable of the address", "Variables of options, with the usual key"), *rows)
+    return table(
+        ("Type", "Default key", "Variable of the address", "Variables of options, with the default key"), *rows
+    )
 
 
 def policy() -> str:

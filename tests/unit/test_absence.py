@@ -119,7 +119,7 @@ def test_the_message_of_a_doubt_counts_all_unfinished_jobs_of_the_account() -> N
     assert doubt.unobserved.is_transient is False
     assert doubt.unobserved.message == (
         "4 of 8 unfinished jobs disappeared at once, so the key, project or URL may be wrong; "
-        "after an hour they are considered deleted"
+        "jobs that are still missing an hour after this was first reported are considered deleted"
     )
 
 

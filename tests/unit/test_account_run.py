@@ -219,7 +219,7 @@ def test_the_jobs_of_deleted_specs_are_not_observed_if_the_account_denies_access
     assert outcome.orphans == {}
 
 
-def test_jobs_that_an_observation_did_not_get_to_come_first_in_the_next_one() -> None:
+def test_an_observation_begins_with_the_jobs_the_last_one_did_not_reach() -> None:
     names = [f"a{number:02}" for number in range(22)] + [f"b{number:02}" for number in range(8)]
     part = a_part(*named_specs(*names, desiredState="observed"))
     forbidden = PermanentError("403", kind=Kind.FORBIDDEN)

@@ -34,7 +34,7 @@ def confirmed(account: InMemoryAccount, *cases: JobPlan) -> tuple[JobPlan, ...]:
 ACCEPTED = past_of(a_spec(), Phase.RUNNING, a_receipt(age=MINUTE, accepted_at=NOW - MINUTE))
 
 
-def test_a_running_row_after_an_accepted_cancel_is_confirmed_by_a_retrieve() -> None:
+def test_a_running_row_after_an_accepted_cancel_is_checked_by_retrieving_the_job() -> None:
     account = an_account(phase=Phase.CANCELLED)
     (case,) = confirmed(account, by_row(a_spec(), ACCEPTED))
 

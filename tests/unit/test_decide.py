@@ -129,7 +129,8 @@ def test_a_spec_that_changed_during_an_outage_has_an_unknown_ready_condition() -
     assert (status.observed_generation, status.observed_spec) == (2, WANTED.digest)
     assert (status.job, status.phase, status.receipts) == (running.job, running.phase, running.receipts)
     assert status.ready.message == (
-        "the spec changed while the provider could not be observed; no change is requested until it can be"
+        "the provider could not be observed for this version of the spec; no change is requested until the job is "
+        "observed"
     )
 
 
@@ -330,7 +331,7 @@ def test_a_job_that_was_never_observed_and_is_absent_is_not_found() -> None:
         ("cancelled", a_look(Phase.SUCCEEDED), "succeeded at the provider"),
         ("running", a_look(Phase.FAILED), "failed at the provider"),
         ("running", a_look(Phase.FAILED, error=JobError(None, None)), "failed at the provider"),
-        ("running", ABSENT, "the provider does not know this job id: a typo, or another account"),
+        ("running", ABSENT, "the provider has no job with this id: check spec.jobId for a typo, and check the account"),
         (
             "running",
             a_look(Phase.UNKNOWN, provider_status="dreaming"),

@@ -172,7 +172,11 @@ ALL = Limits(max_age=HOUR, max_queued=HOUR, not_after=NOW)
         (NOW - DAY, NOW, None),
         (NOW - DAY, NOW + 5 * MINUTE, None),
         (NOW, NOW, None),
-        (NOW - DAY, None, "notAfter and maxAge and maxQueued cannot be judged: the provider gives no time"),
+        (
+            NOW - DAY,
+            None,
+            "notAfter and maxAge and maxQueued cannot be judged: the response of the provider contains no time",
+        ),
         (NOW - DAY, AHEAD, "notAfter and maxAge and maxQueued cannot be judged: the provider's clock and the local"),
         (None, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
         (EPOCH, NOW, "maxAge and maxQueued cannot be judged: the provider gives no creation time that can be read"),
@@ -200,7 +204,7 @@ def test_max_queued_cannot_be_judged_for_a_job_whose_status_was_lost() -> None:
     known = facts(created_at=NOW - DAY)
     told = unjudged(Limits(max_queued=HOUR), known, Phase.QUEUED, NOW, NOW, may_have_started=True)
 
-    assert told == "its limit maxQueued cannot be judged: its status was lost, so it may have started before"
+    assert told == "its limit maxQueued cannot be judged: its status was lost, so the job may already have started"
 
 
 def test_the_ready_message_explains_why_max_queued_cannot_be_judged() -> None:
@@ -210,7 +214,7 @@ def test_the_ready_message_explains_why_max_queued_cannot_be_judged() -> None:
 
     assert status.ready.message == (
         "queued at the provider; its limit maxQueued cannot be judged: "
-        "its status was lost, so it may have started before"
+        "its status was lost, so the job may already have started"
     )
     assert status.receipts == ()
 

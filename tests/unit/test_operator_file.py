@@ -47,7 +47,10 @@ def test_the_example_operator_file_matches_the_json_schema() -> None:
         ("  trust: {KEY: [a b]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must not contain blanks"),
         ("  trust: {KEY: [ftp://x]}\n", "operator.yaml:4: spec.trust.KEY[0]: a base URL must start with https://"),
         ("  trust: {KEY: x}\n", "operator.yaml:4: spec.trust.KEY: must be a list, but is 'x'"),
-        ("  paths: [{credential: K, specs: []}]\n", "operator.yaml:4: spec.paths[0].specs: must have at least 1"),
+        (
+            "  paths: [{credential: K, specs: []}]\n",
+            "operator.yaml:4: spec.paths[0].specs: must have at least 1 item(s)",
+        ),
         ("  paths: [{specs: [a]}]\n", "operator.yaml:4: spec.paths[0].credential: is required"),
         (
             "  paths:\n  - {credential: K, host: 'a/b', specs: [a]}\n",
@@ -92,7 +95,7 @@ def test_an_operator_file_among_specs_or_statuses_is_refused(tmp_path: Path, whe
     file.parent.mkdir(parents=True)
     file.write_text(HEAD, encoding="utf-8")
 
-    with pytest.raises(MisplacedFileError, match="where authors of specs write"):
+    with pytest.raises(MisplacedFileError, match="which spec authors can change"):
         check_place(file, tmp_path / "specs", tmp_path / "status")
 
 
@@ -105,7 +108,7 @@ def test_an_operator_file_linked_to_or_from_the_specs_is_refused(tmp_path: Path)
 
     check_place(tmp_path / "outer.yaml", tmp_path / "specs")
     for file in (tmp_path / "specs" / "link.yaml", tmp_path / "link.yaml"):
-        with pytest.raises(MisplacedFileError, match="where authors of specs write"):
+        with pytest.raises(MisplacedFileError, match="which spec authors can change"):
             check_place(file, tmp_path / "specs")
 
 

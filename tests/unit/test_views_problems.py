@@ -93,7 +93,7 @@ def test_an_expired_timeout_is_reported_by_its_option_with_the_unfinished_jobs()
     text = text_of(Report(rows=rows, expired=(waited, failed)))
 
     assert text.splitlines() == [
-        "error: --wait=10s expired with 1 job still on the way: support-triage",
+        "error: --wait=10s expired with 1 job still in progress: support-triage",
         "  Nothing is lost: the next pass continues from here. To allow more time: --wait=1h",
         "error: --timeout=5m expired with 1 job not observed: chat",
         "  Nothing is lost: the next pass continues from here. To allow more time: --timeout=1h",
