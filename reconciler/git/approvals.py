@@ -1,16 +1,17 @@
-"""Read `Approve-Cancels: N` from commit messages. Such a line approves changes that the guard would otherwise refuse.
+"""Read `Approve-Cancels: N` lines from commit messages. They approve changes that the guard would otherwise refuse.
 
 A commit approves changes only if it meets all of these rules:
 
-- It is on the first-parent line of the branch, as merge and squash commits are. The commits that a merge brings in are
-  not on that line.
-- It changes specs and no status.
+- It is in the first-parent history of the branch, as merge and squash commits are. The commits that a merge brings in
+  are not.
+- It changes specs and does not change a status.
 - Its committer time is less than a day ago, and at most `AHEAD_MAX` in the future.
-- It approves only jobs whose desired state it was the last to change, while the specs still declare that state.
-  Therefore no spec has two approvals.
 
-A commit at which the history of a shallow clone ends approves nothing, because its parents are missing. Neither does a
-commit that cannot be read.
+It approves changes only to the jobs whose desired state it was the last to change, while the specs still declare that
+state. Therefore a spec never has two approvals.
+
+A commit at which the history of a shallow clone ends is ignored, because its parents are missing. A commit that cannot
+be read is ignored too.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from reconciler.model.spec import JobSpec
 from reconciler.ports import Located, Now, Snapshot
 
 AHEAD_MAX = timedelta(minutes=5)
-"""How far a committer's clock may be ahead. Without a bound, a commit dated 2030 would approve until then."""
+"""How far a committer's clock may be ahead. Without a limit, a commit dated 2030 would stay valid until then."""
 LISTED_MAX = 10_000
-"""The most commits that are read, newest first. If a day has more, the older ones approve nothing."""
+"""The maximum number of commits that are read, newest first. Older commits are ignored."""
 COMMITS_MAX = 200
-"""The most commits that are evaluated, newest first, of those that changed specs or statuses."""
+"""The maximum number of commits that are evaluated, newest first. Only commits that changed specs or statuses count."""
 BYTES_MAX = 8 * 1024 * 1024
-"""The most bytes of specs that are parsed to compare commits. Parsing that many takes some seconds."""
+"""The maximum size in bytes of the specs that are parsed to compare commits. Parsing that much takes some seconds."""
 _LINE = re.compile(rb"^Approve-Cancels:[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 _LISTED = re.compile(r"([0-9]{1,11}) ([0-9a-f]{40,64})((?: [0-9a-f]{40,64})*)")
 
@@ -58,7 +59,7 @@ class Approving:
 
 @dataclass(slots=True)
 class ReadApprovals:
-    """The approvals in the commits of a repository, read once for each revision.
+    """Reads the approvals in the commits of a repository, once for each revision.
 
     Args:
         git: the repository.
@@ -78,7 +79,7 @@ class ReadApprovals:
     _read: dict[str, _Specs] = field(default_factory=dict)
 
     def at(self, revision: str, jobs: Iterable[Located[JobDocument]]) -> tuple[CommitApproval, ...]:
-        """Return the approvals that commits up to a revision give to these specs. Never raises."""
+        """Return the approvals for these specs in the commits up to a revision. A failure is recorded in `error`."""
         if revision != self._revision:
             self._found, self._revision, self.error = (), None, None
             try:
@@ -90,7 +91,7 @@ class ReadApprovals:
         return in_force(self._found, jobs, self.now())
 
     def _approving(self, revision: str) -> Iterator[Approving]:
-        """Yield the commits of the last day that approve changes, the newest first. Raises `GitError`."""
+        """Yield the commits of the last day that approve changes, newest first. Raises `GitError` if Git fails."""
         listed = self._listed(revision)
         messages = read_commits(self.git, list(listed))
         counts = {each.name: count for each in messages if (count := _count(each, listed[each.name][1])) is not None}
@@ -111,7 +112,7 @@ class ReadApprovals:
             decided |= changed
 
     def _listed(self, revision: str) -> dict[str, tuple[int, tuple[str, ...]]]:
-        """Return the commits of the last day with their Unix times and parents, the newest first."""
+        """Return the ids of the commits of the last day, newest first, with their Unix times and parents."""
         options = ("--first-parent", "--timestamp", "--parents", f"--max-count={LISTED_MAX}", "--end-of-options")
         output = self.git.text("rev-list", *options, revision)
         found = filter(None, (_LISTED.fullmatch(line) for line in output.splitlines()))
@@ -129,7 +130,7 @@ class ReadApprovals:
         return self.statuses is not None and PurePosixPath(path).is_relative_to(self.statuses)
 
     def _parse(self, changes: Sequence[FileChange]) -> None:
-        """Parse both versions of each changed file, up to `BYTES_MAX` of new content, and forget all other files."""
+        """Parse both versions of each changed file, at most `BYTES_MAX` bytes in total, and forget all other files."""
         names = dict.fromkeys(name for each in changes for name in (each.after, each.before) if name is not None)
         sizes = self.git.sizes([name for name in names if name not in self._read])
         budget, wanted = BYTES_MAX, []
@@ -144,8 +145,8 @@ class ReadApprovals:
     def _wants(self, changes: Sequence[FileChange]) -> tuple[dict[str, Wanted], set[str]]:
         """Return the desired states that a commit set, and the names of all specs that it changed.
 
-        If the previous version of a file cannot be read, return no desired state, because the commit may not have
-        changed any.
+        If the previous version of a file cannot be read, the desired states are empty, because it is unknown whether
+        the commit changed them.
         """
         before, after = ([getattr(each, side) for each in changes] for side in ("before", "after"))
         had, has = (_joined(self._read.get(name) for name in side if name is not None) for side in (before, after))
@@ -177,8 +178,8 @@ def in_force(
 def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
     """Return the number of changes that a commit's message approves, or None.
 
-    A commit at which the history of a shallow clone ends seems to have created every spec. Such a commit is ignored. It
-    is recognised because `rev-list` prints other parents than the commit itself has.
+    A commit at which the history of a shallow clone ends is ignored, because it seems to have created every spec. It is
+    recognised because `rev-list` reports different parents from those that the commit object names.
     """
     lines = _LINE.findall(commit.message or b"")
     return int(lines[-1]) if lines and commit.parents == parents else None
@@ -186,7 +187,7 @@ def _count(commit: Commit, parents: tuple[str, ...]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Specs:
-    """The desired states in some files, in one version of them."""
+    """The desired states in one version of some files."""
 
     wants: Mapping[str, Wanted]
     """The desired states by spec name."""

@@ -21,7 +21,7 @@ class Author:
     def parse(cls, text: str) -> Self:
         """Parse a text such as `Ada <ada@example.org>`, and return the author.
 
-        Raises `ValueError` with a message for the user if the text has another form.
+        Raises `ValueError` with a message for the user if the text does not have this form.
         """
         match = _SIGNATURE.fullmatch(text)
         if match is None:

@@ -1,8 +1,8 @@
-"""Limit the resources of a Git command, such as memory and file size (on Linux only), and terminate a command.
+"""Limit the resources of a Git command, such as memory and file size (on Linux only), and terminate it.
 
-Rules: a limit applies to the command and to every process that it starts. It is set after the command has started,
-because in a threaded process Python cannot safely run code between fork and exec. Therefore the child processes that
-the command has started by then are found and limited too.
+Rules: a limit applies to the command and to every process that it starts. The limit is set after the command has
+started, because Python cannot safely run code between fork and exec in a process with threads. Therefore child
+processes that the command has already started are found and limited too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def limit_resources(process: int, limits: Mapping[int, int]) -> None:
             each = waiting.pop()
             for limit, most in limits.items():
                 _lower(each, limit, most)
-            # Processes that it starts from now on inherit its limits.
+            # A process that it starts later inherits its limits.
             waiting += _started_by(each)
 
 

@@ -1,9 +1,9 @@
 """The specs directory in a Git checkout: its revision, the origin of each file, and when it must not be acted on.
 
-Rules: the files are read as they are in the working tree, including uncommitted changes. They are read but not acted on
-while a Git command is running, while an operation such as a merge or rebase is unfinished, while Git leaves out or
-re-encodes a part of the specs, or if two scans differ. A watch acts only on the branch that was checked out at its
-start. In a shallow clone, no origin and no approval is returned, because the history is incomplete.
+Rules: the files are read as they are in the working tree, including uncommitted changes. They are not acted on in any
+of these cases: a Git command is running; an operation such as a merge or rebase is unfinished; Git leaves out or
+re-encodes a part of the specs; two scans differ. A watch acts only on the branch that was checked out when the watch
+started. A shallow clone provides neither origins nor approvals, because its history is incomplete.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _UNFINISHED = {
     "BISECT_LOG": "a bisect is in progress",
     "index.lock": "a Git command is running in it",
 }
-"""The files in a working tree's Git directory that show an unfinished operation, as `git status` checks them."""
+"""The files in a working tree's Git directory that show an unfinished operation. `git status` checks the same files."""
 _BRANCHES = "refs/heads/"
 _LEFT_OUT = "S "
-"""The mark by which `git ls-files -t` shows that a sparse checkout leaves a file out."""
+"""The tag with which `git ls-files -t` marks a file that a sparse checkout leaves out."""
 _SUBMODULE = "160000"
 """The mode of a submodule in a tree."""
 SHALLOW = (
@@ -62,7 +62,7 @@ def find_checkout(
 
     Args:
         specs: the specs directory.
-        scratch: the directory for Git's temporary files. None means the system's.
+        scratch: the directory for Git's temporary files. None means the system's default.
         is_stopping: returns whether reconcile is about to exit.
 
     Raises `GitError` if the checkout cannot be used.
@@ -102,45 +102,45 @@ class Checkout:
 
     git: Git
     common_dir: Path
-    """The directory with the branches and objects, which linked working trees share."""
+    """The directory that contains the branches and objects. Linked working trees share it."""
     is_partial: bool = False
-    """Whether the clone left files out (`--filter`), so that some changes cannot be read."""
+    """Whether the clone omits some files (`--filter`), so that some changes cannot be read."""
 
     def revision(self) -> str | None:
-        """Return the commit that is checked out, or None if the branch has no commit yet. Raises `GitError`."""
+        """Return the checked-out commit, or None if the branch has no commit yet. Raises `GitError` if Git fails."""
         # A watch calls this at each change, and reading two small files is faster than starting Git.
         ref = self._head()
         loose = (_read(self.common_dir / ref) if ref else None) or ""
         return loose if is_commit(loose) else self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
 
     def branch(self) -> str | None:
-        """Return the branch that is checked out, or None if HEAD is detached, as in CI. Raises `GitError`."""
+        """Return the checked-out branch, or None if HEAD is detached, as in CI. Raises `GitError` if Git fails."""
         ref = self._head()
         if ref is not None and ref.startswith(_BRANCHES):
             return ref.removeprefix(_BRANCHES)
         return self.git.find("symbolic-ref", "--short", "--quiet", "HEAD")
 
     def _head(self) -> str | None:
-        """Return the ref that the text of `HEAD` names, or None if `HEAD` is detached or does not name the real ref."""
+        """Return the ref that the file `HEAD` names, or None if `HEAD` is detached or contains only a placeholder."""
         text = _read(self.git.git_dir / "HEAD") or ""
         ref = text.removeprefix("ref: ")
         return ref if ref != text and not ref.endswith(".invalid") else None
 
     def is_shallow(self) -> bool:
-        """Return whether the history is or may be cut off, so that it does not show which commit changed a file."""
+        """Return whether the history is incomplete, or may be, so that it does not show which commit changed a file."""
         try:
             return exists(self.common_dir / "shallow")
         except GitError:
             return True
 
     def unfinished_operation(self) -> str | None:
-        """Return which Git operation is unfinished in this working tree, or why that cannot be determined, or None."""
+        """Return which Git operation is unfinished in this working tree, or None. If Git fails, return its error."""
         try:
             found = next((what for name, what in _UNFINISHED.items() if exists(self.git.git_dir / name)), None)
             if found is not None or not exists(self.git.git_dir / "AUTO_MERGE"):
                 return found
-            # `git stash pop` and `git merge --squash` leave conflicts but no mark of an unfinished operation, and
-            # AUTO_MERGE stays when the conflicts are resolved.
+            # `git stash pop` and `git merge --squash` can leave conflicts without creating any of these files.
+            # AUTO_MERGE remains after the conflicts are resolved.
             return "it has files with conflicts" if self.git.text("ls-files", "--unmerged") else None
         except GitError as error:
             return str(error)
@@ -149,7 +149,7 @@ class Checkout:
         """Return a diagnostic for the first part of a directory that Git has not checked out, or None.
 
         Such a part is a spec file that a sparse checkout leaves out, or a submodule that is not initialised. Its files
-        must not be mistaken for deleted files. Raises `GitError`.
+        must not be mistaken for deleted files. Raises `GitError` if Git fails.
         """
         top = self.git.directory
         if not exists(self.git.git_dir / "info" / "sparse-checkout") and not exists(top / ".gitmodules"):
@@ -168,7 +168,7 @@ class Checkout:
     def origin(self, path: Path) -> Origin | None:
         """Return the commit that last changed a file, with its author.
 
-        Return None if the file differs from the checked-out commit, or if the history is cut off or cannot be read.
+        Return None if the file differs from the checked-out commit, or if the history is incomplete or cannot be read.
         """
         if self.is_shallow():
             return None
@@ -199,8 +199,8 @@ class CheckedOutSpecs:
         checkout: the checkout that contains it.
         statuses: the directory of statuses.
         now: the wall clock.
-        is_pinned: whether specs are acted on only while the branch that was checked out at the start still is. A
-            detached HEAD is not acted on.
+        is_pinned: whether the specs are acted on only while the same branch is checked out as at the start. Then they
+            are never acted on while HEAD is detached.
     """
 
     specs: SpecsDir
@@ -216,12 +216,12 @@ class CheckedOutSpecs:
     _origins: dict[tuple[str | None, str], Origin | None] = field(default_factory=dict)
     _revision: str | None = None
     _mismatch: Diagnostic | None = None
-    """A diagnostic for the first file that Git left out of the working tree or re-encoded, if any."""
+    """A diagnostic for the first file that Git left out of the working tree or re-encoded, or None."""
     _distrust: str | None = None
     """Why the state of the checkout forbids acting on the last snapshot, or None."""
 
     def __post_init__(self) -> None:
-        """Record the branch that is checked out, and the paths of specs and statuses in the tree. Raises `GitError`."""
+        """Record the checked-out branch and the paths of specs and statuses. Raises `GitError` if Git fails."""
         self._branch = self.checkout.branch()
         git, statuses = self.checkout.git, self.statuses.resolve()
         self._within = self.root.resolve().relative_to(git.directory).as_posix()
@@ -230,15 +230,15 @@ class CheckedOutSpecs:
         self._approvals = ReadApprovals(git, self._within, self._statuses_within, self.now)
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document, and why the documents may not be acted on, if so."""
+        """Return every document. If the documents may not be acted on, `why_not_trusted` gives the reason."""
         before, why_not_trusted = self._state()
         found = self.specs.snapshot(by_content=by_content)
         if self._mismatch is not None:
             found = replace(found, diagnostics=(self._mismatch, *found.diagnostics))
         is_torn = False
         if why_not_trusted is None:
-            # Reading a checkout takes many steps. If two scans are equal, and the state before and after them is equal,
-            # nothing changed meanwhile.
+            # Reading a checkout takes many steps. If two scans are equal and the state has not changed between them,
+            # the snapshot is consistent.
             first, found = found, self.specs.snapshot(by_content=by_content)
             is_torn = found != first or self._state() != (before, None)
         if is_torn:
@@ -255,15 +255,15 @@ class CheckedOutSpecs:
         )
 
     def has_settled(self) -> bool:
-        """Return whether the reason not to act on the last snapshot is gone. No file needs to have changed for that."""
+        """Return whether the reason not to act on the last snapshot no longer applies, even if no file has changed."""
         return self._distrust is not None and self._state()[1] is None
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document as it is now, or None if it is missing or invalid or a Git operation is unfinished."""
+        """Return the current version of a job document. None if it is missing or invalid, or a merge is unfinished."""
         return None if self.checkout.unfinished_operation() else self.specs.current(file, name)
 
     def is_as_read(self) -> bool:
-        """Return whether the checkout may still be acted on and its Settings are those of the last snapshot."""
+        """Return whether the checkout may still be acted on and its Settings are unchanged since the last snapshot."""
         return self._state()[1] is None and self.specs.is_as_read()
 
     def origin(self, file: str) -> Origin | None:
@@ -279,7 +279,7 @@ class CheckedOutSpecs:
         return (*(notice for notice, is_so in notices.items() if is_so), *errors)
 
     def _state(self) -> tuple[str | None, str | None]:
-        """Return the commit that is checked out, and why the checkout must not be acted on, or None."""
+        """Return the checked-out commit, if any, and why the checkout must not be acted on, or None if it may be."""
         try:
             self._mismatch, what = self.checkout.missing_part(self._within), "a part of it is missing"
             if self._mismatch is None:

@@ -1,7 +1,7 @@
 """Notify the watch when a file of a checkout changes, and when the checkout can be acted on again.
 
-A slow Git command or a merge may end without changing a spec. Without this module, the specs would then be acted on
-only at the next interval.
+A slow Git command or a merge may end without changing a spec. Without this module, the watch would then act on the
+specs only at its next interval.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The clone of a remote that reconcile keeps for itself: a bare repository in the state directory.
+"""Reconcile's own clone of a remote: a bare repository in the state directory.
 
-Rules: everything in the clone can be fetched again, so a damaged clone is deleted and created again. The configuration
-is passed to each command and never read from the clone. If no other process uses the clone, the leftovers of an
-interrupted command are removed, so that they do not block a later one.
+Rules: everything in the clone can be fetched again, so a damaged clone is deleted and recreated. The configuration is
+passed to each command and never read from the clone. If no other process uses the clone, leftovers of interrupted
+commands are removed, so that they do not block later commands.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Clone(Git):
         file_max: int | None = None,
         output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Run a command, and return its output. Raises `GitError`.
+        """Run a command, and return its output. Raises `GitError` if the command fails.
 
-        If a fetch or push fails and the clone is exclusive, its leftovers are removed.
+        If a fetch or push fails and the clone is exclusive, the leftovers of the command are removed.
         """
         if verb not in _TRANSFERS:
             return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max, output_max=output_max)
-        # Only fetches and pushes lock refs, and one runs at a time. A lock that remains after a failure is a leftover.
+        # Only fetches and pushes lock refs, and only one runs at a time. A lock that remains afterwards is a leftover.
         with self._transfer_lock:
             try:
                 return Git.run(self, verb, *arguments, data=data, more=more, file_max=file_max)
@@ -81,9 +81,9 @@ class Clone(Git):
         return head.is_file() and head.stat().st_size > 0 and all((self.git_dir / name).is_dir() for name in _LAYOUT)
 
     def create(self) -> None:
-        """Create the repository in a temporary directory, then move it into place. An existing one is deleted.
+        """Create the repository in a temporary directory, then move it into place. An existing repository is deleted.
 
-        Raises `GitError` or `OSError`.
+        Raises `GitError` if Git fails, or `OSError` if a directory cannot be created or moved.
         """
         fresh = self.git_dir.with_name(f"{self.git_dir.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -101,7 +101,7 @@ def open_clone(
     *,
     is_exclusive: bool = True,
 ) -> Clone:
-    """Return a clone with a remote as its origin, and create it if it is missing or incomplete.
+    """Return the clone of a remote. If it is missing or incomplete, create an empty one.
 
     Args:
         directory: the directory of the clone.
@@ -109,7 +109,7 @@ def open_clone(
         is_stopping: returns whether reconcile is about to exit.
         is_exclusive: whether no other process uses the clone.
 
-    Raises `GitError` or `OSError`.
+    Raises `GitError` or `OSError` if the clone cannot be created.
     """
     directory = directory.resolve()
     settings = _SETTINGS + as_text("remote.origin.url", access.url)

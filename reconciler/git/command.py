@@ -1,7 +1,7 @@
 """Run Git commands. This is the only module that starts processes.
 
 Rules: every command names its repository, so that Git never discovers one. A repository is data: Git runs no hook,
-filter, pager or prompt that a repository configures (see `settings`). A revision that a user or a remote named comes
+filter, pager or prompt that a repository configures (see `settings`). A revision from a user or a remote is passed
 after `--end-of-options`, and a path after `--`. No command rewrites the history of a branch. Every process that Git
 starts ends with its command. A failure raises `GitError` with Git's last message, without the user and password of any
 URL.
@@ -30,18 +30,19 @@ TIMEOUT_S = 60.0
 FETCH_MAX = 512 * 1024 * 1024
 """The largest pack that a fetch may write, in bytes. A branch of specs or statuses is never that large."""
 OUTPUT_MAX = 64 * 1024 * 1024
-"""The most bytes that a command may print. A few nested trees can represent more files than fit into memory."""
+"""The maximum size of a command's output, in bytes. A few nested trees can list more files than fit into memory."""
 MEMORY_MAX = 512 * 1024 * 1024
-"""The most memory of a command without a remote, in bytes and in addition to mapped packs. Some commands collect their
-whole output in memory."""
+"""The maximum memory of a command without a remote, in bytes. Mapped packs are not included. Some commands collect
+their whole output in memory."""
 REMOTE_MEMORY_MAX = 192 * 1024 * 1024
-"""The most memory of each process of a command with a remote on another machine, in bytes.
+"""The maximum memory of each process of a command whose remote is on another machine, in bytes.
 
-Git keeps every branch and commit that a remote offers in memory. If the remote is on this machine, no limit applies,
-because processes of the same command serve the remote, and they need memory in proportion to the repository.
+Git keeps every branch and commit that a remote offers in memory. If the remote is on this machine, the limit does not
+apply, because the command also starts the processes that serve the remote. Their memory is proportional to the size of
+the repository.
 """
 STOPS_WITHIN_S = 8.0
-"""How long a command may still run once reconcile is about to exit."""
+"""How long a command may continue to run once reconcile is about to exit."""
 _STEP_S = 0.1
 _MESSAGE_MAX = 1024
 _WITH_A_REMOTE = frozenset({"ls-remote", "fetch", "push"})
@@ -54,7 +55,7 @@ _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 class GitError(Exception):
     """A Git command failed, or a repository cannot be used. The message says why.
 
-    `code` is Git's exit code. None means that Git did not exit by itself, or that the failure is not one of Git's.
+    `code` is Git's exit code. None means that Git was not started or was terminated, or that reconcile found the error.
     """
 
     def __init__(self, message: str, code: int | None = None) -> None:
@@ -73,12 +74,12 @@ class Git:
     Args:
         git_dir: the repository's directory, or the private directory of a linked working tree.
         work_tree: the working tree, or None if the repository is bare.
-        common_dir: the directory with the branches and objects. None if no command reads a repository.
+        common_dir: the directory that contains the branches and objects. None if no command reads a repository.
         settings: the text of the configuration file that Git reads instead of the one in `common_dir`.
         attributes: the text of an attributes file, which takes precedence over those in commits.
         access: the credentials of the remote.
-        is_stopping: returns whether reconcile is about to exit. A command then has less time (`STOPS_WITHIN_S`).
-        scratch: the directory for temporary files. None means the system's.
+        is_stopping: returns whether reconcile is about to exit. A command then gets less time (`STOPS_WITHIN_S`).
+        scratch: the directory for temporary files. None means the system's default.
     """
 
     git_dir: Path
@@ -104,7 +105,7 @@ class Git:
         file_max: int | None = None,
         output_max: int = OUTPUT_MAX,
     ) -> bytes:
-        """Run a command, and return its output. Raises `GitError`.
+        """Run a command, and return its output. Raises `GitError` if the command fails.
 
         Args:
             verb: the command.
@@ -112,7 +113,7 @@ class Git:
             data: the bytes for its standard input.
             more: additional environment variables.
             file_max: the largest file that the command may write, in bytes. Applies on Linux only.
-            output_max: the most bytes that the command may print, checked about ten times a second.
+            output_max: the maximum size of the output, in bytes. It is checked about ten times a second.
         """
         where = [f"--git-dir={self.git_dir}", *([f"--work-tree={self.work_tree}"] if self.work_tree else [])]
         settings = OUR_SETTINGS if self.work_tree is None else (*OUR_SETTINGS, *NO_HOUSEKEEPING)
@@ -139,11 +140,14 @@ class Git:
     def text(
         self, verb: str, *arguments: str, data: bytes = b"", more: Mapping[str, str] = MappingProxyType({})
     ) -> str:
-        """Run a command, and return its output as text without trailing line breaks. Raises `GitError`."""
+        """Run a command, and return its output as text without trailing line breaks. Raises `GitError` if it fails."""
         return self.run(verb, *arguments, data=data, more=more).decode("utf-8", "replace").rstrip("\n")
 
     def find(self, verb: str, *arguments: str) -> str | None:
-        """Run a command, and return its output as text, or None if Git exits with 1: not found. Raises `GitError`."""
+        """Return a command's output as text, or None if Git exits with 1 (not found).
+
+        Raises `GitError` if the command fails in another way.
+        """
         try:
             return self.text(verb, *arguments)
         except GitError as error:
@@ -152,11 +156,11 @@ class Git:
             raise
 
     def read_blobs(self, names: Sequence[str]) -> Iterator[bytes]:
-        """Yield the contents of blobs, read by one command. Raises `GitError`."""
+        """Yield the contents of blobs, which are all read by one command. Raises `GitError` if one is missing."""
         return self.read_objects("blob", names)
 
     def read_objects(self, kind: str, names: Sequence[str]) -> Iterator[bytes]:
-        """Yield the contents of objects of one kind, read by one command. Raises `GitError`."""
+        """Yield the contents of objects of one kind, read by one command. Raises `GitError` if one is missing."""
         answer = self.run("cat-file", "--batch", data=_lines(names), output_max=FETCH_MAX)
         at = 0
         for name in names:
@@ -170,7 +174,7 @@ class Git:
             at = end + size + 2
 
     def sizes(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the size of each object in bytes. Missing objects are omitted. Raises `GitError`."""
+        """Return the size of each object, in bytes. Missing objects are omitted. Raises `GitError` if Git fails."""
         output = self.text("cat-file", "--batch-check=%(objectname) %(objectsize)", data=_lines(names))
         found = (line.split() for line in output.splitlines())
         return {name: int(size) for name, size in found if size.isdecimal()}
@@ -178,7 +182,10 @@ class Git:
     def _start(
         self, command: Sequence[str], verb: str, data: bytes, more: Mapping[str, str], stack: ExitStack
     ) -> subprocess.Popen[bytes]:
-        """Start a command. Its temporary files exist until the stack is closed. Raises `GitError`."""
+        """Start a command. Its temporary files exist until the stack is closed.
+
+        Raises `GitError` if the command cannot be started.
+        """
         try:
             stdin, common = self._stdin(data, stack), self._stand_in(stack)
             # A new session has no terminal for prompts, and its whole process group can be terminated.
@@ -198,10 +205,10 @@ class Git:
             raise GitError(msg) from None
 
     def _stdin(self, data: bytes, stack: ExitStack) -> int | IO[bytes]:
-        """Return the input of a command as an unnamed file. Raises `OSError`.
+        """Return the input of a command as an unnamed file. Raises `OSError` if the file cannot be written.
 
         A pipe would have to be filled while Git runs. After a timeout, `communicate` does not continue to write the
-        input. Then Git would wait for the rest of its input, and this process would wait for Git.
+        input. Git would then wait for the rest of its input, and this process would wait for Git.
         """
         if not data:
             return DEVNULL
@@ -211,11 +218,11 @@ class Git:
         return file
 
     def _stand_in(self, stack: ExitStack) -> Mapping[str, str]:
-        """Return the environment variables that point Git to the given settings. Raises `OSError`.
+        """Return the environment variables that make Git use the given settings. Raises `OSError` if the disk fails.
 
-        A change that a command makes to the configuration is discarded with the stand-in. That is intended: a fetch
+        If a command changes the configuration, the change is discarded with the stand-in. That is intended: a fetch
         with a filter records in the configuration that the remote will always provide the omitted objects. A later push
-        would then omit the files of other writers' commits, and the next fetch would assume that they are here.
+        would then omit the files of other writers' commits, and the next fetch would assume that they are present.
         """
         if self.common_dir is None:
             return {}
@@ -235,11 +242,11 @@ class Git:
     ) -> tuple[bytes, bytes]:
         """Return the standard output and standard error of a command, once it has ended.
 
-        Raises `TimeoutExpired`, and `GitError` if the command prints too much.
+        Raises `TimeoutExpired` if the command takes too long, and `GitError` if it prints too much.
         """
         left: float = TIMEOUT_S
         while True:
-            # Repeated at each step, because a process that was just being started could not be found in the last one.
+            # Repeated at each step, because the previous step cannot find a process that was just being started.
             limit_resources(process.pid, limits)
             try:
                 return process.communicate(timeout=_STEP_S)
@@ -254,7 +261,7 @@ class Git:
         try:
             opening = self.access.environment(int(ours.get("GIT_CONFIG_COUNT") or 0)) if self.access else {}
         except (OSError, ValueError) as error:
-            # The path is omitted, because it may be the token itself, given by mistake.
+            # The path is not shown, because it may be the token itself, given by mistake.
             why = error.strerror if isinstance(error, OSError) else error
             msg = f"the file with the token for the remote cannot be read: {why}"
             raise GitError(msg) from None

@@ -1,7 +1,7 @@
 """Create a commit that changes some files of its parent, without a working tree.
 
-Rules: Git uses a temporary index, so that a person's index is not changed. The given bytes are stored directly, not
-read from a working tree. All other files stay as they are, including those that a partial clone left out.
+Rules: Git uses a temporary index, so that the user's index is not changed. The given bytes are stored directly and not
+read from a working tree. All other files stay unchanged, including those that a partial clone omits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from reconciler.git.command import Git
 
 
 def make_commit(git: Git, parent: str | None, changes: Mapping[str, bytes | None], message: str, author: Author) -> str:
-    """Create a commit, and return its id. No branch is moved. Raises `GitError` or `OSError`.
+    """Create a commit, and return its id. No branch is moved.
+
+    Raises `GitError` if Git fails, or `OSError` if a temporary file cannot be written.
 
     Args:
         git: the repository.

@@ -1,8 +1,8 @@
-"""The tree of a commit as a read-only disk.
+"""The tree of a commit, presented as a read-only disk.
 
-Rules: nothing is checked out, so that no hook, filter, link or submodule of a repository has an effect. A link or
-submodule is listed as neither file nor directory. All reads are from one commit, even if another one is fetched
-meanwhile. A blob that the clone left out because of its size is reported as too large, and is not fetched.
+Rules: nothing is checked out, so that the hooks, filters, links and submodules of a repository have no effect. A link
+or submodule is listed as neither a file nor a directory. All reads are from the same commit, even if another commit is
+fetched meanwhile. A blob that the clone omits because of its size is reported as too large, and is not fetched.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from reconciler.ports import Entry
 
 FILES_MAX = 200_000
 PATHS_MAX = 16 * 1024 * 1024
-"""The most characters of all directory paths together. A commit may use one tree object at many paths."""
+"""The maximum total length of all directory paths, in characters. A commit may use one tree object at many paths."""
 BYTES_MAX = 128 * 1024 * 1024
-"""The most bytes of all spec files together. A commit may use one blob for many files."""
+"""The maximum total size of all spec files, in bytes. A commit may use one blob for many files."""
 BLOB_MAX = 8 * 1024 * 1024
-"""The most bytes of one file. Fetches leave out larger blobs (`--filter=blob:limit=8m`)."""
+"""The maximum size of one file, in bytes. Fetches omit larger blobs (`--filter=blob:limit=8m`)."""
 BATCH_BYTES = 32 * 1024 * 1024
-"""The most bytes of blobs that one Git command reads."""
+"""The maximum total size of the blobs that one Git command reads, in bytes."""
 _FATAL = 128
 """The exit code with which Git reports a damaged object."""
 _FILES = ("100644", "100755")
@@ -32,19 +32,19 @@ _FILES = ("100644", "100755")
 
 @dataclass(frozen=True, slots=True)
 class TreeListing:
-    """An entry of a commit's tree. `path` starts at the root of the tree, and `name` is the object id."""
+    """An entry in a commit's tree. `path` is relative to the root of the tree, and `name` is the object id."""
 
     path: str
     mode: str
     name: str
     size: int | None
-    """None if the entry is not a blob, or if the clone left the blob out because of its size."""
+    """The size in bytes. None if the entry is not a blob, or if the clone omits the blob because of its size."""
 
 
 def list_tree(git: Git, commit: str, inside: str) -> list[TreeListing]:
     """Return every file, link and submodule below a directory of a commit's tree. An empty `inside` is the whole tree.
 
-    Raises `GitError`.
+    Raises `GitError` if there are too many entries, if an object is damaged, or if Git fails.
     """
     within = ["--", f"{inside}/"] if inside else []
     listed = git.run("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, *within)
@@ -92,11 +92,11 @@ class TreeDisk:
     _blobs: dict[str, _Blob] = field(default_factory=dict)
     _directories: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _contents: dict[str, bytes] = field(default_factory=dict)
-    """Contents by blob id, which may have been read for an earlier commit. The id identifies the content."""
+    """The contents of blobs by id, which may have been read for an earlier commit. An id identifies the content."""
     _paths_left: int = PATHS_MAX
 
     def switch_to(self, commit: str) -> None:
-        """Show another commit. Raises `GitError`, and then still shows the current one."""
+        """Show another commit. If its tree cannot be read, raise `GitError` and continue to show the current commit."""
         if commit == self.commit:
             return
         entries = list_tree(self.git, commit, self.inside)
@@ -115,14 +115,14 @@ class TreeDisk:
         self.commit = commit
 
     def _check_size(self) -> None:
-        """Raise `GitError` if the spec files together are larger than `BYTES_MAX`."""
+        """Raise `GitError` if the total size of the spec files exceeds `BYTES_MAX`."""
         sizes = (blob.size for path, blob in self._blobs.items() if may_hold_specs(path))
         if sum(size for size in sizes if size <= BLOB_MAX) > BYTES_MAX:
             msg = f"its spec files are larger than {BYTES_MAX // 1024**2} MiB together"
             raise GitError(msg)
 
     def read(self, path: Path) -> bytes:
-        """Return a file's bytes. Raises `OSError`."""
+        """Return a file's bytes. Raises `OSError` if the file is missing, too large or unreadable."""
         blob = self._blobs.get(self._key(path))
         if blob is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -136,7 +136,7 @@ class TreeDisk:
         return self._contents[blob.name]
 
     def list(self, path: Path) -> list[Entry]:
-        """Return the entries of a directory, sorted by name. Raises `OSError`."""
+        """Return the entries of a directory, sorted by name. Raises `OSError` if there is no such directory."""
         entries = self._directories.get(self._key(path))
         if entries is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -163,7 +163,7 @@ class TreeDisk:
         raise _read_only(path)
 
     def _read_with(self, wanted: _Blob, suffix: str) -> None:
-        """Read a blob together with others of the same suffix, because callers usually read all of them."""
+        """Read a blob, together with others that have the same suffix, because callers usually read all of them."""
         total = 0
         names: dict[str, None] = {}
         for blob in (wanted, *(blob for path, blob in self._blobs.items() if path.endswith(suffix))):

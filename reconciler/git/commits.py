@@ -1,7 +1,8 @@
 """Read commits as data: author, time, message and changes.
 
-Rules: the author of a commit chooses its message, names, addresses and dates. Therefore no such text is used as a
-separator, and each is parsed from its own field only. A value that cannot be read is None and raises no exception.
+Rules: the author of a commit chooses its message, names, addresses and dates. Therefore none of these texts is used as
+a separator, and each is parsed only from its own field. If a value cannot be read, it is None, and no exception is
+raised.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from reconciler.git.command import Git
 from reconciler.model.status import Origin
 
 SIZE_MAX = 256 * 1024
-"""The largest commit object that is read, in bytes. A message that a person reviews is far smaller."""
+"""The maximum size of a commit object that is read, in bytes. A message that a person reviews is far smaller."""
 NAME_MAX = 200
-"""The most characters of an author's name and address together."""
+"""The maximum length of an author's name and address together, in characters."""
 _FIELD_MAX = 1024
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FILES = frozenset({"100644", "100755"})
@@ -38,22 +39,25 @@ class Commit:
     """The full commit id."""
     parents: tuple[str, ...] = ()
     author: str | None = None
-    """The name and address, as `Ada <ada@example.org>`, printable."""
+    """The author's name and address, as `Ada <ada@example.org>`. Unprintable characters are replaced."""
     email: str | None = None
-    """The author's address, not made printable."""
+    """The author's address. Unprintable characters are not replaced."""
     committed_at: int | None = None
     """The committer time, in seconds since 1970."""
     message: bytes | None = None
-    """None also if a reviewer may have been shown a text that differs from these bytes."""
+    """The message. It is also None if a reviewer may have seen a text that differs from these bytes."""
 
 
 def is_commit(text: str) -> bool:
-    """Return whether a text is exactly one full commit id."""
+    """Return whether a text is a full commit id and nothing else."""
     return _COMMIT.fullmatch(text) is not None
 
 
 def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
-    """Yield the commit of each id, in order. A missing or too large one has only its id. Raises `GitError`."""
+    """Yield the commit of each id, in order. If a commit is missing or too large, only its id is set.
+
+    Raises `GitError` if Git fails.
+    """
     sizes = git.sizes(names)
     small = [name for name in names if sizes.get(name, SIZE_MAX + 1) <= SIZE_MAX]
     found = dict(zip(small, git.read_objects("commit", small), strict=True)) if small else {}
@@ -62,7 +66,7 @@ def read_commits(git: Git, names: Sequence[str]) -> Iterator[Commit]:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file that a commit changed, with its blob ids. None means that there was no regular file."""
+    """One file that a commit changed, with its blob ids before and after. None means that there is no regular file."""
 
     path: str
     before: str | None
@@ -74,11 +78,12 @@ def read_changes(git: Git, commits: Sequence[str], *paths: str, how: Sequence[st
 
     Args:
         git: the repository.
-        commits: for each commit its id, or its id and the id of the commit to compare it with, separated by a blank.
-        paths: directories, relative to the root of the tree. With no path or an empty one, every change is returned.
+        commits: for each commit, its id, optionally followed by a blank and the id of the commit to compare it with.
+        paths: directories, relative to the root of the tree. Without a path, or with an empty one, every change is
+            returned.
         how: options for comparing merges.
 
-    Raises `GitError`.
+    Raises `GitError` if Git fails.
     """
     within = ("--", *paths) if all(paths) else ()
     options = ("--stdin", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--root", *how)
@@ -104,7 +109,10 @@ def _change(facts: str, path: str) -> FileChange:
 
 
 def read_origin(git: Git, revision: str, path: str) -> Origin | None:
-    """Return the last commit up to a revision that changed a path, with its author, or None. Raises `GitError`."""
+    """Return the last commit up to a revision that changed a path, with its author.
+
+    Return None if there is no such commit, or if its author cannot be read. Raises `GitError` if Git fails.
+    """
     found = _LAST.fullmatch(git.text("rev-list", "-1", "--format=%h", "--end-of-options", revision, "--", path))
     if found is None:
         return None
@@ -144,5 +152,5 @@ def _text(data: bytes, charset: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with unprintable characters replaced, cut to `NAME_MAX` characters."""
+    """Return a text with unprintable characters replaced, truncated to `NAME_MAX` characters."""
     return "".join(each if each.isprintable() else "\ufffd" for each in text)[:NAME_MAX]

@@ -1,10 +1,10 @@
 """Find the repository that contains a directory, without Git's own discovery.
 
-Rules: the directory and everything below it are data that spec authors wrote. Therefore Git is never given a repository
-in there, and never discovers one itself. The repository is the nearest `.git` in a parent directory. It is either a
-directory, or a file that names one, as linked working trees and submodules have. It must belong to this user, or the
-operator's Git configuration must list it in `safe.directory`. Git checks that only during its own discovery, so this
-module checks it.
+Rules: the directory and everything below it are data that spec authors wrote. Therefore Git never uses a repository in
+the directory, and never discovers one itself. The repository is the nearest `.git` in a parent directory. `.git` is
+either a directory, or a file that points to one, as in linked working trees and submodules. The repository must belong
+to this user, or the operator's Git configuration must list it in `safe.directory`. Git checks that only during its own
+discovery, so this module checks it.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class Repository:
 
     git: Git
     common_dir: Path
-    """The directory with the branches and objects. A linked working tree uses the one of its main repository."""
+    """The directory that contains the branches and objects. A linked working tree uses that of its main repository."""
     is_partial: bool
-    """Whether the clone left objects out (`--filter`), to be fetched on demand."""
+    """Whether the clone omits objects (`--filter`), which Git would fetch on demand."""
 
 
 def find_repository(
     inside: Path, *, scratch: Path | None = None, is_stopping: Callable[[], bool] = lambda: False
 ) -> Repository | None:
-    """Return the repository whose working tree contains a directory, or None.
+    """Return the repository whose working tree contains a directory, or None if there is none.
 
     Args:
         inside: the directory. Only its parents are searched for a `.git`.
-        scratch: the directory for Git's temporary files. None means the system's.
+        scratch: the directory for Git's temporary files. None means the system's default.
         is_stopping: returns whether reconcile is about to exit.
 
     Raises `GitError` if the repository cannot be used.
@@ -66,9 +66,9 @@ def find_repository(
 
 
 def checkout_left_by(directory: Path) -> Path | None:
-    """Return the checkout that the path to a directory leaves through a symbolic link, or None.
+    """Return the checkout in which a path begins, if a symbolic link leads the path out of it. Otherwise return None.
 
-    Such a link may have been committed by an author of specs.
+    A spec author may have committed such a link.
     """
     named = Path(os.path.abspath(directory))  # noqa: PTH100  `Path.absolute` would keep `..`
     top = next((each for each in named.parents if os.path.lexists(each / ".git")), None)
@@ -76,9 +76,9 @@ def checkout_left_by(directory: Path) -> Path | None:
 
 
 def _configuration(git: Git, common_dir: Path) -> str:
-    """Return the settings of a repository and of the files that it includes, as `git config --list -z`.
+    """Return the settings of a repository, including those of included files, in the format of `git config --list -z`.
 
-    Raises `GitError`.
+    Raises `GitError` if Git fails.
     """
     listing = ("--includes", "--list", "-z")
     listed = git.find("config", "--file", str(common_dir / "config"), *listing) or ""
@@ -88,7 +88,7 @@ def _configuration(git: Git, common_dir: Path) -> str:
 
 
 def is_tracked(directory: Path) -> bool:
-    """Return whether a repository tracks files in a directory. If the repository cannot be used, return False."""
+    """Return whether a Git repository tracks files in a directory. If the repository cannot be used, return False."""
     try:
         repository = find_repository(directory)
         return repository is not None and bool(repository.git.find("ls-files", "-z", "--", str(directory)))
@@ -97,7 +97,10 @@ def is_tracked(directory: Path) -> bool:
 
 
 def _git_dir(top: Path) -> Path | None:
-    """Return the repository that the `.git` in a directory is or names, or None without one. Raises `GitError`."""
+    """Return the Git directory of `top`: its `.git`, or the directory that a `.git` file points to, or None.
+
+    Raises `GitError` if `.git` is neither, or cannot be read.
+    """
     entry = top / ".git"
     try:
         mode = entry.stat().st_mode
@@ -106,7 +109,7 @@ def _git_dir(top: Path) -> Path | None:
     except OSError as error:
         raise _unreadable(entry, error) from None
     if stat.S_ISDIR(mode):
-        # As in Git, the search continues above an empty `.git`, but not above one that this user may not read.
+        # As in Git, the search continues above a `.git` that is not a repository, but not above an unreadable one.
         return entry if _is_repository(entry) or not os.access(entry, os.X_OK) else None
     target = _pointer(entry) if stat.S_ISREG(mode) else None
     if (
@@ -126,7 +129,7 @@ def _is_repository(git_dir: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Return whether a path exists and this user may see it. Raises `GitError` if the disk fails."""
+    """Return whether a path exists and is visible to this user. Raises `GitError` if the disk fails."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -142,7 +145,10 @@ def _common_dir(git_dir: Path) -> Path:
 
 
 def _pointer(file: Path) -> str | None:
-    """Return the path in a small Git file, or None if the file is missing or this user may not read it."""
+    """Return the path in a small Git file, or None if the file is missing or this user may not read it.
+
+    Raises `GitError` if the disk fails.
+    """
     try:
         with file.open("rb") as opened:
             return os.fsdecode(opened.read(_POINTER_MAX).rstrip(b"\r\n"))
@@ -157,7 +163,7 @@ def _unreadable(path: Path, error: OSError) -> GitError:
 
 
 def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
-    """Raise `GitError` if another user owns the repository and it is not in the operator's `safe.directory`."""
+    """Raise `GitError` if another user owns the repository and the operator's `safe.directory` does not list it."""
     owners = {os.geteuid()}
     if os.geteuid() == 0 and (behind := os.environ.get("SUDO_UID", "")).isdecimal():
         owners.add(int(behind))
@@ -167,7 +173,7 @@ def _check_owner(top: Path, git_dir: Path, scratch: Path | None) -> None:
         raise _unreadable(git_dir, error) from None
     if found <= owners or _is_safe(top, scratch):
         return
-    # Without a home directory, this user has no Git configuration.
+    # Without a home directory, this user cannot have a global Git configuration.
     scope = "--global" if os.environ.get("HOME") or os.environ.get("XDG_CONFIG_HOME") else "--system"
     msg = f"another user owns the repository; if you trust it: git config {scope} --add safe.directory {top}"
     raise GitError(msg)

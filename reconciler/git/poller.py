@@ -1,6 +1,7 @@
 """Poll the branch of a Git remote, and notify the watch when the branch moves.
 
-Rules: Git runs outside the event loop. The watch is also notified when the remote becomes unreachable or reachable.
+Rules: Git runs outside the event loop. The watch is also notified when the remote becomes unreachable, or reachable
+again.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class RemotePoller:
 
     @property
     def is_alive(self) -> bool:
-        """Whether polling is running. An unreachable remote is not a failure of the watch."""
+        """Whether polling continues. It continues while the remote is unreachable."""
         return self._follower is not None and not self._follower.done()
 
     async def wait(self) -> None:
-        """Return once the branch has moved, or the remote has become unreachable or reachable."""
+        """Return once the branch has moved, or the remote has become unreachable or reachable again."""
         await self._changed.wait()
         self._changed.clear()
 
@@ -45,7 +46,7 @@ class RemotePoller:
 
 @asynccontextmanager
 async def polling(specs: RemoteSpecs, every_s: float) -> AsyncIterator[RemotePoller]:
-    """Poll the remote every few seconds while the body runs."""
+    """Poll the remote every `every_s` seconds while the body runs."""
     poller = RemotePoller(specs, every_s)
     async with running(poller.follow()):
         yield poller

@@ -1,4 +1,4 @@
-"""The `Publisher` of a status branch. Git runs outside the event loop, for one publication at a time."""
+"""The `Publisher` for a status branch. Git runs outside the event loop, and publications do not overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class GitPublisher:
-    """The `Publisher` of a status branch."""
+    """The `Publisher` for a status branch."""
 
     branch: StatusBranch
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -43,20 +43,20 @@ class GitPublisher:
         return self.branch.pulls
 
     def exclusive(self) -> asyncio.Lock:
-        """Return the lock that `pull` and `publish_on_top` take, and that the caller of `publish` must hold."""
+        """Return the lock that `pull` and `publish_on_top` acquire. A caller of `publish` must already hold it."""
         return self._lock
 
     async def pull(self) -> None:
-        """See `StatusBranch.pull`."""
+        """Pull the branch: see `StatusBranch.pull`. Raises `PublishError` if that fails."""
         async with self._lock:
             await _in_thread(self.branch.pull)
 
     async def publish(self, message: str) -> str | None:
-        """See `StatusBranch.publish`."""
+        """Publish the statuses: see `StatusBranch.publish`. Raises `PublishError` if that fails."""
         return await _in_thread(self.branch.publish, message)
 
     async def publish_on_top(self, message: str) -> str | None:
-        """See `StatusBranch.publish_on_top`."""
+        """Publish on top of newer commits: see `StatusBranch.publish_on_top`. Raises `PublishError` if that fails."""
         async with self._lock:
             return await _in_thread(self.branch.publish_on_top, message)
 
@@ -83,16 +83,18 @@ def open_publisher(
     scratch: Path | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> GitPublisher:
-    """Return the publisher for the checkout that contains the specs. Raises `PublishError`.
+    """Return the publisher for the checkout that contains the specs.
+
+    Raises `PublishError` if there is no such checkout, or if statuses cannot be committed to it.
 
     Args:
         specs: the specs directory.
         directory: the directory of statuses.
-        branch: a branch for statuses only. None means the branch that is checked out.
+        branch: a branch for statuses only. None means the checked-out branch.
         remote: the remote to push to. None means that commits are not pushed.
         author: the author of commits.
         trailers: lines at the end of each message.
-        scratch: the directory for Git's temporary files. None means the system's.
+        scratch: the directory for Git's temporary files. None means the system's default.
         is_stopping: returns whether reconcile is about to exit.
     """
     try:
@@ -126,7 +128,7 @@ def publish_to_remote(
 
     Args:
         specs: the source of the specs.
-        directory: the directory of statuses on the disk.
+        directory: the local directory of statuses.
         branch: a branch for statuses only. None means the branch of the specs.
         author: the author of commits.
         trailers: lines at the end of each message.

@@ -1,8 +1,8 @@
 """Find specs that Git re-encodes at checkout, so that the file differs from the text that was reviewed.
 
 The attribute `working-tree-encoding` may name any conversion that this machine offers. For example, `ASCII//TRANSLIT`
-can turn a typographic quote into the quote that ends a YAML text. A spec that a reviewer reads as `running` can then be
-checked out as `cancelled`.
+can turn a typographic quote into the quote that ends a YAML string. A desired state that a reviewer reads as `running`
+can then be checked out as `cancelled`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def find_reencoded(git: Git, specs: str, statuses: str | None) -> Diagnostic | N
     Args:
         git: the checkout.
         specs: the path of the specs directory in the tree, with `/`.
-        statuses: the path of the status directory in the tree, if it is there. Statuses are exempt, because each
-            contains a digest.
+        statuses: the path of the status directory in the tree, or None if it is not in the tree. Statuses are not
+            checked, because each contains a digest.
 
-    Raises `GitError`.
+    Raises `GitError` if Git fails.
     """
     if not _may_set_encoding(git.directory, specs):
         return None
@@ -46,7 +46,7 @@ def find_reencoded(git: Git, specs: str, statuses: str | None) -> Diagnostic | N
 
 
 def _may_set_encoding(top: Path, specs: str) -> bool:
-    """Return whether an attributes file for the specs mentions the attribute. That is faster than starting Git."""
+    """Return whether an attributes file for the specs mentions the attribute. This is faster than starting Git."""
     root = top / specs
     above = [each / _FILE for each in root.parents if each.is_relative_to(top)]
     inside = (Path(directory, _FILE) for directory, _, names in os.walk(root) if _FILE in names)

@@ -1,8 +1,8 @@
 """A branch of a Git remote as a source of specs. The remote is given by its URL, and nothing is checked out.
 
-Rules: a snapshot is read from one commit. Fetched objects are data. A rewound branch is read but not acted on until an
-operator accepts its new commit. While the remote is unreachable, that is reported, and the last fetched commit stays in
-use.
+Rules: a snapshot is read from one commit. Fetched objects are data. A branch that was rewound is read but not acted on
+until an operator accepts its new commit. While the remote is unreachable, reconcile reports that and continues to use
+the commit that was fetched last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reconciler.ports import Now, Snapshot
 
 REF = "refs/reconcile/specs"
 DEPTH = 1000
-"""How many commits of the history the first fetch transfers. The rest is fetched when it is needed."""
+"""How many commits of the history the first fetch transfers. Older commits are fetched when they are needed."""
 _WANTS_CREDENTIALS = "terminal prompts disabled"
 WITHOUT_LARGE = "--filter=blob:limit=8m"
 
@@ -41,12 +41,12 @@ class RemoteSpecs:
         git: the clone of the remote.
         ref: the name of the branch.
         inside: the path of the specs directory in the tree.
-        statuses: the path of the status directory in the tree, if it is there.
+        statuses: the path of the status directory in the tree, or None if it is not in the tree.
         memory: the file that records the commit that was last acted on.
         now: the wall clock.
         parse: the YAML parser.
-        accepted: a commit id or the beginning of one. A rewind of the branch to that commit is accepted once.
-        may_act: whether the specs may be acted on. A read-only run records no commit and accepts none.
+        accepted: a commit id, or the beginning of one. A rewind of the branch to that commit is accepted once.
+        may_act: whether the specs may be acted on. If not, neither a commit nor the use of `accepted` is recorded.
     """
 
     git: Clone
@@ -59,18 +59,18 @@ class RemoteSpecs:
     accepted: str | None = None
     may_act: bool = True
     head: str | None = None
-    """The newest commit that was fetched."""
+    """The last fetched commit, or None if nothing was fetched yet or the commit could not be read."""
     unreachable: str | None = None
     """Why the last poll failed, or None."""
     _disk: TreeDisk = field(init=False)
     _specs: SpecsDir = field(init=False)
     _approvals: ReadApprovals = field(init=False)
     _is_unshallow: bool = False
-    """Whether the whole history of the branch was requested, even if that failed."""
+    """Whether the complete history of the branch was requested, even if the fetch failed."""
     _unreadable: str | None = None
-    """A commit that was fetched but could not be read. The clone may be damaged."""
+    """A commit that was fetched but could not be read, or None. The clone may be damaged."""
     _recreated_for: str | None = None
-    """The unreadable commit for which the clone was recreated. A second time would not help."""
+    """The unreadable commit for which the clone was recreated. Recreating it again would not help."""
     _polling: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -81,9 +81,9 @@ class RemoteSpecs:
         self._specs = SpecsDir(root, root / "status", self._disk, self.inside or ".", self.parse)
 
     def poll(self) -> bool:
-        """Fetch the branch if it has moved, and return whether it has.
+        """Fetch the branch if it has moved, and return whether it has moved.
 
-        A failure of Git is recorded in `unreachable`. Raises `OSError` if a damaged clone cannot be recreated.
+        If Git fails, the reason is recorded in `unreachable`. Raises `OSError` if a damaged clone cannot be recreated.
         """
         with self._polling:
             try:
@@ -95,14 +95,14 @@ class RemoteSpecs:
             return has_moved
 
     def recreate_clone(self) -> None:
-        """Recreate a damaged clone, and fetch the branch. Raises `GitError` or `OSError`."""
+        """Recreate a damaged clone, and fetch the branch. Raises `GitError` or `OSError` if it cannot be recreated."""
         with self._polling:
             self.git.create()
             self.head = None
         self.poll()
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
-        """Return every document of the newest commit that was fetched."""
+        """Return every document in the last fetched commit. If it may not be acted on, `why_not_trusted` says why."""
         if self.head is None:
             why = "nothing was fetched yet"
             return Snapshot(broken_files=frozenset({""}), notices=self._notices(), why_not_trusted=why)
@@ -135,7 +135,7 @@ class RemoteSpecs:
         )
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return a job document of the newest fetched commit, or None if it is missing or invalid."""
+        """Return a job document from the last fetched commit, or None if it is missing or invalid."""
         if self.head == self._disk.commit:
             return self._specs.current(file, name)
         try:
@@ -147,7 +147,7 @@ class RemoteSpecs:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Return whether the newest fetched commit has the same Settings files as the commit of the last snapshot."""
+        """Return whether the Settings files are the same in the last fetched commit as in the last snapshot."""
         paths, read = [self._path(each) for each in self._specs.settings_files], self._disk.commit
         if self.head == read or read is None or self.head is None or not paths:
             return True
@@ -176,7 +176,10 @@ class RemoteSpecs:
         return f"{self.inside}/{file}" if self.inside else file
 
     def _fetch_tip(self) -> str:
-        """Fetch the branch if it has moved, and return its commit. Raises `GitError`, or `OSError` as `poll` does."""
+        """Fetch the branch if it has moved, and return its commit.
+
+        Raises `GitError` if Git fails, and `OSError` if a damaged clone cannot be recreated.
+        """
         name = f"refs/heads/{self.ref}"
         listed = self.git.text("ls-remote", "--", "origin", name).splitlines()
         tips = {ref: commit for commit, _, ref in (line.partition("\t") for line in listed) if is_commit(commit)}
@@ -194,7 +197,8 @@ class RemoteSpecs:
     def _has_fetched(self) -> bool:
         """Return whether the last fetched commit is in the clone.
 
-        If the clone is damaged, for example by a power failure, and no other process uses it, recreate it.
+        If the clone is damaged, for example by a power failure, and no other process uses it, recreate it and return
+        False.
         """
         try:
             is_here = self.git.find("cat-file", "-e", f"{REF}^{{tree}}") is not None
@@ -223,7 +227,7 @@ class RemoteSpecs:
         self.git.run("fetch", *options, *how, "--", "origin", wanted, file_max=FETCH_MAX)
 
     def _deepen(self) -> bool:
-        """Fetch the rest of the history, once. Return whether this call fetched it."""
+        """Fetch the rest of the history, unless that was already tried. Return whether this call fetched it."""
         with self._polling:
             if self._is_unshallow:
                 return False
@@ -235,7 +239,7 @@ class RemoteSpecs:
             return True
 
     def _is_cut_off(self, commit: str) -> bool:
-        """Return whether the history is cut off at a commit. Such a commit seems to have created every file."""
+        """Return whether the cloned history ends at a commit, which therefore seems to have created every file."""
         try:
             ends = (self.git.directory / "shallow").read_text(encoding="ascii").split()
         except FileNotFoundError:
@@ -257,7 +261,7 @@ class RemoteSpecs:
         )
 
     def _remembered(self) -> str | None:
-        """Return the commit that was last acted on, or None. Raises `OSError` if the record cannot be read."""
+        """Return the commit that was last acted on, or None if there is none. Raises `OSError` if it cannot be read."""
         try:
             return self.memory.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:

@@ -1,8 +1,9 @@
-"""The credentials of a Git remote: a token from a file, a variable or the URL, or else those that Git finds itself.
+"""The credentials for a Git remote: a token from a file, a variable or the URL, or else those that Git finds itself.
 
-Rules: Git gets the secret in its environment, so that no process list, file or log shows it. The secret is read again
-for each command, so that a rotated one is used. With a secret, Git follows no redirect. The secret is redacted in the
-messages of a remote. Without a secret, Git uses the ssh agent, ssh key or credential helper that it finds.
+Rules: Git gets the secret in its environment, so that it does not appear in a process list, file or log. The secret is
+read again for each command, so that a rotated secret takes effect. With a secret, Git does not follow redirects. The
+secret is redacted in messages from a remote. Without a secret, Git uses the ssh agent, ssh key or credential helper
+that it finds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _USER = "x-access-token"
 
 
 def split_url(url: str) -> tuple[str, str | None, str | None]:
-    """Split an HTTP URL into the URL without user and password, the user, and the password. Others stay unchanged."""
+    """Return an HTTP or HTTPS URL without its user and password, the user, and the password.
+
+    Any other URL is returned unchanged, with None for both.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or "@" not in parts.netloc:
         return url, None, None
@@ -38,7 +42,7 @@ class RemoteCredentials:
         url: the URL for Git, without the secret.
         user: the user name to send with the token. None means `x-access-token`.
         file: the file that contains the token.
-        token: the token, if there is no file.
+        token: the token, which is used only if `file` is None.
     """
 
     url: str
@@ -48,11 +52,14 @@ class RemoteCredentials:
 
     @property
     def is_given(self) -> bool:
-        """Whether a token was given, which may be invalid."""
+        """Whether a token was given. It is not checked whether the token is valid."""
         return self.file is not None or self.token is not None
 
     def secret(self) -> str | None:
-        """Return the current token, or None. Raises `OSError`, and `ValueError` if the file is empty."""
+        """Return the current token, or None if none was given.
+
+        Raises `OSError` if the file cannot be read, and `ValueError` if it is empty or not UTF-8.
+        """
         found = self.token if self.file is None else self.file.read_text(encoding="utf-8").strip()
         if self.file is not None and not found:
             msg = "it is empty"
@@ -61,10 +68,10 @@ class RemoteCredentials:
         return found
 
     def environment(self, count: int = 0) -> Mapping[str, str]:
-        """Return the environment variables that make Git send the token to this remote, or none without a token.
+        """Return the environment variables that make Git send the token to this remote. Without a token, return none.
 
-        `count` is the number of settings that the environment already passes to Git (`GIT_CONFIG_COUNT`). Raises the
-        errors of `secret`.
+        `count` is the number of settings that the environment already passes to Git (`GIT_CONFIG_COUNT`). Raises
+        `OSError` or `ValueError` if the token cannot be read.
         """
         secret = self.secret()
         if secret is None:

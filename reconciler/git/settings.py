@@ -1,13 +1,15 @@
-"""The configuration and environment of Git commands: fixed settings, and an allow list of a repository's own settings.
+"""The configuration and environment of Git commands: fixed settings, and an allowlist for a repository's own settings.
 
 Theory: a repository is data, but its `.git/config` can name programs that Git runs. Therefore Git reads a stand-in for
 the repository's common directory. The stand-in contains links to the objects, branches and tags, a `config` with only
-the allowed settings, an `info/attributes` that disables every filter and driver, and no hooks. Of the `GIT_*` variables
-in the environment, Git gets those that an operator sets, and none that a hook or a parent Git process sets.
+the allowed settings, and an `info/attributes` that disables every filter and driver. It does not contain hooks. Of the
+`GIT_*` variables in the environment, Git gets only those that an operator sets, not those that a hook or a parent Git
+process sets.
 
 What the repository's own `.git/config` (with `config.worktree` and included files) can still do:
 
-- name remotes: their URLs and what is fetched from them. A push goes there, over https, http, ssh, git or a path;
+- name remotes: their URLs and what is fetched from them. A push goes to such a URL, over https, http, ssh or git, or to
+  a local path;
 - add a header, a proxy or a certificate authority for http, as CI hosts do to pass a token;
 - set how files appear in the working tree: line endings, modes, letter case, links, a sparse checkout;
 - set the format of objects and references.
@@ -49,7 +51,8 @@ OUR_SETTINGS = (
     "http.lowSpeedTime=20",
 )
 NO_HOUSEKEEPING = ("gc.auto=0", "maintenance.auto=false")
-"""For a person's checkout. Only the person's own Git repacks it, because it knows all of its working trees."""
+"""Further settings for a user's checkout. Only the user's own Git repacks it, because only that Git reads the list of
+its linked working trees."""
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -57,9 +60,9 @@ _ENVIRONMENT = {
     "GIT_EDITOR": "true",
     "GIT_ADVICE": "0",
     "GIT_ATTR_NOSYSTEM": "1",
-    # A path is literal, so that `:(exclude)x` or `*.yaml` can be the name of a file.
+    # Paths are taken literally, so that a file may be named `:(exclude)x` or `*.yaml`.
     "GIT_LITERAL_PATHSPECS": "1",
-    # `refs/replace` and grafts would show other commits than the reviewed ones.
+    # With `refs/replace`, Git would show other commits than the ones that were reviewed.
     "GIT_NO_REPLACE_OBJECTS": "1",
     "LC_ALL": "C",
 }
@@ -68,7 +71,7 @@ _OPERATORS = re.compile(
     r"GIT_(SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|PROXY_COMMAND|EXEC_PATH|AUTHOR_DATE|COMMITTER_DATE"
     r"|CONFIG_(COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)|(SSL|PROXY_SSL|HTTP|TRACE|TRACE2)(_\w+)?)"
 )
-"""The variables of Git that an operator sets. All others are for hooks, or change the meaning of a command."""
+"""The Git variables that an operator sets. All others are set for hooks, or change the meaning of a command."""
 
 _ALLOWED: Mapping[str, frozenset[str]] = {
     "core": frozenset(
@@ -81,21 +84,22 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "remote": frozenset({"url", "pushurl", "fetch"}),
     "http": frozenset({"extraheader", "proxy", "proxyauthmethod", "sslcainfo", "sslcapath", "version", "postbuffer"}),
 }
-"""The settings of a repository that are passed to Git, by section, with or without a subsection."""
+"""The repository settings that are passed to Git, by section. They are allowed with and without a subsection."""
 _DROPPED_EXTENSIONS = frozenset({"worktreeconfig", "partialclone", "relativeworktrees"})
-"""Extensions that a stand-in does not need: their files were already read, or their objects are never fetched."""
+"""Extensions that are omitted from a stand-in, because they are not needed there: their files were already read, or
+their objects are never fetched."""
 _WORD = re.compile(r"[a-z0-9]*")
 _URL = re.compile(r'^\turl = "(.*)"$', re.MULTILINE)
 _ELSEWHERE = re.compile(r"(https?|ssh|git)://|[^/]+:(?!//)")
-"""A URL, or a host and path in the syntax of ssh."""
+"""A URL of another machine, or a host and path in ssh syntax."""
 
 LINKED = ("objects", "refs", "packed-refs", "shallow", "reftable", "logs")
 NO_PROGRAM = "* -filter -diff -merge\n"
-"""Attributes that disable, for every file, the filters and drivers of the operator's own configuration."""
+"""The attributes that disable filters and drivers for every file, even those in the operator's own configuration."""
 
 
 class UnknownExtensionError(Exception):
-    """A repository uses a storage format that reconcile does not know and might misread."""
+    """A repository uses an extension that reconcile does not support and might misread."""
 
 
 def environment(given: Mapping[str, str], *, has_remote: bool) -> dict[str, str]:
@@ -110,19 +114,19 @@ def allowed_settings(listed: str) -> str:
     Args:
         listed: the output of `git config --list -z`.
 
-    Raises `UnknownExtensionError`.
+    Raises `UnknownExtensionError` if the repository uses an extension that reconcile does not support.
     """
     return "".join(as_text(key, value) for key, value in _settings(listed) if _is_allowed(key, value))
 
 
 def is_set(listed: str, name: str) -> bool:
-    """Return whether a boolean setting is true. `name` is its full name, or the end of its name."""
+    """Return whether a boolean setting is true. `name` is the full name of the setting, or the end of that name."""
     found = [value for key, value in _settings(listed) if key.endswith(name)]
     return bool(found) and (found[-1] or "true").lower() in {"true", "yes", "on", "1"}
 
 
 def is_elsewhere(text: str) -> bool:
-    """Return whether all remotes in the text of a configuration are on other machines, judged by their URLs."""
+    """Return whether a configuration names remotes, and all of them are on other machines, judged by their URLs."""
     urls = _URL.findall(text)
     return bool(urls) and all(map(_ELSEWHERE.match, urls))
 
@@ -159,18 +163,20 @@ def _escaped(text: str) -> str:
 
 @contextmanager
 def stand_in(common_dir: Path, settings: str, attributes: str, scratch: Path | None) -> Iterator[Path]:
-    """Create the stand-in for a repository's common directory while the body runs. Raises `OSError`.
+    """Create a stand-in for a repository's common directory, which exists while the body runs.
+
+    Raises `OSError` if it cannot be created.
 
     Args:
         common_dir: the common directory of the repository.
         settings: the text of the configuration file in the stand-in.
         attributes: the text of an attributes file, which takes precedence over those in commits.
-        scratch: the directory to create the stand-in in. None means the system's directory for temporary files.
+        scratch: the parent directory of the stand-in. None means the system's default for temporary files.
     """
     with tempfile.TemporaryDirectory(prefix="reconcile-", dir=scratch, ignore_cleanup_errors=True) as directory:
         here = Path(directory)
         for name in LINKED:
-            # Git creates a missing file through a dangling link, but it cannot create a directory in that way.
+            # Git can create a missing file through a dangling link, but not a directory.
             if name != "logs" or (common_dir / name).is_dir():
                 (here / name).symlink_to(common_dir / name)
         (here / "info").mkdir()

@@ -1,8 +1,8 @@
 """Find statuses that reconcile did not write, by their digests and by the commits that touched them.
 
 A wrong digest reveals an accidental edit. So does a commit by another author, because only reconcile's author may
-change a status. Neither stops an attacker, who can compute a digest and choose an author. Only the Git host knows who
-pushed a commit.
+change a status. These checks do not stop an attacker, who can compute a digest and choose an author. Only the Git host
+knows who pushed a commit.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SUGGESTION = "remove it from the commit: only reconcile writes statuses"
 
 
 def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str]) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status file that reconcile did not write.
+    """Return a diagnostic for each status file that is unreadable or was edited.
 
     Args:
         found: the statuses that were read.
         statuses: the directory of statuses.
-        places: the paths in that directory at which specs have their statuses.
+        places: the paths in that directory that belong to the statuses of current specs.
     """
     return tuple(
         Diagnostic(
@@ -41,12 +41,12 @@ def edited_statuses(found: StoredStatuses, statuses: Path, places: Container[str
 
 
 def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for each status that a commit by another author changed.
+    """Return a diagnostic for each status that a commit by another author changed or that a merge reverted.
 
     Args:
         specs: the specs directory.
         statuses: the directory of statuses.
-        since: the revision whose history is excluded.
+        since: a revision. Only commits that are not in its history are checked.
         author: the author of reconcile's commits.
 
     Raises `GitError` if Git fails or does not know the revision, and `ValueError` if the specs are not in a checkout or
@@ -70,7 +70,7 @@ def foreign_commits(specs: Path, statuses: Path, since: str, author: str) -> tup
 def _foreign_changes(checkout: Checkout, base: str, within: str, ours: str) -> Iterator[Diagnostic]:
     git = checkout.git
     commits = git.text("rev-list", "--end-of-options", f"{base}..HEAD").split()
-    # For a merge, only the changes that differ from every parent.
+    # Of a merge, only the files that differ from every parent are listed.
     changes = read_changes(git, commits, within, how=["-c"])
     for commit in read_commits(git, [each for each in commits if each in changes]):
         author = printable(commit.email or "") or commit.author or "an unreadable author"
@@ -79,7 +79,7 @@ def _foreign_changes(checkout: Checkout, base: str, within: str, ours: str) -> I
     head, fork = git.text("rev-parse", "--verify", "HEAD"), git.find("merge-base", "--end-of-options", base, "HEAD")
     if fork is None:
         return
-    # A merge that takes one side unchanged has no changes of its own, but may revert statuses from the other side.
+    # A merge that takes one side unchanged is not listed above, but it may revert statuses from the other side.
     touched = {change.path for each in changes.values() for change in each}
     for change in read_changes(git, [f"{head} {fork}"], within).get(head, ()):
         if change.path not in touched:

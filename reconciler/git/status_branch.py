@@ -1,13 +1,13 @@
 """Publish statuses as commits, on the branch of the specs or on a dedicated branch.
 
-Rules: no history is rewritten, and a commit changes only statuses. It is made without a person's index, and only if a
-status has changed. If a push is refused because another writer published first, `ConflictError` is raised, and the
-decisions must be made again.
+Rules: history is never rewritten, and a commit changes only statuses. A commit is made only if a status has changed. It
+does not use the user's index. If a push is refused because another writer published first, `ConflictError` is raised,
+and the decisions must be made again.
 
-Theory: the statuses on the disk are the working copy, `_published` is the tree of `_base`, and both are compared byte
-by byte. `pull` replaces the working copy by the published tree. The first pull keeps receipts that only the working
-copy has. `publish` commits the difference on top of `_base`. `publish_on_top` first moves the difference onto a newer
-`_base`, as a rebase does.
+Theory: the statuses on the disk are the working copy. `_published` contains the statuses in the commit `_base`. The two
+are compared byte by byte. `pull` replaces the working copy with the published statuses. The first pull keeps receipts
+that exist only in the working copy. `publish` commits the difference on top of `_base`. `publish_on_top` first moves
+the difference onto a newer `_base`, as a rebase does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from reconciler.local.status_walk import STATUS_MAX_BYTES
 from reconciler.redaction import KNOWN_SECRETS
 
 TRIES = 5
-"""How often a push is tried while others push too."""
+"""How many times a push is tried while other writers push too."""
 
 
 @dataclass(slots=True)
@@ -39,17 +39,17 @@ class StatusBranch:
     Args:
         git: the repository.
         branch: the name of the branch.
-        prefix: the path of the statuses in its tree. Empty for a dedicated branch.
-        directory: the statuses on the disk.
+        prefix: the path of the statuses in the branch's tree. Empty for a dedicated branch.
+        directory: the local directory of the statuses.
         remote: the remote to push to. None means that commits are not pushed.
         author: the author of commits.
         trailers: lines at the end of each message.
-        working_tree: the working tree in which this branch is checked out, if any. It must follow the branch.
-        refetch: fetches the specs again. It is called in each pull.
-        recreate_clone: recreates a damaged repository. None if the repository belongs to a person.
-        specs: a revision of the specs, with which a dedicated branch must share no history. None for the branch of the
-            specs.
-        fetch_options: further options of a fetch.
+        working_tree: the working tree in which this branch is checked out, or None. It is updated with the branch.
+        refetch: a function that fetches the specs again. It is called in each pull.
+        recreate_clone: a function that recreates a damaged repository. None if the repository is a user's checkout.
+        specs: a revision of the specs, which must not share history with a dedicated branch. None if the statuses are
+            on the branch of the specs.
+        fetch_options: additional options for a fetch.
     """
 
     git: Git
@@ -67,17 +67,18 @@ class StatusBranch:
     pulls: int = 0
     """The number of pulls so far."""
     _base: str | None = None
-    """The commit of the last pull or publication."""
+    """The commit that was last pulled or published."""
     _published: dict[str, bytes] = field(default_factory=dict)
     """The statuses in the commit `_base`."""
     _is_behind: bool = True
-    """Whether the branch has moved, so that a pull is needed first."""
+    """Whether a pull is needed before a publication, because none was made yet or the branch has moved."""
 
     def pull(self) -> None:
-        """Replace the statuses on the disk by the published ones. Raises `GitError` or `OSError`.
+        """Replace the statuses on the disk with the published ones.
 
-        The first pull keeps a receipt that exists only on the disk, after a crash or a run that did not publish. The
-        statuses stay as they are if there is no remote and no other process has moved a dedicated branch.
+        The first pull keeps receipts that exist only on the disk, for example after a crash or a run that did not
+        publish. Without a remote, the statuses on the disk stay unchanged, unless another process has moved a dedicated
+        branch. Raises `GitError` or `OSError` if the branch or a file cannot be read or updated.
         """
         found = {} if self.pulls else self._files.read_all()
         self._base = self._tip()
@@ -100,7 +101,7 @@ class StatusBranch:
         self._is_behind = False
         self.pulls += 1
         if self.remote is None and (self.prefix or self._files.marked() == self._base):
-            return  # no other writer has published since, so the disk is newer
+            return  # no other writer has published since then, so the statuses on the disk are newer
         wanted = {**self._published, **dict(self._carried_over(found))}
         for path in here.keys() - wanted.keys():
             self._files.remove(path)
@@ -110,7 +111,7 @@ class StatusBranch:
         self._mark()
 
     def _carried_over(self, found: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """Yield each status that was on the disk, merged with its published version, if either is to be kept."""
+        """Yield each status that was on the disk, merged with its published version, unless the merge removes it."""
         for path, data in found.items():
             theirs = self._published.get(path)
             merged = data if data == theirs else merge_statuses(None, data, theirs)
@@ -127,7 +128,8 @@ class StatusBranch:
     def publish(self, message: str) -> str | None:
         """Commit and push the statuses that differ from the published ones. Return the commit, or None without changes.
 
-        Raises `ConflictError` if another writer has moved the branch, `GitError`, or `OSError`.
+        Raises `ConflictError` if a pull is needed first, for example because another writer has moved the branch.
+        Raises `GitError` or `OSError` if Git or the disk fails.
         """
         if self._is_behind:
             raise self._conflict()
@@ -142,7 +144,7 @@ class StatusBranch:
         try:
             commit = self._commit(self._base, here, message)
         except GitError:
-            self._is_behind = True  # its parent may be damaged, so it is fetched again
+            self._is_behind = True  # the parent commit may be damaged, so the next pull fetches it again
             raise
         if self.remote is not None:
             self._push(commit)
@@ -157,13 +159,14 @@ class StatusBranch:
         return commit
 
     def publish_on_top(self, message: str) -> str | None:
-        """Publish the changes on top of the newest commit, for outcomes that must not be lost to a conflict.
+        """Publish the changes on top of the newest commit, for outcomes that must not be lost in a conflict.
 
-        A status that another writer has changed too is merged by `merge_statuses`. Raises `GitError` or `OSError`.
+        If another writer has also changed a status, `merge_statuses` merges both versions. Raises `GitError` or
+        `OSError` if Git or the disk fails, or if other writers keep pushing.
         """
         for _ in range(TRIES):
             if self.pulls == 0:
-                self.pull()  # the statuses on the disk are from an earlier run, and no request was sent since
+                self.pull()  # the statuses on the disk are from an earlier run, and no request has been sent since
             elif self._is_behind:
                 self._rebase()
             try:
@@ -187,7 +190,7 @@ class StatusBranch:
                 self._files.remove(path)
 
     def _mark(self) -> None:
-        # Only the statuses of a dedicated branch have a mark, because `pull` reads it only for such a branch.
+        # The mark is written only for a dedicated branch, because `pull` reads it only for such a branch.
         if not self.prefix and self._base is not None:
             self._files.mark(self._base)
 
@@ -201,7 +204,7 @@ class StatusBranch:
         listed = self.git.text("ls-remote", "--", self.remote, f"refs/heads/{self.branch}")
         if not listed:
             return None
-        # A separate ref, because any other fetch would overwrite FETCH_HEAD.
+        # A separate ref is used, because any other fetch would overwrite FETCH_HEAD.
         kept = f"refs/reconcile/{self.branch}"
         wanted = f"+refs/heads/{self.branch}:{kept}"
         options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *self.fetch_options)
@@ -220,7 +223,7 @@ class StatusBranch:
         return path.removeprefix(f"{self.prefix}/") if self.prefix else path
 
     def _current(self) -> dict[str, bytes]:
-        """Return the statuses on the disk. For one that cannot be read, return its published bytes, as if unchanged."""
+        """Return the statuses on the disk. For a status that cannot be read, return its published version."""
         found, unread = self._files.read()
         return found | {path: data for path, data in self._published.items() if path.startswith(tuple(unread))}
 
@@ -246,8 +249,8 @@ class StatusBranch:
                 raise
             raise self._conflict() from None
         if any(line.startswith("=\t") for line in output.splitlines()):
-            # The remote had this commit already: another run made the same decisions in the same second, so its commit
-            # has the same id.
+            # The remote already had this commit: another run made the same decisions in the same second, so its
+            # commit has the same id.
             raise self._conflict()
 
     def _move(self, commit: str) -> None:
@@ -268,7 +271,7 @@ class StatusBranch:
 
 
 def _may_be_status(listed: TreeListing) -> bool:
-    """Return whether an entry of a tree may be a status that reconcile wrote, which is a small regular file."""
+    """Return whether a tree entry may be a status that reconcile wrote: a small regular file with a suitable name."""
     is_plain = listed.mode == "100644" and listed.size is not None and listed.size <= STATUS_MAX_BYTES
     path = listed.path
     return is_plain and path.isprintable() and ".." not in path.split("/") and _has_status_name(path)

@@ -14,7 +14,7 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.status_walk import STATUS_MAX_BYTES, is_gone, is_never_ours, walk
 
 MARK = ".commit"
-"""The file beside the statuses of a dedicated branch that names the commit they were pulled from or published as."""
+"""A file beside the statuses of a dedicated branch. It contains the commit that was last pulled or published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,10 @@ class StatusFiles:
     directory: Path
 
     def read(self) -> tuple[dict[str, bytes], dict[str, OSError]]:
-        """Return the statuses by path, and the error of each path that could not be read. A directory ends with `/`."""
+        """Return the statuses by path, and the error for each path that could not be read.
+
+        The path of a directory ends with `/`.
+        """
         walked = walk(self._disk, self.directory)
         found: dict[str, bytes] = {}
         unread = walked.refused
@@ -40,28 +43,28 @@ class StatusFiles:
         return found, unread
 
     def read_all(self) -> dict[str, bytes]:
-        """Return all statuses. Raises `OSError` if one cannot be read, so that the caller does not overwrite it."""
+        """Return all statuses by path. If one cannot be read, raise `OSError`, so that it is not overwritten."""
         found, unread = self.read()
         for path, error in unread.items():
             raise OSError(error.errno, f"{error.strerror}; it is not overwritten", str(self.directory / path))
         return found
 
     def write(self, path: str, data: bytes) -> None:
-        """Replace a file in one step. Raises `OSError`."""
+        """Replace a file in one step. Raises `OSError` if the file cannot be written."""
         target = self.directory / path
         self._disk.rename(self._disk.write_beside(target, data), target)
 
     def remove(self, path: str) -> None:
-        """Remove a file, if it exists. Raises `OSError`."""
+        """Remove a file, if it exists. Raises `OSError` if the file cannot be removed."""
         (self.directory / path).unlink(missing_ok=True)
 
     def marked(self) -> str | None:
-        """Return the commit that `mark` recorded, or None. Raises `OSError` if it cannot be read."""
+        """Return the commit that `mark` recorded, or None if there is none. Raises `OSError` if it cannot be read."""
         mark = self.directory / MARK
         return mark.read_text(encoding="ascii").strip() if mark.exists() else None
 
     def mark(self, commit: str) -> None:
-        """Record the commit that the statuses were pulled from or published as. Raises `OSError`."""
+        """Record the commit that was last pulled or published. Raises `OSError` if it cannot be written."""
         self.write(MARK, f"{commit}\n".encode())
 
     @property

@@ -1,11 +1,11 @@
 """Read earlier versions of statuses from the commits of the last day.
 
-They replace the journal if the state directory is new, as in CI.
+These versions replace the journal if the state directory is new, as in CI.
 
-Rules: of each status that a commit changed, both the old and the new version are read. Therefore a commit that deletes
-a status or has a false date cannot hide a version that reconcile committed. A merge does not hide the commits of any of
-its parents. If there is more than can be read, or Git fails, the result says so (`doubt`), because a version may then
-be missing.
+Rules: for each status that a commit changed, both the old and the new version are read. Therefore a commit that deletes
+a status or has a false date cannot hide a version that reconcile committed. The commits of all parents of a merge are
+read. If there is more than can be read, or if Git fails, `doubt` contains the reason, because a version may then be
+missing.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from reconciler.model.status import JobStatus
 COMMITS_MAX = 5_000
 FILES_MAX = 50_000
 UNREADABLE_MAX = 20
-"""How many commits may have unreadable trees. Finding each one takes several Git commands."""
+"""The maximum number of commits with unreadable trees. Finding each one takes several Git commands."""
 SIZE_MAX = 256 * 1024
 BYTES_MAX = 64 * 1024 * 1024
 LATE_MAX = timedelta(hours=1)
-"""The longest time between a request and the commit of its status."""
+"""The maximum time between a request and the commit that contains its status."""
 
 
 class _TooMuchError(Exception):
-    """There is more than can be read. The message says what."""
+    """The history exceeds a limit. The message says which one."""
 
 
 def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) -> EarlierStatuses:
-    """Return the statuses that commits of the last day wrote or removed, or none if they are not in a checkout.
+    """Return the statuses that commits of the last day wrote or removed. Outside of a checkout, return none.
 
     Args:
         specs: the specs directory.
@@ -65,7 +65,7 @@ def earlier_statuses(specs: Path, statuses: Path, scratch: Path, now: datetime) 
 
 
 def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
-    """Return the blob ids of the statuses. Raises `GitError`, and `_TooMuchError`."""
+    """Return the blob ids of the statuses. Raises `GitError` if Git fails, or `_TooMuchError` if there are too many."""
     lines = (line.split() for line in _listed(git, within).splitlines())
     pairs = [" ".join(line[1:3]) for line in lines if int(line[0]) >= oldest.timestamp()]
     changes = _changes(git, pairs, within)
@@ -78,9 +78,9 @@ def _blobs(git: Git, within: str, oldest: datetime) -> list[str]:
 
 
 def _listed(git: Git, within: str) -> str:
-    """Return the commits that changed statuses, with their parents, or all commits if a tree cannot be read."""
-    # The number is not limited here. Otherwise an attacker could add commits with a false date until the commits to be
-    # hidden are beyond the limit.
+    """Return the commits that changed statuses, with times and parents, or all commits if a tree is unreadable."""
+    # The number is not limited here. Otherwise an attacker could push commits beyond the limit, by adding commits with
+    # a false date.
     options = ("--full-history", "--timestamp", "--parents", "--end-of-options", "HEAD", "--")
     try:
         return git.find("rev-list", *options, within) or ""
@@ -91,15 +91,15 @@ def _listed(git: Git, within: str) -> str:
 
 
 def _is_cut_off(error: GitError) -> bool:
-    """Return whether Git reached a limit of size, time or memory: the tree is too large, not unreadable."""
+    """Return whether Git reached a limit of size, time or memory. Then the tree is too large rather than unreadable."""
     return error.code is None or "out of memory" in str(error).lower()
 
 
 def _changes(git: Git, pairs: list[str], within: str) -> Mapping[str, list[FileChange]]:
-    """Return the changes that commits made, by commit, without those of commits whose tree cannot be read.
+    """Return the changes that commits made, by commit. Commits whose tree cannot be read are omitted.
 
-    A status that such a commit removes is found in the commit that wrote it. Raises `_TooMuchError`, and `GitError` if
-    Git reached a limit.
+    A status that such a commit removes is found in the commit that wrote it. Raises `_TooMuchError` if too many trees
+    are unreadable, and `GitError` if Git reached a limit.
     """
     found: dict[str, list[FileChange]] = {}
     unreadable, waiting = 0, [pairs] if pairs else []

@@ -1,8 +1,8 @@
-"""The working tree of the branch that statuses are committed to, in which a person may work at the same time.
+"""The working tree of the branch that statuses are committed to. A user may work in it at the same time.
 
-Rules: only statuses are changed, except when the whole tree is fast-forwarded, for which no filter is run. The index
-belongs to the person. A new index is prepared beside it and replaces it in one step, under Git's own lock, which is
-held for that step only. While a Git command holds that lock, the branch is not moved.
+Rules: only statuses are changed, except when the whole tree is fast-forwarded. Filters are never run. The index belongs
+to the user. A new index is prepared beside it and replaces it in one step. Git's own lock is held for that step only.
+While a Git command holds that lock, the branch is not moved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reconciler.git.commit_tree import list_tree
 from reconciler.local.file_writer import write_beside
 
 GIT_WAIT_S = 10.0
-"""How long to wait for a person's Git command. One that takes longer has an editor open, or was killed."""
+"""How long to wait for a user's Git command. A command that takes longer probably has an editor open, or was killed."""
 _STEP_S = 0.05
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -43,16 +43,16 @@ class WorkingTree:
     prefix: str
     directory: Path
     _moved_to: str | None = None
-    """The commit that reconcile last fetched or committed. If the branch is elsewhere, a person committed to it."""
+    """The commit that reconcile last fetched or committed. If the branch is at another one, a user committed to it."""
     _is_index_behind: bool = field(default=True)
-    """Whether the index may lack statuses that the branch contains, for example after a killed run."""
+    """Whether the index may lack statuses that the branch contains, for example after a run was killed."""
 
     @property
     def _ref(self) -> str:
         return f"refs/heads/{self.branch}"
 
     def is_on_other_branch(self) -> bool:
-        """Return whether another branch is checked out, which must not get statuses of this one. Raises `GitError`."""
+        """Return whether another branch is checked out. Raises `GitError` if Git fails."""
         return self.git.find("symbolic-ref", "--quiet", "HEAD") not in {None, self._ref}
 
     def follow(self, base: str | None, paths: Iterable[str]) -> None:
@@ -62,7 +62,7 @@ class WorkingTree:
             base: the fetched commit, or None if the branch has no commit.
             paths: the status files on the disk, relative to `directory`.
 
-        Raises `GitError`.
+        Raises `GitError` if Git fails, or if the checkout cannot be fast-forwarded.
         """
         head = self.git.find("rev-parse", "--verify", "--quiet", "HEAD")
         if head is not None and base not in {None, head}:
@@ -89,7 +89,7 @@ class WorkingTree:
             raise GitError(msg) from error
 
     def _check_filters(self, head: str, base: str) -> None:
-        """Raise `GitError` if a changed file needs a filter, such as Git LFS, because no filter is run here."""
+        """Raise `GitError` if a changed file needs a filter, such as Git LFS. Reconcile does not run filters."""
         changed = self.git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", head, base)
         output = replace(self.git, attributes="").run("check-attr", "-z", "--stdin", "filter", data=changed)
         if set(output.split(b"\0")[2::3]) - {b"unspecified", b"unset"}:
@@ -103,7 +103,7 @@ class WorkingTree:
         self._moved_to, self._is_index_behind = commit, True
 
     def advance(self, commit: str) -> None:
-        """Move the branch to a commit that was pushed, unless a person has committed to it. Raises `GitError`."""
+        """Move the branch to a pushed commit, unless a user has committed to it. Raises `GitError` if Git fails."""
         found = self.git.find("rev-parse", "--verify", "--quiet", self._ref)
         if found is not None and found == self._moved_to:
             self.move(commit, found)
@@ -111,7 +111,7 @@ class WorkingTree:
     def update_index(self) -> None:
         """Update the statuses in the index to those of the branch. Raises `GitError` if Git commands keep running.
 
-        With an outdated index, the person's next commit would revert the statuses.
+        With an outdated index, the user's next commit would revert the statuses.
         """
         if not self._is_index_behind or self.git.find("symbolic-ref", "--quiet", "HEAD") != self._ref:
             return
@@ -144,7 +144,7 @@ class WorkingTree:
             raise GitError(msg)
 
     def _attempts(self) -> Iterable[None]:
-        """Yield at once, and then repeatedly until `GIT_WAIT_S` is over or reconcile is about to exit."""
+        """Yield at once, and then repeatedly until `GIT_WAIT_S` seconds have passed or reconcile is about to exit."""
         for _ in range(int(GIT_WAIT_S / _STEP_S)):
             yield
             if self.git.is_stopping():
@@ -161,17 +161,17 @@ def _stamp(file: Path) -> _Stamp:
 
 
 def _replace_index(fresh: Path, index: Path, before: _Stamp) -> bool:
-    """Replace the index if it is still as it was at `before`. Return whether it was replaced.
+    """Replace the index if its stamp is still `before`. Return whether it was replaced.
 
-    It is not replaced if a Git command holds the lock or has changed the index. A person's Git command fails if it
-    finds the lock. Therefore the lock is held only for the rename, and everything else is done before.
+    The index is not replaced if a Git command holds the lock or has changed the index. A user's Git command fails if it
+    finds the lock. Therefore the lock is held only for the rename, and everything else is done earlier.
     """
     lock = index.with_name(f"{index.name}.lock")
     beside = write_beside(index, fresh.read_bytes())
     try:
         if before is not None:
             beside.chmod(stat.S_IMODE(before[-1]))
-        # Git reads a file again if it is as new as the index, so the index must not seem newer than its content.
+        # Git reads a file again if it is as new as the index. Therefore the index must not seem newer than its content.
         created = fresh.stat().st_mtime_ns
         os.utime(beside, ns=(created, created))
         try:
