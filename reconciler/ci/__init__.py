@@ -24,9 +24,9 @@ class HostRow:
 
     Args:
         host: `module:class` below `reconciler.ci`. The class is called with the environment.
-        flag: the option `--flag` that selects the host wherever the command runs.
-        help: the help of the option.
-        variable: an environment variable, and the value that it has on this host only.
+        flag: the name of the option that selects the host, wherever the command runs.
+        help: the option's help text.
+        variable: the name of an environment variable, and the value by which the host is recognised.
     """
 
     host: str
@@ -57,7 +57,7 @@ HOSTS: tuple[HostRow, ...] = (
 
 
 def host_of(values: Mapping[str, Any], environ: Mapping[str, str]) -> CiHost:
-    """Return the host that a flag selects, or else the host that the command runs on, or else `NO_HOST`."""
+    """Return the host that an option selects, otherwise the host that the command runs on, otherwise `NO_HOST`."""
     selected = next((row for row in HOSTS if values.get(row.flag)), None)
     found = selected or next((row for row in HOSTS if row.is_here(environ)), None)
     return NO_HOST if found is None else found.opened(environ)

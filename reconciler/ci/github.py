@@ -1,11 +1,11 @@
-"""GitHub Actions during a step of a workflow: the files of the runner, and the comment on a pull request.
+"""GitHub Actions during one step of a workflow: the runner's files, and the comment on a pull request.
 
 Rules:
 
 - The token is sent only to the API address that the runner's environment names.
 - The comment of an earlier run is edited in place. It must begin with the marker and be written by an app, so a
   person's comment that begins with the marker is left alone.
-- The summary contains everything that the comment does. If the comment cannot be written, that is only a warning.
+- The summary contains everything that the comment contains, so a comment that cannot be written is only a warning.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ class Runner:
 
     @property
     def can_comment(self) -> bool:
-        """Whether there is a pull request to comment on, and a token."""
+        """Whether the repository, the pull request and the token that a comment requires are known."""
         return self.repository is not None and self.pull_request is not None and self.token is not None
 
     def base_url(self) -> str:
-        """Return the address of the API. Raises `ValueError` if it is invalid or if no token may be sent there."""
+        """Return the API's base URL. Raises `ValueError` if it is invalid, or plain http except to loopback."""
         url = normalise_base_url(self.api_url)
         if url.startswith("http:") and not _LOOPBACK.match(url):
             msg = f"{url} is not https, and no token is sent over plain http"
@@ -105,38 +105,41 @@ class GitHub:
 
     @property
     def summary_bytes_left(self) -> int | None:
-        """How many bytes can still be added to the step's summary, or None if there is no summary."""
+        """The number of bytes that can still be added to the step's summary, or None if there is no summary."""
         path = self._runner.summary
         return None if path is None else SUMMARY_MAX - (path.stat().st_size if path.exists() else 0)
 
     def add_summary(self, text: str) -> None:
-        """Append text to the step's summary. Raises `OSError` if it cannot be written."""
+        """Append text to the step's summary, if there is one. Raises `OSError` if it cannot be written."""
         if self._runner.summary is not None:
             append_text(self._runner.summary, text)
 
     @property
     def keeps_files(self) -> bool:
-        """Whether the runner has a directory for temporary files of the job."""
+        """Whether the runner has a directory for the job's temporary files."""
         return self._runner.temp is not None
 
     def write_file(self, name: str, text: str) -> Path:
-        """Write a temporary file of the job, and return its path. Raises `OSError` if it cannot be written."""
+        """Write a temporary file for later steps of the job, and return its path. Raises `OSError` if that fails."""
         path = (self._runner.temp or Path()) / name
         replace_file(path, text.encode())
         return path
 
     def set_outputs(self, values: Mapping[str, str]) -> None:
-        """Set outputs of the step. Raises `OSError` if they cannot be written."""
+        """Set outputs of the step, if the runner accepts them. Raises `OSError` if they cannot be written."""
         if self._runner.output is not None:
             append_text(self._runner.output, output_text(values, lambda: f"end-{secrets.token_hex(16)}"))
 
     @property
     def comment_target(self) -> str | None:
-        """The pull request, if the runner has one and a token to comment on it."""
+        """The pull request as text, such as `pull request 7`; None if `can_comment` is False."""
         return f"pull request {self._runner.pull_request}" if self._runner.can_comment else None
 
     async def put_comment(self, marker: str, text: str) -> str:
-        """Create or edit the comment that begins with this marker, and return its ID."""
+        """Create or edit the comment that begins with this marker, and return its ID.
+
+        Raises `ValueError` if the API's base URL cannot be used, and the same errors as the function `put_comment`.
+        """
         from reconciler.transport import HttpTransport, Throttle  # noqa: PLC0415  importing httpx takes 0.2 s
 
         throttle = Throttle(Rate(requests_per_second=5, burst=10))
@@ -147,7 +150,8 @@ class GitHub:
 async def put_comment(transport: Transport, runner: Runner, marker: str, text: str) -> int:
     """Edit the comment that begins with this marker, or create it if there is none, and return its ID.
 
-    Raises `CommentRefusedError` if GitHub refuses it, and the errors of the transport.
+    Raises `CommentRefusedError` if GitHub refuses the comment or the response is not from its API. Errors of the
+    transport are not caught.
     """
     comment_target = f"/repos/{runner.repository}/issues/{runner.pull_request}/comments"
     headers = {
@@ -207,7 +211,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def _pull_request(event: Path | None) -> int | None:
-    """Return the number of the pull request in an event file, or None if there is none or the file cannot be read."""
+    """Return the number of the pull request in an event file, or None if it has none or cannot be read."""
     try:
         payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
         return int(payload["pull_request"]["number"])

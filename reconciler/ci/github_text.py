@@ -21,7 +21,8 @@ from reconciler.views.row_state import JobState, cause_text, is_pending, row_sta
 from reconciler.views.text import clean
 
 ANNOTATIONS_MAX = 10
-"""How many annotations of a level GitHub shows for a step (https://github.com/orgs/community/discussions/26680)."""
+"""The maximum number of annotations of one level that GitHub shows for a step
+(https://github.com/orgs/community/discussions/26680)."""
 SUMMARY_MAX = 1024 * 1024
 """The maximum size of a step's summary, in bytes. GitHub drops a larger summary completely."""
 OUTPUT_MAX = 512 * 1024
@@ -77,8 +78,9 @@ class Places:
 def without_commands(text: str) -> str:
     """Return text with its workflow commands escaped.
 
-    A command begins with `::` at the beginning of a line, or with `##[` anywhere. The escape of `::` is like those of
-    `views.text.clean`. The escape of `##[` is valid in JSON, so that a program reads the original text.
+    A command begins with `::` at the beginning of a line, possibly after white space, or with `##[` anywhere. `::` is
+    escaped in the style of `views.text.clean`. The escape of `##[` is also valid in JSON, so a program that parses JSON
+    output reads the original text.
     """
     return _COMMAND_ANYWHERE.sub(r"##\\u005b", _COMMAND_AT_LINE_START.sub(r"\1\\x3a", text))
 
@@ -95,10 +97,10 @@ def annotations_of(report: Report, places: Places) -> list[Annotation]:
 
 
 def output_text(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
-    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value longer than `OUTPUT_MAX` is left empty.
+    """Return outputs in the format of the file `GITHUB_OUTPUT`. A value longer than `OUTPUT_MAX` becomes empty.
 
     Args:
-        values: the values by name.
+        values: the value of each output, by name.
         delimiter: returns an unpredictable word that ends a value, so that no value can contain it.
     """
     return "".join(

@@ -33,14 +33,17 @@ UNLIMITED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class CiReport:
-    """A report, its operation (`plan`, `apply` or `validate`), and the changes of a plan."""
+    """A report, its operation (`plan`, `apply` or `validate`), and for a plan also its changes."""
 
     report: Report
     operation: str
     plan: PinnedPlan | None = None
 
     def text(self, format_: str, context: RenderContext, limit: SizeLimit | None = None) -> str:
-        """Return the report in a format, with known secrets redacted, cut to a size limit if there is one."""
+        """Return the report in a format, with known secrets redacted.
+
+        If `limit` is set, it replaces the size limit of the context.
+        """
         limited = context if limit is None else replace(context, size_limit=limit)
         return KNOWN_SECRETS.redact(render(self.operation, format_, self.report, limited))
 
@@ -62,7 +65,7 @@ def report_to_ci(values: OptionValues, console: ConsoleOutput, ci_report: CiRepo
 
 
 def _write_summary_and_outputs(host: CiHost, ci_report: CiReport, context: RenderContext) -> None:
-    """Write the summary, the files that the host keeps, and the outputs. Raises `OSError` if one fails."""
+    """Write the summary, the files that the host keeps, and the outputs. Raises `OSError` if one cannot be written."""
     step_outputs = outputs(ci_report.report) | {"version": context.version}
     if ci_report.plan is not None:
         step_outputs |= {"plan-json": render_plan(ci_report.plan).rstrip(), "plan-digest": plan_digest(ci_report.plan)}

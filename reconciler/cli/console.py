@@ -34,7 +34,7 @@ from reconciler.views.renderers import render, renderer
 
 WIDTH_MIN = 40
 LESS_OPTIONS = "-FRX"
-"""The options that Git gives to `less`: quit if the text fits, keep colours, and leave the text on the screen."""
+"""The options that Git passes to `less`: quit if the text fits, keep colours, and leave the text on the screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class ConsoleOutput:
         return Canvas(max(_width(stream), WIDTH_MIN), has_color=self.is_terminal(stream) and not self.is_colorless)
 
     def context(self, reported: Collection[str] = ()) -> RenderContext:
-        """Return the context for a renderer. `reported` has the names of jobs whose changes were already printed."""
+        """Return the context for a renderer. `reported` names the jobs whose changes were already printed."""
         return RenderContext(self.canvas(sys.stdout), self.now(), version_text(), reported=reported)
 
     def is_terminal(self, stream: TextIO) -> bool:
@@ -78,7 +78,7 @@ class ConsoleOutput:
         self._write(sys.stdout, text)
 
     def page_result(self, text: str) -> None:
-        """Print the result, through a pager (`PAGER`, else `less`) if it is longer than the terminal."""
+        """Print the result. If it is longer than the terminal, use a pager: `PAGER` if it is set, otherwise `less`."""
         if self.is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
             os.environ.setdefault("LESS", LESS_OPTIONS)
             click.echo_via_pager(KNOWN_SECRETS.redact(text).removesuffix("\n"))
@@ -97,7 +97,7 @@ class ConsoleOutput:
             self.log(problem.summary, level=problem.severity, code=problem.code)
 
     def log(self, message: str, *, level: str = "info", **more: str) -> None:
-        """Write one line to stderr: as text, or as JSON that also has the fields `more`."""
+        """Write one line to stderr, as text or as JSON. Only the JSON line contains the fields in `more`."""
         if not self.is_json_log:
             self._write(sys.stderr, self.canvas(sys.stderr).render([styled(message)]))
             return
@@ -115,7 +115,7 @@ class ConsoleOutput:
 
     @property
     def has_merged_streams(self) -> bool:
-        """Whether one reader gets both stdout and stderr, so that no line needs to be on both."""
+        """Whether stdout and stderr go to the same reader, so that no line needs to be written to both."""
         try:
             out, err = (os.fstat(stream.fileno()) for stream in (sys.stdout, sys.stderr))
         except OSError:
@@ -146,7 +146,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _width(stream: TextIO) -> int:
-    """Return the width of a terminal, or `COLUMNS` if it is set. A stream that is not a terminal is unlimited."""
+    """Return the width of a terminal, which `COLUMNS` overrides. If the stream is not a terminal, it is unlimited."""
     try:
         width = os.get_terminal_size(stream.fileno()).columns
     except OSError:

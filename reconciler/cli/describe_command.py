@@ -78,7 +78,7 @@ def _without_other_files(report: Report) -> Report:
 
 
 async def _read_log(values: OptionValues, row: Row) -> tuple[tuple[JobEvent | JobCheckpoint, ...], Unobserved | None]:
-    """Return the provider's log of a job, and the reason why it could not be read, or None.
+    """Return the provider's log of a job and None, or an empty log and the reason why it could not be read.
 
     Raises `UsageError` if the provider type offers no log.
     """

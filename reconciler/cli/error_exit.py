@@ -23,7 +23,7 @@ CODES: dict[type[Exception], ExitCode] = {
 
 
 def report_failure(error: Exception, *, is_verbose: bool) -> ExitCode:
-    """Print an error message on stderr and return the exit code. If verbose, print a traceback of a bug first."""
+    """Print an error message on stderr and return the exit code. If verbose, print the traceback of a bug first."""
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
     if code is not None:
         return _print_error(str(error), code)

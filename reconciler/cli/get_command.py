@@ -22,9 +22,9 @@ from reconciler.views.last_pass_text import last_pass_text
 from reconciler.views.renderers import render, renderer
 
 READ_EVERY_S = 1.0
-"""With `--watch`, how often the status files are read."""
+"""The time between two reads of the status files with `--watch`, in seconds."""
 QUERY_EVERY_S = 10.0
-"""With `--watch --live`, how often the providers are queried."""
+"""The time between two queries of the providers with `--watch --live`, in seconds."""
 
 
 @click.command(

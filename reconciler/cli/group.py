@@ -102,7 +102,10 @@ class VerbGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the verb that the arguments begin with. Fail if an option before it is not an option of the verb."""
+        """Return the name and command of the verb that the arguments begin with, and the remaining arguments.
+
+        Fail if there is no such verb, or if an option before the verb is not one of its options.
+        """
         if args[0] not in VERBS:
             ctx.fail(f"There is no verb {args[0]!r}. {did_you_mean(args[0], VERBS)}".rstrip())
         name, command, rest = super().resolve_command(ctx, args)

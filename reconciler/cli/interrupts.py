@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 
 def install_handlers() -> None:
-    """Make SIGTERM interrupt as SIGINT does, and resend an interrupt that the interpreter drops."""
+    """Make SIGTERM raise `KeyboardInterrupt` as SIGINT does, and resend an interrupt that the interpreter drops."""
     # The first process of a container, for example in a CronJob, ignores SIGTERM unless it has a handler.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.unraisablehook = _on_dropped

@@ -38,8 +38,8 @@ def check_names(names: Sequence[str], known: Collection[str], diagnostics: Seque
     Args:
         names: the names to check.
         known: the names of all specs.
-        diagnostics: the diagnostics of the documents. If no name is known at all, the first one is the likely cause and
-            is reported.
+        diagnostics: the diagnostics of the documents. If `known` is empty, the first one is the likely cause, and the
+            message quotes it.
     """
     for name in names:
         if name not in known:

@@ -19,10 +19,12 @@ Run = Callable[[Notify], Coroutine[Any, Any, Report]]
 
 
 def run_with_progress(console: ConsoleOutput, current_step: str, run: Run) -> tuple[Report, Collection[str]]:
-    """Return the report of a run, and the names of jobs whose changes were already printed to the reader of the result.
+    """Run and show the progress. Return the report, and the names of the jobs whose changes need not be printed again.
 
-    On an interrupt, print what was done and what is still open, and raise `click.Abort` with an argument, so that
-    `program.run` does not report the interrupt again.
+    The names are those of the changes that were printed as progress, if stderr and stdout go to the same reader.
+
+    On an interrupt, print which requests were sent and which are open, and raise `click.Abort` with an argument,
+    so that `program.run` does not report the interrupt again.
     """
     with show_progress(console, current_step, has_events=True) as progress:
         try:

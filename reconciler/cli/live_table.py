@@ -20,7 +20,7 @@ LoadReport = Callable[[], Awaitable[Report]]
 
 
 async def watch_table(console: ConsoleOutput, load_report: LoadReport, every_s: float, output: str) -> None:
-    """Show the state of jobs, reloaded every `every_s` seconds, until the reader closes the stream or an interrupt."""
+    """Show the state of jobs, reloaded every `every_s` seconds, until stdout is closed or the command interrupted."""
     if console.is_terminal(sys.stdout):
         await _update_in_place(console, load_report, every_s, output)
     else:

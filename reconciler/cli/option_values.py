@@ -1,4 +1,4 @@
-"""Conversion of option values into the records that `controller` and `wiring` take."""
+"""Conversion of option values into the records that `controller` and `wiring` accept."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def monitoring_options(values: OptionValues) -> MonitoringOptions:
 
 
 def publishing(values: OptionValues) -> Publishing:
-    """Return whether, where and by which author statuses are committed and pushed."""
+    """Return how statuses are published: whether they are committed and pushed, where, and by which author."""
     return Publishing(
         is_committed=values["commit"],
         is_pushed=values["push"],

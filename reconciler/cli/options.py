@@ -23,14 +23,14 @@ Decorator = Callable[[C], C]
 
 
 class Shared(click.Option):
-    """An option that is read from after the verb, else from before it, else from the variable `RECONCILE_<NAME>`."""
+    """An option after the verb, before it, or in the variable `RECONCILE_<NAME>`. The first one that is set applies."""
 
     def __init__(self, param_decls: Sequence[str] | None = None, **settings: Any) -> None:
         super().__init__(param_decls, **settings)
         self.envvar = f"RECONCILE_{str(self.name).upper()}"
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Return the value after the verb, else the value before it, else the variable or the default."""
+        """Return the value after the verb, otherwise that before it, otherwise that of the variable, or the default."""
         value, source = super().consume_value(ctx, opts)
         key = _key(self.name)
         if source is ParameterSource.COMMANDLINE:
@@ -79,12 +79,12 @@ def options(*groups: tuple[Decorator[Any], ...]) -> Decorator[Any]:
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a verb's help: example commands that run as they are."""
+    """Return the last part of a verb's help: example commands that can be run unchanged."""
     return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])
 
 
 def output(*shown: str) -> Decorator[Any]:
-    """Return the option `-o` with the formats that all of these results have. Add none if there is only one."""
+    """Return a decorator that adds `-o` with the formats that all of these results share, if there is more than one."""
     offered = formats(*shown)
     if len(offered) == 1:
         return lambda command: command

@@ -24,7 +24,7 @@ from reconciler.views.progress_text import changed_lines
 OnReport = Callable[[Report], None]
 
 QUIET_MAX_S = 10.0
-"""Without a terminal, the longest time without a line."""
+"""The maximum time between two lines if stderr is not a terminal, in seconds."""
 UPDATE_EVERY_S = 1.0
 SPINNER_WIDTH = len("| ") + 1
 """The width of the spinner and of the last column, which stays empty because some terminals wrap a full line."""
@@ -87,7 +87,7 @@ def show_progress(console: ConsoleOutput, current_step: str, *, has_events: bool
     Args:
         console: the output of the command.
         current_step: what the run does while no event has reported anything else.
-        has_events: whether notable events are printed; otherwise they only update what the run is said to wait for.
+        has_events: whether notable events are printed; otherwise they only update the text of what the run waits for.
     """
     if console.is_json_log or not console.is_terminal(sys.stderr):
         progress = ProgressOutput(current_step, console.log_activity, has_events=has_events)
@@ -134,7 +134,7 @@ def _regularly(step: Callable[[], object]) -> Iterator[None]:
 
 
 def change_printer(print_line: Callable[[str], None], last: Report | None = None) -> OnReport:
-    """Return a function that prints what changed in each report since the previous one, at first since `last`."""
+    """Return a function that prints what has changed since the previous report, or since `last` in the first call."""
 
     def print_changes(report: Report) -> None:
         nonlocal last

@@ -1,6 +1,6 @@
 """Spec edits for `set`, `suspend` and `unsuspend`.
 
-All edits are made in memory before the first file is written, so an edit that is not possible changes no file.
+All edits are made in memory before the first file is written, so no file is changed if one edit is not possible.
 """
 
 from __future__ import annotations

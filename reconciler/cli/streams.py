@@ -1,4 +1,4 @@
-"""Streams for standard output and standard error whose readers cannot make the command fail.
+"""Streams for standard output and standard error that slow or closed readers cannot make fail.
 
 Rules:
 
@@ -30,7 +30,7 @@ from reconciler.redaction import KNOWN_SECRETS
 QUEUE_MAX = 256 * 1024
 """While more bytes than this are queued, a write waits for the reader. Once that times out, text is dropped."""
 STDERR_TIMEOUT_S = 0.2
-"""How long a flush of standard error waits for its reader. It is short because it delays the work of the command."""
+"""How long a flush of standard error waits for its reader. The time is short because the command waits too."""
 RESULT_TIMEOUT_S = 10.0
 """How long a command that changes something waits for a reader of standard output that reads nothing."""
 SHUTDOWN_TIMEOUT_S = 1.0
@@ -39,7 +39,7 @@ _CHUNK = select.PIPE_BUF
 _STDOUT, _STDERR = 1, 2
 
 MissingText = Callable[[int], str]
-"""Returns the line that reports how many lines are missing."""
+"""A function that returns the notice for this number of missing lines."""
 
 
 def _missing_text(lines: int) -> str:
@@ -85,7 +85,7 @@ class BackgroundStream(io.TextIOBase):
 
     @property
     def is_closed(self) -> bool:
-        """Whether text can no longer reach a reader. A reader that has gone away is noticed without a write."""
+        """Whether text can no longer reach a reader. The loss of a reader is detected even if nothing is written."""
         return self._is_closed or _has_no_reader(self._descriptor)
 
     def fileno(self) -> int:
@@ -101,7 +101,7 @@ class BackgroundStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Queue the complete lines of the text. The beginning of a line waits until its end is written, or `flush`."""
+        """Queue the complete lines of the text. An incomplete last line is kept until it ends, or until `flush`."""
         with self._changed:
             lines, end, rest = (self._partial_line + text).rpartition("\n")
             self._partial_line = rest
@@ -110,7 +110,7 @@ class BackgroundStream(io.TextIOBase):
 
     @property
     def buffer(self) -> BinaryIO:
-        """The same stream for bytes, which click uses."""
+        """A binary interface to this stream, for click."""
         return cast("BinaryIO", _Bytes(self))
 
     def _queue_text(self, text: str) -> None:

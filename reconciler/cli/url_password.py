@@ -18,7 +18,7 @@ OPTION, VARIABLE = "--git-url", "RECONCILE_GIT_URL"
 
 
 def hide_password() -> None:
-    """Execute the process again without the credentials in `--git-url`. Return if there are none to hide."""
+    """Execute the process again without the credentials in `--git-url`. Return if `--git-url` contains none."""
     command, url = without_password(sys.orig_argv)
     if url is None or not sys.executable:
         return
@@ -27,7 +27,7 @@ def hide_password() -> None:
 
 
 def without_password(command: Sequence[str]) -> tuple[list[str], str | None]:
-    """Return a command without the credentials in its Git URLs, and the last URL that had any, or None."""
+    """Return a command without the credentials in its Git URLs, and the last URL that contained any, or None."""
     shown, hidden = [], None
     for before, word in zip(("", *command), command, strict=False):
         head = f"{OPTION}=" if word.startswith(f"{OPTION}=") else ""

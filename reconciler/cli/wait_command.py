@@ -24,9 +24,9 @@ from reconciler.views.text import names as list_of
 from reconciler.views.wait_text import WaitResult
 
 READ_EVERY_S = 0.5
-"""How often the status files are read."""
+"""The time between two reads of the status files, in seconds."""
 QUERY_EVERY_S = 10.0
-"""With `--live`, how often the provider is queried."""
+"""The time between two queries of the provider with `--live`, in seconds."""
 
 
 @click.command(

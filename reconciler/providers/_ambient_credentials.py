@@ -22,13 +22,14 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 T = TypeVar("T")
 
 DEADLINE_S = 20.0
-"""How long a request waits for its secret, shorter than the 25 s in which a watch must stop. The search goes on."""
+"""How long a request waits for its secret: less than the 25 s in which a watch must stop. After that, the search
+continues in the background."""
 LOGGERS = ("azure", "botocore", "google", "msal", "requests", "urllib3")
 """Libraries whose log messages can contain secrets. If no handler is set, Python writes warnings to standard error."""
 
 
 class AmbientSecret(Generic[T]):
-    """A secret that `find` returns. `find` is called for each request, and caches and refreshes the secret itself.
+    """A secret that `find` returns. `find` is called when a request needs the secret, and caches and refreshes it.
 
     `find` may block, and raises only `TransientError` and `PermanentError`. Two searches never run at the same time: a
     request during a search waits for the result of that search.
@@ -54,7 +55,7 @@ def _run_in_daemon_thread(find: Callable[[], T]) -> asyncio.Future[T]:
     """Run `find` in a daemon thread. A thread of asyncio's executor would delay the exit of the process."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[T] = loop.create_future()
-    # Retrieve the exception even if no request waits any more; otherwise asyncio logs it.
+    # Retrieve the exception even if no request is waiting any more; otherwise asyncio logs it.
     found.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def settle(value: T | None, error: Exception | None) -> None:

@@ -95,7 +95,10 @@ def _signing() -> _Signing:
 
 
 def _parse_keys(given: str) -> Keys:
-    """Parse a credential that a Provider document names: `ID:SECRET` or `ID:SECRET:SESSION_TOKEN`."""
+    """Return the keys in a credential of the form `ID:SECRET` or `ID:SECRET:SESSION_TOKEN`.
+
+    Raises `PermanentError(missing)` if the credential has another form.
+    """
     match given.split(":"):
         case [access_key, secret_key]:
             return Keys(access_key, secret_key, None)

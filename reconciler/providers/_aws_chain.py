@@ -64,7 +64,10 @@ class CredentialChain:
         self._found: Any = None
 
     def keys(self) -> Keys:
-        """Return keys that are valid for several minutes: botocore refreshes them ten minutes before they expire."""
+        """Return keys that are valid for several minutes: botocore refreshes them ten minutes before they expire.
+
+        Raises `TransientError` or `PermanentError` if the chain does not provide well-formed keys.
+        """
         silence_libraries()
         try:
             if self._found is None:
@@ -112,7 +115,7 @@ def _cause_of_response(error: Any) -> tuple[Cause, str]:
 
 
 def _cause_of_metadata(error: Exception) -> tuple[Cause, str]:
-    """Return the cause of a failure of the metadata service. Only a 4xx that is not temporary is permanent."""
+    """Return the cause of a failure of the metadata service: `UNAVAILABLE` unless a status shows another."""
     found = _STATUS.search(str(error))
     status = int(found[1]) if found else 0
     return cause_of_status(status) or Cause.UNAVAILABLE, f"HTTP {status}" if status else type(error).__name__

@@ -16,7 +16,7 @@ from reconciler.plugin import Delivered, Kind, PermanentError, Response, Transie
 from reconciler.plugin.answers import THROTTLING_CODES, aws_code, gateway_message, json_object, text
 
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized"})
-"""Codes that mean that a policy forbids one action on one resource. Other jobs may be unaffected."""
+"""Codes for an action that a policy forbids for one resource. Other jobs may be unaffected."""
 _DENIED = frozenset(
     {
         "ExpiredToken",
@@ -48,7 +48,7 @@ def error_text(response: Response) -> str:
 
 
 def raise_unless_ok(response: Response) -> None:
-    """Raise the provider error for a response with a status of 400 or more."""
+    """Raise the corresponding provider error if the status of the response is 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     code, details = error_code(response), error_text(response)

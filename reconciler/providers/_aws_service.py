@@ -1,4 +1,4 @@
-"""The common code of the AWS training services: retrieve and stop a job, and the attributes of the provider types."""
+"""Code that the AWS training services share: retrieving and stopping a job, and attributes of their provider types."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ DUALSTACK_SUFFIXES: Mapping[str, str] = {"cn-": "api.amazonwebservices.com.cn", 
 
 
 class AwsJobs(ABC):
-    """The jobs of one service in one region. A stop returns an empty response, and the job is `Stopping` for a while.
+    """The jobs of one service in one region.
+
+    The response to a stop is empty, and the job stays `Stopping` for a while.
 
     Each response contains the AWS account in an ARN. If the options set an AWS account, a job in another account is an
     error.
@@ -122,7 +124,7 @@ def account_of(arn: str) -> str | None:
 
 
 def job_error(value: Any) -> JobError | None:
-    """Return the error of a job from AWS's failure message."""
+    """Return the error of a job from AWS's failure message; None if there is no message."""
     message = text(value)
     return JobError(message=message) if message else None
 

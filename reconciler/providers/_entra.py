@@ -26,7 +26,7 @@ SCOPE = "https://cognitiveservices.azure.{}/.default"
 CLOUDS: Mapping[str, str] = {"cn": "login.chinacloudapi.cn", "us": "login.microsoftonline.us"}
 """The login hosts of the national clouds, by top-level domain (azure-identity `_constants.py`)."""
 MARGIN_S = 300
-"""How long before its expiry a token is renewed."""
+"""How long before its expiry a token is renewed, in seconds."""
 HINT = "set AZURE_CLIENT_ID and its companions, run `az login`, or name a key under credentials"
 _CODE = re.compile(r"AADSTS\d{4,9}")
 """Entra's error code, which only the message contains: learn.microsoft.com/entra/identity-platform."""
@@ -39,15 +39,18 @@ class EntraCredentials:
         self._ambient = AmbientSecret(_TokenCache(now, cloud_of(base_url, os.environ)).token)
 
     async def token(self) -> str:
-        """Return a token that is valid for several minutes. Raises `PermanentError(missing)` if none is found."""
+        """Return a token that is valid for several minutes.
+
+        Raises `TransientError` or `PermanentError(missing)` if none can be obtained.
+        """
         return await self._ambient.get()
 
 
 def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
     """Return the Azure cloud of a resource, as the top-level domain of its names: `com`, `us` or `cn`.
 
-    The host of the resource decides. If that is not an Azure name, the login host in the environment decides; the
-    default is `com`.
+    The host of the resource determines the cloud. If it is not an Azure name, the login host in the environment does.
+    The default is `com`.
     """
     host = urlsplit(base_url).hostname or ""
     if host.endswith((".azure.com", ".azure.us", ".azure.cn")):
@@ -57,7 +60,7 @@ def cloud_of(base_url: str, environ: Mapping[str, str]) -> str:
 
 
 class _TokenCache:
-    """A cache for the token. The library does not cache every kind of token: each call of `az` takes a second."""
+    """A cache for the token, because the library does not cache every kind. Each call of `az` takes a second."""
 
     def __init__(self, now: Callable[[], datetime], cloud: str) -> None:
         self._now = now

@@ -28,7 +28,7 @@ HINT = (
     "account is attached"
 )
 PATH_MAX = 1024
-"""The longest value of the variable that can be a path."""
+"""The maximum length of a path in the variable. A longer value is treated as a key."""
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}")
 TRANSIENT_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 """Error codes that mean a temporary failure of a token endpoint."""
@@ -52,7 +52,10 @@ class _ApplicationDefault:
         self._found: Any = None
 
     def access(self) -> Access:
-        """Return a token that is valid for several minutes. google-auth renews it 3:45 min before it expires."""
+        """Return a token that is valid for several minutes: google-auth renews it 3 min 45 s before it expires.
+
+        Raises `TransientError` or `PermanentError(missing)` if none can be obtained.
+        """
         try:
             import google.auth  # noqa: PLC0415 - an extra, and slow to import
             from google.auth.transport.requests import Request  # noqa: PLC0415
@@ -94,7 +97,7 @@ def error_of(error: Exception, status: int | None) -> TransientError | Permanent
 
     Args:
         error: the exception.
-        status: the HTTP status of the last response before it, if there was one.
+        status: the HTTP status of the last response before the exception; None if there was no response.
     """
     cause, code = cause_of(error, GOOGLE), next(_codes(error), None)
     if cause is Cause.MISSING and os.environ.get(VARIABLE):
@@ -123,7 +126,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _codes(error: Exception) -> Iterator[str]:
-    """Yield the error codes of the service's response, an argument of the exception as text or as parsed JSON."""
+    """Yield the error codes in the service's response, which is an argument of the exception (text or parsed JSON)."""
     for argument in error.args[1:]:
         response = argument
         with suppress(TypeError, ValueError):
@@ -135,7 +138,7 @@ def _codes(error: Exception) -> Iterator[str]:
 
 
 def _quota_project() -> str | None:
-    """Return the quota project in the key file. google-auth reads it from user credentials, not from service keys."""
+    """Return the quota project in the key file. google-auth reads it only from user credentials."""
     with suppress(OSError, ValueError):
         written = json.loads(Path(os.environ.get(VARIABLE, "")).read_bytes())
         project = written.get("quota_project_id") if isinstance(written, dict) else None
@@ -144,7 +147,10 @@ def _quota_project() -> str | None:
 
 
 def _check_variable() -> None:
-    """Raise if the variable is set but names no file, because google-auth would repeat the value, perhaps a key."""
+    """Raise `PermanentError(missing)` if the variable is set, but not to the path of a file.
+
+    google-auth would quote the value in its own error, and the value may be a key.
+    """
     value = os.environ.get(VARIABLE, "")
     if not value:
         return

@@ -30,7 +30,7 @@ def error_text(response: Response) -> str:
 
 
 def raise_unless_ok(response: Response) -> None:
-    """Raise the provider error for a response with a status of 400 or more."""
+    """Raise the corresponding provider error if the status of the response is 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     details = error_text(response)

@@ -2,9 +2,9 @@
 
 Rules:
 
-- The adapter reports what the provider returns, and decides nothing. Unknown status words, nulls and missing fields
+- The adapter reports what the provider returns, and makes no decisions. Unknown status words, nulls and missing fields
   pass through. A field of a wrong type is read as null.
-- A response that is not a job is an error and never an absence.
+- A response that is not a job is an error. It does not show that the job is absent.
 - All text from the provider is cleaned. The transport has already redacted the key in every response.
 - `Dialect` describes the differences between the services.
 
@@ -104,7 +104,7 @@ class OpenAIJobs:
         self._dialect = dialect
 
     async def list_page(self, query: ListQuery, cursor: str | None) -> JobPage:
-        """Return one page. An empty page that announces a next page is an error, and never the end of the list."""
+        """Return one page. Raises `TransientError` for an empty page with `has_more`: the list is incomplete."""
         window = {"limit": str(query.page_size)} | ({} if cursor is None else {"after": cursor})
         response = await self._send("GET", "", window)
         raise_unless_ok(response, self._dialect.error_patterns)
@@ -168,7 +168,7 @@ class OpenAIJobs:
 
         Args:
             ref: the job.
-            verb: the operation, as in the path.
+            verb: the operation, which is the last part of the path.
             moot: the phases in which a refused request had nothing left to change.
             without_effect: the phases in a 2xx response that show that the request had no effect.
         """
@@ -232,7 +232,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _error(value: Any) -> JobError | None:
-    """Return the error of a job. Without an error, OpenAI returns an object whose fields are null."""
+    """Return the error of a job, or None. For a job without one, OpenAI returns an object whose fields are null."""
     if not isinstance(value, dict):
         return JobError(message=text(value)) if value and isinstance(value, str) else None
     error = JobError(code=text(value.get("code")), message=text(value.get("message")), param=text(value.get("param")))

@@ -2,10 +2,10 @@
 
 Rules:
 
-- Only the provider's own not-found error for this id is an absence.
+- Only the provider's own not-found error for this id shows that a job is absent.
 - If a service uses an HTTP status with an unusual meaning, its dialect contains an `ErrorPattern` for it.
-- The message of a permanent error, which a person reads, contains the provider's message. That of a temporary error
-  does not.
+- The message of a permanent error, which a person reads, contains the provider's message. The message of a temporary
+  error does not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WRONG_URL = re.compile(r"(invalid|unknown)( request)? url", re.IGNORECASE)
 _QUOTED_CODE = re.compile(r"'code': '(\w+)'")
 """Finds the upstream's code in the message of a gateway that quotes the upstream's error as a Python dict."""
 _QUOTED_404 = "Error code: 404 - "
-"""The beginning of such a message from the `openai` client: 2.x appends the whole body, and 3.x only the message."""
+"""The beginning of a message of the `openai` client that quotes a 404: 2.x appends the whole body, 3.x its message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def error_text(response: Response) -> str:
 
 
 def raise_unless_ok(response: Response, error_patterns: tuple[ErrorPattern, ...] = ()) -> None:
-    """Raise the provider error for a response with a status of 400 or more."""
+    """Raise the corresponding provider error if the status of the response is 400 or more."""
     if response.status < HTTPStatus.BAD_REQUEST:
         return
     details = error_text(response)

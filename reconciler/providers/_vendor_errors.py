@@ -19,7 +19,7 @@ from reconciler.plugin import Delivered, Kind, PermanentError, TransientError
 
 
 class Cause(Enum):
-    """Why a vendor's library returned no secret. The value is the text for the error message."""
+    """Why a vendor's library did not return a secret. The value is the text for the error message."""
 
     UNAVAILABLE = "the service that issues them is unreachable or failing"
     REFUSED = "the service that issues them refused the request"
@@ -80,8 +80,8 @@ AWS: Mapping[str, Cause] = _table(
         """,
     }
 )
-"""Causes by the name of the exception class, as in the next two tables. A class without an entry has the cause of its
-nearest base class that has one."""
+"""The causes of botocore's exceptions, by the name of the class. A class without an entry has the cause of its nearest
+base class with one."""
 
 GOOGLE: Mapping[str, Cause] = _table(
     {
@@ -95,6 +95,7 @@ GOOGLE: Mapping[str, Cause] = _table(
         """,
     }
 )
+"""The causes of google-auth's exceptions, as in `AWS`."""
 
 AZURE: Mapping[str, Cause] = _table(
     {
@@ -111,6 +112,7 @@ AZURE: Mapping[str, Cause] = _table(
         Cause.BROKEN: "DeserializationError SerializationError",
     }
 )
+"""The causes of the exceptions of azure-core and azure-identity, as in `AWS`."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 _TRANSIENT_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})

@@ -1,7 +1,7 @@
 """Azure OpenAI: OpenAI's API at the endpoint of each resource, on the v1 path or on the classic `api-version` path.
 
 - Both paths lead to the same jobs, so the path is not part of the account.
-- A key is sent as `api-key`. Without a key in the document or in the usual variable, the machine's Microsoft Entra
+- A key is sent as `api-key`. Without a key in the document or in the default variable, the machine's Microsoft Entra
   identity is used, as a Bearer token.
 - A cancel takes a while (`canceling`). A cancel of a finished job is refused with `conflict` or
   `unexpectedEntityState`. The job is then retrieved again, to find out whether it has ended.

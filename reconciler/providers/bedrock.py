@@ -91,7 +91,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _before_training(row: Mapping[str, Any]) -> Phase | None:
-    """Return the phase of a job whose training has not started; None if it has, or if the row has no details."""
+    """Return the phase of a job whose training has not started; None if it has started, or if that is unknown."""
     if field(row, "statusDetails.trainingDetails.status", text) != "NotStarted":
         return None
     is_validating = field(row, "statusDetails.validationDetails.status", text) == "InProgress"

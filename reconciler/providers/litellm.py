@@ -6,7 +6,7 @@ Its own routes:
 - read the upstream from the query, and for a cancel from the JSON body; by default they use OpenAI;
 - report a job as cancelled while it is still being cancelled, so only an end time confirms a cancel;
 - report a configuration error as a 500, and a wrong key as a 400;
-- return no events, because the job id in the path of a retrieve matches the rest of the path; a pause returns a 405.
+- return no events, because the route for retrieving a job also matches the path of its events; a pause returns a 405.
 
 The pass-through needs no licence, and forwards requests and responses unchanged. If OPENAI_API_BASE is set for the
 proxy, its value must not end in `/v1`.
@@ -73,7 +73,7 @@ def _native(options: LiteLLMOptions) -> Dialect:
     upstream = options.model_dump()
     return Dialect(
         jobs_path="/v1/fine_tuning/jobs",
-        statuses=AZURE_STATUSES,  # a list contains an Azure upstream's own status words; a retrieve translates them
+        statuses=AZURE_STATUSES,  # a list has an Azure upstream's own status words; for one job they are translated
         query=upstream,
         change_body=upstream,
         error_patterns=(WRONG_KEY, NO_LICENCE, NO_SETTINGS, UNSHOWABLE),

@@ -56,7 +56,7 @@ NEBIUS: ProviderType = OpenAIService(
     key_variable="NEBIUS_API_KEY",
     url_variables=(),
     address="https://api.tokenfactory.nebius.com/v1",
-    # It documents list, retrieve and checkpoints. It is not confirmed that it pages and cancels as OpenAI does.
+    # Nebius documents lists, jobs and checkpoints. It is not confirmed that it pages and cancels as OpenAI does.
     capabilities=Capabilities(can_list_checkpoints=True),
 )
 """Nebius Token Factory."""

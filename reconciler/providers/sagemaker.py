@@ -42,7 +42,7 @@ from reconciler.providers._aws_service import STATUSES, AwsJobs, AwsType, dns_su
 _BEFORE_TRAINING = frozenset({"Starting", "Pending", "LaunchingMLInstances", "PreparingTrainingStack"})
 _OUT_OF_TIME = frozenset({"MaxRuntimeExceeded", "MaxWaitTimeExceeded"})
 _EVALUATION = "Evaluation"
-"""The type of a serverless training job that trains nothing. A retrieved job contains it; a list row does not."""
+"""The type of a serverless training job that only evaluates a model. A retrieved job has it; a list row does not."""
 _NO_SUCH_JOB = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
 
 
@@ -71,7 +71,7 @@ class SageMakerJobs(AwsJobs):
         return await self._api.send("POST", "/", json=body, headers=headers)
 
     def _is_job_not_found(self, response: Response) -> bool:
-        """Return whether the job does not exist. The service returns another code than its model declares."""
+        """Return whether the job does not exist. The service's actual error code differs from the one in its model."""
         match error_code(response):
             case "ResourceNotFound" | "ResourceNotFoundException":
                 return True

@@ -154,7 +154,7 @@ def _path(ref: JobRef) -> str:
 
 
 def _own_id(name: str, options: VertexOptions) -> str:
-    """Return the bare id in a resource name. Raises `PermanentError(missing)` for another project or location.
+    """Return the bare id in a resource name. Raises `PermanentError(missing)` if it names another project or location.
 
     Google may return the number of a project instead of its ID. Neither can be computed from the other, so a number is
     compared only with a number, and an ID only with an ID.
@@ -224,7 +224,7 @@ class VertexType:
         return tuple(sorted(options.model_dump().items()))
 
     def canonical_id(self, job_id: str, options: BaseModel) -> str:
-        """Return the bare id. Raises `ValueError` for a resource name with another project or location.
+        """Return the bare id. Raises `ValueError` if a resource name contains another project or location.
 
         A resource name can contain the number of a project, while the options contain its ID. Only Google can compare
         the two, so such a name is accepted. If it is another project, Google reports that the job does not exist.

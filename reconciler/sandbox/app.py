@@ -56,7 +56,7 @@ def create_app(
 
     Args:
         world: the jobs and faults.
-        now: the clock.
+        now: returns the current time.
         api_key: the accepted key; other keys get a 401. With None, every key is accepted.
         save: called with the state of the world after each change or applied fault, before the response is sent.
         sleep: the function that waits; tests pass the one of a virtual clock.
@@ -114,7 +114,7 @@ class _Api:
     def _respond(
         self, operation: Operation, request: HttpRequest, body: bytes, at: datetime
     ) -> tuple[Response, Fault | None]:
-        """Return the response, and the fault that applied. No await, so requests are handled one at a time."""
+        """Return the response and the applied fault, or None. Without an await, requests are handled one at a time."""
         job_id = request.path_params.get("job_id")
         fault: Fault | None = None
         try:

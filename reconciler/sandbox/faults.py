@@ -1,4 +1,4 @@
-"""Declared faults: an ordered list of rules, of which the first that matches a call applies.
+"""Declared faults: an ordered list of rules. The first rule that applies to a call determines its fault.
 
 Nothing here is random. A rule only selects the calls that it applies to; `requests` and `responses` implement the
 fault. A rule that can never match, such as a lost cancel with `on: list`, is invalid, because a test with such a
@@ -193,7 +193,7 @@ class Faults:
         self._matched.clear()
 
     def pick(self, call: Call) -> Fault | None:
-        """Return the first rule that applies to a call, or None. Each rule that matched up to there counts the call."""
+        """Return the first rule that applies to a call, or None. Every matching rule up to it counts the call."""
         for index, rule in enumerate(self._rules):
             if not rule.matches(call):
                 continue

@@ -53,7 +53,7 @@ def parse_request(
 
 
 def handle(world: World, request: ApiRequest, fault: Fault | None) -> serialization.Json:
-    """Return the JSON response of the world. Raises `UnknownJobError` or `InvalidRequestError` for a refusal."""
+    """Return the JSON response of the world. Raises `UnknownJobError` or `InvalidRequestError` if it refuses."""
     return _HANDLERS[request.call.operation](world, request, fault)
 
 
@@ -143,7 +143,10 @@ def _metadata(query: Mapping[str, str]) -> Mapping[str, str] | None:
 
 
 def _fields(body: bytes) -> Mapping[str, object]:
-    """Return the fields of a create request that the sandbox uses. Raises `InvalidRequestError`."""
+    """Return the fields of a create request that the sandbox uses.
+
+    Raises `InvalidRequestError` if the body is not a JSON object or lacks a required field.
+    """
     try:
         document = json.loads(body)
     except ValueError:

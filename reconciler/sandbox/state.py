@@ -1,4 +1,4 @@
-"""The state of a world that survives a restart: everything that its options do not determine."""
+"""The part of a world's state that survives a restart: everything that its options do not determine."""
 
 from __future__ import annotations
 

@@ -57,10 +57,10 @@ class Timeline:
         return taken[-1].phase if taken else Phase.ABSENT
 
     def cancelled(self, at: datetime, *, takes: timedelta, shows_word: bool) -> Timeline:
-        """Return the timeline of a job for which a cancel is requested at `at`, and takes effect after `takes`.
+        """Return the timeline after a cancel that is requested at `at` and takes effect after `takes`.
 
-        If the job ends before the cancel takes effect, its end is unchanged. During the cancel, the job is `cancelling`
-        with `shows_word`, and otherwise continues as planned.
+        If the job ends before the cancel takes effect, its end is unchanged. Until then, the job is `cancelling` if
+        `shows_word` is True, and otherwise continues as planned.
         """
         effective_at = at + takes
         end = self.end
@@ -73,7 +73,7 @@ class Timeline:
         return Timeline((*self.steps_until(at), *during, *ending), is_cancel_requested=True)
 
     def paused(self, at: datetime, *, takes: timedelta) -> Timeline:
-        """Return the timeline of a job for which a pause is requested at `at`, and takes effect after `takes`."""
+        """Return the timeline after a pause that is requested at `at` and takes effect after `takes`."""
         taken = self.steps_until(at)
         pausing = (Step(at, Phase.PAUSING),) if takes else ()
         held = (Step(at, taken[-1].phase), *self.steps[len(taken) :])

@@ -143,7 +143,7 @@ class World:
         return JobList(tuple(found[:limit]), has_more=len(found) > limit)
 
     def page_number(self, after: str | None, limit: int) -> int:
-        """Return the number of the page after a cursor, from 1. Raises `InvalidRequestError` if it is unknown."""
+        """Return the number of the page after a cursor, from 1. Raises `InvalidRequestError` for an unknown cursor."""
         return self._index_after(after) // limit + 1
 
     def retrieve(self, job_id: str, now: datetime) -> JobView:
@@ -172,7 +172,7 @@ class World:
     def cancel(self, job_id: str, now: datetime, *, takes: timedelta | None = None) -> JobView:
         """Cancel a job. A further request while it is being cancelled has no effect.
 
-        Raises `UnknownJobError`, or `InvalidRequestError` if the job has ended.
+        Raises `UnknownJobError` if the job does not exist, or `InvalidRequestError` if it has ended.
         """
         job = self._unfinished(job_id, now, Verb.CANCEL).job
         if not self._timeline(job_id, now).is_cancel_requested:
@@ -184,7 +184,8 @@ class World:
     def pause(self, job_id: str, now: datetime) -> JobView:
         """Pause a job.
 
-        Raises `UnknownJobError`, or `InvalidRequestError` if the job has ended, is paused, or is being cancelled.
+        Raises `UnknownJobError` if the job does not exist, or `InvalidRequestError` if it has ended, is pausing or
+        paused, or is being cancelled.
         """
         view = self._unfinished(job_id, now, Verb.PAUSE)
         if view.phase in (Phase.PAUSING, Phase.PAUSED) or self._timeline(job_id, now).is_cancel_requested:
@@ -196,7 +197,8 @@ class World:
     def resume(self, job_id: str, now: datetime) -> JobView:
         """Resume a paused job.
 
-        Raises `UnknownJobError`, or `InvalidRequestError` if the job is not paused or is being cancelled.
+        Raises `UnknownJobError` if the job does not exist, or `InvalidRequestError` if it is not paused or is being
+        cancelled.
         """
         view = self._unfinished(job_id, now, Verb.RESUME)
         if view.phase is not Phase.PAUSED or self._timeline(job_id, now).is_cancel_requested:

@@ -81,7 +81,7 @@ class Activity:
         return f"{span_of_seconds(int(elapsed_s))}: {'; '.join(self._pending()) or self.current_step}"
 
     def interrupted_text(self, elapsed_s: float) -> str:
-        """Return what an interrupted run has done, and which requests it leaves open."""
+        """Return which requests an interrupted run has sent, and which of them are confirmed or still open."""
         confirmed = sorted(self._confirmed)
         open_ = [*self._unanswered, *(name for name in self._unconfirmed if name not in self._unanswered)]
         parts = [

@@ -50,7 +50,7 @@ class AdoptedSpecs:
 
 
 def adopted_text(adopted: AdoptedSpecs, context: RenderContext) -> str:
-    """Return one line for each file, with the phase of its job, and the number of specs."""
+    """Return a line for each file with the phase of its job, at most `LISTED_MAX` lines, and the number of specs."""
     files, canvas = adopted.files, context.canvas
     if not files:
         nothing = "Every job has a spec: there is nothing to adopt." if adopted.is_complete else "Nothing was adopted."

@@ -116,7 +116,7 @@ def _unmanaged_table(unmanaged: Sequence[UnmanagedJob], width: int, now: datetim
 
 
 def _text(value: object) -> str | None:
-    """Return the value of a field, or None if the provider left it out."""
+    """Return the value of a field, or None if the provider did not return text."""
     return value if isinstance(value, str) else None
 
 

@@ -8,11 +8,11 @@ from reconciler.model.report import Report
 from reconciler.views.text import NAMED_MAX, clean, span
 
 LATE = timedelta(minutes=1)
-"""An account is named if its last observation was earlier than the last pass by more than this."""
+"""An account is named if its last observation is older than the last pass by more than this."""
 
 
 def last_pass_text(report: Report, now: datetime) -> str:
-    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`, or an empty text without a last pass."""
+    """Return `Last pass 2m ago (reconcile --once); west was observed 3h ago`, or an empty text if none is recorded."""
     last = report.last_pass
     if last is None:
         return ""

@@ -45,7 +45,7 @@ class Canvas:
     has_color: bool = False
 
     def render(self, parts: Sequence[RenderableType]) -> str:
-        """Return the parts below one another, ending in a newline. Empty if there are no parts."""
+        """Return the parts one below the other, as text that ends in a newline; an empty text if there are no parts."""
         file = StringIO()
         console = Console(
             file=file,

@@ -41,7 +41,7 @@ _SPECIAL = re.compile(
 (https://docs.github.com/get-started/writing-on-github/working-with-advanced-formatting/autolinked-references-and-urls).
 """
 _SHORTER_THAN_A_SHA = 6
-"""How many hexadecimal digits are left together. GitHub links seven or more as a commit."""
+"""The maximum number of hexadecimal digits in a row. GitHub turns seven or more into a link to a commit."""
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -83,7 +83,7 @@ def fitted(lines: Sequence[str], limit: SizeLimit, verb: str) -> str:
 
     Args:
         lines: the lines, the most important first.
-        limit: how large the text may be.
+        limit: the maximum size of the text.
         verb: the command that shows all lines, for the notice.
     """
     whole = "\n".join(lines) + "\n"

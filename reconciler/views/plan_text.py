@@ -34,9 +34,9 @@ from reconciler.views.unobserved_text import unobserved_part
 from reconciler.views.usage import expected_end, job_age, time_left, time_left_text, usage_text
 
 EXPLAINED_MAX = 10
-"""Up to this many changes have a block of lines each; more have one line each."""
+"""The maximum number of changes that are explained in a block of lines each. If there are more, each has one line."""
 LISTED_MAX = 20
-"""How many of the jobs that do not change are listed, at most, in each state."""
+"""The maximum number of jobs without a change that are listed in each state."""
 
 DITTO = '"'
 """The mark for a reason that is the same as in the line above, as for the jobs of a cancelled sweep."""

@@ -1,6 +1,6 @@
 """Errors and warnings of a report as data: for people on stderr, and for programs as `diagnostic` lines.
 
-They are ordered from notices to the error that stopped everything, because a terminal shows the end of its output.
+Problems are ordered from notices to the error that stopped everything, because a terminal shows the end of the output.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _internal_error(text: str) -> Problem:
 
 
 def _expired_clocks(report: Report) -> list[Problem]:
-    """Return one problem for each time limit that expired, with the jobs that were left."""
+    """Return one problem for each time limit that expired, with the jobs that were not done by then."""
     unobserved = {row.name for row in report.rows if row.unobserved is not None}
     return [_expired(each, unobserved) for each in report.expired]
 

@@ -21,7 +21,7 @@ from reconciler.views.text import NO_VALUE
 
 @dataclass(frozen=True, slots=True)
 class TypeLine:
-    """One provider type. `problem` says why it cannot be used; `variable` usually contains its credential."""
+    """One provider type. `problem` says why it cannot be used; `variable` is the default source of its credential."""
 
     name: str
     capabilities: Capabilities | None = None
@@ -53,7 +53,7 @@ class ProviderListing:
 
 
 def capabilities_text(can: Capabilities) -> Mapping[str, str]:
-    """Return the name of each capability, with the value that a type has for it."""
+    """Return the value of each capability of a provider type, by the name of the capability."""
     cancel = "at once" if can.cancel_is_immediate else "best effort"
     return {
         "cancel": cancel if can.confirms else f"{cancel}; only an end time proves it",

@@ -102,7 +102,10 @@ def render(result: str, format_: str, shown: Any, context: RenderContext) -> str
 
 
 def formats(*results: str) -> tuple[str, ...]:
-    """Return the formats that `-o` offers for all of these results, or raise `LookupError`. The default is first."""
+    """Return the formats that `-o` offers for all of these results, the default first.
+
+    Raises `LookupError` if the results do not share a format.
+    """
     first, *others = (
         [format_ for (name, format_), row in RENDERERS.items() if name == result and row.is_choice]
         for result in results

@@ -1,6 +1,6 @@
 """The result of a pass as text: each change with its outcome, the state of every job, stalled jobs, and the totals.
 
-If there are more than `LISTED_MAX` jobs, those in their desired state are counted and not listed.
+If there are more than `LISTED_MAX` jobs, those in their desired state are only counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reconciler.views.unobserved_text import unobserved_part
 
 LISTED_MAX = 50
 REFUSED_MAX = 5
-"""Up to this many refused changes have a line each; more share one line."""
+"""The maximum number of refused changes that have a line each. If there are more, they share one line."""
 
 PROGRESS_TEXT = {
     Progress.PLANNED: "is pending: not sent in this pass",

@@ -1,7 +1,7 @@
 """The state of a row as every view shows it: the state of the job, and its `Ready` condition.
 
 A status records the last successful observation. If a later observation failed, the job must not be shown as ready.
-Only this module decides that.
+Only this module applies this rule.
 """
 
 from __future__ import annotations
@@ -91,14 +91,14 @@ def cause_text(because: Because, reason: str | None) -> str:
 
 
 def is_pending(row: Row) -> bool:
-    """Return whether a change is due and still to be requested."""
+    """Return whether the row's change is due and has not been attempted or refused."""
     return row.action is not None and row.progress in (None, Progress.PLANNED)
 
 
 def is_drifting(row: Row) -> bool:
     """Return whether an observed job is not in the state that its spec wants, or has a change due.
 
-    A ready job does not drift, whatever its phase: a job that its limit cancelled is as its spec wants it.
+    A ready job does not drift, whatever its phase. A job that was cancelled because of its limit is ready, for example.
     """
     if row.wanted is None or row.unobserved is not None or row.status.ready.reason is Reason.STATUS_UNKNOWN:
         return False

@@ -54,7 +54,7 @@ def span(length: timedelta) -> str:
 
 
 def moment(at: datetime) -> str:
-    """Return `2026-11-23 09:12 UTC`."""
+    """Return a time in UTC without seconds, such as `2026-11-23 09:12 UTC`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

@@ -35,7 +35,7 @@ def unobserved_part(report: Report) -> list[RenderableType]:
 
 
 def account_message(unobserved: Unobserved, jobs: int) -> str:
-    """Return why an account is unobserved, how many jobs it has, and when it is retried or that a retry is useless."""
+    """Return why an account is unobserved, how many jobs it has, and when or whether to retry."""
     parts = [unobserved.message, count(jobs, "job")]
     if unobserved.retry_after_s is not None:
         parts.append(f"retry in {span_of_seconds(unobserved.retry_after_s)}")

@@ -1,4 +1,4 @@
-"""The time and tokens that a job has used, and the time that it has left. They help to decide whether to cancel it."""
+"""The time and tokens that a job has used, and the time that it has left. A person uses them to decide on a cancel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.model.report import Row
 from reconciler.views.text import NO_VALUE, age, moment, span
 
 RUNNING_SHOWN_MIN = timedelta(minutes=1)
-"""A shorter running time is not shown.
+"""The minimum running time that is shown.
 
 If a provider does not report when a job started, the first observation of the running job counts as its start, and that
 may have been just now.
@@ -17,7 +17,10 @@ may have been just now.
 
 
 def usage_text(row: Row, now: datetime) -> str | None:
-    """Return what is known of `5h since it was created; seen running for 4h48m; 5,120 tokens trained`, or None."""
+    """Return `5h since it was created, ...; seen running for 4h48m; 5,120 tokens trained`, or None.
+
+    Parts that are unknown are left out.
+    """
     job = row.status.job
     if job is None:
         return None
@@ -56,7 +59,7 @@ def time_left(row: Row, now: datetime) -> str:
 
 
 def expected_end(row: Row) -> datetime | None:
-    """Return when the provider expects an unfinished job to end, or None if this pass did not observe that."""
+    """Return when the provider expects an unfinished job to end, or None if this pass has not observed it."""
     at = row.seen.estimated_finish_at if row.seen is not None and _is_unfinished(row) else None
     return at if isinstance(at, datetime) else None
 

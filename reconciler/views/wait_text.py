@@ -23,7 +23,7 @@ class WaitResult:
 
 
 def wait_text(result: WaitResult, _context: RenderContext) -> str:
-    """Return a line for each job: its state, and why it has not reached the goal, if so."""
+    """Return a line for each job: its state, and whether it has reached, missed or can still reach the goal."""
     return "".join(f"{line}\n" for line in _lines(result))
 
 
