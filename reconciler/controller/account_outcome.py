@@ -25,7 +25,7 @@ class AccountOutcome:
 
     @property
     def list_pages(self) -> tuple[Account, int] | None:
-        """The account and how many pages its list had; None if it was not read."""
+        """The account and the number of pages of its list; None if the list was not read."""
         has_listed = self.plan is not None and self.plan.list_pages > 0
         return (self.target.account, self.plan.list_pages) if self.plan is not None and has_listed else None
 

@@ -3,10 +3,10 @@
 Rules:
 
 - A provider name is only an alias of an account.
-- A name is not used if its Provider document is invalid, occurs twice, or may be in a file that cannot be read.
+- A name cannot be used if its Provider document is invalid, occurs twice, or may be in a file that cannot be read.
 - A credential is used only at hosts that it is bound to.
 - The guard and the path rules identify a credential at a host by its secret where possible, and never by a provider
-  name, because the author of a spec chooses that name.
+  name, because spec authors choose provider names.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from reconciler.ports import BINDINGS_MAX, Located, ProviderType, Rate, Snapshot
 PLACES_MAX = 5
 """The maximum number of files that a message lists."""
 CONCURRENCY_MAX = 64
-"""The maximum number of concurrent requests of an account whose document sets none."""
+"""The maximum number of concurrent requests to an account, unless its document sets another or its type needs more."""
 SEARCHED_MAX = 20
-"""The maximum number of unknown names for which a similar declared name is searched."""
+"""The maximum number of unknown names for which the resolver looks for a similar declared name."""
 
 
 def accounts_by_name(
@@ -80,11 +80,14 @@ class AccountResolver:
         return self._known[name]
 
     def all(self) -> dict[str, ResolvedAccount | SpecProblem]:
-        """Return the account or the problem of each name that is declared or was resolved so far."""
+        """Return the account or the problem of each name that is declared or has been resolved so far."""
         return self._known
 
     def basis(self, name: str, known: Mapping[str, ResolvedAccount | SpecProblem]) -> tuple[object, ...]:
-        """Return all that the specs of a provider depend on. An equal account in `known` is reused."""
+        """Return every input on which the resolution of a spec with this provider name depends.
+
+        If `known` contains an equal account or problem under this name, that object is reused.
+        """
         target, before = self.of(name), known.get(name)
         if before is not target and before == target:
             target = self._known[name] = before
@@ -99,11 +102,11 @@ class AccountResolver:
         return {written: self._name(each) for written, each in self._policy.named().items()}
 
     def by_account(self) -> dict[str, ResolvedAccount]:
-        """Return the resolved accounts, by the text that names them in statuses."""
+        """Return the resolved accounts, by the text that identifies each account in statuses."""
         return {str(each.account): each for each in self._known.values() if isinstance(each, ResolvedAccount)}
 
     def complaints(self) -> list[Diagnostic]:
-        """Return the problems that can be fixed in a field of a Provider document."""
+        """Return a diagnostic for each problem that can be fixed in a field of a Provider document."""
         clashing = (
             (located, problem)
             for name, located in self._documents.items()
@@ -147,7 +150,7 @@ class AccountResolver:
 
     def _scope(self, account: Account, type_: ProviderType, source: CredentialSource | None) -> CredentialScope:
         name = self._name(self._policy.credential(type_, source))
-        # An embedded account makes no request, so it shares its scope with no other account.
+        # An embedded account does not send requests to a host, so its scope contains only that account.
         return CredentialScope(str(account) if account.is_embedded else account.host, name)
 
     def _name(self, credential: Credential) -> str:
@@ -155,7 +158,7 @@ class AccountResolver:
         return self._name_by_mark.get(credential.mark, credential.name) if credential.mark else credential.name
 
     def _clashes(self, jobs: Iterable[Located[FineTuningJob]]) -> dict[str, SpecProblem]:
-        """Return a problem for each name whose account is also reached by another name with a different credential.
+        """Return a problem for each name whose account is also used by another name with a different credential.
 
         Only names in specs that the path rules allow are compared.
         """
@@ -192,9 +195,9 @@ class AccountResolver:
         return self._known | complete
 
     def _near(self, name: str) -> list[str]:
-        """Return a list with the most similar declared name, or an empty list.
+        """Return a list with the most similar declared name, or an empty list if no name is similar.
 
-        Only the first `SEARCHED_MAX` names are searched for, because a search is slow.
+        After `SEARCHED_MAX` calls, the list is always empty, because each search is slow.
         """
         self._searched += 1
         return get_close_matches(name, self._documents, n=1) if self._searched <= SEARCHED_MAX else []
@@ -207,7 +210,10 @@ class AccountResolver:
         )
 
     def _resolve(self, name: str, located: Located[Provider] | None) -> ResolvedAccount | SpecProblem:
-        """Return the account of a Provider document, or of the provider type with this name if there is none."""
+        """Return the account of a Provider document, or the problem that prevents its use.
+
+        If `located` is None, the name is used as a provider type.
+        """
         problem = None if located else self._undeclared(name)
         if problem is not None:
             return problem
@@ -238,7 +244,7 @@ class AccountResolver:
         return SpecProblem(Reason.INVALID_PROVIDER, message, ("spec", "provider"))
 
     def _undeclared(self, name: str) -> SpecProblem | None:
-        """Return why a name without a usable Provider document must not be used as a provider type, or None."""
+        """Return why a name without a usable Provider document must not be used as a provider type; None if it may."""
         if name in self._doubled:
             message = f"the Provider document {name!r} occurs more than once, so it is not clear which one applies"
         elif name in self._broken:
@@ -277,7 +283,10 @@ def _doubled(snapshot: Snapshot) -> frozenset[str]:
 
 
 def _rate(spec: ProviderSpec, type_: ProviderType) -> Rate:
-    """Return the rate of an account: what its document sets is a ceiling, and the rest adapts to the answers."""
+    """Return the rate limit of an account.
+
+    A value in its document is also an upper bound. Without one, the limit adapts to the provider's responses.
+    """
     written, begin = spec.rate_limit, type_.rate
     return Rate(
         requests_per_second=written.requests_per_second or begin.requests_per_second,

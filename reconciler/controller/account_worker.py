@@ -85,7 +85,7 @@ def partition_by_account(
         if due is None or subject.ref in due or must_observe(subject, before):
             asked = replace(subject, is_retry=True) if subject.name in retry else subject
             work.setdefault(target.account, Work(target)).pairs.append((asked, before))
-        # A settled job causes no request of its own. A list that is read for other jobs may still contradict its end.
+        # A settled job is not observed by itself, but a list that is read for other jobs may contradict its end.
         elif is_settled(before):
             finished.append((subject, before))
         else:
@@ -99,7 +99,7 @@ def partition_by_account(
 
 
 def _accounts_beside(desired: DesiredSpecs) -> set[Account]:
-    """Return the accounts of the specs that the run does not handle."""
+    """Return the accounts of the specs that this run does not select or whose status is unknown."""
     chosen = set(desired.chosen)
     return {each.target.account for key, each in enumerate(desired.specs) if each.target and key not in chosen}
 
@@ -142,8 +142,8 @@ async def run_account(
     """Handle one account in two steps: first the jobs that need a change, then all others.
 
     An exception is reported as the `error` of the returned outcome, which also contains what was applied before it.
-    `rules` is called again after each wait, because a later pass may have changed what it returns. `list_pages` is how
-    many pages the last list of the account had.
+    `rules` returns the specs of the newest pass. It is called after each wait, because a later pass may have begun.
+    `list_pages` is the number of pages of the account's last list.
     """
     target, pairs = task.target, task.pairs
     run = AccountOutcome(target, pairs[0][0].spec.provider if pairs else target.type.name, None)
@@ -197,7 +197,10 @@ async def apply_decisions(
     runtime: Runtime,
     edition: int,
 ) -> tuple[Applied, ...]:
-    """Apply the decisions of a plan as far as the newest pass allows. Return the results. A dry run applies none."""
+    """Apply the decisions of a plan, and return the results.
+
+    If the newest pass does not allow changes, only statuses are written. In a dry run, nothing is written or sent.
+    """
     now = runtime.clock.now().replace(microsecond=0)
     cases, latest = plan.cases, rules()
     if latest.halt is not None or not (latest.may_ask or runtime.control is None):
@@ -230,7 +233,10 @@ def _undone(case: JobPlan) -> Applied:
 
 
 def _without_action(case: JobPlan, halt: str | None, now: datetime) -> JobPlan:
-    """Return a job plan without its action. If a halt is the cause, the status is `Stalled`: a person must act."""
+    """Return a job plan without its action.
+
+    If `halt` is given and there was an action, the status becomes `Stalled`, because a person must act.
+    """
     decision = case.decision
     if halt is not None and decision.action is not None:
         decision = replace(decision, status=halted(decision.status, halt, decision.last, now))

@@ -1,7 +1,7 @@
-"""Make specs for unmanaged jobs. The specs declare `observed`, so no change is requested. This module writes no file.
+"""Create specs for unmanaged jobs. They declare `observed`, so no change is requested. The caller writes the files.
 
 Rules: the name of a spec is derived from the job's id and is not used by another spec. A spec that would be invalid is
-reported and not written, for example because of its job id, or because the path rules forbid its file.
+reported instead of written, for example because its job id is not valid, or because the path rules forbid its file.
 """
 
 from __future__ import annotations

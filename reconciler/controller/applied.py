@@ -46,7 +46,7 @@ class ApplyContext:
     publisher: Publisher | None = None
     audit: Audit | None = None
     edition: int = 0
-    """The publisher's edition when the statuses behind the decisions were read."""
+    """The publisher's edition at the time when the statuses were read on which the decisions are based."""
     holds: Callable[[Subject], bool] = lambda _: True
     """A function that returns whether the newest pass still allows a change for this spec."""
     notify: Notify = ignore_event
@@ -54,7 +54,7 @@ class ApplyContext:
 
 
 def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: RequestOutcome | None = None) -> Applied:
-    """Write the status of a job plan if it changed, and return the result.
+    """Write the status of a job plan if it changed, and return the result. The result contains any write error.
 
     The write is synced if the new or the last status has an open receipt, or if `answer` is given.
     """
@@ -75,7 +75,7 @@ def write(case: JobPlan, status: JobStatus, context: ApplyContext, answer: Reque
 
 
 def _notify_of_receipt(case: JobPlan, status: JobStatus, context: ApplyContext) -> None:
-    """Report the receipt that was open before this pass, as still open or as closed. Report no other receipt."""
+    """If a receipt was open before this pass, report whether it is still open or has been closed."""
     before = case.last.open_receipt if case.last is not None else None
     now = next((each for each in status.receipts if before and each.requested_at == before.requested_at), None)
     if now is not None:

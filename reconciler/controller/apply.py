@@ -28,13 +28,13 @@ from reconciler.model.status import JobStatus
 from reconciler.ports import JobController, Publisher
 
 LANES = 8
-"""How many jobs that only a list has shown may be retrieved and changed at the same time."""
+"""The maximum number of jobs from list rows that are confirmed by id and changed at the same time."""
 
 
 async def apply_plan(
     cases: tuple[JobPlan, ...], control: Callable[[], JobController], context: ApplyContext
 ) -> list[Applied]:
-    """Write the decisions, send the requests that are due, and return the results.
+    """Write the statuses and intents, send the requests that are due, and return the results.
 
     Every intent is on disk before the first request. If commits by others have replaced statuses since they were read,
     nothing is written or sent.
@@ -101,7 +101,10 @@ def _write_all(
 def _record_attempts(
     intents: Iterable[tuple[JobPlan, JobStatus]], context: ApplyContext
 ) -> tuple[dict[str, Requested], OSError | None]:
-    """Record the first attempts in the journal, and return them by spec name. If that fails, return the error."""
+    """Record the first attempts in the journal, and return them by spec name.
+
+    If the journal cannot be read or written, return an empty mapping and the error.
+    """
     found = {}
     for case, intent in intents:
         receipt, ref = intent.open_receipt, case.subject.ref
@@ -131,7 +134,7 @@ def _is_undelivered(done: Applied, counted: Collection[str]) -> bool:
 
 
 def _overtaken(case: JobPlan) -> Applied:
-    """Return the result of a job plan that is left to the next pass, because a commit replaced its status."""
+    """Return the result of a job plan that the next pass must decide again, because a commit replaced its status."""
     answer = RequestOutcome(Progress.OVERTAKEN, "a commit by others replaced the status")
     return Applied(case, case.last or case.decision.status, case.subject.interval, answer)
 
@@ -145,7 +148,7 @@ def _intention(cases: Iterable[JobPlan]) -> str:
 def _not_recorded(case: JobPlan, error: Exception, context: ApplyContext) -> Applied:
     """Undo an intent that could not be published or recorded in the journal, and return the result."""
     if isinstance(error, ConflictError):
-        # The file is restored as it was published, so that the version of the others replaces it without a conflict.
+        # Restored to its published contents, so that the version in the other commit replaces it without a conflict.
         context.statuses.restore(case.decision.status)
         return _overtaken(case)
     where, why = (

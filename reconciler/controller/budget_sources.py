@@ -1,7 +1,9 @@
-"""Collect the change budget of a pass from statuses, the journal and Git history, and record the statuses afterwards.
+"""Compute the change budget of a pass, and record afterwards which statuses exist.
 
-Rules: if many statuses were lost, the count is doubtful and not smaller. If the journal cannot be read, the pass has an
-error, and no first attempt is allowed unless the operator approves it.
+The past attempts are read from statuses, the journal and Git history.
+
+Rules: if many statuses were lost, the number of past attempts is treated as unknown, not as smaller. If the journal
+cannot be read, the pass reports an error, and no first attempt is allowed unless the operator approves it.
 """
 
 from __future__ import annotations
@@ -31,13 +33,13 @@ from reconciler.ports import StoredStatuses
 
 @dataclass(frozen=True, slots=True)
 class PassBudget:
-    """The change budget of one pass, and the statuses that were lost before it."""
+    """The change budget of one pass, and the statuses that were lost before that pass."""
 
     budget: ChangeBudget
     known: KnownStatuses
     lost: Mapping[str, LostStatus]
     errors: tuple[str, ...] = ()
-    """The error if the journal could not be read."""
+    """The error if the journal could not be read; otherwise empty."""
 
 
 def budget_of(desired: DesiredSpecs, rules: ChangeRules, use: ApprovalUse, runtime: Runtime) -> PassBudget:

@@ -38,7 +38,7 @@ class PassResult:
     wanted: frozenset[JobRef] = frozenset()
     """The jobs of selected specs that are not settled."""
     seen_at: Mapping[JobRef, datetime] = field(default_factory=dict)
-    """By job, the start of the observation that showed it. Jobs that were not seen are left out."""
+    """For each job that was seen, when the observation that showed it began."""
 
 
 def build_report(
@@ -126,8 +126,8 @@ def _unplanned(plans: Iterable[AccountPlan]) -> Iterator[Action]:
 def _rows(desired: DesiredSpecs, blocked: Mapping[int, JobStatus], applied: Mapping[str, Applied]) -> Iterator[Row]:
     """Yield a row for each selected spec that has a status.
 
-    A new spec has none while its account's worker is running, or if a bug prevented the first status. A bug is reported
-    as an error.
+    A new spec does not have a status while its account's worker is still running, or if a bug prevented its first
+    decision. The bug is reported as an error.
     """
     for key in desired.selected:
         spec = desired.specs[key]
@@ -168,13 +168,16 @@ def _with_what_was_done(row: Row, one: Applied) -> Row:
 def _accounts(
     outcomes: Iterable[AccountOutcome], standing: Mapping[Account, Unobserved], runtime: Runtime
 ) -> Iterable[AccountReport]:
-    """Return a report for each account that had jobs to observe. If it has two outcomes, the later one is used."""
+    """Return a report for each account that had jobs to observe. If an account has two outcomes, use the later one."""
     about_jobs = (each for each in outcomes if each.plan is None or each.plan.has_observed or each.plan.cases)
     return {each.target.account: _account(each, standing, runtime) for each in about_jobs}.values()
 
 
 def _account(outcome: AccountOutcome, standing: Mapping[Account, Unobserved], runtime: Runtime) -> AccountReport:
-    """Return the report of one account. A failure to observe other jobs earlier is included until it is resolved."""
+    """Return the report of one account.
+
+    If this outcome reports no failure of the account, an earlier failure that still hides a job is reported.
+    """
     account, plan = outcome.target.account, outcome.plan
     unobserved = (plan.unobserved if plan else None) or standing.get(account)
     return AccountReport(

@@ -17,7 +17,7 @@ from reconciler.ports import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of checking one provider name. `unobserved` says why its account cannot be used, if that is known."""
+    """The result of checking one provider name. `unobserved` is the problem that was found; None if there was none."""
 
     name: str
     target: ResolvedAccount | None

@@ -33,7 +33,7 @@ class CurrentSpecs:
     """The only changes that may be requested; None allows all."""
     may_ask: bool = False
     halt: str | None = None
-    """Why no change may be requested, if only a person can fix it; None otherwise."""
+    """Why no change may be requested until a person acts; None if no person needs to act."""
     targets: Mapping[str, ResolvedAccount] = field(default_factory=dict)
     """How to reach each account, by the account's text in statuses, such as `openai https://api.openai.com/v1`."""
     suspect_since: Mapping[str, datetime] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class CurrentSpecs:
     def since(self, before: CurrentSpecs) -> frozenset[JobRef]:
         """Return the jobs that must be observed again.
 
-        These are the jobs whose spec or account differs from `before`. If the permission to request changes differs,
-        these are all jobs.
+        A job is returned if its spec or account differs from `before`. If the permission to request changes differs,
+        every job is returned.
         """
         # Whether the revision is trusted and the Settings are valid affects every job.
         is_new = (self.may_ask, self.halt) != (before.may_ask, before.halt)
@@ -59,7 +59,7 @@ class CurrentSpecs:
         )
 
     def hold(self, subject: Subject) -> bool:
-        """Return whether the newest revision contains this spec unchanged. A retry request does not change a spec."""
+        """Return whether the newest revision contains this spec unchanged. A requested retry is not a change."""
         now = self.subjects.get(subject.name)
         return now is not None and (now is subject or replace(now, is_retry=subject.is_retry) == subject)
 

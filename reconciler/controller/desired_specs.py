@@ -1,7 +1,7 @@
 """The first step of a pass: read one revision of the specs, resolve it, and match it with the statuses.
 
-Rules: specs are read before statuses. A spec whose status was written by a later version is left out. A spec whose
-status could not be read in this pass is reported as `StatusUnknown`, and no change is requested for its job.
+Rules: specs are read before statuses. A spec whose status was written by a later version of reconcile is skipped. A
+spec whose status could not be read in this pass is reported as `StatusUnknown`, and no change is requested for its job.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class DesiredSpecs:
     unknown: Mapping[int, JobStatus]
     """Placeholders for the unreadable statuses of selected specs, by position. Placeholders are never written."""
     unfinished: frozenset[JobRef]
-    """The jobs that are not settled, so that the controller polls them."""
+    """The jobs that are not settled. The controller polls them."""
     is_whole: bool = True
-    """Whether the run selects every spec. Otherwise, no status is removed."""
+    """Whether the run selects every spec. If not, no status is removed."""
     edition: int = 0
     """The publisher's edition when the statuses were read."""
 
@@ -64,7 +64,7 @@ class DesiredSpecs:
 
     @property
     def halt(self) -> str | None:
-        """Why no change may be requested, if only a person can fix it; None otherwise."""
+        """Why no change may be requested until a person acts; None if no person needs to act."""
         if self.snapshot.is_settings_broken:
             return "no change is requested for any job until the Settings are valid: run reconcile validate"
         # A torn revision changed while it was read. The next scan follows at once, so a person need not act.
@@ -76,9 +76,9 @@ class DesiredSpecs:
         return self.unfinished.intersection(each.ref for key in self.selected if (each := self.specs[key]).subject)
 
     def interval(self, before: timedelta) -> timedelta:
-        """Return the poll interval of the Settings, or else the default.
+        """Return the poll interval of the Settings, or the default if they do not set one.
 
-        Return `before` if the Settings are invalid, or if an unreadable file may contain them.
+        If the Settings are invalid, or if any file could not be read, return `before`.
         """
         if self.snapshot.broken_files or self.snapshot.is_settings_broken:
             return before
@@ -162,7 +162,11 @@ def load_desired_specs(
 
 
 def _load_statuses(runtime: Runtime, *, by_content: bool) -> StoredStatuses:
-    """Return the statuses, from memory if possible. While the lock is held, only a publisher changes the files."""
+    """Return the statuses.
+
+    The files are checked again in a scan, if a publisher may have changed them, or if one could not be read last time.
+    Otherwise, the statuses are returned from memory, because no other process writes them while the lock is held.
+    """
     # A file that could not be read last time may be readable now.
     if by_content or runtime.publisher is not None or (known := runtime.statuses.known()).unread:
         return runtime.statuses.load(by_content=by_content)

@@ -32,7 +32,7 @@ class HealthTracker:
     _looked_at: set[Account | None] = field(default_factory=set)
     """The accounts with at least one observation, successful or failed."""
     _is_ready: bool = False
-    """Whether every wanted account has had an observation. Once True, it stays True."""
+    """Whether every wanted account has been observed at least once, even if that failed. Once True, it stays True."""
 
     @classmethod
     def beginning(cls, now: float, interval_s: float) -> HealthTracker:
@@ -54,7 +54,7 @@ class HealthTracker:
             now: the current time, in monotonic seconds.
             at_work: when each running account worker started.
             pass_since: when the current pass began; None between passes.
-            rates: the present request rate of each open account.
+            rates: the current request rate of each open account, by the account's text in statuses.
             is_watching: whether the watcher would notice a change of the specs.
         """
         progress = [max(since, self._moved_at.get(account, since)) for account, since in at_work.items()]
@@ -108,20 +108,23 @@ class HealthTracker:
         self._looked_at.update(each.account for each in result.report.accounts)
 
     def _ages(self) -> dict[str, datetime]:
-        """Return, by account, when its least recently seen job was last seen."""
+        """Return, for each account, when its least recently seen job was last seen."""
         oldest: dict[str, datetime] = {}
         for ref, at in self._seen_at.items():
             oldest[str(ref.account)] = min(at, oldest.get(str(ref.account), at))
         return oldest
 
     def _unobserved(self, result: PassResult) -> tuple[str, ...]:
-        """Return the wanted accounts without an observation. Once there are none, always return an empty tuple."""
+        """Return the wanted accounts that have not been observed yet.
+
+        Once every wanted account has been observed, always return an empty tuple.
+        """
         missing = {ref.account for ref in result.wanted} - self._looked_at
         self._is_ready |= not missing
         return () if self._is_ready else tuple(sorted(map(str, missing)))
 
     def _why(self, row: Row) -> str:
-        """Return why a job is polled."""
+        """Return the reason for the next poll of a job, as text for users."""
         receipt = row.status.open_receipt
         if row.ref is not None and row.ref.account in self._away:
             return "retry, because the last observation failed"

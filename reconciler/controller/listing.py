@@ -24,17 +24,17 @@ class Listing:
     """The result of reading a list."""
 
     rows: Mapping[str, ObservedJob] = field(default_factory=dict)
-    """The requested jobs that were shown, by each requested id."""
+    """The row of each requested id that the list showed. A job with several requested ids is included under each."""
     has_answered: bool = False
     """Whether at least one page was received."""
     account_failure: Unobserved | None = None
-    """Why the whole account is unobserved; None if it is not. After such a failure, no further request is sent."""
+    """The failure because of which no further request is sent to the account; None otherwise."""
     broken: Unobserved | None = None
-    """Why the list is broken; None if it is not."""
+    """The failure that ended the list early, although jobs can still be retrieved by id; None otherwise."""
     is_overtaken: bool = False
     """Whether reading stopped early, because the newest pass changed something for this account."""
     pages: int = 0
-    """How many pages were read."""
+    """The number of pages that were read; 0 if the list could not be read to its end."""
 
 
 async def walk(
@@ -49,7 +49,8 @@ async def walk(
 
     Args:
         reader: the account.
-        wanted: the ids of the jobs to find. Reading ends once the missing jobs cost no more than the pages did.
+        wanted: the ids of the jobs to find. Reading ends once retrieving the missing jobs costs no more than the pages
+            that were read.
         also: further ids. Their rows are returned too, but no further page is read for them.
         page_size: the maximum number of rows on a page.
         costs: the costs of requests to the account.
@@ -100,6 +101,9 @@ async def _page(reader: JobReader, page_size: int, cursor: str | None) -> JobPag
 
 
 def _without_a_page(error: ProviderError) -> Listing:
-    """Return the result if the first page failed. A credential without permission to list may still retrieve jobs."""
+    """Return the result for a first page that failed.
+
+    If only listing is forbidden, this is not a failure of the account, because jobs may still be retrieved by id.
+    """
     may_not_list = isinstance(error, PermanentError) and error.kind is Kind.FORBIDDEN
     return Listing() if may_not_list else Listing(account_failure=unobserved_by(error))

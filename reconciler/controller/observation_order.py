@@ -50,7 +50,7 @@ class ObservationRequest:
     missed: frozenset[JobRef] = frozenset()
     """The jobs that their last observation requested and could not show. They are retrieved last."""
     doubted: frozenset[JobRef] = frozenset()
-    """The jobs whose absence was doubted by their last observation."""
+    """The jobs whose absence the last observation doubted."""
 
     def without(self, refs: AbstractSet[JobRef]) -> ObservationRequest:
         """Return the request without these jobs."""
@@ -62,9 +62,9 @@ async def observe_wanted(
 ) -> AccountPlan | None:
     """Retrieve the jobs that need a change before all others, and return the plan for those that were shown.
 
-    Return None if `observe_rest` should handle all jobs together: because no job needs a change, the account has few
-    jobs, so many jobs need a change that a list is cheaper, or none of them was shown. Also return None if the guard
-    refuses the changes, because their share of the account is known only after all of its jobs were observed.
+    Return None if `observe_rest` should handle all jobs together. This is the case if no job needs a change, if the
+    account has few jobs, if so many jobs need a change that a list is cheaper, or if none of them was shown. It is also
+    the case if the guard refuses the changes: their share of the account is known only once all jobs are observed.
     """
     costs, begun_at = request.costs, now()
     urgent = [pair for pair in request.asked if is_change_expected(*pair, begun_at)]

@@ -1,8 +1,8 @@
-"""Time limits for the observation of accounts: an account that does not respond is given up.
+"""Time limits for the observation of accounts: an observation fails if the account does not respond in time.
 
-Rules: only observations are limited. A request that changes a job has its own deadline, because giving up its response
-would cost a second request. Each response restarts the limit, so an account that is only slow is observed completely,
-unless the run's deadline passes.
+Rules: only observations are limited. A request that changes a job has its own deadline, because a request whose
+response is not awaited would have to be repeated. Each response restarts the limit, so an account that is only slow is
+observed completely, unless the run's deadline passes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Bounds:
     until: float = math.inf
     """The deadline of the run, in monotonic seconds."""
     cut_by: ExpiredClock = ExpiredClock.TIMEOUT
-    """The option that set that deadline."""
+    """The option that set the deadline `until`."""
     answered_at: dict[Account, float] = field(default_factory=dict)
     """When each account last responded, in monotonic seconds."""
 
@@ -78,11 +78,11 @@ class BoundedAccounts:
         self.accounts.apply_rate(target)
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        """Return the present request rate of an account."""
+        """Return the current rate limit of an account."""
         return self.accounts.rate(target)
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the present request rate of each open account, by account line, with what limits it."""
+        """Return the current request rate of each open account and what limits it, by the text of the account."""
         return self.accounts.request_rates()
 
     def requests(self, account: Account) -> int:

@@ -6,7 +6,7 @@ Rules:
 - If retrieving a job is forbidden, or its response is lost or invalid, only that job is unobserved. The account is
   unobserved only if every request fails, or if every other request would fail in the same way: because of throttling,
   the credential or the connection.
-- A job is absent only if the provider answers "not found" for its id. `core.absence` decides whether an absence is
+- A job is absent only if the provider responds "not found" for its id. `core.absence` decides whether an absence is
   believed. Once absences are doubted, the remaining jobs are not retrieved.
 - If the newest pass changes something for this account, the rest of the observation is left to a later pass.
 - A settled job is retrieved only if a list that was read for other jobs shows it in another phase.
@@ -32,21 +32,21 @@ from reconciler.model.reason import Reason
 from reconciler.ports import JobReader
 
 CROWD_CERTAIN_AFTER = 5
-"""From this many unexpected absences on, stop retrieving once the absences are a crowd (`core.absence`)."""
+"""The minimum number of unexpected absences that can stop an observation, if they are a crowd (`core.absence`)."""
 FAILED_RETRIEVES_MAX = 20
-"""After this many failed retrieves, stop. The remaining jobs are unobserved until a later observation."""
+"""The number of failed retrieve requests after which an observation stops. The remaining jobs stay unobserved."""
 CONTRADICTED_MAX = 20
 """The maximum number of settled jobs that one observation retrieves because a list shows them in another phase."""
 
 LISTED_ONLY = Unobserved(
     Reason.OBSERVATION_INCOMPLETE, "a list shows the job, but the provider does not find it by its id"
 )
-"""The observation of a job that a list shows but a retrieve does not find. It is neither present nor absent."""
+"""The observation of a job that a list shows, although the provider does not find its id. The job is not absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservationGoal:
-    """The jobs to observe, and what was known about them before."""
+    """The jobs to observe, and what earlier observations showed."""
 
     refs: Sequence[JobRef]
     """The wanted jobs, in the order in which they are retrieved."""
@@ -83,11 +83,11 @@ async def observe_jobs(
     now: datetime,
     is_overtaken: Callable[[], bool] = lambda: False,
 ) -> Observations:
-    """Observe the jobs of one account: list them if that is cheaper, then retrieve those not shown in full.
+    """Observe the jobs of one account: list them if that is cheaper, then retrieve those that are still missing.
 
     Args:
         reader: the account.
-        goal: the jobs, and what was known about them before.
+        goal: the jobs, and what earlier observations showed.
         capabilities: the capabilities of the provider.
         costs: the costs of requests to the account.
         now: the current time, in whole seconds.
@@ -96,7 +96,7 @@ async def observe_jobs(
     # Two specs may name one job, which is observed once.
     refs, listing = list(dict.fromkeys(goal.refs)), Listing()
     if costs.prefers_list(len(refs)):
-        # No further page is read for these jobs. A row of one is a witness, or contradicts a settled job.
+        # No further page is read for these ids. A row with one of them is a witness, or contradicts a settled job.
         also = {*goal.before.phases, *(ref.id for ref in goal.ended)}
         listing = await walk(reader, {ref.id for ref in refs}, also, capabilities.page_size_max, costs, is_overtaken)
     run = _ObservationRun(reader, goal, listing, costs, now, is_overtaken)
@@ -147,12 +147,12 @@ class _ObservationRun:
     by_job: dict[JobRef, Observation] = field(default_factory=dict)
     by_row: set[JobRef] = field(default_factory=set)
     failures: list[Unobserved] = field(default_factory=list)
-    """One entry for each retrieve that failed."""
+    """The failure of each job that could not be retrieved."""
     not_retrieved: Sequence[JobRef] = ()
     account_failure: Unobserved | None = None
 
     def take_rows(self, refs: Sequence[JobRef], capabilities: Capabilities) -> None:
-        """Record the jobs that the list showed. If it is broken and lacks many jobs, mark those as unobserved."""
+        """Record the jobs that the list showed. If a broken list lacks many jobs, mark these as unobserved."""
         self.account_failure, rows = self.listing.account_failure, self.listing.rows
         for ref in refs:
             row = rows.get(ref.id)
@@ -165,7 +165,7 @@ class _ObservationRun:
             self.by_job.update(dict.fromkeys(missing, self.listing.broken))
 
     async def retrieve(self, refs: Sequence[JobRef]) -> tuple[JobRef, ...]:
-        """Retrieve jobs by id until more requests would be useless. Returns the jobs left to a later observation."""
+        """Retrieve jobs by id until more requests would be useless. Return the jobs left to a later observation."""
         if self.listing.is_overtaken:
             return tuple(refs)
         rest, under_way = deque(refs), dict[asyncio.Task[_Answer], JobRef]()
@@ -196,7 +196,7 @@ class _ObservationRun:
         return ()
 
     def _take(self, ref: JobRef, answer: _Answer) -> bool:
-        """Record the observation of a retrieved job. Returns whether it shows no job."""
+        """Record the response for one job. Return whether it is a failure or an absence."""
         self.by_job[ref] = answer.observation
         if isinstance(answer.observation, Unobserved):
             self.failures.append(answer.observation)
@@ -220,7 +220,10 @@ class _ObservationRun:
         return Observations(self.by_job, unobserved, frozenset(self.by_row), left)
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
-        """Return which absences are doubted and why, or None. If a witness is missing, look for one in the list."""
+        """Return which absences are doubted and why; None if all are believed.
+
+        Without a witness, look for one on the first page of the list.
+        """
         shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
         not_retrieved = [ref.id for ref in self.not_retrieved]
@@ -252,9 +255,9 @@ class _ObservationRun:
         return frozenset(ref.id for ref, seen in self.by_job.items() if seen == Observed(None))
 
     def _account_failure(self) -> Unobserved | None:
-        """Return why the account is unobserved, or None if a job was seen.
+        """Return the first failure if every job failed, so that the account counts as unobserved; None otherwise.
 
-        If only a part of the account's jobs was requested, permanent failures do not make the account unobserved.
+        If only some of the account's jobs were requested and every failure is permanent, return None too.
         """
         failures = [seen for seen in self.by_job.values() if isinstance(seen, Unobserved)]
         if not failures or len(failures) < len(self.by_job):
@@ -263,7 +266,7 @@ class _ObservationRun:
         return failures[0] if is_passing or not self.goal.is_part else None
 
     async def _first_rows(self, capabilities: Capabilities) -> dict[str, ObservedJob]:
-        """Return, by id, the wanted and previously seen jobs on the first page of the list; none if it fails."""
+        """Return the wanted and previously seen jobs on the first page of the list, by id; none if it fails."""
         known = {*self.goal.before.phases, *(ref.id for ref in self.goal.refs)}
         try:
             page = await self.reader.list_page(ListQuery(capabilities.page_size_max), None)
@@ -275,7 +278,7 @@ class _ObservationRun:
 async def _contradictions(
     reader: JobReader, rows: Mapping[str, ObservedJob], ended: Mapping[JobRef, Phase]
 ) -> dict[JobRef, Observation]:
-    """Retrieve settled jobs that the list shows in another phase. Failed retrieves are left out."""
+    """Retrieve the settled jobs that the list shows in another phase. Jobs that cannot be retrieved are left out."""
     denied = [ref for ref, phase in ended.items() if ref.id in rows and is_contradicted(phase, rows[ref.id].phase)]
     requested = sorted(denied)[:CONTRADICTED_MAX]
     answers = await _retrieve_all(reader, requested)

@@ -18,12 +18,12 @@ class Credential:
 
     name: str
     mark: bytes | None = None
-    """A value that is equal for equal secrets in one process and is never written; None if there is no secret."""
+    """A value that is the same for equal secrets in one process, and is never written; None without a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class UsualOption:
-    """The value of an option, from a vendor's environment variable."""
+    """The default of an option that a document leaves out, and the variable from which it was read."""
 
     text: str
     variable: str
@@ -50,7 +50,7 @@ class OperatorPolicy(Protocol):
         ...
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:
-        """Return the credential of a source. If the source is None, return the usual credential of the type."""
+        """Return the credential of a source. If the source is None, return the default credential of the type."""
         ...
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:

@@ -40,7 +40,10 @@ def write_other_statuses(
     memory: PassMemory,
     runtime: Runtime,
 ) -> OtherStatuses:
-    """Write and remove these statuses after the workers' outcomes were collected. Errors are part of the result."""
+    """Write and remove the statuses that no worker handles, and return what was done, with any errors.
+
+    Call this after the outcomes of the workers have been collected.
+    """
     blocked = _blocked(desired, runtime)
     if runtime.control is None:
         return OtherStatuses(blocked)

@@ -26,6 +26,6 @@ class PassMemory:
     interval: timedelta = INTERVAL
     """The poll interval of the last Settings that could be read."""
     list_pages: dict[Account, int] = field(default_factory=dict)
-    """How many pages the last list of each account had."""
+    """The number of pages of each account's last list."""
     approvals: ApprovalUse = field(default_factory=ApprovalUse)
     """The approvals that this process has used."""

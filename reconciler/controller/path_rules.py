@@ -2,8 +2,8 @@
 
 Rules: the `allowedPaths` of a valid Provider document apply to every file that uses the same credential at the same
 host, whatever type, options, path or name the file uses. A file must match the `allowedPaths` of every such document.
-If the operator's file has a rule for a credential, that rule decides instead. A document can then only restrict further
-which files may name the document itself.
+If the operator's file has a rule for a credential, that rule applies instead. A document can then only further restrict
+which files may use the document's own name.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class AccountPlan:
     overtaken: tuple[JobRef, ...] = ()
     """The jobs whose observation is discarded, because their spec changed or their observation was cut short."""
     has_observed: bool = True
-    """Whether there was a job to observe. A settled job is not one."""
+    """Whether there was an unsettled job to observe."""
     begun_at: datetime | None = None
     """When the observation began. Reports use this as the time at which every job of the plan was seen."""
     list_pages: int = 0
@@ -113,7 +113,7 @@ def decide_all(
         observations: what was observed.
         latest: the specs of the newest pass.
         now: the current time.
-        has_observed: whether there was a job to observe.
+        has_observed: whether there was an unsettled job to observe.
     """
     # Statuses have whole seconds. A finer time would make unchanged statuses differ.
     moment = now.replace(microsecond=0)
@@ -137,8 +137,9 @@ def decide_all(
 def judge_all(plan: AccountPlan, latest: CurrentSpecs, now: datetime, *, is_provisional: bool = False) -> AccountPlan:
     """Return the plan after the change budget has judged it. Refused actions are marked.
 
-    Until the intents are written, the worker may await only the publisher's lock. If another pass began in between, its
-    budget would lack these changes. The lock is safe, because a pass holds it while it publishes at its end.
+    Between this call and the writing of the intents, the worker may await only the publisher's lock. If another pass
+    began in between, its budget would lack these changes. Awaiting the lock is safe, because a pass holds it while it
+    publishes at its end.
 
     Args:
         plan: the decisions.

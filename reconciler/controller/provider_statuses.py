@@ -21,7 +21,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import ProviderStatus
 
 _PASSING = frozenset({Reason.CANNOT_OBSERVE_PROVIDER, Reason.RATE_LIMITED})
-"""One outage may cause each reason in turn, so a change between the two is not a new failure."""
+"""The reasons of transient failures. One outage may cause both, so a change between them is not a new failure."""
 _IN_PART = frozenset({Reason.OBSERVATION_SUSPECT, Reason.OBSERVATION_INCOMPLETE})
 """The failures of an account that may affect only some of its jobs. Every other failure affects all of them."""
 
@@ -55,7 +55,10 @@ def write_provider_statuses(
 def _failure_to_report(
     account: Account, tracker: UnobservedTracker, wanted: Collection[JobRef]
 ) -> tuple[Unobserved, tuple[str, ...]] | None:
-    """Return the failure of an account and the ids of the affected jobs (empty: all), or None if none is reported."""
+    """Return the failure to report for an account, with the ids of the affected jobs (empty means all).
+
+    Return None if there is nothing to report yet.
+    """
     unobserved, alone = tracker.accounts.get(account), tracker.alone(account)
     if unobserved is None:
         return (next(iter(alone.values())), tuple(ref.id for ref in alone)) if alone else None
@@ -67,7 +70,7 @@ def _failure_to_report(
 
 
 def prune_provider_statuses(desired: DesiredSpecs, runtime: Runtime) -> tuple[str, ...]:
-    """Remove the statuses of accounts without an unsettled job, and return the errors.
+    """Remove the statuses of accounts that do not have an unsettled job, and return the errors.
 
     Nothing is removed if the run does not select every spec, if a spec file could not be read, or if no change may be
     requested.

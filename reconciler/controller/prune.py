@@ -100,7 +100,7 @@ def prune_statuses(
 def _deleted(
     orphans: _Orphans, desired: DesiredSpecs, limits: ChangeLimits
 ) -> tuple[tuple[JobStatus, ...], tuple[str, ...]]:
-    """Return the statuses whose specs count as deleted, and a notice if too many would count at once."""
+    """Return the statuses whose specs count as deleted, and a notice if too many specs disappeared at once."""
     if not desired.may_ask or desired.snapshot.broken_files:
         return orphans.reported, ()
     if share := _excess([each.name for each in orphans.new], _count(desired.snapshot), limits):
@@ -126,7 +126,7 @@ class _Orphans:
     reported: tuple[JobStatus, ...]
     """The statuses that an earlier pass reported as deleted, or that have a recent open request."""
     new: tuple[JobStatus, ...]
-    """The statuses whose spec disappeared since the last pass."""
+    """The statuses whose spec has disappeared since the last pass."""
 
 
 def _sorted(orphans: Iterable[JobStatus], snapshot: Snapshot, now: datetime) -> _Orphans:
@@ -168,7 +168,7 @@ def _unneeded(desired: DesiredSpecs, busy: Collection[str], runtime: Runtime) ->
 
 
 def _excess(deleted: Collection[str], specs: int, limits: ChangeLimits) -> str:
-    """Return "N of M" if more statuses would be removed at once than the limits allow, or an empty string."""
+    """Return "N of M" if the limits do not allow that N statuses are removed at once; otherwise, an empty string."""
     total = specs + len(deleted)
     if not deleted or (specs and judge("statuses", tuple(deleted), 0, total, limits) is None):
         return ""
@@ -195,7 +195,7 @@ def _remove(statuses: Iterable[JobStatus], runtime: Runtime) -> tuple[str, ...]:
 
 
 def attempt(what: str, change: Callable[[], object], done: str = "written") -> tuple[str, ...]:
-    """Call `change`, and return a message that `what` could not be written, or `done`, if it raises an `OSError`."""
+    """Call `change`. If it raises `OSError`, return an error message, in which `what` is the object of the change."""
     try:
         change()
     except OSError as error:

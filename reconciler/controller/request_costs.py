@@ -1,7 +1,7 @@
-"""What it takes to observe jobs: to retrieve each of them, or to read the list of their account.
+"""The estimated costs of observing jobs: by retrieving each job, or by reading the list of the account.
 
-Rules: pure. A cost is an estimate in seconds at the present request rate. It only decides which way is cheaper, so only
-the ratios of the constants matter.
+Rules: this module is pure. A cost is an estimate in seconds at the current request rate. Costs are only compared with
+each other, so only the ratios of the constants matter.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from reconciler.ports import Rate
 
 RETRIEVE_S = 0.2
-"""How long one retrieve takes. Several are sent at once."""
+"""The time to retrieve one job. Several jobs are retrieved concurrently."""
 PAGE_S = 0.75
-"""How long one page of a list takes. Pages are read one after another."""
+"""The time to read one page of a list. Pages are read one after another."""
 REQUEST_S = 0.01
-"""What each request costs the provider, so that many requests at once are not free."""
+"""The additional cost of each request, so that concurrent requests are not free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class RequestCosts:
     """The costs of the requests to one account."""
 
     rate: Callable[[], Rate]
-    """Returns the present request rate of the account."""
+    """A function that returns the current rate limit of the account."""
     pages: int = 1
-    """How many pages the last list had; 1 if none was read yet."""
+    """The number of pages of the last list; 1 if no list has been read yet."""
 
     @property
     def at_once(self) -> int:
@@ -35,15 +35,15 @@ class RequestCosts:
         return self.rate().concurrency
 
     def prefers_list(self, jobs: int) -> bool:
-        """Whether to read the list, because retrieving this many jobs costs more than all of its pages."""
+        """Return whether reading all pages of the list costs less than retrieving this many jobs."""
         return self._list_s(self.pages) < self._retrieve_s(jobs)
 
     def ends_list(self, pages: int, missing: int) -> bool:
-        """Whether to stop reading a list, because so many pages cost as much as retrieving the jobs still missing."""
+        """Return whether retrieving the missing jobs costs at most as much as the pages that were read so far."""
         return self._retrieve_s(missing) <= self._list_s(pages)
 
     def are_few(self, jobs: int) -> bool:
-        """Whether this many jobs are retrieved without waiting for the request rate."""
+        """Return whether retrieving this many jobs is not delayed by the rate limit and not costlier than a list."""
         return jobs <= self.rate().burst and not self.prefers_list(jobs)
 
     def _retrieve_s(self, jobs: int) -> float:
@@ -54,6 +54,6 @@ class RequestCosts:
         return max(pages * PAGE_S, self._wait_s(pages)) + pages * REQUEST_S
 
     def _wait_s(self, requests: int) -> float:
-        """Return how long the request rate delays the last of these requests."""
+        """Return for how many seconds the rate limit delays the last of these requests."""
         rate = self.rate()
         return max(0, requests - rate.burst) / rate.requests_per_second

@@ -72,7 +72,7 @@ def requeue_of(one: Applied) -> Requeue | None:
 
 
 def _is_under_way(one: Applied) -> bool:
-    """Return whether a change is in progress that can finish without a person.
+    """Return whether a change is in progress that can finish without action by a person.
 
     If the pinned plan lacks the change or the intent could not be recorded, a person must act.
     """

@@ -1,4 +1,4 @@
-"""The two deadlines of `--once`, and the jobs to poll before them. This module reads no clock.
+"""The two deadlines of `--once`, and the jobs to poll before they pass. The caller provides the time.
 
 Rules: `--timeout` bounds how long a job may fail before it is given up, from the start of the first failed observation.
 `--wait` bounds how long to wait for a change in progress, from the start of the run, even if observations fail. A last
@@ -65,7 +65,7 @@ class RunDeadlines:
                 self._ends_at[due.ref] = ends_at, which
 
     def rest_s(self, now: float, busy: Container[Account]) -> float:
-        """Return the seconds until a job of an account that is not busy is due; infinity if there is none."""
+        """Return the seconds until a job of an account that is not busy is due; infinity if no such job is waiting."""
         free = (at for ref, at in self.due_at.items() if ref.account not in busy)
         return max(0.0, min(free, default=math.inf) - now)
 

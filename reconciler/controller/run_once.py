@@ -1,8 +1,8 @@
 """`--once`: make passes until no job is left to wait for, or a deadline has passed.
 
 Rules: transient failures are retried until `--timeout`. With `--wait`, changes in progress are polled until they are
-done or `--wait` has passed. Stalled jobs are not awaited. A slow account does not delay the others. If a needed change
-is not in the pinned plan, no change is requested and no status is written.
+done or `--wait` has passed. Stalled jobs are not awaited. A slow account does not delay the others. If a change that is
+needed at the start is not in the pinned plan, no change is requested and no status is written.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from reconciler.model.reason import Reason
 from reconciler.model.report import Report, Row
 
 AGAIN_S = 0.2
-"""Maximum pause before a job is decided again after a conflict. It is random, so that a conflict does not recur."""
+"""The maximum pause before a job is decided again after a conflict. The pause is random, to avoid another conflict."""
 WORKERS_AWAITED_S = 5.0
-"""How long a pass waits for its account workers. Slower workers keep running beside the next passes."""
+"""How long a pass waits for its account workers. Slower workers keep running during the next passes."""
 
 
 async def run_to_completion(

@@ -34,7 +34,7 @@ class RunOptions:
     """The only changes that may be requested; None allows all."""
     is_suspended: bool = False
     retry: frozenset[str] = frozenset()
-    """The names of the specs whose next attempt is due now, because a user requested it."""
+    """The names of the specs whose next attempt is due now, because a user requested a retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Paths:
     status_dir: Path | None = None
     state_dir: Path | None = None
     audit: Path | None = None
-    """The audit log, which records every request for a change; None keeps only the receipts."""
+    """The audit log, which records every change request; None if only the receipts record them."""
     operator: Path | None = None
     """The operator's file; None if there is none."""
     remote: GitRemote | None = None
@@ -98,7 +98,7 @@ class Selection:
     """Whether the next attempt of the selected specs is due now."""
 
     def predicate(self) -> Callable[[ResolvedSpec], bool] | None:
-        """Return the function that decides whether a spec is selected, or None if all are."""
+        """Return a function that returns whether a spec is selected; None if every spec is selected."""
         return self._holds if self.names or self.labels or self.provider else None
 
     def _holds(self, candidate: ResolvedSpec) -> bool:
@@ -117,7 +117,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class SafetyOptions:
-    """The operator's limits and approvals on the command line. A limit that is None has its default."""
+    """The operator's limits and approvals on the command line. A limit is None if its flag is not given."""
 
     allow_cancels: int | None = None
     allow_names: frozenset[str] = frozenset()

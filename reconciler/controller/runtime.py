@@ -41,11 +41,11 @@ class Accounts(Protocol):
         ...
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        """Return the present request rate of an account."""
+        """Return the current rate limit of an account."""
         ...
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the present request rate of each open account, by account line, with what limits it."""
+        """Return the current request rate of each open account and what limits it, by the text of the account."""
         ...
 
     def requests(self, account: Account) -> int:
@@ -71,7 +71,7 @@ class Runtime:
     journal: Journal | None = None
     """The record of first attempts in the state directory; None if there is no state directory."""
     older: EarlierStatuses = field(default_factory=EarlierStatuses)
-    """Earlier statuses from Git history, for the part of the guard's hour that the journal does not cover."""
+    """Earlier statuses from Git history, for the part of the last hour that the journal does not cover."""
     notify: Notify = ignore_event
     """The callback that receives the events of a pass when they happen."""
 

@@ -100,7 +100,7 @@ async def _send_and_settle(
         return write(case, case.decision.status, context, answer)
     try:
         done = _settle_outcome(case, intent, answer, context, is_audited=_is_audited(answer, preflight))
-    except Exception as error:  # noqa: BLE001  a bug of this program: the request still counts, and its intent stays open
+    except Exception as error:  # noqa: BLE001  a bug in reconcile: the request still counts, and its intent stays open
         problem = f"{case.subject.name}: a bug: {error_location(error)}"
         done = Applied(case, intent, case.subject.interval, answer, (problem,))
     return replace(done, errors=(*done.errors, *problems))

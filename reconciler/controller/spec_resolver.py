@@ -91,7 +91,7 @@ class Resolved:
     candidates: tuple[ResolvedSpec, ...]
     diagnostics: tuple[Diagnostic, ...]
     targets: Mapping[str, ResolvedAccount]
-    """Every account that a spec or a Provider document names, by the text that names it in statuses."""
+    """Every account that a spec or a Provider document names, by the text that identifies the account in statuses."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The name that the guard uses for each credential, by its name in the operator's file."""
 
@@ -195,7 +195,7 @@ def _candidate(
 
 
 def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver) -> list[ResolvedSpec]:
-    """Return the specs, where an outsider can no longer claim a status or block another spec.
+    """Return the specs. An outsider among them may no longer claim a status or block another spec.
 
     An outsider is a spec without an account, whose file may not use any account of the other specs with its name.
     Otherwise, a document that cannot be resolved could block the cancel of another team's spec by using its name.
@@ -215,7 +215,10 @@ def _without_outsiders(candidates: list[ResolvedSpec], targets: AccountResolver)
 
 
 def _without_duplicates(candidates: list[ResolvedSpec]) -> list[ResolvedSpec]:
-    """Return the specs, with a problem for each duplicate. A duplicate name has no path: the parser reported it."""
+    """Return the specs, with a problem for each duplicate.
+
+    The problem of a duplicate name does not refer to a field, because the parser has already reported the name.
+    """
     claims = [each.claim(key) for key, each in enumerate(candidates)]
     names = Counter(each.name for each in candidates)
     clashes = duplicates(claims)

@@ -35,7 +35,7 @@ class MissedJob:
 
 @dataclass(slots=True)
 class UnobservedTracker:
-    """The failed observations of one process. A restart may lose them, because the next passes fail in the same way."""
+    """The failed observations of one process. They need not survive a restart, because the next passes detect them."""
 
     jobs: dict[JobRef, MissedJob] = field(default_factory=dict)
     accounts: dict[Account, Unobserved] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class UnobservedTracker:
     failures: dict[Account, int] = field(default_factory=dict)
     """How many observations in a row showed no job of an account."""
     troubles: dict[Account, int] = field(default_factory=dict)
-    """How many observations in a row found an account failing, wholly or in part."""
+    """How many observations in a row failed for an account, completely or in part."""
 
     def take_in(self, plans: Iterable[AccountPlan], wanted: Collection[JobRef]) -> None:
         """Record the results of a pass, and forget the jobs that are no longer wanted."""
@@ -58,7 +58,7 @@ class UnobservedTracker:
         self.accounts = {account: unobserved for account, unobserved in self.accounts.items() if account in kept}
 
     def after(self, plan: AccountPlan) -> Unobserved | None:
-        """Return the failure of an account that remains after this plan, or None."""
+        """Return the failure of the plan, or else an earlier failure of its account that still hides a job, or None."""
         if plan.unobserved is not None or plan.account not in self.accounts:
             return plan.unobserved
         seen = {case.subject.ref for case in plan.cases if case.unobserved is None}
@@ -75,7 +75,8 @@ class UnobservedTracker:
     def requested_in_vain(self) -> frozenset[JobRef]:
         """Return the jobs that the last observation requested and could not show.
 
-        A job that it did not get to is not among them. Otherwise, the same failing jobs could come before it for ever.
+        Jobs that the observation did not reach are not included. Otherwise, the same failing jobs could always be
+        retrieved before them.
         """
         return frozenset(ref for ref, each in self.jobs.items() if each.unobserved.was_requested)
 

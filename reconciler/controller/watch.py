@@ -31,12 +31,12 @@ from reconciler.model.job import Account, JobRef
 from reconciler.ports import ChangeNotifier
 
 GRACE_S = 20.0
-"""How long a running pass may take after a stop. With the clean-up after it, the process ends within 25 s."""
+"""How long a running pass may continue after a stop is requested. Including clean-up, the process ends within 25 s."""
 JITTER = 0.1
 EARLY_SHARE = 0.2
 """Fraction by which a job's poll may be brought forward to share a request with another job of its account."""
 SOONEST_S = 0.05
-"""Minimum wait for the next due job, so that jobs that are due together share a pass. A change ends the wait."""
+"""The minimum wait for the next due job, so that jobs that are due together share a pass. A change ends the wait."""
 PATIENCE_S = 0.2
 """How long a pass waits for its account workers, so that quick accounts share one pass."""
 BEAT_S = 2.0
@@ -54,7 +54,7 @@ class Watch:
         jitter: returns random numbers in [0, 1).
         health: receives the state of the watch, every `BEAT_S` and after each pass.
         on_pass: receives the result of each pass and its duration in seconds.
-        asked: returns the names of the specs that a person wants retried now. Each request is returned once.
+        asked: returns the names of the specs for which a person has requested a retry. Each request is returned once.
     """
 
     runtime: Runtime
@@ -119,7 +119,7 @@ class Watch:
         self.health.passed(result, self._queue.waiting(), clock.now())
         with suppress(Exception):  # observers report their own failures, which must not end the watch
             self.on_pass(result, clock.monotonic() - begun_at)
-        self.runtime.statuses.known()  # parse what was written now, while no pass is waiting for it
+        self.runtime.statuses.known()  # parse the written statuses now, while no pass is waiting for them
 
     def _due(self) -> frozenset[JobRef]:
         """Remove the due jobs from the queue and return them. Jobs of accounts with a running worker stay due."""
@@ -133,7 +133,7 @@ class Watch:
         return frozenset(ref for ref in due if ref not in self._queue) | asked
 
     async def _until_needed(self, *, within_s: float = math.inf) -> None:
-        """Return once a spec changed, a job or a scan is due, a worker ended, or `within_s` passed."""
+        """Return once a spec has changed, a job or a scan is due, a worker has ended, or `within_s` has passed."""
         clock, workers = self.runtime.clock, self._memory.workers
         # Jobs of an account with a running worker cannot be observed yet. The end of the worker wakes the watch.
         free = (at for at, ref in self._queue.waiting() if ref.account not in workers)
@@ -203,7 +203,7 @@ class Watch:
 def _together_s(delays: Sequence[tuple[float, float]]) -> float:
     """Return the seconds until all jobs of a failing account are due.
 
-    This is the earliest planned poll of a job, or the end of the longest backoff if that is later.
+    This is the later of two times: the earliest planned poll of a job, and the end of the longest backoff.
     """
     longest_backoff_s = max(backoff_s for backoff_s, _ in delays)
     first_planned_s = min(planned_s for _, planned_s in delays)

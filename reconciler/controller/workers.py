@@ -38,23 +38,23 @@ class WorkerPool:
     """The workers that the current pass started and still waits for."""
 
     def __contains__(self, account: object) -> bool:
-        """Return whether an account has a worker whose outcome was not collected yet."""
+        """Return whether an account has a worker whose outcome has not been collected yet."""
         return account in self._at_work
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the specs and orphans that these workers handle."""
+        """The names of the specs and orphans that the workers in this pool handle."""
         return frozenset(name for each in self._at_work.values() for name in each.names)
 
     @property
     def begun_at(self) -> Mapping[Account, float]:
-        """When each of these workers started, in monotonic seconds, by account."""
+        """When each worker in this pool started, in monotonic seconds, by account."""
         return {account: each.begun_at for account, each in self._at_work.items()}
 
     def begin(
         self, account: Account, names: Collection[str], work: Coroutine[Any, Any, AccountOutcome], now: float
     ) -> None:
-        """Start a worker for an account that has none."""
+        """Start a worker for an account that does not have one yet."""
         task = asyncio.ensure_future(work)
         self._at_work[account] = _AtWork(task, frozenset(names), now)
         self._fresh.add(task)
@@ -65,7 +65,11 @@ class WorkerPool:
         return [self._at_work.pop(account).task.result() for account in done]
 
     async def gather(self, yield_signal: YieldSignal | None) -> list[AccountOutcome]:
-        """Wait for all workers, or with a signal only for new ones until it completes. Return the finished outcomes."""
+        """Wait for workers, and return the outcomes of those that have finished.
+
+        Without `yield_signal`, wait for all workers. With it, wait until the workers that this pass started have
+        finished or the signal completes. If this call is cancelled, every worker is cancelled.
+        """
         yielding = set() if yield_signal is None else {asyncio.ensure_future(yield_signal())}
         try:
             while (left := self._awaited(yield_signal)) and not any(each.done() for each in yielding):
@@ -79,13 +83,13 @@ class WorkerPool:
         return self.finished()
 
     async def one(self) -> None:
-        """Return once a worker that no pass waits for has finished. If there is none, wait until cancelled."""
+        """Return once a worker that no pass waits for has finished. Without such a worker, wait until cancelled."""
         others = {each.task for each in self._at_work.values()} - self._fresh
         # The future never completes, because `asyncio.wait` refuses an empty set.
         await asyncio.wait({asyncio.get_running_loop().create_future(), *others}, return_when=FIRST_COMPLETED)
 
     async def abandon(self) -> None:
-        """Cancel every worker. Change requests that were sent are recorded in receipts."""
+        """Cancel every worker. No request is forgotten, because each one is recorded in a receipt before it is sent."""
         await end(each.task for each in self._at_work.values())
 
     def _awaited(self, yield_signal: YieldSignal | None) -> set[asyncio.Task[AccountOutcome]]:

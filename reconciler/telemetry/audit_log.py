@@ -1,8 +1,8 @@
 """The audit log: one JSON line for each change request, with its author and its outcome.
 
-Lines are only appended, and each line is synced to the disk before the pass continues. A file that was rotated or
-deleted is created again. A line is written after its request. If the machine fails in between, the request is recorded
-only in the receipt of its job, which is written before the request.
+Lines are only appended, and each line is synced to the disk before the worker continues. A file that was rotated or
+deleted is recreated. A line is written after its request was sent. If the machine fails in between, the request is
+recorded only in the receipt of its job, which is written before the request is sent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class AuditFile:
         self._file.append(audit_line(record).encode(errors="replace"), is_durable=True)
 
     def reopen(self) -> None:
-        """Open the file again by its name, and create it if it is missing. Raises `OSError` if that fails."""
+        """Reopen the file by its name, and create it if it is missing. Raises `OSError` if that fails."""
         self._file.reopen()
 
 

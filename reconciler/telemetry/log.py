@@ -62,11 +62,11 @@ def make_logger(stream: TextIO, *, as_text: AsText | None = None) -> FilteringBo
 
 
 FIRST_OBSERVED_MAX = 20
-"""If a pass observes more jobs than this for the first time, one line summarises them."""
+"""The maximum number of first observations that a pass logs one by one. If there are more, one line summarises them."""
 
 
 class LogFile:
-    """A log file that may be rotated, as a stream. Opening it may raise `OSError`; writing to it never does."""
+    """A log file that may be rotated, as a stream. Raises `OSError` if it cannot be opened; writing never raises it."""
 
     def __init__(self, path: Path) -> None:
         self._file = AppendFile(path)
@@ -81,7 +81,7 @@ class LogFile:
         self._file.close()
 
     def write(self, text: str) -> int:
-        """Append lines. Lines that cannot be written are counted, and the next successful write reports the count."""
+        """Append lines. If some cannot be written, the next successful write reports how many."""
         missing = {"level": "warning", "message": f"{self._lost_lines} lines before this one could not be written"}
         notice = json.dumps(missing) + "\n" if self._lost_lines else ""
         try:
@@ -96,7 +96,7 @@ class LogFile:
         """Do nothing, because each line is written at once."""
 
     def reopen(self) -> None:
-        """Open the file again by its name. If that fails, continue with the open file."""
+        """Reopen the file by its name. An error is ignored, because the next write tries to open the file again."""
         with suppress(OSError):  # the next write tries to open it again
             self._file.reopen()
 
@@ -137,8 +137,8 @@ class PassLog:
     def _current_refusals(self, report: Report) -> tuple[Refusal, ...]:
         """Return the refusals of the guard that are in force.
 
-        A pass over other jobs does not repeat an earlier refusal. It therefore stays in force while one of its jobs is
-        still refused and is not part of a newer refusal.
+        A pass over other jobs does not repeat an earlier refusal. An earlier refusal therefore stays in force while one
+        of its jobs is still refused and is not part of a newer refusal.
         """
         refused = {row.name for row in report.rows if row.status.ready.reason is Reason.REFUSED_BY_GUARD}
         refused -= {name for refusal in report.refusals for name in refusal.names}

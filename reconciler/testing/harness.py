@@ -13,7 +13,10 @@ RETRY_AFTER_S = 7
 
 
 class Fault(StrEnum):
-    """A fault of the simulated provider. It applies to every request until it is removed, except `REFUSED_ONCE`."""
+    """A fault of the simulated provider. It applies to every request until it is removed.
+
+    `REFUSED_ONCE` applies to one request only.
+    """
 
     UNAUTHORISED = "a 401 in the provider's error format"
     FORBIDDEN = "a 403 in the provider's error format"

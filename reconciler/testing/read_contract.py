@@ -1,4 +1,4 @@
-"""The contract of an adapter for reads: what a list and a retrieve return, and when a job counts as absent."""
+"""The contract of an adapter for reads: what listing and retrieving jobs return, and when a job counts as absent."""
 
 # ruff: noqa: S101 - these are tests, although they are part of the package
 
@@ -24,7 +24,7 @@ from reconciler.testing.harness import Fault, Stage
 
 
 class ReadContract(ContractPart):
-    """A list contains every job once, a retrieve shows its phase, and only the provider can report it as absent."""
+    """A list contains every job once, retrieving a job shows its phase, and only the provider can report it absent."""
 
     def test_the_pages_of_a_list_show_every_job_once(self, stage: Stage) -> None:
         """A page never contains more rows than requested."""

@@ -95,7 +95,10 @@ async def watch(
     observers: Observers,
     publishing: Publishing = NOT_PUBLISHED,
 ) -> None:
-    """Make passes until `stop` is set. See `controller.watch`. Raises the errors in `command_errors` at the start."""
+    """Make passes until `stop` is set. See `controller.watch`.
+
+    Raises the errors in `command_errors` if the watch cannot start.
+    """
     rules = operator_rules(paths)
     with open_state_dir(paths, is_locked=True, may_reset_sandbox=publishing.status_branch is None) as state_dir:
         paths = published_paths(paths, publishing, state_dir)
@@ -125,7 +128,7 @@ async def watch(
 
 
 def request_retry_by_watch(paths: Paths, names: Iterable[str]) -> None:
-    """Leave a request for the watch that holds the lock, to make the next attempt for these jobs now."""
+    """Leave a request in the state directory for the running watch to make the next attempt for these jobs now."""
     with open_state_dir(paths, is_locked=False) as state_dir:
         leave_retry_requests(state_dir, names)
 

@@ -49,7 +49,10 @@ class StatusReaderPolicy(ConfiguredPolicy):
         self._notices: dict[str, str] = {}
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
-        """Return the options on which all statuses of the type agree. Otherwise, return those of this environment."""
+        """Return the scope options in the statuses of this type, if all of them agree.
+
+        Otherwise, return the options of this environment.
+        """
         scopes = self._scopes.get(type_.name, set())
         if len(scopes) != 1:
             return super().usual_options(type_, source)
@@ -70,7 +73,7 @@ class StatusReaderPolicy(ConfiguredPolicy):
         (base_url,) = recorded
         try:
             here = super().base_url(type_, options, None)
-        except ValueError:  # this environment has no address
+        except ValueError:  # this environment does not provide a valid address
             return base_url
         variable = next(filter(self.is_set, type_.url_variables), None)
         if here != base_url and variable is not None:

@@ -49,7 +49,7 @@ class OpenAccounts:
     _circuit_breakers: dict[CredentialScope, CircuitBreaker] = field(default_factory=dict)
     """Shared by all accounts with one credential at one host, because the provider throttles them together."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once no more request may be sent."""
+    """Set once no further request may be sent."""
 
     async def open(self, target: ResolvedAccount) -> JobReader:
         """Return an open account for reading. Raises `PermanentError` if it cannot be opened.
@@ -75,12 +75,12 @@ class OpenAccounts:
             self._throttles[target.account].set_rate(target.rate)
 
     def rate(self, target: ResolvedAccount) -> Rate:
-        """Return the present request rate of an account."""
+        """Return the current rate limit of an account. If the account is not open, return its initial one."""
         throttle = self._throttles.get(target.account)
         return target.rate if throttle is None else throttle.rate_now()
 
     def request_rates(self) -> Mapping[str, RequestRate]:
-        """Return the present request rate of each open account, by account line, with what limits it."""
+        """Return the current request rate of each open account and what limits it, by the text of the account."""
         return {str(account): each.request_rate() for account, each in self._throttles.items()}
 
     def requests(self, account: Account) -> int:
@@ -124,7 +124,7 @@ class OpenAccounts:
         return _RegisteredCredentials(self._source_of(target), (target.account, target.scope.credential))
 
     def _source_of(self, target: ResolvedAccount) -> Credentials:
-        """Return the source of the credential: the one in the document, else the type's variable, else the library."""
+        """Return the source of the credential: the document's, or the type's variable, or the vendor's library."""
         source = target.credentials
         if source is not None and source.file is not None:
             return FileCredentials(Path(source.file), self.secret_dirs, canonical_file(source.file))

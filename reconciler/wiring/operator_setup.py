@@ -1,4 +1,4 @@
-"""Read the operator's file and the trusted hosts at the start of a run. If they are invalid, nothing is done."""
+"""Read the operator's file and the trusted hosts at the start of a run. If they are invalid, the run does not start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from reconciler.wiring.command_errors import ConfigurationError
 def operator_rules(paths: Paths) -> OperatorRules:
     """Return the rules of the operator's file.
 
-    Raises `ConfigurationError` if the file is invalid, with each mistake and its line, or as `read_operator_rules`.
+    Raises `ConfigurationError` in the same cases as `read_operator_rules`, and if the file contains mistakes. The
+    message then lists each mistake with its line.
     """
     rules = read_operator_rules(paths)
     if rules.diagnostics:

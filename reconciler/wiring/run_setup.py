@@ -90,7 +90,10 @@ async def open_runtime(
     watch: tuple[asyncio.Event, Observers] | None = None,
     notify: Notify = ignore_event,
 ) -> AsyncIterator[Runtime]:
-    """Open everything that a pass needs while the body runs. `watch` is the stop event and the observers of a watch."""
+    """Open everything that a pass needs, and close it when the body ends.
+
+    `watch` contains the stop event and the observers of a watch; None if the run is not a watch.
+    """
     trusted = read_trust(paths, trust.files, rules)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -168,9 +171,9 @@ class ConfiguredPolicy:
         return load(name)
 
     def base_url(self, type_: ProviderType, options: BaseModel, written: str | None) -> str:
-        """Return the base URL of the document, else of the vendor's variable, else of the type.
+        """Return the base URL of the document, or of the vendor's variable, or the default of the type, in this order.
 
-        Raises `ValueError` if there is none or if it is invalid.
+        Raises `ValueError` if none of them provides a base URL, or if it is invalid.
         """
         usual = next(filter(None, map(os.environ.get, type_.url_variables)), None)
         text = written or usual or type_.own_url(options)
@@ -180,7 +183,10 @@ class ConfiguredPolicy:
         return normalise_base_url(text)
 
     def usual_options(self, type_: ProviderType, source: CredentialSource | None) -> Mapping[str, UsualOption]:
-        """Return the options in the vendor's variables if the account uses the type's usual credential, else none."""
+        """Return the options in the vendor's variables if the account uses the type's default credential.
+
+        Otherwise, return an empty mapping.
+        """
         if source is not None and (source.env is None or source.env != type_.key_variable):
             return {}
         variables = {option: next(filter(self.is_set, each), None) for option, each in type_.option_variables.items()}
@@ -197,7 +203,7 @@ class ConfiguredPolicy:
     def why_not_trusted(
         self, type_: ProviderType, options: BaseModel, credentials: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return why a credential must not be sent to a base URL; None if it may."""
+        """Return why a credential must not be sent to a base URL; None if it may, or if the policy has no `trust`."""
         return self._trust.check(type_, options, credentials, base_url) if self._trust else None
 
     def credential(self, type_: ProviderType, source: CredentialSource | None) -> Credential:

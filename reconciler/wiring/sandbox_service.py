@@ -42,7 +42,10 @@ async def serve_sandbox(
 
 
 def _sandbox_options(jobs: Path | None, size: int, faults: tuple[str, ...]) -> SandboxOptions:
-    """Return the jobs and faults of a sandbox, from a file with Provider documents, sample jobs, and faults as YAML."""
+    """Return the options of a sandbox: those of the Provider documents in a file, sample jobs, and faults as YAML.
+
+    Raises `UsageError` if the file cannot be read, or if an option is invalid.
+    """
     try:
         declared = [] if jobs is None else _declared_options(jobs)
         rules = [parse(fault)[0].value for fault in faults]

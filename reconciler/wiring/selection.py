@@ -13,7 +13,10 @@ from reconciler.wiring.command_errors import UsageError
 
 
 def check_selection(report: Report, selection: Selection, snapshot: Snapshot) -> Report:
-    """Return the report, with a notice if no spec matches the selection. Raises `UsageError` as `why_no_match`."""
+    """Return the report, with a notice if no spec matches the selection.
+
+    Raises `UsageError` if the report is empty and the selected provider is unknown (see `why_no_match`).
+    """
     if report.rows or not (selection.labels or selection.provider):
         return report
     notice = why_no_match(selection, snapshot)

@@ -124,7 +124,10 @@ def _remote_specs(
 
 
 async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs:
-    """Poll a Git remote once, and return its specs. If that fails, only a watch continues."""
+    """Poll a Git remote once, and return its specs.
+
+    Raises `ConfigurationError` if no revision is available, unless `may_be_unreachable`.
+    """
     await asyncio.to_thread(specs.poll)
     if specs.head is None and not may_be_unreachable:
         msg = f"the specs cannot be fetched: {specs.unreachable}"
@@ -133,7 +136,10 @@ async def _fetch(specs: RemoteSpecs, *, may_be_unreachable: bool) -> RemoteSpecs
 
 
 def older_statuses(paths: Paths, state_dir: Path, journal: StateJournal) -> EarlierStatuses:
-    """Return earlier statuses from Git history if the journal is younger than the window of the guard, else none."""
+    """Return earlier statuses from Git history if the journal does not yet cover the window of the change budget.
+
+    Otherwise, or if the specs come from a Git remote, return an empty value.
+    """
     now = SystemClock().now()
     if paths.remote is not None:
         return EarlierStatuses()
