@@ -13,34 +13,36 @@ import math
 
 FAILURES_MAX = 5
 PAUSE_FIRST_S = 1.0
+"""How long the circuit first stays open, in seconds. Each failed probe doubles this time."""
 PAUSE_MAX_S = 900.0
-"""Bounds of the pause while the circuit is open, in seconds. It doubles with each failed probe."""
+"""The maximum time that the circuit stays open before the next probe, in seconds."""
 
 
 class CircuitBreaker:
     """The pauses and the circuit breaker of a credential at a host, shared by the throttles of its accounts.
 
-    The circuit opens after `FAILURES_MAX` failures in a row. It is then half open until one request succeeds.
+    The circuit opens after `FAILURES_MAX` failures in a row. When the pause
+    is over, it is half open until a request succeeds. Another failed request opens it again.
     """
 
     def __init__(self) -> None:
         self.paused_until = -math.inf
-        """The end of the pause that the provider requested."""
+        """When the pause that the provider requested ends."""
         self.openings = 0
-        """How often the circuit opened since the last success."""
+        """How often the circuit has opened since the last success."""
         self.opening = 0
-        """The number of the last opening of the circuit."""
+        """The serial number of the latest opening. It is never reset."""
         self.last_error = ""
-        """The message of the last failure, if it is known."""
+        """The message of the last failure, or an empty string if it is not known."""
         self._failures = 0
         self._opens_until = -math.inf
 
     def pause_for(self, seconds: float) -> None:
-        """Send no request for this long. A shorter pause never shortens a longer one."""
+        """Stop sending requests for this long. An earlier pause that ends later is not shortened."""
         self.paused_until = max(self.paused_until, asyncio.get_running_loop().time() + seconds)
 
     def remaining_s(self, now: float) -> float:
-        """Return how long the circuit stays open, in seconds."""
+        """Return how much longer the circuit stays open, in seconds, or 0 if it is not open."""
         return max(0.0, self._opens_until - now) if self.openings else 0.0
 
     def end(self, now: float, *, succeeded: bool, error: str) -> None:

@@ -1,9 +1,9 @@
 """The errors that adapters, publishers and the throttle raise.
 
 Rules: the class of an error determines what happens next, and the code that raises it chooses the class. After a
-`TransientError` the request is retried. A `PermanentError` lasts until a person changes something. An adapter raises no
-other errors on purpose, and any other exception from an adapter is treated as a `DefectError`. A message never contains
-a secret.
+`TransientError` the request is retried. A `PermanentError` lasts until a person changes something. An adapter
+deliberately raises no other errors, and any other exception from an adapter is treated as a `DefectError`.
+A message never contains a secret.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ class Delivered(StrEnum):
     """Whether the provider may have acted on a request that failed."""
 
     NO = "no"
-    """Certainly not, for example because the connection was refused or the provider responded with 429."""
+    """It certainly has not, for example because the connection was refused or the provider responded with 429."""
     UNKNOWN = "unknown"
-    """Unknown: there was no response, or the response does not show it (5xx)."""
+    """It may have: there was no response, or the response (5xx) does not show whether it did."""
 
 
 class Kind(StrEnum):
@@ -74,7 +74,7 @@ class PermanentError(ProviderError):
 
 
 class DefectError(PermanentError):
-    """A bug in an adapter, which is no evidence about the provider or its jobs."""
+    """A bug in an adapter. It says nothing about the provider or its jobs."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"a bug in its provider type: {error_location(error)}", kind=Kind.INVALID)

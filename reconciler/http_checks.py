@@ -32,8 +32,8 @@ _AUTHORISES = re.compile(r"auth|cookie|credential|key|password|secret|token", re
 def check_path(path: str) -> None:
     """Raise `PermanentError(invalid)` unless a path stays below the base URL. The empty path is the base URL itself.
 
-    A gateway may decode percent-encoding before it resolves the path, so dot segments are looked for in the decoded
-    path.
+    A gateway may decode percent-encoding before it resolves the path, so the decoded path is searched for dot
+    segments.
     """
     segments = unquote(path).replace("\\", "/").split("/")
     if path and (
@@ -80,7 +80,10 @@ def secrets_in_header(name: str, value: str) -> list[str]:
 
 
 def redirect_host(location: str, own_host: str) -> str:
-    """Return the host of a redirect for a message, or a description if the host's name contains part of a secret."""
+    """Return the host that a redirect leads to, for a message.
+
+    If the address is invalid, or the host's name contains part of a secret, return a description instead.
+    """
     try:
         host = urlsplit(location).hostname or own_host
     except ValueError:

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-"""Variables that name certificate files or directories. The certificates of all variables that are set are trusted."""
+"""Variables that name certificate files or directories. The certificates from each of them that is set are trusted."""
 PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 NO_ADDRESS = (
     "HTTPS_PROXY or ALL_PROXY is not an address such as http://proxy.example.org:3128 "
@@ -59,9 +59,10 @@ class Proxy:
 
 
 def proxy_to(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy for a base URL, or None. Raises `ValueError` if the proxy's address is invalid.
+    """Return the proxy for a base URL, or None for a direct connection.
 
-    No proxy is used for plain http, because the proxy could read the key.
+    No proxy is used for plain http, because the proxy could read the key. Raises `ValueError` if the proxy's address is
+    invalid.
     """
     target = urlsplit(base_url)
     host = (target.hostname or "").lower()

@@ -2,14 +2,16 @@
 
 Rules:
 
-- A throttled request (429, or a response that says overloaded) halves the pace. Throttled requests that were sent
-  before the last halving are of the same burst, and count once.
-- The pace at which the provider throttled is remembered. Below it the pace recovers quickly. Near it the pace rises
-  slowly, so that few requests are throttled. Far above it, or without one, the pace rises with each response.
-- Only a request that waited for its turn raises the pace, because few requests show nothing about the limit.
-- The pace never exceeds the ceiling that a document sets.
+- A throttled request (429, or a response that reports an overload) halves the pace. Throttled requests that were sent
+  before the last halving belong to the same burst, and do not halve the pace again.
+- The pace at which the provider throttled a request is remembered as the *known limit*. Well below it the pace recovers
+  quickly. Near it the pace rises slowly, so that few requests are throttled. Once the pace is far above it, the limit
+  is forgotten. While no limit is known, the pace rises with each response.
+- Only a request that had to wait for the pace raises it, because an account that sends few requests reveals nothing
+  about the limit.
+- The pace never exceeds its ceiling.
 
-Pure: the time is an argument, in seconds of any clock that only goes forward.
+The time is an argument, in seconds of any monotonic clock.
 """
 
 from __future__ import annotations
@@ -20,26 +22,27 @@ from reconciler.model.request_rate import LimitedBy
 from reconciler.ports import Rate
 
 SLOWEST = 1 / 60
-"""The lowest pace, in requests per second: a provider that throttles every request still gets one a minute."""
+"""The lowest pace, in requests per second: a provider that throttles every request still receives one per minute."""
 GAIN = 0.7
-"""How much each response adds to the pace while nothing was throttled. The pace doubles in about a second."""
+"""By how much each response raises the pace while no limit is known. The pace then doubles in about a second."""
 STEP_S = 0.25
-"""Near a known limit the pace rises at most this often, so that a fast account does not reach it at once."""
+"""While a limit is known, the minimum time between two steps, so that a fast account does not reach it at once."""
 QUICKLY_TO = 0.9
-"""The part of a known limit up to which the pace recovers quickly."""
+"""The fraction of a known limit up to which the pace recovers quickly."""
 RECOVERY = 0.25
-"""The part of the way to the known limit that one step recovers."""
+"""The fraction of the distance to the known limit by which one step of a quick recovery raises the pace."""
 PROBE = 0.0005
-"""From there on, the n-th step adds n times this part of the known limit: slowly at first, then faster."""
+"""After the quick recovery, the n-th step adds n times this fraction of the known limit, so the steps grow."""
 FORGET_ABOVE = 1.5
-"""A known limit no longer holds once requests succeed at this multiple of it."""
+"""A known limit is forgotten once the pace exceeds this multiple of it."""
 BURST_S = 0.05
-"""With a known limit, at most the requests of this many seconds are sent at once."""
+"""While a limit is known, a burst has at most as many requests as it allows in this many seconds, but at least one."""
 LOW = 8
-"""The last requests of a long window are spread over it, once no more than this many are left."""
+"""If at most this many requests are left in a long window, they are spread over the rest of the window."""
 LONG_WINDOW_S = 5.0
+"""A window is long if it ends in more than this many seconds."""
 ROUNDING = 1e-6
-"""The part of a request that may be missing, because sums of floats round."""
+"""The tolerance for rounding errors when the pace decides whether a whole request may be sent."""
 
 
 class Pace:
@@ -52,16 +55,16 @@ class Pace:
         self._tokens = float(rate.burst)
         self._at = now
         self._known_limit: float | None = None
-        """The pace at which the provider throttled last."""
+        """The pace at which the provider last throttled a request, or the rate that its response allowed, if lower."""
         self._halved_at = -math.inf
         self._stepped_at = -math.inf
         self._probes = 0
         self._has_succeeded = False
-        """Whether a request succeeded since the pace was halved."""
+        """Whether a request has succeeded since the pace was last halved."""
         self._spread, self._spread_until = math.inf, -math.inf
 
     def per_second(self, now: float) -> float:
-        """Return how many requests per second are sent now, if that many wait."""
+        """Return the current pace, in requests per second."""
         return min(self._per_second, self._spread) if now < self._spread_until else self._per_second
 
     @property
@@ -73,18 +76,18 @@ class Pace:
 
     @property
     def at_once(self) -> int:
-        """The most requests under way: as many as the rate begins with, and more at a higher pace."""
+        """The maximum number of requests in progress: the initial concurrency, and more at a higher pace."""
         begin, most = self._rate.concurrency, self._rate.concurrency_max or self._rate.concurrency
         grown = math.ceil(begin * self._per_second / self._rate.requests_per_second)
         return min(max(begin, grown), max(begin, most))
 
     @property
     def is_blocked(self) -> bool:
-        """Whether no request succeeded since the provider throttled one."""
+        """Whether the provider has throttled a request and no request has succeeded since."""
         return self._known_limit is not None and not self._has_succeeded
 
     def limited_by(self, now: float) -> LimitedBy:
-        """Return what limits the pace."""
+        """Return what currently limits the pace."""
         if now < self._spread_until and self._spread < self._per_second:
             return LimitedBy.HEADERS
         if self._known_limit is not None:
@@ -98,7 +101,7 @@ class Pace:
         return missing / self.per_second(now) if missing > ROUNDING else 0.0
 
     def take(self, now: float) -> None:
-        """Count a request that is sent."""
+        """Record that a request is sent."""
         self._refill(now)
         self._tokens -= 1
 
@@ -121,7 +124,7 @@ class Pace:
         Args:
             now: the time.
             sent_at: when the request was sent.
-            allowed_per_second: the rate that the provider says it allows, if it does.
+            allowed_per_second: the rate that the response allows, or None if it does not mention one.
         """
         if sent_at < self._halved_at:
             return
@@ -136,7 +139,7 @@ class Pace:
         self._tokens = min(self._tokens, 0.0)
 
     def window(self, now: float, remaining: int, reset_s: float) -> None:
-        """Obey headers that say how many requests are left in a window that ends in `reset_s` seconds."""
+        """Apply rate-limit headers: `remaining` requests are left in a window that ends in `reset_s` seconds."""
         if 0 < remaining <= LOW and reset_s > LONG_WINDOW_S:
             self._refill(now)
             self._spread, self._spread_until = remaining / reset_s, now + reset_s
@@ -145,7 +148,7 @@ class Pace:
             self._spread_until = -math.inf
 
     def _step(self, known_limit: float) -> None:
-        """Raise the pace once, below or near a known limit."""
+        """Raise the pace by one step while a limit is known."""
         if self._per_second < known_limit / 2:
             self._per_second = min(self._per_second * 2, known_limit / 2)
         elif self._per_second < known_limit * QUICKLY_TO:

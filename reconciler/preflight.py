@@ -1,7 +1,7 @@
-"""The check right before a request for a change is sent, which may have waited for its turn.
+"""The check right before a change request is sent, because the request may have waited for its turn.
 
-Rules: the check is a context variable, so that adapters need not pass it on. A request is for a change exactly if it is
-sent in the body of `abort_unless`.
+Rules: the check is a context variable, so that adapters need not pass it on. A request is a change request if and only
+if it is sent within `abort_unless`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _is_wanted: ContextVar[Callable[[], bool] | None] = ContextVar("is_wanted", defa
 
 @contextmanager
 def abort_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
-    """Check `is_wanted` right before each request of the body. If it returns False, raise `SupersededError` instead."""
+    """Within the `with` block, call `is_wanted` right before each request.
+
+    If it returns False, raise `SupersededError` instead of sending the request.
+    """
     token = _is_wanted.set(is_wanted)
     try:
         yield
@@ -26,12 +29,12 @@ def abort_unless(is_wanted: Callable[[], bool]) -> Iterator[None]:
 
 
 def is_change() -> bool:
-    """Whether the current task sends a request for a change, in the body of `abort_unless`."""
+    """Return whether the current task sends change requests, because it runs within `abort_unless`."""
     return _is_wanted.get() is not None
 
 
 def raise_if_unwanted() -> None:
-    """Raise `SupersededError` if the current task sends a request for a change that is no longer wanted."""
+    """Raise `SupersededError` if the current task is about to send a change request that is no longer wanted."""
     is_wanted = _is_wanted.get()
     if is_wanted is not None and not is_wanted():
         msg = "the change was no longer wanted when the request was about to be sent, so it was not sent"

@@ -1,6 +1,8 @@
-"""Read what a response says about the request rate: whether it throttles, and how many requests are left until when.
+"""Parse what a response says about the request rate.
 
-Rules: pure and total. A header that cannot be understood says nothing.
+The result is whether the request was throttled, and how many requests are left in the current window.
+
+Rules: the functions are pure. A header that cannot be parsed is ignored.
 
 Sources: the headers `ratelimit`, `ratelimit-policy`, `ratelimit-remaining` and `ratelimit-reset` of the IETF drafts
 draft-ietf-httpapi-ratelimit-headers-03 to -10; `x-ratelimit-*-requests` of OpenAI and Azure; `anthropic-ratelimit-*`;
@@ -21,7 +23,7 @@ from typing import Any
 from reconciler.time_headers import RETRY_AFTER_MAX_S
 
 OVERLOADED = 529
-"""The status with which Anthropic and others say that they are overloaded."""
+"""The HTTP status with which Anthropic and other providers report that they are overloaded."""
 THROTTLING_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -37,16 +39,19 @@ THROTTLING_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-"""The codes with which AWS throttles a request, mostly with the status 400."""
+"""The error codes that AWS returns for a throttled request, mostly with HTTP status 400."""
 OUT_OF_CREDIT = re.compile(r"insufficient_quota|credit_balance_exhausted|\w*_(spend|usage)_limit_exceeded")
-"""Codes of a 429 that is not about the rate (learn.microsoft.com, dev-proxy, "openai-insufficient-quota")."""
+"""Error codes of a 429 response that reports exhausted credit instead of throttling.
+
+Source: learn.microsoft.com, dev-proxy, "openai-insufficient-quota".
+"""
 _RATE_WORDS = re.compile(
     rb"overload|slow.?down|throttl|rate.?limit|too many requests|resource.?exhausted|server.{0,4}busy|at capacity",
     re.IGNORECASE,
 )
 _GOOGLE_WORDS = re.compile(rb'"(RESOURCE_EXHAUSTED|(user)?RateLimitExceeded)"', re.IGNORECASE)
 _SEARCHED = 4096
-"""The bytes of a body in which words are searched."""
+"""How many bytes at the beginning of a body are searched for words."""
 
 _FAMILIES = (
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
@@ -58,7 +63,7 @@ _PARTS = re.compile(r"([0-9]*\.?[0-9]+)(ms|[hms])")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PARAMETER = re.compile(r"(?:^|[;,\s])(r|t|q|w|remaining|reset|limit)=([0-9]+(?:\.[0-9]+)?)")
 _EPOCH_FROM = 1e9
-"""A number of seconds from here on is a time since 1970, not a duration."""
+"""A number of seconds that is at least this large is a Unix time, not a duration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +73,33 @@ class RateSignal:
     is_throttled: bool = False
     """Whether the provider throttled the request."""
     remaining: int | None = None
-    """How many requests are left in the current window."""
+    """How many requests are left in the current window, or None if the response does not say."""
     reset_s: float | None = None
-    """How long the current window lasts, in seconds."""
+    """How soon the current window ends, in seconds, or None if the response does not say."""
     allowed_per_second: float | None = None
-    """The rate that the provider says it allows."""
+    """The request rate that the response allows, or None if it does not say."""
 
 
 def rate_signal(status: int, headers: Mapping[str, str], body: bytes, at: datetime | None) -> RateSignal:
-    """Return what a response says. The names of `headers` are lower-case; `at` is its `Date`."""
+    """Return what a response says about the request rate.
+
+    Args:
+        status: the HTTP status.
+        headers: the headers, with lower-case names.
+        body: the body.
+        at: the time in the `Date` header, or None.
+    """
     throttled = is_throttled(status, headers, body)
     windows = [*_windows(headers, at)]
     if not windows:
         return RateSignal(throttled, allowed_per_second=_policy(headers))
-    # The tightest window holds; of several that are used up, the one that lasts longest.
+    # The window with the fewest requests left applies. If several are used up, the one that ends last applies.
     remaining, reset_s = min(windows, key=lambda each: (each[0], -each[1]))
     return RateSignal(throttled, remaining, reset_s, _policy(headers))
 
 
 def is_throttled(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the provider refused a request because of its rate, or because the provider is overloaded."""
+    """Return whether the provider refused a request because of the request rate or an overload."""
     match status:
         case HTTPStatus.TOO_MANY_REQUESTS:
             return not _is_out_of_credit(body)
@@ -102,7 +114,7 @@ def is_throttled(status: int, headers: Mapping[str, str], body: bytes) -> bool:
 
 
 def aws_code(headers: Mapping[str, str], body: bytes) -> str | None:
-    """Return the code of an AWS error, such as `ConflictException`; None if the response contains no code."""
+    """Return the error code in an AWS response, such as `ConflictException`, or None if there is no code."""
     code = headers.get("x-amzn-errortype") or _object(body).get("__type")
     return code.partition(":")[0].rpartition("#")[2] if isinstance(code, str) and code else None
 
@@ -122,7 +134,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 
 def _windows(headers: Mapping[str, str], at: datetime | None) -> Iterator[tuple[int, float]]:
-    """Yield each window that the headers tell, as the requests that are left and the seconds until it ends."""
+    """Yield each window in the headers, as the number of requests left and the seconds until the window ends."""
     for left, end in _FAMILIES:
         remaining, reset_s = _count(headers.get(left)), _duration_s(headers.get(end), at)
         if remaining is not None and reset_s is not None:
@@ -138,7 +150,7 @@ def _windows(headers: Mapping[str, str], at: datetime | None) -> Iterator[tuple[
 
 
 def _policy(headers: Mapping[str, str]) -> float | None:
-    """Return the rate of the strictest policy, such as 2 for `"api";q=600;w=300`; None if there is none."""
+    """Return the rate of the strictest policy, such as 2 for `"api";q=600;w=300`, or None if there is no policy."""
     rates = []
     for item in headers.get("ratelimit-policy", "").split(","):
         told = {name: float(value) for name, value in _PARAMETER.findall(item)}
@@ -154,7 +166,10 @@ def _count(text: str | None) -> int | None:
 
 
 def _duration_s(text: str | None, at: datetime | None) -> float | None:
-    """Return the seconds of `20`, `6m0s`, `20ms`, a time since 1970, or an RFC 3339 time; None for any other text."""
+    """Return a duration, or the time until a moment, in seconds. None if the text is neither.
+
+    A duration is `20`, `6m0s` or `20ms`. A moment is a Unix time or an RFC 3339 time, and is ignored without `at`.
+    """
     value = _number(text)
     if value is not None and value < _EPOCH_FROM:
         return value if value >= 0 else None

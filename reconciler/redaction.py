@@ -29,21 +29,23 @@ from urllib.parse import unquote
 
 REDACTED = "[redacted]"
 SECRET_MIN = 8
-"""The shortest secret. A shorter one is a placeholder such as `test`, and redacting it would damage other words."""
+"""The minimum length of a secret. A shorter one is a placeholder such as `test`, which other words contain."""
 RUN_MIN = 12
+"""The minimum length of a part of a secret that is found, in characters."""
 NEARLY = 0.8
-"""The shortest run of a secret that is found, in characters (`RUN_MIN`) and as a share of the secret."""
+"""The minimum length of such a part, as a share of the secret. Both minimums apply."""
 KEPT_PER_SOURCE = 8
-"""The most secrets that are kept for one source. After a rotation, a response may still contain the previous secret."""
+"""The maximum number of secrets per source. After a rotation, a response may still contain the previous secret."""
 ENCODED_TIMES = 3
+"""How many layers of one encoding are decoded."""
 PIECE_MAX = 4096
-"""The longest piece of a text that is redacted in part. A longer piece with a secret is redacted as a whole."""
+"""The maximum length of a piece of text that is redacted in part. A longer one with a secret is redacted as a whole."""
 PIECES_MAX = 200
-"""The most pieces of a long text that are redacted in part. Further pieces with a secret are redacted as a whole."""
+"""The maximum number of pieces of a text that are redacted in part. Others with a secret are redacted as a whole."""
 
 _CAPITALS, _SMALL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
 _FOLDED = bytes.maketrans(_CAPITALS + b"-_", _SMALL + b"+/")
-"""Maps letters to one case, and the URL-safe alphabet of base64 to the usual one."""
+"""Maps letters to one case, and the URL-safe alphabet of base64 to the standard one."""
 _INVISIBLE = bytes(range(33)) + b"\x7f"
 _PERCENT = r"%(?P<percent>[0-9A-Fa-f]{2})"
 _ENTITY = r"&(?P<entity>#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,8});?"
@@ -59,7 +61,7 @@ _ESCAPES = tuple(
 )
 """Each kind of escape alone, and then all kinds together.
 
-They are also decoded alone because a secret may contain the sign of another escape.
+Each kind is also decoded alone, because a secret may contain the sign of another kind.
 """
 _WHOLE_ESCAPE = re.compile(r"""\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/0abfnrtv])""")
 _ESCAPED_SPACE = frozenset("0abfnrtv")
@@ -105,7 +107,7 @@ def _needles(secret: str) -> Iterator[_Needle]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A text, perhaps decoded, with the begin and end of each of its characters in the original text."""
+    """A text, perhaps decoded, with the start and end of each of its characters in the original text."""
 
     text: str
     begins: list[int]
@@ -142,7 +144,7 @@ class _Form:
                 at = canonical.find(needle.core, at + len(needle.core))
 
     def _around(self, needle: _Needle, canonical: bytes, at: int, places: list[int]) -> tuple[int, int]:
-        """Return the first and the last character to redact around a core that begins at `at`."""
+        """Return the positions of the first and last character to redact around a core that begins at `at`."""
         end = at + len(needle.core)
         if not needle.run:
             left = _shared(canonical[max(0, at - len(needle.before)) : at][::-1], needle.before[::-1])
@@ -179,7 +181,7 @@ def _decoded_char(match: re.Match[str]) -> str:
     """Return the character that an escape encodes."""
     kind, code = str(match.lastgroup), match[match.lastgroup or 0]
     if kind == "entity":
-        from html import unescape  # noqa: PLC0415  few texts hold an entity
+        from html import unescape  # noqa: PLC0415  few texts contain an entity
 
         decoded = unescape(f"&{code};")
         return decoded if len(decoded) == 1 else " "

@@ -1,15 +1,17 @@
-"""The turns of one account's requests: its pace, its requests under way, and its circuit breaker.
+"""Decide when each request of an account is sent, by its pace, its concurrency and its circuit breaker.
 
 Rules:
 
-- Each account has its own pace (`reconciler.pace`). Accounts with one credential at one host share the pauses that the
-  provider requests and the circuit breaker. The open circuit holds an account only after one of its own requests has
-  failed.
-- A request for a change overtakes all other requests that wait. Otherwise the first to arrive is sent first.
-- A pause that the provider requested is never shortened. A request waits for a short pause, and fails in a long one.
+- Each account has its own pace (`reconciler.pace`). Accounts with the same credential at the same host share the
+  circuit breaker and the pauses that the provider requests. An open circuit blocks an account only after one of the
+  account's own requests has failed.
+- A change request is sent before all waiting requests that change nothing, except repeats of a throttled or
+  interrupted request. Otherwise requests are sent in the order of their arrival.
+- A pause that the provider requested is never shortened. A request waits until a short pause ends, and fails
+  at once if the pause is long.
 - After `FAILURES_MAX` failed requests in a row the circuit opens. The pause grows until a probe request succeeds. A
-  throttled request is no failure: the provider works, and only the pace falls.
-- After a stop no request is sent.
+  throttled request is not a failure: the provider works, so only the pace is lowered.
+- After `stop`, no request is sent.
 - A change that waited for its turn is checked again right before it is sent (`preflight.abort_unless`).
 
 Times are those of the event loop, so that tests can use a virtual clock.
@@ -34,32 +36,33 @@ from reconciler.preflight import is_change, raise_if_unwanted
 from reconciler.rate_signals import RateSignal, rate_signal
 
 WAIT_MAX_S = 5.0
-"""A request waits this long for a pause to end. In a longer pause it fails, so that the pause is reported."""
+"""The longest pause for which a request waits. In a longer one it fails at once, so that the pause is reported."""
 TICK_S = 0.0001
-"""The shortest timer, because a timer may fire a little early."""
+"""The minimum length of a timer, because a timer may fire a little early."""
 TOLD_PAUSE_MAX_S = 60.0
-"""The longest pause for a header of a successful response, which only predicts throttling."""
+"""The maximum pause for a used-up window if the request was not throttled, because throttling is only predicted."""
 _PAUSES_ACCOUNT = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""The statuses whose `Retry-After` pauses the whole account, as does that of any throttled request."""
+"""The statuses whose `Retry-After` pauses the whole account. That of a throttled request does so with any status."""
 
 
 class Permit:
-    """A request that may be sent. The caller sets `succeeded` to its outcome; None means unknown."""
+    """The permission to send one request. The caller records the response, or sets `succeeded` to False."""
 
     succeeded: bool | None = None
+    """Whether the request succeeded, or None if the outcome is not known."""
     last_error: str = ""
-    """The message of the failure, if it is known."""
+    """The message of the failure, or an empty string if it is not known."""
     signal = RateSignal()
     """What the response said about the request rate."""
 
     pause_s: float | None = None
-    """How long the provider wants no request."""
+    """How long the provider asks to send no requests, in seconds, or None if it does not ask."""
 
     def __init__(self, waited_s: float) -> None:
         self.waited_s = waited_s
 
     def record(self, response: Response) -> None:
-        """Record what a response says about the account."""
+        """Record the outcome of the request, and what the response says about the request rate."""
         self.signal = rate_signal(response.status, response.headers, response.body, response.at)
         self.succeeded = response.status < HTTPStatus.INTERNAL_SERVER_ERROR
         self.last_error = "" if self.succeeded else f"HTTP {response.status}"
@@ -79,15 +82,15 @@ class _Waiting:
 
 
 _REPEAT, _CHANGE, _OTHER = range(3)
-"""The ranks in the queue: the repeat of a request that holds a slot, a request for a change, and all others."""
+"""The ranks in the queue: the repeat of a request that occupies a slot, a change request, and all others."""
 
 
 class Throttle:
-    """The turns of one account's requests. `requests` counts the requests that were sent.
+    """The queue of one account's requests. `requests` is the number of requests that were sent.
 
     Args:
         rate: the rate of the account.
-        breaker: the pauses and the circuit breaker that it shares with other accounts. None shares nothing.
+        breaker: the pauses and the circuit breaker to share with other accounts. By default, nothing is shared.
     """
 
     def __init__(self, rate: Rate, breaker: CircuitBreaker | None = None) -> None:
@@ -96,7 +99,7 @@ class Throttle:
         self._breaker = breaker or CircuitBreaker()
         self._is_probing = False
         self._failed_at = 0
-        """The opening of the circuit during which this account failed last."""
+        """The number of the latest opening of the circuit when a request of this account last failed."""
         self._queue: list[_Waiting] = []
         self._arrivals = count()
         self._timer: asyncio.TimerHandle | None = None
@@ -105,26 +108,26 @@ class Throttle:
         self.requests = 0
 
     def set_rate(self, rate: Rate) -> None:
-        """Apply a changed rate, also to requests that wait already. The new rate begins with a whole burst."""
+        """Apply a changed rate, including to requests that already wait. The new rate begins with a full burst."""
         if rate != self._rate:
             self._rate, self._pace = rate, None
             if self._queue:
                 self._serve()
 
     def set_breaker(self, breaker: CircuitBreaker) -> None:
-        """Share another circuit breaker, because the credential changed."""
+        """Use another shared circuit breaker, because the credential has changed."""
         if breaker is not self._breaker:
             # The failures of the old credential say nothing about the new one.
             self._breaker, self._failed_at = breaker, 0
 
     def rate_now(self) -> Rate:
-        """Return the present rate: how many requests are sent per second, at once, and concurrently."""
+        """Return the current rate: requests per second, burst and concurrency."""
         now = asyncio.get_running_loop().time()
         pace = self._pace_of(now)
         return Rate(requests_per_second=pace.per_second(now), burst=pace.burst, concurrency=pace.at_once)
 
     def request_rate(self) -> RequestRate:
-        """Return the present requests per second, and what limits them."""
+        """Return the current number of requests per second, and what limits it. It is 0 during a requested pause."""
         now = asyncio.get_running_loop().time()
         pace = self._pace_of(now)
         if self._breaker.paused_until > now:
@@ -133,9 +136,10 @@ class Throttle:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Permit]:
-        """Wait until a request may be sent, and hold a slot while the body runs.
+        """Wait until a request may be sent, and occupy a slot within the `async with` block.
 
-        Raises `TransientError(no)` if no request may be sent now, and `SupersededError` as in `preflight.abort_unless`.
+        Raises `TransientError(no)` if no request may be sent soon, and `SupersededError` if the request is for a change
+        that is no longer wanted (`preflight.abort_unless`).
         """
         clock = asyncio.get_running_loop().time
         arrived = clock()
@@ -153,22 +157,25 @@ class Throttle:
             self._release()
 
     async def acquire_repeat(self) -> None:
-        """Wait until the request that holds a slot may be sent again. The pace counts it like any other."""
+        """Wait until a request that already occupies a slot may be sent again. The pace also applies to the repeat."""
         await self._wait_for_turn(_REPEAT)
         self.requests += 1
 
     def may_repeat(self, response: Response, *, is_read: bool) -> bool:
-        """Whether a throttled request may be sent again, because it had no effect and need not wait long."""
-        # A change is repeated by its receipt. After a 5xx it is unknown whether a request had an effect.
+        """Return whether a throttled request may be sent again now.
+
+        It must have had no effect, must not be a change request, and need not wait long.
+        """
+        # A receipt schedules the repeat of a change request. After a 5xx it is unknown whether a request had an effect.
         had_no_effect = is_read or response.status < HTTPStatus.INTERNAL_SERVER_ERROR
         return had_no_effect and not is_change() and self._obstacle(asyncio.get_running_loop().time()) is None
 
     def pause_for(self, seconds: float) -> None:
-        """Send no request for this long to any account with the same host and credential."""
+        """Stop sending requests for this long, to every account with the same host and credential."""
         self._breaker.pause_for(seconds)
 
     def stop(self) -> None:
-        """Refuse every new and waiting request. Requests that were sent may finish."""
+        """Refuse every new and waiting request. Requests that have been sent may finish."""
         self._is_stopped = True
         if self._queue:
             self._serve()
@@ -179,7 +186,7 @@ class Throttle:
         return self._pace
 
     def _conclude(self, permit: Permit, waiting: _Waiting, sent_at: float, now: float) -> None:
-        """Record what a response said, before any other request gets its turn."""
+        """Record the outcome of a request before any other request is sent."""
         pace, signal = self._pace_of(now), permit.signal
         if permit.pause_s is not None:
             self.pause_for(permit.pause_s)
@@ -215,7 +222,7 @@ class Throttle:
         return waiting
 
     def _serve(self) -> None:
-        """Give every request its turn that may be sent now, the first of the queue first."""
+        """Let the requests that may be sent now proceed, in queue order, and set a timer for the next one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -242,7 +249,7 @@ class Throttle:
                 first.turn.set_result(None)
 
     def _wait_s(self, now: float, first: _Waiting) -> float:
-        """Return how long the first request of the queue must wait."""
+        """Return how long the first request in the queue must wait, in seconds. Record whether the pace is why."""
         pause_s = self._breaker.paused_until - now
         if pause_s > 0:
             return pause_s
@@ -258,7 +265,7 @@ class Throttle:
             self._serve()
 
     def _obstacle(self, now: float) -> TransientError | None:
-        """Return why no request may be sent soon, or None."""
+        """Return the error to raise because no request may be sent soon, or None."""
         if self._is_stopped:
             msg = "this process is about to stop, so this request was not sent"
             return TransientError(msg, delivered=Delivered.NO)
@@ -277,7 +284,10 @@ class Throttle:
         return None
 
     def _blocked_for_s(self, now: float) -> float:
-        """Return how long the circuit blocks this account, in seconds: 0 if it has not failed since the opening."""
+        """Return how long the circuit blocks this account, in seconds.
+
+        0 if the circuit is closed, or if no request of this account has failed since its latest opening.
+        """
         if not self._breaker.openings:
             return 0.0
         if self._is_probing:

@@ -1,6 +1,6 @@
 """Read the times in a response's headers: `Date` and `Retry-After`.
 
-Rules: the functions are pure. An invalid value is read as None, and an excessive pause is shortened.
+Rules: the functions are pure. An invalid value is read as None, and a pause is at most `RETRY_AFTER_MAX_S`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRY_AFTER_MAX_S = 86_400.0
-"""The longest pause that is honoured: one day. A longer one is more likely a mistake than intended."""
+"""The maximum pause: one day. A longer one is more likely a mistake than intended."""
 
 
 def http_date(text: str | None) -> datetime | None:

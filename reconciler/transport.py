@@ -46,9 +46,9 @@ from reconciler.throttle import Throttle
 __all__ = ["BODY_MAX", "Deadlines", "HttpTransport", "Throttle"]
 
 BODY_MAX = 16 * 1024 * 1024
-"""The largest response, in bytes after decompression."""
+"""The maximum size of a response, in bytes after decompression."""
 SENDS_MAX = 5
-"""How often a request that changes nothing is sent while it is throttled."""
+"""The maximum number of times that a request that changes nothing is sent while it is throttled."""
 
 _ONLY_READS = frozenset({"GET", "HEAD"})
 _CONNECTION_WORKED = frozenset({"connection.connect_tcp.started", "http11.receive_response_headers.complete"})
@@ -68,7 +68,7 @@ Hook = Callable[[Sent], None]
 
 
 class HttpTransport:
-    """`ports.Transport` to one base URL.
+    """The `ports.Transport` for one base URL.
 
     `base_url` must be normalised (`local.credential_policy.normalise_base_url`). Use the transport as an async context
     manager. Each hook is called after each request, whether or not there was a response.
@@ -129,7 +129,7 @@ class HttpTransport:
 
     @property
     def requests(self) -> int:
-        """How many requests were sent to this account."""
+        """The number of requests that were sent to this account."""
         return self._throttle.requests
 
     def conceal(self, *secrets: str) -> None:
@@ -166,7 +166,7 @@ class HttpTransport:
         return response
 
     async def _send_once(self, request: httpx.Request, sign: Sign | None) -> tuple[Response, bool]:
-        """Send a request at its turn. Returns the response, and whether it throttles the request."""
+        """Send a request once it is permitted. Return the response, and whether the request was throttled."""
         async with self._throttle.acquire() as permit:
             if sign is not None:
                 request.headers.update(checked_headers(sign(request.method, str(request.url), request.content)))
@@ -269,7 +269,7 @@ class HttpTransport:
 
 
 class _InProcess(httpx.AsyncBaseTransport):
-    """Sends requests to an ASGI application. An exception in the application becomes a broken connection."""
+    """A transport to an ASGI application. An exception in the application becomes a broken connection."""
 
     def __init__(self, app: Any) -> None:
         self._inner = httpx.ASGITransport(app)

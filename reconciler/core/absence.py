@@ -33,7 +33,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus, Outcome
 
 CROWD_MIN = 2
-"""The fewest jobs that make a crowd. A single job is often deleted by a person."""
+"""The minimum number of jobs in a crowd. A single job is often deleted by a person."""
 CROWD_PERCENT = 20
 """The share of the unfinished jobs above which vanished jobs are a crowd."""
 DOUBT_LASTS = timedelta(hours=1)
@@ -53,9 +53,9 @@ class KnownBefore:
     doubted: frozenset[str] = frozenset()
     """The jobs whose absence the last observation doubted."""
     doubted_since: datetime | None = None
-    """When the account's status first reported the doubt."""
+    """When the account's status first reported the doubt, or None if there is no doubt."""
     lately_gone: int = 0
-    """How many jobs were first believed gone within the last hour, other than by a cancel from reconcile."""
+    """How many jobs were first believed gone within the last hour, except those that reconcile may have cancelled."""
 
     @property
     def unfinished(self) -> frozenset[str]:

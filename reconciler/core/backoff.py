@@ -3,8 +3,8 @@
 The two kinds of retry are independent:
 
 - The next attempt of a change request is computed from its receipt (`next_attempt_at`). The receipt is in the status
-  file, so the schedule survives a restart. There are `ATTEMPTS_MAX` regular attempts with growing delays. After them, a
-  reminder is sent every `REMIND_EVERY`.
+  file, so the schedule survives a restart. There are `ATTEMPTS_MAX` regular attempts with growing delays. After them,
+  the request is repeated every `REMIND_EVERY`.
 - A failed observation is repeated after `failure_delay`. A restart resets the number of failures.
 """
 
@@ -15,25 +15,28 @@ from datetime import datetime, timedelta
 from reconciler.model.status import Receipt
 
 ATTEMPTS_MAX = 5
-"""The number of regular attempts. If the last one has no effect either, the request is not honoured."""
+"""The number of regular attempts. If the last one has no effect either, the job is reported as stalled."""
 RETRY_FIRST = timedelta(seconds=5)
+"""The delay after the first attempt, if the provider did not accept it. It doubles with each attempt."""
 RETRY_MAX = timedelta(minutes=5)
-"""The first and the longest delay after an attempt that the provider did not accept. It doubles with each attempt."""
+"""The maximum delay after a regular attempt that the provider did not accept."""
 HONOUR_WITHIN = timedelta(minutes=10)
 """How long an accepted request may have no effect before it is repeated."""
 REMIND_EVERY = timedelta(hours=6)
-"""The delay between reminders, which follow the regular attempts."""
+"""The delay between repeated requests after the regular attempts."""
 SKEW_MAX = timedelta(minutes=5)
 """How far the local clock may differ from the provider's clock, or from the clock that wrote a recorded time."""
 CONFIRM_FIRST = timedelta(seconds=1)
+"""The minimum delay before the job of an open request is polled again."""
 CONFIRM_MAX = timedelta(seconds=60)
-"""The shortest and the longest delay before the job of an open request is polled again."""
+"""The maximum delay before the job of an open request is polled again."""
 FAILURE_FIRST_S = 1.0
-FAILURE_MAX_S = 450.0
-"""The range of the random delay after a failed observation, in seconds.
+"""The length of the range of the random delay after one failed observation, in seconds.
 
-Its upper end is `FAILURE_FIRST_S` after one failure, doubles with each further failure, and is at most `FAILURE_MAX_S`.
+It doubles with each further failure. The range begins at half of this value.
 """
+FAILURE_MAX_S = 450.0
+"""The maximum length of that range, in seconds."""
 
 
 def is_last_attempt_accepted(receipt: Receipt) -> bool:
@@ -65,7 +68,7 @@ def next_attempt_at(receipt: Receipt) -> datetime:
 def is_attempt_due(receipt: Receipt, now: datetime) -> bool:
     """Return whether the request may be repeated now.
 
-    If the last attempt is dated in the far future, a wrong clock dated it, and the request is due.
+    If the recorded time of the last attempt is far in the future, it came from a wrong clock, and the request is due.
     """
     return now >= next_attempt_at(receipt) or receipt.last_attempt_at - now > SKEW_MAX
 
@@ -85,5 +88,5 @@ def failure_delay(failures: int, jitter: float, retry_after_s: float | None = No
     """
     # The shift is limited, because the number of failures is unbounded and the power would become a huge number.
     longest = min(FAILURE_FIRST_S * (1 << min(failures - 1, 30)), FAILURE_MAX_S)
-    # A random share of the longest delay, so that clients of a recovering provider do not send requests in step.
+    # A random share of the longest delay, so that the clients of a recovering provider do not all retry at once.
     return max(FAILURE_FIRST_S / 2 + longest * jitter, retry_after_s or 0.0)

@@ -37,7 +37,7 @@ class ApprovalUse:
     names: set[str] = field(default_factory=set)
     """The specs for which `--allow-cancel NAME` has been used."""
     _granted: dict[tuple[JobRef, Verb], tuple[datetime, str]] = field(default_factory=dict)
-    """The time and label of each approval, by job and verb. Until a later receipt exists, the request was not sent."""
+    """The time and label of each approval, by job and verb. Without a later receipt, the request was not sent."""
 
     def granted(self, change: PlannedChange) -> str | None:
         """Return the label of the approval of a change that was approved earlier and not sent yet, or None."""
@@ -86,7 +86,7 @@ class ChangeBudget:
     doubts: Mapping[str, str] = field(default_factory=dict)
     """Why past attempts cannot be counted, by account or `EVERYWHERE`. No unapproved first attempt is allowed there."""
     hidden: int = 0
-    """The most attempts of the last hour that unread status files may contain."""
+    """The maximum number of attempts in the last hour that unread status files may contain."""
     _allowed: Counter[str] = field(default_factory=Counter)
     """How many unapproved first attempts this pass has allowed, by account."""
     _used: set[UsedApproval] = field(default_factory=set)
@@ -153,7 +153,10 @@ class ChangeBudget:
         return approve(rest, left, now, used, self.use.used) | granted
 
     def _still_refused(self, account: str, others: Mapping[str, str], approved: Mapping[str, str]) -> list[str]:
-        """Return the specs of this account with an unapproved pending refusal. Other accounts do not delay it."""
+        """Return the specs of this account with an unapproved pending refusal.
+
+        Pending refusals of other accounts are left out, so that they do not delay this account.
+        """
         return [name for name, its_account in others.items() if its_account == account and name not in approved]
 
     def _refusals(

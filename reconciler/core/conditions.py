@@ -80,7 +80,7 @@ def conclude(draft: JobStatus, verdict: Verdict, last: JobStatus | None, now: da
 
 
 def verdict_of(status: JobStatus) -> Verdict:
-    """Return the verdict that `conclude` made the conditions of a status from."""
+    """Return the verdict from which `conclude` made the conditions of a status."""
     ready = status.ready
     if status.is_stalled:
         readiness = Readiness.STALLED

@@ -112,7 +112,7 @@ def must_observe(subject: Subject, last: JobStatus | None) -> bool:
 def _decide_unobserved(subject: Subject, last: JobStatus | None, now: datetime) -> Decision:
     """Return the decision about an unobserved job.
 
-    The last status is kept, unless the spec changed since or the status was set without observing the job. The new
+    The last status is kept, unless the spec has changed since or the status was set without observing the job. The new
     status then reports that the job could not be observed.
     """
     moved = replace(last, name=subject.name, source=subject.source) if last else None

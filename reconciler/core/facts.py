@@ -52,7 +52,7 @@ def may_have_started(status: JobStatus | None) -> bool:
 
 
 def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Capabilities) -> Phase:
-    """Return the phase to believe.
+    """Return the observed phase, or `cancelling` for a reported `cancelled` that is not certain yet.
 
     If the provider reports `cancelling` as `cancelled`, the job is cancelled only once it has an end time.
     """
@@ -63,7 +63,7 @@ def confirmed_phase(phase: Phase, finished_at: datetime | None, capabilities: Ca
 def observation_from_status(status: JobStatus) -> ObservedJob | None:
     """Return the job as its status records it, or None if it is absent or unknown.
 
-    It replaces an observation if none is made, such as for a settled job.
+    The result is used where no observation is made, such as for a settled job.
     """
     if status.phase is Phase.ABSENT or status.job is None:
         return None

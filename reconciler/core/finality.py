@@ -23,7 +23,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobFacts, JobStatus, Receipt
 
 AGREE_AFTER = timedelta(minutes=1)
-"""The time between two observations after which they are considered independent."""
+"""The minimum time between two observations that are considered independent."""
 NAME_WITHIN = timedelta(hours=1)
 """How long to wait for the name of a succeeded job's result before the job is final without it."""
 
@@ -48,7 +48,7 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
         return Assessment(observation_from_status(last) if is_forgotten else job, last)
     if job is None or not is_contradicted(last.phase, job.phase):
         return Assessment(observation_from_status(last), last)
-    # If the doubt is dated in the future, a wrong clock dated it.
+    # A doubt whose recorded time is in the future came from a wrong clock.
     doubted_at = min(last.doubted_at or now, now)
     if now - doubted_at < AGREE_AFTER:
         return Assessment(observation_from_status(last), last, doubted_at)
@@ -56,7 +56,7 @@ def assess(job: ObservedJob | None, last: JobStatus | None, now: datetime) -> As
 
 
 def is_contradicted(ended_as: Phase, shown: Phase) -> bool:
-    """Return whether an observed phase contradicts a final one. The phase `unknown` contradicts none."""
+    """Return whether an observed phase contradicts a final one. The phase `unknown` never does."""
     return shown is not ended_as and shown is not Phase.UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""Match files against globs, in time that is linear in the glob and in the path.
+"""Match files against globs, in time that is at most proportional to the length of the glob times that of the path.
 
 Rules: `**` matches any number of folders, including none. At the end of a glob it also matches every file below. `*`,
 `?` and `[...]` match characters within one name. Matching is case-sensitive.
@@ -19,12 +19,12 @@ ANY_DEPTH = "**"
 
 
 def matches_any(file: str, globs: Iterable[str]) -> bool:
-    """Return whether a file matches one of these globs. The path is relative to the specs directory, with `/`."""
+    """Return whether a file matches one of these globs. Its path is relative to the specs directory, with `/`."""
     return any(matches(file, glob) for glob in globs)
 
 
 def matches(file: str, glob: str) -> bool:
-    """Return whether a file matches a glob. The path is relative to the specs directory, with `/`."""
+    """Return whether a file matches a glob. Its path is relative to the specs directory, with `/`."""
     steps = compiled(glob)
     reached = _with_empty_matches({0}, steps)
     for name in _names(file):

@@ -72,8 +72,8 @@ def approve(
         batch: the names of the specs whose first attempt is due.
         approvals: the approvals of the run.
         now: the current time. A commit with a later time does not approve anything yet.
-        used: the approvals that were used before or in this pass.
-        used_count: how many changes `--allow-cancels N` has approved before.
+        used: the approvals that earlier passes and this pass have used.
+        used_count: how many changes `--allow-cancels N` has already approved in this run.
     """
     names = list(batch)
     approved = {name: BY_NAME for name in names if name in approvals.names}

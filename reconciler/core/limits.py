@@ -72,7 +72,7 @@ def unjudged(
     *,
     may_have_started: bool = False,
 ) -> str | None:
-    """Return a text that names the limits of an unfinished job that cannot be judged and why, or None.
+    """Return a text with the limits of an unfinished job that cannot be judged, and why. None if there are none.
 
     The arguments are those of `reached`. The text contains no value that changes with time, so that it causes no
     writes.

@@ -26,7 +26,7 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import HISTORY_MAX, HistoryEntry, JobStatus
 
 OTHERS_MAX = 5
-"""The most duplicates that a message names. Without a bound, each of many duplicates would list all the others."""
+"""The maximum number of duplicates in a message. Without it, each of many duplicates would list all the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Hidden:
     """The unread directories, as folders of specs. Each ends with `/`, and the empty string means all folders."""
 
     def may_hold(self, claim: Claim) -> bool:
-        """Return whether the status of this spec may be in an unread file or directory."""
+        """Return whether an unread file or directory may contain the status of this spec."""
         return claim.name in self.names or any(claim.source.startswith(each) for each in self.folders)
 
 
@@ -111,7 +111,7 @@ def match(
 def _superseded(
     claims: Iterable[Claim], last: Mapping[int, JobStatus], left: Iterable[JobStatus]
 ) -> tuple[JobStatus, ...]:
-    """Return the statuses whose name no spec uses any more and whose job has a spec with another name."""
+    """Return the statuses whose name no spec uses any more, although a spec with another name has their job."""
     claims = list(claims)
     names = {claim.name for claim in claims}
     renamed = (last[claim.key] for claim in claims if claim.key in last)
@@ -134,7 +134,7 @@ def _is_certain(claim: Claim, last: Mapping[int, JobStatus]) -> bool:
 def _left_over(rest: Iterable[JobStatus], claims: Iterable[Claim]) -> tuple[list[JobStatus], list[JobStatus]]:
     """Split the unmatched statuses by whether a spec names their job.
 
-    Returns those whose job no spec names, and those that remain from before a rename.
+    Return the statuses whose job no spec names, and then those that remain from before a rename.
     """
     jobs = {(str(claim.ref.account), claim.ref.id) for claim in claims if claim.ref is not None}
     unclaimed: list[JobStatus] = []

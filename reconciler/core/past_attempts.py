@@ -73,7 +73,7 @@ class PastAttempts:
     """The result of `_by_moment`, computed once."""
 
     def is_first_attempt(self, change: PlannedChange) -> bool:
-        """Return whether the change is a first attempt. It is one, too, if its open receipt is not believed."""
+        """Return whether the change is a first attempt. It is also one if its open receipt is not believed."""
         receipt = change.open_receipt
         if change.verb is None or receipt is None or self.is_ours:
             return change.verb is not None and change.is_first
@@ -118,8 +118,8 @@ class PastAttempts:
     def _of(self, change: PlannedChange) -> Iterable[_Key]:
         """Yield the unapproved attempts of this change that the journal records and the status does not.
 
-        Either the request was never sent, or the status was removed since. In both cases the change is now part of the
-        batch, so the attempt must not be counted again.
+        Either the request was never sent, or the status has been removed since. In both cases the change is now part
+        of the batch, so the attempt must not be counted again.
         """
         moments = {each.requested_at for each in change.receipts}
         for each in self.journal:

@@ -1,6 +1,7 @@
 """The receipt protocol, which is the same for all three verbs.
 
-A receipt is requested, accepted and confirmed. It may instead be withdrawn, or be moot because the job ended anyway.
+A receipt records that a change was requested, accepted and confirmed. Instead of being confirmed, it may be withdrawn,
+or become moot because the job changed for another reason.
 
 Theory: a crash may happen between any two steps. Therefore a receipt is opened and synced before its request is sent
 (`intend`), so that the next pass knows that a request may have been sent. While the receipt is open, the request is not
@@ -24,8 +25,9 @@ from reconciler.model.job import TERMINAL, Phase
 from reconciler.model.status import RECEIPTS_MAX, Because, JobStatus, Origin, Outcome, Receipt, Verb
 
 REVERSALS_MAX = 3
+"""A change that was undone this many times within `REVERSALS_WITHIN` is contested."""
 REVERSALS_WITHIN = timedelta(days=1)
-"""A change that was undone this many times within this time is contested."""
+"""How long a reversal is counted."""
 
 _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 
@@ -33,13 +35,13 @@ _RESUMED = frozenset({Phase.VALIDATING_FILES, Phase.QUEUED, Phase.RUNNING})
 def confirm(
     status: JobStatus | None, phase: Phase, now: datetime, interval: timedelta, *, is_refused: bool = False
 ) -> tuple[Receipt, ...]:
-    """Return the receipts of a status after an observation. The open one is closed if the phase is its outcome.
+    """Return the receipts of a status after an observation. The open one is closed once the phase shows its outcome.
 
     Args:
         status: the last status.
         phase: the observed phase.
         now: the current time.
-        interval: how long an accepted cancel's job must be absent before it is gone.
+        interval: how long a job must be absent after an accepted cancel before its outcome is `gone`.
         is_refused: whether the provider has just refused the open request and shown the job in this phase.
 
     A closed receipt is confirmed unless the provider refused every attempt, because an attempt that it did not refuse
@@ -64,7 +66,7 @@ def _reopened(receipt: Receipt) -> Receipt:
 
 
 def withdraw(receipts: tuple[Receipt, ...], wanted: Verb | None) -> tuple[Receipt, ...]:
-    """Return the receipts. If the open one has another verb than `wanted`, it is closed as withdrawn."""
+    """Return the receipts, with the open one closed as withdrawn unless its verb is `wanted`."""
     return tuple(
         replace(receipt, outcome=Outcome.WITHDRAWN) if receipt.is_open and receipt.verb is not wanted else receipt
         for receipt in receipts
@@ -96,7 +98,7 @@ def may_vanish(receipts: tuple[Receipt, ...]) -> bool:
 def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> str | None:
     """Return the limit that caused the newest cancel, or None.
 
-    A limit is returned only if the outcome is `gone`, or if the cancel is open and still wanted.
+    It is returned only if the outcome of the cancel is `gone`, or if the cancel is open and still wanted.
     """
     cancel = open_for(receipts, Verb.CANCEL) or newest_cancel(receipts)
     if cancel is None or cancel.because is not Because.LIMIT_REACHED:
@@ -105,7 +107,7 @@ def limit_of_cancel(receipts: tuple[Receipt, ...], *, is_still_wanted: bool) -> 
 
 
 def is_contested(receipts: tuple[Receipt, ...], verb: Verb, now: datetime) -> bool:
-    """Return whether this change was undone `REVERSALS_MAX` times within `REVERSALS_WITHIN`, not by reconcile."""
+    """Return whether this change was undone `REVERSALS_MAX` times within `REVERSALS_WITHIN`, but not by reconcile."""
     in_a_row = takewhile(lambda receipt: receipt.verb is verb and receipt.confirmed_at is not None, receipts)
     recent = [each for each in in_a_row if each.confirmed_at and now - each.confirmed_at < REVERSALS_WITHIN]
     return len(recent) >= REVERSALS_MAX

@@ -45,7 +45,7 @@ def known_until(spent: Iterable[RememberedAttempt]) -> datetime:
 def is_remembered(at: datetime, approved_by: str | None, now: datetime) -> bool:
     """Return whether an attempt must still be remembered.
 
-    An attempt dated in the near future must be, because clocks may differ.
+    An attempt whose recorded time is in the near future is remembered too, because clocks may differ.
     """
     return abs(now - at) < _span(approved_by)
 

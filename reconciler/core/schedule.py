@@ -18,11 +18,13 @@ from reconciler.model.reason import Reason
 from reconciler.model.status import JobStatus
 
 CANCELLING_FIRST = timedelta(seconds=5)
+"""The minimum delay before a job that is being cancelled is polled again."""
 CANCELLING_MAX = timedelta(seconds=60)
+"""The maximum delay before a job that is being cancelled is polled again."""
 INTERVALS_MAX = 5
 """An unfinished job is polled at least once in this many intervals, however long its phase lasts."""
 _SHORTEST = timedelta(seconds=1)
-"""The shortest delay until a known time. It is also added to a limit, which is exceeded only after its time."""
+"""The minimum delay until a known time. It is also added to a limit, which is exceeded only after its time."""
 
 
 def next_poll(
@@ -97,7 +99,7 @@ def _until_moments(subject: Subject, status: JobStatus, now: datetime) -> list[t
 def _until_resumed(subject: Subject, now: datetime) -> list[timedelta]:
     """Return the delay until the suspension ends, as a list of at most one element.
 
-    It applies to final jobs too, because the end of the suspension changes their statuses.
+    The delay is needed for final jobs too, because the end of a suspension changes their statuses.
     """
     until = subject.suspension.until if subject.suspension else None
     return [max(until - now, _SHORTEST)] if until is not None and until > now else []

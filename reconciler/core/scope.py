@@ -106,7 +106,7 @@ class ScopedLimits:
     """The limits of a credential, by its name."""
 
     def of(self, scope: Scope, place: ChangePlace) -> ChangeLimits:
-        """Return the limits of a scope in which a place is counted."""
+        """Return the limits of a scope that apply to a change at a place. The scope must contain the place."""
         if scope.extent is Extent.KIND:
             return self.kinds.get(scope.name, self.everywhere)
         if scope.extent is Extent.OVERALL or place.protection is None:
@@ -114,7 +114,7 @@ class ScopedLimits:
         return self.credentials.get(place.protection.credential, self.everywhere)
 
     def renamed(self, names: Mapping[str, str]) -> ScopedLimits:
-        """Return these limits with credentials renamed. If two names become one, the stricter limits apply."""
+        """Return these limits with credentials renamed. If two get the same name, the stricter limits apply."""
         found: dict[str, ChangeLimits] = {}
         for written, limits in self.credentials.items():
             name = names.get(written, written)

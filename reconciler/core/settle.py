@@ -33,7 +33,7 @@ class RequestOutcome:
     message: str = ""
     retry_after_s: float | None = None
     job: ObservedJob | None = None
-    """The job as the provider showed it after refusing a request that has nothing left to do (`AlreadyOver`)."""
+    """The job as the provider showed it after it refused a request that would have no effect (`AlreadyOver`)."""
 
 
 def settle(
@@ -85,7 +85,7 @@ def _verdict(verb: Verb, outcome: RequestOutcome) -> Verdict:
 
 
 def not_honoured(verb: Verb, phase: Phase) -> Verdict:
-    """Return the verdict on a job if neither the regular attempts nor any reminders had an effect."""
+    """Return the verdict on a job if neither the regular attempts nor later repeats of the request had an effect."""
     message = f"{phase} at the provider after {ATTEMPTS_MAX} requests to {verb}"
     return Verdict(Readiness.STALLED, Reason.CANCEL_NOT_HONOURED, message)
 

@@ -37,7 +37,7 @@ class Situated:
     is_limit_remembered: bool
     """Whether the limit comes only from a receipt, because this observation cannot check it."""
     doubted_at: datetime | None
-    """When an observation first contradicted a final phase, until a second one agrees."""
+    """When an observation first contradicted the final phase; None if there is no doubt or the job was reopened."""
     unjudged: str | None = None
     """Which limits cannot be judged and why, or None. Always None if the desired state is cancelled."""
 

@@ -31,7 +31,7 @@ class Action:
 class CommitApproval:
     """The approval in a commit message with the line `Approve-Cancels: N`.
 
-    It approves changes of the jobs whose desired state the commit changed (`names`), if they are at most `count`.
+    It approves changes of the jobs whose desired state the commit changed (`names`), if there are at most `count`.
     """
 
     commit: str
@@ -61,7 +61,7 @@ class Progress(StrEnum):
     FORBIDDEN = "forbidden"
     REJECTED = "rejected"
     ALREADY_OVER = "already over"
-    """The provider refused the request, because the job had ended or was already changing as requested."""
+    """The provider refused the request, because the job had ended, or was in or entering the requested state."""
     NOT_RECORDED = "not recorded"
     OVERTAKEN = "overtaken"
     """The spec or the published statuses changed between the decision and the request. Nothing was sent."""

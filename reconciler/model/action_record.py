@@ -23,7 +23,7 @@ class Sent:
     """The HTTP status, or None if there was no response that an adapter could read."""
     took_s: float
     waited_s: float
-    """How long the request waited for the rate limit, in seconds."""
+    """How long the request waited for its turn, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class ObservationEnded:
     name: str
     unobserved: Unobserved | None = None
     has_observed: bool = True
-    """Whether the provider was asked. False if no job had to be observed, or if reconcile stopped the observation."""
+    """Whether the account was observed. False if no job had to be observed, or if reconcile stopped the observation."""
 
 
 @dataclass(frozen=True, slots=True)

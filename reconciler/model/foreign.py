@@ -7,16 +7,16 @@ expression that backtracks is used here.
 from __future__ import annotations
 
 RAW_FACTOR = 8
-"""How many times longer than the result a text may be before it is cut.
+"""How many times longer than the result the part of a text may be that is read.
 
-It is more than 1 because white space and queries are removed from the text.
+The factor is more than 1 because white space and queries are removed from the text.
 """
 
 
 def one_line(text: str, length: int) -> str:
     """Return a text as one printable line of at most `length` characters, with URLs cut at `?`.
 
-    Only the first `RAW_FACTOR` times `length` characters are read, so that a very long text costs no more.
+    Only the first `RAW_FACTOR` times `length` characters are read, so that a very long text takes no more time.
     """
     printable = "".join(each if each.isprintable() else " " for each in text[: RAW_FACTOR * length])
     return without_queries(printable)[:length].rstrip()

@@ -1,7 +1,7 @@
-"""The report of a provider about a job, in terms that all providers share.
+"""A provider's report about a job, in terms that all providers share.
 
-These records contain no judgement. An unknown status, a null and a missing field are each represented by a value of
-their own, so that the core decides what they mean, and not an adapter.
+The records do not interpret the report. An unknown status, a null and a missing field are each represented by a
+distinct value, so that the core, not an adapter, decides what they mean.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class JobError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedJob:
-    """One job as one response from the provider showed it.
+    """A job as one response from the provider showed it.
 
     `id` is the requested id, or the id in a list row. `aliases` are the other ids that the provider accepts for this
     job. `phase` is the adapter's translation of `provider_status`. `as_of` is the provider's clock (the response's
@@ -207,7 +207,7 @@ class JobCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """The capabilities of a provider. An adapter declares them, and they are never probed. The default is *cannot*."""
+    """The capabilities of a provider. An adapter declares them, and they are never probed."""
 
     cancel_is_immediate: bool = False
     """Whether a cancel has taken effect once it is accepted. If not, it takes a while and may fail."""
@@ -249,7 +249,7 @@ class Unobserved:
     is_defect: bool = False
     """Whether the cause is a bug in reconcile or in an adapter."""
     was_requested: bool = True
-    """Whether the job was requested at all. Otherwise the failures of other jobs ended the observation before."""
+    """Whether the job was requested from the provider. False if failures of other jobs ended the observation first."""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -1,4 +1,4 @@
-"""The guard's records in the state directory, which keep their content even if someone changes status files."""
+"""The guard's records in the state directory. Changes to status files do not affect them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from reconciler.model.scalar import Flag, Word
 from reconciler.model.spec import GLOBS_MAX, Document, Metadata, Safety
 
 RULES_MAX = 1000
-"""The most entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
+"""The maximum number of entries in `trust` and in `paths`. Each entry is compared with every account or spec."""
 CredentialName = Annotated[Word, Field(description="The environment variable or file that contains the credential.")]
 KindName = Literal["FineTuningJob"]
 

@@ -54,12 +54,12 @@ class AccountReport:
     has_observed: bool = True
     """Whether there was a job to observe."""
     has_failed: bool = False
-    """Whether this pass failed to observe the account. If not, `unobserved` comes from an earlier pass over other jobs
-    of the account."""
+    """Whether this pass failed to observe the account. If it did not, any `unobserved` comes from an earlier pass over
+    other jobs of the account."""
     unobserved: Unobserved | None = None
     """Why the account, or some of its jobs, could not be observed, or None."""
     since: datetime | None = None
-    """When the failure was first reported, if the report was made from statuses. A pass leaves it None."""
+    """When the failure was first reported, if the report was made from statuses. None in the report of a pass."""
 
     @property
     def is_seen(self) -> bool:
@@ -168,7 +168,7 @@ class Report:
 
     @property
     def is_timed_out(self) -> bool:
-        """Whether changes were still pending when the time of `--wait` was over."""
+        """Whether changes were still pending when the time limit `--wait` expired."""
         return any(each.clock is ExpiredClock.WAIT for each in self.expired)
 
     @property

@@ -1,4 +1,4 @@
-"""How fast an account is sent requests, and what limits that."""
+"""The request rate of an account, and what limits it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class LimitedBy(StrEnum):
     """What limits the request rate of an account."""
 
     NOTHING = "nothing"
-    """The rate rises as soon as more requests wait."""
+    """The rate rises as soon as requests have to wait for it."""
     CEILING = "ceiling"
     """The `rateLimit` of the Provider document, or a rate that the program sets."""
     THROTTLING = "throttling"
@@ -21,7 +21,7 @@ class LimitedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestRate:
-    """The request rate of an account at a moment."""
+    """The request rate of an account at one point in time."""
 
     per_second: float
     limited_by: LimitedBy

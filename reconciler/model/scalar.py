@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u
 REASON_MAX = 1024
 QUOTED_MAX = 80
 DURATION_MAX = timedelta(days=36_500)
-"""The longest duration. Adding it to a present-day time cannot overflow."""
+"""The maximum duration. Adding it to a present-day time cannot overflow."""
 
 
 def quoted(text: str) -> str:

@@ -70,11 +70,11 @@ __all__ = [
 API_VERSION = "jobs.reconciler/v1"
 INTERVAL_MIN = timedelta(seconds=15)
 INTERVAL_MAX = timedelta(days=1)
-"""The longest interval. Liveness and every poll depend on the interval, so a longer one would delay them too much."""
+"""The maximum interval. Liveness and every poll depend on the interval, so a longer one would delay them too much."""
 RATE_MIN = 0.1
-"""The lowest rate, in requests per second. A lower one would in effect stop the account without an error."""
+"""The minimum rate, in requests per second. A lower one would in effect stop the account without an error."""
 GLOBS_MAX = 100
-"""The most globs in one list. Each is matched against every spec."""
+"""The maximum number of globs in one list. Each glob is matched against every spec."""
 
 
 class DesiredState(StrEnum):

@@ -220,8 +220,8 @@ class ProviderStatus:
     message: str
     since: datetime
     jobs: tuple[str, ...] = ()
-    """The ids of the jobs that cannot be observed. If it is empty, no job of the account can be."""
+    """The ids of the jobs that cannot be observed. If it is empty, no job of the account can be observed."""
 
     def hides(self, account: str, job_id: str) -> bool:
-        """Return whether this is the reason why a job cannot be observed."""
+        """Return whether a job cannot be observed for this reason."""
         return account == self.account and (not self.jobs or job_id in self.jobs)

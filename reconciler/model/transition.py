@@ -38,6 +38,6 @@ class Transition:
 
 
 def closed_since(before: JobStatus | None, after: JobStatus) -> tuple[Receipt, ...]:
-    """Return the closed receipts of a status that were open or missing in the status before."""
+    """Return the closed receipts of a status that were open or missing in the previous status."""
     was_closed = {each.requested_at for each in before.receipts if not each.is_open} if before is not None else set()
     return tuple(each for each in after.receipts if not each.is_open and each.requested_at not in was_closed)

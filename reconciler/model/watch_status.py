@@ -16,7 +16,7 @@ from reconciler.model.report import Report
 from reconciler.model.request_rate import RequestRate
 
 STALE_AFTER_INTERVALS = 1.5
-"""The number of intervals without progress that is a problem. A probe then notices it within two intervals."""
+"""After how many intervals without progress a problem is reported. A probe then notices it within two intervals."""
 
 
 class Result(StrEnum):
@@ -63,12 +63,12 @@ class WatchStatus:
     report: Report = field(default_factory=Report)
     """The report of the last pass, with rows for all specs."""
     seen_at: Mapping[str, datetime] = field(default_factory=dict)
-    """The oldest of the times when each unsettled job of an account was last observed, by account line.
+    """When the least recently observed unsettled job of each account was last observed, by account line.
 
-    For a job that was not observed yet, it is the time of the first pass that included the job.
+    For a job that has never been observed, the time of the first pass that included the job is used.
     """
     unobserved: tuple[str, ...] = ()
-    """The accounts that no pass has reported yet. Empty forever once every account has been reported."""
+    """The accounts that no pass has reported yet. It stays empty once every account has been reported."""
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)

@@ -101,8 +101,8 @@ _UNCLEAR = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 def failure(response: Response, message: str) -> TransientError | PermanentError:
     """Return the error for a response with a status of 400 or more. The caller raises it.
 
-    A 4xx response means that the request had no effect. After 408, 425 or any 5xx that is unknown.
-    Some providers use another 4xx status than 429 to throttle a request.
+    A 4xx response other than 408 and 425 means that the request had no effect. After 408, 425 or any 5xx, it is unknown
+    whether the request had an effect. Some providers throttle a request with a 4xx status other than 429.
     """
     is_refused = is_throttled(response.status, response.headers, response.body)
     if is_refused and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:

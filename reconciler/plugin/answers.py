@@ -1,7 +1,8 @@
 """Parse a provider's JSON responses, and determine what they mean for a request.
 
 Rules: a function that reads a value (`text`, `cursor`, `instant`, `seconds`, `count`) returns None for a value of
-another type and never raises. A missing field is `UNSET`. Every text is cleaned, and its secrets were redacted before.
+another type and never raises. A missing field is `UNSET`. Text for people is cleaned. Known secrets have already been
+redacted in the response.
 A response that is not a JSON object is an error, never an absence.
 """
 
@@ -57,11 +58,11 @@ T = TypeVar("T")
 
 _WORD_MAX = 64
 DETAILS_MAX = 3
-"""The most entries of a list of errors that a message contains."""
+"""The maximum number of entries from a list of errors in a message."""
 PLAIN_MAX = 4096
-"""The most bytes of a plain-text response that are read for a message."""
+"""The maximum number of bytes of a plain-text response that are read for a message."""
 _MESSAGE_KEYS = ("message", "Message", "error_description", "detail", "error", "errors", "fault", "title")
-"""The keys of the message for a person in responses from gateways, the most specific first."""
+"""The keys under which responses from gateways contain a message for people, the most specific first."""
 _YEAR_10000 = 253_402_300_800
 MOOT_FOR_A_CANCEL = TERMINAL | {Phase.CANCELLING}
 """The phases in which a cancel would have no effect."""
@@ -81,7 +82,7 @@ def jobs_of(
 ) -> tuple[tuple[ObservedJob, ...], int]:
     """Return the jobs in a list response, and the number of its rows that cannot be read.
 
-    Such a row is not an object, or `read` raises `PermanentError` for it. The other rows are not affected.
+    A row cannot be read if it is not an object, or if `read` raises `PermanentError` for it.
 
     Args:
         body: the body of the response.
@@ -145,7 +146,8 @@ def cursor(value: Any) -> str | None:
 def instant(value: Any) -> datetime | None:
     """Return the time of an ISO 8601 text in UTC, or None if it is not one.
 
-    A time without a zone, and a time that no job can have (the beginning of 1970 or earlier), is None too.
+    The result is also None for a time without a zone, and for one that no job can have (the beginning of 1970 or
+    earlier).
     """
     try:
         moment = datetime.fromisoformat(value)

@@ -16,22 +16,22 @@ class CommentRefusedError(Exception):
 class CiHost(Protocol):
     """A CI host during one step.
 
-    Where a property shows whether the host has a feature, the method that uses the feature is called only if it does.
+    A method that uses an optional feature is called only if the property for that feature shows that the host has it.
     """
 
     @property
     def name(self) -> str:
-        """The host's name, with which warnings about the host begin."""
+        """The host's name. Warnings about the host begin with it."""
 
     @property
     def reads_both_streams(self) -> bool:
         """Whether the host reads stdout and stderr as one log."""
 
     def without_commands(self, text: str) -> str:
-        """Return text for stdout or stderr in which the host finds no workflow commands."""
+        """Return the text, changed so that the host does not interpret any part of it as a workflow command."""
 
     def annotations(self, report: Report, specs: Path) -> str:
-        """Return the text to write to stderr so that the host shows annotations for a report, or an empty text.
+        """Return the text to write to stderr so that the host shows annotations for a report, or an empty string.
 
         Args:
             report: the report.
@@ -61,7 +61,7 @@ class CiHost(Protocol):
 
     @property
     def comment_max(self) -> int:
-        """The most characters in a comment."""
+        """The maximum length of a comment, in characters."""
 
     async def put_comment(self, marker: str, text: str) -> str:
         """Create or replace the comment that begins with this marker, and return its id.

@@ -16,11 +16,11 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return a number of seconds that never decreases."""
+        """Return the time of a monotonic clock, in seconds. Only differences are meaningful."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after this many seconds."""
+        """Wait for this many seconds."""
         ...
 
 
@@ -37,7 +37,7 @@ class Entry:
     why_neither: str = "neither a file nor a directory"
     """For messages: what the entry is if it is neither a file nor a directory."""
     stamp: tuple[int, ...] | None = None
-    """For a file: as long as the stamp is the same, the content is most likely the same. None if it is unknown."""
+    """For a file, a value that most likely changes whenever the content changes. None if it is unknown."""
 
 
 class Disk(Protocol):
@@ -72,12 +72,12 @@ class Disk(Protocol):
         ...
 
     def remove(self, path: Path) -> None:
-        """Remove a file. Does nothing if it does not exist."""
+        """Remove a file. Do nothing if it does not exist."""
         ...
 
 
 class ChangeNotifier(Protocol):
-    """Waits for changes below the specs directory. A new snapshot shows what changed."""
+    """A notifier of changes below the specs directory. A new snapshot shows what changed."""
 
     @property
     def is_alive(self) -> bool:

@@ -27,7 +27,7 @@ from reconciler.model.job import (
 )
 
 BINDINGS_MAX = 600
-"""The most characters of bindings in a message. A status cuts a message at 1,024 characters."""
+"""The maximum length of the bindings in a message, in characters. A status cuts a message at 1,024 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class NotBound:
     variable: str = ""
     """The variable in which the operator lists bindings."""
     pair: str = ""
-    """The binding that would allow it, or an empty text if no binding would."""
+    """The binding that would allow it, or an empty string if no binding can."""
 
     def message(self, other_pairs: Iterable[str]) -> str:
-        """Return a message with one setting that allows this pair and all other missing pairs."""
+        """Return a message with a setting that allows this pair and, if it is not too long, all other missing pairs."""
         if not self.pair:
             return self.why
         line = ",".join(sorted({self.pair, *other_pairs}))
@@ -109,7 +109,7 @@ class Transport(Protocol):
 
 
 class Credentials(Protocol):
-    """The source of an adapter's secret. An adapter calls it right before each request."""
+    """The source of an adapter's secret. An adapter calls `token` right before each request."""
 
     async def token(self) -> str:
         """Return the secret. Raises `PermanentError(missing)` if it is missing; the message states what to set."""
@@ -192,16 +192,16 @@ class SupportsCheckpoints(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """How fast an account is asked: where its pace begins, and how far it may rise while the provider answers well."""
+    """The request rate of an account: its initial pace, and how far the pace may rise while requests succeed."""
 
     requests_per_second: float = 10.0
     burst: int = 10
     concurrency: int = 8
-    """The most requests that are under way at once."""
+    """The maximum number of requests in progress at the initial pace."""
     requests_per_second_max: float | None = None
-    """The ceiling of the pace. None: `requests_per_second` is the ceiling."""
+    """The maximum pace. None means `requests_per_second`."""
     concurrency_max: int | None = None
-    """How many requests may be under way at once at a higher pace. None: no more than `concurrency`."""
+    """The maximum number of requests in progress at any pace. None means `concurrency`."""
 
 
 class ProviderType(Protocol):
@@ -249,7 +249,7 @@ class ProviderType(Protocol):
     def option_variables(self) -> Mapping[str, tuple[str, ...]]:
         """The variables from which the vendor's SDK reads options, by the names of the options in a document.
 
-        They are used if an account uses the usual key and its document leaves the option out.
+        They are used if an account uses the default credential and its document leaves the option out.
         """
         ...
 
@@ -279,7 +279,7 @@ class ProviderType(Protocol):
     def own_url(self, options: BaseModel) -> str | None:
         """Return the vendor's base URL for these options, or None if every account has a base URL of its own.
 
-        The usual secret is sent to this host without a binding from the operator. Therefore no option may lead to a
+        The default secret is sent to this host without a binding from the operator. Therefore no option may lead to a
         host that does not belong to the vendor.
         """
         ...

@@ -30,7 +30,7 @@ class Unread:
     why: str
     """The operating system's message."""
     remedy: str
-    """What a person can do so that it can be read."""
+    """What a person can do to make it readable."""
 
     @property
     def is_directory(self) -> bool:
@@ -123,11 +123,11 @@ class Publisher(Protocol):
 
     @property
     def edition(self) -> int:
-        """How often published statuses replaced those on disk. Decisions based on an older edition are discarded."""
+        """How often published statuses have replaced local ones. A decision based on an older edition is discarded."""
         ...
 
     def exclusive(self) -> AbstractAsyncContextManager[object]:
-        """Return the lock that a caller holds to publish. While it is held, no other task publishes or pulls."""
+        """Return the lock that a caller must hold while publishing. Meanwhile, no other task publishes or pulls."""
         ...
 
     async def pull(self) -> None:
@@ -142,7 +142,7 @@ class Publisher(Protocol):
         ...
 
     async def publish_on_top(self, message: str) -> str | None:
-        """Publish changes on top of what others published, so that a conflict loses no outcome of a request."""
+        """Publish changes on top of what others published, so that the outcome of a request survives a conflict."""
         ...
 
 
