@@ -32,7 +32,7 @@ QUEUE_MAX = 256 * 1024
 STDERR_TIMEOUT_S = 0.2
 """How long a flush of standard error waits for its reader. The time is short because the command waits too."""
 RESULT_TIMEOUT_S = 10.0
-"""How long a command that changes something waits for a reader of standard output that reads nothing."""
+"""How long a command that changes something waits for a reader of standard output that has stopped reading."""
 SHUTDOWN_TIMEOUT_S = 1.0
 """How long a watch waits for its reader before it exits."""
 _CHUNK = select.PIPE_BUF

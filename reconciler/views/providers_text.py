@@ -41,7 +41,7 @@ class AccountLine:
     is_working: bool | None
     """None if the account was not checked."""
     ceiling: float | None = None
-    """The most requests per second that its document allows. None: the rate adapts to the provider."""
+    """The maximum request rate that its document sets, per second; None if it does not set one."""
 
 
 @dataclass(frozen=True, slots=True)
