@@ -55,7 +55,7 @@ def _health_problem(url: str) -> str | None:
             return None
     except urllib.error.HTTPError as error:
         with error:
-            return error.read(1024).decode(errors="replace") or f"{url} answered HTTP {error.code}"
+            return error.read(1024).decode(errors="replace") or f"{url} returned HTTP {error.code}"
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        return f"no answer from {url}: {reason}"
+        return f"no response from {url}: {reason}"

@@ -263,7 +263,7 @@ PUBLISHING: tuple[Decorator[Any], ...] = (
     click.option("--commit", cls=Shared, is_flag=True, help="Commit statuses to the checked-out branch."),
     click.option("--push", cls=Shared, is_flag=True, help="Push statuses, and each intent before its request is sent."),
     click.option(
-        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on this branch, which has nothing else."
+        "--status-branch", cls=Shared, metavar="NAME", help="Publish statuses on a separate branch with this name."
     ),
     click.option("--remote", cls=Shared, default="origin", show_default=True, help="Remote to push to."),
     *AUTHOR,

@@ -87,4 +87,4 @@ def _source(target: ResolvedAccount | None) -> str:
         target.type.has_whole_key and os.environ.get(target.type.key_variable or "")
     ):
         return "the vendor's own library"
-    return f"variable {target.type.key_variable}" if target.type.key_variable else "needs none"
+    return f"variable {target.type.key_variable}" if target.type.key_variable else "not needed"

@@ -27,7 +27,7 @@ CLOUDS: Mapping[str, str] = {"cn": "login.chinacloudapi.cn", "us": "login.micros
 """The login hosts of the national clouds, by top-level domain (azure-identity `_constants.py`)."""
 MARGIN_S = 300
 """How long before its expiry a token is renewed, in seconds."""
-HINT = "set AZURE_CLIENT_ID and its companions, run `az login`, or name a key under credentials"
+HINT = "set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET, run `az login`, or name a key under credentials"
 _CODE = re.compile(r"AADSTS\d{4,9}")
 """Entra's error code, which only the message contains: learn.microsoft.com/entra/identity-platform."""
 

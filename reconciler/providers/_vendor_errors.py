@@ -25,9 +25,9 @@ class Cause(Enum):
     REFUSED = "the service that issues them refused the request"
     EXPIRED = "they, or the login that they come from, have expired"
     PERSON = "they require a code or a browser login, which reconcile does not support"
-    PROGRAM = "the program that prints them failed, or printed something else"
+    PROGRAM = "the program that prints them failed, or its output is invalid"
     BROKEN = "the settings that they come from are incomplete or invalid"
-    MISSING = "there are none on this machine"
+    MISSING = "none were found on this machine"
 
 
 def _table(causes: Mapping[Cause, str]) -> Mapping[str, Cause]:

@@ -136,7 +136,7 @@ def _types(types: Sequence[TypeLine], width: int) -> Text:
         Column("PROVEN BY", [Text("its phase" if can.confirms else "an end time") for _, can in usable]),
         Column("PAUSE", [Text(_yes(is_so=can.can_pause)) for _, can in usable]),
         Column("EVENTS", [Text(_yes(is_so=can.can_list_events)) for _, can in usable]),
-        Column("USUAL CREDENTIAL", [styled(each.variable or NO_VALUE) for each, _ in usable]),
+        Column("DEFAULT CREDENTIAL", [styled(each.variable or NO_VALUE) for each, _ in usable]),
         Column("ENDS", [styled(can.ends_on or NO_VALUE) for _, can in usable], fold_at=24),
     ]
     return table(columns, width, drop=("ENDS", "PROVEN BY", "EVENTS"))
@@ -160,7 +160,7 @@ def _capability_sections(types: Sequence[TypeLine]) -> list[RenderableType]:
         section(each.name, listing([(Text(capability), styled(value)) for capability, value in facts.items()]))
         for each in types
         if each.capabilities is not None
-        for facts in [{**capabilities_text(each.capabilities), "usual credential": each.variable or "needs none"}]
+        for facts in [{**capabilities_text(each.capabilities), "default credential": each.variable or "not needed"}]
     ]
 
 

@@ -105,7 +105,7 @@ def test_a_running_watch_is_healthy_ready_and_has_metrics(checkout: Checkout, sa
     assert 'ready="True"' in metrics[1]
     assert (verb.code, verb.err) == (0, "")
     assert gone.code == 1
-    assert gone.err.startswith(f"reconcile: no answer from {address}/healthz: ")
+    assert gone.err.startswith(f"reconcile: no response from {address}/healthz: ")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  it is only asked

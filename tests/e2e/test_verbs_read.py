@@ -131,7 +131,7 @@ def test_providers_shows_each_credential_source_and_checks_each_account(workspac
     told = workspace.run("providers", "--check")
 
     assert told.code == 78
-    assert "demo      Works           needs none" in told.out
+    assert "demo      Works           not needed" in told.out
     assert "hosted    HostNotTrusted" in told.out
     assert "hosted  OPENAI_API_KEY is not bound to elsewhere.example" in told.out
 
@@ -143,7 +143,7 @@ def test_providers_without_check_sends_no_request(workspace: Workspace) -> None:
     told = workspace.run("providers")
 
     assert told.code == 0
-    assert "demo      NotChecked  needs none" in told.out
+    assert "demo      NotChecked  not needed" in told.out
 
 
 def test_providers_as_json_contains_every_type_and_account(workspace: Workspace) -> None:
