@@ -57,8 +57,8 @@ class Bounds:
         return found
 
     def _silent(self, heard: float) -> str:
-        waited = f"no answer within {self.clock.monotonic() - heard:.0f} s"
-        return f"{waited}, then {self.cut_by} ran out" if self.until < heard + self.silence_s else waited
+        waited = f"no response within {self.clock.monotonic() - heard:.0f} s"
+        return f"{waited}, then {self.cut_by} expired" if self.until < heard + self.silence_s else waited
 
 
 @dataclass(frozen=True, slots=True)

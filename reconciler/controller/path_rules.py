@@ -61,8 +61,10 @@ class PathRules:
         if rulings is not None:
             globs = tuple(glob for each in rulings if each.host in {None, scope.host} for glob in each.globs)
             if not matches_any(file, globs):
-                whose = f"only for files that match {', '.join(globs)}" if globs else "for no file"
-                return f"provider {quoted(provider)} uses {scope}, which the operator's file allows {whose}"
+                only = (
+                    f"allows only for files that match {', '.join(globs)}" if globs else "does not allow for any file"
+                )
+                return f"provider {quoted(provider)} uses {scope}, which the operator's file {only}"
         for each in self._by_scope.get(scope, ()):
             if (each.name == provider or rulings is None) and not matches_any(file, each.globs):
                 return _objection_text(provider, account, scope, each)

@@ -77,7 +77,7 @@ def complaints(stored: StoredStatuses, policy: OperatorPolicy) -> Iterator[str]:
             held = "no first request is sent for any job, and nothing there is overwritten"
         else:
             held = f"no change is requested for the job of {_name(each)}, and the file is not overwritten"
-        yield f"{place} cannot be read: {each.why}; until it can be, {held}. To fix it, {each.remedy}"
+        yield f"{place} cannot be read: {each.why}; until it can be read, {held}. To fix it, {each.remedy}"
 
 
 def _name(unread: Unread) -> str:

@@ -85,7 +85,7 @@ class Observers:
             if id(observer) not in self._failed:
                 self._failed.add(id(observer))
                 with suppress(Exception):
-                    self.warn(f"an observer of the watch failed, and is still called: {error_location(error)}")
+                    self.warn(f"a part of the monitoring failed, but the watch continues: {error_location(error)}")
 
 
 @asynccontextmanager

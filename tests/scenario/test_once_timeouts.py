@@ -86,7 +86,7 @@ def test_an_account_that_never_responds_is_abandoned_after_the_timeout(tmp_path:
 
     assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED}
     assert [(each.clock, len(each.names)) for each in report.expired] == [(ExpiredClock.TIMEOUT, 3)]
-    assert [each.unobserved and each.unobserved.message for each in report.accounts] == ["no answer within 20 s"]
+    assert [each.unobserved and each.unobserved.message for each in report.accounts] == ["no response within 20 s"]
     assert took_s <= 20.1
 
 
@@ -149,6 +149,6 @@ def test_an_observation_that_hangs_is_aborted_when_wait_runs_out(tmp_path: Path)
 
     assert report.exit_codes == {ExitCode.PROVIDER_UNOBSERVED, ExitCode.TIMED_OUT}
     assert [each.unobserved and each.unobserved.message for each in report.accounts] == [
-        "no answer within 9 s, then --wait ran out"
+        "no response within 9 s, then --wait expired"
     ]
     assert took_s <= 10.1

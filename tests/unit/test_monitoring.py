@@ -27,7 +27,9 @@ def test_an_observer_that_raises_is_reported_once_and_the_next_one_is_still_call
 
     assert told == [RESULT, RESULT]
     (complaint,) = complaints
-    assert complaint.startswith("an observer of the watch failed, and is still called: ValueError in test_monitoring")
+    assert complaint.startswith(
+        "a part of the monitoring failed, but the watch continues: ValueError in test_monitoring"
+    )
     assert "secret words" not in complaint
 
 

@@ -49,7 +49,7 @@ def test_an_observation_fails_once_the_account_was_silent_for_too_long(question:
         account = an_account()
         account.takes_s = {"ftjob-abc123": 11.0, "page 1": 11.0}
         reader = await opened(account)
-        with pytest.raises(TransientError, match=r"^no answer within 10 s$") as raised:
+        with pytest.raises(TransientError, match=r"^no response within 10 s$") as raised:
             await (reader.get_job(REF) if question == "get" else reader.list_page(ListQuery(20), None))
 
         assert raised.value.delivered is Delivered.NO
@@ -96,7 +96,7 @@ def test_an_observation_ends_when_the_time_of_the_run_expires() -> None:
         account = an_account()
         account.takes_s = {"ftjob-abc123": 60.0}
         reader = await opened(account, until=4.0, cut_by=ExpiredClock.WAIT)
-        with pytest.raises(TransientError, match=r"^no answer within 4 s, then --wait ran out$"):
+        with pytest.raises(TransientError, match=r"^no response within 4 s, then --wait expired$"):
             await reader.get_job(REF)
 
         assert now() == pytest.approx(4.0)
@@ -128,7 +128,7 @@ class Sleepy(OpenAccounts):
 def test_an_account_that_takes_too_long_to_open_fails_with_a_timeout() -> None:
     async def main() -> None:
         accounts = BoundedAccounts(Sleepy({ACCOUNT: an_account()}), Bounds(VirtualClock(), 10.0))
-        with pytest.raises(TransientError, match="no answer within 10 s"):
+        with pytest.raises(TransientError, match="no response within 10 s"):
             await accounts.open(a_target())
 
     in_virtual_time(main)

@@ -119,6 +119,6 @@ def test_an_operator_rule_limits_a_credential_to_the_named_hosts() -> None:
     assert objection("a/x.yaml", "openai", here, there, other) is None
     assert objection("b/x.yaml", "openai", here, there, other) is not None
     assert objection("b/x.yaml", "openai", there) == (
-        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file allows for no file"
+        "provider 'openai' uses api.openai.com:443 with KEY, which the operator's file does not allow for any file"
     )
     assert objection("c/x.yaml", "openai", other) is None

@@ -171,7 +171,7 @@ def test_a_silent_account_is_given_up_when_the_timeout_expires() -> None:
     unobserved = only(report).unobserved
 
     assert unobserved is not None
-    assert unobserved.message.startswith("no answer within 20 s")
+    assert unobserved.message.startswith("no response within 20 s")
     assert once.took_s == pytest.approx(20.0)
 
 

@@ -135,9 +135,9 @@ def test_an_unobserved_account_is_reported_once_for_all_its_jobs() -> None:
 
 def test_an_unobserved_job_of_an_observed_account_is_reported_by_name() -> None:
     answered = AccountReport(name="openai", account=OPENAI, jobs=1, requests=1)
-    text = text_of(a_row("lost", unobserved="no answer within 45 s"), accounts=(answered,))
+    text = text_of(a_row("lost", unobserved="no response within 45 s"), accounts=(answered,))
 
-    assert "lost  CannotObserveProvider  could not observe: no answer within 45 s" in text
+    assert "lost  CannotObserveProvider  could not observe: no response within 45 s" in text
 
 
 def test_a_plan_lists_the_first_twenty_stalled_jobs_and_the_number_of_the_others() -> None:
