@@ -30,7 +30,7 @@ class Checked:
 
 
 async def check(snapshot: Snapshot, runtime: Runtime, *, is_asked: bool) -> tuple[Checked, ...]:
-    """Return the result for each provider name in the documents. With `is_asked`, each account is sent one request."""
+    """Return the result for each provider name in the documents. If `is_asked`, send one request to each account."""
     targets = accounts_by_name(snapshot, runtime.policy)
     return tuple(await asyncio.gather(*(_check(name, to, runtime, is_asked=is_asked) for name, to in targets.items())))
 

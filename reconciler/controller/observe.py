@@ -220,10 +220,7 @@ class _ObservationRun:
         return Observations(self.by_job, unobserved, frozenset(self.by_row), left)
 
     async def _weigh_absences(self, absent: frozenset[str], capabilities: Capabilities) -> Doubt | None:
-        """Return which absences are doubted and why; None if all are believed.
-
-        Without a witness, look for one on the first page of the list.
-        """
+        """Return which absences are doubted, or None. If a witness is missing, look for one on the first page."""
         shown = {ref.id for ref, seen in self.by_job.items() if isinstance(seen, Observed) and seen.job is not None}
         has_witness = self.goal.has_witness or bool(shown or self.listing.rows)
         not_retrieved = [ref.id for ref in self.not_retrieved]
@@ -266,7 +263,7 @@ class _ObservationRun:
         return failures[0] if is_passing or not self.goal.is_part else None
 
     async def _first_rows(self, capabilities: Capabilities) -> dict[str, ObservedJob]:
-        """Return the wanted and previously seen jobs on the first page of the list, by id; none if it fails."""
+        """Return the wanted and previously seen jobs on the list's first page, by id; empty if the request fails."""
         known = {*self.goal.before.phases, *(ref.id for ref in self.goal.refs)}
         try:
             page = await self.reader.list_page(ListQuery(capabilities.page_size_max), None)

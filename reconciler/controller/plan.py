@@ -49,7 +49,7 @@ class JobPlan:
 
     @property
     def finish_at(self) -> datetime | None:
-        """The provider's estimate of when the job will finish, or None."""
+        """The provider's estimate of when the job will finish; None if it does not give one."""
         return estimated_finish(Observed(self.seen))
 
     @property

@@ -65,7 +65,7 @@ class Paths:
     audit: Path | None = None
     """The audit log, which records every change request; None if only the receipts record them."""
     operator: Path | None = None
-    """The operator's file; None if there is none."""
+    """The path of the operator's file; None if the run does not use one."""
     remote: GitRemote | None = None
     """The remote branch of the specs. If it is given, `specs` is the path of the directory in its tree."""
 

@@ -127,7 +127,8 @@ def _settle_outcome(
 def _is_audited(answer: RequestOutcome, preflight: _PreflightCheck) -> bool:
     """Return whether the outcome belongs in the audit log, which has a line for each request that was sent.
 
-    A plugin may send requests without the throttle, so only an outcome that says so is believed to be unsent.
+    A plugin may send requests without calling the throttle and its check. Therefore, the request counts as sent unless
+    its outcome is `NOT_DELIVERED`.
     """
     return preflight.has_let_through or answer.progress is not Progress.NOT_DELIVERED
 

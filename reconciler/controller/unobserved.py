@@ -30,7 +30,7 @@ class MissedJob:
     """How many observations in a row failed."""
     unobserved: Unobserved
     is_by_account: bool
-    """Whether the failure of the whole account is the cause."""
+    """Whether the job failed because the whole account failed."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The running account workers. Each runs in its own task, so that a worker that hangs does not delay the others.
 
 Rules: while a worker runs, and until a pass has collected its outcome, nothing else uses its account or writes the
-statuses of its jobs. Cancelling a pass ends every worker.
+statuses of its jobs. If a pass is cancelled, every worker is cancelled.
 
 A worker cannot hang forever: each exchange with a provider has a deadline (`Deadlines` in `transport.py`), and a stop
 cancels the workers after the grace period of the watch. `health.py` reports a worker that takes too long.

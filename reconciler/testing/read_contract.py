@@ -95,7 +95,7 @@ class ReadContract(ContractPart):
         assert first == second
 
     def test_an_empty_page_with_a_next_page_does_not_end_the_list(self, stage: Stage) -> None:
-        """Some providers filter after paging. For others, such a list is incomplete, and may be an error."""
+        """Some providers filter the rows after paging. An adapter for another provider may raise an error instead."""
         break_or_skip(stage, Fault.EMPTY_PAGE)
         try:
             page = call(stage, lambda controller: controller.list_page(PAGE, None))
@@ -163,7 +163,7 @@ class ReadContract(ContractPart):
         assert job is None
 
     def test_the_newest_events_come_first(self, stage: Stage) -> None:
-        """This test is for adapters with `can_list_events`."""
+        """The test is skipped for adapters without `can_list_events`."""
         skip_unless(can=stage.capabilities.can_list_events)
         events = call(stage, lambda controller: _with_events(controller).list_events(stage.job_in(Phase.SUCCEEDED), 2))
         moments = [event.at for event in events if event.at is not None]
@@ -173,7 +173,7 @@ class ReadContract(ContractPart):
         assert moments == sorted(moments, reverse=True)
 
     def test_the_newest_checkpoints_come_first(self, stage: Stage) -> None:
-        """This test is for adapters with `can_list_checkpoints`."""
+        """The test is skipped for adapters without `can_list_checkpoints`."""
         skip_unless(can=stage.capabilities.can_list_checkpoints)
         ref = stage.job_in(Phase.SUCCEEDED)
         found = call(stage, lambda controller: _with_checkpoints(controller).list_checkpoints(ref, 2))

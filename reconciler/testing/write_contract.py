@@ -24,7 +24,7 @@ from reconciler.testing.harness import ACCEPTED, Fault, Stage
 
 
 class WriteContract(ContractPart):
-    """A change request has its effect and no other, and the result shows whether the provider accepted it."""
+    """A change request has only the requested effect, and its result shows whether the provider accepted it."""
 
     @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.RUNNING, Phase.PAUSED])
     def test_a_cancel_stops_an_unfinished_job_and_no_other(self, stage: Stage, phase: Phase) -> None:
@@ -100,7 +100,7 @@ class WriteContract(ContractPart):
         assert retrieved(stage, ref).phase is Phase.RUNNING
 
     def test_a_running_job_can_be_paused_and_resumed(self, stage: Stage) -> None:
-        """This test is for adapters with `can_pause`."""
+        """The test is skipped for adapters without `can_pause`."""
         skip_unless(can=stage.capabilities.can_pause)
         ref = stage.job_in(Phase.RUNNING)
 

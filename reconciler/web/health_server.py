@@ -33,7 +33,13 @@ _GRACE_S = 1
 def create_app(
     watch_status: Callable[[], WatchStatus], monotonic: Callable[[], float], metrics: Callable[[], tuple[bytes, str]]
 ) -> Starlette:
-    """Return the application. `metrics` is a function that returns the text of a scrape and its content type."""
+    """Return the application, with the paths `/healthz`, `/readyz` and `/metrics`.
+
+    Args:
+        watch_status: returns the current status of the watch.
+        monotonic: returns the current time, in monotonic seconds.
+        metrics: returns the text of a scrape and its content type.
+    """
 
     def report(problems: tuple[str, ...]) -> Response:
         text = KNOWN_SECRETS.redact("\n".join(problems or ("ok",)) + "\n")

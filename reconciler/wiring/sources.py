@@ -160,7 +160,10 @@ def change_notifier(specs: SpecSource, paths: Paths) -> AbstractAsyncContextMana
 
 
 def published_paths(paths: Paths, publishing: Publishing, state_dir: Path) -> Paths:
-    """Return the paths. With a status branch or a remote, the default status directory is in the state directory."""
+    """Return the paths of a run that publishes statuses.
+
+    With a status branch or a remote, the default status directory is below the state directory.
+    """
     is_separate = publishing.status_branch is not None or paths.remote is not None
     if not is_separate or paths.status_dir is not None:
         return paths

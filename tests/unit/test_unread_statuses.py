@@ -100,5 +100,6 @@ def test_the_message_for_an_unread_status_names_what_is_blocked_and_how_to_fix_i
     (said,) = complaints(stored(unread), Operator())
 
     assert said == (
-        f"specs/status/{unread.path} cannot be read: {unread.why}; until it can be read, {held}. To fix it, {unread.remedy}"
+        f"specs/status/{unread.path} cannot be read: {unread.why}; until it can be read, {held}. "
+        f"To fix it, {unread.remedy}"
     )
