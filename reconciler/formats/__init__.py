@@ -1,1 +1,1 @@
-"""Parsers and writers of the file formats: YAML, specs, statuses, pinned plans. Pure."""
+"""Parsers and writers for the file formats: YAML, specs, statuses, pinned plans. Pure."""

@@ -15,12 +15,12 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Encodings by their byte order mark. The mark of UTF-32 starts with that of UTF-16, so UTF-32 comes first."""
+"""Encodings by byte order mark. UTF-32 comes first, because its little-endian mark starts with that of UTF-16."""
 _IDENT = re.compile(rb"\$Id: [0-9a-f]{40,64} \$")
 
 
 def as_committed(data: bytes) -> bytes:
-    """Return a text file's bytes as Git stores them: UTF-8, line feeds, and `$Id$` not expanded.
+    """Return a text file's bytes as Git stores them: in UTF-8, with line feeds, and with `$Id$` not expanded.
 
     If the file has a byte order mark but cannot be decoded, return its bytes unchanged.
     """

@@ -28,7 +28,7 @@ class DocumentCheck:
     Args:
         raw: the document.
         shown: the path of its file, as the user would type it.
-        kinds: the allowed kinds, with their models.
+        kinds: the models of the allowed kinds, by kind.
     """
 
     raw: RawDocument
@@ -43,7 +43,7 @@ class DocumentCheck:
         return found
 
     def check_header(self, value: Mapping[str, Any]) -> list[Diagnostic]:
-        """Return the errors in `apiVersion` and `kind`. `validated` ignores these keys, so no error is repeated."""
+        """Return the errors in `apiVersion` and `kind`. `validated` does not check these keys again."""
         found = []
         version, kind = value.get("apiVersion"), value.get("kind")
         if is_too_new(value):
@@ -58,7 +58,7 @@ class DocumentCheck:
         return found
 
     def validated(self, kind: str, value: Mapping[str, Any]) -> tuple[BaseModel | None, list[Diagnostic]]:
-        """Validate a mapping as a document of a kind. Return the document, or None and the errors."""
+        """Validate a mapping against the model of a kind. Return the document and no errors, or None and the errors."""
         model = self.kinds[kind]
         try:
             completed = {**value, "apiVersion": API_VERSION, "kind": kind}
@@ -70,7 +70,7 @@ class DocumentCheck:
     def diagnostic(
         self, path: Path, message: str, suggestion: str | None = None, *, line: int | None = None
     ) -> Diagnostic:
-        """Return a diagnostic at the line of a path, or at the line of the nearest enclosing value that exists."""
+        """Return a diagnostic for a path, at `line`, or else at the line of the value or the nearest enclosing one."""
         path = path[:2] if path[:2] == CREDENTIALS else path  # a key below it may be a misplaced secret
         around = (path[:length] for length in range(len(path), 0, -1))
         found = next((self.raw.lines[each] for each in around if each in self.raw.lines), self.raw.line)
@@ -79,7 +79,7 @@ class DocumentCheck:
         )
 
     def _without_merged(self, errors: Iterable[FieldError]) -> Iterator[FieldError]:
-        """Yield the errors, except missing fields that a merge key may have set. The merge key is reported instead."""
+        """Yield the errors, except for missing fields that a merge key may set, because the merge key is reported."""
         merged = {each.path[:-1] for each in self.raw.problems if each.path[-1:] == (MERGE,)}
         return (each for each in errors if not (each.is_absence and each.path[:-1] in merged))
 
@@ -91,7 +91,7 @@ class DocumentCheck:
 
 
 def is_too_new(value: Mapping[str, Any]) -> bool:
-    """Return whether a document has a later `apiVersion` than the one that this version reads."""
+    """Return whether a document's `apiVersion` is later than the one that this version of reconcile reads."""
     version = _OUR_VERSION.match(str(value.get("apiVersion")))
     return version is not None and int(version[1]) > 1
 

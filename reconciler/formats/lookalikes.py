@@ -1,8 +1,9 @@
 """Find files that look like specs but are not read because of their names. Pure.
 
 Rules: a file is reported if only the case of its suffix is wrong. A file with another suffix that is common for specs
-(`.json`, or `.yaml.txt`, which editors on Windows add) is reported only if it contains a document for reconcile.
-Templates, and backups that editors or merges create, are not reported, because their names are intended.
+(such as `.json`, or `.yaml.txt`, because editors on Windows add `.txt`) is reported only if it seems to contain a
+document for reconcile. Templates, and backups that editors or merges create, are not reported, because their names are
+intentional.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _MARK = b"jobs.reconciler/"
 
 
 def intended_name(path: str) -> str | None:
-    """Return the name under which a file would be read, or None if it is read already or does not look like a spec."""
+    """Return the name that a lookalike should have. None if the file is already read or does not look like a spec."""
     if path.endswith(SUFFIXES):
         return None
     name = PurePosixPath(path).name
@@ -35,5 +36,5 @@ def has_our_documents(data: bytes) -> bool:
 
 
 def rename_hint(name: str) -> str:
-    """Return the message for a file that would be read under another name."""
+    """Return the message for a file that is not read because of its name. `name` is the name that it should have."""
     return f"is not read, because its name does not end in .yaml or .yml: rename it to {name}"

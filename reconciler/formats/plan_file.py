@@ -1,7 +1,7 @@
 """Read and write a pinned plan as a JSON file.
 
-Rules: equal plans have equal bytes. A file that is incomplete, or that `render_plan` could not have written, is
-refused.
+Rules: equal plans are rendered to equal bytes. A file is refused if it is incomplete, or if its fields are not those
+that `render_plan` writes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def plan_digest(plan: PinnedPlan) -> str:
 
 
 def read_plan(path: Path) -> PinnedPlan:
-    """Return the plan in a file. Raises `PlanUnreadableError`."""
+    """Return the plan in a file. Raises `PlanUnreadableError` if the file is not a usable plan."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         if (tree["apiVersion"], tree["kind"]) != (API_VERSION, _KIND):

@@ -1,8 +1,8 @@
 """The fields of a status file, in the order in which they are written, each with the form of its value.
 
-The writer and the parser both read these records. A new field takes one row here and one attribute in the model. The
-key in the file is the attribute's name in camel case. The model decides the type of a value and whether a file may omit
-it: a field with a default may be missing.
+The writer and the parser both use these records. A new field needs one row here and one attribute in the model. The
+key in the file is the attribute's name in camel case. The type of a value is that of the attribute. A file may omit a
+field if the attribute has a default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reconciler.model.status import (
 
 
 class Form(Enum):
-    """How a value is written. If a value may be None, that is written as `null`."""
+    """The form in which a value is written. None is written as `null`."""
 
     WORD = auto()
     """A number, or a word from a fixed set that YAML reads as text."""
@@ -53,10 +53,10 @@ class Field:
     Args:
         name: the attribute of the model.
         form: how the value is written, or how each item of a list is written.
-        record: the fields of the value, or of each item of a list, if that is a record.
+        record: the fields of the value, or of each item of a list, or None if it is not a record.
         is_list: whether the value is a tuple, which is written as a list.
         is_left_out: whether the field is omitted while its value is the model's default.
-        constant: a value that is always written, and that the parser ignores.
+        constant: the value that is always written, or None. The parser ignores it.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Record:
     Args:
         model: the class.
         fields: one field for each attribute that is not in `elsewhere`, and the constants.
-        elsewhere: the attributes that are in another part of the file.
+        elsewhere: the attributes that are written in another part of the file.
     """
 
     model: type[Any]
@@ -88,11 +88,11 @@ class Record:
     elsewhere: tuple[str, ...] = ()
 
     def default(self, attribute: str) -> object:
-        """Return the default that the model gives to an attribute."""
+        """Return the default value of an attribute in the model."""
         return next(each.default for each in fields(self.model) if each.name == attribute)
 
     def field(self, attribute: str) -> Field:
-        """Return the field of an attribute. Raises `LookupError` if the record has none."""
+        """Return the field for an attribute. Raises `LookupError` if the record does not have one."""
         found = next((each for each in self.fields if each.name == attribute), None)
         if found is None:
             msg = f"the format of a status has no field for {self.model.__name__}.{attribute}"
@@ -102,7 +102,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCondition:
-    """Why an account cannot be observed, as a condition."""
+    """The condition that says why an account cannot be observed."""
 
     reason: Reason
     message: str
@@ -111,7 +111,7 @@ class ProviderCondition:
 
 @dataclass(frozen=True, slots=True)
 class ProviderTree:
-    """A `ProviderStatus` in the structure of its file, with a list of one condition."""
+    """A `ProviderStatus` in the structure of its file, whose list of conditions has one item."""
 
     account: str
     conditions: tuple[ProviderCondition, ...]
@@ -186,7 +186,7 @@ JOB_STATUS = Record(
     ),
     elsewhere=("name", "kind"),
 )
-"""The mapping `status` in the status file of a job. The name and the kind are above it in the file."""
+"""The mapping `status` in the status file of a job. The name and the kind are written above it."""
 
 PROVIDER_CONDITION = Record(
     ProviderCondition,

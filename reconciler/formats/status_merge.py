@@ -1,8 +1,8 @@
 """Three-way merge of one status, for two runs that published at the same time.
 
-Rules: no request is forgotten. Each receipt that either version contains is kept, and if both contain it, the one that
-records more progress. Everything else is taken from the published version, because the next observation corrects it,
-unless this run's version has the newer receipt.
+Rules: requests are not forgotten. Each receipt in either version is kept, up to the maximum number of receipts in a
+status. If both versions contain a receipt, the one that records more progress is kept. Everything else is taken from
+the version with the newer receipt, or from the published version if neither is newer. The next observation corrects it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from reconciler.model.status import RECEIPTS_MAX, JobStatus, Receipt, Remembered
 
 
 def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> bytes | None:
-    """Return the merged status file, or None if the file should not exist.
+    """Return the bytes of the merged status file, or None if the file should not exist.
 
     Args:
         before: the common ancestor, or None if there is none.
         ours: the version of this run.
-        theirs: the version that other runs have published since, or None if they published none.
+        theirs: the published version, which other runs may have changed, or None if there is none.
     """
     mine, published, known = _read(ours), _read(theirs), _read(before)
     if mine is None or mine.receipts == (known.receipts if known else ()):
@@ -38,7 +38,7 @@ def merge_statuses(before: bytes | None, ours: bytes, theirs: bytes | None) -> b
 
 
 def _new_attempts(mine: JobStatus, known: JobStatus | None) -> tuple[RememberedAttempt, ...]:
-    """Return the attempts of the receipts in `mine` that the common ancestor lacks."""
+    """Return an attempt for each receipt in `mine` that is not in the common ancestor."""
     before = {(each.requested_at, each.verb) for each in known.receipts} if known else set()
     account = mine.job.account if mine.job else ""
     new = [each for each in mine.receipts if (each.requested_at, each.verb) not in before]
@@ -62,7 +62,7 @@ def _progress(status: JobStatus) -> tuple[object, ...]:
 
 
 def _completeness(receipt: Receipt) -> tuple[object, ...]:
-    """Return a sort key for versions of one receipt, by the progress that they record."""
+    """Return a sort key that orders two versions of a receipt by the progress that they record."""
     return receipt.confirmed_at is not None, not receipt.is_open, receipt.accepted_at is not None, receipt.attempts
 
 

@@ -1,7 +1,7 @@
 """Translate pydantic's errors into messages for the author of a document.
 
-Rules: no message text of pydantic reaches a user. A value is shown shortened and without control characters. A value
-where a credential belongs is never shown.
+Rules: pydantic's own messages are not shown to users. Values are shown shortened and without control characters. A
+value in a place for a credential is never shown.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from reconciler.model.scalar import quoted
 
 ERRORS_MAX = 50
 LISTED_MAX = 5_000
-"""With more errors than this, only their number is reported. Formatting all of them takes far more memory than the
-document."""
+"""If a document has more errors than this, only their number is reported. Formatting them all would take far more
+memory than the document itself."""
 CREDENTIALS = ("spec", "credentials")
 _CREDENTIAL_MESSAGE = "must be {env: VARIABLE} or {file: PATH}: where the secret is, never the secret itself"
 _KEY_MARK = "[key]"  # pydantic's mark for the key of a mapping, not its value
@@ -52,11 +52,11 @@ MESSAGES = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
 }
-"""Messages by pydantic's error type. The rejected value is added to most of them."""
+"""Messages by pydantic's error type. Most of them are followed by the rejected value."""
 
 
 _ABOUT_SIZE = frozenset({"too_long", "too_short"})
-"""Errors about the number of items. The value, a list, is not added to their messages, because it would not help."""
+"""Error types about the number of items. Their messages are not followed by the value, because that would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,23 @@ class FieldError:
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that was probably meant, or None if none is similar. Case does not matter."""
+    """Return the candidate that is most similar to a word, ignoring case, or None if none is similar."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     found = difflib.get_close_matches(word[:80].lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the suggestion for the end of a diagnostic, or None if no candidate is similar."""
+    """Return the suggestion 'did you mean …?' for a diagnostic, or None if no candidate is similar."""
     meant = closest(word, candidates)
     return None if meant is None else f"did you mean {meant!r}?"
 
 
 def field_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[FieldError]:
-    """Yield each error once, at most `ERRORS_MAX` of them. `model` is the model that rejected the value."""
+    """Yield each distinct error, at most `ERRORS_MAX` in total. `model` is the model that rejected the value.
+
+    If there are more than `LISTED_MAX` errors, yield one error with their number instead.
+    """
     if error.error_count() > LISTED_MAX:
         yield FieldError((), f"has {error.error_count():,} errors: is this a spec?")
         return

@@ -1,9 +1,8 @@
 """Set one value in a YAML text and leave everything else as the author wrote it. Pure.
 
 Rules: the text is cut only at positions that the parser reports. Comments, quotes, line breaks, flow style and a byte
-order mark are preserved. The result is parsed again. If anything but the wanted value has changed, or the document has
-become invalid, the edit is refused with a message. A round-trip dumper is not used, because it would reformat the
-author's text.
+order mark are preserved. The result is parsed again. The edit is refused if anything but the wanted value has changed,
+or if there is a new error. A round-trip dumper is not used, because it would reformat the author's text.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from reconciler.formats.yaml_text import locate, parse
 from reconciler.model.kind import KINDS
 
 INSERT_AFTER = "desiredState"
-"""A new key is inserted below this one, or below the last key if it is missing."""
+"""A new key is inserted after this key. If the mapping does not have this key, it is inserted after the last one."""
 
 Value = str | bool | Mapping[str, str] | None
-"""A text; true or false; a mapping of texts, which is merged into an existing one; or None to remove the key."""
+"""A text, a boolean, or None to remove the key; or a mapping of texts, which is merged into an existing mapping."""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _PLAIN = re.compile(r"[A-Za-z][\w ./@+()-]*[\w.)]|[A-Za-z]|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -33,7 +32,7 @@ _NOT_TEXT_ELSEWHERE = frozenset({"true", "false", "yes", "no", "on", "off", "nul
 
 
 class YamlEditError(Exception):
-    """The edit cannot be made automatically. The message says why, and at which line if that is known."""
+    """The edit cannot be made automatically. The message says why, and at which line if the line is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,9 @@ class Edit:
 
 
 def set_value(data: bytes, edit: Edit) -> bytes:
-    """Return a file's bytes with one value set, added or removed, or the same bytes if the value is already there.
+    """Return a file's bytes with one value set, added or removed, or the same bytes if the edit would not change it.
 
-    Raises `YamlEditError`, and no other exception.
+    Raises `YamlEditError` if the edit cannot be made.
     """
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     try:
@@ -80,7 +79,11 @@ def set_value(data: bytes, edit: Edit) -> bytes:
 
 
 def scalar(text: str, style: str | None = None) -> str:
-    """Return a text as a YAML scalar: in the given quotes, without quotes if that is safe, or in double quotes."""
+    """Return a text as a YAML scalar.
+
+    Use the quotes of `style` if there are any and the text allows them. Otherwise use no quotes if that is safe, or
+    else double quotes.
+    """
     is_one_line = text.isprintable()
     if style == "'" and is_one_line:
         return "'" + text.replace("'", "''") + "'"
@@ -129,7 +132,7 @@ def _name(value: Mapping[str, Any]) -> object:
 
 def _with_value(document: Any, edit: Edit) -> tuple[Any, Any]:
     """Return a copy of the document with the edit, and the current value at its path."""
-    document = json.loads(json.dumps(document))  # a copy without shared values, which aliases create
+    document = json.loads(json.dumps(document))  # the copy does not share values, as a document with aliases does
     inner = document
     for key in edit.path[:-1]:
         inner = inner.get(key)
@@ -196,7 +199,10 @@ def _removed(text: str, nodes: Mapping[Path, Node], path: Path) -> str:
 
 
 def _line_end(text: str, position: int) -> tuple[int, str]:
-    """Return the end of the line that contains a position, and the line break that the text uses."""
+    """Return the end of the line that contains a position, and its line break.
+
+    If it is the last line and lacks a line break, return the first line break in the text, or a line feed.
+    """
     found = _BREAK.search(text, position)
     if found is not None:
         return found.start(), found[0]

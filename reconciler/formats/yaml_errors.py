@@ -1,4 +1,4 @@
-"""Translate messages of the YAML parser into messages that say what to do."""
+"""Translate the YAML parser's messages into messages that say what to do."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _MESSAGES = (
 
 
 def explain_error(problem: str, found: int | None, begun: int | None, lines: Sequence[str]) -> tuple[str, int | None]:
-    """Return the message for a parser error, and the line at which to report it. Lines count from 0.
+    """Return the message for a parser error, and the line at which to report it. Lines are numbered from 0.
 
     Args:
         problem: the parser's message.
-        found: the line where the parser noticed the error.
-        begun: the line where the value that it was reading begins.
+        found: the line at which the parser noticed the error, or None if it is unknown.
+        begun: the line at which the value that it was reading begins, or None if it is unknown.
         lines: the lines of the text.
     """
-    # The parser notices an open quote at the end of the file. The beginning of the quote is more useful.
+    # The parser notices an unclosed quote only at the end of the file. The line with the opening quote is more useful.
     at = begun if "end of stream" in problem and begun is not None else found
     if at is not None and at < len(lines) and _INDENTED_BY_TAB.match(lines[at]):
         return "YAML does not allow a tab here: indent with spaces", at

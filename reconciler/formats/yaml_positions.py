@@ -12,7 +12,7 @@ from typing import Any
 
 Path = tuple[str | int, ...]
 Members = dict[str, Any] | list[Any]
-"""The lines of a mapping's keys or a list's items: for each its line, or a list of its line and its own members."""
+"""The lines of a mapping's keys or a list's items. Each is a line, or a list of a line and the value's own members."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class Lines(Mapping[Path, int]):
     tree: Members
 
     def __getitem__(self, path: Path) -> int:
-        """Return the line of the value at a path. Raises `KeyError` if there is no such path."""
+        """Return the line of the key or item at a path. Raises `KeyError` if there is no such path."""
         node: Any = [None, self.tree]
         for step in path:
             members: Any = node[1] if isinstance(node, list) else ()
@@ -36,7 +36,7 @@ class Lines(Mapping[Path, int]):
         return int(line)
 
     def __iter__(self) -> Iterator[Path]:
-        """Yield each path, outer ones first."""
+        """Yield each path. The path of a value comes before those of its members."""
         yield from _paths((), self.tree)
 
     def __len__(self) -> int:
@@ -54,16 +54,16 @@ def _paths(above: Path, members: Members) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The position of a value in the text: its first character, and the one after its last.
+    """The position of a value in the text: its first character, and the character after its last one.
 
-    `style` is the style that the parser reports: `'`, `"`, `|` or `>`. It is None for a plain scalar and for
-    every value that is not a scalar.
+    `style` is the style that the parser reports: `'`, `"`, `|` or `>`. For a plain scalar, and for a value that is not
+    a scalar, it is None.
     """
 
     start: int
     end: int
     key: int
-    """The first character of the key or item."""
+    """The position of the first character of the key or item."""
     column: int
     is_scalar: bool
     is_flow: bool

@@ -1,11 +1,11 @@
-"""Parse YAML into dicts, lists and texts. A scalar stays the text that is in the file, and each value has a line.
+"""Parse YAML into dicts, lists and texts. A scalar is returned as the text in the file, and each value has a line.
 
 This is the only module that imports `yaml`. Rules:
 
-- No type is guessed from a scalar. Only a plain `null`, `~` or empty scalar is None.
+- The type of a scalar is not guessed. Only a plain `null`, `~` or empty scalar becomes None.
 - Aliases are followed, up to a limit. Merge keys and foreign tags are refused.
 - The memory for a text is proportional to its length, whatever it contains. Therefore lines are stored as a tree
-  instead of one path per node, and the number of repeated nodes and of errors is limited.
+  instead of one path per node, and the numbers of repeated nodes and of errors are limited.
 
 Implementation: documents are built from the parser's events instead of its nodes. That is twice as fast, and the
 composer in C overflows the stack on deep nesting.
@@ -49,9 +49,9 @@ _CONFLICT = re.compile(r"^<<<<<<<", re.MULTILINE)
 
 
 def parse(text: str) -> tuple[RawDocument, ...]:
-    """Return the documents in a text. An empty document has the value None.
+    """Return the documents in a text. The value of an empty document is None.
 
-    Raises `YamlUnreadableError` with a message for the user.
+    Raises `YamlUnreadableError`, with a message for the user, if the text is not YAML or exceeds a limit.
     """
     conflict = _CONFLICT.search(text)
     if conflict:
@@ -68,16 +68,16 @@ def parse(text: str) -> tuple[RawDocument, ...]:
 
 
 def locate(text: str, index: int, depth: int) -> dict[Path, Node]:
-    """Return the positions of the values of one document, for a text that `parse` accepts.
+    """Return the positions of the values in one document, for a text that `parse` accepts.
 
-    An alias has a position, but the values inside the value that it repeats have none.
+    The position of an alias is returned, but not those of the values inside the value that it repeats.
 
     Args:
         text: the text.
         index: the index of the document, in the order of `parse`.
-        depth: the longest path to return.
+        depth: the maximum length of a path.
 
-    Raises `YamlUnreadableError`.
+    Raises `YamlUnreadableError` if the positions cannot be determined safely.
     """
     try:
         events = yaml.parse(text, Loader=yaml.BaseLoader)  # its positions count characters; those of libyaml may not
@@ -129,7 +129,7 @@ class _NodeLocator:
         return self._nodes
 
     def _visit(self, event: Any, path: Path | None, key: Any) -> int:
-        """Record the value that begins with this event if a path is given, and return the position of its end."""
+        """Read the value that begins with this event, and return where it ends. Record it if a path is given."""
         is_alias, is_scalar = isinstance(event, AliasEvent), isinstance(event, ScalarEvent)
         end = _end(event) if is_alias or is_scalar else self._visit_members(event, path)
         if path is None:
@@ -149,7 +149,7 @@ class _NodeLocator:
         return end
 
     def _visit_members(self, event: Any, path: Path | None) -> int:
-        """Record the members of a collection, and return its end. A block collection ends with its last value."""
+        """Read the members of a collection, and return its end. A block collection ends where its last value ends."""
         inside = path if path is not None and len(path) < self._depth else None
         count, end = 0, _end(event)
         while not isinstance(inner := next(self._events), SequenceEndEvent | MappingEndEvent):
@@ -174,7 +174,7 @@ class _Builder:
         """The number of nodes so far. A node that an alias repeats is counted again."""
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._path: list[str | int | None] = []
-        """The path of the current value. None stands for a key that has not been read yet."""
+        """The path of the current value. None is the placeholder for a key that has not been read yet."""
         self._last_line = 0
         self._problems: list[YamlProblem] = []
 
@@ -266,7 +266,7 @@ class _Builder:
         return ""
 
     def _line(self, event: Event) -> int:
-        """Return the line of an event. All events on a line share one `int`, because a line may contain many events."""
+        """Return the line of an event. All events on a line share one `int`, to save memory if there are many."""
         line = _line(event)
         if line != self._last_line:
             self._last_line = line

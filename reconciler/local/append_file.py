@@ -1,8 +1,9 @@
-"""A file that lines are appended to for months, while `logrotate` or a person may move it away.
+"""A file that is appended to for months, while `logrotate` or a person may move it away.
 
-Rules: before each line, the file of that name is compared with the open one, as `logging.handlers.WatchedFileHandler`
-does. A file that was moved or deleted is created again. If a line was written only in part, because the disk is full,
-the next one starts on a new line. A pipe without a reader is an error and does not block.
+Rules: before each line, the file at the path is compared with the open file, as in
+`logging.handlers.WatchedFileHandler`. If the file was moved or deleted, it is recreated. If a line was written only in
+part, because the disk is full, the next line starts on a new line. A pipe without a reader is an error and does not
+block.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from reconciler.local.file_writer import open_to_append
 from reconciler.redaction import KNOWN_SECRETS
 
 _CANNOT_BE_SYNCED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EROFS})
-"""The errors with which `fsync` refuses a pipe or a terminal."""
+"""The errors that `fsync` reports for a pipe or a terminal."""
 
 
 class AppendFile:
-    """A file that is open for appending. The constructor opens it. Raises `OSError`."""
+    """A file that is open for appending. The constructor raises `OSError` if the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,11 +29,11 @@ class AppendFile:
         self._descriptor = self._open()
 
     def append(self, line: bytes, *, is_durable: bool) -> None:
-        """Append a line that ends in a newline, with known secrets redacted, in one write. Raises `OSError`.
+        """Append a line in one write, with known secrets redacted. Raises `OSError` if it cannot be written completely.
 
         Args:
-            line: the line.
-            is_durable: whether to return only once the line is on the disk.
+            line: the line, with its newline.
+            is_durable: whether to return only after the line is on the disk.
         """
         if self._was_moved():
             self.reopen()
@@ -47,13 +48,13 @@ class AppendFile:
             self._sync()
 
     def reopen(self) -> None:
-        """Open the file again by its path, and create it if it is missing. Raises `OSError`."""
+        """Open the file at the path again, and create it if it is missing. Raises `OSError` if it cannot be opened."""
         descriptor = self._open()
         self.close()
         self._descriptor, self._is_line_begun = descriptor, False
 
     def close(self) -> None:
-        """Close the file. An error is ignored, because every line was already written."""
+        """Close the file. Errors are ignored, because every line has already been written."""
         with suppress(OSError):
             os.close(self._descriptor)
 

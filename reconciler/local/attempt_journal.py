@@ -1,8 +1,8 @@
-"""The guard's memory in the state directory: first attempts, and which statuses existed after the last pass.
+"""The guard's records in the state directory: first attempts, and which statuses existed after the last pass.
 
-Rules: an attempt is on the disk before its request is sent. Each file is replaced in one step, and only if its content
-has changed. If the attempts cannot be read, that is an error. They are never assumed to be empty, because that would
-loosen the limits. Other users cannot write to the directory; `state_dir` checks that.
+Rules: an attempt is on the disk before its request is sent. Each file is replaced in one step. If the attempts cannot
+be read, that is an error. They are never assumed to be empty, because that would loosen the limits. Other users cannot
+write to the directory; `state_dir` checks that.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _FORMAT = "reconcile 1"
 
 
 class _UnreadableError(OSError):
-    """A file that this version did not write, or did not write completely."""
+    """A file was not written by this version of reconcile, or not completely."""
 
 
 class StateJournal:
-    """The `Journal` of a state directory.
+    """The `Journal` in a state directory.
 
     Args:
         directory: the state directory.
-        disk: the access to it.
-        tree: the name of the status tree. Records of the statuses in another tree are ignored.
+        disk: the disk that contains it.
+        tree: the name of the status tree. Records about another tree are ignored.
         now: the clock.
     """
 
@@ -50,12 +50,12 @@ class StateJournal:
         """Whether the file still contains attempts that were forgotten."""
 
     def since(self) -> datetime:
-        """Return when the journal was started. It contains no earlier attempts. Raises `OSError`."""
+        """Return when the journal was started. It lacks earlier attempts. Raises `OSError` if it cannot be read."""
         self.requested()
         return self._since or self._now().replace(microsecond=0)
 
     def requested(self) -> tuple[Requested, ...]:
-        """Return every first attempt that still counts or that proves an open receipt. Raises `OSError`."""
+        """Return every recorded first attempt. Raises `OSError` if the file cannot be read or is invalid."""
         if self._requested is None:
             lines = self._read(REQUESTS)
             self._since = self._parsed(REQUESTS, lambda row: parse_instant(row["since"]), lines[0]) if lines else None
@@ -63,7 +63,7 @@ class StateJournal:
         return self._requested
 
     def record(self, requested: Iterable[Requested], still: Iterable[Requested]) -> None:
-        """Record new attempts durably. Of the earlier attempts, keep only those in `still`. Raises `OSError`."""
+        """Replace the attempts on the disk with `still` and `requested`. Raises `OSError` if they cannot be written."""
         kept = (*still, *requested)
         self._write_requests(kept)
 
@@ -75,7 +75,10 @@ class StateJournal:
             self._is_stale = True
 
     def known(self) -> KnownStatuses:
-        """Return which statuses existed after the last pass, or none if the file is unusable. Raises `OSError`."""
+        """Return which statuses existed after the last pass, or none if the file is invalid.
+
+        Raises `OSError` if the file exists but cannot be read.
+        """
         if self._known is None:
             try:
                 self._known = self._read_known()
@@ -91,7 +94,7 @@ class StateJournal:
         return known
 
     def keep(self, known: KnownStatuses) -> None:
-        """Record which statuses exist after this pass. Raises `OSError`."""
+        """Record which statuses exist after this pass. Raises `OSError` if a file cannot be read or written."""
         if self._is_stale or self._since is None:
             self._write_requests(self.requested())
         if known != self._known:
@@ -106,7 +109,7 @@ class StateJournal:
         self._since, self._requested, self._is_stale = since, requested, False
 
     def _read(self, name: str) -> list[Any]:
-        """Return the rows of a file, or an empty list if there is no file. Raises `OSError`."""
+        """Return the rows of a file, or none if it is missing. Raises `OSError` if it is unreadable or invalid."""
         try:
             text = self._disk.read(self._directory / name).decode()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The system's clock. This is the only module that reads it."""
+"""The system clock. This is the only module that reads it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ class SystemClock:
     """The `Clock` of this machine."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC. It may jump, because the system's clock can be set."""
+        """Return the current time in UTC. It may jump, because the system clock can be set."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never decrease, from an arbitrary start."""
+        """Return the time of a monotonic clock, in seconds. Only differences are meaningful."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Return after this many seconds."""
+        """Return after the given number of seconds."""
         await asyncio.sleep(seconds)

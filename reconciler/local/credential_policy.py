@@ -1,15 +1,16 @@
-"""Decide which credential may be sent to which host. The operator decides that, never a spec.
+"""Check whether a credential may be sent to a host. The operator decides that, never a spec.
 
-Theory: the author of a Provider document chooses its base URL. Without a policy, one document could send the operator's
-key to any server. Therefore each credential is bound to hosts outside of the specs, and is sent to no other host.
+Theory: the author of a Provider document chooses its base URL. Without a policy, a document could send the operator's
+key to any server. Therefore credentials are bound to hosts in a place outside of the specs. A credential is sent only
+to the hosts that it is bound to.
 
 Rules:
 
-- A credential is identified as in a spec: by a variable, or by the path of a file. Paths are compared in
-  their canonical form (`canonical_file`).
+- A credential is identified as in a spec: by a variable, or by the path of a file. Paths are compared in their
+  canonical form (`canonical_file`).
 - If several tenants share a host, a binding can include the tenant's path.
-- A provider type that needs no secret may contact only its own hosts, unless the operator binds more.
-- No message repeats a URL's user, password or query.
+- A provider type that does not need a secret may contact only its own hosts, unless the operator binds it to more.
+- Messages do not repeat the user, password or query of a URL.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The target of a base URL. `host` is normalised, and an IPv6 address has no brackets."""
+    """The target of a base URL. `host` is normalised. An IPv6 address is stored without brackets."""
 
     scheme: str
     host: str
@@ -45,7 +46,7 @@ class Endpoint:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether requests to this endpoint stay on this machine."""
+        """Whether the host is `localhost` or a loopback address, so that requests stay on this machine."""
         address = _address(self.host)
         return self.host == "localhost" if address is None else address.is_loopback
 
@@ -63,7 +64,7 @@ class Binding:
     endpoint: Endpoint
     is_scheme_given: bool
     path: str = ""
-    """The base URL must be at or below this path, compared by whole segments. If it is empty, any path is allowed."""
+    """The path that the base URL's path must be equal to or below, by whole segments. If empty, any path is allowed."""
 
     def allows(self, credential: str, endpoint: Endpoint, path: str) -> bool:
         """Return whether the binding allows sending a credential to a path of an endpoint."""
@@ -71,23 +72,23 @@ class Binding:
             return False
         if self.is_scheme_given or endpoint.scheme == "https":
             return self.endpoint == endpoint
-        # `VAR=localhost` was parsed as https. For plain http on this machine it means the default port of http.
+        # `VAR=localhost` was parsed as https. For plain http on this machine, it means the default port of http.
         port = _PORTS["http"] if self.endpoint.port == _PORTS["https"] else self.endpoint.port
         return endpoint.is_loopback and (self.endpoint.host, port) == (endpoint.host, endpoint.port)
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The bindings of the operator, and the environment, which contains the vendors' variables."""
+    """The operator's bindings, and the environment, which contains the vendors' variables."""
 
     bindings: tuple[Binding, ...]
     environ: Mapping[str, str]
 
     @classmethod
     def read(cls, environ: Mapping[str, str], files: Mapping[str, str], from_config: Iterable[Binding] = ()) -> Self:
-        """Return the bindings of `RECONCILE_TRUST`, of each trust file (text by name), and of the operator's config.
+        """Return the bindings in `RECONCILE_TRUST`, in each trust file (text by name), and in the operator's config.
 
-        Raises `ValueError` with a message that names the variable, or the file and line.
+        Raises `ValueError` if a binding is invalid, with a message that names the variable, or the file and line.
         """
         words = re.split(r"[\s,]+", environ.get(VARIABLE, ""))
         stated = [*from_config, *(_binding(word, VARIABLE) for word in words if word)]
@@ -98,10 +99,10 @@ class Trust:
     def check(
         self, type_: ProviderType, options: BaseModel, source: CredentialSource | None, base_url: str
     ) -> NotBound | None:
-        """Return None if the credential may be sent to a base URL, else why not and what would allow it.
+        """Return None if a credential may be sent to a base URL. Otherwise return why not, and what would allow it.
 
-        If `source` is None, the spec names no credential, and the type's usual variable is checked. If the type needs
-        no secret, its own name is checked.
+        If `source` is None, the spec does not name a credential. Then the default variable of the provider type is
+        checked, or the name of the type if it does not need a secret.
         """
         credential = credential_name(type_, source)
         try:
@@ -131,11 +132,11 @@ class Trust:
         return _over_plain_http(credential, endpoint, path)
 
     def _built_in(self, type_: ProviderType, options: BaseModel) -> Iterator[Binding]:
-        """Yield the implicit bindings: to the vendor's own host, and to the URL in the vendor's variable."""
+        """Yield the implicit bindings of the default credential: the vendor's own URL, and that in its variable."""
         usual = credential_name(type_, None)
         given = next(filter(None, map(self.environ.get, type_.url_variables)), "")
         for url, path in ((type_.own_url(options) or "", ""), (given, _path_of(given))):
-            # An invalid URL binds nothing. Opening an account with it reports the error.
+            # An invalid URL is skipped. The error is reported when an account is opened with it.
             with suppress(ValueError):
                 yield Binding(usual, parse_endpoint(url), is_scheme_given=True, path=path)
 
@@ -146,7 +147,7 @@ def _over_plain_http(credential: str, endpoint: Endpoint, path: str) -> NotBound
 
 
 def normalise_base_url(text: str) -> str:
-    """Return the canonical form of a base URL: scheme and host in lower case, no default port, no slash at the end.
+    """Return the canonical form of a base URL: scheme and host in lower case, without a default port or a final slash.
 
     Raises `ValueError` with a message for the user if the text is not a valid base URL.
     """
@@ -194,9 +195,9 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def credential_name(type_: ProviderType, source: CredentialSource | None) -> str:
-    """Return the left side of a binding: the name by which an operator binds this credential.
+    """Return the name of a credential in a binding: its canonical file path, or its variable.
 
-    If the type needs no secret, that is the name of the type.
+    If `source` is None, return the type's default variable, or the name of the type if it does not need a secret.
     """
     if source is not None and source.file is not None:
         return canonical_file(source.file)
@@ -206,7 +207,7 @@ def credential_name(type_: ProviderType, source: CredentialSource | None) -> str
 
 
 def canonical_name(credential: str) -> str:
-    """Return the canonical name of a credential: a variable's name, or the canonical path of a file."""
+    """Return the canonical name of a credential: the name of a variable, or the canonical path of a file."""
     return canonical_file(credential) if "/" in credential else credential
 
 
@@ -230,14 +231,20 @@ def _binding(stated: str, place: str) -> Binding:
 
 
 def binding_of(credential: str, target: str) -> Binding:
-    """Return the binding of a credential to a target: `host`, `host:port` or `host/path`. Raises `ValueError`."""
+    """Return the binding of a credential to a target: `host`, `host:port`, `host/path` or a base URL.
+
+    Raises `ValueError` with a message for the user if the target is invalid.
+    """
     is_scheme_given = "://" in target
     url = target if is_scheme_given else f"https://{target}"
     return Binding(credential, parse_endpoint(url), is_scheme_given, _path_of(url))
 
 
 def normalise_host(text: str) -> str:
-    """Return a host with its port, as in an account. Raises `ValueError` with a message for the user."""
+    """Return a host with its port, as in an account name.
+
+    Raises `ValueError` with a message for the user if the host is invalid.
+    """
     endpoint = parse_endpoint(text if "://" in text else f"https://{text}")
     if _path_of(text if "://" in text else f"https://{text}"):
         msg = "a host must not have a path: write host or host:port"

@@ -1,7 +1,7 @@
-"""The sources of secrets. A secret is read again for each request, so that a rotated one is used at once.
+"""The sources of secrets. A secret is read again for each request, so that a rotated secret takes effect at once.
 
-Rules: no secret is cached here, and no message contains a secret or a part of it. To find out whether two credentials
-have the same secret, their marks are compared, which are meaningless outside this process.
+Rules: secrets are not cached here, and messages never contain a secret or a part of it. To determine whether two
+credentials have the same secret, their marks are compared, which are meaningless outside this process.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pathlib import Path
 from reconciler.errors import Kind, PermanentError
 
 SECRETS_DIR = Path("/run/secrets")
-"""The directory in which container platforms provide secrets. The operator may allow more directories."""
+"""The directory in which container platforms provide secrets. The operator may allow other directories too."""
 
 _FILE_MAX = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AWS_KEY_ID = re.compile(r"[A-Z0-9]{16,128}(?=:)")
-"""The key id before the secret, if AWS credentials are written as one text. The id alone identifies the account."""
+"""The key id in AWS credentials of the form `ID:SECRET`. The id alone identifies the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoCredentials:
-    """The credentials of an account that needs no secret."""
+    """The credentials of an account that does not need a secret."""
 
     async def token(self) -> str:
-        """Return an empty text, so that no authorisation is sent."""
+        """Return an empty text, so that requests are sent without authorisation."""
         return ""
 
 
@@ -43,7 +43,7 @@ class EnvCredentials:
     environ: Mapping[str, str]
 
     async def token(self) -> str:
-        """Return the secret. Raises `PermanentError(missing)` if it is not set or cannot be in a header."""
+        """Return the secret. Raises `PermanentError(missing)` if it is not set or cannot be sent in a header."""
         secret = self.environ.get(self.variable, "")
         if not secret:
             msg = f"{self.variable} is not set: set this environment variable to the provider's key"
@@ -55,14 +55,14 @@ def canonical_file(path: str) -> str:
     """Return the canonical path of a credential file, by which bindings are compared.
 
     Links to directories are resolved, so that `a/link/../key` leads to the same file as on the disk. If the file itself
-    is a link to a target below its own directory, its name is kept, because Kubernetes volumes consist of such links,
-    whose targets change. If it is a link to any other target, the path of the target is returned.
+    is a link to a target below its own directory, the name of the link is kept, because Kubernetes volumes consist of
+    such links, whose targets change. If it is a link to any other target, the path of the target is returned.
     """
     return _resolve(path)[0]
 
 
 def _resolve(path: str) -> tuple[str, str]:
-    """Return the canonical path of a file, and the path of its current target without any links."""
+    """Return the canonical path of a file, and the path of its current target with all links resolved."""
     directory, name = os.path.split(path)
     home, real = os.path.realpath(directory), os.path.realpath(path)
     is_at_home = name not in {"", ".", ".."} and real.startswith(f"{home.rstrip('/')}/")
@@ -74,10 +74,10 @@ class FileCredentials:
     """A secret in a file below `SECRETS_DIR`, or below a directory that the operator allows.
 
     Args:
-        path: the path as the spec names it.
+        path: the path as written in the spec.
         allowed_dirs: the directories that the operator allows.
-        name: the canonical path at the time when the binding was checked, or None if no binding was checked. If the
-            canonical path has changed since, the file is not read.
+        name: the canonical path when the binding was checked, or None if no binding was checked. If the canonical path
+            has changed since then, the file is not read.
     """
 
     path: Path
@@ -85,11 +85,14 @@ class FileCredentials:
     name: str | None = None
 
     async def token(self) -> str:
-        """Return the file's text without the line break at its end. Raises `PermanentError(missing)`."""
+        """Return the secret. Raises `PermanentError(missing)` if it cannot be read or cannot be sent in a header."""
         return _sendable(self.read(), str(self.path))
 
     def read(self) -> str:
-        """Return the file's text without the line break at its end. Raises `PermanentError(missing)`."""
+        """Return the file's text without its final line break.
+
+        Raises `PermanentError(missing)` if the file is empty, or may not or cannot be read.
+        """
         try:
             name, real = _resolve(str(self.path))
             target = Path(real).resolve(strict=True)
@@ -118,10 +121,10 @@ class FileCredentials:
 
 
 def _bytes_of(target: Path) -> bytes | None:
-    """Return the content of a file, or None if it is too long or not a regular file. Raises `OSError`.
+    """Return the content of a file, or None if it is too long or not a regular file. Raises `OSError` if it fails.
 
-    `target` must be a path without links. Each directory on the path is opened from its parent, so that a link that was
-    created meanwhile is an error.
+    `target` must be a path without links. Each directory on the path is opened relative to its parent, so that a link
+    that was created in the meantime raises an error.
     """
     directory = os.open(target.anchor, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -140,12 +143,12 @@ def _bytes_of(target: Path) -> bytes | None:
 
 
 def current_secret(name: str, environ: Mapping[str, str], allowed_dirs: tuple[Path, ...] = ()) -> str:
-    """Return the current secret of a credential, or an empty text if there is none or it may not be read.
+    """Return the current secret of a credential, or an empty text if it is not set or cannot be read.
 
     Args:
         name: the name of a variable, or the path of a file.
         environ: the environment variables.
-        allowed_dirs: directories where files may be read, in addition to `SECRETS_DIR`.
+        allowed_dirs: the directories in which files may be read, in addition to `SECRETS_DIR`.
     """
     if "/" not in name:
         return environ.get(name, "")
@@ -170,7 +173,7 @@ class SecretMarks:
 
 
 def _sendable(secret: str, place: str) -> str:
-    """Return the secret if it can be in a header. Raises `PermanentError(missing)`, which does not show the secret."""
+    """Return the secret. Raises `PermanentError(missing)`, without the secret, if it cannot be sent in a header."""
     if not secret.isascii() or not secret.isprintable() or " " in secret:
         msg = f"the secret in {place} contains a blank, a line break or another character that no key has: check it"
         raise PermanentError(msg, kind=Kind.MISSING)

@@ -1,10 +1,10 @@
-"""The real disk, restricted to one root directory.
+"""The local disk, restricted to one root directory.
 
 Rules: a symbolic link is followed only if its target is inside the root. A Kubernetes volume consists of links
 (`bots.yaml -> ..data/bots.yaml -> ..2026_11_23/bots.yaml`), so they must be followed. But a repository must not make
 this process read or write elsewhere. Therefore a link that leads out of the root is listed as neither a file nor a
-directory, and nothing is read or written through it. Inside a linked directory, further links to directories are not
-followed, which prevents loops. In a tree that only reconcile writes to, no link is followed.
+directory, and it is not used for reading or writing. Inside a linked directory, further links to directories are not
+followed, which prevents loops. In a tree that only reconcile writes to, links are never followed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class LocalDisk:
 
     Args:
         root: the directory.
-        follows_links: whether links within the root are followed. Otherwise a link is neither a file nor a directory.
-        read_max_bytes: the largest file that is read.
-        makes_root: whether a write creates a missing root. Otherwise such a write fails.
+        follows_links: whether links within the root are followed. If not, a link is neither a file nor a directory.
+        read_max_bytes: the maximum size of a file that is read.
+        makes_root: whether a write creates the root if it is missing. If not, such a write fails.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class LocalDisk:
         self._read_max_bytes = read_max_bytes
         self._makes_root = makes_root
         self._listed: set[Path] = set()
-        """The directories that were inside the root when `list` last read them."""
+        """The directories that `list` has read successfully, and that were therefore inside the root."""
 
     def read(self, path: Path) -> bytes:
-        """Return a regular file's bytes. Raises OSError, also for a pipe, a device, and a file that is too large."""
+        """Return the bytes of a regular file. Raises `OSError` if it is unreadable, too large, or of another type."""
         if path.parent not in self._listed:  # resolving it again for each of 10,000 files would take a second
             self.resolved(path.parent)
         try:
@@ -64,7 +64,7 @@ class LocalDisk:
             return file.read()
 
     def list(self, path: Path) -> list[Entry]:
-        """Return the entries of a directory, sorted by name. Raises OSError."""
+        """Return the entries of a directory, sorted by name. Raises `OSError` if it cannot be read."""
         self._listed.discard(path)
         here = self.resolved(path)
         self._listed.add(path)
@@ -74,7 +74,10 @@ class LocalDisk:
         return sorted(found, key=lambda entry: entry.name)
 
     def write_beside(self, target: Path, data: bytes) -> Path:
-        """Write bytes to a new file in the directory of `target`, which is created if needed. Return the new file."""
+        """Write bytes to a new file in the directory of `target`, and return its path. Create the directory if needed.
+
+        Raises `OSError` if the file cannot be written.
+        """
         parent = self.resolved(target.parent)
         if not (self._makes_root or self._root.is_dir()):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
@@ -82,20 +85,23 @@ class LocalDisk:
         return target.with_name(write_beside(target, data, 0o644, directory=parent).name)
 
     def sync(self, path: Path) -> None:
-        """Make a file's bytes durable."""
+        """Make a file's bytes durable. Raises `OSError` if that fails."""
         sync(path, os.O_NOFOLLOW)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Put a file in the place of another in one step. A link in its place is replaced, not followed."""
+        """Move a file to the path `target` in one step. If `target` is a link, the link is replaced, not followed.
+
+        Raises `OSError` if the file cannot be moved.
+        """
         with errors_naming(target):
             source.rename(self.resolved(target.parent) / target.name)
 
     def sync_dir(self, path: Path) -> None:
-        """Make a directory's entries durable."""
+        """Make a directory's entries durable. Raises `OSError` if that fails."""
         sync(path, os.O_DIRECTORY)
 
     def remove(self, path: Path) -> None:
-        """Remove a file or a link. Does nothing if there is none."""
+        """Remove a file or a link, if it exists. Raises `OSError` if it cannot be removed."""
         (self.resolved(path.parent) / path.name).unlink(missing_ok=True)
 
     @property
@@ -103,7 +109,7 @@ class LocalDisk:
         return self._root.resolve()
 
     def resolved(self, path: Path) -> Path:
-        """Return the target of a path, which is inside the root. Raises OSError if it is outside."""
+        """Return a path with links resolved. Raises `OSError` if it is outside the root or a link is not allowed."""
         try:
             real = path.resolve()
         except RuntimeError:  # how pathlib reports a loop before Python 3.13
@@ -138,7 +144,7 @@ class LocalDisk:
 
 
 def _stamp(path: os.DirEntry[str] | Path) -> tuple[int, ...] | None:
-    """Return a stamp that changes with the file's bytes, within the resolution of the clock, or None if it is gone."""
+    """Return a stamp that changes with the file's bytes, within the clock's resolution. None if there is no file."""
     try:
         facts = path.stat(follow_symlinks=False)
     except OSError:

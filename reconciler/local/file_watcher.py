@@ -6,11 +6,11 @@ Rules:
   and editors write a new file and rename it. The next snapshot finds the changes.
 - A notification is also sent when watching starts, because earlier changes are unknown.
 - Changes below the status directory, which reconcile itself writes to, cause no notification.
-- If the directory cannot be watched (it is gone, or the system has no watches left), `is_alive` is False and watching
-  is retried. The periodic scan continues meanwhile.
-- If the system reports no changes (network mounts, some bind mounts), the environment variables of watchfiles enable
-  polling. This module then polls by itself, because watchfiles compares whole seconds and misses the second of two
-  quick saves.
+- If the directory cannot be watched (it does not exist, or the system's limit on watches is reached), `is_alive` is
+  False and watching is retried. The periodic scan continues meanwhile.
+- If the system does not report changes (network mounts, some bind mounts), the environment variables of watchfiles
+  enable polling. This module then does the polling itself, because watchfiles compares whole seconds and misses the
+  second of two quick saves.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from reconciler.local.disk import LocalDisk
 from reconciler.local.specs_walk import stamps
 
 STEP_MS = 5
-"""How long no file must change before a notification. If one file is saved, this is the delay, not the debounce."""
+"""A notification is sent once no file has changed for this long. This is the usual delay after a file is saved."""
 DEBOUNCE_MS = 50
-"""How long a stream of changes may last before a notification."""
+"""A notification is sent after this long at the latest, even if files continue to change."""
 RETRY_S = 5.0
-"""The delay before watching is retried."""
+"""How long to wait before watching is retried."""
 POLL_MS = 300
 POLL_SHARE = 20
-"""The pause is at least this many times as long as the poll, so a directory that is slow to read is polled less."""
+"""The pause is at least this many times as long as the poll itself, so a slow directory is polled less often."""
 
 
 @dataclass(slots=True)
@@ -46,17 +46,17 @@ class FileWatcher:
     root: Path
     ignored: Path
     poll_s: float | None = None
-    """The pause between two polls, or None for notifications from the system."""
+    """The pause between two polls, or None if the system reports changes."""
     is_alive: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self) -> None:
-        """Return after the next change, or at once if there was a change since the last wait."""
+        """Return after the next change, or at once if there has been a change since the last wait."""
         await self._changed.wait()
         self._changed.clear()
 
     def notify(self) -> None:
-        """Notify without a changed file."""
+        """Notify the watch although no file has changed."""
         self._changed.set()
 
     async def follow(self) -> None:
@@ -108,7 +108,7 @@ async def watching(root: Path, ignored: Path) -> AsyncIterator[FileWatcher]:
 
 
 def _poll_s(environ: Mapping[str, str], release: str) -> float | None:
-    """Return the polling interval, or None without polling, from the same settings as watchfiles reads."""
+    """Return the polling interval, or None if polling is off. The settings are those that watchfiles reads."""
     forced, delay = environ.get("WATCHFILES_FORCE_POLLING"), environ.get("WATCHFILES_POLL_DELAY_MS", "")
     is_wanted = forced.lower() not in {"false", "disable", "disabled"} if forced else "microsoft-standard" in release
     return (int(delay) if delay.isdecimal() else POLL_MS) / 1000 if is_wanted else None

@@ -1,8 +1,9 @@
 """Write files safely. Every document, status, journal, log and output file is written by this module.
 
-Rules: to replace a file, the bytes are first written to a new file beside it, under an unpredictable name, which then
-takes its place in one step. A reader sees the old file or the new one, and a link that an attacker created is not
-written through. A link in the place of the target is never followed. An error names the path that the user knows.
+Rules: to replace a file, the bytes are first written to a new file beside it, which then takes its place in one step. A
+reader sees either the old file or the new one. The name of the new file is unpredictable, so that an attacker cannot
+create a link there first. If the target is a link, it is not followed. Errors name the path that the user knows.
+
 Devices and pipes are written to directly. Paths below `/dev` and `/proc` belong to the kernel, so links are followed
 there. Therefore `/dev/stdout` works, and a log file may be a link to it, as in containers.
 """
@@ -25,22 +26,22 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _KERNELS = ("/dev/", "/proc/")
 _STREAMS = frozenset({"/dev/stdout", "/dev/stderr", "/dev/null", "/dev/full"})
 STALE_AFTER_NS = 3600 * 10**9
-"""A temporary file that is older than a new one by more than this was left by a killed process."""
+"""A temporary file that is older than a new one by more than this was left behind by a killed process."""
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a name is one that `write_beside` gives to a temporary file."""
+    """Return whether a name has the form that `write_beside` uses for temporary files."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
 def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Path | None = None) -> Path:
-    """Write bytes to a new file in the directory of the target, and return the new file's path. Raises `OSError`.
+    """Write bytes to a new file in the directory of the target, and return its path. Raises `OSError` on failure.
 
     Args:
         target: the file that will be replaced. Errors name it.
         data: the bytes.
-        mode: the permissions, before the umask.
-        directory: the target's directory with links resolved. None means the parent of `target` as given.
+        mode: the permissions before the umask is applied.
+        directory: the target's directory with links resolved. None means the parent of `target`.
     """
     fresh = (directory or target.parent) / f".reconcile-{secrets.token_hex(8)}.tmp"
     with errors_naming(target):
@@ -55,7 +56,7 @@ def write_beside(target: Path, data: bytes, mode: int = 0o666, *, directory: Pat
 
 
 def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
-    """Create a file, or replace its bytes in one step and keep its mode. Raises `OSError` that names this path."""
+    """Create a file, or replace it in one step and keep its mode. On failure, raise `OSError` that names `path`."""
     if _is_stream(path):
         with errors_naming(path), os.fdopen(open_to_append(path), "wb") as stream:
             stream.write(data)
@@ -76,26 +77,26 @@ def replace_file(path: Path, data: bytes, *, is_durable: bool = False) -> None:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Create a file. Raises `OSError` that names this path: `FileExistsError` if the file exists."""
+    """Create a file. Raises `FileExistsError` if it exists, or another `OSError`. The error names `path`."""
     with errors_naming(path), os.fdopen(os.open(path, _NEW, 0o666), "wb") as file:
         file.write(data)
 
 
 def open_to_append(path: Path, mode: int = 0o666, flags: int = 0) -> int:
-    """Return a descriptor that appends to a file, which is created if it is missing. Raises `OSError`."""
+    """Open a file for appending, and return its descriptor. A missing file is created. Raises `OSError` on failure."""
     usual = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     with errors_naming(path):
         return os.open(path, usual | flags | (0 if _is_kernel_path(path) else os.O_CREAT | os.O_NOFOLLOW), mode)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append text to a file that a CI runner shows, with known secrets redacted. Raises `OSError`."""
+    """Append text, with known secrets redacted, to a file that a CI runner shows. Raises `OSError` on failure."""
     with os.fdopen(open_to_append(path), "w", encoding="utf-8", newline="\n") as file:
         file.write(KNOWN_SECRETS.redact(text))
 
 
 def sync(path: Path, flag: int) -> None:
-    """Make a file's bytes, or a directory's entries, durable. Raises `OSError`."""
+    """Make a file's bytes, or a directory's entries, durable. Raises `OSError` on failure."""
     descriptor = os.open(path, os.O_RDONLY | flag)
     try:
         os.fsync(descriptor)
@@ -116,7 +117,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
-    """Return the stat of a file, or None if there is no file. Raises `OSError` if the file is a link."""
+    """Return the status of a file, or None if it does not exist. Raises `OSError` if it is a link or unreadable."""
     try:
         facts = path.lstat()
     except FileNotFoundError:
@@ -130,7 +131,7 @@ LINK_REFUSED = "this is a link, and links are not written through: name the file
 
 
 def _remove_stale(fresh: Path) -> None:
-    """Remove temporary files that killed processes left beside a new file. The new file's time is the current time."""
+    """Remove temporary files that killed processes left beside a new file, whose time serves as the current time."""
     now = fresh.stat().st_mtime_ns
     with suppress(OSError), os.scandir(fresh.parent) as entries:
         for entry in entries:
@@ -140,7 +141,7 @@ def _remove_stale(fresh: Path) -> None:
 
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """Make every `OSError` of the body name the path that the user knows, not a temporary one, and explain a link."""
+    """Make every `OSError` in the body name the given path instead of a temporary one, and explain a refused link."""
     try:
         yield
     except OSError as error:

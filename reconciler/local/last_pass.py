@@ -1,6 +1,6 @@
 """Record when the last pass ended and when each account was last observed, in the state directory.
 
-Rules: the record shows people how recent a status is, and no decision depends on it. It is not part of the statuses,
+Rules: the record shows users how recent a status is. Decisions do not depend on it. The times are not in the statuses,
 because a status changes only with a transition. A record that cannot be read is treated as missing.
 """
 
@@ -19,7 +19,7 @@ _SIZE_MAX = 1 << 20
 
 
 def read_last_pass(state_dir: Path) -> LastPass | None:
-    """Return the record, or None if it is missing or cannot be read."""
+    """Return the record, or None if it is missing, invalid or unreadable."""
     try:
         with (state_dir / FILE).open("rb") as file:
             record = json.loads(file.read(_SIZE_MAX))
@@ -30,7 +30,7 @@ def read_last_pass(state_dir: Path) -> LastPass | None:
 
 
 def write_last_pass(state_dir: Path, last: LastPass) -> None:
-    """Write the record. Raises `OSError`."""
+    """Write the record. Raises `OSError` if it cannot be written."""
     record = {
         "at": _rendered(last.at),
         "command": last.command,

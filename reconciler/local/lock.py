@@ -1,7 +1,8 @@
-"""The lock of a state directory, which allows one process at a time. `wiring/run_setup.py` takes it for each run.
+"""The lock on a state directory, which allows one process at a time. `wiring/run_setup.py` acquires it for each run.
 
-The lock is a kernel lock on a file, so it is released when its process ends, even by a crash. The content of the file
-only names the holder. The file is never removed, because two processes could then lock two files of the same name.
+The lock is a kernel lock on a file, so it is released when the process ends, even after a crash. The content of the
+file only names the holder. The file is never removed, because two processes could then lock different files with the
+same name.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ _POLL_S = 0.05
 
 
 class LockHeldError(Exception):
-    """Another process holds the lock. The message names its process id and host, and when it took the lock.
+    """Another process holds the lock. The message says which process, on which host, and since when, if that is known.
 
-    `command` is the command that the other process runs, or None if the file does not name it.
+    `command` is the command that the other process runs, or None if it is unknown.
     """
 
     def __init__(self, message: str, command: str | None) -> None:
@@ -35,15 +36,15 @@ class LockHeldError(Exception):
 
 
 LOCK_WAIT_S = 1.0
-"""How long to wait for the lock before it is reported as held. A command that only reads holds it briefly."""
+"""How long to wait for the lock before reporting that it is held. A command that only reads holds it briefly."""
 
 
 @contextmanager
 def hold(path: Path, *, command: str, since: datetime, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the lock while the body runs. `command` and `since` are written to the file, to inform other processes.
+    """Hold the lock while the body runs. `command` and `since` are written to the file for other processes to report.
 
-    Raises `LockHeldError` if another process holds it for longer than `wait_s`, and `OSError` if the file cannot be
-    created.
+    Raises `LockHeldError` if another process still holds the lock after `wait_s` seconds, and `OSError` if the file
+    cannot be opened or written.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace") as file:
@@ -67,7 +68,7 @@ def _try_lock(file: TextIO) -> bool:
 
 
 def _pause() -> bool:
-    """Wait for `_POLL_S`, and return False so that `any` continues."""
+    """Wait for `_POLL_S` seconds, and return False, so that `any` continues."""
     return Event().wait(_POLL_S)
 
 

@@ -1,7 +1,7 @@
 """Parse the operator's file into rules.
 
-Rules: the file is parsed as strictly as a spec, and its errors name their lines. From an invalid file no rules are
-returned, and then nothing runs.
+Rules: the file is parsed as strictly as a spec, and each error names its line. If the file is invalid, only its errors
+are returned, and the command does not run.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from reconciler.model.operator import OPERATOR_KINDS, OperatorConfig, OperatorSp
 
 @dataclass(frozen=True, slots=True)
 class OperatorRules:
-    """The rules of the operator's file. Without a file, nothing is set."""
+    """The rules in the operator's file. Without a file, all fields have their defaults."""
 
     spec: OperatorSpec = field(default_factory=OperatorSpec)
     bindings: tuple[Binding, ...] = ()
     hosts: tuple[str | None, ...] = ()
-    """For each rule in `paths`, its host with the port, or None if the rule names no host."""
+    """The host of each rule in `paths`, with its port, or None if the rule does not name a host."""
     diagnostics: tuple[Diagnostic, ...] = ()
-    """The errors in the file. If there are any, no rule is set."""
+    """The errors in the file. If there are any, the other fields have their defaults."""
 
 
 def read_rules(file: Path) -> OperatorRules:
-    """Return the rules in a file, or the errors in it. Raises `OSError`."""
+    """Return the rules in a file, or the errors in it. Raises `OSError` if the file cannot be read."""
     with file.open("rb") as stream:
         data = stream.read(FILE_MAX_BYTES + 1)
     return parse_rules(data, str(file))
 
 
 def parse_rules(data: bytes, shown: str) -> OperatorRules:
-    """Return the rules in the bytes of a file, or the errors in them."""
+    """Return the rules in a file's bytes, or the errors in them. `shown` is its path for diagnostics."""
     try:
         documents = [each for each in parse(decode(data)) if each.value is not None or each.problems]
     except YamlUnreadableError as error:
@@ -61,7 +61,7 @@ def parse_rules(data: bytes, shown: str) -> OperatorRules:
 
 
 def _rules(spec: OperatorSpec, check: DocumentCheck, found: list[Diagnostic]) -> OperatorRules:
-    """Return the rules of a document, or the errors in its hosts and those found before."""
+    """Return the rules of a document, or, if there are any, the errors in `found` and in its hosts."""
     bindings: list[Binding] = []
     for path, credential, target in _targets(spec):
         try:

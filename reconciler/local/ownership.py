@@ -1,7 +1,7 @@
 """Check whether other users can write to a file, as far as this machine knows. Such a file cannot be trusted.
 
 Rules: root can write to every file and is ignored. A group is ignored if this user is its only member (user private
-groups; a volume's `fsGroup`). Nobody can write to a read-only mount.
+groups; a volume's `fsGroup`). A file on a read-only mount is not writable.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _ROOT = 0
 
 
 class MisplacedFileError(Exception):
-    """Others can write to the file, or can replace it. The message says which path is open to them, and what to do."""
+    """Others can write to the operator's file or replace it, or it is not a regular file. The message says why."""
 
 
 def check_place(file: Path, *closed: Path) -> None:
-    """Raise `MisplacedFileError` if spec authors or other users can write to a file of the operator or replace it.
+    """Raise `MisplacedFileError` if spec authors or other users can write to the operator's file or replace it.
 
     Args:
         file: the file.
-        closed: the directories that spec authors write to: the specs and the statuses.
+        closed: the directories that spec authors can write to: the specs and the statuses.
 
-    Raises `OSError` if the file or a directory above it cannot be examined.
+    Raises `OSError` if the file does not exist, or if it or a parent directory cannot be examined.
     """
     real, named = file.resolve(strict=True), file.absolute()
     for each in closed:
@@ -57,7 +57,7 @@ def _is_open(path: Path, facts: os.stat_result) -> bool:
 
 
 def is_alone_in(gid: int) -> bool:
-    """Return whether this process is in a group that has no other member except root, as far as this machine knows."""
+    """Return whether this user and root are the only members of a group, as far as this machine knows."""
     if gid not in {os.getegid(), *os.getgroups()}:
         return False
     try:

@@ -1,7 +1,7 @@
 """Pass retry requests from `reconcile retry` to a watch that holds the lock, as one file per spec name.
 
-Rules: the files are in the state directory, which only this user can write to. A retry request only makes the next
-attempt for its job due.
+Rules: the files are in the state directory, which only this user can write to. A retry request makes the next attempt
+for its job due at once, and has no other effect.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
-    """Write a retry request for each name. Raises `OSError`."""
+    """Write a retry request for each spec name. Raises `OSError` if a file cannot be written."""
     folder = state_dir / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in names:
@@ -24,7 +24,10 @@ def leave_retry_requests(state_dir: Path, names: Iterable[str]) -> None:
 
 
 def take_retry_requests(state_dir: Path) -> frozenset[str]:
-    """Return the requested names, and remove their files. If one cannot be removed, the remaining ones stay too."""
+    """Return the requested spec names, and remove their files.
+
+    If a file cannot be removed, its request and the remaining ones are left for the next call.
+    """
     taken = set()
     with suppress(OSError):
         for path in (state_dir / FOLDER).iterdir():

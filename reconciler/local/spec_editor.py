@@ -1,6 +1,6 @@
 """Edit spec files on disk.
 
-Rules: all edits of a command are made in memory first, so that no file is written if one of them is refused. A file is
+Rules: a command first makes all its edits in memory. If one of them is refused, files are not written. A file is
 replaced in one step and keeps its mode. A new file never overwrites an existing one. A link is followed only if its
 target is below the specs directory.
 """
@@ -18,7 +18,7 @@ from reconciler.local.file_writer import create_file, errors_naming, replace_fil
 
 @dataclass(frozen=True, slots=True)
 class SpecEdit:
-    """One file before and after its edits."""
+    """The content of one file before and after its edits."""
 
     path: Path
     before: bytes
@@ -28,7 +28,8 @@ class SpecEdit:
 def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ...]:
     """Return the files below the root that the edits change, in the order of the edits.
 
-    Raises `YamlEditError` that names the file and the spec, or `OSError`.
+    Raises `YamlEditError`, which names the file and the spec, if an edit cannot be made, or `OSError` if a file cannot
+    be read.
     """
     disk = LocalDisk(root)
     before: dict[Path, bytes] = {}
@@ -45,7 +46,7 @@ def edited(root: Path, edits: Iterable[tuple[Path, Edit]]) -> tuple[SpecEdit, ..
 
 
 def write(root: Path, changes: Iterable[SpecEdit]) -> None:
-    """Write the changed files below the root, each in one step. Raises `OSError` that names the file."""
+    """Write the changed files below the root, each in one step. On failure, raise `OSError` that names the file."""
     disk = LocalDisk(root)
     for change in changes:
         with errors_naming(change.path):
@@ -53,9 +54,9 @@ def write(root: Path, changes: Iterable[SpecEdit]) -> None:
 
 
 def create(root: Path, path: Path, text: str) -> None:
-    """Create a file below the root, and the directories that lead to it.
+    """Create a file below the root, with its parent directories.
 
-    Raises `OSError` that names the file: `FileExistsError` if the file exists.
+    Raises `FileExistsError` if the file exists, or another `OSError`. The error names the file.
     """
     root.mkdir(parents=True, exist_ok=True)
     directory = LocalDisk(root).resolved(path.parent)

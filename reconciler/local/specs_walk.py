@@ -1,7 +1,7 @@
 """Find the spec files below a specs directory by their names, and the paths that cannot be read.
 
-Rules: every file that may be a spec is either found, or reported with the reason why it is not read. A name that starts
-with `.` or `_` is ignored, and so is the status directory. Only directories are opened.
+Rules: every file that may be a spec is either found, or reported with the reason why it is not read. Names that start
+with `.` or `_` are ignored, and so is the status directory. Files are not opened.
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ class Skipped:
     message: str
     severity: Severity = Severity.ERROR
     may_hold_anything: bool = False
-    """Whether the path exists but could not be read, so that it may hold any document."""
+    """Whether the path exists but could not be read, so that it may contain any document."""
     is_repository: bool = False
-    """Whether Git would use the path as a repository, whose configuration may come from an author of specs."""
+    """Whether Git would use the path as a repository. A spec author may have written its configuration."""
 
 
 def may_hold_specs(path: str) -> bool:
-    """Return whether a file below the specs directory is read as a spec, judged by its path alone."""
+    """Return whether a file in the specs directory is read as a spec, judged only by its path."""
     parts = path.split("/")
     return path.endswith(SUFFIXES) and parts[0] != "status" and not any(part.startswith(_HIDDEN) for part in parts)
 
 
 def stamps(disk: Disk, root: Path, status_root: Path) -> frozenset[object]:
-    """Return a value that changes whenever a spec file changes, as far as file stamps show that."""
+    """Return a value that changes when spec files change, as far as their stamps show that."""
     return frozenset(walk(disk, root, ignored_folders(root, status_root)))
 
 
 def ignored_folders(root: Path, status_root: Path) -> frozenset[str]:
-    """Return the directories below the root that contain no specs. Links in the given paths are resolved."""
+    """Return the directories below the root in which specs are not searched for: `status` and the status directory."""
     if status_root == root / "status":
         return frozenset({"status"})  # a link of this name is not followed, so it cannot hide specs
     real, statuses = root.resolve(), status_root.resolve()
@@ -113,7 +113,7 @@ def walk(disk: Disk, root: Path, without: frozenset[str]) -> Iterator[Found | Lo
 
 
 def _found(path: str, entry: Entry) -> Found | Lookalike | Skipped | None:
-    """Return the result for an entry, or None for a directory to descend into and for an unrelated file."""
+    """Return the result for an entry, or None if it is a directory to descend into or an unrelated file."""
     skipped = _skipped(path, entry)
     if skipped is not None or entry.is_dir:
         return skipped

@@ -1,9 +1,9 @@
 """The state directory, which contains the lock, the journal, caches and the sandbox's state. Each specs path has one.
 
-Rules: the directory is not inside the specs directory, and Git tracks no file in it. Its content decides about
-requests, so it is trusted only if no other user except root can have written to it. As with `~/.ssh`, a directory that
-others can write to is refused and not repaired, because its content may already be theirs. A group is ignored if this
-user is its only member (user private groups; a volume's `fsGroup`).
+Rules: the directory must not be inside the specs directory, and Git must not track files in it. Requests depend on its
+content, so it is trusted only if no other user except root can have written to it. As with `~/.ssh`, a directory that
+others can write to is refused and not repaired, because they may already have changed its content. A group is ignored
+if this user is its only member (user private groups; a volume's `fsGroup`).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _ROOT = 0
 
 
 class StateDirRefusedError(Exception):
-    """The directory cannot be a state directory. The message says why, and what to do."""
+    """A directory cannot be used as a state directory. The message says why, and what to do."""
 
 
 class StateDirUnsafeError(Exception):
-    """Others may have written to the directory, or there is no safe place for one. The message says what to do."""
+    """Other users may have written to the state directory, or it has no safe default. The message says what to do."""
 
 
 def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
@@ -38,7 +38,7 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
     Raises `StateDirUnsafeError` if this user has no home directory.
     """
     home = Path(environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification says to ignore a relative path:
+    # The XDG specification says that a relative path must be ignored.
     cache = Path(APPLICATION)
     with suppress(RuntimeError):  # containers may run a user without an entry in the user database
         cache = home / APPLICATION if home.is_absolute() else user_cache_path(APPLICATION, appauthor=False)
@@ -51,7 +51,8 @@ def default_state_dir(specs: Path, environ: Mapping[str, str]) -> Path:
 def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], bool]) -> Path:
     """Create a state directory that only this user can write to, or check an existing one. Return its resolved path.
 
-    Raises `StateDirRefusedError`, `StateDirUnsafeError` or `OSError`.
+    Raises `StateDirRefusedError` if the path cannot be used, `StateDirUnsafeError` if others may have written to it, or
+    `OSError` if it cannot be created or examined.
     """
     state = path.resolve()
     if state.is_relative_to(specs.resolve()):
@@ -76,9 +77,9 @@ def prepare_state_dir(path: Path, specs: Path, *, is_tracked: Callable[[Path], b
 
 
 def _check(path: Path, facts: os.stat_result, place: str) -> None:
-    """Raise `StateDirUnsafeError` if others could write to a file or directory.
+    """Raise `StateDirUnsafeError` if other users can write to a file or directory.
 
-    A group of which this user is the only member loses its write permission.
+    If only a group can, and this user is its only member, the group's write permission is removed instead.
     """
     if facts.st_uid not in {os.geteuid(), _ROOT}:
         msg = f"{place} belongs to user {facts.st_uid}, and this is user {os.geteuid()}: remove it, or {_ANOTHER}"

@@ -1,8 +1,8 @@
-"""List the files of a status tree, and the paths in it that cannot be read.
+"""List the files in a status tree, and the paths in it that cannot be read.
 
-Rules: a path that could not be read this time is treated as unknown, not missing. It is reported, and no status below
-it may be assumed to be absent. A file that cannot be a status because of its name, depth or type is ignored. Links are
-ignored, because reconcile creates none.
+Rules: a path that could not be read this time is treated as unknown, not missing. The path is reported, and a status
+below it must not be assumed to be absent. A file that cannot be a status because of its name, depth or type is ignored.
+Links are ignored, because reconcile does not create links.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from reconciler.local.file_writer import is_temporary
 from reconciler.ports import Disk, Unread
 
 DEPTH_MAX = 32
-"""How deeply directories may be nested, the same as for specs."""
+"""The maximum nesting depth of directories, the same as for specs."""
 STATUS_MAX_BYTES = 1024 * 1024
 _NEVER_OURS = frozenset({errno.EFBIG, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR})
-"""The errors for paths that reconcile never creates, such as a link or a directory with the name of a status."""
+"""The errors for paths that reconcile cannot have created, such as a link or a directory with the name of a status."""
 _TOO_MANY_OPEN = frozenset({errno.EMFILE, errno.ENFILE})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -35,11 +35,11 @@ class Walked:
     refused: dict[str, OSError] = field(default_factory=dict)
     """The directories that could not be listed. Each path ends with `/`, and the tree itself is the empty path."""
     temporary: list[str] = field(default_factory=list)
-    """Temporary files of reconcile that have not replaced a status."""
+    """The temporary files that reconcile wrote, and that have not yet replaced a status."""
 
 
 def walk(disk: Disk, root: Path) -> Walked:
-    """Return the files in a status tree. No error is raised: a directory that cannot be listed is in `refused`."""
+    """Return the files in a status tree. Errors are not raised: a directory that cannot be listed is in `refused`."""
     found = Walked()
     directories = [""]
     while directories:
@@ -63,12 +63,12 @@ def walk(disk: Disk, root: Path) -> Walked:
 
 
 def is_gone(error: OSError) -> bool:
-    """Return whether the error means that a file that was just listed no longer exists."""
+    """Return whether an error means that the file does not exist, so it was removed after it was listed."""
     return error.errno == errno.ENOENT
 
 
 def is_never_ours(error: OSError) -> bool:
-    """Return whether the error is about the type or size of a file, in a way that no file of reconcile has."""
+    """Return whether an error shows that reconcile cannot have created the file, because of its type, size or name."""
     return error.errno in _NEVER_OURS
 
 
