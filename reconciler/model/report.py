@@ -94,8 +94,8 @@ class Refusal:
         earlier = f" and {self.earlier} in the last hour" if self.earlier else ""
         return (
             f"{self.requested} changes wanted at once{earlier}: {share} of {self.unfinished} unfinished jobs "
-            f"({self.scope}); the limits are {self.max_cancels} and {self.max_cancel_percent} % together, "
-            f"or {self.max_cancels_absolute} in any case"
+            f"({self.scope}); the limit per hour is the larger of {self.max_cancels} and "
+            f"{self.max_cancel_percent} %, but at most {self.max_cancels_absolute}"
         )
 
 

@@ -119,9 +119,9 @@ class Metadata(Document):
 class Limits(Document):
     """Limits of an unfinished job. A job that exceeds one is cancelled, unless its desired state is `observed`."""
 
-    max_age: Duration | None = Field(None, description="The longest time since the provider created the job.")
+    max_age: Duration | None = Field(None, description="The maximum time since the provider created the job.")
     max_queued: Duration | None = Field(
-        None, description="The longest time since the provider created the job, if it has never started."
+        None, description="The maximum time since the provider created the job, if it has never started."
     )
     not_after: Instant | None = Field(None, description="The time after which the job must not run.")
 
@@ -147,7 +147,7 @@ class JobSpec(Document):
     """The desired state of one job."""
 
     provider: Word = Field(description="A Provider document's name, or a provider type that needs none.")
-    job_id: Word = Field(description="The id that the provider gave the job.")
+    job_id: Word = Field(description="The id that the provider assigned to the job.")
     desired_state: DesiredState = Field(description="The desired state of the job.")
     reason: Text | None = Field(None, description="The reason, which plan and the status show.")
     limits: Limits | None = Field(None, description="When an unfinished job is cancelled automatically.")
@@ -179,8 +179,8 @@ class RateLimit(Document):
 
     requests_per_second: Annotated[Number, Field(ge=RATE_MIN, le=1000, allow_inf_nan=False)] | None = Field(
         None,
-        description="The maximum number of requests per second. Without it, an account gets as many requests as it "
-        "answers without throttling.",
+        description="The maximum number of requests per second. By default, the rate rises until "
+        "the provider throttles a request.",
     )
     burst: Annotated[Count, Field(ge=1, le=10_000)] | None = Field(
         None, description="The maximum number of requests that are sent at once after a pause."

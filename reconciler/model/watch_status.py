@@ -72,7 +72,7 @@ class WatchStatus:
     upcoming: tuple[Upcoming, ...] = ()
     """The next polls, earliest first. Only the first few are listed."""
     rates: Mapping[str, RequestRate] = field(default_factory=dict)
-    """The present request rate of each open account, by account line."""
+    """The current request rate of each open account, by account line."""
     waiting: int = 0
     """The number of jobs with a scheduled poll."""
 

@@ -519,7 +519,7 @@ def test_settings_can_tighten_but_not_loosen_the_operators_limits(
 
     assert ran.code == 3
     assert field.cancels(*jobs) == []
-    assert "the limits are 2 and 0 % together" in ran.err
+    assert "the limit per hour is the larger of 2 and 0 %" in ran.err
 
 
 def test_the_limits_of_a_credential_apply_under_any_provider_name(
