@@ -1,12 +1,12 @@
-"""Parse the bytes of a spec file to documents, or to diagnostics. Pure.
+"""Parse the bytes of a spec file into documents and diagnostics. Pure.
 
 Rules:
 
-- Errors are data. All are reported, each at its line.
-- An invalid document stops only that document, unless its kind or name is unknown; then its file counts as broken. A
-  text that is not YAML stops all of its documents.
-- A broken file counts as holding what its bytes suggest. Unreadable Settings must not look like missing Settings, and
-  an unreadable Provider must not make its name free for the provider type of that name.
+- Errors are returned as data, not raised. All errors are reported, each at its line.
+- An invalid document does not affect the other documents of its file, unless its kind or name is unknown. Then the file
+  is broken. If a text is not YAML, all of its documents are lost.
+- A broken file is assumed to contain what its bytes suggest. Otherwise unreadable Settings would look like missing
+  Settings, and the name of an unreadable Provider could be mistaken for the provider type of that name.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MAY_HOLD_SETTINGS = "it may hold Settings, so no change is requested for any job
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028-\u202e\u2066-\u2069]")
-"""Characters that end a line in YAML but not in a review, or that are displayed in another order than stored."""
+"""Characters that end a line in YAML but not in a code review, or that change the order in which text is displayed."""
 _KIND = re.compile(rb"""kind["']?\s*:\s*["']?([A-Za-z]{1,40})""")
 _NAMED = re.compile(rb"""name["']?[ \t]*:[ \t]*["']?([a-z0-9-]{1,63})""")
 
@@ -69,12 +69,12 @@ def read_documents(data: bytes, *, file: str, shown: str, parse: Parse = parse) 
 
 
 def _with_suspected_contents(found: Snapshot, data: bytes, file: str, shown: str) -> Snapshot:
-    """Return the snapshot with the documents that a broken file seems to hold, judged by the kinds in its bytes."""
+    """Return the snapshot, marked with the documents that a broken file seems to contain, judged by its bytes."""
     # UTF-16 has a zero byte beside each ASCII letter.
     plain = data.replace(b"\0", b"")
     words = [each[1].decode() for each in islice(_KIND.finditer(plain), DOCUMENTS_MAX + 1)]
     kinds = Counter(word if word in DOCUMENTS else closest(word, DOCUMENTS) for word in words)
-    if len(words) > DOCUMENTS_MAX:  # more than a file may have, so it may hold any kind
+    if len(words) > DOCUMENTS_MAX:  # more than a file may contain, so any kind is possible
         kinds.update({"Provider": DOCUMENTS_MAX, "Settings": DOCUMENTS_MAX})
     if kinds["Provider"] > len(found.providers) + len(found.broken_providers):
         names = frozenset(each.decode() for each in _NAMED.findall(plain))
@@ -103,7 +103,7 @@ def merge_snapshots(parts: Iterable[Snapshot]) -> Snapshot:
 
 
 def decode(data: bytes) -> str:
-    """Return a file's text. Raises `YamlUnreadableError` if it is too large, not UTF-8, or misleading."""
+    """Return a file's text. Raises `YamlUnreadableError` if it is too large, not UTF-8, or contains a bad character."""
     if len(data) > FILE_MAX_BYTES:
         msg = f"is larger than {FILE_MAX_BYTES // 1024**2} MiB: split the file"
         raise YamlUnreadableError(msg)
@@ -136,7 +136,7 @@ class _Reader:
     shown: str
 
     def read(self) -> Snapshot:
-        """Return the document as a snapshot of its own, valid or broken."""
+        """Return a snapshot that contains only this document, valid or broken."""
         value, check = self.raw.value, DocumentCheck(self.raw, self.shown, DOCUMENTS)
         found = check.problems()
         if not isinstance(value, dict):
@@ -174,7 +174,7 @@ class _Reader:
         return Snapshot(broken_files=frozenset({self.file}), diagnostics=diagnostics)
 
     def _certain_name(self, value: Mapping[str, Any]) -> str | None:
-        """Return the name, or None if an error in the YAML makes it uncertain which document this is."""
+        """Return the name. None if it is missing, or if a YAML error makes it uncertain which document this is."""
         is_open = any(each.path[:1] in {(), ("kind",), ("metadata",)} for each in self.raw.problems)
         return None if is_open else _name(value)
 
@@ -183,7 +183,7 @@ class _Reader:
 
 
 def _kind(value: Mapping[str, Any]) -> str | None:
-    """Return the kind of a document, or the kind that was probably meant."""
+    """Return the kind of a document, or the most similar kind, or None if none is similar."""
     kind = value.get("kind")
     if not isinstance(kind, str):
         return None
@@ -191,10 +191,10 @@ def _kind(value: Mapping[str, Any]) -> str | None:
 
 
 def _kind_by_keys(value: Mapping[str, Any]) -> str | None:
-    """Return the kind of a document whose `kind` is unknown, if it has keys of one kind only.
+    """Return the kind of a document whose `kind` is unknown, if its keys suggest a Provider or Settings.
 
-    Both jobs and Settings have `suspend`. If no other key suggests a job, the document counts as Settings, because
-    mistaking Settings for a job would let changes pass.
+    Both jobs and Settings can contain `suspend`. If no other key suggests a job, the document is assumed to be
+    Settings, because changes could be requested if Settings were mistaken for a job.
     """
     spec = value.get("spec")
     keys = set(spec) if isinstance(spec, dict) else set()

@@ -1,11 +1,11 @@
-"""Parse a status file's text to the status that it was written from, if it can be trusted.
+"""Parse the text of a status file into the status that it was rendered from.
 
-Rules: a status is untrusted input. A file that is not YAML, was edited (its digest does not match) or has anything that
-we would not write raises `StatusUnreadableError` and counts as no status. A file of a later version raises
-`StatusTooNewError` and stays untouched. The fields are those of `status_format`. Pure.
+Rules: a status file is untrusted input. `StatusUnreadableError` is raised if the file is not YAML, was edited (its
+digest does not match), or contains a value that reconcile does not write. Such a file is discarded. `StatusTooNewError`
+is raised for a file from a later version, which is never overwritten. The fields are those of `status_format`. Pure.
 
-Implementation: `_reader` builds one parser function per record from `status_format` and the model's type hints when
-this module is imported, so that reading many statuses looks up no types.
+Implementation: when this module is imported, `_reader` builds one parser function for each record, from `status_format`
+and the model's type hints. Therefore types are not looked up when statuses are read.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class StatusUnreadableError(Exception):
-    """A status file that counts as no status. The message says why."""
+    """A status file is invalid and must be discarded. The message says why."""
 
 
 class StatusTooNewError(Exception):
-    """A status file of a later version of reconcile. `job` is its account and id, if they are readable."""
+    """A status file is from a later version of reconcile. `job` is its account and job id, or None if unreadable."""
 
     def __init__(self, version: str, job: tuple[str, str] | None) -> None:
         super().__init__(version)
@@ -46,13 +46,16 @@ class StatusTooNewError(Exception):
 
 
 def as_written(data: bytes) -> bytes:
-    """Return a status file's bytes as they were written, without the conversions of a Git checkout."""
+    """Return a status file's bytes as reconcile wrote them, without the conversions of a Git checkout.
+
+    If the digest does not match the converted bytes either, return `data`.
+    """
     committed = as_committed(data)
     return committed if committed != data and _has_valid_digest(committed) and not _has_valid_digest(data) else data
 
 
 def _has_valid_digest(data: bytes) -> bool:
-    """Whether the digest of a status matches its text."""
+    """Return whether the digest at the end of a status file matches its text."""
     above, _, _ = data.rpartition(b"digest: ")
     try:
         return data == above + digest(above.decode()).encode()
@@ -61,7 +64,7 @@ def _has_valid_digest(data: bytes) -> bool:
 
 
 def is_status_file(data: bytes) -> bool:
-    """Whether a file is one of our status files. A truncated one counts, because a crash can leave it."""
+    """Return whether a file seems to be a status that reconcile wrote, even if it was truncated by a crash."""
     begin = HEADER.encode()
     return not data.strip() or data[: len(begin)] == begin[: len(data)] or b"jobs.reconciler/" in data
 
@@ -127,7 +130,7 @@ def _body(text: str, kinds: Collection[str], parse: Parse) -> tuple[str, str, Ma
 
 
 def _job_in(frame: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the job that a status of a later version names, if the keys are where ours are."""
+    """Return the account and id of the job in a status of a later version, if they are at the same keys as today."""
     match frame:
         case {"status": {"job": {"account": str(account), "id": str(job_id)}}}:
             return account, job_id
@@ -138,7 +141,10 @@ _Reader = Callable[[Any], Any]
 
 
 def _reader_of(field: Field, kind: Any) -> _Reader:
-    """Return a reader of a field whose type in the model is `kind`. It raises `StatusUnreadableError`."""
+    """Return a reader for a field whose type in the model is `kind`.
+
+    The reader raises `StatusUnreadableError` if the value is invalid.
+    """
     wanted = next((each for each in get_args(kind) if each not in {Ellipsis, types.NoneType}), kind)
     read = _reader(field.record) if field.record else partial(_read_text, _PARSERS.get(wanted, wanted))
     if field.is_list:
@@ -147,7 +153,7 @@ def _reader_of(field: Field, kind: Any) -> _Reader:
 
 
 def _reader(record: Record) -> Callable[..., Any]:
-    """Return a reader of a record. Raises LookupError if the format lacks an attribute of the model."""
+    """Return a reader for a record. Raises `LookupError` if the format does not have a field for an attribute."""
     hints = get_type_hints(record.model)
     members = tuple(
         _Member(each.name, field.key, _reader_of(field, hints[each.name]), each.default is MISSING)
@@ -215,6 +221,6 @@ _PARSERS: Mapping[Any, Callable[[str], Any]] = {
     int: _integer,
     datetime: parse_instant,
 }
-"""The parser of each type. An enum's values and texts are parsed by the type itself."""
+"""The parser for each type. For an enum or a text, the type itself is the parser."""
 _read_job = _reader(JOB_STATUS)
 _read_provider = _reader(PROVIDER_STATUS)

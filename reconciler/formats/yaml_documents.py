@@ -1,6 +1,7 @@
-"""The results of parsing a YAML text, and the limits on it. Pure.
+"""The results of parsing a YAML text, and the limits of the parser. Pure.
 
-`yaml_text` creates these records. They have a module of their own because most modules need them but not the parser.
+`yaml_text` creates these records. They are in a separate module, because most modules need only the records and not the
+parser.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from reconciler.formats.yaml_positions import Lines, Path
 REPEATED_NODES_MAX = 100_000
 """The most nodes that aliases in one file may repeat, because an alias takes few characters but much memory."""
 PROBLEMS_MAX = 1_000
-"""If a file has more errors than this, only that is reported."""
+"""If a file has more errors than this, it is rejected with one error instead."""
 
 
 class YamlUnreadableError(Exception):
-    """A text that cannot be parsed. `line` counts from 1, or is None if it is unknown."""
+    """A text cannot be parsed. `line` is the line of the error, from 1, or None if it is unknown."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -63,7 +64,7 @@ class ParseBudget:
             raise YamlUnreadableError(msg, line)
 
     def use_problem(self, line: int) -> None:
-        """Subtract one error in a document. Raises `YamlUnreadableError` if the budget is exceeded."""
+        """Subtract one error. Raises `YamlUnreadableError` if the budget is exceeded."""
         self.problems -= 1
         if self.problems < 0:
             msg = f"contains more than {PROBLEMS_MAX:,} errors: is this a spec?"

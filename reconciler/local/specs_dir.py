@@ -30,8 +30,8 @@ class SpecsDir:
 
     Args:
         root: the specs directory.
-        status_root: the directory of statuses, which has no specs. Neither has `status` at the root.
-        disk: the access to files.
+        status_root: the directory of statuses. It is not searched for specs, nor is `status` at the root.
+        disk: the disk that contains the files.
         display: the directory as the user typed it. Diagnostics start with it.
         parse: the YAML parser.
     """
@@ -46,9 +46,9 @@ class SpecsDir:
         self._parsed_uncached: dict[str, _ParsedSpecs] = {}
         """The files that were parsed without a cache, because a request depends on them."""
         self._lookalikes: dict[str, tuple[Stamp, bool]] = {}
-        """The stamps of files that look like specs, and whether each is reported."""
+        """The stamp of each file that looks like a spec, and whether the file is reported."""
         self._settings: dict[str, Snapshot] = {}
-        """The contents of the files that held Settings."""
+        """The contents of the files that contained Settings at the last snapshot."""
 
     def snapshot(self, *, by_content: bool = True) -> Snapshot:
         """Return every document. Without `by_content`, a file whose stamp has not changed is not read again."""
@@ -72,7 +72,7 @@ class SpecsDir:
         return self._with_duplicates_reported(self._with_hidden_settings(whole, parsed, skipped))
 
     def current(self, file: str, name: str) -> JobDocument | None:
-        """Return the job of that name after reading its file again, or None unless there is exactly one valid one."""
+        """Read a file again, and return its job of the given name. None unless there is exactly one valid job."""
         try:
             contents = self._parse_uncached(file)
         except OSError:
@@ -81,12 +81,12 @@ class SpecsDir:
         return found[0] if len(found) == 1 else None
 
     def is_as_read(self) -> bool:
-        """Whether the files that held Settings are unchanged. They are read again."""
+        """Read the files that contained Settings again, and return whether their Settings are unchanged."""
         return all(self._is_unchanged(file, before) for file, before in self._settings.items())
 
     @property
     def settings_files(self) -> tuple[str, ...]:
-        """The files that held Settings at the last snapshot."""
+        """The files that contained Settings at the last snapshot."""
         return tuple(self._settings)
 
     def origin(self, file: str) -> Origin | None:  # noqa: ARG002  the port's, and a bare directory has no commits
@@ -111,7 +111,7 @@ class SpecsDir:
         try:
             return has_our_documents(self._disk.read(self._root / file))
         except OSError:
-            return False  # an unreadable file with another suffix is probably none of ours
+            return False  # an unreadable file with another suffix is probably not a spec
 
     def _is_unchanged(self, file: str, before: Snapshot) -> bool:
         try:
@@ -152,12 +152,12 @@ class SpecsDir:
     def _with_hidden_settings(
         self, whole: Snapshot, parsed: Mapping[str, _ParsedSpecs], skipped: list[Skipped]
     ) -> Snapshot:
-        """Return the snapshot with Settings marked as broken if an unreadable file may hold them."""
+        """Return the snapshot, with Settings marked as broken if an unreadable file may contain them."""
         holding = {file: each.contents for file, each in parsed.items() if each.contents.settings}
-        # A broken file that held Settings still counts as holding them.
+        # A broken file that contained Settings is assumed to contain them still.
         hiding = {file: each for file, each in self._settings.items() if file in whole.broken_files - holding.keys()}
         self._settings = holding | hiding
-        # There is at most one Settings document. Once one was read, unreadable files are not suspected.
+        # There is at most one Settings document. If it was read, other unreadable files do not matter.
         unread = {each.path for each in skipped if each.may_hold_anything and not whole.settings}
         said = [
             Diagnostic(file=self._shown(each), message=MAY_HOLD_SETTINGS)

@@ -4,7 +4,8 @@ Rules:
 
 - A status is written only if its bytes change, and a file is replaced in one step.
 - Other files in the tree stay untouched.
-- A discarded file is overwritten only by the status that belongs there. A file of a later version is never overwritten.
+- A discarded file is overwritten only by the status that belongs there. A file from a later version of reconcile is
+  never overwritten.
 - A file that could not be read this time is unknown, not missing. It is overwritten only if this process wrote it.
 """
 
@@ -46,7 +47,7 @@ class _ParsedStatus:
 
 
 class StatusDirectory:
-    """The `StatusStore` of a directory. Its knowledge is that of the last `load`, plus its own writes."""
+    """The `StatusStore` of a directory. It reflects the last `load`, plus its own writes."""
 
     def __init__(self, root: Path, disk: Disk, parse: Parse = parse) -> None:
         self._root = root
@@ -61,11 +62,11 @@ class StatusDirectory:
         self._too_new: dict[str, tuple[str, str] | None] = {}
         self._unread: tuple[Unread, ...] = ()
         self._temporary: list[str] | None = None
-        """Temporary files of killed processes, until the first write removes them."""
+        """The temporary files of killed processes, until the first write removes them. None before the first `load`."""
         self._written: dict[str, bytes] = {}
-        """The bytes that this process wrote, unless other bytes were read there since."""
+        """The bytes that this process wrote to each path, unless other bytes have been read there since."""
         self._changed: set[str] = set()
-        """The paths that were written or removed since they were last parsed."""
+        """The paths that have been written or removed since they were last parsed."""
         self._was_there: bool | None = None
         """Whether the tree existed before the first `load`."""
 
@@ -105,7 +106,7 @@ class StatusDirectory:
                 self._unread += (unread(path, error),)
 
     def holds_anything(self) -> bool:
-        """Whether the tree has any file that may be a status, including unreadable ones."""
+        """Return whether the tree contains a file that may be a status, or a directory that cannot be read."""
         walked = walk(self._disk, self._root)
         return bool(walked.files or walked.refused)
 
@@ -142,10 +143,10 @@ class StatusDirectory:
         )
 
     def write(self, status: JobStatus, *, durable: bool) -> bool:
-        """Write a status if its bytes differ from those on disk. Returns whether it did. Raises OSError.
+        """Write a status if its bytes differ from those on the disk. Return whether it was written.
 
-        After a rename or move of the spec, the file of this name in another folder is removed once the new one is
-        written.
+        If the spec was moved, the file of this name in another folder is removed after the new one is written. A file
+        from a later version is not overwritten. Raises `OSError` if the file cannot be written.
         """
         path = _path(status)
         if path in self._too_new:
@@ -159,12 +160,12 @@ class StatusDirectory:
         return is_changed
 
     def remove(self, status: JobStatus) -> None:
-        """Remove a status file that was loaded."""
+        """Remove the files of a status. Raises `OSError` if one cannot be removed."""
         for path in self._paths.pop(status.name, set()):
             self._remove_file(path)
 
     def discard(self, path: str) -> None:
-        """Remove a discarded file."""
+        """Remove a file, if it was discarded. Raises `OSError` if it cannot be removed."""
         if path in self._discarded:
             self._remove_file(path)
 
@@ -178,7 +179,7 @@ class StatusDirectory:
         self._paths[status.name] = set(replaced)
 
     def write_provider(self, status: ProviderStatus) -> bool:
-        """Write a provider's status if it changed. Returns whether it did. Raises OSError."""
+        """Write a provider's status if it has changed and its file may be replaced. Return whether it was written."""
         path = f"{PROVIDERS}{status.name}.yaml"
         if path in self._too_new or self._is_unread(path):
             return False
@@ -192,11 +193,11 @@ class StatusDirectory:
             self._remove_file(path)
 
     def _is_unknown(self, path: str) -> bool:
-        """Whether an unread file may be there that this process did not write itself."""
+        """Return whether `path` may hold a file that could not be read and that this process did not write."""
         return self._is_unread(path) and path not in self._written
 
     def _is_unread(self, path: str) -> bool:
-        """Whether an unread file may be there, which the writer's decision did not consider."""
+        """Return whether `path`, or a directory above it, could not be read at the last `load`."""
         return any(path == each.path or (each.is_directory and path.startswith(each.path)) for each in self._unread)
 
     def _read(self, path: str, stamp: StatusStamp, known: _ParsedStatus | None) -> _ParsedStatus:
@@ -233,7 +234,7 @@ class StatusDirectory:
         return True
 
     def _sync_parents(self, target: Path) -> None:
-        """Make a file's entry durable, and the entries of its parent directories, which may be new too."""
+        """Make the entries of a file and of its parent directories durable, because all of them may be new."""
         last = self._root if self._was_there else self._root.parent
         for directory in target.parents:
             self._disk.sync_dir(directory)
