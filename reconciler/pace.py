@@ -138,6 +138,12 @@ class Pace:
         self._halved_at = self._stepped_at = now
         self._tokens = min(self._tokens, 0.0)
 
+    def pause(self, until: float) -> None:
+        """Send nothing until this time, and no burst after it, because a burst would be throttled again."""
+        if until > self._at:
+            self._refill(until)
+            self._tokens = min(self._tokens, 1.0)
+
     def window(self, now: float, remaining: int, reset_s: float) -> None:
         """Apply rate-limit headers: `remaining` requests are left in a window that ends in `reset_s` seconds."""
         if 0 < remaining <= LOW and reset_s > LONG_WINDOW_S:

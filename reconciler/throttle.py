@@ -196,13 +196,16 @@ class Throttle:
             pace.window(now, signal.remaining, signal.reset_s)
         if signal.is_throttled:
             pace.throttled(now, sent_at, signal.allowed_per_second)
+        pace.pause(self._breaker.paused_until)
+        if signal.is_throttled:
             return
         if permit.succeeded is not None:
             self._breaker.end(now, succeeded=permit.succeeded, error=permit.last_error)
         if permit.succeeded is False:
             self._failed_at = self._breaker.opening
         elif permit.succeeded:
-            pace.succeeded(now, has_waited=waiting.has_waited_for_pace)
+            # Where the headers say that no request is left, a higher pace would be throttled.
+            pace.succeeded(now, has_waited=waiting.has_waited_for_pace and signal.remaining != 0)
 
     async def _wait_for_turn(self, rank: int) -> _Waiting:
         loop = asyncio.get_running_loop()
@@ -251,9 +254,10 @@ class Throttle:
     def _wait_s(self, now: float, first: _Waiting) -> float:
         """Return how long the first request in the queue must wait, in seconds. Record whether the pace is why."""
         pause_s = self._breaker.paused_until - now
-        if pause_s > 0:
-            return pause_s
         pace = self._pace_of(now)
+        if pause_s > 0:
+            pace.pause(self._breaker.paused_until)
+            return pause_s
         wait_s = pace.wait_s(now)
         first.has_waited_for_pace |= wait_s > 0 and pace.limited_by(now) is not LimitedBy.HEADERS
         return wait_s

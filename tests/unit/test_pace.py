@@ -21,7 +21,6 @@ from tests.support.limited_provider import Answer, Hint, LimitedProvider
 Record = Callable[[str, object], None]
 
 TEN_MINUTES_S = 600.0
-LATENCY_S = 0.08
 ADAPTIVE = Rate(requests_per_second_max=math.inf, concurrency_max=64)
 WRITTEN = Rate(requests_per_second=2, burst=5, concurrency=4)
 
@@ -34,7 +33,14 @@ def answer_well(pace: Pace, now: float, times: int, *, every_s: float = 1.0) -> 
     return now
 
 
-def ask_always(pace: Pace, provider: LimitedProvider, from_s: float, until_s: float, paused_until: float = 0) -> float:
+def ask_always(
+    pace: Pace,
+    provider: LimitedProvider,
+    from_s: float,
+    until_s: float,
+    paused_until: float = 0,
+    latency_s: float = 0.08,
+) -> float:
     """Send more requests than the provider allows, and return the end of the pause that it requested."""
     numbers, now, under_way, has_waited = count(), from_s, 0, False
     events: list[tuple[float, int, float, bool, bool]] = []
@@ -43,7 +49,7 @@ def ask_always(pace: Pace, provider: LimitedProvider, from_s: float, until_s: fl
         while under_way < pace.at_once and paused_until <= now and pace.wait_s(now) == 0:
             pace.take(now)
             under_way += 1
-            heappush(events, (now + LATENCY_S / 2, next(numbers), now, has_waited, False))
+            heappush(events, (now + latency_s / 2, next(numbers), now, has_waited, False))
             has_waited = False
         has_waited = has_waited or (under_way < pace.at_once and paused_until <= now)
         resumes = max(paused_until, now + pace.wait_s(now)) if under_way < pace.at_once else math.inf
@@ -53,7 +59,7 @@ def ask_always(pace: Pace, provider: LimitedProvider, from_s: float, until_s: fl
         now, number, sent_at, had_waited, is_back = heappop(events)
         if not is_back:
             answer = provider.answer(now)
-            heappush(events, (now + LATENCY_S / 2, number, sent_at, had_waited, True))
+            heappush(events, (now + latency_s / 2, number, sent_at, had_waited, True))
             answers[number] = answer
             continue
         under_way -= 1
@@ -64,23 +70,24 @@ def ask_always(pace: Pace, provider: LimitedProvider, from_s: float, until_s: fl
         paused_until = max(paused_until, now + (retry_after_s(headers, None) or 0.0))
         if signal.is_throttled:
             pace.throttled(now, sent_at)
-        else:
-            pace.succeeded(now, has_waited=had_waited)
+        pace.pause(paused_until)
+        if not signal.is_throttled:
+            pace.succeeded(now, has_waited=had_waited and signal.remaining != 0)
     return paused_until
 
 
 @pytest.mark.parametrize("hint", Hint)
-@pytest.mark.parametrize("allowed", [0.5, 2, 10, 100])
+@pytest.mark.parametrize(("allowed", "latency_s"), [(0.5, 0.08), (2, 0.08), (2, 0.002), (10, 0.08), (100, 0.08)])
 def test_the_pace_reaches_most_of_the_rate_that_the_provider_allows(
-    hint: Hint, allowed: float, record_property: Record, pytestconfig: pytest.Config
+    hint: Hint, allowed: float, latency_s: float, record_property: Record, pytestconfig: pytest.Config
 ) -> None:
     """Run for ten minutes. A fast provider runs that long only with `--long`, and otherwise for one minute."""
     provider = LimitedProvider(allowed, hint)
     lasts_s = TEN_MINUTES_S if allowed <= 2 or pytestconfig.getoption("long") else 60.0
-    ask_always(Pace(ADAPTIVE, 0.0), provider, 0.0, lasts_s)
+    ask_always(Pace(ADAPTIVE, 0.0), provider, 0.0, lasts_s, latency_s=latency_s)
     served = provider.served / lasts_s
     record_property(
-        f"{allowed:g} requests a second are allowed for {lasts_s:g} s, hints: {hint.value}",
+        f"{allowed:g} requests a second are allowed for {lasts_s:g} s, latency {latency_s:g} s, hints: {hint.value}",
         f"{served:.2f} a second were served, {provider.refused_part:.1%} of the answers were 429",
     )
 

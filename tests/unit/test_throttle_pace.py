@@ -243,3 +243,20 @@ def test_a_superseded_change_releases_its_slot() -> None:
         assert gate.requests == 1
 
     in_virtual_time(main)
+
+
+def test_no_burst_is_sent_after_a_pause() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        gate, sent_at = Throttle(ADAPTIVE), []
+
+        async def note() -> None:
+            async with gate.acquire():
+                sent_at.append(clock())
+
+        gate.pause_for(2)
+        await asyncio.gather(*(note() for _ in range(3)))
+
+        assert sent_at == pytest.approx([2.0, 2.1, 2.2], abs=0.01)
+
+    in_virtual_time(main)
