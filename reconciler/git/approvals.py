@@ -85,9 +85,11 @@ class ReadApprovals:
             try:
                 self._found, self._revision = tuple(self._approving(revision)), revision
             except GitError as error:
-                self.error = f"no commit approves anything: {error}"
+                self.error = f"approvals in commits are ignored, because Git failed: {error}"
             except Exception as error:  # noqa: BLE001  a bug here must cost approvals only, not the pass
-                self.error = f"commits approve nothing, because of a bug in reading them ({type(error).__name__})"
+                self.error = (
+                    f"approvals in commits are ignored, because of a bug in reading them ({type(error).__name__})"
+                )
         return in_force(self._found, jobs, self.now())
 
     def _approving(self, revision: str) -> Iterator[Approving]:

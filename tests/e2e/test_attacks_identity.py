@@ -471,7 +471,7 @@ def test_bindings_in_a_file_writable_by_others_are_not_trusted(
     ran = field.run("--once", "--trust", str(bindings))
 
     assert ran.code == 78
-    assert ("authors of specs write" if where == "among the specs" else "writable by other users") in ran.err
+    assert ("which spec authors can change" if where == "among the specs" else "writable by other users") in ran.err
     assert field.cancels() == []
 
 
