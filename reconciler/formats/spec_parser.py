@@ -122,7 +122,7 @@ def decode(data: bytes) -> str:
         raise YamlUnreadableError(msg, text.count("\n", 0, bad.start()) + 1)
     hidden = _MISLEADING.search(text)
     if hidden:
-        msg = f"contains U+{ord(hidden[0]):04X}, which makes a text look different from what it says: remove it"
+        msg = f"contains U+{ord(hidden[0]):04X}, which can make the text look different from what it says: remove it"
         raise YamlUnreadableError(msg, text.count("\n", 0, hidden.start()) + 1)
     return text
 

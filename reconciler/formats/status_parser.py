@@ -74,7 +74,7 @@ def parse_status(text: str, parse: Parse = parse) -> JobStatus:
     kind, name, tree = _body(text, KINDS, parse)
     status: JobStatus = _read_job(tree, name=name, kind=KINDS[kind])
     if sum(each.type is ConditionType.READY for each in status.conditions) != 1:
-        msg = "status.conditions: there must be one Ready"
+        msg = "status.conditions: there must be exactly one Ready"
         raise StatusUnreadableError(msg)
     source = PurePosixPath(status.source)
     if source.is_absolute() or ".." in source.parts or not source.name:
@@ -88,7 +88,7 @@ def parse_provider_status(text: str, parse: Parse = parse) -> ProviderStatus:
     _, name, tree = _body(text, ("Provider",), parse)
     status: ProviderTree = _read_provider(tree)
     if len(status.conditions) != 1:
-        msg = "status.conditions: there must be one"
+        msg = "status.conditions: there must be exactly one"
         raise StatusUnreadableError(msg)
     (ready,) = status.conditions
     return ProviderStatus(
@@ -184,7 +184,7 @@ def _read_fields(model: Callable[..., Any], members: tuple[_Member, ...], value:
                 msg = f"{each.key}: {error}"
                 raise StatusUnreadableError(msg) from None
         elif each.is_required:
-            msg = f"without {each.key}"
+            msg = f"{each.key} is missing"
             raise StatusUnreadableError(msg)
     return model(**found)
 
@@ -196,7 +196,7 @@ def _read_text(parse_text: Callable[[str], Any], value: Any) -> Any:
     try:
         return parse_text(value)
     except (KeyError, ValueError):
-        msg = "not a value that we write"
+        msg = "not a valid value"
         raise StatusUnreadableError(msg) from None
 
 
