@@ -61,7 +61,7 @@ _FAMILIES = (
 )
 _PARTS = re.compile(r"([0-9]*\.?[0-9]+)(ms|[hms])")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_PARAMETER = re.compile(r"(?:^|[;,\s])(r|t|q|w|remaining|reset|limit)=([0-9]+(?:\.[0-9]+)?)")
+_PARAMETER = re.compile(r"(?:^|[;,\s])(r|t|q|w|remaining|reset|limit)=([0-9]{1,12}(?:\.[0-9]{1,9})?)(?![0-9.])")
 _EPOCH_FROM = 1e9
 """A number of seconds that is at least this large is a Unix time, not a duration."""
 

@@ -105,6 +105,8 @@ def test_a_policy_header_reports_the_allowed_rate(policy: str, per_second: float
         {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "soon"},
         {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1s"},
         {"ratelimit": "unlimited"},
+        {"ratelimit": f'"api";r={"9" * 400};t=5'},
+        {"ratelimit-policy": f'"api";q={"9" * 400};w=5'},
     ],
 )
 def test_invalid_or_incomplete_rate_headers_are_ignored(headers: dict[str, str]) -> None:
